@@ -1,0 +1,1 @@
+//! The import function: CSV files on S3 into history and journeys.

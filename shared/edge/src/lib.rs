@@ -1,0 +1,1 @@
+//! The HTTP edge: authentication, JSON bodies, problem+json answers.

@@ -1,0 +1,519 @@
+//! The fields of the contract, as types that cannot hold a bad value.
+//!
+//! Types that hold personal data (name, phone, licence, identity key) implement neither `Display` nor a `Debug` in
+//! clear, so that no log line, error or failed assertion can carry them out.
+//!
+//! Source of every pattern: the field table of the contract, after the OpenAPI 3.3 of the public registry.
+
+use std::fmt;
+
+/// Why a field was refused. Its `Display` says what is expected and never repeats the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldError {
+    /// Neither `short` nor `long`.
+    #[error("must be \"short\" or \"long\"")]
+    JourneyType,
+    /// Not three characters of `A` to `Z` and space.
+    #[error(
+        "must be exactly 3 characters out of A-Z and space: upper case, no accent, a space for a hyphen or an \
+         apostrophe, padded with spaces (\"TO \")"
+    )]
+    LastNameTrunc,
+    /// Not a phone number less its last two digits.
+    #[error(
+        "must be an E.164 phone number less its last two digits (\"+336010203\": + and 8 to 12 digits) or its French \
+         national form (\"06010203\")"
+    )]
+    PhoneTrunc,
+    /// None of the four accepted shapes.
+    #[error(
+        "must be a driving licence number: 12 digits, or 1 to 15 of A-Z and 0-9 with or without 4 further digits, or \
+         for a foreign licence \"99-\" and 1 to 61 characters"
+    )]
+    DrivingLicense,
+    /// Not 64 lower-case hexadecimal digits.
+    #[error("must be a SHA-256 written as 64 lower-case hexadecimal digits")]
+    IdentityKey,
+    /// Empty, longer than 255 characters, or with control characters.
+    #[error("must hold 1 to 255 characters, none of them a control character")]
+    OperatorJourneyId,
+    /// Not a positive number.
+    #[error("must be an operator's number, 1 or more")]
+    OperatorId,
+    /// Not 14 digits.
+    #[error("must be a SIRET: 14 digits")]
+    Siret,
+    /// Not an RFC 3339 date and time.
+    #[error("must be an RFC 3339 date and time with an offset, such as \"2024-03-15T08:30:00+01:00\"")]
+    Datetime,
+    /// Later than the moment of the call.
+    #[error("must lie in the past")]
+    InTheFuture,
+    /// Before the start or after the end of the scheme's period.
+    #[error("must lie within the period of the scheme")]
+    OutsidePeriod,
+    /// Not an INSEE code.
+    #[error("must be an INSEE code: 5 characters such as \"75056\", \"2A004\" or \"99100\"")]
+    Insee,
+    /// Not a whole number of metres.
+    #[error("must be a whole number of metres")]
+    Distance,
+    /// Not a whole number.
+    #[error("must be a whole number, 0 or more")]
+    WholeNumber,
+    /// An operator class other than `A`, `B` or `C`.
+    #[error("must be an operator class: A, B or C")]
+    OperatorClass,
+    /// A status this registry does not know.
+    #[error("must be a status the registry knows")]
+    Status,
+    /// An end before the start.
+    #[error("must not lie before start_datetime")]
+    EndBeforeStart,
+}
+
+/// The two kinds of certificate. They never block each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum JourneyType {
+    /// Short distance, sheet TRA-SE-115.
+    Short,
+    /// Long distance, sheet TRA-SE-114.
+    Long,
+}
+
+impl JourneyType {
+    /// Both journey types.
+    pub const ALL: [Self; 2] = [Self::Short, Self::Long];
+
+    /// Reads `short` or `long`.
+    ///
+    /// # Errors
+    /// [`FieldError::JourneyType`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        match text {
+            "short" => Ok(Self::Short),
+            "long" => Ok(Self::Long),
+            _ => Err(FieldError::JourneyType),
+        }
+    }
+
+    /// `short` or `long`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Long => "long",
+        }
+    }
+}
+
+impl fmt::Display for JourneyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Gives a type that holds personal data a `Debug` that shows its name only.
+macro_rules! redacted_debug {
+    ($type:ty) => {
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($type), "(…)"))
+            }
+        }
+    };
+}
+
+/// The first three letters of a driver's last name. Personal data.
+///
+/// Spaces are significant, trailing ones included: nothing may trim them.
+///
+/// ```
+/// use cee_eligibility::LastNameTrunc;
+/// assert_eq!(LastNameTrunc::parse("TO ").unwrap().as_str(), "TO ");
+/// assert!(LastNameTrunc::parse("TO").is_err());
+/// assert!(LastNameTrunc::parse("HÉR").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LastNameTrunc(String);
+redacted_debug!(LastNameTrunc);
+
+impl LastNameTrunc {
+    /// Reads `^[A-Z ]{3}$`.
+    ///
+    /// # Errors
+    /// [`FieldError::LastNameTrunc`] for anything else; nothing is repaired.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let fits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
+        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::LastNameTrunc) }
+    }
+
+    /// The three characters, for storage and answers to their own operator only.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A phone number in E.164 less its last two digits. Personal data.
+///
+/// ```
+/// use cee_eligibility::PhoneTrunc;
+/// for text in ["+336010203", "06010203", "06 01 02 03", "06.01.02.03", "0033 6 01 02 03", "+33 6 01 02 03"] {
+///     assert_eq!(PhoneTrunc::parse(text).unwrap().as_str(), "+336010203", "{text}");
+/// }
+/// assert_eq!(PhoneTrunc::parse("+2626920102").unwrap().as_str(), "+2626920102");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PhoneTrunc(String);
+redacted_debug!(PhoneTrunc);
+
+impl PhoneTrunc {
+    /// Reads `^\+[0-9]{8,12}$`, and normalises to it: spaces (no-break ones too) and dots, a `00` prefix, and the
+    /// French national form of eight digits.
+    ///
+    /// # Errors
+    /// [`FieldError::PhoneTrunc`] where none of these forms fits.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        // Longer than any phone number written with separators: not worth copying.
+        if text.len() > 64 {
+            return Err(FieldError::PhoneTrunc);
+        }
+        let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '\u{a0}' | '\u{202f}')).collect();
+        if let Some(digits) = bare.strip_prefix('+') {
+            return Self::from_digits(digits);
+        }
+        if let Some(digits) = bare.strip_prefix("00") {
+            // No country code begins with 0: "000…" is no international number.
+            return if digits.starts_with('0') { Err(FieldError::PhoneTrunc) } else { Self::from_digits(digits) };
+        }
+        match bare.as_bytes() {
+            [b'0', b'1'..=b'9', rest @ ..] if rest.len() == 6 && rest.iter().all(u8::is_ascii_digit) => {
+                Ok(Self(format!("+33{}", &bare[1..])))
+            }
+            _ => Err(FieldError::PhoneTrunc),
+        }
+    }
+
+    fn from_digits(digits: &str) -> Result<Self, FieldError> {
+        let fits = (8..=12).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        if fits { Ok(Self(format!("+{digits}"))) } else { Err(FieldError::PhoneTrunc) }
+    }
+
+    /// `+` and 8 to 12 digits, for storage and answers to their own operator only.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A driving licence number. Personal data.
+///
+/// ```
+/// use cee_eligibility::DrivingLicense;
+/// for text in ["051227308989", "822146819", "99-DE/B072RRE2I55", "A", "ABCDEFGHIJKLMNO1234"] {
+///     assert!(DrivingLicense::parse(text).is_ok(), "{text}");
+/// }
+/// assert!(DrivingLicense::parse("ABCDEFGHIJKLMNOP").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DrivingLicense(String);
+redacted_debug!(DrivingLicense);
+
+impl DrivingLicense {
+    /// Reads any of `^[0-9]{12}$`, `^[A-Z0-9]{1,15}[0-9]{4}$`, `^[A-Z0-9]{1,15}$` and `^99-.{1,61}$`. One text may fit
+    /// several of them (the contract says `anyOf`). Control characters are refused in a foreign licence too.
+    ///
+    /// # Errors
+    /// [`FieldError::DrivingLicense`] where no shape fits.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let bytes = text.as_bytes();
+        let french = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+        let fits = match text.strip_prefix("99-") {
+            Some(foreign) => (1..=61).contains(&foreign.chars().count()) && !foreign.chars().any(char::is_control),
+            // Twelve digits are one of these too.
+            None => match bytes.len() {
+                1..=15 => bytes.iter().all(french),
+                16..=19 => {
+                    let (head, tail) = bytes.split_at(bytes.len() - 4);
+                    head.iter().all(french) && tail.iter().all(u8::is_ascii_digit)
+                }
+                _ => false,
+            },
+        };
+        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::DrivingLicense) }
+    }
+
+    /// The number, for storage and for the proof token only.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `sha256("{E.164 phone}-{LAST NAME}")`, computed by the operator. Personal data: names and phones can be guessed.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IdentityKey([u8; 32]);
+redacted_debug!(IdentityKey);
+
+impl IdentityKey {
+    /// Reads `^[a-f0-9]{64}$`.
+    ///
+    /// # Errors
+    /// [`FieldError::IdentityKey`] for anything else, upper-case digits included.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let digit = |b: u8| match b {
+            b'0'..=b'9' => Some(b - b'0'),
+            b'a'..=b'f' => Some(b - b'a' + 10),
+            _ => None,
+        };
+        let bytes = text.as_bytes();
+        if bytes.len() != 64 {
+            return Err(FieldError::IdentityKey);
+        }
+        let mut key = [0; 32];
+        for (byte, pair) in key.iter_mut().zip(bytes.chunks_exact(2)) {
+            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
+                return Err(FieldError::IdentityKey);
+            };
+            *byte = high << 4 | low;
+        }
+        Ok(Self(key))
+    }
+
+    /// The 32 bytes of the hash.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The key of these 32 bytes, as read back from storage.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// The name an operator gave one of its journeys: 1 to 255 characters, such as `5f1c-22_a:7`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OperatorJourneyId(String);
+
+impl OperatorJourneyId {
+    /// Reads 1 to 255 characters (not bytes) without control characters.
+    ///
+    /// # Errors
+    /// [`FieldError::OperatorJourneyId`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let fits = (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::OperatorJourneyId) }
+    }
+
+    /// The name as the operator wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A carpool platform's number in the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OperatorId(u32);
+
+impl OperatorId {
+    /// The operator of this number.
+    ///
+    /// # Errors
+    /// [`FieldError::OperatorId`] for 0.
+    pub const fn new(number: u32) -> Result<Self, FieldError> {
+        if number == 0 { Err(FieldError::OperatorId) } else { Ok(Self(number)) }
+    }
+
+    /// Reads a decimal number written the one canonical way: no sign, no leading zero.
+    ///
+    /// # Errors
+    /// [`FieldError::OperatorId`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        match text.parse::<u32>() {
+            Ok(number) if text == number.to_string() => Self::new(number),
+            _ => Err(FieldError::OperatorId),
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for OperatorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The French business number of an operator: 14 digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Siret(String);
+
+impl Siret {
+    /// Reads 14 digits.
+    ///
+    /// # Errors
+    /// [`FieldError::Siret`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let fits = text.len() == 14 && text.bytes().all(|b| b.is_ascii_digit());
+        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::Siret) }
+    }
+
+    /// The 14 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The registry's name for one registered application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ApplicationId(uuid::Uuid);
+
+impl ApplicationId {
+    /// The application of this UUID.
+    #[must_use]
+    pub const fn new(uuid: uuid::Uuid) -> Self {
+        Self(uuid)
+    }
+
+    /// Reads a hyphenated, lower-case UUID.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        uuid::Uuid::try_parse(text).ok().map(Self).filter(|id| id.to_string() == text)
+    }
+}
+
+impl fmt::Display for ApplicationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_names() {
+        for good in ["DUP", "D H", "TO ", "L  ", "   "] {
+            assert_eq!(LastNameTrunc::parse(good).map(|n| n.as_str().to_owned()).as_deref(), Ok(good));
+        }
+        for bad in ["", "DU", "DUPO", "dup", "D-H", "D'H", "ÉRI", "DU1", "DU\u{a0}", "DU\0", "D\u{301}U"] {
+            assert_eq!(LastNameTrunc::parse(bad), Err(FieldError::LastNameTrunc), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn phones() {
+        let good = [
+            ("+336010203", "+336010203"),
+            ("+2626920102", "+2626920102"),
+            ("+12345678", "+12345678"),
+            ("+123456789012", "+123456789012"),
+            ("06010203", "+336010203"),
+            ("0601 02.03", "+336010203"),
+            ("00336010203", "+336010203"),
+            ("0026 2692 0102", "+2626920102"),
+            ("+33\u{a0}6\u{202f}01 02 03", "+336010203"),
+        ];
+        for (text, expected) in good {
+            assert_eq!(PhoneTrunc::parse(text).map(|p| p.as_str().to_owned()).as_deref(), Ok(expected), "{text}");
+        }
+        let long = "0".repeat(70);
+        for bad in [
+            "",
+            "+",
+            "+1234567",
+            "+1234567890123",
+            "0601020304",
+            "6010203",
+            "336010203",
+            "0601020",
+            "00010203",
+            "000336010203",
+            "+33-6010203",
+            "+33601020a",
+            "++336010203",
+            "٠٦٠١٠٢٠٣",
+            "+336010203\0",
+            long.as_str(),
+        ] {
+            assert_eq!(PhoneTrunc::parse(bad), Err(FieldError::PhoneTrunc), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn licences() {
+        let foreign = format!("99-{}", "é".repeat(61));
+        for good in ["051227308989", "A", "A12345678901234", "ABCDEFGHIJKLMNO1234", "99-X", "99-é/ 1", foreign.as_str()]
+        {
+            assert!(DrivingLicense::parse(good).is_ok(), "{good}");
+        }
+        let long = format!("99-{}", "X".repeat(62));
+        for bad in [
+            "",
+            "99-",
+            "a",
+            "AB-1",
+            "ABCDEFGHIJKLMNOP",
+            "ABCDEFGHIJKLMNO123",
+            "ABCDEFGHIJKLMNOP1234",
+            "A 1",
+            "99-A\nB",
+            "99-\0",
+            "98-X",
+            long.as_str(),
+        ] {
+            assert_eq!(DrivingLicense::parse(bad), Err(FieldError::DrivingLicense), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn identity_keys() {
+        let vector = "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30";
+        let key = IdentityKey::parse(vector).unwrap();
+        assert_eq!(key.as_bytes()[..3], [0xf4, 0x4f, 0xf5]);
+        assert_eq!(IdentityKey::from_bytes(*key.as_bytes()), key);
+        for bad in ["", &vector[1..], &vector.to_uppercase(), &vector.replace('f', "g"), &format!("{vector}0")] {
+            assert_eq!(IdentityKey::parse(bad), Err(FieldError::IdentityKey));
+        }
+    }
+
+    #[test]
+    fn journey_ids_operators_sirets() {
+        assert!(OperatorJourneyId::parse("5f1c-22_a:7").is_ok());
+        assert!(OperatorJourneyId::parse(&"é".repeat(255)).is_ok());
+        for bad in ["", "a\0b", "a\nb", &"x".repeat(256)] {
+            assert_eq!(OperatorJourneyId::parse(bad), Err(FieldError::OperatorJourneyId));
+        }
+        assert_eq!(OperatorId::parse("12").map(OperatorId::get), Ok(12));
+        for bad in ["", "0", "01", "+1", "-1", " 1", "4294967296", "1.0"] {
+            assert_eq!(OperatorId::parse(bad), Err(FieldError::OperatorId), "{bad}");
+        }
+        assert!(Siret::parse("89248032800012").is_ok());
+        for bad in ["", "8924803280001", "892480328000122", "8924803280001a"] {
+            assert_eq!(Siret::parse(bad), Err(FieldError::Siret));
+        }
+    }
+
+    #[test]
+    fn personal_data_has_no_debug_in_clear() {
+        let shown = format!(
+            "{:?} {:?} {:?} {:?}",
+            LastNameTrunc::parse("DUP").unwrap(),
+            PhoneTrunc::parse("+336010203").unwrap(),
+            DrivingLicense::parse("051227308989").unwrap(),
+            IdentityKey::parse(&"ab".repeat(32)).unwrap(),
+        );
+        assert_eq!(shown, "LastNameTrunc(…) PhoneTrunc(…) DrivingLicense(…) IdentityKey(…)");
+    }
+}

@@ -1,0 +1,302 @@
+//! Journeys that the registry knows, and which of them may carry a short application.
+
+use crate::fields::{FieldError, IdentityKey, OperatorId, OperatorJourneyId, PhoneTrunc};
+use crate::rules::Rules;
+use crate::time::Instant;
+
+/// One driver/passenger trip that the registry knows. Holds personal data of the driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journey {
+    /// The registry's number for it.
+    pub journey_id: u64,
+    /// Whose it is.
+    pub operator: OperatorId,
+    /// What its operator calls it.
+    pub operator_journey_id: OperatorJourneyId,
+    /// The class of proof: `A`, `B` or `C`.
+    pub operator_class: char,
+    /// When it began.
+    pub start: Instant,
+    /// When it ended: the date of a short application.
+    pub end: Instant,
+    /// Its length in metres.
+    pub distance_metres: u32,
+    /// Where it began.
+    pub start_insee: Insee,
+    /// Where it ended.
+    pub end_insee: Insee,
+    /// The driver's phone less two digits.
+    pub driver_phone_trunc: PhoneTrunc,
+    /// The driver's identity key, where the operator sent it with the journey.
+    pub driver_identity_key: Option<IdentityKey>,
+    /// What the registry's own checks made of it.
+    pub status: JourneyStatus,
+}
+
+/// The INSEE code of a place: five characters, `99…` abroad.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Insee(String);
+
+impl Insee {
+    /// Reads `^[0-9][0-9AB][0-9]{3}$`.
+    ///
+    /// # Errors
+    /// [`FieldError::Insee`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        match text.as_bytes() {
+            [a, b, c, d, e]
+                if [a, c, d, e].into_iter().all(u8::is_ascii_digit) && (b.is_ascii_digit() || b"AB".contains(b)) =>
+            {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(FieldError::Insee),
+        }
+    }
+
+    /// The five characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Reads an operator class.
+///
+/// # Errors
+/// [`FieldError::OperatorClass`] for anything but `A`, `B` and `C`.
+pub fn parse_operator_class(text: &str) -> Result<char, FieldError> {
+    match text {
+        "A" => Ok('A'),
+        "B" => Ok('B'),
+        "C" => Ok('C'),
+        _ => Err(FieldError::OperatorClass),
+    }
+}
+
+/// What the registry's checks made of a journey, in the words of the public API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JourneyStatus {
+    /// Every check passed.
+    Ok,
+    /// Some check has not ended yet.
+    Pending,
+    /// It could not be acquired.
+    AcquisitionError,
+    /// It contradicts itself or another journey.
+    AnomalyError,
+    /// A fraud check failed.
+    FraudError,
+    /// It breaks the terms of use.
+    TermsViolationError,
+    /// Its operator cancelled it.
+    Canceled,
+    /// It came too late.
+    Expired,
+    /// Nothing is known.
+    Unknown,
+}
+
+impl JourneyStatus {
+    const ALL: [(Self, &'static str); 9] = [
+        (Self::Ok, "ok"),
+        (Self::Pending, "pending"),
+        (Self::AcquisitionError, "acquisition_error"),
+        (Self::AnomalyError, "anomaly_error"),
+        (Self::FraudError, "fraud_error"),
+        (Self::TermsViolationError, "terms_violation_error"),
+        (Self::Canceled, "canceled"),
+        (Self::Expired, "expired"),
+        (Self::Unknown, "unknown"),
+    ];
+
+    /// The word of the public API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(status, _)| *status == self).map_or("unknown", |(_, word)| word)
+    }
+
+    /// The status of this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, w)| *w == word).map(|(status, _)| *status)
+    }
+
+    /// The one status that the three columns of the trip export add up to. `ok` needs all three checks passed; a column
+    /// left empty is a check that has not ended. A word of the public API in the first column stands for itself.
+    ///
+    /// Source: the public registry's journey status (OpenAPI 3.3, `status`), which it derives from the same three.
+    ///
+    /// # Errors
+    /// [`FieldError::Status`] with the number of the column (0 to 2) that holds an unknown word.
+    pub fn derive(acquisition: &str, fraud: &str, anomaly: &str) -> Result<Self, (usize, FieldError)> {
+        let check = |column: usize, word: &str| match word {
+            "" | "pending" => Ok(None),
+            "passed" => Ok(Some(true)),
+            "failed" => Ok(Some(false)),
+            _ => Err((column, FieldError::Status)),
+        };
+        let fraud = check(1, fraud)?;
+        let anomaly = check(2, anomaly)?;
+        match acquisition {
+            "" => Ok(Self::Unknown),
+            "failed" => Ok(Self::AcquisitionError),
+            "received" | "updated" | "processed" => Ok(match (fraud, anomaly) {
+                (Some(false), _) => Self::FraudError,
+                (_, Some(false)) => Self::AnomalyError,
+                (Some(true), Some(true)) if acquisition == "processed" => Self::Ok,
+                _ => Self::Pending,
+            }),
+            word => Self::parse(word).ok_or((0, FieldError::Status)),
+        }
+    }
+}
+
+/// A condition on journeys that one failed. Source: the rules table of the contract, "journey" and "period".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Criterion {
+    /// The class of proof is not the one required.
+    OperatorClass,
+    /// It is longer than allowed.
+    Distance,
+    /// It neither starts nor ends in France.
+    France,
+    /// It does not start within the period.
+    Period,
+}
+
+impl Criterion {
+    /// The stable name used in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OperatorClass => "operator_class",
+            Self::Distance => "distance",
+            Self::France => "france",
+            Self::Period => "period",
+        }
+    }
+
+    /// One sentence for a person, without the journey's data.
+    #[must_use]
+    pub fn message(self, rules: &Rules) -> String {
+        match self {
+            Self::OperatorClass => format!("the journey is not of class {}", rules.journey.operator_class),
+            Self::Distance => format!("the journey is longer than {} metres", rules.journey.max_distance_metres),
+            Self::France => "the journey neither starts nor ends in France".to_owned(),
+            Self::Period => match rules.period.end {
+                Some(end) => format!("the journey does not start in [{}, {end})", rules.period.start),
+                None => format!("the journey starts before {}", rules.period.start),
+            },
+        }
+    }
+}
+
+impl Journey {
+    /// Every criterion that this journey fails; empty where it may carry an application.
+    ///
+    /// Source: the rules table of the contract: class `C`, at most 80,000 m, starts **or** ends in France, starts in
+    /// the period.
+    #[must_use]
+    pub fn failed_criteria(&self, rules: &Rules) -> Vec<Criterion> {
+        let abroad = |insee: &Insee| insee.as_str().starts_with(rules.journey.abroad_insee_prefix);
+        let checks = [
+            (Criterion::OperatorClass, self.operator_class == rules.journey.operator_class),
+            (Criterion::Distance, self.distance_metres <= rules.journey.max_distance_metres),
+            (Criterion::France, !abroad(&self.start_insee) || !abroad(&self.end_insee)),
+            (Criterion::Period, rules.period.contains(self.start)),
+        ];
+        checks.into_iter().filter(|(_, holds)| !holds).map(|(criterion, _)| criterion).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journey() -> Journey {
+        Journey {
+            journey_id: 1,
+            operator: OperatorId::new(1).unwrap(),
+            operator_journey_id: OperatorJourneyId::parse("j-1").unwrap(),
+            operator_class: 'C',
+            start: Instant::parse("2024-03-15T07:00:00Z").unwrap(),
+            end: Instant::parse("2024-03-15T07:30:00Z").unwrap(),
+            distance_metres: 80_000,
+            start_insee: Insee::parse("75056").unwrap(),
+            end_insee: Insee::parse("91377").unwrap(),
+            driver_phone_trunc: PhoneTrunc::parse("+336010203").unwrap(),
+            driver_identity_key: None,
+            status: JourneyStatus::Ok,
+        }
+    }
+
+    #[test]
+    fn each_criterion_alone_and_all_together() {
+        let rules = Rules::default();
+        assert_eq!(journey().failed_criteria(&rules), []);
+        let failed = |change: fn(&mut Journey)| {
+            let mut journey = journey();
+            change(&mut journey);
+            journey.failed_criteria(&rules)
+        };
+        let abroad = |j: &mut Journey| j.start_insee = Insee::parse("99132").unwrap();
+        assert_eq!(failed(|j| j.operator_class = 'B'), [Criterion::OperatorClass]);
+        assert_eq!(failed(|j| j.distance_metres = 80_001), [Criterion::Distance]);
+        assert_eq!(failed(abroad), [], "starting or ending in France is enough");
+        assert_eq!(failed(|j| j.end_insee = Insee::parse("99132").unwrap()), []);
+        assert_eq!(
+            failed(|j| {
+                j.start_insee = Insee::parse("99132").unwrap();
+                j.end_insee = Insee::parse("99131").unwrap();
+            }),
+            [Criterion::France]
+        );
+        assert_eq!(failed(|j| j.start = Instant::parse("2022-12-31T22:59:59.999Z").unwrap()), [Criterion::Period]);
+        assert_eq!(
+            failed(|j| {
+                j.operator_class = 'A';
+                j.distance_metres = 90_000;
+                j.start_insee = Insee::parse("99132").unwrap();
+                j.end_insee = Insee::parse("99131").unwrap();
+                j.start = Instant::parse("2020-01-01T00:00:00Z").unwrap();
+            }),
+            [Criterion::OperatorClass, Criterion::Distance, Criterion::France, Criterion::Period]
+        );
+    }
+
+    #[test]
+    fn statuses() {
+        let table = [
+            (("processed", "passed", "passed"), "ok"),
+            (("processed", "", ""), "pending"),
+            (("processed", "passed", ""), "pending"),
+            (("received", "passed", "passed"), "pending"),
+            (("processed", "failed", "failed"), "fraud_error"),
+            (("processed", "passed", "failed"), "anomaly_error"),
+            (("failed", "", ""), "acquisition_error"),
+            (("canceled", "passed", "passed"), "canceled"),
+            (("expired", "", ""), "expired"),
+            (("terms_violation_error", "", ""), "terms_violation_error"),
+            (("ok", "", ""), "ok"),
+            (("", "", ""), "unknown"),
+        ];
+        for ((acquisition, fraud, anomaly), expected) in table {
+            let status = JourneyStatus::derive(acquisition, fraud, anomaly).unwrap();
+            assert_eq!(status.as_str(), expected, "{acquisition} {fraud} {anomaly}");
+            assert_eq!(JourneyStatus::parse(expected), Some(status));
+        }
+        assert_eq!(JourneyStatus::derive("done", "", ""), Err((0, FieldError::Status)));
+        assert_eq!(JourneyStatus::derive("processed", "perhaps", ""), Err((1, FieldError::Status)));
+        assert_eq!(JourneyStatus::derive("processed", "", "perhaps"), Err((2, FieldError::Status)));
+    }
+
+    #[test]
+    fn insee_codes() {
+        for good in ["75056", "2A004", "2B033", "97411", "99100"] {
+            assert!(Insee::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "7505", "750560", "A2004", "2C004", "75 56"] {
+            assert_eq!(Insee::parse(bad), Err(FieldError::Insee), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The rules of the certificate registry, and nothing else: no AWS, no async, no clock, no environment.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what a field may hold, how it is normalised | [`fields`] |
+//! | dates, time zones, "N years before" | [`time`] |
+//! | windows, floors, delays, period, distance: every number | [`rules`] |
+//! | who counts as the same person | [`identity`] |
+//! | whether an earlier application blocks a new one, and which one is named | [`decision`] |
+//! | which journeys may be used | [`journey`] |
+//!
+//! Sources: the public documentation of the French carpool-proof registry (Registre de preuve de covoiturage,
+//! "RPC"), its OpenAPI 3.0 to 3.3, and the sheets TRA-SE-115 (short distance) and TRA-SE-114 (long distance).
+
+pub mod decision;
+pub mod fields;
+pub mod identity;
+pub mod journey;
+pub mod rules;
+pub mod time;
+
+pub use decision::{Blocker, EarlierApplication, Reason, latest_blocker};
+pub use fields::{
+    ApplicationId, DrivingLicense, FieldError, IdentityKey, JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId,
+    PhoneTrunc, Siret,
+};
+pub use identity::{Identity, TruncatedIdentity};
+pub use journey::{Criterion, Journey, JourneyStatus};
+pub use rules::{Cutoffs, Rules, TooEarly};
+pub use time::Instant;

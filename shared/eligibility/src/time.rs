@@ -1,0 +1,146 @@
+//! Points in time: UTC, to the millisecond, as the contract stores and returns them.
+
+use std::fmt;
+
+use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
+use chrono_tz::Europe::Paris;
+
+use crate::fields::FieldError;
+
+/// A point in time in UTC, to the millisecond; what is finer is cut off.
+///
+/// Lies between the years 1 and 9998, so that every date the rules derive from it can be written in RFC 3339.
+///
+/// ```
+/// use cee_eligibility::Instant;
+/// let shared = Instant::parse("2024-03-15T08:30:00.123456+01:00").unwrap();
+/// assert_eq!(shared.to_string(), "2024-03-15T07:30:00.123Z");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(DateTime<Utc>);
+
+impl Instant {
+    /// Reads an RFC 3339 date and time, with any offset.
+    ///
+    /// # Errors
+    /// [`FieldError::Datetime`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let parsed = DateTime::parse_from_rfc3339(text).map_err(|_| FieldError::Datetime)?;
+        Self::from_millis(parsed.timestamp_millis()).ok_or(FieldError::Datetime)
+    }
+
+    /// Midnight in Paris at the beginning of a day: what a bound or a date without a time means.
+    ///
+    /// # Errors
+    /// [`FieldError::Datetime`] outside the years 1 to 9998.
+    pub fn paris_midnight(day: NaiveDate) -> Result<Self, FieldError> {
+        let midnight = Paris.from_local_datetime(&day.and_time(NaiveTime::MIN)).earliest();
+        let millis = midnight.ok_or(FieldError::Datetime)?.timestamp_millis();
+        Self::from_millis(millis).ok_or(FieldError::Datetime)
+    }
+
+    /// The point this many milliseconds after 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn from_millis(millis: i64) -> Option<Self> {
+        use chrono::Datelike;
+        let datetime = DateTime::from_timestamp_millis(millis)?;
+        (1..=9998).contains(&datetime.year()).then_some(Self(datetime))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0.timestamp_millis()
+    }
+
+    /// This point less a number of calendar years, in UTC: the same day and time of day; 29 February counts back to
+    /// 28 February where that year has none. Source: the rules table of the contract ("calendar years").
+    ///
+    /// ```
+    /// use cee_eligibility::Instant;
+    /// let leap = Instant::parse("2024-02-29T12:00:00Z").unwrap();
+    /// assert_eq!(leap.years_before(5).to_string(), "2019-02-28T12:00:00.000Z");
+    /// assert_eq!(leap.years_before(12).to_string(), "2012-02-29T12:00:00.000Z");
+    /// ```
+    #[must_use]
+    pub fn years_before(self, years: u16) -> Self {
+        // Further back than the calendar reaches is before everything: the earliest date there is.
+        let earlier = self.0.checked_sub_months(Months::new(u32::from(years) * 12));
+        Self(earlier.unwrap_or(DateTime::<Utc>::MIN_UTC))
+    }
+
+    /// This point plus a number of days of 24 hours.
+    #[must_use]
+    pub fn days_after(self, days: u16) -> Self {
+        Self(self.0.checked_add_days(Days::new(u64::from(days))).unwrap_or(DateTime::<Utc>::MAX_UTC))
+    }
+}
+
+impl fmt::Display for Instant {
+    /// RFC 3339 in UTC with milliseconds: `2024-03-15T07:30:00.000Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Instant {
+        Instant::parse(text).unwrap()
+    }
+
+    #[test]
+    fn rfc_3339_only() {
+        assert_eq!(at("2024-07-01T00:00:00+02:00").to_string(), "2024-06-30T22:00:00.000Z");
+        assert_eq!(at("2024-07-01T00:00:00.9999-11:30").to_string(), "2024-07-01T11:30:00.999Z");
+        for bad in [
+            "",
+            "2024-07-01",
+            "2024-07-01T00:00:00",
+            "2024-02-30T00:00:00Z",
+            "2024-07-01T25:00:00Z",
+            "01/07/2024",
+            "2024-07-01T00:00Z",
+            "1719784800",
+            "9999-01-01T00:00:00Z",
+            "0000-01-01T00:00:00Z",
+        ] {
+            assert_eq!(Instant::parse(bad), Err(FieldError::Datetime), "{bad}");
+        }
+    }
+
+    #[test]
+    fn midnight_in_paris_is_not_midnight_in_utc() {
+        let midnight =
+            |y, m, d| Instant::paris_midnight(NaiveDate::from_ymd_opt(y, m, d).unwrap()).unwrap().to_string();
+        assert_eq!(midnight(2023, 1, 1), "2022-12-31T23:00:00.000Z");
+        assert_eq!(midnight(2023, 7, 1), "2023-06-30T22:00:00.000Z");
+        // The days on which the clock changes, at two or three in the morning.
+        assert_eq!(midnight(2024, 3, 31), "2024-03-30T23:00:00.000Z");
+        assert_eq!(midnight(2024, 10, 27), "2024-10-26T22:00:00.000Z");
+    }
+
+    #[test]
+    fn calendar_years() {
+        assert_eq!(at("2024-02-29T23:59:59.999Z").years_before(3), at("2021-02-28T23:59:59.999Z"));
+        assert_eq!(at("2024-03-01T00:00:00Z").years_before(3), at("2021-03-01T00:00:00Z"));
+        assert_eq!(at("2025-02-28T00:00:00Z").years_before(5), at("2020-02-28T00:00:00Z"));
+        // Counted in UTC: summer time in one of the two years moves nothing.
+        assert_eq!(at("2024-03-31T01:30:00Z").years_before(5), at("2019-03-31T01:30:00Z"));
+        assert!(at("0001-01-01T00:00:00Z").years_before(u16::MAX) < at("0001-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn days_are_24_hours() {
+        assert_eq!(at("2024-03-30T12:00:00+01:00").days_after(7), at("2024-04-06T11:00:00Z"));
+        assert_eq!(at("9998-12-31T00:00:00Z").days_after(7).to_string(), "9999-01-07T00:00:00.000Z");
+    }
+}

@@ -1,0 +1,1 @@
+//! History and journey files: CSV bytes in, validated rows out.

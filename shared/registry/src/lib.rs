@@ -1,0 +1,1 @@
+//! The store: claims, applications, journeys, imports and operators in DynamoDB.

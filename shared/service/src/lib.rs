@@ -1,0 +1,1 @@
+//! What every function needs to start: settings, clock, AWS clients, logs.

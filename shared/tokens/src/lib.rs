@@ -1,0 +1,1 @@
+//! Application tokens of operators and proof tokens of the registry, and the key sets that verify them.
