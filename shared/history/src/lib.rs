@@ -1,1 +1,84 @@
-//! History and journey files: CSV bytes in, validated rows out.
+//! History and journey files: CSV bytes in, validated rows out. Pure: no AWS, no async, no clock, no environment.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | the reader: chunks of bytes in, one [`Line`] a row out; where to go on after an interruption | [`reader`] |
+//! | separator, header, encoding, and why a whole file is refused | [`dialect`] |
+//! | the columns and fields of a history file | [`history`] |
+//! | the columns and fields of a journey file | [`journeys`] |
+//! | what is repaired, and what each repair is called in the report | [`repair`] |
+//! | the `.rejected.csv` beside the report | [`rejected`] |
+//! | the counts of the report | [`counts`] |
+//!
+//! # What a file may look like
+//!
+//! - The separator is `,`, `;` or a tab: the one under which the header names most known columns.
+//! - The header comes first, in any column order, in any case, with or without spaces and quotes around the names.
+//! - UTF-8 with or without a byte order mark, or windows-1252. Decided **line by line**: a line that is valid UTF-8 is
+//!   UTF-8, any other is windows-1252. A stream can be read that way without looking ahead, and a file glued together
+//!   from both is read right.
+//! - Lines end in LF, CRLF or CR (Excel for Mac), mixed as they come. **A line is a row**: no field of either file can
+//!   hold a line break, so a quote that is never closed costs its own row and no other.
+//! - Blank lines (nothing but separators, spaces and tabs) are skipped and not counted.
+//! - Separators too many at the end of the header (`a;b;c;d;;`, as Excel leaves them) are no columns, and the cells
+//!   below them must be empty.
+//! - The columns `line`, `column` and `reason` are skipped: a rejected file, once corrected, can be sent back as it is.
+//!   Any other unknown column refuses the file.
+//!
+//! **A file is refused on its header or not at all.** After it nothing refuses more than one row: not a NUL byte, not
+//! an unclosed quote, not a line of a gigabyte. So no file is ever "refused whole" with half its rows imported.
+//!
+//! # Example
+//!
+//! ```
+//! use cee_eligibility::Instant;
+//! use cee_history::{HistoryRow, Line, Reader, RejectedWriter};
+//!
+//! let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
+//! let file = b"datetime;journey_type;last_name_trunc;phone_trunc\r\n\
+//!     01/02/2021;short;TO;6010203\r\n\
+//!     01/02/2021;short;DUP;3,36E+08\r\n";
+//!
+//! let mut reader = Reader::<HistoryRow>::new(now);
+//! let mut lines = Vec::new();
+//! for chunk in file.chunks(7) {
+//!     reader.push(chunk, |line| lines.push(line)).unwrap();
+//! }
+//! reader.finish(|line| lines.push(line)).unwrap();
+//!
+//! // Excel dropped the trailing space of the name and the leading zero of the phone: one reading each, so repaired.
+//! let Line::Row { line: 2, row, repairs } = &lines[0] else { panic!() };
+//! assert_eq!(row.identity.last_name_trunc.as_str(), "TO ");
+//! assert_eq!(row.identity.phone_trunc.as_str(), "+336010203");
+//! assert_eq!(row.datetime.to_string(), "2021-01-31T23:00:00.000Z");
+//! assert_eq!(repairs.len(), 2);
+//!
+//! // It also rounded a phone to 3.36E+08: lost for good, so refused.
+//! let Line::Rejected(rejected) = &lines[1] else { panic!() };
+//! let writer = RejectedWriter::new(reader.header().unwrap());
+//! let mut csv = writer.header();
+//! writer.row(rejected, &mut csv);
+//! let csv = String::from_utf8(csv).unwrap();
+//! assert!(csv.contains("\n01/02/2021;short;DUP;3,36E+08;3;phone_trunc;\"was rounded by Excel"));
+//! ```
+
+pub mod counts;
+pub mod dialect;
+pub mod history;
+pub mod journeys;
+pub mod reader;
+pub mod rejected;
+pub mod repair;
+
+mod cells;
+mod date;
+mod phone;
+#[cfg(test)]
+mod tests;
+
+pub use counts::Counts;
+pub use dialect::{FileError, Header};
+pub use history::HistoryRow;
+pub use reader::{Line, MAX_LINE, Reader, ReaderState, Row};
+pub use rejected::{Column, RejectedRow, RejectedWriter};
+pub use repair::{Repair, Repairs};

@@ -1,0 +1,429 @@
+//! One line taken apart into cells, and the faults found in them.
+
+use std::borrow::Cow;
+
+use cee_eligibility::Instant;
+use cee_eligibility::fields::FieldError;
+
+use crate::date::Midnights;
+use crate::dialect::Header;
+use crate::repair::{Repair, Repairs};
+
+/// The text of a line: UTF-8 where it is valid UTF-8, windows-1252 where not. Every byte means something in
+/// windows-1252, so this never fails.
+pub(crate) fn decode(line: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(line) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(line).0,
+    }
+}
+
+/// Whether a line says nothing: only separators, spaces and tabs.
+pub(crate) fn is_blank(line: &[u8], separator: u8) -> bool {
+    line.iter().all(|b| *b == separator || matches!(b, b' ' | b'\t'))
+}
+
+/// How a cell was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Without quotes. A quote further on is a character like any other.
+    #[default]
+    Plain,
+    /// In quotes.
+    Quoted,
+    /// In quotes, with doubled quotes within.
+    Escaped,
+    /// A quote opens and is not closed on this line: the cell takes the rest of it.
+    Unclosed,
+    /// Something follows the closing quote.
+    Stray,
+}
+
+/// Where a cell lies in its line, quotes included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    from: usize,
+    to: usize,
+    shape: Shape,
+}
+
+impl Span {
+    /// The cell as it was written, quotes included.
+    pub(crate) fn raw(self, line: &str) -> &str {
+        line.get(self.from..self.to).unwrap_or_default()
+    }
+
+    /// The rest of the line from this cell on.
+    pub(crate) fn rest(self, line: &str) -> &str {
+        line.get(self.from..).unwrap_or_default()
+    }
+
+    /// What the cell says.
+    pub(crate) fn text(self, line: &str) -> Cow<'_, str> {
+        let content = self.content(line);
+        if self.shape == Shape::Escaped { Cow::Owned(content.replace("\"\"", "\"")) } else { Cow::Borrowed(content) }
+    }
+
+    /// The cell without the quotes around it. Doubled quotes within are still doubled.
+    #[inline]
+    fn content(self, line: &str) -> &str {
+        let quote = usize::from(matches!(self.shape, Shape::Quoted | Shape::Escaped));
+        line.get(self.from + quote..self.to - quote).unwrap_or_default()
+    }
+
+    /// Why the cell cannot be read, where it cannot.
+    pub(crate) const fn fault(self) -> Option<CellError> {
+        match self.shape {
+            Shape::Plain | Shape::Quoted | Shape::Escaped => None,
+            Shape::Unclosed => Some(CellError::Unclosed),
+            Shape::Stray => Some(CellError::Stray),
+        }
+    }
+}
+
+/// What [`split`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Split {
+    /// How many cells there are.
+    pub(crate) count: usize,
+    /// Whether the quotes of all of them are in order.
+    pub(crate) well_formed: bool,
+}
+
+/// Takes a line apart. The first cells go into `spans` as far as there is room, and the others are counted, so that a
+/// line of nothing but separators costs no memory.
+///
+/// The hottest loop of a file: eight bytes at a time, for cells are too short for a search made for long texts.
+pub(crate) fn split(line: &[u8], separator: u8, spans: &mut [Span]) -> Split {
+    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    let mut count = 0;
+    let mut from = 0;
+    let mut keep = |span: Span| {
+        if let Some(place) = spans.get_mut(count) {
+            *place = span;
+        }
+        count += 1;
+    };
+    let (words, tail) = line.as_chunks();
+    let mut last = [0; 8];
+    last[..tail.len()].copy_from_slice(tail);
+    for (number, word) in words.iter().chain([&last]).enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quotes = word ^ u64::from_le_bytes([b'"'; 8]);
+        if quotes.wrapping_sub(LOW) & !quotes & HIGH != 0 {
+            return split_quoted(line, separator, spans);
+        }
+        // The highest bit of each byte that is a separator, and of no other.
+        let others = word ^ u64::from_le_bytes([separator; 8]);
+        let mut separators = !(((others & !HIGH) + !HIGH) | others | !HIGH);
+        while separators != 0 {
+            let at = number * 8 + separators.trailing_zeros() as usize / 8;
+            keep(Span { from, to: at, shape: Shape::Plain });
+            from = at + 1;
+            separators &= separators - 1;
+        }
+    }
+    keep(Span { from, to: line.len(), shape: Shape::Plain });
+    Split { count, well_formed: true }
+}
+
+/// All cells of a line.
+pub(crate) fn split_all(line: &[u8], separator: u8) -> (Vec<Span>, Split) {
+    let most = line.iter().filter(|b| **b == separator).count() + 1;
+    let mut spans = vec![Span::default(); most];
+    let found = split(line, separator, &mut spans);
+    spans.truncate(found.count);
+    (spans, found)
+}
+
+/// As [`split`], for a line that has a quote somewhere.
+#[inline(never)]
+fn split_quoted(line: &[u8], separator: u8, spans: &mut [Span]) -> Split {
+    let mut found = Split { count: 0, well_formed: true };
+    let mut from = 0;
+    loop {
+        let mut shape = Shape::Plain;
+        let mut to = from;
+        if line.get(from) == Some(&b'"') {
+            shape = quoted(line, separator, &mut to);
+            found.well_formed &= !matches!(shape, Shape::Unclosed | Shape::Stray);
+        }
+        if matches!(shape, Shape::Plain | Shape::Stray) {
+            to = line[to..].iter().position(|b| *b == separator).map_or(line.len(), |further| to + further);
+        }
+        if let Some(place) = spans.get_mut(found.count) {
+            *place = Span { from, to, shape };
+        }
+        found.count += 1;
+        if to == line.len() {
+            return found;
+        }
+        from = to + 1;
+    }
+}
+
+/// Reads a cell in quotes. `at` is its opening quote, and afterwards what follows its closing one.
+fn quoted(line: &[u8], separator: u8, at: &mut usize) -> Shape {
+    let mut shape = Shape::Quoted;
+    loop {
+        *at += 1;
+        let Some(further) = line[*at..].iter().position(|b| *b == b'"') else {
+            *at = line.len();
+            return Shape::Unclosed;
+        };
+        *at += further + 1;
+        match line.get(*at) {
+            Some(b'"') => shape = Shape::Escaped,
+            None => return shape,
+            Some(b) if *b == separator => return shape,
+            Some(_) => return Shape::Stray,
+        }
+    }
+}
+
+/// Why a cell was refused. Like [`FieldError`] it says what to do and never repeats the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CellError {
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    #[error("is empty, but every row needs it")]
+    Empty,
+    #[error("opens a quote that is not closed on its line: close it, or double a quote that belongs to the value")]
+    Unclosed,
+    #[error("goes on after its closing quote: a quote within a quoted value must be doubled")]
+    Stray,
+
+    #[error("holds an accent or another character outside A-Z: {}", FieldError::LastNameTrunc)]
+    NameAccent,
+    #[error("holds a lower-case letter: {}", FieldError::LastNameTrunc)]
+    NameLowerCase,
+    #[error("holds a hyphen or an apostrophe: {}", FieldError::LastNameTrunc)]
+    NameHyphen,
+    #[error("is too long: {}", FieldError::LastNameTrunc)]
+    NameTooLong,
+    #[error("begins with a space and is too short to tell what is missing: {}", FieldError::LastNameTrunc)]
+    NameTrimmed,
+
+    #[error(
+        "was rounded by Excel, which took it for a number (\"3.36E+08\"): its last digits are lost. Export it again with \
+         the column formatted as text"
+    )]
+    PhoneRounded,
+    #[error(
+        "may have lost a leading 0 or a +, and more than one reading is possible: write it with its + (\"+336010203\")"
+    )]
+    PhoneAmbiguous,
+    #[error("is a whole phone number: leave out its last two digits (\"06010203\")")]
+    PhoneWhole,
+
+    #[error("must be a date: RFC 3339 with an offset (\"2024-03-15T08:30:00+01:00\"), YYYY-MM-DD or DD/MM/YYYY")]
+    Date,
+    #[error("is a date that does not exist: check the day and the month (DD/MM/YYYY or YYYY-MM-DD)")]
+    NoSuchDay,
+    #[error("has the month before the day: write DD/MM/YYYY or YYYY-MM-DD")]
+    MonthFirst,
+    #[error("has a year of two digits: write it with four (DD/MM/YYYY or YYYY-MM-DD)")]
+    ShortYear,
+    #[error("has a day or a month of one digit, which leaves their order open: write DD/MM/YYYY or YYYY-MM-DD")]
+    ShortDay,
+    #[error(
+        "looks like a date as Excel counts days, for which Excel has two calendars: format the column as a date \
+         (DD/MM/YYYY or YYYY-MM-DD)"
+    )]
+    DaySerial,
+    #[error("was written as #### by Excel because its column was too narrow: widen it and export again")]
+    Hashes,
+    #[error("names a time that the clocks in Paris showed twice that day: write RFC 3339 with an offset")]
+    ClockTwice,
+    #[error("names a time that the clocks in Paris skipped that day: write RFC 3339 with an offset")]
+    ClockNever,
+}
+
+/// What reading a cell may need besides its text.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The moment of the import: nothing in a history may lie after it.
+    pub(crate) now: Instant,
+    /// The repairs done in this row so far.
+    pub(crate) repairs: Repairs,
+    /// Midnights in Paris worked out before.
+    pub(crate) midnights: Midnights,
+}
+
+/// The cells of one row, under the columns of its file.
+#[derive(Debug)]
+pub struct Cells<'a> {
+    line: Redacted<'a>,
+    spans: &'a [Span],
+    header: &'a Header,
+    context: &'a mut Context,
+    faults: Vec<(usize, CellError)>,
+}
+
+/// A line, which holds personal data: its `Debug` shows none of it.
+struct Redacted<'a>(&'a str);
+
+impl std::fmt::Debug for Redacted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl<'a> Cells<'a> {
+    pub(crate) fn new(line: &'a str, spans: &'a [Span], header: &'a Header, context: &'a mut Context) -> Self {
+        context.repairs = Repairs::NONE;
+        Self { line: Redacted(line), spans, header, context, faults: Vec::new() }
+    }
+
+    /// Reads the cell of a column (its number in `Row::COLUMNS`); `None` notes the fault. A column that the file does
+    /// not have is read as an empty cell.
+    pub(crate) fn read<T>(
+        &mut self,
+        column: usize,
+        parse: impl FnOnce(&str, &mut Context) -> Result<T, CellError>,
+    ) -> Option<T> {
+        let outcome = match self.spans.get(self.header.position(column)) {
+            Some(span) if span.shape != Shape::Escaped => parse(span.content(self.line.0), self.context),
+            Some(span) => parse(&span.text(self.line.0), self.context),
+            None => parse("", self.context),
+        };
+        match outcome {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.fault(column, fault);
+                None
+            }
+        }
+    }
+
+    /// Notes a fault that only several cells together show.
+    pub(crate) fn fault(&mut self, column: usize, fault: CellError) {
+        self.faults.push((column, fault));
+    }
+
+    /// The faults found, by column number.
+    pub(crate) fn into_faults(self) -> Vec<(usize, CellError)> {
+        self.faults
+    }
+}
+
+/// Leaves out spaces, tabs and no-break spaces around a value, and notes it.
+pub(crate) fn trim<'a>(text: &'a str, repairs: &mut Repairs) -> &'a str {
+    let trimmed = text.trim_matches([' ', '\t', '\u{a0}', '\u{202f}']);
+    if trimmed.len() != text.len() && !trimmed.is_empty() {
+        repairs.insert(Repair::SurroundingSpaces);
+    }
+    trimmed
+}
+
+/// Takes `="…"` off a value, which some exports put around it so that spreadsheets leave it alone, and notes it.
+pub(crate) fn unguard<'a>(text: &'a str, repairs: &mut Repairs) -> &'a str {
+    match text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
+        Some(value) if !value.is_empty() => {
+            repairs.insert(Repair::TextGuard);
+            value
+        }
+        _ => text,
+    }
+}
+
+/// Takes a leading apostrophe off a value too, with which people mark text in spreadsheets. Not for names, where an
+/// apostrophe may be one.
+pub(crate) fn unguard_any<'a>(text: &'a str, repairs: &mut Repairs) -> &'a str {
+    match text.strip_prefix('\'') {
+        Some(value) => {
+            repairs.insert(Repair::TextGuard);
+            value
+        }
+        None => unguard(text, repairs),
+    }
+}
+
+/// What both kinds of guard and the spaces around them leave of a value that must not be empty.
+#[inline]
+pub(crate) fn bare<'a>(text: &'a str, repairs: &mut Repairs) -> Result<&'a str, CellError> {
+    // Nearly every cell: nothing to take off at either end.
+    if let (Some(b'+' | b'0'..=b'9' | b'A'..=b'z'), Some(b'!'..=b'~')) =
+        (text.as_bytes().first(), text.as_bytes().last())
+    {
+        return Ok(text);
+    }
+    stripped(text, repairs)
+}
+
+#[cold]
+fn stripped<'a>(text: &'a str, repairs: &mut Repairs) -> Result<&'a str, CellError> {
+    let text = trim(text, repairs);
+    let text = unguard_any(text, repairs);
+    let text = trim(text, repairs);
+    if text.is_empty() { Err(CellError::Empty) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cells(line: &str, separator: u8) -> Vec<(String, Shape)> {
+        let (spans, found) = split_all(line.as_bytes(), separator);
+        assert_eq!(found.count, spans.len());
+        spans.iter().map(|span| (span.text(line).into_owned(), span.shape)).collect()
+    }
+
+    #[test]
+    fn cells_and_quotes() {
+        use Shape::{Escaped, Plain, Quoted, Stray, Unclosed};
+        let table: [(&str, &[(&str, Shape)]); 13] = [
+            ("", &[("", Plain)]),
+            ("a", &[("a", Plain)]),
+            ("a;b", &[("a", Plain), ("b", Plain)]),
+            (";", &[("", Plain), ("", Plain)]),
+            ("\"a\";\"b;c\"", &[("a", Quoted), ("b;c", Quoted)]),
+            ("\"\";x", &[("", Quoted), ("x", Plain)]),
+            ("\"a\"\"b\"", &[("a\"b", Escaped)]),
+            ("\"\"\"\"", &[("\"", Escaped)]),
+            ("D\"H;x\"", &[("D\"H", Plain), ("x\"", Plain)]),
+            ("\"a;b", &[("\"a;b", Unclosed)]),
+            ("\"a\"\"", &[("\"a\"\"", Unclosed)]),
+            ("x;\"", &[("x", Plain), ("\"", Unclosed)]),
+            ("\"a\"b;c", &[("\"a\"b", Stray), ("c", Plain)]),
+        ];
+        for (line, expected) in table {
+            let expected: Vec<_> = expected.iter().map(|(text, shape)| ((*text).to_owned(), *shape)).collect();
+            assert_eq!(cells(line, b';'), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_needed_is_kept() {
+        let mut spans = [Span::default(); 5];
+        for line in [",".repeat(100_000), "\"\",".repeat(100_000)] {
+            assert_eq!(split(line.as_bytes(), b',', &mut spans), Split { count: 100_001, well_formed: true });
+        }
+    }
+
+    #[test]
+    fn encodings() {
+        assert_eq!(decode(b"plain"), "plain");
+        assert_eq!(decode("é€".as_bytes()), "é€");
+        assert_eq!(decode(b"\xe9 \x80\xa0"), "é €\u{a0}");
+        assert_eq!(decode(b"\xff\xfe\x81"), "ÿþ\u{81}", "no byte is without a meaning");
+    }
+
+    proptest! {
+        /// Where quotes are in order, our cells are those of the csv crate.
+        #[test]
+        fn like_the_csv_crate(line in "[a-c;,\" é]{0,12}[a-c;:é]{0,24}") {
+            let ours = cells(&line, b';');
+            prop_assume!(ours.iter().all(|(_, shape)| !matches!(shape, Shape::Unclosed | Shape::Stray)));
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(b';').from_reader(line.as_bytes());
+            if let Some(record) = reader.records().next() {
+                let theirs: Vec<String> = record.unwrap().iter().map(str::to_owned).collect();
+                prop_assert_eq!(ours.into_iter().map(|(text, _)| text).collect::<Vec<_>>(), theirs);
+            } else {
+                prop_assert_eq!(line, "");
+            }
+        }
+    }
+}

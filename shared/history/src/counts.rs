@@ -1,0 +1,88 @@
+//! The counts of an import's report.
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+use crate::repair::{Repair, Repairs};
+
+/// How many rows came to what. Serialises as the report shows it.
+///
+/// `read` is counted where rows are read and the others where their outcome is known, so that [`Counts::adds_up`] is a
+/// check and no tautology.
+///
+/// ```
+/// use cee_history::{Counts, Repair};
+/// let mut counts = Counts { read: 2, imported: 1, rejected: 1, ..Counts::default() };
+/// counts.repaired([Repair::PhoneLostZero].into_iter().collect());
+/// assert!(counts.adds_up());
+/// assert_eq!(
+///     serde_json::to_string(&counts).unwrap(),
+///     r#"{"read":2,"imported":1,"already_known":0,"rejected":1,"repairs":{"phone_lost_zero":1}}"#
+/// );
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows read; blank lines are none.
+    pub read: u64,
+    /// Rows that added something.
+    pub imported: u64,
+    /// Rows that this operator had sent before.
+    pub already_known: u64,
+    /// Rows refused, each of which the rejected file lists.
+    pub rejected: u64,
+    /// For each kind of repair the rows it was done in. Rejected rows are not counted here.
+    #[serde(default)]
+    pub repairs: BTreeMap<Repair, u64>,
+}
+
+impl Counts {
+    /// The invariant of every report: `read = imported + already_known + rejected`.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        let outcomes = [self.imported, self.already_known, self.rejected];
+        outcomes.into_iter().try_fold(0_u64, u64::checked_add) == Some(self.read)
+    }
+
+    /// Counts the repairs of one accepted row.
+    pub fn repaired(&mut self, repairs: Repairs) {
+        for repair in repairs.iter() {
+            *self.repairs.entry(repair).or_default() += 1;
+        }
+    }
+}
+
+impl AddAssign<&Self> for Counts {
+    /// Adds the counts of a further part of the same file.
+    fn add_assign(&mut self, part: &Self) {
+        self.read += part.read;
+        self.imported += part.imported;
+        self.already_known += part.already_known;
+        self.rejected += part.rejected;
+        for (repair, rows) in &part.repairs {
+            *self.repairs.entry(*repair).or_default() += rows;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_to_the_whole() {
+        let mut whole = Counts { read: 3, imported: 1, already_known: 1, rejected: 1, ..Counts::default() };
+        whole.repaired([Repair::NamePadded, Repair::LetterCase].into_iter().collect());
+        let part = whole.clone();
+        whole += &part;
+        let repairs = BTreeMap::from([(Repair::NamePadded, 2), (Repair::LetterCase, 2)]);
+        assert_eq!(whole, Counts { read: 6, imported: 2, already_known: 2, rejected: 2, repairs });
+        assert!(whole.adds_up());
+        whole.read += 1;
+        assert!(!whole.adds_up());
+        assert!(!Counts { imported: u64::MAX, rejected: 1, ..Counts::default() }.adds_up(), "no overflow");
+        let json = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::from_str::<Counts>(&json).unwrap(), whole, "a checkpoint keeps them");
+    }
+}

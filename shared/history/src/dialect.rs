@@ -1,0 +1,321 @@
+//! What the first line of a file says about the rest: separator and columns. And why a file is refused whole.
+
+use std::fmt::Write as _;
+
+use crate::cells::{decode, split_all};
+use crate::reader::Field;
+use crate::rejected::REPORT_COLUMNS;
+
+/// Why a file cannot be read at all. It is refused before any of its rows. Its `Display` says what to do, in one
+/// sentence after the file's name.
+///
+/// An unknown column is repeated only where it looks like a column name: a file without a header begins with a row, and
+/// a row holds personal data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// No byte, or nothing but blank lines.
+    #[error("is empty: it needs a header and at least one row")]
+    Empty,
+    /// UTF-16, which Excel calls "Unicode text".
+    #[error("was saved as UTF-16 (\"Unicode text\"): save it as \"CSV UTF-8\"")]
+    Utf16,
+    /// A workbook of Excel or another spreadsheet.
+    #[error("is an Excel workbook, not a CSV file: open it and export it as \"CSV UTF-8\"")]
+    Workbook,
+    /// Compressed.
+    #[error("is compressed (gzip): name it .csv.gz, or send it uncompressed")]
+    Gzip,
+    /// Control characters where the header should be.
+    #[error("is not a text file: it begins with control characters. Export it as \"CSV UTF-8\"")]
+    NotText,
+    /// The first line has no end.
+    #[error("has no header: its first line is longer than {limit} bytes")]
+    HeaderTooLong {
+        /// The longest line there may be.
+        limit: usize,
+    },
+    /// The header opens a quote and does not close it, or goes on after it.
+    #[error("has a header with a quote that is not closed or stands within a name")]
+    HeaderQuote,
+    /// The first line names none of the columns.
+    #[error("has no header: its first line must name the columns {expected}, separated by commas, semicolons or tabs")]
+    NoHeader {
+        /// The columns that a file of this kind must have.
+        expected: String,
+    },
+    /// The header names other columns than a file of this kind has. Every fault is listed.
+    #[error("has a header that does not fit: {}", faults(.missing, .unknown, .duplicate))]
+    Columns {
+        /// Columns that are not there.
+        missing: Vec<&'static str>,
+        /// Columns that nobody knows: the name, or the number of the column where the name is none.
+        unknown: Vec<String>,
+        /// Columns that are there more than once.
+        duplicate: Vec<&'static str>,
+    },
+}
+
+fn faults(missing: &[&str], unknown: &[String], duplicate: &[&str]) -> String {
+    let mut text = String::new();
+    let mut say = |what: &str, columns: String| {
+        if !columns.is_empty() {
+            let _ = write!(text, "{}{what} {columns}", if text.is_empty() { "" } else { "; " });
+        }
+    };
+    say("missing", missing.join(", "));
+    say("unknown", unknown.join(", "));
+    say("more than once", duplicate.join(", "));
+    text
+}
+
+/// The separators a file may use.
+const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
+
+/// The position of a column that the file does not have.
+const NOWHERE: usize = usize::MAX;
+
+/// The header of a file, once read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    text: String,
+    separator: u8,
+    /// Where each field of the row type stands, or [`NOWHERE`].
+    positions: Vec<usize>,
+    /// What stands in each column.
+    columns: Vec<HeaderCell>,
+    /// How many columns have a name: all but empty ones at the end.
+    named: usize,
+}
+
+/// What a column of a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderCell {
+    /// A field of the row type: its number and its name.
+    Field(usize, &'static str),
+    /// A column that we added to a rejected file.
+    Report(&'static str),
+    /// Nothing: a separator too many at the end of the header.
+    Nothing,
+}
+
+impl Header {
+    /// The header line as it came, without byte order mark and line end.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// `,`, `;` or a tab.
+    #[must_use]
+    pub const fn separator(&self) -> char {
+        self.separator as char
+    }
+
+    /// Reads a header line without its byte order mark.
+    pub(crate) fn read(line: &[u8], fields: &'static [Field]) -> Result<Self, FileError> {
+        let text = decode(line);
+        let known =
+            |separator| names(&text, separator).iter().filter(|name| fields.iter().any(|field| field.is(name))).count();
+        // The last of several greatest wins with `max_by_key`: reversed, so that the comma does.
+        let separator = SEPARATORS.into_iter().rev().max_by_key(|separator| known(*separator)).unwrap_or(b',');
+        if known(separator) == 0 {
+            let required = fields.iter().filter(|field| field.is_required()).map(|field| field.name());
+            return Err(FileError::NoHeader { expected: required.collect::<Vec<_>>().join(", ") });
+        }
+        if !split_all(text.as_bytes(), separator).1.well_formed {
+            return Err(FileError::HeaderQuote);
+        }
+        let names = names(&text, separator);
+        let named = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+        let mut positions = vec![NOWHERE; fields.len()];
+        let mut columns = Vec::with_capacity(names.len());
+        let (mut unknown, mut duplicate) = (Vec::new(), Vec::new());
+        for (position, name) in names.iter().enumerate() {
+            let report = REPORT_COLUMNS.into_iter().find(|column| column.eq_ignore_ascii_case(name));
+            columns.push(if let Some(number) = fields.iter().position(|field| field.is(name)) {
+                if std::mem::replace(&mut positions[number], position) != NOWHERE
+                    && !duplicate.contains(&fields[number].name())
+                {
+                    duplicate.push(fields[number].name());
+                }
+                HeaderCell::Field(number, fields[number].name())
+            } else if let Some(report) = report {
+                HeaderCell::Report(report)
+            } else {
+                if position < named {
+                    unknown.push(shown(name, position));
+                }
+                HeaderCell::Nothing
+            });
+        }
+        let missing =
+            |(field, position): (&Field, &usize)| (field.is_required() && *position == NOWHERE).then_some(field.name());
+        let missing: Vec<_> = fields.iter().zip(&positions).filter_map(missing).collect();
+        if missing.is_empty() && unknown.is_empty() && duplicate.is_empty() {
+            Ok(Self { text: text.into_owned(), separator, positions, columns, named })
+        } else {
+            Err(FileError::Columns { missing, unknown, duplicate })
+        }
+    }
+
+    pub(crate) const fn separator_byte(&self) -> u8 {
+        self.separator
+    }
+
+    /// Where a field of the row type stands: beyond every cell where the file does not have it.
+    pub(crate) fn position(&self, field: usize) -> usize {
+        self.positions.get(field).copied().unwrap_or(NOWHERE)
+    }
+
+    /// What each column holds, nameless ones at the end included.
+    pub(crate) fn columns(&self) -> &[HeaderCell] {
+        &self.columns
+    }
+
+    /// How many columns have a name.
+    pub(crate) const fn named(&self) -> usize {
+        self.named
+    }
+}
+
+/// The names in a header line, without quotes, and the spaces around and within those.
+fn names(text: &str, separator: u8) -> Vec<String> {
+    let (spans, _) = split_all(text.as_bytes(), separator);
+    let trim = |text: &str| text.trim_matches([' ', '\t', '\u{a0}', '\u{202f}']).to_owned();
+    spans.into_iter().map(|span| trim(&span.text(text))).collect()
+}
+
+/// How an unknown column is named in a message: by its name where that is one, and by its number where it may be
+/// anything else.
+fn shown(name: &str, position: usize) -> String {
+    let like_a_name = (1..=40).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b' '))
+        && name.bytes().filter(u8::is_ascii_digit).count() < 4;
+    if like_a_name { format!("\"{name}\"") } else { format!("column {}", position + 1) }
+}
+
+/// Why a first line (or as much of it as fits) can be no header at all, whatever it names.
+pub(crate) fn not_a_header(line: &[u8]) -> Option<FileError> {
+    const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+    // Zip, of which .xlsx and .ods are made, and the compound file of .xls.
+    const WORKBOOK: [&[u8]; 3] = [b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0"];
+    let begins = |magics: &[&[u8]]| magics.iter().any(|magic| line.starts_with(magic));
+    if begins(&UTF_16) {
+        Some(FileError::Utf16)
+    } else if begins(&WORKBOOK) {
+        Some(FileError::Workbook)
+    } else if begins(&[b"\x1f\x8b"]) {
+        Some(FileError::Gzip)
+    } else if line.iter().any(|b| *b < b' ' && *b != b'\t') {
+        Some(FileError::NotText)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::HistoryRow;
+    use crate::reader::Row;
+    use cee_eligibility::Journey;
+
+    fn header(line: &str) -> Result<Header, FileError> {
+        Header::read(line.as_bytes(), HistoryRow::FIELDS)
+    }
+
+    #[test]
+    fn accepted() {
+        let table = [
+            ("journey_type,last_name_trunc,phone_trunc,datetime", ',', [0, 1, 2, 3]),
+            ("journey_type;last_name_trunc;phone_trunc;datetime", ';', [0, 1, 2, 3]),
+            ("journey_type\tlast_name_trunc\tphone_trunc\tdatetime", '\t', [0, 1, 2, 3]),
+            ("datetime;phone_trunc;last_name_trunc;journey_type", ';', [3, 2, 1, 0]),
+            ("JOURNEY_TYPE; Last_Name_Trunc ;phone_trunc\u{a0};datetime", ';', [0, 1, 2, 3]),
+            ("\"journey_type\",\"last_name_trunc\",\" phone_trunc\",datetime", ',', [0, 1, 2, 3]),
+            ("journey_type;last_name_trunc;phone_trunc;datetime;;", ';', [0, 1, 2, 3]),
+            ("journey_type;last_name_trunc;phone_trunc;datetime; ;\"\"", ';', [0, 1, 2, 3]),
+            ("line;journey_type;last_name_trunc;phone_trunc;datetime;Column;reason", ';', [1, 2, 3, 4]),
+        ];
+        for (line, separator, positions) in table {
+            let header = header(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+            assert_eq!(header.separator(), separator, "{line}");
+            assert_eq!([0, 1, 2, 3].map(|field| header.position(field)), positions, "{line}");
+            assert_eq!(header.text(), line);
+        }
+        let latin = Header::read(b"journey_type;last_name_trunc;phone_trunc\xa0;datetime", HistoryRow::FIELDS).unwrap();
+        assert_eq!(latin.text(), "journey_type;last_name_trunc;phone_trunc\u{a0};datetime");
+    }
+
+    #[test]
+    fn refused() {
+        let columns = |missing: &[&'static str], unknown: &[&str], duplicate: &[&'static str]| FileError::Columns {
+            missing: missing.to_vec(),
+            unknown: unknown.iter().map(|name| (*name).to_owned()).collect(),
+            duplicate: duplicate.to_vec(),
+        };
+        let none = FileError::NoHeader { expected: "journey_type, last_name_trunc, phone_trunc, datetime".to_owned() };
+        let table = [
+            ("short;DUP;+336010203;2021-03-15", none.clone()),
+            ("journey_type|last_name_trunc|phone_trunc|datetime", none.clone()),
+            ("line;column;reason", none.clone()),
+            ("<html>", none),
+            ("journey_type;last_name_trunc;phone_trunc", columns(&["datetime"], &[], &[])),
+            ("journey_type;phone_trunc", columns(&["last_name_trunc", "datetime"], &[], &[])),
+            ("journey_type;lastname;phone_trunc;datetime", columns(&["last_name_trunc"], &["\"lastname\""], &[])),
+            ("journey_type;last_name_trunc;phone_trunc;datetime;email", columns(&[], &["\"email\""], &[])),
+            ("journey_type;last_name_trunc;phone_trunc;datetime;+33601020304", columns(&[], &["column 5"], &[])),
+            ("journey_type;last_name_trunc;phone_trunc;datetime;0601", columns(&[], &["column 5"], &[])),
+            ("journey_type;last_name_trunc;phone_trunc;datetime;prénom", columns(&[], &["column 5"], &[])),
+            ("journey_type;;last_name_trunc;phone_trunc;datetime", columns(&[], &["column 2"], &[])),
+            ("datetime;journey_type;last_name_trunc;phone_trunc;DATETIME;datetime", columns(&[], &[], &["datetime"])),
+            (
+                "journey_type;last_name_trunc,phone_trunc,datetime",
+                columns(&["journey_type", "last_name_trunc"], &["column 1"], &[]),
+            ),
+            ("journey_type;last_name_trunc;phone_trunc;\"datetime", FileError::HeaderQuote),
+            ("\"journey_type\"x;last_name_trunc;phone_trunc;datetime", FileError::HeaderQuote),
+        ];
+        for (line, expected) in table {
+            assert_eq!(header(line), Err(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn messages() {
+        assert_eq!(
+            header("journey_type;lastname;phone_trunc;phone_trunc").unwrap_err().to_string(),
+            "has a header that does not fit: missing last_name_trunc, datetime; unknown \"lastname\"; more than once \
+             phone_trunc"
+        );
+        let leak = header("short;DUP;+336010203;2021-03-15").unwrap_err();
+        assert!(!format!("{leak} {leak:?}").contains("DUP"));
+    }
+
+    #[test]
+    fn optional_columns() {
+        let line = "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,\
+                    start_insee,end_insee,driver_phone_trunc,acquisition_status,anomaly_status";
+        let header = Header::read(line.as_bytes(), Journey::FIELDS).unwrap();
+        assert_eq!([10, 11, 12, 13].map(|field| header.position(field)), [NOWHERE, 10, NOWHERE, 11]);
+    }
+
+    #[test]
+    fn what_is_no_text() {
+        let table: [(&[u8], Option<FileError>); 9] = [
+            (b"\xff\xfej\0o\0", Some(FileError::Utf16)),
+            (b"\xfe\xff\0j\0o", Some(FileError::Utf16)),
+            (b"j\0o\0", Some(FileError::NotText)),
+            (b"PK\x03\x04\x14\0", Some(FileError::Workbook)),
+            (b"\xd0\xcf\x11\xe0\xa1", Some(FileError::Workbook)),
+            (b"\x1f\x8b\x08", Some(FileError::Gzip)),
+            (b"\x89PNG\x1a", Some(FileError::NotText)),
+            (b"PKW,a", None),
+            (b"a\tb", None),
+        ];
+        for (line, expected) in table {
+            assert_eq!(not_a_header(line), expected, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The rows of a history file.
+
+use cee_eligibility::fields::FieldError;
+use cee_eligibility::{Instant, JourneyType, LastNameTrunc, TruncatedIdentity};
+
+use crate::cells::{CellError, Cells, Context, bare, unguard};
+use crate::date;
+use crate::phone::phone;
+use crate::reader::{Field, Row};
+use crate::repair::Repair;
+
+/// A driver's application from before the scheme, as an operator's history file says it. Personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// Which certificate it was for.
+    pub journey_type: JourneyType,
+    /// Whose it was.
+    pub identity: TruncatedIdentity,
+    /// The day of commitment.
+    pub datetime: Instant,
+}
+
+impl Row for HistoryRow {
+    const FIELDS: &'static [Field] = &[
+        Field::required("journey_type"),
+        Field::required("last_name_trunc"),
+        Field::required("phone_trunc"),
+        Field::required("datetime"),
+    ];
+
+    fn read(cells: &mut Cells<'_>) -> Option<Self> {
+        // Every cell is read before any fault ends the row: all faults are reported at once.
+        let journey_type = cells.read(0, journey_type);
+        let last_name_trunc = cells.read(1, last_name);
+        let phone_trunc = cells.read(2, phone);
+        let datetime = cells.read(3, date::past);
+        Some(Self {
+            journey_type: journey_type?,
+            identity: TruncatedIdentity { last_name_trunc: last_name_trunc?, phone_trunc: phone_trunc? },
+            datetime: datetime?,
+        })
+    }
+}
+
+fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, CellError> {
+    let text = bare(text, &mut context.repairs)?;
+    JourneyType::parse(text).or_else(|fault| {
+        let same = |word: &JourneyType| word.as_str().eq_ignore_ascii_case(text);
+        context.repairs.insert(Repair::LetterCase);
+        JourneyType::ALL.into_iter().find(same).ok_or(fault.into())
+    })
+}
+
+/// A name is never trimmed, for its spaces are significant. But one or two letters are a name whose trailing spaces a
+/// spreadsheet cut off: the rule that made it pads at the end only, so they can only have been there.
+fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellError> {
+    if let Ok(name) = LastNameTrunc::parse(text) {
+        return Ok(name);
+    }
+    let text = unguard(text, &mut context.repairs);
+    let allowed = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
+    match text.as_bytes() {
+        [] => Err(CellError::Empty),
+        [b' '] | [b' ', _] if allowed(text) => Err(CellError::NameTrimmed),
+        [_] | [_, _] if allowed(text) => {
+            context.repairs.insert(Repair::NamePadded);
+            Ok(LastNameTrunc::parse(&format!("{text:<3}"))?)
+        }
+        // Within a guard.
+        [_, _, _] if allowed(text) => Ok(LastNameTrunc::parse(text)?),
+        _ if text.contains(['-', '\'', '’']) => Err(CellError::NameHyphen),
+        _ if !text.is_ascii() => Err(CellError::NameAccent),
+        _ if text.contains(|c: char| c.is_ascii_lowercase()) => Err(CellError::NameLowerCase),
+        _ if allowed(text) => Err(CellError::NameTooLong),
+        _ => Err(FieldError::LastNameTrunc.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::date::Midnights;
+    use crate::repair::Repairs;
+
+    fn context() -> Context {
+        Context { now: Instant::from_millis(0).unwrap(), repairs: Repairs::NONE, midnights: Midnights::default() }
+    }
+
+    #[test]
+    fn names() {
+        let table: [(&str, &str, &[Repair]); 9] = [
+            ("DUP", "DUP", &[]),
+            ("D H", "D H", &[]),
+            ("TO ", "TO ", &[]),
+            (" TO", " TO", &[]),
+            ("   ", "   ", &[]),
+            ("TO", "TO ", &[Repair::NamePadded]),
+            ("L", "L  ", &[Repair::NamePadded]),
+            ("L ", "L  ", &[Repair::NamePadded]),
+            ("=\"TO \"", "TO ", &[Repair::TextGuard]),
+        ];
+        for (text, expected, repairs) in table {
+            let mut context = context();
+            let name = last_name(text, &mut context).map(|name| name.as_str().to_owned());
+            assert_eq!(name.as_deref(), Ok(expected), "{text:?}");
+            assert_eq!(context.repairs, repairs.iter().copied().collect(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_refused() {
+        let pattern = CellError::Field(FieldError::LastNameTrunc);
+        let table = [
+            ("", CellError::Empty),
+            (" ", CellError::NameTrimmed),
+            ("  ", CellError::NameTrimmed),
+            (" T", CellError::NameTrimmed),
+            ("dup", CellError::NameLowerCase),
+            ("Dup", CellError::NameLowerCase),
+            ("to", CellError::NameLowerCase),
+            ("HÉR", CellError::NameAccent),
+            ("Hér", CellError::NameAccent),
+            ("DU\u{a0}", CellError::NameAccent),
+            ("D-H", CellError::NameHyphen),
+            ("D'H", CellError::NameHyphen),
+            ("D’H", CellError::NameHyphen),
+            ("'DUP", CellError::NameHyphen),
+            ("DUPO", CellError::NameTooLong),
+            (" DUP", CellError::NameTooLong),
+            ("DUP ", CellError::NameTooLong),
+            ("DU1", pattern),
+            ("D\"H", pattern),
+            ("DU\0", pattern),
+            ("D\t", pattern),
+            ("=\"\"", pattern),
+        ];
+        for (text, expected) in table {
+            assert_eq!(last_name(text, &mut context()), Err(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn journey_types() {
+        use Repair::{LetterCase, SurroundingSpaces};
+        let table: [(&str, JourneyType, &[Repair]); 5] = [
+            ("short", JourneyType::Short, &[]),
+            ("long", JourneyType::Long, &[]),
+            ("Short", JourneyType::Short, &[LetterCase]),
+            (" LONG", JourneyType::Long, &[SurroundingSpaces, LetterCase]),
+            ("long\t", JourneyType::Long, &[SurroundingSpaces]),
+        ];
+        for (text, expected, repairs) in table {
+            let mut context = context();
+            assert_eq!(journey_type(text, &mut context), Ok(expected), "{text:?}");
+            assert_eq!(context.repairs, repairs.iter().copied().collect(), "{text:?}");
+        }
+        assert_eq!(journey_type("", &mut context()), Err(CellError::Empty));
+        for bad in ["courte", "shortt", "short long", "s", "ſhort"] {
+            let expected = Err(CellError::Field(FieldError::JourneyType));
+            assert_eq!(journey_type(bad, &mut context()), expected, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The rejected rows, as they came and with the reason: the `.rejected.csv` beside the report.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::cells::{Span, decode, split};
+use crate::dialect::{Header, HeaderCell};
+
+/// The columns that a rejected file has beside those of its file.
+pub(crate) const REPORT_COLUMNS: [&str; 3] = ["line", "column", "reason"];
+
+/// The column at which a row failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// One of the file's columns.
+    Name(&'static str),
+    /// The number, from 1, of a cell that stands under no column.
+    Number(usize),
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+/// A row that was refused.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RejectedRow {
+    /// Its line in the file, from 1, the header included.
+    pub line: u64,
+    /// The first column at fault; none where the line as a whole is.
+    pub column: Option<Column>,
+    /// Every fault, and what to do about it. Never repeats a value.
+    pub reason: String,
+    /// The line as it came, without its end; of a line that is too long its beginning. Personal data.
+    pub raw: Vec<u8>,
+}
+
+impl fmt::Debug for RejectedRow {
+    /// All but the line itself, which is personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RejectedRow")
+            .field("line", &self.line)
+            .field("column", &self.column)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Writes the rejected rows of one file as CSV: its own columns in its own order, header and separator, then `line`,
+/// `column` and `reason`.
+///
+/// - UTF-8 with a byte order mark: without it Excel takes UTF-8 for windows-1252 and shows `Ã©` for `é`.
+/// - Lines end in LF, which every spreadsheet and every command-line tool reads.
+/// - A row with as many cells as the header is written as it came. One with cells missing is filled up with empty ones,
+///   and one with cells too many keeps the rest in its last column: `line`, `column` and `reason` always stand under
+///   their names. A cell with a quote out of order is quoted anew, and control characters become `�`.
+/// - The reader skips the three columns, so a corrected rejected file can be sent back as it is. What is rejected of
+///   that one gets new ones in their place.
+///
+/// It remembers nothing: what several writers for the same header wrote can be joined.
+#[derive(Clone, Debug)]
+pub struct RejectedWriter {
+    header: Header,
+}
+
+impl RejectedWriter {
+    /// A writer for the rejected rows of a file with this header.
+    #[must_use]
+    pub fn new(header: &Header) -> Self {
+        Self { header: header.clone() }
+    }
+
+    /// The byte order mark and the header line.
+    #[must_use]
+    pub fn header(&self) -> Vec<u8> {
+        let mut line = String::from('\u{feff}');
+        self.cells(self.header.text(), &mut line);
+        for column in REPORT_COLUMNS {
+            self.cell(column, &mut line);
+        }
+        self.end(line)
+    }
+
+    /// Adds one row.
+    pub fn row(&self, row: &RejectedRow, out: &mut Vec<u8>) {
+        let mut line = String::with_capacity(row.raw.len() + row.reason.len() + 48);
+        self.cells(&decode(&row.raw), &mut line);
+        self.cell(&row.line.to_string(), &mut line);
+        self.cell(&row.column.map(|column| column.to_string()).unwrap_or_default(), &mut line);
+        self.cell(&row.reason, &mut line);
+        out.append(&mut self.end(line));
+    }
+
+    /// The cells of a line under the columns of its file, each followed by a separator.
+    fn cells(&self, text: &str, out: &mut String) {
+        let (columns, named) = (self.header.columns(), self.header.named());
+        let mut spans = vec![Span::default(); columns.len()];
+        let found = split(text.as_bytes(), self.header.separator_byte(), &mut spans);
+        spans.truncate(found.count);
+        let surplus = found.count > columns.len() || spans.iter().skip(named).any(|s| !s.text(text).trim().is_empty());
+        let ours = |column: &HeaderCell| matches!(column, HeaderCell::Report(_));
+        // The rest of a line that has too many cells belongs with the last column that is not replaced by ours.
+        let last = columns.iter().take(named).rposition(|column| !ours(column));
+        for (position, column) in columns.iter().enumerate().take(named) {
+            let span = spans.get(position).copied();
+            if surplus && Some(position) == last {
+                self.cell(span.map_or("", |span| span.rest(text)), out);
+            } else if !ours(column) {
+                match span {
+                    Some(span) if span.fault().is_none() => self.raw(span, text, out),
+                    Some(span) => self.cell(span.raw(text), out),
+                    None => out.push(self.header.separator()),
+                }
+            }
+        }
+    }
+
+    /// A cell as it came.
+    fn raw(&self, span: Span, text: &str, out: &mut String) {
+        out.push_str(&printable(span.raw(text)));
+        out.push(self.header.separator());
+    }
+
+    /// A cell with quotes where it needs them.
+    fn cell(&self, text: &str, out: &mut String) {
+        let text = printable(text);
+        if text.contains(['"', self.header.separator()]) {
+            out.push('"');
+            out.push_str(&text.replace('"', "\"\""));
+            out.push('"');
+        } else {
+            out.push_str(&text);
+        }
+        out.push(self.header.separator());
+    }
+
+    fn end(&self, mut line: String) -> Vec<u8> {
+        line.pop();
+        line.push('\n');
+        line.into_bytes()
+    }
+}
+
+/// Control characters would make the file unreadable for some programs: NUL ends it.
+fn printable(text: &str) -> Cow<'_, str> {
+    let control = |c: char| c.is_control() && c != '\t';
+    if text.contains(control) { Cow::Owned(text.replace(control, "\u{fffd}")) } else { Cow::Borrowed(text) }
+}

@@ -1,0 +1,550 @@
+//! Whole files: dialects, damage, hostility, and properties of any bytes at all.
+
+use cee_eligibility::{Instant, Journey};
+use proptest::prelude::*;
+
+use crate::dialect::FileError;
+use crate::history::HistoryRow;
+use crate::reader::{Line, MAX_LINE, Reader, ReaderState, Row};
+use crate::rejected::{Column, RejectedRow, RejectedWriter};
+use crate::repair::Repair;
+
+const HEADER: &str = "journey_type;last_name_trunc;phone_trunc;datetime";
+
+fn now() -> Instant {
+    Instant::parse("2024-05-01T00:00:00Z").unwrap()
+}
+
+fn read_in<R: Row>(file: &[u8], chunk: usize) -> Result<Vec<Line<R>>, FileError> {
+    let mut reader = Reader::new(now());
+    let mut lines = Vec::new();
+    for chunk in file.chunks(chunk) {
+        reader.push(chunk, |line| lines.push(line))?;
+    }
+    reader.finish(|line| lines.push(line))?;
+    Ok(lines)
+}
+
+/// Reads a file whole, and in several other cuts, which must make no difference.
+fn read<R: Row + Clone + std::fmt::Debug + PartialEq>(file: &[u8]) -> Result<Vec<Line<R>>, FileError> {
+    let lines = read_in(file, usize::MAX);
+    for chunk in [1, 2, 7] {
+        assert_eq!(read_in(file, chunk), lines, "in chunks of {chunk}");
+    }
+    lines
+}
+
+fn history(file: impl AsRef<[u8]>) -> Result<Vec<Line<HistoryRow>>, FileError> {
+    read(file.as_ref())
+}
+
+/// A row as `line type name phone date`, and a rejected one as `line column`.
+fn shown(line: &Line<HistoryRow>) -> String {
+    match line {
+        Line::Row { line, row, repairs } => {
+            let (name, phone) = (row.identity.last_name_trunc.as_str(), row.identity.phone_trunc.as_str());
+            let repairs: String = repairs.iter().map(|repair| format!(" {}", repair.as_str())).collect();
+            format!("{line} {} {name} {phone} {}{repairs}", row.journey_type, row.datetime)
+        }
+        Line::Rejected(RejectedRow { line, column, .. }) => {
+            format!("{line} {}", column.map_or("-".to_owned(), |column| column.to_string()))
+        }
+    }
+}
+
+fn outcomes(file: impl AsRef<[u8]>) -> Vec<String> {
+    history(file).unwrap().iter().map(shown).collect()
+}
+
+fn rejected<R>(lines: &[Line<R>]) -> Vec<&RejectedRow> {
+    lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Rejected(rejected) => Some(rejected),
+            Line::Row { .. } => None,
+        })
+        .collect()
+}
+
+fn rejected_file(header: &str, lines: &[Line<HistoryRow>]) -> String {
+    let header = crate::Header::read(header.as_bytes(), HistoryRow::FIELDS).unwrap();
+    let writer = RejectedWriter::new(&header);
+    let mut file = writer.header();
+    rejected(lines).into_iter().for_each(|row| writer.row(row, &mut file));
+    String::from_utf8(file).unwrap()
+}
+
+#[test]
+fn every_dialect_says_the_same() {
+    let expected =
+        ["2 short TO  +336010203 2021-03-14T23:00:00.000Z", "3 long D H +2626920102 2015-07-01T10:00:00.000Z"];
+    let rows =
+        [["short", "TO ", "06 01 02 03", "15/03/2021"], ["long", "D H", "+2626920102", "2015-07-01T12:00:00+02:00"]];
+    for separator in [",", ";", "\t"] {
+        for line_end in ["\n", "\r\n", "\r"] {
+            for quote in ["", "\""] {
+                for mark in ["", "\u{feff}"] {
+                    for last in [line_end, ""] {
+                        let line = |cells: [&str; 4]| cells.map(|cell| format!("{quote}{cell}{quote}")).join(separator);
+                        let names = ["Journey_Type", "last_name_trunc", "phone_trunc", "DATETIME"];
+                        let lines = [line(names), line(rows[0]), line(rows[1])].join(line_end);
+                        let file = format!("{mark}{lines}{last}");
+                        assert_eq!(outcomes(&file), expected, "{file:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn clumsy_files() {
+    let good = "short;DUP;06010203;15/03/2021";
+    let row = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z");
+    let table: Vec<(&str, String, Vec<String>)> = vec![
+        ("only a header", HEADER.to_owned(), vec![]),
+        ("only a header and its line end", format!("{HEADER}\r\n"), vec![]),
+        ("only a header and blank lines", format!("{HEADER}\r\n\r\n;;;\n \t\n"), vec![]),
+        ("blank lines are counted as lines and not as rows", format!("\n\u{20}\n{HEADER}\n\n;;;\n{good}\n\n"), vec![row(6)]),
+        ("mixed line ends", format!("{HEADER}\r\n{good}\n{good}\r{good}\r\n"), vec![row(2), row(3), row(4)]),
+        ("CR CR LF, as a file saved twice", format!("{HEADER}\r\r\n{good}\r\r\n{good}"), vec![row(3), row(5)]),
+        ("separators too many", format!("{HEADER};;\n{good};;\n{good}\n{good};\n{good}; ;\"\""), (2..6).map(row).collect()),
+        ("a cell below none", format!("{HEADER};;\n{good};x;\n{good};;x\n{good};;;"), vec![
+            "2 5".into(), "3 6".into(), "4 7".into(),
+        ]),
+        ("too many cells", format!("{HEADER}\n{good};\n{good};x\n{good}"), vec!["2 5".into(), "3 5".into(), row(4)]),
+        ("too few cells", format!("{HEADER}\nshort;DUP\nshort\nx;\n"), vec![
+            "2 phone_trunc".into(), "3 last_name_trunc".into(), "4 phone_trunc".into(),
+        ]),
+        ("another separator", format!("{HEADER}\nshort,DUP,06010203,15/03/2021\n{good}"), vec!["2 last_name_trunc".into(), row(3)]),
+        ("the header again", format!("{HEADER}\n{HEADER}\n{good}"), vec!["2 journey_type".into(), row(3)]),
+        ("a quote never closed costs its own row", format!("{HEADER}\nshort;\"DUP;06010203;15/03/2021\n{good}\n{good}"), vec![
+            "2 last_name_trunc".into(), row(3), row(4),
+        ]),
+        ("at the end too", format!("{HEADER}\n{good}\nshort;DUP;06010203;\"15/03/2021"), vec![row(2), "3 datetime".into()]),
+        ("a line break in quotes", format!("{HEADER}\nshort;\"DU\nP\";06010203;15/03/2021\n{good}"), vec![
+            "2 last_name_trunc".into(), "3 datetime".into(), row(4),
+        ]),
+        ("text after a quote", format!("{HEADER}\nshort;\"DUP\" ;06010203;15/03/2021\n{good}"), vec!["2 last_name_trunc".into(), row(3)]),
+        ("NUL", format!("{HEADER}\nshort;DU\0;06010203;15/03/2021\n\0\n{good}"), vec![
+            "2 last_name_trunc".into(), "3 last_name_trunc".into(), row(4),
+        ]),
+        ("one reading only", format!("{HEADER}\nSHORT ;TO; 6010203;15/03/2021 08:30"), vec![
+            "2 short TO  +336010203 2021-03-15T07:30:00.000Z surrounding_spaces letter_case name_padded phone_lost_zero \
+             paris_time".into(),
+        ]),
+        ("no reading", format!("{HEADER}\nshort;TO;3,36E+08;44259\n;;;x"), vec!["2 phone_trunc".into(), "3 journey_type".into()]),
+    ];
+    for (what, file, expected) in table {
+        assert_eq!(outcomes(&file), expected, "{what}");
+    }
+}
+
+#[test]
+fn files_refused_whole() {
+    let table: Vec<(&str, Vec<u8>, FileError)> = vec![
+        ("nothing", vec![], FileError::Empty),
+        ("a byte order mark", b"\xef\xbb\xbf".to_vec(), FileError::Empty),
+        ("blank lines", b"\xef\xbb\xbf\r\n;;;\n \t".to_vec(), FileError::Empty),
+        (
+            "UTF-16",
+            HEADER.encode_utf16().fold(b"\xff\xfe".to_vec(), |mut file, unit| {
+                file.extend(unit.to_le_bytes());
+                file
+            }),
+            FileError::Utf16,
+        ),
+        ("UTF-16 unmarked", HEADER.encode_utf16().flat_map(u16::to_be_bytes).collect(), FileError::NotText),
+        ("a workbook", b"PK\x03\x04\x14\0\x06\0\n...".to_vec(), FileError::Workbook),
+        ("gzip", b"\x1f\x8b\x08\0\0\0\0\0".to_vec(), FileError::Gzip),
+        ("zeros", vec![0; 3 * MAX_LINE], FileError::NotText),
+        ("a line without end", vec![b'a'; 3 * MAX_LINE], FileError::HeaderTooLong { limit: MAX_LINE }),
+        (
+            "a line with a late end",
+            [vec![b'a'; MAX_LINE + 1], b"\n".to_vec()].concat(),
+            FileError::HeaderTooLong { limit: MAX_LINE },
+        ),
+        ("a quote", format!("{HEADER};\"").into_bytes(), FileError::HeaderQuote),
+    ];
+    for (what, file, expected) in table {
+        let chunks: &[usize] = if file.len() < 1000 { &[1, 2, 7, usize::MAX] } else { &[1000, MAX_LINE, usize::MAX] };
+        for chunk in chunks {
+            assert_eq!(read_in::<HistoryRow>(&file, *chunk), Err(expected.clone()), "{what} in {chunk}");
+        }
+    }
+    let missing = history("journey_type,phone_trunc\n").unwrap_err();
+    assert_eq!(missing.to_string(), "has a header that does not fit: missing last_name_trunc, datetime");
+}
+
+#[test]
+fn a_refused_file_stays_refused() {
+    let mut reader = Reader::<HistoryRow>::new(now());
+    let first = reader.push(b"x\n", |_| {}).unwrap_err();
+    assert_eq!(reader.push(HEADER.as_bytes(), |_| {}), Err(first.clone()));
+    assert_eq!(reader.finish(|_| {}), Err(first));
+}
+
+/// The limit holds to the byte, however the file is cut, and a line beyond it costs its own row only.
+#[test]
+fn long_lines() {
+    let good = "short;DUP;06010203;15/03/2021";
+    for (length, is_too_long) in [(MAX_LINE, false), (MAX_LINE + 1, true), (5 * MAX_LINE, true)] {
+        let long = format!("short;{}é", "x".repeat(length - 8));
+        assert_eq!(long.len(), length);
+        let file = format!("{HEADER}\n{long}\r\n{good}\n{long}");
+        let whole = read_in::<HistoryRow>(file.as_bytes(), usize::MAX).unwrap();
+        assert_eq!(whole.iter().map(Line::line).collect::<Vec<_>>(), [2, 3, 4]);
+        let lengths: Vec<_> = rejected(&whole).iter().map(|row| row.raw.len()).collect();
+        assert_eq!(lengths, [if is_too_long { 1024 } else { length }; 2], "{length}");
+        assert_eq!(rejected(&whole)[0].column.is_none(), is_too_long);
+        for chunk in [1000, MAX_LINE, MAX_LINE + 1] {
+            assert_eq!(read_in(file.as_bytes(), chunk).unwrap(), whole, "{length} in {chunk}");
+        }
+    }
+    // The cut never goes through a character.
+    let file = format!("{HEADER}\n{}", "é€".repeat(MAX_LINE));
+    let lines = read_in::<HistoryRow>(file.as_bytes(), 4096).unwrap();
+    assert!(std::str::from_utf8(&rejected(&lines)[0].raw).is_ok());
+}
+
+#[test]
+fn an_endless_line_costs_no_memory() {
+    for byte in [b'x', b';', b'"', 0] {
+        let mut reader = Reader::<HistoryRow>::new(now());
+        let mut seen = 0;
+        reader.push(format!("{HEADER}\n").as_bytes(), |_| seen += 1).unwrap();
+        let chunk = vec![byte; 1 << 20];
+        for _ in 0..16 {
+            reader.push(&chunk, |_| seen += 1).unwrap();
+            assert!(reader.held_capacity() <= 2 * MAX_LINE);
+        }
+        reader.finish(|_| seen += 1).unwrap();
+        assert_eq!((seen, reader.state().offset()), (1, HEADER.len() as u64 + 1 + (16 << 20)));
+    }
+}
+
+/// Many separators in one line, within the limit.
+#[test]
+fn separators_galore() {
+    let file = format!("{HEADER}\nshort;{}\n", ";".repeat(60_000));
+    assert_eq!(outcomes(&file), ["2 5"]);
+    assert!(history(";".repeat(60_000) + HEADER).is_err());
+}
+
+#[test]
+fn encodings_line_by_line() {
+    let mut file = format!("{HEADER}\nshort;H\u{c9}R;06010203;15/03/2021\n").into_bytes();
+    file.extend(b"short;H\xc9R;06010203;15/03/2021\nshort;DUP;06\xa001 02 03;15/03/2021\n");
+    let lines = history(&file).unwrap();
+    assert_eq!(lines.iter().map(shown).collect::<Vec<_>>()[2], "4 short DUP +336010203 2021-03-14T23:00:00.000Z");
+    for row in rejected(&lines) {
+        assert_eq!(row.column, Some(Column::Name("last_name_trunc")));
+        assert!(row.reason.starts_with("holds an accent"), "{}", row.reason);
+    }
+    assert_eq!(rejected_file(HEADER, &lines).matches(";HÉR;").count(), 2, "both in UTF-8");
+}
+
+#[test]
+fn every_fault_of_a_row_is_named_in_the_order_of_its_file() {
+    let lines = history("datetime,phone_trunc,last_name_trunc,journey_type\n44259,3.36E+08,dup,medium\n").unwrap();
+    let row = rejected(&lines)[0];
+    assert_eq!(row.column, Some(Column::Name("datetime")));
+    let parts: Vec<_> = row.reason.split("; ").collect();
+    assert!(parts[0].starts_with("looks like a date as Excel counts days"), "{}", row.reason);
+    assert!(parts[1].starts_with("phone_trunc was rounded by Excel"), "{}", row.reason);
+    assert!(parts[2].starts_with("last_name_trunc holds a lower-case letter"), "{}", row.reason);
+    assert!(parts[3].starts_with("journey_type must be \"short\" or \"long\""), "{}", row.reason);
+}
+
+#[test]
+fn nothing_personal_is_shown() {
+    let file = format!("{HEADER}\nshort;ZQX;+33699999;44259\nshort;ZQX;+336999999;15/03/2021\nshort;\"ZQX\n");
+    let lines = history(&file).unwrap();
+    let mut reader = Reader::<HistoryRow>::new(now());
+    reader.push(&file.as_bytes()[..70], |_| {}).unwrap();
+    let shown = format!("{lines:?} {reader:?} {:?}", reader.state());
+    assert!(!shown.contains("ZQX") && !shown.contains("6999"), "{shown}");
+    for row in rejected(&lines) {
+        assert!(!row.reason.contains("ZQX") && !row.reason.contains("6999"), "{}", row.reason);
+    }
+}
+
+#[test]
+fn rejected_rows_as_they_came() {
+    let header = "journey_type,last_name_trunc,phone_trunc,datetime";
+    let file = format!(
+        "{header}\nshort,dup,06010203,15/03/2021\n\"short\",DUP,\"3,36E+08\",15/03/2021\nshort,DUP\n\
+         short,DUP,06010203,15/03/2021,x,\"y\"\nshort,\"DUP,06010203,15/03/2021\nshort,D\0P,06010203,15/03/2021\n\
+         =1+1,DUP,06010203,15/03/2021\n"
+    );
+    let csv = rejected_file(header, &history(&file).unwrap());
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], format!("\u{feff}{header},line,column,reason"));
+    let beginnings = [
+        "short,dup,06010203,15/03/2021,2,last_name_trunc,\"holds a lower-case",
+        "\"short\",DUP,\"3,36E+08\",15/03/2021,3,phone_trunc,\"was rounded",
+        "short,DUP,,,4,phone_trunc,the row has 2 of the header's 4 cells",
+        "short,DUP,06010203,\"15/03/2021,x,\"\"y\"\"\",5,5,\"the row has a cell beyond",
+        "short,\"\"\"DUP,06010203,15/03/2021\",,,6,last_name_trunc,\"opens a quote",
+        "short,D\u{fffd}P,06010203,15/03/2021,7,last_name_trunc,\"must be exactly",
+        "=1+1,DUP,06010203,15/03/2021,8,journey_type,\"must be",
+    ];
+    for (line, beginning) in lines[1..].iter().zip(beginnings) {
+        assert!(line.starts_with(beginning), "{line}\n{beginning}");
+    }
+    assert_eq!(lines.len(), 8);
+}
+
+/// What an operator does with a rejected file: correct it and send it back.
+#[test]
+fn a_rejected_file_can_be_sent_back() {
+    let header = format!("{HEADER};;");
+    let file = format!("{header}\r\nshort;dup;06010203;15/03/2021;;\r\nlong;to;06010203;15/03/2021\r\n");
+    let first = rejected_file(&header, &history(&file).unwrap());
+    // One corrected, the other forgotten: the latter is rejected again, with the line it now has.
+    let corrected = first.replace("dup", "DUP");
+    assert_eq!(outcomes(&corrected), ["2 short DUP +336010203 2021-03-14T23:00:00.000Z", "3 last_name_trunc"]);
+    let header = corrected.lines().next().unwrap().trim_start_matches('\u{feff}');
+    let second = rejected_file(header, &history(&corrected).unwrap());
+    let [head, row] = second.lines().collect::<Vec<_>>()[..] else { panic!("{second}") };
+    assert_eq!(head, format!("\u{feff}{HEADER};line;column;reason"));
+    assert!(row.starts_with("long;to;06010203;15/03/2021;3;last_name_trunc;\"holds a lower-case"), "{row}");
+}
+
+const JOURNEYS: &str = "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,\
+                        start_insee,end_insee,driver_phone_trunc,driver_identity_key,acquisition_status,fraud_status,\
+                        anomaly_status";
+
+#[test]
+fn journeys() {
+    let key = "ab".repeat(32);
+    let file = format!(
+        "{JOURNEYS}\n7,2, j-1_a:b,C,2024-03-15T08:00:00+01:00,2024-03-15T08:30:00+01:00,80000,75056,2A004,+336010203,\
+         {key},processed,passed,passed\n8,2,j;2,A,2024-03-15T08:00:00Z,2024-03-15T08:00:00Z,0,1001,99100,6010203,,\
+         canceled,,\n"
+    );
+    let lines = read::<Journey>(file.as_bytes()).unwrap();
+    let [Line::Row { row: one, repairs, .. }, Line::Row { line: 3, row: two, repairs: more }] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert!(repairs.is_empty());
+    assert_eq!((one.journey_id, one.operator.get(), one.operator_class, one.distance_metres), (7, 2, 'C', 80_000));
+    assert_eq!(one.operator_journey_id.as_str(), " j-1_a:b", "an operator's name for it is never trimmed");
+    assert_eq!(
+        (one.start.to_string(), one.end.to_string()),
+        ("2024-03-15T07:00:00.000Z".into(), "2024-03-15T07:30:00.000Z".into())
+    );
+    assert_eq!((one.start_insee.as_str(), one.end_insee.as_str()), ("75056", "2A004"));
+    assert_eq!(one.driver_phone_trunc.as_str(), "+336010203");
+    assert_eq!(one.driver_identity_key.as_ref().unwrap().as_bytes(), &[0xab; 32]);
+    assert_eq!(one.status.as_str(), "ok");
+    assert_eq!(
+        (two.start_insee.as_str(), two.driver_identity_key.is_none(), two.status.as_str()),
+        ("01001", true, "canceled")
+    );
+    assert_eq!(*more, [Repair::InseeLostZero, Repair::PhoneLostZero].into_iter().collect());
+}
+
+#[test]
+fn journeys_without_optional_columns() {
+    let file = "distance;journey_id;operator_id;operator_journey_id;operator_class;start_datetime;end_datetime;\
+                start_insee;end_insee;driver_phone_trunc;acquisition_status\n\
+                5;7;2;j;C;2024-03-15T08:00:00Z;2024-03-15T08:30:00Z;75056;75056;+336010203;processed";
+    let lines = read::<Journey>(file.as_bytes()).unwrap();
+    let [Line::Row { row, .. }] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!((row.status.as_str(), row.driver_identity_key.is_none()), ("pending", true));
+}
+
+#[test]
+fn journeys_rejected() {
+    let good = "7,2,j,C,2024-03-15T08:00:00Z,2024-03-15T08:30:00Z,5,75056,75056,+336010203,,processed,,";
+    let table = [
+        ("7,2", "+7,2", "journey_id", "must be a whole number"),
+        ("7,2", ",2", "journey_id", "is empty"),
+        ("7,2", "7,0", "operator_id", "must be an operator's number"),
+        (",j,", ",,", "operator_journey_id", "must hold 1 to 255"),
+        (",C,", ",D,", "operator_class", "must be an operator class"),
+        ("2024-03-15T08:00:00Z", "15/03/2024", "start_datetime", "must be an RFC 3339"),
+        ("T08:30:00Z", "T07:30:00Z", "end_datetime", "must not lie before start_datetime"),
+        (",5,", ",5.0,", "distance", "must be a whole number of metres"),
+        (",5,", ",-5,", "distance", "must be a whole number of metres"),
+        (",5,", ",4294967296,", "distance", "must be a whole number of metres"),
+        (",5,75056", ",5,7505X", "start_insee", "must be an INSEE code"),
+        ("75056,+", ",+", "end_insee", "is empty"),
+        ("+336010203", "601020304", "driver_phone_trunc", "may have lost"),
+        (",,processed", ",abc,processed", "driver_identity_key", "must be a SHA-256"),
+        ("processed", "", "acquisition_status", "is empty"),
+        ("processed", "done", "acquisition_status", "must be a status"),
+        ("processed,,", "processed,maybe,", "fraud_status", "must be a status"),
+        ("processed,,", "processed,,maybe", "anomaly_status", "must be a status"),
+    ];
+    let file = |row: &str| format!("{JOURNEYS}\n{row}\n");
+    assert!(matches!(read::<Journey>(file(good).as_bytes()).unwrap()[..], [Line::Row { .. }]));
+    for (from, to, column, reason) in table {
+        let lines = read::<Journey>(file(&good.replacen(from, to, 1)).as_bytes()).unwrap();
+        let [Line::Rejected(row)] = &lines[..] else { panic!("{from} → {to}: {lines:?}") };
+        assert_eq!(row.column.unwrap().to_string(), column, "{from} → {to}");
+        assert!(row.reason.starts_with(reason), "{from} → {to}: {}", row.reason);
+    }
+}
+
+#[test]
+fn a_state_of_another_kind_of_file_is_refused() {
+    let mut reader = Reader::<HistoryRow>::new(now());
+    reader.push(format!("{HEADER}\n").as_bytes(), |_| {}).unwrap();
+    assert!(Reader::<Journey>::resume(&reader.state(), now()).is_err());
+}
+
+/// Pieces that files are made of: good rows, damage of every kind, bytes of no kind.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let pieces: [&[u8]; 24] = [
+        b"short;DUP;+336010203;2021-03-15",
+        b"long;D H;06010203;15/03/2021",
+        b"\"short\";\"TO \";\"06 01 02 03\";\"2021-03-15T08:30:00+01:00\"",
+        b"short;TO;6010203;15/03/2021 08:30",
+        b"short;H\xc9R;06010203;15/03/2021",
+        "short;HÉR;06010203;15/03/2021".as_bytes(),
+        b"short;\"DUP;06010203;15/03/2021",
+        b"short;DUP;3,36E+08;44259",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"\n\n",
+        b";;;",
+        b";",
+        b"\"",
+        b" ",
+        b"\0",
+        b"=\"x\"",
+        b"\xef\xbb\xbf",
+        b"short,DUP",
+        b"+",
+    ];
+    prop_oneof![
+        20 => prop::sample::select(pieces.to_vec()).prop_map(<[u8]>::to_vec),
+        1 => prop::collection::vec(any::<u8>(), 0..8),
+    ]
+}
+
+fn file() -> impl Strategy<Value = Vec<u8>> {
+    let heads = ["", "\u{feff}", "\n\r\n", " \r"];
+    let headers = ["", ";;", ";line;column;reason"];
+    let ends = ["\n", "\r\n", "\r"];
+    let head = (
+        prop::sample::select(heads.to_vec()),
+        prop::sample::select(headers.to_vec()),
+        prop::sample::select(ends.to_vec()),
+    );
+    (head, prop::collection::vec(piece(), 0..40)).prop_map(|((head, more, end), pieces)| {
+        [format!("{head}{HEADER}{more}{end}").into_bytes(), pieces.concat()].concat()
+    })
+}
+
+/// The non-blank lines after the header, found in the plainest way: one row each.
+fn rows_expected(file: &[u8]) -> usize {
+    let text = String::from_utf8_lossy(file).replace("\r\n", "\n").replace('\r', "\n");
+    let blank = |line: &&str| line.chars().all(|c| " \t;".contains(c));
+    text.trim_start_matches('\u{feff}').split('\n').filter(|line| !blank(line)).count() - 1
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    /// However a file is cut, and wherever reading stops and is taken up again: the same lines.
+    #[test]
+    fn cuts_and_resumption_change_nothing(
+        file in file(),
+        steps in prop::collection::vec((1_usize..60, any::<bool>()), 1..20),
+    ) {
+        let whole = read_in::<HistoryRow>(&file, usize::MAX).unwrap();
+        prop_assert_eq!(whole.len(), rows_expected(&file));
+
+        let mut reader = Reader::<HistoryRow>::new(now());
+        let (mut lines, mut at) = (Vec::new(), 0);
+        for (length, resume) in steps.into_iter().cycle() {
+            let end = file.len().min(at + length);
+            reader.push(&file[at..end], |line| lines.push(line)).unwrap();
+            at = end;
+            if at == file.len() {
+                break;
+            }
+            // Only where the last step got beyond the state: else it would be taken up at the same place for ever.
+            let state = reader.state();
+            if resume && state.offset() as usize + 60 > at {
+                let json = serde_json::to_string(&state).unwrap();
+                let state: ReaderState = serde_json::from_str(&json).unwrap();
+                reader = Reader::resume(&state, now()).unwrap();
+                let from = state.offset() as usize;
+                reader.push(&file[from..at], |line| lines.push(line)).unwrap();
+            }
+        }
+        reader.finish(|line| lines.push(line)).unwrap();
+        prop_assert_eq!(lines, whole);
+        prop_assert_eq!(reader.state().offset() as usize, file.len());
+    }
+
+    /// Any bytes: no panic, little memory, and the same answer however they are cut.
+    #[test]
+    fn any_bytes(file in prop::collection::vec(any::<u8>(), 0..2000), chunk in 1_usize..300) {
+        prop_assert_eq!(read_in::<HistoryRow>(&file, chunk), read_in(&file, usize::MAX));
+        prop_assert_eq!(read_in::<Journey>(&file, chunk), read_in(&file, usize::MAX));
+        let after_header = [format!("{HEADER}\n").into_bytes(), file].concat();
+        prop_assert!(read_in::<HistoryRow>(&after_header, chunk).is_ok(), "a header read is a file read");
+        let mut reader = Reader::<HistoryRow>::new(now());
+        for chunk in after_header.chunks(chunk) {
+            reader.push(chunk, |_| {}).unwrap();
+            prop_assert!(reader.held_capacity() <= 2 * MAX_LINE);
+        }
+    }
+
+    /// What the csv crate writes is read as it was meant.
+    #[test]
+    fn what_others_write(
+        rows in prop::collection::vec(("short|long", "[A-Z ]{3}", r"\+[0-9]{8,12}", 0_i64..1_714_521_600_000), 1..20),
+        separator in prop::sample::select(vec![b',', b';', b'\t']),
+        quotes in prop::sample::select(vec![csv::QuoteStyle::Always, csv::QuoteStyle::Necessary, csv::QuoteStyle::NonNumeric]),
+        crlf in any::<bool>(),
+    ) {
+        let mut writer = csv::WriterBuilder::new()
+            .delimiter(separator)
+            .quote_style(quotes)
+            .terminator(if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') })
+            .from_writer(Vec::new());
+        writer.write_record(["datetime", "phone_trunc", "last_name_trunc", "journey_type"]).unwrap();
+        let mut expected = Vec::new();
+        for (number, (kind, name, phone, millis)) in rows.iter().enumerate() {
+            let moment = Instant::from_millis(*millis).unwrap().to_string();
+            writer.write_record([&moment, phone, name, kind]).unwrap();
+            expected.push(format!("{} {kind} {name} {phone} {moment}", number + 2));
+        }
+        prop_assert_eq!(outcomes(writer.into_inner().unwrap()), expected);
+    }
+
+    /// Whatever was rejected, the rejected file is well-formed, and line, column and reason stand under their names.
+    #[test]
+    fn rejected_files_are_well_formed(file in file()) {
+        let mut reader = Reader::<HistoryRow>::new(now());
+        let mut lines = Vec::new();
+        reader.push(&file, |line| lines.push(line)).unwrap();
+        reader.finish(|line| lines.push(line)).unwrap();
+        let rejected = rejected(&lines);
+        let writer = RejectedWriter::new(reader.header().unwrap());
+        let mut out = writer.header();
+        rejected.iter().for_each(|row| writer.row(row, &mut out));
+
+        let mut csv = csv::ReaderBuilder::new().delimiter(b';').from_reader(&out[..]);
+        let names: Vec<String> = csv.headers().unwrap().iter().map(str::to_owned).collect();
+        prop_assert_eq!(&names[4..], ["line", "column", "reason"]);
+        let records: Vec<_> = csv.records().collect::<Result<_, _>>().unwrap();
+        prop_assert_eq!(records.len(), rejected.len());
+        for (record, row) in records.iter().zip(rejected) {
+            prop_assert_eq!(&record[4], row.line.to_string());
+            prop_assert_eq!(&record[5], row.column.map_or(String::new(), |column| column.to_string()));
+            prop_assert_eq!(&record[6], &row.reason);
+            prop_assert!(!record[5].starts_with(['=', '+', '-', '@']) && !record[6].starts_with(['=', '+', '-', '@']));
+        }
+    }
+}
