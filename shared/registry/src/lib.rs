@@ -1,1 +1,34 @@
-//! The store: claims, applications, journeys, imports and operators in DynamoDB.
+//! The store: everything the registry keeps in DynamoDB.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | how one driver is granted one certificate, whatever happens at once | [`claims`] |
+//! | what a claim item holds | [`claim_item`] |
+//! | why no name, phone or licence is ever a partition key | [`keys`] |
+//! | registered applications | [`applications`] |
+//! | journeys the registry knows | [`journeys`] |
+//! | operators and whether they are suspended | [`operators`] |
+//! | imports of files and how they ended | [`imports`] |
+//! | table names and definitions | [`tables`] |
+//! | what can go wrong, and what is tried again | [`error`] |
+//!
+//! Each type reaches only the tables it needs, so that a function's IAM role can be read off the types it holds.
+
+pub mod applications;
+pub mod claim_item;
+pub mod claims;
+pub mod error;
+pub mod imports;
+pub mod journeys;
+pub mod keys;
+pub mod operators;
+pub mod tables;
+
+pub use applications::{Application, ApplicationJourney, Applications};
+pub use claims::{Claims, HistoryApplication, HistoryOutcome, Registration, RowSource};
+pub use error::{Deadline, StoreError};
+pub use imports::{Begun, FileOutcome, ImportId, ImportRecord, Imports};
+pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
+pub use keys::ClaimKeys;
+pub use operators::{Operator, Operators};
+pub use tables::Tables;

@@ -1,0 +1,269 @@
+//! Registered applications.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cee_eligibility::{
+    ApplicationId, DrivingLicense, Identity, IdentityKey, Instant, JourneyStatus, JourneyType, LastNameTrunc,
+    OperatorId, OperatorJourneyId, PhoneTrunc, TruncatedIdentity,
+};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::StoreError;
+use crate::claim_item::Item;
+use crate::journeys::JourneyVersion;
+use crate::tables::Tables;
+
+/// A registered (*standardized*) application. Holds personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// Its name.
+    pub uuid: ApplicationId,
+    /// Who registered it.
+    pub operator: OperatorId,
+    /// Which certificate.
+    pub journey_type: JourneyType,
+    /// Whose it is. A registered application always carries a driving licence.
+    pub identity: Identity,
+    /// The journey's end (short) or the day the costs were shared (long).
+    pub datetime: Instant,
+    /// When the driver signed.
+    pub application_timestamp: Instant,
+    /// When it was registered.
+    pub registered_at: Instant,
+    /// The journey it uses, of a short one.
+    pub journey: Option<ApplicationJourney>,
+    /// The proof, exactly as it was handed out.
+    pub token: String,
+}
+
+/// What a short application keeps of its journey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplicationJourney {
+    /// What its operator calls it.
+    pub operator_journey_id: OperatorJourneyId,
+    /// The registry's number for it.
+    pub journey_id: u64,
+    /// What the registry's checks make of it; follows the journey.
+    pub status: JourneyStatus,
+    /// Which line of which journeys file the status comes from.
+    pub version: JourneyVersion,
+}
+
+/// The item as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    uuid: String,
+    operator_id: u32,
+    journey_type: String,
+    last_name_trunc: String,
+    phone_trunc: String,
+    driving_license: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    identity_key: Option<ByteBuf>,
+    datetime: i64,
+    application_timestamp: i64,
+    registered_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    operator_journey_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    journey_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    status_version: Option<String>,
+    token: StoredToken,
+}
+
+/// A compact JWS is stored as the bytes of its three parts, which is a quarter smaller and keeps the item in its first
+/// kilobyte; a token of any other shape is stored as it is. Either way it comes back to the letter.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredToken {
+    Text(String),
+    Parts(Vec<ByteBuf>),
+}
+
+impl StoredToken {
+    fn from_text(token: &str) -> Self {
+        let parts: Option<Vec<ByteBuf>> =
+            token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).ok().map(ByteBuf::from)).collect();
+        match parts {
+            Some(parts) if parts.len() == 3 => {
+                let stored = Self::Parts(parts);
+                if stored.to_text() == token { stored } else { Self::Text(token.to_owned()) }
+            }
+            _ => Self::Text(token.to_owned()),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Parts(parts) => parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect::<Vec<_>>().join("."),
+        }
+    }
+}
+
+const fn corrupt(what: &'static str) -> StoreError {
+    StoreError::Corrupt { table: "applications", what }
+}
+
+impl Application {
+    pub(crate) fn to_item(&self) -> Result<Item, StoreError> {
+        let license = self.identity.driving_license.as_ref().ok_or(corrupt("no driving licence"))?;
+        let journey = self.journey.as_ref();
+        let stored = Stored {
+            uuid: self.uuid.to_string(),
+            operator_id: self.operator.get(),
+            journey_type: self.journey_type.as_str().to_owned(),
+            last_name_trunc: self.identity.truncated.last_name_trunc.as_str().to_owned(),
+            phone_trunc: self.identity.truncated.phone_trunc.as_str().to_owned(),
+            driving_license: license.as_str().to_owned(),
+            identity_key: self.identity.identity_key.as_ref().map(|key| ByteBuf::from(key.as_bytes().to_vec())),
+            datetime: self.datetime.millis(),
+            application_timestamp: self.application_timestamp.millis(),
+            registered_at: self.registered_at.millis(),
+            operator_journey_id: journey.map(|j| j.operator_journey_id.as_str().to_owned()),
+            journey_id: journey.map(|j| j.journey_id),
+            status: journey.map(|j| j.status.as_str().to_owned()),
+            status_version: journey.map(|j| j.version.as_str().to_owned()),
+            token: StoredToken::from_text(&self.token),
+        };
+        serde_dynamo::aws_sdk_dynamodb_1::to_item(stored).map_err(|_| corrupt("an item that cannot be written"))
+    }
+
+    pub(crate) fn from_item(item: Item) -> Result<Self, StoreError> {
+        let stored: Stored = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
+            .map_err(|_| corrupt("a missing or mistyped attribute"))?;
+        let instant = |millis| Instant::from_millis(millis).ok_or(corrupt("a date"));
+        let journey = match (stored.operator_journey_id, stored.journey_id, stored.status, stored.status_version) {
+            (Some(operator_journey_id), Some(journey_id), Some(status), Some(version)) => Some(ApplicationJourney {
+                operator_journey_id: OperatorJourneyId::parse(&operator_journey_id)
+                    .map_err(|_| corrupt("operator_journey_id"))?,
+                journey_id,
+                status: JourneyStatus::parse(&status).ok_or(corrupt("status"))?,
+                version: JourneyVersion::from_stored(version),
+            }),
+            (None, None, None, None) => None,
+            _ => return Err(corrupt("half a journey")),
+        };
+        let identity_key = stored
+            .identity_key
+            .map(|key| <[u8; 32]>::try_from(key.into_vec()).map(IdentityKey::from_bytes))
+            .transpose()
+            .map_err(|_| corrupt("identity_key"))?;
+        Ok(Self {
+            uuid: ApplicationId::parse(&stored.uuid).ok_or(corrupt("uuid"))?,
+            operator: OperatorId::new(stored.operator_id).map_err(|_| corrupt("operator_id"))?,
+            journey_type: JourneyType::parse(&stored.journey_type).map_err(|_| corrupt("journey_type"))?,
+            identity: Identity {
+                truncated: TruncatedIdentity {
+                    last_name_trunc: LastNameTrunc::parse(&stored.last_name_trunc)
+                        .map_err(|_| corrupt("last_name_trunc"))?,
+                    phone_trunc: PhoneTrunc::parse(&stored.phone_trunc).map_err(|_| corrupt("phone_trunc"))?,
+                },
+                driving_license: Some(
+                    DrivingLicense::parse(&stored.driving_license).map_err(|_| corrupt("driving_license"))?,
+                ),
+                identity_key,
+            },
+            datetime: instant(stored.datetime)?,
+            application_timestamp: instant(stored.application_timestamp)?,
+            registered_at: instant(stored.registered_at)?,
+            journey,
+            token: stored.token.to_text(),
+        })
+    }
+}
+
+/// The table of registered applications.
+#[derive(Clone, Debug)]
+pub struct Applications {
+    db: Client,
+    table: String,
+}
+
+impl Applications {
+    /// The applications in this environment's table.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables) -> Self {
+        Self { db, table: tables.applications.clone() }
+    }
+
+    /// The application of this name, whoever's it is: one request.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer, or holds something else under this name.
+    pub async fn find(&self, uuid: ApplicationId) -> Result<Option<Application>, StoreError> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.table)
+            .key("uuid", AttributeValue::S(uuid.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| StoreError::request("GetItem", &error))?;
+        answer.item.map(Application::from_item).transpose()
+    }
+
+    /// Lets an application follow its journey's status. An older line never replaces a newer one's status, and an
+    /// application that is gone stays gone.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer; may be repeated.
+    pub async fn follow_journey(
+        &self,
+        uuid: ApplicationId,
+        status: JourneyStatus,
+        version: &JourneyVersion,
+    ) -> Result<(), StoreError> {
+        let sent = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("uuid", AttributeValue::S(uuid.to_string()))
+            .update_expression("SET #status = :status, status_version = :version")
+            .condition_expression("attribute_exists(#uuid) AND status_version < :version")
+            .expression_attribute_names("#uuid", "uuid")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()))
+            .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error)
+                if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(StoreError::request("UpdateItem", &error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_token_comes_back_to_the_letter() {
+        for token in [
+            "eyJhbGciOiJFUzI1NiJ9.eyJhIjoxfQ.AAEC",
+            "",
+            "a.b.c",
+            "one.two",
+            "AAAA.AAAA.AAAA.AAAA",
+            "c2lnbmF0dXJl+/==",
+            "AB.AB.AB",
+        ] {
+            assert_eq!(StoredToken::from_text(token).to_text(), token);
+        }
+        assert!(matches!(StoredToken::from_text("AAAA.AAAA.AAAA"), StoredToken::Parts(_)));
+    }
+}

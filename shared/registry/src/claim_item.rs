@@ -1,0 +1,119 @@
+//! What a claim item holds: one attribute a record, and the latest dates that conditions compare.
+//!
+//! ```text
+//! pk                     the keyed hash
+//! a#{uuid}               a standardized application: {t: date, o: operator, k: tag of its identity key}
+//! h#{operator}#{date}    a specific one:             {r: the import's row that brought it}
+//! sd  sp                 latest date of a standardized / specific application
+//! sdk                    the same of the standardized ones that carry an identity key, on a truncated identity only
+//! ```
+//!
+//! Dates are milliseconds since 1970. On a truncated identity `sd` and `sp` speak of applications *without* an identity
+//! key and `sdk` of those with one, because rule 3 of the contract treats them differently; on the other two items
+//! there is no such difference and `sd` and `sp` speak of all.
+//!
+//! Conditions can compare the latest dates only: DynamoDB cannot look through a list. The records are what a refusal is
+//! worded from, what makes a repeated import harmless, and what stands behind when an application goes.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use cee_eligibility::identity::keys_differ;
+use cee_eligibility::{ApplicationId, EarlierApplication, Instant, OperatorId};
+
+use crate::StoreError;
+
+/// A DynamoDB item.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The partition key's attribute.
+pub(crate) const PK: &str = "pk";
+/// Latest standardized application (on a truncated identity: of those without an identity key).
+pub(crate) const STANDARDIZED_AT: &str = "sd";
+/// Latest standardized application with an identity key, on a truncated identity.
+pub(crate) const STANDARDIZED_WITH_KEY_AT: &str = "sdk";
+/// Latest specific application.
+pub(crate) const SPECIFIC_AT: &str = "sp";
+
+const APPLICATION: &str = "a#";
+const HISTORY: &str = "h#";
+
+/// The attribute that holds a standardized application's record.
+pub(crate) fn application_attribute(uuid: ApplicationId) -> String {
+    format!("{APPLICATION}{uuid}")
+}
+
+/// The attribute that holds a specific application's record. One operator's same driver and date is the same record,
+/// however often it is imported.
+pub(crate) fn history_attribute(operator: OperatorId, datetime: Instant) -> String {
+    format!("{HISTORY}{operator}#{}", datetime.millis())
+}
+
+pub(crate) fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(crate) fn date(datetime: Instant) -> AttributeValue {
+    number(datetime.millis())
+}
+
+/// The record of a standardized application.
+pub(crate) fn application_record(datetime: Instant, operator: OperatorId, tag: Option<Vec<u8>>) -> AttributeValue {
+    let mut record =
+        HashMap::from([("t".to_owned(), date(datetime)), ("o".to_owned(), number(i64::from(operator.get())))]);
+    record.extend(tag.map(|tag| ("k".to_owned(), AttributeValue::B(tag.into()))));
+    AttributeValue::M(record)
+}
+
+/// The record of a specific application.
+pub(crate) fn history_record(source: &str) -> AttributeValue {
+    AttributeValue::M(HashMap::from([("r".to_owned(), AttributeValue::S(source.to_owned()))]))
+}
+
+/// The row that brought a specific application, where the item holds it.
+pub(crate) fn history_source<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
+    item.get(attribute)?.as_m().ok()?.get("r")?.as_s().ok().map(String::as_str)
+}
+
+/// A latest date, where the item holds one.
+pub(crate) fn latest(item: &Item, attribute: &str) -> Option<Instant> {
+    millis(item.get(attribute)?)
+}
+
+fn millis(value: &AttributeValue) -> Option<Instant> {
+    Instant::from_millis(value.as_n().ok()?.parse().ok()?)
+}
+
+/// The records on a claim item that are the same person as a driver with this tag (`None`: no identity key).
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where a record is not what this store writes.
+pub(crate) fn same_person(item: &Item, tag: Option<&[u8]>) -> Result<Vec<EarlierApplication>, StoreError> {
+    let mut found = Vec::new();
+    for (attribute, value) in item {
+        let corrupt = || StoreError::Corrupt { table: "claims", what: "a record" };
+        if let Some(uuid) = attribute.strip_prefix(APPLICATION) {
+            let record = value.as_m().map_err(|_| corrupt())?;
+            let its_tag = record.get("k").and_then(|k| k.as_b().ok()).map(|blob| blob.as_ref());
+            if keys_differ(tag, its_tag) {
+                continue;
+            }
+            found.push(EarlierApplication::Standardized {
+                datetime: record.get("t").and_then(millis).ok_or_else(corrupt)?,
+                operator: record
+                    .get("o")
+                    .and_then(|o| o.as_n().ok())
+                    .and_then(|o| OperatorId::parse(o).ok())
+                    .ok_or_else(corrupt)?,
+                uuid: ApplicationId::parse(uuid).ok_or_else(corrupt)?,
+            });
+        } else if let Some(rest) = attribute.strip_prefix(HISTORY) {
+            let (operator, at) = rest.split_once('#').ok_or_else(corrupt)?;
+            found.push(EarlierApplication::Specific {
+                datetime: at.parse().ok().and_then(Instant::from_millis).ok_or_else(corrupt)?,
+                operator: OperatorId::parse(operator).map_err(|_| corrupt())?,
+            });
+        }
+    }
+    Ok(found)
+}

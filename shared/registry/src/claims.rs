@@ -1,0 +1,471 @@
+//! The claim protocol: how one driver is granted one certificate, whichever operators ask, at whatever moment.
+//!
+//! A driver is known by up to three claim keys a journey type ([`crate::keys`]), each with one item
+//! ([`crate::claim_item`]). Registering is **one** transaction: an update on each claim item and a put of the
+//! application, and for a short application an update on its journey. Each update carries the eligibility rule itself as
+//! its condition, written over the stored dates and cut-offs computed now:
+//!
+//! ```text
+//! attribute_not_exists(sd) OR sd < :standardized_cutoff     (no standardized application in the way)
+//! attribute_not_exists(sp) OR sp < :specific_cutoff         (no specific one)
+//! ```
+//!
+//! DynamoDB carries out all of it or nothing, and no two such transactions on one item at once. So whoever comes second
+//! meets the dates the first one wrote. The cut-offs come from [`cee_eligibility::Rules::cutoffs`] and from nowhere else.
+//!
+//! A lost condition brings the item back with it (`ALL_OLD`), so a refusal costs no further read, and the blocker named
+//! is chosen by the pure [`cee_eligibility::latest_blocker`] from the records on it.
+//!
+//! What is compared on a truncated identity (rule 3 of the contract):
+//!
+//! | the new application | must not be met by | because |
+//! |---|---|---|
+//! | has no identity key | any application there (`sd`, `sdk`, `sp`) | nothing tells the two apart |
+//! | has one | an application there without a key (`sd`, `sp`) | likewise; one with the *same* key is met on the key's own item, one with another key is another person |
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+use cee_eligibility::{
+    Blocker, Cutoffs, EarlierApplication, Identity, Instant, JourneyType, OperatorId, Rules, TruncatedIdentity,
+    latest_blocker,
+};
+
+use crate::StoreError;
+use crate::applications::Application;
+use crate::claim_item::{
+    Item, PK, SPECIFIC_AT, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT, application_attribute, application_record, date,
+    history_attribute, history_record, history_source, latest, same_person,
+};
+use crate::error::{Backoff, Deadline, is_contention};
+use crate::imports::ImportId;
+use crate::journeys::{StoredJourney, claim_journey};
+use crate::keys::{Claim, ClaimKeys, ClaimKind};
+use crate::tables::Tables;
+
+/// The claims of all drivers.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    db: Client,
+    tables: Tables,
+    keys: ClaimKeys,
+}
+
+/// How a registration ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// The application and all its claims are written.
+    Registered,
+    /// Nothing was written: an earlier application of the same person stands in the way.
+    Blocked(Blocker),
+    /// Nothing was written: the journey carries an application already, and no earlier one of the same person is in the
+    /// way. Journeys are known to their own operator only, so this application is always the caller's.
+    JourneyUsed(Blocker),
+    /// Nothing was written: the journey is not what was read any more. Here is what it is now.
+    JourneyChanged(Box<StoredJourney>),
+}
+
+/// Where an imported row comes from: its import and its line. Names the row for ever, so that the same row imported
+/// again after a crash is recognised as itself and counted as before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowSource {
+    /// The import.
+    pub import: ImportId,
+    /// The line in its file, 1 for the first.
+    pub line: u64,
+}
+
+impl RowSource {
+    fn encode(self) -> String {
+        format!("{}#{}", self.import, self.line)
+    }
+}
+
+/// A *specific* application: one row of an operator's history. Holds personal data.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryApplication<'a> {
+    /// Which certificate.
+    pub journey_type: JourneyType,
+    /// Whose it is.
+    pub identity: &'a TruncatedIdentity,
+    /// The day of commitment.
+    pub datetime: Instant,
+    /// Who imports it.
+    pub operator: OperatorId,
+    /// Where it comes from.
+    pub source: RowSource,
+}
+
+/// How the import of one row of history ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryOutcome {
+    /// It is written, by this call or by an earlier try of the same row.
+    Imported {
+        /// Whether it would have blocked an application that is already granted: history that arrived late.
+        contradicts_granted: bool,
+    },
+    /// This operator sent the same driver and date before.
+    AlreadyKnown,
+}
+
+/// Whether the newest date among the applications with an identity key moves forward on the truncated identity's item.
+/// An update cannot take the greater of two dates, so the rarer case, an application older than another driver's who
+/// shares the truncated identity, takes a second try.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LatestWithKey {
+    Advance,
+    Keep,
+}
+
+impl Claims {
+    /// The claims in these tables.
+    #[must_use]
+    pub const fn new(db: Client, tables: Tables, keys: ClaimKeys) -> Self {
+        Self { db, tables, keys }
+    }
+
+    /// The application that stands in a driver's way now, if any: one request, nothing is reserved.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer in time.
+    pub async fn find_blocker(
+        &self,
+        journey_type: JourneyType,
+        identity: &Identity,
+        cutoffs: &Cutoffs,
+        caller: OperatorId,
+        deadline: Deadline,
+    ) -> Result<Option<Blocker>, StoreError> {
+        let claims = self.keys.claims(journey_type, identity);
+        let tag = identity.identity_key.as_ref().map(|key| self.keys.tag(key));
+        let mut wanted: Vec<Item> =
+            claims.iter().map(|claim| Item::from([(PK.to_owned(), AttributeValue::S(claim.key.clone()))])).collect();
+        let mut earlier = Vec::new();
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(wanted))
+                .consistent_read(true)
+                .build()
+                .map_err(|_| StoreError::Corrupt { table: "claims", what: "a key" })?;
+            let answer = self
+                .db
+                .batch_get_item()
+                .request_items(&self.tables.claims, request)
+                .send()
+                .await
+                .map_err(|error| StoreError::request("BatchGetItem", &error))?;
+            for item in answer.responses.unwrap_or_default().remove(&self.tables.claims).unwrap_or_default() {
+                earlier.extend(self.records(&claims, &item, tag.as_deref())?);
+            }
+            wanted = answer
+                .unprocessed_keys
+                .unwrap_or_default()
+                .remove(&self.tables.claims)
+                .map(|unprocessed| unprocessed.keys)
+                .unwrap_or_default();
+            if wanted.is_empty() {
+                return Ok(latest_blocker(earlier, cutoffs, caller));
+            }
+            backoff.pause().await?;
+        }
+    }
+
+    /// The records on a claim item that are the same person; which item it is tells whether keys are compared.
+    fn records(
+        &self,
+        claims: &[Claim],
+        item: &Item,
+        tag: Option<&[u8]>,
+    ) -> Result<Vec<EarlierApplication>, StoreError> {
+        let pk = item.get(PK).and_then(|pk| pk.as_s().ok());
+        let kind = claims.iter().find(|claim| Some(&claim.key) == pk).map(|claim| claim.kind);
+        match kind {
+            Some(kind) => same_person(item, compared_tag(kind, tag)),
+            None => Err(StoreError::Corrupt { table: "claims", what: "a key" }),
+        }
+    }
+
+    /// Registers an application, or says what stands in its way: one request, where no other write collides.
+    ///
+    /// `journey` is what a short application was checked against. `cutoffs` belong to the application's date.
+    ///
+    /// May be called again with the same application after any error: it is written at most once, and a call that finds
+    /// it written says [`Registration::Registered`].
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
+    /// [`StoreError::Request`] where the outcome is unknown.
+    pub async fn register(
+        &self,
+        application: &Application,
+        cutoffs: &Cutoffs,
+        journey: Option<&StoredJourney>,
+        deadline: Deadline,
+    ) -> Result<Registration, StoreError> {
+        let claims = self.keys.claims(application.journey_type, &application.identity);
+        let mut latest_with_key = LatestWithKey::Advance;
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let items = self.transaction(application, &claims, cutoffs, journey, latest_with_key)?;
+            // The client request token stays the SDK's own, new for each call and the same for the SDK's retries: a lost
+            // answer is asked for again, while a try with other content is never taken for a replay.
+            let sent = self.db.transact_write_items().set_transact_items(Some(items)).send().await;
+            let error = match sent {
+                Ok(_) => return Ok(Registration::Registered),
+                Err(error) => error,
+            };
+            let reasons = match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    cancelled.cancellation_reasons()
+                }
+                _ if error.code().is_some_and(is_contention) => &[],
+                _ => return Err(StoreError::request("TransactWriteItems", &error)),
+            };
+            match self.decode(application, &claims, cutoffs, journey, latest_with_key, reasons)? {
+                Cancelled::Answer(registration) => return Ok(registration),
+                Cancelled::TryWith(other) => latest_with_key = other,
+                Cancelled::Contention => backoff.pause().await?,
+                Cancelled::Unexpected => return Err(StoreError::request("TransactWriteItems", &error)),
+            }
+        }
+    }
+
+    fn transaction(
+        &self,
+        application: &Application,
+        claims: &[Claim],
+        cutoffs: &Cutoffs,
+        journey: Option<&StoredJourney>,
+        latest_with_key: LatestWithKey,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let tag = application.identity.identity_key.as_ref().map(|key| self.keys.tag(key));
+        let mut items = Vec::with_capacity(claims.len() + 2);
+        for claim in claims {
+            let update = self.claim_update(application, claim, cutoffs, tag.clone(), latest_with_key)?;
+            items.push(TransactWriteItem::builder().update(update).build());
+        }
+        if let Some(journey) = journey {
+            let update = claim_journey(&self.tables.journeys, journey, application.uuid, application.datetime)?;
+            items.push(TransactWriteItem::builder().update(update).build());
+        }
+        let put = Put::builder()
+            .table_name(&self.tables.applications)
+            .set_item(Some(application.to_item()?))
+            .condition_expression("attribute_not_exists(#uuid)")
+            .expression_attribute_names("#uuid", "uuid")
+            .build()
+            .map_err(|_| StoreError::Corrupt { table: "applications", what: "a put" })?;
+        items.push(TransactWriteItem::builder().put(put).build());
+        Ok(items)
+    }
+
+    /// The condition *is* the eligibility rule; see the head of this file.
+    fn claim_update(
+        &self,
+        application: &Application,
+        claim: &Claim,
+        cutoffs: &Cutoffs,
+        tag: Option<Vec<u8>>,
+        latest_with_key: LatestWithKey,
+    ) -> Result<Update, StoreError> {
+        let free_of =
+            |attribute: &str, cutoff: &str| format!("(attribute_not_exists({attribute}) OR {attribute} < {cutoff})");
+        let mut conditions = vec![free_of(STANDARDIZED_AT, ":standardized"), free_of(SPECIFIC_AT, ":specific")];
+        let on_truncated_identity = claim.kind == ClaimKind::TruncatedIdentity;
+        let sets_latest = match (on_truncated_identity, &tag) {
+            (true, Some(_)) => match latest_with_key {
+                LatestWithKey::Advance => {
+                    conditions.push(format!(
+                        "(attribute_not_exists({STANDARDIZED_WITH_KEY_AT}) OR {STANDARDIZED_WITH_KEY_AT} <= :at)"
+                    ));
+                    Some(STANDARDIZED_WITH_KEY_AT)
+                }
+                LatestWithKey::Keep => {
+                    conditions.push(format!("{STANDARDIZED_WITH_KEY_AT} > :at"));
+                    None
+                }
+            },
+            (true, None) => {
+                conditions.push(free_of(STANDARDIZED_WITH_KEY_AT, ":standardized"));
+                Some(STANDARDIZED_AT)
+            }
+            (false, _) => Some(STANDARDIZED_AT),
+        };
+        let mut expression = "SET #record = :record".to_owned();
+        if let Some(attribute) = sets_latest {
+            expression.push_str(&format!(", {attribute} = :at"));
+        }
+        let mut update = Update::builder()
+            .table_name(&self.tables.claims)
+            .key(PK, AttributeValue::S(claim.key.clone()))
+            .expression_attribute_names("#record", application_attribute(application.uuid))
+            .expression_attribute_values(
+                ":record",
+                application_record(application.datetime, application.operator, tag.filter(|_| on_truncated_identity)),
+            )
+            .expression_attribute_values(":standardized", date(cutoffs.standardized))
+            .expression_attribute_values(":specific", date(cutoffs.specific));
+        let condition = conditions.join(" AND ");
+        // DynamoDB refuses a value that no expression uses.
+        if sets_latest.is_some() || condition.contains(":at") {
+            update = update.expression_attribute_values(":at", date(application.datetime));
+        }
+        update
+            .update_expression(expression)
+            .condition_expression(condition)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|_| StoreError::Corrupt { table: "claims", what: "an update" })
+    }
+
+    /// What a cancelled transaction means, by what each of its items says.
+    fn decode(
+        &self,
+        application: &Application,
+        claims: &[Claim],
+        cutoffs: &Cutoffs,
+        journey: Option<&StoredJourney>,
+        latest_with_key: LatestWithKey,
+        reasons: &[CancellationReason],
+    ) -> Result<Cancelled, StoreError> {
+        let lost = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+        let tag = application.identity.identity_key.as_ref().map(|key| self.keys.tag(key));
+        let own_record = application_attribute(application.uuid);
+        let nothing = Item::new();
+        let mut earlier = Vec::new();
+        let mut fitting = latest_with_key;
+        for (claim, reason) in claims.iter().zip(reasons).filter(|(_, reason)| lost(reason)) {
+            let item = reason.item().unwrap_or(&nothing);
+            if item.contains_key(&own_record) {
+                // An earlier try of this very application went through and its answer was lost.
+                return Ok(Cancelled::Answer(Registration::Registered));
+            }
+            earlier.extend(same_person(item, compared_tag(claim.kind, tag.as_deref()))?);
+            if claim.kind == ClaimKind::TruncatedIdentity && tag.is_some() {
+                let newer = latest(item, STANDARDIZED_WITH_KEY_AT).is_some_and(|known| known > application.datetime);
+                fitting = if newer { LatestWithKey::Keep } else { LatestWithKey::Advance };
+            }
+        }
+        if let Some(blocker) = latest_blocker(earlier, cutoffs, application.operator) {
+            return Ok(Cancelled::Answer(Registration::Blocked(blocker)));
+        }
+        if let (Some(_), Some(reason)) = (journey, reasons.get(claims.len()).filter(|reason| lost(reason))) {
+            let item =
+                reason.item().ok_or(StoreError::Corrupt { table: "journeys", what: "a journey that is gone" })?;
+            let now = StoredJourney::from_item(item.clone())?;
+            return Ok(Cancelled::Answer(match now.used {
+                Some(used) if used.by == application.uuid => Registration::Registered,
+                Some(used) => Registration::JourneyUsed(Blocker {
+                    datetime: used.datetime,
+                    reason: cee_eligibility::Reason::Duplicate,
+                    operator: application.operator,
+                    uuid: Some(used.by),
+                }),
+                None => Registration::JourneyChanged(Box::new(now)),
+            }));
+        }
+        if fitting != latest_with_key {
+            // No record is in the way: only the date that an update cannot take the greater of.
+            return Ok(Cancelled::TryWith(fitting));
+        }
+        let contention =
+            |reason: &CancellationReason| reason.code().is_none_or(|code| code == "None" || is_contention(code));
+        Ok(if reasons.iter().all(contention) { Cancelled::Contention } else { Cancelled::Unexpected })
+    }
+
+    /// Imports one row of an operator's history: one conditional update, whatever other writes do at the same time. May
+    /// be repeated; the same [`RowSource`] always gets the same answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer in time; the row may be imported again.
+    pub async fn import_history(
+        &self,
+        application: &HistoryApplication<'_>,
+        rules: &Rules,
+        deadline: Deadline,
+    ) -> Result<HistoryOutcome, StoreError> {
+        let HistoryApplication { journey_type, datetime, operator, .. } = *application;
+        let key = self.keys.truncated_identity(journey_type, application.identity);
+        let attribute = history_attribute(operator, datetime);
+        let source = application.source.encode();
+        let contradicts = |item: Option<&Item>| -> Result<bool, StoreError> {
+            let Some(item) = item else { return Ok(false) };
+            Ok(same_person(item, None)?.iter().any(|earlier| match earlier {
+                EarlierApplication::Standardized { datetime: granted, .. } => {
+                    datetime >= rules.cutoffs(journey_type, *granted).specific
+                }
+                EarlierApplication::Specific { .. } => false,
+            }))
+        };
+        let mut newest = true;
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let (expression, condition) = if newest {
+                (
+                    format!("SET #record = :record, {SPECIFIC_AT} = :at"),
+                    format!("(attribute_not_exists({SPECIFIC_AT}) OR {SPECIFIC_AT} <= :at)"),
+                )
+            } else {
+                ("SET #record = :record".to_owned(), format!("{SPECIFIC_AT} > :at"))
+            };
+            let sent = self
+                .db
+                .update_item()
+                .table_name(&self.tables.claims)
+                .key(PK, AttributeValue::S(key.clone()))
+                .update_expression(expression)
+                .condition_expression(format!("attribute_not_exists(#record) AND {condition}"))
+                .expression_attribute_names("#record", &attribute)
+                .expression_attribute_values(":record", history_record(&source))
+                .expression_attribute_values(":at", date(datetime))
+                .return_values(ReturnValue::AllOld)
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send()
+                .await;
+            let error = match sent {
+                Ok(answer) => {
+                    let contradicts_granted = contradicts(answer.attributes())?;
+                    return Ok(HistoryOutcome::Imported { contradicts_granted });
+                }
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
+                    let item = lost.item();
+                    match item.and_then(|item| history_source(item, &attribute)) {
+                        Some(known) if known == source => {
+                            return Ok(HistoryOutcome::Imported { contradicts_granted: contradicts(item)? });
+                        }
+                        Some(_) => return Ok(HistoryOutcome::AlreadyKnown),
+                        // Which of the two updates fits is read off the item; it may change again before the next try.
+                        None => {
+                            newest =
+                                item.and_then(|item| latest(item, SPECIFIC_AT)).is_none_or(|known| known <= datetime);
+                        }
+                    }
+                }
+                _ if error.code().is_some_and(is_contention) => backoff.pause().await?,
+                _ => return Err(StoreError::request("UpdateItem", &error)),
+            }
+        }
+    }
+}
+
+/// On a truncated identity, keys tell people apart; on the other two items everybody is the same person.
+fn compared_tag(kind: ClaimKind, tag: Option<&[u8]>) -> Option<&[u8]> {
+    tag.filter(|_| kind == ClaimKind::TruncatedIdentity)
+}
+
+/// What to do about a cancelled transaction.
+enum Cancelled {
+    Answer(Registration),
+    TryWith(LatestWithKey),
+    Contention,
+    Unexpected,
+}

@@ -1,0 +1,104 @@
+//! What can go wrong in the store, and what is worth trying again.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::RequestId;
+
+/// A failure of the store. Holds no item and no message of the database: both may carry personal data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Other writes to the same items, or throttling, until the time was up. Nothing was written.
+    #[error("the tables stayed busy until the time was up")]
+    Busy,
+    /// A request failed. Whether it was carried out is unknown where the answer was lost.
+    #[error("{operation} failed: {code} (request {request_id})")]
+    Request {
+        /// The DynamoDB operation.
+        operation: &'static str,
+        /// The error's code, or what kind of failure it was where no answer came.
+        code: String,
+        /// DynamoDB's name for the request.
+        request_id: String,
+    },
+    /// An item is not what this store writes.
+    #[error("an item of the table of {table} cannot be read: {what}")]
+    Corrupt {
+        /// Which table.
+        table: &'static str,
+        /// Which part of the item.
+        what: &'static str,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn request<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
+    where
+        SdkError<E, R>: ProvideErrorMetadata + RequestId,
+    {
+        let fallback = match error {
+            SdkError::ConstructionFailure(_) => "ConstructionFailure",
+            SdkError::TimeoutError(_) => "Timeout",
+            SdkError::DispatchFailure(_) => "DispatchFailure",
+            SdkError::ResponseError(_) => "ResponseError",
+            _ => "Unknown",
+        };
+        Self::Request {
+            operation,
+            code: error.code().unwrap_or(fallback).to_owned(),
+            request_id: error.request_id().unwrap_or("none").to_owned(),
+        }
+    }
+}
+
+/// Whether an error's code says that the same request may succeed a moment later and has certainly not been carried out.
+pub(crate) fn is_contention(code: &str) -> bool {
+    matches!(
+        code,
+        "TransactionConflict"
+            | "TransactionConflictException"
+            | "ThrottlingError"
+            | "ThrottlingException"
+            | "ProvisionedThroughputExceeded"
+            | "ProvisionedThroughputExceededException"
+            | "RequestLimitExceeded"
+    )
+}
+
+/// The moment at which a call must have its answer, whatever the tables do.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(tokio::time::Instant);
+
+impl Deadline {
+    /// So much time from now.
+    #[must_use]
+    pub fn after(time: Duration) -> Self {
+        Self(tokio::time::Instant::now() + time)
+    }
+}
+
+/// Pauses between tries: full jitter under a bound that doubles, so that those who collided do not collide again.
+pub(crate) struct Backoff {
+    deadline: Deadline,
+    bound: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(10);
+    const LONGEST: Duration = Duration::from_millis(800);
+
+    pub(crate) const fn until(deadline: Deadline) -> Self {
+        Self { deadline, bound: Self::FIRST }
+    }
+
+    /// Waits before the next try, or says that there is no time for one.
+    pub(crate) async fn pause(&mut self) -> Result<(), StoreError> {
+        let wake = tokio::time::Instant::now() + self.bound.mul_f64(fastrand::f64());
+        if wake >= self.deadline.0 {
+            return Err(StoreError::Busy);
+        }
+        self.bound = (self.bound * 2).min(Self::LONGEST);
+        tokio::time::sleep_until(wake).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! Claim keys: what partitions the table of claims.
+//!
+//! Partition keys show up in logs, metrics and exports, and a bare hash of a twelve-digit licence is guessed in seconds.
+//! So a claim key is a keyed hash (HMAC-SHA-256) under a secret, the *pepper*.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cee_eligibility::{DrivingLicense, Identity, IdentityKey, JourneyType, TruncatedIdentity};
+
+/// Makes claim keys from what identifies a driver.
+#[derive(Clone)]
+pub struct ClaimKeys {
+    pepper: hmac::Key,
+}
+
+impl fmt::Debug for ClaimKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClaimKeys(…)")
+    }
+}
+
+/// The pepper is too short to be a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the pepper must hold at least {} bytes", ClaimKeys::SHORTEST_PEPPER)]
+pub struct WeakPepper;
+
+/// Which of a driver's three keys a claim is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClaimKind {
+    /// Three letters of the name and the phone less two digits.
+    TruncatedIdentity,
+    /// The driving licence.
+    DrivingLicense,
+    /// The identity key.
+    IdentityKey,
+}
+
+/// One claim of one application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Which key it is on.
+    pub kind: ClaimKind,
+    /// The partition key of its item.
+    pub key: String,
+}
+
+impl ClaimKeys {
+    /// The fewest bytes a pepper may hold: the output size of the hash, as RFC 2104 recommends.
+    pub const SHORTEST_PEPPER: usize = 32;
+
+    /// How many bytes of a tag are kept: enough that two keys on one truncated identity never meet by chance.
+    pub(crate) const TAG_BYTES: usize = 8;
+
+    /// Keys under this pepper.
+    ///
+    /// # Errors
+    /// [`WeakPepper`] where it is shorter than [`Self::SHORTEST_PEPPER`].
+    pub fn new(pepper: &[u8]) -> Result<Self, WeakPepper> {
+        if pepper.len() < Self::SHORTEST_PEPPER {
+            return Err(WeakPepper);
+        }
+        Ok(Self { pepper: hmac::Key::new(hmac::HMAC_SHA256, pepper) })
+    }
+
+    /// The claims of a driver: the truncated identity first, then whichever of the other two are known.
+    #[must_use]
+    pub fn claims(&self, journey_type: JourneyType, identity: &Identity) -> Vec<Claim> {
+        let claim = |kind, key| Claim { kind, key };
+        let mut claims =
+            vec![claim(ClaimKind::TruncatedIdentity, self.truncated_identity(journey_type, &identity.truncated))];
+        claims.extend(
+            identity
+                .driving_license
+                .as_ref()
+                .map(|license| claim(ClaimKind::DrivingLicense, self.driving_license(journey_type, license))),
+        );
+        claims.extend(
+            identity
+                .identity_key
+                .as_ref()
+                .map(|key| claim(ClaimKind::IdentityKey, self.identity_key(journey_type, key))),
+        );
+        claims
+    }
+
+    /// The key of the item on a truncated identity.
+    #[must_use]
+    pub fn truncated_identity(&self, journey_type: JourneyType, identity: &TruncatedIdentity) -> String {
+        // The name is three bytes, always: what follows it is the phone.
+        let value = [identity.last_name_trunc.as_str(), identity.phone_trunc.as_str()].concat();
+        self.partition_key(journey_type, "truncated_identity", value.as_bytes())
+    }
+
+    fn driving_license(&self, journey_type: JourneyType, license: &DrivingLicense) -> String {
+        self.partition_key(journey_type, "driving_license", license.as_str().as_bytes())
+    }
+
+    fn identity_key(&self, journey_type: JourneyType, key: &IdentityKey) -> String {
+        self.partition_key(journey_type, "identity_key", key.as_bytes())
+    }
+
+    /// Tells identity keys apart on the item of a truncated identity, without holding them.
+    #[must_use]
+    pub fn tag(&self, key: &IdentityKey) -> Vec<u8> {
+        self.digest(&[b"tag", key.as_bytes()]).as_ref()[..Self::TAG_BYTES].to_vec()
+    }
+
+    fn partition_key(&self, journey_type: JourneyType, kind: &str, value: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(self.digest(&[journey_type.as_str().as_bytes(), kind.as_bytes(), value]))
+    }
+
+    fn digest(&self, parts: &[&[u8]]) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(&self.pepper);
+        for part in parts {
+            // Each part is preceded by its length: no two lists of parts make the same message.
+            context.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            context.update(part);
+        }
+        context.sign()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cee_eligibility::{LastNameTrunc, PhoneTrunc};
+
+    fn identity() -> Identity {
+        Identity {
+            truncated: TruncatedIdentity {
+                last_name_trunc: LastNameTrunc::parse("TO ").unwrap(),
+                phone_trunc: PhoneTrunc::parse("+336010203").unwrap(),
+            },
+            driving_license: Some(DrivingLicense::parse("051227308989").unwrap()),
+            identity_key: Some(IdentityKey::parse(&"ab".repeat(32)).unwrap()),
+        }
+    }
+
+    #[test]
+    fn keys_differ_by_pepper_type_kind_and_value_and_never_hold_the_value() {
+        let one = ClaimKeys::new(&[1; 32]).unwrap();
+        let two = ClaimKeys::new(&[2; 32]).unwrap();
+        let mut all: Vec<String> = Vec::new();
+        for keys in [&one, &two] {
+            for journey_type in JourneyType::ALL {
+                all.extend(keys.claims(journey_type, &identity()).into_iter().map(|claim| claim.key));
+            }
+        }
+        assert_eq!(all.len(), 12);
+        let distinct: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), 12);
+        assert!(all.iter().all(|key| key.len() == 43 && !key.contains("0512") && !key.contains("TO ")));
+        assert_eq!(one.claims(JourneyType::Short, &identity()), one.claims(JourneyType::Short, &identity()));
+    }
+
+    /// Changing how keys are made would free every driver: this value may never change.
+    #[test]
+    fn keys_are_stable() {
+        let keys = ClaimKeys::new(&[7; 32]).unwrap();
+        let made: Vec<String> =
+            keys.claims(JourneyType::Short, &identity()).into_iter().map(|claim| claim.key).collect();
+        assert_eq!(made, STABLE);
+    }
+
+    /// Computed by Python's `hmac` over the parts, each after its length in four bytes.
+    const STABLE: [&str; 3] = [
+        "Vbze4bcylrqxjpLp-0rMw8wfJ73iRtisd4UBXWuDG08",
+        "9CC5OHlpcosv7zENLlH7LoTXcs5BVwU_UrCvqZBH010",
+        "de7XjBda5HK3tgbNRycFa_qGI5MfsjQ304XW00ZUm2k",
+    ];
+
+    #[test]
+    fn a_short_pepper_is_refused() {
+        assert_eq!(ClaimKeys::new(&[0; 31]).map(|_| ()), Err(WeakPepper));
+    }
+}

@@ -1,0 +1,306 @@
+//! The store against a plain in-memory model: the same random operations, the same answers.
+//!
+//! The model is written from the contract and shares no rule with the code under test: it keeps a list of applications,
+//! looks at all of them each time and counts years by itself.
+
+mod support;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use cee_eligibility::*;
+use cee_registry::*;
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use proptest::prelude::*;
+use support::{Store, operator, soon, store};
+
+/// One application as the model remembers it.
+#[derive(Clone, Debug)]
+struct Remembered {
+    journey_type: JourneyType,
+    name: usize,
+    phone: usize,
+    license: Option<usize>,
+    key: Option<usize>,
+    millis: i64,
+    operator: u32,
+    /// `None`: a specific one.
+    uuid: Option<ApplicationId>,
+}
+
+#[derive(Clone, Debug)]
+struct Driver {
+    name: usize,
+    phone: usize,
+    license: usize,
+    key: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Register { driver: Driver, millis: i64 },
+    Simulate { driver: Driver, with_license: bool, millis: i64 },
+    Import { driver: Driver, millis: i64, line: u64 },
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    operator: u32,
+    long: bool,
+    operation: Operation,
+}
+
+/// What both sides say: nothing in the way, or date, reason, whose, name.
+type Answer = Option<(i64, Reason, u32, Option<ApplicationId>)>;
+
+fn years_before(millis: i64, years: i32) -> i64 {
+    let moment = DateTime::<Utc>::from_timestamp_millis(millis).unwrap();
+    let day = moment.date_naive();
+    let year = day.year() - years;
+    let earlier = NaiveDate::from_ymd_opt(year, day.month(), day.day())
+        .unwrap_or_else(|| NaiveDate::from_ymd_opt(year, 2, 28).unwrap());
+    earlier.and_time(moment.time()).and_utc().timestamp_millis()
+}
+
+fn millis(text: &str) -> i64 {
+    DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis()
+}
+
+fn blocks(earlier: &Remembered, new_millis: i64) -> bool {
+    let (standardized, specific, floor) = match earlier.journey_type {
+        JourneyType::Short => (5, 3, millis("2020-01-01T00:00:00+01:00")),
+        JourneyType::Long => (12, 10, millis("2015-01-01T00:00:00+01:00")),
+    };
+    match earlier.uuid {
+        Some(_) => earlier.millis >= years_before(new_millis, standardized),
+        None => earlier.millis >= years_before(new_millis, specific) && earlier.millis >= floor,
+    }
+}
+
+fn same_person(one: &Remembered, driver: &Driver, license: Option<usize>) -> bool {
+    let same_truncated = one.name == driver.name && one.phone == driver.phone;
+    (one.license.is_some() && one.license == license)
+        || (one.key.is_some() && one.key == driver.key)
+        || (same_truncated && (one.key.is_none() || driver.key.is_none() || one.key == driver.key))
+}
+
+#[derive(Default)]
+struct Model(Vec<Remembered>);
+
+impl Model {
+    fn blocker(&self, step: &Step, driver: &Driver, license: Option<usize>, new_millis: i64) -> Answer {
+        let mut in_the_way: Vec<&Remembered> = self
+            .0
+            .iter()
+            .filter(|r| (r.journey_type == JourneyType::Long) == step.long)
+            .filter(|r| same_person(r, driver, license) && blocks(r, new_millis))
+            .collect();
+        in_the_way.sort_by_key(|r| (r.millis, r.uuid.is_some(), r.operator == step.operator, r.uuid, r.operator));
+        in_the_way.last().map(|r| {
+            let reason = if r.uuid.is_some() { Reason::Duplicate } else { Reason::History };
+            (r.millis, reason, r.operator, r.uuid)
+        })
+    }
+}
+
+/// A fresh population for each case, so that cases do not see one another in the one database.
+struct World(u64);
+
+impl World {
+    fn identity(&self, driver: &Driver, license: bool) -> Identity {
+        let names = ["DUP", "TO ", "D H"];
+        Identity {
+            truncated: support::truncated(names[driver.name], &format!("+33{:08}{}", self.0, driver.phone)),
+            driving_license: license
+                .then(|| DrivingLicense::parse(&format!("{:08}{:04}", self.0, driver.license)).unwrap()),
+            identity_key: driver.key.map(|key| IdentityKey::parse(&format!("{:032x}{:032x}", self.0, key)).unwrap()),
+        }
+    }
+}
+
+fn answer(blocker: Blocker) -> Answer {
+    Some((blocker.datetime.millis(), blocker.reason, blocker.operator.get(), blocker.uuid))
+}
+
+async fn run(store: &Store, world: &World, steps: &[Step]) {
+    static NAMES: AtomicU64 = AtomicU64::new(1);
+    let rules = Rules::default();
+    let mut model = Model::default();
+    for (number, step) in steps.iter().enumerate() {
+        let journey_type = if step.long { JourneyType::Long } else { JourneyType::Short };
+        let caller = operator(step.operator);
+        match &step.operation {
+            Operation::Register { driver, millis } => {
+                let expected = model.blocker(step, driver, Some(driver.license), *millis);
+                let datetime = Instant::from_millis(*millis).unwrap();
+                let uuid = ApplicationId::new(uuid::Uuid::from_u64_pair(1, NAMES.fetch_add(1, Ordering::SeqCst)));
+                let application = Application {
+                    uuid,
+                    operator: caller,
+                    journey_type,
+                    identity: world.identity(driver, true),
+                    datetime,
+                    application_timestamp: datetime,
+                    registered_at: datetime,
+                    journey: None,
+                    token: "eyJhbGciOiJFUzI1NiJ9.eyJhIjoxfQ.AAEC".to_owned(),
+                };
+                let cutoffs = rules.cutoffs(journey_type, datetime);
+                let said = store.claims.register(&application, &cutoffs, None, soon()).await.unwrap();
+                let found = store.applications.find(uuid).await.unwrap();
+                let said = match said {
+                    Registration::Registered => {
+                        assert_eq!(found.as_ref(), Some(&application), "step {number}: the record is what was sent");
+                        None
+                    }
+                    Registration::Blocked(blocker) => {
+                        assert_eq!(found, None, "step {number}: a refused application left a record");
+                        answer(blocker)
+                    }
+                    other => panic!("step {number}: {other:?}"),
+                };
+                assert_eq!(said, expected, "step {number}: {step:?}");
+                if expected.is_none() {
+                    model.0.push(Remembered {
+                        journey_type,
+                        name: driver.name,
+                        phone: driver.phone,
+                        license: Some(driver.license),
+                        key: driver.key,
+                        millis: *millis,
+                        operator: step.operator,
+                        uuid: Some(uuid),
+                    });
+                }
+            }
+            Operation::Simulate { driver, with_license, millis } => {
+                let expected = model.blocker(step, driver, with_license.then_some(driver.license), *millis);
+                let cutoffs = rules.cutoffs(journey_type, Instant::from_millis(*millis).unwrap());
+                let identity = world.identity(driver, *with_license);
+                let said = store.claims.find_blocker(journey_type, &identity, &cutoffs, caller, soon()).await.unwrap();
+                assert_eq!(said.and_then(answer), expected, "step {number}: {step:?}");
+            }
+            Operation::Import { driver, millis, line } => {
+                let identity = world.identity(driver, false).truncated;
+                let known = model.0.iter().any(|r| {
+                    r.uuid.is_none()
+                        && r.journey_type == journey_type
+                        && (r.name, r.phone, r.millis, r.operator)
+                            == (driver.name, driver.phone, *millis, step.operator)
+                });
+                let mut remembered = Remembered {
+                    journey_type,
+                    name: driver.name,
+                    phone: driver.phone,
+                    license: None,
+                    key: None,
+                    millis: *millis,
+                    operator: step.operator,
+                    uuid: None,
+                };
+                let contradicts_granted = model.0.iter().any(|r| {
+                    r.uuid.is_some()
+                        && r.journey_type == journey_type
+                        && (r.name, r.phone) == (driver.name, driver.phone)
+                        && blocks(&remembered, r.millis)
+                });
+                // Every import has a file of its own, but for those on line 0, which are one row sent again and again.
+                let source = RowSource {
+                    import: ImportId::of_object(
+                        "bucket",
+                        &world.0.to_string(),
+                        &if *line == 0 { 0 } else { number }.to_string(),
+                    ),
+                    line: *line,
+                };
+                let application = HistoryApplication {
+                    journey_type,
+                    identity: &identity,
+                    datetime: Instant::from_millis(*millis).unwrap(),
+                    operator: caller,
+                    source,
+                };
+                let said = store.claims.import_history(&application, &rules, soon()).await.unwrap();
+                let again = store.claims.import_history(&application, &rules, soon()).await.unwrap();
+                assert_eq!(said, again, "step {number}: the same row again gets the same answer");
+                if *line != 0 {
+                    let expected = if known {
+                        HistoryOutcome::AlreadyKnown
+                    } else {
+                        HistoryOutcome::Imported { contradicts_granted }
+                    };
+                    assert_eq!(said, expected, "step {number}: {step:?}");
+                }
+                if !known {
+                    remembered.operator = step.operator;
+                    model.0.push(remembered);
+                }
+            }
+        }
+    }
+}
+
+/// Dates that lie on, just before and just after every edge of one another's windows.
+fn dates() -> impl Strategy<Value = i64> {
+    let anchors = prop::sample::select(vec![
+        // 29 February, the floors, Paris midnight at New Year, and both changes of the clock.
+        millis("2024-02-29T12:00:00Z"),
+        millis("2028-02-29T00:00:00Z"),
+        millis("2020-01-01T00:00:00+01:00"),
+        millis("2015-01-01T00:00:00+01:00"),
+        millis("2023-01-01T00:00:00+01:00"),
+        millis("2025-03-30T01:30:00Z"),
+        millis("2025-10-26T00:30:00Z"),
+        millis("2026-06-15T08:00:00Z"),
+    ]);
+    let years = prop::sample::select(vec![0, 0, 0, 3, 5, 10, 12]);
+    let nudge = prop::sample::select(vec![0, 0, 0, 1, -1, 1000, -1000, 3_600_000, -3_600_000]);
+    (anchors, years, nudge).prop_map(|(anchor, years, nudge)| years_before(anchor, years) + nudge)
+}
+
+fn drivers() -> impl Strategy<Value = Driver> {
+    (0..3usize, 0..2usize, 0..4usize, prop::option::of(0..3usize)).prop_map(|(name, phone, license, key)| Driver {
+        name,
+        phone,
+        license,
+        key,
+    })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let operation = prop_oneof![
+        5 => (drivers(), dates()).prop_map(|(driver, millis)| Operation::Register { driver, millis }),
+        3 => (drivers(), any::<bool>(), dates())
+            .prop_map(|(driver, with_license, millis)| Operation::Simulate { driver, with_license, millis }),
+        2 => (drivers(), dates(), 0..4u64).prop_map(|(driver, millis, line)| Operation::Import { driver, millis, line }),
+    ];
+    let step =
+        (1..4u32, any::<bool>(), operation).prop_map(|(operator, long, operation)| Step { operator, long, operation });
+    prop::collection::vec(step, 40..60)
+}
+
+/// How many random operations are compared, at the least.
+const OPERATIONS: usize = 10_000;
+
+#[test]
+fn the_store_answers_like_the_model() {
+    static WORLDS: AtomicU64 = AtomicU64::new(0);
+    static COMPARED: AtomicUsize = AtomicUsize::new(0);
+    static RUNTIME: OnceLock<(tokio::runtime::Runtime, Store)> = OnceLock::new();
+    let (runtime, store) = RUNTIME.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let store = runtime.block_on(store());
+        (runtime, store)
+    });
+    let config = ProptestConfig { cases: 256, failure_persistence: None, max_shrink_iters: 300, ..Default::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    runner
+        .run(&steps(), |steps| {
+            let world = World(WORLDS.fetch_add(1, Ordering::SeqCst));
+            runtime.block_on(run(store, &world, &steps));
+            COMPARED.fetch_add(steps.len(), Ordering::SeqCst);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert!(COMPARED.load(Ordering::SeqCst) >= OPERATIONS);
+}
