@@ -1,0 +1,153 @@
+//! Signing keys, and the sets of public keys (JWKS) that verify what they sign.
+
+use std::fmt;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{Algorithm, EncodingKey};
+
+/// A key that cannot be used. Says nothing of the key itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Neither a P-256 nor an RSA private key.
+    #[error("not a PEM private key: PKCS#8 with a P-256 key, or PKCS#8 or PKCS#1 with an RSA key")]
+    PrivateKey,
+    /// Not a JWKS.
+    #[error("not a JSON Web Key Set (RFC 7517)")]
+    KeySet,
+    /// A key of the set cannot be told from others or cannot verify.
+    #[error("every key of the set needs a kid of its own, an alg of ES256, RS256 or RS512, and no private part")]
+    PublicKey,
+    /// The random generator failed.
+    #[error("no key could be made")]
+    Generation,
+}
+
+/// A private key with the algorithm and the `kid` it signs under.
+#[derive(Clone)]
+pub struct SigningKey {
+    pub(crate) encoding: EncodingKey,
+    pub(crate) algorithm: Algorithm,
+    public: Jwk,
+    kid: String,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.kid)
+    }
+}
+
+impl SigningKey {
+    /// Reads a private key: a P-256 key signs `ES256`, an RSA key `RS512`. The `kid` is the key's own thumbprint
+    /// (RFC 7638), so that a key has one name everywhere and nobody has to choose it.
+    ///
+    /// # Errors
+    /// [`KeyError::PrivateKey`] for anything else.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let keys = [
+            (EncodingKey::from_ec_pem(pem.as_bytes()), Algorithm::ES256),
+            (EncodingKey::from_rsa_pem(pem.as_bytes()), Algorithm::RS512),
+        ];
+        let (encoding, algorithm) = keys
+            .into_iter()
+            .find_map(|(key, algorithm)| key.ok().map(|key| (key, algorithm)))
+            .ok_or(KeyError::PrivateKey)?;
+        let mut public = Jwk::from_encoding_key(&encoding, algorithm).map_err(|_| KeyError::PrivateKey)?;
+        let kid = public.thumbprint(ThumbprintHash::SHA256).map_err(|_| KeyError::PrivateKey)?;
+        public.common.key_id = Some(kid.clone());
+        public.common.public_key_use = Some(PublicKeyUse::Signature);
+        // A key that reads well may still refuse to sign (another curve): better now than at the first driver.
+        jsonwebtoken::crypto::sign(b"", &encoding, algorithm).map_err(|_| KeyError::PrivateKey)?;
+        Ok(Self { encoding, algorithm, public, kid })
+    }
+
+    /// Makes a new P-256 private key, in PEM.
+    ///
+    /// # Errors
+    /// [`KeyError::Generation`] where the system has no randomness.
+    pub fn generate_pem() -> Result<String, KeyError> {
+        let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+            .map_err(|_| KeyError::Generation)?;
+        let body = STANDARD.encode(der.as_ref());
+        let mut pem = "-----BEGIN PRIVATE KEY-----\n".to_owned();
+        let mut rest = body.as_str();
+        while !rest.is_empty() {
+            let (line, further) = rest.split_at(rest.len().min(64));
+            pem.push_str(line);
+            pem.push('\n');
+            rest = further;
+        }
+        pem.push_str("-----END PRIVATE KEY-----\n");
+        Ok(pem)
+    }
+
+    /// The key's name.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The set that holds this key's public half alone.
+    #[must_use]
+    pub fn public_key_set(&self) -> KeySet {
+        KeySet(JwkSet { keys: vec![self.public.clone()] })
+    }
+}
+
+/// Public keys that verify, each under its own `kid`; several at once, so that keys can be rotated.
+#[derive(Clone, Debug)]
+pub struct KeySet(pub(crate) JwkSet);
+
+impl KeySet {
+    /// Reads a JWKS, and refuses one that could not be told apart or must not be published.
+    ///
+    /// # Errors
+    /// [`KeyError::KeySet`] or [`KeyError::PublicKey`].
+    pub fn from_json(json: &str) -> Result<Self, KeyError> {
+        let raw: serde_json::Value = serde_json::from_str(json).map_err(|_| KeyError::KeySet)?;
+        let private = |key: &serde_json::Value| ["d", "p", "q", "k"].iter().any(|part| key.get(part).is_some());
+        if raw.get("keys").and_then(serde_json::Value::as_array).is_none_or(|keys| keys.iter().any(private)) {
+            return Err(KeyError::PublicKey);
+        }
+        let set: JwkSet = serde_json::from_value(raw).map_err(|_| KeyError::KeySet)?;
+        let mut kids: Vec<&str> = Vec::new();
+        for key in &set.keys {
+            let kid = key.common.key_id.as_deref().filter(|kid| !kids.contains(kid)).ok_or(KeyError::PublicKey)?;
+            kids.push(kid);
+            verifying_algorithm(key)?;
+            jsonwebtoken::DecodingKey::from_jwk(key).map_err(|_| KeyError::PublicKey)?;
+        }
+        Ok(Self(set))
+    }
+
+    /// The set as it is published.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(&self.0).unwrap_or_else(|_| "{\"keys\":[]}".to_owned())
+    }
+
+    /// Both sets as one: the second's keys after the first's, none twice.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        for key in &other.0.keys {
+            if !self.0.keys.iter().any(|known| known.common.key_id == key.common.key_id) {
+                self.0.keys.push(key.clone());
+            }
+        }
+        self
+    }
+}
+
+/// The one algorithm a key verifies: the key decides, never the token's header.
+pub(crate) fn verifying_algorithm(key: &Jwk) -> Result<Algorithm, KeyError> {
+    match key.common.key_algorithm {
+        Some(KeyAlgorithm::ES256) => Ok(Algorithm::ES256),
+        Some(KeyAlgorithm::RS256) => Ok(Algorithm::RS256),
+        Some(KeyAlgorithm::RS512) => Ok(Algorithm::RS512),
+        _ => Err(KeyError::PublicKey),
+    }
+}

@@ -1,0 +1,200 @@
+//! Proof tokens: the registry's signature over a registered application, checked offline by anyone.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use cee_eligibility::{ApplicationId, DrivingLicense, Instant, JourneyType, Siret};
+use jsonwebtoken::{Algorithm, Header};
+use serde::Serialize;
+
+use crate::keys::{KeyError, SigningKey};
+
+/// The shape of a proof token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenFormat {
+    /// A compact JWS: `ES256` under a P-256 key, `RS512` under an RSA key.
+    #[default]
+    Jws,
+    /// The base64 RSASSA-PKCS1-v1_5 / SHA-512 signature over `siret/journey_type/driving_license/datetime` that the
+    /// public registry documents.
+    Rpc,
+}
+
+impl TokenFormat {
+    /// Reads `jws` or `rpc`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "jws" => Some(Self::Jws),
+            "rpc" => Some(Self::Rpc),
+            _ => None,
+        }
+    }
+}
+
+/// What a proof says. Holds personal data.
+#[derive(Clone, Debug)]
+pub struct Proof<'a> {
+    /// The operator's business number.
+    pub siret: &'a Siret,
+    /// Which certificate.
+    pub journey_type: JourneyType,
+    /// The driver's licence.
+    pub driving_license: &'a DrivingLicense,
+    /// The application's date.
+    pub datetime: Instant,
+    /// The application's name.
+    pub uuid: ApplicationId,
+    /// When it is signed.
+    pub issued_at: Instant,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    siret: &'a str,
+    journey_type: &'a str,
+    driving_license: &'a str,
+    datetime: String,
+    uuid: String,
+    iat: i64,
+}
+
+/// Signs proofs.
+#[derive(Clone, Debug)]
+pub struct ProofSigner {
+    key: SigningKey,
+    format: TokenFormat,
+}
+
+impl ProofSigner {
+    /// A signer under this key, in this format.
+    ///
+    /// # Errors
+    /// [`KeyError::PrivateKey`] where the format needs an RSA key and this is none.
+    pub fn new(key: SigningKey, format: TokenFormat) -> Result<Self, KeyError> {
+        if format == TokenFormat::Rpc && key.algorithm != Algorithm::RS512 {
+            return Err(KeyError::PrivateKey);
+        }
+        Ok(Self { key, format })
+    }
+
+    /// The token of a proof.
+    ///
+    /// # Errors
+    /// [`KeyError::PrivateKey`] where the key cannot sign.
+    pub fn sign(&self, proof: &Proof<'_>) -> Result<String, KeyError> {
+        match self.format {
+            TokenFormat::Jws => {
+                let header = Header { kid: Some(self.key.kid().to_owned()), ..Header::new(self.key.algorithm) };
+                let claims = Claims {
+                    siret: proof.siret.as_str(),
+                    journey_type: proof.journey_type.as_str(),
+                    driving_license: proof.driving_license.as_str(),
+                    datetime: proof.datetime.to_string(),
+                    uuid: proof.uuid.to_string(),
+                    iat: proof.issued_at.millis().div_euclid(1000),
+                };
+                jsonwebtoken::encode(&header, &claims, &self.key.encoding).map_err(|_| KeyError::PrivateKey)
+            }
+            TokenFormat::Rpc => {
+                let message = Self::rpc_message(proof);
+                let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key.encoding, Algorithm::RS512);
+                let bytes = signature.ok().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+                bytes.map(|bytes| STANDARD.encode(bytes)).ok_or(KeyError::PrivateKey)
+            }
+        }
+    }
+
+    /// What an `rpc` token signs. The date carries milliseconds, as the public registry's signer writes it (its
+    /// documentation shows none, and a verifier that follows it fails).
+    #[must_use]
+    pub fn rpc_message(proof: &Proof<'_>) -> String {
+        let datetime = proof.datetime.to_string();
+        [proof.siret.as_str(), proof.journey_type.as_str(), proof.driving_license.as_str(), &datetime].join("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jsonwebtoken::{DecodingKey, Validation};
+
+    /// A 2048-bit RSA key made for this test alone: `openssl genrsa 2048`.
+    const RSA: &str = include_str!("../tests/rsa-test-key.pem");
+
+    struct Parts {
+        siret: Siret,
+        license: DrivingLicense,
+    }
+
+    impl Parts {
+        fn new() -> Self {
+            Self {
+                siret: Siret::parse("89248032800012").unwrap(),
+                license: DrivingLicense::parse("99-DE/B072RRE2I55").unwrap(),
+            }
+        }
+
+        fn proof(&self) -> Proof<'_> {
+            Proof {
+                siret: &self.siret,
+                journey_type: JourneyType::Short,
+                driving_license: &self.license,
+                datetime: Instant::parse("2024-03-15T08:30:00+01:00").unwrap(),
+                uuid: ApplicationId::parse("6a0b4f5e-8d3c-4f6a-9d55-0c1f0e6f2b11").unwrap(),
+                issued_at: Instant::parse("2024-04-01T00:00:00.999Z").unwrap(),
+            }
+        }
+    }
+
+    #[test]
+    fn a_jws_verifies_against_the_published_set_with_either_kind_of_key() {
+        for (pem, algorithm) in [(SigningKey::generate_pem().unwrap(), "ES256"), (RSA.to_owned(), "RS512")] {
+            let key = SigningKey::from_pem(&pem).unwrap();
+            let set = key.public_key_set();
+            let token = ProofSigner::new(key.clone(), TokenFormat::Jws).unwrap().sign(&Parts::new().proof()).unwrap();
+            let header = jsonwebtoken::decode_header(&token).unwrap();
+            assert_eq!((header.kid.as_deref(), format!("{:?}", header.alg)), (Some(key.kid()), algorithm.to_owned()));
+            let mut validation = Validation::new(header.alg);
+            validation.set_required_spec_claims::<&str>(&[]);
+            validation.validate_exp = false;
+            let decoding = DecodingKey::from_jwk(set.0.find(key.kid()).unwrap()).unwrap();
+            let claims = jsonwebtoken::decode::<serde_json::Value>(&token, &decoding, &validation).unwrap().claims;
+            assert_eq!(
+                claims,
+                serde_json::json!({
+                    "siret": "89248032800012",
+                    "journey_type": "short",
+                    "driving_license": "99-DE/B072RRE2I55",
+                    "datetime": "2024-03-15T07:30:00.000Z",
+                    "uuid": "6a0b4f5e-8d3c-4f6a-9d55-0c1f0e6f2b11",
+                    "iat": 1_711_929_600,
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn an_rpc_token_is_the_signature_the_public_registry_documents() {
+        let key = SigningKey::from_pem(RSA).unwrap();
+        let parts = Parts::new();
+        let message = ProofSigner::rpc_message(&parts.proof());
+        assert_eq!(message, "89248032800012/short/99-DE/B072RRE2I55/2024-03-15T07:30:00.000Z");
+        let token = ProofSigner::new(key.clone(), TokenFormat::Rpc).unwrap().sign(&parts.proof()).unwrap();
+        let signature = URL_SAFE_NO_PAD.encode(STANDARD.decode(&token).unwrap());
+        let decoding = DecodingKey::from_jwk(key.public_key_set().0.find(key.kid()).unwrap()).unwrap();
+        let fits = |message: &str| {
+            jsonwebtoken::crypto::verify(&signature, message.as_bytes(), &decoding, Algorithm::RS512).unwrap()
+        };
+        assert!(fits(&message));
+        assert!(!fits(&message.replace(".000Z", "Z")));
+    }
+
+    #[test]
+    fn keys_that_cannot_sign_are_refused_at_once() {
+        let ec = SigningKey::from_pem(&SigningKey::generate_pem().unwrap()).unwrap();
+        assert_eq!(ProofSigner::new(ec, TokenFormat::Rpc).map(|_| ()), Err(KeyError::PrivateKey));
+        for bad in ["", "nonsense", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+            assert_eq!(SigningKey::from_pem(bad).map(|_| ()), Err(KeyError::PrivateKey));
+        }
+    }
+}
