@@ -1,0 +1,616 @@
+//! Lambda's Runtime API for one machine: runs the compiled binary of a function as Lambda does.
+//!
+//! Each start of the process gets a port of its own, so that a process that was killed cannot take or answer an
+//! invocation meant for its successor. One invocation at a time per process, as on Lambda; what comes meanwhile waits
+//! (Lambda would start another process instead).
+//!
+//! Not enforced: memory, the read-only file system, the freeze between two invocations. Not offered: extensions,
+//! response streaming, `SnapStart`.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::error::Error;
+use crate::invoke::{Function, InvokeError, Invoker, PAYLOAD_LIMIT, deadline_ms, trace_id};
+use crate::listen::Listening;
+
+/// How long a process may take from its start to its first request for work: Lambda's limit.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many lines of output are kept.
+const KEPT_LINES: usize = 10_000;
+
+/// A function that runs as its own process. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Process {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    bootstrap: PathBuf,
+    environment: Vec<(String, String)>,
+    function: Function,
+    /// The one process; whoever holds the lock has the only invocation. `None` after a crash or a timeout.
+    instance: tokio::sync::Mutex<Option<Instance>>,
+    lines: Arc<Mutex<VecDeque<String>>>,
+    facts: Mutex<Facts>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("bootstrap", &self.bootstrap)
+            .field("function", &self.function)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Facts {
+    starts: u32,
+    startup: Option<Duration>,
+}
+
+impl Process {
+    /// Starts the binary at `bootstrap` as the function `function_name`, each of whose invocations may take `timeout`.
+    ///
+    /// Its environment is what Lambda sets, `PATH`, and `env`, which wins.
+    ///
+    /// # Errors
+    /// When the binary cannot be started.
+    pub async fn start(
+        bootstrap: &Path,
+        function_name: &str,
+        env: Vec<(String, String)>,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let bootstrap = std::fs::canonicalize(bootstrap).map_err(Error::file(bootstrap))?;
+        let inner = Arc::new(Inner {
+            bootstrap,
+            environment: env,
+            function: Function::new(function_name, timeout),
+            instance: tokio::sync::Mutex::new(None),
+            lines: Arc::default(),
+            facts: Mutex::default(),
+        });
+        let instance = inner.spawn().await?;
+        *inner.instance.lock().await = Some(instance);
+        Ok(Self { inner })
+    }
+
+    /// Waits until the process asks for work.
+    ///
+    /// # Errors
+    /// When it ends, reports an error, or takes longer than Lambda allows for its start.
+    pub async fn ready(&self) -> Result<Duration, InvokeError> {
+        let mut instance = self.inner.instance.lock().await;
+        let Some(running) = instance.as_mut() else {
+            return Err(InvokeError::Crash("the process is not running".to_owned()));
+        };
+        self.inner.wait_for_init(running).await
+    }
+
+    /// The time from the latest start of the process to its first request for work.
+    #[must_use]
+    pub fn startup(&self) -> Option<Duration> {
+        self.inner.facts().startup
+    }
+
+    /// How often the process was started.
+    #[must_use]
+    pub fn starts(&self) -> u32 {
+        self.inner.facts().starts
+    }
+
+    /// What the processes wrote to standard output and standard error: the latest 10 000 lines, line by line as they came.
+    /// Each also goes to `tracing` under the target `function`.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.inner.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Kills the process now; the next invocation starts another.
+    pub async fn kill(&self) {
+        if let Some(instance) = self.inner.instance.lock().await.take() {
+            instance.kill().await;
+        }
+    }
+}
+
+impl Invoker for Process {
+    fn invoke<'a>(&'a self, event: Value, request_id: &'a str) -> BoxFuture<'a, Result<Value, InvokeError>> {
+        let inner = Arc::clone(&self.inner);
+        let request_id = request_id.to_owned();
+        Box::pin(async move {
+            let text = event.to_string();
+            drop(event);
+            if text.len() > PAYLOAD_LIMIT {
+                return Err(InvokeError::EventTooLarge(text.len()));
+            }
+            // A task of its own: the invocation goes on when nobody waits for it any more.
+            let call = tokio::spawn(async move { inner.run(Bytes::from(text), request_id).await });
+            call.await.unwrap_or_else(|error| Err(InvokeError::Crash(error.to_string())))
+        })
+    }
+}
+
+impl Inner {
+    fn facts(&self) -> std::sync::MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(&self, event: Bytes, request_id: String) -> Result<Value, InvokeError> {
+        let mut slot = self.instance.lock().await;
+        if slot.as_ref().is_some_and(Instance::has_ended) {
+            // It ended between two invocations, which is nobody's failure.
+            *slot = None;
+        }
+        if slot.is_none() {
+            *slot = Some(self.spawn().await.map_err(|error| InvokeError::Crash(error.to_string()))?);
+        }
+        let Some(instance) = slot.as_mut() else { return Err(InvokeError::Crash("not started".to_owned())) };
+        let result = match self.wait_for_init(instance).await {
+            Ok(_) => self.run_on(instance, event, request_id).await,
+            Err(error) => Err(error),
+        };
+        if matches!(result, Err(InvokeError::Crash(_) | InvokeError::Timeout(_)))
+            && let Some(instance) = slot.take()
+        {
+            instance.kill().await;
+        }
+        result
+    }
+
+    async fn run_on(&self, instance: &mut Instance, event: Bytes, request_id: String) -> Result<Value, InvokeError> {
+        let (answer, answered) = oneshot::channel();
+        let (taken, was_taken) = oneshot::channel();
+        let work = Work { request_id, event, answer, taken };
+        if instance.work.send(work).await.is_err() {
+            return Err(InvokeError::Crash("the Runtime API is closed".to_owned()));
+        }
+        let timeout = self.function.timeout;
+        let waiting = async {
+            // The time counts from when the process has the event. It asks for work right after an answer.
+            let _ = was_taken.await;
+            tokio::time::timeout(timeout, answered).await
+        };
+        tokio::select! {
+            // An answer that came before the end counts.
+            biased;
+            outcome = waiting => match outcome {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => Err(InvokeError::Crash("the Runtime API is closed".to_owned())),
+                Err(_) => Err(InvokeError::Timeout(timeout)),
+            },
+            ended = ended(&mut instance.ended) => Err(InvokeError::Crash(ended)),
+        }
+    }
+
+    async fn wait_for_init(&self, instance: &mut Instance) -> Result<Duration, InvokeError> {
+        let mut init = instance.init.clone();
+        let waiting = init.wait_for(Option::is_some);
+        let outcome = tokio::select! {
+            biased;
+            outcome = tokio::time::timeout(INIT_TIMEOUT, waiting) => outcome,
+            ended = ended(&mut instance.ended) => return Err(InvokeError::Crash(ended)),
+        };
+        let outcome = match outcome {
+            Ok(Ok(outcome)) => outcome.clone(),
+            Ok(Err(_)) => None,
+            Err(_) => return Err(InvokeError::Crash(format!("no request for work within {INIT_TIMEOUT:?}"))),
+        };
+        match outcome {
+            Some(Ok(startup)) => {
+                self.facts().startup = Some(startup);
+                Ok(startup)
+            }
+            Some(Err(report)) => Err(InvokeError::Crash(format!("init error: {report}"))),
+            None => Err(InvokeError::Crash("the Runtime API is closed".to_owned())),
+        }
+    }
+
+    async fn spawn(&self) -> Result<Instance, Error> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let host = Host::start(listener, self.function.clone())?;
+        let mut command = Command::new(&self.bootstrap);
+        let root = self.bootstrap.parent().unwrap_or_else(|| Path::new("/"));
+        command.env_clear().current_dir(root).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Not a setting of the service: what the process finds its own commands with.
+        #[allow(clippy::disallowed_methods)]
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        let function = &self.function;
+        command
+            .env("AWS_LAMBDA_RUNTIME_API", host.listening.address().to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string())
+            .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name))
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "local")
+            .env("AWS_REGION", &function.region)
+            .env("AWS_DEFAULT_REGION", &function.region)
+            .env("LAMBDA_TASK_ROOT", root)
+            .env("LAMBDA_RUNTIME_DIR", "/var/runtime")
+            .env("LANG", "en_US.UTF-8")
+            .env("TZ", ":UTC")
+            .env("_HANDLER", "bootstrap")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut child = command.spawn().map_err(Error::file(&self.bootstrap))?;
+        self.facts().starts += 1;
+        self.facts().startup = None;
+        if let Some(output) = child.stdout.take() {
+            tokio::spawn(collect(output, function.name.clone(), Arc::clone(&self.lines)));
+        }
+        if let Some(output) = child.stderr.take() {
+            tokio::spawn(collect(output, function.name.clone(), Arc::clone(&self.lines)));
+        }
+        let (end, ended) = watch::channel(None);
+        let (kill, killed) = oneshot::channel::<()>();
+        tokio::spawn(async move {
+            tokio::select! {
+                status = child.wait() => {
+                    let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                    end.send_replace(Some(format!("Runtime exited with {how}")));
+                }
+                // Asked for, or the instance was dropped.
+                _ = killed => {
+                    let _ = child.kill().await;
+                    end.send_replace(Some("Runtime was killed".to_owned()));
+                }
+            }
+        });
+        Ok(Instance { work: host.work, init: host.init, ended, kill, _listening: host.listening })
+    }
+}
+
+/// One run of the process.
+struct Instance {
+    work: mpsc::Sender<Work>,
+    init: watch::Receiver<Init>,
+    ended: watch::Receiver<Option<String>>,
+    kill: oneshot::Sender<()>,
+    _listening: Listening,
+}
+
+impl Instance {
+    fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
+    }
+
+    /// Kills the process and waits until it is gone.
+    async fn kill(mut self) {
+        let _ = self.kill.send(());
+        let _ = ended(&mut self.ended).await;
+    }
+}
+
+async fn ended(watch: &mut watch::Receiver<Option<String>>) -> String {
+    match watch.wait_for(Option::is_some).await {
+        Ok(how) => how.clone().unwrap_or_default(),
+        Err(_) => "Runtime is gone".to_owned(),
+    }
+}
+
+async fn collect(output: impl AsyncRead + Unpin, function: String, lines: Arc<Mutex<VecDeque<String>>>) {
+    let mut reader = BufReader::new(output);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        line.clear();
+        tracing::info!(target: "function", function, "{text}");
+        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == KEPT_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(text);
+    }
+}
+
+/// `None` until the process asks for work (after how long) or reports that it cannot (why).
+type Init = Option<Result<Duration, String>>;
+
+type Answer = oneshot::Sender<Result<Value, InvokeError>>;
+
+struct Work {
+    request_id: String,
+    event: Bytes,
+    answer: Answer,
+    taken: oneshot::Sender<()>,
+}
+
+/// The HTTP side: what one process sees of Lambda.
+struct Host {
+    listening: Listening,
+    work: mpsc::Sender<Work>,
+    init: watch::Receiver<Init>,
+}
+
+struct Desk {
+    function: Function,
+    started: Instant,
+    waiting: tokio::sync::Mutex<mpsc::Receiver<Work>>,
+    current: Mutex<Option<(String, Answer)>>,
+    init: watch::Sender<Init>,
+}
+
+impl Host {
+    fn start(listener: TcpListener, function: Function) -> Result<Self, Error> {
+        let (work, waiting) = mpsc::channel(1);
+        let (init, initialised) = watch::channel(None);
+        let desk = Arc::new(Desk {
+            function,
+            started: Instant::now(),
+            waiting: tokio::sync::Mutex::new(waiting),
+            current: Mutex::new(None),
+            init,
+        });
+        // A process keeps its connection open as long as it likes: an idle function is not a slow client.
+        let idle = Duration::from_secs(24 * 60 * 60);
+        let listening = Listening::start(listener, idle, move |_| {
+            let desk = Arc::clone(&desk);
+            service_fn(move |request| {
+                let desk = Arc::clone(&desk);
+                async move { Ok::<_, Infallible>(desk.answer(request).await) }
+            })
+        })?;
+        Ok(Self { listening, work, init: initialised })
+    }
+}
+
+impl Desk {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().to_owned();
+        let Some(path) = path.strip_prefix("/2018-06-01/runtime/") else {
+            return refusal(StatusCode::NOT_FOUND, "UnknownPath");
+        };
+        let parts: Vec<&str> = path.split('/').collect();
+        match (request.method(), parts.as_slice()) {
+            (&Method::GET, ["invocation", "next"]) => self.next().await,
+            (&Method::POST, ["invocation", id, "response"]) => self.finish(id, request.into_body(), true).await,
+            (&Method::POST, ["invocation", id, "error"]) => self.finish(id, request.into_body(), false).await,
+            (&Method::POST, ["init", "error"]) => {
+                let body = read(request.into_body()).await.unwrap_or_default();
+                self.initialised(Err(String::from_utf8_lossy(&body).into_owned()));
+                accepted()
+            }
+            _ => refusal(StatusCode::NOT_FOUND, "UnknownPath"),
+        }
+    }
+
+    /// Only the first word counts.
+    fn initialised(&self, outcome: Result<Duration, String>) {
+        self.init.send_if_modified(|init| {
+            let first = init.is_none();
+            if first {
+                *init = Some(outcome);
+            }
+            first
+        });
+    }
+
+    async fn next(&self) -> Response<Full<Bytes>> {
+        self.initialised(Ok(self.started.elapsed()));
+        let Some(work) = self.waiting.lock().await.recv().await else {
+            return refusal(StatusCode::GONE, "Shutdown");
+        };
+        let Work { request_id, event, answer, taken } = work;
+        let response = Response::builder()
+            .header("content-type", "application/json")
+            .header("lambda-runtime-aws-request-id", &request_id)
+            .header("lambda-runtime-deadline-ms", deadline_ms(self.function.timeout))
+            .header("lambda-runtime-invoked-function-arn", self.function.arn())
+            .header("lambda-runtime-trace-id", trace_id())
+            .body(Full::new(event));
+        *self.current() = Some((request_id, answer));
+        let _ = taken.send(());
+        response.unwrap_or_else(|_| refusal(StatusCode::INTERNAL_SERVER_ERROR, "InvalidRequestID"))
+    }
+
+    async fn finish(&self, id: &str, body: Incoming, succeeded: bool) -> Response<Full<Bytes>> {
+        let body = read(body).await;
+        let answer = {
+            let mut current = self.current();
+            match current.take() {
+                Some((expected, answer)) if expected == id => answer,
+                other => {
+                    *current = other;
+                    return refusal(StatusCode::BAD_REQUEST, "InvalidRequestID");
+                }
+            }
+        };
+        let Some(body) = body else {
+            let _ = answer.send(Err(InvokeError::too_large(PAYLOAD_LIMIT + 1)));
+            return refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge");
+        };
+        let result = if succeeded {
+            serde_json::from_slice(&body).map_err(|error| InvokeError::Handler {
+                error_type: "Runtime.InvalidResponse".to_owned(),
+                error_message: error.to_string(),
+            })
+        } else {
+            Err(reported(&body))
+        };
+        // An error means that the time was over meanwhile.
+        let _ = answer.send(result);
+        accepted()
+    }
+
+    fn current(&self) -> std::sync::MutexGuard<'_, Option<(String, Answer)>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn reported(body: &[u8]) -> InvokeError {
+    let report: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = |name: &str| report[name].as_str().map(ToOwned::to_owned);
+    InvokeError::Handler {
+        error_type: text("errorType").unwrap_or_else(|| "Unhandled".to_owned()),
+        error_message: text("errorMessage").unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()),
+    }
+}
+
+/// The body, unless it is above the limit or breaks off.
+async fn read(body: Incoming) -> Option<Bytes> {
+    Limited::new(body, PAYLOAD_LIMIT).collect().await.ok().map(http_body_util::Collected::to_bytes)
+}
+
+fn accepted() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(br#"{"status":"OK"}"#)));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
+fn refusal(status: StatusCode, kind: &str) -> Response<Full<Bytes>> {
+    let body = json!({ "errorType": kind, "errorMessage": kind }).to_string();
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::listen::testing::send;
+
+    const BASE: &str = "/2018-06-01/runtime";
+
+    #[tokio::test]
+    async fn a_bootstrap_takes_work_and_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = Host::start(listener, Function::new("simulate", Duration::from_secs(3))).unwrap();
+        let address = host.listening.address();
+        let polling =
+            tokio::spawn(async move { send(address, &format!("GET {BASE}/invocation/next HTTP/1.1"), b"").await });
+        let mut results = Vec::new();
+        for id in ["one", "two"] {
+            let (answer, answered) = oneshot::channel();
+            let (taken, _was_taken) = oneshot::channel();
+            let event = Bytes::from_static(b"{\"a\":1}");
+            host.work.send(Work { request_id: id.to_owned(), event, answer, taken }).await.map_err(drop).unwrap();
+            results.push(answered);
+        }
+        let next = polling.await.unwrap();
+        assert_eq!((next.status, next.text().as_str()), (200, "{\"a\":1}"));
+        assert_eq!(next.header("lambda-runtime-aws-request-id"), Some("one"));
+        let arn = "arn:aws:lambda:eu-west-3:123456789012:function:simulate";
+        assert_eq!(next.header("lambda-runtime-invoked-function-arn"), Some(arn));
+        let deadline: i64 = next.header("lambda-runtime-deadline-ms").unwrap().parse().unwrap();
+        assert!(deadline > crate::invoke::machine_now().timestamp_millis());
+        assert!(next.header("lambda-runtime-trace-id").unwrap().starts_with("Root=1-"));
+        assert!(matches!(*host.init.borrow(), Some(Ok(_))));
+
+        let post = |path: &str| format!("POST {BASE}/invocation/{path} HTTP/1.1");
+        assert_eq!(send(address, &post("two/response"), b"{}").await.status, 400, "not the current one");
+        assert_eq!(send(address, &post("one/response"), br#"{"b":2}"#).await.status, 202);
+        assert_eq!(send(address, &post("one/response"), b"{}").await.status, 400, "answered already");
+        let next = send(address, &format!("GET {BASE}/invocation/next HTTP/1.1"), b"").await;
+        assert_eq!(next.header("lambda-runtime-aws-request-id"), Some("two"));
+        let report = br#"{"errorType":"Broken","errorMessage":"it is"}"#;
+        assert_eq!(send(address, &post("two/error"), report).await.status, 202);
+        let second = results.pop().unwrap().await.unwrap();
+        assert_eq!(results.pop().unwrap().await.unwrap(), Ok(json!({ "b": 2 })));
+        assert_eq!(second.unwrap_err().to_string(), "Broken: it is");
+        assert_eq!(send(address, "GET /else HTTP/1.1", b"").await.status, 404);
+    }
+
+    /// The Runtime API of a function in the shell: what it answers depends on the event.
+    const BOOTSTRAP: &str = r#"#!/bin/bash
+echo "region $AWS_REGION extra $EXTRA home ${HOME:-none}"
+call() { # method path body
+  exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API/://}"
+  printf '%s /2018-06-01/runtime/%s HTTP/1.1\r\nconnection: close\r\ncontent-length: %s\r\n\r\n%s' "$1" "$2" "${#3}" "$3" >&3
+  id=; answer=
+  while IFS= read -r line <&3; do
+    line=${line%$'\r'}
+    [ -z "$line" ] && break
+    case $line in lambda-runtime-aws-request-id:*) id=${line#*: };; esac
+  done
+  IFS= read -r answer <&3
+  exec 3>&-
+}
+while true; do
+  call GET invocation/next ''
+  case $answer in
+    *crash*) echo "going down" >&2; exit 7;;
+    *sleep*) sleep 60;;
+    *fail*) call POST "invocation/$id/error" '{"errorType":"Shell","errorMessage":"asked to"}';;
+    *) call POST "invocation/$id/response" "{\"id\":\"$id\",\"pid\":$$}";;
+  esac
+done
+"#;
+
+    fn script(folder: &Path, text: &str) -> PathBuf {
+        let path = folder.join("bootstrap");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_process_is_invoked_killed_and_started_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = script(folder.path(), BOOTSTRAP);
+        let env = vec![("EXTRA".to_owned(), "yes".to_owned())];
+        let process = Process::start(&path, "register", env, Duration::from_secs(1)).await.unwrap();
+        assert_eq!(process.ready().await.ok(), process.startup());
+        assert!(process.startup().is_some());
+
+        let invoke = |word: &'static str, id: &'static str| process.invoke(json!({ "do": word }), id);
+        let first = invoke("answer", "id-1").await.unwrap();
+        assert_eq!(first["id"], "id-1");
+        let (left, right) = tokio::join!(invoke("answer", "id-2"), invoke("answer", "id-3"));
+        assert_eq!((&left.unwrap()["id"], &right.unwrap()["id"]), (&json!("id-2"), &json!("id-3")));
+        assert_eq!(invoke("fail", "id-4").await.unwrap_err().report()["errorMessage"], "asked to");
+        assert_eq!(process.starts(), 1);
+
+        let crash = invoke("crash", "id-5").await.unwrap_err();
+        assert_eq!(crash, InvokeError::Crash("Runtime exited with exit status: 7".to_owned()));
+        let second = invoke("answer", "id-6").await.unwrap();
+        assert_ne!(first["pid"], second["pid"]);
+        let timeout = invoke("sleep", "id-7").await.unwrap_err();
+        assert_eq!(timeout, InvokeError::Timeout(Duration::from_secs(1)));
+        // A caller that goes away neither stops the invocation nor spoils the next.
+        let _ = tokio::time::timeout(Duration::from_millis(1), invoke("answer", "id-8")).await;
+        assert_eq!(invoke("answer", "id-9").await.unwrap()["id"], "id-9");
+        process.kill().await;
+        assert_eq!(invoke("answer", "id-10").await.unwrap()["id"], "id-10");
+        assert_eq!(process.starts(), 4);
+        let lines = process.lines();
+        assert_eq!(lines[0], "region eu-west-3 extra yes home none");
+        assert!(lines.contains(&"going down".to_owned()), "{lines:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_process_that_does_not_start_is_a_crash_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("none");
+        assert!(Process::start(&missing, "register", Vec::new(), Duration::from_secs(1)).await.is_err());
+        let path = script(folder.path(), "#!/bin/sh\nexit 3\n");
+        let process = Process::start(&path, "register", Vec::new(), Duration::from_secs(1)).await.unwrap();
+        assert!(process.ready().await.is_err());
+        let crash = process.invoke(Value::Null, "id").await.unwrap_err();
+        assert_eq!(crash, InvokeError::Crash("Runtime exited with exit status: 3".to_owned()));
+    }
+}
