@@ -1,1 +1,19 @@
 //! What every function needs to start: settings, clock, AWS clients, logs.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | which settings there are, their defaults, what is said of a bad one | [`settings`] |
+//! | the clock, and how it is pinned | [`clock`] |
+//! | how AWS is reached | [`aws`] |
+//! | what is logged, and what never is | [`telemetry`] |
+//!
+//! A function reads all its settings when it starts. A missing or bad one stops the start and is named; it never waits
+//! for the first driver.
+
+pub mod aws;
+pub mod clock;
+pub mod settings;
+pub mod telemetry;
+
+pub use clock::Clock;
+pub use settings::{Environment, SettingError};

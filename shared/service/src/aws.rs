@@ -1,0 +1,81 @@
+//! How AWS is reached.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+
+use crate::settings::Environment;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// How long one attempt at a request to DynamoDB may take: it usually takes milliseconds, and a function that waits for
+/// a lost connection has no time left for another.
+const ATTEMPT: Duration = Duration::from_secs(3);
+
+/// How often a request is sent at most. A transaction carries a token, so that a second attempt is no second effect.
+const ATTEMPTS: u32 = 3;
+
+/// How long S3 may stay silent. Whole transfers take as long as they take.
+const READ: Duration = Duration::from_secs(30);
+
+/// Region, credentials and endpoints, from the environment.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    config: SdkConfig,
+    dynamodb_url: Option<String>,
+    s3_url: Option<String>,
+    s3_path_style: bool,
+}
+
+impl Aws {
+    /// Reads the environment; reaches nobody yet.
+    pub async fn load(environment: &Environment) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
+        let mut urls = (None, None);
+        if !environment.is_of_process() {
+            let region = environment.optional("AWS_REGION").unwrap_or_else(|| "eu-west-3".to_owned());
+            loader = loader.region(Region::new(region));
+            if let (Some(key), Some(secret)) =
+                (environment.optional("AWS_ACCESS_KEY_ID"), environment.optional("AWS_SECRET_ACCESS_KEY"))
+            {
+                let credentials = aws_sdk_dynamodb::config::Credentials::new(key, secret, None, None, "environment");
+                loader = loader.credentials_provider(credentials);
+            }
+            urls = (environment.optional("AWS_ENDPOINT_URL_DYNAMODB"), environment.optional("AWS_ENDPOINT_URL_S3"));
+        }
+        Self {
+            config: loader.load().await,
+            dynamodb_url: urls.0,
+            s3_url: urls.1,
+            s3_path_style: environment.optional("S3_PATH_STYLE").as_deref() == Some("true"),
+        }
+    }
+
+    /// A client of DynamoDB.
+    #[must_use]
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config).timeout_config(
+            TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build(),
+        );
+        if let Some(url) = &self.dynamodb_url {
+            config = config.endpoint_url(url);
+        }
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    /// A client of S3.
+    #[must_use]
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let mut config = aws_sdk_s3::config::Builder::from(&self.config)
+            .force_path_style(self.s3_path_style)
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build());
+        if let Some(url) = &self.s3_url {
+            config = config.endpoint_url(url);
+        }
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+}

@@ -1,0 +1,307 @@
+//! Settings, from environment variables.
+//!
+//! The one place that reads the environment, so that this page lists every setting there is:
+//!
+//! | variable | what | default |
+//! |---|---|---|
+//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` | names of the tables | each function needs those it uses |
+//! | `BUCKET` | bucket of files and reports | the import function needs it |
+//! | `CLAIM_PEPPER` | secret, 32 bytes or more, under which claim keys are hashed | needed |
+//! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |
+//! | `TOKEN_FORMAT` | `jws` or `rpc` | `jws` |
+//! | `PROOF_JWKS` | public keys that verify proof tokens, retired ones included | needed by public |
+//! | `APPLICATION_TOKEN_JWKS` | public keys that verify application tokens, several while they are rotated | needed |
+//! | `APPLICATION_TOKEN_ISSUER` `APPLICATION_TOKEN_AUDIENCE` | `iss` and `aud` of an application token | needed |
+//! | `PERIOD_START` `PERIOD_END` | days, midnight in Paris; an empty end is open | `2023-01-01`, open |
+//! | `SHORT_DELAY_DAYS` `LONG_DELAY_DAYS` | days | 7 |
+//! | `SHORT_STANDARDIZED_YEARS` `LONG_STANDARDIZED_YEARS` | calendar years | 5, 12 |
+//! | `SHORT_SPECIFIC_YEARS` `LONG_SPECIFIC_YEARS` | calendar years | 3, 10 |
+//! | `SHORT_SPECIFIC_FLOOR` `LONG_SPECIFIC_FLOOR` | days, midnight in Paris | `2020-01-01`, `2015-01-01` |
+//! | `MAX_DISTANCE_METRES` | metres | 80000 |
+//! | `OPERATOR_CLASS` | one letter | `C` |
+//! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true` or `false` | `true` |
+//! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
+//! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
+//! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
+//! | `AWS_…` | as the AWS SDK documents them | |
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use cee_eligibility::{Instant, Rules};
+use cee_registry::{ClaimKeys, Tables};
+use cee_tokens::{ApplicationTokens, KeySet, ProofSigner, SigningKey, TokenFormat};
+use chrono::NaiveDate;
+
+use crate::clock::Clock;
+
+/// A setting that is missing or bad. Names it and says what it should be; never repeats its value, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable {name} {problem}")]
+pub struct SettingError {
+    name: &'static str,
+    problem: String,
+}
+
+/// Where settings are read.
+#[derive(Clone)]
+pub struct Environment {
+    /// `None`: the environment of the process.
+    variables: Option<Arc<HashMap<String, String>>>,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment(…)")
+    }
+}
+
+impl Environment {
+    /// The environment of the process.
+    #[must_use]
+    pub const fn of_process() -> Self {
+        Self { variables: None }
+    }
+
+    /// These variables and no others: several functions in one process each get their own.
+    #[must_use]
+    pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { variables: Some(Arc::new(variables.into_iter().collect())) }
+    }
+
+    /// Whether this is the environment of the process, which the AWS SDK reads by itself.
+    pub(crate) const fn is_of_process(&self) -> bool {
+        self.variables.is_none()
+    }
+
+    /// A variable that may be absent; an empty one counts as absent.
+    #[must_use]
+    #[allow(clippy::disallowed_methods)]
+    pub fn optional(&self, name: &str) -> Option<String> {
+        let value = match &self.variables {
+            Some(variables) => variables.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// A variable that must be there.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is missing or empty.
+    pub fn required(&self, name: &'static str) -> Result<String, SettingError> {
+        self.optional(name).ok_or_else(|| SettingError { name, problem: "is missing".to_owned() })
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &'static str,
+        expected: &str,
+        default: T,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, SettingError> {
+        match self.optional(name) {
+            None => Ok(default),
+            Some(text) => {
+                parse(&text).ok_or_else(|| SettingError { name, problem: format!("is set, but not to {expected}") })
+            }
+        }
+    }
+
+    /// A variable that is `true` or `false`.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is anything else.
+    pub fn flag(&self, name: &'static str, default: bool) -> Result<bool, SettingError> {
+        self.parsed(name, "true or false", default, |text| text.parse().ok())
+    }
+
+    fn day(&self, name: &'static str, default: Instant) -> Result<Instant, SettingError> {
+        self.parsed(name, "a day such as 2023-01-01", default, |text| {
+            Instant::paris_midnight(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?).ok()
+        })
+    }
+
+    /// The rules in force: the contract's, where a setting does not say otherwise.
+    ///
+    /// # Errors
+    /// [`SettingError`] where a setting is bad.
+    pub fn rules(&self) -> Result<Rules, SettingError> {
+        let count = |name, default: u16| self.parsed(name, "a whole number", default, |text| text.parse().ok());
+        let mut rules = Rules::default();
+        rules.period.start = self.day("PERIOD_START", rules.period.start)?;
+        if self.optional("PERIOD_END").is_some() {
+            rules.period.end = Some(self.day("PERIOD_END", rules.period.start)?);
+        }
+        let short = &mut rules.short;
+        short.delay_days = count("SHORT_DELAY_DAYS", short.delay_days)?;
+        short.standardized_years = count("SHORT_STANDARDIZED_YEARS", short.standardized_years)?;
+        short.specific_years = count("SHORT_SPECIFIC_YEARS", short.specific_years)?;
+        short.specific_floor = self.day("SHORT_SPECIFIC_FLOOR", short.specific_floor)?;
+        let long = &mut rules.long;
+        long.delay_days = count("LONG_DELAY_DAYS", long.delay_days)?;
+        long.standardized_years = count("LONG_STANDARDIZED_YEARS", long.standardized_years)?;
+        long.specific_years = count("LONG_SPECIFIC_YEARS", long.specific_years)?;
+        long.specific_floor = self.day("LONG_SPECIFIC_FLOOR", long.specific_floor)?;
+        let journey = &mut rules.journey;
+        journey.max_distance_metres =
+            self.parsed("MAX_DISTANCE_METRES", "a whole number", journey.max_distance_metres, |t| t.parse().ok())?;
+        journey.operator_class = self.parsed("OPERATOR_CLASS", "A, B or C", journey.operator_class, |text| {
+            cee_eligibility::journey::parse_operator_class(text).ok()
+        })?;
+        rules.open.simulate = self.flag("SIMULATE_ENABLED", rules.open.simulate)?;
+        rules.open.register = self.flag("REGISTER_ENABLED", rules.open.register)?;
+        rules.open.import = self.flag("IMPORT_ENABLED", rules.open.import)?;
+        Ok(rules)
+    }
+
+    /// The names of those tables that this function has been given; a function that has not been given one it needs
+    /// fails at its first use of it, which [`Self::required`] at its start prevents.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        let name = |variable| self.optional(variable).unwrap_or_default();
+        Tables {
+            claims: name("CLAIMS_TABLE"),
+            applications: name("APPLICATIONS_TABLE"),
+            journeys: name("JOURNEYS_TABLE"),
+            imports: name("IMPORTS_TABLE"),
+            operators: name("OPERATORS_TABLE"),
+        }
+    }
+
+    /// The tables, of which these must be named.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is not.
+    pub fn tables_with(&self, needed: &[&'static str]) -> Result<Tables, SettingError> {
+        for name in needed {
+            self.required(name)?;
+        }
+        Ok(self.tables())
+    }
+
+    /// The claim keys under the pepper.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is missing or too short.
+    pub fn claim_keys(&self) -> Result<ClaimKeys, SettingError> {
+        let name = "CLAIM_PEPPER";
+        ClaimKeys::new(self.required(name)?.as_bytes())
+            .map_err(|_| SettingError { name, problem: "is too short: a secret of at least 32 bytes".to_owned() })
+    }
+
+    /// A set of public keys.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is missing or none.
+    pub fn key_set(&self, name: &'static str) -> Result<KeySet, SettingError> {
+        KeySet::from_json(&self.required(name)?)
+            .map_err(|error| SettingError { name, problem: format!("is no usable key set: {error}") })
+    }
+
+    /// The checker of application tokens.
+    ///
+    /// # Errors
+    /// [`SettingError`] where one of its settings is missing or bad.
+    pub fn application_tokens(&self) -> Result<ApplicationTokens, SettingError> {
+        Ok(ApplicationTokens::new(
+            self.key_set("APPLICATION_TOKEN_JWKS")?,
+            self.required("APPLICATION_TOKEN_ISSUER")?,
+            self.required("APPLICATION_TOKEN_AUDIENCE")?,
+        ))
+    }
+
+    /// The signer of proof tokens.
+    ///
+    /// # Errors
+    /// [`SettingError`] where the key is missing or bad, or does not fit the format.
+    pub fn proof_signer(&self) -> Result<ProofSigner, SettingError> {
+        let format = self.parsed("TOKEN_FORMAT", "jws or rpc", TokenFormat::default(), TokenFormat::parse)?;
+        let name = "PROOF_KEY";
+        SigningKey::from_pem(&self.required(name)?)
+            .and_then(|key| ProofSigner::new(key, format))
+            .map_err(|error| SettingError { name, problem: format!("is no key for TOKEN_FORMAT: {error}") })
+    }
+
+    /// The clock.
+    ///
+    /// # Errors
+    /// [`SettingError`] where `NOW` is no moment.
+    pub fn clock(&self) -> Result<Clock, SettingError> {
+        self.parsed("NOW", "an RFC 3339 date and time", Clock::Machine, |text| {
+            Instant::parse(text).ok().map(Clock::Pinned)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::of(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn nothing_set_is_the_contract() {
+        assert_eq!(environment(&[]).rules(), Ok(Rules::default()));
+        assert_eq!(environment(&[]).clock(), Ok(Clock::Machine));
+        // What the template passes where a parameter is left at its default.
+        let template = [("PERIOD_START", "2023-01-01"), ("PERIOD_END", ""), ("LONG_SPECIFIC_FLOOR", "2015-01-01")];
+        assert_eq!(environment(&template).rules(), Ok(Rules::default()));
+    }
+
+    #[test]
+    fn every_rule_can_be_replaced() {
+        let day = |text| Instant::parse(text).unwrap();
+        let rules = environment(&[
+            ("PERIOD_START", "2024-07-01"),
+            ("PERIOD_END", "2025-01-01"),
+            ("SHORT_DELAY_DAYS", "1"),
+            ("LONG_DELAY_DAYS", "2"),
+            ("SHORT_STANDARDIZED_YEARS", "3"),
+            ("LONG_STANDARDIZED_YEARS", "4"),
+            ("SHORT_SPECIFIC_YEARS", "6"),
+            ("LONG_SPECIFIC_YEARS", "7"),
+            ("SHORT_SPECIFIC_FLOOR", "2019-01-01"),
+            ("LONG_SPECIFIC_FLOOR", "2018-01-01"),
+            ("MAX_DISTANCE_METRES", "9"),
+            ("OPERATOR_CLASS", "B"),
+            ("SIMULATE_ENABLED", "false"),
+            ("REGISTER_ENABLED", "false"),
+            ("IMPORT_ENABLED", "false"),
+        ])
+        .rules()
+        .unwrap();
+        assert_eq!(rules.period.start, day("2024-07-01T00:00:00+02:00"), "summer time in Paris");
+        assert_eq!(rules.period.end, Some(day("2025-01-01T00:00:00+01:00")));
+        assert_eq!((rules.short.delay_days, rules.long.delay_days), (1, 2));
+        assert_eq!((rules.short.standardized_years, rules.long.standardized_years), (3, 4));
+        assert_eq!((rules.short.specific_years, rules.long.specific_years), (6, 7));
+        assert_eq!(rules.short.specific_floor, day("2019-01-01T00:00:00+01:00"));
+        assert_eq!(rules.long.specific_floor, day("2018-01-01T00:00:00+01:00"));
+        assert_eq!((rules.journey.max_distance_metres, rules.journey.operator_class), (9, 'B'));
+        assert_eq!((rules.open.simulate, rules.open.register, rules.open.import), (false, false, false));
+    }
+
+    #[test]
+    fn a_bad_setting_is_named_and_not_repeated() {
+        for (name, value) in [
+            ("PERIOD_START", "first of May"),
+            ("PERIOD_END", "2024-02-30"),
+            ("SHORT_DELAY_DAYS", "-1"),
+            ("OPERATOR_CLASS", "Z"),
+            ("REGISTER_ENABLED", "yes"),
+        ] {
+            let said = environment(&[(name, value)]).rules().unwrap_err().to_string();
+            assert!(said.contains(name) && !said.contains(value), "{said}");
+        }
+        let said = environment(&[("CLAIM_PEPPER", "short-secret")]).claim_keys().unwrap_err().to_string();
+        assert!(said.contains("CLAIM_PEPPER") && !said.contains("short-secret"), "{said}");
+        let said = environment(&[]).application_tokens().unwrap_err().to_string();
+        assert!(said.contains("APPLICATION_TOKEN_JWKS is missing"), "{said}");
+        assert!(environment(&[("NOW", "today")]).clock().is_err());
+        assert!(environment(&[("PROOF_KEY", "PEM")]).proof_signer().unwrap_err().to_string().contains("PROOF_KEY"));
+    }
+}
