@@ -1,1 +1,241 @@
-//! The register function.
+//! `POST /v3/policies/cee`: registers one driver's application and signs its proof, at most once whichever operators ask.
+
+use cee_edge::application::{OwnApplication, in_the_way, own};
+use cee_edge::body::past;
+use cee_edge::problem::InternalError;
+use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
+use cee_eligibility::{
+    ApplicationId, DrivingLicense, Identity, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorJourneyId,
+    PhoneTrunc, Rules, TruncatedIdentity,
+};
+use cee_registry::{
+    Application, ApplicationJourney, Applications, Claims, Journeys, Operators, Registration, StoredJourney,
+};
+use cee_service::aws::Aws;
+use cee_service::{Clock, Environment, SettingError};
+use cee_tokens::{Caller, Proof, ProofSigner, Scope};
+use http::StatusCode;
+
+/// How often a journey may change under a call before the call gives up: once is rare, three times is no accident.
+const JOURNEY_CHANGES: usize = 3;
+
+/// Answers `POST /v3/policies/cee`.
+#[derive(Debug)]
+pub struct Register {
+    gate: Gate,
+    rules: Rules,
+    clock: Clock,
+    signer: ProofSigner,
+    claims: Claims,
+    journeys: Journeys,
+    applications: Applications,
+}
+
+/// What the call asks for. Holds personal data.
+struct Demand {
+    last_name_trunc: LastNameTrunc,
+    driving_license: DrivingLicense,
+    application_timestamp: Instant,
+    identity_key: Option<IdentityKey>,
+    certificate: Certificate,
+}
+
+/// What the two journey types differ in.
+enum Certificate {
+    Short { operator_journey_id: OperatorJourneyId },
+    Long { phone_trunc: PhoneTrunc, datetime: Instant },
+}
+
+/// What an application of either type comes down to.
+struct Claim {
+    journey_type: JourneyType,
+    phone_trunc: PhoneTrunc,
+    identity_key: Option<IdentityKey>,
+    datetime: Instant,
+}
+
+impl Register {
+    /// The function with its settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is missing or bad.
+    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+        let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE"];
+        let tables = environment.tables_with(&needed)?;
+        let clock = environment.clock()?;
+        let db = Aws::load(environment).await.dynamodb();
+        let gate = Gate::new(environment.application_tokens()?, Operators::new(db.clone(), &tables), clock);
+        gate.warm_up().await;
+        Ok(Self {
+            gate,
+            rules: environment.rules()?,
+            clock,
+            signer: environment.proof_signer()?,
+            journeys: Journeys::new(db.clone(), &tables),
+            applications: Applications::new(db.clone(), &tables),
+            claims: Claims::new(db, tables, environment.claim_keys()?),
+        })
+    }
+
+    async fn register(&self, call: &Call, caller: &Caller, demand: Demand, now: Instant) -> Result<Reply, Refusal> {
+        match &demand.certificate {
+            Certificate::Long { phone_trunc, datetime } => {
+                let claim = Claim {
+                    journey_type: JourneyType::Long,
+                    phone_trunc: phone_trunc.clone(),
+                    identity_key: demand.identity_key.clone(),
+                    datetime: *datetime,
+                };
+                let (application, registration) = self.claim(call, caller, &demand, claim, None, now).await?;
+                self.tell(caller, &application, registration).await
+            }
+            Certificate::Short { operator_journey_id } => {
+                let found = self.journeys.find(caller.operator, operator_journey_id).await?;
+                let mut journey = found.ok_or(Refusal::UnknownJourney)?;
+                for _ in 0..JOURNEY_CHANGES {
+                    let failed = journey.journey.failed_criteria(&self.rules);
+                    if !failed.is_empty() {
+                        let named = failed.into_iter().map(|criterion| (criterion, criterion.message(&self.rules)));
+                        return Err(Refusal::IneligibleJourney(named.collect()));
+                    }
+                    let claim = Claim {
+                        journey_type: JourneyType::Short,
+                        phone_trunc: journey.journey.driver_phone_trunc.clone(),
+                        identity_key: demand.identity_key.clone().or(journey.journey.driver_identity_key.clone()),
+                        datetime: journey.journey.end,
+                    };
+                    match self.claim(call, caller, &demand, claim, Some(&journey), now).await? {
+                        (_, Registration::JourneyChanged(changed)) => journey = *changed,
+                        (application, registration) => return self.tell(caller, &application, registration).await,
+                    }
+                }
+                Err(Refusal::Busy)
+            }
+        }
+    }
+
+    /// One try: checks the delay, signs the proof and writes everything or nothing.
+    async fn claim(
+        &self,
+        call: &Call,
+        caller: &Caller,
+        demand: &Demand,
+        claim: Claim,
+        journey: Option<&StoredJourney>,
+        now: Instant,
+    ) -> Result<(Application, Registration), Refusal> {
+        let Claim { journey_type, phone_trunc, identity_key, datetime } = claim;
+        self.rules.check_delay(journey_type, datetime, now).map_err(|early| Refusal::TooEarly(early.available_at))?;
+        let uuid = ApplicationId::new(uuid::Uuid::new_v4());
+        // Signed before it is written: an application that exists has its proof, whatever happens next.
+        let token = self.signer.sign(&Proof {
+            siret: &caller.siret,
+            journey_type,
+            driving_license: &demand.driving_license,
+            datetime,
+            uuid,
+            issued_at: now,
+        })?;
+        let truncated = TruncatedIdentity { last_name_trunc: demand.last_name_trunc.clone(), phone_trunc };
+        let application = Application {
+            uuid,
+            operator: caller.operator,
+            journey_type,
+            identity: Identity { truncated, driving_license: Some(demand.driving_license.clone()), identity_key },
+            datetime,
+            application_timestamp: demand.application_timestamp,
+            registered_at: now,
+            journey: journey.map(|stored| ApplicationJourney {
+                operator_journey_id: stored.journey.operator_journey_id.clone(),
+                journey_id: stored.journey.journey_id,
+                status: stored.journey.status,
+                version: stored.version.clone(),
+            }),
+            token,
+        };
+        let cutoffs = self.rules.cutoffs(journey_type, datetime);
+        let registration = self.claims.register(&application, &cutoffs, journey, call.deadline()).await?;
+        Ok((application, registration))
+    }
+
+    async fn tell(
+        &self,
+        caller: &Caller,
+        application: &Application,
+        registration: Registration,
+    ) -> Result<Reply, Refusal> {
+        match registration {
+            Registration::Registered => Reply::json(StatusCode::CREATED, &OwnApplication::from(application)),
+            Registration::Blocked(blocker) => Err(in_the_way(&blocker, caller.operator, &self.applications).await),
+            Registration::JourneyUsed(blocker) => Err(Refusal::JourneyUsed {
+                datetime: blocker.datetime,
+                own: match blocker.uuid {
+                    Some(uuid) => own(uuid, &self.applications).await?,
+                    None => None,
+                },
+            }),
+            Registration::JourneyChanged(_) => {
+                Err(Refusal::Internal(InternalError::Impossible("a changed journey of an application without one")))
+            }
+        }
+    }
+}
+
+impl HttpFunction for Register {
+    const NAME: &'static str = "register";
+
+    async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
+        let caller = self.gate.admit(call, Scope::Register).await?;
+        if !self.rules.open.register {
+            return Err(Refusal::CallClosed);
+        }
+        let now = self.clock.now();
+        let demand = self.read(Fields::of(call.request())?, now)?;
+        self.register(call, &caller, demand, now).await
+    }
+}
+
+impl Register {
+    fn read(&self, mut fields: Fields, now: Instant) -> Result<Demand, Refusal> {
+        // The period is the scheme's, and a fault of this one field: it is told together with the others.
+        let in_period = |text: &str| {
+            let datetime = Instant::parse(text)?;
+            self.rules.check_period(datetime).map(|()| datetime)
+        };
+        let journey_type = fields.required("journey_type", JourneyType::parse);
+        let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
+        let certificate = match journey_type {
+            Some(JourneyType::Short) => {
+                fields.foreign("phone_trunc", JourneyType::Short);
+                fields.foreign("datetime", JourneyType::Short);
+                let id = fields.required("operator_journey_id", OperatorJourneyId::parse);
+                id.map(|operator_journey_id| Certificate::Short { operator_journey_id })
+            }
+            Some(JourneyType::Long) => {
+                fields.foreign("operator_journey_id", JourneyType::Long);
+                let phone_trunc = fields.required("phone_trunc", PhoneTrunc::parse);
+                let datetime = fields.required("datetime", in_period);
+                phone_trunc.zip(datetime).map(|(phone_trunc, datetime)| Certificate::Long { phone_trunc, datetime })
+            }
+            None => {
+                fields.checked("phone_trunc", PhoneTrunc::parse);
+                fields.checked("datetime", in_period);
+                fields.checked("operator_journey_id", OperatorJourneyId::parse);
+                None
+            }
+        };
+        let driving_license = fields.required("driving_license", DrivingLicense::parse);
+        let signed = fields.optional("application_timestamp", |text| past(text, now));
+        let identity_key = fields.optional("identity_key", IdentityKey::parse);
+        let demand = || {
+            Some(Demand {
+                last_name_trunc: last_name_trunc?,
+                driving_license: driving_license?,
+                application_timestamp: signed?.unwrap_or(now),
+                identity_key: identity_key?,
+                certificate: certificate?,
+            })
+        };
+        fields.finish(demand())
+    }
+}

@@ -1,1 +1,95 @@
-//! The simulate function.
+//! `POST /v3/policies/cee/simulate`: could this driver still get a certificate? Nothing is reserved.
+
+use cee_edge::application::in_the_way;
+use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
+use cee_eligibility::{
+    DrivingLicense, Identity, IdentityKey, JourneyType, LastNameTrunc, PhoneTrunc, Rules, TruncatedIdentity,
+};
+use cee_registry::{Applications, Claims, Operators};
+use cee_service::aws::Aws;
+use cee_service::{Clock, Environment, SettingError};
+use cee_tokens::Scope;
+use http::StatusCode;
+use serde::Serialize;
+
+/// Answers `POST /v3/policies/cee/simulate`.
+#[derive(Debug)]
+pub struct Simulate {
+    gate: Gate,
+    rules: Rules,
+    clock: Clock,
+    claims: Claims,
+    applications: Applications,
+}
+
+/// What the call asks. Holds personal data.
+struct Question {
+    journey_type: JourneyType,
+    identity: Identity,
+}
+
+/// The answer when nothing is in the way.
+#[derive(Serialize)]
+struct Eligible {
+    eligible: bool,
+    journey_type: &'static str,
+    /// The moment that was taken as the application's date.
+    datetime: String,
+}
+
+impl Simulate {
+    /// The function with its settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is missing or bad.
+    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+        let tables = environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE"])?;
+        let clock = environment.clock()?;
+        let db = Aws::load(environment).await.dynamodb();
+        let gate = Gate::new(environment.application_tokens()?, Operators::new(db.clone(), &tables), clock);
+        gate.warm_up().await;
+        Ok(Self {
+            gate,
+            rules: environment.rules()?,
+            clock,
+            applications: Applications::new(db.clone(), &tables),
+            claims: Claims::new(db, tables, environment.claim_keys()?),
+        })
+    }
+}
+
+impl HttpFunction for Simulate {
+    const NAME: &'static str = "simulate";
+
+    async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
+        let caller = self.gate.admit(call, Scope::Simulate).await?.operator;
+        if !self.rules.open.simulate {
+            return Err(Refusal::CallClosed);
+        }
+        let Question { journey_type, identity } = read(Fields::of(call.request())?)?;
+        // The moment of the call is the date. Source: the contract, "simulate".
+        let now = self.clock.now();
+        let cutoffs = self.rules.cutoffs(journey_type, now);
+        match self.claims.find_blocker(journey_type, &identity, &cutoffs, caller, call.deadline()).await? {
+            Some(blocker) => Err(in_the_way(&blocker, caller, &self.applications).await),
+            None => {
+                let journey_type = journey_type.as_str();
+                Reply::json(StatusCode::OK, &Eligible { eligible: true, journey_type, datetime: now.to_string() })
+            }
+        }
+    }
+}
+
+fn read(mut fields: Fields) -> Result<Question, Refusal> {
+    let journey_type = fields.required("journey_type", JourneyType::parse);
+    let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
+    let phone_trunc = fields.required("phone_trunc", PhoneTrunc::parse);
+    let driving_license = fields.optional("driving_license", DrivingLicense::parse);
+    let identity_key = fields.optional("identity_key", IdentityKey::parse);
+    let question = || {
+        let truncated = TruncatedIdentity { last_name_trunc: last_name_trunc?, phone_trunc: phone_trunc? };
+        let identity = Identity { truncated, driving_license: driving_license?, identity_key: identity_key? };
+        Some(Question { journey_type: journey_type?, identity })
+    };
+    fields.finish(question())
+}

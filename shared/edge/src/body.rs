@@ -1,0 +1,287 @@
+//! How a body is read: bytes, then a JSON object, then fields that cannot hold a bad value. Every fault is named, all of
+//! them at once, and none repeats a value.
+
+use std::fmt;
+
+use cee_eligibility::{FieldError, Instant, JourneyType};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use lambda_http::{Body, Request};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::problem::{Fault, Refusal};
+
+/// The longest body that any call takes, in bytes. A register call has some 400.
+pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// How many faults are listed at most.
+const FAULTS_LIMIT: usize = 100;
+
+/// How much of an unknown field's name is repeated, in characters.
+const NAME_LIMIT: usize = 64;
+
+/// The members of a JSON object in their order, a repeated name as often as it came: two values for one field must not
+/// be read as one.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// The fields of a body on their way into types.
+#[derive(Debug)]
+pub struct Fields {
+    members: Vec<(String, Value)>,
+    faults: Vec<Fault>,
+}
+
+impl Fields {
+    /// Reads the body of a request as one JSON object.
+    ///
+    /// # Errors
+    /// [`Refusal::UnsupportedMediaType`], [`Refusal::BodyTooLarge`] or [`Refusal::MalformedBody`].
+    pub fn of(request: &Request) -> Result<Self, Refusal> {
+        check_media_type(request.headers())?;
+        let malformed = |detail: &str| Err(Refusal::MalformedBody(detail.to_owned()));
+        let bytes = match request.body() {
+            Body::Text(text) => text.as_bytes(),
+            Body::Binary(bytes) => bytes,
+            _ => &[],
+        };
+        if bytes.len() > BODY_LIMIT {
+            return Err(Refusal::BodyTooLarge(BODY_LIMIT));
+        }
+        if bytes.is_empty() {
+            return malformed("the body is empty: send one JSON object");
+        }
+        if let Err(error) = std::str::from_utf8(bytes) {
+            return malformed(&format!("the body is not UTF-8 from byte {} on", error.valid_up_to()));
+        }
+        match serde_json::from_slice::<Members>(bytes) {
+            Ok(Members(members)) => Ok(Self { members, faults: Vec::new() }),
+            // The library's own words may repeat what was sent.
+            Err(error) if error.is_data() => malformed("the body must be one JSON object"),
+            Err(error) => malformed(&format!(
+                "the body is not JSON, or nested too deeply, at line {}, column {}",
+                error.line(),
+                error.column()
+            )),
+        }
+    }
+
+    fn fault(&mut self, name: &str, message: impl fmt::Display) {
+        let name: String = name.chars().take(NAME_LIMIT).collect();
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        self.faults.push(Fault { pointer, message: message.to_string() });
+    }
+
+    /// Takes the one value of a field out of the body.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let mut values: Vec<Value> = self.members.extract_if(.., |(n, _)| n == name).map(|(_, value)| value).collect();
+        if values.len() > 1 {
+            self.fault(name, "must be given once");
+        }
+        values.pop()
+    }
+
+    /// Reads a field that may be absent. `None`: it is at fault, which is noted.
+    pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) -> Option<Option<T>> {
+        match self.take(name) {
+            None => Some(None),
+            Some(Value::String(text)) => match parse(&text) {
+                Ok(value) => Some(Some(value)),
+                Err(error) => {
+                    self.fault(name, error);
+                    None
+                }
+            },
+            Some(_) => {
+                self.fault(name, "must be a string");
+                None
+            }
+        }
+    }
+
+    /// Reads a field that must be there. `None`: it is at fault, which is noted.
+    pub fn required<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) -> Option<T> {
+        let value = self.optional(name, parse)?;
+        if value.is_none() {
+            self.fault(name, "is missing");
+        }
+        value
+    }
+
+    /// Refuses a field that only the other journey type has.
+    pub fn foreign(&mut self, name: &str, this: JourneyType) {
+        if self.take(name).is_some() {
+            self.fault(name, format_args!("does not belong to a {this} application"));
+        }
+    }
+
+    /// Reads a field only to name its fault: where it is not known which journey type it should belong to.
+    pub fn checked<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) {
+        let _ = self.optional(name, parse);
+    }
+
+    /// What was read, unless any field was at fault or is one that nobody asked for.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidFields`] with every fault.
+    pub fn finish<T>(mut self, read: Option<T>) -> Result<T, Refusal> {
+        let mut unknown: Vec<String> = std::mem::take(&mut self.members).into_iter().map(|(name, _)| name).collect();
+        unknown.dedup();
+        for name in unknown.iter().take(FAULTS_LIMIT) {
+            self.fault(name, "is not a field of this call");
+        }
+        match read {
+            Some(read) if self.faults.is_empty() => Ok(read),
+            _ => {
+                self.faults.truncate(FAULTS_LIMIT);
+                Err(Refusal::InvalidFields(self.faults))
+            }
+        }
+    }
+}
+
+/// Reads a date that must lie in the past.
+///
+/// # Errors
+/// [`FieldError::Datetime`] or [`FieldError::InTheFuture`].
+pub fn past(text: &str, now: Instant) -> Result<Instant, FieldError> {
+    let moment = Instant::parse(text)?;
+    if moment > now { Err(FieldError::InTheFuture) } else { Ok(moment) }
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let refused = Err(Refusal::UnsupportedMediaType(
+        "send the header Content-Type: application/json (UTF-8), and the body uncompressed",
+    ));
+    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = declared.split(';').map(str::trim);
+    if !parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+        return refused;
+    }
+    let charset =
+        parts.filter_map(|parameter| parameter.split_once('=')).find(|(n, _)| n.eq_ignore_ascii_case("charset"));
+    if charset.is_some_and(|(_, charset)| !charset.trim_matches('"').eq_ignore_ascii_case("utf-8")) {
+        return refused;
+    }
+    match headers.get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes()) {
+        None | Some(b"identity") => Ok(()),
+        Some(_) => refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cee_eligibility::{IdentityKey, LastNameTrunc, PhoneTrunc};
+
+    fn request(content_type: Option<&str>, body: impl Into<Body>) -> Request {
+        let mut request = http::Request::builder();
+        if let Some(content_type) = content_type {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        request.body(body.into()).unwrap()
+    }
+
+    fn fields(body: &str) -> Fields {
+        Fields::of(&request(Some("application/json"), body)).unwrap()
+    }
+
+    fn faults(refusal: Refusal) -> Vec<(String, String)> {
+        let Refusal::InvalidFields(faults) = refusal else { panic!("{refusal:?}") };
+        faults.into_iter().map(|fault| (fault.pointer, fault.message)).collect()
+    }
+
+    #[test]
+    fn only_one_json_object_in_utf_8_is_read() {
+        for content_type in
+            ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""]
+        {
+            assert!(Fields::of(&request(Some(content_type), "{}")).is_ok(), "{content_type}");
+        }
+        for content_type in
+            [None, Some("text/plain"), Some("application/jsonx"), Some("application/json; charset=latin1"), Some("")]
+        {
+            let refused = Fields::of(&request(content_type, "{}"));
+            assert!(matches!(refused, Err(Refusal::UnsupportedMediaType(_))), "{content_type:?}");
+        }
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
+        let bodies: [(&[u8], &str); 9] = [
+            (b"", "empty"),
+            (b"[]", "object"),
+            (b"\"DUP\"", "object"),
+            (b"{", "line 1"),
+            (b"{} {}", "line 1"),
+            (b"{\"a\":\"\0\"}", "line 1"),
+            (b"{\"a\":NaN}", "line 1"),
+            (b"{\"a\":\"\xff\"}", "byte 6"),
+            (deep.as_bytes(), "deeply"),
+        ];
+        for (body, expected) in bodies {
+            match Fields::of(&request(Some("application/json"), body.to_vec())) {
+                Err(Refusal::MalformedBody(detail)) => {
+                    assert!(detail.contains(expected) && !detail.contains("DUP"), "{detail}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(BODY_LIMIT));
+        assert!(matches!(Fields::of(&request(Some("application/json"), long)), Err(Refusal::BodyTooLarge(BODY_LIMIT))));
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once_and_no_value_repeated() {
+        let mut fields = fields(
+            r#"{"last_name_trunc":"dup","identity_key":7,"datetime":null,"a/b~c":1,"x":1,"x":2,"phone_trunc":"+336010203"}"#,
+        );
+        let name = fields.required("last_name_trunc", LastNameTrunc::parse);
+        let key = fields.optional("identity_key", IdentityKey::parse);
+        let license = fields.required("driving_license", cee_eligibility::DrivingLicense::parse);
+        let datetime = fields.required("datetime", Instant::parse);
+        fields.foreign("phone_trunc", JourneyType::Short);
+        assert!(name.is_none() && key.is_none() && license.is_none() && datetime.is_none());
+        let faults = faults(fields.finish(Some(())).unwrap_err());
+        let pointers: Vec<&str> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();
+        assert_eq!(
+            pointers,
+            ["/last_name_trunc", "/identity_key", "/driving_license", "/datetime", "/phone_trunc", "/a~1b~0c", "/x"]
+        );
+        assert!(faults.iter().all(|(_, message)| !message.contains("dup")));
+    }
+
+    #[test]
+    fn a_field_given_twice_is_a_fault() {
+        let mut fields = fields(r#"{"phone_trunc":"+336010203","phone_trunc":"+336010204"}"#);
+        let phone = fields.required("phone_trunc", PhoneTrunc::parse);
+        assert_eq!(faults(fields.finish(phone).unwrap_err()), [("/phone_trunc".into(), "must be given once".into())]);
+    }
+
+    #[test]
+    fn the_past_includes_now() {
+        let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
+        assert_eq!(past("2024-05-01T00:00:00Z", now), Ok(now));
+        assert_eq!(past("2024-05-01T00:00:00.001Z", now), Err(FieldError::InTheFuture));
+        assert_eq!(past("yesterday", now), Err(FieldError::Datetime));
+    }
+}

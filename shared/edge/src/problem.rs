@@ -1,0 +1,436 @@
+//! Refusals, and how they are worded: `application/problem+json` (RFC 9457).
+
+use std::fmt::Write as _;
+
+use cee_eligibility::{Criterion, Instant, Reason};
+use cee_registry::StoreError;
+use cee_tokens::{KeyError, Scope, TokenError};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use lambda_http::Body;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::application::OwnApplication;
+
+/// Where the page about each problem type is found; the type's name is the anchor on it.
+pub const TYPE_BASE: &str = "https://github.com/cee-registry/cee-registry/blob/main/docs/problems.md#";
+
+/// The kinds of refusal. Their names and statuses are part of the interface and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProblemType {
+    /// The body is no JSON object.
+    MalformedBody,
+    /// Fields of the body are at fault; `errors` lists every one.
+    InvalidFields,
+    /// The application can be registered from `available_at` on.
+    TooEarly,
+    /// No token, or none that is valid now.
+    Unauthenticated,
+    /// The token does not carry the scope that the call needs.
+    MissingScope,
+    /// The registry does not know the operator, or has suspended it.
+    OperatorNotAdmitted,
+    /// The registry has switched this call off.
+    CallClosed,
+    /// Nothing answers at this path with this method.
+    NotFound,
+    /// The registry knows no such journey of the caller's.
+    UnknownJourney,
+    /// The journey fails one or more of the scheme's criteria.
+    IneligibleJourney,
+    /// A specific application, imported from before the scheme, stands in the way.
+    History,
+    /// A standardized application, registered through this interface, stands in the way.
+    Duplicate,
+    /// The journey carries an application already.
+    JourneyUsed,
+    /// The request did not arrive in time.
+    RequestTimeout,
+    /// The body is longer than any call takes.
+    BodyTooLarge,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// The head of the request is longer than the gateway takes.
+    HeadersTooLarge,
+    /// Something failed inside.
+    Internal,
+    /// Other calls for the same driver kept the tables busy; nothing was written.
+    Busy,
+}
+
+impl ProblemType {
+    /// Every type there is.
+    pub const ALL: [Self; 19] = [
+        Self::MalformedBody,
+        Self::InvalidFields,
+        Self::TooEarly,
+        Self::Unauthenticated,
+        Self::MissingScope,
+        Self::OperatorNotAdmitted,
+        Self::CallClosed,
+        Self::NotFound,
+        Self::UnknownJourney,
+        Self::IneligibleJourney,
+        Self::History,
+        Self::Duplicate,
+        Self::JourneyUsed,
+        Self::RequestTimeout,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::HeadersTooLarge,
+        Self::Internal,
+        Self::Busy,
+    ];
+
+    const fn facts(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::MalformedBody => ("malformed_body", StatusCode::BAD_REQUEST, "The body is not a JSON object"),
+            Self::InvalidFields => ("invalid_fields", StatusCode::BAD_REQUEST, "Fields of the body are at fault"),
+            Self::TooEarly => ("too_early", StatusCode::BAD_REQUEST, "The application comes too early"),
+            Self::Unauthenticated => {
+                ("unauthenticated", StatusCode::UNAUTHORIZED, "A valid application token is needed")
+            }
+            Self::MissingScope => ("missing_scope", StatusCode::FORBIDDEN, "The token does not allow this call"),
+            Self::OperatorNotAdmitted => {
+                ("operator_not_admitted", StatusCode::FORBIDDEN, "The operator is not admitted")
+            }
+            Self::CallClosed => ("call_closed", StatusCode::FORBIDDEN, "The registry has closed this call"),
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Nothing answers here"),
+            Self::UnknownJourney => ("unknown_journey", StatusCode::NOT_FOUND, "The journey is not known"),
+            Self::IneligibleJourney => {
+                ("ineligible_journey", StatusCode::NOT_FOUND, "The journey cannot carry an application")
+            }
+            Self::History => ("history", StatusCode::CONFLICT, "An application from before the scheme is in the way"),
+            Self::Duplicate => ("duplicate", StatusCode::CONFLICT, "An earlier application is in the way"),
+            Self::JourneyUsed => ("journey_used", StatusCode::CONFLICT, "The journey carries an application already"),
+            Self::RequestTimeout => ("request_timeout", StatusCode::REQUEST_TIMEOUT, "The request came too slowly"),
+            Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
+            Self::UnsupportedMediaType => {
+                ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be declared as JSON")
+            }
+            Self::HeadersTooLarge => {
+                ("headers_too_large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long")
+            }
+            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something failed inside"),
+            Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "The registry is busy"),
+        }
+    }
+
+    /// Its name, the last part of `type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// Its HTTP status.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        self.facts().1
+    }
+
+    /// Its title: the same for every refusal of this type.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.facts().2
+    }
+
+    /// A refusal of this type as an answer. For the few that come from no function but from what stands before it.
+    #[must_use]
+    pub fn answer(self, detail: &str, members: Map<String, Value>) -> Response<Body> {
+        Problem { problem_type: self, detail: detail.to_owned(), members, headers: Vec::new() }.into_response()
+    }
+}
+
+/// A fault of one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Where it is: a JSON Pointer (RFC 6901).
+    pub pointer: String,
+    /// What is expected. Never repeats the value.
+    pub message: String,
+}
+
+/// Why a call is refused.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// The body is no JSON object; why, without repeating any of it.
+    MalformedBody(String),
+    /// Every fault of the body.
+    InvalidFields(Vec<Fault>),
+    /// The application can be registered from this moment on.
+    TooEarly(Instant),
+    /// No token was sent, or a bad one.
+    Unauthenticated(Option<TokenError>),
+    /// The call needs this scope.
+    MissingScope(Scope),
+    /// The operator may not call; why.
+    OperatorNotAdmitted(&'static str),
+    /// The registry has switched this call off.
+    CallClosed,
+    /// The registry knows no such journey of the caller's.
+    UnknownJourney,
+    /// The journey fails these criteria, each with a sentence about it.
+    IneligibleJourney(Vec<(Criterion, String)>),
+    /// An earlier application stands in the way.
+    Blocked {
+        /// Which kind.
+        reason: Reason,
+        /// Its date.
+        datetime: Instant,
+        /// All of it, where it is the caller's own.
+        own: Option<Box<OwnApplication>>,
+    },
+    /// The journey carries an application already, always the caller's own.
+    JourneyUsed {
+        /// Its date.
+        datetime: Instant,
+        /// All of it, unless it went away this very moment.
+        own: Option<Box<OwnApplication>>,
+    },
+    /// The body is longer than this many bytes.
+    BodyTooLarge(usize),
+    /// The body is not declared as JSON; what is wrong.
+    UnsupportedMediaType(&'static str),
+    /// Something failed inside.
+    Internal(InternalError),
+    /// Other calls kept the tables busy; nothing was written.
+    Busy,
+}
+
+/// What failed inside. For the log, never for the caller.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum InternalError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The signing key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A panic; its place is in the log already.
+    #[error("the call panicked")]
+    Panic,
+    /// A state that the code says cannot be.
+    #[error("impossible: {0}")]
+    Impossible(&'static str),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy => Self::Busy,
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
+impl From<KeyError> for Refusal {
+    fn from(error: KeyError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// A refusal on its way out.
+struct Problem {
+    problem_type: ProblemType,
+    detail: String,
+    members: Map<String, Value>,
+    headers: Vec<(http::HeaderName, HeaderValue)>,
+}
+
+/// The body of a problem, in the order in which a person reads it.
+#[derive(Serialize)]
+struct ProblemBody<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(flatten)]
+    members: &'a Map<String, Value>,
+}
+
+impl Problem {
+    fn into_response(self) -> Response<Body> {
+        let body = ProblemBody {
+            r#type: format!("{TYPE_BASE}{}", self.problem_type.as_str()),
+            title: self.problem_type.title(),
+            status: self.problem_type.status().as_u16(),
+            detail: &self.detail,
+            members: &self.members,
+        };
+        let mut response = Response::new(Body::Text(serde_json::to_string(&body).unwrap_or_default()));
+        *response.status_mut() = self.problem_type.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)));
+        response
+    }
+}
+
+impl Refusal {
+    /// Its type.
+    #[must_use]
+    pub const fn problem_type(&self) -> ProblemType {
+        match self {
+            Self::MalformedBody(_) => ProblemType::MalformedBody,
+            Self::InvalidFields(_) => ProblemType::InvalidFields,
+            Self::TooEarly(_) => ProblemType::TooEarly,
+            Self::Unauthenticated(_) => ProblemType::Unauthenticated,
+            Self::MissingScope(_) => ProblemType::MissingScope,
+            Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
+            Self::CallClosed => ProblemType::CallClosed,
+            Self::UnknownJourney => ProblemType::UnknownJourney,
+            Self::IneligibleJourney(_) => ProblemType::IneligibleJourney,
+            Self::Blocked { reason: Reason::History, .. } => ProblemType::History,
+            Self::Blocked { reason: Reason::Duplicate, .. } => ProblemType::Duplicate,
+            Self::JourneyUsed { .. } => ProblemType::JourneyUsed,
+            Self::BodyTooLarge(_) => ProblemType::BodyTooLarge,
+            Self::UnsupportedMediaType(_) => ProblemType::UnsupportedMediaType,
+            Self::Internal(_) => ProblemType::Internal,
+            Self::Busy => ProblemType::Busy,
+        }
+    }
+
+    /// The answer that tells it. `request_id` names the call in the log.
+    #[must_use]
+    pub fn into_response(self, request_id: &str) -> Response<Body> {
+        let problem_type = self.problem_type();
+        let mut members = Map::new();
+        let mut headers = Vec::new();
+        let detail = match self {
+            Self::MalformedBody(detail) => detail,
+            Self::InvalidFields(faults) => {
+                let detail = faults.iter().fold(String::new(), |mut text, fault| {
+                    let separator = if text.is_empty() { "" } else { "; " };
+                    let _ = write!(text, "{separator}{} {}", fault.pointer, fault.message);
+                    text
+                });
+                members.insert("errors".to_owned(), json!(faults));
+                detail
+            }
+            Self::TooEarly(available_at) => {
+                members.insert("available_at".to_owned(), json!(available_at.to_string()));
+                format!("this application can be registered from {available_at} on")
+            }
+            Self::Unauthenticated(error) => {
+                let challenge = match error {
+                    None => "Bearer".to_owned(),
+                    Some(error) => format!("Bearer error=\"invalid_token\", error_description=\"{error}\""),
+                };
+                headers.extend(HeaderValue::from_str(&challenge).ok().map(|value| (WWW_AUTHENTICATE, value)));
+                match error {
+                    None => "send the header Authorization: Bearer <application token>".to_owned(),
+                    Some(error) => error.to_string(),
+                }
+            }
+            Self::MissingScope(scope) => {
+                let scope = scope.as_str();
+                let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+                headers.extend(HeaderValue::from_str(&challenge).ok().map(|value| (WWW_AUTHENTICATE, value)));
+                format!("the call needs the scope {scope}")
+            }
+            Self::OperatorNotAdmitted(why) => why.to_owned(),
+            Self::CallClosed => "the registry has closed this call for the time being; no date is known".to_owned(),
+            Self::UnknownJourney => {
+                "the registry knows no journey of yours with this operator_journey_id; a journey sent today may take a \
+                 day to be known"
+                    .to_owned()
+            }
+            Self::IneligibleJourney(failed) => {
+                let criteria: Vec<Value> = failed
+                    .iter()
+                    .map(|(criterion, message)| json!({"criterion": criterion.as_str(), "message": message}))
+                    .collect();
+                members.insert("criteria".to_owned(), Value::Array(criteria));
+                failed.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join("; ")
+            }
+            Self::Blocked { reason, datetime, own } => {
+                members.insert("datetime".to_owned(), json!(datetime.to_string()));
+                members.insert("reason".to_owned(), json!(reason.as_str()));
+                members.extend(own.map(|own| own.members()).unwrap_or_default());
+                match reason {
+                    Reason::History => {
+                        format!("the driver has a specific application (opération spécifique) dated {datetime}")
+                    }
+                    Reason::Duplicate => {
+                        format!("the driver has a standardized application (opération standardisée) dated {datetime}")
+                    }
+                }
+            }
+            Self::JourneyUsed { datetime, own } => {
+                members.insert("datetime".to_owned(), json!(datetime.to_string()));
+                members.insert("reason".to_owned(), json!(ProblemType::JourneyUsed.as_str()));
+                members.extend(own.map(|own| own.members()).unwrap_or_default());
+                "the journey carries another application of yours".to_owned()
+            }
+            Self::BodyTooLarge(limit) => format!("the body may hold {limit} bytes"),
+            Self::UnsupportedMediaType(detail) => detail.to_owned(),
+            Self::Internal(_) => {
+                members.insert("request_id".to_owned(), json!(request_id));
+                "the registry's team finds the call by its request_id".to_owned()
+            }
+            Self::Busy => {
+                headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
+                "other calls for the same driver came first; nothing was written, send the call again".to_owned()
+            }
+        };
+        Problem { problem_type, detail, members, headers }.into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(refusal: Refusal) -> (StatusCode, Value) {
+        let response = refusal.into_response("request-1");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let Body::Text(body) = response.body() else { panic!("a text") };
+        (response.status(), serde_json::from_str(body).unwrap())
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = ProblemType::ALL.iter().map(|problem| problem.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ProblemType::ALL.len());
+    }
+
+    #[test]
+    fn every_type_has_its_place_on_the_page() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/problems.md")).unwrap();
+        for problem in ProblemType::ALL {
+            let heading = format!("\n## {}\n\n**{}** ", problem.as_str(), problem.status().as_u16());
+            assert!(page.contains(&heading), "docs/problems.md lacks {heading:?}");
+        }
+        assert_eq!(page.matches("\n## ").count(), ProblemType::ALL.len(), "docs/problems.md names a type too many");
+    }
+
+    #[test]
+    fn what_failed_inside_is_not_told() {
+        let secret = StoreError::Request {
+            operation: "PutItem",
+            code: "ValidationException".to_owned(),
+            request_id: "AWS".to_owned(),
+        };
+        let (status, body) = told(secret.into());
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(body["request_id"], "request-1");
+        for word in ["PutItem", "Validation", "AWS"] {
+            assert!(!body.to_string().contains(word), "{body}");
+        }
+        assert_eq!(told(StoreError::Busy.into()).0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn another_operators_application_is_a_date_and_a_reason() {
+        let datetime = Instant::parse("2024-03-15T07:30:00Z").unwrap();
+        let (_, body) = told(Refusal::Blocked { reason: Reason::Duplicate, datetime, own: None });
+        let names: Vec<&String> = body.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["datetime", "detail", "reason", "status", "title", "type"]);
+        assert_eq!(body["datetime"], "2024-03-15T07:30:00.000Z");
+        assert_eq!(body["reason"], "duplicate");
+    }
+}
