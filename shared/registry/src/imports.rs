@@ -70,7 +70,9 @@ pub enum FileOutcome {
 }
 
 impl FileOutcome {
-    const fn as_str(self) -> &'static str {
+    /// `completed` or `failed`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Completed => "completed",
             Self::Failed => "failed",

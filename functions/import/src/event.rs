@@ -1,0 +1,136 @@
+//! What an S3 event says: whose file, and which version of it.
+
+use aws_lambda_events::s3::S3EventRecord;
+use cee_eligibility::{Instant, OperatorId};
+use cee_registry::ImportId;
+use percent_encoding::percent_decode_str;
+
+/// Whose a file is. The prefix says it, never the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// An operator's history, under `imports/{operator_id}/`.
+    Operator(OperatorId),
+    /// The registry's own trip export, under `journeys/`.
+    Registry,
+}
+
+/// One version of one object. Its key may hold a person's name: it goes into the operator's own report and nowhere else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct File {
+    /// The name of its import.
+    pub id: ImportId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The object's key.
+    pub key: String,
+    /// Its version, in a bucket that keeps versions.
+    pub version: Option<String>,
+    /// Its ETag, without quotes.
+    pub etag: Option<String>,
+    /// When it was put, by S3's clock.
+    pub put_at: Instant,
+}
+
+impl File {
+    /// The file that a record names; `None` for the marker of a folder, which some programs put.
+    ///
+    /// # Errors
+    /// What is wrong, without the key.
+    pub fn of(record: S3EventRecord, bucket: &str) -> Result<Option<Self>, &'static str> {
+        let (of_bucket, object) = (record.s3.bucket, record.s3.object);
+        if of_bucket.name.as_deref() != Some(bucket) {
+            return Err("another bucket");
+        }
+        let key = decode(&object.key.ok_or("no key")?).ok_or("a key that is not UTF-8")?;
+        if key.ends_with('/') {
+            return Ok(None);
+        }
+        let owner = match key.split_once('/') {
+            Some(("journeys", _)) => Owner::Registry,
+            Some(("imports", rest)) => {
+                let (operator, _) = rest.split_once('/').ok_or("no operator's prefix")?;
+                Owner::Operator(OperatorId::parse(operator).map_err(|_| "a prefix that is no operator's")?)
+            }
+            _ => return Err("another prefix"),
+        };
+        // A bucket without versions still tells two uploads apart by their sequencers; an event that comes twice has one.
+        let name = object.version_id.as_ref().or(object.sequencer.as_ref()).or(object.e_tag.as_ref());
+        Ok(Some(Self {
+            id: ImportId::of_object(bucket, &key, name.ok_or("no version")?),
+            owner,
+            key,
+            version: object.version_id,
+            etag: object.e_tag.map(|etag| unquoted(&etag).to_owned()),
+            put_at: Instant::from_millis(record.event_time.timestamp_millis()).ok_or("no time")?,
+        }))
+    }
+}
+
+/// An ETag without its quotes: events have none, answers do.
+#[must_use]
+pub fn unquoted(etag: &str) -> &str {
+    etag.trim_matches('"')
+}
+
+/// The key as it was put: events carry it in the form encoding, where a space is `+`.
+fn decode(key: &str) -> Option<String> {
+    let spaced = key.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lambda_events::s3::S3Event;
+
+    /// An event as S3 sends it.
+    fn record(key: &str, version: &str) -> S3EventRecord {
+        let json = format!(
+            r#"{{"Records":[{{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"eu-west-3",
+            "eventTime":"2024-05-01T00:00:00.123Z","eventName":"ObjectCreated:Put",
+            "userIdentity":{{"principalId":"AWS:X"}},"requestParameters":{{"sourceIPAddress":"1.2.3.4"}},
+            "responseElements":{{"x-amz-request-id":"r","x-amz-id-2":"i"}},
+            "s3":{{"s3SchemaVersion":"1.0","configurationId":"c",
+            "bucket":{{"name":"b","ownerIdentity":{{"principalId":"p"}},"arn":"arn:aws:s3:::b"}},
+            "object":{{"key":"{key}","size":1,"eTag":"abc","sequencer":"0A"{version}}}}}}}]}}"#
+        );
+        let event: S3Event = serde_json::from_str(&json).unwrap();
+        event.records.into_iter().next().unwrap()
+    }
+
+    fn file(key: &str) -> Result<Option<File>, &'static str> {
+        File::of(record(key, ""), "b")
+    }
+
+    #[test]
+    fn the_prefix_says_whose_it_is() {
+        let owner = |key| file(key).map(|file| file.map(|file| file.owner));
+        assert_eq!(owner("imports/12/a.csv"), Ok(Some(Owner::Operator(OperatorId::new(12).unwrap()))));
+        assert_eq!(owner("imports/12/2024/a.csv"), Ok(Some(Owner::Operator(OperatorId::new(12).unwrap()))));
+        assert_eq!(owner("journeys/2024/05/01.csv"), Ok(Some(Owner::Registry)));
+        assert_eq!(owner("imports/12/"), Ok(None));
+        assert_eq!(owner("imports/a.csv"), Err("no operator's prefix"));
+        for key in ["imports/012/a.csv", "imports/x/a.csv", "imports/0/a.csv", "imports/%2012/a.csv"] {
+            assert_eq!(owner(key), Err("a prefix that is no operator's"), "{key}");
+        }
+        for key in ["reports/12/a.csv", "a.csv", "importsx/12/a.csv"] {
+            assert_eq!(owner(key), Err("another prefix"), "{key}");
+        }
+        assert_eq!(File::of(record("imports/12/a.csv", ""), "c").err(), Some("another bucket"));
+    }
+
+    #[test]
+    fn keys_are_decoded() {
+        let key = |key| file(key).unwrap().unwrap().key;
+        assert_eq!(key("imports/1/mes+conducteurs+%C3%A9t%C3%A9+%2B+1.csv"), "imports/1/mes conducteurs été + 1.csv");
+        assert_eq!(file("imports/1/%FF.csv").err(), Some("a key that is not UTF-8"));
+    }
+
+    #[test]
+    fn each_version_is_an_import_of_its_own() {
+        let id = |version| File::of(record("imports/1/a.csv", version), "b").unwrap().unwrap().id;
+        assert_eq!(id(""), id(""));
+        assert_ne!(id(""), id(r#","versionId":"v1""#));
+        assert_ne!(id(r#","versionId":"v1""#), id(r#","versionId":"v2""#));
+    }
+}

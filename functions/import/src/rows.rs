@@ -1,0 +1,96 @@
+//! What becomes of a row.
+
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use cee_eligibility::{Journey, OperatorId};
+use cee_history::{HistoryRow, Row};
+use cee_registry::{Deadline, HistoryApplication, HistoryOutcome, ImportId, JourneyOutcome, JourneyVersion, RowSource};
+
+use crate::event::File;
+use crate::{ImportError, Inner};
+
+/// What came of writing one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It added something.
+    Imported {
+        /// Whether it would have blocked an application that is already granted.
+        contradicts_granted: bool,
+    },
+    /// It was known before.
+    AlreadyKnown,
+}
+
+/// Where the rows of one file go.
+pub trait Destination: Clone + Send + Sync + 'static {
+    /// The kind of row.
+    type Row: Row + Send + 'static;
+
+    /// Whom a row is about: two rows with the same answer are never written at once.
+    fn about(row: &Self::Row) -> impl Hash + Send + Sync + use<Self>;
+
+    /// Writes one row. May be repeated with the same row of the same line, and then says the same.
+    fn write(&self, line: u64, row: Self::Row) -> impl Future<Output = Result<Outcome, ImportError>> + Send;
+}
+
+/// An operator's history.
+#[derive(Clone)]
+pub(crate) struct History {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) operator: OperatorId,
+    pub(crate) import: ImportId,
+    pub(crate) deadline: Deadline,
+}
+
+impl Destination for History {
+    type Row = HistoryRow;
+
+    fn about(row: &HistoryRow) -> impl Hash + Send + Sync + use<> {
+        (row.journey_type, row.identity.clone())
+    }
+
+    async fn write(&self, line: u64, row: HistoryRow) -> Result<Outcome, ImportError> {
+        let application = HistoryApplication {
+            journey_type: row.journey_type,
+            identity: &row.identity,
+            datetime: row.datetime,
+            operator: self.operator,
+            source: RowSource { import: self.import, line },
+        };
+        let written = self.inner.claims.import_history(&application, &self.inner.rules, self.deadline).await?;
+        Ok(match written {
+            HistoryOutcome::Imported { contradicts_granted } => Outcome::Imported { contradicts_granted },
+            HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
+        })
+    }
+}
+
+/// The registry's trip export.
+#[derive(Clone)]
+pub(crate) struct Journeys {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) file: Arc<File>,
+    pub(crate) deadline: Deadline,
+}
+
+impl Destination for Journeys {
+    type Row = Journey;
+
+    fn about(row: &Journey) -> impl Hash + Send + Sync + use<> {
+        (row.operator, row.operator_journey_id.clone())
+    }
+
+    async fn write(&self, line: u64, row: Journey) -> Result<Outcome, ImportError> {
+        let version = JourneyVersion::new(self.file.put_at, self.file.id, line);
+        let (written, used_by) = self.inner.journeys.put(&row, &version, self.deadline).await?;
+        if let Some(application) = used_by {
+            self.inner.applications.follow_journey(application, row.status, &version).await?;
+        }
+        Ok(match written {
+            JourneyOutcome::Imported => Outcome::Imported { contradicts_granted: false },
+            JourneyOutcome::AlreadyKnown => Outcome::AlreadyKnown,
+        })
+    }
+}
