@@ -23,6 +23,25 @@ pub enum Error {
     /// The embedded S3 refused to start.
     #[error("local S3: {0}")]
     S3(String),
+    /// A port that cannot be had.
+    #[error("port {port} cannot be had ({source}): choose another with {option}, 0 takes a free one")]
+    Port {
+        /// The option that chooses it.
+        option: &'static str,
+        /// The port.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another stack runs on the data.
+    #[error("another stack runs on {}: stop it, or choose another --data-dir", .0.display())]
+    InUse(PathBuf),
+    /// The keys of the stack cannot be had.
+    #[error("{0}")]
+    Secrets(String),
+    /// A function could not be started.
+    #[error("a function cannot start: {0}")]
+    Function(String),
     /// A bucket name that S3 would refuse.
     #[error("'{0}' is not a valid bucket name")]
     BucketName(String),

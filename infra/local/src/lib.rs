@@ -1,5 +1,6 @@
-//! The AWS services that the certificate registry stands on, for one machine: DynamoDB, S3 with its notifications,
-//! Lambda (in this process, or as real processes over the Runtime API) and API Gateway.
+//! The certificate registry on one machine: [`stack`] puts together the functions that are deployed, sample data, and
+//! stand-ins for the AWS services: DynamoDB, S3 with its notifications, Lambda (in this process, or as real processes over
+//! the Runtime API) and API Gateway.
 
 pub mod dynamo;
 pub mod error;
@@ -8,3 +9,6 @@ pub mod invoke;
 mod listen;
 pub mod runtime_api;
 pub mod s3;
+pub mod samples;
+pub mod secrets;
+pub mod stack;

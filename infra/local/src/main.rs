@@ -1,1 +1,178 @@
-fn main() {}
+//! `cargo run`: the whole certificate registry on this machine.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cee_eligibility::{Instant, OperatorId};
+use cee_local::error::Error;
+use cee_local::stack::{Functions, Options, Stack, known};
+use clap::{Args, Parser, Subcommand};
+
+/// The certificate registry for carpooling, whole, on this machine.
+#[derive(Parser)]
+#[command(name = "cee", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the service (what happens without a command, too).
+    Serve(Serve),
+    /// Print an application token of a sample operator.
+    Token {
+        /// The operator: 1, 2 or 3.
+        #[arg(long, value_parser = operator)]
+        operator: OperatorId,
+        /// For how long it is valid.
+        #[arg(long, default_value_t = 60)]
+        minutes: u32,
+        /// Where the service keeps its data.
+        #[arg(long, default_value = ".local")]
+        data_dir: PathBuf,
+    },
+}
+
+#[derive(Args, Clone)]
+struct Serve {
+    /// Port of the interface; 0 takes a free one.
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// Port of the embedded DynamoDB.
+    #[arg(long, default_value_t = 8000)]
+    dynamodb_port: u16,
+    /// Port of the embedded S3.
+    #[arg(long, default_value_t = 9000)]
+    s3_port: u16,
+    /// Where everything is kept; `local.json` there tells how to reach it.
+    #[arg(long, default_value = ".local")]
+    data_dir: PathBuf,
+    /// Throw away what is kept there first.
+    #[arg(long)]
+    fresh: bool,
+    /// Where to listen; 0.0.0.0 for containers.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// Pin the clock, such as 2024-05-01T00:00:00Z.
+    #[arg(long, value_parser = moment)]
+    now: Option<Instant>,
+    /// Run the functions as the compiled binaries in this folder, each its own process, instead of in this one.
+    #[arg(long)]
+    binaries: Option<PathBuf>,
+}
+
+fn operator(text: &str) -> Result<OperatorId, String> {
+    OperatorId::parse(text).map_err(|error| error.to_string())
+}
+
+fn moment(text: &str) -> Result<Instant, String> {
+    Instant::parse(text).map_err(|error| error.to_string())
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Some(Command::Token { operator, minutes, data_dir }) => known(&data_dir).and_then(|(secrets, clock)| {
+            let token = secrets.token(operator, clock.now(), minutes)?;
+            say(&token);
+            Ok(())
+        }),
+        Some(Command::Serve(serve)) => run(serve),
+        None => run(cli.serve),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line. Whoever has stopped reading, as `| head` does, has what it wanted.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn run(serve: Serve) -> Result<(), Error> {
+    start_logging();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let options = Options {
+            host: serve.host,
+            port: serve.port,
+            dynamodb_port: serve.dynamodb_port,
+            s3_port: serve.s3_port,
+            data_dir: serve.data_dir.clone(),
+            fresh: serve.fresh,
+            now: serve.now,
+            functions: serve.binaries.map_or(Functions::InProcess, Functions::Binaries),
+            settings: Vec::new(),
+        };
+        let stack = Stack::start(&options).await?;
+        introduce(&stack, &serve.data_dir);
+        stopped().await;
+        stack.shutdown().await;
+        Ok(())
+    })
+}
+
+fn introduce(stack: &Stack, data_dir: &std::path::Path) {
+    let about = stack.description();
+    let data_dir = data_dir.display();
+    say(&format!(
+        "\
+interface  {}
+DynamoDB   {}
+S3         {}  bucket {}
+data       {data_dir}/  (survives a restart; --fresh starts empty; {data_dir}/local.json tells all of this to programs)
+",
+        about.api_url, about.dynamodb_url, about.s3_url, about.bucket
+    ));
+    for operator in &about.operators {
+        say(&format!("operator {}  {}  SIRET {}", operator.id, operator.name, operator.siret));
+    }
+    say(&format!(
+        "
+Try, in another terminal:
+
+  TOKEN=$(cargo run -q -- token --operator 1)
+  curl -s {}/policies/cee -H \"authorization: Bearer $TOKEN\" -H 'content-type: application/json' -d '{{
+    \"journey_type\": \"short\", \"last_name_trunc\": \"MAR\", \"driving_license\": \"051227308989\",
+    \"operator_journey_id\": \"ar:2024-03-15_0001\"}}'
+
+The README goes on from there.
+",
+        about.api_url
+    ));
+    say("ready");
+}
+
+/// The functions' log, and warnings of everything else, on standard error.
+fn start_logging() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_env_filter(tracing_subscriber::EnvFilter::new("warn,cee=info,function=info,s3s=off,s3s_fs=warn"))
+        .finish();
+    // Fails only where somebody has started logging before.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Waits for Ctrl-C or a polite kill.
+async fn stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! { _ = interrupted => {}, _ = terminated.recv() => {} }
+        }
+        Err(_) => drop(interrupted.await),
+    }
+}

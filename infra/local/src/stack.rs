@@ -1,0 +1,549 @@
+//! The whole registry on one machine: the embedded AWS, and behind it the functions that are deployed.
+
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::s3::S3Event;
+use cee_edge::{HttpFunction, ProblemType};
+use cee_eligibility::Instant;
+use cee_fn_import::ImportFunction;
+use cee_fn_public::Public;
+use cee_fn_register::Register;
+use cee_fn_simulate::Simulate;
+use cee_registry::{Operators, Tables};
+use cee_service::aws::Aws;
+use cee_service::{Clock, Environment};
+use chrono::DateTime;
+use http::{Method, Response};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Body};
+use serde::Serialize;
+use serde_json::{Map, json};
+use tokio::net::TcpListener;
+
+use crate::dynamo::{self, DynamoServer};
+use crate::error::Error;
+use crate::gateway::{self, Gateway, GatewayRefusal, Route};
+use crate::invoke::{AsyncQueue, Function, InProcess, Invoker, QueueOptions};
+use crate::runtime_api::Process;
+use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
+use crate::samples;
+use crate::secrets::{AUDIENCE, ISSUER, Secrets, write_private};
+
+/// The bucket of the local stack.
+pub const BUCKET: &str = "cee-local";
+/// The region it believes to be in.
+pub const REGION: &str = "eu-west-3";
+
+/// How long an application token in `local.json` is valid: a working day and the night after it.
+const TOKEN_MINUTES: u32 = 24 * 60;
+
+/// How long the sample journeys may take to be imported before the stack says that it is ready all the same.
+const SAMPLES_TIME: Duration = Duration::from_secs(60);
+
+/// As in the template.
+const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
+/// As in the template.
+const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// Where the functions run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Functions {
+    /// In this process.
+    #[default]
+    InProcess,
+    /// As the compiled binaries in this folder, each a process of its own behind a Lambda Runtime API.
+    Binaries(PathBuf),
+}
+
+/// How a stack is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it listens.
+    pub host: IpAddr,
+    /// The port of the interface; 0 takes a free one.
+    pub port: u16,
+    /// The port of DynamoDB.
+    pub dynamodb_port: u16,
+    /// The port of S3.
+    pub s3_port: u16,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Whether what is kept there is thrown away first.
+    pub fresh: bool,
+    /// Pins the clock.
+    pub now: Option<Instant>,
+    /// Where the functions run.
+    pub functions: Functions,
+    /// Further settings of the functions, such as a changed rule.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Options {
+    /// Free ports on this machine alone, the functions in this process.
+    #[must_use]
+    pub fn new(data_dir: &Path) -> Self {
+        Self {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            dynamodb_port: 0,
+            s3_port: 0,
+            data_dir: data_dir.to_owned(),
+            fresh: false,
+            now: None,
+            functions: Functions::InProcess,
+            settings: Vec::new(),
+        }
+    }
+}
+
+/// What `local.json` tells: how to reach everything. Holds the sample operators' credentials.
+#[derive(Clone, Serialize)]
+pub struct Description {
+    /// The base of every call, `/v3` included.
+    pub api_url: String,
+    /// The DynamoDB endpoint.
+    pub dynamodb_url: String,
+    /// The S3 endpoint.
+    pub s3_url: String,
+    /// The bucket.
+    pub bucket: String,
+    /// The region to give to an SDK.
+    pub region: String,
+    /// Credentials that reach everything.
+    pub aws_access_key_id: String,
+    /// Credentials that reach everything.
+    pub aws_secret_access_key: String,
+    /// The moment at which the clock is pinned, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<String>,
+    /// The sample operators.
+    pub operators: Vec<OperatorDescription>,
+}
+
+/// How one sample operator reaches the service.
+#[derive(Clone, Serialize)]
+pub struct OperatorDescription {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Its business number.
+    pub siret: String,
+    /// An application token with every scope.
+    pub token: String,
+    /// Reaches, on the local S3, its own files and reports and nothing else.
+    pub access_key: String,
+    /// The secret half.
+    pub secret_key: String,
+}
+
+/// What lies in a data directory.
+struct DataDir(PathBuf);
+
+impl DataDir {
+    fn database(&self) -> PathBuf {
+        self.0.join("dynamodb.sqlite")
+    }
+
+    fn s3(&self) -> PathBuf {
+        self.0.join("s3")
+    }
+
+    fn queue(&self) -> PathBuf {
+        self.0.join("queue")
+    }
+
+    fn secrets(&self) -> PathBuf {
+        self.0.join("secrets.json")
+    }
+
+    fn description(&self) -> PathBuf {
+        self.0.join("local.json")
+    }
+
+    /// Takes the directory for this process alone: two on one set of data would not see one another's writes.
+    fn lock(&self) -> Result<File, Error> {
+        std::fs::create_dir_all(&self.0).map_err(Error::file(&self.0))?;
+        let path = self.0.join("lock");
+        let file = File::create(&path).map_err(Error::file(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse(self.0.clone())),
+            Err(std::fs::TryLockError::Error(error)) => Err(Error::file(&path)(error)),
+        }
+    }
+
+    /// Throws away what a stack keeps, and nothing else that may lie in the directory.
+    fn clear(&self) -> Result<(), Error> {
+        let gone = |path: &Path, result: std::io::Result<()>| match result {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file(path)(error)),
+            _ => Ok(()),
+        };
+        let database = self.database();
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = database.clone().into_os_string();
+            name.push(suffix);
+            let path = PathBuf::from(name);
+            gone(&path, std::fs::remove_file(&path))?;
+        }
+        for folder in [self.s3(), self.queue()] {
+            gone(&folder, std::fs::remove_dir_all(&folder))?;
+        }
+        for file in [self.secrets(), self.description()] {
+            gone(&file, std::fs::remove_file(&file))?;
+        }
+        Ok(())
+    }
+}
+
+/// The secrets kept in a data directory, and the moment at which the stack on it has pinned the clock.
+///
+/// # Errors
+/// [`Error::Secrets`] where no stack was ever started there.
+pub fn known(data_dir: &Path) -> Result<(Secrets, Clock), Error> {
+    let data = DataDir(data_dir.to_owned());
+    let path = data.description();
+    let description: Map<String, serde_json::Value> =
+        std::fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| {
+            Error::Secrets(format!("no stack was started on {}: run `cargo run` first", data_dir.display()))
+        })?;
+    let pinned = description.get("now").and_then(|now| Instant::parse(now.as_str()?).ok());
+    Ok((Secrets::keep(&data.secrets())?, pinned.map_or(Clock::Machine, Clock::Pinned)))
+}
+
+/// A running stack.
+pub struct Stack {
+    description: Description,
+    gateway: Gateway,
+    s3: S3Server,
+    dynamo: DynamoServer,
+    queue: Arc<AsyncQueue>,
+    processes: Vec<Arc<Process>>,
+    _lock: File,
+}
+
+impl Stack {
+    /// Starts everything, and returns when every port answers.
+    ///
+    /// # Errors
+    /// [`Error`] that says what could not be started, and why.
+    pub async fn start(options: &Options) -> Result<Self, Error> {
+        let data = DataDir(options.data_dir.clone());
+        let lock = data.lock()?;
+        if options.fresh {
+            data.clear()?;
+        }
+        let secrets = Secrets::keep(&data.secrets())?;
+        // All ports before anything else: a port in use is said at once and leaves nothing half started.
+        let api_port = listen(options.host, options.port, "--port").await?;
+        let dynamodb_port = listen(options.host, options.dynamodb_port, "--dynamodb-port").await?;
+        let s3_port = listen(options.host, options.s3_port, "--s3-port").await?;
+        let description = describe(options, &secrets, [&api_port, &dynamodb_port, &s3_port])?;
+
+        let dynamo = dynamo::start(dynamodb_port, Some(&data.database())).await?;
+        let settings = Settings::new(options, &secrets, &description)?;
+        let aws = Aws::load(&settings.environment(&[])).await;
+        prepare_tables(&aws).await?;
+        s3::create_bucket(&data.s3(), BUCKET).await?;
+
+        let mut starter = Starter { functions: &options.functions, settings: &settings, processes: Vec::new() };
+        let routes = starter.routes().await?;
+        let import = starter.import().await?;
+        let processes = starter.processes;
+        let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
+        let accepting = Arc::clone(&queue);
+        let events = EventSink::new(REGION, &["imports/", "journeys/"], move |event| {
+            accepting.accept(event).map_err(Into::into)
+        });
+        let s3 = s3::start(s3_port, &data.s3(), credentials(&secrets), events).await?;
+        let gateway = gateway::start(api_port, routes, gateway_options(options.now)).await?;
+
+        let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
+        let samples = samples::journeys(clock.now()).into_bytes();
+        let put = aws.s3().put_object().bucket(BUCKET).key("journeys/samples.csv").body(samples.into()).send().await;
+        put.map_err(|error| Error::S3(error.to_string()))?;
+        if tokio::time::timeout(SAMPLES_TIME, queue.idle()).await.is_err() {
+            tracing::warn!("imports of an earlier run are still going on");
+        }
+        let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
+        write_private(&data.description(), &json)?;
+        Ok(Self { description, gateway, s3, dynamo, queue, processes, _lock: lock })
+    }
+
+    /// How to reach everything.
+    #[must_use]
+    pub const fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The queue of S3 events.
+    #[must_use]
+    pub fn queue(&self) -> &AsyncQueue {
+        &self.queue
+    }
+
+    /// What the functions wrote, where they run as processes of their own.
+    #[must_use]
+    pub fn output(&self) -> Vec<String> {
+        self.processes.iter().flat_map(|process| process.lines()).collect()
+    }
+
+    /// Takes no more requests, answers those under way and closes the files.
+    pub async fn shutdown(self) {
+        self.gateway.shutdown().await;
+        self.s3.shutdown().await;
+        self.queue.shutdown().await;
+        for process in self.processes {
+            process.kill().await;
+        }
+        self.dynamo.shutdown().await;
+    }
+}
+
+async fn listen(host: IpAddr, port: u16, option: &'static str) -> Result<TcpListener, Error> {
+    TcpListener::bind((host, port)).await.map_err(|source| Error::Port { option, port, source })
+}
+
+fn describe(options: &Options, secrets: &Secrets, listeners: [&TcpListener; 3]) -> Result<Description, Error> {
+    let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
+    let url = |listener: &TcpListener| -> Result<String, Error> {
+        let address = listener.local_addr()?;
+        // A stack that listens everywhere is reached here all the same.
+        let host = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+        Ok(format!("http://{}", SocketAddr::new(host, address.port())))
+    };
+    let operators = samples::operators()
+        .into_iter()
+        .map(|operator| {
+            let keys = secrets.operators.iter().find(|keys| keys.operator_id == operator.id.get());
+            let keys = &keys.ok_or_else(|| Error::Secrets(format!("no keys of operator {}", operator.id)))?.keys;
+            Ok(OperatorDescription {
+                id: operator.id.get(),
+                token: secrets.token(operator.id, clock.now(), TOKEN_MINUTES)?,
+                name: operator.name,
+                siret: operator.siret.as_str().to_owned(),
+                access_key: keys.access_key.clone(),
+                secret_key: keys.secret_key.clone(),
+            })
+        })
+        .collect::<Result<_, Error>>()?;
+    let [api, dynamodb, s3] = listeners;
+    Ok(Description {
+        api_url: format!("{}/v3", url(api)?),
+        dynamodb_url: url(dynamodb)?,
+        s3_url: url(s3)?,
+        bucket: BUCKET.to_owned(),
+        region: REGION.to_owned(),
+        aws_access_key_id: secrets.root.access_key.clone(),
+        aws_secret_access_key: secrets.root.secret_key.clone(),
+        now: options.now.map(|now| now.to_string()),
+        operators,
+    })
+}
+
+/// The tables and the sample operators; what is there already stays as it is.
+async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
+    let store = |error: cee_registry::StoreError| Error::Dynamo(error.to_string());
+    let (db, tables) = (aws.dynamodb(), tables());
+    tables.create_missing(&db).await.map_err(store)?;
+    let operators = Operators::new(db, &tables);
+    for operator in samples::operators() {
+        if operators.find(operator.id).await.map_err(store)?.is_none() {
+            operators.put(&operator).await.map_err(store)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tables of the local stack.
+#[must_use]
+pub fn tables() -> Tables {
+    Tables::with_prefix("cee-local-")
+}
+
+/// Who reaches what on the local S3: an operator its own prefix alone, as its IAM user on AWS.
+fn credentials(secrets: &Secrets) -> Credentials {
+    secrets.operators.iter().fold(
+        Credentials::root(&secrets.root.access_key, &secrets.root.secret_key),
+        |credentials, OperatorKeys { operator_id, keys }| {
+            let (imports, reports) = (format!("imports/{operator_id}/"), format!("reports/{operator_id}/"));
+            let scope = Scope::Prefixes {
+                bucket: BUCKET.to_owned(),
+                read: vec![imports.clone(), reports],
+                write: vec![imports],
+            };
+            credentials.with(&keys.access_key, &keys.secret_key, scope)
+        },
+    )
+}
+
+use crate::secrets::OperatorKeys;
+
+fn gateway_options(now: Option<Instant>) -> gateway::Options {
+    let mut options = gateway::Options { fallback: Arc::new(refusal), ..gateway::Options::default() };
+    if let Some(pinned) = now.and_then(|now| DateTime::from_timestamp_millis(now.millis())) {
+        options.clock = Arc::new(move || pinned);
+    }
+    options
+}
+
+/// The gateway's own refusals, in the words of the interface.
+fn refusal(refusal: GatewayRefusal, request_id: &str) -> Response<String> {
+    let problem = match refusal {
+        GatewayRefusal::BadRequest => ProblemType::MalformedBody,
+        GatewayRefusal::NotFound => ProblemType::NotFound,
+        GatewayRefusal::RequestTimeout => ProblemType::RequestTimeout,
+        GatewayRefusal::PayloadTooLarge => ProblemType::BodyTooLarge,
+        GatewayRefusal::HeadersTooLarge => ProblemType::HeadersTooLarge,
+        GatewayRefusal::FunctionFailed => ProblemType::Internal,
+        GatewayRefusal::IntegrationTimeout => ProblemType::Busy,
+    };
+    let members = Map::from_iter([("request_id".to_owned(), json!(request_id))]);
+    problem.answer(refusal.message(), members).map(|body| match body {
+        Body::Text(text) => text,
+        _ => String::new(),
+    })
+}
+
+/// Every setting that any function is given; each is then given its own.
+struct Settings(Vec<(String, String)>);
+
+impl Settings {
+    fn new(options: &Options, secrets: &Secrets, description: &Description) -> Result<Self, Error> {
+        let unusable = |error: cee_tokens::keys::KeyError| Error::Secrets(error.to_string());
+        let proof_key = cee_tokens::SigningKey::from_pem(&secrets.proof_key).map_err(unusable)?;
+        let tables = tables();
+        let mut settings: Vec<(&str, String)> = vec![
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", secrets.root.access_key.clone()),
+            ("AWS_SECRET_ACCESS_KEY", secrets.root.secret_key.clone()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", description.dynamodb_url.clone()),
+            ("AWS_ENDPOINT_URL_S3", description.s3_url.clone()),
+            ("S3_PATH_STYLE", "true".to_owned()),
+            ("CLAIMS_TABLE", tables.claims),
+            ("APPLICATIONS_TABLE", tables.applications),
+            ("JOURNEYS_TABLE", tables.journeys),
+            ("IMPORTS_TABLE", tables.imports),
+            ("OPERATORS_TABLE", tables.operators),
+            ("BUCKET", BUCKET.to_owned()),
+            ("CLAIM_PEPPER", secrets.claim_pepper.clone()),
+            ("PROOF_KEY", secrets.proof_key.clone()),
+            ("PROOF_JWKS", proof_key.public_key_set().to_json()),
+            ("APPLICATION_TOKEN_JWKS", secrets.application_key()?.public_key_set().to_json()),
+            ("APPLICATION_TOKEN_ISSUER", ISSUER.to_owned()),
+            ("APPLICATION_TOKEN_AUDIENCE", AUDIENCE.to_owned()),
+        ];
+        settings.extend(options.now.map(|now| ("NOW", now.to_string())));
+        let mut settings: Vec<_> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        for (name, value) in &options.settings {
+            settings.retain(|(known, _)| known != name);
+            settings.push((name.clone(), value.clone()));
+        }
+        Ok(Self(settings))
+    }
+
+    /// All settings but the ones that a function of the template is not given.
+    fn without(&self, withheld: &[&str]) -> Vec<(String, String)> {
+        self.0.iter().filter(|(name, _)| !withheld.contains(&name.as_str())).cloned().collect()
+    }
+
+    fn environment(&self, withheld: &[&str]) -> Environment {
+        Environment::of(self.without(withheld))
+    }
+}
+
+/// Starts functions, here or as processes.
+struct Starter<'a> {
+    functions: &'a Functions,
+    settings: &'a Settings,
+    processes: Vec<Arc<Process>>,
+}
+
+/// What only some functions hold on AWS: the others must not need it here either.
+const SIMULATE_LACKS: [&str; 6] =
+    ["JOURNEYS_TABLE", "IMPORTS_TABLE", "BUCKET", "PROOF_KEY", "PROOF_JWKS", "TOKEN_FORMAT"];
+const REGISTER_LACKS: [&str; 3] = ["IMPORTS_TABLE", "BUCKET", "PROOF_JWKS"];
+const PUBLIC_LACKS: [&str; 9] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "OPERATORS_TABLE",
+    "BUCKET",
+    "CLAIM_PEPPER",
+    "PROOF_KEY",
+    "APPLICATION_TOKEN_JWKS",
+];
+const IMPORT_LACKS: [&str; 3] = ["PROOF_KEY", "PROOF_JWKS", "APPLICATION_TOKEN_JWKS"];
+
+impl Starter<'_> {
+    /// The routes of the template.
+    async fn routes(&mut self) -> Result<Vec<Route>, Error> {
+        let start = |error: cee_service::SettingError| Error::Function(error.to_string());
+        let simulate = match self.binary("cee-simulate", HTTP_TIMEOUT, &SIMULATE_LACKS).await? {
+            Some(process) => process,
+            None => http_function(
+                Simulate::from_environment(&self.settings.environment(&SIMULATE_LACKS)).await.map_err(start)?,
+            ),
+        };
+        let register = match self.binary("cee-register", HTTP_TIMEOUT, &REGISTER_LACKS).await? {
+            Some(process) => process,
+            None => http_function(
+                Register::from_environment(&self.settings.environment(&REGISTER_LACKS)).await.map_err(start)?,
+            ),
+        };
+        let public = match self.binary("cee-public", HTTP_TIMEOUT, &PUBLIC_LACKS).await? {
+            Some(process) => process,
+            None => http_function(Public::from_environment(&self.settings.environment(&PUBLIC_LACKS)).map_err(start)?),
+        };
+        let route = |method, path: &str, invoker: &Arc<dyn Invoker>| Route {
+            method,
+            path: path.to_owned(),
+            invoker: Arc::clone(invoker),
+        };
+        Ok(vec![
+            route(Method::POST, "/v3/policies/cee/simulate", &simulate),
+            route(Method::POST, "/v3/policies/cee", &register),
+            route(Method::GET, "/v3/.well-known/jwks.json", &public),
+            route(Method::GET, "/v3/health", &public),
+        ])
+    }
+
+    async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
+        if let Some(process) = self.binary("cee-import", IMPORT_TIMEOUT, &IMPORT_LACKS).await? {
+            return Ok(process);
+        }
+        let import = ImportFunction::from_environment(&self.settings.environment(&IMPORT_LACKS))
+            .await
+            .map_err(|error| Error::Function(error.to_string()))?;
+        let service = lambda_runtime::service_fn(move |event| {
+            let import = import.clone();
+            async move { import.handle(event).await }
+        });
+        Ok(Arc::new(InProcess::<_, S3Event>::new(service, Function::new("cee-import", IMPORT_TIMEOUT))))
+    }
+
+    /// The function as a process, where that is how functions run.
+    async fn binary(
+        &mut self,
+        name: &str,
+        timeout: Duration,
+        withheld: &[&str],
+    ) -> Result<Option<Arc<dyn Invoker>>, Error> {
+        let Functions::Binaries(folder) = self.functions else { return Ok(None) };
+        let process = Process::start(&folder.join(name), name, self.settings.without(withheld), timeout).await?;
+        process.ready().await.map_err(|error| Error::Function(format!("{name}: {error}")))?;
+        let process = Arc::new(process);
+        self.processes.push(Arc::clone(&process));
+        Ok(Some(process))
+    }
+}
+
+fn http_function<F: HttpFunction>(function: F) -> Arc<dyn Invoker> {
+    let adapter = Adapter::from(cee_edge::service(Arc::new(function)));
+    Arc::new(InProcess::<_, LambdaRequest>::new(adapter, Function::new(F::NAME, HTTP_TIMEOUT)))
+}

@@ -1,0 +1,72 @@
+//! The compiled functions, each a process of its own behind a Lambda Runtime API, as Lambda starts them.
+
+use std::path::PathBuf;
+
+use cee_local::stack::Functions;
+use http::StatusCode;
+use serde_json::json;
+
+use crate::support::{NOW, Trip, at, cee, world_with};
+
+/// Where `cargo test` puts the functions' binaries: beside ours.
+fn binaries() -> PathBuf {
+    let folder = cee().parent().unwrap().to_owned();
+    for name in ["cee-simulate", "cee-register", "cee-public", "cee-import"] {
+        assert!(folder.join(name).exists(), "{name} is not built: run `cargo test`, which builds every function");
+    }
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_compiled_functions_do_it_all() {
+    let world = world_with(|options| {
+        options.now = Some(at(NOW));
+        options.functions = Functions::Binaries(binaries());
+    })
+    .await;
+    let (one, two) = (world.token(1), world.token(2));
+    world.journeys(&[Trip::new(1, "process:1", "+336010203")]).await;
+    let body = json!({"journey_type": "short", "last_name_trunc": "ZQX", "driving_license": "777227308989",
+                      "operator_journey_id": "process:1"});
+    let granted = world.api.register(&one, &body).await;
+    assert_eq!(granted.status, StatusCode::CREATED, "{granted:?}");
+    let question = json!({"journey_type": "short", "last_name_trunc": "ZQX", "phone_trunc": "+336010203"});
+    let blocked = world.api.simulate(&two, &question).await;
+    assert_eq!((blocked.status, blocked.problem().as_str()), (StatusCode::CONFLICT, "duplicate"));
+
+    world
+        .upload(
+            "imports/2/h.csv",
+            "journey_type;last_name_trunc;phone_trunc;datetime\r\nlong;QZX;+336998877;2021-02-03\r\n",
+        )
+        .await;
+    let question = json!({"journey_type": "long", "last_name_trunc": "QZX", "phone_trunc": "+336998877"});
+    let blocked = world.api.simulate(&one, &question).await;
+    assert_eq!((blocked.status, blocked.problem().as_str()), (StatusCode::CONFLICT, "history"));
+    assert_eq!(world.api.get("/.well-known/jwks.json").await.status, StatusCode::OK);
+
+    for bad in [&b"{"[..], b"\0", b"{\"journey_type\":\"\xff\"}"] {
+        let request = world.api.request(http::Method::POST, "/policies/cee", Some(&one), bad.to_vec());
+        assert_eq!(world.api.send(request).await.unwrap().problem(), "malformed_body");
+    }
+
+    let lines = world.stack.output();
+    for function in ["simulate", "register", "public", "import"] {
+        assert!(lines.iter().any(|line| line.contains(function)), "{function} has logged nothing: {lines:#?}");
+    }
+    for line in &lines {
+        let json: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        assert!(json["level"] != "ERROR", "{line}");
+        for personal in [
+            "ZQX",
+            "QZX",
+            "777227308989",
+            "336010203",
+            "336998877",
+            &one[40..],
+            &granted.json()["token"].as_str().unwrap()[40..],
+        ] {
+            assert!(!line.contains(personal), "personal data in the log: {line}");
+        }
+    }
+}

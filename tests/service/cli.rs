@@ -1,0 +1,98 @@
+//! The program on the command line.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::crash::serve;
+use crate::support::{Api, cee};
+
+fn token(data_dir: &Path, operator: &str) -> Output {
+    Command::new(cee()).args(["token", "--operator", operator, "--data-dir"]).arg(data_dir).output().unwrap()
+}
+
+fn said(output: &Output) -> (bool, String) {
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_json_tells_how_to_reach_everything() {
+    let folder = TempDir::new().unwrap();
+    let data_dir = folder.path().join("data");
+    let (mut child, about) = serve(&folder, &[]).await;
+    for name in ["api_url", "dynamodb_url", "s3_url", "bucket", "region", "aws_access_key_id", "aws_secret_access_key"]
+    {
+        assert!(about[name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {about}");
+    }
+    assert!(about["api_url"].as_str().unwrap().ends_with("/v3"));
+    let operators = about["operators"].as_array().unwrap();
+    assert_eq!(operators.iter().map(|operator| operator["id"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+    for operator in operators {
+        for name in ["name", "siret", "token", "access_key", "secret_key"] {
+            assert!(operator[name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {operator}");
+        }
+    }
+    let api = Api::new(about["api_url"].as_str().unwrap());
+    let question = json!({"journey_type": "short", "last_name_trunc": "DUP", "phone_trunc": "+336399801"});
+    let printed = token(&data_dir, "2");
+    assert!(printed.status.success());
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    for token in [operators[0]["token"].as_str().unwrap(), printed.trim()] {
+        assert_eq!(api.simulate(token, &question).await.status, StatusCode::OK);
+    }
+    let unknown = said(&token(&data_dir, "7"));
+    assert!(!unknown.0 && unknown.1.contains("no operator 7"), "{unknown:?}");
+
+    // A second one on the same data would corrupt it.
+    let second = Command::new(cee()).args(["serve", "--port", "0", "--data-dir"]).arg(&data_dir).output().unwrap();
+    assert!(!second.status.success() && said(&second).1.contains("another stack runs"), "{second:?}");
+    // A port in use is named with the option that chooses another.
+    let port = api.url.split(':').nth(2).unwrap().split('/').next().unwrap();
+    let second =
+        Command::new(cee()).args(["serve", "--port", port, "--data-dir"]).arg(folder.path().join("b")).output();
+    let second = second.unwrap();
+    assert!(!second.status.success() && said(&second).1.contains("--port"), "{second:?}");
+    child.kill().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fresh_starts_empty_and_now_pins_the_clock() {
+    let folder = TempDir::new().unwrap();
+    let data_dir = folder.path().join("data");
+    std::fs::create_dir_all(&data_dir).unwrap();
+    std::fs::write(data_dir.join("mine.txt"), "not the stack's").unwrap();
+    let now = ["--now", "2024-05-01T00:00:00Z"];
+    let (mut child, about) = serve(&folder, &now).await;
+    let register = |about: &Value| {
+        let api = Api::new(about["api_url"].as_str().unwrap());
+        let token = String::from_utf8(token(&data_dir, "1").stdout).unwrap();
+        async move {
+            let body = json!({"journey_type": "short", "last_name_trunc": "MAR", "driving_license": "051227308989",
+                              "operator_journey_id": "ar:2024-03-15_0001"});
+            let early = json!({"journey_type": "short", "last_name_trunc": "MAR", "driving_license": "051227308989",
+                               "operator_journey_id": "ar:today"});
+            let early = api.register(token.trim(), &early).await;
+            assert_eq!(early.json()["available_at"], "2024-05-08T00:00:00.000Z", "{early:?}");
+            api.register(token.trim(), &body).await.status
+        }
+    };
+    assert_eq!(register(&about).await, StatusCode::CREATED);
+    child.kill().await.unwrap();
+    let (mut child, about) = serve(&folder, &now).await;
+    assert_eq!(register(&about).await, StatusCode::CONFLICT, "data survives");
+    child.kill().await.unwrap();
+    let (mut child, about) = serve(&folder, &["--fresh", "--now", "2024-05-01T00:00:00Z"]).await;
+    assert_eq!(register(&about).await, StatusCode::CREATED, "--fresh starts empty");
+    assert!(data_dir.join("mine.txt").exists(), "--fresh removes only what is the stack's");
+    child.kill().await.unwrap();
+}
+
+#[test]
+fn a_token_needs_a_stack() {
+    let folder = TempDir::new().unwrap();
+    let said = said(&token(folder.path(), "1"));
+    assert!(!said.0 && said.1.contains("cargo run"), "{said:?}");
+}

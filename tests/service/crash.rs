@@ -1,0 +1,119 @@
+//! `kill -9` in the middle of a burst, and a restart on the same data.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use cee_local::stack::tables;
+use cee_registry::Applications;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::support::{Api, aws, cee, scan};
+
+/// The program on this data, once it has said `ready`.
+pub async fn serve(folder: &TempDir, options: &[&str]) -> (Child, Value) {
+    let data_dir = folder.path().join("data");
+    let mut child = Command::new(cee())
+        .args(["serve", "--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--data-dir"])
+        .arg(&data_dir)
+        .args(options)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    loop {
+        let line = lines.next_line().await.unwrap().expect("the program ended before it was ready");
+        if line == "ready" {
+            break;
+        }
+    }
+    // Whoever writes to a closed pipe would notice; nobody reads on.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    let description = std::fs::read(data_dir.join("local.json")).unwrap();
+    (child, serde_json::from_slice(&description).unwrap())
+}
+
+fn driver(round: usize, number: usize) -> Value {
+    json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+33{round:02}{number:06}"),
+           "driving_license": format!("{round:04}{number:08}"), "identity_key": format!("{round:032x}{number:032x}"),
+           "datetime": "2024-03-15T08:30:00Z"})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_granted_survives() {
+    let folder = TempDir::new().unwrap();
+    let mut granted: Vec<(String, String, Value)> = Vec::new();
+    for round in 0..3 {
+        let (mut child, about) = serve(&folder, &["--now", "2024-05-01T00:00:00Z"]).await;
+        let api = Api::new(about["api_url"].as_str().unwrap());
+        let token = about["operators"][round]["token"].as_str().unwrap().to_owned();
+        // Sixteen clients call without a pause until the service is gone.
+        let clients = (0..16).map(|client| {
+            let (api, token) = (api.clone(), token.clone());
+            tokio::spawn(async move {
+                let mut answers = Vec::new();
+                for call in 0.. {
+                    let body = driver(round, client * 10_000 + call);
+                    let request =
+                        api.request(http::Method::POST, "/policies/cee", Some(&token), body.to_string().into_bytes());
+                    match api.send(request).await {
+                        // Nothing was promised by an answer that did not arrive whole.
+                        Ok(answer) if serde_json::from_str::<Value>(&answer.text).is_ok() => {
+                            answers.push((body, answer))
+                        }
+                        _ => break,
+                    }
+                }
+                answers
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        // Somewhere in the burst, never at the same place twice.
+        tokio::time::sleep(Duration::from_millis(700 + 173 * round as u64)).await;
+        child.kill().await.unwrap();
+        let before = granted.len();
+        for client in clients {
+            for (body, answer) in client.await.unwrap() {
+                assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+                let answer = answer.json();
+                let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+                granted.push((text("uuid"), text("token"), body));
+            }
+        }
+        assert!(granted.len() > before, "the burst had not begun");
+    }
+
+    let (mut child, about) = serve(&folder, &["--now", "2024-05-01T00:00:00Z"]).await;
+    let text = |name: &str| about[name].as_str().unwrap();
+    let aws = aws(text("dynamodb_url"), text("s3_url"), text("aws_access_key_id"), text("aws_secret_access_key")).await;
+    let applications = Applications::new(aws.dynamodb(), &tables());
+    for (uuid, token, _) in &granted {
+        let id = cee_eligibility::ApplicationId::parse(uuid).unwrap();
+        let stored = applications.find(id).await.unwrap().unwrap_or_else(|| panic!("{uuid} was granted and is gone"));
+        assert_eq!(&stored.token, token);
+    }
+    // No application without its claims, no claim without its application.
+    let claims = scan(&aws, &tables().claims).await;
+    let stored = scan(&aws, &tables().applications).await;
+    assert!(stored.len() >= granted.len(), "an answer may be lost, an application may not");
+    let mut records = 0;
+    for item in &stored {
+        let attribute = format!("a#{}", item["uuid"].as_s().unwrap());
+        let holding = claims.iter().filter(|claim| claim.contains_key(&attribute)).count();
+        assert_eq!(holding, 3, "{attribute}");
+        records += holding;
+    }
+    let all: usize = claims.iter().map(|item| item.keys().filter(|name| name.starts_with("a#")).count()).sum();
+    assert_eq!(all, records);
+    // And it still counts.
+    let api = Api::new(text("api_url"));
+    let other = about["operators"][1]["token"].as_str().unwrap();
+    let answer = api.register(other, &granted[0].2).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::CONFLICT, "duplicate"));
+    child.kill().await.unwrap();
+}

@@ -1,0 +1,16 @@
+//! The service as its users see it: over HTTP and S3, against the local stack.
+//!
+//! One binary and not one a file: each would link the whole stack again.
+
+// A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
+
+mod support;
+
+mod applications;
+mod binaries;
+mod cli;
+mod crash;
+mod privacy;
+mod race;
+mod refusals;

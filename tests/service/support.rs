@@ -1,0 +1,310 @@
+//! A stack in a folder of its own, and a client that sends what it is told and nothing else.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use cee_eligibility::{Instant, OperatorId, Siret};
+use cee_local::secrets::{AUDIENCE, ISSUER, Secrets};
+use cee_local::stack::{Options, Stack, tables};
+use cee_registry::{Operator, Operators};
+use cee_service::Environment;
+use cee_service::aws::Aws;
+use cee_tokens::{Caller, Scope, SigningKey, TokenIssuer};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The moment at which the clock of most tests stands.
+pub const NOW: &str = "2024-05-01T00:00:00Z";
+
+pub fn at(text: &str) -> Instant {
+    Instant::parse(text).unwrap()
+}
+
+/// A running stack and what it takes to speak with it.
+pub struct World {
+    pub stack: Stack,
+    pub api: Api,
+    pub secrets: Secrets,
+    pub aws: Aws,
+    now: Instant,
+    _folder: TempDir,
+}
+
+/// One answer over HTTP.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    /// The last part of a problem's type, after checking that it is a problem with all it should hold.
+    pub fn problem(&self) -> String {
+        let body = self.json();
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
+        assert_eq!(body["status"], self.status.as_u16(), "{self:?}");
+        for member in ["title", "detail"] {
+            assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{self:?}");
+        }
+        let (page, name) = body["type"].as_str().unwrap().split_once('#').unwrap();
+        assert!(page.ends_with("/docs/problems.md"), "{self:?}");
+        name.to_owned()
+    }
+
+    /// The pointers of a problem's errors.
+    pub fn pointers(&self) -> Vec<String> {
+        let body = self.json();
+        let errors = body["errors"].as_array().unwrap_or_else(|| panic!("no errors: {body}"));
+        errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// The interface at one address.
+#[derive(Clone)]
+pub struct Api {
+    pub url: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Api {
+    pub fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), client: Client::builder(TokioExecutor::new()).build_http() }
+    }
+
+    pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Answer, hyper_util::client::legacy::Error> {
+        let answer = self.client.request(request.map(|body| Full::new(Bytes::from(body)))).await?;
+        let (head, body) = answer.into_parts();
+        // An answer cut off in the middle is no answer.
+        let text = body
+            .collect()
+            .await
+            .map_or_else(|_| String::new(), |body| String::from_utf8(body.to_bytes().to_vec()).unwrap());
+        Ok(Answer { status: head.status, headers: head.headers, text })
+    }
+
+    pub fn request(&self, method: Method, path: &str, token: Option<&str>, body: Vec<u8>) -> Request<Vec<u8>> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("content-type", "application/json");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        request.body(body).unwrap()
+    }
+
+    pub async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path, Some(token), body.to_string().into_bytes());
+        self.send(request).await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path, None, Vec::new())).await.unwrap()
+    }
+
+    pub async fn register(&self, token: &str, body: &Value) -> Answer {
+        self.post("/policies/cee", token, body).await
+    }
+
+    pub async fn simulate(&self, token: &str, body: &Value) -> Answer {
+        self.post("/policies/cee/simulate", token, body).await
+    }
+}
+
+/// A world at [`NOW`].
+pub async fn world() -> World {
+    world_with(|options| options.now = Some(at(NOW))).await
+}
+
+pub async fn world_with(change: impl FnOnce(&mut Options)) -> World {
+    capture_logs();
+    let folder = TempDir::new().unwrap();
+    let mut options = Options::new(folder.path());
+    change(&mut options);
+    let stack = Stack::start(&options).await.unwrap();
+    let about = stack.description();
+    let aws = aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key).await;
+    World {
+        api: Api::new(&about.api_url),
+        secrets: Secrets::keep(&folder.path().join("secrets.json")).unwrap(),
+        aws,
+        now: options.now.unwrap_or_else(|| cee_service::Clock::Machine.now()),
+        stack,
+        _folder: folder,
+    }
+}
+
+pub async fn aws(dynamodb_url: &str, s3_url: &str, access_key: &str, secret_key: &str) -> Aws {
+    let settings = [
+        ("AWS_REGION", "eu-west-3"),
+        ("AWS_ACCESS_KEY_ID", access_key),
+        ("AWS_SECRET_ACCESS_KEY", secret_key),
+        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url),
+        ("AWS_ENDPOINT_URL_S3", s3_url),
+        ("S3_PATH_STYLE", "true"),
+    ];
+    Aws::load(&Environment::of(settings.map(|(name, value)| (name.to_owned(), value.to_owned())))).await
+}
+
+impl World {
+    /// A token of a sample operator.
+    pub fn token(&self, operator: u32) -> String {
+        self.secrets.token(OperatorId::new(operator).unwrap(), self.now, 60).unwrap()
+    }
+
+    /// A token that says what it is told, signed under the stack's own key.
+    pub fn token_of(&self, operator: u32, siret: &str, scopes: &[Scope]) -> String {
+        let caller = Caller {
+            operator: OperatorId::new(operator).unwrap(),
+            siret: Siret::parse(siret).unwrap(),
+            scopes: scopes.to_vec(),
+        };
+        self.issuer(ISSUER, AUDIENCE).issue(&caller, self.now, 60).unwrap()
+    }
+
+    pub fn issuer(&self, issuer: &str, audience: &str) -> TokenIssuer {
+        let key = SigningKey::from_pem(&self.secrets.application_key).unwrap();
+        TokenIssuer::new(key, issuer.to_owned(), audience.to_owned())
+    }
+
+    /// Admits an operator, or changes it.
+    pub async fn admit(&self, id: u32, siret: &str, suspended: bool) {
+        let operator = Operator {
+            id: OperatorId::new(id).unwrap(),
+            name: format!("Operator {id}"),
+            siret: Siret::parse(siret).unwrap(),
+            suspended,
+        };
+        Operators::new(self.aws.dynamodb(), &tables()).put(&operator).await.unwrap();
+    }
+
+    /// Puts a file on S3 and waits until it is imported.
+    pub async fn upload(&self, key: &str, content: impl Into<Vec<u8>>) {
+        let bucket = &self.stack.description().bucket;
+        self.aws.s3().put_object().bucket(bucket).key(key).body(content.into().into()).send().await.unwrap();
+        self.stack.queue().idle().await;
+        assert_eq!(self.stack.queue().counts().dead, 0, "an import was given up");
+    }
+
+    /// Lets the registry know journeys.
+    pub async fn journeys(&self, journeys: &[Trip]) {
+        static FILES: AtomicU32 = AtomicU32::new(0);
+        let mut csv = Trip::HEADER.to_owned();
+        for journey in journeys {
+            csv.push_str(&journey.line());
+        }
+        self.upload(&format!("journeys/{:05}.csv", FILES.fetch_add(1, Ordering::SeqCst)), csv).await;
+    }
+
+    /// Every item of a table.
+    pub async fn scan(&self, table: &str) -> Vec<HashMap<String, AttributeValue>> {
+        scan(&self.aws, table).await
+    }
+}
+
+pub async fn scan(aws: &Aws, table: &str) -> Vec<HashMap<String, AttributeValue>> {
+    let pages = aws.dynamodb().scan().table_name(table).into_paginator().items().send();
+    pages.collect::<Result<Vec<_>, _>>().await.unwrap()
+}
+
+/// A journey as the trip export writes it; by default one that may carry an application.
+#[derive(Clone, Debug)]
+pub struct Trip {
+    pub id: u64,
+    pub operator: u32,
+    pub name: String,
+    pub class: &'static str,
+    pub start: String,
+    pub end: String,
+    pub metres: u32,
+    pub from: &'static str,
+    pub to: &'static str,
+    pub phone: String,
+    pub key: String,
+    pub statuses: &'static str,
+}
+
+impl Trip {
+    const HEADER: &str = "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,\
+                          start_insee,end_insee,driver_phone_trunc,driver_identity_key,acquisition_status,\
+                          fraud_status,anomaly_status\n";
+
+    pub fn new(operator: u32, name: &str, phone: &str) -> Self {
+        Self {
+            id: 7,
+            operator,
+            name: name.to_owned(),
+            class: "C",
+            start: "2024-03-20T07:00:00Z".to_owned(),
+            end: "2024-03-20T07:30:00Z".to_owned(),
+            metres: 80_000,
+            from: "75056",
+            to: "91377",
+            phone: phone.to_owned(),
+            key: String::new(),
+            statuses: "processed,passed,passed",
+        }
+    }
+
+    fn line(&self) -> String {
+        let Self { id, operator, name, class, start, end, metres, from, to, phone, key, statuses } = self;
+        format!("{id},{operator},{name},{class},{start},{end},{metres},{from},{to},{phone},{key},{statuses}\n")
+    }
+}
+
+/// What the functions of every stack in this process have logged.
+static LOGS: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
+
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Keeps everything that is logged, as much as could ever be switched on.
+pub fn capture_logs() {
+    let logs = LOGS.get_or_init(|| {
+        let logs = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&logs);
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_writer(move || Log(Arc::clone(&writer)))
+            .with_env_filter(tracing_subscriber::EnvFilter::new("warn,cee=trace,s3s=off"))
+            .finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        logs
+    });
+    drop(logs.lock().unwrap());
+}
+
+/// Everything that was logged so far, by any test.
+pub fn logs() -> String {
+    String::from_utf8_lossy(&LOGS.get().unwrap().lock().unwrap()).into_owned()
+}
+
+/// The program as `cargo run` starts it.
+pub fn cee() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_cee"))
+}
