@@ -13,4 +13,6 @@ mod cli;
 mod crash;
 mod privacy;
 mod race;
+mod readme;
 mod refusals;
+mod requests;

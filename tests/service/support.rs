@@ -164,7 +164,7 @@ pub async fn aws(dynamodb_url: &str, s3_url: &str, access_key: &str, secret_key:
 impl World {
     /// A token of a sample operator.
     pub fn token(&self, operator: u32) -> String {
-        self.secrets.token(OperatorId::new(operator).unwrap(), self.now, 60).unwrap()
+        self.secrets.token(OperatorId::new(operator).unwrap(), Scope::ALL.to_vec(), self.now, 60).unwrap()
     }
 
     /// A token that says what it is told, signed under the stack's own key.

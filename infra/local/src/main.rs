@@ -2,12 +2,13 @@
 
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_local::error::Error;
 use cee_local::stack::{Functions, Options, Stack, known};
+use cee_tokens::Scope;
 use clap::{Args, Parser, Subcommand};
 
 /// The certificate registry for carpooling, whole, on this machine.
@@ -32,6 +33,18 @@ enum Command {
         /// For how long it is valid.
         #[arg(long, default_value_t = 60)]
         minutes: u32,
+        /// What it allows, such as cee:simulate; may be repeated. Everything, if not given.
+        #[arg(long = "scope", value_parser = scope)]
+        scopes: Vec<Scope>,
+        /// Where the service keeps its data.
+        #[arg(long, default_value = ".local")]
+        data_dir: PathBuf,
+    },
+    /// Print shell variables with which curl and the AWS tools reach the running service as a sample operator.
+    Env {
+        /// The operator: 1, 2 or 3.
+        #[arg(long, value_parser = operator)]
+        operator: OperatorId,
         /// Where the service keeps its data.
         #[arg(long, default_value = ".local")]
         data_dir: PathBuf,
@@ -70,6 +83,11 @@ fn operator(text: &str) -> Result<OperatorId, String> {
     OperatorId::parse(text).map_err(|error| error.to_string())
 }
 
+fn scope(text: &str) -> Result<Scope, String> {
+    let known = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
+    known.ok_or_else(|| format!("the scopes are {}", Scope::ALL.map(Scope::as_str).join(", ")))
+}
+
 fn moment(text: &str) -> Result<Instant, String> {
     Instant::parse(text).map_err(|error| error.to_string())
 }
@@ -77,11 +95,10 @@ fn moment(text: &str) -> Result<Instant, String> {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Some(Command::Token { operator, minutes, data_dir }) => known(&data_dir).and_then(|(secrets, clock)| {
-            let token = secrets.token(operator, clock.now(), minutes)?;
-            say(&token);
-            Ok(())
-        }),
+        Some(Command::Token { operator, minutes, scopes, data_dir }) => {
+            token(&data_dir, operator, minutes, scopes).map(|token| say(&token))
+        }
+        Some(Command::Env { operator, data_dir }) => environment(&data_dir, operator).map(|lines| say(&lines)),
         Some(Command::Serve(serve)) => run(serve),
         None => run(cli.serve),
     };
@@ -98,6 +115,27 @@ fn main() -> ExitCode {
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn token(data_dir: &Path, operator: OperatorId, minutes: u32, scopes: Vec<Scope>) -> Result<String, Error> {
+    let (description, secrets) = known(data_dir)?;
+    let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
+    secrets.token(operator, scopes, description.clock().now(), minutes)
+}
+
+fn environment(data_dir: &Path, operator: OperatorId) -> Result<String, Error> {
+    let (description, _) = known(data_dir)?;
+    let about = description.operator(operator)?;
+    let variables = [
+        ("API", &description.api_url),
+        ("TOKEN", &about.token),
+        ("BUCKET", &description.bucket),
+        ("AWS_ENDPOINT_URL_S3", &description.s3_url),
+        ("AWS_REGION", &description.region),
+        ("AWS_ACCESS_KEY_ID", &about.access_key),
+        ("AWS_SECRET_ACCESS_KEY", &about.secret_key),
+    ];
+    Ok(variables.map(|(name, value)| format!("export {name}='{value}'")).join("\n"))
 }
 
 fn run(serve: Serve) -> Result<(), Error> {
@@ -123,7 +161,7 @@ fn run(serve: Serve) -> Result<(), Error> {
     })
 }
 
-fn introduce(stack: &Stack, data_dir: &std::path::Path) {
+fn introduce(stack: &Stack, data_dir: &Path) {
     let about = stack.description();
     let data_dir = data_dir.display();
     say(&format!(
@@ -138,19 +176,16 @@ data       {data_dir}/  (survives a restart; --fresh starts empty; {data_dir}/lo
     for operator in &about.operators {
         say(&format!("operator {}  {}  SIRET {}", operator.id, operator.name, operator.siret));
     }
-    say(&format!(
-        "
+    say("
 Try, in another terminal:
 
-  TOKEN=$(cargo run -q -- token --operator 1)
-  curl -s {}/policies/cee -H \"authorization: Bearer $TOKEN\" -H 'content-type: application/json' -d '{{
+  eval \"$(cargo run -q -- env --operator 1)\"
+  curl -s $API/policies/cee -H \"authorization: Bearer $TOKEN\" -H 'content-type: application/json' -d '{
     \"journey_type\": \"short\", \"last_name_trunc\": \"MAR\", \"driving_license\": \"051227308989\",
-    \"operator_journey_id\": \"ar:2024-03-15_0001\"}}'
+    \"operator_journey_id\": \"ar:2024-03-15_0001\"}'
 
 The README goes on from there.
-",
-        about.api_url
-    ));
+");
     say("ready");
 }
 
@@ -160,7 +195,9 @@ fn start_logging() {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
-        .with_env_filter(tracing_subscriber::EnvFilter::new("warn,cee=info,function=info,s3s=off,s3s_fs=warn"))
+        .with_env_filter(tracing_subscriber::EnvFilter::new(
+            "warn,cee=info,function=info,s3s=off,s3s_fs=warn,dynoxide=error",
+        ))
         .finish();
     // Fails only where somebody has started logging before.
     let _ = tracing::subscriber::set_global_default(subscriber);

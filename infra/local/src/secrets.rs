@@ -113,16 +113,16 @@ impl Secrets {
         SigningKey::from_pem(&self.application_key).map_err(|error| Error::Secrets(error.to_string()))
     }
 
-    /// An application token for a sample operator, with every scope.
+    /// An application token for a sample operator.
     ///
     /// # Errors
     /// [`Error::Secrets`] where there is no such operator or no usable key.
-    pub fn token(&self, operator: OperatorId, now: Instant, minutes: u32) -> Result<String, Error> {
+    pub fn token(&self, operator: OperatorId, scopes: Vec<Scope>, now: Instant, minutes: u32) -> Result<String, Error> {
         let known = samples::operators().into_iter().find(|known| known.id == operator);
         let operator =
             known.ok_or_else(|| Error::Secrets(format!("no operator {operator}: the samples are 1, 2 and 3")))?;
         let issuer = TokenIssuer::new(self.application_key()?, ISSUER.to_owned(), AUDIENCE.to_owned());
-        let caller = Caller { operator: operator.id, siret: operator.siret, scopes: Scope::ALL.to_vec() };
+        let caller = Caller { operator: operator.id, siret: operator.siret, scopes };
         issuer.issue(&caller, now, minutes).map_err(|error| Error::Secrets(error.to_string()))
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_lambda_events::s3::S3Event;
 use cee_edge::{HttpFunction, ProblemType};
-use cee_eligibility::Instant;
+use cee_eligibility::{Instant, OperatorId};
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
@@ -20,7 +20,7 @@ use chrono::DateTime;
 use http::{Method, Response};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use tokio::net::TcpListener;
 
@@ -31,7 +31,7 @@ use crate::invoke::{AsyncQueue, Function, InProcess, Invoker, QueueOptions};
 use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
-use crate::secrets::{AUDIENCE, ISSUER, Secrets, write_private};
+use crate::secrets::{AUDIENCE, ISSUER, OperatorKeys, Secrets, write_private};
 
 /// The bucket of the local stack.
 pub const BUCKET: &str = "cee-local";
@@ -101,7 +101,7 @@ impl Options {
 }
 
 /// What `local.json` tells: how to reach everything. Holds the sample operators' credentials.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Description {
     /// The base of every call, `/v3` included.
     pub api_url: String,
@@ -118,14 +118,32 @@ pub struct Description {
     /// Credentials that reach everything.
     pub aws_secret_access_key: String,
     /// The moment at which the clock is pinned, if it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub now: Option<String>,
     /// The sample operators.
     pub operators: Vec<OperatorDescription>,
 }
 
+impl Description {
+    /// The clock that the stack goes by.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        let pinned = self.now.as_ref().and_then(|now| Instant::parse(now).ok());
+        pinned.map_or(Clock::Machine, Clock::Pinned)
+    }
+
+    /// A sample operator.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where there is none of this number.
+    pub fn operator(&self, id: OperatorId) -> Result<&OperatorDescription, Error> {
+        let found = self.operators.iter().find(|operator| operator.id == id.get());
+        found.ok_or_else(|| Error::Secrets(format!("no operator {id}: the samples are 1, 2 and 3")))
+    }
+}
+
 /// How one sample operator reaches the service.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct OperatorDescription {
     /// Its number.
     pub id: u32,
@@ -200,19 +218,17 @@ impl DataDir {
     }
 }
 
-/// The secrets kept in a data directory, and the moment at which the stack on it has pinned the clock.
+/// What the stack on a data directory has said of itself, and its secrets.
 ///
 /// # Errors
 /// [`Error::Secrets`] where no stack was ever started there.
-pub fn known(data_dir: &Path) -> Result<(Secrets, Clock), Error> {
+pub fn known(data_dir: &Path) -> Result<(Description, Secrets), Error> {
     let data = DataDir(data_dir.to_owned());
-    let path = data.description();
-    let description: Map<String, serde_json::Value> =
-        std::fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| {
-            Error::Secrets(format!("no stack was started on {}: run `cargo run` first", data_dir.display()))
-        })?;
-    let pinned = description.get("now").and_then(|now| Instant::parse(now.as_str()?).ok());
-    Ok((Secrets::keep(&data.secrets())?, pinned.map_or(Clock::Machine, Clock::Pinned)))
+    let json = std::fs::read(data.description()).ok();
+    let description = json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| {
+        Error::Secrets(format!("no stack was started on {}: run `cargo run` first", data_dir.display()))
+    })?;
+    Ok((description, Secrets::keep(&data.secrets())?))
 }
 
 /// A running stack.
@@ -323,7 +339,7 @@ fn describe(options: &Options, secrets: &Secrets, listeners: [&TcpListener; 3]) 
             let keys = &keys.ok_or_else(|| Error::Secrets(format!("no keys of operator {}", operator.id)))?.keys;
             Ok(OperatorDescription {
                 id: operator.id.get(),
-                token: secrets.token(operator.id, clock.now(), TOKEN_MINUTES)?,
+                token: secrets.token(operator.id, cee_tokens::Scope::ALL.to_vec(), clock.now(), TOKEN_MINUTES)?,
                 name: operator.name,
                 siret: operator.siret.as_str().to_owned(),
                 access_key: keys.access_key.clone(),
@@ -380,8 +396,6 @@ fn credentials(secrets: &Secrets) -> Credentials {
         },
     )
 }
-
-use crate::secrets::OperatorKeys;
 
 fn gateway_options(now: Option<Instant>) -> gateway::Options {
     let mut options = gateway::Options { fallback: Arc::new(refusal), ..gateway::Options::default() };

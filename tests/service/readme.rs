@@ -1,0 +1,144 @@
+//! The README's tour, as a newcomer would copy it: every command gives the printed answer.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::crash::serve;
+use crate::support::cee;
+
+/// A command and what the README prints below it.
+#[derive(Debug)]
+struct Step {
+    command: String,
+    printed: String,
+    /// A program that is not part of this project, which the command needs.
+    needs: Option<String>,
+}
+
+/// The commands of every block that begins with ```` ```console ````.
+fn steps(readme: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut block: Option<Option<String>> = None;
+    for line in readme.lines() {
+        match (&block, line) {
+            (None, line) => {
+                if let Some(info) = line.strip_prefix("```console") {
+                    block = Some(info.trim().strip_prefix("needs=").map(str::to_owned));
+                }
+            }
+            (Some(_), "```") => block = None,
+            (Some(needs), line) => {
+                if let Some(command) = line.strip_prefix("$ ") {
+                    steps.push(Step { command: command.to_owned(), printed: String::new(), needs: needs.clone() });
+                } else if let Some(more) = line.strip_prefix("> ") {
+                    let step = steps.last_mut().unwrap();
+                    step.command.push('\n');
+                    step.command.push_str(more);
+                } else {
+                    let printed = &mut steps.last_mut().unwrap().printed;
+                    printed.push_str(line);
+                    printed.push('\n');
+                }
+            }
+        }
+    }
+    steps
+}
+
+/// Whether `said` is `printed`, in which each `…` stands for anything.
+fn fits(printed: &str, said: &str) -> bool {
+    let parts: Vec<&str> = printed.trim_end().split('…').collect();
+    let (mut rest, last) = (said.trim_end(), parts.len() - 1);
+    for (number, part) in parts.iter().enumerate() {
+        let at = match number {
+            0 => rest.starts_with(part).then_some(0),
+            n if n == last && part.is_empty() => Some(rest.len()),
+            n if n == last => rest.ends_with(part).then(|| rest.len() - part.len()),
+            _ => rest.find(part),
+        };
+        let Some(at) = at else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.is_empty()
+}
+
+#[test]
+fn dots_stand_for_anything() {
+    for (printed, said, fit) in [
+        ("a", "a\n", true),
+        ("a", "ab", false),
+        ("a…c", "abc", true),
+        ("a…c", "abcd", false),
+        ("…b…", "abc", true),
+        ("a…", "a", true),
+        ("a…b…c", "acb", false),
+    ] {
+        assert_eq!(fits(printed, said), fit, "{printed:?} {said:?}");
+    }
+}
+
+async fn is_there(program: &str) -> bool {
+    let check = match program {
+        "aws" => "aws --version",
+        "pyjwt" => "python3 -c 'import jwt, cryptography'",
+        other => panic!("the README needs {other}, which nobody checks for"),
+    };
+    let run = Command::new("bash").args(["-c", check]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    run.await.is_ok_and(|status| status.success())
+}
+
+/// Steps that need a program which is not part of this project are left out where it is not there, unless
+/// `README_TOOLS=required`: that is how `.ci/run` calls it.
+#[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::disallowed_methods)]
+async fn every_command_gives_the_printed_answer() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let all_required = std::env::var("README_TOOLS").is_ok_and(|value| value == "required");
+    let mut steps = steps(&readme);
+    assert!(steps.len() > 20, "the tour is not found");
+    for program in ["aws", "pyjwt"] {
+        if !is_there(program).await {
+            assert!(!all_required, "{program} is not installed");
+            eprintln!("SKIPPED: the README's commands that need {program}, which is not installed");
+            steps.retain(|step| step.needs.as_deref() != Some(program));
+        }
+    }
+    let folder = TempDir::new().unwrap();
+    let (mut child, _) = serve(&folder, &[]).await;
+
+    // One shell for all, as a newcomer has one. Between two outputs stands a line that no command prints.
+    let between = "--- next command ---";
+    let mut script = String::new();
+    for step in &steps {
+        let program = cee().display().to_string();
+        let command = ["env", "token"].into_iter().fold(step.command.clone(), |command, word| {
+            command.replace(&format!("cargo run -q -- {word}"), &format!("{program} {word} --data-dir data"))
+        });
+        script.push_str(&format!("{command}\nprintf '\\n{between}\\n'\n"));
+    }
+    let shell = Command::new("bash")
+        .arg("-c")
+        .arg(&script)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = shell.await.unwrap();
+    child.kill().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let said: Vec<&str> = said.split(between).collect();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.len(), steps.len() + 1, "{errors}");
+    for (step, said) in steps.iter().zip(said) {
+        let said = said.trim_matches('\n');
+        assert!(
+            fits(&step.printed, said),
+            "$ {}\n{said}\n\nbut the README prints\n{}\n{errors}",
+            step.command,
+            step.printed
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! How many requests to DynamoDB a call costs, counted on the wire. Source: the budgets of design.md.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::support::{NOW, Trip, World, at, world_with};
+
+/// The operations that have gone over the wire since they were last looked at.
+type Operations = Arc<Mutex<Vec<String>>>;
+
+/// Stands between the functions and DynamoDB, and writes down what goes through.
+async fn listen_in(target: u16) -> (String, Operations) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let operations = Operations::default();
+    let noted = Arc::clone(&operations);
+    let client = Client::builder(TokioExecutor::new()).build_http::<Incoming>();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (noted, client) = (Arc::clone(&noted), client.clone());
+            let pass = service_fn(move |mut request: Request<Incoming>| {
+                let operation =
+                    request.headers()["x-amz-target"].to_str().unwrap().split('.').nth(1).unwrap().to_owned();
+                noted.lock().unwrap().push(operation);
+                *request.uri_mut() = format!("http://127.0.0.1:{target}/").parse().unwrap();
+                let answer = client.request(request);
+                async move { Ok::<_, Infallible>(answer.await.unwrap()) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), pass);
+            tokio::spawn(connection);
+        }
+    });
+    (url, operations)
+}
+
+async fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+async fn counted() -> (World, Operations) {
+    let port = free_port().await;
+    let (url, operations) = listen_in(port).await;
+    let world = world_with(|options| {
+        options.now = Some(at(NOW));
+        options.dynamodb_port = port;
+        options.settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url)];
+    })
+    .await;
+    (world, operations)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_stay_within_their_budgets() {
+    let (world, operations) = counted().await;
+    let key = |letter: &str| letter.repeat(64);
+    let long = |name: &str, phone: &str, license: &str, key: Option<String>| {
+        let mut body = json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": phone,
+                              "driving_license": license, "datetime": "2024-03-15T08:30:00Z"});
+        if let Some(key) = key {
+            body["identity_key"] = json!(key);
+        }
+        body
+    };
+    let short = |name: &str, license: &str, journey: &str| {
+        json!({"journey_type": "short", "last_name_trunc": name, "driving_license": license,
+               "operator_journey_id": journey})
+    };
+    let question = |journey_type: &str, phone: &str, license: &str, letter: &str| {
+        json!({"journey_type": journey_type, "last_name_trunc": "DUP", "phone_trunc": phone,
+               "driving_license": license, "identity_key": key(letter)})
+    };
+    world
+        .journeys(&[
+            Trip::new(1, "one", "+336010203"),
+            Trip { key: key("d"), ..Trip::new(1, "keyed", "+336010204") },
+            Trip { class: "B", ..Trip::new(1, "class-b", "+336010205") },
+            Trip::new(2, "theirs", "+336010203"),
+        ])
+        .await;
+    world
+        .upload(
+            "imports/3/h.csv",
+            "journey_type,last_name_trunc,phone_trunc,datetime\nlong,HIS,+336010207,2022-01-01\nshort,DUP,+336010208,2022-01-01\n",
+        )
+        .await;
+    let tokens = [world.token(1), world.token(2)];
+    // Each function asks once a minute whether an operator is admitted: that is not counted.
+    for token in &tokens {
+        world.api.simulate(token, &json!({})).await;
+        world.api.register(token, &json!({})).await;
+    }
+    let own = "GetItem";
+    let register = "TransactWriteItems";
+    let (simulate, registers) = ("/policies/cee/simulate", "/policies/cee");
+    // Which operator calls what, the status, and what it costs.
+    let calls: Vec<(usize, &str, Value, u16, Vec<&str>)> = vec![
+        (0, simulate, question("long", "+336010206", "L1", "a"), 200, vec!["BatchGetItem"]),
+        (0, registers, long("DUP", "+336010206", "L1", None), 201, vec![register]),
+        (0, registers, long("DUP", "+336010299", "L2", Some(key("b"))), 201, vec![register]),
+        // Conflicts on each of the three keys, with another operator's application in the way.
+        (1, registers, long("XXX", "+336010999", "L1", None), 409, vec![register]),
+        (1, registers, long("XXX", "+336010998", "L9", Some(key("b"))), 409, vec![register]),
+        (1, registers, long("DUP", "+336010206", "L8", None), 409, vec![register]),
+        (1, simulate, question("long", "+336010206", "L8", "c"), 409, vec!["BatchGetItem"]),
+        // With one's own: one read more fills in what is told of it.
+        (0, registers, long("DUP", "+336010206", "L8", None), 409, vec![register, own]),
+        (0, simulate, question("long", "+336010206", "L8", "c"), 409, vec!["BatchGetItem", own]),
+        // History.
+        (0, registers, long("HIS", "+336010207", "L7", None), 409, vec![register]),
+        // Short: the journey is read first.
+        (0, registers, short("DUP", "S1", "one"), 201, vec!["GetItem", register]),
+        (0, registers, short("DUP", "S2", "keyed"), 201, vec!["GetItem", register]),
+        (1, registers, short("DUP", "S3", "theirs"), 409, vec!["GetItem", register]),
+        (0, registers, short("DUP", "S1", "one"), 409, vec!["GetItem", register, own]),
+        (0, registers, short("XXX", "S9", "one"), 409, vec!["GetItem", register, own]),
+        (0, registers, short("DUP", "S4", "class-b"), 404, vec!["GetItem"]),
+        (0, registers, short("DUP", "S5", "never-was"), 404, vec!["GetItem"]),
+        // What is refused on sight costs nothing.
+        (0, registers, json!({}), 400, vec![]),
+        (
+            0,
+            registers,
+            {
+                let mut early = long("DUP", "+336010288", "L6", None);
+                early["datetime"] = json!("2024-04-30T00:00:00Z");
+                early
+            },
+            400,
+            vec![],
+        ),
+    ];
+    for (operator, path, body, status, expected) in calls {
+        operations.lock().unwrap().clear();
+        let answer = world.api.post(path, &tokens[operator], &body).await;
+        assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{body}: {answer:?}");
+        assert_eq!(*operations.lock().unwrap(), expected, "{path} {body}");
+    }
+    // A row of history: one conditional update. And three requests an import: its begin, its operator, its end.
+    operations.lock().unwrap().clear();
+    let rows: String = (0..50).map(|n| format!("long,DUP,+3370000{n:03},2022-01-01\n")).collect();
+    world.upload("imports/3/more.csv", format!("journey_type,last_name_trunc,phone_trunc,datetime\n{rows}")).await;
+    let made = operations.lock().unwrap().clone();
+    let count = |operation: &str| made.iter().filter(|made| *made == operation).count();
+    assert_eq!((count("UpdateItem"), count("PutItem"), count("GetItem")), (50 + 1, 1, 1), "{made:?}");
+    assert_eq!(made.len(), 53, "{made:?}");
+}
