@@ -445,8 +445,13 @@ impl Claims {
                         Some(_) => return Ok(HistoryOutcome::AlreadyKnown),
                         // Which of the two updates fits is read off the item; it may change again before the next try.
                         None => {
-                            newest =
+                            let fitting =
                                 item.and_then(|item| latest(item, SPECIFIC_AT)).is_none_or(|known| known <= datetime);
+                            if fitting == newest {
+                                // The very update that was refused: nothing would ever fit.
+                                return Err(StoreError::Corrupt { table: "claims", what: "a latest date" });
+                            }
+                            newest = fitting;
                         }
                     }
                 }

@@ -1,0 +1,842 @@
+//! The store against an embedded DynamoDB: what each call costs, what it writes, and what it says, races included.
+
+// clippy.toml allows these in test functions, but not in the helpers around them.
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use JourneyType::{Long, Short};
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cee_eligibility::journey::Insee;
+use cee_eligibility::*;
+use cee_registry::*;
+use support::{Item, Store, application, at, driver, operator, soon, store, truncated, uuid};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+const DAY: &str = "2024-03-15T07:30:00.123Z";
+
+fn row(file: u8, line: u64) -> RowSource {
+    RowSource { import: ImportId::from_bytes([file; 16]), line }
+}
+
+fn history(datetime: &str, by: u32) -> Blocker {
+    Blocker { datetime: at(datetime), reason: Reason::History, operator: operator(by), uuid: None }
+}
+
+fn duplicate(of: &Application) -> Blocker {
+    Blocker { datetime: of.datetime, reason: Reason::Duplicate, operator: of.operator, uuid: Some(of.uuid) }
+}
+
+fn imported(contradicts_granted: bool) -> HistoryOutcome {
+    HistoryOutcome::Imported { contradicts_granted }
+}
+
+fn name(journey: &str) -> OperatorJourneyId {
+    OperatorJourneyId::parse(journey).unwrap()
+}
+
+fn journey(by: u32, id: &str, end: Instant) -> Journey {
+    Journey {
+        journey_id: 4_294_967_296_123,
+        operator: operator(by),
+        operator_journey_id: name(id),
+        operator_class: 'C',
+        start: Instant::from_millis(end.millis() - 1_800_000).unwrap(),
+        end,
+        distance_metres: 79_999,
+        start_insee: Insee::parse("2A004").unwrap(),
+        end_insee: Insee::parse("91377").unwrap(),
+        driver_phone_trunc: PhoneTrunc::parse("+336010203").unwrap(),
+        driver_identity_key: driver("DUP", "A1", Some('a')).identity_key,
+        status: JourneyStatus::Pending,
+    }
+}
+
+/// A line of the file that was put on S3 so many minutes after the first one.
+fn version(minute: i64, line: u64) -> JourneyVersion {
+    let put_at = at("2024-04-01T00:00:00Z").millis() + minute * 60_000;
+    JourneyVersion::new(Instant::from_millis(put_at).unwrap(), ImportId::from_bytes([minute as u8; 16]), line)
+}
+
+async fn put(store: &Store, journey: &Journey, version: &JourneyVersion) -> (JourneyOutcome, Option<ApplicationId>) {
+    store.journeys.put(journey, version, soon()).await.unwrap()
+}
+
+async fn find(store: &Store, by: u32, journey: &str) -> Option<StoredJourney> {
+    store.journeys.find(operator(by), &name(journey)).await.unwrap()
+}
+
+/// The application as a journey makes it.
+fn using(mut application: Application, read: &StoredJourney) -> Application {
+    application.datetime = read.journey.end;
+    application.journey = Some(ApplicationJourney {
+        operator_journey_id: read.journey.operator_journey_id.clone(),
+        journey_id: read.journey.journey_id,
+        status: read.journey.status,
+        version: read.version.clone(),
+    });
+    application
+}
+
+/// A compact JWS of the size that the service signs: its header, its claims, so many bytes of signature (ES256: 64).
+fn proof(application: &Application, signature: usize) -> String {
+    let license = application.identity.driving_license.as_ref().unwrap().as_str();
+    let header = format!(r#"{{"typ":"JWT","alg":"ES256","kid":"{}"}}"#, "k".repeat(43));
+    let payload = format!(
+        r#"{{"siret":"12345678901234","journey_type":"{}","driving_license":"{license}","datetime":"{}","uuid":"{}","iat":1710487800}}"#,
+        application.journey_type, application.datetime, application.uuid
+    );
+    [header.into_bytes(), payload.into_bytes(), vec![0xa5; signature]].map(|p| URL_SAFE_NO_PAD.encode(p)).join(".")
+}
+
+/// What a call costs, in requests on the wire, on success and on every kind of refusal. A short application reads its
+/// journey first, which is the one request more.
+#[tokio::test]
+async fn requests_of_each_call() {
+    let store = store().await;
+    let day = at(DAY);
+    let later = at("2024-06-01T00:00:00Z");
+    for scope in JourneyType::ALL {
+        let base = if scope == Short { 100 } else { 200 };
+        let extra = usize::from(scope == Short);
+        store.import(scope, &driver("HIS", "H", None).truncated, day, 9, row(1, 2)).await;
+        store.requests.take();
+
+        let new = application(base, 1, scope, &driver("DUP", "A1", Some('a')), day);
+        let sharing = driver("DUP", "A3", Some('b'));
+        let table = [
+            // what, number, by, driver, date, blocker, requests beyond the journey's
+            ("a new driver", base, 1, new.identity.clone(), day, None, 1),
+            ("the very same application again", base, 1, new.identity.clone(), day, None, 1),
+            ("the same licence", base + 1, 2, driver("MAR", "A1", Some('c')), day, Some(duplicate(&new)), 1),
+            ("the same identity key", base + 2, 2, driver("MAR", "A2", Some('a')), day, Some(duplicate(&new)), 1),
+            ("the same truncated identity", base + 3, 2, driver("DUP", "A2", None), day, Some(duplicate(&new)), 1),
+            ("history", base + 4, 2, driver("HIS", "A2", Some('d')), day, Some(history(DAY, 9)), 1),
+            ("a truncated identity shared with an earlier keyed driver", base + 5, 1, sharing, later, None, 1),
+            (
+                // An update cannot take the greater of two dates: the rare case takes a second transaction.
+                "a truncated identity shared with a later keyed driver",
+                base + 6,
+                1,
+                driver("DUP", "A4", Some('e')),
+                day,
+                None,
+                2,
+            ),
+            (
+                "the licence of an older one there",
+                base + 7,
+                1,
+                driver("DUP", "A1", Some('f')),
+                day,
+                Some(duplicate(&new)),
+                1,
+            ),
+        ];
+        for (what, number, by, identity, datetime, blocker, requests) in table {
+            let mut asked = application(number, by, scope, &identity, datetime);
+            let mut read = None;
+            if scope == Short {
+                let id = format!("trip-{number}");
+                put(&store, &journey(by, &id, datetime), &version(1, 1)).await;
+                store.requests.take();
+                read = find(&store, by, &id).await;
+                asked = using(asked, read.as_ref().unwrap());
+            }
+            // Asked for again, the first one's journey is found used: by itself.
+            let expected = blocker.map_or(Registration::Registered, Registration::Blocked);
+            assert_eq!(store.register(&asked, read.as_ref()).await, expected, "{scope}: {what}");
+            assert_eq!(store.requests.take(), requests + extra, "{scope}: {what}");
+        }
+
+        for (identity, blocker) in [
+            (driver("NEW", "N", Some('9')), None),
+            (driver("MAR", "A1", None), Some(duplicate(&new))),
+            (driver("HIS", "N", Some('9')), Some(history(DAY, 9))),
+        ] {
+            assert_eq!(store.blocker(scope, &identity, day, 1).await, blocker);
+            assert_eq!(store.requests.take(), 1, "simulate");
+        }
+        store.applications.find(new.uuid).await.unwrap().unwrap();
+        assert_eq!(store.requests.take(), 1, "find");
+    }
+
+    // What only short applications can meet.
+    let used = find(&store, 1, "trip-100").await.unwrap();
+    let other = using(application(110, 1, Short, &driver("ZOE", "Z", None), day), &used);
+    let stale = StoredJourney { used: None, version: version(0, 1), ..find(&store, 2, "trip-101").await.unwrap() };
+    let changed = using(application(111, 2, Short, &driver("ZOE", "Z", None), day), &stale);
+    store.requests.take();
+    for (asked, read, what) in [(&other, &used, "journey used"), (&changed, &stale, "journey changed")] {
+        find(&store, read.journey.operator.get(), read.journey.operator_journey_id.as_str()).await;
+        let said = store.register(asked, Some(read)).await;
+        assert!(matches!(said, Registration::JourneyUsed(_) | Registration::JourneyChanged(_)), "{what}: {said:?}");
+        assert_eq!(store.requests.take(), 2, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn requests_of_an_imported_row() {
+    let store = store().await;
+    let identity = truncated("TO ", "+2626920102");
+    for (what, datetime, by, source, outcome, requests) in [
+        ("a new driver", "2024-01-01T00:00:00Z", 1, row(1, 2), imported(false), 1),
+        ("the same row again", "2024-01-01T00:00:00Z", 1, row(1, 2), imported(false), 1),
+        ("its copy on another line", "2024-01-01T00:00:00Z", 1, row(1, 3), HistoryOutcome::AlreadyKnown, 1),
+        ("its copy in another file", "2024-01-01T00:00:00Z", 1, row(2, 2), HistoryOutcome::AlreadyKnown, 1),
+        ("the same date of another operator", "2024-01-01T00:00:00Z", 2, row(3, 2), imported(false), 1),
+        ("a later date", "2024-01-01T00:00:00.001Z", 1, row(1, 4), imported(false), 1),
+        // An update cannot take the greater of two dates: the rare case takes a second request.
+        ("an earlier date", "2023-01-01T00:00:00Z", 1, row(1, 5), imported(false), 2),
+        ("the earlier date again", "2023-01-01T00:00:00Z", 1, row(1, 5), imported(false), 1),
+        ("the earlier date in another file", "2023-01-01T00:00:00Z", 1, row(2, 5), HistoryOutcome::AlreadyKnown, 1),
+    ] {
+        store.requests.take();
+        assert_eq!(store.import(Short, &identity, at(datetime), by, source).await, outcome, "{what}");
+        assert_eq!(store.requests.take(), requests, "{what}");
+    }
+    let blocker = store.blocker(Short, &driver("TO ", "A", None), at(DAY), 1).await;
+    assert_eq!(blocker, None, "another phone");
+    let there = Identity { truncated: identity, driving_license: None, identity_key: None };
+    assert_eq!(store.blocker(Short, &there, at(DAY), 1).await, Some(history("2024-01-01T00:00:00.001Z", 1)));
+}
+
+/// An item that is not what this store writes is reported, not asked about for ever.
+#[tokio::test]
+async fn a_corrupt_claim_item_ends_an_import() {
+    let store = store().await;
+    let identity = truncated("DUP", "+336010203");
+    let pk = AttributeValue::S(
+        claim_keys_of(Short, &Identity { truncated: identity.clone(), driving_license: None, identity_key: None })[0]
+            .clone(),
+    );
+    let put = store.db.put_item().table_name(&store.tables.claims);
+    put.item("pk", pk).item("sp", AttributeValue::S("2024".to_owned())).send().await.unwrap();
+    let row = HistoryApplication {
+        journey_type: Short,
+        identity: &identity,
+        datetime: at(DAY),
+        operator: operator(1),
+        source: row(1, 2),
+    };
+    let rules = Rules::default();
+    let said =
+        tokio::time::timeout(std::time::Duration::from_secs(10), store.claims.import_history(&row, &rules, soon()));
+    assert!(matches!(said.await, Ok(Err(StoreError::Corrupt { table: "claims", .. }))));
+}
+
+/// The size of an item as DynamoDB documents it: names and values in UTF-8, a number one byte for two digits and one
+/// more, a list or map three bytes and one for each element.
+fn size(item: &Item) -> usize {
+    fn value(of: &AttributeValue) -> usize {
+        match of {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(digits) => digits.trim_start_matches('-').len().div_ceil(2) + 1,
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::L(list) => 3 + list.iter().map(|element| 1 + value(element)).sum::<usize>(),
+            AttributeValue::M(map) => {
+                3 + map.iter().map(|(name, element)| name.len() + 1 + value(element)).sum::<usize>()
+            }
+            other => panic!("the store writes no {other:?}"),
+        }
+    }
+    item.iter().map(|(name, of)| name.len() + value(of)).sum()
+}
+
+/// One write unit is one kilobyte, two in a transaction: an item within its first kilobyte costs two units.
+#[tokio::test]
+async fn items_and_sizes_of_a_registration() {
+    let foreign = format!("99-{}", "F".repeat(61));
+    let (uuid_like, longest) = ("0f9c3b1e-5d1f-4c1a-9a55-0d1b7e2f6a10:7", "j".repeat(255));
+    for (scope, license, key, trip, signature, items, kilobyte) in [
+        (Long, "051227308989", None, None, 64, 3, true),
+        (Long, "051227308989", Some('a'), None, 64, 4, true),
+        (Long, &*foreign, Some('a'), None, 64, 4, true),
+        (Short, "051227308989", Some('a'), Some(uuid_like), 64, 5, true),
+        (Short, &*foreign, Some('a'), Some(uuid_like), 64, 5, true),
+        (Short, "051227308989", Some('a'), Some(&*longest), 64, 5, true),
+        // RS512 under a key of 2048 bits.
+        (Short, "051227308989", Some('a'), Some(uuid_like), 256, 5, true),
+        // The longest of everything does not fit: such an application costs four units instead of two for its own item.
+        (Short, &*foreign, Some('a'), Some(&*longest), 64, 5, false),
+    ] {
+        let store = store().await;
+        let asked = application(7, 4_000_000_000, scope, &driver("DUP", license, key), at(DAY));
+        let read = match trip {
+            Some(id) => {
+                put(&store, &journey(4_000_000_000, id, at(DAY)), &version(1, 1)).await;
+                find(&store, 4_000_000_000, id).await
+            }
+            None => None,
+        };
+        let mut asked = read.iter().fold(asked, using);
+        asked.token = proof(&asked, signature);
+        assert_eq!(store.register(&asked, read.as_ref()).await, Registration::Registered);
+        let written = store.written().await;
+        assert_eq!(written.iter().map(HashMap::len).sum::<usize>(), items);
+        let largest = written.each_ref().map(|table| table.values().map(size).max().unwrap_or(0));
+        assert_eq!(largest.iter().all(|size| *size <= 1024), kilobyte, "{largest:?}");
+        assert!(largest.iter().all(|size| *size <= 2048), "{largest:?}");
+        assert_eq!(store.applications.find(asked.uuid).await.unwrap().unwrap(), asked);
+        let (license, trip, token) = (license.len(), trip.map_or(0, str::len), asked.token.len());
+        println!("{scope}, characters of licence {license}, journey {trip}, token {token}: {largest:?} bytes at most");
+    }
+
+    let store = store().await;
+    store.import(Short, &truncated("DUP", "+336010203123"), at(DAY), 4_000_000_000, row(255, 3_150_000)).await;
+    let row = size(store.scan(&store.tables.claims).await.values().next().unwrap());
+    println!("an imported row: {row}");
+    assert!(row <= 1024);
+}
+
+fn claim_keys_of(scope: JourneyType, identity: &Identity) -> Vec<String> {
+    support::claim_keys().claims(scope, identity).into_iter().map(|claim| claim.key).collect()
+}
+
+fn records(item: &Item, prefix: &str) -> usize {
+    item.keys().filter(|name| name.starts_with(prefix)).count()
+}
+
+#[tokio::test]
+async fn an_application_has_all_its_claims_and_keys_hold_no_personal_data() {
+    for scope in JourneyType::ALL {
+        for key in [None, Some('a')] {
+            let store = store().await;
+            let mut asked = application(7, 1, scope, &driver("DUP", "051227308989", key), at(DAY));
+            asked.token = proof(&asked, 64);
+            assert_eq!(store.register(&asked, None).await, Registration::Registered);
+            assert_eq!(store.applications.find(asked.uuid).await.unwrap().unwrap(), asked);
+            assert_eq!(store.applications.find(uuid(8)).await.unwrap(), None);
+
+            let claims = store.scan(&store.tables.claims).await;
+            let mut expected = claim_keys_of(scope, &asked.identity);
+            let mut keys: Vec<_> = claims.keys().cloned().collect();
+            assert_eq!(keys.len(), 2 + usize::from(key.is_some()));
+            expected.sort();
+            keys.sort();
+            assert_eq!(keys, expected);
+            for item in claims.values() {
+                assert!(item.contains_key(&format!("a#{}", asked.uuid)));
+                assert_eq!(records(item, "a#"), 1);
+            }
+
+            // Neither in a key nor in any value of a claim.
+            let claims = format!("{claims:?}");
+            let bytes = format!("{:?}", [0xaa; 32]);
+            for personal in ["DUP", "36010203", "051227308989", "aaaaaaaa", bytes.trim_matches(['[', ']'])] {
+                assert!(!claims.contains(personal), "{personal}");
+            }
+            let applications = store.scan(&store.tables.applications).await;
+            assert_eq!(applications.keys().collect::<Vec<_>>(), [&asked.uuid.to_string()]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_again_changes_nothing() {
+    let store = store().await;
+    let first = application(1, 1, Long, &driver("DUP", "A1", Some('a')), at(DAY));
+    let later = application(2, 1, Long, &driver("DUP", "A2", Some('b')), at("2024-05-01T00:00:00Z"));
+    let between = application(3, 1, Long, &driver("DUP", "A3", Some('c')), at("2024-04-01T00:00:00Z"));
+    let keyless = application(4, 1, Long, &driver("MAR", "A4", None), at(DAY));
+    put(&store, &journey(1, "trip", at(DAY)), &version(1, 1)).await;
+    let read = find(&store, 1, "trip").await.unwrap();
+    let short = using(application(5, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY)), &read);
+    let all = [(&first, None), (&later, None), (&between, None), (&keyless, None), (&short, Some(&read))];
+    for (asked, read) in all {
+        assert_eq!(store.register(asked, read).await, Registration::Registered);
+    }
+    let before = store.written().await;
+    for (asked, read) in all {
+        assert_eq!(store.register(asked, read).await, Registration::Registered);
+    }
+    assert_eq!(store.written().await, before);
+
+    // A name that is taken is not overwritten, whoever asks; what it means is not this call's to say.
+    let stolen = application(1, 2, Long, &driver("ZOE", "Z", Some('d')), at(DAY));
+    let cutoffs = Rules::default().cutoffs(Long, stolen.datetime);
+    let said = store.claims.register(&stolen, &cutoffs, None, soon()).await;
+    assert!(matches!(said, Err(StoreError::Request { .. })), "{said:?}");
+    assert_eq!(store.written().await, before);
+}
+
+/// One row, sent again after everything that may have happened in between.
+#[tokio::test]
+async fn a_row_again_gets_the_same_answer() {
+    let store = store().await;
+    let identity = driver("DUP", "A1", None);
+    let old = ("2019-06-01T00:00:00Z", row(1, 2), imported(false));
+    let late = ("2024-02-01T00:00:00Z", row(2, 2), imported(true));
+    let copy = ("2024-02-01T00:00:00Z", row(3, 2), HistoryOutcome::AlreadyKnown);
+    let again = async |rows: &[(&str, RowSource, HistoryOutcome)]| {
+        for (datetime, source, outcome) in rows {
+            for _ in 0..2 {
+                assert_eq!(store.import(Short, &identity.truncated, at(datetime), 1, *source).await, *outcome);
+            }
+        }
+    };
+    again(&[old]).await;
+    let granted = application(1, 2, Short, &identity, at(DAY));
+    assert_eq!(store.register(&granted, None).await, Registration::Registered);
+    again(&[old, late]).await;
+    again(&[copy, late, old]).await;
+    store.import(Short, &identity.truncated, at("2024-05-01T00:00:00Z"), 2, row(4, 2)).await;
+    let refused = application(2, 3, Short, &identity, at("2024-06-01T00:00:00Z"));
+    assert_eq!(store.register(&refused, None).await, Registration::Blocked(history("2024-05-01T00:00:00Z", 2)));
+    again(&[late, copy, old]).await;
+    let item = &store.scan(&store.tables.claims).await[&claim_keys_of(Short, &identity)[0]];
+    assert_eq!((records(item, "h#"), records(item, "a#")), (3, 1));
+}
+
+#[tokio::test]
+async fn a_journey_that_changed_after_it_was_read_is_not_used() {
+    let store = store().await;
+    let trip = journey(1, "trip", at(DAY));
+    put(&store, &trip, &version(1, 1)).await;
+    let read = find(&store, 1, "trip").await.unwrap();
+    assert_eq!(read, StoredJourney { journey: trip.clone(), version: version(1, 1), used: None });
+    let cancelled = Journey { status: JourneyStatus::Canceled, driver_identity_key: None, ..trip };
+    put(&store, &cancelled, &version(2, 1)).await;
+    let before = store.written().await;
+    let asked = using(application(1, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY)), &read);
+    let now = StoredJourney { journey: cancelled, version: version(2, 1), used: None };
+    assert_eq!(store.register(&asked, Some(&read)).await, Registration::JourneyChanged(Box::new(now.clone())));
+    assert_eq!(store.written().await, before);
+
+    let asked = using(asked, &now);
+    assert_eq!(store.register(&asked, Some(&now)).await, Registration::Registered);
+    assert_eq!(store.applications.find(asked.uuid).await.unwrap(), Some(asked));
+}
+
+#[tokio::test]
+async fn a_used_journey_names_its_application_unless_a_person_is_in_the_way() {
+    let store = store().await;
+    put(&store, &journey(1, "trip", at(DAY)), &version(1, 1)).await;
+    let read = find(&store, 1, "trip").await.unwrap();
+    let first = using(application(1, 1, Short, &driver("DUP", "A1", None), at(DAY)), &read);
+    assert_eq!(store.register(&first, Some(&read)).await, Registration::Registered);
+    let used = find(&store, 1, "trip").await.unwrap();
+    assert_eq!(used.used.unwrap().by, first.uuid);
+    assert_eq!(used.used.unwrap().datetime, first.datetime);
+    store.import(Short, &driver("HIS", "H", None).truncated, at("2024-01-01T00:00:00Z"), 2, row(1, 2)).await;
+    // A later line does not free it.
+    put(&store, &journey(1, "trip", at(DAY)), &version(2, 1)).await;
+    let corrected = find(&store, 1, "trip").await.unwrap();
+    assert_eq!(corrected.used, used.used);
+
+    let before = store.written().await;
+    for (what, identity, expected) in [
+        ("another driver", driver("MAR", "A2", None), Registration::JourneyUsed(duplicate(&first))),
+        ("the same driver", driver("MAR", "A1", None), Registration::Blocked(duplicate(&first))),
+        ("history", driver("HIS", "A3", None), Registration::Blocked(history("2024-01-01T00:00:00Z", 2))),
+    ] {
+        // Whether it was read before it was used, after that, or after its correction.
+        for read in [&read, &used, &corrected] {
+            let asked = using(application(2, 1, Short, &identity, at(DAY)), read);
+            assert_eq!(store.register(&asked, Some(read)).await, expected, "{what}");
+        }
+    }
+    assert_eq!(store.written().await, before);
+}
+
+#[tokio::test]
+async fn a_journey_is_what_its_latest_line_says() {
+    let store = store().await;
+    let line = |status, metres| Journey { status, distance_metres: metres, ..journey(1, "trip", at(DAY)) };
+    put(&store, &line(JourneyStatus::Pending, 1), &version(5, 5)).await;
+    let read = find(&store, 1, "trip").await.unwrap();
+    let user = using(application(1, 1, Short, &driver("DUP", "A1", None), at(DAY)), &read);
+    assert_eq!(store.register(&user, Some(&read)).await, Registration::Registered);
+
+    use JourneyOutcome::{AlreadyKnown, Imported};
+    let by = Some(user.uuid);
+    for (what, version, outcome, kept) in [
+        ("the same line again", version(5, 5), (Imported, by), 1),
+        ("an earlier line of the same file", version(5, 4), (Imported, None), 1),
+        ("an older file", version(4, 9), (AlreadyKnown, None), 1),
+        ("a later line of the same file", version(5, 6), (Imported, by), 6),
+        ("a newer file", version(6, 1), (Imported, by), 7),
+        ("that older file again", version(5, 6), (AlreadyKnown, None), 7),
+    ] {
+        let metres = if kept == 1 { 99 } else { kept };
+        assert_eq!(put(&store, &line(JourneyStatus::Ok, metres), &version).await, outcome, "{what}");
+        let now = find(&store, 1, "trip").await.unwrap();
+        assert_eq!(now.journey.distance_metres, kept, "{what}");
+        assert_eq!(now.used.unwrap().by, user.uuid, "{what}");
+    }
+    assert!(find(&store, 1, "trip").await.unwrap().journey.driver_identity_key.is_some());
+    let keyless = Journey { driver_identity_key: None, ..journey(1, "trip", at(DAY)) };
+    put(&store, &keyless, &version(7, 1)).await;
+    assert_eq!(find(&store, 1, "trip").await.unwrap().journey, keyless);
+}
+
+#[tokio::test]
+async fn an_application_follows_its_journey() {
+    let store = store().await;
+    put(&store, &journey(1, "trip", at(DAY)), &version(5, 5)).await;
+    let read = find(&store, 1, "trip").await.unwrap();
+    let short = using(application(1, 1, Short, &driver("DUP", "A1", None), at(DAY)), &read);
+    let long = application(2, 1, Long, &driver("DUP", "A1", None), at(DAY));
+    assert_eq!(store.register(&short, Some(&read)).await, Registration::Registered);
+    assert_eq!(store.register(&long, None).await, Registration::Registered);
+    use JourneyStatus::{Canceled, FraudError, Ok};
+    for (what, number, version, status, expected) in [
+        ("an older line", 1, version(5, 4), Canceled, JourneyStatus::Pending),
+        ("a later line", 1, version(5, 6), Ok, Ok),
+        ("a newer file", 1, version(6, 1), FraudError, FraudError),
+        ("the same line again", 1, version(6, 1), FraudError, FraudError),
+        ("the older one again", 1, version(5, 6), Ok, FraudError),
+        ("an application without a journey", 2, version(9, 1), Canceled, FraudError),
+        ("an application that is gone", 3, version(9, 1), Canceled, FraudError),
+    ] {
+        store.applications.follow_journey(uuid(number), status, &version).await.unwrap();
+        let journey = store.applications.find(short.uuid).await.unwrap().unwrap().journey.unwrap();
+        assert_eq!(journey.status, expected, "{what}");
+    }
+    assert_eq!(store.applications.find(long.uuid).await.unwrap(), Some(long));
+    assert_eq!(store.applications.find(uuid(3)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_journey_is_its_operators_own() {
+    let store = store().await;
+    // Operators choose the names: one may look like another operator's key.
+    for (by, id) in [(1, "2#trip"), (1, "trip"), (12, "trip")] {
+        put(&store, &journey(by, id, at(DAY)), &version(1, 1)).await;
+    }
+    for (by, id, known) in [
+        (1, "trip", true),
+        (12, "trip", true),
+        (1, "2#trip", true),
+        (2, "trip", false),
+        (12, "#trip", false),
+        (1, "#trip", false),
+        (1, "TRIP", false),
+    ] {
+        let found = find(&store, by, id).await;
+        assert_eq!(found.is_some(), known, "{by} {id}");
+        if let Some(found) = found {
+            assert_eq!(found.journey, journey(by, id, at(DAY)));
+        }
+    }
+    let longest = "é🚗".repeat(127);
+    put(&store, &journey(1, &longest, at(DAY)), &version(1, 1)).await;
+    assert_eq!(find(&store, 1, &longest).await.unwrap().journey, journey(1, &longest, at(DAY)));
+}
+
+/// Runs `contenders` at once, as far as two cores let them, and returns what each was told.
+async fn at_once<F, T>(contenders: Vec<F>) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let start = Arc::new(Barrier::new(contenders.len()));
+    let mut running = JoinSet::new();
+    for contender in contenders {
+        let start = start.clone();
+        running.spawn(async move {
+            start.wait().await;
+            contender.await
+        });
+    }
+    running.join_all().await
+}
+
+fn asking(
+    store: &Store,
+    asked: Application,
+    read: Option<&StoredJourney>,
+) -> impl Future<Output = (Application, Registration)> + use<> {
+    let (store, read) = (store.clone(), read.cloned());
+    async move {
+        let said = store.register(&asked, read.as_ref()).await;
+        (asked, said)
+    }
+}
+
+/// Of those who asked, one was granted, and everybody else was told of that one.
+fn only_winner(said: Vec<(Application, Registration)>, lost: fn(Blocker) -> Registration) -> Application {
+    let (mut winners, losers): (Vec<_>, Vec<_>) =
+        said.into_iter().partition(|(_, said)| *said == Registration::Registered);
+    assert_eq!(winners.len(), 1);
+    let (winner, _) = winners.remove(0);
+    for (asked, said) in losers {
+        assert_eq!(said, lost(duplicate(&winner)), "{}", asked.uuid);
+    }
+    winner
+}
+
+/// 64 calls by 8 operators at once for each of 20 drivers, whichever of the three keys the applications share.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_driver_is_granted_once_whoever_asks_at_the_same_moment() {
+    type Shape = fn(u64, u64) -> (String, String, Option<String>);
+    let shapes: [(&str, Shape); 4] = [
+        ("all keys", |d, _| (format!("1{d:07}"), format!("A{d}"), Some(format!("{d:064x}")))),
+        ("the licence", |d, n| (format!("2{d:03}{n:04}"), format!("B{d}"), Some(format!("b{d:031x}{n:032x}")))),
+        ("the identity key", |d, n| (format!("3{d:03}{n:04}"), format!("C{d}X{n}"), Some(format!("c{d:063x}")))),
+        ("the truncated identity", |d, n| (format!("4{d:07}"), format!("D{d}X{n}"), None)),
+    ];
+    let store = store().await;
+    let (mut number, mut items) = (0, 0);
+    for (what, shape) in shapes {
+        for one in 0..20 {
+            let contenders = (0..64).map(|n| {
+                let (phone, license, key) = shape(one, n);
+                let identity = Identity {
+                    truncated: truncated("DUP", &format!("+33{phone}")),
+                    driving_license: Some(DrivingLicense::parse(&license).unwrap()),
+                    identity_key: key.map(|key| IdentityKey::parse(&key).unwrap()),
+                };
+                number += 1;
+                // A date of its own, by which the losers' answers tell the winner.
+                let date = Instant::from_millis(at(DAY).millis() + i64::try_from(n * 7 % 64).unwrap()).unwrap();
+                asking(&store, application(number, 1 + u32::try_from(n % 8).unwrap(), Long, &identity, date), None)
+            });
+            let said = at_once(contenders.collect()).await;
+            assert_eq!(said.len(), 64, "{what}");
+            let winner = only_winner(said, Registration::Blocked);
+            items += claim_keys_of(Long, &winner.identity).len();
+        }
+    }
+    let [claims, applications, _] = store.written().await;
+    assert_eq!((applications.len(), claims.len()), (80, items), "the losers left nothing behind");
+    assert!(claims.values().all(|item| records(item, "a#") == 1));
+}
+
+/// Either the row comes first and nobody is granted, or it comes second and says that it contradicts what was granted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_and_registrations_of_one_driver_race() {
+    let store = store().await;
+    for one in 0..60_u64 {
+        let blocking = one % 3 != 0;
+        let datetime = at(if blocking { "2024-02-01T00:00:00Z" } else { "2019-06-01T00:00:00Z" });
+        let identity = driver("DUP", &format!("A{one}"), None);
+        let identity = Identity { truncated: truncated("DUP", &format!("+336{one:07}")), ..identity };
+        let acknowledged = Arc::new(AtomicBool::new(false));
+        let asked = |n: u64| application(100 * one + n, 1 + n as u32, Short, &identity, at(DAY));
+        let registering = |n: u64| {
+            let (asking, acknowledged) = (asking(&store, asked(n), None), acknowledged.clone());
+            async move {
+                let too_late = acknowledged.load(Ordering::SeqCst);
+                let (_, said) = asking.await;
+                (said == Registration::Registered, too_late, None)
+            }
+        };
+        let importing = {
+            let (store, identity, acknowledged) = (store.clone(), identity.truncated.clone(), acknowledged.clone());
+            async move {
+                let outcome = store.import(Short, &identity, datetime, 9, row(1, one + 2)).await;
+                acknowledged.store(true, Ordering::SeqCst);
+                (false, false, Some(outcome))
+            }
+        };
+        let mut contenders: Vec<std::pin::Pin<Box<dyn Future<Output = _> + Send>>> = vec![Box::pin(importing)];
+        contenders.extend((1..=4).map(|n| Box::pin(registering(n)) as _));
+        contenders.rotate_left((one % 5) as usize);
+        let said = at_once(contenders).await;
+        let granted = said.iter().filter(|(granted, ..)| *granted).count();
+        let outcome = said.iter().find_map(|(.., outcome)| *outcome).unwrap();
+        if blocking {
+            assert!(granted <= 1);
+            assert!(!said.iter().any(|(granted, too_late, _)| *granted && *too_late), "granted against known history");
+        } else {
+            assert_eq!(granted, 1, "history too old to block");
+        }
+        assert_eq!(outcome, imported(blocking && granted == 1));
+        assert!(matches!(store.register(&asked(9), None).await, Registration::Blocked(_)), "after the acknowledgement");
+        let item = &store.scan(&store.tables.claims).await[&claim_keys_of(Short, &identity)[0]];
+        assert_eq!((records(item, "h#"), records(item, "a#")), (1, granted), "whichever came first");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_journey_is_used_once_whoever_asks_at_the_same_moment() {
+    let store = store().await;
+    for one in 0..20_u64 {
+        let id = format!("trip-{one}");
+        put(&store, &journey(1, &id, at(DAY)), &version(1, 1)).await;
+        let read = find(&store, 1, &id).await.unwrap();
+        let contenders = (0..8).map(|n| {
+            let identity = Identity {
+                truncated: truncated("DUP", &format!("+336{one:04}{n:04}")),
+                ..driver("DUP", &format!("A{one}X{n}"), None)
+            };
+            asking(&store, using(application(10 * one + n, 1, Short, &identity, at(DAY)), &read), Some(&read))
+        });
+        let winner = only_winner(at_once(contenders.collect()).await, Registration::JourneyUsed);
+        assert_eq!(find(&store, 1, &id).await.unwrap().used.unwrap().by, winner.uuid);
+    }
+    let [claims, applications, _] = store.written().await;
+    assert_eq!((applications.len(), claims.len()), (20, 40), "the losers left nothing behind");
+}
+
+/// The last moment at which an earlier application blocks, on each way to be the same person; a millisecond later it
+/// does not.
+#[tokio::test]
+async fn cooldowns_end() {
+    let truncated_only = [
+        (driver("DUP", "A1", None), driver("DUP", "A2", None)),
+        (driver("DUP", "A1", Some('a')), driver("DUP", "A2", None)),
+        (driver("DUP", "A1", None), driver("DUP", "A2", Some('a'))),
+    ];
+    let others = [
+        (driver("DUP", "A1", Some('a')), driver("MAR", "A1", Some('b'))),
+        (driver("DUP", "A1", Some('a')), driver("MAR", "A2", Some('a'))),
+    ];
+    for (scope, reason, earlier, last_blocked) in [
+        (Short, Reason::Duplicate, "2023-03-15T07:30:00.123Z", "2028-03-15T07:30:00.123Z"),
+        (Long, Reason::Duplicate, "2023-03-15T07:30:00.123Z", "2035-03-15T07:30:00.123Z"),
+        (Short, Reason::History, "2023-03-15T07:30:00.123Z", "2026-03-15T07:30:00.123Z"),
+        (Long, Reason::History, "2023-03-15T07:30:00.123Z", "2033-03-15T07:30:00.123Z"),
+        // 28 February counts back to 28 February, so a 29th blocks to the end of that day.
+        (Short, Reason::Duplicate, "2024-02-29T10:00:00Z", "2029-02-28T23:59:59.999Z"),
+        (Long, Reason::Duplicate, "2024-02-29T10:00:00Z", "2036-02-29T10:00:00Z"),
+        (Short, Reason::History, "2024-02-29T10:00:00Z", "2027-02-28T23:59:59.999Z"),
+        (Long, Reason::History, "2024-02-29T10:00:00Z", "2034-02-28T23:59:59.999Z"),
+    ] {
+        let pairs = truncated_only.iter().chain(others.iter().filter(|_| reason == Reason::Duplicate));
+        for (number, (one, other)) in pairs.enumerate() {
+            let store = store().await;
+            let first = application(1, 1, scope, one, at(earlier));
+            let blocker = match reason {
+                Reason::Duplicate => {
+                    assert_eq!(store.register(&first, None).await, Registration::Registered);
+                    duplicate(&first)
+                }
+                Reason::History => {
+                    store.import(scope, &one.truncated, at(earlier), 1, row(1, 2)).await;
+                    history(earlier, 1)
+                }
+            };
+            let what = format!("{scope} {reason:?} {earlier}, pair {number}");
+            // Dated before the earlier one, it is blocked as well.
+            for new in ["2023-01-01T00:00:00Z", earlier, last_blocked] {
+                assert_eq!(store.blocker(scope, other, at(new), 2).await, Some(blocker), "{what}");
+                let asked = application(2, 2, scope, other, at(new));
+                assert_eq!(store.register(&asked, None).await, Registration::Blocked(blocker), "{what}");
+            }
+            let free = Instant::from_millis(at(last_blocked).millis() + 1).unwrap();
+            assert_eq!(store.blocker(scope, other, free, 2).await, None, "{what}");
+            let asked = application(3, 2, scope, other, free);
+            assert_eq!(store.register(&asked, None).await, Registration::Registered, "{what}");
+            // And now blocks in its turn.
+            assert_eq!(store.blocker(scope, other, free, 2).await, Some(duplicate(&asked)), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn history_before_the_floor_never_blocks() {
+    for (scope, floor, new) in [
+        (Short, "2020-01-01T00:00:00+01:00", "2022-06-01T00:00:00Z"),
+        (Long, "2015-01-01T00:00:00+01:00", "2024-06-01T00:00:00Z"),
+    ] {
+        let store = store().await;
+        let driver = driver("DUP", "A1", None);
+        let before = Instant::from_millis(at(floor).millis() - 1).unwrap();
+        store.import(scope, &driver.truncated, before, 1, row(1, 2)).await;
+        assert_eq!(store.blocker(scope, &driver, at(new), 2).await, None, "{scope}");
+        let asked = application(1, 2, scope, &driver, at(new));
+        assert_eq!(store.register(&asked, None).await, Registration::Registered, "{scope}");
+        assert_eq!(store.import(scope, &driver.truncated, at(floor), 1, row(1, 3)).await, imported(true), "{scope}");
+        let other = Identity { driving_license: None, ..driver };
+        let blocker = store.blocker(scope, &other, Instant::from_millis(before.millis() - 1).unwrap(), 2).await;
+        assert_eq!(blocker, Some(duplicate(&asked)), "{scope}: dated later, it blocks");
+    }
+    let store = store().await;
+    let driver = driver("DUP", "A1", None);
+    store.import(Short, &driver.truncated, at("2020-01-01T00:00:00+01:00"), 1, row(1, 2)).await;
+    let asked = application(1, 2, Short, &driver, at("2022-06-01T00:00:00Z"));
+    let blocker = history("2020-01-01T00:00:00+01:00", 1);
+    assert_eq!(store.register(&asked, None).await, Registration::Blocked(blocker), "the floor itself blocks");
+}
+
+/// Two keyed drivers share a truncated identity. Whoever comes without a key must be met by the later of the two, in
+/// whichever order they were written.
+#[tokio::test]
+async fn the_later_of_two_keyed_drivers_is_remembered() {
+    let dates = [at("2024-06-01T00:00:00Z"), at("2023-02-01T00:00:00Z")];
+    for order in [[0, 1], [1, 0]] {
+        let store = store().await;
+        for (number, which) in order.into_iter().enumerate() {
+            let identity = driver("DUP", ["A0", "A1"][number], Some(['a', 'b'][number]));
+            let asked = application(number as u64, 1, Short, &identity, dates[which]);
+            assert_eq!(store.register(&asked, None).await, Registration::Registered);
+        }
+        // The earlier one's five years are over, the later one's are not.
+        let asked = application(9, 2, Short, &driver("DUP", "A9", None), at("2028-03-01T00:00:00Z"));
+        let said = store.register(&asked, None).await;
+        assert!(matches!(said, Registration::Blocked(by) if by.datetime == dates[0]), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn short_and_long_never_block_each_other() {
+    let store = store().await;
+    let (registered, remembered) = (driver("DUP", "A1", Some('a')), driver("MAR", "A2", None));
+    for (number, scope) in (1..).zip(JourneyType::ALL) {
+        let other = if scope == Short { Long } else { Short };
+        store.import(scope, &remembered.truncated, at(DAY), 1, row(number, 2)).await;
+        assert_eq!(store.blocker(other, &remembered, at(DAY), 1).await, (scope == Long).then(|| history(DAY, 1)));
+        let asked = application(number.into(), 1, scope, &registered, at(DAY));
+        assert_eq!(store.register(&asked, None).await, Registration::Registered, "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_begins_once_and_ends() {
+    let store = store().await;
+    let record = |file: &str, operator| ImportRecord {
+        id: ImportId::of_object("bucket", file, "1"),
+        operator,
+        key: file.to_owned(),
+        started_at: at(DAY),
+    };
+    let [one, other, registry] =
+        [record("one", Some(operator(1))), record("other", Some(operator(1))), record("journeys", None)];
+    for (import, outcome) in
+        [(&one, FileOutcome::Completed), (&other, FileOutcome::Failed), (&registry, FileOutcome::Completed)]
+    {
+        assert_eq!(store.imports.begin(import).await, Ok(Begun::New));
+        let begun = store.scan(&store.tables.imports).await[&import.id.to_string()].clone();
+        let again = ImportRecord { started_at: at("2025-01-01T00:00:00Z"), ..import.clone() };
+        assert_eq!(store.imports.begin(&again).await, Ok(Begun::Again));
+        assert_eq!(store.scan(&store.tables.imports).await[&import.id.to_string()], begun, "the first one counts");
+        for _ in 0..2 {
+            let report = HashMap::from([("read", 3)]);
+            store.imports.end(import, outcome, at(DAY), &report).await.unwrap();
+            assert_eq!(store.imports.begin(import).await, Ok(Begun::Ended(outcome)));
+        }
+        let ended = store.scan(&store.tables.imports).await[&import.id.to_string()].clone();
+        assert_eq!(ended["report"].as_m().unwrap()["read"], AttributeValue::N("3".to_owned()));
+        assert_eq!((&ended["started_at"], &ended["key"]), (&begun["started_at"], &begun["key"]));
+    }
+    store.requests.take();
+    store.imports.begin(&one).await.unwrap();
+    assert_eq!(store.requests.take(), 1);
+    assert_eq!(store.scan(&store.tables.imports).await.len(), 3);
+}
+
+#[tokio::test]
+async fn operators_are_found_as_they_were_last_put() {
+    let store = store().await;
+    let put = |id, name: &str, suspended| Operator {
+        id: operator(id),
+        name: name.to_owned(),
+        siret: Siret::parse("12345678901234").unwrap(),
+        suspended,
+    };
+    for known in [put(1, "Covoit'Été", false), put(u32::MAX, "", true), put(1, "Renamed", true), put(1, "Back", false)]
+    {
+        store.operators.put(&known).await.unwrap();
+        assert_eq!(store.operators.find(known.id).await, Ok(Some(known)));
+    }
+    assert_eq!(store.operators.find(operator(2)).await, Ok(None));
+}
