@@ -67,7 +67,13 @@ impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
         self.senders.clear();
         let mut tallies = Vec::with_capacity(LANES);
         while let Some(ended) = self.workers.join_next().await {
-            tallies.push(ended.map_err(|_| ImportError::Impossible("a row panicked"))??);
+            match ended.unwrap_or(Err(ImportError::Impossible("a row panicked"))) {
+                Ok(tally) => tallies.push(tally),
+                Err(error) => {
+                    self.workers.shutdown().await;
+                    return Err(error);
+                }
+            }
         }
         Ok(tallies)
     }

@@ -10,8 +10,9 @@ use serde::Serialize;
 use crate::ImportError;
 use crate::event::{File, Owner};
 
-/// The least that S3 takes as a part of an upload, but for the last.
-const PART: usize = 5 * 1024 * 1024;
+/// How much of the rejected rows is held back: what stays below it is one object put in one go, what does not goes out
+/// in parts of this size. S3 takes no part below 5 MiB, but for the last.
+const PART: usize = 8 * 1024 * 1024;
 
 /// The report on one file, as the operator gets it.
 #[derive(Clone, Debug, Serialize)]

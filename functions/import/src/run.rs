@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use cee_eligibility::Instant;
 use cee_history::{Counts, Line, Reader};
 use cee_registry::{Begun, Deadline, FileOutcome, ImportRecord};
@@ -79,7 +80,7 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, deadline: Deadline) 
         Owner::Operator(operator) => Some(operator),
         Owner::Registry => None,
     };
-    let record = ImportRecord { id: file.id, operator, key: file.key.clone(), started_at: inner.clock.now() };
+    let mut record = ImportRecord { id: file.id, operator, key: file.key.clone(), started_at: inner.clock.now() };
     let operator_id = operator.map(cee_eligibility::OperatorId::get);
     match inner.imports.begin(&record).await? {
         Begun::Ended(_) => {
@@ -87,7 +88,11 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, deadline: Deadline) 
             return Ok(());
         }
         Begun::New => tracing::info!(import_id = %file.id, operator_id, "an import begins"),
-        Begun::Again => tracing::info!(import_id = %file.id, operator_id, "an import is taken up again"),
+        Begun::Again => {
+            // A row that lay in the future then is refused now as well: the same file gets the same report.
+            record.started_at = inner.imports.begun_at(&record).await?;
+            tracing::info!(import_id = %file.id, operator_id, "an import is taken up again");
+        }
     }
     let (outcome, error, rows) = match read(inner, file, record.started_at, deadline).await? {
         Read::Completed(rows) => (FileOutcome::Completed, None, rows),
@@ -167,7 +172,7 @@ async fn open(inner: &Inner, file: &File) -> Result<Option<GetObjectOutput>, Imp
     let get = inner.s3.get_object().bucket(&inner.bucket).key(&file.key).set_version_id(file.version.clone());
     match get.send().await {
         Ok(object) => Ok(Some(object)),
-        Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => Ok(None),
+        Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => Ok(None),
         Err(error) => Err(s3_error("GetObject")(error)),
     }
 }

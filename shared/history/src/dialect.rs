@@ -24,7 +24,7 @@ pub enum FileError {
     #[error("is an Excel workbook, not a CSV file: open it and export it as \"CSV UTF-8\"")]
     Workbook,
     /// Compressed.
-    #[error("is compressed (gzip): name it .csv.gz, or send it uncompressed")]
+    #[error("is compressed (gzip): send it uncompressed")]
     Gzip,
     /// Control characters where the header should be.
     #[error("is not a text file: it begins with control characters. Export it as \"CSV UTF-8\"")]

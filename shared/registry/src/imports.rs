@@ -60,6 +60,16 @@ pub struct ImportRecord {
     pub started_at: Instant,
 }
 
+impl ImportRecord {
+    /// The primary key of its item.
+    fn item_key(&self) -> Item {
+        Item::from([
+            ("operator_id".to_owned(), AttributeValue::N(self.operator.map_or(0, OperatorId::get).to_string())),
+            ("import_id".to_owned(), AttributeValue::S(self.id.to_string())),
+        ])
+    }
+}
+
 /// How a file ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileOutcome {
@@ -159,6 +169,26 @@ impl Imports {
         }
     }
 
+    /// When an import was begun, by whoever began it first: what is done again must not depend on when.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer, or nobody has begun it.
+    pub async fn begun_at(&self, import: &ImportRecord) -> Result<Instant, StoreError> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(import.item_key()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| StoreError::request("GetItem", &error))?;
+        let item = answer.item.ok_or(corrupt("an import that nobody has begun"))?;
+        let stored: Stored = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
+            .map_err(|_| corrupt("a missing or mistyped attribute"))?;
+        Instant::from_millis(stored.started_at).ok_or(corrupt("started_at"))
+    }
+
     /// Notes how an import ended, and its report.
     ///
     /// # Errors
@@ -172,14 +202,10 @@ impl Imports {
     ) -> Result<(), StoreError> {
         let report: AttributeValue =
             serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(report).map_err(|_| corrupt("a report"))?;
-        let key = Item::from([
-            ("operator_id".to_owned(), AttributeValue::N(import.operator.map_or(0, OperatorId::get).to_string())),
-            ("import_id".to_owned(), AttributeValue::S(import.id.to_string())),
-        ]);
         self.db
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key))
+            .set_key(Some(import.item_key()))
             .update_expression("SET #state = :state, ended_at = :ended_at, report = :report")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":state", AttributeValue::S(outcome.as_str().to_owned()))
