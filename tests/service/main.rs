@@ -11,6 +11,7 @@ mod applications;
 mod binaries;
 mod cli;
 mod crash;
+mod history;
 mod privacy;
 mod race;
 mod readme;

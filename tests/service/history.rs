@@ -1,0 +1,282 @@
+//! History files as operators' staff make them: ten thousand rows, fifty of them bad, from a spreadsheet.
+
+use std::collections::BTreeMap;
+
+use cee_local::stack::tables;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{NOW, World, at, world, world_with};
+
+const ROWS: usize = 10_000;
+
+/// Kinds of bad row: the cells of a row whose phone is given, and the column that is at fault.
+const BAD: [(&str, &str); 10] = [
+    ("medium;DUP;{phone};2021-02-15", "journey_type"),
+    (";DUP;{phone};2021-02-15", "journey_type"),
+    ("short;Noël;{phone};2021-02-15", "last_name_trunc"),
+    ("short;D4P;{phone};2021-02-15", "last_name_trunc"),
+    ("long;DUP;3,36E+08;2021-02-15", "phone_trunc"),
+    ("long;DUP;+33;2021-02-15", "phone_trunc"),
+    ("long;DUP;{phone};2021-02-30", "datetime"),
+    ("long;DUP;{phone};2031-01-01", "datetime"),
+    ("long;DUP;{phone}", "datetime"),
+    ("\"short;DUP;{phone};2021-02-15", ""),
+];
+
+fn phone(row: usize) -> String {
+    format!("+336{row:07}")
+}
+
+/// Line and expected column of each bad row, and the file: BOM, semicolons, CRLF, quotes.
+fn spreadsheet() -> (BTreeMap<usize, &'static str>, Vec<u8>) {
+    let mut bad = BTreeMap::new();
+    let mut file = "\u{feff}last_name_trunc;Journey_Type;\"phone_trunc\";DATETIME\r\n"
+        .replace("last_name_trunc;Journey_Type", "Journey_Type;last_name_trunc");
+    for row in 0..ROWS {
+        let line = row + 2;
+        if row % 200 == 137 {
+            let (cells, column) = BAD[row / 200 % BAD.len()];
+            bad.insert(line, column);
+            file.push_str(&cells.replace("{phone}", &phone(row)));
+        } else {
+            let journey_type = if row % 2 == 0 { "short" } else { "long" };
+            let date = ["2022-03-04", "04/03/2022", "2022-03-04T00:00:00+01:00"][row % 3];
+            let quote = if row % 5 == 0 { "\"" } else { "" };
+            file.push_str(&format!("{journey_type};{quote}DUP{quote};{quote}{}{quote};{date}", phone(row)));
+        }
+        file.push_str("\r\n");
+    }
+    (bad, file.into_bytes())
+}
+
+impl World {
+    async fn object(&self, key: &str) -> Vec<u8> {
+        let object = self.aws.s3().get_object().bucket("cee-local").key(key).send().await.unwrap();
+        object.body.collect().await.unwrap().to_vec()
+    }
+
+    /// All reports under a prefix, by the key of their file.
+    async fn reports(&self, prefix: &str) -> BTreeMap<String, Value> {
+        let listed = self.aws.s3().list_objects_v2().bucket("cee-local").prefix(prefix).send().await.unwrap();
+        let mut reports = BTreeMap::new();
+        for key in listed.contents().iter().map(|object| object.key().unwrap()).filter(|key| key.ends_with(".json")) {
+            let report: Value = serde_json::from_slice(&self.object(key).await).unwrap();
+            reports.insert(report["key"].as_str().unwrap().to_owned(), report);
+        }
+        reports
+    }
+}
+
+fn counts(report: &Value) -> [u64; 4] {
+    ["read", "imported", "already_known", "rejected"].map(|name| report[name].as_u64().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_rows_from_a_spreadsheet() {
+    let world = world().await;
+    let (bad, file) = spreadsheet();
+    assert_eq!(bad.len(), 50);
+    world.upload("imports/1/mes conducteurs été + hiver.csv", file.clone()).await;
+
+    let reports = world.reports("reports/1/").await;
+    let report = &reports["imports/1/mes conducteurs été + hiver.csv"];
+    assert_eq!(counts(report), [10_000, 9_950, 0, 50], "{report}");
+    assert_eq!((&report["state"], &report["operator_id"]), (&json!("completed"), &json!(1)));
+    assert_eq!(report["bytes"].as_u64(), Some(file.len() as u64));
+    let sha256: String = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &file)
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(report["sha256"], sha256);
+
+    let rejected = String::from_utf8(world.object(report["rejected_rows"].as_str().unwrap()).await).unwrap();
+    let mut lines = rejected.lines();
+    assert_eq!(lines.next(), Some("\u{feff}Journey_Type;last_name_trunc;\"phone_trunc\";DATETIME;line;column;reason"));
+    let mut told = BTreeMap::new();
+    for line in lines {
+        // Only the reason, which comes last, may hold a separator, and then it is quoted; a row with a broken quote is
+        // quoted anew as a whole.
+        let found = bad.keys().find(|number| line.contains(&format!(";{number};"))).expect("a bad line's number");
+        let (row, rest) = line.split_once(&format!(";{found};")).unwrap();
+        let (column, reason) = rest.split_once(';').unwrap();
+        assert!(reason.len() > 10, "{line}");
+        if !bad[found].is_empty() {
+            assert!(
+                file.windows(row.trim_end_matches(';').len()).any(|w| w == row.trim_end_matches(';').as_bytes()),
+                "{row}"
+            );
+        }
+        assert!(told.insert(*found, column.to_owned()).is_none(), "line {found} twice");
+    }
+    for (line, column) in &bad {
+        assert!(column.is_empty() || told[line] == *column, "line {line}: {} and not {column}", told[line]);
+    }
+    assert_eq!(told.len(), bad.len());
+
+    // Its drivers are blocked, on any platform; those of rejected rows are not.
+    let token = world.token(2);
+    for row in (0..ROWS).step_by(53).chain([137, ROWS - 1]) {
+        let journey_type = if row % 2 == 0 { "short" } else { "long" };
+        let body = json!({"journey_type": journey_type, "last_name_trunc": "DUP", "phone_trunc": phone(row)});
+        let answer = world.api.simulate(&token, &body).await;
+        if bad.contains_key(&(row + 2)) {
+            assert_eq!(answer.status, StatusCode::OK, "row {row}");
+        } else {
+            assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::CONFLICT, "history"), "row {row}");
+            assert_eq!(answer.json()["datetime"], "2022-03-03T23:00:00.000Z");
+        }
+    }
+
+    // The first of the same rows in another file, and from another operator.
+    let part: Vec<u8> = file.split_inclusive(|byte| *byte == b'\n').take(1001).flatten().copied().collect();
+    world.upload("imports/1/again.csv", part.clone()).await;
+    world.upload("imports/2/theirs.csv", part).await;
+    assert_eq!(counts(&world.reports("reports/1/").await["imports/1/again.csv"]), [1000, 0, 995, 5]);
+    assert_eq!(counts(&world.reports("reports/2/").await["imports/2/theirs.csv"]), [1000, 995, 0, 5]);
+}
+
+/// The event as S3 sends it.
+fn event(key: &str, etag: &str, sequencer: &str) -> Value {
+    json!({"Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-3",
+        "eventTime": "2024-05-01T00:00:00.000Z", "eventName": "ObjectCreated:Put",
+        "userIdentity": {"principalId": "x"}, "requestParameters": {"sourceIPAddress": "127.0.0.1"},
+        "responseElements": {"x-amz-request-id": "r", "x-amz-id-2": "i"},
+        "s3": {"s3SchemaVersion": "1.0", "configurationId": "c",
+               "bucket": {"name": "cee-local", "ownerIdentity": {"principalId": "p"}, "arn": "a"},
+               "object": {"key": key, "size": 1, "eTag": etag, "sequencer": sequencer}}}]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_event_again_changes_nothing() {
+    let world = world().await;
+    let (_, file) = spreadsheet();
+    let file: Vec<u8> = file.split_inclusive(|byte| *byte == b'\n').take(1001).flatten().copied().collect();
+    let put = world.aws.s3().put_object().bucket("cee-local").key("imports/1/h.csv").body(file.into());
+    let etag = put.send().await.unwrap().e_tag.unwrap();
+    world.stack.queue().idle().await;
+    let ours = event("imports/1/h.csv", etag.trim_matches('"'), "0043");
+    let mut seen = None;
+    for _ in 0..3 {
+        world.stack.queue().accept(ours.clone()).unwrap();
+        world.stack.queue().idle().await;
+        let listed = world.aws.s3().list_objects_v2().bucket("cee-local").prefix("reports/").send().await.unwrap();
+        let mut objects = BTreeMap::new();
+        for key in listed.contents().iter().map(|object| object.key().unwrap().to_owned()) {
+            let content = world.object(&key).await;
+            objects.insert(key, content);
+        }
+        let mut tables_now = Vec::new();
+        for table in [tables().claims, tables().imports, tables().applications] {
+            let mut items: Vec<BTreeMap<String, String>> = Vec::new();
+            for item in world.scan(&table).await {
+                items.push(item.into_iter().map(|(name, value)| (name, format!("{value:?}"))).collect());
+            }
+            items.sort();
+            tables_now.push(items.into_iter().filter(|item| !item.contains_key("report")).collect::<Vec<_>>());
+        }
+        let now = (objects, tables_now);
+        assert!(seen.as_ref().is_none_or(|before| *before == now), "an event delivered again changed something");
+        seen = Some(now);
+    }
+    assert_eq!(world.stack.queue().counts().dead, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_refused_whole_say_why() {
+    let world = world().await;
+    world.admit(5, "55555555555555", true).await;
+    let header = "journey_type,last_name_trunc,phone_trunc,datetime\n";
+    let row = "long,DUP,+336010203,2021-02-15\n";
+    let good = format!("{header}{row}");
+    let files: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("imports/1/empty.csv", vec![], "is empty"),
+        ("imports/1/no-header.csv", row.into(), "has no header"),
+        (
+            "imports/1/missing.csv",
+            format!("{}\n{row}", header.trim().replace(",datetime", "")).into(),
+            "missing datetime",
+        ),
+        ("imports/1/unknown.csv", format!("{},speed\n{row}", header.trim()).into(), "unknown \"speed\""),
+        ("imports/1/twice.csv", format!("{},datetime\n{row}", header.trim()).into(), "more than once datetime"),
+        ("imports/1/utf-16.csv", "\u{feff}journey_type".encode_utf16().flat_map(u16::to_le_bytes).collect(), "UTF-16"),
+        ("imports/1/book.xlsx", b"PK\x03\x04\x14\0".to_vec(), "Excel workbook"),
+        ("imports/1/binary.csv", b"\x01\x02\x03\0\n".to_vec(), "not a text file"),
+        ("imports/5/suspended.csv", good.clone().into(), "suspended"),
+        ("imports/9/unknown.csv", good.clone().into(), "does not know this operator"),
+    ];
+    for (key, content, _) in &files {
+        world.upload(key, content.clone()).await;
+    }
+    let reports =
+        [world.reports("reports/1/").await, world.reports("reports/5/").await, world.reports("reports/9/").await];
+    for (key, _, why) in &files {
+        let report = reports.iter().find_map(|reports| reports.get(*key)).unwrap_or_else(|| panic!("{key}"));
+        assert_eq!((report["state"].as_str(), counts(report)), (Some("failed"), [0; 4]), "{report}");
+        assert!(report["error"].as_str().unwrap().contains(why), "{report}");
+    }
+    // Nobody's, and no file at all.
+    world.upload("imports/1/folder/", "").await;
+    for key in ["imports/readme.txt", "imports/x/h.csv"] {
+        world.upload(key, good.clone()).await;
+    }
+    assert_eq!(world.reports("reports/").await.len(), files.len() + 1, "the samples' journeys, and nothing for nobody");
+    assert!(world.scan(&tables().claims).await.is_empty(), "no row was imported");
+
+    let closed = world_with(|options| {
+        options.now = Some(at(NOW));
+        options.settings = vec![("IMPORT_ENABLED".to_owned(), "false".to_owned())];
+    })
+    .await;
+    closed.upload("imports/1/h.csv", good).await;
+    assert!(closed.reports("reports/1/").await["imports/1/h.csv"]["error"].as_str().unwrap().contains("closed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_history_is_for_the_registrys_team_alone() {
+    let world = world().await;
+    let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
+                      "driving_license": "051227308989", "datetime": "2024-03-15T08:30:00Z"});
+    assert_eq!(world.api.register(&world.token(1), &body).await.status, StatusCode::CREATED);
+    let csv = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,XXX,+336010204,2021-02-15\nlong,DUP,+336010203,2021-02-15\n\
+               short,DUP,+336010203,2021-02-15\nlong,DUP,+336010203,2001-02-15\n";
+    world.upload("imports/2/late.csv", csv).await;
+    let report = &world.reports("reports/2/").await["imports/2/late.csv"];
+    assert_eq!(counts(report), [4, 4, 0, 0], "late history is still history: {report}");
+    assert!(!report.to_string().contains("late_contradiction"), "{report}");
+    let imports = world.scan(&tables().imports).await;
+    let import = imports.iter().find(|import| import["operator_id"].as_n().unwrap() == "2").unwrap();
+    let kept = format!("{import:?}");
+    assert!(kept.contains("late_contradictions\": N(\"1\")"), "{kept}");
+    assert!(kept.contains("late_contradiction_lines\": L([N(\"3\")])"), "{kept}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_reach_their_own_folder_alone() {
+    let world = world().await;
+    let about = world.stack.description();
+    let keys = &about.operators[1];
+    let theirs = crate::support::aws(&about.dynamodb_url, &about.s3_url, &keys.access_key, &keys.secret_key).await.s3();
+    let csv = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,DUP,+336010203,2021-02-15\n";
+    let put = async |key: &str| {
+        theirs.put_object().bucket("cee-local").key(key).body(csv.as_bytes().to_vec().into()).send().await.is_ok()
+    };
+    assert!(put("imports/2/mine.csv").await);
+    for key in
+        ["imports/1/x.csv", "imports/22/x.csv", "journeys/x.csv", "reports/2/x.json", "x.csv", "imports/2/../1/x.csv"]
+    {
+        assert!(!put(key).await, "{key}");
+    }
+    world.stack.queue().idle().await;
+    let report = &world.reports("reports/2/").await["imports/2/mine.csv"];
+    let report = format!("reports/2/{}.json", report["import_id"].as_str().unwrap());
+    assert!(theirs.get_object().bucket("cee-local").key(&report).send().await.is_ok());
+    world.upload("imports/1/other.csv", csv).await;
+    let other = &world.reports("reports/1/").await["imports/1/other.csv"];
+    let other = format!("reports/1/{}.json", other["import_id"].as_str().unwrap());
+    for key in [other.as_str(), "imports/1/other.csv", "journeys/samples.csv"] {
+        assert!(theirs.get_object().bucket("cee-local").key(key).send().await.is_err(), "{key}");
+    }
+}
