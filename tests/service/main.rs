@@ -17,3 +17,4 @@ mod race;
 mod readme;
 mod refusals;
 mod requests;
+mod resume;

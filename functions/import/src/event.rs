@@ -4,14 +4,41 @@ use aws_lambda_events::s3::S3EventRecord;
 use cee_eligibility::{Instant, OperatorId};
 use cee_registry::ImportId;
 use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+
+/// What a record of an event is about.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A file to import.
+    File(File),
+    /// The key of a note that an import is to be gone on with; [`File::to_note`] wrote it.
+    Continuation(String),
+}
 
 /// Whose a file is. The prefix says it, never the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "u32", from = "u32")]
 pub enum Owner {
     /// An operator's history, under `imports/{operator_id}/`.
     Operator(OperatorId),
     /// The registry's own trip export, under `journeys/`.
     Registry,
+}
+
+/// 0 stands for the registry, as in the table of imports.
+impl From<Owner> for u32 {
+    fn from(owner: Owner) -> Self {
+        match owner {
+            Owner::Operator(operator) => operator.get(),
+            Owner::Registry => 0,
+        }
+    }
+}
+
+impl From<u32> for Owner {
+    fn from(number: u32) -> Self {
+        OperatorId::new(number).map_or(Self::Registry, Self::Operator)
+    }
 }
 
 /// One version of one object. Its key may hold a person's name: it goes into the operator's own report and nowhere else.
@@ -27,16 +54,20 @@ pub struct File {
     pub version: Option<String>,
     /// Its ETag, without quotes.
     pub etag: Option<String>,
+    /// What tells this version from any other of the same key.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
     /// When it was put, by S3's clock.
     pub put_at: Instant,
 }
 
 impl File {
-    /// The file that a record names; `None` for the marker of a folder, which some programs put.
+    /// What a record is about; `None` for the marker of a folder, which some programs put.
     ///
     /// # Errors
     /// What is wrong, without the key.
-    pub fn of(record: S3EventRecord, bucket: &str) -> Result<Option<Self>, &'static str> {
+    pub fn of(record: S3EventRecord, bucket: &str) -> Result<Option<Subject>, &'static str> {
         let (of_bucket, object) = (record.s3.bucket, record.s3.object);
         if of_bucket.name.as_deref() != Some(bucket) {
             return Err("another bucket");
@@ -46,6 +77,7 @@ impl File {
             return Ok(None);
         }
         let owner = match key.split_once('/') {
+            Some(("continue", _)) => return Ok(Some(Subject::Continuation(key))),
             Some(("journeys", _)) => Owner::Registry,
             Some(("imports", rest)) => {
                 let (operator, _) = rest.split_once('/').ok_or("no operator's prefix")?;
@@ -55,15 +87,70 @@ impl File {
         };
         // A bucket without versions still tells two uploads apart by their sequencers; an event that comes twice has one.
         let name = object.version_id.as_ref().or(object.sequencer.as_ref()).or(object.e_tag.as_ref());
-        Ok(Some(Self {
-            id: ImportId::of_object(bucket, &key, name.ok_or("no version")?),
+        let name = name.ok_or("no version")?.clone();
+        Ok(Some(Subject::File(Self {
+            id: ImportId::of_object(bucket, &key, &name),
             owner,
             key,
+            name,
+            size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
             version: object.version_id,
             etag: object.e_tag.map(|etag| unquoted(&etag).to_owned()),
             put_at: Instant::from_millis(record.event_time.timestamp_millis()).ok_or("no time")?,
-        }))
+        })))
     }
+
+    /// The name of the import that was awaited at this key: `imports/{operator_id}/{import_id}/{file name}`.
+    #[must_use]
+    pub fn awaited(&self) -> Option<(OperatorId, ImportId)> {
+        let Owner::Operator(operator) = self.owner else { return None };
+        let id = self.key.split('/').nth(2).filter(|_| self.key.split('/').count() > 3)?;
+        ImportId::parse(id).map(|id| (operator, id))
+    }
+
+    /// A note with which a later invocation goes on.
+    #[must_use]
+    pub fn to_note(&self) -> String {
+        let note = Note {
+            id: self.id.to_string(),
+            owner: self.owner,
+            key: self.key.clone(),
+            version: self.version.clone(),
+            etag: self.etag.clone(),
+            name: self.name.clone(),
+            size: self.size,
+            put_at: self.put_at.millis(),
+        };
+        serde_json::to_string(&note).unwrap_or_default()
+    }
+
+    /// Reads such a note.
+    #[must_use]
+    pub fn from_note(note: &[u8]) -> Option<Self> {
+        let note: Note = serde_json::from_slice(note).ok()?;
+        Some(Self {
+            id: ImportId::parse(&note.id)?,
+            owner: note.owner,
+            key: note.key,
+            version: note.version,
+            etag: note.etag,
+            name: note.name,
+            size: note.size,
+            put_at: Instant::from_millis(note.put_at)?,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Note {
+    id: String,
+    owner: Owner,
+    key: String,
+    version: Option<String>,
+    etag: Option<String>,
+    name: String,
+    size: u64,
+    put_at: i64,
 }
 
 /// An ETag without its quotes: events have none, answers do.
@@ -99,7 +186,14 @@ mod tests {
     }
 
     fn file(key: &str) -> Result<Option<File>, &'static str> {
-        File::of(record(key, ""), "b")
+        versioned(key, "")
+    }
+
+    fn versioned(key: &str, version: &str) -> Result<Option<File>, &'static str> {
+        File::of(record(key, version), "b").map(|subject| match subject {
+            Some(Subject::File(file)) => Some(file),
+            _ => None,
+        })
     }
 
     #[test]
@@ -128,9 +222,31 @@ mod tests {
 
     #[test]
     fn each_version_is_an_import_of_its_own() {
-        let id = |version| File::of(record("imports/1/a.csv", version), "b").unwrap().unwrap().id;
+        let id = |version| versioned("imports/1/a.csv", version).unwrap().unwrap().id;
         assert_eq!(id(""), id(""));
         assert_ne!(id(""), id(r#","versionId":"v1""#));
         assert_ne!(id(r#","versionId":"v1""#), id(r#","versionId":"v2""#));
+    }
+
+    #[test]
+    fn a_note_says_it_all() {
+        for (key, version) in [("imports/1/a.csv", r#","versionId":"v1""#), ("journeys/a.csv", "")] {
+            let file = versioned(key, version).unwrap().unwrap();
+            assert!(File::from_note(file.to_note().as_bytes()) == Some(file));
+        }
+        assert!(
+            matches!(File::of(record("continue/x/1", ""), "b"), Ok(Some(Subject::Continuation(key))) if key == "continue/x/1")
+        );
+    }
+
+    #[test]
+    fn an_awaited_file_is_known_by_its_key() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let awaited =
+            |key: &str| file(key).unwrap().unwrap().awaited().map(|(operator, id)| (operator.get(), id.to_string()));
+        assert_eq!(awaited(&format!("imports/12/{id}/drivers.csv")), Some((12, id.to_owned())));
+        assert_eq!(awaited(&format!("imports/12/{id}")), None);
+        assert_eq!(awaited("imports/12/2024/drivers.csv"), None);
+        assert_eq!(awaited(&format!("journeys/12/{id}/drivers.csv")), None);
     }
 }

@@ -1,47 +1,73 @@
 //! Many rows in flight, but never two of one driver.
 //!
 //! Rows are dealt to lanes by whom they are about; a lane works on one row at a time. So rows of one driver keep their
-//! order and do not race one another into two different answers, and rows of others need not wait for them.
+//! order and do not race one another into two different answers, and rows of others need not wait for them. How many
+//! lanes work at the same moment is up to the [`Pace`].
 
 use std::future::Future;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::ImportError;
+use crate::pace::Pace;
 
-/// How many rows are written at once.
-const LANES: usize = 32;
+/// How many lanes there are: at most so many rows are written at once.
+pub const LANES: usize = 128;
 
 /// How many rows wait before each lane. Reading stops when a lane is full, so that memory stays flat.
-const WAITING: usize = 64;
+const WAITING: usize = 4;
+
+enum Message<J, T> {
+    Job(J),
+    /// Asks for the tally of all jobs before this.
+    Collect(oneshot::Sender<T>),
+}
+
+/// What came of one job.
+pub struct Done<T> {
+    /// The lane's tally, with this job in it.
+    pub tally: T,
+    /// Whether the tables asked for patience.
+    pub throttled: bool,
+}
 
 /// Workers, each with a tally of its own.
 pub struct Lanes<J, T> {
-    senders: Vec<mpsc::Sender<J>>,
-    workers: JoinSet<Result<T, ImportError>>,
+    senders: Vec<mpsc::Sender<Message<J, T>>>,
+    workers: JoinSet<Result<(), ImportError>>,
     hasher: RandomState,
 }
 
 impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
     /// Starts the lanes. `work` does one job and notes in its lane's tally what came of it.
-    pub fn start<W, F>(work: W) -> Self
+    pub fn start<W, F>(pace: &Arc<Pace>, work: W) -> Self
     where
         W: Fn(J, T) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<T, ImportError>> + Send,
+        F: Future<Output = Result<Done<T>, ImportError>> + Send,
     {
         let mut workers = JoinSet::new();
         let senders = (0..LANES)
             .map(|_| {
-                let (sender, mut jobs) = mpsc::channel(WAITING);
-                let work = work.clone();
+                let (sender, mut messages) = mpsc::channel(WAITING);
+                let (work, pace) = (work.clone(), Arc::clone(pace));
                 workers.spawn(async move {
                     let mut tally = T::default();
-                    while let Some(job) = jobs.recv().await {
-                        tally = work(job, tally).await?;
+                    while let Some(message) = messages.recv().await {
+                        match message {
+                            Message::Job(job) => {
+                                let turn = pace.turn().await;
+                                let done = work(job, tally).await?;
+                                tally = done.tally;
+                                turn.ended(done.throttled);
+                            }
+                            // Whoever asked may have gone.
+                            Message::Collect(answer) => drop(answer.send(std::mem::take(&mut tally))),
+                        }
                     }
-                    Ok(tally)
+                    Ok(())
                 });
                 sender
             })
@@ -49,33 +75,56 @@ impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
         Self { senders, workers, hasher: RandomState::new() }
     }
 
-    /// Gives a job to the lane of whom it is about, waiting while that is full. `false`: the lane has failed, and
-    /// [`Self::finish`] says why.
-    pub async fn send(&self, about: &impl Hash, job: J) -> bool {
+    /// Gives a job to the lane of whom it is about, waiting while that is full.
+    ///
+    /// # Errors
+    /// The error of a lane that has failed, after which nothing is left running.
+    pub async fn send(&mut self, about: &impl Hash, job: J) -> Result<(), ImportError> {
         let lane = usize::try_from(self.hasher.hash_one(about) % LANES as u64).unwrap_or(0);
-        match self.senders.get(lane) {
-            Some(lane) => lane.send(job).await.is_ok(),
-            None => false,
+        let lane = self.senders.get(lane).ok_or(ImportError::Impossible("no lane"))?;
+        match lane.send(Message::Job(job)).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.failure().await),
         }
     }
 
-    /// Waits until every job is done, and returns the tallies. Nothing is left running.
+    /// Waits until every job is done, and returns what they came to since this was last asked.
     ///
     /// # Errors
-    /// The first error of any lane. A panic of a job is one.
-    pub async fn finish(mut self) -> Result<Vec<T>, ImportError> {
-        self.senders.clear();
+    /// The error of a lane that has failed, a panic of a job included; nothing is left running then.
+    pub async fn collect(&mut self) -> Result<Vec<T>, ImportError> {
+        let mut asked = Vec::with_capacity(LANES);
+        for lane in &self.senders {
+            let (answer, tally) = oneshot::channel();
+            if lane.send(Message::Collect(answer)).await.is_err() {
+                return Err(self.failure().await);
+            }
+            asked.push(tally);
+        }
         let mut tallies = Vec::with_capacity(LANES);
-        while let Some(ended) = self.workers.join_next().await {
-            match ended.unwrap_or(Err(ImportError::Impossible("a row panicked"))) {
+        for tally in asked {
+            match tally.await {
                 Ok(tally) => tallies.push(tally),
-                Err(error) => {
-                    self.workers.shutdown().await;
-                    return Err(error);
-                }
+                Err(_) => return Err(self.failure().await),
             }
         }
         Ok(tallies)
+    }
+
+    /// Stops all lanes and says which error the first of them met.
+    async fn failure(&mut self) -> ImportError {
+        self.senders.clear();
+        let mut first = None;
+        while let Some(ended) = self.workers.join_next().await {
+            let error = match ended {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error,
+                Err(_) => ImportError::Impossible("a row panicked"),
+            };
+            self.workers.abort_all();
+            first.get_or_insert(error);
+        }
+        first.unwrap_or(ImportError::Impossible("a lane that ended early"))
     }
 }
 
@@ -83,52 +132,58 @@ impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
 mod tests {
     use super::*;
     use std::collections::HashMap;
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, Mutex};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn jobs_about_one_keep_their_order_and_never_meet() {
         type Seen = Arc<Mutex<HashMap<u8, Vec<u32>>>>;
         let seen = Seen::default();
         let busy: Arc<[AtomicUsize; 256]> = Arc::new([const { AtomicUsize::new(0) }; 256]);
-        let lanes = {
+        let mut lanes = {
             let (seen, busy) = (Arc::clone(&seen), Arc::clone(&busy));
-            Lanes::start(move |(about, number): (u8, u32), tally: u64| {
+            Lanes::start(&Arc::new(Pace::new()), move |(about, number): (u8, u32), tally: u64| {
                 let (seen, busy) = (Arc::clone(&seen), Arc::clone(&busy));
                 async move {
-                    assert_eq!(
-                        busy[usize::from(about)].fetch_add(1, Ordering::SeqCst),
-                        0,
-                        "two jobs about {about} at once"
-                    );
+                    let before = busy[usize::from(about)].fetch_add(1, Ordering::SeqCst);
+                    assert_eq!(before, 0, "two jobs about {about} at once");
                     tokio::task::yield_now().await;
                     seen.lock().unwrap().entry(about).or_default().push(number);
                     busy[usize::from(about)].fetch_sub(1, Ordering::SeqCst);
-                    Ok(tally + 1)
+                    Ok(Done { tally: tally + 1, throttled: number % 97 == 0 })
                 }
             })
         };
-        for number in 0..20_000_u32 {
-            let about = (number % 251) as u8;
-            assert!(lanes.send(&about, (about, number)).await);
+        for (from, to) in [(0, 12_000_u32), (12_000, 20_000)] {
+            for number in from..to {
+                let about = (number % 251) as u8;
+                lanes.send(&about, (about, number)).await.unwrap();
+            }
+            let done: u64 = lanes.collect().await.unwrap().into_iter().sum();
+            assert_eq!(done, u64::from(to - from), "all that was sent, and only since the last time");
         }
-        assert_eq!(lanes.finish().await.unwrap().into_iter().sum::<u64>(), 20_000);
         assert!(seen.lock().unwrap().values().all(|numbers| numbers.is_sorted()));
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_failure_stops_its_lane_and_is_told() {
+    async fn a_failure_stops_everything_and_is_told() {
         for panics in [false, true] {
-            let lanes = Lanes::start(move |number: u32, tally: ()| async move {
+            let mut lanes = Lanes::start(&Arc::new(Pace::new()), move |number: u32, tally: ()| async move {
                 assert!(!(panics && number == 5), "as the test wants");
-                if number == 5 { Err(ImportError::Impossible("as the test wants")) } else { Ok(tally) }
+                if number == 5 {
+                    return Err(ImportError::Impossible("as the test wants"));
+                }
+                Ok(Done { tally, throttled: false })
             });
-            let mut sent = true;
+            let mut failed = None;
             for number in 0..10_000 {
-                sent &= lanes.send(&0, number).await;
+                if let Err(error) = lanes.send(&0, number).await {
+                    failed = Some(error);
+                    break;
+                }
             }
-            assert!(!sent, "nobody takes jobs any more");
-            assert!(lanes.finish().await.is_err());
+            let expected = if panics { "a row panicked" } else { "as the test wants" };
+            assert!(failed.unwrap().to_string().contains(expected), "the lane takes jobs no more");
         }
     }
 }

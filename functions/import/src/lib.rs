@@ -4,7 +4,9 @@
 //! |---|---|
 //! | whose file it is, and which version of it | [`event`] |
 //! | how it is read, and what refuses it whole | [`run`] |
-//! | how many rows are written at once, and why never two of one driver | [`lanes`] |
+//! | how a compressed file is unpacked | [`unpack`] |
+//! | why never two rows of one driver are written at once | [`lanes`] |
+//! | how many rows are written at once | [`pace`] |
 //! | what becomes of a row | [`rows`] |
 //! | the report and the rejected rows beside it | [`report`] |
 //!
@@ -14,25 +16,53 @@
 
 pub mod event;
 pub mod lanes;
+pub mod pace;
 pub mod report;
 pub mod rows;
 pub mod run;
+pub mod unpack;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::s3::S3Event;
 use cee_eligibility::{OperatorId, Rules};
-use cee_registry::{Applications, Claims, Deadline, Imports, Journeys, Operators, StoreError};
+use cee_registry::{Applications, Claims, Deadline, HoldError, Imports, Journeys, Operators, StoreError};
 use cee_service::aws::Aws;
 use cee_service::clock::time_left;
 use cee_service::{Clock, Environment, SettingError};
 use lambda_runtime::{Diagnostic, LambdaEvent};
+use tokio::time::Instant as Moment;
 
-use crate::event::File;
+use crate::event::{File, Subject};
 
-/// Kept back of an invocation's time, so that a failure still gets out.
-const MARGIN: Duration = Duration::from_secs(5);
+/// What an invocation keeps of its time, half of it at most, for the rows that are out and for the checkpoint: tables that
+/// are short of throughput may need a while.
+const RESERVE: Duration = Duration::from_secs(90);
+
+/// How much of its time it waits for the store.
+const WAITING: f64 = 0.95;
+
+/// The time of one invocation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// When reading ends.
+    reading: Moment,
+    /// When the store must have answered.
+    pub(crate) deadline: Deadline,
+}
+
+impl Budget {
+    fn new(left: Duration) -> Self {
+        let reading = left - RESERVE.min(left / 2);
+        Self { reading: Moment::now() + reading, deadline: Deadline::after(left.mul_f64(WAITING)) }
+    }
+
+    /// Whether it is time to stop reading.
+    pub(crate) fn is_over(&self) -> bool {
+        Moment::now() >= self.reading
+    }
+}
 
 /// Why an import could not be brought to its end. It is tried again. Holds nothing of the file.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -40,6 +70,9 @@ pub enum ImportError {
     /// The tables.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The hold on the import.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
     /// The bucket.
     #[error("{operation} failed: {code}")]
     S3 {
@@ -110,24 +143,47 @@ impl ImportFunction {
     /// # Errors
     /// The first [`ImportError`]; the other files are imported all the same. The event may be handled again.
     pub async fn handle(&self, event: LambdaEvent<S3Event>) -> Result<(), ImportError> {
-        let left = time_left(event.context.deadline());
-        let deadline = Deadline::after(left.saturating_sub(MARGIN.min(left / 10)));
+        let budget = Budget::new(time_left(event.context.deadline()));
+        let worker = &event.context.request_id;
         let mut failed = None;
         for record in event.payload.records {
-            let file = match File::of(record, &self.0.bucket) {
-                Ok(Some(file)) => file,
-                Ok(None) => continue,
+            let imported = match File::of(record, &self.0.bucket) {
+                Ok(Some(Subject::File(file))) => self.import(file, worker, budget).await,
+                Ok(Some(Subject::Continuation(note))) => self.go_on(&note, worker, budget).await,
+                Ok(None) => Ok(()),
                 // Tried again it would be the same: whoever put it there sees that no report comes.
                 Err(what) => {
                     tracing::warn!(what, "an event that names no file to import");
-                    continue;
+                    Ok(())
                 }
             };
-            if let Err(error) = run::import(&self.0, &file, deadline).await {
-                tracing::error!(import_id = %file.id, %error, "an import stopped");
+            if let Err(error) = imported {
+                tracing::error!(%error, "an import stopped");
                 failed = failed.or(Some(error));
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    async fn import(&self, mut file: File, worker: &str, budget: Budget) -> Result<(), ImportError> {
+        // A place for it may have been asked for: then its name is known to whoever asked.
+        if let Some((operator, awaited)) = file.awaited()
+            && self.0.imports.claim_upload(operator, awaited, &file.key, &file.name).await?
+        {
+            file.id = awaited;
+        }
+        run::import(&self.0, &file, worker, budget).await
+    }
+
+    /// Goes on with the import that a note names.
+    async fn go_on(&self, note: &str, worker: &str, budget: Budget) -> Result<(), ImportError> {
+        let get = self.0.s3.get_object().bucket(&self.0.bucket).key(note);
+        let body = get.send().await.map_err(report::s3_error("GetObject"))?.body;
+        let note = body.collect().await;
+        let note = note.map_err(|_| ImportError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
+        match File::from_note(&note.into_bytes()) {
+            Some(file) => run::import(&self.0, &file, worker, budget).await,
+            None => Err(ImportError::Impossible("a note that cannot be read")),
+        }
     }
 }

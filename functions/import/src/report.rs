@@ -5,7 +5,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use cee_history::{Counts, Header, RejectedRow, RejectedWriter};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ImportError;
 use crate::event::{File, Owner};
@@ -15,19 +15,19 @@ use crate::event::{File, Owner};
 const PART: usize = 8 * 1024 * 1024;
 
 /// The report on one file, as the operator gets it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The name of the import.
     pub import_id: String,
     /// Whose file it was; nobody's for the registry's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub operator_id: Option<u32>,
     /// The object's key.
     pub key: String,
     /// `completed`, or `failed` where the file was refused whole.
-    pub state: &'static str,
+    pub state: String,
     /// Why it was refused whole, and what to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
     /// How many rows came to what.
     #[serde(flatten)]
@@ -35,16 +35,16 @@ pub struct Report {
     /// The size of the file.
     pub bytes: u64,
     /// The SHA-256 of the file, 64 lower-case hexadecimal digits; absent where it was not read to its end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sha256: Option<String>,
     /// The key of the rejected rows, where there are any.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rejected_rows: Option<String>,
     /// When the import began, RFC 3339.
     pub started_at: String,
     /// When it ended, RFC 3339.
     pub ended_at: String,
-    /// How long the last run of it took, in milliseconds.
+    /// How long it took from its beginning to its end, pauses included, in milliseconds.
     pub duration_ms: u64,
 }
 
@@ -87,59 +87,149 @@ pub async fn put(
     request.send().await.map(drop).map_err(s3_error("PutObject"))
 }
 
-/// The rejected rows of one file on their way to S3. Holds a part of them at most.
-#[derive(Debug)]
+const CSV: &str = "text/csv; charset=utf-8";
+
+/// The rejected rows of one file on their way to S3. They are put there in pieces, as far as the import is each time, and
+/// put together at the end: a piece that another run wrote is there for this one, and none is held in memory.
 pub struct RejectedRows<'a> {
     s3: &'a Client,
     bucket: &'a str,
-    key: String,
+    file: &'a File,
+    /// Names this run's pieces, so that a run that was given up can overwrite none of them.
+    fence: i64,
+    /// The keys of the pieces, in order.
+    pieces: Vec<String>,
     writer: Option<RejectedWriter>,
     buffer: Vec<u8>,
-    upload: Option<Upload>,
 }
-
-#[derive(Debug)]
-struct Upload {
-    id: String,
-    parts: Vec<CompletedPart>,
-}
-
-const CSV: &str = "text/csv; charset=utf-8";
 
 impl<'a> RejectedRows<'a> {
-    /// None yet.
+    /// Goes on after these pieces.
     #[must_use]
-    pub const fn new(s3: &'a Client, bucket: &'a str, key: String) -> Self {
-        Self { s3, bucket, key, writer: None, buffer: Vec::new(), upload: None }
+    pub const fn new(s3: &'a Client, bucket: &'a str, file: &'a File, fence: i64, pieces: Vec<String>) -> Self {
+        Self { s3, bucket, file, fence, pieces, writer: None, buffer: Vec::new() }
     }
 
     /// Adds a row of a file with this header.
     ///
     /// # Errors
-    /// [`ImportError::S3`] where a part cannot be sent.
+    /// [`ImportError::S3`] where a piece cannot be put.
     pub async fn add(&mut self, row: &RejectedRow, header: &Header) -> Result<(), ImportError> {
+        let first = self.pieces.is_empty();
         let writer = self.writer.get_or_insert_with(|| {
             let writer = RejectedWriter::new(header);
-            self.buffer = writer.header();
+            if first {
+                self.buffer = writer.header();
+            }
             writer
         });
         writer.row(row, &mut self.buffer);
-        if self.buffer.len() >= PART { self.send_part().await } else { Ok(()) }
+        if self.buffer.len() >= PART { self.keep().await.map(drop) } else { Ok(()) }
+    }
+
+    /// Puts what there is so far, and returns the keys of all pieces, for a checkpoint.
+    ///
+    /// # Errors
+    /// [`ImportError::S3`].
+    pub async fn keep(&mut self) -> Result<&[String], ImportError> {
+        if !self.buffer.is_empty() {
+            let key = format!("work/{}/{}-{}.csv", self.file.id, self.fence, self.pieces.len());
+            put(self.s3, self.bucket, &key, CSV, std::mem::take(&mut self.buffer)).await?;
+            self.pieces.push(key);
+        }
+        Ok(&self.pieces)
+    }
+
+    /// Puts all pieces together beside the report, and returns the key where there were any rows.
+    ///
+    /// # Errors
+    /// [`ImportError::S3`].
+    pub async fn finish(&mut self) -> Result<Option<String>, ImportError> {
+        let key = key_beside(self.file, ".rejected.csv");
+        if self.pieces.is_empty() {
+            if self.buffer.is_empty() {
+                return Ok(None);
+            }
+            put(self.s3, self.bucket, &key, CSV, std::mem::take(&mut self.buffer)).await?;
+            return Ok(Some(key));
+        }
+        self.keep().await?;
+        let mut whole = Assembly { s3: self.s3, bucket: self.bucket, key: &key, buffer: Vec::new(), upload: None };
+        if let Err(error) = whole.write(&self.pieces).await {
+            whole.abandon().await;
+            return Err(error);
+        }
+        Ok(Some(key))
+    }
+
+    /// The keys of all pieces.
+    #[must_use]
+    pub fn into_pieces(self) -> Vec<String> {
+        self.pieces
+    }
+
+    /// Removes pieces that are put together: they hold names and phones, and are needed no more. What stays behind here,
+    /// the bucket's lifecycle removes.
+    pub async fn clear(s3: &Client, bucket: &str, pieces: &[String]) {
+        for key in pieces {
+            let removed = s3.delete_object().bucket(bucket).key(key).send().await;
+            if let Err(error) = removed.map_err(s3_error("DeleteObject")) {
+                tracing::warn!(%error, "a piece of rejected rows is left behind");
+            }
+        }
+    }
+}
+
+/// One object made of pieces, by a multipart upload whose parts are of the size that S3 wants.
+struct Assembly<'a> {
+    s3: &'a Client,
+    bucket: &'a str,
+    key: &'a str,
+    buffer: Vec<u8>,
+    upload: Option<(String, Vec<CompletedPart>)>,
+}
+
+impl Assembly<'_> {
+    async fn write(&mut self, pieces: &[String]) -> Result<(), ImportError> {
+        for piece in pieces {
+            let get = self.s3.get_object().bucket(self.bucket).key(piece);
+            let mut body = get.send().await.map_err(s3_error("GetObject"))?.body;
+            while let Some(chunk) = body.next().await {
+                let chunk = chunk.map_err(|_| ImportError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
+                self.buffer.extend_from_slice(&chunk);
+                if self.buffer.len() >= PART {
+                    self.send_part().await?;
+                }
+            }
+        }
+        if self.upload.is_none() {
+            return put(self.s3, self.bucket, self.key, CSV, std::mem::take(&mut self.buffer)).await;
+        }
+        if !self.buffer.is_empty() {
+            self.send_part().await?;
+        }
+        if let Some((id, parts)) = &self.upload {
+            let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.clone())).build();
+            let complete = self.s3.complete_multipart_upload().bucket(self.bucket).key(self.key).upload_id(id);
+            complete.multipart_upload(parts).send().await.map_err(s3_error("CompleteMultipartUpload"))?;
+        }
+        self.upload = None;
+        Ok(())
     }
 
     async fn send_part(&mut self) -> Result<(), ImportError> {
-        let upload = match &mut self.upload {
+        let (id, parts) = match &mut self.upload {
             Some(upload) => upload,
             None => {
-                let create = self.s3.create_multipart_upload().bucket(self.bucket).key(&self.key).content_type(CSV);
+                let create = self.s3.create_multipart_upload().bucket(self.bucket).key(self.key).content_type(CSV);
                 let created = create.send().await.map_err(s3_error("CreateMultipartUpload"))?;
                 let id = created.upload_id.ok_or(ImportError::Impossible("an upload without a name"))?;
-                self.upload.insert(Upload { id, parts: Vec::new() })
+                self.upload.insert((id, Vec::new()))
             }
         };
-        let number = i32::try_from(upload.parts.len() + 1).unwrap_or(i32::MAX);
+        let number = i32::try_from(parts.len() + 1).unwrap_or(i32::MAX);
         let body = ByteStream::from(std::mem::take(&mut self.buffer));
-        let part = self.s3.upload_part().bucket(self.bucket).key(&self.key).upload_id(&upload.id).part_number(number);
+        let part = self.s3.upload_part().bucket(self.bucket).key(self.key).upload_id(id.as_str()).part_number(number);
         let sent = part.body(body).send().await.map_err(s3_error("UploadPart"))?;
         // S3 puts the parts together only if it is told the same checksums again.
         let part = CompletedPart::builder()
@@ -148,39 +238,13 @@ impl<'a> RejectedRows<'a> {
             .set_checksum_crc32(sent.checksum_crc32)
             .set_checksum_crc64_nvme(sent.checksum_crc64_nvme)
             .build();
-        upload.parts.push(part);
+        parts.push(part);
         Ok(())
     }
 
-    /// Sends what is left, and returns the key where there were any rows.
-    ///
-    /// # Errors
-    /// [`ImportError::S3`].
-    pub async fn finish(&mut self) -> Result<Option<String>, ImportError> {
-        if self.writer.is_none() {
-            return Ok(None);
-        }
-        if self.upload.is_none() {
-            let content = std::mem::take(&mut self.buffer);
-            put(self.s3, self.bucket, &self.key, CSV, content).await?;
-            return Ok(Some(self.key.clone()));
-        }
-        if !self.buffer.is_empty() {
-            self.send_part().await?;
-        }
-        if let Some(Upload { id, parts }) = &self.upload {
-            let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.clone())).build();
-            let complete = self.s3.complete_multipart_upload().bucket(self.bucket).key(&self.key).upload_id(id);
-            complete.multipart_upload(parts).send().await.map_err(s3_error("CompleteMultipartUpload"))?;
-            self.upload = None;
-        }
-        Ok(Some(self.key.clone()))
-    }
-
-    /// Gives up what was sent in parts: S3 keeps, and charges, parts that nobody puts together. What it cannot give up,
-    /// the bucket's lifecycle does.
-    pub async fn abandon(self) {
-        if let Some(Upload { id, .. }) = self.upload {
+    /// Gives up what was sent in parts: S3 keeps, and charges, parts that nobody puts together.
+    async fn abandon(self) {
+        if let Some((id, _)) = self.upload {
             let abort = self.s3.abort_multipart_upload().bucket(self.bucket).key(self.key).upload_id(id);
             if let Err(error) = abort.send().await.map_err(s3_error("AbortMultipartUpload")) {
                 tracing::warn!(%error, "parts of rejected rows are left behind");

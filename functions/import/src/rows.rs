@@ -23,6 +23,15 @@ pub enum Outcome {
     AlreadyKnown,
 }
 
+/// A row that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Whether the tables asked for patience.
+    pub throttled: bool,
+}
+
 /// Where the rows of one file go.
 pub trait Destination: Clone + Send + Sync + 'static {
     /// The kind of row.
@@ -32,7 +41,7 @@ pub trait Destination: Clone + Send + Sync + 'static {
     fn about(row: &Self::Row) -> impl Hash + Send + Sync + use<Self>;
 
     /// Writes one row. May be repeated with the same row of the same line, and then says the same.
-    fn write(&self, line: u64, row: Self::Row) -> impl Future<Output = Result<Outcome, ImportError>> + Send;
+    fn write(&self, line: u64, row: Self::Row) -> impl Future<Output = Result<Written, ImportError>> + Send;
 }
 
 /// An operator's history.
@@ -51,7 +60,7 @@ impl Destination for History {
         (row.journey_type, row.identity.clone())
     }
 
-    async fn write(&self, line: u64, row: HistoryRow) -> Result<Outcome, ImportError> {
+    async fn write(&self, line: u64, row: HistoryRow) -> Result<Written, ImportError> {
         let application = HistoryApplication {
             journey_type: row.journey_type,
             identity: &row.identity,
@@ -60,10 +69,11 @@ impl Destination for History {
             source: RowSource { import: self.import, line },
         };
         let written = self.inner.claims.import_history(&application, &self.inner.rules, self.deadline).await?;
-        Ok(match written {
+        let outcome = match written.outcome {
             HistoryOutcome::Imported { contradicts_granted } => Outcome::Imported { contradicts_granted },
             HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
-        })
+        };
+        Ok(Written { outcome, throttled: written.throttled })
     }
 }
 
@@ -82,15 +92,16 @@ impl Destination for Journeys {
         (row.operator, row.operator_journey_id.clone())
     }
 
-    async fn write(&self, line: u64, row: Journey) -> Result<Outcome, ImportError> {
+    async fn write(&self, line: u64, row: Journey) -> Result<Written, ImportError> {
         let version = JourneyVersion::new(self.file.put_at, self.file.id, line);
         let (written, used_by) = self.inner.journeys.put(&row, &version, self.deadline).await?;
         if let Some(application) = used_by {
             self.inner.applications.follow_journey(application, row.status, &version).await?;
         }
-        Ok(match written {
+        let outcome = match written {
             JourneyOutcome::Imported => Outcome::Imported { contradicts_granted: false },
             JourneyOutcome::AlreadyKnown => Outcome::AlreadyKnown,
-        })
+        };
+        Ok(Written { outcome, throttled: false })
     }
 }

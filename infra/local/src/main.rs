@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_local::error::Error;
-use cee_local::stack::{Functions, Options, Stack, known};
+use cee_local::stack::{Functions, IMPORT_TIMEOUT, Options, Stack, known};
 use cee_tokens::Scope;
 use clap::{Args, Parser, Subcommand};
 
@@ -151,6 +151,7 @@ fn run(serve: Serve) -> Result<(), Error> {
             fresh: serve.fresh,
             now: serve.now,
             functions: serve.binaries.map_or(Functions::InProcess, Functions::Binaries),
+            import_timeout: IMPORT_TIMEOUT,
             settings: Vec::new(),
         };
         let stack = Stack::start(&options).await?;

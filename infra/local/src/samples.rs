@@ -2,7 +2,7 @@
 //!
 //! The drivers are invented: their phones lie in the blocks that the French regulator keeps for works of fiction.
 
-use cee_eligibility::{Instant, OperatorId, Siret};
+use cee_eligibility::{Instant, OperatorId, OperatorJourneyId, Siret};
 use cee_registry::Operator;
 
 /// Three operators.
@@ -79,6 +79,17 @@ pub fn journeys(now: Instant) -> String {
     csv
 }
 
+/// Whose the journeys of such a file are, and what they are called.
+#[must_use]
+pub fn names(file: &str) -> Vec<(OperatorId, OperatorJourneyId)> {
+    let cells = file.lines().skip(1).map(|line| line.split(',').skip(1));
+    let named = cells.filter_map(|mut cells| {
+        let operator = OperatorId::parse(cells.next()?).ok()?;
+        Some((operator, OperatorJourneyId::parse(cells.next()?).ok()?))
+    });
+    named.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +105,7 @@ mod tests {
         reader.push(journeys(now).as_bytes(), |line| lines.push(line)).unwrap();
         reader.finish(|line| lines.push(line)).unwrap();
         assert_eq!(lines.len(), 14);
+        assert_eq!(names(&journeys(now)).len(), 14);
         assert!(lines.iter().all(|line| matches!(line, Line::Row { .. })), "{lines:?}");
     }
 }

@@ -13,7 +13,7 @@ use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
-use cee_registry::{Operators, Tables};
+use cee_registry::{Journeys, Operators, Tables};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment};
 use chrono::DateTime;
@@ -47,7 +47,7 @@ const SAMPLES_TIME: Duration = Duration::from_secs(60);
 /// As in the template.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 /// As in the template.
-const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
+pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// Where the functions run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +78,8 @@ pub struct Options {
     pub now: Option<Instant>,
     /// Where the functions run.
     pub functions: Functions,
+    /// How long one invocation of the import function may take.
+    pub import_timeout: Duration,
     /// Further settings of the functions, such as a changed rule.
     pub settings: Vec<(String, String)>,
 }
@@ -95,6 +97,7 @@ impl Options {
             fresh: false,
             now: None,
             functions: Functions::InProcess,
+            import_timeout: IMPORT_TIMEOUT,
             settings: Vec::new(),
         }
     }
@@ -266,24 +269,22 @@ impl Stack {
         prepare_tables(&aws).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
-        let mut starter = Starter { functions: &options.functions, settings: &settings, processes: Vec::new() };
+        let mut starter = Starter { options, settings: &settings, processes: Vec::new() };
         let routes = starter.routes().await?;
         let import = starter.import().await?;
         let processes = starter.processes;
         let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
         let accepting = Arc::clone(&queue);
-        let events = EventSink::new(REGION, &["imports/", "journeys/"], move |event| {
+        let events = EventSink::new(REGION, &["imports/", "journeys/", "continue/"], move |event| {
             accepting.accept(event).map_err(Into::into)
         });
         let s3 = s3::start(s3_port, &data.s3(), credentials(&secrets), events).await?;
         let gateway = gateway::start(api_port, routes, gateway_options(options.now)).await?;
 
         let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
-        let samples = samples::journeys(clock.now()).into_bytes();
-        let put = aws.s3().put_object().bucket(BUCKET).key("journeys/samples.csv").body(samples.into()).send().await;
-        put.map_err(|error| Error::S3(error.to_string()))?;
-        if tokio::time::timeout(SAMPLES_TIME, queue.idle()).await.is_err() {
-            tracing::warn!("imports of an earlier run are still going on");
+        match tokio::time::timeout(SAMPLES_TIME, load_samples(&aws, clock.now())).await {
+            Ok(loaded) => loaded?,
+            Err(_) => tracing::warn!("the sample journeys wait for imports of an earlier run"),
         }
         let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
         write_private(&data.description(), &json)?;
@@ -370,6 +371,27 @@ async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
     for operator in samples::operators() {
         if operators.find(operator.id).await.map_err(store)?.is_none() {
             operators.put(&operator).await.map_err(store)?;
+        }
+    }
+    Ok(())
+}
+
+/// Drops the sample journeys on S3 as the trip export would, and waits until they are known. Not until the queue is empty: an
+/// import that an earlier run has left may take an hour.
+async fn load_samples(aws: &Aws, now: Instant) -> Result<(), Error> {
+    let store = |error: cee_registry::StoreError| Error::Dynamo(error.to_string());
+    let file = samples::journeys(now);
+    let journeys = Journeys::new(aws.dynamodb(), &tables());
+    let names = samples::names(&file);
+    let mut before = Vec::with_capacity(names.len());
+    for (operator, name) in &names {
+        before.push(journeys.find(*operator, name).await.map_err(store)?.map(|known| known.version));
+    }
+    let put = aws.s3().put_object().bucket(BUCKET).key("journeys/samples.csv").body(file.into_bytes().into());
+    put.send().await.map_err(|error| Error::S3(error.to_string()))?;
+    for ((operator, name), before) in names.iter().zip(before) {
+        while journeys.find(*operator, name).await.map_err(store)?.map(|known| known.version) == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
     Ok(())
@@ -472,7 +494,7 @@ impl Settings {
 
 /// Starts functions, here or as processes.
 struct Starter<'a> {
-    functions: &'a Functions,
+    options: &'a Options,
     settings: &'a Settings,
     processes: Vec<Arc<Process>>,
 }
@@ -528,7 +550,7 @@ impl Starter<'_> {
     }
 
     async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
-        if let Some(process) = self.binary("cee-import", IMPORT_TIMEOUT, &IMPORT_LACKS).await? {
+        if let Some(process) = self.binary("cee-import", self.options.import_timeout, &IMPORT_LACKS).await? {
             return Ok(process);
         }
         let import = ImportFunction::from_environment(&self.settings.environment(&IMPORT_LACKS))
@@ -538,7 +560,7 @@ impl Starter<'_> {
             let import = import.clone();
             async move { import.handle(event).await }
         });
-        Ok(Arc::new(InProcess::<_, S3Event>::new(service, Function::new("cee-import", IMPORT_TIMEOUT))))
+        Ok(Arc::new(InProcess::<_, S3Event>::new(service, Function::new("cee-import", self.options.import_timeout))))
     }
 
     /// The function as a process, where that is how functions run.
@@ -548,7 +570,7 @@ impl Starter<'_> {
         timeout: Duration,
         withheld: &[&str],
     ) -> Result<Option<Arc<dyn Invoker>>, Error> {
-        let Functions::Binaries(folder) = self.functions else { return Ok(None) };
+        let Functions::Binaries(folder) = &self.options.functions else { return Ok(None) };
         let process = Process::start(&folder.join(name), name, self.settings.without(withheld), timeout).await?;
         process.ready().await.map_err(|error| Error::Function(format!("{name}: {error}")))?;
         let process = Arc::new(process);

@@ -113,6 +113,15 @@ pub enum HistoryOutcome {
     AlreadyKnown,
 }
 
+/// What came of importing one row of history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryImported {
+    /// How it ended.
+    pub outcome: HistoryOutcome,
+    /// Whether the table asked for patience on the way.
+    pub throttled: bool,
+}
+
 /// Whether the newest date among the applications with an identity key moves forward on the truncated identity's item.
 /// An update cannot take the greater of two dates, so the rarer case, an application older than another driver's who
 /// shares the truncated identity, takes a second try.
@@ -389,7 +398,7 @@ impl Claims {
         application: &HistoryApplication<'_>,
         rules: &Rules,
         deadline: Deadline,
-    ) -> Result<HistoryOutcome, StoreError> {
+    ) -> Result<HistoryImported, StoreError> {
         let HistoryApplication { journey_type, datetime, operator, .. } = *application;
         let key = self.keys.truncated_identity(journey_type, application.identity);
         let attribute = history_attribute(operator, datetime);
@@ -404,6 +413,7 @@ impl Claims {
             }))
         };
         let mut newest = true;
+        let mut throttled = false;
         let mut backoff = Backoff::until(deadline);
         loop {
             let (expression, condition) = if newest {
@@ -431,7 +441,8 @@ impl Claims {
             let error = match sent {
                 Ok(answer) => {
                     let contradicts_granted = contradicts(answer.attributes())?;
-                    return Ok(HistoryOutcome::Imported { contradicts_granted });
+                    let outcome = HistoryOutcome::Imported { contradicts_granted };
+                    return Ok(HistoryImported { outcome, throttled });
                 }
                 Err(error) => error,
             };
@@ -440,9 +451,12 @@ impl Claims {
                     let item = lost.item();
                     match item.and_then(|item| history_source(item, &attribute)) {
                         Some(known) if known == source => {
-                            return Ok(HistoryOutcome::Imported { contradicts_granted: contradicts(item)? });
+                            let outcome = HistoryOutcome::Imported { contradicts_granted: contradicts(item)? };
+                            return Ok(HistoryImported { outcome, throttled });
                         }
-                        Some(_) => return Ok(HistoryOutcome::AlreadyKnown),
+                        Some(_) => {
+                            return Ok(HistoryImported { outcome: HistoryOutcome::AlreadyKnown, throttled });
+                        }
                         // Which of the two updates fits is read off the item; it may change again before the next try.
                         None => {
                             let fitting =
@@ -455,7 +469,10 @@ impl Claims {
                         }
                     }
                 }
-                _ if error.code().is_some_and(is_contention) => backoff.pause().await?,
+                _ if error.code().is_some_and(is_contention) => {
+                    throttled = true;
+                    backoff.pause().await?;
+                }
                 _ => return Err(StoreError::request("UpdateItem", &error)),
             }
         }

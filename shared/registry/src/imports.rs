@@ -1,17 +1,27 @@
-//! Imports of files: which were begun, and how they ended.
+//! Imports of files: which are awaited, how far the running ones are, how they ended.
+//!
+//! An import is worked on by one invocation at a time. Whoever takes it gets a *fence*, a number that only grows, and a
+//! lease that ends by itself. Every later write carries the fence as its condition: an invocation that was frozen, and
+//! wakes up after another has taken over, can write nothing any more.
 
 use std::fmt;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{Instant, OperatorId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::StoreError;
-use crate::claim_item::Item;
+use crate::claim_item::{Item, date, number};
 use crate::tables::Tables;
+
+/// How long an invocation may be silent before another takes over. It writes a checkpoint far more often.
+pub const LEASE: Duration = Duration::from_secs(120);
 
 /// The name of one import: of one version of one object on S3. The same version always has the same name, so an event
 /// delivered twice is recognised.
@@ -19,7 +29,8 @@ use crate::tables::Tables;
 pub struct ImportId([u8; 16]);
 
 impl ImportId {
-    /// The import of this version of an object. Where a bucket keeps no versions, `version` is the object's ETag.
+    /// The import of this version of an object. Where a bucket keeps no versions, `version` is what else tells two
+    /// uploads apart.
     #[must_use]
     pub fn of_object(bucket: &str, key: &str, version: &str) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
@@ -38,6 +49,16 @@ impl ImportId {
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 32 || !bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        u128::from_str_radix(text, 16).ok().map(|number| Self(number.to_be_bytes()))
+    }
 }
 
 impl fmt::Display for ImportId {
@@ -47,7 +68,7 @@ impl fmt::Display for ImportId {
     }
 }
 
-/// What is known of an import.
+/// Which import, whose, of which object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportRecord {
     /// Its name.
@@ -56,18 +77,6 @@ pub struct ImportRecord {
     pub operator: Option<OperatorId>,
     /// The object's key.
     pub key: String,
-    /// When it was begun.
-    pub started_at: Instant,
-}
-
-impl ImportRecord {
-    /// The primary key of its item.
-    fn item_key(&self) -> Item {
-        Item::from([
-            ("operator_id".to_owned(), AttributeValue::N(self.operator.map_or(0, OperatorId::get).to_string())),
-            ("import_id".to_owned(), AttributeValue::S(self.id.to_string())),
-        ])
-    }
 }
 
 /// How a file ended.
@@ -83,36 +92,148 @@ impl FileOutcome {
     /// `completed` or `failed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
+        self.state().as_str()
+    }
+
+    const fn state(self) -> ImportState {
         match self {
-            Self::Completed => "completed",
-            Self::Failed => "failed",
+            Self::Completed => ImportState::Completed,
+            Self::Failed => ImportState::Failed,
         }
     }
 }
 
-/// What [`Imports::begin`] found.
+/// Where an import stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// Nobody has begun this import before.
-    New,
-    /// Somebody has begun it and not said how it ended: they crashed, or are still at it.
-    Again,
-    /// It has ended; there is nothing left to do.
-    Ended(FileOutcome),
+pub enum ImportState {
+    /// A place for it was asked for; no file has come yet.
+    AwaitingUpload,
+    /// It is worked on, or will be again.
+    Running,
+    /// It was read to its end.
+    Completed,
+    /// It was refused whole.
+    Failed,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    /// 0 for the registry's own files.
-    operator_id: u32,
-    import_id: String,
-    key: String,
-    state: String,
-    started_at: i64,
+impl ImportState {
+    const ALL: [Self; 4] = [Self::AwaitingUpload, Self::Running, Self::Completed, Self::Failed];
+
+    /// The word of the interface.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AwaitingUpload => "awaiting_upload",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn of(item: &Item) -> Result<Self, StoreError> {
+        let word = text(item, "state").ok_or(corrupt("state"))?;
+        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or(corrupt("state"))
+    }
+}
+
+/// An invocation's hold on an import. Whoever lost it can write nothing with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    record: ImportRecord,
+    fence: i64,
+    started_at: Instant,
+}
+
+impl Hold {
+    /// When the import was first begun, whoever works on it now.
+    #[must_use]
+    pub const fn started_at(&self) -> Instant {
+        self.started_at
+    }
+
+    /// Which hold it is: every later one on the same import has a greater number.
+    #[must_use]
+    pub const fn fence(&self) -> i64 {
+        self.fence
+    }
+
+    /// Which import it is.
+    #[must_use]
+    pub const fn record(&self) -> &ImportRecord {
+        &self.record
+    }
+}
+
+/// What [`Imports::begin`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun<C, R> {
+    /// It is the caller's to work on, from this checkpoint on if there is one.
+    Yours(Hold, Option<C>),
+    /// Another invocation works on it.
+    Held,
+    /// It has ended with this report. There is nothing left to do but to see that the report can be read.
+    Ended(R),
+}
+
+/// The hold was lost: another invocation works on the import, or it has ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HoldError {
+    /// Another invocation has taken over.
+    #[error("another invocation has taken the import over")]
+    Lost,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What the interface tells of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportStatus<C, R> {
+    /// Which import.
+    pub record: ImportRecord,
+    /// Where it stands.
+    pub state: ImportState,
+    /// When a place for it was asked for, or its file came.
+    pub created_at: Instant,
+    /// When it was begun.
+    pub started_at: Option<Instant>,
+    /// How far it was when it last said so.
+    pub checkpoint: Option<C>,
+    /// How it ended.
+    pub report: Option<R>,
 }
 
 const fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { table: "imports", what }
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+fn integer(item: &Item, name: &str) -> Option<i64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+fn instant(item: &Item, name: &str) -> Option<Instant> {
+    Instant::from_millis(integer(item, name)?)
+}
+
+fn value<T: DeserializeOwned>(item: &Item, name: &'static str) -> Result<Option<T>, StoreError> {
+    let Some(stored) = item.get(name) else { return Ok(None) };
+    serde_dynamo::aws_sdk_dynamodb_1::from_attribute_value(stored.clone()).map(Some).map_err(|_| corrupt(name))
+}
+
+fn stored(what: &impl Serialize) -> Result<AttributeValue, StoreError> {
+    serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(what).map_err(|_| corrupt("a value that cannot be written"))
+}
+
+/// The item's key. 0 stands for the registry's own files.
+fn key(operator: Option<OperatorId>, id: ImportId) -> Item {
+    Item::from([
+        ("operator_id".to_owned(), number(operator.map_or(0, |operator| i64::from(operator.get())))),
+        ("import_id".to_owned(), AttributeValue::S(id.to_string())),
+    ])
 }
 
 /// The table of imports.
@@ -129,91 +250,255 @@ impl Imports {
         Self { db, table: tables.imports.clone() }
     }
 
-    /// Notes that an import begins, and says whether it had begun or ended before.
+    /// Notes that a file is awaited.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer, or knows an import of this name.
+    pub async fn await_upload(&self, import: &ImportRecord, now: Instant) -> Result<(), StoreError> {
+        let mut item = key(import.operator, import.id);
+        item.extend([
+            ("key".to_owned(), AttributeValue::S(import.key.clone())),
+            ("state".to_owned(), AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned())),
+            ("created_at".to_owned(), date(now)),
+        ]);
+        let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
+        let sent = put.condition_expression("attribute_not_exists(import_id)").send().await;
+        sent.map(drop).map_err(|error| match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(_)) => corrupt("an import that is known already"),
+            _ => StoreError::request("PutItem", &error),
+        })
+    }
+
+    /// Whether a file that was awaited under this name has this version: the first version that comes does, another one
+    /// is an import of its own.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer; may be repeated.
-    pub async fn begin(&self, import: &ImportRecord) -> Result<Begun, StoreError> {
-        let stored = Stored {
-            operator_id: import.operator.map_or(0, OperatorId::get),
-            import_id: import.id.to_string(),
-            key: import.key.clone(),
-            state: "running".to_owned(),
-            started_at: import.started_at.millis(),
-        };
-        let item = serde_dynamo::aws_sdk_dynamodb_1::to_item(stored).map_err(|_| corrupt("an item"))?;
+    pub async fn claim_upload(
+        &self,
+        operator: OperatorId,
+        id: ImportId,
+        object_key: &str,
+        version: &str,
+    ) -> Result<bool, StoreError> {
         let sent = self
             .db
-            .put_item()
+            .update_item()
             .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(import_id)")
+            .set_key(Some(key(Some(operator), id)))
+            .update_expression("SET #version = :version")
+            .condition_expression("#key = :key AND (attribute_not_exists(#version) OR #version = :version)")
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":key", AttributeValue::S(object_key.to_owned()))
+            .expression_attribute_values(":version", AttributeValue::S(version.to_owned()))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::request("UpdateItem", &error)),
+            },
+        }
+    }
+
+    /// Takes an import to work on, unless another invocation does or it has ended.
+    ///
+    /// `worker` names the invocation: Lambda gives a retried one the name it had, so that it need not wait for the lease
+    /// of its own earlier life. `machine_now` is the machine's clock, whatever the registry's says: a lease is real time.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer; may be repeated.
+    pub async fn begin<C: DeserializeOwned, R: DeserializeOwned>(
+        &self,
+        import: &ImportRecord,
+        worker: &str,
+        now: Instant,
+        machine_now: Instant,
+    ) -> Result<Begun<C, R>, StoreError> {
+        let sent = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(import.operator, import.id)))
+            .update_expression(
+                "SET fence = if_not_exists(fence, :zero) + :one, worker = :worker, leased_until = :until, \
+                 #state = :running, #key = :key, started_at = if_not_exists(started_at, :now), \
+                 created_at = if_not_exists(created_at, :now)",
+            )
+            .condition_expression(
+                "attribute_not_exists(#state) OR #state = :awaiting \
+                 OR (#state = :running AND (leased_until < :machine_now OR worker = :worker))",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":worker", AttributeValue::S(worker.to_owned()))
+            .expression_attribute_values(":until", leased_until(machine_now))
+            .expression_attribute_values(":machine_now", date(machine_now))
+            .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(":key", AttributeValue::S(import.key.clone()))
+            .expression_attribute_values(":running", AttributeValue::S(ImportState::Running.as_str().to_owned()))
+            .expression_attribute_values(
+                ":awaiting",
+                AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned()),
+            )
+            .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         let error = match sent {
-            Ok(_) => return Ok(Begun::New),
+            Ok(answer) => {
+                let item = answer.attributes.ok_or(corrupt("an item"))?;
+                let hold = Hold {
+                    record: import.clone(),
+                    fence: integer(&item, "fence").ok_or(corrupt("fence"))?,
+                    started_at: instant(&item, "started_at").ok_or(corrupt("started_at"))?,
+                };
+                return Ok(Begun::Yours(hold, value(&item, "checkpoint")?));
+            }
             Err(error) => error,
         };
         match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(known)) => {
-                let state = known.item().and_then(|item| item.get("state")?.as_s().ok()).map(String::as_str);
-                match state {
-                    Some("running") => Ok(Begun::Again),
-                    Some("completed") => Ok(Begun::Ended(FileOutcome::Completed)),
-                    Some("failed") => Ok(Begun::Ended(FileOutcome::Failed)),
-                    _ => Err(corrupt("state")),
+            Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
+                let item = lost.item().ok_or(corrupt("an item"))?;
+                match ImportState::of(item)? {
+                    ImportState::Completed | ImportState::Failed => {
+                        Ok(Begun::Ended(value(item, "report")?.ok_or(corrupt("report"))?))
+                    }
+                    ImportState::Running | ImportState::AwaitingUpload => Ok(Begun::Held),
                 }
             }
-            _ => Err(StoreError::request("PutItem", &error)),
+            _ => Err(StoreError::request("UpdateItem", &error)),
         }
     }
 
-    /// When an import was begun, by whoever began it first: what is done again must not depend on when.
+    /// Writes how far the import is, and holds it for another while.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer, or nobody has begun it.
-    pub async fn begun_at(&self, import: &ImportRecord) -> Result<Instant, StoreError> {
-        let answer = self
-            .db
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(import.item_key()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::request("GetItem", &error))?;
-        let item = answer.item.ok_or(corrupt("an import that nobody has begun"))?;
-        let stored: Stored = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
-            .map_err(|_| corrupt("a missing or mistyped attribute"))?;
-        Instant::from_millis(stored.started_at).ok_or(corrupt("started_at"))
+    /// [`HoldError::Lost`] where another invocation has taken over: nothing was written, and nothing may be from now on.
+    pub async fn checkpoint(
+        &self,
+        hold: &Hold,
+        checkpoint: &impl Serialize,
+        machine_now: Instant,
+    ) -> Result<(), HoldError> {
+        let values = [(":checkpoint", stored(checkpoint)?), (":until", leased_until(machine_now))];
+        self.write_held(hold, "SET checkpoint = :checkpoint, leased_until = :until", &[], values).await
     }
 
-    /// Notes how an import ended, and its report.
+    /// Lets go of an import that is not at its end: whoever comes next may take it at once.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
+    /// As of [`Self::checkpoint`].
+    pub async fn release(&self, hold: &Hold) -> Result<(), HoldError> {
+        self.write_held(hold, "SET leased_until = :zero", &[], [(":zero", number(0))]).await
+    }
+
+    /// Ends an import, with its report and what only the registry's team is told of it.
+    ///
+    /// # Errors
+    /// As of [`Self::checkpoint`].
     pub async fn end(
         &self,
-        import: &ImportRecord,
+        hold: &Hold,
         outcome: FileOutcome,
-        ended_at: Instant,
         report: &impl Serialize,
-    ) -> Result<(), StoreError> {
-        let report: AttributeValue =
-            serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(report).map_err(|_| corrupt("a report"))?;
-        self.db
+        for_the_team: &impl Serialize,
+    ) -> Result<(), HoldError> {
+        let values = [
+            (":state", AttributeValue::S(outcome.as_str().to_owned())),
+            (":report", stored(report)?),
+            (":for_the_team", stored(for_the_team)?),
+        ];
+        let expression = "SET #state = :state, report = :report, for_the_team = :for_the_team REMOVE checkpoint";
+        self.write_held(hold, expression, &[("#state", "state")], values).await
+    }
+
+    async fn write_held<const N: usize>(
+        &self,
+        hold: &Hold,
+        expression: &str,
+        names: &[(&str, &str)],
+        values: [(&str, AttributeValue); N],
+    ) -> Result<(), HoldError> {
+        let mut update = self
+            .db
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(import.item_key()))
-            .update_expression("SET #state = :state, ended_at = :ended_at, report = :report")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":state", AttributeValue::S(outcome.as_str().to_owned()))
-            .expression_attribute_values(":ended_at", AttributeValue::N(ended_at.millis().to_string()))
-            .expression_attribute_values(":report", report)
-            .send()
-            .await
-            .map_err(|error| StoreError::request("UpdateItem", &error))?;
-        Ok(())
+            .set_key(Some(key(hold.record.operator, hold.record.id)))
+            .update_expression(expression)
+            .condition_expression("fence = :fence AND #held = :held")
+            .expression_attribute_names("#held", "state")
+            .expression_attribute_values(":held", AttributeValue::S(ImportState::Running.as_str().to_owned()))
+            .expression_attribute_values(":fence", number(hold.fence));
+        for (name, attribute) in names {
+            update = update.expression_attribute_names(*name, *attribute);
+        }
+        for (name, value) in values {
+            update = update.expression_attribute_values(name, value);
+        }
+        update.send().await.map(drop).map_err(|error| match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => HoldError::Lost,
+            _ => HoldError::Store(StoreError::request("UpdateItem", &error)),
+        })
     }
+
+    /// An operator's import of this name: one request. Another operator's cannot be asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer, or holds something else.
+    pub async fn find<C: DeserializeOwned, R: DeserializeOwned>(
+        &self,
+        operator: OperatorId,
+        id: ImportId,
+    ) -> Result<Option<ImportStatus<C, R>>, StoreError> {
+        let get = self.db.get_item().table_name(&self.table).set_key(Some(key(Some(operator), id)));
+        let answer = get.consistent_read(true).send().await.map_err(|error| StoreError::request("GetItem", &error))?;
+        answer.item.as_ref().map(status).transpose()
+    }
+
+    /// All of an operator's imports, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer, or holds something else.
+    pub async fn list<C: DeserializeOwned, R: DeserializeOwned>(
+        &self,
+        operator: OperatorId,
+    ) -> Result<Vec<ImportStatus<C, R>>, StoreError> {
+        let query = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("operator_id = :operator")
+            .expression_attribute_values(":operator", number(i64::from(operator.get())));
+        let items: Result<Vec<Item>, _> = query.into_paginator().items().send().collect().await;
+        let items = items.map_err(|error| StoreError::request("Query", &error))?;
+        let mut found = items.iter().map(status).collect::<Result<Vec<_>, _>>()?;
+        found.sort_by_key(|import| (std::cmp::Reverse(import.created_at), import.record.id));
+        Ok(found)
+    }
+}
+
+fn leased_until(machine_now: Instant) -> AttributeValue {
+    let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+    number(machine_now.millis().saturating_add(lease))
+}
+
+fn status<C: DeserializeOwned, R: DeserializeOwned>(item: &Item) -> Result<ImportStatus<C, R>, StoreError> {
+    let operator = integer(item, "operator_id").and_then(|id| u32::try_from(id).ok()).ok_or(corrupt("operator_id"))?;
+    Ok(ImportStatus {
+        record: ImportRecord {
+            id: text(item, "import_id").and_then(ImportId::parse).ok_or(corrupt("import_id"))?,
+            operator: OperatorId::new(operator).ok(),
+            key: text(item, "key").ok_or(corrupt("key"))?.to_owned(),
+        },
+        state: ImportState::of(item)?,
+        created_at: instant(item, "created_at").ok_or(corrupt("created_at"))?,
+        started_at: instant(item, "started_at"),
+        checkpoint: value(item, "checkpoint")?,
+        report: value(item, "report")?,
+    })
 }

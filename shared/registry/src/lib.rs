@@ -25,9 +25,9 @@ pub mod operators;
 pub mod tables;
 
 pub use applications::{Application, ApplicationJourney, Applications};
-pub use claims::{Claims, HistoryApplication, HistoryOutcome, Registration, RowSource};
+pub use claims::{Claims, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource};
 pub use error::{Deadline, StoreError};
-pub use imports::{Begun, FileOutcome, ImportId, ImportRecord, Imports};
+pub use imports::{Begun, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports};
 pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
 pub use keys::ClaimKeys;
 pub use operators::{Operator, Operators};

@@ -790,38 +790,105 @@ async fn short_and_long_never_block_each_other() {
     }
 }
 
-#[tokio::test]
-async fn an_import_begins_once_and_ends() {
-    let store = store().await;
-    let record = |file: &str, operator| ImportRecord {
-        id: ImportId::of_object("bucket", file, "1"),
-        operator,
-        key: file.to_owned(),
-        started_at: at(DAY),
-    };
-    let [one, other, registry] =
-        [record("one", Some(operator(1))), record("other", Some(operator(1))), record("journeys", None)];
-    for (import, outcome) in
-        [(&one, FileOutcome::Completed), (&other, FileOutcome::Failed), (&registry, FileOutcome::Completed)]
-    {
-        assert_eq!(store.imports.begin(import).await, Ok(Begun::New));
-        let begun = store.scan(&store.tables.imports).await[&import.id.to_string()].clone();
-        let again = ImportRecord { started_at: at("2025-01-01T00:00:00Z"), ..import.clone() };
-        assert_eq!(store.imports.begin(&again).await, Ok(Begun::Again));
-        assert_eq!(store.scan(&store.tables.imports).await[&import.id.to_string()], begun, "the first one counts");
-        for _ in 0..2 {
-            let report = HashMap::from([("read", 3)]);
-            store.imports.end(import, outcome, at(DAY), &report).await.unwrap();
-            assert_eq!(store.imports.begin(import).await, Ok(Begun::Ended(outcome)));
-        }
-        let ended = store.scan(&store.tables.imports).await[&import.id.to_string()].clone();
-        assert_eq!(ended["report"].as_m().unwrap()["read"], AttributeValue::N("3".to_owned()));
-        assert_eq!((&ended["started_at"], &ended["key"]), (&begun["started_at"], &begun["key"]));
+/// What the tests keep of an import.
+type Known = HashMap<String, u64>;
+
+fn note(read: u64) -> Known {
+    HashMap::from([("read".to_owned(), read)])
+}
+
+async fn begin(store: &Store, import: &ImportRecord, worker: &str, machine_now: &str) -> Begun<Known, Known> {
+    store.imports.begin(import, worker, at(DAY), at(machine_now)).await.unwrap()
+}
+
+async fn held(store: &Store, import: &ImportRecord, worker: &str, machine_now: &str) -> (Hold, Option<Known>) {
+    match begin(store, import, worker, machine_now).await {
+        Begun::Yours(hold, checkpoint) => (hold, checkpoint),
+        other => panic!("{other:?}"),
     }
-    store.requests.take();
-    store.imports.begin(&one).await.unwrap();
-    assert_eq!(store.requests.take(), 1);
-    assert_eq!(store.scan(&store.tables.imports).await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_import_is_worked_on_by_one_at_a_time() {
+    let store = store().await;
+    let import = ImportRecord {
+        id: ImportId::of_object("bucket", "one", "1"),
+        operator: Some(operator(1)),
+        key: "one".to_owned(),
+    };
+    let minute = |minute: u32| format!("2030-01-01T00:{minute:02}:00Z");
+    let (first, checkpoint) = held(&store, &import, "a", &minute(0)).await;
+    assert_eq!(checkpoint, None);
+    assert_eq!(begin(&store, &import, "b", &minute(1)).await, Begun::Held, "the lease has not ended");
+    store.imports.checkpoint(&first, &note(20), at(&minute(1))).await.unwrap();
+    assert_eq!(begin(&store, &import, "b", &minute(2)).await, Begun::Held, "a checkpoint renews it");
+    // The same invocation again, as Lambda tries it after a crash, need not wait.
+    let (again, checkpoint) = held(&store, &import, "a", &minute(2)).await;
+    assert_eq!((checkpoint, again.started_at()), (Some(note(20)), first.started_at()));
+    assert_eq!(store.imports.checkpoint(&first, &note(10), at(&minute(2))).await, Err(HoldError::Lost));
+    // Another one takes over when the lease has ended; whoever held it before can write nothing.
+    let (second, checkpoint) = held(&store, &import, "b", &minute(5)).await;
+    assert_eq!(checkpoint, Some(note(20)));
+    for lost in [&first, &again] {
+        assert_eq!(store.imports.checkpoint(lost, &note(99), at(&minute(5))).await, Err(HoldError::Lost));
+        assert_eq!(store.imports.release(lost).await, Err(HoldError::Lost));
+        let end = store.imports.end(lost, FileOutcome::Completed, &note(99), &note(0)).await;
+        assert_eq!(end, Err(HoldError::Lost));
+    }
+    // Let go, it is anybody's at once.
+    store.imports.checkpoint(&second, &note(40), at(&minute(5))).await.unwrap();
+    store.imports.release(&second).await.unwrap();
+    let (third, checkpoint) = held(&store, &import, "c", &minute(5)).await;
+    assert_eq!(checkpoint, Some(note(40)));
+    store.imports.end(&third, FileOutcome::Completed, &note(60), &note(0)).await.unwrap();
+    for worker in ["a", "c"] {
+        assert_eq!(begin(&store, &import, worker, &minute(50)).await, Begun::Ended(note(60)));
+    }
+    let end = store.imports.end(&third, FileOutcome::Failed, &note(61), &note(0)).await;
+    assert_eq!(end, Err(HoldError::Lost), "it ends once");
+}
+
+#[tokio::test]
+async fn imports_are_found_and_listed_by_their_operator() {
+    let store = store().await;
+    let record = |file: &str, by| ImportRecord {
+        id: ImportId::of_object("bucket", file, "1"),
+        operator: Some(operator(by)),
+        key: file.to_owned(),
+    };
+    let (one, awaited, theirs) = (record("one", 1), record("awaited", 1), record("theirs", 2));
+    store.imports.await_upload(&awaited, at("2024-06-01T00:00:00Z")).await.unwrap();
+    assert!(store.imports.await_upload(&awaited, at(DAY)).await.is_err(), "a name is given once");
+    store.imports.await_upload(&theirs, at(DAY)).await.unwrap();
+    let (hold, _) = held(&store, &one, "a", "2030-01-01T00:00:00Z").await;
+    store.imports.end(&hold, FileOutcome::Failed, &note(7), &note(0)).await.unwrap();
+
+    let found = |by, id| {
+        let store = store.clone();
+        async move { store.imports.find::<Known, Known>(operator(by), id).await.unwrap() }
+    };
+    let status = found(1, one.id).await.unwrap();
+    assert_eq!((status.state, status.report, status.created_at), (ImportState::Failed, Some(note(7)), at(DAY)));
+    assert_eq!(found(1, awaited.id).await.unwrap().state, ImportState::AwaitingUpload);
+    assert_eq!(found(2, one.id).await, None, "another operator's is as unknown as none");
+    let listed = store.imports.list::<Known, Known>(operator(1)).await.unwrap();
+    assert_eq!(listed.iter().map(|import| import.record.key.as_str()).collect::<Vec<_>>(), ["awaited", "one"]);
+
+    // The first version that comes to an awaited place is the import; another version is one of its own.
+    let claim = |by, id, key: &'static str, version: &'static str| {
+        let store = store.clone();
+        async move { store.imports.claim_upload(operator(by), id, key, version).await.unwrap() }
+    };
+    assert!(claim(1, awaited.id, "awaited", "v1").await);
+    assert!(claim(1, awaited.id, "awaited", "v1").await, "the same event again");
+    assert!(!claim(1, awaited.id, "awaited", "v2").await);
+    assert!(!claim(1, awaited.id, "elsewhere", "v1").await);
+    assert!(!claim(2, awaited.id, "awaited", "v1").await);
+    assert!(matches!(begin(&store, &awaited, "a", "2030-01-01T00:00:00Z").await, Begun::Yours(_, None)));
+    for text in [awaited.id.to_string().to_uppercase(), awaited.id.to_string()[1..].to_owned(), "x".repeat(32)] {
+        assert_eq!(ImportId::parse(&text), None, "{text}");
+    }
+    assert_eq!(ImportId::parse(&awaited.id.to_string()), Some(awaited.id));
 }
 
 #[tokio::test]

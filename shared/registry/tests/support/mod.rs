@@ -109,7 +109,7 @@ impl Store {
         source: RowSource,
     ) -> HistoryOutcome {
         let row = HistoryApplication { journey_type: scope, identity, datetime, operator: operator(by), source };
-        self.claims.import_history(&row, &Rules::default(), soon()).await.unwrap()
+        self.claims.import_history(&row, &Rules::default(), soon()).await.unwrap().outcome
     }
 
     /// Every item of a table as it is stored, by its key. Not counted among the requests.

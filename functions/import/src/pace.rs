@@ -1,0 +1,144 @@
+//! How many rows are written at once: more while it goes well, half as many when the tables ask for patience.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::lanes::LANES;
+
+/// Where every import begins: a new table takes some hundreds of writes a second and learns to take more.
+const FIRST: usize = 32;
+
+/// The fewest: an import that stands still would look like one that was lost.
+const LEAST: usize = 2;
+
+/// A bound on how many rows are written at once, which finds its own value (additive increase, multiplicative decrease).
+#[derive(Debug)]
+pub struct Pace {
+    turns: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// How many may be at it.
+    bound: usize,
+    /// How many turns that are still out will not be given back.
+    withdrawn: usize,
+    /// How many turns have ended since the bound changed.
+    since: usize,
+}
+
+/// Leave to write one row. Giving it back without [`Turn::ended`] tells nothing about how it went.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    pace: &'a Pace,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Pace {
+    /// A pace to begin with.
+    #[must_use]
+    pub fn new() -> Self {
+        let state = State { bound: FIRST, withdrawn: 0, since: 0 };
+        Self { turns: Arc::new(Semaphore::new(FIRST)), state: Mutex::new(state) }
+    }
+
+    /// Waits for leave to write a row.
+    pub async fn turn(&self) -> Turn<'_> {
+        // Nobody ever closes the semaphore; if somebody did, there would be no bound.
+        Turn { pace: self, permit: Arc::clone(&self.turns).acquire_owned().await.ok() }
+    }
+
+    /// How many rows may be written at once now.
+    #[must_use]
+    pub fn bound(&self) -> usize {
+        self.state().bound
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn<'_> {
+    /// Gives the turn back, and says how it went.
+    pub fn ended(self, throttled: bool) {
+        let mut state = self.pace.state();
+        state.since += 1;
+        if throttled {
+            // The rows that were out together are told of one shortage together: they count once.
+            if state.since >= state.bound.min(FIRST) {
+                let bound = (state.bound / 2).max(LEAST);
+                state.withdrawn += state.bound - bound;
+                state.bound = bound;
+                state.since = 0;
+            }
+        } else if state.since >= state.bound && state.bound < LANES {
+            state.bound += 1;
+            state.since = 0;
+            if state.withdrawn > 0 {
+                state.withdrawn -= 1;
+            } else {
+                self.pace.turns.add_permits(1);
+            }
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let Some(permit) = self.permit.take() else { return };
+        let mut state = self.pace.state();
+        if state.withdrawn > 0 {
+            state.withdrawn -= 1;
+            permit.forget();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn turns(pace: &Pace, number: usize, throttled: bool) {
+        for _ in 0..number {
+            pace.turn().await.ended(throttled);
+        }
+    }
+
+    /// How many turns can be out at once.
+    fn out_at_once(pace: &Pace) -> usize {
+        pace.turns.available_permits()
+    }
+
+    #[tokio::test]
+    async fn more_while_it_goes_well_and_half_when_it_does_not() {
+        let pace = Pace::new();
+        turns(&pace, 10_000, false).await;
+        assert_eq!((pace.bound(), out_at_once(&pace)), (LANES, LANES), "no more than there are lanes");
+        turns(&pace, FIRST, true).await;
+        assert_eq!(pace.bound(), LANES / 2, "one shortage counts once");
+        turns(&pace, LANES, true).await;
+        assert!(pace.bound() < LANES / 4);
+        turns(&pace, 10_000, true).await;
+        assert_eq!((pace.bound(), out_at_once(&pace)), (LEAST, LEAST), "never a standstill");
+        turns(&pace, 10_000, false).await;
+        assert_eq!((pace.bound(), out_at_once(&pace)), (LANES, LANES), "and it recovers");
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_is_dropped_is_given_back() {
+        let pace = Pace::new();
+        for _ in 0..3 * FIRST {
+            drop(pace.turn().await);
+        }
+        assert_eq!((pace.bound(), out_at_once(&pace)), (FIRST, FIRST));
+    }
+}

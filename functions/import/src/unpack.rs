@@ -1,0 +1,180 @@
+//! What lies on S3 may be compressed: its bytes, unpacked a little at a time.
+
+use std::io::Write as _;
+
+use flate2::write::MultiGzDecoder;
+
+/// The first bytes of everything that gzip writes.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// How much compressed data is unpacked at once: whatever it is, a thousand times as much comes out at most.
+const SLICE: usize = 1024;
+
+/// How many times its size a file may unpack to. A list of drivers shrinks to a fifth, one that is mostly repetition to a
+/// fiftieth; what shrinks further is made to do harm.
+const RATIO: u64 = 200;
+
+/// What a small file may unpack to in any case.
+const SMALL: u64 = 16 * 1024 * 1024;
+
+/// Why something cannot be unpacked. Ends a sentence that begins with "The file".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnpackError {
+    /// It is damaged, or ends too early.
+    #[error("is damaged where it is compressed (gzip), or was cut off: compress it again and put it again")]
+    Damaged,
+    /// It unpacks to far more than a list of drivers would.
+    #[error("unpacks to more than {RATIO} times its size: no list of drivers does")]
+    Bomb,
+}
+
+/// Unpacks a stream, if it is compressed. Bytes go in with [`Unpack::push`], and come out of [`Unpack::piece`] until that
+/// has no more to give.
+#[derive(Debug, Default)]
+pub struct Unpack {
+    /// What came in and has not been looked at.
+    waiting: Vec<u8>,
+    /// How much of it has gone out.
+    gone: usize,
+    ended: bool,
+    form: Form,
+}
+
+#[derive(Debug, Default)]
+enum Form {
+    /// Too few bytes have come to tell.
+    #[default]
+    Unknown,
+    Plain,
+    Gzip {
+        decoder: Box<MultiGzDecoder<Vec<u8>>>,
+        packed: u64,
+        unpacked: u64,
+    },
+}
+
+impl Unpack {
+    /// Whether it turned out to be compressed.
+    #[must_use]
+    pub const fn is_gzip(&self) -> bool {
+        matches!(self.form, Form::Gzip { .. })
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.waiting.drain(..self.gone);
+        self.gone = 0;
+        self.waiting.extend_from_slice(chunk);
+    }
+
+    /// Says that the stream ends here.
+    pub const fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// The next piece of what came in so far, unpacked; `None` when there is no more.
+    ///
+    /// # Errors
+    /// [`UnpackError`], and nothing more comes out.
+    pub fn piece(&mut self) -> Result<Option<Vec<u8>>, UnpackError> {
+        if matches!(self.form, Form::Unknown) {
+            if self.waiting.len() < GZIP.len() && !self.ended {
+                return Ok(None);
+            }
+            if self.waiting.starts_with(&GZIP) {
+                let decoder = Box::new(MultiGzDecoder::new(Vec::new()));
+                self.form = Form::Gzip { decoder, packed: 0, unpacked: 0 };
+            } else {
+                self.form = Form::Plain;
+            }
+        }
+        let Form::Gzip { decoder, packed, unpacked } = &mut self.form else {
+            self.gone = 0;
+            let all = std::mem::take(&mut self.waiting);
+            return Ok(if all.is_empty() { None } else { Some(all) });
+        };
+        loop {
+            let rest = self.waiting.get(self.gone..).unwrap_or_default();
+            let slice = rest.get(..SLICE).unwrap_or(rest);
+            if !slice.is_empty() {
+                decoder.write_all(slice).map_err(|_| UnpackError::Damaged)?;
+                *packed += slice.len() as u64;
+                self.gone += slice.len();
+            } else if std::mem::take(&mut self.ended) {
+                decoder.try_finish().map_err(|_| UnpackError::Damaged)?;
+            } else {
+                return Ok(None);
+            }
+            let out = std::mem::take(decoder.get_mut());
+            *unpacked += out.len() as u64;
+            if *unpacked > SMALL && *unpacked / RATIO > *packed {
+                return Err(UnpackError::Bomb);
+            }
+            if !out.is_empty() {
+                return Ok(Some(out));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// What comes out of a stream cut into chunks, and the largest piece.
+    fn unpack(stream: &[u8], chunk: usize) -> Result<(Vec<u8>, usize), UnpackError> {
+        let (mut out, mut largest) = (Vec::new(), 0);
+        let mut unpack = Unpack::default();
+        for chunk in stream.chunks(chunk).map(Some).chain([None]) {
+            match chunk {
+                Some(chunk) => unpack.push(chunk),
+                None => unpack.end(),
+            }
+            while let Some(piece) = unpack.piece()? {
+                largest = largest.max(piece.len());
+                out.extend_from_slice(&piece);
+            }
+        }
+        Ok((out, largest))
+    }
+
+    #[test]
+    fn what_is_compressed_is_unpacked_however_it_is_cut() {
+        let text: Vec<u8> =
+            (0..20_000_u32).flat_map(|n| format!("short,DUP,+336{n:06},2021-01-01\n").into_bytes()).collect();
+        for chunk in [1, 3, 1000, 1 << 20] {
+            assert_eq!(unpack(&gzip(&text), chunk).unwrap().0, text);
+            assert_eq!(unpack(&text, chunk).unwrap().0, text, "plain passes as it is");
+        }
+        let twice = [gzip(b"one\n"), gzip(b"two\n")].concat();
+        assert_eq!(unpack(&twice, 5).unwrap().0, b"one\ntwo\n", "as `cat a.gz b.gz` makes them");
+        for short in [&b""[..], b"a", b"\x1f"] {
+            assert_eq!(unpack(short, 1).unwrap().0, short);
+        }
+    }
+
+    #[test]
+    fn damage_and_bombs_are_refused() {
+        let packed = gzip(b"journey_type,last_name_trunc\n");
+        let mut damaged = packed.clone();
+        damaged[12] ^= 0xff;
+        for stream in [&damaged[..], &packed[..packed.len() - 3], &packed[..11]] {
+            assert_eq!(unpack(stream, 7), Err(UnpackError::Damaged));
+        }
+        let bomb = gzip(&vec![b'a'; 64 << 20]);
+        assert!(bomb.len() < 100_000);
+        assert_eq!(unpack(&bomb, 1 << 20), Err(UnpackError::Bomb));
+        let small = gzip(&vec![b'a'; 8 << 20]);
+        let (out, largest) = unpack(&small, 1 << 20).unwrap();
+        assert_eq!(out.len(), 8 << 20);
+        assert!(largest <= 2 << 20, "memory stays flat: {largest}");
+    }
+}

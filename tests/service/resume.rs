@@ -1,0 +1,206 @@
+//! Imports that take several invocations, that are killed, that are asked for twice, that come compressed.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use cee_local::stack::{Options, Stack, tables};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{NOW, World, at, aws, scan, world, world_with};
+
+/// A history of so many drivers, every hundredth of whose rows is bad.
+fn history(rows: usize) -> String {
+    let mut csv = "journey_type,last_name_trunc,phone_trunc,datetime\n".to_owned();
+    for row in 0..rows {
+        let name = if row % 100 == 99 { "dup?" } else { "DUP" };
+        csv.push_str(&format!("long,{name},+336{row:07},2021-02-15\n"));
+    }
+    csv
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The reports on an operator's files.
+async fn reports(aws: &cee_service::aws::Aws) -> Vec<Value> {
+    let mut reports = Vec::new();
+    let listed = aws.s3().list_objects_v2().bucket("cee-local").prefix("reports/1/").send().await.unwrap();
+    for object in listed.contents().iter().filter(|object| object.key().unwrap().ends_with(".json")) {
+        reports.push(serde_json::from_slice(&get(aws, object.key().unwrap()).await).unwrap());
+    }
+    reports
+}
+
+async fn get(aws: &cee_service::aws::Aws, key: &str) -> Vec<u8> {
+    let object = aws.s3().get_object().bucket("cee-local").key(key).send().await.unwrap();
+    object.body.collect().await.unwrap().to_vec()
+}
+
+async fn keys(aws: &cee_service::aws::Aws, prefix: &str) -> Vec<String> {
+    let listed = aws.s3().list_objects_v2().bucket("cee-local").prefix(prefix).send().await.unwrap();
+    listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
+}
+
+/// Checks that everything is there, once, and the report right.
+async fn check(aws: &cee_service::aws::Aws, rows: usize, bytes: usize) {
+    let reports = reports(aws).await;
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    let (report, bad) = (&reports[0], rows / 100);
+    let counts = ["read", "imported", "already_known", "rejected"].map(|name| report[name].as_u64().unwrap() as usize);
+    assert_eq!(counts, [rows, rows - bad, 0, bad], "{report}");
+    assert_eq!((report["state"].as_str(), report["bytes"].as_u64()), (Some("completed"), Some(bytes as u64)));
+    let rejected = String::from_utf8(get(aws, report["rejected_rows"].as_str().unwrap()).await).unwrap();
+    let lines: Vec<usize> =
+        rejected.lines().skip(1).map(|line| line.split(',').nth(4).unwrap().parse().unwrap()).collect();
+    assert_eq!(lines, (0..bad).map(|n| 100 * n + 101).collect::<Vec<_>>(), "each rejected row once, in order");
+    let claims = scan(aws, &tables().claims).await;
+    let records = claims.iter().flat_map(|item| item.keys()).filter(|name| name.starts_with("h#")).count();
+    assert_eq!(records, rows - bad);
+    assert_eq!(keys(aws, "work/").await, [""; 0], "pieces of rejected rows are removed");
+}
+
+async fn state(aws: &cee_service::aws::Aws) -> Option<(String, bool)> {
+    let imports = scan(aws, &tables().imports).await;
+    let import = imports.iter().find(|item| item["operator_id"].as_n().unwrap() == "1")?;
+    Some((import["state"].as_s().unwrap().clone(), import.contains_key("checkpoint")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_goes_on_where_an_invocation_ended() {
+    let world = world_with(|options| {
+        options.now = Some(at(NOW));
+        options.import_timeout = Duration::from_secs(4);
+    })
+    .await;
+    let text = history(12_000);
+    for content in [text.clone().into_bytes(), gzip(text.as_bytes())] {
+        // The second time the same rows come from another file: known already.
+        let key = if content.len() < text.len() { "imports/1/h.csv.gz" } else { "imports/1/h.csv" };
+        let before = world.stack.queue().counts().succeeded;
+        world.upload(key, content.clone()).await;
+        let invocations = world.stack.queue().counts().succeeded - before;
+        assert!(invocations > 1, "it was to take several invocations: {invocations}");
+        if key.ends_with(".csv") {
+            check(&world.aws, 12_000, content.len()).await;
+        }
+    }
+    let reports = reports(&world.aws).await;
+    let compressed = reports.iter().find(|report| report["key"] == "imports/1/h.csv.gz").unwrap();
+    assert_eq!(compressed["already_known"], 12_000 - 120, "{compressed}");
+    assert_eq!((&compressed["imported"], &compressed["rejected"]), (&json!(0), &json!(120)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_goes_on_after_a_crash() {
+    // How many rows it takes to be caught in the middle depends on the machine.
+    for rows in [12_000, 48_000] {
+        if crash_twice(rows).await {
+            return;
+        }
+    }
+    panic!("the import could not be stopped in the middle");
+}
+
+/// Stops the whole stack twice while it imports, once before any checkpoint and once after one, then lets it end. `false`:
+/// it ended before it could be stopped.
+async fn crash_twice(rows: usize) -> bool {
+    crate::support::capture_logs();
+    let folder = TempDir::new().unwrap();
+    let options = Options { now: Some(at(NOW)), import_timeout: Duration::from_secs(4), ..Options::new(folder.path()) };
+    let text = history(rows);
+    for run in 0..3 {
+        let stack = Stack::start(&options).await.unwrap_or_else(|error| panic!("run {run}: {error}"));
+        let about = stack.description();
+        let aws = aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key).await;
+        if run == 0 {
+            let put = aws.s3().put_object().bucket("cee-local").key("imports/1/h.csv");
+            put.body(text.clone().into_bytes().into()).send().await.unwrap();
+        }
+        if run == 2 {
+            stack.queue().idle().await;
+            check(&aws, rows, text.len()).await;
+            stack.shutdown().await;
+            break;
+        }
+        loop {
+            assert_eq!(stack.queue().counts().dead, 0, "the import was given up");
+            match state(&aws).await {
+                Some((state, _)) if state != "running" => return false,
+                // Into the rows after the checkpoint.
+                Some((_, checkpoint)) if checkpoint || run == 0 => {
+                    tokio::time::sleep(Duration::from_millis(150)).await;
+                    break;
+                }
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        stack.shutdown().await;
+    }
+    true
+}
+
+/// The event as S3 sends it.
+fn event(world: &World, key: &str, etag: &str) -> Value {
+    json!({"Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-3",
+        "eventTime": "2024-05-01T00:00:00.000Z", "eventName": "ObjectCreated:Put",
+        "userIdentity": {"principalId": "x"}, "requestParameters": {"sourceIPAddress": "127.0.0.1"},
+        "responseElements": {"x-amz-request-id": "r", "x-amz-id-2": "i"},
+        "s3": {"s3SchemaVersion": "1.0", "configurationId": "c",
+               "bucket": {"name": world.stack.description().bucket, "ownerIdentity": {"principalId": "p"}, "arn": "a"},
+               "object": {"key": key, "size": 1, "eTag": etag, "sequencer": "0042"}}}]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_comes_three_times_at_once_is_one_import() {
+    let world = world().await;
+    let text = history(3000);
+    let s3 = world.aws.s3();
+    let put = s3.put_object().bucket("cee-local").key("imports/1/h.csv").body(text.clone().into_bytes().into());
+    let etag = put.send().await.unwrap().e_tag.unwrap();
+    for _ in 0..3 {
+        world.stack.queue().accept(event(&world, "imports/1/h.csv", etag.trim_matches('"'))).unwrap();
+    }
+    world.stack.queue().idle().await;
+    assert_eq!(world.stack.queue().counts().dead, 0);
+    // The upload's own event and ours name two imports of the same bytes: one of them knew every row already, or they
+    // shared them. Ours is one import, whatever.
+    let reports = reports(&world.aws).await;
+    assert_eq!(reports.len(), 2);
+    for report in &reports {
+        assert_eq!((&report["read"], &report["rejected"]), (&json!(3000), &json!(30)), "{report}");
+    }
+    let sum = |name: &str| reports.iter().map(|report| report[name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("imported"), sum("already_known")), (2970, 2970), "every row was imported by exactly one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_files_are_refused_from_where_they_are_damaged() {
+    let world = world().await;
+    let text = history(5000);
+    let packed = gzip(text.as_bytes());
+    let cut = packed[..packed.len() * 2 / 3].to_vec();
+    world.upload("imports/1/cut.csv.gz", cut).await;
+    let mut bomb = b"journey_type,last_name_trunc,phone_trunc,datetime\n".to_vec();
+    bomb.resize(bomb.len() + (64 << 20), b'x');
+    world.upload("imports/1/bomb.csv.gz", gzip(&bomb)).await;
+    world.upload("imports/1/empty.csv.gz", gzip(b"")).await;
+    let reports = reports(&world.aws).await;
+    let report = |key: &str| reports.iter().find(|report| report["key"] == key).unwrap();
+    let cut = report("imports/1/cut.csv.gz");
+    assert_eq!(cut["state"], "failed");
+    assert!(cut["error"].as_str().unwrap().contains("cut off"), "{cut}");
+    let counts = ["read", "imported", "already_known", "rejected"].map(|name| cut[name].as_u64().unwrap());
+    assert!(counts[0] > 1000 && counts[0] == counts[1] + counts[2] + counts[3], "what was read counts: {cut}");
+    let bomb = report("imports/1/bomb.csv.gz");
+    assert_eq!((bomb["state"].as_str(), bomb["imported"].as_u64()), (Some("failed"), Some(0)));
+    assert!(bomb["error"].as_str().unwrap().contains("200 times"), "{bomb}");
+    let empty = report("imports/1/empty.csv.gz");
+    assert!(empty["error"].as_str().unwrap().contains("is empty"), "{empty}");
+}
