@@ -6,7 +6,7 @@ use cee_local::stack::tables;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{NOW, World, at, world, world_with};
+use crate::support::{NOW, at, event, object, reports, world, world_with};
 
 const ROWS: usize = 10_000;
 
@@ -50,24 +50,6 @@ fn spreadsheet() -> (BTreeMap<usize, &'static str>, Vec<u8>) {
     (bad, file.into_bytes())
 }
 
-impl World {
-    async fn object(&self, key: &str) -> Vec<u8> {
-        let object = self.aws.s3().get_object().bucket("cee-local").key(key).send().await.unwrap();
-        object.body.collect().await.unwrap().to_vec()
-    }
-
-    /// All reports under a prefix, by the key of their file.
-    async fn reports(&self, prefix: &str) -> BTreeMap<String, Value> {
-        let listed = self.aws.s3().list_objects_v2().bucket("cee-local").prefix(prefix).send().await.unwrap();
-        let mut reports = BTreeMap::new();
-        for key in listed.contents().iter().map(|object| object.key().unwrap()).filter(|key| key.ends_with(".json")) {
-            let report: Value = serde_json::from_slice(&self.object(key).await).unwrap();
-            reports.insert(report["key"].as_str().unwrap().to_owned(), report);
-        }
-        reports
-    }
-}
-
 fn counts(report: &Value) -> [u64; 4] {
     ["read", "imported", "already_known", "rejected"].map(|name| report[name].as_u64().unwrap())
 }
@@ -79,8 +61,8 @@ async fn ten_thousand_rows_from_a_spreadsheet() {
     assert_eq!(bad.len(), 50);
     world.upload("imports/1/mes conducteurs été + hiver.csv", file.clone()).await;
 
-    let reports = world.reports("reports/1/").await;
-    let report = &reports["imports/1/mes conducteurs été + hiver.csv"];
+    let ours = reports(&world.aws, "reports/1/").await;
+    let report = &ours["imports/1/mes conducteurs été + hiver.csv"];
     assert_eq!(counts(report), [10_000, 9_950, 0, 50], "{report}");
     assert_eq!((&report["state"], &report["operator_id"]), (&json!("completed"), &json!(1)));
     assert_eq!(report["bytes"].as_u64(), Some(file.len() as u64));
@@ -91,7 +73,7 @@ async fn ten_thousand_rows_from_a_spreadsheet() {
         .collect();
     assert_eq!(report["sha256"], sha256);
 
-    let rejected = String::from_utf8(world.object(report["rejected_rows"].as_str().unwrap()).await).unwrap();
+    let rejected = String::from_utf8(object(&world.aws, report["rejected_rows"].as_str().unwrap()).await).unwrap();
     let mut lines = rejected.lines();
     assert_eq!(lines.next(), Some("\u{feff}Journey_Type;last_name_trunc;\"phone_trunc\";DATETIME;line;column;reason"));
     let mut told = BTreeMap::new();
@@ -133,20 +115,8 @@ async fn ten_thousand_rows_from_a_spreadsheet() {
     let part: Vec<u8> = file.split_inclusive(|byte| *byte == b'\n').take(1001).flatten().copied().collect();
     world.upload("imports/1/again.csv", part.clone()).await;
     world.upload("imports/2/theirs.csv", part).await;
-    assert_eq!(counts(&world.reports("reports/1/").await["imports/1/again.csv"]), [1000, 0, 995, 5]);
-    assert_eq!(counts(&world.reports("reports/2/").await["imports/2/theirs.csv"]), [1000, 995, 0, 5]);
-}
-
-/// The event as S3 sends it.
-fn event(key: &str, etag: &str, sequencer: &str) -> Value {
-    json!({"Records": [{
-        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-3",
-        "eventTime": "2024-05-01T00:00:00.000Z", "eventName": "ObjectCreated:Put",
-        "userIdentity": {"principalId": "x"}, "requestParameters": {"sourceIPAddress": "127.0.0.1"},
-        "responseElements": {"x-amz-request-id": "r", "x-amz-id-2": "i"},
-        "s3": {"s3SchemaVersion": "1.0", "configurationId": "c",
-               "bucket": {"name": "cee-local", "ownerIdentity": {"principalId": "p"}, "arn": "a"},
-               "object": {"key": key, "size": 1, "eTag": etag, "sequencer": sequencer}}}]})
+    assert_eq!(counts(&reports(&world.aws, "reports/1/").await["imports/1/again.csv"]), [1000, 0, 995, 5]);
+    assert_eq!(counts(&reports(&world.aws, "reports/2/").await["imports/2/theirs.csv"]), [1000, 995, 0, 5]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +135,7 @@ async fn the_same_event_again_changes_nothing() {
         let listed = world.aws.s3().list_objects_v2().bucket("cee-local").prefix("reports/").send().await.unwrap();
         let mut objects = BTreeMap::new();
         for key in listed.contents().iter().map(|object| object.key().unwrap().to_owned()) {
-            let content = world.object(&key).await;
+            let content = object(&world.aws, &key).await;
             objects.insert(key, content);
         }
         let mut tables_now = Vec::new();
@@ -210,10 +180,13 @@ async fn files_that_are_refused_whole_say_why() {
     for (key, content, _) in &files {
         world.upload(key, content.clone()).await;
     }
-    let reports =
-        [world.reports("reports/1/").await, world.reports("reports/5/").await, world.reports("reports/9/").await];
+    let told = [
+        reports(&world.aws, "reports/1/").await,
+        reports(&world.aws, "reports/5/").await,
+        reports(&world.aws, "reports/9/").await,
+    ];
     for (key, _, why) in &files {
-        let report = reports.iter().find_map(|reports| reports.get(*key)).unwrap_or_else(|| panic!("{key}"));
+        let report = told.iter().find_map(|reports| reports.get(*key)).unwrap_or_else(|| panic!("{key}"));
         assert_eq!((report["state"].as_str(), counts(report)), (Some("failed"), [0; 4]), "{report}");
         assert!(report["error"].as_str().unwrap().contains(why), "{report}");
     }
@@ -222,7 +195,11 @@ async fn files_that_are_refused_whole_say_why() {
     for key in ["imports/readme.txt", "imports/x/h.csv"] {
         world.upload(key, good.clone()).await;
     }
-    assert_eq!(world.reports("reports/").await.len(), files.len() + 1, "the samples' journeys, and nothing for nobody");
+    assert_eq!(
+        reports(&world.aws, "reports/").await.len(),
+        files.len() + 1,
+        "the samples' journeys, and nothing for nobody"
+    );
     assert!(world.scan(&tables().claims).await.is_empty(), "no row was imported");
 
     let closed = world_with(|options| {
@@ -231,7 +208,7 @@ async fn files_that_are_refused_whole_say_why() {
     })
     .await;
     closed.upload("imports/1/h.csv", good).await;
-    assert!(closed.reports("reports/1/").await["imports/1/h.csv"]["error"].as_str().unwrap().contains("closed"));
+    assert!(reports(&closed.aws, "reports/1/").await["imports/1/h.csv"]["error"].as_str().unwrap().contains("closed"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +220,7 @@ async fn late_history_is_for_the_registrys_team_alone() {
     let csv = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,XXX,+336010204,2021-02-15\nlong,DUP,+336010203,2021-02-15\n\
                short,DUP,+336010203,2021-02-15\nlong,DUP,+336010203,2001-02-15\n";
     world.upload("imports/2/late.csv", csv).await;
-    let report = &world.reports("reports/2/").await["imports/2/late.csv"];
+    let report = &reports(&world.aws, "reports/2/").await["imports/2/late.csv"];
     assert_eq!(counts(report), [4, 4, 0, 0], "late history is still history: {report}");
     assert!(!report.to_string().contains("late_contradiction"), "{report}");
     let imports = world.scan(&tables().imports).await;
@@ -270,11 +247,11 @@ async fn operators_reach_their_own_folder_alone() {
         assert!(!put(key).await, "{key}");
     }
     world.stack.queue().idle().await;
-    let report = &world.reports("reports/2/").await["imports/2/mine.csv"];
+    let report = &reports(&world.aws, "reports/2/").await["imports/2/mine.csv"];
     let report = format!("reports/2/{}.json", report["import_id"].as_str().unwrap());
     assert!(theirs.get_object().bucket("cee-local").key(&report).send().await.is_ok());
     world.upload("imports/1/other.csv", csv).await;
-    let other = &world.reports("reports/1/").await["imports/1/other.csv"];
+    let other = &reports(&world.aws, "reports/1/").await["imports/1/other.csv"];
     let other = format!("reports/1/{}.json", other["import_id"].as_str().unwrap());
     for key in [other.as_str(), "imports/1/other.csv", "journeys/samples.csv"] {
         assert!(theirs.get_object().bucket("cee-local").key(key).send().await.is_err(), "{key}");

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{NOW, World, at, aws, scan, world, world_with};
+use crate::support::{NOW, at, aws, event, keys, object, reports, scan, world, world_with};
 
 /// A history of so many drivers, every hundredth of whose rows is bad.
 fn history(rows: usize) -> String {
@@ -27,35 +27,15 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The reports on an operator's files.
-async fn reports(aws: &cee_service::aws::Aws) -> Vec<Value> {
-    let mut reports = Vec::new();
-    let listed = aws.s3().list_objects_v2().bucket("cee-local").prefix("reports/1/").send().await.unwrap();
-    for object in listed.contents().iter().filter(|object| object.key().unwrap().ends_with(".json")) {
-        reports.push(serde_json::from_slice(&get(aws, object.key().unwrap()).await).unwrap());
-    }
-    reports
-}
-
-async fn get(aws: &cee_service::aws::Aws, key: &str) -> Vec<u8> {
-    let object = aws.s3().get_object().bucket("cee-local").key(key).send().await.unwrap();
-    object.body.collect().await.unwrap().to_vec()
-}
-
-async fn keys(aws: &cee_service::aws::Aws, prefix: &str) -> Vec<String> {
-    let listed = aws.s3().list_objects_v2().bucket("cee-local").prefix(prefix).send().await.unwrap();
-    listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
-}
-
 /// Checks that everything is there, once, and the report right.
 async fn check(aws: &cee_service::aws::Aws, rows: usize, bytes: usize) {
-    let reports = reports(aws).await;
+    let reports = reports(aws, "reports/1/").await;
     assert_eq!(reports.len(), 1, "{reports:?}");
-    let (report, bad) = (&reports[0], rows / 100);
+    let (report, bad) = (&reports["imports/1/h.csv"], rows / 100);
     let counts = ["read", "imported", "already_known", "rejected"].map(|name| report[name].as_u64().unwrap() as usize);
     assert_eq!(counts, [rows, rows - bad, 0, bad], "{report}");
     assert_eq!((report["state"].as_str(), report["bytes"].as_u64()), (Some("completed"), Some(bytes as u64)));
-    let rejected = String::from_utf8(get(aws, report["rejected_rows"].as_str().unwrap()).await).unwrap();
+    let rejected = String::from_utf8(object(aws, report["rejected_rows"].as_str().unwrap()).await).unwrap();
     let lines: Vec<usize> =
         rejected.lines().skip(1).map(|line| line.split(',').nth(4).unwrap().parse().unwrap()).collect();
     assert_eq!(lines, (0..bad).map(|n| 100 * n + 101).collect::<Vec<_>>(), "each rejected row once, in order");
@@ -90,8 +70,8 @@ async fn an_import_goes_on_where_an_invocation_ended() {
             check(&world.aws, 12_000, content.len()).await;
         }
     }
-    let reports = reports(&world.aws).await;
-    let compressed = reports.iter().find(|report| report["key"] == "imports/1/h.csv.gz").unwrap();
+    let reports = reports(&world.aws, "reports/1/").await;
+    let compressed = &reports["imports/1/h.csv.gz"];
     assert_eq!(compressed["already_known"], 12_000 - 120, "{compressed}");
     assert_eq!((&compressed["imported"], &compressed["rejected"]), (&json!(0), &json!(120)));
 }
@@ -145,18 +125,6 @@ async fn crash_twice(rows: usize) -> bool {
     true
 }
 
-/// The event as S3 sends it.
-fn event(world: &World, key: &str, etag: &str) -> Value {
-    json!({"Records": [{
-        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-3",
-        "eventTime": "2024-05-01T00:00:00.000Z", "eventName": "ObjectCreated:Put",
-        "userIdentity": {"principalId": "x"}, "requestParameters": {"sourceIPAddress": "127.0.0.1"},
-        "responseElements": {"x-amz-request-id": "r", "x-amz-id-2": "i"},
-        "s3": {"s3SchemaVersion": "1.0", "configurationId": "c",
-               "bucket": {"name": world.stack.description().bucket, "ownerIdentity": {"principalId": "p"}, "arn": "a"},
-               "object": {"key": key, "size": 1, "eTag": etag, "sequencer": "0042"}}}]})
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_comes_three_times_at_once_is_one_import() {
     let world = world().await;
@@ -165,13 +133,16 @@ async fn an_event_that_comes_three_times_at_once_is_one_import() {
     let put = s3.put_object().bucket("cee-local").key("imports/1/h.csv").body(text.clone().into_bytes().into());
     let etag = put.send().await.unwrap().e_tag.unwrap();
     for _ in 0..3 {
-        world.stack.queue().accept(event(&world, "imports/1/h.csv", etag.trim_matches('"'))).unwrap();
+        world.stack.queue().accept(event("imports/1/h.csv", etag.trim_matches('"'), "0042")).unwrap();
     }
     world.stack.queue().idle().await;
     assert_eq!(world.stack.queue().counts().dead, 0);
     // The upload's own event and ours name two imports of the same bytes: one of them knew every row already, or they
     // shared them. Ours is one import, whatever.
-    let reports = reports(&world.aws).await;
+    let mut reports: Vec<Value> = Vec::new();
+    for key in keys(&world.aws, "reports/1/").await.iter().filter(|key| key.ends_with(".json")) {
+        reports.push(serde_json::from_slice(&object(&world.aws, key).await).unwrap());
+    }
     assert_eq!(reports.len(), 2);
     for report in &reports {
         assert_eq!((&report["read"], &report["rejected"]), (&json!(3000), &json!(30)), "{report}");
@@ -191,8 +162,8 @@ async fn damaged_files_are_refused_from_where_they_are_damaged() {
     bomb.resize(bomb.len() + (64 << 20), b'x');
     world.upload("imports/1/bomb.csv.gz", gzip(&bomb)).await;
     world.upload("imports/1/empty.csv.gz", gzip(b"")).await;
-    let reports = reports(&world.aws).await;
-    let report = |key: &str| reports.iter().find(|report| report["key"] == key).unwrap();
+    let reports = reports(&world.aws, "reports/1/").await;
+    let report = |key: &str| &reports[key];
     let cut = report("imports/1/cut.csv.gz");
     assert_eq!(cut["state"], "failed");
     assert!(cut["error"].as_str().unwrap().contains("cut off"), "{cut}");

@@ -1,6 +1,6 @@
 //! A stack in a folder of its own, and a client that sends what it is told and nothing else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, OperatorId, Siret};
 use cee_local::secrets::{AUDIENCE, ISSUER, Secrets};
-use cee_local::stack::{Options, Stack, tables};
+use cee_local::stack::{BUCKET, Options, Stack, tables};
 use cee_registry::{Operator, Operators};
 use cee_service::Environment;
 use cee_service::aws::Aws;
@@ -20,7 +20,7 @@ use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The moment at which the clock of most tests stands.
@@ -220,6 +220,40 @@ impl World {
 pub async fn scan(aws: &Aws, table: &str) -> Vec<HashMap<String, AttributeValue>> {
     let pages = aws.dynamodb().scan().table_name(table).into_paginator().items().send();
     pages.collect::<Result<Vec<_>, _>>().await.unwrap()
+}
+
+/// An object's content.
+pub async fn object(aws: &Aws, key: &str) -> Vec<u8> {
+    let object = aws.s3().get_object().bucket(BUCKET).key(key).send().await.unwrap();
+    object.body.collect().await.unwrap().to_vec()
+}
+
+/// The keys of all objects under a prefix.
+pub async fn keys(aws: &Aws, prefix: &str) -> Vec<String> {
+    let listed = aws.s3().list_objects_v2().bucket(BUCKET).prefix(prefix).send().await.unwrap();
+    listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
+}
+
+/// All reports under a prefix, by the key of their file.
+pub async fn reports(aws: &Aws, prefix: &str) -> BTreeMap<String, Value> {
+    let mut reports = BTreeMap::new();
+    for key in keys(aws, prefix).await.iter().filter(|key| key.ends_with(".json")) {
+        let report: Value = serde_json::from_slice(&object(aws, key).await).unwrap();
+        reports.insert(report["key"].as_str().unwrap().to_owned(), report);
+    }
+    reports
+}
+
+/// The event of a put, as S3 sends it.
+pub fn event(key: &str, etag: &str, sequencer: &str) -> Value {
+    json!({"Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-3",
+        "eventTime": "2024-05-01T00:00:00.000Z", "eventName": "ObjectCreated:Put",
+        "userIdentity": {"principalId": "x"}, "requestParameters": {"sourceIPAddress": "127.0.0.1"},
+        "responseElements": {"x-amz-request-id": "r", "x-amz-id-2": "i"},
+        "s3": {"s3SchemaVersion": "1.0", "configurationId": "c",
+               "bucket": {"name": BUCKET, "ownerIdentity": {"principalId": "p"}, "arn": "a"},
+               "object": {"key": key, "size": 1, "eTag": etag, "sequencer": sequencer}}}]})
 }
 
 /// A journey as the trip export writes it; by default one that may carry an application.

@@ -62,14 +62,11 @@ impl Register {
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE"];
         let tables = environment.tables_with(&needed)?;
-        let clock = environment.clock()?;
         let db = Aws::load(environment).await.dynamodb();
-        let gate = Gate::new(environment.application_tokens()?, Operators::new(db.clone(), &tables), clock);
-        gate.warm_up().await;
         Ok(Self {
-            gate,
+            gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
             rules: environment.rules()?,
-            clock,
+            clock: environment.clock()?,
             signer: environment.proof_signer()?,
             journeys: Journeys::new(db.clone(), &tables),
             applications: Applications::new(db.clone(), &tables),

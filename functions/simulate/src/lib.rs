@@ -44,14 +44,11 @@ impl Simulate {
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let tables = environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE"])?;
-        let clock = environment.clock()?;
         let db = Aws::load(environment).await.dynamodb();
-        let gate = Gate::new(environment.application_tokens()?, Operators::new(db.clone(), &tables), clock);
-        gate.warm_up().await;
         Ok(Self {
-            gate,
+            gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
             rules: environment.rules()?,
-            clock,
+            clock: environment.clock()?,
             applications: Applications::new(db.clone(), &tables),
             claims: Claims::new(db, tables, environment.claim_keys()?),
         })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cee_eligibility::OperatorId;
 use cee_registry::{Operator, Operators};
-use cee_service::Clock;
+use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::{ApplicationTokens, Caller, Scope};
 use http::header::AUTHORIZATION;
 use tokio::time::Instant as Moment;
@@ -28,10 +28,19 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A door with these tokens and operators.
-    #[must_use]
-    pub fn new(tokens: ApplicationTokens, operators: Operators, clock: Clock) -> Self {
-        Self { tokens, operators, clock, remembered: Mutex::default() }
+    /// A door with the settings' tokens and clock. Asks for one operator's status at once: that makes the first call as
+    /// quick as the others. What it finds, or that it fails, changes nothing.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first setting that is missing or bad.
+    pub async fn from_environment(environment: &Environment, operators: Operators) -> Result<Self, SettingError> {
+        let (tokens, clock) = (environment.application_tokens()?, environment.clock()?);
+        if let Ok(first) = OperatorId::new(1)
+            && let Err(error) = operators.find(first).await
+        {
+            tracing::warn!(%error, "the first request to the tables failed");
+        }
+        Ok(Self { tokens, operators, clock, remembered: Mutex::default() })
     }
 
     /// The caller, if it may make a call that needs this scope.
@@ -57,16 +66,6 @@ impl Gate {
             return Err(Refusal::OperatorNotAdmitted("the token's SIRET is not the operator's"));
         }
         Ok(caller)
-    }
-
-    /// Asks the operator's status once more than never: makes the first call as quick as the others. What it finds, or
-    /// that it fails, changes nothing.
-    pub async fn warm_up(&self) {
-        if let Ok(first) = OperatorId::new(1)
-            && let Err(error) = self.operators.find(first).await
-        {
-            tracing::warn!(%error, "the first request to the tables failed");
-        }
     }
 
     async fn operator(&self, id: OperatorId) -> Result<Option<Operator>, Refusal> {
