@@ -18,7 +18,7 @@ use crate::pace::Pace;
 pub const LANES: usize = 128;
 
 /// How many rows wait before each lane. Reading stops when a lane is full, so that memory stays flat.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 
 enum Message<J, T> {
     Job(J),
