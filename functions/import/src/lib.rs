@@ -4,7 +4,6 @@
 //! |---|---|
 //! | whose file it is, and which version of it | [`event`] |
 //! | how it is read, and what refuses it whole | [`run`] |
-//! | how a compressed file is unpacked | [`unpack`] |
 //! | why never two rows of one driver are written at once | [`lanes`] |
 //! | how many rows are written at once | [`pace`] |
 //! | what becomes of a row | [`rows`] |
@@ -20,7 +19,6 @@ pub mod pace;
 pub mod report;
 pub mod rows;
 pub mod run;
-pub mod unpack;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use cee_history::{Counts, Line, Reader, ReaderState};
+use cee_history::{Counts, FileReader, Line, ReaderState};
 use cee_registry::{Begun, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,6 @@ use crate::lanes::{Done, Lanes};
 use crate::pace::Pace;
 use crate::report::{RejectedRows, Report, key_beside, put, s3_error};
 use crate::rows::{Destination, History, Journeys, Outcome};
-use crate::unpack::Unpack;
 use crate::{Budget, ImportError, Inner};
 
 /// How many lines of late contradictions are listed for the registry's team.
@@ -32,9 +31,6 @@ const ROWS: u64 = 20_000;
 
 /// How long an import goes without a checkpoint at most: well within its lease, and soon enough for whoever watches it.
 const PAUSE: Duration = Duration::from_secs(20);
-
-/// How much is read between two looks at the clock: some two hundred rows.
-const SLICE: usize = 8 * 1024;
 
 /// The largest file, as it lies on S3: thirty times the history of all France.
 const LARGEST: u64 = 5 * 1024 * 1024 * 1024;
@@ -274,9 +270,6 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn read<D: Destination>(mut self, to: D) -> Result<Ran, ImportError> {
-        // The file is read from its beginning again, and what was read of it before thrown away: S3 gives a gigabyte in some
-        // ten seconds, what is compressed can be read in no other way, and its checksum is that of the whole.
-        let resumed_at = self.progress.reader.as_ref().map_or(0, ReaderState::offset);
         let mut object = match self.open().await? {
             Some(object) => object,
             None => return Ok(Ran::refused("The file was gone before it could be read: put it again.")),
@@ -288,10 +281,12 @@ impl Run<'_> {
         }
         self.progress.bytes_total = object.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
         let now = self.hold.started_at();
+        // The file is read from its beginning again, and what was read of it before passed over: S3 gives a gigabyte in
+        // some ten seconds, what is compressed can be read in no other way, and its checksum is that of the whole.
         let mut reader = match &self.progress.reader {
-            Some(state) => Reader::<D::Row>::resume(state, now)
+            Some(state) => FileReader::<D::Row>::resume(state, now)
                 .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?,
-            None => Reader::<D::Row>::new(now),
+            None => FileReader::<D::Row>::new(now),
         };
         let pieces = std::mem::take(&mut self.progress.pieces);
         let (s3, bucket) = (&self.inner.s3, self.inner.bucket.as_str());
@@ -314,79 +309,50 @@ impl Run<'_> {
             }
         });
         let mut hash = digest::Context::new(&digest::SHA256);
-        let mut unpack = Unpack::default();
         let mut lines = Vec::new();
-        // Of what comes out, this much was read before.
-        let mut skip = resumed_at;
         let mut bytes = 0_u64;
         let mut last = (Moment::now(), self.progress.counts.read);
-        loop {
-            let chunk = match object.body.next().await {
+        let mut ended = false;
+        while !ended {
+            match object.body.next().await {
                 Some(Ok(chunk)) => {
                     hash.update(&chunk);
                     bytes += chunk.len() as u64;
-                    unpack.push(&chunk);
-                    Some(chunk)
+                    reader.push(&chunk);
                 }
                 Some(Err(_)) => return Err(ImportError::S3 { operation: "GetObject", code: "Body".to_owned() }),
                 None => {
-                    unpack.end();
-                    None
+                    reader.end();
+                    ended = true;
                 }
-            };
-            let mut refused = None;
+            }
             loop {
-                let piece = match unpack.piece() {
-                    Ok(Some(piece)) => piece,
-                    Ok(None) => break,
-                    Err(error) => {
-                        refused = Some(error.to_string());
-                        break;
-                    }
-                };
-                let known = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
-                skip -= known as u64;
-                for slice in piece.get(known..).unwrap_or_default().chunks(SLICE) {
-                    if let Err(error) = reader.push(slice, |line| lines.push(line)) {
-                        refused = Some(error.to_string());
-                        break;
-                    }
-                    self.deal::<D>(&mut lanes, &mut lines, &reader, &mut rejected_rows).await?;
-                    let out_of_time = self.budget.is_over();
-                    let due = self.progress.counts.read - last.1 >= ROWS || last.0.elapsed() >= PAUSE;
-                    if due || out_of_time {
-                        self.collect(&mut lanes).await?;
-                        self.progress.bytes = self.progress.bytes.max(bytes);
-                        self.progress.reader = Some(reader.state());
-                        self.progress.pieces = rejected_rows.keep().await?.to_vec();
-                        self.inner.imports.checkpoint(self.hold, &self.progress, machine_now()).await?;
-                        last = (Moment::now(), self.progress.counts.read);
-                    }
-                    if out_of_time {
-                        return Ok(Ran::Paused);
-                    }
-                }
-                if refused.is_some() {
-                    break;
-                }
-            }
-            if chunk.is_none() && refused.is_none() {
-                refused = reader.finish(|line| lines.push(line)).err().map(|error| error.to_string());
+                let more = reader.read(&mut lines);
                 self.deal::<D>(&mut lanes, &mut lines, &reader, &mut rejected_rows).await?;
-            }
-            self.progress.bytes = self.progress.bytes.max(bytes);
-            if let Some(error) = refused {
-                self.collect(&mut lanes).await?;
-                let rejected = rejected_rows.finish().await?;
-                self.progress.pieces = rejected_rows.into_pieces();
-                return Ok(Ran::Refused {
-                    why: format!("The file {error}."),
-                    progress: self.progress,
-                    rejected_rows: rejected,
-                });
-            }
-            if chunk.is_none() {
-                break;
+                self.progress.bytes = self.progress.bytes.max(bytes);
+                match more {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(refusal) => {
+                        self.collect(&mut lanes).await?;
+                        let rejected = rejected_rows.finish().await?;
+                        self.progress.pieces = rejected_rows.into_pieces();
+                        let why = refusal.to_string();
+                        return Ok(Ran::Refused { why, progress: self.progress, rejected_rows: rejected });
+                    }
+                }
+                let out_of_time = self.budget.is_over();
+                let due = self.progress.counts.read - last.1 >= ROWS || last.0.elapsed() >= PAUSE;
+                if due || out_of_time {
+                    self.collect(&mut lanes).await?;
+                    self.progress.reader = Some(reader.state());
+                    self.progress.pieces = rejected_rows.keep().await?.to_vec();
+                    self.inner.imports.checkpoint(self.hold, &self.progress, machine_now()).await?;
+                    last = (Moment::now(), self.progress.counts.read);
+                }
+                if out_of_time {
+                    return Ok(Ran::Paused);
+                }
             }
         }
         self.collect(&mut lanes).await?;
@@ -411,7 +377,7 @@ impl Run<'_> {
         &mut self,
         lanes: &mut Lanes<(u64, D::Row), Tally>,
         lines: &mut Vec<Line<D::Row>>,
-        reader: &Reader<D::Row>,
+        reader: &FileReader<D::Row>,
         rejected_rows: &mut RejectedRows<'_>,
     ) -> Result<(), ImportError> {
         for line in lines.drain(..) {

@@ -2,7 +2,9 @@
 //!
 //! | to find | look in |
 //! |---|---|
+//! | a file as it lies somewhere, compressed or not | [`file`] |
 //! | the reader: chunks of bytes in, one [`Line`] a row out; where to go on after an interruption | [`reader`] |
+//! | how what is compressed is unpacked, and what is refused | [`unpack`] |
 //! | separator, header, encoding, and why a whole file is refused | [`dialect`] |
 //! | the columns and fields of a history file | [`history`] |
 //! | the columns and fields of a journey file | [`journeys`] |
@@ -64,11 +66,13 @@
 
 pub mod counts;
 pub mod dialect;
+pub mod file;
 pub mod history;
 pub mod journeys;
 pub mod reader;
 pub mod rejected;
 pub mod repair;
+pub mod unpack;
 
 mod cells;
 mod date;
@@ -78,7 +82,9 @@ mod tests;
 
 pub use counts::Counts;
 pub use dialect::{FileError, Header};
+pub use file::{FileReader, FileRefusal};
 pub use history::HistoryRow;
 pub use reader::{Line, MAX_LINE, Reader, ReaderState, Row};
 pub use rejected::{Column, RejectedRow, RejectedWriter};
 pub use repair::{Repair, Repairs};
+pub use unpack::{Unpack, UnpackError};
