@@ -13,6 +13,14 @@ pub enum Subject {
     File(File),
     /// The key of a note that an import is to be gone on with; [`File::to_note`] wrote it.
     Continuation(String),
+    /// An import whose undoing is asked for by a note at [`undo_note`].
+    Undo(OperatorId, ImportId),
+}
+
+/// The key of the note that asks for an import to be undone, or for its undoing to be gone on with.
+#[must_use]
+pub fn undo_note(operator: OperatorId, import: ImportId) -> String {
+    format!("undo/{operator}/{import}")
 }
 
 /// Whose a file is. The prefix says it, never the content.
@@ -78,6 +86,12 @@ impl File {
         }
         let owner = match key.split_once('/') {
             Some(("continue", _)) => return Ok(Some(Subject::Continuation(key))),
+            Some(("undo", rest)) => {
+                let undo = rest.split_once('/').ok_or("an undo of nothing")?;
+                let operator = OperatorId::parse(undo.0).map_err(|_| "an undo for no operator")?;
+                let import = ImportId::parse(undo.1).ok_or("an undo of no import")?;
+                return Ok(Some(Subject::Undo(operator, import)));
+            }
             Some(("journeys", _)) => Owner::Registry,
             Some(("imports", rest)) => {
                 let (operator, _) = rest.split_once('/').ok_or("no operator's prefix")?;
@@ -237,6 +251,16 @@ mod tests {
         assert!(
             matches!(File::of(record("continue/x/1", ""), "b"), Ok(Some(Subject::Continuation(key))) if key == "continue/x/1")
         );
+    }
+
+    #[test]
+    fn an_undo_is_asked_for_by_a_key() {
+        let (operator, id) = (OperatorId::new(12).unwrap(), ImportId::from_bytes([7; 16]));
+        let subject = |key: &str| File::of(record(key, ""), "b").map(|subject| subject.unwrap());
+        assert!(subject(&undo_note(operator, id)) == Ok(Subject::Undo(operator, id)));
+        assert_eq!(subject("undo/12").err(), Some("an undo of nothing"));
+        assert_eq!(subject(&format!("undo/0/{id}")).err(), Some("an undo for no operator"));
+        assert_eq!(subject("undo/12/x").err(), Some("an undo of no import"));
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! | why never two rows of one driver are written at once | [`lanes`] |
 //! | how many rows are written at once | [`pace`] |
 //! | what becomes of a row | [`rows`] |
-//! | the report and the rejected rows beside it | [`report`] |
+//! | the report and the lists beside it | [`report`] |
+//! | how an import is taken back | [`undo`] |
 //!
 //! Everything here may happen again: S3 delivers an event at least once, Lambda tries a failed one anew. A row names its
 //! place in its file for ever, so that a row imported again is recognised and counted as before, and an import that has
@@ -19,6 +20,7 @@ pub mod pace;
 pub mod report;
 pub mod rows;
 pub mod run;
+pub mod undo;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,6 +150,9 @@ impl ImportFunction {
             let imported = match File::of(record, &self.0.bucket) {
                 Ok(Some(Subject::File(file))) => self.import(file, worker, budget).await,
                 Ok(Some(Subject::Continuation(note))) => self.go_on(&note, worker, budget).await,
+                Ok(Some(Subject::Undo(operator, import))) => {
+                    undo::undo(&self.0, operator, import, worker, budget).await
+                }
                 Ok(None) => Ok(()),
                 // Tried again it would be the same: whoever put it there sees that no report comes.
                 Err(what) => {

@@ -1,61 +1,16 @@
-//! What is left beside a file: its report, and the rows that were rejected.
+//! What is left beside a file: its report, and the lists of what was rejected and what came too late.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use cee_history::{Counts, Header, RejectedRow, RejectedWriter};
-use serde::{Deserialize, Serialize};
+use cee_registry::ImportId;
 
 use crate::ImportError;
-use crate::event::{File, Owner};
 
-/// How much of the rejected rows is held back: what stays below it is one object put in one go, what does not goes out
+/// How much of a list is held back: what stays below it is one object put in one go, what does not goes out
 /// in parts of this size. S3 takes no part below 5 MiB, but for the last.
 const PART: usize = 8 * 1024 * 1024;
-
-/// The report on one file, as the operator gets it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// The name of the import.
-    pub import_id: String,
-    /// Whose file it was; nobody's for the registry's own.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub operator_id: Option<u32>,
-    /// The object's key.
-    pub key: String,
-    /// `completed`, or `failed` where the file was refused whole.
-    pub state: String,
-    /// Why it was refused whole, and what to do.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub error: Option<String>,
-    /// How many rows came to what.
-    #[serde(flatten)]
-    pub counts: Counts,
-    /// The size of the file.
-    pub bytes: u64,
-    /// The SHA-256 of the file, 64 lower-case hexadecimal digits; absent where it was not read to its end.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub sha256: Option<String>,
-    /// The key of the rejected rows, where there are any.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub rejected_rows: Option<String>,
-    /// When the import began, RFC 3339.
-    pub started_at: String,
-    /// When it ended, RFC 3339.
-    pub ended_at: String,
-    /// How long it took from its beginning to its end, pauses included, in milliseconds.
-    pub duration_ms: u64,
-}
-
-/// The key of what lies beside a file: `reports/{operator_id}/{import_id}{suffix}`.
-#[must_use]
-pub fn key_beside(file: &File, suffix: &str) -> String {
-    match file.owner {
-        Owner::Operator(operator) => format!("reports/{operator}/{}{suffix}", file.id),
-        Owner::Registry => format!("reports/journeys/{}{suffix}", file.id),
-    }
-}
 
 pub(crate) fn s3_error<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> ImportError
 where
@@ -89,41 +44,37 @@ pub async fn put(
 
 const CSV: &str = "text/csv; charset=utf-8";
 
-/// The rejected rows of one file on their way to S3. They are put there in pieces, as far as the import is each time, and
+/// A list that grows with an import, on its way to S3. It is put there in pieces, as far as the import is each time, and
 /// put together at the end: a piece that another run wrote is there for this one, and none is held in memory.
-pub struct RejectedRows<'a> {
+pub struct List<'a> {
     s3: &'a Client,
     bucket: &'a str,
-    file: &'a File,
-    /// Names this run's pieces, so that a run that was given up can overwrite none of them.
-    fence: i64,
+    /// What the keys of this run's pieces begin with.
+    prefix: String,
     /// The keys of the pieces, in order.
     pieces: Vec<String>,
-    writer: Option<RejectedWriter>,
     buffer: Vec<u8>,
 }
 
-impl<'a> RejectedRows<'a> {
-    /// Goes on after these pieces.
+impl<'a> List<'a> {
+    /// Goes on after these pieces. `fence` names this run's, so that a run that was given up can overwrite none of them.
     #[must_use]
-    pub const fn new(s3: &'a Client, bucket: &'a str, file: &'a File, fence: i64, pieces: Vec<String>) -> Self {
-        Self { s3, bucket, file, fence, pieces, writer: None, buffer: Vec::new() }
+    pub fn new(s3: &'a Client, bucket: &'a str, (id, name, fence): (ImportId, &str, i64), pieces: Vec<String>) -> Self {
+        Self { s3, bucket, prefix: format!("work/{id}/{name}-{fence}"), pieces, buffer: Vec::new() }
     }
 
-    /// Adds a row of a file with this header.
+    /// Whether nothing was ever added.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.buffer.is_empty()
+    }
+
+    /// Adds lines.
     ///
     /// # Errors
     /// [`ImportError::S3`] where a piece cannot be put.
-    pub async fn add(&mut self, row: &RejectedRow, header: &Header) -> Result<(), ImportError> {
-        let first = self.pieces.is_empty();
-        let writer = self.writer.get_or_insert_with(|| {
-            let writer = RejectedWriter::new(header);
-            if first {
-                self.buffer = writer.header();
-            }
-            writer
-        });
-        writer.row(row, &mut self.buffer);
+    pub async fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), ImportError> {
+        write(&mut self.buffer);
         if self.buffer.len() >= PART { self.keep().await.map(drop) } else { Ok(()) }
     }
 
@@ -133,19 +84,18 @@ impl<'a> RejectedRows<'a> {
     /// [`ImportError::S3`].
     pub async fn keep(&mut self) -> Result<&[String], ImportError> {
         if !self.buffer.is_empty() {
-            let key = format!("work/{}/{}-{}.csv", self.file.id, self.fence, self.pieces.len());
+            let key = format!("{}-{}.csv", self.prefix, self.pieces.len());
             put(self.s3, self.bucket, &key, CSV, std::mem::take(&mut self.buffer)).await?;
             self.pieces.push(key);
         }
         Ok(&self.pieces)
     }
 
-    /// Puts all pieces together beside the report, and returns the key where there were any rows.
+    /// Puts all pieces together under this key, and returns it where there was anything.
     ///
     /// # Errors
     /// [`ImportError::S3`].
-    pub async fn finish(&mut self) -> Result<Option<String>, ImportError> {
-        let key = key_beside(self.file, ".rejected.csv");
+    pub async fn finish(&mut self, key: String) -> Result<Option<String>, ImportError> {
         if self.pieces.is_empty() {
             if self.buffer.is_empty() {
                 return Ok(None);
@@ -174,7 +124,7 @@ impl<'a> RejectedRows<'a> {
         for key in pieces {
             let removed = s3.delete_object().bucket(bucket).key(key).send().await;
             if let Err(error) = removed.map_err(s3_error("DeleteObject")) {
-                tracing::warn!(%error, "a piece of rejected rows is left behind");
+                tracing::warn!(%error, "a piece of a list is left behind");
             }
         }
     }
@@ -247,7 +197,7 @@ impl Assembly<'_> {
         if let Some((id, _)) = self.upload {
             let abort = self.s3.abort_multipart_upload().bucket(self.bucket).key(self.key).upload_id(id);
             if let Err(error) = abort.send().await.map_err(s3_error("AbortMultipartUpload")) {
-                tracing::warn!(%error, "parts of rejected rows are left behind");
+                tracing::warn!(%error, "parts of a list are left behind");
             }
         }
     }

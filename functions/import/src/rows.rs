@@ -6,25 +6,27 @@ use std::sync::Arc;
 
 use cee_eligibility::{Journey, OperatorId};
 use cee_history::{HistoryRow, Row};
-use cee_registry::{Deadline, HistoryApplication, HistoryOutcome, ImportId, JourneyOutcome, JourneyVersion, RowSource};
+use cee_registry::{
+    Contradicted, Deadline, HistoryApplication, HistoryOutcome, ImportId, JourneyOutcome, JourneyVersion, RowSource,
+};
 
 use crate::event::File;
 use crate::{ImportError, Inner};
 
 /// What came of writing one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It added something.
     Imported {
-        /// Whether it would have blocked an application that is already granted.
-        contradicts_granted: bool,
+        /// The applications that it would have blocked, had it been known in time.
+        contradicts: Vec<Contradicted>,
     },
     /// It was known before.
     AlreadyKnown,
 }
 
 /// A row that was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// What came of it.
     pub outcome: Outcome,
@@ -70,7 +72,7 @@ impl Destination for History {
         };
         let written = self.inner.claims.import_history(&application, &self.inner.rules, self.deadline).await?;
         let outcome = match written.outcome {
-            HistoryOutcome::Imported { contradicts_granted } => Outcome::Imported { contradicts_granted },
+            HistoryOutcome::Imported { contradicts } => Outcome::Imported { contradicts },
             HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
         };
         Ok(Written { outcome, throttled: written.throttled })
@@ -99,7 +101,7 @@ impl Destination for Journeys {
             self.inner.applications.follow_journey(application, row.status, &version).await?;
         }
         let outcome = match written {
-            JourneyOutcome::Imported => Outcome::Imported { contradicts_granted: false },
+            JourneyOutcome::Imported => Outcome::Imported { contradicts: Vec::new() },
             JourneyOutcome::AlreadyKnown => Outcome::AlreadyKnown,
         };
         Ok(Written { outcome, throttled: false })

@@ -10,8 +10,8 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use cee_history::{Counts, FileReader, Line, ReaderState};
-use cee_registry::{Begun, FileOutcome, Hold, HoldError, ImportRecord};
+use cee_history::{Counts, FileReader, LARGEST_FILE, Line, Progress, ReaderState, RejectedWriter, Report};
+use cee_registry::{Begun, Contradicted, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant as Moment;
@@ -19,12 +19,9 @@ use tokio::time::Instant as Moment;
 use crate::event::{File, Owner, unquoted};
 use crate::lanes::{Done, Lanes};
 use crate::pace::Pace;
-use crate::report::{RejectedRows, Report, key_beside, put, s3_error};
+use crate::report::{List, put, s3_error};
 use crate::rows::{Destination, History, Journeys, Outcome};
 use crate::{Budget, ImportError, Inner};
-
-/// How many lines of late contradictions are listed for the registry's team.
-const LISTED: usize = 1000;
 
 /// How many rows are done again at most after a crash.
 const ROWS: u64 = 20_000;
@@ -32,75 +29,66 @@ const ROWS: u64 = 20_000;
 /// How long an import goes without a checkpoint at most: well within its lease, and soon enough for whoever watches it.
 const PAUSE: Duration = Duration::from_secs(20);
 
-/// The largest file, as it lies on S3: thirty times the history of all France.
-const LARGEST: u64 = 5 * 1024 * 1024 * 1024;
-
 /// How far an import is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
+    /// What is told of it.
+    #[serde(flatten)]
+    pub progress: Progress,
     /// Where reading goes on; `None` at the beginning.
     reader: Option<ReaderState>,
-    /// How many rows came to what.
-    #[serde(flatten)]
-    pub counts: Counts,
-    /// How many bytes of the file have been read, as it lies on S3.
-    pub bytes: u64,
-    /// Of how many.
-    pub bytes_total: u64,
-    /// Pieces of rejected rows.
-    pieces: Vec<String>,
-    #[serde(flatten)]
-    contradictions: Contradictions,
-}
-
-/// History that arrived late: rows that would have blocked an application that is already granted. For the registry's
-/// team, never for an operator.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Contradictions {
+    /// Pieces of the rejected rows.
+    rejected: Vec<String>,
+    /// Pieces of the late contradictions.
+    contradictions: Vec<String>,
     late_contradictions: u64,
-    /// Their lines in the file, the first thousand.
-    late_contradiction_lines: Vec<u64>,
 }
 
-impl Contradictions {
-    fn note(&mut self, line: u64) {
-        self.late_contradictions += 1;
-        // A lane's lines come in their order: the first thousand of the file are among the first thousand of each.
-        if self.late_contradiction_lines.len() < LISTED {
-            self.late_contradiction_lines.push(line);
-        }
-    }
+/// What the registry's team is told of an import, and nobody else: history that arrived late, which would have blocked
+/// applications that are already granted.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ForTheTeam {
+    /// How many rows.
+    late_contradictions: u64,
+    /// The key of their list.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    list: Option<String>,
+}
 
-    fn add(&mut self, other: Self) {
-        self.late_contradictions += other.late_contradictions;
-        self.late_contradiction_lines.extend(other.late_contradiction_lines);
-        self.late_contradiction_lines.sort_unstable();
-        self.late_contradiction_lines.truncate(LISTED);
+impl ForTheTeam {
+    /// The key of the list of an import.
+    pub(crate) fn key(record: &ImportRecord) -> String {
+        let operator = record.operator.map_or_else(|| "journeys".to_owned(), |operator| operator.to_string());
+        format!("contradictions/{operator}/{}.csv", record.id)
     }
 }
+
+/// The columns of that list. It names applications and lines, no driver.
+const CONTRADICTIONS: &str = "line,application_uuid,application_operator_id,application_datetime\n";
 
 /// What one lane's rows came to.
 #[derive(Default)]
 struct Tally {
     imported: u64,
     already_known: u64,
-    contradictions: Contradictions,
+    contradictions: Vec<(u64, Vec<Contradicted>)>,
 }
 
 /// How a run ended.
 enum Ran {
     /// The file was read to its end.
-    Completed { progress: Checkpoint, sha256: String, rejected_rows: Option<String> },
+    Completed { progress: Checkpoint, sha256: String, lists: Lists },
     /// The file is refused, from its beginning or, where it turned out to be damaged, from somewhere on.
-    Refused { why: String, progress: Checkpoint, rejected_rows: Option<String> },
+    Refused { why: String, progress: Checkpoint, lists: Lists },
     /// The invocation's time is up; the rest is another's.
     Paused,
 }
 
-impl Ran {
-    fn refused(why: &str) -> Self {
-        Self::Refused { why: why.to_owned(), progress: Checkpoint::default(), rejected_rows: None }
-    }
+/// The keys of the lists beside the report, where there is anything in them.
+#[derive(Default)]
+struct Lists {
+    rejected: Option<String>,
+    contradictions: Option<String>,
 }
 
 /// Imports a file, or the next part of it, unless that has ended before.
@@ -121,19 +109,19 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
         // Whoever ended it may have had no time left to put the report.
         Begun::Ended(report) => {
             tracing::info!(import_id = %file.id, operator_id, "an import that has ended");
-            return put_report(inner, file, &report).await;
+            return put_report(inner, &record, &report).await;
         }
     };
     tracing::info!(import_id = %file.id, operator_id, resumed = progress.is_some(), "an import begins");
     match run(inner, file, &hold, progress.unwrap_or_default(), budget).await {
         Ok(Ran::Paused) => go_on_later(inner, file, &hold).await,
-        Ok(Ran::Completed { progress, sha256, rejected_rows }) => {
-            let report = report(inner, file, &hold, None, &progress, Some(sha256), rejected_rows);
-            end(inner, file, &hold, FileOutcome::Completed, report, progress).await
+        Ok(Ran::Completed { progress, sha256, lists }) => {
+            let report = report(inner, &hold, None, &progress, Some(sha256), lists.rejected);
+            end(inner, &hold, FileOutcome::Completed, report, progress, lists.contradictions).await
         }
-        Ok(Ran::Refused { why, progress, rejected_rows }) => {
-            let report = report(inner, file, &hold, Some(why), &progress, None, rejected_rows);
-            end(inner, file, &hold, FileOutcome::Failed, report, progress).await
+        Ok(Ran::Refused { why, progress, lists }) => {
+            let report = report(inner, &hold, Some(why), &progress, None, lists.rejected);
+            end(inner, &hold, FileOutcome::Failed, report, progress, lists.contradictions).await
         }
         // Whoever has taken over does the rest.
         Err(ImportError::Hold(HoldError::Lost)) => {
@@ -159,19 +147,18 @@ async fn go_on_later(inner: &Inner, file: &File, hold: &Hold) -> Result<(), Impo
 
 fn report(
     inner: &Inner,
-    file: &File,
     hold: &Hold,
     error: Option<String>,
-    progress: &Checkpoint,
+    Checkpoint { progress, .. }: &Checkpoint,
     sha256: Option<String>,
     rejected_rows: Option<String>,
 ) -> Report {
     let ended_at = inner.clock.now();
     let took = ended_at.millis() - hold.started_at().millis();
     Report {
-        import_id: file.id.to_string(),
+        import_id: hold.record().id.to_string(),
         operator_id: hold.record().operator.map(cee_eligibility::OperatorId::get),
-        key: file.key.clone(),
+        key: hold.record().key.clone(),
         state: if error.is_some() { FileOutcome::Failed } else { FileOutcome::Completed }.as_str().to_owned(),
         error,
         counts: progress.counts.clone(),
@@ -181,45 +168,57 @@ fn report(
         started_at: hold.started_at().to_string(),
         ended_at: ended_at.to_string(),
         duration_ms: u64::try_from(took).unwrap_or(0),
+        work_ms: progress.work_ms,
+        undone: None,
     }
 }
 
 /// Ends the import in the table, where only one can, then puts the report: what two runs could differ in is written once.
 async fn end(
     inner: &Inner,
-    file: &File,
     hold: &Hold,
     outcome: FileOutcome,
     report: Report,
-    progress: Checkpoint,
+    checkpoint: Checkpoint,
+    list: Option<String>,
 ) -> Result<(), ImportError> {
     if !report.counts.adds_up() {
         return Err(ImportError::Impossible("counts that do not add up"));
     }
-    match inner.imports.end(hold, outcome, &report, &progress.contradictions).await {
+    let Checkpoint { late_contradictions, rejected, contradictions, .. } = checkpoint;
+    match inner.imports.end(hold, outcome, &report, &ForTheTeam { late_contradictions, list }).await {
         Ok(()) => {}
         Err(HoldError::Lost) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
-    put_report(inner, file, &report).await?;
-    RejectedRows::clear(&inner.s3, &inner.bucket, &progress.pieces).await;
-    let operator_id = report.operator_id;
-    let late_contradictions = progress.contradictions.late_contradictions;
+    put_report(inner, hold.record(), &report).await?;
+    for pieces in [rejected, contradictions] {
+        List::clear(&inner.s3, &inner.bucket, &pieces).await;
+    }
+    let (import_id, operator_id) = (&report.import_id, report.operator_id);
     if late_contradictions > 0 {
-        tracing::warn!(import_id = %file.id, operator_id, late_contradictions, "history contradicts granted applications");
+        tracing::warn!(import_id, operator_id, late_contradictions, "history contradicts granted applications");
     }
     let Report { state, counts, bytes, duration_ms, .. } = &report;
     let Counts { read, imported, already_known, rejected, .. } = counts;
     tracing::info!(
-        import_id = %file.id, operator_id, state, read, imported, already_known, rejected, bytes, duration_ms,
+        import_id,
+        operator_id,
+        state,
+        read,
+        imported,
+        already_known,
+        rejected,
+        bytes,
+        duration_ms,
         "an import ended"
     );
     Ok(())
 }
 
-async fn put_report(inner: &Inner, file: &File, report: &Report) -> Result<(), ImportError> {
+pub(crate) async fn put_report(inner: &Inner, record: &ImportRecord, report: &Report) -> Result<(), ImportError> {
     let json = serde_json::to_vec_pretty(report).map_err(|_| ImportError::Impossible("a report that is no JSON"))?;
-    put(&inner.s3, &inner.bucket, &key_beside(file, ".json"), "application/json", json).await
+    put(&inner.s3, &inner.bucket, &record.beside(".json"), "application/json", json).await
 }
 
 /// Reads the file, unless something forbids it.
@@ -227,34 +226,36 @@ async fn run(
     inner: &Arc<Inner>,
     file: &File,
     hold: &Hold,
-    progress: Checkpoint,
+    checkpoint: Checkpoint,
     budget: Budget,
 ) -> Result<Ran, ImportError> {
+    let run = Run { inner, file, hold, budget, checkpoint, worked: Moment::now() };
     if !inner.rules.open.import {
-        let why = "The registry has closed imports for the time being: put the file again when they are open.";
-        return Ok(Ran::refused(why));
+        return run
+            .refuse("The registry has closed imports for the time being: put the file again when they are open.")
+            .await;
     }
     if let Owner::Operator(operator) = file.owner {
         match inner.operators.find(operator).await? {
             Some(operator) if operator.suspended => {
-                return Ok(Ran::refused("The registry has suspended this operator."));
+                return run.refuse("The registry has suspended this operator.").await;
             }
             Some(_) => {}
-            None => return Ok(Ran::refused("The registry does not know this operator.")),
+            None => return run.refuse("The registry does not know this operator.").await,
         }
     }
-    if file.size > LARGEST {
-        return Ok(Ran::refused("The file is larger than 5 GiB: put it in parts, each with its own header."));
+    if file.size > LARGEST_FILE {
+        return run.refuse("The file is larger than 5 GiB: put it in parts, each with its own header.").await;
     }
     match file.owner {
         Owner::Operator(operator) => {
             let to = History { inner: Arc::clone(inner), operator, import: file.id, deadline: budget.deadline };
-            Run { inner, file, hold, budget, progress }.read(to).await
+            run.read(to).await
         }
         Owner::Registry => {
             let file_of_all = Arc::new(file.clone());
             let to = Journeys { inner: Arc::clone(inner), file: file_of_all, deadline: budget.deadline };
-            Run { inner, file, hold, budget, progress }.read(to).await
+            run.read(to).await
         }
     }
 }
@@ -265,42 +266,49 @@ struct Run<'a> {
     file: &'a File,
     hold: &'a Hold,
     budget: Budget,
-    progress: Checkpoint,
+    checkpoint: Checkpoint,
+    /// Since when the time worked is not in the checkpoint.
+    worked: Moment,
 }
 
-impl Run<'_> {
+/// The lists of a run.
+struct Growing<'a> {
+    rejected: List<'a>,
+    contradictions: List<'a>,
+}
+
+impl<'a> Run<'a> {
     async fn read<D: Destination>(mut self, to: D) -> Result<Ran, ImportError> {
         let mut object = match self.open().await? {
             Some(object) => object,
-            None => return Ok(Ran::refused("The file was gone before it could be read: put it again.")),
+            None => return self.refuse("The file was gone before it could be read: put it again.").await,
         };
         // What lies there now has an event of its own.
         if self.file.version.is_none() && object.e_tag().map(unquoted) != self.file.etag.as_deref() {
             let why = "The file was replaced before it could be read: the later one has a report of its own.";
-            return Ok(Ran::refused(why));
+            return self.refuse(why).await;
         }
-        self.progress.bytes_total = object.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let total = object.content_length().and_then(|n| u64::try_from(n).ok());
+        self.checkpoint.progress.bytes_total = total.unwrap_or(0);
         let now = self.hold.started_at();
         // The file is read from its beginning again, and what was read of it before passed over: S3 gives a gigabyte in
         // some ten seconds, what is compressed can be read in no other way, and its checksum is that of the whole.
-        let mut reader = match &self.progress.reader {
+        let mut reader = match &self.checkpoint.reader {
             Some(state) => FileReader::<D::Row>::resume(state, now)
                 .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?,
             None => FileReader::<D::Row>::new(now),
         };
-        let pieces = std::mem::take(&mut self.progress.pieces);
-        let (s3, bucket) = (&self.inner.s3, self.inner.bucket.as_str());
-        let mut rejected_rows = RejectedRows::new(s3, bucket, self.file, self.hold.fence(), pieces);
+        let mut lists = self.lists();
         let pace = Arc::new(Pace::new());
         let mut lanes = Lanes::start(&pace, move |(line, row): (u64, D::Row), mut tally: Tally| {
             let to = to.clone();
             async move {
                 let written = to.write(line, row).await?;
                 match written.outcome {
-                    Outcome::Imported { contradicts_granted } => {
+                    Outcome::Imported { contradicts } => {
                         tally.imported += 1;
-                        if contradicts_granted {
-                            tally.contradictions.note(line);
+                        if !contradicts.is_empty() {
+                            tally.contradictions.push((line, contradicts));
                         }
                     }
                     Outcome::AlreadyKnown => tally.already_known += 1,
@@ -311,7 +319,7 @@ impl Run<'_> {
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut lines = Vec::new();
         let mut bytes = 0_u64;
-        let mut last = (Moment::now(), self.progress.counts.read);
+        let mut last = (Moment::now(), self.checkpoint.progress.counts.read);
         let mut ended = false;
         while !ended {
             match object.body.next().await {
@@ -328,38 +336,77 @@ impl Run<'_> {
             }
             loop {
                 let more = reader.read(&mut lines);
-                self.deal::<D>(&mut lanes, &mut lines, &reader, &mut rejected_rows).await?;
-                self.progress.bytes = self.progress.bytes.max(bytes);
+                self.deal::<D>(&mut lanes, &mut lines, &reader, &mut lists.rejected).await?;
+                self.checkpoint.progress.bytes = self.checkpoint.progress.bytes.max(bytes);
                 match more {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(refusal) => {
-                        self.collect(&mut lanes).await?;
-                        let rejected = rejected_rows.finish().await?;
-                        self.progress.pieces = rejected_rows.into_pieces();
-                        let why = refusal.to_string();
-                        return Ok(Ran::Refused { why, progress: self.progress, rejected_rows: rejected });
+                        self.collect(&mut lanes, &mut lists.contradictions).await?;
+                        let (progress, lists) = self.finish(lists).await?;
+                        return Ok(Ran::Refused { why: refusal.to_string(), progress, lists });
                     }
                 }
                 let out_of_time = self.budget.is_over();
-                let due = self.progress.counts.read - last.1 >= ROWS || last.0.elapsed() >= PAUSE;
-                if due || out_of_time {
-                    self.collect(&mut lanes).await?;
-                    self.progress.reader = Some(reader.state());
-                    self.progress.pieces = rejected_rows.keep().await?.to_vec();
-                    self.inner.imports.checkpoint(self.hold, &self.progress, machine_now()).await?;
-                    last = (Moment::now(), self.progress.counts.read);
+                let read = self.checkpoint.progress.counts.read;
+                if read - last.1 >= ROWS || last.0.elapsed() >= PAUSE || out_of_time {
+                    self.collect(&mut lanes, &mut lists.contradictions).await?;
+                    self.checkpoint.reader = Some(reader.state());
+                    self.keep(&mut lists).await?;
+                    last = (Moment::now(), read);
                 }
                 if out_of_time {
                     return Ok(Ran::Paused);
                 }
             }
         }
-        self.collect(&mut lanes).await?;
+        self.collect(&mut lanes, &mut lists.contradictions).await?;
         let sha256 = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let rejected = rejected_rows.finish().await?;
-        self.progress.pieces = rejected_rows.into_pieces();
-        Ok(Ran::Completed { progress: self.progress, sha256, rejected_rows: rejected })
+        let (progress, lists) = self.finish(lists).await?;
+        Ok(Ran::Completed { progress, sha256, lists })
+    }
+
+    /// Refuses the file, or what is left of it.
+    async fn refuse(mut self, why: &str) -> Result<Ran, ImportError> {
+        let lists = self.lists();
+        let (progress, lists) = self.finish(lists).await?;
+        Ok(Ran::Refused { why: why.to_owned(), progress, lists })
+    }
+
+    /// The lists as far as they are.
+    fn lists(&mut self) -> Growing<'a> {
+        let (s3, bucket, id, fence) = (&self.inner.s3, &self.inner.bucket, self.file.id, self.hold.fence());
+        let list = |name, pieces: &mut Vec<String>| List::new(s3, bucket, (id, name, fence), std::mem::take(pieces));
+        Growing {
+            rejected: list("rejected", &mut self.checkpoint.rejected),
+            contradictions: list("contradictions", &mut self.checkpoint.contradictions),
+        }
+    }
+
+    /// Writes a checkpoint.
+    async fn keep(&mut self, lists: &mut Growing<'_>) -> Result<(), ImportError> {
+        self.checkpoint.rejected = lists.rejected.keep().await?.to_vec();
+        self.checkpoint.contradictions = lists.contradictions.keep().await?.to_vec();
+        self.note_work();
+        Ok(self.inner.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?)
+    }
+
+    fn note_work(&mut self) {
+        let worked = std::mem::replace(&mut self.worked, Moment::now()).elapsed();
+        self.checkpoint.progress.work_ms += u64::try_from(worked.as_millis()).unwrap_or(0);
+    }
+
+    /// Puts the lists in their places.
+    async fn finish(mut self, mut lists: Growing<'_>) -> Result<(Checkpoint, Lists), ImportError> {
+        let record = self.hold.record();
+        let finished = Lists {
+            rejected: lists.rejected.finish(record.beside(".rejected.csv")).await?,
+            contradictions: lists.contradictions.finish(ForTheTeam::key(record)).await?,
+        };
+        self.checkpoint.rejected = lists.rejected.into_pieces();
+        self.checkpoint.contradictions = lists.contradictions.into_pieces();
+        self.note_work();
+        Ok((self.checkpoint, finished))
     }
 
     /// The object, unless it is gone.
@@ -372,25 +419,34 @@ impl Run<'_> {
         }
     }
 
-    /// Deals rows to the lanes, and rejected rows to their file.
+    /// Deals rows to the lanes, and rejected rows to their list.
     async fn deal<D: Destination>(
         &mut self,
         lanes: &mut Lanes<(u64, D::Row), Tally>,
         lines: &mut Vec<Line<D::Row>>,
         reader: &FileReader<D::Row>,
-        rejected_rows: &mut RejectedRows<'_>,
+        rejected: &mut List<'_>,
     ) -> Result<(), ImportError> {
+        let counts = &mut self.checkpoint.progress.counts;
         for line in lines.drain(..) {
-            self.progress.counts.read += 1;
+            counts.read += 1;
             match line {
                 Line::Row { line, row, repairs } => {
-                    self.progress.counts.repaired(repairs);
+                    counts.repaired(repairs);
                     lanes.send(&D::about(&row), (line, row)).await?;
                 }
                 Line::Rejected(row) => {
-                    self.progress.counts.rejected += 1;
+                    counts.rejected += 1;
                     let header = reader.header().ok_or(ImportError::Impossible("a row without a header"))?;
-                    rejected_rows.add(&row, header).await?;
+                    let writer = RejectedWriter::new(header);
+                    let first = rejected.is_empty();
+                    let write = |out: &mut Vec<u8>| {
+                        if first {
+                            out.append(&mut writer.header());
+                        }
+                        writer.row(&row, out);
+                    };
+                    rejected.add(write).await?;
                 }
             }
         }
@@ -398,11 +454,30 @@ impl Run<'_> {
     }
 
     /// Waits until every row that was dealt is done, and adds up what they came to.
-    async fn collect<J: Send + 'static>(&mut self, lanes: &mut Lanes<J, Tally>) -> Result<(), ImportError> {
+    async fn collect<J: Send + 'static>(
+        &mut self,
+        lanes: &mut Lanes<J, Tally>,
+        list: &mut List<'_>,
+    ) -> Result<(), ImportError> {
+        let mut late = Vec::new();
         for tally in lanes.collect().await? {
-            self.progress.counts.imported += tally.imported;
-            self.progress.counts.already_known += tally.already_known;
-            self.progress.contradictions.add(tally.contradictions);
+            self.checkpoint.progress.counts.imported += tally.imported;
+            self.checkpoint.progress.counts.already_known += tally.already_known;
+            late.extend(tally.contradictions);
+        }
+        late.sort_unstable_by_key(|(line, _)| *line);
+        for (line, contradicts) in late {
+            self.checkpoint.late_contradictions += 1;
+            let first = list.is_empty();
+            let write = |out: &mut Vec<u8>| {
+                if first {
+                    out.extend_from_slice(CONTRADICTIONS.as_bytes());
+                }
+                for Contradicted { uuid, operator, datetime } in &contradicts {
+                    out.extend_from_slice(format!("{line},{uuid},{operator},{datetime}\n").as_bytes());
+                }
+            };
+            list.add(write).await?;
         }
         Ok(())
     }

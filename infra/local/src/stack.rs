@@ -275,7 +275,7 @@ impl Stack {
         let processes = starter.processes;
         let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
         let accepting = Arc::clone(&queue);
-        let events = EventSink::new(REGION, &["imports/", "journeys/", "continue/"], move |event| {
+        let events = EventSink::new(REGION, &["imports/", "journeys/", "continue/", "undo/"], move |event| {
             accepting.accept(event).map_err(Into::into)
         });
         let s3 = s3::start(s3_port, &data.s3(), credentials(&secrets), events).await?;

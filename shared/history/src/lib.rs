@@ -11,6 +11,7 @@
 //! | what is repaired, and what each repair is called in the report | [`repair`] |
 //! | the `.rejected.csv` beside the report | [`rejected`] |
 //! | the counts of the report | [`counts`] |
+//! | the report itself, and how far an import is | [`report`] |
 //!
 //! # What a file may look like
 //!
@@ -72,6 +73,7 @@ pub mod journeys;
 pub mod reader;
 pub mod rejected;
 pub mod repair;
+pub mod report;
 pub mod unpack;
 
 mod cells;
@@ -87,4 +89,5 @@ pub use history::HistoryRow;
 pub use reader::{Line, MAX_LINE, Reader, ReaderState, Row};
 pub use rejected::{Column, RejectedRow, RejectedWriter};
 pub use repair::{Repair, Repairs};
+pub use report::{LARGEST_FILE, Progress, Report, UndoProgress, Undone};
 pub use unpack::{Unpack, UnpackError};

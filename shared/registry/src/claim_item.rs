@@ -3,9 +3,10 @@
 //! ```text
 //! pk                     the keyed hash
 //! a#{uuid}               a standardized application: {t: date, o: operator, k: tag of its identity key}
-//! h#{operator}#{date}    a specific one:             {r: the import's row that brought it}
+//! h#{operator}#{date}    a specific one:             [the rows that brought it, the first one first]
 //! sd  sp                 latest date of a standardized / specific application
 //! sdk                    the same of the standardized ones that carry an identity key, on a truncated identity only
+//! v                      the stamp of the latest write: random, so that no two writes have the same
 //! ```
 //!
 //! Dates are milliseconds since 1970. On a truncated identity `sd` and `sp` speak of applications *without* an identity
@@ -14,6 +15,9 @@
 //!
 //! Conditions can compare the latest dates only: DynamoDB cannot look through a list. The records are what a refusal is
 //! worded from, what makes a repeated import harmless, and what stands behind when an application goes.
+//!
+//! Whoever takes something out of an item has to read what stands behind it first, and writes on the condition that the
+//! stamp is still the one it read. A stamp and no counter: an item that was removed and made anew must not pass for the old.
 
 use std::collections::HashMap;
 
@@ -34,6 +38,12 @@ pub(crate) const STANDARDIZED_AT: &str = "sd";
 pub(crate) const STANDARDIZED_WITH_KEY_AT: &str = "sdk";
 /// Latest specific application.
 pub(crate) const SPECIFIC_AT: &str = "sp";
+/// The stamp of the latest write.
+pub(crate) const STAMP: &str = "v";
+
+/// How many rows a specific application's record lists. Files that repeat one another would otherwise make an item grow
+/// for ever; beyond this, the record only says that there were [`more`].
+pub(crate) const MOST_SOURCES: usize = 4;
 
 const APPLICATION: &str = "a#";
 const HISTORY: &str = "h#";
@@ -65,14 +75,35 @@ pub(crate) fn application_record(datetime: Instant, operator: OperatorId, tag: O
     AttributeValue::M(record)
 }
 
-/// The record of a specific application.
-pub(crate) fn history_record(source: &str) -> AttributeValue {
-    AttributeValue::M(HashMap::from([("r".to_owned(), AttributeValue::S(source.to_owned()))]))
+/// A new stamp.
+pub(crate) fn stamp() -> AttributeValue {
+    AttributeValue::B(fastrand::u64(..).to_be_bytes().to_vec().into())
 }
 
-/// The row that brought a specific application, where the item holds it.
-pub(crate) fn history_source<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
-    item.get(attribute)?.as_m().ok()?.get("r")?.as_s().ok().map(String::as_str)
+/// Stands in a specific application's record for the rows that it lists no more.
+pub(crate) const fn more() -> AttributeValue {
+    AttributeValue::Null(true)
+}
+
+/// The rows that brought a specific application; empty where the item does not hold it.
+pub(crate) fn sources<'a>(item: &'a Item, attribute: &str) -> &'a [AttributeValue] {
+    item.get(attribute).and_then(|record| record.as_l().ok()).map_or(&[], Vec::as_slice)
+}
+
+/// The specific applications on an item: each one's attribute, date and sources.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where a record is not what this store writes.
+pub(crate) fn history(item: &Item) -> Result<Vec<(&str, Instant, &[AttributeValue])>, StoreError> {
+    let corrupt = || StoreError::Corrupt { table: "claims", what: "a record" };
+    item.iter()
+        .filter_map(|(attribute, record)| attribute.strip_prefix(HISTORY).map(|rest| (attribute, rest, record)))
+        .map(|(attribute, rest, record)| {
+            let at = rest.split_once('#').and_then(|(_, at)| at.parse().ok()).and_then(Instant::from_millis);
+            let sources = record.as_l().map_err(|_| corrupt())?;
+            Ok((attribute.as_str(), at.ok_or_else(corrupt)?, sources.as_slice()))
+        })
+        .collect()
 }
 
 /// A latest date, where the item holds one.

@@ -32,15 +32,15 @@ use aws_sdk_dynamodb::types::{
     TransactWriteItem, Update,
 };
 use cee_eligibility::{
-    Blocker, Cutoffs, EarlierApplication, Identity, Instant, JourneyType, OperatorId, Rules, TruncatedIdentity,
-    latest_blocker,
+    ApplicationId, Blocker, Cutoffs, EarlierApplication, Identity, Instant, JourneyType, OperatorId, Rules,
+    TruncatedIdentity, latest_blocker,
 };
 
 use crate::StoreError;
 use crate::applications::Application;
 use crate::claim_item::{
-    Item, PK, SPECIFIC_AT, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT, application_attribute, application_record, date,
-    history_attribute, history_record, history_source, latest, same_person,
+    Item, MOST_SOURCES, PK, SPECIFIC_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT, application_attribute,
+    application_record, date, history_attribute, latest, more, number, same_person, sources, stamp,
 };
 use crate::error::{Backoff, Deadline, is_contention};
 use crate::imports::ImportId;
@@ -51,8 +51,8 @@ use crate::tables::Tables;
 /// The claims of all drivers.
 #[derive(Clone, Debug)]
 pub struct Claims {
-    db: Client,
-    tables: Tables,
+    pub(crate) db: Client,
+    pub(crate) tables: Tables,
     keys: ClaimKeys,
 }
 
@@ -81,8 +81,9 @@ pub struct RowSource {
 }
 
 impl RowSource {
-    fn encode(self) -> String {
-        format!("{}#{}", self.import, self.line)
+    /// The import's name, then its line. An item lists it for as long as the row counts.
+    fn to_attribute(self) -> AttributeValue {
+        AttributeValue::B([self.import.as_bytes().as_slice(), &self.line.to_be_bytes()].concat().into())
     }
 }
 
@@ -101,20 +102,31 @@ pub struct HistoryApplication<'a> {
     pub source: RowSource,
 }
 
-/// How the import of one row of history ended.
+/// An application that is granted already and would not have been, had the history been known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contradicted {
+    /// Its name.
+    pub uuid: ApplicationId,
+    /// Its date.
+    pub datetime: Instant,
+    /// Who registered it.
+    pub operator: OperatorId,
+}
+
+/// How the import of one row of history ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HistoryOutcome {
     /// It is written, by this call or by an earlier try of the same row.
     Imported {
-        /// Whether it would have blocked an application that is already granted: history that arrived late.
-        contradicts_granted: bool,
+        /// The applications that it would have blocked: history that arrived late.
+        contradicts: Vec<Contradicted>,
     },
     /// This operator sent the same driver and date before.
     AlreadyKnown,
 }
 
 /// What came of importing one row of history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryImported {
     /// How it ended.
     pub outcome: HistoryOutcome,
@@ -306,7 +318,7 @@ impl Claims {
             }
             (false, _) => Some(STANDARDIZED_AT),
         };
-        let mut expression = "SET #record = :record".to_owned();
+        let mut expression = format!("SET #record = :record, {STAMP} = :stamp");
         if let Some(attribute) = sets_latest {
             expression.push_str(&format!(", {attribute} = :at"));
         }
@@ -318,6 +330,7 @@ impl Claims {
                 ":record",
                 application_record(application.datetime, application.operator, tag.filter(|_| on_truncated_identity)),
             )
+            .expression_attribute_values(":stamp", stamp())
             .expression_attribute_values(":standardized", date(cutoffs.standardized))
             .expression_attribute_values(":specific", date(cutoffs.specific));
         let condition = conditions.join(" AND ");
@@ -402,37 +415,48 @@ impl Claims {
         let HistoryApplication { journey_type, datetime, operator, .. } = *application;
         let key = self.keys.truncated_identity(journey_type, application.identity);
         let attribute = history_attribute(operator, datetime);
-        let source = application.source.encode();
-        let contradicts = |item: Option<&Item>| -> Result<bool, StoreError> {
-            let Some(item) = item else { return Ok(false) };
-            Ok(same_person(item, None)?.iter().any(|earlier| match earlier {
-                EarlierApplication::Standardized { datetime: granted, .. } => {
-                    datetime >= rules.cutoffs(journey_type, *granted).specific
+        let source = application.source.to_attribute();
+        let contradicts = |item: Option<&Item>| -> Result<HistoryOutcome, StoreError> {
+            let earlier = item.map_or(Ok(Vec::new()), |item| same_person(item, None))?;
+            let contradicted = earlier.into_iter().filter_map(|earlier| match earlier {
+                EarlierApplication::Standardized { datetime: granted, operator, uuid } => {
+                    let blocked = datetime >= rules.cutoffs(journey_type, granted).specific;
+                    blocked.then_some(Contradicted { uuid, datetime: granted, operator })
                 }
-                EarlierApplication::Specific { .. } => false,
-            }))
+                EarlierApplication::Specific { .. } => None,
+            });
+            Ok(HistoryOutcome::Imported { contradicts: contradicted.collect() })
         };
         let mut newest = true;
         let mut throttled = false;
         let mut backoff = Backoff::until(deadline);
         loop {
-            let (expression, condition) = if newest {
+            let (latest_date, condition) = if newest {
                 (
-                    format!("SET #record = :record, {SPECIFIC_AT} = :at"),
+                    format!(", {SPECIFIC_AT} = :at"),
                     format!("(attribute_not_exists({SPECIFIC_AT}) OR {SPECIFIC_AT} <= :at)"),
                 )
             } else {
-                ("SET #record = :record".to_owned(), format!("{SPECIFIC_AT} > :at"))
+                (String::new(), format!("{SPECIFIC_AT} > :at"))
             };
             let sent = self
                 .db
                 .update_item()
                 .table_name(&self.tables.claims)
                 .key(PK, AttributeValue::S(key.clone()))
-                .update_expression(expression)
-                .condition_expression(format!("attribute_not_exists(#record) AND {condition}"))
+                .update_expression(format!(
+                    "SET #record = list_append(if_not_exists(#record, :none), :sources), {STAMP} = :stamp{latest_date}"
+                ))
+                .condition_expression(format!(
+                    "(attribute_not_exists(#record) OR (size(#record) < :most AND NOT contains(#record, :source))) \
+                     AND {condition}"
+                ))
                 .expression_attribute_names("#record", &attribute)
-                .expression_attribute_values(":record", history_record(&source))
+                .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
+                .expression_attribute_values(":sources", AttributeValue::L(vec![source.clone()]))
+                .expression_attribute_values(":source", source.clone())
+                .expression_attribute_values(":most", most_sources())
+                .expression_attribute_values(":stamp", stamp())
                 .expression_attribute_values(":at", date(datetime))
                 .return_values(ReturnValue::AllOld)
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -440,8 +464,9 @@ impl Claims {
                 .await;
             let error = match sent {
                 Ok(answer) => {
-                    let contradicts_granted = contradicts(answer.attributes())?;
-                    let outcome = HistoryOutcome::Imported { contradicts_granted };
+                    let old = answer.attributes();
+                    let known = old.is_some_and(|item| !sources(item, &attribute).is_empty());
+                    let outcome = if known { HistoryOutcome::AlreadyKnown } else { contradicts(old)? };
                     return Ok(HistoryImported { outcome, throttled });
                 }
                 Err(error) => error,
@@ -449,25 +474,30 @@ impl Claims {
             match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
                     let item = lost.item();
-                    match item.and_then(|item| history_source(item, &attribute)) {
-                        Some(known) if known == source => {
-                            let outcome = HistoryOutcome::Imported { contradicts_granted: contradicts(item)? };
-                            return Ok(HistoryImported { outcome, throttled });
-                        }
-                        Some(_) => {
-                            return Ok(HistoryImported { outcome: HistoryOutcome::AlreadyKnown, throttled });
-                        }
-                        // Which of the two updates fits is read off the item; it may change again before the next try.
-                        None => {
-                            let fitting =
-                                item.and_then(|item| latest(item, SPECIFIC_AT)).is_none_or(|known| known <= datetime);
-                            if fitting == newest {
-                                // The very update that was refused: nothing would ever fit.
-                                return Err(StoreError::Corrupt { table: "claims", what: "a latest date" });
+                    let listed = item.map_or(&[][..], |item| sources(item, &attribute));
+                    let outcome = match listed.iter().position(|listed| *listed == source) {
+                        // An earlier try of this very row.
+                        Some(0) => Some(contradicts(item)?),
+                        Some(_) => Some(HistoryOutcome::AlreadyKnown),
+                        None if listed.len() >= MOST_SOURCES => {
+                            if listed.len() == MOST_SOURCES && !self.note_more(&key, &attribute).await? {
+                                backoff.pause().await?;
+                                continue;
                             }
-                            newest = fitting;
+                            Some(HistoryOutcome::AlreadyKnown)
                         }
+                        None => None,
+                    };
+                    if let Some(outcome) = outcome {
+                        return Ok(HistoryImported { outcome, throttled });
                     }
+                    // Which of the two updates fits is read off the item; it may change again before the next try.
+                    let fitting = item.and_then(|item| latest(item, SPECIFIC_AT)).is_none_or(|known| known <= datetime);
+                    if fitting == newest {
+                        // The very update that was refused: nothing would ever fit.
+                        return Err(StoreError::Corrupt { table: "claims", what: "a latest date" });
+                    }
+                    newest = fitting;
                 }
                 _ if error.code().is_some_and(is_contention) => {
                     throttled = true;
@@ -477,6 +507,35 @@ impl Claims {
             }
         }
     }
+
+    /// Notes on a full record that more rows brought it than it lists. `false`: not this time, look again.
+    async fn note_more(&self, key: &str, attribute: &str) -> Result<bool, StoreError> {
+        let sent = self
+            .db
+            .update_item()
+            .table_name(&self.tables.claims)
+            .key(PK, AttributeValue::S(key.to_owned()))
+            .update_expression(format!("SET #record = list_append(#record, :more), {STAMP} = :stamp"))
+            .condition_expression("size(#record) = :most")
+            .expression_attribute_names("#record", attribute)
+            .expression_attribute_values(":more", AttributeValue::L(vec![more()]))
+            .expression_attribute_values(":most", most_sources())
+            .expression_attribute_values(":stamp", stamp())
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ if error.code().is_some_and(is_contention) => Ok(false),
+                _ => Err(StoreError::request("UpdateItem", &error)),
+            },
+        }
+    }
+}
+
+fn most_sources() -> AttributeValue {
+    number(i64::try_from(MOST_SOURCES).unwrap_or(i64::MAX))
 }
 
 /// On a truncated identity, keys tell people apart; on the other two items everybody is the same person.

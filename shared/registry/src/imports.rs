@@ -3,6 +3,11 @@
 //! An import is worked on by one invocation at a time. Whoever takes it gets a *fence*, a number that only grows, and a
 //! lease that ends by itself. Every later write carries the fence as its condition: an invocation that was frozen, and
 //! wakes up after another has taken over, can write nothing any more.
+//!
+//! ```text
+//! (nothing) ──► running ──► completed | failed ──► undoing ──► undone
+//! awaiting_upload ──┘
+//! ```
 
 use std::fmt;
 use std::time::Duration;
@@ -22,6 +27,9 @@ use crate::tables::Tables;
 
 /// How long an invocation may be silent before another takes over. It writes a checkpoint far more often.
 pub const LEASE: Duration = Duration::from_secs(120);
+
+/// The longest that an invocation lives, whatever it does: Lambda's own limit.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
 
 /// The name of one import: of one version of one object on S3. The same version always has the same name, so an event
 /// delivered twice is recognised.
@@ -48,6 +56,12 @@ impl ImportId {
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
+    }
+
+    /// The sixteen bytes of this name.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
     }
 
     /// Reads what [`Display`](fmt::Display) writes.
@@ -86,10 +100,12 @@ pub enum FileOutcome {
     Completed,
     /// It was refused whole.
     Failed,
+    /// What it added was taken back.
+    Undone,
 }
 
 impl FileOutcome {
-    /// `completed` or `failed`.
+    /// `completed`, `failed` or `undone`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.state().as_str()
@@ -99,6 +115,7 @@ impl FileOutcome {
         match self {
             Self::Completed => ImportState::Completed,
             Self::Failed => ImportState::Failed,
+            Self::Undone => ImportState::Undone,
         }
     }
 }
@@ -114,10 +131,15 @@ pub enum ImportState {
     Completed,
     /// It was refused whole.
     Failed,
+    /// What it added is being taken back.
+    Undoing,
+    /// What it added was taken back.
+    Undone,
 }
 
 impl ImportState {
-    const ALL: [Self; 4] = [Self::AwaitingUpload, Self::Running, Self::Completed, Self::Failed];
+    const ALL: [Self; 6] =
+        [Self::AwaitingUpload, Self::Running, Self::Completed, Self::Failed, Self::Undoing, Self::Undone];
 
     /// The word of the interface.
     #[must_use]
@@ -127,6 +149,8 @@ impl ImportState {
             Self::Running => "running",
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
         }
     }
 
@@ -142,10 +166,38 @@ pub struct Hold {
     record: ImportRecord,
     fence: i64,
     started_at: Instant,
+    work: Work,
+    /// Until when the invocation that this one took over from may still be alive, if it did.
+    haunted_until: Option<Instant>,
+}
+
+/// What an import is held for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Import,
+    Undo,
+}
+
+impl Work {
+    /// The state of an import that is held for this.
+    const fn state(self) -> ImportState {
+        match self {
+            Self::Import => ImportState::Running,
+            Self::Undo => ImportState::Undoing,
+        }
+    }
+
+    /// Where its checkpoint is kept.
+    const fn checkpoint(self) -> &'static str {
+        match self {
+            Self::Import => "checkpoint",
+            Self::Undo => "undo_checkpoint",
+        }
+    }
 }
 
 impl Hold {
-    /// When the import was first begun, whoever works on it now.
+    /// When the import, or its undoing, was first begun, whoever works on it now.
     #[must_use]
     pub const fn started_at(&self) -> Instant {
         self.started_at
@@ -175,6 +227,35 @@ pub enum Begun<C, R> {
     Ended(R),
 }
 
+/// What [`Imports::begin_undo`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UndoBegun<U, R> {
+    /// It is the caller's to work on, from this checkpoint on if there is one. The report is the one that the import ended
+    /// with.
+    Yours(Hold, Option<U>, R),
+    /// Another invocation works on it.
+    Held,
+    /// It was undone before, with this report.
+    Ended(R),
+    /// It cannot be undone now.
+    Refused(UndoRefusal),
+}
+
+/// Why an import cannot be undone now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UndoRefusal {
+    /// Nobody knows it.
+    #[error("there is no such import")]
+    Unknown,
+    /// It has not ended.
+    #[error("the import has not ended: it is {}", .0.as_str())]
+    NotEnded(ImportState),
+    /// An invocation that fell silent while it worked on the import may still be alive, and write a row that is already
+    /// taken back.
+    #[error("an invocation that fell silent may still write to it until {0}: undo it then")]
+    Haunted(Instant),
+}
+
 /// The hold was lost: another invocation works on the import, or it has ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HoldError {
@@ -188,7 +269,7 @@ pub enum HoldError {
 
 /// What the interface tells of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImportStatus<C, R> {
+pub struct ImportStatus<C, R, U> {
     /// Which import.
     pub record: ImportRecord,
     /// Where it stands.
@@ -199,8 +280,25 @@ pub struct ImportStatus<C, R> {
     pub started_at: Option<Instant>,
     /// How far it was when it last said so.
     pub checkpoint: Option<C>,
+    /// How far its undoing was when it last said so.
+    pub undo: Option<U>,
     /// How it ended.
     pub report: Option<R>,
+    /// Until when an upload is awaited.
+    pub expires_at: Option<Instant>,
+    /// Until when an invocation that fell silent may still write to it; it cannot be undone before.
+    pub haunted_until: Option<Instant>,
+}
+
+impl ImportRecord {
+    /// The key of what lies beside its file: `reports/{operator_id}/{import_id}{suffix}`.
+    #[must_use]
+    pub fn beside(&self, suffix: &str) -> String {
+        match self.operator {
+            Some(operator) => format!("reports/{operator}/{}{suffix}", self.id),
+            None => format!("reports/journeys/{}{suffix}", self.id),
+        }
+    }
 }
 
 const fn corrupt(what: &'static str) -> StoreError {
@@ -254,12 +352,18 @@ impl Imports {
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer, or knows an import of this name.
-    pub async fn await_upload(&self, import: &ImportRecord, now: Instant) -> Result<(), StoreError> {
+    pub async fn await_upload(
+        &self,
+        import: &ImportRecord,
+        now: Instant,
+        expires_at: Instant,
+    ) -> Result<(), StoreError> {
         let mut item = key(import.operator, import.id);
         item.extend([
             ("key".to_owned(), AttributeValue::S(import.key.clone())),
             ("state".to_owned(), AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned())),
             ("created_at".to_owned(), date(now)),
+            ("expires_at".to_owned(), date(expires_at)),
         ]);
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
         let sent = put.condition_expression("attribute_not_exists(import_id)").send().await;
@@ -324,8 +428,9 @@ impl Imports {
             .set_key(Some(key(import.operator, import.id)))
             .update_expression(
                 "SET fence = if_not_exists(fence, :zero) + :one, worker = :worker, leased_until = :until, \
-                 #state = :running, #key = :key, started_at = if_not_exists(started_at, :now), \
-                 created_at = if_not_exists(created_at, :now)",
+                 taken_from = if_not_exists(leased_until, :zero), #state = :running, #key = :key, \
+                 started_at = if_not_exists(started_at, :now), created_at = if_not_exists(created_at, :now) \
+                 REMOVE expires_at",
             )
             .condition_expression(
                 "attribute_not_exists(#state) OR #state = :awaiting \
@@ -352,12 +457,8 @@ impl Imports {
         let error = match sent {
             Ok(answer) => {
                 let item = answer.attributes.ok_or(corrupt("an item"))?;
-                let hold = Hold {
-                    record: import.clone(),
-                    fence: integer(&item, "fence").ok_or(corrupt("fence"))?,
-                    started_at: instant(&item, "started_at").ok_or(corrupt("started_at"))?,
-                };
-                return Ok(Begun::Yours(hold, value(&item, "checkpoint")?));
+                let hold = Hold::of(&item, import.clone(), Work::Import, machine_now)?;
+                return Ok(Begun::Yours(hold, value(&item, Work::Import.checkpoint())?));
             }
             Err(error) => error,
         };
@@ -365,17 +466,79 @@ impl Imports {
             Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
                 let item = lost.item().ok_or(corrupt("an item"))?;
                 match ImportState::of(item)? {
-                    ImportState::Completed | ImportState::Failed => {
+                    ImportState::Completed | ImportState::Failed | ImportState::Undone => {
                         Ok(Begun::Ended(value(item, "report")?.ok_or(corrupt("report"))?))
                     }
-                    ImportState::Running | ImportState::AwaitingUpload => Ok(Begun::Held),
+                    ImportState::Running | ImportState::AwaitingUpload | ImportState::Undoing => Ok(Begun::Held),
                 }
             }
             _ => Err(StoreError::request("UpdateItem", &error)),
         }
     }
 
-    /// Writes how far the import is, and holds it for another while.
+    /// Takes an import that has ended, to take back what it added. `worker` and the clocks as of [`Self::begin`].
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer; may be repeated.
+    pub async fn begin_undo<U: DeserializeOwned, R: DeserializeOwned>(
+        &self,
+        operator: OperatorId,
+        id: ImportId,
+        worker: &str,
+        now: Instant,
+        machine_now: Instant,
+    ) -> Result<UndoBegun<U, R>, StoreError> {
+        let state = |state: ImportState| AttributeValue::S(state.as_str().to_owned());
+        let sent = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(Some(operator), id)))
+            .update_expression(
+                "SET fence = fence + :one, worker = :worker, leased_until = :until, #state = :undoing, \
+                 undo_started_at = if_not_exists(undo_started_at, :now)",
+            )
+            .condition_expression(
+                "(#state IN (:completed, :failed) AND (attribute_not_exists(haunted_until) OR haunted_until < :machine_now)) \
+                 OR (#state = :undoing AND (leased_until < :machine_now OR worker = :worker))",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":worker", AttributeValue::S(worker.to_owned()))
+            .expression_attribute_values(":until", leased_until(machine_now))
+            .expression_attribute_values(":machine_now", date(machine_now))
+            .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(":completed", state(ImportState::Completed))
+            .expression_attribute_values(":failed", state(ImportState::Failed))
+            .expression_attribute_values(":undoing", state(ImportState::Undoing))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let report = |item: &Item| value(item, "report")?.ok_or(corrupt("report"));
+        let error = match sent {
+            Ok(answer) => {
+                let item = answer.attributes.ok_or(corrupt("an item"))?;
+                let record = record(&item)?;
+                let hold = Hold::of(&item, record, Work::Undo, machine_now)?;
+                return Ok(UndoBegun::Yours(hold, value(&item, Work::Undo.checkpoint())?, report(&item)?));
+            }
+            Err(error) => error,
+        };
+        let Some(UpdateItemError::ConditionalCheckFailedException(lost)) = error.as_service_error() else {
+            return Err(StoreError::request("UpdateItem", &error));
+        };
+        let Some(item) = lost.item() else { return Ok(UndoBegun::Refused(UndoRefusal::Unknown)) };
+        if let Some(refusal) = undo_refusal(item, machine_now)? {
+            return Ok(UndoBegun::Refused(refusal));
+        }
+        Ok(match ImportState::of(item)? {
+            ImportState::Undone => UndoBegun::Ended(report(item)?),
+            _ => UndoBegun::Held,
+        })
+    }
+
+    /// Writes how far the work is, and holds the import for another while.
     ///
     /// # Errors
     /// [`HoldError::Lost`] where another invocation has taken over: nothing was written, and nothing may be from now on.
@@ -386,7 +549,8 @@ impl Imports {
         machine_now: Instant,
     ) -> Result<(), HoldError> {
         let values = [(":checkpoint", stored(checkpoint)?), (":until", leased_until(machine_now))];
-        self.write_held(hold, "SET checkpoint = :checkpoint, leased_until = :until", &[], values).await
+        let expression = format!("SET {} = :checkpoint, leased_until = :until", hold.work.checkpoint());
+        self.write_held(hold, &expression, "", &[], values).await
     }
 
     /// Lets go of an import that is not at its end: whoever comes next may take it at once.
@@ -394,7 +558,7 @@ impl Imports {
     /// # Errors
     /// As of [`Self::checkpoint`].
     pub async fn release(&self, hold: &Hold) -> Result<(), HoldError> {
-        self.write_held(hold, "SET leased_until = :zero", &[], [(":zero", number(0))]).await
+        self.write_held(hold, "SET leased_until = :zero", "", &[], [(":zero", number(0))]).await
     }
 
     /// Ends an import, with its report and what only the registry's team is told of it.
@@ -413,17 +577,25 @@ impl Imports {
             (":report", stored(report)?),
             (":for_the_team", stored(for_the_team)?),
         ];
-        let expression = "SET #state = :state, report = :report, for_the_team = :for_the_team REMOVE checkpoint";
-        self.write_held(hold, expression, &[("#state", "state")], values).await
+        let expression = "SET #state = :state, report = :report, for_the_team = :for_the_team";
+        self.write_held(hold, expression, hold.work.checkpoint(), &[("#state", "state")], values).await
     }
 
     async fn write_held<const N: usize>(
         &self,
         hold: &Hold,
-        expression: &str,
+        set: &str,
+        remove: &str,
         names: &[(&str, &str)],
         values: [(&str, AttributeValue); N],
     ) -> Result<(), HoldError> {
+        let mut expression = set.to_owned();
+        if hold.haunted_until.is_some() {
+            expression.push_str(", haunted_until = :haunted_until");
+        }
+        if !remove.is_empty() {
+            expression.push_str(&format!(" REMOVE {remove}"));
+        }
         let mut update = self
             .db
             .update_item()
@@ -432,8 +604,11 @@ impl Imports {
             .update_expression(expression)
             .condition_expression("fence = :fence AND #held = :held")
             .expression_attribute_names("#held", "state")
-            .expression_attribute_values(":held", AttributeValue::S(ImportState::Running.as_str().to_owned()))
+            .expression_attribute_values(":held", AttributeValue::S(hold.work.state().as_str().to_owned()))
             .expression_attribute_values(":fence", number(hold.fence));
+        if let Some(until) = hold.haunted_until {
+            update = update.expression_attribute_values(":haunted_until", date(until));
+        }
         for (name, attribute) in names {
             update = update.expression_attribute_names(*name, *attribute);
         }
@@ -450,11 +625,11 @@ impl Imports {
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer, or holds something else.
-    pub async fn find<C: DeserializeOwned, R: DeserializeOwned>(
+    pub async fn find<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
         &self,
         operator: OperatorId,
         id: ImportId,
-    ) -> Result<Option<ImportStatus<C, R>>, StoreError> {
+    ) -> Result<Option<ImportStatus<C, R, U>>, StoreError> {
         let get = self.db.get_item().table_name(&self.table).set_key(Some(key(Some(operator), id)));
         let answer = get.consistent_read(true).send().await.map_err(|error| StoreError::request("GetItem", &error))?;
         answer.item.as_ref().map(status).transpose()
@@ -464,10 +639,10 @@ impl Imports {
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer, or holds something else.
-    pub async fn list<C: DeserializeOwned, R: DeserializeOwned>(
+    pub async fn list<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
         &self,
         operator: OperatorId,
-    ) -> Result<Vec<ImportStatus<C, R>>, StoreError> {
+    ) -> Result<Vec<ImportStatus<C, R, U>>, StoreError> {
         let query = self
             .db
             .query()
@@ -487,18 +662,59 @@ fn leased_until(machine_now: Instant) -> AttributeValue {
     number(machine_now.millis().saturating_add(lease))
 }
 
-fn status<C: DeserializeOwned, R: DeserializeOwned>(item: &Item) -> Result<ImportStatus<C, R>, StoreError> {
+impl Hold {
+    fn of(item: &Item, record: ImportRecord, work: Work, machine_now: Instant) -> Result<Self, StoreError> {
+        let started_at = match work {
+            Work::Import => "started_at",
+            Work::Undo => "undo_started_at",
+        };
+        // Whoever had it before has not let it go: it may be frozen, and wake up.
+        let silent = work == Work::Import && integer(item, "taken_from").is_some_and(|until| until > 0);
+        Ok(Self {
+            record,
+            fence: integer(item, "fence").ok_or(corrupt("fence"))?,
+            started_at: instant(item, started_at).ok_or(corrupt(started_at))?,
+            work,
+            haunted_until: silent.then(|| later(machine_now, LONGEST_INVOCATION)).flatten(),
+        })
+    }
+}
+
+fn later(moment: Instant, by: Duration) -> Option<Instant> {
+    Instant::from_millis(moment.millis().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// Why an import cannot be undone now, if it cannot.
+fn undo_refusal(item: &Item, machine_now: Instant) -> Result<Option<UndoRefusal>, StoreError> {
+    let haunted = instant(item, "haunted_until").filter(|until| *until >= machine_now);
+    Ok(match ImportState::of(item)? {
+        state @ (ImportState::AwaitingUpload | ImportState::Running) => Some(UndoRefusal::NotEnded(state)),
+        ImportState::Completed | ImportState::Failed => haunted.map(UndoRefusal::Haunted),
+        ImportState::Undoing | ImportState::Undone => None,
+    })
+}
+
+fn record(item: &Item) -> Result<ImportRecord, StoreError> {
     let operator = integer(item, "operator_id").and_then(|id| u32::try_from(id).ok()).ok_or(corrupt("operator_id"))?;
+    Ok(ImportRecord {
+        id: text(item, "import_id").and_then(ImportId::parse).ok_or(corrupt("import_id"))?,
+        operator: OperatorId::new(operator).ok(),
+        key: text(item, "key").ok_or(corrupt("key"))?.to_owned(),
+    })
+}
+
+fn status<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
+    item: &Item,
+) -> Result<ImportStatus<C, R, U>, StoreError> {
     Ok(ImportStatus {
-        record: ImportRecord {
-            id: text(item, "import_id").and_then(ImportId::parse).ok_or(corrupt("import_id"))?,
-            operator: OperatorId::new(operator).ok(),
-            key: text(item, "key").ok_or(corrupt("key"))?.to_owned(),
-        },
+        record: record(item)?,
         state: ImportState::of(item)?,
         created_at: instant(item, "created_at").ok_or(corrupt("created_at"))?,
         started_at: instant(item, "started_at"),
-        checkpoint: value(item, "checkpoint")?,
+        checkpoint: value(item, Work::Import.checkpoint())?,
+        undo: value(item, Work::Undo.checkpoint())?,
         report: value(item, "report")?,
+        expires_at: instant(item, "expires_at"),
+        haunted_until: instant(item, "haunted_until"),
     })
 }

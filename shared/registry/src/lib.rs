@@ -9,6 +9,7 @@
 //! | journeys the registry knows | [`journeys`] |
 //! | operators and whether they are suspended | [`operators`] |
 //! | imports of files and how they ended | [`imports`] |
+//! | how an import is taken back | [`undo`] |
 //! | table names and definitions | [`tables`] |
 //! | what can go wrong, and what is tried again | [`error`] |
 //!
@@ -23,12 +24,17 @@ pub mod journeys;
 pub mod keys;
 pub mod operators;
 pub mod tables;
+pub mod undo;
 
 pub use applications::{Application, ApplicationJourney, Applications};
-pub use claims::{Claims, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource};
+pub use claims::{Claims, Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource};
 pub use error::{Deadline, StoreError};
-pub use imports::{Begun, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports};
+pub use imports::{
+    Begun, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports, UndoBegun,
+    UndoRefusal,
+};
 pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
 pub use keys::ClaimKeys;
 pub use operators::{Operator, Operators};
 pub use tables::Tables;
+pub use undo::{Brought, BroughtPage};

@@ -34,8 +34,8 @@ fn duplicate(of: &Application) -> Blocker {
     Blocker { datetime: of.datetime, reason: Reason::Duplicate, operator: of.operator, uuid: Some(of.uuid) }
 }
 
-fn imported(contradicts_granted: bool) -> HistoryOutcome {
-    HistoryOutcome::Imported { contradicts_granted }
+fn imported() -> HistoryOutcome {
+    HistoryOutcome::Imported { contradicts: Vec::new() }
 }
 
 fn name(journey: &str) -> OperatorJourneyId {
@@ -187,16 +187,16 @@ async fn requests_of_an_imported_row() {
     let store = store().await;
     let identity = truncated("TO ", "+2626920102");
     for (what, datetime, by, source, outcome, requests) in [
-        ("a new driver", "2024-01-01T00:00:00Z", 1, row(1, 2), imported(false), 1),
-        ("the same row again", "2024-01-01T00:00:00Z", 1, row(1, 2), imported(false), 1),
+        ("a new driver", "2024-01-01T00:00:00Z", 1, row(1, 2), imported(), 1),
+        ("the same row again", "2024-01-01T00:00:00Z", 1, row(1, 2), imported(), 1),
         ("its copy on another line", "2024-01-01T00:00:00Z", 1, row(1, 3), HistoryOutcome::AlreadyKnown, 1),
         ("its copy in another file", "2024-01-01T00:00:00Z", 1, row(2, 2), HistoryOutcome::AlreadyKnown, 1),
-        ("the same date of another operator", "2024-01-01T00:00:00Z", 2, row(3, 2), imported(false), 1),
-        ("a later date", "2024-01-01T00:00:00.001Z", 1, row(1, 4), imported(false), 1),
+        ("the same date of another operator", "2024-01-01T00:00:00Z", 2, row(3, 2), imported(), 1),
+        ("a later date", "2024-01-01T00:00:00.001Z", 1, row(1, 4), imported(), 1),
         // An update cannot take the greater of two dates: the rare case takes a second request.
-        ("an earlier date", "2023-01-01T00:00:00Z", 1, row(1, 5), imported(false), 2),
-        ("the earlier date again", "2023-01-01T00:00:00Z", 1, row(1, 5), imported(false), 1),
-        ("the earlier date in another file", "2023-01-01T00:00:00Z", 1, row(2, 5), HistoryOutcome::AlreadyKnown, 1),
+        ("an earlier date", "2023-01-01T00:00:00Z", 1, row(1, 5), imported(), 2),
+        ("the earlier date again", "2023-01-01T00:00:00Z", 1, row(1, 5), imported(), 1),
+        ("the earlier date in another file", "2023-01-01T00:00:00Z", 1, row(2, 5), HistoryOutcome::AlreadyKnown, 2),
     ] {
         store.requests.take();
         assert_eq!(store.import(Short, &identity, at(datetime), by, source).await, outcome, "{what}");
@@ -372,8 +372,11 @@ async fn a_call_again_changes_nothing() {
 async fn a_row_again_gets_the_same_answer() {
     let store = store().await;
     let identity = driver("DUP", "A1", None);
-    let old = ("2019-06-01T00:00:00Z", row(1, 2), imported(false));
-    let late = ("2024-02-01T00:00:00Z", row(2, 2), imported(true));
+    let old = ("2019-06-01T00:00:00Z", row(1, 2), imported());
+    let late = ("2024-02-01T00:00:00Z", row(2, 2), {
+        let contradicted = Contradicted { uuid: uuid(1), datetime: at(DAY), operator: operator(2) };
+        HistoryOutcome::Imported { contradicts: vec![contradicted] }
+    });
     let copy = ("2024-02-01T00:00:00Z", row(3, 2), HistoryOutcome::AlreadyKnown);
     let again = async |rows: &[(&str, RowSource, HistoryOutcome)]| {
         for (datetime, source, outcome) in rows {
@@ -382,11 +385,11 @@ async fn a_row_again_gets_the_same_answer() {
             }
         }
     };
-    again(&[old]).await;
+    again(&[old.clone()]).await;
     let granted = application(1, 2, Short, &identity, at(DAY));
     assert_eq!(store.register(&granted, None).await, Registration::Registered);
-    again(&[old, late]).await;
-    again(&[copy, late, old]).await;
+    again(&[old.clone(), late.clone()]).await;
+    again(&[copy.clone(), late.clone(), old.clone()]).await;
     store.import(Short, &identity.truncated, at("2024-05-01T00:00:00Z"), 2, row(4, 2)).await;
     let refused = application(2, 3, Short, &identity, at("2024-06-01T00:00:00Z"));
     assert_eq!(store.register(&refused, None).await, Registration::Blocked(history("2024-05-01T00:00:00Z", 2)));
@@ -642,14 +645,18 @@ async fn history_and_registrations_of_one_driver_race() {
         contenders.rotate_left((one % 5) as usize);
         let said = at_once(contenders).await;
         let granted = said.iter().filter(|(granted, ..)| *granted).count();
-        let outcome = said.iter().find_map(|(.., outcome)| *outcome).unwrap();
+        let too_late = said.iter().any(|(granted, too_late, _)| *granted && *too_late);
+        let HistoryOutcome::Imported { contradicts } = said.into_iter().find_map(|(.., outcome)| outcome).unwrap()
+        else {
+            panic!("imported twice")
+        };
         if blocking {
             assert!(granted <= 1);
-            assert!(!said.iter().any(|(granted, too_late, _)| *granted && *too_late), "granted against known history");
+            assert!(!too_late, "granted against known history");
         } else {
             assert_eq!(granted, 1, "history too old to block");
         }
-        assert_eq!(outcome, imported(blocking && granted == 1));
+        assert_eq!(contradicts.len(), usize::from(blocking && granted == 1));
         assert!(matches!(store.register(&asked(9), None).await, Registration::Blocked(_)), "after the acknowledgement");
         let item = &store.scan(&store.tables.claims).await[&claim_keys_of(Short, &identity)[0]];
         assert_eq!((records(item, "h#"), records(item, "a#")), (1, granted), "whichever came first");
@@ -745,7 +752,9 @@ async fn history_before_the_floor_never_blocks() {
         assert_eq!(store.blocker(scope, &driver, at(new), 2).await, None, "{scope}");
         let asked = application(1, 2, scope, &driver, at(new));
         assert_eq!(store.register(&asked, None).await, Registration::Registered, "{scope}");
-        assert_eq!(store.import(scope, &driver.truncated, at(floor), 1, row(1, 3)).await, imported(true), "{scope}");
+        let late = store.import(scope, &driver.truncated, at(floor), 1, row(1, 3)).await;
+        let contradicted = Contradicted { uuid: asked.uuid, datetime: asked.datetime, operator: asked.operator };
+        assert_eq!(late, HistoryOutcome::Imported { contradicts: vec![contradicted] }, "{scope}");
         let other = Identity { driving_license: None, ..driver };
         let blocker = store.blocker(scope, &other, Instant::from_millis(before.millis() - 1).unwrap(), 2).await;
         assert_eq!(blocker, Some(duplicate(&asked)), "{scope}: dated later, it blocks");
@@ -848,6 +857,129 @@ async fn an_import_is_worked_on_by_one_at_a_time() {
     assert_eq!(end, Err(HoldError::Lost), "it ends once");
 }
 
+/// Takes back what an import added, as often as it takes.
+async fn undo(store: &Store, import: ImportId) -> (u64, u64) {
+    let (mut removed, mut kept, mut after) = (0, 0, None);
+    loop {
+        let page = store.claims.brought_by(import, after.as_deref(), soon()).await.unwrap();
+        for brought in page.brought {
+            (removed, kept) = (removed + brought.removed, kept + brought.kept);
+            store.claims.withdraw(brought, import, soon()).await.unwrap();
+        }
+        after = page.next;
+        if after.is_none() {
+            return (removed, kept);
+        }
+    }
+}
+
+/// An undo, imports of other files, registrations: all of one driver, all at once. Whatever comes first, the item is in the
+/// end what its records say.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_races_everything_else() {
+    let store = store().await;
+    let identity = driver("DUP", "A1", None);
+    let pk = claim_keys_of(Short, &identity)[0].clone();
+    for round in 0..40_u64 {
+        let file =
+            move |n: u64| RowSource { import: ImportId::of_object("b", &n.to_string(), &round.to_string()), line: 2 };
+        let day =
+            |n: u64| Instant::from_millis(at("2019-01-01T00:00:00Z").millis() + i64::try_from(n).unwrap()).unwrap();
+        // Two dates, of which the wrong file brings the later one.
+        store.import(Short, &identity.truncated, day(1), 1, file(1)).await;
+        store.import(Short, &identity.truncated, day(5), 1, file(9)).await;
+        let wrong = file(9).import;
+        let undoing = {
+            let store = store.clone();
+            async move {
+                undo(&store, wrong).await;
+            }
+        };
+        let mut contenders: Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> = vec![Box::pin(undoing)];
+        for n in 2..6 {
+            let (store, identity) = (store.clone(), identity.truncated.clone());
+            contenders.push(Box::pin(async move {
+                store.import(Short, &identity, day(n), 1, file(n)).await;
+            }));
+        }
+        let (registering, asked) = (store.clone(), application(round, 2, Short, &identity, at("2012-01-01T00:00:00Z")));
+        contenders.push(Box::pin(async move { drop(registering.register(&asked, None).await) }));
+        contenders.rotate_left((round % 6) as usize);
+        at_once(contenders).await;
+        let item = &store.scan(&store.tables.claims).await[&pk];
+        let dates: Vec<i64> =
+            item.keys().filter_map(|name| name.strip_prefix("h#1#")).map(|at| at.parse().unwrap()).collect();
+        assert_eq!(dates.len(), 5, "round {round}: the fifth date was sent by another file as well");
+        assert_eq!(item["sp"].as_n().unwrap().parse(), Ok(*dates.iter().max().unwrap()), "round {round}");
+        for n in 1..6 {
+            undo(&store, file(n).import).await;
+        }
+        let left = store.scan(&store.tables.claims).await;
+        assert_eq!(left.get(&pk).map_or(0, |item| records(item, "h#")), 0, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn more_records_than_one_write_holds_are_undone() {
+    let store = store().await;
+    let identity = truncated("DUP", "+336010203");
+    for n in 0..250 {
+        let day = Instant::from_millis(at("2019-01-01T00:00:00Z").millis() + n).unwrap();
+        store.import(Short, &identity, day, 1, row(1, 2 + n.unsigned_abs())).await;
+    }
+    store.import(Short, &identity, at("2019-01-01T00:00:00Z"), 1, row(2, 2)).await;
+    assert_eq!(undo(&store, row(1, 2).import).await, (249, 1));
+    let items = store.scan(&store.tables.claims).await;
+    let item = items.values().next().unwrap();
+    assert_eq!((records(item, "h#"), item["sp"].as_n().unwrap().parse()), (1, Ok(at("2019-01-01T00:00:00Z").millis())));
+    assert_eq!(undo(&store, row(2, 2).import).await, (1, 0));
+    assert!(store.scan(&store.tables.claims).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_import_is_undone_once_and_not_before_it_has_ended() {
+    let store = store().await;
+    let import = ImportRecord {
+        id: ImportId::of_object("bucket", "one", "1"),
+        operator: Some(operator(1)),
+        key: "one".to_owned(),
+    };
+    let minute = |minute: u32| format!("2030-01-01T00:{minute:02}:00Z");
+    let begin_undo = |worker: &'static str, moment: String| {
+        let (imports, id) = (store.imports.clone(), import.id);
+        async move { imports.begin_undo::<Known, Known>(operator(1), id, worker, at(DAY), at(&moment)).await.unwrap() }
+    };
+    assert_eq!(begin_undo("u", minute(0)).await, UndoBegun::Refused(UndoRefusal::Unknown));
+    let (first, _) = held(&store, &import, "a", &minute(0)).await;
+    let running = UndoBegun::Refused(UndoRefusal::NotEnded(ImportState::Running));
+    assert_eq!(begin_undo("u", minute(0)).await, running);
+    // Another takes over from one that fell silent, and ends it: the first may be alive for a quarter of an hour.
+    let (second, _) = held(&store, &import, "b", &minute(5)).await;
+    store.imports.checkpoint(&second, &note(1), at(&minute(5))).await.unwrap();
+    store.imports.release(&second).await.unwrap();
+    let (third, _) = held(&store, &import, "c", &minute(6)).await;
+    store.imports.end(&third, FileOutcome::Completed, &note(60), &note(0)).await.unwrap();
+    let haunted = UndoBegun::Refused(UndoRefusal::Haunted(at(&minute(20))));
+    assert_eq!(begin_undo("u", minute(20)).await, haunted);
+    let UndoBegun::Yours(undo, None, report) = begin_undo("u", minute(21)).await else { panic!() };
+    assert_eq!(report, note(60));
+    assert_eq!(begin_undo("v", minute(22)).await, UndoBegun::Held);
+    store.imports.checkpoint(&undo, &note(7), at(&minute(22))).await.unwrap();
+    assert_eq!(begin(&store, &import, "c", &minute(50)).await, Begun::Held, "no late event begins it anew");
+    let UndoBegun::Yours(again, Some(progress), _) = begin_undo("v", minute(30)).await else { panic!() };
+    assert_eq!(progress, note(7));
+    assert_eq!(store.imports.checkpoint(&undo, &note(8), at(&minute(30))).await, Err(HoldError::Lost));
+    for lost in [&first, &third, &undo] {
+        let end = store.imports.end(lost, FileOutcome::Undone, &note(99), &note(0)).await;
+        assert_eq!(end, Err(HoldError::Lost));
+    }
+    store.imports.end(&again, FileOutcome::Undone, &note(61), &note(0)).await.unwrap();
+    assert_eq!(begin_undo("v", minute(31)).await, UndoBegun::Ended(note(61)));
+    assert_eq!(begin(&store, &import, "c", &minute(50)).await, Begun::Ended(note(61)));
+    let status = store.imports.find::<Known, Known, Known>(operator(1), import.id).await.unwrap().unwrap();
+    assert_eq!((status.state, status.undo, status.checkpoint), (ImportState::Undone, None, None));
+}
+
 #[tokio::test]
 async fn imports_are_found_and_listed_by_their_operator() {
     let store = store().await;
@@ -857,21 +989,21 @@ async fn imports_are_found_and_listed_by_their_operator() {
         key: file.to_owned(),
     };
     let (one, awaited, theirs) = (record("one", 1), record("awaited", 1), record("theirs", 2));
-    store.imports.await_upload(&awaited, at("2024-06-01T00:00:00Z")).await.unwrap();
-    assert!(store.imports.await_upload(&awaited, at(DAY)).await.is_err(), "a name is given once");
-    store.imports.await_upload(&theirs, at(DAY)).await.unwrap();
+    store.imports.await_upload(&awaited, at("2024-06-01T00:00:00Z"), at("2024-06-01T00:15:00Z")).await.unwrap();
+    assert!(store.imports.await_upload(&awaited, at(DAY), at(DAY)).await.is_err(), "a name is given once");
+    store.imports.await_upload(&theirs, at(DAY), at(DAY)).await.unwrap();
     let (hold, _) = held(&store, &one, "a", "2030-01-01T00:00:00Z").await;
     store.imports.end(&hold, FileOutcome::Failed, &note(7), &note(0)).await.unwrap();
 
     let found = |by, id| {
         let store = store.clone();
-        async move { store.imports.find::<Known, Known>(operator(by), id).await.unwrap() }
+        async move { store.imports.find::<Known, Known, Known>(operator(by), id).await.unwrap() }
     };
     let status = found(1, one.id).await.unwrap();
     assert_eq!((status.state, status.report, status.created_at), (ImportState::Failed, Some(note(7)), at(DAY)));
     assert_eq!(found(1, awaited.id).await.unwrap().state, ImportState::AwaitingUpload);
     assert_eq!(found(2, one.id).await, None, "another operator's is as unknown as none");
-    let listed = store.imports.list::<Known, Known>(operator(1)).await.unwrap();
+    let listed = store.imports.list::<Known, Known, Known>(operator(1)).await.unwrap();
     assert_eq!(listed.iter().map(|import| import.record.key.as_str()).collect::<Vec<_>>(), ["awaited", "one"]);
 
     // The first version that comes to an awaited place is the import; another version is one of its own.

@@ -1,0 +1,116 @@
+//! What whoever sent a file is told of it: how far it is, and how it ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::counts::Counts;
+
+/// The largest file that is imported, in bytes as it lies on S3: thirty times the history of all France, and the most that
+/// one upload can hold.
+pub const LARGEST_FILE: u64 = 5 * 1024 * 1024 * 1024;
+
+/// How far an import is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// How many rows came to what.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// How many bytes of the file have been read, as it lies on S3.
+    pub bytes: u64,
+    /// Of how many.
+    pub bytes_total: u64,
+    /// For how long invocations have worked on it, pauses between them left out, in milliseconds.
+    #[serde(default)]
+    pub work_ms: u64,
+}
+
+impl Progress {
+    /// Rows a second, over the time that was worked; `None` before there is any.
+    ///
+    /// ```
+    /// use cee_history::{Counts, Progress};
+    /// let counts = Counts { read: 3000, ..Counts::default() };
+    /// assert_eq!(Progress { counts, work_ms: 1500, ..Progress::default() }.rows_per_second(), Some(2000));
+    /// ```
+    #[must_use]
+    pub fn rows_per_second(&self) -> Option<u64> {
+        self.counts.read.saturating_mul(1000).checked_div(self.work_ms)
+    }
+}
+
+/// The report on one file, as it lies beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The name of the import.
+    pub import_id: String,
+    /// Whose file it was; nobody's for the registry's own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub operator_id: Option<u32>,
+    /// The object's key.
+    pub key: String,
+    /// `completed`; `failed` where the file was refused whole; `undone` where what it added was taken back.
+    pub state: String,
+    /// Why it was refused whole, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// How many rows came to what.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// The size of the file.
+    pub bytes: u64,
+    /// The SHA-256 of the file, 64 lower-case hexadecimal digits; absent where it was not read to its end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sha256: Option<String>,
+    /// The key of the rejected rows, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rejected_rows: Option<String>,
+    /// When the import began, RFC 3339.
+    pub started_at: String,
+    /// When it ended, RFC 3339.
+    pub ended_at: String,
+    /// How long it took from its beginning to its end, pauses included, in milliseconds.
+    pub duration_ms: u64,
+    /// How much of that it was worked on, in milliseconds.
+    #[serde(default)]
+    pub work_ms: u64,
+    /// What was taken back, where the registry's team has undone the import.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub undone: Option<Undone>,
+}
+
+impl Report {
+    /// How far the import came.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress { counts: self.counts.clone(), bytes: self.bytes, bytes_total: self.bytes, work_ms: self.work_ms }
+    }
+}
+
+/// What an undo did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// Drivers' applications that are gone with the import, as counted when the undo began.
+    pub removed: u64,
+    /// Those that stay, because the operator sent the same in another file too.
+    pub kept: u64,
+    /// When it began, RFC 3339.
+    pub started_at: String,
+    /// When it ended, RFC 3339.
+    pub ended_at: String,
+}
+
+/// How far an undo is: first everything is counted, then taken back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoProgress {
+    /// Whether counting is at its end.
+    pub counted: bool,
+    /// What was counted to be removed.
+    pub removed: u64,
+    /// What was counted to stay.
+    pub kept: u64,
+    /// Of both, how much is taken back. After a crash some may be missing from this count, never from the work.
+    pub done: u64,
+    /// How many drivers' items of the whole registry were looked at.
+    pub items: u64,
+    /// After which item either goes on.
+    pub after: Option<String>,
+}
