@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cee_local::stack::Functions;
+use cee_local::stack::{BINARIES, Functions};
 use http::StatusCode;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::support::{NOW, Trip, at, cee, world_with};
 /// Where `cargo test` puts the functions' binaries: beside ours.
 fn binaries() -> PathBuf {
     let folder = cee().parent().unwrap().to_owned();
-    for name in ["cee-simulate", "cee-register", "cee-public", "cee-import"] {
+    for name in BINARIES {
         assert!(folder.join(name).exists(), "{name} is not built: run `cargo test`, which builds every function");
     }
     folder

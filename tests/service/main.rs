@@ -18,3 +18,4 @@ mod readme;
 mod refusals;
 mod requests;
 mod resume;
+mod uploads;

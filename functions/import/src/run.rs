@@ -37,10 +37,10 @@ pub struct Checkpoint {
     pub progress: Progress,
     /// Where reading goes on; `None` at the beginning.
     reader: Option<ReaderState>,
-    /// Pieces of the rejected rows.
-    rejected: Vec<String>,
-    /// Pieces of the late contradictions.
-    contradictions: Vec<String>,
+    /// Pieces of the list of rejected rows.
+    rejected_pieces: Vec<String>,
+    /// Pieces of the list of late contradictions.
+    contradiction_pieces: Vec<String>,
     late_contradictions: u64,
 }
 
@@ -185,14 +185,14 @@ async fn end(
     if !report.counts.adds_up() {
         return Err(ImportError::Impossible("counts that do not add up"));
     }
-    let Checkpoint { late_contradictions, rejected, contradictions, .. } = checkpoint;
+    let Checkpoint { late_contradictions, rejected_pieces, contradiction_pieces, .. } = checkpoint;
     match inner.imports.end(hold, outcome, &report, &ForTheTeam { late_contradictions, list }).await {
         Ok(()) => {}
         Err(HoldError::Lost) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
     put_report(inner, hold.record(), &report).await?;
-    for pieces in [rejected, contradictions] {
+    for pieces in [rejected_pieces, contradiction_pieces] {
         List::clear(&inner.s3, &inner.bucket, &pieces).await;
     }
     let (import_id, operator_id) = (&report.import_id, report.operator_id);
@@ -378,15 +378,15 @@ impl<'a> Run<'a> {
         let (s3, bucket, id, fence) = (&self.inner.s3, &self.inner.bucket, self.file.id, self.hold.fence());
         let list = |name, pieces: &mut Vec<String>| List::new(s3, bucket, (id, name, fence), std::mem::take(pieces));
         Growing {
-            rejected: list("rejected", &mut self.checkpoint.rejected),
-            contradictions: list("contradictions", &mut self.checkpoint.contradictions),
+            rejected: list("rejected", &mut self.checkpoint.rejected_pieces),
+            contradictions: list("contradictions", &mut self.checkpoint.contradiction_pieces),
         }
     }
 
     /// Writes a checkpoint.
     async fn keep(&mut self, lists: &mut Growing<'_>) -> Result<(), ImportError> {
-        self.checkpoint.rejected = lists.rejected.keep().await?.to_vec();
-        self.checkpoint.contradictions = lists.contradictions.keep().await?.to_vec();
+        self.checkpoint.rejected_pieces = lists.rejected.keep().await?.to_vec();
+        self.checkpoint.contradiction_pieces = lists.contradictions.keep().await?.to_vec();
         self.note_work();
         Ok(self.inner.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?)
     }
@@ -403,8 +403,8 @@ impl<'a> Run<'a> {
             rejected: lists.rejected.finish(record.beside(".rejected.csv")).await?,
             contradictions: lists.contradictions.finish(ForTheTeam::key(record)).await?,
         };
-        self.checkpoint.rejected = lists.rejected.into_pieces();
-        self.checkpoint.contradictions = lists.contradictions.into_pieces();
+        self.checkpoint.rejected_pieces = lists.rejected.into_pieces();
+        self.checkpoint.contradiction_pieces = lists.contradictions.into_pieces();
         self.note_work();
         Ok((self.checkpoint, finished))
     }

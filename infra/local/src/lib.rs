@@ -5,6 +5,7 @@
 pub mod dynamo;
 pub mod error;
 pub mod gateway;
+pub mod generate;
 pub mod invoke;
 mod listen;
 pub mod runtime_api;

@@ -13,6 +13,7 @@ use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
+use cee_fn_uploads::Uploads;
 use cee_registry::{Journeys, Operators, Tables};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment};
@@ -48,6 +49,9 @@ const SAMPLES_TIME: Duration = Duration::from_secs(60);
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 /// As in the template.
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// The binaries of all functions.
+pub const BINARIES: [&str; 5] = ["cee-simulate", "cee-register", "cee-uploads", "cee-public", "cee-import"];
 
 /// Where the functions run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -282,7 +286,7 @@ impl Stack {
         let gateway = gateway::start(api_port, routes, gateway_options(options.now)).await?;
 
         let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
-        match tokio::time::timeout(SAMPLES_TIME, load_samples(&aws, clock.now())).await {
+        match tokio::time::timeout(SAMPLES_TIME, load_samples(&aws, clock.now(), &queue)).await {
             Ok(loaded) => loaded?,
             Err(_) => tracing::warn!("the sample journeys wait for imports of an earlier run"),
         }
@@ -376,9 +380,9 @@ async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
     Ok(())
 }
 
-/// Drops the sample journeys on S3 as the trip export would, and waits until they are known. Not until the queue is empty: an
-/// import that an earlier run has left may take an hour.
-async fn load_samples(aws: &Aws, now: Instant) -> Result<(), Error> {
+/// Drops the sample journeys on S3 as the trip export would, and waits until they are known. Or until the queue is empty,
+/// for imports may be closed; not always for that, for an import that an earlier run has left may take an hour.
+async fn load_samples(aws: &Aws, now: Instant, queue: &AsyncQueue) -> Result<(), Error> {
     let store = |error: cee_registry::StoreError| Error::Dynamo(error.to_string());
     let file = samples::journeys(now);
     let journeys = Journeys::new(aws.dynamodb(), &tables());
@@ -389,12 +393,18 @@ async fn load_samples(aws: &Aws, now: Instant) -> Result<(), Error> {
     }
     let put = aws.s3().put_object().bucket(BUCKET).key("journeys/samples.csv").body(file.into_bytes().into());
     put.send().await.map_err(|error| Error::S3(error.to_string()))?;
-    for ((operator, name), before) in names.iter().zip(before) {
-        while journeys.find(*operator, name).await.map_err(store)?.map(|known| known.version) == before {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    let known = async {
+        for ((operator, name), before) in names.iter().zip(before) {
+            while journeys.find(*operator, name).await.map_err(store)?.map(|known| known.version) == before {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
+        Ok(())
+    };
+    tokio::select! {
+        known = known => known,
+        () = queue.idle() => Ok(()),
     }
-    Ok(())
 }
 
 /// The tables of the local stack.
@@ -514,6 +524,8 @@ const PUBLIC_LACKS: [&str; 9] = [
     "PROOF_KEY",
     "APPLICATION_TOKEN_JWKS",
 ];
+const UPLOADS_LACKS: [&str; 7] =
+    ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "JOURNEYS_TABLE", "CLAIM_PEPPER", "PROOF_KEY", "PROOF_JWKS", "TOKEN_FORMAT"];
 const IMPORT_LACKS: [&str; 3] = ["PROOF_KEY", "PROOF_JWKS", "APPLICATION_TOKEN_JWKS"];
 
 impl Starter<'_> {
@@ -532,6 +544,12 @@ impl Starter<'_> {
                 Register::from_environment(&self.settings.environment(&REGISTER_LACKS)).await.map_err(start)?,
             ),
         };
+        let uploads = match self.binary("cee-uploads", HTTP_TIMEOUT, &UPLOADS_LACKS).await? {
+            Some(process) => process,
+            None => http_function(
+                Uploads::from_environment(&self.settings.environment(&UPLOADS_LACKS)).await.map_err(start)?,
+            ),
+        };
         let public = match self.binary("cee-public", HTTP_TIMEOUT, &PUBLIC_LACKS).await? {
             Some(process) => process,
             None => http_function(Public::from_environment(&self.settings.environment(&PUBLIC_LACKS)).map_err(start)?),
@@ -544,6 +562,9 @@ impl Starter<'_> {
         Ok(vec![
             route(Method::POST, "/v3/policies/cee/simulate", &simulate),
             route(Method::POST, "/v3/policies/cee", &register),
+            route(Method::POST, "/v3/policies/cee/imports", &uploads),
+            route(Method::GET, "/v3/policies/cee/imports", &uploads),
+            route(Method::GET, "/v3/policies/cee/imports/{import_id}", &uploads),
             route(Method::GET, "/v3/.well-known/jwks.json", &public),
             route(Method::GET, "/v3/health", &public),
         ])

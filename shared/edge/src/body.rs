@@ -121,6 +121,22 @@ impl Fields {
         }
     }
 
+    /// Reads a whole number that may be absent. `None`: it is at fault, which is noted.
+    pub fn optional_number<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(u64) -> Result<T, FieldError>,
+    ) -> Option<Option<T>> {
+        let Some(value) = self.take(name) else { return Some(None) };
+        match value.as_u64().ok_or(FieldError::WholeNumber).and_then(parse) {
+            Ok(value) => Some(Some(value)),
+            Err(error) => {
+                self.fault(name, error);
+                None
+            }
+        }
+    }
+
     /// Reads a field that must be there. `None`: it is at fault, which is noted.
     pub fn required<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) -> Option<T> {
         let value = self.optional(name, parse)?;

@@ -35,6 +35,8 @@ pub enum ProblemType {
     CallClosed,
     /// Nothing answers at this path with this method.
     NotFound,
+    /// The registry knows no such import of the caller's.
+    UnknownImport,
     /// The registry knows no such journey of the caller's.
     UnknownJourney,
     /// The journey fails one or more of the scheme's criteria.
@@ -61,7 +63,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type there is.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::TooEarly,
@@ -70,6 +72,7 @@ impl ProblemType {
         Self::OperatorNotAdmitted,
         Self::CallClosed,
         Self::NotFound,
+        Self::UnknownImport,
         Self::UnknownJourney,
         Self::IneligibleJourney,
         Self::History,
@@ -97,6 +100,7 @@ impl ProblemType {
             }
             Self::CallClosed => ("call_closed", StatusCode::FORBIDDEN, "The registry has closed this call"),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Nothing answers here"),
+            Self::UnknownImport => ("unknown_import", StatusCode::NOT_FOUND, "The import is not known"),
             Self::UnknownJourney => ("unknown_journey", StatusCode::NOT_FOUND, "The journey is not known"),
             Self::IneligibleJourney => {
                 ("ineligible_journey", StatusCode::NOT_FOUND, "The journey cannot carry an application")
@@ -168,6 +172,8 @@ pub enum Refusal {
     OperatorNotAdmitted(&'static str),
     /// The registry has switched this call off.
     CallClosed,
+    /// The registry knows no such import of the caller's.
+    UnknownImport,
     /// The registry knows no such journey of the caller's.
     UnknownJourney,
     /// The journey fails these criteria, each with a sentence about it.
@@ -207,6 +213,9 @@ pub enum InternalError {
     /// The signing key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A URL could not be signed; why.
+    #[error("a URL could not be signed: {0}")]
+    Signature(String),
     /// A panic; its place is in the log already.
     #[error("the call panicked")]
     Panic,
@@ -280,6 +289,7 @@ impl Refusal {
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
             Self::CallClosed => ProblemType::CallClosed,
+            Self::UnknownImport => ProblemType::UnknownImport,
             Self::UnknownJourney => ProblemType::UnknownJourney,
             Self::IneligibleJourney(_) => ProblemType::IneligibleJourney,
             Self::Blocked { reason: Reason::History, .. } => ProblemType::History,
@@ -332,6 +342,7 @@ impl Refusal {
             }
             Self::OperatorNotAdmitted(why) => why.to_owned(),
             Self::CallClosed => "the registry has closed this call for the time being; no date is known".to_owned(),
+            Self::UnknownImport => "the registry knows no import of yours with this import_id".to_owned(),
             Self::UnknownJourney => {
                 "the registry knows no journey of yours with this operator_journey_id; a journey sent today may take a \
                  day to be known"

@@ -35,6 +35,15 @@ pub enum FieldError {
     /// Not 64 lower-case hexadecimal digits.
     #[error("must be a SHA-256 written as 64 lower-case hexadecimal digits")]
     IdentityKey,
+    /// Not a name that a file can have.
+    #[error("must be a file's name without a folder: 1 to 200 bytes, no /, no \\ and no control character")]
+    FileName,
+    /// Not a size that a file can have.
+    #[error("must be the file's size in bytes, at most 5 GiB")]
+    FileSize,
+    /// Neither of the content types that a history file has.
+    #[error("must be \"text/csv\" or \"application/gzip\"")]
+    ContentType,
     /// Empty, longer than 255 characters, or with control characters.
     #[error("must hold 1 to 255 characters, none of them a control character")]
     OperatorJourneyId,
@@ -263,23 +272,7 @@ impl IdentityKey {
     /// # Errors
     /// [`FieldError::IdentityKey`] for anything else, upper-case digits included.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
-        let digit = |b: u8| match b {
-            b'0'..=b'9' => Some(b - b'0'),
-            b'a'..=b'f' => Some(b - b'a' + 10),
-            _ => None,
-        };
-        let bytes = text.as_bytes();
-        if bytes.len() != 64 {
-            return Err(FieldError::IdentityKey);
-        }
-        let mut key = [0; 32];
-        for (byte, pair) in key.iter_mut().zip(bytes.chunks_exact(2)) {
-            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
-                return Err(FieldError::IdentityKey);
-            };
-            *byte = high << 4 | low;
-        }
-        Ok(Self(key))
+        parse_sha256(text).map(Self)
     }
 
     /// The 32 bytes of the hash.
@@ -292,6 +285,74 @@ impl IdentityKey {
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+}
+
+/// Reads a SHA-256: `^[a-f0-9]{64}$`.
+///
+/// # Errors
+/// [`FieldError::IdentityKey`] for anything else, upper-case digits included.
+pub fn parse_sha256(text: &str) -> Result<[u8; 32], FieldError> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        _ => None,
+    };
+    let bytes = text.as_bytes();
+    if bytes.len() != 64 {
+        return Err(FieldError::IdentityKey);
+    }
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(bytes.chunks_exact(2)) {
+        let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
+            return Err(FieldError::IdentityKey);
+        };
+        *byte = high << 4 | low;
+    }
+    Ok(hash)
+}
+
+/// What an operator calls one of its files. It may hold a person's name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FileName(String);
+redacted_debug!(FileName);
+
+impl FileName {
+    /// Reads 1 to 200 bytes without a slash, a backslash or a control character; `.` and `..` are no names.
+    ///
+    /// # Errors
+    /// [`FieldError::FileName`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let fits = (1..=200).contains(&text.len())
+            && !text.chars().any(|c| matches!(c, '/' | '\\') || c.is_control())
+            && !matches!(text, "." | "..");
+        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::FileName) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The size of a file, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSize(u64);
+
+impl FileSize {
+    /// A size up to the largest.
+    ///
+    /// # Errors
+    /// [`FieldError::FileSize`] beyond it.
+    pub const fn new(bytes: u64, largest: u64) -> Result<Self, FieldError> {
+        if bytes > largest { Err(FieldError::FileSize) } else { Ok(Self(bytes)) }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
     }
 }
 
@@ -486,6 +547,18 @@ mod tests {
         for bad in ["", &vector[1..], &vector.to_uppercase(), &vector.replace('f', "g"), &format!("{vector}0")] {
             assert_eq!(IdentityKey::parse(bad), Err(FieldError::IdentityKey));
         }
+    }
+
+    #[test]
+    fn files() {
+        for good in ["history.csv", "été 2021 + hiver.csv.gz", "..csv", &"x".repeat(200)] {
+            assert_eq!(FileName::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", ".", "..", "a/b.csv", "..\\b.csv", "a\nb", "a\0", &"x".repeat(201), &"é".repeat(101)] {
+            assert_eq!(FileName::parse(bad), Err(FieldError::FileName), "{bad:?}");
+        }
+        assert_eq!(FileSize::new(5, 5).map(FileSize::get), Ok(5));
+        assert_eq!(FileSize::new(6, 5), Err(FieldError::FileSize));
     }
 
     #[test]

@@ -1,0 +1,268 @@
+//! `…/policies/cee/imports`: a place for a history file, and how far its import is.
+//!
+//! A file never passes through here. The caller gets a presigned URL, with which it puts the file on S3 itself: one object,
+//! under its own prefix, for a quarter of an hour. What the call says of the file (size, checksum, content type) becomes
+//! part of the signature: S3 takes nothing else then.
+
+use std::time::Duration;
+
+use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cee_edge::problem::InternalError;
+use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
+use cee_eligibility::fields::{FieldError, FileName, FileSize, parse_sha256};
+use cee_eligibility::{Instant, OperatorId};
+use cee_history::{Counts, LARGEST_FILE, Progress, Report, UndoProgress, Undone};
+use cee_registry::{ImportId, ImportRecord, ImportState, ImportStatus, Imports, Operators};
+use cee_service::aws::Aws;
+use cee_service::clock::machine_now;
+use cee_service::{Clock, Environment, SettingError};
+use cee_tokens::Scope;
+use http::{Method, StatusCode};
+use serde::Serialize;
+
+/// How long a presigned URL is valid. An upload has to begin within this time, not to end.
+const VALID: Duration = Duration::from_secs(15 * 60);
+
+/// How many imports are listed: the latest ones.
+const LISTED: usize = 100;
+
+/// What an operator's file is called that has no name.
+const NAMELESS: &str = "history.csv";
+
+/// The content types that a file may be declared as.
+const CONTENT_TYPES: [&str; 2] = ["text/csv", "application/gzip"];
+
+/// Answers `POST` and `GET /v3/policies/cee/imports` and `GET /v3/policies/cee/imports/{import_id}`.
+#[derive(Debug)]
+pub struct Uploads {
+    gate: Gate,
+    open: bool,
+    clock: Clock,
+    bucket: String,
+    s3: aws_sdk_s3::Client,
+    imports: Imports,
+}
+
+/// An import as this function reads it.
+type Status = ImportStatus<Progress, Report, UndoProgress>;
+
+/// What a caller says of its file.
+struct Upload {
+    file_name: Option<FileName>,
+    size: Option<FileSize>,
+    sha256: Option<[u8; 32]>,
+    content_type: Option<&'static str>,
+}
+
+/// The answer to `POST`.
+#[derive(Serialize)]
+struct Place {
+    import_id: String,
+    upload_url: String,
+    /// With which method the file is put there.
+    method: &'static str,
+    /// The headers that belong to the signature: the upload must have them as they are.
+    headers: Vec<Header>,
+    /// The largest file that is taken, in bytes.
+    max_size: u64,
+    expires_at: String,
+}
+
+#[derive(Serialize)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+/// One import in an answer to `GET`.
+#[derive(Serialize)]
+struct Import {
+    import_id: String,
+    state: &'static str,
+    /// The key of the file on S3.
+    key: String,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+    /// Bytes read so far, as they lie on S3.
+    bytes: u64,
+    /// The size of the file; absent before it has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_total: Option<u64>,
+    #[serde(flatten)]
+    counts: Counts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows_per_second: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undone: Option<Undone>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected_rows_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links_expire_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct List {
+    imports: Vec<Import>,
+}
+
+impl Uploads {
+    /// The function with its settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is missing or bad.
+    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+        let tables = environment.tables_with(&["IMPORTS_TABLE", "OPERATORS_TABLE"])?;
+        let aws = Aws::load(environment).await;
+        let db = aws.dynamodb();
+        Ok(Self {
+            gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
+            open: environment.rules()?.open.import,
+            clock: environment.clock()?,
+            bucket: environment.required("BUCKET")?,
+            s3: aws.s3(),
+            imports: Imports::new(db, &tables),
+        })
+    }
+
+    /// A place for one file.
+    async fn place(&self, operator: OperatorId, upload: &Upload) -> Result<Reply, Refusal> {
+        let id = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
+        let name = upload.file_name.as_ref().map_or(NAMELESS, FileName::as_str);
+        let record = ImportRecord { id, operator: Some(operator), key: format!("imports/{operator}/{id}/{name}") };
+        let checksum = upload.sha256.map(|sha256| STANDARD.encode(sha256));
+        let put = self.s3.put_object().bucket(&self.bucket).key(&record.key);
+        let put = put.set_content_type(upload.content_type.map(str::to_owned)).set_checksum_sha256(checksum);
+        let put = put.set_content_length(upload.size.and_then(|size| i64::try_from(size.get()).ok()));
+        let expires_at = later(machine_now());
+        let signed = put.presigned(valid()?).await.map_err(unsigned)?;
+        self.imports.await_upload(&record, self.clock.now(), expires_at).await?;
+        let headers = headers(&signed);
+        let place = Place {
+            import_id: id.to_string(),
+            upload_url: signed.uri().to_owned(),
+            method: "PUT",
+            headers,
+            max_size: LARGEST_FILE,
+            expires_at: expires_at.to_string(),
+        };
+        Reply::json(StatusCode::CREATED, &place)
+    }
+
+    async fn import(&self, status: Status) -> Result<Import, Refusal> {
+        let Status { record, state, created_at, started_at, checkpoint, report, expires_at, .. } = status;
+        let mut links = (None, None);
+        if let Some(report) = &report {
+            links.0 = Some(self.link(&record.beside(".json")).await?);
+            if let Some(key) = &report.rejected_rows {
+                links.1 = Some(self.link(key).await?);
+            }
+        }
+        let progress = report.as_ref().map(Report::progress).or(checkpoint);
+        let bytes_total = progress.as_ref().map(|progress| progress.bytes_total);
+        let progress = progress.unwrap_or_default();
+        let awaiting = state == ImportState::AwaitingUpload;
+        let (ended_at, error, undone) =
+            report.map_or((None, None, None), |report| (Some(report.ended_at), report.error, report.undone));
+        Ok(Import {
+            import_id: record.id.to_string(),
+            state: state.as_str(),
+            key: record.key,
+            created_at: created_at.to_string(),
+            expires_at: expires_at.filter(|_| awaiting).map(|at| at.to_string()),
+            started_at: started_at.map(|at| at.to_string()),
+            ended_at,
+            bytes: progress.bytes,
+            bytes_total,
+            rows_per_second: progress.rows_per_second(),
+            counts: progress.counts,
+            error,
+            undone,
+            links_expire_at: links.0.is_some().then(|| later(machine_now()).to_string()),
+            report_url: links.0,
+            rejected_rows_url: links.1,
+        })
+    }
+
+    /// A URL under which an object can be read for a while. Signing asks nobody.
+    async fn link(&self, key: &str) -> Result<String, Refusal> {
+        let get = self.s3.get_object().bucket(&self.bucket).key(key);
+        Ok(get.presigned(valid()?).await.map_err(unsigned)?.uri().to_owned())
+    }
+}
+
+fn valid() -> Result<PresigningConfig, Refusal> {
+    PresigningConfig::expires_in(VALID)
+        .map_err(|_| Refusal::Internal(InternalError::Impossible("a time that no URL is valid for")))
+}
+
+/// S3 goes by the real time, whatever the registry's clock says.
+fn later(machine_now: Instant) -> Instant {
+    let valid = i64::try_from(VALID.as_millis()).unwrap_or(0);
+    Instant::from_millis(machine_now.millis() + valid).unwrap_or(machine_now)
+}
+
+fn unsigned<E: std::error::Error + Send + Sync + 'static, R: std::fmt::Debug>(error: SdkError<E, R>) -> Refusal {
+    Refusal::Internal(InternalError::Signature(DisplayErrorContext(&error).to_string()))
+}
+
+/// What the upload must send along. The host is the URL's.
+fn headers(signed: &PresignedRequest) -> Vec<Header> {
+    let mut headers: Vec<Header> = signed
+        .headers()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("host"))
+        .map(|(name, value)| Header { name: name.to_owned(), value: value.to_owned() })
+        .collect();
+    headers.sort_by(|one, other| one.name.cmp(&other.name));
+    headers
+}
+
+impl HttpFunction for Uploads {
+    const NAME: &'static str = "uploads";
+
+    async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
+        let operator = self.gate.admit(call, Scope::Import).await?.operator;
+        if call.request().method() == Method::POST {
+            if !self.open {
+                return Err(Refusal::CallClosed);
+            }
+            return self.place(operator, &read(Fields::of(call.request())?)?).await;
+        }
+        // API Gateway sends only its routes' paths here.
+        let path = call.request().uri().path();
+        if path.ends_with("/imports") {
+            let mut found = self.imports.list(operator).await?;
+            found.truncate(LISTED);
+            let mut imports = Vec::with_capacity(found.len());
+            for status in found {
+                imports.push(self.import(status).await?);
+            }
+            return Reply::json(StatusCode::OK, &List { imports });
+        }
+        let id = path.rsplit('/').next().and_then(ImportId::parse).ok_or(Refusal::UnknownImport)?;
+        let status = self.imports.find(operator, id).await?.ok_or(Refusal::UnknownImport)?;
+        Reply::json(StatusCode::OK, &self.import(status).await?)
+    }
+}
+
+fn read(mut fields: Fields) -> Result<Upload, Refusal> {
+    let file_name = fields.optional("file_name", FileName::parse);
+    let size = fields.optional_number("size", |size| FileSize::new(size, LARGEST_FILE));
+    let sha256 = fields.optional("sha256", parse_sha256);
+    let content_type = fields.optional("content_type", |text| {
+        CONTENT_TYPES.into_iter().find(|known| *known == text).ok_or(FieldError::ContentType)
+    });
+    let upload = || Some(Upload { file_name: file_name?, size: size?, sha256: sha256?, content_type: content_type? });
+    fields.finish(upload())
+}

@@ -1,0 +1,319 @@
+//! A whole national history through the local stack, and what it takes: `cargo bench --bench national_history`.
+//!
+//! Three operators put their files on S3, one after the other. The import function runs as a process of its own, as it does
+//! on Lambda, so that its memory can be told from the database's. Then the same updates, as the import sends them, go to
+//! an empty database with nothing before it but a plain HTTP client: what the local database alone does.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods)]
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use cee_eligibility::{OperatorId, Rules};
+use cee_fn_import::ImportFunction;
+use cee_fn_public::Public;
+use cee_fn_register::Register;
+use cee_fn_simulate::Simulate;
+use cee_fn_uploads::Uploads;
+use cee_local::dynamo;
+use cee_local::generate::{Expected, History};
+use cee_local::stack::{BINARIES, BUCKET, Functions, Options, Stack, tables};
+use cee_registry::{ClaimKeys, Claims, Deadline, HistoryApplication, ImportId, RowSource};
+use cee_service::aws::Aws;
+use cee_service::{Environment, telemetry};
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use lambda_runtime::service_fn;
+use tempfile::TempDir;
+
+/// Drivers since 2012.
+const ROWS: u64 = 3_150_000;
+const SEED: u64 = 2012;
+/// How many updates are made ready before the database is asked to do them.
+const CHUNK: u64 = 50_000;
+/// Connections of the plain client: more make it no faster.
+const CONNECTIONS: usize = 32;
+
+fn operator(id: u32) -> OperatorId {
+    OperatorId::new(id).unwrap()
+}
+
+/// Each operator's rows of so many in all.
+fn shares(rows: u64) -> [(u32, u64); 3] {
+    let (second, third) = (rows * 15 / 100, rows * 5 / 100);
+    [(1, rows - second - third), (2, second), (3, third)]
+}
+
+fn main() -> ExitCode {
+    // Started by the stack, it is the function that it is called.
+    if let Ok(name) = std::env::var("AWS_LAMBDA_FUNCTION_NAME") {
+        return function(&name);
+    }
+    let rows = std::env::args().skip_while(|arg| arg != "--rows").nth(1);
+    let rows = rows.map_or(ROWS, |rows| rows.replace('_', "").parse().expect("--rows takes a number"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        println!("{} cores, profile bench", std::thread::available_parallelism().unwrap());
+        let small = import(10_000.min(rows)).await;
+        let whole = import(rows).await;
+        println!(
+            "peak memory of the import function over its start: {} KiB for {} rows, {} KiB for {rows} rows",
+            small.memory,
+            10_000.min(rows),
+            whole.memory
+        );
+        let alone = database_alone(rows).await;
+        println!("the local database alone: {alone:.0} updates a second");
+        println!("the import reaches {:.0} % of that", 100.0 * whole.rate / alone);
+    });
+    ExitCode::SUCCESS
+}
+
+/// The process of one function.
+#[tokio::main]
+async fn function(name: &str) -> ExitCode {
+    let environment = Environment::of_process();
+    telemetry::start(&environment);
+    match name {
+        "cee-simulate" => cee_edge::run(Simulate::from_environment(&environment).await).await,
+        "cee-register" => cee_edge::run(Register::from_environment(&environment).await).await,
+        "cee-uploads" => cee_edge::run(Uploads::from_environment(&environment).await).await,
+        "cee-import" => {
+            let import = ImportFunction::from_environment(&environment).await.unwrap();
+            let service = service_fn(move |event| {
+                let import = import.clone();
+                async move { import.handle(event).await }
+            });
+            lambda_runtime::run(service).await.unwrap();
+            ExitCode::SUCCESS
+        }
+        _ => cee_edge::run(Public::from_environment(&environment)).await,
+    }
+}
+
+struct Measured {
+    /// Rows a second.
+    rate: f64,
+    /// Peak over the start, in KiB.
+    memory: u64,
+}
+
+/// Imports so many rows into an empty registry.
+async fn import(rows: u64) -> Measured {
+    let folder = TempDir::new().unwrap();
+    let binaries = folder.path().join("functions");
+    std::fs::create_dir(&binaries).unwrap();
+    for name in BINARIES {
+        std::fs::hard_link(std::env::current_exe().unwrap(), binaries.join(name))
+            .or_else(|_| std::fs::copy(std::env::current_exe().unwrap(), binaries.join(name)).map(drop))
+            .unwrap();
+    }
+    let options = Options { functions: Functions::Binaries(binaries), ..Options::new(&folder.path().join("data")) };
+    let stack = Stack::start(&options).await.unwrap();
+    let about = stack.description();
+    let settings = [
+        ("AWS_REGION", about.region.as_str()),
+        ("AWS_ACCESS_KEY_ID", &about.aws_access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &about.aws_secret_access_key),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &about.dynamodb_url),
+        ("AWS_ENDPOINT_URL_S3", &about.s3_url),
+        ("S3_PATH_STYLE", "true"),
+    ];
+    let aws = Aws::load(&Environment::of(settings.map(|(name, value)| (name.to_owned(), value.to_owned())))).await;
+    let process = import_process();
+    let at_start = status(process, "VmHWM");
+    println!("\n{rows} rows");
+    let mut spent = Duration::ZERO;
+    for (id, rows) in shares(rows) {
+        let history = History::new(SEED, operator(id));
+        let file = folder.path().join("history.csv");
+        let mut out = BufWriter::new(File::create(&file).unwrap());
+        history.write(rows, &mut out).unwrap();
+        out.flush().unwrap();
+        drop(out);
+        let body = aws_sdk_s3::primitives::ByteStream::from_path(&file).await.unwrap();
+        let began = Instant::now();
+        let put = aws.s3().put_object().bucket(BUCKET).key(format!("imports/{id}/history.csv")).body(body);
+        put.send().await.unwrap();
+        let marks = watch(&stack, &aws, id, began).await;
+        let took = began.elapsed();
+        spent += took;
+        let report = report(&aws, id).await;
+        let count = |name: &str| report[name].as_u64().unwrap();
+        let counted = Expected {
+            read: count("read"),
+            imported: count("imported"),
+            already_known: count("already_known"),
+            rejected: count("rejected"),
+        };
+        assert_eq!(counted, history.expected(rows), "{report}");
+        let rate = rows as f64 / took.as_secs_f64();
+        println!("operator {id}: {counted:?} in {:.1} s, {rate:.0} rows a second", took.as_secs_f64());
+        if let Some(flat) = flatness(&marks, rows, took) {
+            println!("operator {id}: last tenth against first tenth: {flat:.2} times the time for a row");
+        }
+    }
+    let memory = status(process, "VmHWM") - at_start;
+    stack.shutdown().await;
+    let rate = rows as f64 / spent.as_secs_f64();
+    println!("all: {:.1} s, {rate:.0} rows a second", spent.as_secs_f64());
+    Measured { rate, memory }
+}
+
+/// When how many rows had been read, until the import has ended.
+async fn watch(stack: &Stack, aws: &Aws, id: u32, began: Instant) -> Vec<(Duration, u64)> {
+    let mut marks = vec![(Duration::ZERO, 0)];
+    let mut idle = std::pin::pin!(stack.queue().idle());
+    loop {
+        tokio::select! {
+            () = &mut idle => return marks,
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+        let query = aws.dynamodb().query().table_name(tables().imports).key_condition_expression("operator_id = :o");
+        let value = aws_sdk_dynamodb::types::AttributeValue::N(id.to_string());
+        let found = query.expression_attribute_values(":o", value).send().await.unwrap();
+        let read = found
+            .items()
+            .iter()
+            .filter_map(|item| item.get("checkpoint")?.as_m().ok()?.get("read")?.as_n().ok()?.parse().ok())
+            .max();
+        if let Some(read) = read
+            && marks.last().is_some_and(|(_, last)| read > *last)
+        {
+            marks.push((began.elapsed(), read));
+        }
+    }
+}
+
+/// The time for a row of the last tenth, in those of the first.
+fn flatness(marks: &[(Duration, u64)], rows: u64, took: Duration) -> Option<f64> {
+    let at = |row: f64| {
+        let after = marks.iter().position(|(_, read)| *read as f64 >= row)?;
+        let ((t0, r0), (t1, r1)) = (marks.get(after.checked_sub(1)?)?, marks.get(after)?);
+        let share = (row - *r0 as f64) / (*r1 - *r0) as f64;
+        Some(t0.as_secs_f64() + share * (t1.as_secs_f64() - t0.as_secs_f64()))
+    };
+    let rows = rows as f64;
+    let (_, last_mark) = marks.last()?;
+    let _ = took;
+    // Up to the last checkpoint: what comes after it is the end of the file and the report.
+    let end = (*last_mark as f64).min(rows);
+    Some((at(end)? - at(end - rows / 10.0)?) / at(rows / 10.0)?)
+}
+
+async fn report(aws: &Aws, id: u32) -> serde_json::Value {
+    let listed = aws.s3().list_objects_v2().bucket(BUCKET).prefix(format!("reports/{id}/")).send().await.unwrap();
+    let key = listed.contents().iter().filter_map(|object| object.key()).find(|key| key.ends_with(".json")).unwrap();
+    let object = aws.s3().get_object().bucket(BUCKET).key(key).send().await.unwrap();
+    serde_json::from_slice(&object.body.collect().await.unwrap().into_bytes()).unwrap()
+}
+
+/// The process of the import function.
+fn import_process() -> u32 {
+    let own = std::process::id();
+    let child = |pid: u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let name = b"AWS_LAMBDA_FUNCTION_NAME=cee-import";
+        let parent = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let parent: u32 = parent.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
+        (parent == own && environment.split(|byte| *byte == 0).any(|variable| variable == name)).then_some(pid)
+    };
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find_map(child).expect("the import's process")
+}
+
+/// A figure of a process's memory, in KiB.
+fn status(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Takes requests down instead of sending them, and says that all is well.
+#[derive(Clone, Debug, Default)]
+struct Captured(Arc<Mutex<Vec<Bytes>>>);
+
+impl HttpConnector for Captured {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        self.0.lock().unwrap().push(Bytes::copy_from_slice(request.body().bytes().expect("a body in memory")));
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from("{}"))))
+    }
+}
+
+/// The updates a second that an empty database does, given the same updates by a plain HTTP client.
+async fn database_alone(rows: u64) -> f64 {
+    let folder = TempDir::new().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = dynamo::start(listener, Some(&folder.path().join("dynamodb.sqlite"))).await.unwrap();
+    let url = server.url();
+    let (config, captured) = (aws_sdk_dynamodb::Config::builder(), Captured::default());
+    let base = config
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-3"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "measure"))
+        .endpoint_url(&url);
+    tables().create_missing(&aws_sdk_dynamodb::Client::from_conf(base.clone().build())).await.unwrap();
+    let connector = SharedHttpConnector::new(captured.clone());
+    let capturing = base.http_client(http_client_fn(move |_, _| connector.clone())).build();
+    let claims =
+        Claims::new(aws_sdk_dynamodb::Client::from_conf(capturing), tables(), ClaimKeys::new(&[7; 32]).unwrap());
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let (mut spent, mut done) = (Duration::ZERO, 0);
+    for (id, rows) in shares(rows) {
+        let history = History::new(SEED, operator(id));
+        let source = |row: u64| RowSource { import: ImportId::of_object("b", "k", &id.to_string()), line: row + 2 };
+        for first in (0..rows).step_by(usize::try_from(CHUNK).unwrap()) {
+            for row in first..rows.min(first + CHUNK) {
+                let application = history.application(row).unwrap();
+                let application = HistoryApplication {
+                    journey_type: application.journey_type,
+                    identity: &application.identity,
+                    datetime: cee_eligibility::Instant::paris_midnight(application.day).unwrap(),
+                    operator: operator(id),
+                    source: source(row),
+                };
+                let deadline = Deadline::after(Duration::from_secs(60));
+                claims.import_history(&application, &Rules::default(), deadline).await.unwrap();
+            }
+            let updates = std::mem::take(&mut *captured.0.lock().unwrap());
+            done += updates.len();
+            let updates = Arc::new(Mutex::new(VecDeque::from(updates)));
+            let began = Instant::now();
+            let workers = (0..CONNECTIONS).map(|_| {
+                let (updates, client, url) = (Arc::clone(&updates), client.clone(), url.clone());
+                tokio::spawn(async move {
+                    loop {
+                        let Some(update) = updates.lock().unwrap().pop_front() else { break };
+                        let request = Request::post(&url)
+                            .header("content-type", "application/x-amz-json-1.0")
+                            .header("x-amz-target", "DynamoDB_20120810.UpdateItem")
+                            .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-3/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
+                            .header("x-amz-date", "20260101T000000Z")
+                            .body(Full::new(update))
+                            .unwrap();
+                        let answer = client.request(request).await.unwrap();
+                        assert!(matches!(answer.status().as_u16(), 200 | 400), "{}", answer.status());
+                        answer.into_body().collect().await.unwrap();
+                    }
+                })
+            });
+            for worker in workers.collect::<Vec<_>>() {
+                worker.await.unwrap();
+            }
+            spent += began.elapsed();
+        }
+    }
+    server.shutdown().await;
+    done as f64 / spent.as_secs_f64()
+}

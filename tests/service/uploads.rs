@@ -1,0 +1,252 @@
+//! Places for files, what may be put there and by whom, and what is told of an import on its way.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cee_tokens::Scope;
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, World, world, world_with};
+
+const IMPORTS: &str = "/policies/cee/imports";
+const FILE: &str = "journey_type;last_name_trunc;phone_trunc;datetime\n\
+                    long;DUP;+336010203;15/02/2021\nlong;TO;+336010204;2021-02-15\nlong;Dup;+336010205;2021-02-15\n";
+
+impl World {
+    async fn place(&self, operator: u32, body: Value) -> Value {
+        let answer = self.api.post(IMPORTS, &self.token(operator), &body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        assert_eq!(answer.headers["cache-control"], "no-store");
+        answer.json()
+    }
+
+    async fn get_as(&self, operator: u32, path: &str) -> Answer {
+        self.api.send(self.api.request(Method::GET, path, Some(&self.token(operator)), Vec::new())).await.unwrap()
+    }
+
+    /// A request to S3 that carries no credentials but the URL's.
+    async fn plain(&self, method: Method, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.api.send(request.body(body.to_vec()).unwrap()).await.unwrap()
+    }
+
+    async fn put(&self, place: &Value, body: &[u8]) -> StatusCode {
+        let headers: Vec<(&str, &str)> = place["headers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|header| (header["name"].as_str().unwrap(), header["value"].as_str().unwrap()))
+            // The client counts by itself.
+            .filter(|(name, _)| *name != "content-length")
+            .collect();
+        self.plain(Method::PUT, place["upload_url"].as_str().unwrap(), &headers, body).await.status
+    }
+}
+
+fn id(place: &Value) -> &str {
+    place["import_id"].as_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_put_and_followed_to_its_report() {
+    let world = world().await;
+    let place = world.place(1, json!({"file_name": "mes conducteurs été.csv", "size": FILE.len()})).await;
+    let path = format!("{IMPORTS}/{}", id(&place));
+    let awaiting = world.get_as(1, &path).await.json();
+    assert_eq!((&awaiting["state"], &awaiting["read"]), (&json!("awaiting_upload"), &json!(0)));
+    assert_eq!(awaiting["expires_at"], place["expires_at"]);
+    assert!(awaiting.get("report_url").is_none() && awaiting.get("bytes_total").is_none(), "{awaiting}");
+
+    assert_eq!(world.put(&place, FILE.as_bytes()).await, StatusCode::OK);
+    world.stack.queue().idle().await;
+    let done = world.get_as(1, &path).await.json();
+    assert_eq!(done["import_id"], place["import_id"], "the import goes by the name that was promised");
+    assert_eq!(done["key"], format!("imports/1/{}/mes conducteurs été.csv", id(&place)));
+    assert_eq!(done["state"], "completed", "{done}");
+    let counts = ["read", "imported", "already_known", "rejected"].map(|name| done[name].as_u64().unwrap());
+    assert_eq!(counts, [3, 2, 0, 1]);
+    assert_eq!(done["repairs"], json!({"name_padded": 1}));
+    assert_eq!((done["bytes"].as_u64(), &done["bytes_total"]), (Some(FILE.len() as u64), &done["bytes"]));
+    assert!(done["rows_per_second"].is_u64() && done["started_at"].is_string() && done["ended_at"].is_string());
+    assert!(done.get("expires_at").is_none());
+
+    // The links need no credentials.
+    let report = world.plain(Method::GET, done["report_url"].as_str().unwrap(), &[], b"").await;
+    assert_eq!((report.status, &report.json()["import_id"]), (StatusCode::OK, &place["import_id"]));
+    let rejected = world.plain(Method::GET, done["rejected_rows_url"].as_str().unwrap(), &[], b"").await;
+    assert!(rejected.text.contains("long;Dup;+336010205;2021-02-15;4;last_name_trunc;"), "{rejected:?}");
+
+    // A file that came another way is listed too, the latest first.
+    world.upload("imports/1/other.csv", "nothing\n").await;
+    world.place(1, json!({})).await;
+    let listed = world.get_as(1, IMPORTS).await.json();
+    let listed = listed["imports"].as_array().unwrap();
+    let mut states: Vec<&str> = listed.iter().map(|import| import["state"].as_str().unwrap()).collect();
+    states.sort_unstable();
+    assert_eq!(states, ["awaiting_upload", "completed", "failed"]);
+    let failed = listed.iter().find(|import| import["state"] == "failed").unwrap();
+    assert!(failed["error"].as_str().unwrap().contains("has no header"), "{failed}");
+    let nameless = listed.iter().find(|import| import["state"] == "awaiting_upload").unwrap();
+    assert!(nameless["key"].as_str().unwrap().ends_with("/history.csv"), "{nameless}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_import_tells_how_far_it_is() {
+    let world = world_with(|options| options.import_timeout = Duration::from_secs(4)).await;
+    let mut file = "journey_type,last_name_trunc,phone_trunc,datetime\n".to_owned();
+    for row in 0..20_000 {
+        file.push_str(&format!("long,DUP,+336{row:07},2021-02-15\n"));
+    }
+    let place = world.place(1, json!({"size": file.len()})).await;
+    assert_eq!(world.put(&place, file.as_bytes()).await, StatusCode::OK);
+    let path = format!("{IMPORTS}/{}", id(&place));
+    let mut seen = Vec::new();
+    loop {
+        let answer = world.get_as(1, &path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        let now = answer.json();
+        let (read, bytes) = (now["read"].as_u64().unwrap(), now["bytes"].as_u64().unwrap());
+        let running = now["state"] != "completed";
+        if running && read > 0 {
+            assert_eq!(now["state"], "running");
+            assert_eq!(now["bytes_total"].as_u64(), Some(file.len() as u64));
+            assert!(bytes > 0 && bytes <= file.len() as u64 && now["rows_per_second"].as_u64() > Some(0), "{now}");
+            assert_eq!(read, now["imported"].as_u64().unwrap(), "{now}");
+        }
+        seen.push((read, bytes));
+        if !running {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(seen.is_sorted(), "never backwards: {seen:?}");
+    assert!(seen.iter().any(|(read, _)| *read > 0 && *read < 20_000), "seen on its way: {seen:?}");
+    assert_eq!(seen.last(), Some(&(20_000, file.len() as u64)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_of_a_file_binds_its_upload() {
+    let world = world().await;
+    let sha256 = digest(&SHA256, FILE.as_bytes());
+    let hex: String = sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let body = json!({"file_name": "h.csv", "size": FILE.len(), "sha256": hex, "content_type": "text/csv"});
+    let place = world.place(1, body).await;
+    let header = |name: &str| {
+        let headers = place["headers"].as_array().unwrap();
+        headers.iter().find(|header| header["name"] == name).map(|header| header["value"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(header("content-type").as_deref(), Some("text/csv"));
+    assert_eq!(header("content-length"), Some(FILE.len().to_string()));
+    let checksum = STANDARD.encode(sha256);
+    assert_eq!(header("x-amz-checksum-sha256").as_ref(), Some(&checksum));
+    let url = place["upload_url"].as_str().unwrap();
+    let put = async |content_type: &str, checksum: &str, body: &[u8]| {
+        let headers = [("content-type", content_type), ("x-amz-checksum-sha256", checksum)];
+        world.plain(Method::PUT, url, &headers, body).await.status
+    };
+    let other = FILE.replace("DUP", "XXX");
+    let other_sum = STANDARD.encode(digest(&SHA256, other.as_bytes()));
+    assert_ne!(put("text/plain", &checksum, FILE.as_bytes()).await, StatusCode::OK, "another content type");
+    assert_ne!(put("text/csv", &checksum, other.as_bytes()).await, StatusCode::OK, "another content");
+    assert_ne!(put("text/csv", &other_sum, other.as_bytes()).await, StatusCode::OK, "another checksum");
+    assert_ne!(put("text/csv", &checksum, &FILE.as_bytes()[1..]).await, StatusCode::OK, "another size");
+    assert_eq!(world.get_as(1, &format!("{IMPORTS}/{}", id(&place))).await.json()["state"], "awaiting_upload");
+    assert_eq!(put("text/csv", &checksum, FILE.as_bytes()).await, StatusCode::OK);
+    world.stack.queue().idle().await;
+    assert_eq!(world.get_as(1, &format!("{IMPORTS}/{}", id(&place))).await.json()["state"], "completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_reaches_another_operator() {
+    let world = world().await;
+    let (ours, theirs) = (world.place(1, json!({"file_name": "h.csv"})).await, world.place(2, json!({})).await);
+    assert_eq!(world.put(&theirs, FILE.as_bytes()).await, StatusCode::OK);
+    world.stack.queue().idle().await;
+    let done = world.get_as(2, &format!("{IMPORTS}/{}", id(&theirs))).await.json();
+    assert_eq!(done["state"], "completed");
+    // The interface.
+    for path in [format!("{IMPORTS}/{}", id(&theirs)), format!("{IMPORTS}/{}", "0".repeat(32)), format!("{IMPORTS}/x")]
+    {
+        let answer = world.get_as(1, &path).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::NOT_FOUND, "unknown_import"), "{path}");
+    }
+    let listed = world.get_as(1, IMPORTS).await;
+    assert!(!listed.text.contains(id(&theirs)) && listed.text.contains(id(&ours)), "{listed:?}");
+    // Our upload URL, turned to anything else.
+    let url = ours["upload_url"].as_str().unwrap();
+    let key = format!("imports/1/{}/h.csv", id(&ours));
+    assert!(url.contains(&key), "{url}");
+    let (place, theirs_key) = (id(&ours), format!("imports/2/{}/history.csv", id(&theirs)));
+    for other in [
+        "imports/2/x.csv".to_owned(),
+        theirs_key.clone(),
+        format!("imports/2/{place}/h.csv"),
+        "imports/1/other.csv".to_owned(),
+        format!("imports/1/{place}/../../2/h.csv"),
+        "journeys/x.csv".to_owned(),
+        "undo/2/x".to_owned(),
+    ] {
+        let status = world.plain(Method::PUT, &url.replace(&key, &other), &[], FILE.as_bytes()).await.status;
+        assert!(status.is_client_error(), "{other}: {status}");
+    }
+    for method in [Method::GET, Method::DELETE, Method::HEAD] {
+        let status = world.plain(method.clone(), url, &[], b"").await.status;
+        assert!(status.is_client_error(), "{method}: {status}");
+    }
+    let expired = url.replace("X-Amz-Expires=900", "X-Amz-Expires=90000");
+    assert!(expired != url && world.plain(Method::PUT, &expired, &[], b"x").await.status.is_client_error());
+    // Our links to reports are their links to nothing.
+    let report = done["report_url"].as_str().unwrap();
+    assert!(report.contains("reports/2/"), "{report}");
+    let status = world.plain(Method::GET, &report.replace("reports/2/", "reports/1/"), &[], b"").await.status;
+    assert!(status.is_client_error(), "{status}");
+    // The credentials of an operator.
+    let about = world.stack.description();
+    let keys = &about.operators[0];
+    let s3 = crate::support::aws(&about.dynamodb_url, &about.s3_url, &keys.access_key, &keys.secret_key).await.s3();
+    let their_report = format!("reports/2/{}.json", id(&theirs));
+    for key in [&theirs_key, &their_report] {
+        assert!(s3.get_object().bucket(&about.bucket).key(key).send().await.is_err(), "{key}");
+        assert!(s3.delete_object().bucket(&about.bucket).key(key).send().await.is_err(), "{key}");
+        let copy = s3.copy_object().bucket(&about.bucket).key("imports/1/copy.csv");
+        assert!(copy.copy_source(format!("{}/{key}", about.bucket)).send().await.is_err(), "{key}");
+    }
+    for prefix in ["", "imports/", "imports/2/", "reports/2/", "work/", "contradictions/"] {
+        let list = s3.list_objects_v2().bucket(&about.bucket).prefix(prefix).send().await;
+        assert!(list.is_err(), "{prefix:?}");
+    }
+    for key in ["undo/1/x", "continue/x.json", "work/x", "contradictions/1/x.csv", "reports/1/x.json"] {
+        let put = s3.put_object().bucket(&about.bucket).key(key).body(b"x".to_vec().into());
+        assert!(put.send().await.is_err(), "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_and_what_is_at_fault() {
+    let world = world().await;
+    let siret = world.stack.description().operators[0].siret.clone();
+    let narrow = world.token_of(1, &siret, &[Scope::Simulate, Scope::Register]);
+    let answer = world.api.post(IMPORTS, &narrow, &json!({})).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "missing_scope"));
+    let answer = world.api.get(IMPORTS).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::UNAUTHORIZED, "unauthenticated"));
+    let body =
+        json!({"file_name": "../h.csv", "size": 5_368_709_121_u64, "sha256": "x", "content_type": "text/html", "a": 1});
+    let answer = world.api.post(IMPORTS, &world.token(1), &body).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "invalid_fields"));
+    assert_eq!(answer.pointers(), ["/file_name", "/size", "/sha256", "/content_type", "/a"]);
+    for size in [json!(-1), json!(1.5), json!("7")] {
+        let answer = world.api.post(IMPORTS, &world.token(1), &json!({"size": size})).await;
+        assert_eq!(answer.pointers(), ["/size"], "{size}");
+    }
+    let closed = world_with(|options| options.settings = vec![("IMPORT_ENABLED".to_owned(), "false".to_owned())]).await;
+    let answer = closed.api.post(IMPORTS, &closed.token(1), &json!({})).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "call_closed"));
+    assert_eq!(closed.get_as(1, IMPORTS).await.json(), json!({"imports": []}), "what was can still be looked at");
+}
