@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use cee_history::{Counts, FileReader, LARGEST_FILE, Line, Progress, ReaderState, RejectedWriter, Report};
+use cee_history::{Counts, FileReader, FileRefusal, LARGEST_FILE, Line, Progress, ReaderState, RejectedWriter, Report};
 use cee_registry::{Begun, Contradicted, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
 use serde::{Deserialize, Serialize};
@@ -245,7 +245,7 @@ async fn run(
         }
     }
     if file.size > LARGEST_FILE {
-        return run.refuse("The file is larger than 5 GiB: put it in parts, each with its own header.").await;
+        return run.refuse(&FileRefusal::TooLarge.to_string()).await;
     }
     match file.owner {
         Owner::Operator(operator) => {

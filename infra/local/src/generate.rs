@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use cee_eligibility::fields::FieldError;
-use cee_eligibility::{Instant, JourneyType, LastNameTrunc, OperatorId, PhoneTrunc, TruncatedIdentity};
+use cee_eligibility::{Instant, JourneyType, LastName, LastNameTrunc, OperatorId, PhoneTrunc, TruncatedIdentity};
 use chrono::{Days, NaiveDate};
 
 /// Last names as they are written in France and its overseas territories. No two begin with the same three letters.
@@ -268,25 +268,7 @@ impl History {
 
 fn name_trunc(number: u64) -> Result<LastNameTrunc, FieldError> {
     let name = NAMES.get(usize::try_from(number).unwrap_or(0)).copied().unwrap_or("Martin");
-    let plain: String = name
-        .to_uppercase()
-        .chars()
-        .map(|c| match c {
-            'À'..='Å' => 'A',
-            'Ç' => 'C',
-            'È'..='Ë' => 'E',
-            'Ì'..='Ï' | 'İ' => 'I',
-            'Ñ' => 'N',
-            'Ò'..='Ö' | 'Œ' => 'O',
-            'Ù'..='Ü' => 'U',
-            'Ý' => 'Y',
-            '\'' | '-' => ' ',
-            c => c,
-        })
-        .chain("  ".chars())
-        .take(3)
-        .collect();
-    LastNameTrunc::parse(&plain)
+    LastName::parse(name).map(|name| name.truncated()).map_err(|_| FieldError::LastNameTrunc)
 }
 
 fn phone_trunc(number: u64) -> String {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_local::error::Error;
+use cee_local::generate::History;
 use cee_local::stack::{Functions, IMPORT_TIMEOUT, Options, Stack, known};
 use cee_tokens::Scope;
 use clap::{Args, Parser, Subcommand};
@@ -25,6 +26,20 @@ struct Cli {
 enum Command {
     /// Start the service (what happens without a command, too).
     Serve(Serve),
+    #[command(flatten)]
+    Before(cee_check::Command),
+    /// Print a made-up history file, always the same one.
+    Generate {
+        /// How many rows.
+        #[arg(long, default_value_t = 1000)]
+        rows: u64,
+        /// Which operator's habits.
+        #[arg(long, default_value = "1", value_parser = operator)]
+        operator: OperatorId,
+        /// Another seed, another history.
+        #[arg(long, default_value_t = 2012)]
+        seed: u64,
+    },
     /// Print an application token of a sample operator.
     Token {
         /// The operator: 1, 2 or 3.
@@ -95,6 +110,8 @@ fn moment(text: &str) -> Result<Instant, String> {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Some(Command::Before(command)) => return cee_check::run(&command),
+        Some(Command::Generate { rows, operator, seed }) => generate(History::new(seed, operator), rows),
         Some(Command::Token { operator, minutes, scopes, data_dir }) => {
             token(&data_dir, operator, minutes, scopes).map(|token| say(&token))
         }
@@ -115,6 +132,15 @@ fn main() -> ExitCode {
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Whoever has stopped reading has what it wanted.
+fn generate(history: History, rows: u64) -> Result<(), Error> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match history.write(rows, &mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn token(data_dir: &Path, operator: OperatorId, minutes: u32, scopes: Vec<Scope>) -> Result<String, Error> {

@@ -158,6 +158,11 @@ impl LastNameTrunc {
         if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::LastNameTrunc) }
     }
 
+    /// The first three characters of a normalised last name, filled up with spaces.
+    pub(crate) fn of(last_name: &str) -> Self {
+        Self(last_name.chars().chain("   ".chars()).take(3).collect())
+    }
+
     /// The three characters, for storage and answers to their own operator only.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -208,6 +213,11 @@ impl PhoneTrunc {
     fn from_digits(digits: &str) -> Result<Self, FieldError> {
         let fits = (8..=12).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         if fits { Ok(Self(format!("+{digits}"))) } else { Err(FieldError::PhoneTrunc) }
+    }
+
+    /// What is left of a normalised phone number.
+    pub(crate) fn of(phone: &str) -> Self {
+        Self(phone.to_owned())
     }
 
     /// `+` and 8 to 12 digits, for storage and answers to their own operator only.
@@ -279,6 +289,12 @@ impl IdentityKey {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// 64 lower-case hexadecimal digits, for its own operator only.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The key of these 32 bytes, as read back from storage.

@@ -8,6 +8,7 @@
 //! | who counts as the same person | [`identity`] |
 //! | whether an earlier application blocks a new one, and which one is named | [`decision`] |
 //! | which journeys may be used | [`journey`] |
+//! | how a full name and phone become what is compared | [`normalise`] |
 //!
 //! Sources: the public documentation of the French carpool-proof registry (Registre de preuve de covoiturage,
 //! "RPC"), its OpenAPI 3.0 to 3.3, and the sheets TRA-SE-115 (short distance) and TRA-SE-114 (long distance).
@@ -16,6 +17,7 @@ pub mod decision;
 pub mod fields;
 pub mod identity;
 pub mod journey;
+pub mod normalise;
 pub mod rules;
 pub mod time;
 
@@ -26,5 +28,6 @@ pub use fields::{
 };
 pub use identity::{Identity, TruncatedIdentity};
 pub use journey::{Criterion, Journey, JourneyStatus};
+pub use normalise::{LastName, NormaliseError, Phone};
 pub use rules::{Cutoffs, Rules, TooEarly};
 pub use time::Instant;

@@ -19,6 +19,9 @@ pub enum FileRefusal {
     /// It is no file of this kind.
     #[error("The file {0}.")]
     Header(#[from] FileError),
+    /// It is larger than [`LARGEST_FILE`](crate::LARGEST_FILE).
+    #[error("The file is larger than 5 GiB: put it in parts, each with its own header.")]
+    TooLarge,
 }
 
 /// Reads a file of rows `R`, whichever form it came in: [`Unpack`] and [`Reader`] in one. The import and the check before

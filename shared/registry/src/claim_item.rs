@@ -90,11 +90,14 @@ pub(crate) fn sources<'a>(item: &'a Item, attribute: &str) -> &'a [AttributeValu
     item.get(attribute).and_then(|record| record.as_l().ok()).map_or(&[], Vec::as_slice)
 }
 
-/// The specific applications on an item: each one's attribute, date and sources.
+/// A specific application on an item: its attribute, its date and the rows that brought it.
+pub(crate) type HistoryRecord<'a> = (&'a str, Instant, &'a [AttributeValue]);
+
+/// The specific applications on an item.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where a record is not what this store writes.
-pub(crate) fn history(item: &Item) -> Result<Vec<(&str, Instant, &[AttributeValue])>, StoreError> {
+pub(crate) fn history(item: &Item) -> Result<Vec<HistoryRecord<'_>>, StoreError> {
     let corrupt = || StoreError::Corrupt { table: "claims", what: "a record" };
     item.iter()
         .filter_map(|(attribute, record)| attribute.strip_prefix(HISTORY).map(|rest| (attribute, rest, record)))

@@ -385,7 +385,7 @@ async fn a_row_again_gets_the_same_answer() {
             }
         }
     };
-    again(&[old.clone()]).await;
+    again(std::slice::from_ref(&old)).await;
     let granted = application(1, 2, Short, &identity, at(DAY));
     assert_eq!(store.register(&granted, None).await, Registration::Registered);
     again(&[old.clone(), late.clone()]).await;

@@ -1,0 +1,140 @@
+//! The normaliser of a list: `last_name` and `phone` become what the registry compares.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use cee_eligibility::normalise::{identity_key, truncated_identity};
+use cee_eligibility::{LastName, Phone};
+use csv::{ByteRecord, ReaderBuilder, Writer, WriterBuilder};
+
+use crate::check::beside;
+use crate::{Error, Normalise, say};
+
+/// Where the columns stand that are read.
+struct Columns {
+    last_name: usize,
+    phone: usize,
+    /// Those that go into the result as they are.
+    kept: Vec<usize>,
+}
+
+/// Normalises a list, and returns the exit status.
+pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
+    let list = what.list.clone().unwrap_or_default();
+    let mut input = BufReader::new(File::open(&list).map_err(Error::file(&list))?);
+    let separator = separator(input.fill_buf().map_err(Error::file(&list))?);
+    let mut input = ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(input);
+    let fault = |what: String| Error::List { path: list.display().to_string(), what };
+    let damaged = |error: csv::Error| fault(format!("cannot be read: {error}"));
+
+    let mut record = ByteRecord::new();
+    if !input.read_byte_record(&mut record).map_err(damaged)? {
+        return Err(fault("is empty: it needs a header with the columns last_name and phone".to_owned()));
+    }
+    let header: Vec<String> =
+        record.iter().map(|name| text(name).trim_start_matches('\u{feff}').trim().to_owned()).collect();
+    let columns = columns(&header, what.history).map_err(fault)?;
+    let name = |column: &usize| header.get(*column).map_or("", String::as_str);
+    let mut names: Vec<&str> = columns.kept.iter().map(name).collect();
+    names.extend(["last_name_trunc", "phone_trunc"]);
+    names.extend((!what.history).then_some("identity_key"));
+
+    let output = what.output.clone().unwrap_or_else(|| beside(&list, "normalised"));
+    let standard = output == Path::new("-");
+    let sink: Box<dyn Write> = if standard {
+        Box::new(io::stdout().lock())
+    } else {
+        Box::new(BufWriter::new(File::create(&output).map_err(Error::file(&output))?))
+    };
+    let mut out = WriterBuilder::new().delimiter(separator).from_writer(sink);
+    let unwritten = |error: csv::Error| Error::file(&output)(error.into());
+    out.write_record(names).map_err(unwritten)?;
+    let refused_path = beside(&list, "rejected");
+    let mut refused: Option<Writer<File>> = None;
+    let (mut done, mut rejected) = (0_u64, 0_u64);
+    while input.read_byte_record(&mut record).map_err(damaged)? {
+        let line = record.position().map_or(0, csv::Position::line);
+        let cells: Vec<Cow<'_, str>> = record.iter().map(text).collect();
+        let cell = |column: usize| cells.get(column).map_or("", AsRef::as_ref);
+        let driver = LastName::parse(cell(columns.last_name))
+            .map_err(|error| ("last_name", error))
+            .and_then(|name| Ok((name, Phone::parse(cell(columns.phone)).map_err(|error| ("phone", error))?)));
+        match driver {
+            Ok((name, phone)) => {
+                let truncated = truncated_identity(&name, &phone);
+                let mut row: Vec<&str> = columns.kept.iter().map(|column| cell(*column)).collect();
+                row.extend([truncated.last_name_trunc.as_str(), truncated.phone_trunc.as_str()]);
+                let key = (!what.history).then(|| identity_key(&name, &phone).to_hex());
+                row.extend(key.as_deref());
+                out.write_record(row).map_err(unwritten)?;
+                done += 1;
+            }
+            Err((column, error)) => {
+                let unwritten = |error: csv::Error| Error::file(&refused_path)(error.into());
+                let refused = match &mut refused {
+                    Some(refused) => refused,
+                    None => {
+                        let file = File::create(&refused_path).map_err(Error::file(&refused_path))?;
+                        let mut writer = WriterBuilder::new().delimiter(separator).flexible(true).from_writer(file);
+                        let names = header.iter().map(String::as_str).chain(["line", "column", "reason"]);
+                        writer.write_record(names).map_err(unwritten)?;
+                        refused.insert(writer)
+                    }
+                };
+                let (line, reason) = (line.to_string(), error.to_string());
+                let padded =
+                    cells.iter().map(AsRef::as_ref).chain(std::iter::repeat("")).take(header.len().max(cells.len()));
+                let row = padded.chain([line.as_str(), column, reason.as_str()]);
+                refused.write_record(row).map_err(unwritten)?;
+                rejected += 1;
+            }
+        }
+    }
+    out.flush().map_err(Error::file(&output))?;
+    if let Some(mut refused) = refused {
+        refused.flush().map_err(Error::file(&refused_path))?;
+    }
+    let told = format!("{}: {done} drivers normalised into {}, {rejected} rejected", list.display(), output.display());
+    let told = if rejected > 0 { format!("{told} into {}", refused_path.display()) } else { told };
+    if standard {
+        let _ = writeln!(io::stderr(), "{told}");
+    } else {
+        say(&told);
+    }
+    Ok(u8::from(rejected > 0))
+}
+
+/// The separator under which the first line has most cells.
+fn separator(beginning: &[u8]) -> u8 {
+    let line = beginning.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let count = |separator: &u8| line.iter().filter(|byte| *byte == separator).count();
+    [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
+}
+
+/// UTF-8, or else windows-1252.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0,
+    }
+}
+
+fn columns(header: &[String], history: bool) -> Result<Columns, String> {
+    let find = |wanted: &str| {
+        let mut found = header.iter().enumerate().filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
+        match (found.next(), found.next()) {
+            (Some((column, _)), None) => Ok(column),
+            (None, _) => Err(format!("has no column {wanted}")),
+            _ => Err(format!("has the column {wanted} more than once")),
+        }
+    };
+    let (last_name, phone) = (find("last_name")?, find("phone")?);
+    let kept = if history {
+        vec![find("journey_type")?, find("datetime")?]
+    } else {
+        (0..header.len()).filter(|column| *column != last_name && *column != phone).collect()
+    };
+    Ok(Columns { last_name, phone, kept })
+}

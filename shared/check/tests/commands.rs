@@ -1,0 +1,203 @@
+//! The program as an operator runs it.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const GOOD: &str = "journey_type,last_name_trunc,phone_trunc,datetime\nshort,DUP,+336399801,2021-02-15\n";
+const MIXED: &str = "journey_type;last_name_trunc;phone_trunc;datetime\r\nshort;DUP;+336399801;2021-02-15\r\n\
+                     short;TO;6399802;15/02/2021\r\nlong;Zoé;+336399803;2021-02-15\r\nlong;DUP;3,36E+08;2021-02-15\r\n";
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn ran(output: Output) -> Ran {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn run(folder: &Path, args: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cee-check"));
+    ran(command.current_dir(folder).args(args).stdin(Stdio::null()).output().unwrap())
+}
+
+fn files(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+fn read(folder: &TempDir, name: &str) -> String {
+    String::from_utf8(std::fs::read(folder.path().join(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn files_are_checked_and_the_worst_of_them_decides() {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(MIXED.as_bytes()).unwrap();
+    let folder = files(&[
+        ("good.csv", GOOD.as_bytes()),
+        ("mixed.csv", MIXED.as_bytes()),
+        ("mixed2.csv.gz", &packed.finish().unwrap()),
+        ("workbook.xlsx", b"PK\x03\x04"),
+    ]);
+    let folder_path = folder.path();
+    let good = run(folder_path, &["good.csv"]);
+    assert_eq!((good.code, good.err.as_str()), (0, ""), "{}", good.out);
+    assert!(good.out.contains("good.csv: 1 rows read, 1 would be accepted, 0 rejected"), "{}", good.out);
+    assert!(!folder_path.join("good.rejected.csv").exists());
+
+    let mixed = run(folder_path, &["check", "mixed.csv"]);
+    assert_eq!(mixed.code, 1, "{}", mixed.out);
+    for told in [
+        "4 rows read, 2 would be accepted, 2 rejected",
+        "name_padded: repaired in 1 rows",
+        "phone_lost_zero: repaired in 1 rows",
+        "line 4, last_name_trunc: holds an accent",
+        "line 5, phone_trunc: was rounded by Excel",
+        "mixed.rejected.csv",
+    ] {
+        assert!(mixed.out.contains(told), "{told}: {}", mixed.out);
+    }
+    for personal in ["Zoé", "6399803", "DUP", "6399801"] {
+        assert!(!mixed.out.contains(personal) && !mixed.err.contains(personal), "{personal}: {}", mixed.out);
+    }
+    let rejected = read(&folder, "mixed.rejected.csv");
+    assert!(rejected.contains("long;Zoé;+336399803;2021-02-15;4;last_name_trunc;"), "{rejected}");
+    // Compressed, it is the same.
+    assert_eq!(run(folder_path, &["mixed2.csv.gz"]).code, 1);
+    assert_eq!(read(&folder, "mixed2.rejected.csv"), rejected);
+
+    let all = run(folder_path, &["good.csv", "missing.csv", "workbook.xlsx", "mixed.csv"]);
+    assert_eq!(all.code, 2);
+    assert!(all.err.contains("missing.csv"), "{}", all.err);
+    assert!(all.out.contains("workbook.xlsx: would be refused. The file is an Excel workbook"), "{}", all.out);
+    assert!(all.out.contains("mixed.csv: 4 rows read"), "the others are checked all the same: {}", all.out);
+}
+
+#[test]
+fn results_for_programs() {
+    let folder = files(&[("mixed.csv", MIXED.as_bytes()), ("future.csv", GOOD.replace("2021", "2031").as_bytes())]);
+    let json = |args: &[&str]| -> Value { serde_json::from_str(&run(folder.path(), args).out).unwrap() };
+    let mixed = json(&["mixed.csv", "--json", "--rejected", "bad.csv"]);
+    assert_eq!(
+        (&mixed["state"], mixed["read"].as_u64(), mixed["accepted"].as_u64()),
+        (&"completed".into(), Some(4), Some(2))
+    );
+    assert_eq!((mixed["rejected"].as_u64(), mixed["bytes"].as_u64()), (Some(2), Some(MIXED.len() as u64)));
+    assert_eq!((&mixed["rejected_rows"], mixed["sha256"].as_str().unwrap().len()), (&"bad.csv".into(), 64));
+    assert!(folder.path().join("bad.csv").exists());
+    assert_eq!(json(&["future.csv", "--json"])["rejected"], 1);
+    assert_eq!(json(&["future.csv", "--json", "--now", "2032-01-01T00:00:00Z"])["rejected"], 0);
+    assert_eq!(run(folder.path(), &["mixed.csv", "future.csv", "--rejected", "bad.csv"]).code, 2);
+    assert_eq!(run(folder.path(), &["mixed.csv", "--rejected", "no/such/folder.csv"]).code, 2);
+    assert_eq!(run(folder.path(), &[]).code, 2, "it says how it is used");
+}
+
+#[test]
+fn the_standard_input_is_a_file_too() {
+    let folder = files(&[]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cee-check"))
+        .current_dir(folder.path())
+        .args(["-", "--rejected", "r.csv"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(MIXED.as_bytes()).unwrap();
+    let ran = ran(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("-: 4 rows read"), "{}", ran.out);
+    assert!(read(&folder, "r.csv").contains("Zoé"));
+}
+
+#[test]
+fn journeys_files_are_checked_as_such() {
+    let header = "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,start_insee,\
+                  end_insee,driver_phone_trunc,acquisition_status\n";
+    let row = "7,1,a:1,C,2024-03-15T07:00:00Z,2024-03-15T07:30:00Z,20000,75056,91377,+336399801,processed\n";
+    let folder = files(&[("trips.csv", format!("{header}{row}{}", row.replace(",C,", ",X,")).as_bytes())]);
+    let ran = run(folder.path(), &["trips.csv", "--journeys"]);
+    assert!(ran.code == 1 && ran.out.contains("line 3, operator_class"), "{}", ran.out);
+    assert_eq!(run(folder.path(), &["trips.csv"]).code, 2, "as a history it has the wrong columns");
+}
+
+#[test]
+fn a_list_becomes_a_history_file() {
+    // windows-1252, as Excel saves it in France.
+    let list = "Phone;last_name;datetime;journey_type;note\n07 01 02 03 04;D'H\u{e9}rug de l'H\u{e9}rault;2021-02-15;short;a\n\
+                12;Martin;2021-02-15;long;b\n0692 92 01 02;To;15/02/2021;long;c\n";
+    let list: Vec<u8> = list.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let folder = files(&[("list.csv", &list)]);
+    let ran = run(folder.path(), &["normalise", "list.csv"]);
+    assert_eq!(ran.code, 1, "{} {}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("2 drivers normalised into list.normalised.csv, 1 rejected into list.rejected.csv"),
+        "{}",
+        ran.out
+    );
+    let normalised = read(&folder, "list.normalised.csv");
+    let expected = "datetime;journey_type;note;last_name_trunc;phone_trunc;identity_key\n\
+        2021-02-15;short;a;D H;+337010203;f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30\n";
+    assert!(normalised.starts_with(expected), "{normalised}");
+    let rejected = read(&folder, "list.rejected.csv");
+    assert!(rejected.contains("12;Martin;2021-02-15;long;b;3;phone;"), "{rejected}");
+
+    assert_eq!(run(folder.path(), &["normalise", "list.csv", "--history", "-o", "history.csv"]).code, 1);
+    let checked = run(folder.path(), &["history.csv"]);
+    assert_eq!(checked.code, 0, "{}", checked.out);
+    assert!(checked.out.contains("2 rows read, 2 would be accepted"), "{}", checked.out);
+    let standard = run(folder.path(), &["normalise", "list.csv", "--history", "-o", "-"]);
+    assert_eq!(standard.out, read(&folder, "history.csv"));
+
+    for (content, why) in
+        [("", "is empty"), ("a,phone\n", "no column last_name"), ("phone,last_name,PHONE\n", "more than once")]
+    {
+        std::fs::write(folder.path().join("bad.csv"), content).unwrap();
+        let ran = run(folder.path(), &["normalise", "bad.csv"]);
+        assert!(ran.code == 2 && ran.err.contains(why), "{why}: {}", ran.err);
+    }
+}
+
+#[test]
+fn one_driver_and_the_vectors() {
+    let folder = files(&[]);
+    let key = "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30";
+    let one = run(folder.path(), &["normalise", "--last-name", "D'Hérug de l'Hérault", "--phone", "07 01 02 03 04"]);
+    let one: Value = serde_json::from_str(&one.out).unwrap();
+    assert_eq!((&one["hashed"], &one["identity_key"]), (&"+33701020304-D HERUG DE L HERAULT".into(), &key.into()));
+    let wrong = run(folder.path(), &["normalise", "--last-name", "Дюпон", "--phone", "07 01 02 03 04"]);
+    assert!(wrong.code == 2 && wrong.err.contains("the last name holds a character") && !wrong.err.contains("Дюпон"));
+    let vectors = run(folder.path(), &["vectors"]);
+    assert!(vectors.out.contains(key) && vectors.out.contains("+33701020304-D HERUG DE L HERAULT"), "{}", vectors.out);
+    let json = run(folder.path(), &["vectors", "--json"]);
+    assert!(json.out.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["identity_key"].is_string()));
+    assert_eq!(json.out.lines().count(), cee_eligibility::normalise::VECTORS.len());
+}
+
+/// The page for operators holds the vectors of the code and no others.
+#[test]
+fn the_page_is_true() {
+    let page = include_str!("../../../docs/normalisation.md");
+    for v in cee_eligibility::normalise::VECTORS {
+        let row = format!(
+            "| `{}` | `{}` | `{}` | `{}` | `{}` | `{}` |",
+            v.last_name, v.phone, v.hashed, v.last_name_trunc, v.phone_trunc, v.identity_key
+        );
+        assert!(page.contains(&row), "docs/normalisation.md lacks {row}");
+    }
+    assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), cee_eligibility::normalise::VECTORS.len());
+}
