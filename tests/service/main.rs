@@ -18,4 +18,5 @@ mod readme;
 mod refusals;
 mod requests;
 mod resume;
+mod undo;
 mod uploads;

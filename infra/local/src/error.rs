@@ -42,6 +42,9 @@ pub enum Error {
     /// A function could not be started.
     #[error("a function cannot start: {0}")]
     Function(String),
+    /// An import that is not undone; why.
+    #[error("{0}")]
+    Undo(String),
     /// A bucket name that S3 would refuse.
     #[error("'{0}' is not a valid bucket name")]
     BucketName(String),

@@ -13,3 +13,4 @@ pub mod s3;
 pub mod samples;
 pub mod secrets;
 pub mod stack;
+pub mod undo;

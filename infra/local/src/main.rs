@@ -6,11 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cee_eligibility::{Instant, OperatorId};
+use cee_history::{Counts, Undone};
 use cee_local::error::Error;
 use cee_local::generate::History;
 use cee_local::stack::{Functions, IMPORT_TIMEOUT, Options, Stack, known};
+use cee_local::undo::Team;
+use cee_registry::ImportId;
+use cee_service::Environment;
+use cee_service::aws::Aws;
 use cee_tokens::Scope;
 use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// The certificate registry for carpooling, whole, on this machine.
 #[derive(Parser)]
@@ -40,6 +46,8 @@ enum Command {
         #[arg(long, default_value_t = 2012)]
         seed: u64,
     },
+    /// Take back what an import added: for the registry's team, here or on AWS.
+    Undo(Undo),
     /// Print an application token of a sample operator.
     Token {
         /// The operator: 1, 2 or 3.
@@ -64,6 +72,28 @@ enum Command {
         #[arg(long, default_value = ".local")]
         data_dir: PathBuf,
     },
+}
+
+#[derive(Args)]
+struct Undo {
+    /// Whose import.
+    #[arg(long, value_parser = operator)]
+    operator: OperatorId,
+    /// Its name: the `import_id` of its report.
+    #[arg(long, value_parser = import)]
+    import: ImportId,
+    /// Do it; without this, only tell what would be undone.
+    #[arg(long)]
+    yes: bool,
+    /// Where the service on this machine keeps its data.
+    #[arg(long, default_value = ".local", conflicts_with = "bucket")]
+    data_dir: PathBuf,
+    /// On AWS, with the credentials of the environment: the bucket, the output DataBucket of the stack.
+    #[arg(long, requires = "imports_table")]
+    bucket: Option<String>,
+    /// On AWS: the output ImportsTable of the stack.
+    #[arg(long, requires = "bucket")]
+    imports_table: Option<String>,
 }
 
 #[derive(Args, Clone)]
@@ -98,6 +128,10 @@ fn operator(text: &str) -> Result<OperatorId, String> {
     OperatorId::parse(text).map_err(|error| error.to_string())
 }
 
+fn import(text: &str) -> Result<ImportId, String> {
+    ImportId::parse(text).ok_or_else(|| "an import's name has 32 hexadecimal digits".to_owned())
+}
+
 fn scope(text: &str) -> Result<Scope, String> {
     let known = Scope::ALL.into_iter().find(|scope| scope.as_str() == text);
     known.ok_or_else(|| format!("the scopes are {}", Scope::ALL.map(Scope::as_str).join(", ")))
@@ -112,6 +146,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Before(command)) => return cee_check::run(&command),
         Some(Command::Generate { rows, operator, seed }) => generate(History::new(seed, operator), rows),
+        Some(Command::Undo(what)) => undo(what),
         Some(Command::Token { operator, minutes, scopes, data_dir }) => {
             token(&data_dir, operator, minutes, scopes).map(|token| say(&token))
         }
@@ -141,6 +176,50 @@ fn generate(history: History, rows: u64) -> Result<(), Error> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+fn undo(what: Undo) -> Result<(), Error> {
+    let Undo { operator, import, yes, data_dir, bucket, imports_table } = what;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let team = match (bucket, imports_table) {
+            (Some(bucket), Some(table)) => Team::new(Aws::load(&Environment::of_process()).await, bucket, table),
+            _ => known(&data_dir)?.0.team().await,
+        };
+        let status = team.undoable(operator, import).await?;
+        if let Some(report) = &status.report {
+            let Counts { read, imported, already_known, rejected, .. } = &report.counts;
+            say(&format!(
+                "import {import} of operator {operator}, {} {}: {read} rows read, {imported} imported, {already_known} already \
+                 known, {rejected} rejected",
+                report.state, report.ended_at
+            ));
+        }
+        if !yes {
+            say("nothing was undone: add --yes to take back what it added");
+            return Ok(());
+        }
+        let bar = ProgressBar::no_length();
+        let undone = team
+            .undo(operator, import, |progress| {
+                let style = if progress.counted {
+                    bar.set_length(progress.removed + progress.kept);
+                    bar.set_position(progress.done);
+                    "{wide_bar} {pos} of {len} applications taken back, {eta} left"
+                } else {
+                    bar.set_position(progress.items);
+                    "{spinner} counting: {pos} drivers looked at"
+                };
+                if let Ok(style) = ProgressStyle::with_template(style) {
+                    bar.set_style(style);
+                }
+            })
+            .await?;
+        bar.finish_and_clear();
+        let Undone { removed, kept, .. } = undone;
+        say(&format!("undone: {removed} applications are gone; {kept} stay, for the operator sent them in another file too"));
+        Ok(())
+    })
 }
 
 fn token(data_dir: &Path, operator: OperatorId, minutes: u32, scopes: Vec<Scope>) -> Result<String, Error> {

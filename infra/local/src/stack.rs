@@ -33,6 +33,7 @@ use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
 use crate::secrets::{AUDIENCE, ISSUER, OperatorKeys, Secrets, write_private};
+use crate::undo::Team;
 
 /// The bucket of the local stack.
 pub const BUCKET: &str = "cee-local";
@@ -137,6 +138,20 @@ impl Description {
     pub fn clock(&self) -> Clock {
         let pinned = self.now.as_ref().and_then(|now| Instant::parse(now).ok());
         pinned.map_or(Clock::Machine, Clock::Pinned)
+    }
+
+    /// How the registry's team reaches the service.
+    pub async fn team(&self) -> Team {
+        let settings = [
+            ("AWS_REGION", &self.region),
+            ("AWS_ACCESS_KEY_ID", &self.aws_access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", &self.aws_secret_access_key),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb_url),
+            ("AWS_ENDPOINT_URL_S3", &self.s3_url),
+            ("S3_PATH_STYLE", &"true".to_owned()),
+        ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.clone()));
+        Team::new(Aws::load(&Environment::of(settings)).await, self.bucket.clone(), tables().imports)
     }
 
     /// A sample operator.

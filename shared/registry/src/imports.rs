@@ -529,10 +529,11 @@ impl Imports {
             return Err(StoreError::request("UpdateItem", &error));
         };
         let Some(item) = lost.item() else { return Ok(UndoBegun::Refused(UndoRefusal::Unknown)) };
-        if let Some(refusal) = undo_refusal(item, machine_now)? {
+        let state = ImportState::of(item)?;
+        if let Some(refusal) = undo_refusal(state, instant(item, "haunted_until"), machine_now) {
             return Ok(UndoBegun::Refused(refusal));
         }
-        Ok(match ImportState::of(item)? {
+        Ok(match state {
             ImportState::Undone => UndoBegun::Ended(report(item)?),
             _ => UndoBegun::Held,
         })
@@ -684,14 +685,17 @@ fn later(moment: Instant, by: Duration) -> Option<Instant> {
     Instant::from_millis(moment.millis().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
 }
 
-/// Why an import cannot be undone now, if it cannot.
-fn undo_refusal(item: &Item, machine_now: Instant) -> Result<Option<UndoRefusal>, StoreError> {
-    let haunted = instant(item, "haunted_until").filter(|until| *until >= machine_now);
-    Ok(match ImportState::of(item)? {
-        state @ (ImportState::AwaitingUpload | ImportState::Running) => Some(UndoRefusal::NotEnded(state)),
-        ImportState::Completed | ImportState::Failed => haunted.map(UndoRefusal::Haunted),
+/// Why an import in this state cannot be undone now, if it cannot. `haunted_until` as of [`ImportStatus`], `machine_now` the
+/// machine's clock.
+#[must_use]
+pub fn undo_refusal(state: ImportState, haunted_until: Option<Instant>, machine_now: Instant) -> Option<UndoRefusal> {
+    match state {
+        ImportState::AwaitingUpload | ImportState::Running => Some(UndoRefusal::NotEnded(state)),
+        ImportState::Completed | ImportState::Failed => {
+            haunted_until.filter(|until| *until >= machine_now).map(UndoRefusal::Haunted)
+        }
         ImportState::Undoing | ImportState::Undone => None,
-    })
+    }
 }
 
 fn record(item: &Item) -> Result<ImportRecord, StoreError> {
