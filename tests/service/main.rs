@@ -6,11 +6,13 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
 mod support;
+mod wire;
 
 mod applications;
 mod binaries;
 mod cli;
 mod crash;
+mod faults;
 mod history;
 mod privacy;
 mod race;

@@ -1,66 +1,14 @@
 //! How many requests to DynamoDB a call costs, counted on the wire. Source: the budgets of design.md.
 
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
-
-use http::{Request, StatusCode};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-use crate::support::{NOW, Trip, World, at, world_with};
-
-/// The operations that have gone over the wire since they were last looked at.
-type Operations = Arc<Mutex<Vec<String>>>;
-
-/// Stands between the functions and DynamoDB, and writes down what goes through.
-async fn listen_in(target: u16) -> (String, Operations) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let operations = Operations::default();
-    let noted = Arc::clone(&operations);
-    let client = Client::builder(TokioExecutor::new()).build_http::<Incoming>();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let (noted, client) = (Arc::clone(&noted), client.clone());
-            let pass = service_fn(move |mut request: Request<Incoming>| {
-                let operation =
-                    request.headers()["x-amz-target"].to_str().unwrap().split('.').nth(1).unwrap().to_owned();
-                noted.lock().unwrap().push(operation);
-                *request.uri_mut() = format!("http://127.0.0.1:{target}/").parse().unwrap();
-                let answer = client.request(request);
-                async move { Ok::<_, Infallible>(answer.await.unwrap()) }
-            });
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), pass);
-            tokio::spawn(connection);
-        }
-    });
-    (url, operations)
-}
-
-async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
-}
-
-async fn counted() -> (World, Operations) {
-    let port = free_port().await;
-    let (url, operations) = listen_in(port).await;
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.dynamodb_port = port;
-        options.settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url)];
-    })
-    .await;
-    (world, operations)
-}
+use crate::support::Trip;
+use crate::wire::Wire;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_stay_within_their_budgets() {
-    let (world, operations) = counted().await;
+    let (world, wire) = Wire::world().await;
     let key = |letter: &str| letter.repeat(64);
     let long = |name: &str, phone: &str, license: &str, key: Option<String>| {
         let mut body = json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": phone,
@@ -139,16 +87,16 @@ async fn calls_stay_within_their_budgets() {
         ),
     ];
     for (operator, path, body, status, expected) in calls {
-        operations.lock().unwrap().clear();
+        wire.take_operations();
         let answer = world.api.post(path, &tokens[operator], &body).await;
         assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{body}: {answer:?}");
-        assert_eq!(*operations.lock().unwrap(), expected, "{path} {body}");
+        assert_eq!(wire.take_operations(), expected, "{path} {body}");
     }
     // A row of history: one conditional update. And three requests an import: its begin, its operator, its end.
-    operations.lock().unwrap().clear();
+    wire.take_operations();
     let rows: String = (0..50).map(|n| format!("long,DUP,+3370000{n:03},2022-01-01\n")).collect();
     world.upload("imports/3/more.csv", format!("journey_type,last_name_trunc,phone_trunc,datetime\n{rows}")).await;
-    let made = operations.lock().unwrap().clone();
+    let made = wire.take_operations();
     let count = |operation: &str| made.iter().filter(|made| *made == operation).count();
     assert_eq!((count("UpdateItem"), count("GetItem")), (50 + 2, 1), "{made:?}");
     assert_eq!(made.len(), 53, "{made:?}");

@@ -118,17 +118,17 @@ impl ImportFunction {
         let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE"];
         let tables = environment.tables_with(&needed)?;
         let aws = Aws::load(environment).await;
-        let db = aws.dynamodb();
+        let (db, rows) = (aws.dynamodb_patient(), aws.dynamodb_once());
         let inner = Inner {
             bucket: environment.required("BUCKET")?,
             rules: environment.rules()?,
             clock: environment.clock()?,
             s3: aws.s3(),
             applications: Applications::new(db.clone(), &tables),
-            journeys: Journeys::new(db.clone(), &tables),
+            journeys: Journeys::new(rows.clone(), &tables),
             imports: Imports::new(db.clone(), &tables),
-            operators: Operators::new(db.clone(), &tables),
-            claims: Claims::new(db, tables, environment.claim_keys()?),
+            operators: Operators::new(db, &tables),
+            claims: Claims::new(rows, tables, environment.claim_keys()?),
         };
         if let Ok(first) = OperatorId::new(1)
             && let Err(error) = inner.operators.find(first).await

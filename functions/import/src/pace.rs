@@ -9,8 +9,8 @@ use crate::lanes::LANES;
 /// Where every import begins: a new table takes some hundreds of writes a second and learns to take more.
 const FIRST: usize = 32;
 
-/// The fewest: an import that stands still would look like one that was lost.
-const LEAST: usize = 2;
+/// The fewest: enough that a few lost connections do not make an import stand still.
+const LEAST: usize = 8;
 
 /// A bound on how many rows are written at once, which finds its own value (additive increase, multiplicative decrease).
 #[derive(Debug)]

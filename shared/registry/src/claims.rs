@@ -42,7 +42,7 @@ use crate::claim_item::{
     Item, MOST_SOURCES, PK, SPECIFIC_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT, application_attribute,
     application_record, date, history_attribute, latest, more, number, same_person, sources, stamp,
 };
-use crate::error::{Backoff, Deadline, is_contention};
+use crate::error::{Backoff, Deadline, is_contention, is_transient};
 use crate::imports::ImportId;
 use crate::journeys::{StoredJourney, claim_journey};
 use crate::keys::{Claim, ClaimKeys, ClaimKind};
@@ -499,7 +499,7 @@ impl Claims {
                     }
                     newest = fitting;
                 }
-                _ if error.code().is_some_and(is_contention) => {
+                _ if is_transient(&error) => {
                     throttled = true;
                     backoff.pause().await?;
                 }
@@ -527,7 +527,7 @@ impl Claims {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ if error.code().is_some_and(is_contention) => Ok(false),
+                _ if is_transient(&error) => Ok(false),
                 _ => Err(StoreError::request("UpdateItem", &error)),
             },
         }

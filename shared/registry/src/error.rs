@@ -65,6 +65,20 @@ pub(crate) fn is_contention(code: &str) -> bool {
     )
 }
 
+/// Whether a write that may be repeated is worth sending again: it collided, or nobody knows what became of it.
+pub(crate) fn is_transient<E, R>(error: &SdkError<E, R>) -> bool
+where
+    SdkError<E, R>: ProvideErrorMetadata,
+{
+    match error {
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
+        _ => error.code().is_some_and(|code| {
+            is_contention(code)
+                || matches!(code, "InternalServerError" | "InternalServerErrorException" | "ServiceUnavailable")
+        }),
+    }
+}
+
 /// The moment at which a call must have its answer, whatever the tables do.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(tokio::time::Instant);

@@ -1,7 +1,6 @@
 //! Journeys the registry knows, as its trip export brings them.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Update};
 use cee_eligibility::journey::{Insee, parse_operator_class};
@@ -13,7 +12,7 @@ use serde_bytes::ByteBuf;
 
 use crate::StoreError;
 use crate::claim_item::{Item, date};
-use crate::error::{Backoff, Deadline, is_contention};
+use crate::error::{Backoff, Deadline, is_transient};
 use crate::imports::ImportId;
 use crate::tables::Tables;
 
@@ -280,7 +279,7 @@ impl Journeys {
                         (JourneyOutcome::AlreadyKnown, None)
                     });
                 }
-                _ if error.code().is_some_and(is_contention) => backoff.pause().await?,
+                _ if is_transient(&error) => backoff.pause().await?,
                 _ => return Err(StoreError::request("UpdateItem", &error)),
             }
         }

@@ -10,7 +10,6 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -18,7 +17,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use crate::StoreError;
 use crate::claim_item::{Item, PK, SPECIFIC_AT, STAMP, date, history, stamp};
 use crate::claims::Claims;
-use crate::error::{Backoff, Deadline, is_contention};
+use crate::error::{Backoff, Deadline, is_transient};
 use crate::imports::ImportId;
 
 /// How many records of one item go in one write: an expression may hold four kilobytes.
@@ -145,7 +144,7 @@ impl Claims {
             }
             match scan.send().await {
                 Ok(page) => break page,
-                Err(error) if error.code().is_some_and(is_contention) => backoff.pause().await?,
+                Err(error) if is_transient(&error) => backoff.pause().await?,
                 Err(error) => return Err(StoreError::request("Scan", &error)),
             }
         };
@@ -197,7 +196,7 @@ impl Claims {
                 Ok(_) => Ok(Tried::Now(None)),
                 Err(error) => match error.as_service_error() {
                     Some(DeleteItemError::ConditionalCheckFailedException(lost)) => Ok(Tried::Now(lost.item.clone())),
-                    _ if error.code().is_some_and(is_contention) => Ok(Tried::Contention),
+                    _ if is_transient(&error) => Ok(Tried::Contention),
                     _ => Err(StoreError::request("DeleteItem", &error)),
                 },
             };
@@ -218,7 +217,7 @@ impl Claims {
             Ok(answer) => Ok(Tried::Now(answer.attributes)),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(lost)) => Ok(Tried::Now(lost.item.clone())),
-                _ if error.code().is_some_and(is_contention) => Ok(Tried::Contention),
+                _ if is_transient(&error) => Ok(Tried::Contention),
                 _ => Err(StoreError::request("UpdateItem", &error)),
             },
         }

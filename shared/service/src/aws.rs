@@ -55,12 +55,33 @@ impl Aws {
         }
     }
 
-    /// A client of DynamoDB.
+    /// A client of DynamoDB for calls that somebody waits for.
     #[must_use]
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        self.dynamodb_with(None)
+    }
+
+    /// A client for the few requests on which all the work of an import depends: it tries for half a minute.
+    #[must_use]
+    pub fn dynamodb_patient(&self) -> aws_sdk_dynamodb::Client {
+        let patient = RetryConfig::standard().with_max_attempts(20).with_initial_backoff(Duration::from_millis(50));
+        self.dynamodb_with(Some(patient.with_max_backoff(Duration::from_secs(2))))
+    }
+
+    /// A client for the rows of an import, each of which is tried again where it is counted, and where its failure slows
+    /// the others down: tried again here as well, a shortage would become a storm.
+    #[must_use]
+    pub fn dynamodb_once(&self) -> aws_sdk_dynamodb::Client {
+        self.dynamodb_with(Some(RetryConfig::disabled()))
+    }
+
+    fn dynamodb_with(&self, retry: Option<RetryConfig>) -> aws_sdk_dynamodb::Client {
         let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config).timeout_config(
             TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build(),
         );
+        if let Some(retry) = retry {
+            config = config.retry_config(retry);
+        }
         if let Some(url) = &self.dynamodb_url {
             config = config.endpoint_url(url);
         }

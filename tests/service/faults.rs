@@ -1,0 +1,63 @@
+//! Imports over a wire on which three of ten requests go wrong.
+
+use std::collections::HashSet;
+
+use cee_eligibility::OperatorId;
+use cee_local::generate::{Expected, History};
+use cee_local::stack::tables;
+use serde_json::json;
+
+use crate::support::{object, reports, world};
+use crate::wire::{Fault, Wire};
+
+const ROWS: u64 = 2000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_is_complete_and_correct_whatever_the_wire_does() {
+    let history = History::new(3, OperatorId::new(1).unwrap());
+    let mut file = Vec::new();
+    history.write(ROWS, &mut file).unwrap();
+    let calm = world().await;
+    let (world, wire) = Wire::world().await;
+    calm.upload("imports/1/h.csv", file.clone()).await;
+    wire.take_operations();
+    wire.disturb(30);
+    world.upload("imports/1/h.csv", file).await;
+    wire.disturb(0);
+    let (operations, faults) = (wire.take_operations(), wire.take_faults());
+
+    let kinds: HashSet<Fault> = faults.iter().copied().collect();
+    assert_eq!(kinds.len(), 6, "each kind of fault happened: {kinds:?}");
+    let share = faults.len() * 100 / operations.len();
+    assert!((25..=35).contains(&share), "{share} % of {} requests", operations.len());
+    let updates = operations.iter().filter(|operation| *operation == "UpdateItem").count() as u64;
+    assert!(updates <= 2 * ROWS, "no storm: {updates} requests for {ROWS} rows");
+    println!("{updates} updates for {ROWS} rows, {} faults", faults.len());
+
+    let report = &reports(&world.aws, "reports/1/").await["imports/1/h.csv"];
+    let expected = &reports(&calm.aws, "reports/1/").await["imports/1/h.csv"];
+    for name in ["state", "read", "imported", "already_known", "rejected", "repairs", "bytes", "sha256"] {
+        assert_eq!(report[name], expected[name], "{name}");
+    }
+    let Expected { read, imported, already_known, rejected } = history.expected(ROWS);
+    assert_eq!(report["read"], json!(read));
+    assert_eq!([&report["imported"], &report["already_known"]], [&json!(imported), &json!(already_known)]);
+    assert_eq!(report["rejected"], json!(rejected));
+    let rejected = |report: &serde_json::Value| report["rejected_rows"].as_str().unwrap().to_owned();
+    assert!(object(&world.aws, &rejected(report)).await == object(&calm.aws, &rejected(expected)).await);
+    // And the table says the same, but for stamps and the import's own name. The local pepper differs from stack to stack:
+    // what is compared is each driver's dates.
+    let dates = |items: Vec<std::collections::HashMap<String, _>>| {
+        let mut dates: Vec<Vec<String>> = items
+            .into_iter()
+            .map(|item| {
+                let mut names: Vec<String> = item.into_keys().filter(|name| name.starts_with("h#")).collect();
+                names.sort();
+                names
+            })
+            .collect();
+        dates.sort();
+        dates
+    };
+    assert!(dates(world.scan(&tables().claims).await) == dates(calm.scan(&tables().claims).await));
+}
