@@ -3,12 +3,15 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use cee_eligibility::OperatorId;
+use cee_local::generate::History;
 use cee_local::stack::{Options, Stack, tables};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::crash::serve;
 use crate::support::{NOW, at, aws, event, keys, object, reports, scan, world, world_with};
 
 /// A history of so many drivers, every hundredth of whose rows is bad.
@@ -43,6 +46,18 @@ async fn check(aws: &cee_service::aws::Aws, rows: usize, bytes: usize) {
     let records = claims.iter().flat_map(|item| item.keys()).filter(|name| name.starts_with("h#")).count();
     assert_eq!(records, rows - bad);
     assert_eq!(keys(aws, "work/").await, [""; 0], "pieces of rejected rows are removed");
+}
+
+/// What the table of claims says, but for the names of drivers and imports, which differ from stack to stack: how often
+/// each set of dates is there.
+pub async fn dates(aws: &cee_service::aws::Aws) -> std::collections::BTreeMap<Vec<String>, usize> {
+    let mut dates = std::collections::BTreeMap::new();
+    for item in scan(aws, &tables().claims).await {
+        let mut names: Vec<String> = item.into_keys().filter(|name| name.starts_with("h#")).collect();
+        names.sort();
+        *dates.entry(names).or_default() += 1;
+    }
+    dates
 }
 
 async fn state(aws: &cee_service::aws::Aws) -> Option<(String, bool)> {
@@ -123,6 +138,87 @@ async fn crash_twice(rows: usize) -> bool {
         stack.shutdown().await;
     }
     true
+}
+
+/// The program is killed twenty times while it imports one file; before every other start the event lies in the queue twice
+/// more, once as the oldest and once as the youngest, so that invocations compete.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_kills_leave_no_trace() {
+    const KILLS: usize = 20;
+    let history = History::new(20, OperatorId::new(1).unwrap());
+    let mut random = fastrand::Rng::with_seed(20);
+    // How many rows it takes to outlive the kills depends on the machine.
+    for rows in [20_000, 60_000, 180_000] {
+        let folder = TempDir::new().unwrap();
+        let mut file = Vec::new();
+        history.write(rows, &mut file).unwrap();
+        let options = ["--now", NOW, "--import-timeout", "3"];
+        let pending = folder.path().join("data/queue/pending");
+        let mut moments = Vec::new();
+        let mut outlived = false;
+        for kill in 0..KILLS {
+            let (mut child, about) = serve(&folder, &options).await;
+            let aws = aws_of(&about).await;
+            if kill == 0 {
+                let put = aws.s3().put_object().bucket("cee-local").key("imports/1/h.csv");
+                put.body(file.clone().into()).send().await.unwrap();
+            }
+            let moment = Duration::from_millis(random.u64(50..700));
+            tokio::time::sleep(moment).await;
+            moments.push(moment);
+            outlived = state(&aws).await.is_none_or(|(state, _)| state == "running");
+            child.kill().await.unwrap();
+            if !outlived {
+                break;
+            }
+            let of_file =
+                |path: &std::path::PathBuf| std::fs::read_to_string(path).unwrap().contains("imports/1/h.csv");
+            let mut events: Vec<_> =
+                std::fs::read_dir(&pending).unwrap().map(|entry| entry.unwrap().path()).filter(of_file).collect();
+            events.sort();
+            if let (1, Some(event)) = (kill % 2, events.first()) {
+                for (age, id) in [(kill, 1), (99_999_999_999_999_999, 2)] {
+                    let name = format!("{age:020}.00000000-0000-4000-8000-{kill:06}{id:06}.json");
+                    std::fs::copy(event, pending.join(name)).unwrap();
+                }
+            }
+        }
+        if !outlived {
+            continue;
+        }
+        let (mut child, about) = serve(&folder, &options).await;
+        let aws = aws_of(&about).await;
+        while state(&aws).await.is_none_or(|(state, _)| state == "running") {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // Every event is done with; the report is put by the one that ended the import.
+        while std::fs::read_dir(&pending).unwrap().count() > 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let calm = world().await;
+        calm.upload("imports/1/h.csv", file).await;
+        let (ours, theirs) = (reports(&aws, "reports/1/").await, reports(&calm.aws, "reports/1/").await);
+        assert_eq!(ours.len(), 1, "one import, one report: {ours:?}");
+        let (report, expected) = (&ours["imports/1/h.csv"], &theirs["imports/1/h.csv"]);
+        for name in ["state", "read", "imported", "already_known", "rejected", "repairs", "bytes", "sha256"] {
+            assert_eq!(report[name], expected[name], "{name} after kills at {moments:?}");
+        }
+        assert_eq!(report["imported"].as_u64(), Some(history.expected(rows).imported));
+        let rejected = async |aws: &cee_service::aws::Aws, report: &Value| {
+            object(aws, report["rejected_rows"].as_str().unwrap()).await
+        };
+        assert!(rejected(&aws, report).await == rejected(&calm.aws, expected).await, "row for row");
+        assert_eq!(dates(&aws).await, dates(&calm.aws).await);
+        assert_eq!(std::fs::read_dir(folder.path().join("data/queue/dead-letter")).unwrap().count(), 0);
+        child.kill().await.unwrap();
+        return;
+    }
+    panic!("the import was over before it could be killed twenty times");
+}
+
+async fn aws_of(about: &Value) -> cee_service::aws::Aws {
+    let text = |name: &str| about[name].as_str().unwrap();
+    aws(text("dynamodb_url"), text("s3_url"), text("aws_access_key_id"), text("aws_secret_access_key")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

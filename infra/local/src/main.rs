@@ -119,6 +119,9 @@ struct Serve {
     /// Pin the clock, such as 2024-05-01T00:00:00Z.
     #[arg(long, value_parser = moment)]
     now: Option<Instant>,
+    /// How many seconds one invocation of the import function may take: with a few, a file is seen to go on over many.
+    #[arg(long, default_value_t = IMPORT_TIMEOUT.as_secs(), value_parser = clap::value_parser!(u64).range(2..=900))]
+    import_timeout: u64,
     /// Run the functions as the compiled binaries in this folder, each its own process, instead of in this one.
     #[arg(long)]
     binaries: Option<PathBuf>,
@@ -256,7 +259,7 @@ fn run(serve: Serve) -> Result<(), Error> {
             fresh: serve.fresh,
             now: serve.now,
             functions: serve.binaries.map_or(Functions::InProcess, Functions::Binaries),
-            import_timeout: IMPORT_TIMEOUT,
+            import_timeout: std::time::Duration::from_secs(serve.import_timeout),
             settings: Vec::new(),
         };
         let stack = Stack::start(&options).await?;
