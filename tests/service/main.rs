@@ -13,6 +13,7 @@ mod binaries;
 mod cli;
 mod crash;
 mod faults;
+mod files;
 mod history;
 mod privacy;
 mod race;

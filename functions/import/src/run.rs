@@ -162,7 +162,8 @@ fn report(
         state: if error.is_some() { FileOutcome::Failed } else { FileOutcome::Completed }.as_str().to_owned(),
         error,
         counts: progress.counts.clone(),
-        bytes: progress.bytes,
+        // All of it, however much of a refused one was read.
+        bytes: progress.bytes.max(progress.bytes_total),
         sha256,
         rejected_rows,
         started_at: hold.started_at().to_string(),

@@ -239,7 +239,8 @@ pub fn check<R: Row>(
         accepted: counts.imported,
         rejected: counts.rejected,
         repairs: counts.repairs,
-        bytes,
+        // All of it, however much of a refused one was read.
+        bytes: bytes.max(size),
         sha256: whole.then(|| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
         rejected_rows,
     })

@@ -22,6 +22,7 @@
 //!   from both is read right.
 //! - Lines end in LF, CRLF or CR (Excel for Mac), mixed as they come. **A line is a row**: no field of either file can
 //!   hold a line break, so a quote that is never closed costs its own row and no other.
+//! - A first line `sep=;`, with which some programs tell Excel the separator, is skipped.
 //! - Blank lines (nothing but separators, spaces and tabs) are skipped and not counted.
 //! - Separators too many at the end of the header (`a;b;c;d;;`, as Excel leaves them) are no columns, and the cells
 //!   below them must be empty.

@@ -385,7 +385,9 @@ impl<R: Row> Rows<R> {
         if let Some(error) = not_a_header(bare) {
             return Err(error);
         }
-        if !bare.iter().all(|b| b" \t,;".contains(b)) {
+        let tells_separator =
+            offset == 0 && matches!(bare, [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', b',' | b';' | b'\t']);
+        if !tells_separator && !bare.iter().all(|b| b" \t,;".contains(b)) {
             self.header = Some(Header::read(bare, R::FIELDS)?);
         }
         Ok(())

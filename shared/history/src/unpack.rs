@@ -50,6 +50,8 @@ enum Form {
         decoder: Box<MultiGzDecoder<Vec<u8>>>,
         packed: u64,
         unpacked: u64,
+        /// Why there will be no more, once what came out before is given out.
+        failed: Option<UnpackError>,
     },
 }
 
@@ -83,25 +85,28 @@ impl Unpack {
             }
             if self.waiting.starts_with(&GZIP) {
                 let decoder = Box::new(MultiGzDecoder::new(Vec::new()));
-                self.form = Form::Gzip { decoder, packed: 0, unpacked: 0 };
+                self.form = Form::Gzip { decoder, packed: 0, unpacked: 0, failed: None };
             } else {
                 self.form = Form::Plain;
             }
         }
-        let Form::Gzip { decoder, packed, unpacked } = &mut self.form else {
+        let Form::Gzip { decoder, packed, unpacked, failed } = &mut self.form else {
             self.gone = 0;
             let all = std::mem::take(&mut self.waiting);
             return Ok(if all.is_empty() { None } else { Some(all) });
         };
         loop {
+            if let Some(error) = *failed {
+                return Err(error);
+            }
             let rest = self.waiting.get(self.gone..).unwrap_or_default();
             let slice = rest.get(..SLICE).unwrap_or(rest);
             if !slice.is_empty() {
-                decoder.write_all(slice).map_err(|_| UnpackError::Damaged)?;
+                *failed = decoder.write_all(slice).is_err().then_some(UnpackError::Damaged);
                 *packed += slice.len() as u64;
                 self.gone += slice.len();
             } else if std::mem::take(&mut self.ended) {
-                decoder.try_finish().map_err(|_| UnpackError::Damaged)?;
+                *failed = decoder.try_finish().is_err().then_some(UnpackError::Damaged);
             } else {
                 return Ok(None);
             }
