@@ -145,7 +145,7 @@ macro_rules! redacted_debug {
 /// assert!(LastNameTrunc::parse("HÉR").is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LastNameTrunc(String);
+pub struct LastNameTrunc([u8; 3]);
 redacted_debug!(LastNameTrunc);
 
 impl LastNameTrunc {
@@ -153,20 +153,27 @@ impl LastNameTrunc {
     ///
     /// # Errors
     /// [`FieldError::LastNameTrunc`] for anything else; nothing is repaired.
+    #[inline]
     pub fn parse(text: &str) -> Result<Self, FieldError> {
-        let fits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
-        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::LastNameTrunc) }
+        let fits = |b: &u8| b.is_ascii_uppercase() || *b == b' ';
+        match text.as_bytes() {
+            [a, b, c] if fits(a) & fits(b) & fits(c) => Ok(Self([*a, *b, *c])),
+            _ => Err(FieldError::LastNameTrunc),
+        }
     }
 
     /// The first three characters of a normalised last name, filled up with spaces.
     pub(crate) fn of(last_name: &str) -> Self {
-        Self(last_name.chars().chain("   ".chars()).take(3).collect())
+        let mut name = [b' '; 3];
+        name.iter_mut().zip(last_name.bytes()).for_each(|(place, byte)| *place = byte);
+        Self(name)
     }
 
     /// The three characters, for storage and answers to their own operator only.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // Letters and spaces, always.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -180,7 +187,10 @@ impl LastNameTrunc {
 /// assert_eq!(PhoneTrunc::parse("+2626920102").unwrap().as_str(), "+2626920102");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PhoneTrunc(String);
+pub struct PhoneTrunc(
+    /// The length, `+` and the digits, then zeros: no allocation for each row of a history.
+    [u8; 16],
+);
 redacted_debug!(PhoneTrunc);
 
 impl PhoneTrunc {
@@ -189,41 +199,81 @@ impl PhoneTrunc {
     ///
     /// # Errors
     /// [`FieldError::PhoneTrunc`] where none of these forms fits.
+    #[inline]
     pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let plain = match text.as_bytes() {
+            [b'+', digits @ ..] => Self::from_digits(&[0, 0], digits),
+            [b'0', national @ ..] => Self::from_national(national),
+            _ => None,
+        };
+        plain.or_else(|| Self::normalise(text)).ok_or(FieldError::PhoneTrunc)
+    }
+
+    /// Seven digits behind the 0, of which the first is none.
+    #[inline]
+    fn from_national(digits: &[u8]) -> Option<Self> {
+        if digits.len() == 7 && digits[0] != b'0' { Self::from_digits(b"33", digits) } else { None }
+    }
+
+    #[cold]
+    fn normalise(text: &str) -> Option<Self> {
         // Longer than any phone number written with separators: not worth copying.
         if text.len() > 64 {
-            return Err(FieldError::PhoneTrunc);
+            return None;
         }
         let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '\u{a0}' | '\u{202f}')).collect();
-        if let Some(digits) = bare.strip_prefix('+') {
-            return Self::from_digits(digits);
-        }
-        if let Some(digits) = bare.strip_prefix("00") {
-            // No country code begins with 0: "000…" is no international number.
-            return if digits.starts_with('0') { Err(FieldError::PhoneTrunc) } else { Self::from_digits(digits) };
-        }
         match bare.as_bytes() {
-            [b'0', b'1'..=b'9', rest @ ..] if rest.len() == 6 && rest.iter().all(u8::is_ascii_digit) => {
-                Ok(Self(format!("+33{}", &bare[1..])))
-            }
-            _ => Err(FieldError::PhoneTrunc),
+            [b'+', digits @ ..] => Self::from_digits(&[0, 0], digits),
+            // No country code begins with 0: "000…" is no international number.
+            [b'0', b'0', digits @ ..] if !digits.starts_with(b"0") => Self::from_digits(&[0, 0], digits),
+            [b'0', national @ ..] => Self::from_national(national),
+            _ => None,
         }
     }
 
-    fn from_digits(digits: &str) -> Result<Self, FieldError> {
-        let fits = (8..=12).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-        if fits { Ok(Self(format!("+{digits}"))) } else { Err(FieldError::PhoneTrunc) }
+    /// Eight digits at a time and not one after the other: this is on the path of every row of a history.
+    #[inline]
+    fn from_digits(country: &[u8; 2], digits: &[u8]) -> Option<Self> {
+        // The first digit in the lowest byte.
+        let number = match digits.len() {
+            8..=12 => {
+                let (low, high) = (digits.first_chunk()?, digits.last_chunk()?);
+                let high = u64::from_le_bytes(*high) >> (8 * (16 - digits.len()) % 64);
+                u128::from(u64::from_le_bytes(*low)) | if digits.len() > 8 { u128::from(high) << 64 } else { 0 }
+            }
+            7 => {
+                let (low, high) = (digits.first_chunk()?, digits.last_chunk()?);
+                u128::from(u32::from_le_bytes(*low)) | u128::from(u32::from_le_bytes(*high) >> 8) << 32
+            }
+            _ => return None,
+        };
+        let (number, length) = match country {
+            [0, 0] => (number, digits.len()),
+            country => (number << 16 | u128::from(u16::from_le_bytes(*country)), digits.len() + 2),
+        };
+        const ZEROS: u128 = u128::from_le_bytes([b'0'; 16]);
+        const HIGH: u128 = u128::from_le_bytes([0xf0; 16]);
+        const SIX: u128 = u128::from_le_bytes([6; 16]);
+        let padded = number | ZEROS << (8 * length);
+        let digits_only = padded & HIGH == ZEROS && (padded + SIX) & HIGH == ZEROS;
+        let whole = number << 16 | u128::from(b'+') << 8 | (length as u128 + 1);
+        ((8..=12).contains(&length) && digits_only).then_some(Self(whole.to_le_bytes()))
     }
 
-    /// What is left of a normalised phone number.
+    /// What is left of a normalised phone number: `+` and 8 to 12 digits.
     pub(crate) fn of(phone: &str) -> Self {
-        Self(phone.to_owned())
+        let mut bytes = [0; 16];
+        bytes[0] = phone.len().min(15) as u8;
+        bytes.iter_mut().skip(1).zip(phone.bytes()).for_each(|(place, byte)| *place = byte);
+        Self(bytes)
     }
 
     /// `+` and 8 to 12 digits, for storage and answers to their own operator only.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // Digits, always.
+        let [length, bytes @ ..] = &self.0;
+        std::str::from_utf8(bytes.get(..usize::from(*length)).unwrap_or_default()).unwrap_or_default()
     }
 }
 
@@ -525,6 +575,24 @@ mod tests {
             long.as_str(),
         ] {
             assert_eq!(PhoneTrunc::parse(bad), Err(FieldError::PhoneTrunc), "{bad:?}");
+        }
+    }
+
+    proptest::proptest! {
+        /// The quick way against the pattern, character by character.
+        #[test]
+        fn any_phone_is_read_as_the_pattern_says(text in "(\\+|0|00|)[0-9 .:/]{5,14}") {
+            let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '.')).collect();
+            let digits = |text: &str, length: std::ops::RangeInclusive<usize>| {
+                length.contains(&text.len()) && text.chars().all(|c| ('0'..='9').contains(&c))
+            };
+            let expected = match (bare.strip_prefix('+'), bare.strip_prefix("00"), bare.strip_prefix('0')) {
+                (Some(number), ..) if digits(number, 8..=12) => Some(format!("+{number}")),
+                (None, Some(number), _) if digits(number, 8..=12) && !number.starts_with('0') => Some(format!("+{number}")),
+                (None, None, Some(number)) if digits(number, 7..=7) => Some(format!("+33{number}")),
+                _ => None,
+            };
+            proptest::prop_assert_eq!(PhoneTrunc::parse(&text).ok().map(|phone| phone.as_str().to_owned()), expected);
         }
     }
 

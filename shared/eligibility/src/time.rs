@@ -19,12 +19,40 @@ use crate::fields::FieldError;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(DateTime<Utc>);
 
+/// `YYYY-MM-DDTHH:MM:SS` and `Z` or an offset, as machines write it: a tenth of the time that reading every form of
+/// RFC 3339 takes. `None` says nothing: it may be another form.
+fn usual(text: &[u8]) -> Option<Instant> {
+    let (moment, offset) = text.split_at_checked(19)?;
+    let &[y, z, a, b, b'-', m, n, b'-', d, e, b'T', h, i, b':', p, q, b':', s, t] = moment else { return None };
+    let pair = |tens: u8, ones: u8| {
+        (tens.is_ascii_digit() & ones.is_ascii_digit()).then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+    };
+    let minutes = match *offset {
+        [b'Z'] => 0,
+        [sign @ (b'+' | b'-'), h, i, b':', m, n] => {
+            let (hours, minutes) = (i64::from(pair(h, i)?), i64::from(pair(m, n)?));
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            (hours * 60 + minutes) * if sign == b'+' { 1 } else { -1 }
+        }
+        _ => return None,
+    };
+    let year = i32::try_from(pair(y, z)? * 100 + pair(a, b)?).ok()?;
+    let day = NaiveDate::from_ymd_opt(year, pair(m, n)?, pair(d, e)?)?;
+    let local = day.and_hms_opt(pair(h, i)?, pair(p, q)?, pair(s, t)?)?.and_utc().timestamp_millis();
+    Instant::from_millis(local - minutes * 60_000)
+}
+
 impl Instant {
     /// Reads an RFC 3339 date and time, with any offset.
     ///
     /// # Errors
     /// [`FieldError::Datetime`] for anything else.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
+        if let Some(instant) = usual(text.as_bytes()) {
+            return Ok(instant);
+        }
         let parsed = DateTime::parse_from_rfc3339(text).map_err(|_| FieldError::Datetime)?;
         Self::from_millis(parsed.timestamp_millis()).ok_or(FieldError::Datetime)
     }
@@ -92,6 +120,19 @@ impl fmt::Debug for Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The quick way says what the long one does, or nothing.
+        #[test]
+        fn usual_forms_are_read_as_all_others(
+            text in "[0-9]{3}[0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](Z|[+-][0-2][0-9]:[0-6][0-9]|z|)",
+        ) {
+            let long = DateTime::parse_from_rfc3339(&text).ok().and_then(|at| Instant::from_millis(at.timestamp_millis()));
+            prop_assert!(usual(text.as_bytes()).is_none_or(|quick| Some(quick) == long), "{text}");
+            prop_assert_eq!(Instant::parse(&text).ok(), long);
+        }
+    }
 
     fn at(text: &str) -> Instant {
         Instant::parse(text).unwrap()

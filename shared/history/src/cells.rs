@@ -94,6 +94,7 @@ pub(crate) struct Split {
 /// line of nothing but separators costs no memory.
 ///
 /// The hottest loop of a file: eight bytes at a time, for cells are too short for a search made for long texts.
+#[inline]
 pub(crate) fn split(line: &[u8], separator: u8, spans: &mut [Span]) -> Split {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
@@ -278,6 +279,7 @@ impl<'a> Cells<'a> {
 
     /// Reads the cell of a column (its number in `Row::COLUMNS`); `None` notes the fault. A column that the file does
     /// not have is read as an empty cell.
+    #[inline]
     pub(crate) fn read<T>(
         &mut self,
         column: usize,

@@ -10,6 +10,7 @@ use crate::repair::Repair;
 
 /// A moment that must not lie after `now`: RFC 3339, `YYYY-MM-DD` or `DD/MM/YYYY` (midnight in Paris), and the latter
 /// two with a time of day, which is the time in Paris where that leaves no doubt.
+#[inline]
 pub(crate) fn past(text: &str, context: &mut Context) -> Result<Instant, CellError> {
     let text = bare(text, &mut context.repairs)?;
     let moment = read(text, context)?;
@@ -21,6 +22,7 @@ pub(crate) fn exact(text: &str, context: &mut Context) -> Result<Instant, CellEr
     Ok(Instant::parse(bare(text, &mut context.repairs)?)?)
 }
 
+#[inline]
 fn read(text: &str, context: &mut Context) -> Result<Instant, CellError> {
     let Some((day, time, slashes)) = day_and_rest(text) else { return Err(diagnose(text)) };
     if !slashes && !time.is_empty() && local_time(time).is_none() {
@@ -64,6 +66,7 @@ impl Day {
 }
 
 /// The day that `YYYY-MM-DD…` or `DD/MM/YYYY…` begins with, what follows it, and whether it has slashes.
+#[inline]
 fn day_and_rest(text: &str) -> Option<(Day, &str, bool)> {
     let (day, slashes) = match *text.as_bytes().first_chunk()? {
         [d, e, b'/', m, n, b'/', y, z, a, b] => ([y, z, a, b, m, n, d, e], true),

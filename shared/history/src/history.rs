@@ -42,6 +42,7 @@ impl Row for HistoryRow {
     }
 }
 
+#[inline]
 fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, CellError> {
     let text = bare(text, &mut context.repairs)?;
     JourneyType::parse(text).or_else(|fault| {
@@ -53,6 +54,7 @@ fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, CellEr
 
 /// A name is never trimmed, for its spaces are significant. But one or two letters are a name whose trailing spaces a
 /// spreadsheet cut off: the rule that made it pads at the end only, so they can only have been there.
+#[inline]
 fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellError> {
     if let Ok(name) = LastNameTrunc::parse(text) {
         return Ok(name);

@@ -30,6 +30,7 @@ const COUNTRIES: [(&str, usize); 9] = [
 
 /// A truncated phone in any form of the contract, or one that a spreadsheet took for a number, where only one reading is
 /// possible.
+#[inline]
 pub(crate) fn phone(text: &str, context: &mut Context) -> Result<PhoneTrunc, CellError> {
     let text = bare(text, &mut context.repairs)?;
     // Every form of the contract begins with + or 0.

@@ -81,8 +81,8 @@ pub enum Line<R> {
         /// What was repaired in it.
         repairs: Repairs,
     },
-    /// A row that does not.
-    Rejected(RejectedRow),
+    /// A row that does not. Boxed, for it is rare, and every row would be as large as it otherwise.
+    Rejected(Box<RejectedRow>),
 }
 
 impl<R> Line<R> {
@@ -318,7 +318,7 @@ impl<R: Row> Reader<R> {
         } else {
             self.hold(tail)?;
             if self.arrived > MAX_LINE as u64 {
-                sink(Line::Rejected(too_long(&self.held, self.line)));
+                sink(Line::Rejected(Box::new(too_long(&self.held, self.line))));
                 Ok(())
             } else {
                 self.rows.read(&self.held, None, self.offset, self.line, sink)
@@ -344,7 +344,7 @@ impl<R: Row> Rows<R> {
     ) -> Result<(), FileError> {
         let Some(header) = &self.header else { return self.read_header(line, offset) };
         if line.len() > MAX_LINE {
-            sink(Line::Rejected(too_long(line, number)));
+            sink(Line::Rejected(Box::new(too_long(line, number))));
             return Ok(());
         }
         if is_blank(line, header.separator_byte()) {
@@ -372,7 +372,7 @@ impl<R: Row> Rows<R> {
                 explain::<R>(header, faults)
             }
         };
-        sink(Line::Rejected(RejectedRow { line: number, column, reason, raw: line.to_vec() }));
+        sink(Line::Rejected(Box::new(RejectedRow { line: number, column, reason, raw: line.to_vec() })));
         Ok(())
     }
 

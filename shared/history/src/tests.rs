@@ -46,8 +46,8 @@ fn shown(line: &Line<HistoryRow>) -> String {
             let repairs: String = repairs.iter().map(|repair| format!(" {}", repair.as_str())).collect();
             format!("{line} {} {name} {phone} {}{repairs}", row.journey_type, row.datetime)
         }
-        Line::Rejected(RejectedRow { line, column, .. }) => {
-            format!("{line} {}", column.map_or("-".to_owned(), |column| column.to_string()))
+        Line::Rejected(row) => {
+            format!("{} {}", row.line, row.column.map_or("-".to_owned(), |column| column.to_string()))
         }
     }
 }
@@ -60,7 +60,7 @@ fn rejected<R>(lines: &[Line<R>]) -> Vec<&RejectedRow> {
     lines
         .iter()
         .filter_map(|line| match line {
-            Line::Rejected(rejected) => Some(rejected),
+            Line::Rejected(rejected) => Some(rejected.as_ref()),
             Line::Row { .. } => None,
         })
         .collect()
