@@ -187,6 +187,7 @@ impl LastNameTrunc {
 /// assert_eq!(PhoneTrunc::parse("+2626920102").unwrap().as_str(), "+2626920102");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(align(8))]
 pub struct PhoneTrunc(
     /// The length, `+` and the digits, then zeros: no allocation for each row of a history.
     [u8; 16],
@@ -202,62 +203,31 @@ impl PhoneTrunc {
     #[inline]
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         let plain = match text.as_bytes() {
-            [b'+', digits @ ..] => Self::from_digits(&[0, 0], digits),
-            [b'0', national @ ..] => Self::from_national(national),
+            [b'+', digits @ ..] => packed(digits, 0),
+            [b'0', national @ ..] => packed_national(national),
             _ => None,
         };
-        plain.or_else(|| Self::normalise(text)).ok_or(FieldError::PhoneTrunc)
-    }
-
-    /// Seven digits behind the 0, of which the first is none.
-    #[inline]
-    fn from_national(digits: &[u8]) -> Option<Self> {
-        if digits.len() == 7 && digits[0] != b'0' { Self::from_digits(b"33", digits) } else { None }
+        match plain {
+            Some(number) => Ok(Self(number.to_le_bytes())),
+            None => Self::normalise(text),
+        }
     }
 
     #[cold]
-    fn normalise(text: &str) -> Option<Self> {
+    fn normalise(text: &str) -> Result<Self, FieldError> {
         // Longer than any phone number written with separators: not worth copying.
         if text.len() > 64 {
-            return None;
+            return Err(FieldError::PhoneTrunc);
         }
         let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '\u{a0}' | '\u{202f}')).collect();
-        match bare.as_bytes() {
-            [b'+', digits @ ..] => Self::from_digits(&[0, 0], digits),
+        let number = match bare.as_bytes() {
+            [b'+', digits @ ..] => packed(digits, 0),
             // No country code begins with 0: "000…" is no international number.
-            [b'0', b'0', digits @ ..] if !digits.starts_with(b"0") => Self::from_digits(&[0, 0], digits),
-            [b'0', national @ ..] => Self::from_national(national),
+            [b'0', b'0', digits @ ..] if !digits.starts_with(b"0") => packed(digits, 0),
+            [b'0', national @ ..] => packed_national(national),
             _ => None,
-        }
-    }
-
-    /// Eight digits at a time and not one after the other: this is on the path of every row of a history.
-    #[inline]
-    fn from_digits(country: &[u8; 2], digits: &[u8]) -> Option<Self> {
-        // The first digit in the lowest byte.
-        let number = match digits.len() {
-            8..=12 => {
-                let (low, high) = (digits.first_chunk()?, digits.last_chunk()?);
-                let high = u64::from_le_bytes(*high) >> (8 * (16 - digits.len()) % 64);
-                u128::from(u64::from_le_bytes(*low)) | if digits.len() > 8 { u128::from(high) << 64 } else { 0 }
-            }
-            7 => {
-                let (low, high) = (digits.first_chunk()?, digits.last_chunk()?);
-                u128::from(u32::from_le_bytes(*low)) | u128::from(u32::from_le_bytes(*high) >> 8) << 32
-            }
-            _ => return None,
         };
-        let (number, length) = match country {
-            [0, 0] => (number, digits.len()),
-            country => (number << 16 | u128::from(u16::from_le_bytes(*country)), digits.len() + 2),
-        };
-        const ZEROS: u128 = u128::from_le_bytes([b'0'; 16]);
-        const HIGH: u128 = u128::from_le_bytes([0xf0; 16]);
-        const SIX: u128 = u128::from_le_bytes([6; 16]);
-        let padded = number | ZEROS << (8 * length);
-        let digits_only = padded & HIGH == ZEROS && (padded + SIX) & HIGH == ZEROS;
-        let whole = number << 16 | u128::from(b'+') << 8 | (length as u128 + 1);
-        ((8..=12).contains(&length) && digits_only).then_some(Self(whole.to_le_bytes()))
+        number.map(|number| Self(number.to_le_bytes())).ok_or(FieldError::PhoneTrunc)
     }
 
     /// What is left of a normalised phone number: `+` and 8 to 12 digits.
@@ -275,6 +245,40 @@ impl PhoneTrunc {
         let [length, bytes @ ..] = &self.0;
         std::str::from_utf8(bytes.get(..usize::from(*length)).unwrap_or_default()).unwrap_or_default()
     }
+}
+
+/// Seven digits behind a 0, of which the first is none.
+#[inline]
+fn packed_national(digits: &[u8]) -> Option<u128> {
+    if digits.len() == 7 && digits[0] != b'0' { packed(digits, u16::from_le_bytes(*b"33")) } else { None }
+}
+
+/// A truncated phone number as the bytes of a [`PhoneTrunc`], the first one lowest: `country`, if it is not 0, and these
+/// digits. Sixteen bytes at a time and not one after the other, for this is on the path of every row of a history.
+#[inline]
+fn packed(digits: &[u8], country: u16) -> Option<u128> {
+    const ZEROS: u128 = u128::from_le_bytes([b'0'; 16]);
+    const HIGH: u128 = u128::from_le_bytes([0xf0; 16]);
+    const SIX: u128 = u128::from_le_bytes([6; 16]);
+    let number = match digits.len() {
+        8 => u128::from(u64::from_le_bytes(*digits.first_chunk()?)),
+        9..=12 => {
+            // The last eight overlap the first.
+            let high = u64::from_le_bytes(*digits.last_chunk()?) >> (8 * (16 - digits.len()));
+            u128::from(u64::from_le_bytes(*digits.first_chunk()?)) | u128::from(high) << 64
+        }
+        7 => {
+            let high = u32::from_le_bytes(*digits.last_chunk()?) >> 8;
+            u128::from(u32::from_le_bytes(*digits.first_chunk()?)) | u128::from(high) << 32
+        }
+        _ => return None,
+    };
+    let (number, length) =
+        if country == 0 { (number, digits.len()) } else { (number << 16 | u128::from(country), digits.len() + 2) };
+    let padded = number | ZEROS << (8 * length);
+    let only_digits = padded & HIGH == ZEROS && (padded + SIX) & HIGH == ZEROS;
+    let whole = number << 16 | u128::from(b'+') << 8 | (length as u128 + 1);
+    ((8..=12).contains(&length) && only_digits).then_some(whole)
 }
 
 /// A driving licence number. Personal data.

@@ -42,7 +42,7 @@ impl Row for HistoryRow {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, CellError> {
     let text = bare(text, &mut context.repairs)?;
     JourneyType::parse(text).or_else(|fault| {
@@ -54,11 +54,13 @@ fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, CellEr
 
 /// A name is never trimmed, for its spaces are significant. But one or two letters are a name whose trailing spaces a
 /// spreadsheet cut off: the rule that made it pads at the end only, so they can only have been there.
-#[inline]
+#[inline(always)]
 fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellError> {
-    if let Ok(name) = LastNameTrunc::parse(text) {
-        return Ok(name);
-    }
+    LastNameTrunc::parse(text).or_else(|_| spoilt_name(text, context))
+}
+
+#[cold]
+fn spoilt_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellError> {
     let text = unguard(text, &mut context.repairs);
     let allowed = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
     match text.as_bytes() {

@@ -30,7 +30,7 @@ const COUNTRIES: [(&str, usize); 9] = [
 
 /// A truncated phone in any form of the contract, or one that a spreadsheet took for a number, where only one reading is
 /// possible.
-#[inline]
+#[inline(always)]
 pub(crate) fn phone(text: &str, context: &mut Context) -> Result<PhoneTrunc, CellError> {
     let text = bare(text, &mut context.repairs)?;
     // Every form of the contract begins with + or 0.
@@ -42,6 +42,7 @@ pub(crate) fn phone(text: &str, context: &mut Context) -> Result<PhoneTrunc, Cel
     repaired(text, context)
 }
 
+#[cold]
 fn repaired(text: &str, context: &mut Context) -> Result<PhoneTrunc, CellError> {
     // Room for 15 digits, the most that a whole number has, after what may be put back.
     let mut room = [0; 3 + 15];
