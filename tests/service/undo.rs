@@ -94,9 +94,8 @@ async fn imports_come_and_go_as_in_the_model() {
             0 | 1 => {
                 let file = pick(files.len());
                 let (by, rows) = &files[file];
-                if standing.contains_key(&file) {
+                if let Some(id) = standing.remove(&file) {
                     // Taken back, and what only it said is gone.
-                    let id = standing.remove(&file).unwrap();
                     let said = team.undo(operator(*by), id, |_| {}).await.unwrap();
                     let before = model.history.len();
                     let mut kept = 0;

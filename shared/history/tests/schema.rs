@@ -1,0 +1,127 @@
+//! The published Table Schema: it says what the code says, and the Frictionless validator agrees with our reader on every
+//! file of `tests/files/history`, line by line, but for the differences listed here.
+//!
+//! The comparison needs Python with the package `frictionless`: `FRICTIONLESS_PYTHON` names the interpreter, or else
+//! `python3` is tried. Without it that part is skipped; with `README_TOOLS=required`, as in `.ci/run`, it fails.
+
+#![allow(clippy::disallowed_methods, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cee_eligibility::Instant;
+use cee_history::{FileReader, HistoryRow, Line, Row as _};
+use serde_json::{Value, json};
+
+/// Where the two differ, and why that is right. A line that only we take is repaired or read with more knowledge; one that
+/// only the validator takes fits its pattern, and a pattern knows no calendar.
+const DIFFERENCES: &[(&str, &[u64], &str)] = &[];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn schema() -> Value {
+    serde_json::from_slice(&std::fs::read(root().join("docs/history.schema.json")).unwrap()).unwrap()
+}
+
+/// What our reader makes of a file: the lines it rejects, all lines it reads, and the separator; `None` where it refuses it.
+fn ours(content: &[u8]) -> Option<(BTreeSet<u64>, BTreeSet<u64>, char)> {
+    let mut file = FileReader::<HistoryRow>::new(Instant::parse("2024-05-01T00:00:00Z").unwrap());
+    let mut lines = Vec::new();
+    file.push(content);
+    while file.read(&mut lines).ok()? {}
+    file.end();
+    while file.read(&mut lines).ok()? {}
+    let rejected = lines.iter().filter(|line| matches!(line, Line::Rejected(_))).map(Line::line).collect();
+    Some((rejected, lines.iter().map(Line::line).collect(), file.header()?.separator()))
+}
+
+#[test]
+fn the_schema_says_what_the_code_says() {
+    let schema = schema();
+    let fields = schema["fields"].as_array().unwrap();
+    let names: Vec<&str> = fields.iter().map(|field| field["name"].as_str().unwrap()).collect();
+    let known: Vec<&str> = HistoryRow::FIELDS.iter().map(|field| field.name()).collect();
+    assert_eq!(names, known);
+    let mut examples = Vec::new();
+    for (field, known) in fields.iter().zip(HistoryRow::FIELDS) {
+        for told in ["title", "description", "example"] {
+            assert!(field[told].as_str().is_some_and(|text| !text.is_empty()), "{told} of {}", known.name());
+        }
+        assert_eq!(field["constraints"]["required"], json!(known.is_required()));
+        examples.push(field["example"].as_str().unwrap());
+    }
+    let (rejected, read, _) = ours(format!("{}\n{}\n", names.join(","), examples.join(",")).as_bytes()).unwrap();
+    assert_eq!((rejected.len(), read.len()), (0, 1), "the examples make a good row");
+}
+
+fn python() -> Option<String> {
+    let python = std::env::var("FRICTIONLESS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let there = Command::new(&python).args(["-c", "import frictionless"]).stderr(Stdio::null()).status();
+    if there.is_ok_and(|status| status.success()) {
+        return Some(python);
+    }
+    assert_ne!(std::env::var("README_TOOLS").as_deref(), Ok("required"), "{python} has no package frictionless");
+    eprintln!("skipped: no Python with the package frictionless");
+    None
+}
+
+#[test]
+fn the_frictionless_validator_agrees() {
+    let Some(python) = python() else { return };
+    let folder = root().join("tests/files/history");
+    let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    // What is compressed is no table for it before it is unpacked.
+    let files = manifest["files"].as_object().unwrap().keys().filter(|name| !name.starts_with("gzip"));
+    let mut requests = String::new();
+    let mut compared = Vec::new();
+    for name in files {
+        let path = folder.join(name);
+        let content = std::fs::read(&path).unwrap();
+        let outcome = ours(&content);
+        let header = |content: &[u8]| {
+            let text = String::from_utf8_lossy(content).replace("\r\n", "\n").replace('\r', "\n").to_lowercase();
+            text.split('\n').position(|line| line.contains("journey_type")).map(|line| line + 1)
+        };
+        let separator = outcome.as_ref().map(|(.., separator)| separator.to_string());
+        let header_line = separator.as_ref().and_then(|_| header(&content));
+        requests += &json!({"path": path, "separator": separator, "header_line": header_line}).to_string();
+        requests.push('\n');
+        compared.push((name.clone(), outcome));
+    }
+    let mut child = Command::new(python)
+        .arg(root().join("shared/history/tests/schema/validate.py"))
+        .arg(root().join("docs/history.schema.json"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let writing = std::thread::spawn(move || input.write_all(requests.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap();
+    assert!(output.status.success());
+    let answers: Vec<BTreeMap<u64, Vec<String>>> = output
+        .stdout
+        .split(|b| *b == b'\n')
+        .filter(|l| !l.is_empty())
+        .map(|l| serde_json::from_slice(l).unwrap())
+        .collect();
+    assert_eq!(answers.len(), compared.len());
+
+    let mut differences: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    for ((name, outcome), theirs) in compared.iter().zip(&answers) {
+        let rejected = outcome.as_ref().map_or_else(|| BTreeSet::from([0]), |(rejected, ..)| rejected.clone());
+        let refused: BTreeSet<u64> = theirs.keys().copied().collect();
+        let differing: BTreeSet<u64> = rejected.symmetric_difference(&refused).copied().collect();
+        if !differing.is_empty() {
+            differences.insert(name.clone(), differing);
+        }
+    }
+    let listed: BTreeMap<String, BTreeSet<u64>> =
+        DIFFERENCES.iter().map(|(name, lines, _)| ((*name).to_owned(), lines.iter().copied().collect())).collect();
+    assert_eq!(differences, listed, "what differs, and what is listed: {answers:?}");
+}
