@@ -17,7 +17,29 @@ use serde_json::{Value, json};
 
 /// Where the two differ, and why that is right. A line that only we take is repaired or read with more knowledge; one that
 /// only the validator takes fits its pattern, and a pattern knows no calendar.
-const DIFFERENCES: &[(&str, &[u64], &str)] = &[];
+const DIFFERENCES: &[(&str, &[u64], &str)] = &[
+    ("comment-lines.csv", &[0], "we do not guess which line is the header; the validator skips what begins with #"),
+    ("dates-bad.csv", &[2, 3], "a pattern knows no calendar: 29 February 2021 and 31 April fit it"),
+    ("dates-bad.csv", &[5, 6], "a pattern knows no clock: days to come fit it"),
+    ("dates-bad.csv", &[10], "a pattern knows no beginning of time: the year 0 fits it"),
+    (
+        "dates-with-times.csv",
+        &[2, 3],
+        "a time of day without offset is read as in Paris where that can be one moment only",
+    ),
+    ("header-column-unknown.csv", &[0], "a column that we do not know may hold what we must not have"),
+    ("header-surplus-separators.csv", &[2], "cells that are empty below no header are nothing"),
+    ("journey-types.csv", &[4, 5, 6], "capitals and spaces around the word are repaired"),
+    ("names-trimmed-by-excel.csv", &[2, 3], "the spaces at the end that Excel cut off are put back"),
+    ("no-break-spaces.csv", &[2], "spaces that do not break are spaces"),
+    ("phones-spoilt-by-excel.csv", &[2, 3, 5], "a lost + or 0 is put back where one reading is possible"),
+    ("phones-spoilt-by-excel.csv", &[10, 11], "what is put around a number so that Excel leaves it alone is taken off"),
+    ("quote-stray.csv", &[2], "the validator joins what stands after a closing quote to the cell; we do not guess"),
+];
+
+/// Files that are not compared, and why.
+const NOT_COMPARED: &[(&str, &str)] =
+    &[("many-separators.csv", "its 60,000 cells in one row take the validator minutes and gigabytes")];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -75,7 +97,9 @@ fn the_frictionless_validator_agrees() {
     let folder = root().join("tests/files/history");
     let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
     // What is compressed is no table for it before it is unpacked.
-    let files = manifest["files"].as_object().unwrap().keys().filter(|name| !name.starts_with("gzip"));
+    let is_compared =
+        |name: &&String| !name.starts_with("gzip") && NOT_COMPARED.iter().all(|(left_out, _)| left_out != *name);
+    let files = manifest["files"].as_object().unwrap().keys().filter(is_compared);
     let mut requests = String::new();
     let mut compared = Vec::new();
     for name in files {
@@ -121,7 +145,9 @@ fn the_frictionless_validator_agrees() {
             differences.insert(name.clone(), differing);
         }
     }
-    let listed: BTreeMap<String, BTreeSet<u64>> =
-        DIFFERENCES.iter().map(|(name, lines, _)| ((*name).to_owned(), lines.iter().copied().collect())).collect();
+    let mut listed: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    for (name, lines, _) in DIFFERENCES {
+        listed.entry((*name).to_owned()).or_default().extend(*lines);
+    }
     assert_eq!(differences, listed, "what differs, and what is listed: {answers:?}");
 }
