@@ -49,6 +49,8 @@ async fn local_json_tells_how_to_reach_everything() {
     // A second one on the same data would corrupt it.
     let second = Command::new(cee()).args(["serve", "--port", "0", "--data-dir"]).arg(&data_dir).output().unwrap();
     assert!(!second.status.success() && said(&second).1.contains("another stack runs"), "{second:?}");
+    let redrive = Command::new(cee()).args(["redrive", "--data-dir"]).arg(&data_dir).output().unwrap();
+    assert!(!redrive.status.success() && said(&redrive).1.contains("stop it"), "{redrive:?}");
     // A port in use is named with the option that chooses another.
     let port = api.url.split(':').nth(2).unwrap().split('/').next().unwrap();
     let second =

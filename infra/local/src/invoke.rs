@@ -468,6 +468,31 @@ fn left_over(pending: &Path) -> Result<Vec<(String, Value)>, Error> {
     Ok(found)
 }
 
+/// Puts the events that were given up back into the queue in `folder`, for its next start, and says how many. As often as
+/// it takes: an event that is handled again does no harm.
+///
+/// # Errors
+/// When a file cannot be read or written; what was put back before it stays so.
+pub fn redrive(folder: &Path) -> Result<usize, Error> {
+    let (pending, dead) = (folder.join("pending"), folder.join("dead-letter"));
+    if !dead.exists() {
+        return Ok(0);
+    }
+    std::fs::create_dir_all(&pending).map_err(Error::file(&pending))?;
+    let mut count = 0;
+    for (name, letter) in left_over(&dead)? {
+        let Some(event) = letter.get("requestPayload") else {
+            tracing::error!(name, "no dead letter: left where it is");
+            continue;
+        };
+        write_json(&pending.join(&name), event)?;
+        let path = dead.join(&name);
+        std::fs::remove_file(&path).map_err(Error::file(&path))?;
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// Writes a whole file or none.
 fn write_json(path: &Path, value: &Value) -> Result<(), Error> {
     let draft = path.with_extension("draft");
@@ -583,6 +608,34 @@ mod tests {
         assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3);
         assert_eq!(letter["responsePayload"]["errorType"], "Runtime.ExitError");
         assert_eq!(std::fs::read_dir(folder.path().join("pending")).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_given_up_is_handled_once_it_is_redriven() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(redrive(&folder.path().join("no-queue-yet")).unwrap(), 0);
+        let queue = AsyncQueue::start(folder.path(), Arc::new(Answering(|_| Err(failure()))), options()).unwrap();
+        queue.accept(json!({ "number": 1 })).unwrap();
+        queue.accept(json!({ "number": 2 })).unwrap();
+        queue.idle().await;
+        assert_eq!(queue.counts().dead, 2);
+        std::fs::write(queue.dead_letters().join("3.x.json"), "{}").unwrap();
+        queue.shutdown().await;
+
+        assert_eq!(redrive(folder.path()).unwrap(), 2);
+        assert_eq!(redrive(folder.path()).unwrap(), 0, "what was put back is no dead letter any more");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&seen);
+        let invoker = Answering(move |event: Value| {
+            sink.lock().unwrap().push(event["number"].as_i64().unwrap());
+            Ok(Value::Null)
+        });
+        let queue = AsyncQueue::start(folder.path(), Arc::new(invoker), options()).unwrap();
+        queue.idle().await;
+        seen.lock().unwrap().sort_unstable();
+        assert_eq!(*seen.lock().unwrap(), [1, 2]);
+        let left = std::fs::read_dir(queue.dead_letters()).unwrap();
+        assert_eq!(left.count(), 1, "what is no dead letter stays where it is");
     }
 
     #[tokio::test]

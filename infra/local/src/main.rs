@@ -9,7 +9,7 @@ use cee_eligibility::{Instant, OperatorId};
 use cee_history::{Counts, Undone};
 use cee_local::error::Error;
 use cee_local::generate::History;
-use cee_local::stack::{Functions, IMPORT_TIMEOUT, Options, Stack, known};
+use cee_local::stack::{Functions, IMPORT_TIMEOUT, Options, Stack, known, redrive};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
 use cee_service::Environment;
@@ -48,6 +48,12 @@ enum Command {
     },
     /// Take back what an import added: for the registry's team, here or on AWS.
     Undo(Undo),
+    /// Put events that the import function of the stopped local stack gave up back into its queue (on AWS: docs/runbook.md).
+    Redrive {
+        /// Where the service keeps its data.
+        #[arg(long, default_value = ".local")]
+        data_dir: PathBuf,
+    },
     /// Print an application token of a sample operator.
     Token {
         /// The operator: 1, 2 or 3.
@@ -150,6 +156,8 @@ fn main() -> ExitCode {
         Some(Command::Before(command)) => return cee_check::run(&command),
         Some(Command::Generate { rows, operator, seed }) => generate(History::new(seed, operator), rows),
         Some(Command::Undo(what)) => undo(what),
+        Some(Command::Redrive { data_dir }) => redrive(&data_dir)
+            .map(|count| say(&format!("{count} events are back in the queue: the next `cargo run` handles them"))),
         Some(Command::Token { operator, minutes, scopes, data_dir }) => {
             token(&data_dir, operator, minutes, scopes).map(|token| say(&token))
         }

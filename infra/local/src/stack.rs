@@ -253,6 +253,17 @@ pub fn known(data_dir: &Path) -> Result<(Description, Secrets), Error> {
     Ok((description, Secrets::keep(&data.secrets())?))
 }
 
+/// Puts the events that the import function gave up back into the queue of the stack on a data directory, and says how
+/// many; the stack takes them up at its next start.
+///
+/// # Errors
+/// [`Error::InUse`] where the stack runs; [`Error::File`] where a file cannot be read or written.
+pub fn redrive(data_dir: &Path) -> Result<usize, Error> {
+    let data = DataDir(data_dir.to_owned());
+    let _lock = data.lock()?;
+    crate::invoke::redrive(&data.queue())
+}
+
 /// A running stack.
 pub struct Stack {
     description: Description,
