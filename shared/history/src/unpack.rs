@@ -100,7 +100,12 @@ impl Unpack {
                 return Err(error);
             }
             let rest = self.waiting.get(self.gone..).unwrap_or_default();
-            let slice = rest.get(..SLICE).unwrap_or(rest);
+            // Whole slices until the end: how much comes out of a damaged stream must not depend on how it arrives.
+            let slice = match rest.get(..SLICE) {
+                Some(slice) => slice,
+                None if self.ended => rest,
+                None => &[],
+            };
             if !slice.is_empty() {
                 *failed = decoder.write_all(slice).is_err().then_some(UnpackError::Damaged);
                 *packed += slice.len() as u64;
