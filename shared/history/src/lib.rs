@@ -2,7 +2,7 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | a file as it lies somewhere, compressed or not | [`file`] |
+//! | a file as it lies somewhere, compressed or not | [`mod@file`] |
 //! | the reader: chunks of bytes in, one [`Line`] a row out; where to go on after an interruption | [`reader`] |
 //! | how what is compressed is unpacked, and what is refused | [`unpack`] |
 //! | separator, header, encoding, and why a whole file is refused | [`dialect`] |
