@@ -171,7 +171,7 @@ async fn check(world: &World, model: &Model, step: usize) {
 async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and_a_crash() {
     crate::support::capture_logs();
     let folder = TempDir::new().unwrap();
-    let options = Options { now: Some(at(NOW)), import_timeout: Duration::from_secs(4), ..Options::new(folder.path()) };
+    let options = Options { now: Some(at(NOW)), import_timeout: Duration::from_secs(6), ..Options::new(folder.path()) };
     let rows = 9000;
     let text: String = (0..rows).map(|row| format!("long,DUP,+336{row:07},2021-02-15\n")).collect();
     let undo = |id: ImportId, yes: bool| {
@@ -203,6 +203,7 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
             let team = about.team().await;
             let watched = tokio::spawn(async move { team.undo(operator(1), wrong, |_| {}).await.map(drop) });
             while records(&aws).await.len() > 2 * rows - 200 {
+                assert!(!watched.is_finished(), "the undo ended without taking anything back");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             stack.shutdown().await;
