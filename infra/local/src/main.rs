@@ -156,8 +156,11 @@ fn main() -> ExitCode {
         Some(Command::Before(command)) => return cee_check::run(&command),
         Some(Command::Generate { rows, operator, seed }) => generate(History::new(seed, operator), rows),
         Some(Command::Undo(what)) => undo(what),
-        Some(Command::Redrive { data_dir }) => redrive(&data_dir)
-            .map(|count| say(&format!("{count} events are back in the queue: the next `cargo run` handles them"))),
+        Some(Command::Redrive { data_dir }) => {
+            start_logging();
+            redrive(&data_dir)
+                .map(|count| say(&format!("{count} events are back in the queue: the next `cargo run` handles them")))
+        }
         Some(Command::Token { operator, minutes, scopes, data_dir }) => {
             token(&data_dir, operator, minutes, scopes).map(|token| say(&token))
         }
