@@ -88,6 +88,26 @@ impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
         }
     }
 
+    /// Gives jobs, each with whom it is about, until there are no more or it `is_over`. At least one, so that whoever comes
+    /// again and again with little time gets to the end all the same. Says whether all were given.
+    ///
+    /// # Errors
+    /// The error of a lane that has failed, after which nothing is left running.
+    pub async fn send_until<A: Hash>(
+        &mut self,
+        jobs: impl IntoIterator<Item = (A, J)>,
+        is_over: impl Fn() -> bool,
+    ) -> Result<bool, ImportError> {
+        let mut jobs = jobs.into_iter();
+        while let Some((about, job)) = jobs.next() {
+            self.send(&about, job).await?;
+            if is_over() {
+                return Ok(jobs.next().is_none());
+            }
+        }
+        Ok(true)
+    }
+
     /// Waits until every job is done, and returns what they came to since this was last asked.
     ///
     /// # Errors
@@ -163,6 +183,26 @@ mod tests {
             assert_eq!(done, u64::from(to - from), "all that was sent, and only since the last time");
         }
         assert!(seen.lock().unwrap().values().all(|numbers| numbers.is_sorted()));
+    }
+
+    #[tokio::test]
+    async fn no_more_jobs_are_given_than_there_is_time_for() {
+        let given = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&given);
+        let mut lanes = Lanes::start(&Arc::new(Pace::new()), move |_: usize, tally: u64| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(Ok(Done { tally: tally + 1, throttled: false }))
+        });
+        // How many there are, how many looks at the clock it takes until time is up, how many are given.
+        for (jobs, looks, expected) in [(0, 0, 0), (5, 0, 1), (5, 3, 4), (5, 4, 5), (5, 9, 5), (1, 0, 1)] {
+            let looked = std::cell::Cell::new(0);
+            let is_over = || looked.replace(looked.get() + 1) >= looks;
+            let all = lanes.send_until((0..jobs).map(|job| (job, job)), is_over).await.unwrap();
+            assert_eq!(all, expected == jobs, "{jobs} jobs, {looks} looks");
+            let done: u64 = lanes.collect().await.unwrap().into_iter().sum();
+            assert_eq!(done, expected as u64, "{jobs} jobs, {looks} looks");
+        }
+        assert_eq!(given.load(Ordering::SeqCst), 16);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -84,18 +84,21 @@ async fn run(
     let mut last = Moment::now();
     loop {
         let page = inner.claims.brought_by(import, progress.after.as_deref(), budget.deadline).await?;
-        progress.items += page.items;
-        for brought in page.brought {
-            if progress.counted {
-                let key = brought.key().to_owned();
-                lanes.send(&key, brought).await?;
-            } else {
-                progress.removed += brought.removed;
-                progress.kept += brought.kept;
-            }
+        // A page may hold more than there is time for. What was withdrawn of it lists the import no more, so the next
+        // invocation reads the same page again and finds the rest.
+        let whole = if progress.counted {
+            let jobs = page.brought.into_iter().map(|brought| (brought.key().to_owned(), brought));
+            lanes.send_until(jobs, || budget.is_over()).await?
+        } else {
+            progress.removed += page.brought.iter().map(|brought| brought.removed).sum::<u64>();
+            progress.kept += page.brought.iter().map(|brought| brought.kept).sum::<u64>();
+            true
+        };
+        let ended = whole && page.next.is_none();
+        if whole {
+            progress.items += page.items;
+            progress.after = page.next;
         }
-        let ended = page.next.is_none();
-        progress.after = page.next;
         let out_of_time = budget.is_over();
         if ended || out_of_time || last.elapsed() >= PAUSE {
             progress.done += lanes.collect().await?.into_iter().sum::<u64>();

@@ -23,6 +23,9 @@ use crate::imports::ImportId;
 /// How many records of one item go in one write: an expression may hold four kilobytes.
 const AT_ONCE: usize = 100;
 
+/// How many items are read at once: few enough that none of them costs more than a moment, of a table that is busy too.
+const PAGE: i32 = 1000;
+
 /// A part of the table of claims, and what an import added to it.
 #[derive(Clone, Debug)]
 pub struct BroughtPage {
@@ -138,7 +141,7 @@ impl Claims {
     ) -> Result<BroughtPage, StoreError> {
         let mut backoff = Backoff::until(deadline);
         let page = loop {
-            let mut scan = self.db.scan().table_name(&self.tables.claims).consistent_read(true);
+            let mut scan = self.db.scan().table_name(&self.tables.claims).consistent_read(true).limit(PAGE);
             if let Some(after) = after {
                 scan = scan.exclusive_start_key(PK, AttributeValue::S(after.to_owned()));
             }
