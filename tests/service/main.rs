@@ -12,6 +12,7 @@ mod applications;
 mod binaries;
 mod cli;
 mod crash;
+mod delete;
 mod faults;
 mod files;
 mod history;

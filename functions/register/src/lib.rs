@@ -167,7 +167,7 @@ impl Register {
             Registration::JourneyUsed(blocker) => Err(Refusal::JourneyUsed {
                 datetime: blocker.datetime,
                 own: match blocker.uuid {
-                    Some(uuid) => own(uuid, &self.applications).await?,
+                    Some(uuid) => own(uuid, caller.operator, &self.applications).await?,
                     None => None,
                 },
             }),

@@ -35,6 +35,8 @@ pub enum ProblemType {
     CallClosed,
     /// Nothing answers at this path with this method.
     NotFound,
+    /// The registry knows no such application of the caller's.
+    UnknownApplication,
     /// The registry knows no such import of the caller's.
     UnknownImport,
     /// The registry knows no such journey of the caller's.
@@ -63,7 +65,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type there is.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::TooEarly,
@@ -72,6 +74,7 @@ impl ProblemType {
         Self::OperatorNotAdmitted,
         Self::CallClosed,
         Self::NotFound,
+        Self::UnknownApplication,
         Self::UnknownImport,
         Self::UnknownJourney,
         Self::IneligibleJourney,
@@ -100,6 +103,7 @@ impl ProblemType {
             }
             Self::CallClosed => ("call_closed", StatusCode::FORBIDDEN, "The registry has closed this call"),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Nothing answers here"),
+            Self::UnknownApplication => ("unknown_application", StatusCode::NOT_FOUND, "The application is not known"),
             Self::UnknownImport => ("unknown_import", StatusCode::NOT_FOUND, "The import is not known"),
             Self::UnknownJourney => ("unknown_journey", StatusCode::NOT_FOUND, "The journey is not known"),
             Self::IneligibleJourney => {
@@ -172,6 +176,8 @@ pub enum Refusal {
     OperatorNotAdmitted(&'static str),
     /// The registry has switched this call off.
     CallClosed,
+    /// The registry knows no such application of the caller's.
+    UnknownApplication,
     /// The registry knows no such import of the caller's.
     UnknownImport,
     /// The registry knows no such journey of the caller's.
@@ -289,6 +295,7 @@ impl Refusal {
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
             Self::CallClosed => ProblemType::CallClosed,
+            Self::UnknownApplication => ProblemType::UnknownApplication,
             Self::UnknownImport => ProblemType::UnknownImport,
             Self::UnknownJourney => ProblemType::UnknownJourney,
             Self::IneligibleJourney(_) => ProblemType::IneligibleJourney,
@@ -342,6 +349,7 @@ impl Refusal {
             }
             Self::OperatorNotAdmitted(why) => why.to_owned(),
             Self::CallClosed => "the registry has closed this call for the time being; no date is known".to_owned(),
+            Self::UnknownApplication => "the registry knows no application of yours with this uuid".to_owned(),
             Self::UnknownImport => "the registry knows no import of yours with this import_id".to_owned(),
             Self::UnknownJourney => {
                 "the registry knows no journey of yours with this operator_journey_id; a journey sent today may take a \

@@ -20,7 +20,7 @@
 //!
 //! | the new application | must not be met by | because |
 //! |---|---|---|
-//! | has no identity key | any application there (`sd`, `sdk`, `sp`) | nothing tells the two apart |
+//! | has no identity key | any application there (`sd`, `sdk`, `sp`, `spk`) | nothing tells the two apart |
 //! | has one | an application there without a key (`sd`, `sp`) | likewise; one with the *same* key is met on the key's own item, one with another key is another person |
 
 use aws_sdk_dynamodb::Client;
@@ -39,8 +39,9 @@ use cee_eligibility::{
 use crate::StoreError;
 use crate::applications::Application;
 use crate::claim_item::{
-    Item, MOST_SOURCES, PK, SPECIFIC_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT, application_attribute,
-    application_record, date, history_attribute, latest, more, number, same_person, sources, stamp,
+    Item, MOST_SOURCES, PK, SPECIFIC_AT, SPECIFIC_WITH_KEY_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT,
+    application_attribute, application_record, date, given_key, history_attribute, history_key_attribute, latest, more,
+    number, same_person, sources, stamp,
 };
 use crate::error::{Backoff, Deadline, is_contention, is_transient};
 use crate::imports::ImportId;
@@ -53,7 +54,7 @@ use crate::tables::Tables;
 pub struct Claims {
     pub(crate) db: Client,
     pub(crate) tables: Tables,
-    keys: ClaimKeys,
+    pub(crate) keys: ClaimKeys,
 }
 
 /// How a registration ended.
@@ -164,9 +165,22 @@ impl Claims {
     ) -> Result<Option<Blocker>, StoreError> {
         let claims = self.keys.claims(journey_type, identity);
         let tag = identity.identity_key.as_ref().map(|key| self.keys.tag(key));
-        let mut wanted: Vec<Item> =
-            claims.iter().map(|claim| Item::from([(PK.to_owned(), AttributeValue::S(claim.key.clone()))])).collect();
         let mut earlier = Vec::new();
+        for item in self.items(claims.iter().map(|claim| claim.key.as_str()), deadline).await? {
+            earlier.extend(self.records(&claims, &item, tag.as_deref())?);
+        }
+        Ok(latest_blocker(earlier, cutoffs, caller))
+    }
+
+    /// Those items of these keys that there are: one request.
+    pub(crate) async fn items(
+        &self,
+        keys: impl IntoIterator<Item = &str>,
+        deadline: Deadline,
+    ) -> Result<Vec<Item>, StoreError> {
+        let key = |key: &str| Item::from([(PK.to_owned(), AttributeValue::S(key.to_owned()))]);
+        let mut wanted: Vec<Item> = keys.into_iter().map(key).collect();
+        let mut found = Vec::with_capacity(wanted.len());
         let mut backoff = Backoff::until(deadline);
         loop {
             let request = KeysAndAttributes::builder()
@@ -181,9 +195,7 @@ impl Claims {
                 .send()
                 .await
                 .map_err(|error| StoreError::request("BatchGetItem", &error))?;
-            for item in answer.responses.unwrap_or_default().remove(&self.tables.claims).unwrap_or_default() {
-                earlier.extend(self.records(&claims, &item, tag.as_deref())?);
-            }
+            found.extend(answer.responses.unwrap_or_default().remove(&self.tables.claims).unwrap_or_default());
             wanted = answer
                 .unprocessed_keys
                 .unwrap_or_default()
@@ -191,7 +203,7 @@ impl Claims {
                 .map(|unprocessed| unprocessed.keys)
                 .unwrap_or_default();
             if wanted.is_empty() {
-                return Ok(latest_blocker(earlier, cutoffs, caller));
+                return Ok(found);
             }
             backoff.pause().await?;
         }
@@ -314,6 +326,7 @@ impl Claims {
             },
             (true, None) => {
                 conditions.push(free_of(STANDARDIZED_WITH_KEY_AT, ":standardized"));
+                conditions.push(free_of(SPECIFIC_WITH_KEY_AT, ":specific"));
                 Some(STANDARDIZED_AT)
             }
             (false, _) => Some(STANDARDIZED_AT),
@@ -418,14 +431,7 @@ impl Claims {
         let source = application.source.to_attribute();
         let contradicts = |item: Option<&Item>| -> Result<HistoryOutcome, StoreError> {
             let earlier = item.map_or(Ok(Vec::new()), |item| same_person(item, None))?;
-            let contradicted = earlier.into_iter().filter_map(|earlier| match earlier {
-                EarlierApplication::Standardized { datetime: granted, operator, uuid } => {
-                    let blocked = datetime >= rules.cutoffs(journey_type, granted).specific;
-                    blocked.then_some(Contradicted { uuid, datetime: granted, operator })
-                }
-                EarlierApplication::Specific { .. } => None,
-            });
-            Ok(HistoryOutcome::Imported { contradicts: contradicted.collect() })
+            Ok(HistoryOutcome::Imported { contradicts: contradicted(earlier, journey_type, datetime, rules) })
         };
         let mut newest = true;
         let mut throttled = false;
@@ -449,9 +455,10 @@ impl Claims {
                 ))
                 .condition_expression(format!(
                     "(attribute_not_exists(#record) OR (size(#record) < :most AND NOT contains(#record, :source))) \
-                     AND {condition}"
+                     AND attribute_not_exists(#key) AND {condition}"
                 ))
                 .expression_attribute_names("#record", &attribute)
+                .expression_attribute_names("#key", history_key_attribute(&attribute))
                 .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
                 .expression_attribute_values(":sources", AttributeValue::L(vec![source.clone()]))
                 .expression_attribute_values(":source", source.clone())
@@ -479,6 +486,15 @@ impl Claims {
                         // An earlier try of this very row.
                         Some(0) => Some(contradicts(item)?),
                         Some(_) => Some(HistoryOutcome::AlreadyKnown),
+                        None if item.is_some_and(|item| given_key(item, &attribute).is_some()) => match item {
+                            Some(item) if self.list_with_copy(item, &attribute, &source, deadline).await? => {
+                                Some(HistoryOutcome::AlreadyKnown)
+                            }
+                            _ => {
+                                backoff.pause().await?;
+                                continue;
+                            }
+                        },
                         None if listed.len() >= MOST_SOURCES => {
                             if listed.len() == MOST_SOURCES && !self.note_more(&key, &attribute).await? {
                                 backoff.pause().await?;
@@ -532,6 +548,23 @@ impl Claims {
             },
         }
     }
+}
+
+/// Those of these applications that were granted, and would not have been, had a specific one of this date been known.
+pub(crate) fn contradicted(
+    earlier: Vec<EarlierApplication>,
+    journey_type: JourneyType,
+    specific: Instant,
+    rules: &Rules,
+) -> Vec<Contradicted> {
+    let contradicted = earlier.into_iter().filter_map(|earlier| match earlier {
+        EarlierApplication::Standardized { datetime: granted, operator, uuid } => {
+            let blocked = specific >= rules.cutoffs(journey_type, granted).specific;
+            blocked.then_some(Contradicted { uuid, datetime: granted, operator })
+        }
+        EarlierApplication::Specific { .. } => None,
+    });
+    contradicted.collect()
 }
 
 fn most_sources() -> AttributeValue {

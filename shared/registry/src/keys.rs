@@ -98,7 +98,9 @@ impl ClaimKeys {
         self.partition_key(journey_type, "driving_license", license.as_str().as_bytes())
     }
 
-    fn identity_key(&self, journey_type: JourneyType, key: &IdentityKey) -> String {
+    /// The key of the item on an identity key.
+    #[must_use]
+    pub fn identity_key(&self, journey_type: JourneyType, key: &IdentityKey) -> String {
         self.partition_key(journey_type, "identity_key", key.as_bytes())
     }
 

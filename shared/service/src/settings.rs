@@ -4,7 +4,7 @@
 //!
 //! | variable | what | default |
 //! |---|---|---|
-//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` | names of the tables | each function needs those it uses |
+//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` | names of the tables | each function needs those it uses |
 //! | `BUCKET` | bucket of files and reports | the import function needs it |
 //! | `CLAIM_PEPPER` | secret, 32 bytes or more, under which claim keys are hashed | needed |
 //! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |
@@ -164,6 +164,7 @@ impl Environment {
         Tables {
             claims: name("CLAIMS_TABLE"),
             applications: name("APPLICATIONS_TABLE"),
+            archive: name("ARCHIVE_TABLE"),
             journeys: name("JOURNEYS_TABLE"),
             imports: name("IMPORTS_TABLE"),
             operators: name("OPERATORS_TABLE"),
