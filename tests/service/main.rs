@@ -16,6 +16,7 @@ mod delete;
 mod faults;
 mod files;
 mod history;
+mod idempotency;
 mod privacy;
 mod race;
 mod readme;

@@ -501,6 +501,7 @@ impl Settings {
             ("CLAIMS_TABLE", tables.claims),
             ("APPLICATIONS_TABLE", tables.applications),
             ("ARCHIVE_TABLE", tables.archive),
+            ("IDEMPOTENCY_TABLE", tables.idempotency),
             ("JOURNEYS_TABLE", tables.journeys),
             ("IMPORTS_TABLE", tables.imports),
             ("OPERATORS_TABLE", tables.operators),
@@ -539,14 +540,24 @@ struct Starter<'a> {
 }
 
 /// What only some functions hold on AWS: the others must not need it here either.
-const SIMULATE_LACKS: [&str; 7] =
-    ["ARCHIVE_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE", "BUCKET", "PROOF_KEY", "PROOF_JWKS", "TOKEN_FORMAT"];
+const SIMULATE_LACKS: [&str; 8] = [
+    "ARCHIVE_TABLE",
+    "IDEMPOTENCY_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "BUCKET",
+    "PROOF_KEY",
+    "PROOF_JWKS",
+    "TOKEN_FORMAT",
+];
 const REGISTER_LACKS: [&str; 4] = ["ARCHIVE_TABLE", "IMPORTS_TABLE", "BUCKET", "PROOF_JWKS"];
-const APPLICATIONS_LACKS: [&str; 5] = ["IMPORTS_TABLE", "BUCKET", "PROOF_KEY", "PROOF_JWKS", "TOKEN_FORMAT"];
-const PUBLIC_LACKS: [&str; 10] = [
+const APPLICATIONS_LACKS: [&str; 6] =
+    ["IDEMPOTENCY_TABLE", "IMPORTS_TABLE", "BUCKET", "PROOF_KEY", "PROOF_JWKS", "TOKEN_FORMAT"];
+const PUBLIC_LACKS: [&str; 11] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
     "ARCHIVE_TABLE",
+    "IDEMPOTENCY_TABLE",
     "JOURNEYS_TABLE",
     "IMPORTS_TABLE",
     "OPERATORS_TABLE",
@@ -555,17 +566,19 @@ const PUBLIC_LACKS: [&str; 10] = [
     "PROOF_KEY",
     "APPLICATION_TOKEN_JWKS",
 ];
-const UPLOADS_LACKS: [&str; 8] = [
+const UPLOADS_LACKS: [&str; 9] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
     "ARCHIVE_TABLE",
+    "IDEMPOTENCY_TABLE",
     "JOURNEYS_TABLE",
     "CLAIM_PEPPER",
     "PROOF_KEY",
     "PROOF_JWKS",
     "TOKEN_FORMAT",
 ];
-const IMPORT_LACKS: [&str; 4] = ["ARCHIVE_TABLE", "PROOF_KEY", "PROOF_JWKS", "APPLICATION_TOKEN_JWKS"];
+const IMPORT_LACKS: [&str; 5] =
+    ["ARCHIVE_TABLE", "IDEMPOTENCY_TABLE", "PROOF_KEY", "PROOF_JWKS", "APPLICATION_TOKEN_JWKS"];
 
 impl Starter<'_> {
     /// The routes of the template.

@@ -84,9 +84,13 @@ impl Reply {
     /// # Errors
     /// [`Refusal::Internal`] where the value cannot be written as JSON.
     pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Refusal> {
-        let body = serde_json::to_string(value)
-            .map_err(|_| Refusal::Internal(InternalError::Impossible("an answer that is no JSON")))?;
-        Ok(Self { status, content: Some((body, "application/json")), cache_control: "no-store" })
+        Ok(Self::written(status, to_json(value)?))
+    }
+
+    /// JSON that is written already, for the caller alone, and now.
+    #[must_use]
+    pub const fn written(status: StatusCode, json: String) -> Self {
+        Self { status, content: Some((json, "application/json")), cache_control: "no-store" }
     }
 
     /// That it is done, and nothing else.
@@ -113,6 +117,14 @@ impl Reply {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.cache_control));
         response
     }
+}
+
+/// An answer as text.
+///
+/// # Errors
+/// [`Refusal::Internal`] where the value cannot be written as JSON.
+pub fn to_json(value: &impl Serialize) -> Result<String, Refusal> {
+    serde_json::to_string(value).map_err(|_| Refusal::Internal(InternalError::Impossible("an answer that is no JSON")))
 }
 
 /// A Lambda function behind HTTP.

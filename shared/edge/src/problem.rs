@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use cee_eligibility::{Criterion, Instant, Reason};
+use cee_eligibility::{Criterion, FieldError, Instant, Reason};
 use cee_registry::StoreError;
 use cee_tokens::{KeyError, Scope, TokenError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -23,6 +23,8 @@ pub enum ProblemType {
     MalformedBody,
     /// Fields of the body are at fault; `errors` lists every one.
     InvalidFields,
+    /// A header is at fault.
+    InvalidHeader,
     /// The application can be registered from `available_at` on.
     TooEarly,
     /// No token, or none that is valid now.
@@ -55,6 +57,8 @@ pub enum ProblemType {
     BodyTooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
+    /// The call's `Idempotency-Key` was used for another call.
+    IdempotencyKeyReused,
     /// The head of the request is longer than the gateway takes.
     HeadersTooLarge,
     /// Something failed inside.
@@ -65,9 +69,10 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type there is.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::MalformedBody,
         Self::InvalidFields,
+        Self::InvalidHeader,
         Self::TooEarly,
         Self::Unauthenticated,
         Self::MissingScope,
@@ -84,6 +89,7 @@ impl ProblemType {
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
+        Self::IdempotencyKeyReused,
         Self::HeadersTooLarge,
         Self::Internal,
         Self::Busy,
@@ -93,6 +99,7 @@ impl ProblemType {
         match self {
             Self::MalformedBody => ("malformed_body", StatusCode::BAD_REQUEST, "The body is not a JSON object"),
             Self::InvalidFields => ("invalid_fields", StatusCode::BAD_REQUEST, "Fields of the body are at fault"),
+            Self::InvalidHeader => ("invalid_header", StatusCode::BAD_REQUEST, "A header is at fault"),
             Self::TooEarly => ("too_early", StatusCode::BAD_REQUEST, "The application comes too early"),
             Self::Unauthenticated => {
                 ("unauthenticated", StatusCode::UNAUTHORIZED, "A valid application token is needed")
@@ -117,6 +124,11 @@ impl ProblemType {
             Self::UnsupportedMediaType => {
                 ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be declared as JSON")
             }
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The Idempotency-Key was used for another call",
+            ),
             Self::HeadersTooLarge => {
                 ("headers_too_large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long")
             }
@@ -166,6 +178,8 @@ pub enum Refusal {
     MalformedBody(String),
     /// Every fault of the body.
     InvalidFields(Vec<Fault>),
+    /// A header is at fault: its name, and what is expected.
+    InvalidHeader(&'static str, FieldError),
     /// The application can be registered from this moment on.
     TooEarly(Instant),
     /// No token was sent, or a bad one.
@@ -200,6 +214,8 @@ pub enum Refusal {
         /// All of it, unless it went away this very moment.
         own: Option<Box<OwnApplication>>,
     },
+    /// The call's `Idempotency-Key` is remembered, with another body.
+    IdempotencyKeyReused,
     /// The body is longer than this many bytes.
     BodyTooLarge(usize),
     /// The body is not declared as JSON; what is wrong.
@@ -290,6 +306,7 @@ impl Refusal {
         match self {
             Self::MalformedBody(_) => ProblemType::MalformedBody,
             Self::InvalidFields(_) => ProblemType::InvalidFields,
+            Self::InvalidHeader(..) => ProblemType::InvalidHeader,
             Self::TooEarly(_) => ProblemType::TooEarly,
             Self::Unauthenticated(_) => ProblemType::Unauthenticated,
             Self::MissingScope(_) => ProblemType::MissingScope,
@@ -302,6 +319,7 @@ impl Refusal {
             Self::Blocked { reason: Reason::History, .. } => ProblemType::History,
             Self::Blocked { reason: Reason::Duplicate, .. } => ProblemType::Duplicate,
             Self::JourneyUsed { .. } => ProblemType::JourneyUsed,
+            Self::IdempotencyKeyReused => ProblemType::IdempotencyKeyReused,
             Self::BodyTooLarge(_) => ProblemType::BodyTooLarge,
             Self::UnsupportedMediaType(_) => ProblemType::UnsupportedMediaType,
             Self::Internal(_) => ProblemType::Internal,
@@ -326,6 +344,7 @@ impl Refusal {
                 members.insert("errors".to_owned(), json!(faults));
                 detail
             }
+            Self::InvalidHeader(name, expected) => format!("the header {name} {expected}"),
             Self::TooEarly(available_at) => {
                 members.insert("available_at".to_owned(), json!(available_at.to_string()));
                 format!("this application can be registered from {available_at} on")
@@ -382,6 +401,9 @@ impl Refusal {
                 members.insert("reason".to_owned(), json!(ProblemType::JourneyUsed.as_str()));
                 members.extend(own.map(|own| own.members()).unwrap_or_default());
                 "the journey carries another application of yours".to_owned()
+            }
+            Self::IdempotencyKeyReused => {
+                "this Idempotency-Key came with another body before: another call needs another key".to_owned()
             }
             Self::BodyTooLarge(limit) => format!("the body may hold {limit} bytes"),
             Self::UnsupportedMediaType(detail) => detail.to_owned(),
