@@ -5,6 +5,7 @@
 // A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
+mod document;
 mod support;
 mod wire;
 
@@ -17,6 +18,7 @@ mod faults;
 mod files;
 mod history;
 mod idempotency;
+mod openapi;
 mod privacy;
 mod race;
 mod readme;

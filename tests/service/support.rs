@@ -23,6 +23,8 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::document;
+
 /// The moment at which the clock of most tests stands.
 pub const NOW: &str = "2024-05-01T00:00:00Z";
 
@@ -87,14 +89,17 @@ impl Api {
     }
 
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Answer, hyper_util::client::legacy::Error> {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let answer = self.client.request(request.map(|body| Full::new(Bytes::from(body)))).await?;
         let (head, body) = answer.into_parts();
         // An answer cut off in the middle is no answer.
-        let text = body
-            .collect()
-            .await
-            .map_or_else(|_| String::new(), |body| String::from_utf8(body.to_bytes().to_vec()).unwrap());
-        Ok(Answer { status: head.status, headers: head.headers, text })
+        let Ok(body) = body.collect().await else {
+            return Ok(Answer { status: head.status, headers: head.headers, text: String::new() });
+        };
+        let text = String::from_utf8(body.to_bytes().to_vec()).unwrap();
+        let answer = Answer { status: head.status, headers: head.headers, text };
+        document::check(&method, uri.path(), &answer);
+        Ok(answer)
     }
 
     pub fn request(&self, method: Method, path: &str, token: Option<&str>, body: Vec<u8>) -> Request<Vec<u8>> {

@@ -11,6 +11,8 @@ use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 
+pub mod openapi;
+
 /// Answers `GET` and `DELETE /v3/policies/cee/{uuid}`.
 #[derive(Debug)]
 pub struct OwnApplications {

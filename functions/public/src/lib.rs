@@ -1,15 +1,32 @@
-//! What anyone may ask without a token: the keys that verify proof tokens, and whether the service answers. Holds no
-//! secret and reaches no table.
+//! What anyone may ask without a token: the keys that verify proof tokens, the description of the interface, and whether
+//! the service answers. Holds no secret and reaches no table.
 
 use cee_edge::{Call, HttpFunction, Refusal, Reply};
 use cee_service::{Environment, SettingError};
 use http::StatusCode;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-/// Answers `GET /v3/.well-known/jwks.json` and `GET /v3/health`.
+pub mod openapi;
+
+/// The description of the interface: the committed file, which a test holds to the code.
+pub const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
+
+/// Answers `GET /v3/.well-known/jwks.json`, `GET /v3/openapi.json` and `GET /v3/health`.
 #[derive(Debug)]
 pub struct Public {
     key_set: String,
+}
+
+/// That the service answers.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    /// Always `ok`.
+    #[schema(examples("ok"))]
+    status: &'static str,
+    /// The version of the code.
+    #[schema(examples("0.1.0"))]
+    version: &'static str,
 }
 
 impl Public {
@@ -27,11 +44,15 @@ impl HttpFunction for Public {
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         // API Gateway sends only its routes' paths here.
-        if call.request().uri().path().ends_with("/jwks.json") {
-            // Five minutes: how long a verifier may not yet know a key that has just begun to sign.
-            let keep = "public, max-age=300";
+        let path = call.request().uri().path();
+        // Five minutes: how long a verifier may not yet know a key that has just begun to sign.
+        let keep = "public, max-age=300";
+        if path.ends_with("/jwks.json") {
             return Ok(Reply::public(self.key_set.clone(), "application/jwk-set+json", keep));
         }
-        Reply::json(StatusCode::OK, &json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
+        if path.ends_with("/openapi.json") {
+            return Ok(Reply::public(DOCUMENT.to_owned(), "application/json", keep));
+        }
+        Reply::json(StatusCode::OK, &Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
     }
 }

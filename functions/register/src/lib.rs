@@ -19,6 +19,8 @@ use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::{Caller, Proof, ProofSigner, Scope};
 use http::{HeaderMap, StatusCode};
 
+pub mod openapi;
+
 /// How often a journey may change under a call before the call gives up: once is rare, three times is no accident.
 const JOURNEY_CHANGES: usize = 3;
 

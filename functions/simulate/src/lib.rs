@@ -1,6 +1,7 @@
 //! `POST /v3/policies/cee/simulate`: could this driver still get a certificate? Nothing is reserved.
 
 use cee_edge::application::in_the_way;
+use cee_edge::openapi::Utc;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{
     DrivingLicense, Identity, IdentityKey, JourneyType, LastNameTrunc, PhoneTrunc, Rules, TruncatedIdentity,
@@ -11,6 +12,9 @@ use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
+
+pub mod openapi;
 
 /// Answers `POST /v3/policies/cee/simulate`.
 #[derive(Debug)]
@@ -22,18 +26,36 @@ pub struct Simulate {
     applications: Applications,
 }
 
-/// What the call asks. Holds personal data.
+/// Whose certificate is asked about, and for which kind of trip. Holds personal data.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Simulation)]
 struct Question {
     journey_type: JourneyType,
-    identity: Identity,
+    last_name_trunc: LastNameTrunc,
+    phone_trunc: PhoneTrunc,
+    #[schema(nullable = false)]
+    driving_license: Option<DrivingLicense>,
+    #[schema(nullable = false)]
+    identity_key: Option<IdentityKey>,
+}
+
+impl Question {
+    fn into_identity(self) -> Identity {
+        let Self { last_name_trunc, phone_trunc, driving_license, identity_key, .. } = self;
+        Identity { truncated: TruncatedIdentity { last_name_trunc, phone_trunc }, driving_license, identity_key }
+    }
 }
 
 /// The answer when nothing is in the way.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Eligible {
+    /// Always true: what is in the way is told by a refusal.
     eligible: bool,
+    #[schema(value_type = JourneyType)]
     journey_type: &'static str,
-    /// The moment that was taken as the application's date.
+    /// The moment that was taken as the application's date: that of the call.
+    #[schema(value_type = Utc)]
     datetime: String,
 }
 
@@ -63,7 +85,8 @@ impl HttpFunction for Simulate {
         if !self.rules.open.simulate {
             return Err(Refusal::CallClosed);
         }
-        let Question { journey_type, identity } = read(Fields::of(call.request())?)?;
+        let question = read(Fields::of(call.request())?)?;
+        let (journey_type, identity) = (question.journey_type, question.into_identity());
         // The moment of the call is the date. Source: the contract, "simulate".
         let now = self.clock.now();
         let cutoffs = self.rules.cutoffs(journey_type, now);
@@ -84,9 +107,13 @@ fn read(mut fields: Fields) -> Result<Question, Refusal> {
     let driving_license = fields.optional("driving_license", DrivingLicense::parse);
     let identity_key = fields.optional("identity_key", IdentityKey::parse);
     let question = || {
-        let truncated = TruncatedIdentity { last_name_trunc: last_name_trunc?, phone_trunc: phone_trunc? };
-        let identity = Identity { truncated, driving_license: driving_license?, identity_key: identity_key? };
-        Some(Question { journey_type: journey_type?, identity })
+        Some(Question {
+            journey_type: journey_type?,
+            last_name_trunc: last_name_trunc?,
+            phone_trunc: phone_trunc?,
+            driving_license: driving_license?,
+            identity_key: identity_key?,
+        })
     };
     fields.finish(question())
 }

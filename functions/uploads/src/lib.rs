@@ -10,6 +10,7 @@ use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cee_edge::openapi::Utc;
 use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::fields::{FieldError, FileName, FileSize, parse_sha256};
@@ -22,6 +23,9 @@ use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+pub mod openapi;
 
 /// How long a presigned URL is valid. An upload has to begin within this time, not to end.
 const VALID: Duration = Duration::from_secs(15 * 60);
@@ -49,71 +53,116 @@ pub struct Uploads {
 /// An import as this function reads it.
 type Status = ImportStatus<Progress, Report, UndoProgress>;
 
-/// What a caller says of its file.
+/// What a caller says of its file. What it says becomes part of the signature: S3 takes nothing else then.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 struct Upload {
+    #[schema(nullable = false)]
     file_name: Option<FileName>,
+    #[schema(schema_with = openapi::size)]
     size: Option<FileSize>,
+    #[schema(schema_with = openapi::sha256)]
     sha256: Option<[u8; 32]>,
+    #[schema(schema_with = openapi::content_type)]
     content_type: Option<&'static str>,
 }
 
-/// The answer to `POST`.
-#[derive(Serialize)]
+/// A place for one file.
+#[derive(Serialize, ToSchema)]
 struct Place {
+    #[schema(schema_with = openapi::import_id)]
     import_id: String,
+    /// Where the file is put: a presigned URL.
+    #[schema(format = "uri")]
     upload_url: String,
     /// With which method the file is put there.
+    #[schema(examples("PUT"))]
     method: &'static str,
     /// The headers that belong to the signature: the upload must have them as they are.
     headers: Vec<Header>,
     /// The largest file that is taken, in bytes.
     max_size: u64,
+    /// Until when the upload must have begun.
+    #[schema(value_type = Utc)]
     expires_at: String,
 }
 
-#[derive(Serialize)]
+/// A header that belongs to the signature.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UploadHeader)]
 struct Header {
+    /// Its name.
+    #[schema(examples("content-type"))]
     name: String,
+    /// Its value.
+    #[schema(examples("text/csv"))]
     value: String,
 }
 
-/// One import in an answer to `GET`.
-#[derive(Serialize)]
+/// One import: how far it is, and how it ended.
+#[derive(Serialize, ToSchema)]
 struct Import {
+    #[schema(schema_with = openapi::import_id)]
     import_id: String,
+    #[schema(schema_with = openapi::state)]
     state: &'static str,
     /// The key of the file on S3.
+    #[schema(examples("imports/1/history.csv"))]
     key: String,
+    /// When its place was asked for, or its file came.
+    #[schema(value_type = Utc)]
     created_at: String,
+    /// While it awaits its file: until when the upload must have begun.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Utc>, nullable = false)]
     expires_at: Option<String>,
+    /// When the import began.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Utc>, nullable = false)]
     started_at: Option<String>,
+    /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Utc>, nullable = false)]
     ended_at: Option<String>,
     /// Bytes read so far, as they lie on S3.
     bytes: u64,
     /// The size of the file; absent before it has come.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     bytes_total: Option<u64>,
     #[serde(flatten)]
     counts: Counts,
+    /// Rows a second, over the time that was worked.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     rows_per_second: Option<u64>,
+    /// Why the file was refused whole, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     error: Option<String>,
+    /// What was taken back, where the registry's team has undone the import.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     undone: Option<Undone>,
+    /// Where the report can be read: a presigned URL.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uri", nullable = false)]
     report_url: Option<String>,
+    /// Where the rejected rows can be read, if there are any: a presigned URL.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uri", nullable = false)]
     rejected_rows_url: Option<String>,
+    /// Until when the links are good.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Utc>, nullable = false)]
     links_expire_at: Option<String>,
 }
 
-#[derive(Serialize)]
+/// The caller's imports.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Imports)]
 struct List {
+    /// The latest hundred.
     imports: Vec<Import>,
 }
 

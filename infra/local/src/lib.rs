@@ -8,6 +8,8 @@ pub mod gateway;
 pub mod generate;
 pub mod invoke;
 mod listen;
+pub mod openapi;
+pub mod reference;
 pub mod runtime_api;
 pub mod s3;
 pub mod samples;

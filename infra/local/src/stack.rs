@@ -30,6 +30,7 @@ use crate::dynamo::{self, DynamoServer};
 use crate::error::Error;
 use crate::gateway::{self, Gateway, GatewayRefusal, Route};
 use crate::invoke::{AsyncQueue, Function, InProcess, Invoker, QueueOptions};
+use crate::reference;
 use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
@@ -269,6 +270,7 @@ pub fn redrive(data_dir: &Path) -> Result<usize, Error> {
 /// A running stack.
 pub struct Stack {
     description: Description,
+    calls: Vec<(Method, String)>,
     gateway: Gateway,
     s3: S3Server,
     dynamo: DynamoServer,
@@ -302,7 +304,9 @@ impl Stack {
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
         let mut starter = Starter { options, settings: &settings, processes: Vec::new() };
-        let routes = starter.routes().await?;
+        let mut routes = starter.routes().await?;
+        let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
+        routes.extend(reference::routes());
         let import = starter.import().await?;
         let processes = starter.processes;
         let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
@@ -320,13 +324,19 @@ impl Stack {
         }
         let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
         write_private(&data.description(), &json)?;
-        Ok(Self { description, gateway, s3, dynamo, queue, processes, _lock: lock })
+        Ok(Self { description, calls, gateway, s3, dynamo, queue, processes, _lock: lock })
     }
 
     /// How to reach everything.
     #[must_use]
     pub const fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The calls of the interface, as method and path.
+    #[must_use]
+    pub fn calls(&self) -> &[(Method, String)] {
+        &self.calls
     }
 
     /// The queue of S3 events.
@@ -607,6 +617,7 @@ impl Starter<'_> {
             route(Method::GET, "/v3/policies/cee/imports", &uploads),
             route(Method::GET, "/v3/policies/cee/imports/{import_id}", &uploads),
             route(Method::GET, "/v3/.well-known/jwks.json", &public),
+            route(Method::GET, "/v3/openapi.json", &public),
             route(Method::GET, "/v3/health", &public),
         ])
     }

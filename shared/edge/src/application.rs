@@ -1,26 +1,34 @@
 //! What an answer tells an operator about its own application.
 
-use cee_eligibility::{ApplicationId, Blocker, OperatorId};
+use cee_eligibility::{ApplicationId, Blocker, JourneyStatus, JourneyType, OperatorId};
 use cee_registry::{Application, Applications};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
+use crate::openapi::Utc;
 use crate::problem::Refusal;
 
 /// An operator's own application, as it is told: the same words in a 201 and in a 409. Holds personal data (the token).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Application)]
 pub struct OwnApplication {
     /// Its name.
+    #[schema(value_type = ApplicationId)]
     pub uuid: String,
     /// `short` or `long`.
+    #[schema(value_type = JourneyType)]
     pub journey_type: &'static str,
     /// The journey's end (short) or the day the costs were shared (long), in UTC with milliseconds.
+    #[schema(value_type = Utc)]
     pub datetime: String,
     /// The registry's number for the journey, of a short one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples(1001))]
     pub journey_id: Option<u64>,
     /// What the registry's checks make of the journey, of a short one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<JourneyStatus>, nullable = false)]
     pub status: Option<&'static str>,
     /// The proof token, exactly as it was first handed out.
     pub token: String,

@@ -5,6 +5,7 @@
 //! | who calls, and whether they may | [`access`] |
 //! | how a body is read, and how each of its faults is named | [`body`] |
 //! | every refusal there is, and its problem type | [`problem`] |
+//! | how calls and refusals are described in the OpenAPI document | [`openapi`] |
 //! | what happens around every call: panics, logs, time left | [`function`] |
 //! | what the answers about applications hold | [`application`] |
 //!
@@ -15,6 +16,7 @@ pub mod access;
 pub mod application;
 pub mod body;
 pub mod function;
+pub mod openapi;
 pub mod problem;
 
 pub use access::Gate;

@@ -1,5 +1,7 @@
 //! Refusals, and how they are worded: `application/problem+json` (RFC 9457).
 
+mod page;
+
 use std::fmt::Write as _;
 
 use cee_eligibility::{Criterion, FieldError, Instant, Reason};
@@ -12,6 +14,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::application::OwnApplication;
+
+pub use page::page;
 
 /// Where the page about each problem type is found; the type's name is the anchor on it.
 pub const TYPE_BASE: &str = "https://github.com/cee-registry/cee-registry/blob/main/docs/problems.md#";
@@ -163,11 +167,13 @@ impl ProblemType {
 }
 
 /// A fault of one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Fault {
     /// Where it is: a JSON Pointer (RFC 6901).
+    #[schema(examples("/last_name_trunc"))]
     pub pointer: String,
     /// What is expected. Never repeats the value.
+    #[schema(examples("is missing"))]
     pub message: String,
 }
 
@@ -437,16 +443,6 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ProblemType::ALL.len());
-    }
-
-    #[test]
-    fn every_type_has_its_place_on_the_page() {
-        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/problems.md")).unwrap();
-        for problem in ProblemType::ALL {
-            let heading = format!("\n## {}\n\n**{}** ", problem.as_str(), problem.status().as_u16());
-            assert!(page.contains(&heading), "docs/problems.md lacks {heading:?}");
-        }
-        assert_eq!(page.matches("\n## ").count(), ProblemType::ALL.len(), "docs/problems.md names a type too many");
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! clear, so that no log line, error or failed assertion can carry them out.
 //!
 //! Source of every pattern: the field table of the contract, after the OpenAPI 3.3 of the public registry.
+//!
+//! A pattern is what the OpenAPI document publishes, in the dialect that ECMAScript, Python and Rust share; the `parse`
+//! beside it is what decides. That the two agree on every text is a property test, `tests/patterns.rs`.
 
 use std::fmt;
 
@@ -152,7 +155,10 @@ pub struct LastNameTrunc([u8; 3]);
 redacted_debug!(LastNameTrunc);
 
 impl LastNameTrunc {
-    /// Reads `^[A-Z ]{3}$`.
+    /// What [`parse`](Self::parse) accepts, as a regular expression.
+    pub const PATTERN: &str = "^[A-Z ]{3}$";
+
+    /// Reads [`PATTERN`](Self::PATTERN).
     ///
     /// # Errors
     /// [`FieldError::LastNameTrunc`] for anything else; nothing is repaired.
@@ -198,8 +204,22 @@ pub struct PhoneTrunc(
 redacted_debug!(PhoneTrunc);
 
 impl PhoneTrunc {
-    /// Reads `^\+[0-9]{8,12}$`, and normalises to it: spaces (no-break ones too) and dots, a `00` prefix, and the
-    /// French national form of eight digits.
+    /// What a phone number is normalised to, as a regular expression.
+    pub const PATTERN: &str = r"^\+[0-9]{8,12}$";
+
+    /// The three forms that [`parse`](Self::parse) accepts, as regular expressions: international, with `00` for `+`, and
+    /// French national. Spaces, no-break ones too, and dots may stand anywhere.
+    pub const PATTERNS: [&str; 3] = [
+        r"^[ .\u00a0\u202f]*\+([ .\u00a0\u202f]*[0-9]){8,12}[ .\u00a0\u202f]*$",
+        r"^[ .\u00a0\u202f]*0[ .\u00a0\u202f]*0[ .\u00a0\u202f]*[1-9]([ .\u00a0\u202f]*[0-9]){7,11}[ .\u00a0\u202f]*$",
+        r"^[ .\u00a0\u202f]*0[ .\u00a0\u202f]*[1-9]([ .\u00a0\u202f]*[0-9]){6}[ .\u00a0\u202f]*$",
+    ];
+
+    /// In characters: longer than any phone number written with separators.
+    pub const MAX_LENGTH: usize = 64;
+
+    /// Reads [`PATTERNS`](Self::PATTERNS) up to [`MAX_LENGTH`](Self::MAX_LENGTH), and normalises to
+    /// [`PATTERN`](Self::PATTERN).
     ///
     /// # Errors
     /// [`FieldError::PhoneTrunc`] where none of these forms fits.
@@ -218,8 +238,8 @@ impl PhoneTrunc {
 
     #[cold]
     fn normalise(text: &str) -> Result<Self, FieldError> {
-        // Longer than any phone number written with separators: not worth copying.
-        if text.len() > 64 {
+        // Not worth copying.
+        if text.chars().nth(Self::MAX_LENGTH).is_some() {
             return Err(FieldError::PhoneTrunc);
         }
         let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '\u{a0}' | '\u{202f}')).collect();
@@ -298,8 +318,12 @@ pub struct DrivingLicense(String);
 redacted_debug!(DrivingLicense);
 
 impl DrivingLicense {
-    /// Reads any of `^[0-9]{12}$`, `^[A-Z0-9]{1,15}[0-9]{4}$`, `^[A-Z0-9]{1,15}$` and `^99-.{1,61}$`. One text may fit
-    /// several of them (the contract says `anyOf`). Control characters are refused in a foreign licence too.
+    /// The four shapes that [`parse`](Self::parse) accepts, as regular expressions. One text may fit several of them (the
+    /// contract says `anyOf`). The last one is a foreign licence; the contract's `.` is any character but a control character.
+    pub const PATTERNS: [&str; 4] =
+        ["^[0-9]{12}$", "^[A-Z0-9]{1,15}[0-9]{4}$", "^[A-Z0-9]{1,15}$", r"^99-[^\u0000-\u001f\u007f-\u009f]{1,61}$"];
+
+    /// Reads any of [`PATTERNS`](Self::PATTERNS).
     ///
     /// # Errors
     /// [`FieldError::DrivingLicense`] where no shape fits.
@@ -334,7 +358,10 @@ pub struct IdentityKey([u8; 32]);
 redacted_debug!(IdentityKey);
 
 impl IdentityKey {
-    /// Reads `^[a-f0-9]{64}$`.
+    /// What [`parse`](Self::parse) accepts, as a regular expression: a SHA-256.
+    pub const PATTERN: &str = "^[a-f0-9]{64}$";
+
+    /// Reads [`PATTERN`](Self::PATTERN).
     ///
     /// # Errors
     /// [`FieldError::IdentityKey`] for anything else, upper-case digits included.
@@ -361,7 +388,7 @@ impl IdentityKey {
     }
 }
 
-/// Reads a SHA-256: `^[a-f0-9]{64}$`.
+/// Reads a SHA-256, in the form of [`IdentityKey::PATTERN`].
 ///
 /// # Errors
 /// [`FieldError::IdentityKey`] for anything else, upper-case digits included.
@@ -391,12 +418,21 @@ pub struct FileName(String);
 redacted_debug!(FileName);
 
 impl FileName {
+    /// What a name is, as a regular expression: its length in bytes is another matter.
+    pub const PATTERN: &str = concat!(
+        r"^(\.?[^./\\\u0000-\u001f\u007f-\u009f]|\.\.[^/\\\u0000-\u001f\u007f-\u009f])",
+        r"[^/\\\u0000-\u001f\u007f-\u009f]*$"
+    );
+
+    /// In bytes.
+    pub const MAX_LENGTH: usize = 200;
+
     /// Reads 1 to 200 bytes without a slash, a backslash or a control character; `.` and `..` are no names.
     ///
     /// # Errors
     /// [`FieldError::FileName`] for anything else.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
-        let fits = (1..=200).contains(&text.len())
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len())
             && !text.chars().any(|c| matches!(c, '/' | '\\') || c.is_control())
             && !matches!(text, "." | "..");
         if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::FileName) }
@@ -415,12 +451,17 @@ pub struct IdempotencyKey(String);
 redacted_debug!(IdempotencyKey);
 
 impl IdempotencyKey {
+    /// How a key looks.
+    pub const PATTERN: &str = "^[!-~]{1,255}$";
+    /// The most characters.
+    pub const MAX_LENGTH: usize = 255;
+
     /// Reads 1 to 255 visible ASCII characters.
     ///
     /// # Errors
     /// [`FieldError::IdempotencyKey`] for anything else.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
-        let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::IdempotencyKey) }
     }
 
@@ -456,12 +497,18 @@ impl FileSize {
 pub struct OperatorJourneyId(String);
 
 impl OperatorJourneyId {
+    /// What the characters are, as a regular expression: anything but a control character.
+    pub const PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+
+    /// In characters.
+    pub const MAX_LENGTH: usize = 255;
+
     /// Reads 1 to 255 characters (not bytes) without control characters.
     ///
     /// # Errors
     /// [`FieldError::OperatorJourneyId`] for anything else.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
-        let fits = (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.chars().count()) && !text.chars().any(char::is_control);
         if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::OperatorJourneyId) }
     }
 
@@ -535,6 +582,9 @@ impl Siret {
 pub struct ApplicationId(uuid::Uuid);
 
 impl ApplicationId {
+    /// What [`parse`](Self::parse) accepts, as a regular expression.
+    pub const PATTERN: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+
     /// The application of this UUID.
     #[must_use]
     pub const fn new(uuid: uuid::Uuid) -> Self {

@@ -97,7 +97,8 @@ pub enum JourneyStatus {
 }
 
 impl JourneyStatus {
-    const ALL: [(Self, &'static str); 9] = [
+    /// Every status with its word.
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Ok, "ok"),
         (Self::Pending, "pending"),
         (Self::AcquisitionError, "acquisition_error"),
@@ -165,6 +166,9 @@ pub enum Criterion {
 }
 
 impl Criterion {
+    /// Every criterion.
+    pub const ALL: [Self; 4] = [Self::OperatorClass, Self::Distance, Self::France, Self::Period];
+
     /// The stable name used in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -9,6 +9,7 @@
 //! | whether an earlier application blocks a new one, and which one is named | [`decision`] |
 //! | which journeys may be used | [`journey`] |
 //! | how a full name and phone become what is compared | [`normalise`] |
+//! | what the OpenAPI document says of each field (feature `openapi`) | `openapi` |
 //!
 //! Sources: the public documentation of the French carpool-proof registry (Registre de preuve de covoiturage,
 //! "RPC"), its OpenAPI 3.0 to 3.3, and the sheets TRA-SE-115 (short distance) and TRA-SE-114 (long distance).
@@ -18,6 +19,8 @@ pub mod fields;
 pub mod identity;
 pub mod journey;
 pub mod normalise;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod rules;
 pub mod time;
 

@@ -22,6 +22,7 @@ use crate::repair::{Repair, Repairs};
 ///     r#"{"read":2,"imported":1,"already_known":0,"rejected":1,"repairs":{"phone_lost_zero":1}}"#
 /// );
 /// ```
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(description = "How many rows came to what."))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Rows read; blank lines are none.

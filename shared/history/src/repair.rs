@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One kind of damage that is repaired. The report counts, for each kind, the rows it was repaired in.
 ///
 /// What the contract accepts anyway (a phone in its national form, a date `DD/MM/YYYY`) is no damage and not listed.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]

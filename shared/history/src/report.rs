@@ -86,6 +86,7 @@ impl Report {
 }
 
 /// What an undo did.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undone {
     /// Drivers' applications that are gone with the import, as counted when the undo began.

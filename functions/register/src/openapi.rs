@@ -1,0 +1,149 @@
+//! What the OpenAPI document says of this function's call.
+
+use cee_edge::ProblemType;
+use cee_edge::application::OwnApplication;
+use cee_edge::openapi::{Operation, Sample};
+use cee_eligibility::{
+    DrivingLicense, FieldError, IdempotencyKey, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorJourneyId,
+    PhoneTrunc,
+};
+use cee_tokens::Scope;
+use http::{Method, StatusCode};
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+/// What is registered: one of two, told apart by `journey_type`.
+// As `read` takes it. Never made; that it says what `read` does is tested over HTTP, field by field
+// (`tests/service/openapi.rs`).
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(discriminator(
+    property_name = "journey_type",
+    mapping(("short" = "#/components/schemas/ShortRegistration"), ("long" = "#/components/schemas/LongRegistration"))
+))]
+#[expect(dead_code, reason = "a description")]
+enum Registration {
+    Short(ShortRegistration),
+    Long(LongRegistration),
+}
+
+/// A short application (demande CEE courte distance, fiche TRA-SE-115), for a journey that the registry knows.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description")]
+struct ShortRegistration {
+    #[schema(schema_with = short)]
+    journey_type: JourneyType,
+    last_name_trunc: LastNameTrunc,
+    driving_license: DrivingLicense,
+    operator_journey_id: OperatorJourneyId,
+    /// When the driver signed; must lie in the past. The moment of the call, if not given.
+    #[schema(nullable = false)]
+    application_timestamp: Option<Instant>,
+    /// The journey's own identity key, if not given.
+    #[schema(nullable = false)]
+    identity_key: Option<IdentityKey>,
+}
+
+/// A long application (demande CEE longue distance, fiche TRA-SE-114), which needs no journey.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description")]
+struct LongRegistration {
+    #[schema(schema_with = long)]
+    journey_type: JourneyType,
+    last_name_trunc: LastNameTrunc,
+    phone_trunc: PhoneTrunc,
+    driving_license: DrivingLicense,
+    /// The day the costs were shared, in the period of the scheme.
+    datetime: Instant,
+    /// When the driver signed; must lie in the past. The moment of the call, if not given.
+    #[schema(nullable = false)]
+    application_timestamp: Option<Instant>,
+    #[schema(nullable = false)]
+    identity_key: Option<IdentityKey>,
+}
+
+fn idempotency_key() -> Object {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(IdempotencyKey::PATTERN));
+    text.min_length(Some(1)).max_length(Some(IdempotencyKey::MAX_LENGTH)).build()
+}
+
+fn only(journey_type: JourneyType) -> Object {
+    let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([journey_type.as_str()]));
+    word.description(Some("Tells the two kinds of application apart.")).build()
+}
+
+fn short() -> Object {
+    only(JourneyType::Short)
+}
+
+fn long() -> Object {
+    only(JourneyType::Long)
+}
+
+/// The calls of this function.
+#[must_use]
+pub fn operations() -> Vec<Operation> {
+    let short = json!({"journey_type": "short", "last_name_trunc": "MAR", "driving_license": "051227308989",
+                       "operator_journey_id": "ar:2024-03-15_0001"});
+    let long = json!({"journey_type": "long", "last_name_trunc": "D H", "phone_trunc": "06 39 98 20",
+                      "driving_license": "822146819", "datetime": "2024-03-15T08:30:00+01:00",
+                      "application_timestamp": "2024-03-16T10:00:00+01:00",
+                      "identity_key": "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30"});
+    let register = Operation::new(Method::POST, "/policies/cee", "register")
+        .about(
+            "Applications",
+            "Register an application",
+            "Registers a driver's application (demande CEE, opération standardisée) and signs a proof of it, unless an earlier \
+             application is in the way on any platform. Of several calls for one driver, at whatever moment, exactly one \
+             succeeds.\n\n\
+             A **short** application names a journey of the caller's, seven days old or more, that no other application uses. A \
+             **long** one gives the day on which the costs were shared.\n\n\
+             Whoever lost the answer sends the call again: with the same `Idempotency-Key` the first answer comes again, and \
+             without one the 409 about one's own application holds all of it.",
+        )
+        .header(
+            "Idempotency-Key",
+            "A name for this call. For a day, the same call under the same name gets the first answer again, to the letter, and \
+             another body is refused. Only a success is remembered. The name is the operator's own: no other operator's call \
+             meets it.",
+            idempotency_key(),
+            "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        )
+        .scope(Scope::Register)
+        .body::<Registration>(
+            vec![
+                Sample::new("short", "For a journey that the registry knows", short),
+                Sample::new("long", "Without a journey, with all that can be sent", long),
+            ],
+            &[
+                ("last_name_trunc", FieldError::LastNameTrunc.to_string()),
+                ("driving_license", "is missing".to_owned()),
+                ("speed", "is not a field of this call".to_owned()),
+            ],
+        )
+        .answer::<OwnApplication>(
+            StatusCode::CREATED,
+            "The application is registered.",
+            vec![
+                Sample::new("short", "A short one, with its journey", json!(OwnApplication::sample(JourneyType::Short))),
+                Sample::new("long", "A long one", json!(OwnApplication::sample(JourneyType::Long))),
+            ],
+        )
+        .link("get", "getApplication", ("uuid", "$response.body#/uuid"), "The application, at any later time.")
+        .link("delete", "deleteApplication", ("uuid", "$response.body#/uuid"), "Take it back.")
+        .refused(&[
+            ProblemType::InvalidHeader,
+            ProblemType::IdempotencyKeyReused,
+            ProblemType::TooEarly,
+            ProblemType::CallClosed,
+            ProblemType::UnknownJourney,
+            ProblemType::IneligibleJourney,
+            ProblemType::History,
+            ProblemType::Duplicate,
+            ProblemType::JourneyUsed,
+        ]);
+    vec![register]
+}

@@ -1,0 +1,50 @@
+//! What the OpenAPI document says of this function's call.
+
+use cee_edge::ProblemType;
+use cee_edge::openapi::{Operation, Sample};
+use cee_eligibility::{FieldError, JourneyType};
+use cee_tokens::Scope;
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::{Eligible, Question};
+
+/// The calls of this function.
+#[must_use]
+pub fn operations() -> Vec<Operation> {
+    let short = json!({"journey_type": "short", "last_name_trunc": "MAR", "phone_trunc": "+336399801"});
+    let long = json!({"journey_type": "long", "last_name_trunc": "D H", "phone_trunc": "06 39 98 20",
+                      "driving_license": "822146819",
+                      "identity_key": "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30"});
+    let free = Eligible {
+        eligible: true,
+        journey_type: JourneyType::Short.as_str(),
+        datetime: "2024-05-01T00:00:00.000Z".to_owned(),
+    };
+    let simulate = Operation::new(Method::POST, "/policies/cee/simulate", "simulate")
+        .about(
+            "Applications",
+            "Could this driver still get a certificate?",
+            "Asks whether a driver is eligible now (demande CEE simulée): whether an earlier application, on any platform, is in \
+             the way. The moment of the call is taken as the date. Nothing is reserved: whoever registers first gets the \
+             certificate.",
+        )
+        .scope(Scope::Simulate)
+        .body::<Question>(
+            vec![
+                Sample::new("short", "A driver of short trips", short),
+                Sample::new("long", "A driver of long trips, with all that is known", long),
+            ],
+            &[
+                ("last_name_trunc", FieldError::LastNameTrunc.to_string()),
+                ("phone_trunc", "is missing".to_owned()),
+            ],
+        )
+        .answer::<Eligible>(
+            StatusCode::OK,
+            "Nothing is in the way.",
+            vec![Sample::new("eligible", "Nothing is in the way", json!(free))],
+        )
+        .refused(&[ProblemType::CallClosed, ProblemType::History, ProblemType::Duplicate]);
+    vec![simulate]
+}

@@ -1,0 +1,190 @@
+//! What the OpenAPI document says of this function's calls.
+
+use cee_edge::ProblemType;
+use cee_edge::openapi::{Operation, Sample};
+use cee_eligibility::IdentityKey;
+use cee_eligibility::fields::FieldError;
+use cee_history::{Counts, LARGEST_FILE, Repair};
+use cee_registry::ImportState;
+use cee_tokens::Scope;
+use http::{Method, StatusCode};
+use serde_json::json;
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
+
+use crate::{CONTENT_TYPES, Header, Import, List, Place, Upload};
+
+/// The part of the interface that the calls of this function belong to.
+const TAG: &str = "History";
+
+/// An import's name.
+const IMPORT_ID: &str = "0d3f6f8e6c6b4d0f9a5e7c1b2a394857";
+
+fn text(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description))
+}
+
+pub(crate) fn import_id() -> Object {
+    text("The import's name: 32 lower-case hexadecimal digits.")
+        .pattern(Some("^[0-9a-f]{32}$"))
+        .examples([IMPORT_ID])
+        .build()
+}
+
+pub(crate) fn state() -> Object {
+    let states = [
+        ImportState::AwaitingUpload,
+        ImportState::Running,
+        ImportState::Completed,
+        ImportState::Failed,
+        ImportState::Undoing,
+        ImportState::Undone,
+    ];
+    text(
+        "How far it is: `awaiting_upload`, no file has come yet; `running`; `completed`, read to its end; `failed`, refused whole, \
+         `error` says why; `undoing` and `undone`, the registry's team takes back what it added.",
+    )
+    .enum_values(Some(states.map(ImportState::as_str)))
+    .build()
+}
+
+pub(crate) fn size() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(0))
+        .maximum(Some(LARGEST_FILE))
+        .description(Some("The size of the file in bytes, at most 5 GiB. S3 then takes no other."))
+        .examples([80])
+        .build()
+}
+
+pub(crate) fn sha256() -> Object {
+    text("The SHA-256 of the file, as lower-case hexadecimal digits. S3 then takes no other file.")
+        .pattern(Some(IdentityKey::PATTERN))
+        .min_length(Some(64))
+        .max_length(Some(64))
+        .examples(["2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"])
+        .build()
+}
+
+pub(crate) fn content_type() -> Object {
+    text("The content type under which the file is put. It must then be put under this one.")
+        .enum_values(Some(CONTENT_TYPES))
+        .build()
+}
+
+impl Import {
+    /// An import for the document to show.
+    fn sample(completed: bool) -> Self {
+        let at = |second: u32| format!("2024-05-01T09:00:{second:02}.000Z");
+        let link = |name: &str| {
+            format!("https://bucket.s3.eu-west-3.amazonaws.com/reports/1/{IMPORT_ID}{name}?X-Amz-Signature=0d3f6f8e")
+        };
+        let counts =
+            Counts { read: 3, imported: 2, already_known: 0, rejected: 1, repairs: [(Repair::NamePadded, 1)].into() };
+        Self {
+            import_id: IMPORT_ID.to_owned(),
+            state: if completed { ImportState::Completed } else { ImportState::AwaitingUpload }.as_str(),
+            key: format!("imports/1/{IMPORT_ID}/history-2021.csv"),
+            created_at: at(0),
+            expires_at: (!completed).then(|| "2024-05-01T09:15:00.000Z".to_owned()),
+            started_at: completed.then(|| at(7)),
+            ended_at: completed.then(|| at(8)),
+            bytes: if completed { 121 } else { 0 },
+            bytes_total: completed.then_some(121),
+            counts: if completed { counts } else { Counts::default() },
+            rows_per_second: completed.then_some(375),
+            error: None,
+            undone: None,
+            report_url: completed.then(|| link(".json")),
+            rejected_rows_url: completed.then(|| link(".rejected.csv")),
+            links_expire_at: completed.then(|| "2024-05-01T09:20:00.000Z".to_owned()),
+        }
+    }
+}
+
+/// The calls of this function.
+#[must_use]
+pub fn operations() -> Vec<Operation> {
+    vec![place(), list(), status()]
+}
+
+fn place() -> Operation {
+    let all = json!({"file_name": "history-2021.csv", "size": 80, "content_type": "text/csv",
+                     "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"});
+    let place = Place {
+        import_id: IMPORT_ID.to_owned(),
+        upload_url: format!(
+            "https://bucket.s3.eu-west-3.amazonaws.com/imports/1/{IMPORT_ID}/history-2021.csv?X-Amz-Signature=0d3f6f8e"
+        ),
+        method: "PUT",
+        headers: vec![Header { name: "content-type".to_owned(), value: "text/csv".to_owned() }],
+        max_size: LARGEST_FILE,
+        expires_at: "2024-05-01T09:15:00.000Z".to_owned(),
+    };
+    Operation::new(Method::POST, "/policies/cee/imports", "placeImport")
+        .about(
+            TAG,
+            "Get a place for a history file",
+            "Gives a presigned URL, with which the caller puts one CSV file of specific applications (opérations spécifiques, from \
+             before the scheme) on S3 within a quarter of an hour. The import begins by itself. All fields are optional: what is \
+             said of the file becomes part of the signature, and S3 then takes nothing else.",
+        )
+        .scope(Scope::Import)
+        .body::<Upload>(
+            vec![
+                Sample::new("named", "A file with a name", json!({"file_name": "history-2021.csv"})),
+                Sample::new("pinned", "This very file and no other", all),
+                Sample::new("nothing", "Any file", json!({})),
+            ],
+            &[
+                ("file_name", FieldError::FileName.to_string()),
+                ("size", FieldError::WholeNumber.to_string()),
+            ],
+        )
+        .answer::<Place>(
+            StatusCode::CREATED,
+            "A place for one file.",
+            vec![Sample::new("place", "Put the file there", json!(place))],
+        )
+        .link("status", "getImport", ("import_id", "$response.body#/import_id"), "How far the import is.")
+        .refused(&[ProblemType::CallClosed])
+}
+
+fn list() -> Operation {
+    let imports = List { imports: vec![Import::sample(false), Import::sample(true)] };
+    Operation::new(Method::GET, "/policies/cee/imports", "listImports")
+        .about(
+            TAG,
+            "List imports",
+            "The caller's latest hundred imports, whichever way their files came, the latest first.",
+        )
+        .scope(Scope::Import)
+        .answer::<List>(
+            StatusCode::OK,
+            "The imports.",
+            vec![Sample::new("two", "One awaits its file, one is done", json!(imports))],
+        )
+        .link("status", "getImport", ("import_id", "$response.body#/imports/0/import_id"), "How far the latest one is.")
+}
+
+fn status() -> Operation {
+    Operation::new(Method::GET, "/policies/cee/imports/{import_id}", "getImport")
+        .about(
+            TAG,
+            "Get an import",
+            "How far an import of the caller's is: counts so far, and at its end links to the report and to the rejected rows, which \
+             are good for a quarter of an hour.",
+        )
+        .path_parameter("import_id", import_id(), IMPORT_ID)
+        .scope(Scope::Import)
+        .answer::<Import>(
+            StatusCode::OK,
+            "The import.",
+            vec![
+                Sample::new("awaiting", "It awaits its file", json!(Import::sample(false))),
+                Sample::new("completed", "It is done", json!(Import::sample(true))),
+            ],
+        )
+        .refused(&[ProblemType::UnknownImport])
+}

@@ -1,0 +1,59 @@
+//! The OpenAPI document of the whole interface, put together from what each function says of its calls.
+
+use cee_edge::openapi::{Operation, document};
+use utoipa::openapi::info::{Info, InfoBuilder, LicenseBuilder};
+use utoipa::openapi::tag::{Tag, TagBuilder};
+
+/// Every call of the interface.
+fn operations() -> Vec<Operation> {
+    let functions = [
+        cee_fn_simulate::openapi::operations(),
+        cee_fn_register::openapi::operations(),
+        cee_fn_applications::openapi::operations(),
+        cee_fn_uploads::openapi::operations(),
+        cee_fn_public::openapi::operations(),
+    ];
+    functions.into_iter().flatten().collect()
+}
+
+/// The document as it is committed and served: JSON for people to read, too.
+///
+/// # Errors
+/// Where it cannot be written as JSON, which a test would show.
+pub fn json() -> Result<String, serde_json::Error> {
+    Ok(document(info(), tags(), operations()).to_pretty_json()? + "\n")
+}
+
+fn info() -> Info {
+    InfoBuilder::new()
+        .title("Certificate registry for carpooling")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "France pays energy-saving certificates (certificats d'économies d'énergie, CEE) for each driver who starts to \
+             carpool: once per driver for short trips, once for long ones. This registry tells carpool operators whether a driver \
+             can still get one, records their applications (demandes CEE) and signs proofs of them: at most one for a driver, \
+             whichever operators ask, at whatever moment.\n\n\
+             **Try it.** `cargo run` starts the whole service on one machine, with sample operators and journeys; `cargo run -- \
+             token --operator 1` prints a token for the examples below, which work there as they are.\n\n\
+             **Tokens.** Every call but the public ones takes `Authorization: Bearer <application token>`.\n\n\
+             **Refusals.** Every refusal is `application/problem+json` (RFC 9457). Programs decide by `type`, which leads to a \
+             page that says what it means and what to do. Members may be added to answers and problems: ignore those you do not \
+             know. Requests are read strictly: a field that a call does not know is refused, and every fault of a body is told at \
+             once.\n\n\
+             **Dates** are RFC 3339; answers give them in UTC with milliseconds.",
+        ))
+        .license(Some(
+            LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
+        ))
+        .build()
+}
+
+fn tags() -> Vec<Tag> {
+    [
+        ("Applications", "Applications (demandes CEE): who can get a certificate, and who has got it."),
+        ("History", "Specific applications (opérations spécifiques), from before the scheme, brought as files."),
+        ("Public", "What anyone may ask, without a token."),
+    ]
+    .map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())
+    .into()
+}

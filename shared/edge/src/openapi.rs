@@ -1,0 +1,267 @@
+//! The interface as an OpenAPI 3.1 document.
+//!
+//! Each function describes its own calls, beside the code that answers them, as [`Operation`]s: the body is the type that
+//! the call is read into, the answer the type that it is written from, and a refusal is one that the function can give.
+//! What all calls share (who may call, what the gateway refuses, how a problem looks) is added here. [`document`] puts
+//! them together. Nothing here runs in a deployed function: the linker leaves it out.
+
+mod problems;
+
+use std::collections::BTreeMap;
+
+use cee_eligibility::openapi::UtcInstant;
+use cee_tokens::Scope;
+use http::{Method, StatusCode};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::content::{Content, ContentBuilder};
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::link::LinkBuilder;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{Components, Schema};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::tag::Tag;
+use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, ServerBuilder};
+
+use crate::problem::{Fault, ProblemType};
+
+/// What every path begins with. It is the document's server, so that a copy of the document works on any host.
+pub const BASE_PATH: &str = "/v3";
+
+/// The name of the one security scheme.
+const APPLICATION_TOKEN: &str = "application_token";
+
+/// A date and time in an answer: UTC, with milliseconds.
+pub type Utc = UtcInstant;
+
+/// An example with its name and one line about it.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    name: String,
+    summary: String,
+    value: Value,
+}
+
+impl Sample {
+    /// An example.
+    #[must_use]
+    pub fn new(name: &str, summary: &str, value: Value) -> Self {
+        Self { name: name.to_owned(), summary: summary.to_owned(), value }
+    }
+}
+
+/// One call of the interface.
+pub struct Operation {
+    method: Method,
+    path: &'static str,
+    operation: OperationBuilder,
+    answers: BTreeMap<u16, Response>,
+    problems: BTreeMap<u16, Vec<ProblemType>>,
+    faults: Vec<Fault>,
+    scope: Option<Scope>,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Operation {
+    /// A call with the name that generated clients give it. The path is that below [`BASE_PATH`].
+    ///
+    /// Any call can be refused by the gateway, fail inside, or find the registry busy.
+    #[must_use]
+    pub fn new(method: Method, path: &'static str, id: &str) -> Self {
+        let operation = Self {
+            method,
+            path,
+            operation: OperationBuilder::new().operation_id(Some(id)),
+            answers: BTreeMap::new(),
+            problems: BTreeMap::new(),
+            faults: Vec::new(),
+            scope: None,
+            schemas: Vec::new(),
+        };
+        operation.refused(&[
+            ProblemType::MalformedBody,
+            ProblemType::HeadersTooLarge,
+            ProblemType::Internal,
+            ProblemType::Busy,
+        ])
+    }
+
+    /// Which part of the interface it belongs to, one line about it, and all about it.
+    #[must_use]
+    pub fn about(mut self, tag: &str, summary: &str, description: &str) -> Self {
+        self.operation = self.operation.tag(tag).summary(Some(summary)).description(Some(description));
+        self
+    }
+
+    /// It takes an application token with this scope, and is refused without.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = Some(scope);
+        self.operation = self.operation.security(SecurityRequirement::new(APPLICATION_TOKEN, [scope.as_str()]));
+        self.refused(&[ProblemType::Unauthenticated, ProblemType::MissingScope, ProblemType::OperatorNotAdmitted])
+    }
+
+    /// It takes a body, which is read into `T`. `faults` are what a bad one is told, for example.
+    #[must_use]
+    pub fn body<T: ToSchema>(mut self, samples: Vec<Sample>, faults: &[(&str, String)]) -> Self {
+        let content = self.content::<T>(samples);
+        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+        self.operation = self.operation.request_body(Some(body.build()));
+        let fault =
+            |(field, message): &(&str, String)| Fault { pointer: format!("/{field}"), message: message.clone() };
+        self.faults = faults.iter().map(fault).collect();
+        self.refused(&[
+            ProblemType::InvalidFields,
+            ProblemType::RequestTimeout,
+            ProblemType::BodyTooLarge,
+            ProblemType::UnsupportedMediaType,
+        ])
+    }
+
+    /// A parameter in the path; where it fits no route at all, nothing answers.
+    #[must_use]
+    pub fn path_parameter(self, name: &str, schema: impl Into<RefOr<Schema>>, example: &str) -> Self {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(schema))
+            .example(Some(example.into()));
+        let operation = self.operation.parameter(parameter);
+        Self { operation, ..self }.refused(&[ProblemType::NotFound])
+    }
+
+    /// A header that may be sent along.
+    #[must_use]
+    pub fn header(mut self, name: &str, description: &str, schema: impl Into<RefOr<Schema>>, example: &str) -> Self {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(description))
+            .schema(Some(schema))
+            .example(Some(example.into()));
+        self.operation = self.operation.parameter(parameter);
+        self
+    }
+
+    /// It answers with JSON that is written from a `T`.
+    #[must_use]
+    pub fn answer<T: ToSchema>(self, status: StatusCode, description: &str, samples: Vec<Sample>) -> Self {
+        self.answer_as::<T>(status, "application/json", description, samples)
+    }
+
+    /// It answers with JSON under a content type of its own.
+    #[must_use]
+    pub fn answer_as<T: ToSchema>(
+        mut self,
+        status: StatusCode,
+        content_type: &str,
+        description: &str,
+        samples: Vec<Sample>,
+    ) -> Self {
+        let content = self.content::<T>(samples);
+        let response = ResponseBuilder::new().description(description).content(content_type, content).build();
+        self.answers.insert(status.as_u16(), response);
+        self
+    }
+
+    /// It answers that it is done, without a body.
+    #[must_use]
+    pub fn done(mut self, description: &str) -> Self {
+        self.answers.insert(StatusCode::NO_CONTENT.as_u16(), Response::new(description));
+        self
+    }
+
+    /// What can be asked next with what the answer (or, `$request.…`, the call itself) holds: another call, and one of its
+    /// parameters.
+    #[must_use]
+    pub fn link(mut self, name: &str, operation_id: &str, parameter: (&str, &str), description: &str) -> Self {
+        let (parameter, expression) = parameter;
+        let link = LinkBuilder::new()
+            .operation_id(operation_id)
+            .parameter(parameter, expression)
+            .description(description)
+            .build();
+        for response in self.answers.values_mut() {
+            response.links.insert(name.to_owned(), link.clone().into());
+        }
+        self
+    }
+
+    /// Refusals that it can give beside those that follow from what was said before.
+    #[must_use]
+    pub fn refused(mut self, problems: &[ProblemType]) -> Self {
+        for problem in problems {
+            let same_status = self.problems.entry(problem.status().as_u16()).or_default();
+            if !same_status.contains(problem) {
+                same_status.push(*problem);
+            }
+        }
+        self
+    }
+
+    fn content<T: ToSchema>(&mut self, samples: Vec<Sample>) -> Content {
+        T::schemas(&mut self.schemas);
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        content(Ref::from_schema_name(T::name()), samples)
+    }
+
+    /// The operation with all its responses.
+    fn finish(self) -> OperationBuilder {
+        let Self { answers, problems, faults, scope, operation, .. } = self;
+        let answers = answers.into_iter().map(|(status, response)| (status, RefOr::T(response)));
+        let problems = problems
+            .into_iter()
+            .map(|(status, problems)| (status, RefOr::T(problems::response(&problems, &faults, scope))));
+        answers
+            .chain(problems)
+            .fold(operation, |operation, (status, response)| operation.response(status.to_string(), response))
+    }
+}
+
+fn content(schema: impl Into<RefOr<Schema>>, samples: Vec<Sample>) -> Content {
+    let example =
+        |Sample { name, summary, value }: Sample| (name, ExampleBuilder::new().summary(summary).value(Some(value)));
+    ContentBuilder::new().schema(Some(schema)).examples_from_iter(samples.into_iter().map(example)).build()
+}
+
+/// The document of these operations.
+#[must_use]
+pub fn document(info: Info, tags: Vec<Tag>, operations: Vec<Operation>) -> OpenApi {
+    let mut components = Components::new();
+    components.schemas.extend(problems::schemas());
+    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(
+        "The operator's application token: a JSON Web Token that names the operator and carries the scopes of the calls it \
+         may make.",
+    ));
+    components.add_security_scheme(APPLICATION_TOKEN, SecurityScheme::Http(token.build()));
+    let mut paths = PathsBuilder::new().build();
+    for mut operation in operations {
+        components.schemas.extend(std::mem::take(&mut operation.schemas));
+        let (path, method) = (operation.path, http_method(&operation.method));
+        let item = PathItem::new(method, operation.finish());
+        paths.paths.entry(path.to_owned()).or_default().merge_operations(item);
+    }
+    OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([ServerBuilder::new().url(BASE_PATH).description(Some("This host")).build()]))
+        .tags(Some(tags))
+        .paths(paths)
+        .components(Some(components))
+        .build()
+}
+
+fn http_method(method: &Method) -> HttpMethod {
+    match *method {
+        Method::POST => HttpMethod::Post,
+        Method::PUT => HttpMethod::Put,
+        Method::DELETE => HttpMethod::Delete,
+        Method::PATCH => HttpMethod::Patch,
+        Method::HEAD => HttpMethod::Head,
+        Method::OPTIONS => HttpMethod::Options,
+        _ => HttpMethod::Get,
+    }
+}

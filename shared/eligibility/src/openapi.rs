@@ -1,0 +1,126 @@
+//! What the OpenAPI document says of each field. Patterns and limits are those of [`fields`](crate::fields), where they are
+//! decided upon; here they only get words and examples.
+//!
+//! The examples are those of the README's tour: made-up drivers that the local stack knows.
+
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::fields::{
+    ApplicationId, DrivingLicense, FileName, IdentityKey, JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc,
+};
+use crate::{Criterion, Instant, JourneyStatus, Reason};
+
+/// A point in time as answers tell it: in UTC, with milliseconds. Requests may use any form of RFC 3339, which is
+/// [`Instant`].
+#[derive(Debug)]
+pub struct UtcInstant;
+
+/// Gives types the schema that an expression makes.
+macro_rules! schemas {
+    ($($type:ty => $schema:expr;)*) => {$(
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                $schema
+            }
+        }
+        impl ToSchema for $type {}
+    )*};
+}
+
+schemas! {
+    JourneyType => words(
+        "The two kinds of certificate, which never block each other: `short` for short distance (fiche TRA-SE-115), `long` for \
+         long distance (fiche TRA-SE-114).",
+        JourneyType::ALL.map(JourneyType::as_str),
+    );
+    LastNameTrunc => text(
+        "The first three characters of the driver's last name: upper case, without accents, a space for a hyphen or an \
+         apostrophe, filled up with spaces. Spaces are significant, trailing ones too: nothing may trim them.",
+        ["MAR", "TO ", "D H"],
+    )
+    .pattern(Some(LastNameTrunc::PATTERN))
+    .min_length(Some(3))
+    .max_length(Some(3))
+    .into();
+    PhoneTrunc => AnyOfBuilder::new()
+        .description(Some(
+            "The driver's phone number in E.164 less its last two digits. The French national form, a `00` prefix, spaces and \
+             dots are accepted and normalised.",
+        ))
+        .examples(["+336399801", "+2626920102", "06 39 98 01"])
+        .item(form("International, less the last two digits.", PhoneTrunc::PATTERNS[0], PhoneTrunc::MAX_LENGTH))
+        .item(form("International with `00` for `+`.", PhoneTrunc::PATTERNS[1], PhoneTrunc::MAX_LENGTH))
+        .item(form("French national, less the last two digits.", PhoneTrunc::PATTERNS[2], PhoneTrunc::MAX_LENGTH))
+        .into();
+    DrivingLicense => AnyOfBuilder::new()
+        .description(Some("The number of the driver's licence (permis de conduire). One number may fit several of the forms."))
+        .examples(["051227308989", "822146819", "99-DE/B072RRE2I55"])
+        .item(form("Twelve digits.", DrivingLicense::PATTERNS[0], 12))
+        .item(form("Letters and digits, then four digits.", DrivingLicense::PATTERNS[1], 19))
+        .item(form("Up to fifteen letters and digits.", DrivingLicense::PATTERNS[2], 15))
+        .item(form("A foreign licence: `99-` and its number.", DrivingLicense::PATTERNS[3], 64))
+        .into();
+    IdentityKey => text(
+        "The identity key: SHA-256 of the full phone number in E.164, a hyphen and the last name in capitals, as lower-case \
+         hexadecimal digits. Computed by the operator; the example is that of `+33701020304-D HERUG DE L HERAULT`.",
+        ["f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30"],
+    )
+    .pattern(Some(IdentityKey::PATTERN))
+    .min_length(Some(64))
+    .max_length(Some(64))
+    .into();
+    OperatorJourneyId => text(
+        "The name that the operator gave the journey when it sent it to the registry. No control characters.",
+        ["ar:2024-03-15_0001"],
+    )
+    .pattern(Some(OperatorJourneyId::PATTERN))
+    .min_length(Some(1))
+    .max_length(Some(OperatorJourneyId::MAX_LENGTH))
+    .into();
+    FileName => text(
+        "What the operator calls its file: a name without a folder, at most 200 bytes in UTF-8, neither `.` nor `..`.",
+        ["history-2021.csv", "history-2021.csv.gz"],
+    )
+    .pattern(Some(FileName::PATTERN))
+    .min_length(Some(1))
+    .max_length(Some(FileName::MAX_LENGTH))
+    .into();
+    Instant => text(
+        "A date and time of RFC 3339, with any offset; what is finer than a millisecond is cut off.",
+        ["2024-03-15T08:30:00+01:00"],
+    )
+    .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+    .into();
+    UtcInstant => text("A date and time in UTC, with milliseconds.", ["2024-03-15T07:30:00.000Z"])
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .pattern(Some(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"))
+        .into();
+    ApplicationId => text("The registry's name for an application.", ["1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b"])
+        .format(Some(SchemaFormat::Custom("uuid".to_owned())))
+        .pattern(Some(ApplicationId::PATTERN))
+        .into();
+    JourneyStatus => words(
+        "What the registry's checks make of the journey: `ok` when all have passed, `pending` while some have not ended.",
+        JourneyStatus::ALL.map(|(_, word)| word),
+    );
+    Reason => words(
+        "What stands in the way: `history`, a specific application (opération spécifique) from before the scheme, or \
+         `duplicate`, a standardized one (opération standardisée) registered through this interface.",
+        [Reason::History, Reason::Duplicate].map(Reason::as_str),
+    );
+    Criterion => words("A criterion of the scheme that a journey fails.", Criterion::ALL.map(Criterion::as_str));
+}
+
+fn text<const N: usize>(description: &str, examples: [&str; N]) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).examples(examples)
+}
+
+fn form(description: &str, pattern: &str, max_length: usize) -> Object {
+    text(description, []).pattern(Some(pattern)).max_length(Some(max_length)).build()
+}
+
+fn words<const N: usize>(description: &str, words: [&'static str; N]) -> RefOr<Schema> {
+    text(description, []).enum_values(Some(words)).into()
+}

@@ -1,0 +1,101 @@
+//! What is published is what is accepted: each field's `parse` and its pattern agree on every text, the ones that fit and
+//! the ones that miss by a little.
+
+use cee_eligibility::fields::FileName;
+use cee_eligibility::{ApplicationId, DrivingLicense, IdentityKey, LastNameTrunc, OperatorJourneyId, PhoneTrunc};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::string::string_regex;
+use regex::Regex;
+
+/// Characters on the edges of the patterns' classes.
+const EDGES: [char; 26] = [
+    'A', 'Z', 'a', 'f', 'g', '0', '9', ' ', '.', '+', '-', '/', '\\', '@', '[', '`', ':', '\0', '\u{1f}', '\u{7f}',
+    '\u{9f}', '\u{a0}', '\u{202f}', '\n', 'é', '😀',
+];
+
+/// A change to a text: at a place, leave out, put in or put over a character.
+type Change = (Index, u8, char);
+
+fn changed(text: &str, changes: &[Change]) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    for (place, kind, character) in changes {
+        let at = place.index(characters.len() + 1);
+        match (kind, characters.get_mut(at)) {
+            (0, Some(_)) => drop(characters.remove(at)),
+            (1, Some(there)) => *there = *character,
+            _ => characters.insert(at, *character),
+        }
+    }
+    characters.into_iter().collect()
+}
+
+/// Texts that fit one of the patterns, the same with up to two changes, and any text at all.
+fn texts(patterns: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let fitting = patterns.iter().map(|pattern| {
+        let body = pattern.strip_prefix('^').and_then(|body| body.strip_suffix('$')).expect("anchored");
+        string_regex(body).expect("a pattern").boxed()
+    });
+    let change = (any::<Index>(), 0..3_u8, prop_oneof![proptest::sample::select(&EDGES[..]), any::<char>()]);
+    prop_oneof![
+        8 => (proptest::strategy::Union::new(fitting), vec(change, 0..3)).prop_map(|(text, changes)| changed(&text, &changes)),
+        1 => vec(proptest::sample::select(&EDGES[..]), 0..80).prop_map(String::from_iter),
+        1 => any::<String>(),
+    ]
+}
+
+/// Whether a text fits what is published.
+fn published(text: &str, patterns: &[&str], max_length: usize) -> bool {
+    text.chars().count() <= max_length && patterns.iter().any(|pattern| Regex::new(pattern).unwrap().is_match(text))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn last_names(text in texts(&[LastNameTrunc::PATTERN])) {
+        prop_assert_eq!(LastNameTrunc::parse(&text).is_ok(), published(&text, &[LastNameTrunc::PATTERN], 3));
+    }
+
+    #[test]
+    fn phones(text in texts(&PhoneTrunc::PATTERNS)) {
+        let read = PhoneTrunc::parse(&text);
+        prop_assert_eq!(read.is_ok(), published(&text, &PhoneTrunc::PATTERNS, PhoneTrunc::MAX_LENGTH));
+        if let Ok(phone) = read {
+            prop_assert!(published(phone.as_str(), &[PhoneTrunc::PATTERN], 13));
+            // A pattern of normalised phones only would refuse what was accepted, never the other way round.
+            prop_assert!(published(phone.as_str(), &PhoneTrunc::PATTERNS[..1], PhoneTrunc::MAX_LENGTH));
+        }
+    }
+
+    #[test]
+    fn licences(text in texts(&DrivingLicense::PATTERNS)) {
+        prop_assert_eq!(DrivingLicense::parse(&text).is_ok(), published(&text, &DrivingLicense::PATTERNS, 64));
+    }
+
+    #[test]
+    fn identity_keys(text in texts(&[IdentityKey::PATTERN])) {
+        prop_assert_eq!(IdentityKey::parse(&text).is_ok(), published(&text, &[IdentityKey::PATTERN], 64));
+    }
+
+    #[test]
+    fn journeys(text in texts(&[OperatorJourneyId::PATTERN]), times in 1..80_usize) {
+        let text = text.repeat(times);
+        let fits = published(&text, &[OperatorJourneyId::PATTERN], OperatorJourneyId::MAX_LENGTH);
+        prop_assert_eq!(OperatorJourneyId::parse(&text).is_ok(), fits);
+    }
+
+    /// JSON Schema counts characters; that a name is limited in bytes is told in words.
+    #[test]
+    fn file_names(text in texts(&[FileName::PATTERN]), times in 1..30_usize) {
+        let text = text.repeat(times);
+        let fits = text.len() <= FileName::MAX_LENGTH && published(&text, &[FileName::PATTERN], FileName::MAX_LENGTH);
+        prop_assert_eq!(FileName::parse(&text).is_ok(), fits);
+    }
+
+    #[test]
+    fn applications(text in texts(&[ApplicationId::PATTERN])) {
+        prop_assert_eq!(ApplicationId::parse(&text).is_some(), published(&text, &[ApplicationId::PATTERN], 36));
+    }
+}

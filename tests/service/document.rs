@@ -1,0 +1,86 @@
+//! The committed OpenAPI document as the judge of every answer that any test gets: an undocumented status, content type or
+//! member fails the test that met it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use http::{Method, StatusCode};
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::support::Answer;
+
+/// The document.
+pub static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../docs/openapi.json")).expect("docs/openapi.json is JSON"));
+
+/// What every path begins with.
+pub fn base() -> &'static str {
+    DOCUMENT["servers"][0]["url"].as_str().unwrap()
+}
+
+/// Every call: method, path below the base, operation.
+pub fn operations() -> impl Iterator<Item = (Method, &'static str, &'static Value)> {
+    DOCUMENT["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
+        let operations = item.as_object().unwrap().iter();
+        operations.map(|(method, operation)| (method.to_uppercase().parse().unwrap(), path.as_str(), operation))
+    })
+}
+
+/// The path in the document that leads here: one that says it literally before one with a parameter.
+fn path_of(method: &Method, path: &str) -> Option<&'static str> {
+    let fits = |template: &str| {
+        let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+        template.len() == path.len()
+            && template.iter().zip(path).all(|(one, other)| one.starts_with('{') || *one == other)
+    };
+    operations()
+        .filter(|(of, template, _)| of == method && fits(template))
+        .map(|(_, template, _)| template)
+        .min_by_key(|template| template.matches('{').count())
+}
+
+fn escaped(part: &str) -> String {
+    part.replace('~', "~0").replace('/', "~1")
+}
+
+/// Judges values by the schema at this place of the document. `closed`: a member that it does not name is a fault.
+pub fn validator(pointer: &str, closed: bool) -> Arc<Validator> {
+    static VALIDATORS: LazyLock<Mutex<HashMap<(String, bool), Arc<Validator>>>> = LazyLock::new(Mutex::default);
+    let mut validators = VALIDATORS.lock().unwrap();
+    let validator = validators.entry((pointer.to_owned(), closed)).or_insert_with(|| {
+        let judge = DOCUMENT.pointer(pointer).unwrap_or_else(|| panic!("the document has nothing at {pointer}"));
+        // Within the whole document, so that its references lead somewhere.
+        let mut schema = DOCUMENT.clone();
+        schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+        schema["allOf"] = json!([judge]);
+        if closed {
+            schema["unevaluatedProperties"] = json!(false);
+        }
+        Arc::new(jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema"))
+    });
+    Arc::clone(validator)
+}
+
+/// Fails where an answer is not as the document says.
+pub fn check(method: &Method, path: &str, answer: &Answer) {
+    let below = path.strip_prefix(base()).unwrap_or(path);
+    let Some(template) = path_of(method, below) else {
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path} answers and is not documented");
+        return;
+    };
+    let call = format!("{method} {template}");
+    let pointer =
+        format!("/paths/{}/{}/responses/{}", escaped(template), method.as_str().to_lowercase(), answer.status.as_u16());
+    let response = DOCUMENT.pointer(&pointer).unwrap_or_else(|| panic!("{call} does not document {answer:?}"));
+    let Some(content) = response.get("content") else {
+        assert!(answer.text.is_empty(), "{call} documents no body: {answer:?}");
+        return;
+    };
+    let content_type = answer.headers["content-type"].to_str().unwrap().split(';').next().unwrap();
+    assert!(content.get(content_type).is_some(), "{call} does not document {content_type}: {answer:?}");
+    let validator = validator(&format!("{pointer}/content/{}/schema", escaped(content_type)), true);
+    if let Err(error) = validator.validate(&answer.json()) {
+        panic!("{call} answers what is not documented: {error}, at {}: {answer:?}", error.instance_path());
+    }
+}

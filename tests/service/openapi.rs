@@ -1,0 +1,256 @@
+//! The OpenAPI document: made from the code, the same calls as the template and the local stack, and read by the functions
+//! as it says.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use cee_eligibility::Instant;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::document::{DOCUMENT, base, operations, validator};
+use crate::support::{World, world};
+
+/// Compares a generated page with the committed one, or writes it anew where `UPDATE=1` is set.
+#[allow(clippy::disallowed_methods)]
+fn compare(path: &str, fresh: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var("UPDATE").is_ok_and(|update| update == "1") {
+        std::fs::write(file, fresh).unwrap();
+        return;
+    }
+    let kept = std::fs::read_to_string(file).unwrap();
+    let line = kept.lines().zip(fresh.lines()).position(|(kept, fresh)| kept != fresh);
+    assert!(
+        kept == fresh,
+        "{path} is not what the code says, from line {:?} on: see CONTRIBUTING.md",
+        line.map(|at| at + 1)
+    );
+}
+
+#[test]
+fn the_documents_are_as_committed() {
+    compare("docs/openapi.json", &cee_local::openapi::json().unwrap());
+    compare("docs/problems.md", &cee_edge::problem::page());
+}
+
+/// Method and path of every route of the template.
+fn template() -> BTreeSet<String> {
+    let template = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
+    let lines: Vec<&str> = template.lines().map(str::trim).collect();
+    let value = |line: &&str, key: &str| line.strip_prefix(key).map(str::to_owned);
+    lines
+        .windows(2)
+        .filter_map(|pair| Some(format!("{} {}", value(&pair[0], "Method: ")?, value(&pair[1], "Path: ")?)))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn template_stack_and_document_have_the_same_calls() {
+    let world = world().await;
+    let stack: BTreeSet<String> = world.stack.calls().iter().map(|(method, path)| format!("{method} {path}")).collect();
+    let document: BTreeSet<String> =
+        operations().map(|(method, path, _)| format!("{method} {}{path}", base())).collect();
+    assert!(!document.is_empty());
+    assert_eq!(document, template());
+    assert_eq!(document, stack);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_and_the_page_are_served() {
+    let world = world().await;
+    let answer = world.api.get("/openapi.json").await;
+    assert_eq!((answer.status, &answer.json()), (StatusCode::OK, &*DOCUMENT));
+    assert_eq!(answer.headers["cache-control"], "public, max-age=300");
+    let root = world.api.url.strip_suffix(base()).unwrap();
+    for (path, content_type) in
+        [("/docs/reference/", "text/html"), ("/docs/reference/redoc.standalone.js", "text/javascript")]
+    {
+        let answer = page(root, path).await;
+        assert_eq!(answer.0, StatusCode::OK, "{path}");
+        assert!(answer.1.starts_with(content_type), "{path}: {}", answer.1);
+    }
+}
+
+/// Asks for a page, of which the document says nothing.
+async fn page(root: &str, path: &str) -> (StatusCode, String) {
+    use http_body_util::Empty;
+    use hyper::body::Bytes;
+    use hyper_util::client::legacy::Client;
+    let client: Client<_, Empty<Bytes>> = Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    let answer = client.get(format!("{root}{path}").parse().unwrap()).await.unwrap();
+    (answer.status(), answer.headers()["content-type"].to_str().unwrap().to_owned())
+}
+
+#[test]
+fn every_operation_is_told_in_full() {
+    let mut ids = BTreeSet::new();
+    for (method, path, operation) in operations() {
+        let call = format!("{method} {path}");
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(ids.insert(id), "{id} is given twice");
+        for member in ["summary", "description"] {
+            assert!(operation[member].as_str().is_some_and(|text| text.len() > 5), "{call} has no {member}");
+        }
+        let public = operation["tags"] == json!(["Public"]);
+        assert_eq!(operation.get("security").is_none(), public, "{call}");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            for (content_type, content) in response.get("content").and_then(Value::as_object).into_iter().flatten() {
+                let examples = content["examples"].as_object().unwrap_or_else(|| panic!("{call} {status}: no example"));
+                let pointer = |path: &str| path.replace('~', "~0").replace('/', "~1");
+                let schema = format!(
+                    "/paths/{}/{}/responses/{status}/content/{}/schema",
+                    pointer(path),
+                    method.as_str().to_lowercase(),
+                    pointer(content_type)
+                );
+                for (name, example) in examples {
+                    let result =
+                        validator(&schema, false).validate(&example["value"]).map_err(|error| error.to_string());
+                    assert_eq!(result, Ok(()), "{call} {status}, example {name}");
+                }
+            }
+        }
+    }
+    for link in operations().flat_map(|(_, _, operation)| operation["responses"].as_object().unwrap().values()) {
+        for link in link.get("links").and_then(Value::as_object).into_iter().flat_map(|links| links.values()) {
+            assert!(ids.contains(link["operationId"].as_str().unwrap()), "a link leads nowhere: {link}");
+        }
+    }
+}
+
+/// Whether a text fits the schema of this name.
+fn fits(schema: &str, text: &str) -> bool {
+    validator(&format!("/components/schemas/{schema}"), false).is_valid(&json!(text))
+}
+
+#[test]
+fn dates_are_read_as_the_document_says() {
+    for text in [
+        "2024-03-15T08:30:00+01:00",
+        "2024-03-15T08:30:00.123456Z",
+        "2024-03-15T08:30:00-00:00",
+        "2024-03-15T08:30:00",
+        "2024-03-15",
+        "2024-02-30T00:00:00Z",
+        "2024-03-15T24:00:00Z",
+        "2024-03-15T08:60:00Z",
+        "2024-03-15T08:30Z",
+        "15/03/2024",
+        "",
+    ] {
+        assert_eq!(fits("Instant", text), Instant::parse(text).is_ok(), "{text}");
+    }
+    assert!(fits("UtcInstant", &Instant::parse("2024-03-15T08:30:00+01:00").unwrap().to_string()));
+}
+
+/// Texts that one field or another takes, and texts that miss by a little.
+const TEXTS: [&str; 26] = [
+    "",
+    " ",
+    "short",
+    "long",
+    "Short",
+    "TO ",
+    "TO",
+    "D-H",
+    "TOTO",
+    "+336399820",
+    "+3363998",
+    "06 39 98 20",
+    "0033 639 98 20",
+    "336399820",
+    "051227308989",
+    "ABCDEFGHIJKLMNO1234",
+    "ABCDEFGHIJKLMNOP1234",
+    "99-é",
+    "98-é",
+    "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30",
+    "F44FF5364363E53DA750D8B7B44FA3176EA36228C5F951A9C1E606C915093D30",
+    "2024-03-15T08:30:00+01:00",
+    "2024-03-15",
+    "text/csv",
+    "..",
+    "a/b",
+];
+
+/// What a member may be changed to.
+fn values() -> Vec<Value> {
+    let others = [
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(7),
+        json!(-1),
+        json!(1.5),
+        json!(5_368_709_121_u64),
+        json!([]),
+        json!({}),
+    ];
+    let long =
+        ["x".repeat(200), "x".repeat(201), "x".repeat(255), "x".repeat(256), "a\u{7f}".to_owned(), "\u{9f}".to_owned()];
+    TEXTS.iter().map(|text| json!(text)).chain(long.into_iter().map(Value::String)).chain(others).collect()
+}
+
+/// The pointers of the fields that a call finds at fault.
+async fn faults(world: &World, method: &Method, path: &str, body: &Value) -> Vec<String> {
+    let request = world.api.request(method.clone(), path, Some(&world.token(1)), body.to_string().into_bytes());
+    let answer = world.api.send(request).await.unwrap();
+    let at_fault = answer.status == StatusCode::BAD_REQUEST && answer.problem() == "invalid_fields";
+    if at_fault { answer.pointers() } else { Vec::new() }
+}
+
+/// Each documented body is sent with each member left out, changed to many values, and with each member that another call
+/// has: what the schema refuses is refused, by name, and what it accepts is accepted.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_read_as_the_document_says() {
+    let world = world().await;
+    let bodies = operations().filter_map(|(method, path, operation)| {
+        let content = operation.pointer("/requestBody/content/application~1json")?;
+        Some((method, path, content["examples"].as_object()?))
+    });
+    let bodies: Vec<_> = bodies.collect();
+    let shown = bodies.iter().flat_map(|(_, _, examples)| examples.values());
+    let known: BTreeSet<&str> =
+        shown.flat_map(|example| example["value"].as_object().unwrap().keys().map(String::as_str)).collect();
+    let mut names: BTreeSet<&str> = BTreeSet::from(["unknown", "", "a/b"]);
+    for schema in DOCUMENT["components"]["schemas"].as_object().unwrap().values() {
+        names.extend(schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()));
+    }
+    let mut sent = 0;
+    for (method, path, examples) in bodies {
+        let place = format!(
+            "/paths/{}/{}/requestBody/content/application~1json/schema",
+            path.replace('/', "~1"),
+            method.as_str().to_lowercase()
+        );
+        let documented = validator(&place, false);
+        for example in examples.values() {
+            let example = example["value"].as_object().unwrap();
+            assert_eq!(faults(&world, &method, path, &json!(example)).await, Vec::<String>::new(), "{example:?}");
+            for name in &names {
+                let mut changed = vec![example.clone()];
+                changed[0].remove(*name);
+                // One value shows that a call does not know a member; what it knows is tried with all.
+                let known = known.contains(*name);
+                changed.extend(values().into_iter().take(if known { usize::MAX } else { 1 }).map(|value| {
+                    let mut body = example.clone();
+                    body.insert((*name).to_owned(), value);
+                    body
+                }));
+                for body in changed {
+                    let body = Value::Object(body);
+                    let pointers = faults(&world, &method, path, &body).await;
+                    let accepted = documented.is_valid(&body);
+                    assert_eq!(pointers.is_empty(), accepted, "{method} {path}: {body} has {pointers:?}");
+                    // A changed journey type asks for other members.
+                    if !accepted && *name != "journey_type" {
+                        assert_eq!(pointers, [format!("/{}", name.replace('/', "~1"))], "{method} {path}: {body}");
+                    }
+                    sent += 1;
+                }
+            }
+        }
+    }
+    assert!(sent > 500, "{sent} bodies were sent");
+}
