@@ -10,6 +10,7 @@ mod support;
 mod wire;
 
 mod applications;
+mod batches;
 mod binaries;
 mod cli;
 mod crash;

@@ -10,6 +10,7 @@ use aws_lambda_events::s3::S3Event;
 use cee_edge::{HttpFunction, ProblemType};
 use cee_eligibility::{Instant, OperatorId};
 use cee_fn_applications::OwnApplications;
+use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
@@ -54,8 +55,8 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// The binaries of all functions.
-pub const BINARIES: [&str; 6] =
-    ["cee-simulate", "cee-register", "cee-applications", "cee-uploads", "cee-public", "cee-import"];
+pub const BINARIES: [&str; 7] =
+    ["cee-simulate", "cee-register", "cee-applications", "cee-batches", "cee-uploads", "cee-public", "cee-import"];
 
 /// Where the functions run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -563,6 +564,16 @@ const SIMULATE_LACKS: [&str; 8] = [
 const REGISTER_LACKS: [&str; 4] = ["ARCHIVE_TABLE", "IMPORTS_TABLE", "BUCKET", "PROOF_JWKS"];
 const APPLICATIONS_LACKS: [&str; 6] =
     ["IDEMPOTENCY_TABLE", "IMPORTS_TABLE", "BUCKET", "PROOF_KEY", "PROOF_JWKS", "TOKEN_FORMAT"];
+const BATCHES_LACKS: [&str; 8] = [
+    "ARCHIVE_TABLE",
+    "IDEMPOTENCY_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "BUCKET",
+    "PROOF_KEY",
+    "PROOF_JWKS",
+    "TOKEN_FORMAT",
+];
 const PUBLIC_LACKS: [&str; 11] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
@@ -600,6 +611,8 @@ impl Starter<'_> {
         let applications = self
             .http("cee-applications", &APPLICATIONS_LACKS, async |env| OwnApplications::from_environment(&env).await)
             .await?;
+        let batches =
+            self.http("cee-batches", &BATCHES_LACKS, async |env| Batches::from_environment(&env).await).await?;
         let uploads =
             self.http("cee-uploads", &UPLOADS_LACKS, async |env| Uploads::from_environment(&env).await).await?;
         let public = self.http("cee-public", &PUBLIC_LACKS, async |env| Public::from_environment(&env)).await?;
@@ -613,6 +626,8 @@ impl Starter<'_> {
             route(Method::POST, "/v3/policies/cee", &register),
             route(Method::GET, "/v3/policies/cee/{uuid}", &applications),
             route(Method::DELETE, "/v3/policies/cee/{uuid}", &applications),
+            route(Method::POST, "/v3/policies/cee/import", &batches),
+            route(Method::POST, "/v3/policies/cee/import/identity", &batches),
             route(Method::POST, "/v3/policies/cee/imports", &uploads),
             route(Method::GET, "/v3/policies/cee/imports", &uploads),
             route(Method::GET, "/v3/policies/cee/imports/{import_id}", &uploads),

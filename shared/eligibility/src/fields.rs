@@ -53,6 +53,12 @@ pub enum FieldError {
     /// Not a key that a caller may name a call with.
     #[error("must hold 1 to 255 visible ASCII characters")]
     IdempotencyKey,
+    /// Neither kind of application.
+    #[error("must be \"standardized\" or \"specific\"")]
+    ApplicationType,
+    /// Not a UUID.
+    #[error("must be a UUID such as \"1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b\"")]
+    ApplicationId,
     /// Not a positive number.
     #[error("must be an operator's number, 1 or more")]
     OperatorId,

@@ -25,12 +25,14 @@ use crate::rewrite::{Rewrite, Transacted, transact};
 /// How giving an identity key ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GivenKey {
-    /// The application carries the key, by this call or by an earlier one.
+    /// The application carries the key from now on.
     Given {
         /// The granted applications with the same key which the application, a specific one, would have blocked: history
         /// that is known too late.
         contradicts: Vec<Contradicted>,
     },
+    /// It carried this very key before.
+    AlreadyHas,
     /// This operator has no such application.
     Unknown,
     /// It carries another key already.
@@ -75,7 +77,7 @@ impl Claims {
                 return Ok(GivenKey::Unknown);
             };
             match &application.identity.identity_key {
-                Some(known) if known == key => return Ok(GivenKey::Given { contradicts: Vec::new() }),
+                Some(known) if known == key => return Ok(GivenKey::AlreadyHas),
                 Some(_) => return Ok(GivenKey::HasAnother),
                 None => {}
             }
@@ -128,15 +130,15 @@ impl Claims {
             let Some(item) = here.1.as_ref().filter(|item| item.contains_key(&attribute)) else {
                 return Ok(GivenKey::Unknown);
             };
+            match given_key(item, &attribute) {
+                Some((known, _)) if known == tag => return Ok(GivenKey::AlreadyHas),
+                Some(_) => return Ok(GivenKey::HasAnother),
+                None => {}
+            }
             let contradicts = there.1.as_ref().map_or(Ok(Vec::new()), |item| {
                 let earlier = same_person(item, None)?;
                 Ok(contradicted(earlier, journey_type, datetime, rules))
             })?;
-            match given_key(item, &attribute) {
-                Some((known, _)) if known == tag => return Ok(GivenKey::Given { contradicts }),
-                Some(_) => return Ok(GivenKey::HasAnother),
-                None => {}
-            }
             let mut on_truncated_identity = Rewrite::of(item)?;
             on_truncated_identity.set(&history_key_attribute(&attribute), history_key(tag.clone(), &there.0));
             let mut on_identity_key = Rewrite::of_either(&there.0, there.1.as_ref())?;
