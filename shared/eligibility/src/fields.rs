@@ -47,6 +47,9 @@ pub enum FieldError {
     /// Empty, longer than 255 characters, or with control characters.
     #[error("must hold 1 to 255 characters, none of them a control character")]
     OperatorJourneyId,
+    /// Empty, longer than 128 characters, or with control characters.
+    #[error("must hold 1 to 128 characters, none of them a control character")]
+    Credential,
     /// Not a positive number.
     #[error("must be an operator's number, 1 or more")]
     OperatorId,

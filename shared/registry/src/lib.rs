@@ -8,6 +8,7 @@
 //! | registered applications | [`applications`] |
 //! | journeys the registry knows | [`journeys`] |
 //! | operators and whether they are suspended | [`operators`] |
+//! | the secrets with which operators get their tokens, and how guessing is slowed | [`credentials`] |
 //! | imports of files and how they ended | [`imports`] |
 //! | how an import is taken back | [`undo`] |
 //! | table names and definitions | [`tables`] |
@@ -18,6 +19,7 @@
 pub mod applications;
 pub mod claim_item;
 pub mod claims;
+pub mod credentials;
 pub mod error;
 pub mod imports;
 pub mod journeys;
@@ -28,6 +30,9 @@ pub mod undo;
 
 pub use applications::{Application, ApplicationJourney, Applications};
 pub use claims::{Claims, Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource};
+pub use credentials::{
+    AccessKey, Credential, Credentials, Failures, KeyPair, NoRandomness, SecretHash, SecretKey, Success,
+};
 pub use error::{Deadline, StoreError};
 pub use imports::{
     Begun, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports, UndoBegun,
