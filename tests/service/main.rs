@@ -8,6 +8,7 @@
 mod support;
 mod wire;
 
+mod access;
 mod applications;
 mod binaries;
 mod cli;

@@ -8,6 +8,8 @@ pub mod gateway;
 pub mod generate;
 pub mod invoke;
 mod listen;
+pub mod operator_command;
+pub mod operators;
 pub mod runtime_api;
 pub mod s3;
 pub mod samples;

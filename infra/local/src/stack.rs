@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_lambda_events::s3::S3Event;
 use cee_edge::{HttpFunction, ProblemType};
 use cee_eligibility::{Instant, OperatorId};
+use cee_fn_access::Access;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
@@ -29,6 +30,7 @@ use crate::dynamo::{self, DynamoServer};
 use crate::error::Error;
 use crate::gateway::{self, Gateway, GatewayRefusal, Route};
 use crate::invoke::{AsyncQueue, Function, InProcess, Invoker, QueueOptions};
+use crate::operators::{Admissions, admit_samples};
 use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
@@ -52,7 +54,8 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// The binaries of all functions.
-pub const BINARIES: [&str; 5] = ["cee-simulate", "cee-register", "cee-uploads", "cee-public", "cee-import"];
+pub const BINARIES: [&str; 6] =
+    ["cee-simulate", "cee-register", "cee-uploads", "cee-access", "cee-public", "cee-import"];
 
 /// Where the functions run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,6 +145,15 @@ impl Description {
 
     /// How the registry's team reaches the service.
     pub async fn team(&self) -> Team {
+        Team::new(self.aws().await, self.bucket.clone(), tables().imports)
+    }
+
+    /// How the registry's team reaches its operators and their credentials.
+    pub async fn admissions(&self) -> Admissions {
+        Admissions::new(&self.aws().await, &tables(), self.clock())
+    }
+
+    async fn aws(&self) -> Aws {
         let settings = [
             ("AWS_REGION", &self.region),
             ("AWS_ACCESS_KEY_ID", &self.aws_access_key_id),
@@ -151,7 +163,7 @@ impl Description {
             ("S3_PATH_STYLE", &"true".to_owned()),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.clone()));
-        Team::new(Aws::load(&Environment::of(settings)).await, self.bucket.clone(), tables().imports)
+        Aws::load(&Environment::of(settings)).await
     }
 
     /// A sample operator.
@@ -175,7 +187,7 @@ pub struct OperatorDescription {
     pub siret: String,
     /// An application token with every scope.
     pub token: String,
-    /// Reaches, on the local S3, its own files and reports and nothing else.
+    /// Gets application tokens; and reaches, on the local S3, its own files and reports and nothing else.
     pub access_key: String,
     /// The secret half.
     pub secret_key: String,
@@ -299,9 +311,11 @@ impl Stack {
         prepare_tables(&aws).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
+        let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         let mut starter = Starter { options, settings: &settings, processes: Vec::new() };
-        let routes = starter.routes().await?;
-        let import = starter.import().await?;
+        // At the same time: the credentials' hashes are slow by intent, and needed by nobody before the first call.
+        let functions = async { Ok::<_, Error>((starter.routes().await?, starter.import().await?)) };
+        let ((routes, import), ()) = tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
         let processes = starter.processes;
         let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
         let accepting = Arc::clone(&queue);
@@ -311,7 +325,6 @@ impl Stack {
         let s3 = s3::start(s3_port, &data.s3(), credentials(&secrets), events).await?;
         let gateway = gateway::start(api_port, routes, gateway_options(options.now)).await?;
 
-        let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         match tokio::time::timeout(SAMPLES_TIME, load_samples(&aws, clock.now(), &queue)).await {
             Ok(loaded) => loaded?,
             Err(_) => tracing::warn!("the sample journeys wait for imports of an earlier run"),
@@ -501,10 +514,12 @@ impl Settings {
             ("JOURNEYS_TABLE", tables.journeys),
             ("IMPORTS_TABLE", tables.imports),
             ("OPERATORS_TABLE", tables.operators),
+            ("CREDENTIALS_TABLE", tables.credentials),
             ("BUCKET", BUCKET.to_owned()),
             ("CLAIM_PEPPER", secrets.claim_pepper.clone()),
             ("PROOF_KEY", secrets.proof_key.clone()),
             ("PROOF_JWKS", proof_key.public_key_set().to_json()),
+            ("APPLICATION_TOKEN_KEY", secrets.application_key.clone()),
             ("APPLICATION_TOKEN_JWKS", secrets.application_key()?.public_key_set().to_json()),
             ("APPLICATION_TOKEN_ISSUER", ISSUER.to_owned()),
             ("APPLICATION_TOKEN_AUDIENCE", AUDIENCE.to_owned()),
@@ -536,23 +551,56 @@ struct Starter<'a> {
 }
 
 /// What only some functions hold on AWS: the others must not need it here either.
-const SIMULATE_LACKS: [&str; 6] =
-    ["JOURNEYS_TABLE", "IMPORTS_TABLE", "BUCKET", "PROOF_KEY", "PROOF_JWKS", "TOKEN_FORMAT"];
-const REGISTER_LACKS: [&str; 3] = ["IMPORTS_TABLE", "BUCKET", "PROOF_JWKS"];
-const PUBLIC_LACKS: [&str; 9] = [
+const SIMULATE_LACKS: [&str; 8] = [
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "CREDENTIALS_TABLE",
+    "BUCKET",
+    "PROOF_KEY",
+    "PROOF_JWKS",
+    "TOKEN_FORMAT",
+    "APPLICATION_TOKEN_KEY",
+];
+const REGISTER_LACKS: [&str; 5] =
+    ["IMPORTS_TABLE", "CREDENTIALS_TABLE", "BUCKET", "PROOF_JWKS", "APPLICATION_TOKEN_KEY"];
+const ACCESS_LACKS: [&str; 10] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "BUCKET",
+    "CLAIM_PEPPER",
+    "PROOF_KEY",
+    "PROOF_JWKS",
+    "TOKEN_FORMAT",
+    "APPLICATION_TOKEN_JWKS",
+];
+const PUBLIC_LACKS: [&str; 11] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
     "JOURNEYS_TABLE",
     "IMPORTS_TABLE",
     "OPERATORS_TABLE",
+    "CREDENTIALS_TABLE",
     "BUCKET",
     "CLAIM_PEPPER",
     "PROOF_KEY",
+    "APPLICATION_TOKEN_KEY",
     "APPLICATION_TOKEN_JWKS",
 ];
-const UPLOADS_LACKS: [&str; 7] =
-    ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "JOURNEYS_TABLE", "CLAIM_PEPPER", "PROOF_KEY", "PROOF_JWKS", "TOKEN_FORMAT"];
-const IMPORT_LACKS: [&str; 3] = ["PROOF_KEY", "PROOF_JWKS", "APPLICATION_TOKEN_JWKS"];
+const UPLOADS_LACKS: [&str; 9] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "JOURNEYS_TABLE",
+    "CREDENTIALS_TABLE",
+    "CLAIM_PEPPER",
+    "PROOF_KEY",
+    "PROOF_JWKS",
+    "TOKEN_FORMAT",
+    "APPLICATION_TOKEN_KEY",
+];
+const IMPORT_LACKS: [&str; 5] =
+    ["CREDENTIALS_TABLE", "PROOF_KEY", "PROOF_JWKS", "APPLICATION_TOKEN_KEY", "APPLICATION_TOKEN_JWKS"];
 
 impl Starter<'_> {
     /// The routes of the template.
@@ -576,6 +624,12 @@ impl Starter<'_> {
                 Uploads::from_environment(&self.settings.environment(&UPLOADS_LACKS)).await.map_err(start)?,
             ),
         };
+        let access = match self.binary("cee-access", HTTP_TIMEOUT, &ACCESS_LACKS).await? {
+            Some(process) => process,
+            None => {
+                http_function(Access::from_environment(&self.settings.environment(&ACCESS_LACKS)).await.map_err(start)?)
+            }
+        };
         let public = match self.binary("cee-public", HTTP_TIMEOUT, &PUBLIC_LACKS).await? {
             Some(process) => process,
             None => http_function(Public::from_environment(&self.settings.environment(&PUBLIC_LACKS)).map_err(start)?),
@@ -591,6 +645,7 @@ impl Starter<'_> {
             route(Method::POST, "/v3/policies/cee/imports", &uploads),
             route(Method::GET, "/v3/policies/cee/imports", &uploads),
             route(Method::GET, "/v3/policies/cee/imports/{import_id}", &uploads),
+            route(Method::POST, "/v3/auth/access_token", &access),
             route(Method::GET, "/v3/.well-known/jwks.json", &public),
             route(Method::GET, "/v3/health", &public),
         ])

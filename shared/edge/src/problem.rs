@@ -1,6 +1,7 @@
 //! Refusals, and how they are worded: `application/problem+json` (RFC 9457).
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use cee_eligibility::{Criterion, Instant, Reason};
 use cee_registry::StoreError;
@@ -27,6 +28,8 @@ pub enum ProblemType {
     TooEarly,
     /// No token, or none that is valid now.
     Unauthenticated,
+    /// No token is given for this access key and secret.
+    InvalidCredentials,
     /// The token does not carry the scope that the call needs.
     MissingScope,
     /// The registry does not know the operator, or has suspended it.
@@ -53,6 +56,8 @@ pub enum ProblemType {
     BodyTooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
+    /// Too many wrong secrets in a row: for a while none is looked at.
+    TooManyAttempts,
     /// The head of the request is longer than the gateway takes.
     HeadersTooLarge,
     /// Something failed inside.
@@ -63,11 +68,12 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type there is.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::TooEarly,
         Self::Unauthenticated,
+        Self::InvalidCredentials,
         Self::MissingScope,
         Self::OperatorNotAdmitted,
         Self::CallClosed,
@@ -81,6 +87,7 @@ impl ProblemType {
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
+        Self::TooManyAttempts,
         Self::HeadersTooLarge,
         Self::Internal,
         Self::Busy,
@@ -93,6 +100,9 @@ impl ProblemType {
             Self::TooEarly => ("too_early", StatusCode::BAD_REQUEST, "The application comes too early"),
             Self::Unauthenticated => {
                 ("unauthenticated", StatusCode::UNAUTHORIZED, "A valid application token is needed")
+            }
+            Self::InvalidCredentials => {
+                ("invalid_credentials", StatusCode::UNAUTHORIZED, "The access key and the secret give no token")
             }
             Self::MissingScope => ("missing_scope", StatusCode::FORBIDDEN, "The token does not allow this call"),
             Self::OperatorNotAdmitted => {
@@ -112,6 +122,9 @@ impl ProblemType {
             Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
             Self::UnsupportedMediaType => {
                 ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be declared as JSON")
+            }
+            Self::TooManyAttempts => {
+                ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS, "Too many wrong secrets in a row")
             }
             Self::HeadersTooLarge => {
                 ("headers_too_large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long")
@@ -166,6 +179,10 @@ pub enum Refusal {
     TooEarly(Instant),
     /// No token was sent, or a bad one.
     Unauthenticated(Option<TokenError>),
+    /// No token is given for an access key and its secret; why. Whoever did not know the secret is told nothing more.
+    InvalidCredentials(&'static str),
+    /// Too many wrong secrets in a row: for so long none is looked at.
+    TooManyAttempts(Duration),
     /// The call needs this scope.
     MissingScope(Scope),
     /// The operator may not call; why.
@@ -286,6 +303,8 @@ impl Refusal {
             Self::InvalidFields(_) => ProblemType::InvalidFields,
             Self::TooEarly(_) => ProblemType::TooEarly,
             Self::Unauthenticated(_) => ProblemType::Unauthenticated,
+            Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,
+            Self::TooManyAttempts(_) => ProblemType::TooManyAttempts,
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
             Self::CallClosed => ProblemType::CallClosed,
@@ -333,6 +352,17 @@ impl Refusal {
                     None => "send the header Authorization: Bearer <application token>".to_owned(),
                     Some(error) => error.to_string(),
                 }
+            }
+            Self::InvalidCredentials(why) => {
+                // A 401 names a way to authenticate (RFC 9110). This one is the body's, and has no registered name.
+                headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("AccessKey")));
+                why.to_owned()
+            }
+            Self::TooManyAttempts(wait) => {
+                // In whole seconds, and not a moment too early.
+                let seconds = wait.as_millis().div_ceil(1000);
+                headers.extend(HeaderValue::from_str(&seconds.to_string()).ok().map(|value| (RETRY_AFTER, value)));
+                format!("too many wrong secrets in a row: none is looked at for {seconds} seconds")
             }
             Self::MissingScope(scope) => {
                 let scope = scope.as_str();
@@ -433,6 +463,15 @@ mod tests {
             assert!(!body.to_string().contains(word), "{body}");
         }
         assert_eq!(told(StoreError::Busy.into()).0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_lock_says_when_it_is_over() {
+        for (millis, seconds) in [(1, "1"), (1000, "1"), (9001, "10"), (300_000, "300")] {
+            let response = Refusal::TooManyAttempts(Duration::from_millis(millis)).into_response("request-1");
+            assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(response.headers()[RETRY_AFTER], seconds);
+        }
     }
 
     #[test]
