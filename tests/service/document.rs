@@ -64,7 +64,8 @@ pub fn validator(pointer: &str, closed: bool) -> Arc<Validator> {
 
 /// Fails where an answer is not as the document says.
 pub fn check(method: &Method, path: &str, answer: &Answer) {
-    let below = path.strip_prefix(base()).unwrap_or(path);
+    // S3 is not the interface.
+    let Some(below) = path.strip_prefix(base()) else { return };
     let Some(template) = path_of(method, below) else {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path} answers and is not documented");
         return;

@@ -183,6 +183,7 @@ fn values() -> Vec<Value> {
         json!(7),
         json!(-1),
         json!(1.5),
+        json!(7.0),
         json!(5_368_709_121_u64),
         json!([]),
         json!({}),
