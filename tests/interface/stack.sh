@@ -1,7 +1,7 @@
 # Sourced by the other scripts of this folder: a local stack on free ports, gone when the script ends.
 # Sets $api (with /v3), $data (its data directory) and $cee (the program).
 cee=${CEE:-target/debug/cee}
-[[ -x $cee ]] || cargo build --quiet --bin cee
+[[ -n ${CEE:-} ]] || cargo build --quiet --bin cee
 work=$(mktemp -d)
 data=$work/data
 "$cee" serve --port 0 --dynamodb-port 0 --s3-port 0 --data-dir "$data" "$@" >"$work/stdout" 2>"$work/stderr" &
