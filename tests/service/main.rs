@@ -10,12 +10,15 @@ mod support;
 mod wire;
 
 mod applications;
+mod batches;
 mod binaries;
 mod cli;
 mod crash;
+mod delete;
 mod faults;
 mod files;
 mod history;
+mod idempotency;
 mod openapi;
 mod privacy;
 mod race;

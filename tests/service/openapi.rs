@@ -210,7 +210,9 @@ async fn bodies_are_read_as_the_document_says() {
         let content = operation.pointer("/requestBody/content/application~1json")?;
         Some((method, path, content["examples"].as_object()?))
     });
-    let bodies: Vec<_> = bodies.collect();
+    // Batches, whose bad rows fail alone, have tests of their own.
+    let is_object = |examples: &serde_json::Map<String, Value>| examples.values().all(|e| e["value"].is_object());
+    let bodies: Vec<_> = bodies.filter(|(_, _, examples)| is_object(examples)).collect();
     let shown = bodies.iter().flat_map(|(_, _, examples)| examples.values());
     let known: BTreeSet<&str> =
         shown.flat_map(|example| example["value"].as_object().unwrap().keys().map(String::as_str)).collect();

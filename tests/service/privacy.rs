@@ -46,6 +46,21 @@ async fn personal_data_stays_inside() {
     for path in [format!("/policies/cee?driving_license={LICENSE}"), format!("/policies/{LICENSE}")] {
         answers.push(world.api.post(&path, &one, &json!({})).await);
     }
+    for method in [Method::GET, Method::DELETE] {
+        answers.push(world.api.call(method, &format!("/policies/cee/{LICENSE}"), &one).await);
+    }
+    let mut named = world.api.request(Method::POST, "/policies/cee", Some(&one), long.to_string().into_bytes());
+    named.headers_mut().insert("idempotency-key", format!("{LICENSE} {KEY}").parse().unwrap());
+    answers.push(world.api.send(named).await.unwrap());
+    // A batch tells its sender's own rows back, and nothing of them to anybody else.
+    let row = json!({"journey_type": "long", "last_name_trunc": NAME, "phone_trunc": PHONE,
+                     "datetime": "2023-02-01T00:00:00Z", "cee_application_type": "specific", "identity_key": KEY});
+    for path in ["/policies/cee/import", "/policies/cee/import/identity"] {
+        let told = world.api.post(path, &two, &json!([row])).await;
+        assert_eq!((told.status.is_success(), &told.json()["failed"]), (true, &json!(1)), "{told:?}");
+    }
+    let path = format!("/policies/cee/{}", granted[0].1["uuid"].as_str().unwrap());
+    assert_eq!(world.api.call(Method::DELETE, &path, &one).await.status, StatusCode::NO_CONTENT);
     world.upload(&format!("imports/2/{NAME} {LICENSE}.csv"), history).await;
 
     for answer in answers {
@@ -62,7 +77,9 @@ async fn personal_data_stays_inside() {
         assert!(line.is_none(), "personal data in the log: {line:?}");
     }
     // Partition keys of claims hold nothing of what they stand for; no attribute of theirs does.
-    for item in world.scan(&tables().claims).await {
+    let mut items = world.scan(&tables().claims).await;
+    items.extend(world.scan(&tables().idempotency).await);
+    for item in items {
         let shown = format!("{item:?}");
         for value in personal {
             assert!(!shown.contains(value), "{shown}");

@@ -4,7 +4,8 @@ use cee_edge::ProblemType;
 use cee_edge::application::OwnApplication;
 use cee_edge::openapi::{Operation, Sample};
 use cee_eligibility::{
-    DrivingLicense, FieldError, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc,
+    DrivingLicense, FieldError, IdempotencyKey, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorJourneyId,
+    PhoneTrunc,
 };
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
@@ -64,6 +65,11 @@ struct LongRegistration {
     identity_key: Option<IdentityKey>,
 }
 
+fn idempotency_key() -> Object {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(IdempotencyKey::PATTERN));
+    text.min_length(Some(1)).max_length(Some(IdempotencyKey::MAX_LENGTH)).build()
+}
+
 fn only(journey_type: JourneyType) -> Object {
     let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([journey_type.as_str()]));
     word.description(Some("Tells the two kinds of application apart.")).build()
@@ -95,7 +101,16 @@ pub fn operations() -> Vec<Operation> {
              succeeds.\n\n\
              A **short** application names a journey of the caller's, seven days old or more, that no other application uses. A \
              **long** one gives the day on which the costs were shared.\n\n\
-             Whoever lost the answer sends the call again: the 409 about one's own application holds all of it.",
+             Whoever lost the answer sends the call again: with the same `Idempotency-Key` the first answer comes again, and \
+             without one the 409 about one's own application holds all of it.",
+        )
+        .header(
+            "Idempotency-Key",
+            "A name for this call. For a day, the same call under the same name gets the first answer again, to the letter, and \
+             another body is refused. Only a success is remembered. The name is the operator's own: no other operator's call \
+             meets it.",
+            idempotency_key(),
+            "7c9e6679-7425-40de-944b-e07fc1f90ae7",
         )
         .scope(Scope::Register)
         .body::<Registration>(
@@ -117,7 +132,11 @@ pub fn operations() -> Vec<Operation> {
                 Sample::new("long", "A long one", json!(OwnApplication::sample(JourneyType::Long))),
             ],
         )
+        .link("get", "getApplication", ("uuid", "$response.body#/uuid"), "The application, at any later time.")
+        .link("delete", "deleteApplication", ("uuid", "$response.body#/uuid"), "Take it back.")
         .refused(&[
+            ProblemType::InvalidHeader,
+            ProblemType::IdempotencyKeyReused,
             ProblemType::TooEarly,
             ProblemType::CallClosed,
             ProblemType::UnknownJourney,

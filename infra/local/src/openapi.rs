@@ -9,6 +9,8 @@ fn operations() -> Vec<Operation> {
     let functions = [
         cee_fn_simulate::openapi::operations(),
         cee_fn_register::openapi::operations(),
+        cee_fn_applications::openapi::operations(),
+        cee_fn_batches::openapi::operations(),
         cee_fn_uploads::openapi::operations(),
         cee_fn_public::openapi::operations(),
     ];
@@ -50,7 +52,10 @@ fn info() -> Info {
 fn tags() -> Vec<Tag> {
     [
         ("Applications", "Applications (demandes CEE): who can get a certificate, and who has got it."),
-        ("History", "Specific applications (opérations spécifiques), from before the scheme, brought as files."),
+        (
+            "History",
+            "Specific applications (opérations spécifiques), from before the scheme, brought in batches or as files.",
+        ),
         ("Public", "What anyone may ask, without a token."),
     ]
     .map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())

@@ -3,17 +3,21 @@
 
 use std::fmt;
 
-use cee_eligibility::{FieldError, Instant, JourneyType};
+use cee_eligibility::{FieldError, Instant};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use lambda_http::{Body, Request};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 use crate::problem::{Fault, Refusal};
 
-/// The longest body that any call takes, in bytes. A register call has some 400.
+/// The longest body that a call about one driver takes, in bytes. A register call has some 400.
 pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// The longest body of a call that takes many rows, in bytes: half a kilobyte for each.
+pub const BATCH_LIMIT: usize = 512 * 1024;
 
 /// How many faults are listed at most.
 const FAULTS_LIMIT: usize = 100;
@@ -47,6 +51,80 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
+/// An element of a batch: an object's members, or anything else.
+enum Element {
+    Object(Members),
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Element;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any JSON")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
+                Members::deserialize(MapAccessDeserializer::new(map)).map(Element::Object)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Element::Other)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Element, E> {
+                Ok(Element::Other)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Element, E> {
+                Ok(Element::Other)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Element, E> {
+                Ok(Element::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Element, E> {
+                Ok(Element::Other)
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Element, E> {
+                Ok(Element::Other)
+            }
+
+            fn visit_unit<E>(self) -> Result<Element, E> {
+                Ok(Element::Other)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// One row of a batch.
+#[derive(Debug)]
+pub struct SentRow {
+    /// Its members as they came, to be told to whoever sent them and nobody else.
+    pub sent: Map<String, Value>,
+    /// Its fields; `None` where it is no object.
+    pub fields: Option<Fields>,
+}
+
+impl From<Element> for SentRow {
+    fn from(element: Element) -> Self {
+        match element {
+            Element::Object(Members(members)) => {
+                let sent = members.iter().cloned().collect();
+                Self { sent, fields: Some(Fields { members, faults: Vec::new() }) }
+            }
+            Element::Other => Self { sent: Map::new(), fields: None },
+        }
+    }
+}
+
 /// The fields of a body on their way into types.
 #[derive(Debug)]
 pub struct Fields {
@@ -60,32 +138,33 @@ impl Fields {
     /// # Errors
     /// [`Refusal::UnsupportedMediaType`], [`Refusal::BodyTooLarge`] or [`Refusal::MalformedBody`].
     pub fn of(request: &Request) -> Result<Self, Refusal> {
-        check_media_type(request.headers())?;
-        let malformed = |detail: &str| Err(Refusal::MalformedBody(detail.to_owned()));
-        let bytes = match request.body() {
-            Body::Text(text) => text.as_bytes(),
-            Body::Binary(bytes) => bytes,
-            _ => &[],
-        };
-        if bytes.len() > BODY_LIMIT {
-            return Err(Refusal::BodyTooLarge(BODY_LIMIT));
+        let Members(members) = read(request, BODY_LIMIT, "one JSON object")?;
+        Ok(Self { members, faults: Vec::new() })
+    }
+
+    /// Reads the body of a request as an array of rows, 1 to so many. What is wrong with a row is found out when it is read.
+    ///
+    /// # Errors
+    /// [`Refusal::UnsupportedMediaType`], [`Refusal::BodyTooLarge`] or [`Refusal::MalformedBody`]; [`Refusal::InvalidFields`]
+    /// where there are no rows or too many.
+    pub fn rows(request: &Request, most: usize) -> Result<Vec<SentRow>, Refusal> {
+        let elements: Vec<Element> = read(request, BATCH_LIMIT, "one JSON array")?;
+        if (1..=most).contains(&elements.len()) {
+            return Ok(elements.into_iter().map(SentRow::from).collect());
         }
-        if bytes.is_empty() {
-            return malformed("the body is empty: send one JSON object");
-        }
-        if let Err(error) = std::str::from_utf8(bytes) {
-            return malformed(&format!("the body is not UTF-8 from byte {} on", error.valid_up_to()));
-        }
-        match serde_json::from_slice::<Members>(bytes) {
-            Ok(Members(members)) => Ok(Self { members, faults: Vec::new() }),
-            // The library's own words may repeat what was sent.
-            Err(error) if error.is_data() => malformed("the body must be one JSON object"),
-            Err(error) => malformed(&format!(
-                "the body is not JSON, or nested too deeply, at line {}, column {}",
-                error.line(),
-                error.column()
-            )),
-        }
+        // The whole body is the one at fault: its pointer is empty (RFC 6901).
+        let message = format!("must hold 1 to {most} rows");
+        Err(Refusal::InvalidFields(vec![Fault { pointer: String::new(), message }]))
+    }
+
+    /// The body in the one way of writing it: without regard to the order of its fields, to spaces and to escapes. Two bodies
+    /// that read alike are the same call.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let mut members: Vec<_> = self.members.iter().collect();
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let written = |(name, value): &(String, Value)| format!("{}:{value}", Value::from(name.as_str()));
+        members.into_iter().map(written).collect::<Vec<_>>().join(",")
     }
 
     fn fault(&mut self, name: &str, message: impl fmt::Display) {
@@ -146,8 +225,8 @@ impl Fields {
         value
     }
 
-    /// Refuses a field that only the other journey type has.
-    pub fn foreign(&mut self, name: &str, this: JourneyType) {
+    /// Refuses a field that only an application of another kind than this has.
+    pub fn foreign(&mut self, name: &str, this: impl fmt::Display) {
         if self.take(name).is_some() {
             self.fault(name, format_args!("does not belong to a {this} application"));
         }
@@ -195,6 +274,36 @@ pub fn past(text: &str, now: Instant) -> Result<Instant, FieldError> {
     if moment > now { Err(FieldError::InTheFuture) } else { Ok(moment) }
 }
 
+/// Reads the body of a request as JSON of one shape.
+fn read<T: DeserializeOwned>(request: &Request, limit: usize, shape: &str) -> Result<T, Refusal> {
+    check_media_type(request.headers())?;
+    let malformed = |detail: &str| Err(Refusal::MalformedBody(detail.to_owned()));
+    let bytes = match request.body() {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => &[],
+    };
+    if bytes.len() > limit {
+        return Err(Refusal::BodyTooLarge(limit));
+    }
+    if bytes.is_empty() {
+        return malformed(&format!("the body is empty: send {shape}"));
+    }
+    if let Err(error) = std::str::from_utf8(bytes) {
+        return malformed(&format!("the body is not UTF-8 from byte {} on", error.valid_up_to()));
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(read) => Ok(read),
+        // The library's own words may repeat what was sent.
+        Err(error) if error.is_data() => malformed(&format!("the body must be {shape}")),
+        Err(error) => malformed(&format!(
+            "the body is not JSON, or nested too deeply, at line {}, column {}",
+            error.line(),
+            error.column()
+        )),
+    }
+}
+
 fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let refused = Err(Refusal::UnsupportedMediaType(
         "send the header Content-Type: application/json (UTF-8), and the body uncompressed",
@@ -218,7 +327,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cee_eligibility::{IdentityKey, LastNameTrunc, PhoneTrunc};
+    use cee_eligibility::{IdentityKey, JourneyType, LastNameTrunc, PhoneTrunc};
 
     fn request(content_type: Option<&str>, body: impl Into<Body>) -> Request {
         let mut request = http::Request::builder();
@@ -295,6 +404,16 @@ mod tests {
     }
 
     #[test]
+    fn a_body_is_the_same_however_it_is_written() {
+        let one = fields(r#"{"b":"\u0044","a":1}"#).canonical();
+        assert_eq!(one, fields("{ \"a\" : 1,\n\"b\": \"D\" }").canonical());
+        for other in [r#"{"a":1}"#, r#"{"a":1,"b":"d"}"#, r#"{"a":"1","b":"D"}"#, r#"{"a":1,"b":"D","b":"D"}"#] {
+            assert_ne!(one, fields(other).canonical(), "{other}");
+        }
+        assert_ne!(fields(r#"{"a":"1,\"b\":2"}"#).canonical(), fields(r#"{"a":"1","b":2}"#).canonical());
+    }
+
+    #[test]
     fn a_field_given_twice_is_a_fault() {
         let mut fields = fields(r#"{"phone_trunc":"+336010203","phone_trunc":"+336010204"}"#);
         let phone = fields.required("phone_trunc", PhoneTrunc::parse);
@@ -313,6 +432,25 @@ mod tests {
         {
             assert_eq!(read(body), None, "{body}");
         }
+    }
+
+    #[test]
+    fn a_batch_is_read_row_by_row() {
+        let rows = |body: &str| Fields::rows(&request(Some("application/json"), body), 7);
+        let read = rows(r#"[{"a":1,"a":2}, 1, "x", null, [[1]], -1.5, true]"#).unwrap();
+        let objects: Vec<bool> = read.iter().map(|row| row.fields.is_some()).collect();
+        assert_eq!(objects, [true, false, false, false, false, false, false]);
+        assert_eq!(read[0].sent["a"], 2);
+        assert_eq!(read[0].fields.as_ref().unwrap().canonical(), r#""a":1,"a":2"#, "a name twice is seen");
+        for (body, expected) in [("[]", "1 to 7 rows"), (&format!("[{}1]", "1,".repeat(7)), "1 to 7 rows")] {
+            let faults = faults(rows(body).unwrap_err());
+            assert!(faults.len() == 1 && faults[0].0.is_empty() && faults[0].1.contains(expected), "{faults:?}");
+        }
+        for body in ["{}", "7", "[1", "[] x"] {
+            assert!(matches!(rows(body), Err(Refusal::MalformedBody(_))), "{body}");
+        }
+        let long = format!("[\"{}\"]", "x".repeat(BATCH_LIMIT));
+        assert!(matches!(rows(&long), Err(Refusal::BodyTooLarge(BATCH_LIMIT))));
     }
 
     #[test]

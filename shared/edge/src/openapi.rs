@@ -20,7 +20,7 @@ use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{Components, Schema};
+use utoipa::openapi::schema::{ArrayBuilder, Components, Schema};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, ServerBuilder};
@@ -107,11 +107,25 @@ impl Operation {
     #[must_use]
     pub fn body<T: ToSchema>(mut self, samples: Vec<Sample>, faults: &[(&str, String)]) -> Self {
         let content = self.content::<T>(samples);
-        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
-        self.operation = self.operation.request_body(Some(body.build()));
         let fault =
             |(field, message): &(&str, String)| Fault { pointer: format!("/{field}"), message: message.clone() };
-        self.faults = faults.iter().map(fault).collect();
+        self.request(content, faults.iter().map(fault).collect())
+    }
+
+    /// It takes an array of one to so many rows, each of which is read into `T` and fails alone.
+    #[must_use]
+    pub fn rows<T: ToSchema>(mut self, most: usize, samples: Vec<Sample>) -> Self {
+        T::schemas(&mut self.schemas);
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        let rows = ArrayBuilder::new().items(Ref::from_schema_name(T::name())).min_items(Some(1)).max_items(Some(most));
+        let fault = Fault { pointer: String::new(), message: format!("must hold 1 to {most} rows") };
+        self.request(content(rows, samples), vec![fault])
+    }
+
+    fn request(mut self, content: Content, faults: Vec<Fault>) -> Self {
+        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+        self.operation = self.operation.request_body(Some(body.build()));
+        self.faults = faults;
         self.refused(&[
             ProblemType::InvalidFields,
             ProblemType::RequestTimeout,

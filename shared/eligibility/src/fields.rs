@@ -50,6 +50,15 @@ pub enum FieldError {
     /// Empty, longer than 255 characters, or with control characters.
     #[error("must hold 1 to 255 characters, none of them a control character")]
     OperatorJourneyId,
+    /// Not a key that a caller may name a call with.
+    #[error("must hold 1 to 255 visible ASCII characters")]
+    IdempotencyKey,
+    /// Neither kind of application.
+    #[error("must be \"standardized\" or \"specific\"")]
+    ApplicationType,
+    /// Not a UUID.
+    #[error("must be a UUID such as \"1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b\"")]
+    ApplicationId,
     /// Not a positive number.
     #[error("must be an operator's number, 1 or more")]
     OperatorId,
@@ -436,6 +445,33 @@ impl FileName {
     }
 
     /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a caller names one of its calls, so that the answer can be had again. It may hold a person's name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+redacted_debug!(IdempotencyKey);
+
+impl IdempotencyKey {
+    /// How a key looks.
+    pub const PATTERN: &str = "^[!-~]{1,255}$";
+    /// The most characters.
+    pub const MAX_LENGTH: usize = 255;
+
+    /// Reads 1 to 255 visible ASCII characters.
+    ///
+    /// # Errors
+    /// [`FieldError::IdempotencyKey`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::IdempotencyKey) }
+    }
+
+    /// The key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

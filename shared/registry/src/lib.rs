@@ -10,6 +10,10 @@
 //! | operators and whether they are suspended | [`operators`] |
 //! | imports of files and how they ended | [`imports`] |
 //! | how an import is taken back | [`undo`] |
+//! | how an application is deleted | [`delete`] |
+//! | how an application is given an identity key later | [`identity`] |
+//! | how a lost answer is had again | [`idempotency`] |
+//! | how something is taken out of a claim item | [`rewrite`] |
 //! | table names and definitions | [`tables`] |
 //! | what can go wrong, and what is tried again | [`error`] |
 //!
@@ -18,17 +22,24 @@
 pub mod applications;
 pub mod claim_item;
 pub mod claims;
+pub mod delete;
 pub mod error;
+pub mod idempotency;
+pub mod identity;
 pub mod imports;
 pub mod journeys;
 pub mod keys;
 pub mod operators;
+pub mod rewrite;
 pub mod tables;
 pub mod undo;
 
 pub use applications::{Application, ApplicationJourney, Applications};
 pub use claims::{Claims, Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource};
+pub use delete::Deleted;
 pub use error::{Deadline, StoreError};
+pub use idempotency::{FirstAnswer, NamedCall, Remembered};
+pub use identity::{GivenKey, HistoryKey};
 pub use imports::{
     Begun, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports, UndoBegun,
     UndoRefusal,

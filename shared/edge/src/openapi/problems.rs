@@ -1,6 +1,6 @@
 //! Every refusal in the document: its schema, and examples that are made by the code that refuses.
 
-use cee_eligibility::{Criterion, Instant, JourneyType, Reason, Rules};
+use cee_eligibility::{Criterion, FieldError, Instant, JourneyType, Reason, Rules};
 use cee_tokens::{Scope, TokenError};
 use http::{Response as HttpResponse, StatusCode};
 use lambda_http::Body;
@@ -111,6 +111,9 @@ impl ProblemType {
             | Self::MissingScope
             | Self::OperatorNotAdmitted
             | Self::CallClosed
+            | Self::InvalidHeader
+            | Self::IdempotencyKeyReused
+            | Self::UnknownApplication
             | Self::UnknownImport
             | Self::UnknownJourney
             | Self::UnsupportedMediaType => Vec::new(),
@@ -175,6 +178,11 @@ impl ProblemType {
                 one("A suspended operator", Refusal::OperatorNotAdmitted("the registry has suspended this operator"))
             }
             Self::CallClosed => one("Closed for everybody", Refusal::CallClosed),
+            Self::InvalidHeader => {
+                one("A key with a space", Refusal::InvalidHeader("idempotency-key", FieldError::IdempotencyKey))
+            }
+            Self::IdempotencyKeyReused => one("Another body", Refusal::IdempotencyKeyReused),
+            Self::UnknownApplication => one("Not one of yours", Refusal::UnknownApplication),
             Self::UnknownImport => one("Not one of yours", Refusal::UnknownImport),
             Self::UnknownJourney => one("Not one of yours", Refusal::UnknownJourney),
             Self::IneligibleJourney => {

@@ -23,6 +23,7 @@ impl ProblemType {
                  of the body at once, each as `pointer` (a JSON Pointer, [RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)) and \
                  `message`. A message says what is expected and never repeats the value."
             }
+            Self::InvalidHeader => "A header is not what it should be. `detail` names it and says what is expected.",
             Self::TooEarly => {
                 "Everything is in order but the date: an application can be registered seven days after the journey's end (short) \
                  or after `datetime` (long). `available_at` is the first moment at which the same call is accepted."
@@ -40,6 +41,10 @@ impl ProblemType {
             }
             Self::CallClosed => "The registry has switched this call off for everybody.",
             Self::NotFound => "Nothing answers at this path with this method.",
+            Self::UnknownApplication => {
+                "The registry knows no application of *yours* with this `uuid`, or knows it no more because it was deleted. \
+                 Another operator's application is as unknown as one that never was."
+            }
             Self::UnknownImport => {
                 "The registry knows no import of *yours* with this `import_id`. Another operator's import is as unknown as one \
                  that never was."
@@ -79,6 +84,9 @@ impl ProblemType {
             Self::RequestTimeout => "The request did not arrive in time.",
             Self::BodyTooLarge => "The body is longer than 64 KiB; no call needs a hundredth of that.",
             Self::UnsupportedMediaType => "The body is not declared as JSON in UTF-8, or is compressed.",
+            Self::IdempotencyKeyReused => {
+                "This `Idempotency-Key` of yours came with another body before, and that call succeeded. Nothing was done."
+            }
             Self::HeadersTooLarge => {
                 "Request line and headers together are longer than the gateway takes (10,240 bytes)."
             }
@@ -96,6 +104,7 @@ impl ProblemType {
         match self {
             Self::MalformedBody => "Send one JSON object, as a JSON library writes it.",
             Self::InvalidFields => "Correct every field in `errors` and send the call again.",
+            Self::InvalidHeader => "Correct the header and send the call again.",
             Self::TooEarly => "Send the same call at `available_at` or later.",
             Self::Unauthenticated => "Get a fresh application token and send the call again.",
             Self::MissingScope => {
@@ -104,6 +113,9 @@ impl ProblemType {
             Self::OperatorNotAdmitted => "Write to the registry's team.",
             Self::CallClosed => "Keep the call and send it when the registry's team has opened it again.",
             Self::NotFound => "Compare method and path with the reference; `/v3` belongs to the path.",
+            Self::UnknownApplication => {
+                "Compare the `uuid` with that of the 201; if it was deleted, there is nothing to do."
+            }
             Self::UnknownImport => "List your imports: `GET /policies/cee/imports`.",
             Self::UnknownJourney => "Check the name that you gave the journey; if it is right, try again tomorrow.",
             Self::IneligibleJourney => "Register another journey of this driver; this one will not do.",
@@ -116,6 +128,7 @@ impl ProblemType {
             Self::RequestTimeout => "Send it again.",
             Self::BodyTooLarge => "Send one application a call; bring a history as a file.",
             Self::UnsupportedMediaType => "Send `Content-Type: application/json`, in UTF-8 and not compressed.",
+            Self::IdempotencyKeyReused => "A key names one call: send another call with another key.",
             Self::HeadersTooLarge => "Leave out headers that the call does not need.",
             Self::Internal => {
                 "Send the call again; if the application was registered, the answer is a `duplicate` with all of it."

@@ -1,0 +1,311 @@
+//! `POST /v3/policies/cee/import` and `…/import/identity`: history, and identity keys for what came without, up to a
+//! thousand rows a call.
+//!
+//! A bad row fails alone, and is told with what is wrong with it. A row again has no effect: a caller that lost an answer
+//! sends the whole batch anew. For more than a few thousand rows there are files (`…/imports`).
+
+pub mod openapi;
+
+use cee_edge::body::{SentRow, past};
+use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
+use cee_eligibility::{
+    ApplicationId, FieldError, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorId, PhoneTrunc, Rules,
+    TruncatedIdentity,
+};
+use cee_registry::{
+    Claims, Contradicted, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, Operators, RowSource,
+    StoreError,
+};
+use cee_service::aws::Aws;
+use cee_service::{Clock, Environment, SettingError};
+use cee_tokens::Scope;
+use futures_util::{StreamExt as _, stream};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// How many rows a call may bring. Source: the contract, "1 to 1000".
+pub const MOST_ROWS: usize = 1000;
+
+/// How many rows are written at once.
+const AT_ONCE: usize = 32;
+
+/// Answers `POST /v3/policies/cee/import` and `POST /v3/policies/cee/import/identity`.
+#[derive(Debug)]
+pub struct Batches {
+    gate: Gate,
+    rules: Rules,
+    clock: Clock,
+    claims: Claims,
+}
+
+/// A driver's application from before the scheme. Holds personal data.
+struct HistoryRow {
+    journey_type: JourneyType,
+    identity: TruncatedIdentity,
+    datetime: Instant,
+}
+
+/// An application that came without an identity key, and its key. Holds personal data.
+enum IdentityRow {
+    Standardized { uuid: ApplicationId, identity_key: IdentityKey },
+    Specific { row: HistoryRow, identity_key: IdentityKey },
+}
+
+/// What came of one row.
+enum Outcome {
+    Imported(Vec<Contradicted>),
+    AlreadyKnown,
+    /// What is wrong with it, for its sender.
+    Failed(String),
+}
+
+/// The answer to a batch: `imported + already_known + failed` is the number of rows.
+#[derive(Serialize, ToSchema)]
+struct Batch {
+    /// Rows that count from now on, by this call.
+    imported: usize,
+    /// Rows that counted before: harmless.
+    already_known: usize,
+    /// Rows that do not count.
+    failed: usize,
+    /// Those rows, as they came.
+    failed_details: Vec<FailedRow>,
+}
+
+/// A row that failed: its fields as they came, and what is wrong.
+#[derive(Serialize, ToSchema)]
+struct FailedRow {
+    #[serde(flatten)]
+    #[schema(additional_properties)]
+    row: Map<String, Value>,
+    /// Its place in the batch, 0 for the first.
+    index: usize,
+    /// What is wrong with it, for a person.
+    error: String,
+}
+
+impl Batches {
+    /// The function with its settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is missing or bad.
+    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+        let tables = environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE"])?;
+        let db = Aws::load(environment).await.dynamodb();
+        Ok(Self {
+            gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
+            rules: environment.rules()?,
+            clock: environment.clock()?,
+            claims: Claims::new(db, tables, environment.claim_keys()?),
+        })
+    }
+
+    /// Works on all rows, some at a time, and tells what came of them in their order.
+    async fn each<R, F: Future<Output = Outcome>>(
+        &self,
+        rows: Vec<SentRow>,
+        read: impl Fn(Fields) -> Result<R, Refusal> + Copy,
+        work: impl Fn(usize, R) -> F + Copy,
+    ) -> Batch {
+        let outcomes = stream::iter(rows.into_iter().enumerate()).map(|(index, SentRow { sent, fields })| async move {
+            let outcome = match fields.ok_or_else(not_an_object).and_then(read) {
+                Ok(row) => work(index, row).await,
+                Err(refusal) => Outcome::Failed(what_is_wrong(refusal)),
+            };
+            (index, sent, outcome)
+        });
+        let outcomes: Vec<_> = outcomes.buffered(AT_ONCE).collect().await;
+        let mut batch = Batch { imported: 0, already_known: 0, failed: 0, failed_details: Vec::new() };
+        let mut late_contradictions = 0;
+        for (index, row, outcome) in outcomes {
+            match outcome {
+                Outcome::Imported(contradicts) => {
+                    batch.imported += 1;
+                    late_contradictions += usize::from(!contradicts.is_empty());
+                    contradicts.iter().for_each(list);
+                }
+                Outcome::AlreadyKnown => batch.already_known += 1,
+                Outcome::Failed(error) => {
+                    batch.failed += 1;
+                    batch.failed_details.push(FailedRow { row, index, error });
+                }
+            }
+        }
+        if late_contradictions > 0 {
+            tracing::warn!(late_contradictions, "history contradicts granted applications");
+        }
+        batch
+    }
+
+    async fn import(&self, call: &Call, operator: OperatorId, rows: Vec<SentRow>) -> Result<Reply, Refusal> {
+        let now = self.clock.now();
+        // A name for the rows of this call: no call after it has the same.
+        let import = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
+        let write = |index: usize, row: HistoryRow| async move {
+            let application = HistoryApplication {
+                journey_type: row.journey_type,
+                identity: &row.identity,
+                datetime: row.datetime,
+                operator,
+                source: RowSource { import, line: index as u64 + 1 },
+            };
+            match self.claims.import_history(&application, &self.rules, call.deadline()).await {
+                Ok(imported) => match imported.outcome {
+                    HistoryOutcome::Imported { contradicts } => Outcome::Imported(contradicts),
+                    HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
+                },
+                Err(error) => unwritten(&error),
+            }
+        };
+        let batch = self.each(rows, |fields| read_history(fields, now), write).await;
+        Reply::json(StatusCode::CREATED, &batch)
+    }
+
+    async fn identity(&self, call: &Call, operator: OperatorId, rows: Vec<SentRow>) -> Result<Reply, Refusal> {
+        let now = self.clock.now();
+        let give = |_, row: IdentityRow| async move {
+            let given = match &row {
+                IdentityRow::Standardized { uuid, identity_key } => {
+                    self.claims.give_key(operator, *uuid, identity_key, &self.rules, call.deadline()).await
+                }
+                IdentityRow::Specific { row: HistoryRow { journey_type, identity, datetime }, identity_key } => {
+                    let (journey_type, datetime) = (*journey_type, *datetime);
+                    let history = HistoryKey { journey_type, identity, datetime, operator, identity_key };
+                    self.claims.give_key_to_history(&history, &self.rules, call.deadline()).await
+                }
+            };
+            match given {
+                Ok(GivenKey::Given { contradicts }) => Outcome::Imported(contradicts),
+                Ok(GivenKey::AlreadyHas) => Outcome::AlreadyKnown,
+                Ok(GivenKey::Unknown) => Outcome::Failed("the registry knows no such application of yours".to_owned()),
+                Ok(GivenKey::HasAnother) => {
+                    Outcome::Failed("the application carries another identity key already".to_owned())
+                }
+                Ok(GivenKey::Blocked(blocker)) => Outcome::Failed(format!(
+                    "with this identity key it would be the driver's second application (opération standardisée): the \
+                     other is dated {}",
+                    blocker.datetime
+                )),
+                Err(error) => unwritten(&error),
+            }
+        };
+        let batch = self.each(rows, |fields| read_identity(fields, now), give).await;
+        Reply::json(StatusCode::OK, &batch)
+    }
+}
+
+impl HttpFunction for Batches {
+    const NAME: &'static str = "batches";
+
+    async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
+        let operator = self.gate.admit(call, Scope::Import).await?.operator;
+        if !self.rules.open.import {
+            return Err(Refusal::CallClosed);
+        }
+        let rows = Fields::rows(call.request(), MOST_ROWS)?;
+        // API Gateway sends only its routes' paths here.
+        if call.request().uri().path().ends_with("/identity") {
+            self.identity(call, operator, rows).await
+        } else {
+            self.import(call, operator, rows).await
+        }
+    }
+}
+
+/// Tells the registry's team, and nobody else, of an application that history contradicts. Names no driver.
+fn list(contradicted: &Contradicted) {
+    let Contradicted { uuid, datetime, operator } = contradicted;
+    tracing::warn!(
+        application_uuid = %uuid,
+        application_operator_id = operator.get(),
+        application_datetime = %datetime,
+        "history contradicts this application"
+    );
+}
+
+fn not_an_object() -> Refusal {
+    Refusal::MalformedBody("must be a JSON object".to_owned())
+}
+
+/// What is wrong with a row, in the words that a call of its own would be refused with.
+fn what_is_wrong(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::InvalidFields(faults) => {
+            let faults: Vec<String> =
+                faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect();
+            faults.join("; ")
+        }
+        Refusal::MalformedBody(detail) => detail,
+        _ => "cannot be read".to_owned(),
+    }
+}
+
+fn unwritten(error: &StoreError) -> Outcome {
+    tracing::error!(%error, "a row of a batch was not written");
+    Outcome::Failed("the registry was too busy: send this row again".to_owned())
+}
+
+fn read_history(mut fields: Fields, now: Instant) -> Result<HistoryRow, Refusal> {
+    let row = history_row(&mut fields, now);
+    fields.finish(row)
+}
+
+fn history_row(fields: &mut Fields, now: Instant) -> Option<HistoryRow> {
+    let journey_type = fields.required("journey_type", JourneyType::parse);
+    let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
+    let phone_trunc = fields.required("phone_trunc", PhoneTrunc::parse);
+    let datetime = fields.required("datetime", |text| past(text, now));
+    Some(HistoryRow {
+        journey_type: journey_type?,
+        identity: TruncatedIdentity { last_name_trunc: last_name_trunc?, phone_trunc: phone_trunc? },
+        datetime: datetime?,
+    })
+}
+
+/// The two kinds of application that can be given a key.
+#[derive(Clone, Copy)]
+enum Kind {
+    Standardized,
+    Specific,
+}
+
+impl Kind {
+    fn parse(text: &str) -> Result<Self, FieldError> {
+        match text {
+            "standardized" => Ok(Self::Standardized),
+            "specific" => Ok(Self::Specific),
+            _ => Err(FieldError::ApplicationType),
+        }
+    }
+}
+
+fn read_identity(mut fields: Fields, now: Instant) -> Result<IdentityRow, Refusal> {
+    let kind = fields.required("cee_application_type", Kind::parse);
+    let identity_key = fields.required("identity_key", IdentityKey::parse);
+    let uuid = |text: &str| ApplicationId::parse(text).ok_or(FieldError::ApplicationId);
+    let row = match kind {
+        Some(Kind::Standardized) => {
+            for name in ["journey_type", "last_name_trunc", "phone_trunc", "datetime"] {
+                fields.foreign(name, "standardized");
+            }
+            let uuid = fields.required("cee_application_uuid", uuid);
+            uuid.zip(identity_key).map(|(uuid, identity_key)| IdentityRow::Standardized { uuid, identity_key })
+        }
+        Some(Kind::Specific) => {
+            fields.foreign("cee_application_uuid", "specific");
+            let row = history_row(&mut fields, now);
+            row.zip(identity_key).map(|(row, identity_key)| IdentityRow::Specific { row, identity_key })
+        }
+        None => {
+            fields.checked("cee_application_uuid", uuid);
+            fields.checked("journey_type", JourneyType::parse);
+            fields.checked("last_name_trunc", LastNameTrunc::parse);
+            fields.checked("phone_trunc", PhoneTrunc::parse);
+            fields.checked("datetime", |text| past(text, now));
+            None
+        }
+    };
+    fields.finish(row)
+}

@@ -1,0 +1,158 @@
+//! What the OpenAPI document says of this function's calls.
+
+use cee_edge::ProblemType;
+use cee_edge::openapi::{Operation, Sample};
+use cee_eligibility::{ApplicationId, IdentityKey, Instant, JourneyType, LastNameTrunc, PhoneTrunc};
+use cee_tokens::Scope;
+use http::{Method, StatusCode};
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+use crate::{Batch, FailedRow, MOST_ROWS};
+
+/// The part of the interface that the calls of this function belong to.
+const TAG: &str = "History";
+
+const KEY: &str = "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30";
+
+/// A driver's specific application (opération spécifique), from before the scheme.
+// As `read_history` takes it. Never made.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description")]
+struct HistoryRow {
+    journey_type: JourneyType,
+    last_name_trunc: LastNameTrunc,
+    phone_trunc: PhoneTrunc,
+    /// The day of commitment; must lie in the past.
+    datetime: Instant,
+}
+
+/// An application that came without an identity key, and its key: one of two, told apart by `cee_application_type`.
+// As `read_identity` takes it. Never made.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(discriminator(
+    property_name = "cee_application_type",
+    mapping(
+        ("standardized" = "#/components/schemas/StandardizedIdentity"),
+        ("specific" = "#/components/schemas/SpecificIdentity")
+    )
+))]
+#[expect(dead_code, reason = "a description")]
+enum IdentityRow {
+    Standardized(StandardizedIdentity),
+    Specific(SpecificIdentity),
+}
+
+/// An application of the caller's that was registered here (opération standardisée).
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description")]
+struct StandardizedIdentity {
+    #[schema(schema_with = standardized)]
+    cee_application_type: String,
+    cee_application_uuid: ApplicationId,
+    identity_key: IdentityKey,
+}
+
+/// A specific application (opération spécifique) of the caller's, as it was imported.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description")]
+struct SpecificIdentity {
+    #[schema(schema_with = specific)]
+    cee_application_type: String,
+    journey_type: JourneyType,
+    last_name_trunc: LastNameTrunc,
+    phone_trunc: PhoneTrunc,
+    /// The day of commitment, as it was imported.
+    datetime: Instant,
+    identity_key: IdentityKey,
+}
+
+fn only(word: &str) -> Object {
+    let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
+    word.description(Some("Tells the two kinds of application apart.")).build()
+}
+
+fn standardized() -> Object {
+    only("standardized")
+}
+
+fn specific() -> Object {
+    only("specific")
+}
+
+/// The calls of this function.
+#[must_use]
+pub fn operations() -> Vec<Operation> {
+    vec![import(), identity()]
+}
+
+fn call(path: &'static str, id: &str) -> Operation {
+    Operation::new(Method::POST, path, id).scope(Scope::Import).refused(&[ProblemType::CallClosed])
+}
+
+fn failed(row: serde_json::Value, error: &str) -> Batch {
+    let serde_json::Value::Object(row) = row else {
+        return Batch { imported: 0, already_known: 0, failed: 0, failed_details: Vec::new() };
+    };
+    let failed_details = vec![FailedRow { row, index: 1, error: error.to_owned() }];
+    Batch { imported: 1, already_known: 0, failed: 1, failed_details }
+}
+
+fn import() -> Operation {
+    let row = |name: &str, phone: &str| json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": phone, "datetime": "2021-06-30T00:00:00+02:00"});
+    let bad = row("DUP", "12");
+    let error = format!("/phone_trunc {}", cee_eligibility::FieldError::PhoneTrunc);
+    call("/policies/cee/import", "importHistory")
+        .about(
+            TAG,
+            "Import rows of history",
+            "Up to a thousand specific applications (opérations spécifiques, from before the scheme) at once. A bad row fails alone. \
+             A row again has no effect, so that a batch whose answer was lost is sent anew. More than a few thousand rows come as a \
+             file.",
+        )
+        .rows::<HistoryRow>(
+            MOST_ROWS,
+            vec![
+                Sample::new("two", "Two rows, one of them bad", json!([row("MAU", "+336399836"), bad])),
+            ],
+        )
+        .answer::<Batch>(
+            StatusCode::CREATED,
+            "Every row was looked at; what became of each is told.",
+            vec![Sample::new("two", "One is imported, one failed", json!(failed(bad, &error)))],
+        )
+}
+
+fn identity() -> Operation {
+    let standardized = json!({"cee_application_type": "standardized",
+                              "cee_application_uuid": "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b", "identity_key": KEY});
+    let specific = json!({"cee_application_type": "specific", "journey_type": "long", "last_name_trunc": "D H",
+                          "phone_trunc": "+337010203", "datetime": "2021-06-30T00:00:00+02:00", "identity_key": KEY});
+    call("/policies/cee/import/identity", "importIdentities")
+        .about(
+            TAG,
+            "Give identity keys to applications",
+            "Gives up to a thousand of the caller's applications, registered or imported without an identity key, the key of their \
+             driver. From then on it counts: the same key is the same driver whatever the name and the phone, and another key on \
+             the same truncated identity is another driver. Only an empty key is filled. A bad row fails alone, and a row again has \
+             no effect.",
+        )
+        .rows::<IdentityRow>(
+            MOST_ROWS,
+            vec![Sample::new("both", "One of each kind", json!([standardized, specific]))],
+        )
+        .answer::<Batch>(
+            StatusCode::OK,
+            "Every row was looked at; what became of each is told.",
+            vec![Sample::new(
+                "two",
+                "One has its key now, one failed",
+                json!(failed(specific, "the registry knows no such application of yours")),
+            )],
+        )
+}

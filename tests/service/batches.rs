@@ -1,0 +1,204 @@
+//! History and identity keys in batches: a bad row fails alone.
+
+use cee_local::stack::tables;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{World, at, logs, world, world_with};
+
+const IMPORT: &str = "/policies/cee/import";
+const IDENTITY: &str = "/policies/cee/import/identity";
+
+fn row(name: &str, phone: &str) -> Value {
+    json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": phone, "datetime": "2021-02-15T00:00:00Z"})
+}
+
+fn long(name: &str, phone: &str, license: &str, key: Option<&str>) -> Value {
+    let mut body = json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": phone,
+                          "driving_license": license, "datetime": "2024-03-15T07:30:00Z"});
+    if let Some(key) = key {
+        body["identity_key"] = json!(key.repeat(64));
+    }
+    body
+}
+
+/// The counts of an answer: imported, already known, failed.
+fn counts(answer: &Value) -> [u64; 3] {
+    ["imported", "already_known", "failed"].map(|name| answer[name].as_u64().unwrap())
+}
+
+async fn simulate(world: &World, operator: u32, name: &str, phone: &str, key: Option<&str>) -> Value {
+    let mut body = json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": phone});
+    if let Some(key) = key {
+        body["identity_key"] = json!(key.repeat(64));
+    }
+    world.api.simulate(&world.token(operator), &body).await.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_row_fails_alone_and_a_row_again_has_no_effect() {
+    let world = world().await;
+    let token = world.token(1);
+    let mut rows: Vec<Value> = (0..996).map(|n| row("DUP", &format!("+3360102{n:03}"))).collect();
+    rows.push(json!({"journey_type": "long", "last_name_trunc": "dup", "datetime": "2030-01-01T00:00:00Z", "x": 1}));
+    rows.push(json!("no object"));
+    rows.push(rows[0].clone());
+    rows.push(row("TO ", "06010203"));
+    let answer = world.api.post(IMPORT, &token, &json!(rows)).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    let answer = answer.json();
+    assert_eq!(counts(&answer), [997, 1, 2]);
+    let failed = answer["failed_details"].as_array().unwrap();
+    assert_eq!(
+        (&failed[0]["index"], &failed[0]["last_name_trunc"]),
+        (&json!(996), &json!("dup")),
+        "the row as it came"
+    );
+    let error = failed[0]["error"].as_str().unwrap();
+    for pointer in
+        ["/last_name_trunc ", "/phone_trunc is missing", "/datetime must lie in the past", "/x is not a field"]
+    {
+        assert!(error.contains(pointer), "{error}");
+    }
+    assert_eq!(failed[1], json!({"index": 997, "error": "must be a JSON object"}));
+    // Each good one counts, for everybody.
+    assert_eq!(simulate(&world, 2, "DUP", "+3360102500", None).await["reason"], "history");
+    assert_eq!(simulate(&world, 2, "TO ", "+336010203", None).await["datetime"], "2021-02-15T00:00:00.000Z");
+    // The same batch again.
+    let again = world.api.post(IMPORT, &token, &json!(rows)).await.json();
+    assert_eq!(counts(&again), [0, 998, 2]);
+    // Another operator's history is its own.
+    let theirs = world.api.post(IMPORT, &world.token(2), &json!([rows[0]])).await.json();
+    assert_eq!(counts(&theirs), [1, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_batch_is_refused_whole() {
+    let world = world().await;
+    let token = world.token(1);
+    for path in [IMPORT, IDENTITY] {
+        for body in [json!([]), json!(vec![row("DUP", "+336010203"); 1001])] {
+            let answer = world.api.post(path, &token, &body).await;
+            assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "invalid_fields"));
+            assert_eq!(answer.pointers(), [""]);
+        }
+        let answer = world.api.post(path, &token, &json!({})).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "malformed_body"));
+        let long = json!([{"x": "y".repeat(512 * 1024)}]);
+        let answer = world.api.post(path, &token, &long).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"));
+        let answer = world.api.post(path, "", &json!([{}])).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(world.scan(&tables().claims).await, []);
+    let closed = world_with(|options| {
+        options.now = Some(at(crate::support::NOW));
+        options.settings = vec![("IMPORT_ENABLED".to_owned(), "false".to_owned())];
+    })
+    .await;
+    for path in [IMPORT, IDENTITY] {
+        let answer = closed.api.post(path, &closed.token(1), &json!([row("DUP", "+336010203")])).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "call_closed"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_history_in_a_batch_is_counted_for_the_registrys_team() {
+    let world = world().await;
+    let granted = world.api.register(&world.token(1), &long("LAT", "+336010277", "LATE1234", None)).await;
+    assert_eq!(granted.status, StatusCode::CREATED);
+    let answer = world.api.post(IMPORT, &world.token(2), &json!([row("LAT", "+336010277")])).await;
+    assert_eq!(counts(&answer.json()), [1, 0, 0]);
+    let uuid = granted.json()["uuid"].as_str().unwrap().to_owned();
+    assert!(!answer.text.contains(&uuid), "not for an operator");
+    let logs = logs();
+    let line = logs.lines().find(|line| line.contains(&uuid) && line.contains("history contradicts"));
+    assert!(line.is_some_and(|line| line.contains("\"application_operator_id\":1")), "{line:?}");
+    assert!(logs.contains("\"late_contradictions\":1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_key_moves_history_from_a_truncated_identity_to_a_person() {
+    let world = world().await;
+    let token = world.token(1);
+    let rows = json!([row("DUP", "+336010203"), row("MAR", "+336010204")]);
+    assert_eq!(counts(&world.api.post(IMPORT, &token, &rows).await.json()), [2, 0, 0]);
+    // Until then it stands in the way of anybody with that name and phone, whatever key they send.
+    for key in [None, Some("a"), Some("b")] {
+        assert_eq!(simulate(&world, 2, "DUP", "+336010203", key).await["reason"], "history", "{key:?}");
+    }
+    let specific = |name: &str, phone: &str, key: &str| {
+        let mut row = row(name, phone);
+        row["cee_application_type"] = json!("specific");
+        row["identity_key"] = json!(key.repeat(64));
+        row
+    };
+    let mut misplaced = specific("MAR", "+336010204", "c");
+    misplaced["cee_application_uuid"] = json!("00000000-0000-4000-8000-000000000000");
+    let batch = json!([
+        specific("DUP", "+336010203", "a"),
+        specific("DUP", "+336010299", "a"),
+        specific("DUP", "+336010203", "a"),
+        misplaced,
+        {"cee_application_type": "other", "identity_key": "A", "datetime": "2021"},
+    ]);
+    let answer = world.api.post(IDENTITY, &token, &batch).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let answer = answer.json();
+    assert_eq!(counts(&answer), [1, 1, 3]);
+    let errors: Vec<&str> =
+        answer["failed_details"].as_array().unwrap().iter().map(|row| row["error"].as_str().unwrap()).collect();
+    assert_eq!(errors[0], "the registry knows no such application of yours");
+    assert_eq!(errors[1], "/cee_application_uuid does not belong to a specific application");
+    for pointer in ["/cee_application_type ", "/identity_key ", "/datetime "] {
+        assert!(errors[2].contains(pointer), "{}", errors[2]);
+    }
+    // Rule 3: another key on the same truncated identity is another person; no key could be anybody; the same key is the
+    // person, whatever the name and the phone.
+    assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("b")).await["eligible"], true);
+    assert_eq!(simulate(&world, 2, "DUP", "+336010203", None).await["reason"], "history");
+    assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("a")).await["reason"], "history");
+    assert_eq!(simulate(&world, 2, "NEW", "+336019999", Some("a")).await["reason"], "history");
+    assert_eq!(
+        simulate(&world, 2, "MAR", "+336010204", Some("b")).await["reason"],
+        "history",
+        "the other row is as before"
+    );
+    // Register answers as simulate does.
+    let same = world.api.register(&world.token(2), &long("NEW", "+336019999", "N1", Some("a"))).await;
+    assert_eq!((same.status, same.problem().as_str()), (StatusCode::CONFLICT, "history"));
+    let other = world.api.register(&world.token(2), &long("DUP", "+336010203", "N2", Some("b"))).await;
+    assert_eq!(other.status, StatusCode::CREATED, "{other:?}");
+    // None is replaced.
+    let replaced = world.api.post(IDENTITY, &token, &json!([specific("DUP", "+336010203", "d")])).await.json();
+    assert_eq!(replaced["failed_details"][0]["error"], "the application carries another identity key already");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_key_is_given_to_ones_own_application_and_only_where_it_makes_no_second_one() {
+    let world = world().await;
+    let (one, two) = (world.token(1), world.token(2));
+    let granted = world.api.register(&one, &long("DUP", "+336010203", "K1", None)).await.json();
+    let give = |uuid: &Value, key: &str| json!([{"cee_application_type": "standardized", "cee_application_uuid": uuid, "identity_key": key.repeat(64)}]);
+    let theirs = world.api.post(IDENTITY, &two, &give(&granted["uuid"], "a")).await.json();
+    assert_eq!(theirs["failed_details"][0]["error"], "the registry knows no such application of yours");
+    assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("b")).await["reason"], "duplicate");
+    assert_eq!(counts(&world.api.post(IDENTITY, &one, &give(&granted["uuid"], "a")).await.json()), [1, 0, 0]);
+    assert_eq!(counts(&world.api.post(IDENTITY, &one, &give(&granted["uuid"], "a")).await.json()), [0, 1, 0]);
+    assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("b")).await["eligible"], true);
+    assert_eq!(simulate(&world, 2, "NEW", "+336019999", Some("a")).await["reason"], "duplicate");
+    // A second application that could not be registered with the key cannot get it later.
+    let second = world.api.register(&two, &long("SEC", "+336010255", "K2", None)).await.json();
+    let refused = world.api.post(IDENTITY, &two, &give(&second["uuid"], "a")).await.json();
+    let error = refused["failed_details"][0]["error"].as_str().unwrap();
+    assert!(error.contains("second application") && error.contains("2024-03-15T07:30:00.000Z"), "{error}");
+    assert_eq!(counts(&refused), [0, 0, 1]);
+    // With the first one gone it can.
+    let path = format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
+    assert_eq!(world.api.call(http::Method::DELETE, &path, &one).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(counts(&world.api.post(IDENTITY, &two, &give(&second["uuid"], "a")).await.json()), [1, 0, 0]);
+    // And whoever goes takes all three claims along.
+    let path = format!("/policies/cee/{}", second["uuid"].as_str().unwrap());
+    assert_eq!(world.api.call(http::Method::DELETE, &path, &two).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.scan(&tables().claims).await, []);
+}
