@@ -78,3 +78,15 @@ async fn the_compiled_functions_do_it_all() {
         }
     }
 }
+
+/// The description of the interface is compiled with the functions and used by none: the linker leaves it out. The public
+/// function holds the finished document, as one text.
+#[test]
+fn no_function_carries_what_makes_the_document() {
+    let words = "Asks whether a driver is eligible now (demande CEE";
+    for name in BINARIES {
+        let binary = std::fs::read(binaries().join(name)).unwrap();
+        let found = binary.windows(words.len()).filter(|part| *part == words.as_bytes()).count();
+        assert_eq!(found, usize::from(name == "cee-public"), "{name}");
+    }
+}

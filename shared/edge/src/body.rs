@@ -207,7 +207,7 @@ impl Fields {
         parse: impl FnOnce(u64) -> Result<T, FieldError>,
     ) -> Option<Option<T>> {
         let Some(value) = self.take(name) else { return Some(None) };
-        match value.as_u64().ok_or(FieldError::WholeNumber).and_then(parse) {
+        match whole(&value).ok_or(FieldError::WholeNumber).and_then(parse) {
             Ok(value) => Some(Some(value)),
             Err(error) => {
                 self.fault(name, error);
@@ -255,6 +255,14 @@ impl Fields {
             }
         }
     }
+}
+
+/// A whole number, however it is written: JSON has one kind of number, in which `80`, `80.0` and `8e1` are the same.
+fn whole(value: &Value) -> Option<u64> {
+    /// From here on neighbours are more than 1 apart.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let written_otherwise = || value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..EXACT).contains(number));
+    value.as_u64().or_else(|| written_otherwise().map(|number| number as u64))
 }
 
 /// Reads a date that must lie in the past.
@@ -410,6 +418,20 @@ mod tests {
         let mut fields = fields(r#"{"phone_trunc":"+336010203","phone_trunc":"+336010204"}"#);
         let phone = fields.required("phone_trunc", PhoneTrunc::parse);
         assert_eq!(faults(fields.finish(phone).unwrap_err()), [("/phone_trunc".into(), "must be given once".into())]);
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_in_any_way() {
+        let read = |body: &str| fields(body).optional_number("size", Ok);
+        for body in [r#"{"size":80}"#, r#"{"size":80.0}"#, r#"{"size":8e1}"#] {
+            assert_eq!(read(body), Some(Some(80)), "{body}");
+        }
+        assert_eq!(read(r#"{"size":-0}"#), Some(Some(0)));
+        for body in
+            [r#"{"size":80.5}"#, r#"{"size":-80.0}"#, r#"{"size":1e300}"#, r#"{"size":"80"}"#, r#"{"size":null}"#]
+        {
+            assert_eq!(read(body), None, "{body}");
+        }
     }
 
     #[test]

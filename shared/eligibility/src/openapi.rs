@@ -3,6 +3,8 @@
 //!
 //! The examples are those of the README's tour: made-up drivers that the local stack knows.
 
+use std::borrow::Cow;
+
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -17,15 +19,19 @@ use crate::{Criterion, Instant, JourneyStatus, Reason};
 #[derive(Debug)]
 pub struct UtcInstant;
 
-/// Gives types the schema that an expression makes.
+/// Gives types a name and the schema that an expression makes.
 macro_rules! schemas {
-    ($($type:ty => $schema:expr;)*) => {$(
+    ($($type:ident $(as $name:ident)? => $schema:expr;)*) => {$(
         impl PartialSchema for $type {
             fn schema() -> RefOr<Schema> {
                 $schema
             }
         }
-        impl ToSchema for $type {}
+        impl ToSchema for $type {
+            $(fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            })?
+        }
     )*};
 }
 
@@ -87,13 +93,13 @@ schemas! {
     .min_length(Some(1))
     .max_length(Some(FileName::MAX_LENGTH))
     .into();
-    Instant => text(
+    Instant as Datetime => text(
         "A date and time of RFC 3339, with any offset; what is finer than a millisecond is cut off.",
         ["2024-03-15T08:30:00+01:00"],
     )
     .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
     .into();
-    UtcInstant => text("A date and time in UTC, with milliseconds.", ["2024-03-15T07:30:00.000Z"])
+    UtcInstant as UtcDatetime => text("A date and time in UTC, with milliseconds.", ["2024-03-15T07:30:00.000Z"])
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
         .pattern(Some(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"))
         .into();

@@ -140,8 +140,7 @@ impl ProblemType {
     fn schema(self) -> Schema {
         let status = ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([self.status().as_u16()]));
         let object = ObjectBuilder::new()
-            .title(Some(self.title()))
-            .description(Some(self.meaning()))
+            .description(Some(format!("{}.\n\n{}\n\n**What to do:** {}", self.title(), self.meaning(), self.remedy())))
             .property("type", word("Names the problem; programs decide by it.", &self.type_uri()))
             .property("title", text("The same for every problem of this type.").examples([self.title()]))
             .property("status", status.description(Some("The HTTP status.")))

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Clients that are generated from the document run the README's tour: bash tests/interface/clients.sh [typescript] [python]
+# TypeScript needs node and npm (the packages of clients/package-lock.json), Python openapi-python-client (pip), whose
+# program OPENAPI_PYTHON_CLIENT names, and a python3 beside it with httpx.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+wanted=("$@")
+((${#wanted[@]} > 0)) || wanted=(typescript python)
+set --
+source tests/interface/stack.sh
+export API=$api TOKEN OTHER
+TOKEN=$("$cee" token --operator 1 --data-dir "$data")
+OTHER=$("$cee" token --operator 2 --data-dir "$data")
+cp -r tests/interface/clients "$work/clients"
+cp docs/openapi.json "$work/clients/"
+cd "$work/clients"
+for language in "${wanted[@]}"; do
+    case $language in
+    typescript)
+        npm ci --silent --ignore-scripts
+        npx --no-install openapi-typescript openapi.json --output schema.d.ts >/dev/null
+        npx --no-install tsc
+        node built/tour.js
+        ;;
+    python)
+        generator=$(command -v "${OPENAPI_PYTHON_CLIENT:-openapi-python-client}")
+        printf 'package_name_override: cee_client\nproject_name_override: cee-client\npost_hooks: []\n' >config.yaml
+        "$generator" generate --path openapi.json --config config.yaml --output-path python --fail-on-warning
+        PYTHONPATH=python "$(dirname "$generator")/python" tour.py
+        ;;
+    *) echo "no such language: $language" >&2; exit 1 ;;
+    esac
+done

@@ -1,0 +1,59 @@
+"""The README's tour with a client that is generated from the document: openapi-python-client."""
+
+import os
+import time
+
+import httpx
+from cee_client import AuthenticatedClient
+from cee_client.api.applications import register, simulate
+from cee_client.api.history import get_import, place_import
+from cee_client.models import (
+    Application,
+    DuplicateProblem,
+    Eligible,
+    Import,
+    ImportState,
+    InvalidFieldsProblem,
+    JourneyType,
+    Place,
+    ShortRegistration,
+    ShortRegistrationJourneyType,
+    Simulation,
+    Upload,
+)
+
+ours = AuthenticatedClient(base_url=os.environ["API"], token=os.environ["TOKEN"])
+theirs = AuthenticatedClient(base_url=os.environ["API"], token=os.environ["OTHER"])
+
+
+def registration(journey, name="TO "):
+    return ShortRegistration(journey_type=ShortRegistrationJourneyType.SHORT, last_name_trunc=name, driving_license="99-DE/B072RRE2I55",
+                             operator_journey_id=journey)
+
+
+question = Simulation(journey_type=JourneyType.SHORT, last_name_trunc="TO ", phone_trunc="06 39 98 02")
+assert isinstance(simulate.sync(client=ours, body=question), Eligible)
+
+granted = register.sync(client=ours, body=registration("ar:2024-03-15_0002"))
+assert isinstance(granted, Application), granted
+again = register.sync_detailed(client=ours, body=registration("ar:2024-03-15_0002"))
+assert again.status_code == 409 and isinstance(again.parsed, DuplicateProblem), again
+assert (again.parsed.uuid, again.parsed.token) == (granted.uuid, granted.token)
+
+late = register.sync(client=theirs, body=registration("bv_0002"))
+assert isinstance(late, DuplicateProblem) and late.datetime_ == granted.datetime_, late
+wrong = register.sync(client=ours, body=registration("ar:2024-03-15_0002", "Mar"))
+assert isinstance(wrong, InvalidFieldsProblem) and wrong.errors[0].pointer == "/last_name_trunc", wrong
+
+place = place_import.sync(client=ours, body=Upload(file_name="placed.csv"))
+assert isinstance(place, Place), place
+csv = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,PIE,+336399838,2021-02-15\n"
+httpx.request(place.method, place.upload_url, content=csv).raise_for_status()
+for _ in range(100):
+    status = get_import.sync(place.import_id, client=ours)
+    assert isinstance(status, Import), status
+    if status.state == ImportState.COMPLETED:
+        break
+    time.sleep(0.1)
+assert (status.state, status.imported) == (ImportState.COMPLETED, 1), status
+print("Python: the tour is done")

@@ -1,0 +1,52 @@
+// The README's tour with a client that is generated from the document: openapi-typescript and openapi-fetch. That it
+// compiles is half of the test: every name and type below is the document's.
+import { strict as assert } from "node:assert";
+import createClient from "openapi-fetch";
+import type { paths } from "./schema.js";
+
+const { API, TOKEN, OTHER } = process.env;
+assert(API && TOKEN && OTHER, "API, TOKEN and OTHER say where to call and as whom");
+
+const client = (token: string) => createClient<paths>({ baseUrl: API, headers: { authorization: `Bearer ${token}` } });
+const [ours, theirs] = [client(TOKEN), client(OTHER)];
+
+const driver = { journey_type: "short", last_name_trunc: "MAR" } as const;
+const simulated = await ours.POST("/policies/cee/simulate", { body: { ...driver, phone_trunc: "+336399801" } });
+assert.equal(simulated.data?.eligible, true);
+
+const registration = { ...driver, driving_license: "051227308989", operator_journey_id: "ar:2024-03-15_0001" };
+const granted = await ours.POST("/policies/cee", { body: registration });
+assert(granted.data, JSON.stringify(granted.error));
+assert.equal(granted.data.journey_id, 1001);
+
+// Lost the answer? The same call tells all of it again.
+const again = await ours.POST("/policies/cee", { body: registration });
+assert.equal(again.response.status, 409);
+assert(again.error && "uuid" in again.error);
+assert.equal(again.error.uuid, granted.data.uuid);
+assert.equal(again.error.token, granted.data.token);
+
+const late = await theirs.POST("/policies/cee", { body: { ...registration, operator_journey_id: "bv_0001" } });
+assert(late.error && "reason" in late.error);
+assert.deepEqual([late.response.status, late.error.reason, late.error.datetime], [409, "duplicate", granted.data.datetime]);
+
+const wrong = await ours.POST("/policies/cee", { body: { ...registration, last_name_trunc: "Mar" } });
+assert(wrong.error && "errors" in wrong.error);
+assert.equal(wrong.error.errors[0]?.pointer, "/last_name_trunc");
+
+const place = await ours.POST("/policies/cee/imports", { body: { file_name: "placed.csv" } });
+assert(place.data, JSON.stringify(place.error));
+const csv = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,PET,+336399837,2021-02-15\n";
+const put = await fetch(place.data.upload_url, { method: place.data.method, body: csv });
+assert.equal(put.status, 200);
+const params = { path: { import_id: place.data.import_id } };
+let state: string | undefined;
+for (let tries = 0; tries < 100 && state !== "completed"; tries++) {
+  await new Promise((later) => setTimeout(later, 100));
+  const status = await ours.GET("/policies/cee/imports/{import_id}", { params });
+  assert(status.data, JSON.stringify(status.error));
+  state = status.data.state;
+  if (state === "completed") assert.equal(status.data.imported, 1);
+}
+assert.equal(state, "completed");
+console.log("TypeScript: the tour is done");
