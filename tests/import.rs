@@ -656,7 +656,7 @@ impl World {
 
     async fn register(&self, application: &Application, journey: Option<&StoredJourney>) {
         let cutoffs = Rules::default().cutoffs(application.journey_type, application.datetime);
-        let registered = self.claims().register(application, &cutoffs, journey, soon()).await;
+        let registered = self.claims().register(application, &cutoffs, journey, None, soon()).await;
         assert_eq!(registered, Ok(Registration::Registered));
     }
 }

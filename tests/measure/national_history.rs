@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use cee_eligibility::{OperatorId, Rules};
 use cee_fn_access::Access;
+use cee_fn_applications::OwnApplications;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
@@ -98,6 +99,7 @@ async fn function(name: &str) -> ExitCode {
         "cee-simulate" => cee_edge::run(Simulate::from_environment(&environment).await).await,
         "cee-register" => cee_edge::run(Register::from_environment(&environment).await).await,
         "cee-access" => cee_edge::run(Access::from_environment(&environment).await).await,
+        "cee-applications" => cee_edge::run(OwnApplications::from_environment(&environment).await).await,
         "cee-uploads" => cee_edge::run(Uploads::from_environment(&environment).await).await,
         "cee-import" => {
             let import = ImportFunction::from_environment(&environment).await.unwrap();

@@ -47,3 +47,17 @@ async fn an_import_is_complete_and_correct_whatever_the_wire_does() {
     assert!(object(&world.aws, &rejected(report)).await == object(&calm.aws, &rejected(expected)).await);
     assert_eq!(dates(&world.aws).await, dates(&calm.aws).await, "and the table says the same");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_word_on_an_import_is_said_again_where_it_collides_and_no_row_is_done_again() {
+    let (world, wire) = Wire::world().await;
+    let rows: String = (0..50).map(|n| format!("long,DUP,+3370000{n:03},2022-01-01\n")).collect();
+    wire.take_operations();
+    wire.conflict_once(":report");
+    world.upload("imports/1/h.csv", format!("journey_type,last_name_trunc,phone_trunc,datetime\n{rows}")).await;
+    assert_eq!(wire.take_faults(), [Fault::Conflict]);
+    let made = wire.take_operations();
+    let updates = made.iter().filter(|operation| *operation == "UpdateItem").count();
+    assert_eq!(updates, 50 + 1 + 2, "a row each, the begin, the end twice: {made:?}");
+    assert_eq!(reports(&world.aws, "reports/1/").await["imports/1/h.csv"]["imported"], json!(50));
+}

@@ -267,8 +267,8 @@ async fn calls_can_be_closed_and_paths_lead_nowhere() {
         options.settings = vec![closed("SIMULATE_ENABLED"), closed("REGISTER_ENABLED")];
     })
     .await;
-    for path in [SIMULATE, REGISTER] {
-        let answer = world.api.post(path, &world.token(1), &simulation()).await;
+    for (path, body) in [(SIMULATE, simulation()), (REGISTER, long("DUP", "+336010203", "051227308989"))] {
+        let answer = world.api.post(path, &world.token(1), &body).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "call_closed"), "{path}");
     }
     for (method, path) in [(Method::GET, "/policies/cee"), (Method::POST, "/policies"), (Method::PUT, SIMULATE)] {

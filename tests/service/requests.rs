@@ -1,6 +1,6 @@
 //! How many requests to DynamoDB a call costs, counted on the wire. Source: the budgets of design.md.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::Trip;
@@ -91,6 +91,33 @@ async fn calls_stay_within_their_budgets() {
         let answer = world.api.post(path, &tokens[operator], &body).await;
         assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{body}: {answer:?}");
         assert_eq!(wire.take_operations(), expected, "{path} {body}");
+    }
+    // A named call looks for its first answer, and finds it the second time.
+    let named = |body: &Value| {
+        let mut request = world.api.request(Method::POST, registers, Some(&tokens[0]), body.to_string().into_bytes());
+        request.headers_mut().insert("idempotency-key", "one".parse().unwrap());
+        request
+    };
+    let body = long("NAM", "+336010277", "N1", None);
+    for expected in [vec!["GetItem", register], vec!["GetItem"]] {
+        wire.take_operations();
+        let answer = world.api.send(named(&body)).await.unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        assert_eq!(wire.take_operations(), expected);
+    }
+    // One's own application: found by one request, deleted by three.
+    let granted = world.api.register(&tokens[0], &body).await.json();
+    let path = format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
+    world.api.call(Method::GET, &path, &tokens[0]).await;
+    for (method, status, expected) in [
+        (Method::GET, StatusCode::OK, vec!["GetItem"]),
+        (Method::DELETE, StatusCode::NO_CONTENT, vec!["GetItem", "BatchGetItem", register]),
+        (Method::DELETE, StatusCode::NOT_FOUND, vec!["GetItem"]),
+        (Method::GET, StatusCode::NOT_FOUND, vec!["GetItem"]),
+    ] {
+        wire.take_operations();
+        assert_eq!(world.api.call(method, &path, &tokens[0]).await.status, status);
+        assert_eq!(wire.take_operations(), expected);
     }
     // A token: its credential, the count of guesses, the operator. Whoever has none, or a wrong one, costs no less.
     let keys = &world.stack.description().operators[0];

@@ -117,6 +117,11 @@ impl Api {
         self.send(self.request(Method::GET, path, None, Vec::new())).await.unwrap()
     }
 
+    /// A call without a body on behalf of somebody.
+    pub async fn call(&self, method: Method, path: &str, token: &str) -> Answer {
+        self.send(self.request(method, path, Some(token), Vec::new())).await.unwrap()
+    }
+
     pub async fn register(&self, token: &str, body: &Value) -> Answer {
         self.post("/policies/cee", token, body).await
     }

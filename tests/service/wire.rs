@@ -31,6 +31,8 @@ struct Inner {
     /// How many of a hundred requests something happens to.
     percent: AtomicU32,
     random: Mutex<fastrand::Rng>,
+    /// The next request that holds this text meets a transaction.
+    conflict: Mutex<Option<&'static str>>,
 }
 
 /// What may happen to a request.
@@ -84,6 +86,7 @@ impl Wire {
             faults: Mutex::default(),
             percent: AtomicU32::new(0),
             random: Mutex::new(fastrand::Rng::with_seed(30)),
+            conflict: Mutex::default(),
         }));
         let client = Client::builder(TokioExecutor::new()).build_http();
         let accepting = wire.clone();
@@ -121,6 +124,11 @@ impl Wire {
         self.0.percent.store(percent, Ordering::SeqCst);
     }
 
+    /// Lets the next request that holds this text meet a transaction on its item.
+    pub fn conflict_once(&self, text: &'static str) {
+        *self.0.conflict.lock().unwrap() = Some(text);
+    }
+
     /// What has gone over the wire since this was last asked.
     pub fn take_operations(&self) -> Vec<String> {
         std::mem::take(&mut self.0.operations.lock().unwrap())
@@ -141,7 +149,10 @@ impl Wire {
         let operation = head.headers["x-amz-target"].to_str().unwrap().split('.').nth(1).unwrap().to_owned();
         self.0.operations.lock().unwrap().push(operation);
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        let (fault, refusal) = {
+        let wanted = self.0.conflict.lock().unwrap().take_if(|text| String::from_utf8_lossy(&body).contains(*text));
+        let (fault, refusal) = if wanted.is_some() {
+            (Some(Fault::Conflict), Some((400, "TransactionConflictException")))
+        } else {
             let mut random = self.0.random.lock().unwrap();
             let fault = (random.u32(..100) < self.0.percent.load(Ordering::SeqCst)).then(|| Fault::of(&mut random));
             (fault, fault.and_then(|fault| fault.refusal(&mut random)))

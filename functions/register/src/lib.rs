@@ -1,23 +1,29 @@
 //! `POST /v3/policies/cee`: registers one driver's application and signs its proof, at most once whichever operators ask.
+//!
+//! A caller that names its call (header `Idempotency-Key`) gets the first answer again when it asks again, to the letter.
 
 use cee_edge::application::{OwnApplication, in_the_way, own};
 use cee_edge::body::past;
 use cee_edge::problem::InternalError;
-use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
+use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply, to_json};
 use cee_eligibility::{
-    ApplicationId, DrivingLicense, Identity, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorJourneyId,
-    PhoneTrunc, Rules, TruncatedIdentity,
+    ApplicationId, DrivingLicense, FieldError, IdempotencyKey, Identity, IdentityKey, Instant, JourneyType,
+    LastNameTrunc, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
 };
 use cee_registry::{
-    Application, ApplicationJourney, Applications, Claims, Journeys, Operators, Registration, StoredJourney,
+    Application, ApplicationJourney, Applications, Claims, FirstAnswer, Journeys, NamedCall, Operators, Registration,
+    Remembered, StoredJourney,
 };
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::{Caller, Proof, ProofSigner, Scope};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 /// How often a journey may change under a call before the call gives up: once is rare, three times is no accident.
 const JOURNEY_CHANGES: usize = 3;
+
+/// The header with which a caller names its call.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Answers `POST /v3/policies/cee`.
 #[derive(Debug)]
@@ -25,6 +31,7 @@ pub struct Register {
     gate: Gate,
     rules: Rules,
     clock: Clock,
+    idempotency_days: u16,
     signer: ProofSigner,
     claims: Claims,
     journeys: Journeys,
@@ -46,6 +53,15 @@ enum Certificate {
     Long { phone_trunc: PhoneTrunc, datetime: Instant },
 }
 
+/// Who asks, when, and under which name.
+struct Asking<'a> {
+    call: &'a Call,
+    caller: &'a Caller,
+    now: Instant,
+    /// Where the caller named its call.
+    named: Option<NamedCall>,
+}
+
 /// What an application of either type comes down to.
 struct Claim {
     journey_type: JourneyType,
@@ -60,13 +76,14 @@ impl Register {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE"];
+        let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "IDEMPOTENCY_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE"];
         let tables = environment.tables_with(&needed)?;
         let db = Aws::load(environment).await.dynamodb();
         Ok(Self {
             gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
             rules: environment.rules()?,
             clock: environment.clock()?,
+            idempotency_days: environment.idempotency_days()?,
             signer: environment.proof_signer()?,
             journeys: Journeys::new(db.clone(), &tables),
             applications: Applications::new(db.clone(), &tables),
@@ -74,7 +91,7 @@ impl Register {
         })
     }
 
-    async fn register(&self, call: &Call, caller: &Caller, demand: Demand, now: Instant) -> Result<Reply, Refusal> {
+    async fn register(&self, asking: &Asking<'_>, demand: Demand) -> Result<Reply, Refusal> {
         match &demand.certificate {
             Certificate::Long { phone_trunc, datetime } => {
                 let claim = Claim {
@@ -83,11 +100,11 @@ impl Register {
                     identity_key: demand.identity_key.clone(),
                     datetime: *datetime,
                 };
-                let (application, registration) = self.claim(call, caller, &demand, claim, None, now).await?;
-                self.tell(caller, &application, registration).await
+                let (answer, registration) = self.claim(asking, &demand, claim, None).await?;
+                self.tell(asking.caller, answer, registration).await
             }
             Certificate::Short { operator_journey_id } => {
-                let found = self.journeys.find(caller.operator, operator_journey_id).await?;
+                let found = self.journeys.find(asking.caller.operator, operator_journey_id).await?;
                 let mut journey = found.ok_or(Refusal::UnknownJourney)?;
                 for _ in 0..JOURNEY_CHANGES {
                     let failed = journey.journey.failed_criteria(&self.rules);
@@ -101,9 +118,9 @@ impl Register {
                         identity_key: demand.identity_key.clone().or(journey.journey.driver_identity_key.clone()),
                         datetime: journey.journey.end,
                     };
-                    match self.claim(call, caller, &demand, claim, Some(&journey), now).await? {
+                    match self.claim(asking, &demand, claim, Some(&journey)).await? {
                         (_, Registration::JourneyChanged(changed)) => journey = *changed,
-                        (application, registration) => return self.tell(caller, &application, registration).await,
+                        (answer, registration) => return self.tell(asking.caller, answer, registration).await,
                     }
                 }
                 Err(Refusal::Busy)
@@ -111,16 +128,17 @@ impl Register {
         }
     }
 
-    /// One try: checks the delay, signs the proof and writes everything or nothing.
+    /// One try: checks the delay, signs the proof and writes everything or nothing. Returns the body of the answer that
+    /// it has where it is registered.
     async fn claim(
         &self,
-        call: &Call,
-        caller: &Caller,
+        asking: &Asking<'_>,
         demand: &Demand,
         claim: Claim,
         journey: Option<&StoredJourney>,
-        now: Instant,
-    ) -> Result<(Application, Registration), Refusal> {
+    ) -> Result<(String, Registration), Refusal> {
+        let Asking { call, caller, now, named } = asking;
+        let now = *now;
         let Claim { journey_type, phone_trunc, identity_key, datetime } = claim;
         self.rules.check_delay(journey_type, datetime, now).map_err(|early| Refusal::TooEarly(early.available_at))?;
         let uuid = ApplicationId::new(uuid::Uuid::new_v4());
@@ -151,23 +169,27 @@ impl Register {
             token,
         };
         let cutoffs = self.rules.cutoffs(journey_type, datetime);
-        let registration = self.claims.register(&application, &cutoffs, journey, call.deadline()).await?;
-        Ok((application, registration))
+        let answer = to_json(&OwnApplication::from(&application))?;
+        let first_answer = named.clone().map(|call| FirstAnswer {
+            call,
+            answer: answer.clone(),
+            now,
+            forgotten_at: now.days_after(self.idempotency_days),
+        });
+        let registration =
+            self.claims.register(&application, &cutoffs, journey, first_answer.as_ref(), call.deadline()).await?;
+        Ok((answer, registration))
     }
 
-    async fn tell(
-        &self,
-        caller: &Caller,
-        application: &Application,
-        registration: Registration,
-    ) -> Result<Reply, Refusal> {
+    async fn tell(&self, caller: &Caller, answer: String, registration: Registration) -> Result<Reply, Refusal> {
         match registration {
-            Registration::Registered => Reply::json(StatusCode::CREATED, &OwnApplication::from(application)),
+            Registration::Registered => Ok(Reply::written(StatusCode::CREATED, answer)),
+            Registration::Remembered(remembered) => again(remembered),
             Registration::Blocked(blocker) => Err(in_the_way(&blocker, caller.operator, &self.applications).await),
             Registration::JourneyUsed(blocker) => Err(Refusal::JourneyUsed {
                 datetime: blocker.datetime,
                 own: match blocker.uuid {
-                    Some(uuid) => own(uuid, &self.applications).await?,
+                    Some(uuid) => own(uuid, caller.operator, &self.applications).await?,
                     None => None,
                 },
             }),
@@ -183,13 +205,42 @@ impl HttpFunction for Register {
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         let caller = self.gate.admit(call, Scope::Register).await?;
+        let key = idempotency_key(call.request().headers())?;
+        let now = self.clock.now();
+        let fields = Fields::of(call.request())?;
+        let named = key.map(|key| self.claims.named_call(caller.operator, &key, &fields.canonical()));
+        let demand = self.read(fields, now)?;
+        // What was granted once is told again, whatever has happened to its journey or to the rules since.
+        if let Some(named) = &named
+            && let Some(remembered) = self.claims.remembered(named, now).await?
+        {
+            return again(remembered);
+        }
         if !self.rules.open.register {
             return Err(Refusal::CallClosed);
         }
-        let now = self.clock.now();
-        let demand = self.read(Fields::of(call.request())?, now)?;
-        self.register(call, &caller, demand, now).await
+        self.register(&Asking { call, caller: &caller, now, named }, demand).await
     }
+}
+
+/// The answer to a call whose key is remembered.
+fn again(remembered: Remembered) -> Result<Reply, Refusal> {
+    match remembered {
+        Remembered::Answered(answer) => Ok(Reply::written(StatusCode::CREATED, answer)),
+        Remembered::OtherCall => Err(Refusal::IdempotencyKeyReused),
+    }
+}
+
+/// The name that the caller gives its call, if any.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
+    let refused = |error| Refusal::InvalidHeader(IDEMPOTENCY_KEY, error);
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        return Err(refused(FieldError::IdempotencyKey));
+    }
+    let key = key.to_str().map_err(|_| refused(FieldError::IdempotencyKey))?;
+    IdempotencyKey::parse(key).map(Some).map_err(refused)
 }
 
 impl Register {

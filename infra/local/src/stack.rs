@@ -10,6 +10,7 @@ use aws_lambda_events::s3::S3Event;
 use cee_edge::{HttpFunction, ProblemType};
 use cee_eligibility::{Instant, OperatorId};
 use cee_fn_access::Access;
+use cee_fn_applications::OwnApplications;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
@@ -17,7 +18,7 @@ use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
 use cee_registry::{Journeys, Operators, Tables};
 use cee_service::aws::Aws;
-use cee_service::{Clock, Environment};
+use cee_service::{Clock, Environment, SettingError};
 use chrono::DateTime;
 use http::{Method, Response};
 use lambda_http::request::LambdaRequest;
@@ -54,8 +55,8 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// The binaries of all functions.
-pub const BINARIES: [&str; 6] =
-    ["cee-simulate", "cee-register", "cee-uploads", "cee-access", "cee-public", "cee-import"];
+pub const BINARIES: [&str; 7] =
+    ["cee-simulate", "cee-register", "cee-applications", "cee-uploads", "cee-access", "cee-public", "cee-import"];
 
 /// Where the functions run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -511,6 +512,8 @@ impl Settings {
             ("S3_PATH_STYLE", "true".to_owned()),
             ("CLAIMS_TABLE", tables.claims),
             ("APPLICATIONS_TABLE", tables.applications),
+            ("ARCHIVE_TABLE", tables.archive),
+            ("IDEMPOTENCY_TABLE", tables.idempotency),
             ("JOURNEYS_TABLE", tables.journeys),
             ("IMPORTS_TABLE", tables.imports),
             ("OPERATORS_TABLE", tables.operators),
@@ -551,7 +554,9 @@ struct Starter<'a> {
 }
 
 /// What only some functions hold on AWS: the others must not need it here either.
-const SIMULATE_LACKS: [&str; 8] = [
+const SIMULATE_LACKS: [&str; 10] = [
+    "ARCHIVE_TABLE",
+    "IDEMPOTENCY_TABLE",
     "JOURNEYS_TABLE",
     "IMPORTS_TABLE",
     "CREDENTIALS_TABLE",
@@ -561,11 +566,23 @@ const SIMULATE_LACKS: [&str; 8] = [
     "TOKEN_FORMAT",
     "APPLICATION_TOKEN_KEY",
 ];
-const REGISTER_LACKS: [&str; 5] =
-    ["IMPORTS_TABLE", "CREDENTIALS_TABLE", "BUCKET", "PROOF_JWKS", "APPLICATION_TOKEN_KEY"];
-const ACCESS_LACKS: [&str; 10] = [
+const REGISTER_LACKS: [&str; 6] =
+    ["ARCHIVE_TABLE", "IMPORTS_TABLE", "CREDENTIALS_TABLE", "BUCKET", "PROOF_JWKS", "APPLICATION_TOKEN_KEY"];
+const APPLICATIONS_LACKS: [&str; 8] = [
+    "IDEMPOTENCY_TABLE",
+    "IMPORTS_TABLE",
+    "CREDENTIALS_TABLE",
+    "BUCKET",
+    "PROOF_KEY",
+    "PROOF_JWKS",
+    "TOKEN_FORMAT",
+    "APPLICATION_TOKEN_KEY",
+];
+const ACCESS_LACKS: [&str; 12] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "IDEMPOTENCY_TABLE",
     "JOURNEYS_TABLE",
     "IMPORTS_TABLE",
     "BUCKET",
@@ -575,9 +592,11 @@ const ACCESS_LACKS: [&str; 10] = [
     "TOKEN_FORMAT",
     "APPLICATION_TOKEN_JWKS",
 ];
-const PUBLIC_LACKS: [&str; 11] = [
+const PUBLIC_LACKS: [&str; 13] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "IDEMPOTENCY_TABLE",
     "JOURNEYS_TABLE",
     "IMPORTS_TABLE",
     "OPERATORS_TABLE",
@@ -588,9 +607,11 @@ const PUBLIC_LACKS: [&str; 11] = [
     "APPLICATION_TOKEN_KEY",
     "APPLICATION_TOKEN_JWKS",
 ];
-const UPLOADS_LACKS: [&str; 9] = [
+const UPLOADS_LACKS: [&str; 11] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "IDEMPOTENCY_TABLE",
     "JOURNEYS_TABLE",
     "CREDENTIALS_TABLE",
     "CLAIM_PEPPER",
@@ -599,41 +620,30 @@ const UPLOADS_LACKS: [&str; 9] = [
     "TOKEN_FORMAT",
     "APPLICATION_TOKEN_KEY",
 ];
-const IMPORT_LACKS: [&str; 5] =
-    ["CREDENTIALS_TABLE", "PROOF_KEY", "PROOF_JWKS", "APPLICATION_TOKEN_KEY", "APPLICATION_TOKEN_JWKS"];
+const IMPORT_LACKS: [&str; 7] = [
+    "ARCHIVE_TABLE",
+    "IDEMPOTENCY_TABLE",
+    "CREDENTIALS_TABLE",
+    "PROOF_KEY",
+    "PROOF_JWKS",
+    "APPLICATION_TOKEN_KEY",
+    "APPLICATION_TOKEN_JWKS",
+];
 
 impl Starter<'_> {
     /// The routes of the template.
     async fn routes(&mut self) -> Result<Vec<Route>, Error> {
-        let start = |error: cee_service::SettingError| Error::Function(error.to_string());
-        let simulate = match self.binary("cee-simulate", HTTP_TIMEOUT, &SIMULATE_LACKS).await? {
-            Some(process) => process,
-            None => http_function(
-                Simulate::from_environment(&self.settings.environment(&SIMULATE_LACKS)).await.map_err(start)?,
-            ),
-        };
-        let register = match self.binary("cee-register", HTTP_TIMEOUT, &REGISTER_LACKS).await? {
-            Some(process) => process,
-            None => http_function(
-                Register::from_environment(&self.settings.environment(&REGISTER_LACKS)).await.map_err(start)?,
-            ),
-        };
-        let uploads = match self.binary("cee-uploads", HTTP_TIMEOUT, &UPLOADS_LACKS).await? {
-            Some(process) => process,
-            None => http_function(
-                Uploads::from_environment(&self.settings.environment(&UPLOADS_LACKS)).await.map_err(start)?,
-            ),
-        };
-        let access = match self.binary("cee-access", HTTP_TIMEOUT, &ACCESS_LACKS).await? {
-            Some(process) => process,
-            None => {
-                http_function(Access::from_environment(&self.settings.environment(&ACCESS_LACKS)).await.map_err(start)?)
-            }
-        };
-        let public = match self.binary("cee-public", HTTP_TIMEOUT, &PUBLIC_LACKS).await? {
-            Some(process) => process,
-            None => http_function(Public::from_environment(&self.settings.environment(&PUBLIC_LACKS)).map_err(start)?),
-        };
+        let simulate =
+            self.http("cee-simulate", &SIMULATE_LACKS, async |env| Simulate::from_environment(&env).await).await?;
+        let register =
+            self.http("cee-register", &REGISTER_LACKS, async |env| Register::from_environment(&env).await).await?;
+        let applications = self
+            .http("cee-applications", &APPLICATIONS_LACKS, async |env| OwnApplications::from_environment(&env).await)
+            .await?;
+        let uploads =
+            self.http("cee-uploads", &UPLOADS_LACKS, async |env| Uploads::from_environment(&env).await).await?;
+        let access = self.http("cee-access", &ACCESS_LACKS, async |env| Access::from_environment(&env).await).await?;
+        let public = self.http("cee-public", &PUBLIC_LACKS, async |env| Public::from_environment(&env)).await?;
         let route = |method, path: &str, invoker: &Arc<dyn Invoker>| Route {
             method,
             path: path.to_owned(),
@@ -642,6 +652,8 @@ impl Starter<'_> {
         Ok(vec![
             route(Method::POST, "/v3/policies/cee/simulate", &simulate),
             route(Method::POST, "/v3/policies/cee", &register),
+            route(Method::GET, "/v3/policies/cee/{uuid}", &applications),
+            route(Method::DELETE, "/v3/policies/cee/{uuid}", &applications),
             route(Method::POST, "/v3/policies/cee/imports", &uploads),
             route(Method::GET, "/v3/policies/cee/imports", &uploads),
             route(Method::GET, "/v3/policies/cee/imports/{import_id}", &uploads),
@@ -649,6 +661,20 @@ impl Starter<'_> {
             route(Method::GET, "/v3/.well-known/jwks.json", &public),
             route(Method::GET, "/v3/health", &public),
         ])
+    }
+
+    /// A function behind HTTP with all settings but those that the template does not give it: here or as a process.
+    async fn http<F: HttpFunction>(
+        &mut self,
+        name: &str,
+        withheld: &[&str],
+        start: impl AsyncFnOnce(Environment) -> Result<F, SettingError>,
+    ) -> Result<Arc<dyn Invoker>, Error> {
+        if let Some(process) = self.binary(name, HTTP_TIMEOUT, withheld).await? {
+            return Ok(process);
+        }
+        let function = start(self.settings.environment(withheld)).await;
+        Ok(http_function(function.map_err(|error| Error::Function(error.to_string()))?))
     }
 
     async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {

@@ -58,7 +58,7 @@ impl OwnApplication {
 /// its date and reason.
 pub async fn in_the_way(blocker: &Blocker, caller: OperatorId, applications: &Applications) -> Refusal {
     let own = match blocker.uuid.filter(|_| blocker.operator == caller) {
-        Some(uuid) => match own(uuid, applications).await {
+        Some(uuid) => match own(uuid, caller, applications).await {
             Ok(own) => own,
             Err(refusal) => return refusal,
         },
@@ -67,10 +67,15 @@ pub async fn in_the_way(blocker: &Blocker, caller: OperatorId, applications: &Ap
     Refusal::Blocked { reason: blocker.reason, datetime: blocker.datetime, own }
 }
 
-/// The caller's own application of this name, as it is told; `None` where it went away this very moment.
+/// The caller's own application of this name, as it is told; `None` where the caller has none.
 ///
 /// # Errors
 /// A failure of the store.
-pub async fn own(uuid: ApplicationId, applications: &Applications) -> Result<Option<Box<OwnApplication>>, Refusal> {
-    Ok(applications.find(uuid).await?.map(|application| Box::new(OwnApplication::from(&application))))
+pub async fn own(
+    uuid: ApplicationId,
+    caller: OperatorId,
+    applications: &Applications,
+) -> Result<Option<Box<OwnApplication>>, Refusal> {
+    let found = applications.find(uuid).await?.filter(|application| application.operator == caller);
+    Ok(found.map(|application| Box::new(OwnApplication::from(&application))))
 }

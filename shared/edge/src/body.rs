@@ -88,6 +88,16 @@ impl Fields {
         }
     }
 
+    /// The body in the one way of writing it: without regard to the order of its fields, to spaces and to escapes. Two bodies
+    /// that read alike are the same call.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let mut members: Vec<_> = self.members.iter().collect();
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let written = |(name, value): &(String, Value)| format!("{}:{value}", Value::from(name.as_str()));
+        members.into_iter().map(written).collect::<Vec<_>>().join(",")
+    }
+
     fn fault(&mut self, name: &str, message: impl fmt::Display) {
         let name: String = name.chars().take(NAME_LIMIT).collect();
         let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -284,6 +294,16 @@ mod tests {
             ["/last_name_trunc", "/identity_key", "/driving_license", "/datetime", "/phone_trunc", "/a~1b~0c", "/x"]
         );
         assert!(faults.iter().all(|(_, message)| !message.contains("dup")));
+    }
+
+    #[test]
+    fn a_body_is_the_same_however_it_is_written() {
+        let one = fields(r#"{"b":"\u0044","a":1}"#).canonical();
+        assert_eq!(one, fields("{ \"a\" : 1,\n\"b\": \"D\" }").canonical());
+        for other in [r#"{"a":1}"#, r#"{"a":1,"b":"d"}"#, r#"{"a":"1","b":"D"}"#, r#"{"a":1,"b":"D","b":"D"}"#] {
+            assert_ne!(one, fields(other).canonical(), "{other}");
+        }
+        assert_ne!(fields(r#"{"a":"1,\"b\":2"}"#).canonical(), fields(r#"{"a":"1","b":2}"#).canonical());
     }
 
     #[test]

@@ -73,8 +73,8 @@ impl Call {
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
-    body: String,
-    content_type: &'static str,
+    /// The body and its type, where there is one.
+    content: Option<(String, &'static str)>,
     cache_control: &'static str,
 }
 
@@ -84,25 +84,47 @@ impl Reply {
     /// # Errors
     /// [`Refusal::Internal`] where the value cannot be written as JSON.
     pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Refusal> {
-        let body = serde_json::to_string(value)
-            .map_err(|_| Refusal::Internal(InternalError::Impossible("an answer that is no JSON")))?;
-        Ok(Self { status, body, content_type: "application/json", cache_control: "no-store" })
+        Ok(Self::written(status, to_json(value)?))
+    }
+
+    /// JSON that is written already, for the caller alone, and now.
+    #[must_use]
+    pub const fn written(status: StatusCode, json: String) -> Self {
+        Self { status, content: Some((json, "application/json")), cache_control: "no-store" }
+    }
+
+    /// That it is done, and nothing else.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self { status: StatusCode::NO_CONTENT, content: None, cache_control: "no-store" }
     }
 
     /// Text that anybody may keep for a while.
     #[must_use]
     pub const fn public(body: String, content_type: &'static str, cache_control: &'static str) -> Self {
-        Self { status: StatusCode::OK, body, content_type, cache_control }
+        Self { status: StatusCode::OK, content: Some((body, content_type)), cache_control }
     }
 
     fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::Text(self.body));
+        let (body, content_type) = match self.content {
+            Some((body, content_type)) => (Body::Text(body), Some(content_type)),
+            None => (Body::Empty, None),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.extend(content_type.map(|content_type| (CONTENT_TYPE, HeaderValue::from_static(content_type))));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.cache_control));
         response
     }
+}
+
+/// An answer as text.
+///
+/// # Errors
+/// [`Refusal::Internal`] where the value cannot be written as JSON.
+pub fn to_json(value: &impl Serialize) -> Result<String, Refusal> {
+    serde_json::to_string(value).map_err(|_| Refusal::Internal(InternalError::Impossible("an answer that is no JSON")))
 }
 
 /// A Lambda function behind HTTP.

@@ -19,5 +19,5 @@ pub mod problem;
 
 pub use access::Gate;
 pub use body::Fields;
-pub use function::{Call, HttpFunction, Reply, run, service};
+pub use function::{Call, HttpFunction, Reply, run, service, to_json};
 pub use problem::{ProblemType, Refusal};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use cee_eligibility::{Criterion, Instant, Reason};
+use cee_eligibility::{Criterion, FieldError, Instant, Reason};
 use cee_registry::StoreError;
 use cee_tokens::{KeyError, Scope, TokenError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -24,6 +24,8 @@ pub enum ProblemType {
     MalformedBody,
     /// Fields of the body are at fault; `errors` lists every one.
     InvalidFields,
+    /// A header is at fault.
+    InvalidHeader,
     /// The application can be registered from `available_at` on.
     TooEarly,
     /// No token, or none that is valid now.
@@ -38,6 +40,8 @@ pub enum ProblemType {
     CallClosed,
     /// Nothing answers at this path with this method.
     NotFound,
+    /// The registry knows no such application of the caller's.
+    UnknownApplication,
     /// The registry knows no such import of the caller's.
     UnknownImport,
     /// The registry knows no such journey of the caller's.
@@ -56,6 +60,8 @@ pub enum ProblemType {
     BodyTooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
+    /// The call's `Idempotency-Key` was used for another call.
+    IdempotencyKeyReused,
     /// Too many wrong secrets in a row: for a while none is looked at.
     TooManyAttempts,
     /// The head of the request is longer than the gateway takes.
@@ -68,9 +74,10 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type there is.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::MalformedBody,
         Self::InvalidFields,
+        Self::InvalidHeader,
         Self::TooEarly,
         Self::Unauthenticated,
         Self::InvalidCredentials,
@@ -78,6 +85,7 @@ impl ProblemType {
         Self::OperatorNotAdmitted,
         Self::CallClosed,
         Self::NotFound,
+        Self::UnknownApplication,
         Self::UnknownImport,
         Self::UnknownJourney,
         Self::IneligibleJourney,
@@ -87,6 +95,7 @@ impl ProblemType {
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
+        Self::IdempotencyKeyReused,
         Self::TooManyAttempts,
         Self::HeadersTooLarge,
         Self::Internal,
@@ -97,6 +106,7 @@ impl ProblemType {
         match self {
             Self::MalformedBody => ("malformed_body", StatusCode::BAD_REQUEST, "The body is not a JSON object"),
             Self::InvalidFields => ("invalid_fields", StatusCode::BAD_REQUEST, "Fields of the body are at fault"),
+            Self::InvalidHeader => ("invalid_header", StatusCode::BAD_REQUEST, "A header is at fault"),
             Self::TooEarly => ("too_early", StatusCode::BAD_REQUEST, "The application comes too early"),
             Self::Unauthenticated => {
                 ("unauthenticated", StatusCode::UNAUTHORIZED, "A valid application token is needed")
@@ -110,6 +120,7 @@ impl ProblemType {
             }
             Self::CallClosed => ("call_closed", StatusCode::FORBIDDEN, "The registry has closed this call"),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Nothing answers here"),
+            Self::UnknownApplication => ("unknown_application", StatusCode::NOT_FOUND, "The application is not known"),
             Self::UnknownImport => ("unknown_import", StatusCode::NOT_FOUND, "The import is not known"),
             Self::UnknownJourney => ("unknown_journey", StatusCode::NOT_FOUND, "The journey is not known"),
             Self::IneligibleJourney => {
@@ -123,6 +134,11 @@ impl ProblemType {
             Self::UnsupportedMediaType => {
                 ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be declared as JSON")
             }
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The Idempotency-Key was used for another call",
+            ),
             Self::TooManyAttempts => {
                 ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS, "Too many wrong secrets in a row")
             }
@@ -175,6 +191,8 @@ pub enum Refusal {
     MalformedBody(String),
     /// Every fault of the body.
     InvalidFields(Vec<Fault>),
+    /// A header is at fault: its name, and what is expected.
+    InvalidHeader(&'static str, FieldError),
     /// The application can be registered from this moment on.
     TooEarly(Instant),
     /// No token was sent, or a bad one.
@@ -189,6 +207,8 @@ pub enum Refusal {
     OperatorNotAdmitted(&'static str),
     /// The registry has switched this call off.
     CallClosed,
+    /// The registry knows no such application of the caller's.
+    UnknownApplication,
     /// The registry knows no such import of the caller's.
     UnknownImport,
     /// The registry knows no such journey of the caller's.
@@ -211,6 +231,8 @@ pub enum Refusal {
         /// All of it, unless it went away this very moment.
         own: Option<Box<OwnApplication>>,
     },
+    /// The call's `Idempotency-Key` is remembered, with another body.
+    IdempotencyKeyReused,
     /// The body is longer than this many bytes.
     BodyTooLarge(usize),
     /// The body is not declared as JSON; what is wrong.
@@ -301,6 +323,7 @@ impl Refusal {
         match self {
             Self::MalformedBody(_) => ProblemType::MalformedBody,
             Self::InvalidFields(_) => ProblemType::InvalidFields,
+            Self::InvalidHeader(..) => ProblemType::InvalidHeader,
             Self::TooEarly(_) => ProblemType::TooEarly,
             Self::Unauthenticated(_) => ProblemType::Unauthenticated,
             Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,
@@ -308,12 +331,14 @@ impl Refusal {
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
             Self::CallClosed => ProblemType::CallClosed,
+            Self::UnknownApplication => ProblemType::UnknownApplication,
             Self::UnknownImport => ProblemType::UnknownImport,
             Self::UnknownJourney => ProblemType::UnknownJourney,
             Self::IneligibleJourney(_) => ProblemType::IneligibleJourney,
             Self::Blocked { reason: Reason::History, .. } => ProblemType::History,
             Self::Blocked { reason: Reason::Duplicate, .. } => ProblemType::Duplicate,
             Self::JourneyUsed { .. } => ProblemType::JourneyUsed,
+            Self::IdempotencyKeyReused => ProblemType::IdempotencyKeyReused,
             Self::BodyTooLarge(_) => ProblemType::BodyTooLarge,
             Self::UnsupportedMediaType(_) => ProblemType::UnsupportedMediaType,
             Self::Internal(_) => ProblemType::Internal,
@@ -338,6 +363,7 @@ impl Refusal {
                 members.insert("errors".to_owned(), json!(faults));
                 detail
             }
+            Self::InvalidHeader(name, expected) => format!("the header {name} {expected}"),
             Self::TooEarly(available_at) => {
                 members.insert("available_at".to_owned(), json!(available_at.to_string()));
                 format!("this application can be registered from {available_at} on")
@@ -372,6 +398,7 @@ impl Refusal {
             }
             Self::OperatorNotAdmitted(why) => why.to_owned(),
             Self::CallClosed => "the registry has closed this call for the time being; no date is known".to_owned(),
+            Self::UnknownApplication => "the registry knows no application of yours with this uuid".to_owned(),
             Self::UnknownImport => "the registry knows no import of yours with this import_id".to_owned(),
             Self::UnknownJourney => {
                 "the registry knows no journey of yours with this operator_journey_id; a journey sent today may take a \
@@ -404,6 +431,9 @@ impl Refusal {
                 members.insert("reason".to_owned(), json!(ProblemType::JourneyUsed.as_str()));
                 members.extend(own.map(|own| own.members()).unwrap_or_default());
                 "the journey carries another application of yours".to_owned()
+            }
+            Self::IdempotencyKeyReused => {
+                "this Idempotency-Key came with another body before: another call needs another key".to_owned()
             }
             Self::BodyTooLarge(limit) => format!("the body may hold {limit} bytes"),
             Self::UnsupportedMediaType(detail) => detail.to_owned(),

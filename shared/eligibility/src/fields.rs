@@ -50,6 +50,9 @@ pub enum FieldError {
     /// Empty, longer than 128 characters, or with control characters.
     #[error("must hold 1 to 128 characters, none of them a control character")]
     Credential,
+    /// Not a key that a caller may name a call with.
+    #[error("must hold 1 to 255 visible ASCII characters")]
+    IdempotencyKey,
     /// Not a positive number.
     #[error("must be an operator's number, 1 or more")]
     OperatorId,
@@ -403,6 +406,28 @@ impl FileName {
     }
 
     /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a caller names one of its calls, so that the answer can be had again. It may hold a person's name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+redacted_debug!(IdempotencyKey);
+
+impl IdempotencyKey {
+    /// Reads 1 to 255 visible ASCII characters.
+    ///
+    /// # Errors
+    /// [`FieldError::IdempotencyKey`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::IdempotencyKey) }
+    }
+
+    /// The key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

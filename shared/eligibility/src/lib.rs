@@ -23,8 +23,8 @@ pub mod time;
 
 pub use decision::{Blocker, EarlierApplication, Reason, latest_blocker};
 pub use fields::{
-    ApplicationId, DrivingLicense, FieldError, IdentityKey, JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId,
-    PhoneTrunc, Siret,
+    ApplicationId, DrivingLicense, FieldError, IdempotencyKey, IdentityKey, JourneyType, LastNameTrunc, OperatorId,
+    OperatorJourneyId, PhoneTrunc, Siret,
 };
 pub use identity::{Identity, TruncatedIdentity};
 pub use journey::{Criterion, Journey, JourneyStatus};

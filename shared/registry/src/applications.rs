@@ -180,6 +180,27 @@ impl Application {
     }
 }
 
+/// The application of this name in a table of applications.
+pub(crate) async fn get_application(
+    db: &Client,
+    table: &str,
+    uuid: ApplicationId,
+) -> Result<Option<Application>, StoreError> {
+    let get = db.get_item().table_name(table).key("uuid", AttributeValue::S(uuid.to_string())).consistent_read(true);
+    let answer = get.send().await.map_err(|error| StoreError::request("GetItem", &error))?;
+    answer.item.map(Application::from_item).transpose()
+}
+
+/// The condition that an application is still what was read, in all that may change of it, with the values it speaks of.
+/// `#uuid` stands for `uuid`.
+pub(crate) fn condition_as_read(application: &Application) -> (String, Option<Item>) {
+    let key = if application.identity.identity_key.is_some() { "attribute_exists" } else { "attribute_not_exists" };
+    let version = application.journey.as_ref().map(|journey| AttributeValue::S(journey.version.as_str().to_owned()));
+    let status = if version.is_some() { " AND status_version = :version" } else { "" };
+    let condition = format!("attribute_exists(#uuid) AND {key}(identity_key){status}");
+    (condition, version.map(|version| Item::from([(":version".to_owned(), version)])))
+}
+
 /// The table of registered applications.
 #[derive(Clone, Debug)]
 pub struct Applications {
@@ -199,16 +220,7 @@ impl Applications {
     /// # Errors
     /// [`StoreError`] where the store cannot answer, or holds something else under this name.
     pub async fn find(&self, uuid: ApplicationId) -> Result<Option<Application>, StoreError> {
-        let answer = self
-            .db
-            .get_item()
-            .table_name(&self.table)
-            .key("uuid", AttributeValue::S(uuid.to_string()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::request("GetItem", &error))?;
-        answer.item.map(Application::from_item).transpose()
+        get_application(&self.db, &self.table, uuid).await
     }
 
     /// Lets an application follow its journey's status. An older line never replaces a newer one's status, and an

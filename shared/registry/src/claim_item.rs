@@ -4,13 +4,16 @@
 //! pk                     the keyed hash
 //! a#{uuid}               a standardized application: {t: date, o: operator, k: tag of its identity key}
 //! h#{operator}#{date}    a specific one:             [the rows that brought it, the first one first]
+//! k#{operator}#{date}    the identity key that a specific one was given later, on a truncated identity only:
+//!                        {k: its tag, p: the key of the identity key's own item}
+//! c#{operator}#{date}    there, the copy of such a one: [the rows that brought it]
 //! sd  sp                 latest date of a standardized / specific application
-//! sdk                    the same of the standardized ones that carry an identity key, on a truncated identity only
+//! sdk spk                the same of those that carry an identity key, on a truncated identity only
 //! v                      the stamp of the latest write: random, so that no two writes have the same
 //! ```
 //!
 //! Dates are milliseconds since 1970. On a truncated identity `sd` and `sp` speak of applications *without* an identity
-//! key and `sdk` of those with one, because rule 3 of the contract treats them differently; on the other two items
+//! key, `sdk` and `spk` of those with one, because rule 3 of the contract treats them differently; on the other two items
 //! there is no such difference and `sd` and `sp` speak of all.
 //!
 //! Conditions can compare the latest dates only: DynamoDB cannot look through a list. The records are what a refusal is
@@ -38,6 +41,8 @@ pub(crate) const STANDARDIZED_AT: &str = "sd";
 pub(crate) const STANDARDIZED_WITH_KEY_AT: &str = "sdk";
 /// Latest specific application.
 pub(crate) const SPECIFIC_AT: &str = "sp";
+/// Latest specific application with an identity key, on a truncated identity.
+pub(crate) const SPECIFIC_WITH_KEY_AT: &str = "spk";
 /// The stamp of the latest write.
 pub(crate) const STAMP: &str = "v";
 
@@ -47,6 +52,8 @@ pub(crate) const MOST_SOURCES: usize = 4;
 
 const APPLICATION: &str = "a#";
 const HISTORY: &str = "h#";
+const HISTORY_KEY: &str = "k#";
+const HISTORY_COPY: &str = "c#";
 
 /// The attribute that holds a standardized application's record.
 pub(crate) fn application_attribute(uuid: ApplicationId) -> String {
@@ -57,6 +64,34 @@ pub(crate) fn application_attribute(uuid: ApplicationId) -> String {
 /// however often it is imported.
 pub(crate) fn history_attribute(operator: OperatorId, datetime: Instant) -> String {
     format!("{HISTORY}{operator}#{}", datetime.millis())
+}
+
+/// The attribute that holds the identity key which the specific application of this attribute was given.
+pub(crate) fn history_key_attribute(history_attribute: &str) -> String {
+    format!("{HISTORY_KEY}{}", after_prefix(history_attribute))
+}
+
+/// The attribute that holds the copy of the specific application of this attribute, on the item of its identity key.
+pub(crate) fn history_copy_attribute(history_attribute: &str) -> String {
+    format!("{HISTORY_COPY}{}", after_prefix(history_attribute))
+}
+
+fn after_prefix(history_attribute: &str) -> &str {
+    history_attribute.strip_prefix(HISTORY).unwrap_or(history_attribute)
+}
+
+/// Which identity key a specific application was given: its tag, and the key of its own item.
+pub(crate) fn history_key(tag: Vec<u8>, pk: &str) -> AttributeValue {
+    AttributeValue::M(HashMap::from([
+        ("k".to_owned(), AttributeValue::B(tag.into())),
+        ("p".to_owned(), AttributeValue::S(pk.to_owned())),
+    ]))
+}
+
+/// The tag of the identity key that the specific application of this attribute was given, and the key of its own item.
+pub(crate) fn given_key<'a>(item: &'a Item, history_attribute: &str) -> Option<(&'a [u8], &'a str)> {
+    let given = item.get(&history_key_attribute(history_attribute))?.as_m().ok()?;
+    Some((given.get("k")?.as_b().ok()?.as_ref(), given.get("p")?.as_s().ok()?))
 }
 
 pub(crate) fn number(value: i64) -> AttributeValue {
@@ -90,23 +125,29 @@ pub(crate) fn sources<'a>(item: &'a Item, attribute: &str) -> &'a [AttributeValu
     item.get(attribute).and_then(|record| record.as_l().ok()).map_or(&[], Vec::as_slice)
 }
 
-/// A specific application on an item: its attribute, its date and the rows that brought it.
-pub(crate) type HistoryRecord<'a> = (&'a str, Instant, &'a [AttributeValue]);
+/// A specific application on an item, as an undo sees it.
+pub(crate) struct HistoryRecord<'a> {
+    pub(crate) attribute: &'a str,
+    /// The rows that brought it.
+    pub(crate) sources: &'a [AttributeValue],
+    /// Whether it is the copy of one on another item.
+    pub(crate) is_copy: bool,
+}
 
 /// The specific applications on an item.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where a record is not what this store writes.
 pub(crate) fn history(item: &Item) -> Result<Vec<HistoryRecord<'_>>, StoreError> {
-    let corrupt = || StoreError::Corrupt { table: "claims", what: "a record" };
-    item.iter()
-        .filter_map(|(attribute, record)| attribute.strip_prefix(HISTORY).map(|rest| (attribute, rest, record)))
-        .map(|(attribute, rest, record)| {
-            let at = rest.split_once('#').and_then(|(_, at)| at.parse().ok()).and_then(Instant::from_millis);
-            let sources = record.as_l().map_err(|_| corrupt())?;
-            Ok((attribute.as_str(), at.ok_or_else(corrupt)?, sources.as_slice()))
-        })
-        .collect()
+    let mut found = Vec::new();
+    for (attribute, record) in item {
+        let is_copy = attribute.starts_with(HISTORY_COPY);
+        if is_copy || attribute.starts_with(HISTORY) {
+            let sources = record.as_l().map_err(|_| StoreError::Corrupt { table: "claims", what: "a record" })?;
+            found.push(HistoryRecord { attribute, sources, is_copy });
+        }
+    }
+    Ok(found)
 }
 
 /// A latest date, where the item holds one.
@@ -118,21 +159,21 @@ fn millis(value: &AttributeValue) -> Option<Instant> {
     Instant::from_millis(value.as_n().ok()?.parse().ok()?)
 }
 
-/// The records on a claim item that are the same person as a driver with this tag (`None`: no identity key).
+/// An application on a claim item, and the tag of the identity key that it carries there, if any.
+type Record<'a> = (EarlierApplication, Option<&'a [u8]>);
+
+/// Every application on a claim item.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where a record is not what this store writes.
-pub(crate) fn same_person(item: &Item, tag: Option<&[u8]>) -> Result<Vec<EarlierApplication>, StoreError> {
+fn records(item: &Item) -> Result<Vec<Record<'_>>, StoreError> {
+    let corrupt = || StoreError::Corrupt { table: "claims", what: "a record" };
     let mut found = Vec::new();
     for (attribute, value) in item {
-        let corrupt = || StoreError::Corrupt { table: "claims", what: "a record" };
         if let Some(uuid) = attribute.strip_prefix(APPLICATION) {
             let record = value.as_m().map_err(|_| corrupt())?;
-            let its_tag = record.get("k").and_then(|k| k.as_b().ok()).map(|blob| blob.as_ref());
-            if keys_differ(tag, its_tag) {
-                continue;
-            }
-            found.push(EarlierApplication::Standardized {
+            let tag = record.get("k").and_then(|k| k.as_b().ok()).map(|blob| blob.as_ref());
+            let application = EarlierApplication::Standardized {
                 datetime: record.get("t").and_then(millis).ok_or_else(corrupt)?,
                 operator: record
                     .get("o")
@@ -140,14 +181,66 @@ pub(crate) fn same_person(item: &Item, tag: Option<&[u8]>) -> Result<Vec<Earlier
                     .and_then(|o| OperatorId::parse(o).ok())
                     .ok_or_else(corrupt)?,
                 uuid: ApplicationId::parse(uuid).ok_or_else(corrupt)?,
-            });
-        } else if let Some(rest) = attribute.strip_prefix(HISTORY) {
+            };
+            found.push((application, tag));
+        } else if let Some(rest) = attribute.strip_prefix(HISTORY).or_else(|| attribute.strip_prefix(HISTORY_COPY)) {
             let (operator, at) = rest.split_once('#').ok_or_else(corrupt)?;
-            found.push(EarlierApplication::Specific {
+            let application = EarlierApplication::Specific {
                 datetime: at.parse().ok().and_then(Instant::from_millis).ok_or_else(corrupt)?,
                 operator: OperatorId::parse(operator).map_err(|_| corrupt())?,
-            });
+            };
+            found.push((application, given_key(item, attribute).map(|(tag, _)| tag)));
         }
     }
     Ok(found)
+}
+
+/// The records on a claim item that are the same person as a driver with this tag (`None`: no identity key).
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where a record is not what this store writes.
+pub(crate) fn same_person(item: &Item, tag: Option<&[u8]>) -> Result<Vec<EarlierApplication>, StoreError> {
+    let same = records(item)?.into_iter().filter(|(_, its_tag)| !keys_differ(tag, *its_tag));
+    Ok(same.map(|(application, _)| application).collect())
+}
+
+/// The latest dates of an item's records, which conditions compare.
+#[derive(Default)]
+pub(crate) struct LatestDates {
+    standardized: Option<Instant>,
+    standardized_with_key: Option<Instant>,
+    specific: Option<Instant>,
+    specific_with_key: Option<Instant>,
+}
+
+impl LatestDates {
+    /// Those of an item.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where a record is not what this store writes.
+    pub(crate) fn of(item: &Item) -> Result<Self, StoreError> {
+        let mut dates = Self::default();
+        for (application, tag) in records(item)? {
+            let (latest, datetime) = match (application, tag) {
+                (EarlierApplication::Standardized { datetime, .. }, None) => (&mut dates.standardized, datetime),
+                (EarlierApplication::Standardized { datetime, .. }, Some(_)) => {
+                    (&mut dates.standardized_with_key, datetime)
+                }
+                (EarlierApplication::Specific { datetime, .. }, None) => (&mut dates.specific, datetime),
+                (EarlierApplication::Specific { datetime, .. }, Some(_)) => (&mut dates.specific_with_key, datetime),
+            };
+            *latest = (*latest).max(Some(datetime));
+        }
+        Ok(dates)
+    }
+
+    /// The attributes that hold them.
+    pub(crate) const fn attributes(&self) -> [(&'static str, Option<Instant>); 4] {
+        [
+            (STANDARDIZED_AT, self.standardized),
+            (STANDARDIZED_WITH_KEY_AT, self.standardized_with_key),
+            (SPECIFIC_AT, self.specific),
+            (SPECIFIC_WITH_KEY_AT, self.specific_with_key),
+        ]
+    }
 }

@@ -20,7 +20,7 @@
 //!
 //! | the new application | must not be met by | because |
 //! |---|---|---|
-//! | has no identity key | any application there (`sd`, `sdk`, `sp`) | nothing tells the two apart |
+//! | has no identity key | any application there (`sd`, `sdk`, `sp`, `spk`) | nothing tells the two apart |
 //! | has one | an application there without a key (`sd`, `sp`) | likewise; one with the *same* key is met on the key's own item, one with another key is another person |
 
 use aws_sdk_dynamodb::Client;
@@ -39,10 +39,12 @@ use cee_eligibility::{
 use crate::StoreError;
 use crate::applications::Application;
 use crate::claim_item::{
-    Item, MOST_SOURCES, PK, SPECIFIC_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT, application_attribute,
-    application_record, date, history_attribute, latest, more, number, same_person, sources, stamp,
+    Item, MOST_SOURCES, PK, SPECIFIC_AT, SPECIFIC_WITH_KEY_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT,
+    application_attribute, application_record, date, given_key, history_attribute, history_key_attribute, latest, more,
+    number, same_person, sources, stamp,
 };
 use crate::error::{Backoff, Deadline, is_contention, is_transient};
+use crate::idempotency::{FirstAnswer, Remembered, remembered};
 use crate::imports::ImportId;
 use crate::journeys::{StoredJourney, claim_journey};
 use crate::keys::{Claim, ClaimKeys, ClaimKind};
@@ -53,7 +55,7 @@ use crate::tables::Tables;
 pub struct Claims {
     pub(crate) db: Client,
     pub(crate) tables: Tables,
-    keys: ClaimKeys,
+    pub(crate) keys: ClaimKeys,
 }
 
 /// How a registration ended.
@@ -68,6 +70,19 @@ pub enum Registration {
     JourneyUsed(Blocker),
     /// Nothing was written: the journey is not what was read any more. Here is what it is now.
     JourneyChanged(Box<StoredJourney>),
+    /// Nothing was written: the call's `Idempotency-Key` is remembered from an earlier call.
+    Remembered(Remembered),
+}
+
+/// A registration on its way.
+struct Registering<'a> {
+    application: &'a Application,
+    claims: Vec<Claim>,
+    /// Of the application's identity key.
+    tag: Option<Vec<u8>>,
+    cutoffs: &'a Cutoffs,
+    journey: Option<&'a StoredJourney>,
+    answer: Option<&'a FirstAnswer>,
 }
 
 /// Where an imported row comes from: its import and its line. Names the row for ever, so that the same row imported
@@ -164,9 +179,22 @@ impl Claims {
     ) -> Result<Option<Blocker>, StoreError> {
         let claims = self.keys.claims(journey_type, identity);
         let tag = identity.identity_key.as_ref().map(|key| self.keys.tag(key));
-        let mut wanted: Vec<Item> =
-            claims.iter().map(|claim| Item::from([(PK.to_owned(), AttributeValue::S(claim.key.clone()))])).collect();
         let mut earlier = Vec::new();
+        for item in self.items(claims.iter().map(|claim| claim.key.as_str()), deadline).await? {
+            earlier.extend(self.records(&claims, &item, tag.as_deref())?);
+        }
+        Ok(latest_blocker(earlier, cutoffs, caller))
+    }
+
+    /// Those items of these keys that there are: one request.
+    pub(crate) async fn items(
+        &self,
+        keys: impl IntoIterator<Item = &str>,
+        deadline: Deadline,
+    ) -> Result<Vec<Item>, StoreError> {
+        let key = |key: &str| Item::from([(PK.to_owned(), AttributeValue::S(key.to_owned()))]);
+        let mut wanted: Vec<Item> = keys.into_iter().map(key).collect();
+        let mut found = Vec::with_capacity(wanted.len());
         let mut backoff = Backoff::until(deadline);
         loop {
             let request = KeysAndAttributes::builder()
@@ -181,9 +209,7 @@ impl Claims {
                 .send()
                 .await
                 .map_err(|error| StoreError::request("BatchGetItem", &error))?;
-            for item in answer.responses.unwrap_or_default().remove(&self.tables.claims).unwrap_or_default() {
-                earlier.extend(self.records(&claims, &item, tag.as_deref())?);
-            }
+            found.extend(answer.responses.unwrap_or_default().remove(&self.tables.claims).unwrap_or_default());
             wanted = answer
                 .unprocessed_keys
                 .unwrap_or_default()
@@ -191,7 +217,7 @@ impl Claims {
                 .map(|unprocessed| unprocessed.keys)
                 .unwrap_or_default();
             if wanted.is_empty() {
-                return Ok(latest_blocker(earlier, cutoffs, caller));
+                return Ok(found);
             }
             backoff.pause().await?;
         }
@@ -214,7 +240,8 @@ impl Claims {
 
     /// Registers an application, or says what stands in its way: one request, where no other write collides.
     ///
-    /// `journey` is what a short application was checked against. `cutoffs` belong to the application's date.
+    /// `journey` is what a short application was checked against. `cutoffs` belong to the application's date. `answer` is kept
+    /// with the application, where the caller named its call.
     ///
     /// May be called again with the same application after any error: it is written at most once, and a call that finds
     /// it written says [`Registration::Registered`].
@@ -227,13 +254,22 @@ impl Claims {
         application: &Application,
         cutoffs: &Cutoffs,
         journey: Option<&StoredJourney>,
+        answer: Option<&FirstAnswer>,
         deadline: Deadline,
     ) -> Result<Registration, StoreError> {
-        let claims = self.keys.claims(application.journey_type, &application.identity);
+        let identity = &application.identity;
+        let registering = Registering {
+            application,
+            claims: self.keys.claims(application.journey_type, identity),
+            tag: identity.identity_key.as_ref().map(|key| self.keys.tag(key)),
+            cutoffs,
+            journey,
+            answer,
+        };
         let mut latest_with_key = LatestWithKey::Advance;
         let mut backoff = Backoff::until(deadline);
         loop {
-            let items = self.transaction(application, &claims, cutoffs, journey, latest_with_key)?;
+            let items = self.transaction(&registering, latest_with_key)?;
             // The client request token stays the SDK's own, new for each call and the same for the SDK's retries: a lost
             // answer is asked for again, while a try with other content is never taken for a replay.
             let sent = self.db.transact_write_items().set_transact_items(Some(items)).send().await;
@@ -248,7 +284,7 @@ impl Claims {
                 _ if error.code().is_some_and(is_contention) => &[],
                 _ => return Err(StoreError::request("TransactWriteItems", &error)),
             };
-            match self.decode(application, &claims, cutoffs, journey, latest_with_key, reasons)? {
+            match registering.decode(latest_with_key, reasons)? {
                 Cancelled::Answer(registration) => return Ok(registration),
                 Cancelled::TryWith(other) => latest_with_key = other,
                 Cancelled::Contention => backoff.pause().await?,
@@ -257,18 +293,16 @@ impl Claims {
         }
     }
 
+    /// The claims come first, in their order, then the journey, the application and the answer.
     fn transaction(
         &self,
-        application: &Application,
-        claims: &[Claim],
-        cutoffs: &Cutoffs,
-        journey: Option<&StoredJourney>,
+        registering: &Registering<'_>,
         latest_with_key: LatestWithKey,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let tag = application.identity.identity_key.as_ref().map(|key| self.keys.tag(key));
-        let mut items = Vec::with_capacity(claims.len() + 2);
+        let Registering { application, claims, journey, answer, .. } = registering;
+        let mut items = Vec::with_capacity(claims.len() + 3);
         for claim in claims {
-            let update = self.claim_update(application, claim, cutoffs, tag.clone(), latest_with_key)?;
+            let update = self.claim_update(registering, claim, latest_with_key)?;
             items.push(TransactWriteItem::builder().update(update).build());
         }
         if let Some(journey) = journey {
@@ -283,23 +317,25 @@ impl Claims {
             .build()
             .map_err(|_| StoreError::Corrupt { table: "applications", what: "a put" })?;
         items.push(TransactWriteItem::builder().put(put).build());
+        if let Some(answer) = answer {
+            items.push(answer.put(&self.tables.idempotency)?);
+        }
         Ok(items)
     }
 
     /// The condition *is* the eligibility rule; see the head of this file.
     fn claim_update(
         &self,
-        application: &Application,
+        registering: &Registering<'_>,
         claim: &Claim,
-        cutoffs: &Cutoffs,
-        tag: Option<Vec<u8>>,
         latest_with_key: LatestWithKey,
     ) -> Result<Update, StoreError> {
+        let Registering { application, cutoffs, tag, .. } = registering;
         let free_of =
             |attribute: &str, cutoff: &str| format!("(attribute_not_exists({attribute}) OR {attribute} < {cutoff})");
         let mut conditions = vec![free_of(STANDARDIZED_AT, ":standardized"), free_of(SPECIFIC_AT, ":specific")];
         let on_truncated_identity = claim.kind == ClaimKind::TruncatedIdentity;
-        let sets_latest = match (on_truncated_identity, &tag) {
+        let sets_latest = match (on_truncated_identity, tag) {
             (true, Some(_)) => match latest_with_key {
                 LatestWithKey::Advance => {
                     conditions.push(format!(
@@ -314,6 +350,7 @@ impl Claims {
             },
             (true, None) => {
                 conditions.push(free_of(STANDARDIZED_WITH_KEY_AT, ":standardized"));
+                conditions.push(free_of(SPECIFIC_WITH_KEY_AT, ":specific"));
                 Some(STANDARDIZED_AT)
             }
             (false, _) => Some(STANDARDIZED_AT),
@@ -328,7 +365,11 @@ impl Claims {
             .expression_attribute_names("#record", application_attribute(application.uuid))
             .expression_attribute_values(
                 ":record",
-                application_record(application.datetime, application.operator, tag.filter(|_| on_truncated_identity)),
+                application_record(
+                    application.datetime,
+                    application.operator,
+                    tag.clone().filter(|_| on_truncated_identity),
+                ),
             )
             .expression_attribute_values(":stamp", stamp())
             .expression_attribute_values(":standardized", date(cutoffs.standardized))
@@ -344,61 +385,6 @@ impl Claims {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(|_| StoreError::Corrupt { table: "claims", what: "an update" })
-    }
-
-    /// What a cancelled transaction means, by what each of its items says.
-    fn decode(
-        &self,
-        application: &Application,
-        claims: &[Claim],
-        cutoffs: &Cutoffs,
-        journey: Option<&StoredJourney>,
-        latest_with_key: LatestWithKey,
-        reasons: &[CancellationReason],
-    ) -> Result<Cancelled, StoreError> {
-        let lost = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
-        let tag = application.identity.identity_key.as_ref().map(|key| self.keys.tag(key));
-        let own_record = application_attribute(application.uuid);
-        let nothing = Item::new();
-        let mut earlier = Vec::new();
-        let mut fitting = latest_with_key;
-        for (claim, reason) in claims.iter().zip(reasons).filter(|(_, reason)| lost(reason)) {
-            let item = reason.item().unwrap_or(&nothing);
-            if item.contains_key(&own_record) {
-                // An earlier try of this very application went through and its answer was lost.
-                return Ok(Cancelled::Answer(Registration::Registered));
-            }
-            earlier.extend(same_person(item, compared_tag(claim.kind, tag.as_deref()))?);
-            if claim.kind == ClaimKind::TruncatedIdentity && tag.is_some() {
-                let newer = latest(item, STANDARDIZED_WITH_KEY_AT).is_some_and(|known| known > application.datetime);
-                fitting = if newer { LatestWithKey::Keep } else { LatestWithKey::Advance };
-            }
-        }
-        if let Some(blocker) = latest_blocker(earlier, cutoffs, application.operator) {
-            return Ok(Cancelled::Answer(Registration::Blocked(blocker)));
-        }
-        if let (Some(_), Some(reason)) = (journey, reasons.get(claims.len()).filter(|reason| lost(reason))) {
-            let item =
-                reason.item().ok_or(StoreError::Corrupt { table: "journeys", what: "a journey that is gone" })?;
-            let now = StoredJourney::from_item(item.clone())?;
-            return Ok(Cancelled::Answer(match now.used {
-                Some(used) if used.by == application.uuid => Registration::Registered,
-                Some(used) => Registration::JourneyUsed(Blocker {
-                    datetime: used.datetime,
-                    reason: cee_eligibility::Reason::Duplicate,
-                    operator: application.operator,
-                    uuid: Some(used.by),
-                }),
-                None => Registration::JourneyChanged(Box::new(now)),
-            }));
-        }
-        if fitting != latest_with_key {
-            // No record is in the way: only the date that an update cannot take the greater of.
-            return Ok(Cancelled::TryWith(fitting));
-        }
-        let contention =
-            |reason: &CancellationReason| reason.code().is_none_or(|code| code == "None" || is_contention(code));
-        Ok(if reasons.iter().all(contention) { Cancelled::Contention } else { Cancelled::Unexpected })
     }
 
     /// Imports one row of an operator's history: one conditional update, whatever other writes do at the same time. May
@@ -418,14 +404,7 @@ impl Claims {
         let source = application.source.to_attribute();
         let contradicts = |item: Option<&Item>| -> Result<HistoryOutcome, StoreError> {
             let earlier = item.map_or(Ok(Vec::new()), |item| same_person(item, None))?;
-            let contradicted = earlier.into_iter().filter_map(|earlier| match earlier {
-                EarlierApplication::Standardized { datetime: granted, operator, uuid } => {
-                    let blocked = datetime >= rules.cutoffs(journey_type, granted).specific;
-                    blocked.then_some(Contradicted { uuid, datetime: granted, operator })
-                }
-                EarlierApplication::Specific { .. } => None,
-            });
-            Ok(HistoryOutcome::Imported { contradicts: contradicted.collect() })
+            Ok(HistoryOutcome::Imported { contradicts: contradicted(earlier, journey_type, datetime, rules) })
         };
         let mut newest = true;
         let mut throttled = false;
@@ -449,9 +428,10 @@ impl Claims {
                 ))
                 .condition_expression(format!(
                     "(attribute_not_exists(#record) OR (size(#record) < :most AND NOT contains(#record, :source))) \
-                     AND {condition}"
+                     AND attribute_not_exists(#key) AND {condition}"
                 ))
                 .expression_attribute_names("#record", &attribute)
+                .expression_attribute_names("#key", history_key_attribute(&attribute))
                 .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
                 .expression_attribute_values(":sources", AttributeValue::L(vec![source.clone()]))
                 .expression_attribute_values(":source", source.clone())
@@ -479,6 +459,15 @@ impl Claims {
                         // An earlier try of this very row.
                         Some(0) => Some(contradicts(item)?),
                         Some(_) => Some(HistoryOutcome::AlreadyKnown),
+                        None if item.is_some_and(|item| given_key(item, &attribute).is_some()) => match item {
+                            Some(item) if self.list_with_copy(item, &attribute, &source, deadline).await? => {
+                                Some(HistoryOutcome::AlreadyKnown)
+                            }
+                            _ => {
+                                backoff.pause().await?;
+                                continue;
+                            }
+                        },
                         None if listed.len() >= MOST_SOURCES => {
                             if listed.len() == MOST_SOURCES && !self.note_more(&key, &attribute).await? {
                                 backoff.pause().await?;
@@ -532,6 +521,79 @@ impl Claims {
             },
         }
     }
+}
+
+impl Registering<'_> {
+    /// What a cancelled transaction means, by what each of its items says.
+    fn decode(&self, latest_with_key: LatestWithKey, reasons: &[CancellationReason]) -> Result<Cancelled, StoreError> {
+        let Self { application, claims, tag, cutoffs, journey, answer } = self;
+        let lost = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+        let own_record = application_attribute(application.uuid);
+        let nothing = Item::new();
+        let mut earlier = Vec::new();
+        let mut fitting = latest_with_key;
+        for (claim, reason) in claims.iter().zip(reasons).filter(|(_, reason)| lost(reason)) {
+            let item = reason.item().unwrap_or(&nothing);
+            if item.contains_key(&own_record) {
+                // An earlier try of this very application went through and its answer was lost.
+                return Ok(Cancelled::Answer(Registration::Registered));
+            }
+            earlier.extend(same_person(item, compared_tag(claim.kind, tag.as_deref()))?);
+            if claim.kind == ClaimKind::TruncatedIdentity && tag.is_some() {
+                let newer = latest(item, STANDARDIZED_WITH_KEY_AT).is_some_and(|known| known > application.datetime);
+                fitting = if newer { LatestWithKey::Keep } else { LatestWithKey::Advance };
+            }
+        }
+        let place = claims.len() + usize::from(journey.is_some()) + 1;
+        if let (Some(answer), Some(reason)) = (answer, reasons.get(place).filter(|reason| lost(reason))) {
+            // Whatever else is in the way, it may be what the same call wrote the first time.
+            let item =
+                reason.item().ok_or(StoreError::Corrupt { table: "idempotency", what: "a record that is gone" })?;
+            return Ok(Cancelled::Answer(Registration::Remembered(remembered(item, &answer.call)?)));
+        }
+        if let Some(blocker) = latest_blocker(earlier, cutoffs, application.operator) {
+            return Ok(Cancelled::Answer(Registration::Blocked(blocker)));
+        }
+        if let (Some(_), Some(reason)) = (journey, reasons.get(claims.len()).filter(|reason| lost(reason))) {
+            let item =
+                reason.item().ok_or(StoreError::Corrupt { table: "journeys", what: "a journey that is gone" })?;
+            let now = StoredJourney::from_item(item.clone())?;
+            return Ok(Cancelled::Answer(match now.used {
+                Some(used) if used.by == application.uuid => Registration::Registered,
+                Some(used) => Registration::JourneyUsed(Blocker {
+                    datetime: used.datetime,
+                    reason: cee_eligibility::Reason::Duplicate,
+                    operator: application.operator,
+                    uuid: Some(used.by),
+                }),
+                None => Registration::JourneyChanged(Box::new(now)),
+            }));
+        }
+        if fitting != latest_with_key {
+            // No record is in the way: only the date that an update cannot take the greater of.
+            return Ok(Cancelled::TryWith(fitting));
+        }
+        let contention =
+            |reason: &CancellationReason| reason.code().is_none_or(|code| code == "None" || is_contention(code));
+        Ok(if reasons.iter().all(contention) { Cancelled::Contention } else { Cancelled::Unexpected })
+    }
+}
+
+/// Those of these applications that were granted, and would not have been, had a specific one of this date been known.
+pub(crate) fn contradicted(
+    earlier: Vec<EarlierApplication>,
+    journey_type: JourneyType,
+    specific: Instant,
+    rules: &Rules,
+) -> Vec<Contradicted> {
+    let contradicted = earlier.into_iter().filter_map(|earlier| match earlier {
+        EarlierApplication::Standardized { datetime: granted, operator, uuid } => {
+            let blocked = specific >= rules.cutoffs(journey_type, granted).specific;
+            blocked.then_some(Contradicted { uuid, datetime: granted, operator })
+        }
+        EarlierApplication::Specific { .. } => None,
+    });
+    contradicted.collect()
 }
 
 fn most_sources() -> AttributeValue {

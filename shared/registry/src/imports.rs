@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -23,10 +24,14 @@ use serde::de::DeserializeOwned;
 
 use crate::StoreError;
 use crate::claim_item::{Item, date, number};
+use crate::error::{Backoff, Deadline, is_contention};
 use crate::tables::Tables;
 
 /// How long an invocation may be silent before another takes over. It writes a checkpoint far more often.
 pub const LEASE: Duration = Duration::from_secs(120);
+
+/// For how long a checkpoint or an end that collides is tried again.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The longest that an invocation lives, whatever it does: Lambda's own limit.
 const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
@@ -616,10 +621,17 @@ impl Imports {
         for (name, value) in values {
             update = update.expression_attribute_values(name, value);
         }
-        update.send().await.map(drop).map_err(|error| match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => HoldError::Lost,
-            _ => HoldError::Store(StoreError::request("UpdateItem", &error)),
-        })
+        // The SDK does not try again where a request collides, and giving up would have all rows since the last checkpoint
+        // done again.
+        let mut backoff = Backoff::until(Deadline::after(PATIENCE));
+        loop {
+            let Err(error) = update.clone().send().await else { return Ok(()) };
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Err(HoldError::Lost),
+                _ if error.code().is_some_and(is_contention) => backoff.pause().await?,
+                _ => return Err(HoldError::Store(StoreError::request("UpdateItem", &error))),
+            }
+        }
     }
 
     /// An operator's import of this name: one request. Another operator's cannot be asked for.

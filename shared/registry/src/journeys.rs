@@ -2,7 +2,9 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use cee_eligibility::journey::{Insee, parse_operator_class};
 use cee_eligibility::{
     ApplicationId, IdentityKey, Instant, Journey, JourneyStatus, OperatorId, OperatorJourneyId, PhoneTrunc,
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::StoreError;
+use crate::applications::Application;
 use crate::claim_item::{Item, date};
 use crate::error::{Backoff, Deadline, is_transient};
 use crate::imports::ImportId;
@@ -182,6 +185,20 @@ pub(crate) fn claim_journey(
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
         .build()
         .map_err(|_| corrupt("an update"))
+}
+
+/// The part of a delete that frees the application's journey, if it has one: another application may use it then.
+pub(crate) fn free_journey(table: &str, application: &Application) -> Result<Option<TransactWriteItem>, StoreError> {
+    let Some(journey) = &application.journey else { return Ok(None) };
+    let update = Update::builder()
+        .table_name(table)
+        .key("pk", AttributeValue::S(partition_key(application.operator, &journey.operator_journey_id)))
+        .update_expression("REMOVE used_by, used_at")
+        .condition_expression("used_by = :uuid")
+        .expression_attribute_values(":uuid", AttributeValue::S(application.uuid.to_string()))
+        .build()
+        .map_err(|_| corrupt("an update"))?;
+    Ok(Some(TransactWriteItem::builder().update(update).build()))
 }
 
 /// The table of journeys.

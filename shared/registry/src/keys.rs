@@ -98,7 +98,9 @@ impl ClaimKeys {
         self.partition_key(journey_type, "driving_license", license.as_str().as_bytes())
     }
 
-    fn identity_key(&self, journey_type: JourneyType, key: &IdentityKey) -> String {
+    /// The key of the item on an identity key.
+    #[must_use]
+    pub fn identity_key(&self, journey_type: JourneyType, key: &IdentityKey) -> String {
         self.partition_key(journey_type, "identity_key", key.as_bytes())
     }
 
@@ -109,10 +111,15 @@ impl ClaimKeys {
     }
 
     fn partition_key(&self, journey_type: JourneyType, kind: &str, value: &[u8]) -> String {
-        URL_SAFE_NO_PAD.encode(self.digest(&[journey_type.as_str().as_bytes(), kind.as_bytes(), value]))
+        self.hash(&[journey_type.as_str().as_bytes(), kind.as_bytes(), value])
     }
 
-    fn digest(&self, parts: &[&[u8]]) -> hmac::Tag {
+    /// A partition key of other things than claims.
+    pub(crate) fn hash(&self, parts: &[&[u8]]) -> String {
+        URL_SAFE_NO_PAD.encode(self.digest(parts))
+    }
+
+    pub(crate) fn digest(&self, parts: &[&[u8]]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.pepper);
         for part in parts {
             // Each part is preceded by its length: no two lists of parts make the same message.

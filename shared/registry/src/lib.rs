@@ -11,6 +11,10 @@
 //! | the secrets with which operators get their tokens, and how guessing is slowed | [`credentials`] |
 //! | imports of files and how they ended | [`imports`] |
 //! | how an import is taken back | [`undo`] |
+//! | how an application is deleted | [`delete`] |
+//! | how an application is given an identity key later | [`identity`] |
+//! | how a lost answer is had again | [`idempotency`] |
+//! | how something is taken out of a claim item | [`rewrite`] |
 //! | table names and definitions | [`tables`] |
 //! | what can go wrong, and what is tried again | [`error`] |
 //!
@@ -20,11 +24,15 @@ pub mod applications;
 pub mod claim_item;
 pub mod claims;
 pub mod credentials;
+pub mod delete;
 pub mod error;
+pub mod idempotency;
+pub mod identity;
 pub mod imports;
 pub mod journeys;
 pub mod keys;
 pub mod operators;
+pub mod rewrite;
 pub mod tables;
 pub mod undo;
 
@@ -33,7 +41,10 @@ pub use claims::{Claims, Contradicted, HistoryApplication, HistoryImported, Hist
 pub use credentials::{
     AccessKey, Credential, Credentials, Failures, KeyPair, NoRandomness, SecretHash, SecretKey, Success,
 };
+pub use delete::Deleted;
 pub use error::{Deadline, StoreError};
+pub use idempotency::{FirstAnswer, NamedCall, Remembered};
+pub use identity::{GivenKey, HistoryKey};
 pub use imports::{
     Begun, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports, UndoBegun,
     UndoRefusal,

@@ -17,6 +17,10 @@ pub struct Tables {
     pub claims: String,
     /// One item a registered application: `uuid`.
     pub applications: String,
+    /// One item a deleted application: `uuid`.
+    pub archive: String,
+    /// One item an `Idempotency-Key` that is remembered: `pk`.
+    pub idempotency: String,
     /// One item a journey: `pk`, the operator and its name for the journey.
     pub journeys: String,
     /// One item an import: `operator_id` and `import_id`.
@@ -35,6 +39,8 @@ impl Tables {
         Self {
             claims: name("claims"),
             applications: name("applications"),
+            archive: name("archive"),
+            idempotency: name("idempotency"),
             journeys: name("journeys"),
             imports: name("imports"),
             operators: name("operators"),
@@ -43,11 +49,13 @@ impl Tables {
     }
 
     /// The key of each table: its name, then each attribute with whether it is a number.
-    fn keys(&self) -> [(&str, &'static [(&'static str, ScalarAttributeType)]); 6] {
+    fn keys(&self) -> [(&str, &'static [(&'static str, ScalarAttributeType)]); 8] {
         use ScalarAttributeType::{N, S};
         [
             (&self.claims, &[("pk", S)]),
             (&self.applications, &[("uuid", S)]),
+            (&self.archive, &[("uuid", S)]),
+            (&self.idempotency, &[("pk", S)]),
             (&self.journeys, &[("pk", S)]),
             (&self.imports, &[("operator_id", N), ("import_id", S)]),
             (&self.operators, &[("operator_id", N)]),

@@ -8,17 +8,16 @@
 //! condition that the item is still what was read: a registration or an import at the same moment comes before or after,
 //! never in between.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use crate::StoreError;
-use crate::claim_item::{Item, PK, SPECIFIC_AT, STAMP, date, history, stamp};
+use crate::claim_item::{HistoryRecord, Item, PK, history, history_key_attribute};
 use crate::claims::Claims;
 use crate::error::{Backoff, Deadline, is_transient};
 use crate::imports::ImportId;
+use crate::rewrite::{Change, Rewrite, Written};
 
 /// How many records of one item go in one write: an expression may hold four kilobytes.
 const AT_ONCE: usize = 100;
@@ -57,11 +56,11 @@ impl Brought {
 
 /// An item without the rows of an import.
 struct Plan {
-    removed: Vec<String>,
-    kept: Vec<(String, Vec<AttributeValue>)>,
-    specific_at: Option<AttributeValue>,
-    /// Whether nothing else is left of the item.
-    empty: bool,
+    rewrite: Rewrite,
+    /// How many records go.
+    removed: u64,
+    /// How many stay, without the import's rows.
+    kept: u64,
 }
 
 impl Plan {
@@ -70,54 +69,32 @@ impl Plan {
         let is_its = |source: &AttributeValue| {
             source.as_b().is_ok_and(|source| source.as_ref().starts_with(import.as_bytes().as_slice()))
         };
-        let (mut removed, mut kept, mut latest) = (Vec::new(), Vec::new(), None);
-        for (attribute, at, sources) in history(item)? {
+        let mut plan: Option<Self> = None;
+        let mut touched = 0;
+        for HistoryRecord { attribute, sources, is_copy } in history(item)? {
             let others: Vec<_> = sources.iter().filter(|source| !is_its(source)).cloned().collect();
-            let is_touched = others.len() < sources.len() && removed.len() + kept.len() < most;
-            if is_touched && others.is_empty() {
-                removed.push(attribute.to_owned());
+            if others.len() == sources.len() {
                 continue;
             }
-            latest = latest.max(Some(at));
-            if is_touched {
-                kept.push((attribute.to_owned(), others));
+            let plan = match &mut plan {
+                Some(plan) => plan,
+                none => none.insert(Self { rewrite: Rewrite::of(item)?, removed: 0, kept: 0 }),
+            };
+            if touched == most {
+                break;
+            }
+            touched += 1;
+            // A copy goes with its original, and is not counted beside it.
+            if others.is_empty() {
+                plan.rewrite.remove(attribute);
+                plan.rewrite.remove(&history_key_attribute(attribute));
+                plan.removed += u64::from(!is_copy);
+            } else {
+                plan.rewrite.set(attribute, AttributeValue::L(others));
+                plan.kept += u64::from(!is_copy);
             }
         }
-        if removed.is_empty() && kept.is_empty() {
-            return Ok(None);
-        }
-        let gone = |name: &String| [PK, STAMP, SPECIFIC_AT].contains(&name.as_str()) || removed.contains(name);
-        let empty = latest.is_none() && item.keys().all(gone);
-        Ok(Some(Self { removed, kept, specific_at: latest.map(date), empty }))
-    }
-
-    /// The update and the values it speaks of. Names are given by number, for they hold `#`.
-    fn update(&self) -> (String, HashMap<String, String>, Item) {
-        let mut names = HashMap::new();
-        let mut values = Item::from([(":stamp".to_owned(), stamp())]);
-        let mut set = vec![format!("{STAMP} = :stamp")];
-        let mut remove = Vec::new();
-        for (number, (name, others)) in self.kept.iter().enumerate() {
-            names.insert(format!("#kept{number}"), name.clone());
-            values.insert(format!(":kept{number}"), AttributeValue::L(others.clone()));
-            set.push(format!("#kept{number} = :kept{number}"));
-        }
-        for (number, name) in self.removed.iter().enumerate() {
-            names.insert(format!("#removed{number}"), name.clone());
-            remove.push(format!("#removed{number}"));
-        }
-        match &self.specific_at {
-            Some(at) => {
-                values.insert(":at".to_owned(), at.clone());
-                set.push(format!("{SPECIFIC_AT} = :at"));
-            }
-            None => remove.push(SPECIFIC_AT.to_owned()),
-        }
-        let mut expression = format!("SET {}", set.join(", "));
-        if !remove.is_empty() {
-            expression.push_str(&format!(" REMOVE {}", remove.join(", ")));
-        }
-        (expression, names, values)
+        Ok(plan)
     }
 }
 
@@ -158,8 +135,7 @@ impl Claims {
             BroughtPage { items: u64::try_from(items.len()).unwrap_or(u64::MAX), brought: Vec::new(), next };
         for item in items {
             if let Some(plan) = Plan::new(&item, import, usize::MAX)? {
-                let (removed, kept) = (plan.removed.len() as u64, plan.kept.len() as u64);
-                found.brought.push(Brought { item, removed, kept });
+                found.brought.push(Brought { item, removed: plan.removed, kept: plan.kept });
             }
         }
         Ok(found)
@@ -174,7 +150,7 @@ impl Claims {
         let mut item = brought.item;
         let mut backoff = Backoff::until(deadline);
         while let Some(plan) = Plan::new(&item, import, AT_ONCE)? {
-            match self.write(&item, &plan).await? {
+            match self.write(plan.rewrite).await? {
                 Tried::Now(Some(now)) => item = now,
                 Tried::Now(None) => break,
                 Tried::Contention => backoff.pause().await?,
@@ -183,46 +159,40 @@ impl Claims {
         Ok(())
     }
 
-    async fn write(&self, item: &Item, plan: &Plan) -> Result<Tried, StoreError> {
-        let corrupt = StoreError::Corrupt { table: "claims", what: "a stamp" };
-        let (Some(pk), Some(seen)) = (item.get(PK).cloned(), item.get(STAMP).cloned()) else { return Err(corrupt) };
-        let condition = format!("{STAMP} = :seen");
-        if plan.empty {
-            let delete = self.db.delete_item().table_name(&self.tables.claims).key(PK, pk);
-            let sent = delete
-                .condition_expression(condition)
-                .expression_attribute_values(":seen", seen)
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .send()
-                .await;
-            return match sent {
-                Ok(_) => Ok(Tried::Now(None)),
-                Err(error) => match error.as_service_error() {
-                    Some(DeleteItemError::ConditionalCheckFailedException(lost)) => Ok(Tried::Now(lost.item.clone())),
-                    _ if is_transient(&error) => Ok(Tried::Contention),
-                    _ => Err(StoreError::request("DeleteItem", &error)),
-                },
-            };
-        }
-        let (expression, names, values) = plan.update();
-        let update = self.db.update_item().table_name(&self.tables.claims).key(PK, pk);
-        let sent = update
-            .update_expression(expression)
-            .condition_expression(condition)
-            .set_expression_attribute_names((!names.is_empty()).then_some(names))
-            .set_expression_attribute_values(Some(values))
-            .expression_attribute_values(":seen", seen)
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match sent {
-            Ok(answer) => Ok(Tried::Now(answer.attributes)),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => Ok(Tried::Now(lost.item.clone())),
-                _ if is_transient(&error) => Ok(Tried::Contention),
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
+    async fn write(&self, rewrite: Rewrite) -> Result<Tried, StoreError> {
+        let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
+        match rewrite.change()? {
+            Change::Delete(Written { pk, condition, names, values }) => {
+                let delete = self.db.delete_item().table_name(&self.tables.claims).key(PK, pk);
+                let delete = delete.condition_expression(condition).set_expression_attribute_names(names);
+                let delete = delete.set_expression_attribute_values(values);
+                match delete.return_values_on_condition_check_failure(all_old).send().await {
+                    Ok(_) => Ok(Tried::Now(None)),
+                    Err(error) => match error.as_service_error() {
+                        Some(DeleteItemError::ConditionalCheckFailedException(lost)) => {
+                            Ok(Tried::Now(lost.item.clone()))
+                        }
+                        _ if is_transient(&error) => Ok(Tried::Contention),
+                        _ => Err(StoreError::request("DeleteItem", &error)),
+                    },
+                }
+            }
+            Change::Update { expression, written: Written { pk, condition, names, values } } => {
+                let update = self.db.update_item().table_name(&self.tables.claims).key(PK, pk);
+                let update = update.update_expression(expression).condition_expression(condition);
+                let update = update.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                let update = update.return_values(ReturnValue::AllNew);
+                match update.return_values_on_condition_check_failure(all_old).send().await {
+                    Ok(answer) => Ok(Tried::Now(answer.attributes)),
+                    Err(error) => match error.as_service_error() {
+                        Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
+                            Ok(Tried::Now(lost.item.clone()))
+                        }
+                        _ if is_transient(&error) => Ok(Tried::Contention),
+                        _ => Err(StoreError::request("UpdateItem", &error)),
+                    },
+                }
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod support;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use cee_eligibility::*;
@@ -45,10 +46,41 @@ struct Driver {
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Register { driver: Driver, millis: i64 },
-    Simulate { driver: Driver, with_license: bool, millis: i64 },
-    Import { driver: Driver, millis: i64, file: u8 },
-    Undo { file: u8 },
+    Register {
+        driver: Driver,
+        millis: i64,
+    },
+    Simulate {
+        driver: Driver,
+        with_license: bool,
+        millis: i64,
+    },
+    Import {
+        driver: Driver,
+        millis: i64,
+        file: u8,
+    },
+    Undo {
+        file: u8,
+    },
+    /// Of the applications that are granted, this one, by its own operator or by the one of the step.
+    Delete {
+        which: usize,
+        own: bool,
+    },
+    /// Likewise: gives it an identity key.
+    GiveKey {
+        which: usize,
+        own: bool,
+        key: usize,
+    },
+    /// Gives an identity key to a specific application, one of those there are or any.
+    GiveKeyToHistory {
+        which: Option<usize>,
+        driver: Driver,
+        millis: i64,
+        key: usize,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -113,11 +145,16 @@ impl Model {
 
 impl Model {
     /// The granted applications that a row of history would have blocked.
-    fn contradicted(&self, journey_type: JourneyType, driver: &Driver, millis: i64) -> Vec<ApplicationId> {
+    fn contradicted(
+        &self,
+        journey_type: JourneyType,
+        millis: i64,
+        same: impl Fn(&Remembered) -> bool,
+    ) -> Vec<ApplicationId> {
         let mut named: Vec<ApplicationId> = self
             .0
             .iter()
-            .filter(|r| r.journey_type == journey_type && (r.name, r.phone) == (driver.name, driver.phone))
+            .filter(|r| r.journey_type == journey_type && same(r))
             .filter(|r| {
                 let history = Remembered { millis, uuid: None, ..(*r).clone() };
                 blocks(&history, r.millis)
@@ -126,6 +163,12 @@ impl Model {
             .collect();
         named.sort();
         named
+    }
+
+    /// A granted application, if there is any.
+    fn granted(&self, which: usize) -> Option<usize> {
+        let granted: Vec<usize> = (0..self.0.len()).filter(|place| self.0[*place].uuid.is_some()).collect();
+        (!granted.is_empty()).then(|| granted[which % granted.len()])
     }
 
     /// Takes a file back: how many records go, and how many stay.
@@ -156,8 +199,12 @@ impl World {
             truncated: support::truncated(names[driver.name], &format!("+33{:08}{}", self.0, driver.phone)),
             driving_license: license
                 .then(|| DrivingLicense::parse(&format!("{:08}{:04}", self.0, driver.license)).unwrap()),
-            identity_key: driver.key.map(|key| IdentityKey::parse(&format!("{:032x}{:032x}", self.0, key)).unwrap()),
+            identity_key: driver.key.map(|key| self.identity_key(key)),
         }
+    }
+
+    fn identity_key(&self, key: usize) -> IdentityKey {
+        IdentityKey::parse(&format!("{:032x}{:032x}", self.0, key)).unwrap()
     }
 }
 
@@ -168,6 +215,7 @@ fn answer(blocker: Blocker) -> Answer {
 async fn run(store: &Store, world: &World, steps: &[Step]) {
     static NAMES: AtomicU64 = AtomicU64::new(1);
     let mut model = Model::default();
+    let mut archived = Vec::new();
     for (number, step) in steps.iter().enumerate() {
         let journey_type = if step.long { JourneyType::Long } else { JourneyType::Short };
         match &step.operation {
@@ -245,16 +293,108 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                         more: false,
                     }),
                 }
-                let expected = if is_known { None } else { Some(model.contradicted(journey_type, driver, *millis)) };
+                let same = |r: &Remembered| (r.name, r.phone) == (driver.name, driver.phone);
+                let expected = if is_known { None } else { Some(model.contradicted(journey_type, *millis, same)) };
                 for why in ["the first time", "the same row again, after a crash"] {
                     let said = store.import(journey_type, &identity, datetime, step.operator, source).await;
                     let said = match said {
                         HistoryOutcome::AlreadyKnown => None,
-                        HistoryOutcome::Imported { contradicts } => {
-                            let mut named: Vec<_> = contradicts.iter().map(|other| other.uuid).collect();
-                            named.sort();
-                            Some(named)
-                        }
+                        HistoryOutcome::Imported { contradicts } => Some(named(&contradicts)),
+                    };
+                    assert_eq!(said, expected, "step {number}, {why}: {step:?}");
+                }
+            }
+            Operation::Delete { which, own } => {
+                let Some(place) = model.granted(*which) else { continue };
+                let application = model.0[place].clone();
+                let by = if *own { application.operator } else { step.operator };
+                let uuid = application.uuid.unwrap();
+                let expected = if by == application.operator { Deleted::Done } else { Deleted::Unknown };
+                let before = store.applications.find(uuid).await.unwrap().unwrap();
+                let said =
+                    store.claims.delete(support::operator(by), uuid, before.registered_at, support::soon()).await;
+                assert_eq!(said.unwrap(), expected, "step {number}: {step:?}");
+                if expected == Deleted::Done {
+                    model.0.remove(place);
+                    archived.push(uuid);
+                    assert_eq!(store.applications.find(uuid).await.unwrap(), None, "step {number}");
+                    let again =
+                        store.claims.delete(support::operator(by), uuid, before.registered_at, support::soon()).await;
+                    assert_eq!(again.unwrap(), Deleted::Unknown, "step {number}: deleted twice");
+                }
+            }
+            Operation::GiveKey { which, own, key } => {
+                let Some(place) = model.granted(*which) else { continue };
+                let application = model.0[place].clone();
+                let by = if *own { application.operator } else { step.operator };
+                let in_the_way = model.0.iter().filter(|r| {
+                    r.uuid.is_some()
+                        && r.journey_type == application.journey_type
+                        && r.key == Some(*key)
+                        && blocks(r, application.millis)
+                });
+                let in_the_way = in_the_way.max_by_key(|r| (r.millis, r.operator == by, r.uuid, r.operator));
+                let expected = match application.key {
+                    _ if by != application.operator => GivenKey::Unknown,
+                    Some(known) if known == *key => GivenKey::Given { contradicts: Vec::new() },
+                    Some(_) => GivenKey::HasAnother,
+                    None => match in_the_way {
+                        Some(r) => GivenKey::Blocked(Blocker {
+                            datetime: Instant::from_millis(r.millis).unwrap(),
+                            reason: Reason::Duplicate,
+                            operator: support::operator(r.operator),
+                            uuid: r.uuid,
+                        }),
+                        None => GivenKey::Given { contradicts: Vec::new() },
+                    },
+                };
+                for why in ["the first time", "again"] {
+                    let key = world.identity_key(*key);
+                    let (by, uuid) = (support::operator(by), application.uuid.unwrap());
+                    let said = store.claims.give_key(by, uuid, &key, &Rules::default(), support::soon()).await.unwrap();
+                    assert_eq!(said, expected, "step {number}, {why}: {step:?}");
+                }
+                if matches!(expected, GivenKey::Given { .. }) {
+                    model.0[place].key = Some(*key);
+                    let stored = store.applications.find(application.uuid.unwrap()).await.unwrap().unwrap();
+                    assert_eq!(stored.identity.identity_key, Some(world.identity_key(*key)), "step {number}");
+                }
+            }
+            Operation::GiveKeyToHistory { which, driver, millis, key } => {
+                let specific: Vec<usize> = (0..model.0.len()).filter(|place| model.0[*place].uuid.is_none()).collect();
+                let chosen = which.filter(|_| !specific.is_empty()).map(|which| specific[which % specific.len()]);
+                let (journey_type, driver, millis, by) = match chosen.map(|place| &model.0[place]) {
+                    Some(r) => {
+                        let driver = Driver { name: r.name, phone: r.phone, license: 0, key: None };
+                        (r.journey_type, driver, r.millis, r.operator)
+                    }
+                    None => (journey_type, driver.clone(), *millis, step.operator),
+                };
+                let with_the_key = model.contradicted(journey_type, millis, |r| r.key == Some(*key));
+                let known = model.0.iter_mut().find(|r| {
+                    (r.uuid, r.journey_type, r.name, r.phone, r.millis, r.operator)
+                        == (None, journey_type, driver.name, driver.phone, millis, by)
+                });
+                let expected = match known {
+                    None => Err(GivenKey::Unknown),
+                    Some(r) if r.key.is_some_and(|known| known != *key) => Err(GivenKey::HasAnother),
+                    Some(r) => {
+                        r.key = Some(*key);
+                        Ok(with_the_key)
+                    }
+                };
+                for why in ["the first time", "again"] {
+                    let history = HistoryKey {
+                        journey_type,
+                        identity: &world.identity(&driver, false).truncated,
+                        datetime: Instant::from_millis(millis).unwrap(),
+                        operator: support::operator(by),
+                        identity_key: &world.identity_key(*key),
+                    };
+                    let said = store.claims.give_key_to_history(&history, &Rules::default(), support::soon()).await;
+                    let said = match said.unwrap() {
+                        GivenKey::Given { contradicts } => Ok(named(&contradicts)),
+                        other => Err(other),
                     };
                     assert_eq!(said, expected, "step {number}, {why}: {step:?}");
                 }
@@ -275,7 +415,13 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
             }
         }
     }
-    agree(store, &model).await;
+    agree(store, &model, &archived).await;
+}
+
+fn named(contradicted: &[Contradicted]) -> Vec<ApplicationId> {
+    let mut named: Vec<_> = contradicted.iter().map(|other| other.uuid).collect();
+    named.sort();
+    named
 }
 
 /// The import of an operator's file.
@@ -283,26 +429,67 @@ fn import(operator: u32, file: u8) -> ImportId {
     ImportId::of_object("bucket", &format!("imports/{operator}/{file}.csv"), "1")
 }
 
-/// The table holds the records of the model and no others, its latest dates are those of its records, and no item is empty.
-async fn agree(store: &Store, model: &Model) {
+/// The tables hold the records of the model and no others, each item's latest dates are those of its records, and no item
+/// is empty.
+async fn agree(store: &Store, model: &Model, archived: &[ApplicationId]) {
     let items = store.scan(&store.tables.claims).await;
-    let mut stored: Vec<(u32, i64)> = Vec::new();
+    let (mut specific, mut copies, mut standardized) = (Vec::new(), 0, Vec::new());
     for item in items.values() {
-        let specific: Vec<(u32, i64)> = item
-            .keys()
-            .filter_map(|name| name.strip_prefix("h#")?.split_once('#'))
-            .map(|(operator, at)| (operator.parse().unwrap(), at.parse().unwrap()))
-            .collect();
-        let latest = item.get("sp").map(|at| at.as_n().unwrap().parse().unwrap());
-        assert_eq!(latest, specific.iter().map(|(_, at)| *at).max(), "{:?}", item.keys());
-        assert!(item.keys().any(|name| name.starts_with("h#") || name.starts_with("a#")), "an empty item is left");
-        stored.extend(specific);
+        let mut latest = HashMap::from([("sd", None), ("sdk", None), ("sp", None), ("spk", None)]);
+        let mut note = |name, millis: i64| {
+            let latest: &mut Option<i64> = latest.get_mut(name).unwrap();
+            *latest = (*latest).max(Some(millis));
+        };
+        let mut records = 0;
+        for (name, value) in item {
+            let (kind, rest) = name.split_once('#').unwrap_or(("", name));
+            match kind {
+                "a" => {
+                    let record = value.as_m().unwrap();
+                    let millis = record["t"].as_n().unwrap().parse().unwrap();
+                    note(if record.contains_key("k") { "sdk" } else { "sd" }, millis);
+                    standardized.push(ApplicationId::parse(rest).unwrap());
+                }
+                "h" | "c" => {
+                    let (operator, at) = rest.split_once('#').unwrap();
+                    let (operator, millis): (u32, i64) = (operator.parse().unwrap(), at.parse().unwrap());
+                    note(if item.contains_key(&format!("k#{rest}")) { "spk" } else { "sp" }, millis);
+                    if kind == "h" {
+                        specific.push((operator, millis));
+                    } else {
+                        copies += 1;
+                    }
+                }
+                "k" => assert!(item.contains_key(&format!("h#{rest}")), "the key of nothing"),
+                _ => continue,
+            }
+            records += 1;
+        }
+        assert!(records > 0, "an empty item is left");
+        for (name, expected) in latest {
+            let stored = item.get(name).map(|at| at.as_n().unwrap().parse().unwrap());
+            assert_eq!(stored, expected, "{name} of {:?}", item.keys());
+        }
     }
     let mut expected: Vec<(u32, i64)> =
         model.0.iter().filter(|r| r.uuid.is_none()).map(|r| (r.operator, r.millis)).collect();
-    stored.sort_unstable();
+    specific.sort_unstable();
     expected.sort_unstable();
-    assert_eq!(stored, expected);
+    assert_eq!(specific, expected);
+    let with_key = model.0.iter().filter(|r| r.uuid.is_none() && r.key.is_some());
+    let distinct: HashSet<_> = with_key.map(|r| (r.journey_type, r.key, r.operator, r.millis)).collect();
+    assert_eq!(copies, distinct.len());
+    // Each application has its claims, all of them, and no claim lacks its application.
+    let claims = |r: &Remembered| std::iter::repeat_n(r.uuid, if r.key.is_some() { 3 } else { 2 }).flatten();
+    let mut expected: Vec<_> = model.0.iter().flat_map(claims).collect();
+    standardized.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(standardized, expected);
+    let mut kept: Vec<_> = store.scan(&store.tables.archive).await.into_keys().collect();
+    let mut expected: Vec<_> = archived.iter().map(ToString::to_string).collect();
+    kept.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(kept, expected);
 }
 
 /// Dates that lie on, just before and just after every edge of one another's windows.
@@ -345,6 +532,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (drivers(), Just(millis("2024-02-29T12:00:00Z")), 0..3u8)
             .prop_map(|(driver, millis, file)| Operation::Import { driver, millis, file }),
         1 => (0..3u8).prop_map(|file| Operation::Undo { file }),
+        2 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(which, own)| Operation::Delete { which, own }),
+        2 => (any::<usize>(), prop::bool::weighted(0.8), 0..3usize)
+            .prop_map(|(which, own, key)| Operation::GiveKey { which, own, key }),
+        2 => (prop::option::weighted(0.8, any::<usize>()), drivers(), dates(), 0..3usize).prop_map(
+            |(which, driver, millis, key)| Operation::GiveKeyToHistory { which, driver, millis, key }
+        ),
     ];
     let step =
         (1..4u32, any::<bool>(), operation).prop_map(|(operator, long, operation)| Step { operator, long, operation });
@@ -352,14 +545,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// How many random operations are compared, at the least.
-const OPERATIONS: usize = 10_000;
+const OPERATIONS: usize = 20_000;
 
 #[test]
 fn the_store_answers_like_the_model() {
     static WORLDS: AtomicU64 = AtomicU64::new(0);
     static COMPARED: AtomicUsize = AtomicUsize::new(0);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let config = ProptestConfig { cases: 256, failure_persistence: None, max_shrink_iters: 300, ..Default::default() };
+    let config = ProptestConfig { cases: 416, failure_persistence: None, max_shrink_iters: 300, ..Default::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     runner
         .run(&steps(), |steps| {

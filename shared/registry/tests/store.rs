@@ -362,7 +362,7 @@ async fn a_call_again_changes_nothing() {
     // A name that is taken is not overwritten, whoever asks; what it means is not this call's to say.
     let stolen = application(1, 2, Long, &driver("ZOE", "Z", Some('d')), at(DAY));
     let cutoffs = Rules::default().cutoffs(Long, stolen.datetime);
-    let said = store.claims.register(&stolen, &cutoffs, None, soon()).await;
+    let said = store.claims.register(&stolen, &cutoffs, None, None, soon()).await;
     assert!(matches!(said, Err(StoreError::Request { .. })), "{said:?}");
     assert_eq!(store.written().await, before);
 }

@@ -4,7 +4,7 @@
 //!
 //! | variable | what | default |
 //! |---|---|---|
-//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` `CREDENTIALS_TABLE` | names of the tables | each function needs those it uses |
+//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `IDEMPOTENCY_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` `CREDENTIALS_TABLE` | names of the tables | each function needs those it uses |
 //! | `BUCKET` | bucket of files and reports | the import function needs it |
 //! | `CLAIM_PEPPER` | secret, 32 bytes or more, under which claim keys are hashed | needed |
 //! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |
@@ -20,6 +20,7 @@
 //! | `SHORT_SPECIFIC_FLOOR` `LONG_SPECIFIC_FLOOR` | days, midnight in Paris | `2020-01-01`, `2015-01-01` |
 //! | `MAX_DISTANCE_METRES` | metres | 80000 |
 //! | `OPERATOR_CLASS` | one letter | `C` |
+//! | `IDEMPOTENCY_DAYS` | days of 24 hours for which the answer to a call with an `Idempotency-Key` is remembered | 1 |
 //! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true` or `false` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
@@ -165,6 +166,8 @@ impl Environment {
         Tables {
             claims: name("CLAIMS_TABLE"),
             applications: name("APPLICATIONS_TABLE"),
+            archive: name("ARCHIVE_TABLE"),
+            idempotency: name("IDEMPOTENCY_TABLE"),
             journeys: name("JOURNEYS_TABLE"),
             imports: name("IMPORTS_TABLE"),
             operators: name("OPERATORS_TABLE"),
@@ -237,6 +240,14 @@ impl Environment {
         SigningKey::from_pem(&self.required(name)?)
             .and_then(|key| ProofSigner::new(key, format))
             .map_err(|error| SettingError { name, problem: format!("is no key for TOKEN_FORMAT: {error}") })
+    }
+
+    /// For how many days of 24 hours the answer to a call with an `Idempotency-Key` is remembered.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is no whole number.
+    pub fn idempotency_days(&self) -> Result<u16, SettingError> {
+        self.parsed("IDEMPOTENCY_DAYS", "a whole number", 1, |text| text.parse().ok())
     }
 
     /// The clock.

@@ -91,7 +91,7 @@ impl Store {
     /// Registers under the rules of the contract.
     pub async fn register(&self, application: &Application, journey: Option<&StoredJourney>) -> Registration {
         let cutoffs = Rules::default().cutoffs(application.journey_type, application.datetime);
-        self.claims.register(application, &cutoffs, journey, soon()).await.unwrap()
+        self.claims.register(application, &cutoffs, journey, None, soon()).await.unwrap()
     }
 
     /// What is in the way of a driver at this moment, as `simulate` asks.

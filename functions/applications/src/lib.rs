@@ -1,0 +1,67 @@
+//! `GET` and `DELETE /v3/policies/cee/{uuid}`: an operator's own application, as it was granted, or taken back.
+//!
+//! Another operator's application is a 404 like one that never was: a 403 would tell that it exists (docs/adr/0016).
+
+use cee_edge::application::own;
+use cee_edge::{Call, Gate, HttpFunction, Refusal, Reply};
+use cee_eligibility::{ApplicationId, OperatorId};
+use cee_registry::{Applications, Claims, Deleted, Operators};
+use cee_service::aws::Aws;
+use cee_service::{Clock, Environment, SettingError};
+use cee_tokens::Scope;
+use http::{Method, StatusCode};
+
+/// Answers `GET` and `DELETE /v3/policies/cee/{uuid}`.
+#[derive(Debug)]
+pub struct OwnApplications {
+    gate: Gate,
+    clock: Clock,
+    applications: Applications,
+    claims: Claims,
+}
+
+impl OwnApplications {
+    /// The function with its settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is missing or bad.
+    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+        let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE"];
+        let tables = environment.tables_with(&needed)?;
+        let db = Aws::load(environment).await.dynamodb();
+        Ok(Self {
+            gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
+            clock: environment.clock()?,
+            applications: Applications::new(db.clone(), &tables),
+            claims: Claims::new(db, tables, environment.claim_keys()?),
+        })
+    }
+
+    async fn find(&self, operator: OperatorId, uuid: ApplicationId) -> Result<Reply, Refusal> {
+        let found = own(uuid, operator, &self.applications).await?;
+        Reply::json(StatusCode::OK, &found.ok_or(Refusal::UnknownApplication)?)
+    }
+
+    async fn delete(&self, call: &Call, operator: OperatorId, uuid: ApplicationId) -> Result<Reply, Refusal> {
+        match self.claims.delete(operator, uuid, self.clock.now(), call.deadline()).await? {
+            Deleted::Done => Ok(Reply::nothing()),
+            Deleted::Unknown => Err(Refusal::UnknownApplication),
+        }
+    }
+}
+
+impl HttpFunction for OwnApplications {
+    const NAME: &'static str = "applications";
+
+    async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
+        let operator = self.gate.admit(call, Scope::Register).await?.operator;
+        // API Gateway sends only its routes' paths here.
+        let name = call.request().uri().path().rsplit('/').next();
+        let uuid = name.and_then(ApplicationId::parse).ok_or(Refusal::UnknownApplication)?;
+        if call.request().method() == Method::DELETE {
+            self.delete(call, operator, uuid).await
+        } else {
+            self.find(operator, uuid).await
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Deleting an application: its driver is free again, whatever earlier application stood behind it counts again, and the
+//! record is kept in the archive.
+//!
+//! It is **one** transaction: the record leaves each claim item, the journey is free, the application leaves its table and
+//! enters the archive. Each claim item is written on the condition that it is still what was read ([`crate::rewrite`]), so a
+//! registration, an import or another delete at the same moment comes before or after, never in between.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use cee_eligibility::{ApplicationId, Instant, OperatorId};
+
+use crate::StoreError;
+use crate::applications::{Application, condition_as_read, get_application};
+use crate::claim_item::{application_attribute, date};
+use crate::claims::Claims;
+use crate::error::{Backoff, Deadline};
+use crate::journeys::free_journey;
+use crate::rewrite::{Rewrite, Transacted, is_lost, transact};
+
+/// What an archived application has beside its own attributes.
+const DELETED_AT: &str = "deleted_at";
+
+/// How a delete ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// The application is in the archive, and its driver is free of it.
+    Done,
+    /// This operator has no such application, or has it no more.
+    Unknown,
+}
+
+impl Claims {
+    /// Deletes an operator's own application: three requests, where no other write collides.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
+    /// [`StoreError::Request`] where the store does not answer.
+    pub async fn delete(
+        &self,
+        operator: OperatorId,
+        uuid: ApplicationId,
+        now: Instant,
+        deadline: Deadline,
+    ) -> Result<Deleted, StoreError> {
+        let mut backoff = Backoff::until(deadline);
+        let mut perhaps = false;
+        loop {
+            let found = get_application(&self.db, &self.tables.applications, uuid).await?;
+            let Some(application) = found.filter(|application| application.operator == operator) else {
+                // Gone since a try whose answer was lost: by that try, or by another delete of the same operator's.
+                return Ok(if perhaps { Deleted::Done } else { Deleted::Unknown });
+            };
+            let mut items = self.without(&application, deadline).await?;
+            let record = items.len();
+            items.extend(self.to_archive(&application, now)?);
+            let journey = items.len();
+            items.extend(free_journey(&self.tables.journeys, &application)?);
+            match transact(&self.db, items).await? {
+                Transacted::Done => return Ok(Deleted::Done),
+                Transacted::Unknown => perhaps = true,
+                // As long as the application is there, its journey is its own.
+                Transacted::Lost(reasons) if is_lost(&reasons, journey) && !is_lost(&reasons, record) => {
+                    return Err(StoreError::Corrupt {
+                        table: "journeys",
+                        what: "a journey of an application without it",
+                    });
+                }
+                Transacted::Lost(_) => {}
+            }
+            backoff.pause().await?;
+        }
+    }
+
+    /// The driver's claim items without the application's records.
+    async fn without(
+        &self,
+        application: &Application,
+        deadline: Deadline,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let claims = self.keys.claims(application.journey_type, &application.identity);
+        let record = application_attribute(application.uuid);
+        let mut changes = Vec::with_capacity(claims.len() + 3);
+        for item in self.items(claims.iter().map(|claim| claim.key.as_str()), deadline).await? {
+            let mut rewrite = Rewrite::of(&item)?;
+            rewrite.remove(&record);
+            if !rewrite.is_empty() {
+                changes.push(rewrite.change()?.in_transaction(&self.tables.claims)?);
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The application from its table into the archive, provided that it is what was read.
+    fn to_archive(&self, application: &Application, now: Instant) -> Result<[TransactWriteItem; 2], StoreError> {
+        let corrupt = |_| StoreError::Corrupt { table: "applications", what: "a move" };
+        let (condition, values) = condition_as_read(application);
+        let gone = Delete::builder()
+            .table_name(&self.tables.applications)
+            .key("uuid", AttributeValue::S(application.uuid.to_string()))
+            .condition_expression(condition)
+            .expression_attribute_names("#uuid", "uuid")
+            .set_expression_attribute_values(values)
+            .build()
+            .map_err(corrupt)?;
+        let mut item = application.to_item()?;
+        item.insert(DELETED_AT.to_owned(), date(now));
+        let kept = Put::builder().table_name(&self.tables.archive).set_item(Some(item)).build().map_err(corrupt)?;
+        Ok([TransactWriteItem::builder().delete(gone).build(), TransactWriteItem::builder().put(kept).build()])
+    }
+}

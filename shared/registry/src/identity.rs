@@ -1,0 +1,224 @@
+//! Giving an identity key, later, to an application that came without one.
+//!
+//! From then on rule 3 of the contract compares it as one that carries the key: on its truncated identity it stands in the
+//! way of whoever sends no key, and no more of whoever sends another; and on the item of the identity key it stands in the
+//! way of the same person under another name or phone. Only an empty key is filled, none is replaced.
+//!
+//! Each is one transaction over what was read ([`crate::rewrite`]).
+
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use cee_eligibility::{
+    ApplicationId, Blocker, EarlierApplication, IdentityKey, Instant, JourneyType, OperatorId, Rules,
+    TruncatedIdentity, latest_blocker,
+};
+
+use crate::StoreError;
+use crate::applications::{Application, condition_as_read, get_application};
+use crate::claim_item::{
+    Item, MOST_SOURCES, PK, application_attribute, application_record, given_key, history_attribute,
+    history_copy_attribute, history_key, history_key_attribute, more, same_person, sources,
+};
+use crate::claims::{Claims, Contradicted, contradicted};
+use crate::error::{Backoff, Deadline};
+use crate::rewrite::{Rewrite, Transacted, transact};
+
+/// How giving an identity key ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GivenKey {
+    /// The application carries the key, by this call or by an earlier one.
+    Given {
+        /// The granted applications with the same key which the application, a specific one, would have blocked: history
+        /// that is known too late.
+        contradicts: Vec<Contradicted>,
+    },
+    /// This operator has no such application.
+    Unknown,
+    /// It carries another key already.
+    HasAnother,
+    /// Nothing was written: with this key it would be a second application of the same person. This is the first.
+    Blocked(Blocker),
+}
+
+/// A *specific* application that is to be given an identity key. Holds personal data.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryKey<'a> {
+    /// Which certificate.
+    pub journey_type: JourneyType,
+    /// Whose it is.
+    pub identity: &'a TruncatedIdentity,
+    /// The day of commitment, as it was imported.
+    pub datetime: Instant,
+    /// Who imported it.
+    pub operator: OperatorId,
+    /// The key.
+    pub identity_key: &'a IdentityKey,
+}
+
+impl Claims {
+    /// Gives an identity key to an operator's own registered application: three requests, where no other write collides.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
+    /// [`StoreError::Request`] where the store does not answer; may be repeated.
+    pub async fn give_key(
+        &self,
+        operator: OperatorId,
+        uuid: ApplicationId,
+        key: &IdentityKey,
+        rules: &Rules,
+        deadline: Deadline,
+    ) -> Result<GivenKey, StoreError> {
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let found = get_application(&self.db, &self.tables.applications, uuid).await?;
+            let Some(application) = found.filter(|application| application.operator == operator) else {
+                return Ok(GivenKey::Unknown);
+            };
+            match &application.identity.identity_key {
+                Some(known) if known == key => return Ok(GivenKey::Given { contradicts: Vec::new() }),
+                Some(_) => return Ok(GivenKey::HasAnother),
+                None => {}
+            }
+            let journey_type = application.journey_type;
+            let [here, there] = self.both(journey_type, &application.identity.truncated, key, deadline).await?;
+            let cutoffs = rules.cutoffs(journey_type, application.datetime);
+            let on_key = there.1.as_ref().map_or(Ok(Vec::new()), |item| same_person(item, None))?;
+            // History on the key is known too late to refuse what was granted.
+            let granted =
+                on_key.into_iter().filter(|earlier| matches!(earlier, EarlierApplication::Standardized { .. }));
+            if let Some(blocker) = latest_blocker(granted, &cutoffs, operator) {
+                return Ok(GivenKey::Blocked(blocker));
+            }
+            let record = application_attribute(uuid);
+            let mut on_truncated_identity = Rewrite::of_either(&here.0, here.1.as_ref())?;
+            let tag = self.keys.tag(key);
+            on_truncated_identity.set(&record, application_record(application.datetime, operator, Some(tag)));
+            let mut on_identity_key = Rewrite::of_either(&there.0, there.1.as_ref())?;
+            on_identity_key.set(&record, application_record(application.datetime, operator, None));
+            let items = vec![
+                on_truncated_identity.change()?.in_transaction(&self.tables.claims)?,
+                on_identity_key.change()?.in_transaction(&self.tables.claims)?,
+                self.fill_key(&application, key)?,
+            ];
+            if let Transacted::Done = transact(&self.db, items).await? {
+                return Ok(GivenKey::Given { contradicts: Vec::new() });
+            }
+            backoff.pause().await?;
+        }
+    }
+
+    /// Gives an identity key to an operator's own specific application: two requests, where no other write collides.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
+    /// [`StoreError::Request`] where the store does not answer; may be repeated.
+    pub async fn give_key_to_history(
+        &self,
+        history: &HistoryKey<'_>,
+        rules: &Rules,
+        deadline: Deadline,
+    ) -> Result<GivenKey, StoreError> {
+        let HistoryKey { journey_type, identity, datetime, operator, identity_key } = *history;
+        let attribute = history_attribute(operator, datetime);
+        let copy_attribute = history_copy_attribute(&attribute);
+        let tag = self.keys.tag(identity_key);
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let [here, there] = self.both(journey_type, identity, identity_key, deadline).await?;
+            let Some(item) = here.1.as_ref().filter(|item| item.contains_key(&attribute)) else {
+                return Ok(GivenKey::Unknown);
+            };
+            let contradicts = there.1.as_ref().map_or(Ok(Vec::new()), |item| {
+                let earlier = same_person(item, None)?;
+                Ok(contradicted(earlier, journey_type, datetime, rules))
+            })?;
+            match given_key(item, &attribute) {
+                Some((known, _)) if known == tag => return Ok(GivenKey::Given { contradicts }),
+                Some(_) => return Ok(GivenKey::HasAnother),
+                None => {}
+            }
+            let mut on_truncated_identity = Rewrite::of(item)?;
+            on_truncated_identity.set(&history_key_attribute(&attribute), history_key(tag.clone(), &there.0));
+            let mut on_identity_key = Rewrite::of_either(&there.0, there.1.as_ref())?;
+            // Of the same driver under another truncated identity there may be a copy already.
+            let mut rows = there.1.as_ref().map_or(&[][..], |item| sources(item, &copy_attribute)).to_vec();
+            for row in sources(item, &attribute) {
+                if !rows.contains(row) {
+                    rows.push(row.clone());
+                }
+            }
+            on_identity_key.set(&copy_attribute, AttributeValue::L(rows));
+            let items = vec![
+                on_truncated_identity.change()?.in_transaction(&self.tables.claims)?,
+                on_identity_key.change()?.in_transaction(&self.tables.claims)?,
+            ];
+            if let Transacted::Done = transact(&self.db, items).await? {
+                return Ok(GivenKey::Given { contradicts });
+            }
+            backoff.pause().await?;
+        }
+    }
+
+    /// Lists one more row on a specific application that was given an identity key, and on its copy: an undo of the first
+    /// rows must leave both or neither. `false`: the item is not what was read any more.
+    pub(crate) async fn list_with_copy(
+        &self,
+        item: &Item,
+        attribute: &str,
+        row: &AttributeValue,
+        deadline: Deadline,
+    ) -> Result<bool, StoreError> {
+        let Some((_, copy_key)) = given_key(item, attribute) else { return Ok(false) };
+        let listed = sources(item, attribute);
+        let row = match listed.len().cmp(&MOST_SOURCES) {
+            std::cmp::Ordering::Less => row.clone(),
+            std::cmp::Ordering::Equal => more(),
+            std::cmp::Ordering::Greater => return Ok(true),
+        };
+        let with = |listed: &[AttributeValue]| AttributeValue::L([listed, std::slice::from_ref(&row)].concat());
+        let copy_attribute = history_copy_attribute(attribute);
+        let copy = self.items([copy_key], deadline).await?.pop();
+        let mut here = Rewrite::of(item)?;
+        here.set(attribute, with(listed));
+        let mut there = Rewrite::of_either(copy_key, copy.as_ref())?;
+        there.set(&copy_attribute, with(copy.as_ref().map_or(&[][..], |copy| sources(copy, &copy_attribute))));
+        let items = vec![
+            here.change()?.in_transaction(&self.tables.claims)?,
+            there.change()?.in_transaction(&self.tables.claims)?,
+        ];
+        Ok(matches!(transact(&self.db, items).await?, Transacted::Done))
+    }
+
+    /// The items of a truncated identity and of an identity key, each with its key.
+    async fn both(
+        &self,
+        journey_type: JourneyType,
+        identity: &TruncatedIdentity,
+        key: &IdentityKey,
+        deadline: Deadline,
+    ) -> Result<[(String, Option<Item>); 2], StoreError> {
+        let keys = [self.keys.truncated_identity(journey_type, identity), self.keys.identity_key(journey_type, key)];
+        let mut found = self.items(keys.iter().map(String::as_str), deadline).await?;
+        Ok(keys.map(|key| {
+            let its = |item: &Item| item.get(PK).and_then(|pk| pk.as_s().ok()) == Some(&key);
+            let item = found.iter().position(its).map(|place| found.swap_remove(place));
+            (key, item)
+        }))
+    }
+
+    /// The application with the key, provided that it is what was read.
+    fn fill_key(&self, application: &Application, key: &IdentityKey) -> Result<TransactWriteItem, StoreError> {
+        let (condition, values) = condition_as_read(application);
+        let update = Update::builder()
+            .table_name(&self.tables.applications)
+            .key("uuid", AttributeValue::S(application.uuid.to_string()))
+            .update_expression("SET identity_key = :key")
+            .condition_expression(condition)
+            .expression_attribute_names("#uuid", "uuid")
+            .set_expression_attribute_values(values)
+            .expression_attribute_values(":key", AttributeValue::B(key.as_bytes().to_vec().into()))
+            .build()
+            .map_err(|_| StoreError::Corrupt { table: "applications", what: "an update" })?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}

@@ -1,0 +1,209 @@
+//! Taking a record out of a claim item, or changing one, without losing what anybody else writes at the same moment.
+//!
+//! Registering and importing only add, and compare dates; they need not know what an item holds. Whoever takes something
+//! out does: the latest date that is left has to be worked out from the records that are left. So such a change is made
+//! from an item as it was read, and written on the condition that the item is still that one, which its stamp tells.
+//! Where it is not, everything is read anew.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use crate::StoreError;
+use crate::claim_item::{Item, LatestDates, PK, STAMP, date, stamp};
+use crate::error::{is_contention, is_transient};
+
+/// A change of one claim item. The latest dates follow the records by themselves.
+pub(crate) struct Rewrite {
+    pk: AttributeValue,
+    /// The stamp as it was read; `None`: there was no item.
+    seen: Option<AttributeValue>,
+    /// The item as it will be.
+    after: Item,
+    set: Vec<String>,
+    remove: Vec<String>,
+}
+
+/// A change as DynamoDB takes it.
+pub(crate) enum Change {
+    /// Nothing would be left.
+    Delete(Written),
+    Update {
+        expression: String,
+        written: Written,
+    },
+}
+
+/// What both forms of a change speak of.
+pub(crate) struct Written {
+    pub(crate) pk: AttributeValue,
+    pub(crate) condition: String,
+    pub(crate) names: Option<HashMap<String, String>>,
+    pub(crate) values: Option<Item>,
+}
+
+impl Rewrite {
+    /// A change of this item.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where it has no key or no stamp.
+    pub(crate) fn of(item: &Item) -> Result<Self, StoreError> {
+        let corrupt = StoreError::Corrupt { table: "claims", what: "a stamp" };
+        let (Some(pk), Some(seen)) = (item.get(PK).cloned(), item.get(STAMP).cloned()) else { return Err(corrupt) };
+        Ok(Self { pk, seen: Some(seen), after: item.clone(), set: Vec::new(), remove: Vec::new() })
+    }
+
+    /// A change of the item with this key, which may not be there yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where it is there and has no stamp.
+    pub(crate) fn of_either(pk: &str, item: Option<&Item>) -> Result<Self, StoreError> {
+        match item {
+            Some(item) => Self::of(item),
+            None => {
+                let pk = AttributeValue::S(pk.to_owned());
+                let after = Item::from([(PK.to_owned(), pk.clone())]);
+                Ok(Self { pk, seen: None, after, set: Vec::new(), remove: Vec::new() })
+            }
+        }
+    }
+
+    /// Writes an attribute.
+    pub(crate) fn set(&mut self, attribute: &str, value: AttributeValue) {
+        self.after.insert(attribute.to_owned(), value);
+        self.set.push(attribute.to_owned());
+    }
+
+    /// Takes an attribute out, where it is there.
+    pub(crate) fn remove(&mut self, attribute: &str) {
+        if self.after.remove(attribute).is_some() {
+            self.remove.push(attribute.to_owned());
+        }
+    }
+
+    /// Whether it changes anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.remove.is_empty()
+    }
+
+    /// The change, with the latest dates of the records that are left.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where a record is not what this store writes.
+    pub(crate) fn change(mut self) -> Result<Change, StoreError> {
+        let dates = LatestDates::of(&self.after)?;
+        for (attribute, latest) in dates.attributes() {
+            match latest {
+                Some(latest) => self.set(attribute, date(latest)),
+                None => self.remove(attribute),
+            }
+        }
+        let mut values = Item::new();
+        let condition = match self.seen {
+            Some(seen) => {
+                values.insert(":seen".to_owned(), seen);
+                format!("{STAMP} = :seen")
+            }
+            None => format!("attribute_not_exists({PK})"),
+        };
+        if self.after.keys().all(|name| [PK, STAMP].contains(&name.as_str())) {
+            let written = Written { pk: self.pk, condition, names: None, values: Some(values) };
+            return Ok(Change::Delete(written));
+        }
+        // Names are given by number, for they hold `#`.
+        let mut names = HashMap::new();
+        values.insert(":stamp".to_owned(), stamp());
+        let mut sets = vec![format!("{STAMP} = :stamp")];
+        for (number, name) in self.set.iter().enumerate() {
+            let value = self.after.get(name).cloned();
+            let value = value.ok_or(StoreError::Corrupt { table: "claims", what: "an attribute set and removed" })?;
+            sets.push(format!("#set{number} = :set{number}"));
+            names.insert(format!("#set{number}"), name.clone());
+            values.insert(format!(":set{number}"), value);
+        }
+        let mut expression = format!("SET {}", sets.join(", "));
+        if !self.remove.is_empty() {
+            let removes: Vec<String> = (0..self.remove.len()).map(|number| format!("#remove{number}")).collect();
+            expression.push_str(&format!(" REMOVE {}", removes.join(", ")));
+            names.extend(removes.into_iter().zip(self.remove));
+        }
+        let written =
+            Written { pk: self.pk, condition, names: Some(names).filter(|n| !n.is_empty()), values: Some(values) };
+        Ok(Change::Update { expression, written })
+    }
+}
+
+impl Change {
+    /// The change as a part of a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where the SDK does not take it.
+    pub(crate) fn in_transaction(self, table: &str) -> Result<TransactWriteItem, StoreError> {
+        let corrupt = |_| StoreError::Corrupt { table: "claims", what: "a change" };
+        let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
+        let item = TransactWriteItem::builder();
+        Ok(match self {
+            Self::Delete(Written { pk, condition, names, values }) => {
+                let delete = Delete::builder().table_name(table).key(PK, pk).condition_expression(condition);
+                let delete = delete.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                item.delete(delete.return_values_on_condition_check_failure(all_old).build().map_err(corrupt)?)
+            }
+            Self::Update { expression, written: Written { pk, condition, names, values } } => {
+                let update = Update::builder().table_name(table).key(PK, pk).update_expression(expression);
+                let update = update.condition_expression(condition).set_expression_attribute_names(names);
+                let update = update.set_expression_attribute_values(values);
+                item.update(update.return_values_on_condition_check_failure(all_old).build().map_err(corrupt)?)
+            }
+        }
+        .build())
+    }
+}
+
+/// How a transaction of changes ended.
+pub(crate) enum Transacted {
+    /// All of it is written.
+    Done,
+    /// Nothing is written: something is not what was read any more, or other writes collided. Why, item by item; empty where
+    /// DynamoDB took the transaction for none.
+    Lost(Vec<CancellationReason>),
+    /// Nobody knows whether it is written.
+    Unknown,
+}
+
+/// Writes all of a change or nothing.
+///
+/// # Errors
+/// [`StoreError::Request`] where the request is refused for good.
+pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Result<Transacted, StoreError> {
+    let error = match db.transact_write_items().set_transact_items(Some(items)).send().await {
+        Ok(_) => return Ok(Transacted::Done),
+        Err(error) => error,
+    };
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            let reasons = cancelled.cancellation_reasons();
+            let expected = |reason: &CancellationReason| {
+                reason
+                    .code()
+                    .is_none_or(|code| matches!(code, "None" | "ConditionalCheckFailed") || is_contention(code))
+            };
+            if reasons.iter().all(expected) {
+                return Ok(Transacted::Lost(reasons.to_vec()));
+            }
+            Err(StoreError::request("TransactWriteItems", &error))
+        }
+        _ if error.code().is_some_and(is_contention) => Ok(Transacted::Lost(Vec::new())),
+        _ if is_transient(&error) => Ok(Transacted::Unknown),
+        _ => Err(StoreError::request("TransactWriteItems", &error)),
+    }
+}
+
+/// Whether the condition of this item of a transaction did not hold.
+pub(crate) fn is_lost(reasons: &[CancellationReason], number: usize) -> bool {
+    reasons.get(number).is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"))
+}
