@@ -5,7 +5,7 @@ import time
 
 import httpx
 from cee_client import AuthenticatedClient
-from cee_client.api.applications import register, simulate
+from cee_client.api.applications import delete_application, get_application, register, simulate
 from cee_client.api.history import get_import, place_import
 from cee_client.models import (
     Application,
@@ -19,6 +19,7 @@ from cee_client.models import (
     ShortRegistration,
     ShortRegistrationJourneyType,
     Simulation,
+    UnknownApplicationProblem,
     Upload,
 )
 
@@ -40,6 +41,9 @@ again = register.sync_detailed(client=ours, body=registration("ar:2024-03-15_000
 assert again.status_code == 409 and isinstance(again.parsed, DuplicateProblem), again
 assert (again.parsed.uuid, again.parsed.token) == (granted.uuid, granted.token)
 
+assert get_application.sync(granted.uuid, client=ours) == granted
+assert isinstance(get_application.sync(granted.uuid, client=theirs), UnknownApplicationProblem)
+
 late = register.sync(client=theirs, body=registration("bv_0002"))
 assert isinstance(late, DuplicateProblem) and late.datetime_ == granted.datetime_, late
 wrong = register.sync(client=ours, body=registration("ar:2024-03-15_0002", "Mar"))
@@ -56,4 +60,7 @@ for _ in range(100):
         break
     time.sleep(0.1)
 assert (status.state, status.imported) == (ImportState.COMPLETED, 1), status
+
+assert delete_application.sync_detailed(granted.uuid, client=ours).status_code == 204
+assert isinstance(simulate.sync(client=theirs, body=question), Eligible)
 print("Python: the tour is done")

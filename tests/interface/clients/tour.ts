@@ -26,6 +26,10 @@ assert(again.error && "uuid" in again.error);
 assert.equal(again.error.uuid, granted.data.uuid);
 assert.equal(again.error.token, granted.data.token);
 
+const mine = { params: { path: { uuid: granted.data.uuid } } };
+assert.deepEqual((await ours.GET("/policies/cee/{uuid}", mine)).data, granted.data);
+assert.equal((await theirs.GET("/policies/cee/{uuid}", mine)).response.status, 404);
+
 const late = await theirs.POST("/policies/cee", { body: { ...registration, operator_journey_id: "bv_0001" } });
 assert(late.error && "reason" in late.error);
 assert.deepEqual([late.response.status, late.error.reason, late.error.datetime], [409, "duplicate", granted.data.datetime]);
@@ -49,4 +53,15 @@ for (let tries = 0; tries < 100 && state !== "completed"; tries++) {
   if (state === "completed") assert.equal(status.data.imported, 1);
 }
 assert.equal(state, "completed");
+
+const rows = [
+  { journey_type: "long" as const, last_name_trunc: "MAU", phone_trunc: "+336399836", datetime: "2021-06-30T00:00:00+02:00" },
+];
+const batch = await ours.POST("/policies/cee/import", { body: rows });
+assert(batch.data, JSON.stringify(batch.error));
+assert.deepEqual([batch.data.imported, batch.data.failed], [1, 0]);
+
+assert.equal((await ours.DELETE("/policies/cee/{uuid}", mine)).response.status, 204);
+const free = await theirs.POST("/policies/cee/simulate", { body: { ...driver, phone_trunc: "+336399801" } });
+assert.equal(free.data?.eligible, true);
 console.log("TypeScript: the tour is done");
