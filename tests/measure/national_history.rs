@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use cee_eligibility::{OperatorId, Rules};
+use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
 use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
@@ -100,6 +101,7 @@ async fn function(name: &str) -> ExitCode {
         "cee-register" => cee_edge::run(Register::from_environment(&environment).await).await,
         "cee-applications" => cee_edge::run(OwnApplications::from_environment(&environment).await).await,
         "cee-batches" => cee_edge::run(Batches::from_environment(&environment).await).await,
+        "cee-access" => cee_edge::run(Access::from_environment(&environment).await).await,
         "cee-uploads" => cee_edge::run(Uploads::from_environment(&environment).await).await,
         "cee-import" => {
             let import = ImportFunction::from_environment(&environment).await.unwrap();

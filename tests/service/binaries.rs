@@ -44,6 +44,12 @@ async fn the_compiled_functions_do_it_all() {
     let blocked = world.api.simulate(&one, &question).await;
     assert_eq!((blocked.status, blocked.problem().as_str()), (StatusCode::CONFLICT, "history"));
     assert_eq!(world.api.get("/.well-known/jwks.json").await.status, StatusCode::OK);
+    let keys = &world.stack.description().operators[0];
+    let pair = json!({"access_key": keys.access_key, "secret_key": keys.secret_key});
+    let got = world.api.post("/auth/access_token", "", &pair).await;
+    assert_eq!(got.status, StatusCode::CREATED, "{got:?}");
+    let got = got.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(world.api.simulate(&got, &question).await.status, StatusCode::CONFLICT);
 
     for bad in [&b"{"[..], b"\0", b"{\"journey_type\":\"\xff\"}"] {
         let request = world.api.request(http::Method::POST, "/policies/cee", Some(&one), bad.to_vec());
@@ -51,7 +57,7 @@ async fn the_compiled_functions_do_it_all() {
     }
 
     let lines = world.stack.output();
-    for function in ["simulate", "register", "public", "import"] {
+    for function in ["simulate", "register", "access", "public", "import"] {
         assert!(lines.iter().any(|line| line.contains(function)), "{function} has logged nothing: {lines:#?}");
     }
     for line in &lines {
@@ -64,6 +70,8 @@ async fn the_compiled_functions_do_it_all() {
             "336010203",
             "336998877",
             &one[40..],
+            &got[40..],
+            &keys.secret_key,
             &granted.json()["token"].as_str().unwrap()[40..],
         ] {
             assert!(!line.contains(personal), "personal data in the log: {line}");

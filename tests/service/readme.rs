@@ -114,7 +114,8 @@ async fn every_command_gives_the_printed_answer() {
     let mut script = String::new();
     for step in &steps {
         let program = cee().display().to_string();
-        let command = ["env", "token"].into_iter().fold(step.command.clone(), |command, word| {
+        let words = ["env", "token", "operator create", "operator suspend", "operator list"];
+        let command = words.into_iter().fold(step.command.clone(), |command, word| {
             command.replace(&format!("cargo run -q -- {word}"), &format!("{program} {word} --data-dir data"))
         });
         script.push_str(&format!("{command}\nprintf '\\n{between}\\n'\n"));

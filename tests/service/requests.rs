@@ -119,6 +119,12 @@ async fn calls_stay_within_their_budgets() {
         assert_eq!(world.api.call(method, &path, &tokens[0]).await.status, status);
         assert_eq!(wire.take_operations(), expected);
     }
+    // A token: its credential, the count of guesses, the operator. Whoever has none, or a wrong one, costs no less.
+    let keys = &world.stack.description().operators[0];
+    let pair = json!({"access_key": keys.access_key, "secret_key": keys.secret_key});
+    wire.take_operations();
+    assert_eq!(world.api.post("/auth/access_token", "", &pair).await.status, StatusCode::CREATED);
+    assert_eq!(wire.take_operations(), ["GetItem", "UpdateItem", "GetItem"]);
     // A row of history: one conditional update. And three requests an import: its begin, its operator, its end.
     wire.take_operations();
     let rows: String = (0..50).map(|n| format!("long,DUP,+3370000{n:03},2022-01-01\n")).collect();

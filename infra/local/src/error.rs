@@ -45,6 +45,9 @@ pub enum Error {
     /// An import that is not undone; why.
     #[error("{0}")]
     Undo(String),
+    /// What the registry's team asked for of an operator cannot be done; why.
+    #[error("{0}")]
+    Operator(String),
     /// A bucket name that S3 would refuse.
     #[error("'{0}' is not a valid bucket name")]
     BucketName(String),

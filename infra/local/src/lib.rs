@@ -9,6 +9,8 @@ pub mod generate;
 pub mod invoke;
 mod listen;
 pub mod openapi;
+pub mod operator_command;
+pub mod operators;
 pub mod reference;
 pub mod runtime_api;
 pub mod s3;

@@ -9,6 +9,8 @@ use cee_eligibility::{Instant, OperatorId};
 use cee_history::{Counts, Undone};
 use cee_local::error::Error;
 use cee_local::generate::History;
+use cee_local::operator_command::{self, Told};
+use cee_local::samples;
 use cee_local::stack::{Functions, IMPORT_TIMEOUT, Options, Stack, known, redrive};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
@@ -46,6 +48,12 @@ enum Command {
         #[arg(long, default_value_t = 2012)]
         seed: u64,
     },
+    /// Admit, suspend and remove operators, and hand out their credentials: for the registry's team, here or on AWS.
+    Operator {
+        /// What to do.
+        #[command(subcommand)]
+        command: operator_command::Command,
+    },
     /// Take back what an import added: for the registry's team, here or on AWS.
     Undo(Undo),
     /// Put events that the import function of the stopped local stack gave up back into its queue (on AWS: docs/runbook.md).
@@ -54,9 +62,9 @@ enum Command {
         #[arg(long, default_value = ".local")]
         data_dir: PathBuf,
     },
-    /// Print an application token of a sample operator.
+    /// Print an application token of an operator of this machine.
     Token {
-        /// The operator: 1, 2 or 3.
+        /// The operator: 1, 2 or 3; or, while the service runs, one that was created.
         #[arg(long, value_parser = operator)]
         operator: OperatorId,
         /// For how long it is valid.
@@ -155,6 +163,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Before(command)) => return cee_check::run(&command),
         Some(Command::Generate { rows, operator, seed }) => generate(History::new(seed, operator), rows),
+        Some(Command::Operator { command }) => operators(command),
         Some(Command::Undo(what)) => undo(what),
         Some(Command::Redrive { data_dir }) => {
             start_logging();
@@ -190,6 +199,18 @@ fn generate(history: History, rows: u64) -> Result<(), Error> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+fn operators(command: operator_command::Command) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let Told { lines, notes } = runtime.block_on(operator_command::run(command))?;
+    for note in notes {
+        let _ = writeln!(std::io::stderr(), "{note}");
+    }
+    for line in lines {
+        say(&line);
+    }
+    Ok(())
 }
 
 fn undo(what: Undo) -> Result<(), Error> {
@@ -239,7 +260,14 @@ fn undo(what: Undo) -> Result<(), Error> {
 fn token(data_dir: &Path, operator: OperatorId, minutes: u32, scopes: Vec<Scope>) -> Result<String, Error> {
     let (description, secrets) = known(data_dir)?;
     let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
-    secrets.token(operator, scopes, description.clock().now(), minutes)
+    let now = description.clock().now();
+    // The samples are known without the service.
+    if samples::operators().iter().any(|sample| sample.id == operator) {
+        return secrets.token(operator, scopes, now, minutes);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let caller = runtime.block_on(async { description.admissions().await.caller(operator, scopes).await })?;
+    secrets.token_for(&caller, now, minutes)
 }
 
 fn environment(data_dir: &Path, operator: OperatorId) -> Result<String, Error> {

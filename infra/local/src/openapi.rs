@@ -12,6 +12,7 @@ fn operations() -> Vec<Operation> {
         cee_fn_applications::openapi::operations(),
         cee_fn_batches::openapi::operations(),
         cee_fn_uploads::openapi::operations(),
+        cee_fn_access::openapi::operations(),
         cee_fn_public::openapi::operations(),
     ];
     functions.into_iter().flatten().collect()
@@ -56,6 +57,7 @@ fn tags() -> Vec<Tag> {
             "History",
             "Specific applications (opérations spécifiques), from before the scheme, brought in batches or as files.",
         ),
+        ("Access", "Application tokens, for an access key and its secret."),
         ("Public", "What anyone may ask, without a token."),
     ]
     .map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())

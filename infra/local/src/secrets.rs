@@ -22,7 +22,7 @@ pub struct Secrets {
     pub claim_pepper: String,
     /// Signs proof tokens: a PEM private key.
     pub proof_key: String,
-    /// Signs application tokens: a PEM private key. On AWS only its public half would be known to the service.
+    /// Signs application tokens: a PEM private key.
     pub application_key: String,
     /// Reaches everything on the local S3.
     pub root: KeyPair,
@@ -121,9 +121,16 @@ impl Secrets {
         let known = samples::operators().into_iter().find(|known| known.id == operator);
         let operator =
             known.ok_or_else(|| Error::Secrets(format!("no operator {operator}: the samples are 1, 2 and 3")))?;
+        self.token_for(&Caller { operator: operator.id, siret: operator.siret, scopes }, now, minutes)
+    }
+
+    /// An application token for any caller.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where there is no usable key.
+    pub fn token_for(&self, caller: &Caller, now: Instant, minutes: u32) -> Result<String, Error> {
         let issuer = TokenIssuer::new(self.application_key()?, ISSUER.to_owned(), AUDIENCE.to_owned());
-        let caller = Caller { operator: operator.id, siret: operator.siret, scopes };
-        issuer.issue(&caller, now, minutes).map_err(|error| Error::Secrets(error.to_string()))
+        issuer.issue(caller, now, minutes).map_err(|error| Error::Secrets(error.to_string()))
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_lambda_events::s3::S3Event;
 use cee_edge::{HttpFunction, ProblemType};
 use cee_eligibility::{Instant, OperatorId};
+use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
 use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
@@ -31,6 +32,7 @@ use crate::dynamo::{self, DynamoServer};
 use crate::error::Error;
 use crate::gateway::{self, Gateway, GatewayRefusal, Route};
 use crate::invoke::{AsyncQueue, Function, InProcess, Invoker, QueueOptions};
+use crate::operators::{Admissions, admit_samples};
 use crate::reference;
 use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
@@ -55,8 +57,16 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// The binaries of all functions.
-pub const BINARIES: [&str; 7] =
-    ["cee-simulate", "cee-register", "cee-applications", "cee-batches", "cee-uploads", "cee-public", "cee-import"];
+pub const BINARIES: [&str; 8] = [
+    "cee-simulate",
+    "cee-register",
+    "cee-applications",
+    "cee-batches",
+    "cee-uploads",
+    "cee-access",
+    "cee-public",
+    "cee-import",
+];
 
 /// Where the functions run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,6 +156,15 @@ impl Description {
 
     /// How the registry's team reaches the service.
     pub async fn team(&self) -> Team {
+        Team::new(self.aws().await, self.bucket.clone(), tables().imports)
+    }
+
+    /// How the registry's team reaches its operators and their credentials.
+    pub async fn admissions(&self) -> Admissions {
+        Admissions::new(&self.aws().await, &tables(), self.clock())
+    }
+
+    async fn aws(&self) -> Aws {
         let settings = [
             ("AWS_REGION", &self.region),
             ("AWS_ACCESS_KEY_ID", &self.aws_access_key_id),
@@ -155,7 +174,7 @@ impl Description {
             ("S3_PATH_STYLE", &"true".to_owned()),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.clone()));
-        Team::new(Aws::load(&Environment::of(settings)).await, self.bucket.clone(), tables().imports)
+        Aws::load(&Environment::of(settings)).await
     }
 
     /// A sample operator.
@@ -179,7 +198,7 @@ pub struct OperatorDescription {
     pub siret: String,
     /// An application token with every scope.
     pub token: String,
-    /// Reaches, on the local S3, its own files and reports and nothing else.
+    /// Gets application tokens; and reaches, on the local S3, its own files and reports and nothing else.
     pub access_key: String,
     /// The secret half.
     pub secret_key: String,
@@ -304,11 +323,13 @@ impl Stack {
         prepare_tables(&aws).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
+        let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         let mut starter = Starter { options, settings: &settings, processes: Vec::new() };
-        let mut routes = starter.routes().await?;
+        // At the same time: the credentials' hashes are slow by intent, and needed by nobody before the first call.
+        let functions = async { Ok::<_, Error>((starter.routes().await?, starter.import().await?)) };
+        let ((mut routes, import), ()) = tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
         let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
         routes.extend(reference::routes());
-        let import = starter.import().await?;
         let processes = starter.processes;
         let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
         let accepting = Arc::clone(&queue);
@@ -318,7 +339,6 @@ impl Stack {
         let s3 = s3::start(s3_port, &data.s3(), credentials(&secrets), events).await?;
         let gateway = gateway::start(api_port, routes, gateway_options(options.now)).await?;
 
-        let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         match tokio::time::timeout(SAMPLES_TIME, load_samples(&aws, clock.now(), &queue)).await {
             Ok(loaded) => loaded?,
             Err(_) => tracing::warn!("the sample journeys wait for imports of an earlier run"),
@@ -516,10 +536,12 @@ impl Settings {
             ("JOURNEYS_TABLE", tables.journeys),
             ("IMPORTS_TABLE", tables.imports),
             ("OPERATORS_TABLE", tables.operators),
+            ("CREDENTIALS_TABLE", tables.credentials),
             ("BUCKET", BUCKET.to_owned()),
             ("CLAIM_PEPPER", secrets.claim_pepper.clone()),
             ("PROOF_KEY", secrets.proof_key.clone()),
             ("PROOF_JWKS", proof_key.public_key_set().to_json()),
+            ("APPLICATION_TOKEN_KEY", secrets.application_key.clone()),
             ("APPLICATION_TOKEN_JWKS", secrets.application_key()?.public_key_set().to_json()),
             ("APPLICATION_TOKEN_ISSUER", ISSUER.to_owned()),
             ("APPLICATION_TOKEN_AUDIENCE", AUDIENCE.to_owned()),
@@ -533,13 +555,14 @@ impl Settings {
         Ok(Self(settings))
     }
 
-    /// All settings but the ones that a function of the template is not given.
-    fn without(&self, withheld: &[&str]) -> Vec<(String, String)> {
-        self.0.iter().filter(|(name, _)| !withheld.contains(&name.as_str())).cloned().collect()
+    /// What all functions are given, and of the rest only this.
+    fn with(&self, given: &[&str]) -> Vec<(String, String)> {
+        let is_given = |name: &str| given.contains(&name) || !NOT_FOR_ALL.contains(&name);
+        self.0.iter().filter(|(name, _)| is_given(name)).cloned().collect()
     }
 
-    fn environment(&self, withheld: &[&str]) -> Environment {
-        Environment::of(self.without(withheld))
+    fn environment(&self, given: &[&str]) -> Environment {
+        Environment::of(self.with(given))
     }
 }
 
@@ -551,30 +574,7 @@ struct Starter<'a> {
 }
 
 /// What only some functions hold on AWS: the others must not need it here either.
-const SIMULATE_LACKS: [&str; 8] = [
-    "ARCHIVE_TABLE",
-    "IDEMPOTENCY_TABLE",
-    "JOURNEYS_TABLE",
-    "IMPORTS_TABLE",
-    "BUCKET",
-    "PROOF_KEY",
-    "PROOF_JWKS",
-    "TOKEN_FORMAT",
-];
-const REGISTER_LACKS: [&str; 4] = ["ARCHIVE_TABLE", "IMPORTS_TABLE", "BUCKET", "PROOF_JWKS"];
-const APPLICATIONS_LACKS: [&str; 6] =
-    ["IDEMPOTENCY_TABLE", "IMPORTS_TABLE", "BUCKET", "PROOF_KEY", "PROOF_JWKS", "TOKEN_FORMAT"];
-const BATCHES_LACKS: [&str; 8] = [
-    "ARCHIVE_TABLE",
-    "IDEMPOTENCY_TABLE",
-    "JOURNEYS_TABLE",
-    "IMPORTS_TABLE",
-    "BUCKET",
-    "PROOF_KEY",
-    "PROOF_JWKS",
-    "TOKEN_FORMAT",
-];
-const PUBLIC_LACKS: [&str; 11] = [
+const NOT_FOR_ALL: [&str; 15] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
     "ARCHIVE_TABLE",
@@ -582,40 +582,67 @@ const PUBLIC_LACKS: [&str; 11] = [
     "JOURNEYS_TABLE",
     "IMPORTS_TABLE",
     "OPERATORS_TABLE",
+    "CREDENTIALS_TABLE",
     "BUCKET",
-    "CLAIM_PEPPER",
-    "PROOF_KEY",
-    "APPLICATION_TOKEN_JWKS",
-];
-const UPLOADS_LACKS: [&str; 9] = [
-    "CLAIMS_TABLE",
-    "APPLICATIONS_TABLE",
-    "ARCHIVE_TABLE",
-    "IDEMPOTENCY_TABLE",
-    "JOURNEYS_TABLE",
     "CLAIM_PEPPER",
     "PROOF_KEY",
     "PROOF_JWKS",
     "TOKEN_FORMAT",
+    "APPLICATION_TOKEN_KEY",
+    "APPLICATION_TOKEN_JWKS",
 ];
-const IMPORT_LACKS: [&str; 5] =
-    ["ARCHIVE_TABLE", "IDEMPOTENCY_TABLE", "PROOF_KEY", "PROOF_JWKS", "APPLICATION_TOKEN_JWKS"];
+
+// What each function of the template holds of it.
+const SIMULATE_HAS: [&str; 5] =
+    ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "CLAIM_PEPPER", "APPLICATION_TOKEN_JWKS"];
+const REGISTER_HAS: [&str; 9] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "IDEMPOTENCY_TABLE",
+    "JOURNEYS_TABLE",
+    "OPERATORS_TABLE",
+    "CLAIM_PEPPER",
+    "PROOF_KEY",
+    "TOKEN_FORMAT",
+    "APPLICATION_TOKEN_JWKS",
+];
+const APPLICATIONS_HAS: [&str; 7] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "JOURNEYS_TABLE",
+    "OPERATORS_TABLE",
+    "CLAIM_PEPPER",
+    "APPLICATION_TOKEN_JWKS",
+];
+const BATCHES_HAS: [&str; 5] = SIMULATE_HAS;
+const UPLOADS_HAS: [&str; 4] = ["IMPORTS_TABLE", "OPERATORS_TABLE", "BUCKET", "APPLICATION_TOKEN_JWKS"];
+const ACCESS_HAS: [&str; 3] = ["OPERATORS_TABLE", "CREDENTIALS_TABLE", "APPLICATION_TOKEN_KEY"];
+const PUBLIC_HAS: [&str; 1] = ["PROOF_JWKS"];
+const IMPORT_HAS: [&str; 7] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "OPERATORS_TABLE",
+    "CLAIM_PEPPER",
+    "BUCKET",
+];
 
 impl Starter<'_> {
     /// The routes of the template.
     async fn routes(&mut self) -> Result<Vec<Route>, Error> {
         let simulate =
-            self.http("cee-simulate", &SIMULATE_LACKS, async |env| Simulate::from_environment(&env).await).await?;
+            self.http("cee-simulate", &SIMULATE_HAS, async |env| Simulate::from_environment(&env).await).await?;
         let register =
-            self.http("cee-register", &REGISTER_LACKS, async |env| Register::from_environment(&env).await).await?;
+            self.http("cee-register", &REGISTER_HAS, async |env| Register::from_environment(&env).await).await?;
         let applications = self
-            .http("cee-applications", &APPLICATIONS_LACKS, async |env| OwnApplications::from_environment(&env).await)
+            .http("cee-applications", &APPLICATIONS_HAS, async |env| OwnApplications::from_environment(&env).await)
             .await?;
-        let batches =
-            self.http("cee-batches", &BATCHES_LACKS, async |env| Batches::from_environment(&env).await).await?;
-        let uploads =
-            self.http("cee-uploads", &UPLOADS_LACKS, async |env| Uploads::from_environment(&env).await).await?;
-        let public = self.http("cee-public", &PUBLIC_LACKS, async |env| Public::from_environment(&env)).await?;
+        let batches = self.http("cee-batches", &BATCHES_HAS, async |env| Batches::from_environment(&env).await).await?;
+        let uploads = self.http("cee-uploads", &UPLOADS_HAS, async |env| Uploads::from_environment(&env).await).await?;
+        let access = self.http("cee-access", &ACCESS_HAS, async |env| Access::from_environment(&env).await).await?;
+        let public = self.http("cee-public", &PUBLIC_HAS, async |env| Public::from_environment(&env)).await?;
         let route = |method, path: &str, invoker: &Arc<dyn Invoker>| Route {
             method,
             path: path.to_owned(),
@@ -631,31 +658,32 @@ impl Starter<'_> {
             route(Method::POST, "/v3/policies/cee/imports", &uploads),
             route(Method::GET, "/v3/policies/cee/imports", &uploads),
             route(Method::GET, "/v3/policies/cee/imports/{import_id}", &uploads),
+            route(Method::POST, "/v3/auth/access_token", &access),
             route(Method::GET, "/v3/.well-known/jwks.json", &public),
             route(Method::GET, "/v3/openapi.json", &public),
             route(Method::GET, "/v3/health", &public),
         ])
     }
 
-    /// A function behind HTTP with all settings but those that the template does not give it: here or as a process.
+    /// A function behind HTTP with the settings that the template gives it: here or as a process.
     async fn http<F: HttpFunction>(
         &mut self,
         name: &str,
-        withheld: &[&str],
+        given: &[&str],
         start: impl AsyncFnOnce(Environment) -> Result<F, SettingError>,
     ) -> Result<Arc<dyn Invoker>, Error> {
-        if let Some(process) = self.binary(name, HTTP_TIMEOUT, withheld).await? {
+        if let Some(process) = self.binary(name, HTTP_TIMEOUT, given).await? {
             return Ok(process);
         }
-        let function = start(self.settings.environment(withheld)).await;
+        let function = start(self.settings.environment(given)).await;
         Ok(http_function(function.map_err(|error| Error::Function(error.to_string()))?))
     }
 
     async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
-        if let Some(process) = self.binary("cee-import", self.options.import_timeout, &IMPORT_LACKS).await? {
+        if let Some(process) = self.binary("cee-import", self.options.import_timeout, &IMPORT_HAS).await? {
             return Ok(process);
         }
-        let import = ImportFunction::from_environment(&self.settings.environment(&IMPORT_LACKS))
+        let import = ImportFunction::from_environment(&self.settings.environment(&IMPORT_HAS))
             .await
             .map_err(|error| Error::Function(error.to_string()))?;
         let service = lambda_runtime::service_fn(move |event| {
@@ -670,10 +698,10 @@ impl Starter<'_> {
         &mut self,
         name: &str,
         timeout: Duration,
-        withheld: &[&str],
+        given: &[&str],
     ) -> Result<Option<Arc<dyn Invoker>>, Error> {
         let Functions::Binaries(folder) = &self.options.functions else { return Ok(None) };
-        let process = Process::start(&folder.join(name), name, self.settings.without(withheld), timeout).await?;
+        let process = Process::start(&folder.join(name), name, self.settings.with(given), timeout).await?;
         process.ready().await.map_err(|error| Error::Function(format!("{name}: {error}")))?;
         let process = Arc::new(process);
         self.processes.push(Arc::clone(&process));

@@ -24,23 +24,50 @@ pub struct Gate {
     tokens: ApplicationTokens,
     operators: Operators,
     clock: Clock,
-    remembered: Mutex<HashMap<OperatorId, (Moment, Operator)>>,
+    remembered: Remembered,
+}
+
+/// What is known of operators, each for a minute after it was asked for.
+#[derive(Debug, Default)]
+struct Remembered(Mutex<HashMap<OperatorId, (Moment, Operator)>>);
+
+impl Remembered {
+    fn get(&self, id: OperatorId, now: Moment) -> Option<Operator> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        known.filter(|(asked, _)| now.duration_since(*asked) < REMEMBERED).map(|(_, operator)| operator)
+    }
+
+    /// Notes what the table said when it was asked. From then on and not from its answer on: what is written in between
+    /// may not be in it.
+    fn note(&self, id: OperatorId, asked: Moment, found: Option<&Operator>) {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // An operator that is not known is asked for each time: whoever has just been admitted need not wait.
+        match found {
+            Some(operator) => remembered.insert(id, (asked, operator.clone())),
+            None => remembered.remove(&id),
+        };
+    }
+}
+
+/// Asks for one operator's status when a function starts: that makes its first call as quick as the others. What is found,
+/// or that it fails, changes nothing.
+pub async fn warm_up(operators: &Operators) {
+    if let Ok(first) = OperatorId::new(1)
+        && let Err(error) = operators.find(first).await
+    {
+        tracing::warn!(%error, "the first request to the tables failed");
+    }
 }
 
 impl Gate {
-    /// A door with the settings' tokens and clock. Asks for one operator's status at once: that makes the first call as
-    /// quick as the others. What it finds, or that it fails, changes nothing.
+    /// A door with the settings' tokens and clock, [warm](warm_up).
     ///
     /// # Errors
     /// [`SettingError`] for the first setting that is missing or bad.
     pub async fn from_environment(environment: &Environment, operators: Operators) -> Result<Self, SettingError> {
         let (tokens, clock) = (environment.application_tokens()?, environment.clock()?);
-        if let Ok(first) = OperatorId::new(1)
-            && let Err(error) = operators.find(first).await
-        {
-            tracing::warn!(%error, "the first request to the tables failed");
-        }
-        Ok(Self { tokens, operators, clock, remembered: Mutex::default() })
+        warm_up(&operators).await;
+        Ok(Self { tokens, operators, clock, remembered: Remembered::default() })
     }
 
     /// The caller, if it may make a call that needs this scope.
@@ -69,20 +96,12 @@ impl Gate {
     }
 
     async fn operator(&self, id: OperatorId) -> Result<Option<Operator>, Refusal> {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        if let Some((since, operator)) = remembered
-            && since.elapsed() < REMEMBERED
-        {
+        let asked = Moment::now();
+        if let Some(operator) = self.remembered.get(id, asked) {
             return Ok(Some(operator));
         }
-        let asked = Moment::now();
         let found = self.operators.find(id).await?;
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        // An operator that is not known is asked for each time: whoever has just been admitted need not wait.
-        match &found {
-            Some(operator) => remembered.insert(id, (asked, operator.clone())),
-            None => remembered.remove(&id),
-        };
+        self.remembered.note(id, asked, found.as_ref());
         Ok(found)
     }
 }
@@ -91,4 +110,35 @@ fn bearer(call: &Call) -> Option<&str> {
     let header = call.request().headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cee_eligibility::Siret;
+
+    #[test]
+    fn a_suspension_takes_effect_within_a_minute() {
+        let id = OperatorId::new(4).unwrap();
+        let admitted = Operator {
+            id,
+            name: "Dernier Rang".to_owned(),
+            siret: Siret::parse("12000404400043").unwrap(),
+            suspended: false,
+        };
+        let suspended = Operator { suspended: true, ..admitted.clone() };
+        let (remembered, asked) = (Remembered::default(), Moment::now());
+        let after = |millis| asked + Duration::from_millis(millis);
+        assert_eq!(remembered.get(id, asked), None);
+        remembered.note(id, asked, Some(&admitted));
+        // Suspended in this very moment: it is let in until the minute is over, and then the table is asked again.
+        assert_eq!(remembered.get(id, after(59_999)), Some(admitted.clone()));
+        assert_eq!(remembered.get(id, after(60_000)), None);
+        remembered.note(id, after(60_000), Some(&suspended));
+        assert_eq!(remembered.get(id, after(119_999)), Some(suspended));
+        assert_eq!(remembered.get(id, after(120_000)), None);
+        // Whoever is not known is asked for each time.
+        remembered.note(id, after(120_000), None);
+        assert_eq!(remembered.get(id, after(120_000)), None);
+    }
 }

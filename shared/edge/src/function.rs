@@ -64,7 +64,7 @@ impl Call {
     }
 
     /// Notes whose call it is, for the log.
-    pub(crate) fn note_caller(&self, operator: OperatorId) {
+    pub fn note_caller(&self, operator: OperatorId) {
         let _ = self.caller.set(operator);
     }
 }

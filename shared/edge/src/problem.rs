@@ -3,6 +3,7 @@
 mod page;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use cee_eligibility::{Criterion, FieldError, Instant, Reason};
 use cee_registry::StoreError;
@@ -33,6 +34,8 @@ pub enum ProblemType {
     TooEarly,
     /// No token, or none that is valid now.
     Unauthenticated,
+    /// No token is given for this access key and secret.
+    InvalidCredentials,
     /// The token does not carry the scope that the call needs.
     MissingScope,
     /// The registry does not know the operator, or has suspended it.
@@ -63,6 +66,8 @@ pub enum ProblemType {
     UnsupportedMediaType,
     /// The call's `Idempotency-Key` was used for another call.
     IdempotencyKeyReused,
+    /// Too many wrong secrets in a row: for a while none is looked at.
+    TooManyAttempts,
     /// The head of the request is longer than the gateway takes.
     HeadersTooLarge,
     /// Something failed inside.
@@ -73,12 +78,13 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type there is.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidHeader,
         Self::TooEarly,
         Self::Unauthenticated,
+        Self::InvalidCredentials,
         Self::MissingScope,
         Self::OperatorNotAdmitted,
         Self::CallClosed,
@@ -94,6 +100,7 @@ impl ProblemType {
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::IdempotencyKeyReused,
+        Self::TooManyAttempts,
         Self::HeadersTooLarge,
         Self::Internal,
         Self::Busy,
@@ -107,6 +114,9 @@ impl ProblemType {
             Self::TooEarly => ("too_early", StatusCode::BAD_REQUEST, "The application comes too early"),
             Self::Unauthenticated => {
                 ("unauthenticated", StatusCode::UNAUTHORIZED, "A valid application token is needed")
+            }
+            Self::InvalidCredentials => {
+                ("invalid_credentials", StatusCode::UNAUTHORIZED, "The access key and the secret give no token")
             }
             Self::MissingScope => ("missing_scope", StatusCode::FORBIDDEN, "The token does not allow this call"),
             Self::OperatorNotAdmitted => {
@@ -133,6 +143,9 @@ impl ProblemType {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The Idempotency-Key was used for another call",
             ),
+            Self::TooManyAttempts => {
+                ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS, "Too many wrong secrets in a row")
+            }
             Self::HeadersTooLarge => {
                 ("headers_too_large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long")
             }
@@ -190,6 +203,10 @@ pub enum Refusal {
     TooEarly(Instant),
     /// No token was sent, or a bad one.
     Unauthenticated(Option<TokenError>),
+    /// No token is given for an access key and its secret; why. Whoever did not know the secret is told nothing more.
+    InvalidCredentials(&'static str),
+    /// Too many wrong secrets in a row: for so long none is looked at.
+    TooManyAttempts(Duration),
     /// The call needs this scope.
     MissingScope(Scope),
     /// The operator may not call; why.
@@ -315,6 +332,8 @@ impl Refusal {
             Self::InvalidHeader(..) => ProblemType::InvalidHeader,
             Self::TooEarly(_) => ProblemType::TooEarly,
             Self::Unauthenticated(_) => ProblemType::Unauthenticated,
+            Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,
+            Self::TooManyAttempts(_) => ProblemType::TooManyAttempts,
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
             Self::CallClosed => ProblemType::CallClosed,
@@ -365,6 +384,17 @@ impl Refusal {
                     None => "send the header Authorization: Bearer <application token>".to_owned(),
                     Some(error) => error.to_string(),
                 }
+            }
+            Self::InvalidCredentials(why) => {
+                // A 401 names a way to authenticate (RFC 9110). This one is the body's, and has no registered name.
+                headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("AccessKey")));
+                why.to_owned()
+            }
+            Self::TooManyAttempts(wait) => {
+                // In whole seconds, and not a moment too early.
+                let seconds = wait.as_millis().div_ceil(1000);
+                headers.extend(HeaderValue::from_str(&seconds.to_string()).ok().map(|value| (RETRY_AFTER, value)));
+                format!("too many wrong secrets in a row: none is looked at for {seconds} seconds")
             }
             Self::MissingScope(scope) => {
                 let scope = scope.as_str();
@@ -459,6 +489,15 @@ mod tests {
             assert!(!body.to_string().contains(word), "{body}");
         }
         assert_eq!(told(StoreError::Busy.into()).0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_lock_says_when_it_is_over() {
+        for (millis, seconds) in [(1, "1"), (1000, "1"), (9001, "10"), (300_000, "300")] {
+            let response = Refusal::TooManyAttempts(Duration::from_millis(millis)).into_response("request-1");
+            assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(response.headers()[RETRY_AFTER], seconds);
+        }
     }
 
     #[test]

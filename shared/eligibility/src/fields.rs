@@ -59,6 +59,9 @@ pub enum FieldError {
     /// Not a UUID.
     #[error("must be a UUID such as \"1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b\"")]
     ApplicationId,
+    /// Empty, longer than 128 characters, or with control characters.
+    #[error("must hold 1 to 128 characters, none of them a control character")]
+    Credential,
     /// Not a positive number.
     #[error("must be an operator's number, 1 or more")]
     OperatorId,

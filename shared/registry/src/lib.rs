@@ -8,6 +8,7 @@
 //! | registered applications | [`applications`] |
 //! | journeys the registry knows | [`journeys`] |
 //! | operators and whether they are suspended | [`operators`] |
+//! | the secrets with which operators get their tokens, and how guessing is slowed | [`credentials`] |
 //! | imports of files and how they ended | [`imports`] |
 //! | how an import is taken back | [`undo`] |
 //! | how an application is deleted | [`delete`] |
@@ -22,6 +23,7 @@
 pub mod applications;
 pub mod claim_item;
 pub mod claims;
+pub mod credentials;
 pub mod delete;
 pub mod error;
 pub mod idempotency;
@@ -36,6 +38,9 @@ pub mod undo;
 
 pub use applications::{Application, ApplicationJourney, Applications};
 pub use claims::{Claims, Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource};
+pub use credentials::{
+    AccessKey, Credential, Credentials, Failures, KeyPair, NoRandomness, SecretHash, SecretKey, Success,
+};
 pub use delete::Deleted;
 pub use error::{Deadline, StoreError};
 pub use idempotency::{FirstAnswer, NamedCall, Remembered};

@@ -27,6 +27,8 @@ pub struct Tables {
     pub imports: String,
     /// One item an operator: `operator_id`.
     pub operators: String,
+    /// One item a credential of an operator: `access_key`.
+    pub credentials: String,
 }
 
 impl Tables {
@@ -42,11 +44,12 @@ impl Tables {
             journeys: name("journeys"),
             imports: name("imports"),
             operators: name("operators"),
+            credentials: name("credentials"),
         }
     }
 
     /// The key of each table: its name, then each attribute with whether it is a number.
-    fn keys(&self) -> [(&str, &'static [(&'static str, ScalarAttributeType)]); 7] {
+    fn keys(&self) -> [(&str, &'static [(&'static str, ScalarAttributeType)]); 8] {
         use ScalarAttributeType::{N, S};
         [
             (&self.claims, &[("pk", S)]),
@@ -56,6 +59,7 @@ impl Tables {
             (&self.journeys, &[("pk", S)]),
             (&self.imports, &[("operator_id", N), ("import_id", S)]),
             (&self.operators, &[("operator_id", N)]),
+            (&self.credentials, &[("access_key", S)]),
         ]
     }
 

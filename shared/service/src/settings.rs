@@ -4,13 +4,14 @@
 //!
 //! | variable | what | default |
 //! |---|---|---|
-//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `IDEMPOTENCY_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` | names of the tables | each function needs those it uses |
+//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `IDEMPOTENCY_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` `CREDENTIALS_TABLE` | names of the tables | each function needs those it uses |
 //! | `BUCKET` | bucket of files and reports | the import function needs it |
 //! | `CLAIM_PEPPER` | secret, 32 bytes or more, under which claim keys are hashed | needed |
 //! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |
 //! | `TOKEN_FORMAT` | `jws` or `rpc` | `jws` |
 //! | `PROOF_JWKS` | public keys that verify proof tokens, retired ones included | needed by public |
 //! | `APPLICATION_TOKEN_JWKS` | public keys that verify application tokens, several while they are rotated | needed |
+//! | `APPLICATION_TOKEN_KEY` | PEM private key that signs application tokens | needed by access |
 //! | `APPLICATION_TOKEN_ISSUER` `APPLICATION_TOKEN_AUDIENCE` | `iss` and `aud` of an application token | needed |
 //! | `PERIOD_START` `PERIOD_END` | days, midnight in Paris; an empty end is open | `2023-01-01`, open |
 //! | `SHORT_DELAY_DAYS` `LONG_DELAY_DAYS` | days | 7 |
@@ -32,7 +33,7 @@ use std::sync::Arc;
 
 use cee_eligibility::{Instant, Rules};
 use cee_registry::{ClaimKeys, Tables};
-use cee_tokens::{ApplicationTokens, KeySet, ProofSigner, SigningKey, TokenFormat};
+use cee_tokens::{ApplicationTokens, KeySet, ProofSigner, SigningKey, TokenFormat, TokenIssuer};
 use chrono::NaiveDate;
 
 use crate::clock::Clock;
@@ -170,6 +171,7 @@ impl Environment {
             journeys: name("JOURNEYS_TABLE"),
             imports: name("IMPORTS_TABLE"),
             operators: name("OPERATORS_TABLE"),
+            credentials: name("CREDENTIALS_TABLE"),
         }
     }
 
@@ -213,6 +215,19 @@ impl Environment {
             self.required("APPLICATION_TOKEN_ISSUER")?,
             self.required("APPLICATION_TOKEN_AUDIENCE")?,
         ))
+    }
+
+    /// The issuer of application tokens.
+    ///
+    /// # Errors
+    /// [`SettingError`] where one of its settings is missing, or the key is bad.
+    pub fn token_issuer(&self) -> Result<TokenIssuer, SettingError> {
+        let name = "APPLICATION_TOKEN_KEY";
+        let key = SigningKey::from_pem(&self.required(name)?)
+            .map_err(|error| SettingError { name, problem: format!("is no usable key: {error}") })?;
+        let (issuer, audience) =
+            (self.required("APPLICATION_TOKEN_ISSUER")?, self.required("APPLICATION_TOKEN_AUDIENCE")?);
+        Ok(TokenIssuer::new(key, issuer, audience))
     }
 
     /// The signer of proof tokens.
@@ -313,6 +328,8 @@ mod tests {
         let said = environment(&[]).application_tokens().unwrap_err().to_string();
         assert!(said.contains("APPLICATION_TOKEN_JWKS is missing"), "{said}");
         assert!(environment(&[("NOW", "today")]).clock().is_err());
+        let said = environment(&[("APPLICATION_TOKEN_KEY", "PEM")]).token_issuer().unwrap_err().to_string();
+        assert!(said.contains("APPLICATION_TOKEN_KEY is no usable key"), "{said}");
         assert!(environment(&[("PROOF_KEY", "PEM")]).proof_signer().unwrap_err().to_string().contains("PROOF_KEY"));
     }
 }

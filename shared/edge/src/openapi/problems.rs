@@ -1,5 +1,7 @@
 //! Every refusal in the document: its schema, and examples that are made by the code that refuses.
 
+use std::time::Duration;
+
 use cee_eligibility::{Criterion, FieldError, Instant, JourneyType, Reason, Rules};
 use cee_tokens::{Scope, TokenError};
 use http::{Response as HttpResponse, StatusCode};
@@ -111,6 +113,8 @@ impl ProblemType {
             | Self::MissingScope
             | Self::OperatorNotAdmitted
             | Self::CallClosed
+            | Self::InvalidCredentials
+            | Self::TooManyAttempts
             | Self::InvalidHeader
             | Self::IdempotencyKeyReused
             | Self::UnknownApplication
@@ -181,6 +185,11 @@ impl ProblemType {
             Self::InvalidHeader => {
                 one("A key with a space", Refusal::InvalidHeader("idempotency-key", FieldError::IdempotencyKey))
             }
+            Self::InvalidCredentials => one(
+                "Not a pair that the registry gave",
+                Refusal::InvalidCredentials("the registry knows no such access key, or it has another secret"),
+            ),
+            Self::TooManyAttempts => one("After five wrong ones", Refusal::TooManyAttempts(Duration::from_secs(10))),
             Self::IdempotencyKeyReused => one("Another body", Refusal::IdempotencyKeyReused),
             Self::UnknownApplication => one("Not one of yours", Refusal::UnknownApplication),
             Self::UnknownImport => one("Not one of yours", Refusal::UnknownImport),
@@ -286,7 +295,7 @@ pub(super) fn response(problems: &[ProblemType], faults: &[Fault], scope: Option
             "WWW-Authenticate",
             header("What is wrong with the token (RFC 6750).", "Bearer error=\"invalid_token\""),
         ),
-        Some(StatusCode::SERVICE_UNAVAILABLE) => {
+        Some(StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {
             response.header("Retry-After", header("After how many seconds to send the call again.", "1"))
         }
         _ => response,

@@ -32,6 +32,10 @@ impl ProblemType {
                 "The header `Authorization: Bearer <application token>` is missing, or the token is malformed, expired, signed \
                  under another key, or made for another service. The header `WWW-Authenticate` says which."
             }
+            Self::InvalidCredentials => {
+                "`POST /auth/access_token` alone: the access key is not known, its secret is another, it was retired, or the \
+                 registry has suspended its operator. `detail` tells the last one to whoever knows the secret, and to nobody else."
+            }
             Self::MissingScope => {
                 "The token is valid but does not carry the scope of this call: `cee:simulate`, `cee:register` or `cee:import`."
             }
@@ -82,10 +86,15 @@ impl ProblemType {
                  `uuid`, `token`, `journey_id` and `journey_status` are there too. An identity in the way is named first."
             }
             Self::RequestTimeout => "The request did not arrive in time.",
-            Self::BodyTooLarge => "The body is longer than 64 KiB; no call needs a hundredth of that.",
+            Self::BodyTooLarge => "The body is longer than 64 KiB, or that of a batch longer than 512 KiB.",
             Self::UnsupportedMediaType => "The body is not declared as JSON in UTF-8, or is compressed.",
             Self::IdempotencyKeyReused => {
                 "This `Idempotency-Key` of yours came with another body before, and that call succeeded. Nothing was done."
+            }
+            Self::TooManyAttempts => {
+                "`POST /auth/access_token` alone: five wrong secrets in a row for this access key. For ten seconds none is looked \
+                 at, and after each further failure for twice as long, up to five minutes. The header `Retry-After` says when to \
+                 try again. A right secret ends the row. An operator's other access keys, and the tokens it has, are not concerned."
             }
             Self::HeadersTooLarge => {
                 "Request line and headers together are longer than the gateway takes (10,240 bytes)."
@@ -107,6 +116,9 @@ impl ProblemType {
             Self::InvalidHeader => "Correct the header and send the call again.",
             Self::TooEarly => "Send the same call at `available_at` or later.",
             Self::Unauthenticated => "Get a fresh application token and send the call again.",
+            Self::InvalidCredentials => {
+                "Compare both halves with what the registry's team gave you; write to it where they are right."
+            }
             Self::MissingScope => {
                 "Ask for a token with the scope that `detail` names, or the registry's team for the right to it."
             }
@@ -126,9 +138,12 @@ impl ProblemType {
                 "Register another journey, or compare the identities: one of the two is not the driver's."
             }
             Self::RequestTimeout => "Send it again.",
-            Self::BodyTooLarge => "Send one application a call; bring a history as a file.",
+            Self::BodyTooLarge => "Send one application a call; bring a long history as a file.",
             Self::UnsupportedMediaType => "Send `Content-Type: application/json`, in UTF-8 and not compressed.",
             Self::IdempotencyKeyReused => "A key names one call: send another call with another key.",
+            Self::TooManyAttempts => {
+                "Wait as long as `Retry-After` says, and look for the client that has an old secret."
+            }
             Self::HeadersTooLarge => "Leave out headers that the call does not need.",
             Self::Internal => {
                 "Send the call again; if the application was registered, the answer is a `duplicate` with all of it."

@@ -1,0 +1,148 @@
+//! `POST /v3/auth/access_token`: an application token for an access key and its secret.
+//!
+//! The only function that holds the key which signs application tokens. It remembers no operator: whoever is suspended
+//! gets no further token from that moment on.
+
+use std::time::Duration;
+
+use cee_edge::access::warm_up;
+use cee_edge::problem::InternalError;
+use cee_edge::{Call, Fields, HttpFunction, Refusal, Reply};
+use cee_registry::{AccessKey, Credential, Credentials, Operators, SecretHash, SecretKey, Success};
+use cee_service::aws::Aws;
+use cee_service::{Clock, Environment, SettingError};
+use cee_tokens::{Caller, Scope, TokenIssuer};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub mod openapi;
+
+/// How long a token is valid, in minutes. Source: the table of calls of the contract.
+const VALID: u32 = 5;
+
+/// What whoever did not know the secret is told: the same for a key that is not known, a wrong secret and a retired key.
+const REFUSED: &str = "the registry knows no such access key, or it has another secret";
+
+/// Answers `POST /v3/auth/access_token`.
+#[derive(Debug)]
+pub struct Access {
+    issuer: TokenIssuer,
+    credentials: Credentials,
+    operators: Operators,
+    clock: Clock,
+}
+
+/// What a caller shows.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Credentials)]
+struct Pair {
+    #[schema(schema_with = openapi::access_key)]
+    access_key: AccessKey,
+    #[schema(schema_with = openapi::secret_key)]
+    secret_key: SecretKey,
+}
+
+/// The answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccessToken)]
+struct Token {
+    /// A JSON Web Token.
+    access_token: String,
+}
+
+impl Access {
+    /// The function with its settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is missing or bad.
+    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+        let tables = environment.tables_with(&["CREDENTIALS_TABLE", "OPERATORS_TABLE"])?;
+        let (issuer, clock) = (environment.token_issuer()?, environment.clock()?);
+        let db = Aws::load(environment).await.dynamodb();
+        let operators = Operators::new(db.clone(), &tables);
+        warm_up(&operators).await;
+        Ok(Self { issuer, credentials: Credentials::new(db, &tables), operators, clock })
+    }
+
+    /// The credential that a pair opens.
+    async fn open(&self, pair: Pair) -> Result<Credential, Refusal> {
+        let Pair { access_key, secret_key } = pair;
+        let found = self.credentials.find(&access_key).await?;
+        if let Some(credential) = &found
+            && let Some(wait) = credential.failures.locked_for(self.clock.now())
+        {
+            return Err(locked(credential, wait));
+        }
+        let hash = found.as_ref().map_or_else(SecretHash::decoy, |credential| credential.hash.clone());
+        // Not on this thread: for a tenth of a second nothing else would be answered on it.
+        let fits = tokio::task::spawn_blocking(move || hash.fits(&secret_key)).await;
+        let fits = fits.map_err(|_| Refusal::Internal(InternalError::Panic))?;
+        let credential = match found {
+            Some(credential) if fits => credential,
+            found => return Err(self.wrong(&access_key, found.as_ref()).await),
+        };
+        match self.credentials.succeeded(&credential, self.clock.now()).await? {
+            Success::Counted => Ok(credential),
+            Success::Locked(wait) => Err(locked(&credential, wait)),
+            Success::Retired => Err(Refusal::InvalidCredentials(REFUSED)),
+        }
+    }
+
+    /// Counts a wrong guess. Of what was sent nothing is logged: in the place of the access key there may be a secret.
+    async fn wrong(&self, access_key: &AccessKey, found: Option<&Credential>) -> Refusal {
+        match self.credentials.failed(access_key, self.clock.now()).await {
+            Ok(failures) => {
+                let operator_id = found.map(|credential| credential.operator.get());
+                let in_a_row = failures.map(|failures| failures.in_a_row);
+                tracing::warn!(failed_attempts = 1, operator_id, in_a_row, "wrong access key or secret");
+                Refusal::InvalidCredentials(REFUSED)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Whom a credential's tokens speak for, if it is admitted.
+    async fn caller(&self, credential: &Credential) -> Result<Caller, Refusal> {
+        let Some(operator) = self.operators.find(credential.operator).await? else {
+            return Err(Refusal::InvalidCredentials("the registry does not know this operator any more"));
+        };
+        if operator.suspended {
+            return Err(Refusal::InvalidCredentials("the registry has suspended this operator"));
+        }
+        Ok(Caller { operator: operator.id, siret: operator.siret, scopes: Scope::ALL.to_vec() })
+    }
+}
+
+/// A guess that was not even looked at.
+fn locked(credential: &Credential, wait: Duration) -> Refusal {
+    let in_a_row = credential.failures.in_a_row;
+    tracing::warn!(
+        failed_attempts = 1,
+        operator_id = credential.operator.get(),
+        in_a_row,
+        locked_seconds = wait.as_secs(),
+        "an access key is locked"
+    );
+    Refusal::TooManyAttempts(wait)
+}
+
+impl HttpFunction for Access {
+    const NAME: &'static str = "access";
+
+    async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
+        let credential = self.open(read(Fields::of(call.request())?)?).await?;
+        call.note_caller(credential.operator);
+        let caller = self.caller(&credential).await?;
+        let access_token = self.issuer.issue(&caller, self.clock.now(), VALID)?;
+        Reply::json(StatusCode::CREATED, &Token { access_token })
+    }
+}
+
+fn read(mut fields: Fields) -> Result<Pair, Refusal> {
+    let access_key = fields.required("access_key", AccessKey::parse);
+    let secret_key = fields.required("secret_key", SecretKey::parse);
+    let pair = || Some(Pair { access_key: access_key?, secret_key: secret_key? });
+    fields.finish(pair())
+}

@@ -1,0 +1,50 @@
+//! What the OpenAPI document says of this function's call.
+
+use cee_edge::ProblemType;
+use cee_edge::openapi::{Operation, Sample};
+use cee_eligibility::FieldError;
+use cee_registry::AccessKey;
+use http::{Method, StatusCode};
+use serde_json::json;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+use crate::{Pair, Token};
+
+fn text(description: &str, example: &str) -> Object {
+    let text = ObjectBuilder::new().schema_type(Type::String).description(Some(description)).examples([example]);
+    text.pattern(Some(AccessKey::PATTERN)).min_length(Some(1)).max_length(Some(AccessKey::MAX_LENGTH)).build()
+}
+
+pub(crate) fn access_key() -> Object {
+    text("The access key: names the credential.", "AK7Q2M4X8B5N1D9C")
+}
+
+pub(crate) fn secret_key() -> Object {
+    text("Its secret, as it was shown once when the credential was made.", "k3yThatNobodyGuessesBecauseItIsRandom000")
+}
+
+/// The call of this function.
+#[must_use]
+pub fn operations() -> Vec<Operation> {
+    let pair = json!({"access_key": "AK7Q2M4X8B5N1D9C", "secret_key": "k3yThatNobodyGuessesBecauseItIsRandom000"});
+    let token =
+        Token { access_token: "eyJhbGciOiJFUzI1NiIsImtpZCI6Ii4uLiJ9.eyJvcGVyYXRvcl9pZCI6MX0.c2lnbmF0dXJl".to_owned() };
+    let access = Operation::new(Method::POST, "/auth/access_token", "getAccessToken")
+        .about(
+            "Access",
+            "Get an application token",
+            "Gives an application token for an access key and its secret, which the registry's team has given the operator. It is \
+             valid for five minutes and carries every scope. Wrong secrets are counted, and slowed down.",
+        )
+        .body::<Pair>(
+            vec![Sample::new("pair", "As the registry's team gave it", pair)],
+            &[("access_key", FieldError::Credential.to_string()), ("secret_key", "is missing".to_owned())],
+        )
+        .answer::<Token>(
+            StatusCode::CREATED,
+            "A token for five minutes.",
+            vec![Sample::new("token", "Send it as Authorization: Bearer", json!(token))],
+        )
+        .refused(&[ProblemType::InvalidCredentials, ProblemType::TooManyAttempts]);
+    vec![access]
+}

@@ -1,0 +1,566 @@
+//! Credentials: the access key and secret with which an operator gets its application tokens.
+//!
+//! A secret is made here, told once, and kept as a slow salted hash. How often it was guessed wrong is kept beside it:
+//! *stored* are the number of failures in a row and the date of the last one, *computed* is until when no further guess is
+//! looked at. When that rule changes, no data does.
+//!
+//! ```text
+//! guess ──► find: locked? ──► hash (slow) ──► wrong: failed(), which counts
+//!                                         └─► right: succeeded(), unless it was locked meanwhile
+//! ```
+//!
+//! Guesses made at the same moment are hashed at the same moment, whichever instances do it. But each of them ends in a
+//! write to the one item, and the right one only counts where fewer than [`Failures::FREE`] wrong ones came before it:
+//! whoever asks a thousand times at once gains nothing.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use aws_lc_rs::pbkdf2;
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use cee_eligibility::{FieldError, Instant, OperatorId};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::StoreError;
+use crate::claim_item::{Item, date, number};
+use crate::tables::Tables;
+
+/// The most characters that either half of a credential may have. Ours have far fewer; what is longer is not even hashed.
+const LONGEST: usize = 128;
+
+fn parse_half(text: &str) -> Result<String, FieldError> {
+    let fits = (1..=LONGEST).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err(FieldError::Credential) }
+}
+
+/// The public half of a credential: which one it is. No secret; but what a caller sends in its place may be one.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccessKey(String);
+
+impl AccessKey {
+    /// How either half of a credential looks.
+    pub const PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]{1,128}$";
+    /// The most characters.
+    pub const MAX_LENGTH: usize = LONGEST;
+
+    /// Reads 1 to 128 characters, none of them a control character. Whether there is such a key, only the store knows.
+    ///
+    /// # Errors
+    /// [`FieldError::Credential`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        parse_half(text).map(Self)
+    }
+
+    /// The key, for the team and for the table.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessKey(…)")
+    }
+}
+
+/// The secret half of a credential.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretKey(String);
+
+impl SecretKey {
+    /// Reads 1 to 128 characters, none of them a control character.
+    ///
+    /// # Errors
+    /// [`FieldError::Credential`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        parse_half(text).map(Self)
+    }
+
+    /// The secret, to be told to its operator once.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(…)")
+    }
+}
+
+/// The system gives no randomness: no secret can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no randomness")]
+pub struct NoRandomness;
+
+/// An access key with its secret, both in clear: as they are told to their operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPair {
+    /// The public half.
+    pub access_key: AccessKey,
+    /// The secret half.
+    pub secret_key: SecretKey,
+}
+
+impl KeyPair {
+    /// A new pair: an access key of 20 characters, which nobody meets by chance, and a secret of 40 (238 bits), which
+    /// nobody guesses.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] where the system has none.
+    pub fn generate() -> Result<Self, NoRandomness> {
+        const CAPITALS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        Ok(Self {
+            access_key: AccessKey(format!("CEE{}", random_text(CAPITALS, 17)?)),
+            secret_key: SecretKey(random_text(LETTERS_AND_DIGITS, 40)?),
+        })
+    }
+}
+
+/// So many characters of this alphabet, each as likely as any other.
+fn random_text(alphabet: &[u8], characters: usize) -> Result<String, NoRandomness> {
+    let source = SystemRandom::new();
+    // A byte beyond the last whole multiple of the alphabet would favour its first letters: it is thrown away.
+    let fair = 256 / alphabet.len() * alphabet.len();
+    let mut text = String::with_capacity(characters);
+    while text.len() < characters {
+        let mut bytes = [0; 64];
+        source.fill(&mut bytes).map_err(|_| NoRandomness)?;
+        let fair = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
+        text.extend(fair.take(characters - text.len()).map(|byte| char::from(alphabet[byte % alphabet.len()])));
+    }
+    Ok(text)
+}
+
+/// What is kept of a secret: PBKDF2-HMAC-SHA512 over it and a salt of its own.
+///
+/// Making and comparing one takes a whole core for about a tenth of a second, by intent: not on a thread that others wait
+/// for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretHash {
+    salt: Vec<u8>,
+    iterations: NonZeroU32,
+    hash: Vec<u8>,
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(…)")
+    }
+}
+
+impl SecretHash {
+    /// What the table calls the way in which this is made. Another one gets another name.
+    const ALGORITHM: &str = "pbkdf2-hmac-sha512";
+
+    /// How often the hash is repeated for a new secret; one that is stored keeps its own number. Source: OWASP's Password
+    /// Storage Cheat Sheet, which asks for 210,000 at least with HMAC-SHA-512.
+    pub const ITERATIONS: NonZeroU32 = match NonZeroU32::new(220_000) {
+        Some(iterations) => iterations,
+        None => NonZeroU32::MAX,
+    };
+
+    /// In bytes, as NIST SP 800-132 asks for.
+    const SALT: usize = 16;
+
+    /// In bytes: one block of SHA-512.
+    const HASH: usize = 64;
+
+    /// The hash of a secret under a new salt.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] where there is no salt to be had.
+    pub fn of(secret: &SecretKey) -> Result<Self, NoRandomness> {
+        let mut salt = vec![0; Self::SALT];
+        SystemRandom::new().fill(&mut salt).map_err(|_| NoRandomness)?;
+        let mut hash = vec![0; Self::HASH];
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA512, Self::ITERATIONS, &salt, secret.0.as_bytes(), &mut hash);
+        Ok(Self { salt, iterations: Self::ITERATIONS, hash })
+    }
+
+    /// A hash that no secret has. Compared where there is no credential, so that the time an answer takes does not tell
+    /// that there is none.
+    #[must_use]
+    pub fn decoy() -> Self {
+        Self { salt: vec![0; Self::SALT], iterations: Self::ITERATIONS, hash: vec![0; Self::HASH] }
+    }
+
+    /// Whether this is the secret. How alike a wrong one is makes no difference in time.
+    #[must_use]
+    pub fn fits(&self, secret: &SecretKey) -> bool {
+        let Self { salt, iterations, hash } = self;
+        pbkdf2::verify(pbkdf2::PBKDF2_HMAC_SHA512, *iterations, salt, secret.0.as_bytes(), hash).is_ok()
+    }
+}
+
+/// Wrong guesses in a row at one credential's secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// How many since the last right one.
+    pub in_a_row: u32,
+    /// When the last one was; `None` where there was none.
+    pub last_at: Option<Instant>,
+}
+
+impl Failures {
+    /// How many failures have no consequence but the last: a wrong setting, and somebody who looks into it.
+    pub const FREE: u32 = 5;
+
+    /// How long nothing is looked at after the first failure too many. Each further one doubles it.
+    pub const FIRST_PAUSE: Duration = Duration::from_secs(10);
+
+    /// The longest pause. Longer ones would not make a secret of 238 bits any safer, and let whoever knows an access key
+    /// keep its owner out.
+    pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+    /// How long nothing is looked at after so many failures in a row.
+    fn pause(self) -> Duration {
+        match self.in_a_row.checked_sub(Self::FREE) {
+            None => Duration::ZERO,
+            Some(doublings) => Self::FIRST_PAUSE.saturating_mul(1 << doublings.min(16)).min(Self::LONGEST_PAUSE),
+        }
+    }
+
+    /// How long no guess is looked at from now on; `None`: one may be made.
+    #[must_use]
+    pub fn locked_for(self, now: Instant) -> Option<Duration> {
+        let pause = self.pause();
+        let since = Duration::from_millis(u64::try_from(now.millis() - self.last_at?.millis()).unwrap_or(0));
+        pause.checked_sub(since).filter(|left| !left.is_zero())
+    }
+}
+
+/// A credential as the store holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Which one it is.
+    pub access_key: AccessKey,
+    /// Whose it is.
+    pub operator: OperatorId,
+    /// What is kept of its secret.
+    pub hash: SecretHash,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When a token was last asked for with it.
+    pub used_at: Option<Instant>,
+    /// Wrong guesses at its secret.
+    pub failures: Failures,
+}
+
+/// What became of a right guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Success {
+    /// It counts.
+    Counted,
+    /// Wrong guesses came before it meanwhile: it does not count, and none is looked at for so long.
+    Locked(Duration),
+    /// The credential was retired meanwhile.
+    Retired,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    access_key: String,
+    operator_id: u32,
+    algorithm: String,
+    iterations: NonZeroU32,
+    salt: ByteBuf,
+    hash: ByteBuf,
+    created_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    used_at: Option<i64>,
+    #[serde(default)]
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    failed_at: Option<i64>,
+}
+
+const fn corrupt(what: &'static str) -> StoreError {
+    StoreError::Corrupt { table: "credentials", what }
+}
+
+fn instant(millis: i64, what: &'static str) -> Result<Instant, StoreError> {
+    Instant::from_millis(millis).ok_or(corrupt(what))
+}
+
+impl Stored {
+    fn of(credential: &Credential) -> Self {
+        let Credential { access_key, operator, hash, created_at, used_at, failures } = credential;
+        Self {
+            access_key: access_key.0.clone(),
+            operator_id: operator.get(),
+            algorithm: SecretHash::ALGORITHM.to_owned(),
+            iterations: hash.iterations,
+            salt: ByteBuf::from(hash.salt.clone()),
+            hash: ByteBuf::from(hash.hash.clone()),
+            created_at: created_at.millis(),
+            used_at: used_at.map(Instant::millis),
+            failures: failures.in_a_row,
+            failed_at: failures.last_at.map(Instant::millis),
+        }
+    }
+
+    fn read(item: Item) -> Result<Credential, StoreError> {
+        let stored: Self = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
+            .map_err(|_| corrupt("a missing or mistyped attribute"))?;
+        if stored.algorithm != SecretHash::ALGORITHM {
+            return Err(corrupt("algorithm"));
+        }
+        if stored.hash.len() != SecretHash::HASH {
+            return Err(corrupt("hash"));
+        }
+        Ok(Credential {
+            access_key: AccessKey(stored.access_key),
+            operator: OperatorId::new(stored.operator_id).map_err(|_| corrupt("operator_id"))?,
+            hash: SecretHash {
+                salt: stored.salt.into_vec(),
+                iterations: stored.iterations,
+                hash: stored.hash.into_vec(),
+            },
+            created_at: instant(stored.created_at, "created_at")?,
+            used_at: stored.used_at.map(|millis| instant(millis, "used_at")).transpose()?,
+            failures: Failures {
+                in_a_row: stored.failures,
+                last_at: stored.failed_at.map(|millis| instant(millis, "failed_at")).transpose()?,
+            },
+        })
+    }
+}
+
+/// The table of credentials.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    db: Client,
+    table: String,
+}
+
+impl Credentials {
+    /// The credentials in this environment's table.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables) -> Self {
+        Self { db, table: tables.credentials.clone() }
+    }
+
+    fn key(access_key: &AccessKey) -> AttributeValue {
+        AttributeValue::S(access_key.0.clone())
+    }
+
+    /// The credential of this access key.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn find(&self, access_key: &AccessKey) -> Result<Option<Credential>, StoreError> {
+        let request = self.db.get_item().table_name(&self.table).key("access_key", Self::key(access_key));
+        let answer = request.consistent_read(true).send().await;
+        answer.map_err(|error| StoreError::request("GetItem", &error))?.item.map(Stored::read).transpose()
+    }
+
+    /// Every credential, by operator and age. For the registry's team: it reads the whole table, a few dozen items.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn list(&self) -> Result<Vec<Credential>, StoreError> {
+        let mut pages = self.db.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(item) = pages.next().await {
+            found.push(Stored::read(item.map_err(|error| StoreError::request("Scan", &error))?)?);
+        }
+        found.sort_by(|one, other| {
+            (one.operator, one.created_at, &one.access_key).cmp(&(other.operator, other.created_at, &other.access_key))
+        });
+        Ok(found)
+    }
+
+    /// Adds a credential, and says whether it did: an access key that is there already stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn add(&self, credential: &Credential) -> Result<bool, StoreError> {
+        let item = serde_dynamo::aws_sdk_dynamodb_1::to_item(Stored::of(credential)).map_err(|_| corrupt("an item"))?;
+        let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
+        match put.condition_expression("attribute_not_exists(access_key)").send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::request("PutItem", &error)),
+            },
+        }
+    }
+
+    /// Removes an operator's credential, and says whether there was one of this access key, and of this operator's.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer; may be repeated.
+    pub async fn retire(&self, operator: OperatorId, access_key: &AccessKey) -> Result<bool, StoreError> {
+        let delete = self
+            .db
+            .delete_item()
+            .table_name(&self.table)
+            .key("access_key", Self::key(access_key))
+            .condition_expression("operator_id = :operator")
+            .expression_attribute_values(":operator", number(operator.get().into()));
+        match delete.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::request("DeleteItem", &error)),
+            },
+        }
+    }
+
+    /// Counts a wrong guess, and says how many there were in a row; `None` where there is no such credential. Called for
+    /// those as well: what an answer costs does not tell whether there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn failed(&self, access_key: &AccessKey, now: Instant) -> Result<Option<Failures>, StoreError> {
+        // One addition: however many count at the same moment, none is lost. On the condition that there is something to
+        // count on: a guess must not make an item.
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("access_key", Self::key(access_key))
+            .update_expression("SET failed_at = :now ADD failures :one")
+            .condition_expression("attribute_exists(access_key)")
+            .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllNew);
+        match update.send().await {
+            Ok(answer) => Stored::read(answer.attributes.ok_or(corrupt("no attributes"))?).map(|c| Some(c.failures)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(StoreError::request("UpdateItem", &error)),
+            },
+        }
+    }
+
+    /// Counts a right guess at a credential as it was found: no failures in a row any more. It does not count where so many
+    /// wrong ones have come before it, since then, that the credential is locked.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn succeeded(&self, credential: &Credential, now: Instant) -> Result<Success, StoreError> {
+        let Credential { access_key, failures: seen, .. } = credential;
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("access_key", Self::key(access_key))
+            .update_expression("SET used_at = :now, failures = :none REMOVE failed_at")
+            .condition_expression(
+                "attribute_exists(access_key) AND (failures < :free OR (failures = :seen AND failed_at = :seen_at))",
+            )
+            .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":free", number(Failures::FREE.into()))
+            .expression_attribute_values(":seen", number(seen.in_a_row.into()))
+            .expression_attribute_values(":seen_at", number(seen.last_at.map_or(0, Instant::millis)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await {
+            Ok(_) => Ok(Success::Counted),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => match lost.item() {
+                    None => Ok(Success::Retired),
+                    Some(item) => {
+                        let failures = Stored::read(item.clone())?.failures;
+                        Ok(Success::Locked(failures.locked_for(now).unwrap_or(Failures::FIRST_PAUSE)))
+                    }
+                },
+                _ => Err(StoreError::request("UpdateItem", &error)),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Instant {
+        Instant::from_millis(millis).unwrap()
+    }
+
+    #[test]
+    fn pairs_are_random_and_show_nothing_of_themselves() {
+        let (one, two) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        assert!(one.access_key != two.access_key && one.secret_key != two.secret_key);
+        assert_eq!((one.access_key.as_str().len(), one.secret_key.reveal().len()), (20, 40));
+        let shown = format!("{one:?} {:?}", SecretHash::decoy());
+        assert_eq!(shown, "KeyPair { access_key: AccessKey(…), secret_key: SecretKey(…) } SecretHash(…)");
+        // Every letter of the alphabet comes, and none that is not of it.
+        let many = random_text(b"ABCDEFG", 2000).unwrap();
+        assert!(b"ABCDEFG".iter().all(|letter| many.bytes().filter(|byte| byte == letter).count() > 100), "{many}");
+        assert_eq!(many.len(), 2000);
+    }
+
+    #[test]
+    fn halves_are_bounded() {
+        for good in ["a", "CEE ÉÈ-+/=", &"x".repeat(128)] {
+            assert!(AccessKey::parse(good).is_ok() && SecretKey::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a\0", "a\n", &"x".repeat(129)] {
+            assert_eq!(AccessKey::parse(bad).unwrap_err(), FieldError::Credential, "{bad:?}");
+            assert_eq!(SecretKey::parse(bad).unwrap_err(), FieldError::Credential, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_fits_its_own_secret_alone() {
+        let secret = SecretKey::parse("correct horse battery staple").unwrap();
+        let (one, two) = (SecretHash::of(&secret).unwrap(), SecretHash::of(&secret).unwrap());
+        assert!(one.fits(&secret));
+        assert!(one.salt != two.salt && one.hash != two.hash, "each has a salt of its own");
+        assert!(!one.fits(&SecretKey::parse("correct horse battery stapl").unwrap()));
+        assert!(!SecretHash::decoy().fits(&secret));
+    }
+
+    /// Computed by Python's `hashlib.pbkdf2_hmac`.
+    const STABLE: [u8; 64] = [
+        0xbe, 0x01, 0x6f, 0x53, 0xbc, 0xd6, 0x20, 0x38, 0x03, 0x01, 0x48, 0xbb, 0x77, 0xc6, 0xb2, 0xb7, 0xe7, 0x1f,
+        0x46, 0x23, 0xd6, 0x55, 0x55, 0x9f, 0xbf, 0xc8, 0x90, 0x46, 0xc1, 0x99, 0x69, 0x9b, 0xe2, 0x5b, 0x3b, 0x12,
+        0x36, 0x05, 0x98, 0x5c, 0x41, 0x39, 0x3e, 0x6b, 0xc8, 0xfd, 0x51, 0x0b, 0x32, 0xc3, 0xa6, 0x11, 0xba, 0x8b,
+        0xcf, 0x43, 0xca, 0xb9, 0xe3, 0xcd, 0x8c, 0xe9, 0x38, 0xd4,
+    ];
+
+    /// Another way of computing it would lock every operator out.
+    #[test]
+    fn hashes_are_stable() {
+        let hash = SecretHash {
+            salt: b"0123456789abcdef".to_vec(),
+            iterations: NonZeroU32::new(1000).unwrap(),
+            hash: STABLE.to_vec(),
+        };
+        assert!(hash.fits(&SecretKey::parse("secret").unwrap()));
+    }
+
+    #[test]
+    fn pauses_double_up_to_five_minutes() {
+        let pause = |in_a_row| Failures { in_a_row, last_at: Some(at(0)) }.pause().as_secs();
+        let pauses: Vec<u64> = (4..12).map(pause).collect();
+        assert_eq!(pauses, [0, 10, 20, 40, 80, 160, 300, 300]);
+        assert_eq!(pause(u32::MAX), 300);
+    }
+
+    #[test]
+    fn a_lock_ends_to_the_millisecond() {
+        let failures = Failures { in_a_row: 5, last_at: Some(at(1_000_000)) };
+        assert_eq!(failures.locked_for(at(1_000_000)), Some(Duration::from_secs(10)));
+        assert_eq!(failures.locked_for(at(1_009_999)), Some(Duration::from_millis(1)));
+        assert_eq!(failures.locked_for(at(1_010_000)), None);
+        // Another instance's clock runs a little ahead: no longer than the whole pause.
+        assert_eq!(failures.locked_for(at(999_000)), Some(Duration::from_secs(10)));
+        assert_eq!(Failures { in_a_row: 4, ..failures }.locked_for(at(1_000_000)), None);
+        assert_eq!(Failures::default().locked_for(at(1_000_000)), None);
+    }
+}
