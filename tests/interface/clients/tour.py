@@ -1,14 +1,18 @@
 """The README's tour with a client that is generated from the document: openapi-python-client."""
 
+import json
 import os
 import time
 
 import httpx
-from cee_client import AuthenticatedClient
+from cee_client import AuthenticatedClient, Client
+from cee_client.api.access import get_access_token
 from cee_client.api.applications import delete_application, get_application, register, simulate
 from cee_client.api.history import get_import, place_import
 from cee_client.models import (
+    AccessToken,
     Application,
+    Credentials,
     DuplicateProblem,
     Eligible,
     Import,
@@ -23,8 +27,16 @@ from cee_client.models import (
     Upload,
 )
 
-ours = AuthenticatedClient(base_url=os.environ["API"], token=os.environ["TOKEN"])
-theirs = AuthenticatedClient(base_url=os.environ["API"], token=os.environ["OTHER"])
+api = os.environ["API"]
+
+
+def client(keys):
+    token = get_access_token.sync(client=Client(base_url=api), body=Credentials.from_dict(keys))
+    assert isinstance(token, AccessToken), token
+    return AuthenticatedClient(base_url=api, token=token.access_token)
+
+
+ours, theirs = [client(keys) for keys in json.loads(os.environ["KEYS"])[:2]]
 
 
 def registration(journey, name="TO "):

@@ -4,11 +4,18 @@ import { strict as assert } from "node:assert";
 import createClient from "openapi-fetch";
 import type { paths } from "./schema.js";
 
-const { API, TOKEN, OTHER } = process.env;
-assert(API && TOKEN && OTHER, "API, TOKEN and OTHER say where to call and as whom");
+const { API, KEYS } = process.env;
+assert(API && KEYS, "API and KEYS say where to call and as whom");
+type Keys = paths["/auth/access_token"]["post"]["requestBody"]["content"]["application/json"];
+const [one, two]: Keys[] = JSON.parse(KEYS);
+assert(one && two);
 
-const client = (token: string) => createClient<paths>({ baseUrl: API, headers: { authorization: `Bearer ${token}` } });
-const [ours, theirs] = [client(TOKEN), client(OTHER)];
+async function client(keys: Keys) {
+  const token = await createClient<paths>({ baseUrl: API! }).POST("/auth/access_token", { body: keys });
+  assert(token.data, JSON.stringify(token.error));
+  return createClient<paths>({ baseUrl: API!, headers: { authorization: `Bearer ${token.data.access_token}` } });
+}
+const [ours, theirs] = [await client(one), await client(two)];
 
 const driver = { journey_type: "short", last_name_trunc: "MAR" } as const;
 const simulated = await ours.POST("/policies/cee/simulate", { body: { ...driver, phone_trunc: "+336399801" } });
