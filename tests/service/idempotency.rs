@@ -33,7 +33,7 @@ async fn a_client_that_is_cut_off_after_the_commit_gets_its_answer_again() {
     world.journeys(&[Trip { id: 4242, ..Trip::new(1, "j", "+336010203") }]).await;
     let body = json!({"journey_type": "short", "last_name_trunc": "DUP", "driving_license": "051227308989",
                       "operator_journey_id": "j"});
-    // Sends the call and hangs up.
+    // Sends the call, and hangs up once it is carried out, without having read a byte.
     let address = world.api.url.strip_prefix("http://").unwrap().strip_suffix("/v3").unwrap();
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
     let text = body.to_string();
@@ -43,10 +43,10 @@ async fn a_client_that_is_cut_off_after_the_commit_gets_its_answer_again() {
         text.len()
     );
     socket.write_all(call.as_bytes()).await.unwrap();
-    drop(socket);
     while world.scan(&tables().applications).await.is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    drop(socket);
     let again = register(&world.api, &token, "lost-1", &text).await;
     assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
     let stored = world.scan(&tables().applications).await;

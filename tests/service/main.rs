@@ -16,6 +16,7 @@ mod binaries;
 mod cli;
 mod crash;
 mod delete;
+mod driver;
 mod faults;
 mod files;
 mod history;

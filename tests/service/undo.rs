@@ -171,7 +171,7 @@ async fn check(world: &World, model: &Model, step: usize) {
 async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and_a_crash() {
     crate::support::capture_logs();
     let folder = TempDir::new().unwrap();
-    let options = Options { now: Some(at(NOW)), import_timeout: Duration::from_secs(2), ..Options::new(folder.path()) };
+    let options = Options { now: Some(at(NOW)), import_timeout: Duration::from_secs(4), ..Options::new(folder.path()) };
     let rows = 9000;
     let text: String = (0..rows).map(|row| format!("long,DUP,+336{row:07},2021-02-15\n")).collect();
     let undo = |id: ImportId, yes: bool| {

@@ -48,6 +48,9 @@ pub enum Error {
     /// What the registry's team asked for of an operator cannot be done; why.
     #[error("{0}")]
     Operator(String),
+    /// What the registry's team asked for of a driver cannot be done; why. Repeats nothing of the driver.
+    #[error("{0}")]
+    Driver(String),
     /// A bucket name that S3 would refuse.
     #[error("'{0}' is not a valid bucket name")]
     BucketName(String),

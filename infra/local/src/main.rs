@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_history::{Counts, Undone};
+use cee_local::driver_command;
 use cee_local::error::Error;
 use cee_local::generate::History;
 use cee_local::operator_command::{self, Told};
@@ -53,6 +54,12 @@ enum Command {
         /// What to do.
         #[command(subcommand)]
         command: operator_command::Command,
+    },
+    /// Tell what is held about a driver, or erase it: for the registry's team, here or on AWS.
+    Driver {
+        /// What to do.
+        #[command(subcommand)]
+        command: driver_command::Command,
     },
     /// Take back what an import added: for the registry's team, here or on AWS.
     Undo(Undo),
@@ -163,7 +170,11 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Before(command)) => return cee_check::run(&command),
         Some(Command::Generate { rows, operator, seed }) => generate(History::new(seed, operator), rows),
-        Some(Command::Operator { command }) => operators(command),
+        Some(Command::Operator { command }) => team(operator_command::run(command)),
+        Some(Command::Driver { command }) => {
+            start_logging();
+            team(driver_command::run(command))
+        }
         Some(Command::Undo(what)) => undo(what),
         Some(Command::Redrive { data_dir }) => {
             start_logging();
@@ -201,9 +212,10 @@ fn generate(history: History, rows: u64) -> Result<(), Error> {
     }
 }
 
-fn operators(command: operator_command::Command) -> Result<(), Error> {
+/// Carries out what the registry's team asks for, and says what came of it.
+fn team(command: impl Future<Output = Result<Told, Error>>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let Told { lines, notes } = runtime.block_on(operator_command::run(command))?;
+    let Told { lines, notes } = runtime.block_on(command)?;
     for note in notes {
         let _ = writeln!(std::io::stderr(), "{note}");
     }

@@ -17,7 +17,7 @@ use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
-use cee_registry::{Journeys, Operators, Tables};
+use cee_registry::{ClaimKeys, Claims, Journeys, Operators, Tables};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use chrono::DateTime;
@@ -162,6 +162,16 @@ impl Description {
     /// How the registry's team reaches its operators and their credentials.
     pub async fn admissions(&self) -> Admissions {
         Admissions::new(&self.aws().await, &tables(), self.clock())
+    }
+
+    /// How the registry's team reaches what is held about drivers.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where the pepper is none.
+    pub async fn claims(&self, secrets: &Secrets) -> Result<Claims, Error> {
+        let keys =
+            ClaimKeys::new(secrets.claim_pepper.as_bytes()).map_err(|error| Error::Secrets(error.to_string()))?;
+        Ok(Claims::new(self.aws().await.dynamodb_patient(), tables(), keys))
     }
 
     async fn aws(&self) -> Aws {

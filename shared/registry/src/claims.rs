@@ -557,7 +557,8 @@ impl Registering<'_> {
         if let (Some(_), Some(reason)) = (journey, reasons.get(claims.len()).filter(|reason| lost(reason))) {
             let item =
                 reason.item().ok_or(StoreError::Corrupt { table: "journeys", what: "a journey that is gone" })?;
-            let now = StoredJourney::from_item(item.clone())?;
+            let erased = StoreError::Corrupt { table: "journeys", what: "a journey whose driver was just erased" };
+            let now = StoredJourney::from_item(item.clone())?.ok_or(erased)?;
             return Ok(Cancelled::Answer(match now.used {
                 Some(used) if used.by == application.uuid => Registration::Registered,
                 Some(used) => Registration::JourneyUsed(Blocker {

@@ -17,7 +17,7 @@ use crate::journeys::free_journey;
 use crate::rewrite::{Rewrite, Transacted, is_lost, transact};
 
 /// What an archived application has beside its own attributes.
-const DELETED_AT: &str = "deleted_at";
+pub(crate) const DELETED_AT: &str = "deleted_at";
 
 /// How a delete ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

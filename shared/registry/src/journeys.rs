@@ -84,7 +84,9 @@ struct Stored {
     distance: u32,
     start_insee: String,
     end_insee: String,
-    phone_trunc: String,
+    /// Gone where its driver is erased.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    phone_trunc: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     identity_key: Option<ByteBuf>,
     status: String,
@@ -105,9 +107,11 @@ fn partition_key(operator: OperatorId, operator_journey_id: &OperatorJourneyId) 
 }
 
 impl StoredJourney {
-    pub(crate) fn from_item(item: Item) -> Result<Self, StoreError> {
+    /// `None`: its driver is erased, and nothing can be done with it any more.
+    pub(crate) fn from_item(item: Item) -> Result<Option<Self>, StoreError> {
         let stored: Stored = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
             .map_err(|_| corrupt("a missing or mistyped attribute"))?;
+        let Some(phone_trunc) = &stored.phone_trunc else { return Ok(None) };
         let instant = |millis| Instant::from_millis(millis).ok_or(corrupt("a date"));
         let (operator, operator_journey_id) = stored.pk.split_once('#').ok_or(corrupt("pk"))?;
         let identity_key = stored
@@ -122,7 +126,7 @@ impl StoredJourney {
             (None, None) => None,
             _ => return Err(corrupt("half a use")),
         };
-        Ok(Self {
+        Ok(Some(Self {
             journey: Journey {
                 journey_id: stored.journey_id,
                 operator: OperatorId::parse(operator).map_err(|_| corrupt("pk"))?,
@@ -134,13 +138,13 @@ impl StoredJourney {
                 distance_metres: stored.distance,
                 start_insee: Insee::parse(&stored.start_insee).map_err(|_| corrupt("start_insee"))?,
                 end_insee: Insee::parse(&stored.end_insee).map_err(|_| corrupt("end_insee"))?,
-                driver_phone_trunc: PhoneTrunc::parse(&stored.phone_trunc).map_err(|_| corrupt("phone_trunc"))?,
+                driver_phone_trunc: PhoneTrunc::parse(phone_trunc).map_err(|_| corrupt("phone_trunc"))?,
                 driver_identity_key: identity_key,
                 status: JourneyStatus::parse(&stored.status).ok_or(corrupt("status"))?,
             },
             version: JourneyVersion(stored.version),
             used,
-        })
+        }))
     }
 
     fn to_item(&self) -> Result<Item, StoreError> {
@@ -154,7 +158,7 @@ impl StoredJourney {
             distance: journey.distance_metres,
             start_insee: journey.start_insee.as_str().to_owned(),
             end_insee: journey.end_insee.as_str().to_owned(),
-            phone_trunc: journey.driver_phone_trunc.as_str().to_owned(),
+            phone_trunc: Some(journey.driver_phone_trunc.as_str().to_owned()),
             identity_key: journey.driver_identity_key.as_ref().map(|key| ByteBuf::from(key.as_bytes().to_vec())),
             status: journey.status.as_str().to_owned(),
             version: self.version.0.clone(),
@@ -201,6 +205,20 @@ pub(crate) fn free_journey(table: &str, application: &Application) -> Result<Opt
     Ok(Some(TransactWriteItem::builder().update(update).build()))
 }
 
+/// The part of an erasure that takes the driver out of the application's journey, if it has one. The journey stays used.
+pub(crate) fn erase_journey(table: &str, application: &Application) -> Result<Option<Update>, StoreError> {
+    let Some(journey) = &application.journey else { return Ok(None) };
+    Update::builder()
+        .table_name(table)
+        .key("pk", AttributeValue::S(partition_key(application.operator, &journey.operator_journey_id)))
+        .update_expression("REMOVE phone_trunc, identity_key")
+        .condition_expression("used_by = :uuid")
+        .expression_attribute_values(":uuid", AttributeValue::S(application.uuid.to_string()))
+        .build()
+        .map(Some)
+        .map_err(|_| corrupt("an update"))
+}
+
 /// The table of journeys.
 #[derive(Clone, Debug)]
 pub struct Journeys {
@@ -233,7 +251,7 @@ impl Journeys {
             .send()
             .await
             .map_err(|error| StoreError::request("GetItem", &error))?;
-        answer.item.map(StoredJourney::from_item).transpose()
+        Ok(answer.item.map(StoredJourney::from_item).transpose()?.flatten())
     }
 
     /// Writes a journey, unless a later line is known. An application that uses it keeps using it; its name is returned

@@ -28,7 +28,7 @@ impl fmt::Debug for ClaimKeys {
 pub struct WeakPepper;
 
 /// Which of a driver's three keys a claim is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ClaimKind {
     /// Three letters of the name and the phone less two digits.
     TruncatedIdentity,
@@ -94,7 +94,9 @@ impl ClaimKeys {
         self.partition_key(journey_type, "truncated_identity", value.as_bytes())
     }
 
-    fn driving_license(&self, journey_type: JourneyType, license: &DrivingLicense) -> String {
+    /// The key of the item on a driving licence.
+    #[must_use]
+    pub fn driving_license(&self, journey_type: JourneyType, license: &DrivingLicense) -> String {
         self.partition_key(journey_type, "driving_license", license.as_str().as_bytes())
     }
 

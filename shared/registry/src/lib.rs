@@ -13,6 +13,7 @@
 //! | how an import is taken back | [`undo`] |
 //! | how an application is deleted | [`delete`] |
 //! | how an application is given an identity key later | [`identity`] |
+//! | what is held about one driver, and how it is erased | [`drivers`] |
 //! | how a lost answer is had again | [`idempotency`] |
 //! | how something is taken out of a claim item | [`rewrite`] |
 //! | table names and definitions | [`tables`] |
@@ -25,6 +26,7 @@ pub mod claim_item;
 pub mod claims;
 pub mod credentials;
 pub mod delete;
+pub mod drivers;
 pub mod error;
 pub mod idempotency;
 pub mod identity;
@@ -42,6 +44,7 @@ pub use credentials::{
     AccessKey, Credential, Credentials, Failures, KeyPair, NoRandomness, SecretHash, SecretKey, Success,
 };
 pub use delete::Deleted;
+pub use drivers::{Archived, Erased, Held, HeldJourney, Recorded, Sought};
 pub use error::{Deadline, StoreError};
 pub use idempotency::{FirstAnswer, NamedCall, Remembered};
 pub use identity::{GivenKey, HistoryKey};
@@ -50,7 +53,7 @@ pub use imports::{
     UndoRefusal,
 };
 pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
-pub use keys::ClaimKeys;
+pub use keys::{ClaimKeys, ClaimKind};
 pub use operators::{Operator, Operators};
 pub use tables::Tables;
 pub use undo::{Brought, BroughtPage};

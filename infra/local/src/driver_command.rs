@@ -1,0 +1,219 @@
+//! The command `driver`, as the registry's team types it: what the law obliges it to tell and to erase.
+//!
+//! The driver is named on the standard input and not on the command line, which a shell keeps and every process of the machine
+//! can read.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cee_eligibility::fields::FieldError;
+use cee_eligibility::{ApplicationId, DrivingLicense, IdentityKey, LastNameTrunc, PhoneTrunc, TruncatedIdentity};
+use cee_registry::{Application, Archived, ClaimKind, Claims, Deadline, Erased, Held, Recorded, Sought, StoreError};
+use cee_service::aws::Aws;
+use cee_service::{Clock, Environment};
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::error::Error;
+use crate::operator_command::Told;
+use crate::stack::known;
+
+/// How long reading a few items, or one write, may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is done about a driver.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Print everything that the registry holds about a driver, as JSON.
+    ///
+    /// Reads one JSON object from the standard input, with any of the fields driving_license, identity_key, and
+    /// last_name_trunc with phone_trunc, as the API takes them.
+    Show {
+        /// Where.
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Erase a driver: of each application only a trace without a name is left, with the reason. That the driver has had the
+    /// certificate stays known, by hashes under a secret.
+    ///
+    /// Reads the driver as `show` does, and needs the licence or the identity key: many drivers share a truncated identity.
+    Erase {
+        /// Why, for whoever checks the archive later. It must name nobody.
+        #[arg(long)]
+        reason: String,
+        /// Do it; without this, only tell what would be erased.
+        #[arg(long)]
+        yes: bool,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which registry.
+#[derive(Args, Clone, Debug)]
+pub struct Place {
+    /// Where the running service on this machine keeps its data.
+    #[arg(long, default_value = ".local", conflicts_with = "aws")]
+    data_dir: PathBuf,
+    /// On AWS: with the credentials and the settings of the environment, which are those of a function (CLAIMS_TABLE,
+    /// APPLICATIONS_TABLE, ARCHIVE_TABLE, IDEMPOTENCY_TABLE, JOURNEYS_TABLE, CLAIM_PEPPER).
+    #[arg(long)]
+    aws: bool,
+}
+
+impl Place {
+    async fn open(&self) -> Result<(Claims, Clock), Error> {
+        if !self.aws {
+            let (description, secrets) = known(&self.data_dir)?;
+            return Ok((description.claims(&secrets).await?, description.clock()));
+        }
+        let environment = Environment::of_process();
+        let setting = |error: cee_service::SettingError| Error::Driver(error.to_string());
+        let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "IDEMPOTENCY_TABLE", "JOURNEYS_TABLE"];
+        let tables = environment.tables_with(&needed).map_err(setting)?;
+        let keys = environment.claim_keys().map_err(setting)?;
+        Ok((Claims::new(Aws::load(&environment).await.dynamodb_patient(), tables, keys), Clock::Machine))
+    }
+}
+
+/// The driver as it is typed. Personal data.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Typed {
+    driving_license: Option<String>,
+    identity_key: Option<String>,
+    last_name_trunc: Option<String>,
+    phone_trunc: Option<String>,
+}
+
+/// Reads a driver, and says of what is wrong only where it is.
+fn sought(json: &str) -> Result<Sought, Error> {
+    let wrong = |what: String| Error::Driver(what);
+    let typed: Typed = serde_json::from_str(json).map_err(|_| {
+        let fields = "driving_license, identity_key, last_name_trunc with phone_trunc";
+        wrong(format!("the standard input must be one JSON object with any of {fields}, all of them texts"))
+    })?;
+    let named = |name: &'static str| move |error: FieldError| Error::Driver(format!("{name} {error}"));
+    let license = typed.driving_license.map(|text| DrivingLicense::parse(&text).map_err(named("driving_license")));
+    let key = typed.identity_key.map(|text| IdentityKey::parse(&text).map_err(named("identity_key")));
+    let truncated = match (typed.last_name_trunc, typed.phone_trunc) {
+        (Some(name), Some(phone)) => Some(TruncatedIdentity {
+            last_name_trunc: LastNameTrunc::parse(&name).map_err(named("last_name_trunc"))?,
+            phone_trunc: PhoneTrunc::parse(&phone).map_err(named("phone_trunc"))?,
+        }),
+        (None, None) => None,
+        _ => return Err(wrong("last_name_trunc and phone_trunc belong together".to_owned())),
+    };
+    let sought = Sought { driving_license: license.transpose()?, identity_key: key.transpose()?, truncated };
+    if sought.driving_license.is_none() && sought.identity_key.is_none() && sought.truncated.is_none() {
+        return Err(wrong("nobody is looked for: no field is given".to_owned()));
+    }
+    Ok(sought)
+}
+
+/// Carries a command out.
+///
+/// # Errors
+/// [`Error::Driver`] where it cannot be done, [`Error::Secrets`] where no stack was ever started on the data directory.
+pub async fn run(command: Command) -> Result<Told, Error> {
+    let mut typed = String::new();
+    std::io::stdin().read_to_string(&mut typed)?;
+    let sought = sought(&typed)?;
+    let store = |error: StoreError| Error::Driver(error.to_string());
+    match command {
+        Command::Show { place } => {
+            let (claims, _) = place.open().await?;
+            let held = claims.held(&sought, Deadline::after(PATIENCE)).await.map_err(store)?;
+            let json = serde_json::to_string_pretty(&told(&held)).map_err(|error| Error::Driver(error.to_string()))?;
+            Ok(Told { lines: vec![json], notes: Vec::new() })
+        }
+        Command::Erase { reason, yes, place } => {
+            if sought.driving_license.is_none() && sought.identity_key.is_none() {
+                let what = "an erasure needs driving_license or identity_key: many drivers share a truncated identity";
+                return Err(Error::Driver(what.to_owned()));
+            }
+            // What only shares the truncated identity is perhaps somebody else's.
+            let sought = Sought { truncated: None, ..sought };
+            let (claims, clock) = place.open().await?;
+            let held = claims.held(&sought, Deadline::after(PATIENCE)).await.map_err(store)?;
+            let found: BTreeSet<ApplicationId> = held.applications.iter().map(|application| application.uuid).collect();
+            let count = found.len() + held.archived.len();
+            if !yes {
+                return Ok(said(format!("{count} applications would be erased: add --yes")));
+            }
+            let Erased { applications, answers } =
+                claims.erase(&held, &reason, clock.now(), Deadline::after(PATIENCE)).await.map_err(store)?;
+            let mut notes = Vec::with_capacity(applications.len());
+            for uuid in &applications {
+                tracing::info!(application_uuid = %uuid, reason, "an application was erased");
+                notes.push(format!("erased: {uuid}"));
+            }
+            let lines =
+                vec![format!("{} applications and {answers} remembered answers are erased", applications.len())];
+            Ok(Told { lines, notes })
+        }
+    }
+}
+
+fn said(text: String) -> Told {
+    Told { lines: vec![text], notes: Vec::new() }
+}
+
+fn told(held: &Held) -> Value {
+    let Held { recorded, applications, archived, journeys } = held;
+    json!({
+        "claims": recorded.iter().map(claim).collect::<Vec<_>>(),
+        "applications": applications.iter().map(application).collect::<Vec<_>>(),
+        "archived": archived.iter().map(|Archived { application: archived, deleted_at }| {
+            let mut told = application(archived);
+            told.insert("deleted_at".to_owned(), json!(deleted_at.to_string()));
+            told
+        }).collect::<Vec<_>>(),
+        "journeys": journeys.iter().map(|journey| {
+            let (operator, name) = journey.key.split_once('#').unwrap_or(("", &journey.key));
+            json!({"operator_id": operator, "operator_journey_id": name, "journey_id": journey.journey_id})
+        }).collect::<Vec<_>>(),
+    })
+}
+
+fn claim(recorded: &Recorded) -> Value {
+    let Recorded { journey_type, kind, datetime, operator, uuid } = recorded;
+    json!({
+        "journey_type": journey_type.as_str(),
+        "found_by": match kind {
+            ClaimKind::TruncatedIdentity => "truncated identity",
+            ClaimKind::DrivingLicense => "driving licence",
+            ClaimKind::IdentityKey => "identity key",
+        },
+        "kind": if uuid.is_some() { "standardized" } else { "specific" },
+        "datetime": datetime.to_string(),
+        "operator_id": operator.get(),
+        "uuid": uuid.map(|uuid| uuid.to_string()),
+    })
+}
+
+fn application(application: &Application) -> Map<String, Value> {
+    let identity = &application.identity;
+    let journey = application.journey.as_ref();
+    let fields = [
+        ("uuid", json!(application.uuid.to_string())),
+        ("operator_id", json!(application.operator.get())),
+        ("journey_type", json!(application.journey_type.as_str())),
+        ("last_name_trunc", json!(identity.truncated.last_name_trunc.as_str())),
+        ("phone_trunc", json!(identity.truncated.phone_trunc.as_str())),
+        ("driving_license", json!(identity.driving_license.as_ref().map(DrivingLicense::as_str))),
+        ("identity_key", json!(identity.identity_key.as_ref().map(IdentityKey::to_hex))),
+        ("datetime", json!(application.datetime.to_string())),
+        ("application_timestamp", json!(application.application_timestamp.to_string())),
+        ("registered_at", json!(application.registered_at.to_string())),
+        ("operator_journey_id", json!(journey.map(|journey| journey.operator_journey_id.as_str()))),
+        ("journey_id", json!(journey.map(|journey| journey.journey_id))),
+        ("status", json!(journey.map(|journey| journey.status.as_str()))),
+        ("token", json!(application.token)),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

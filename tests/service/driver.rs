@@ -1,0 +1,156 @@
+//! What the law asks of the registry's team: to tell what is held about a driver, and to erase it.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use cee_local::stack::{Options, Stack, tables};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Api, NOW, at, aws, cee, scan};
+
+const LICENSE: &str = "918273645546";
+const KEY: &str = "9182736455463728190a9182736455463728190a9182736455463728190abcde";
+const PHONE: &str = "+336399801";
+
+/// Whether it was done, what it said to the asker, and what to the person.
+fn driver(folder: &TempDir, words: &[&str], sought: &Value) -> (bool, String, String) {
+    let mut command = Command::new(cee());
+    command.arg("driver").args(words).arg("--data-dir").arg(folder.path());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(sought.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
+    crate::support::capture_logs();
+    let folder = TempDir::new().unwrap();
+    let stack = Stack::start(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await.unwrap();
+    let about = stack.description();
+    let aws = aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key).await;
+    let (api, one) = (Api::new(&about.api_url), about.operators[0].token.clone());
+    let two = about.operators[1].token.clone();
+    // A short application under an Idempotency-Key, a long one that is deleted, another operator's history, and a stranger.
+    let short = json!({"journey_type": "short", "last_name_trunc": "WVQ", "driving_license": LICENSE,
+                       "operator_journey_id": "ar:2024-03-15_0001", "identity_key": KEY});
+    let mut named = api.request(Method::POST, "/policies/cee", Some(&one), short.to_string().into_bytes());
+    named.headers_mut().insert("idempotency-key", "key-1".parse().unwrap());
+    let granted = api.send(named).await.unwrap();
+    assert_eq!(granted.status, StatusCode::CREATED, "{granted:?}");
+    let long = |name: &str, license: &str| {
+        json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": PHONE, "driving_license": license,
+               "datetime": "2024-03-15T07:30:00Z"})
+    };
+    let deleted = api.register(&two, &long("WVQ", LICENSE)).await.json();
+    let path = |granted: &Value| format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
+    assert_eq!(api.call(Method::DELETE, &path(&deleted), &two).await.status, StatusCode::NO_CONTENT);
+    let history = json!([{"journey_type": "long", "last_name_trunc": "WVQ", "phone_trunc": PHONE,
+                          "datetime": "2014-06-01T00:00:00Z"}]);
+    assert_eq!(api.post("/policies/cee/import", &two, &history).await.json()["imported"], 1);
+    let stranger = api.register(&two, &long("ZZZ", "STRANGER1234")).await.json();
+
+    let whole =
+        json!({"driving_license": LICENSE, "identity_key": KEY, "last_name_trunc": "WVQ", "phone_trunc": PHONE});
+    let (done, told, said) = driver(&folder, &["show"], &whole);
+    assert!(done, "{said}");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let applications = told["applications"].as_array().unwrap();
+    assert_eq!(applications.len(), 1);
+    for (name, value) in
+        [("driving_license", LICENSE), ("identity_key", KEY), ("phone_trunc", PHONE), ("last_name_trunc", "WVQ")]
+    {
+        assert_eq!(applications[0][name], value);
+    }
+    assert_eq!(
+        (&applications[0]["uuid"], &applications[0]["token"]),
+        (&granted.json()["uuid"], &granted.json()["token"])
+    );
+    assert_eq!(told["archived"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&told["archived"][0]["uuid"], &told["archived"][0]["driving_license"]),
+        (&deleted["uuid"], &json!(LICENSE))
+    );
+    assert_eq!(told["journeys"][0]["operator_journey_id"], "ar:2024-03-15_0001");
+    let specific = told["claims"].as_array().unwrap().iter().filter(|claim| claim["kind"] == "specific");
+    assert_eq!(
+        specific.map(|claim| claim["datetime"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["2014-06-01T00:00:00.000Z"]
+    );
+    assert_eq!(told["claims"].as_array().unwrap().len(), 4, "three keys of the one application, and the history");
+
+    // Nothing is erased by mistake.
+    let (done, _, said) =
+        driver(&folder, &["erase", "--reason", "r", "--yes"], &json!({"last_name_trunc": "WVQ", "phone_trunc": PHONE}));
+    assert!(!done && said.contains("many drivers share a truncated identity"), "{said}");
+    for bad in [
+        json!({}),
+        json!({"name": LICENSE}),
+        json!({"driving_license": "x y"}),
+        json!({"last_name_trunc": "WVQ"}),
+        json!([]),
+    ] {
+        let (done, out, said) = driver(&folder, &["show"], &bad);
+        assert!(
+            !done && out.is_empty() && said.contains("error") && !said.contains(LICENSE) && !said.contains("x y"),
+            "{said}"
+        );
+    }
+    let (done, out, _) = driver(&folder, &["erase", "--reason", "request 7"], &whole);
+    assert!(done && out.contains("2 applications would be erased"), "{out}");
+    assert_eq!(api.call(Method::GET, &path(&granted.json()), &one).await.status, StatusCode::OK);
+
+    let (done, out, said) = driver(&folder, &["erase", "--reason", "request 7", "--yes"], &whole);
+    assert!(done && out.contains("2 applications and 1 remembered answers are erased"), "{out} {said}");
+    for value in [LICENSE, KEY, PHONE, "WVQ"] {
+        assert!(!out.contains(value) && !said.contains(value), "the log repeats {value}");
+    }
+    assert!(said.contains(granted.json()["uuid"].as_str().unwrap()) && said.contains("request 7"), "{said}");
+    // Again, there is nothing left to erase.
+    let (done, out, _) = driver(&folder, &["erase", "--reason", "request 7", "--yes"], &whole);
+    assert!(done && out.contains("0 applications and 0 remembered answers"), "{out}");
+
+    // No table names the driver any more; what is left of each application is its trace.
+    let token = granted.json()["token"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();
+    let tables = tables();
+    for table in [&tables.claims, &tables.applications, &tables.archive, &tables.idempotency, &tables.journeys] {
+        for item in scan(&aws, table).await {
+            let shown = format!("{item:?}");
+            for value in [LICENSE, KEY, "WVQ", &token] {
+                assert!(!shown.contains(value), "{table} still holds {value}: {shown}");
+            }
+        }
+    }
+    let mut traces = scan(&aws, &tables.archive).await;
+    traces.sort_by_key(|item| item.contains_key("was_deleted_at"));
+    let names = |index: usize| {
+        let mut names: Vec<&str> = traces[index].keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(
+        names(0),
+        ["datetime", "erased_at", "journey_id", "journey_type", "operator_id", "reason", "registered_at", "uuid"]
+    );
+    assert_eq!(
+        names(1),
+        ["datetime", "erased_at", "journey_type", "operator_id", "reason", "registered_at", "uuid", "was_deleted_at"]
+    );
+
+    // The certificate is still known to be granted, and to whom it was granted is told to nobody.
+    assert_eq!(api.call(Method::GET, &path(&granted.json()), &one).await.status, StatusCode::NOT_FOUND);
+    let mut anew = short.clone();
+    anew["operator_journey_id"] = json!("ar:2024-03-15_0002");
+    let again = api.register(&one, &anew).await;
+    assert_eq!((again.status, again.problem().as_str()), (StatusCode::CONFLICT, "duplicate"));
+    assert!(again.json().get("uuid").is_none(), "{again:?}");
+    let used = api.register(&one, &short).await;
+    assert_eq!((used.status, used.problem().as_str()), (StatusCode::NOT_FOUND, "unknown_journey"));
+    // Nobody else is touched.
+    assert_eq!(api.call(Method::GET, &path(&stranger), &two).await.status, StatusCode::OK);
+    stack.shutdown().await;
+}
