@@ -152,5 +152,26 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
     assert_eq!((used.status, used.problem().as_str()), (StatusCode::NOT_FOUND, "unknown_journey"));
     // Nobody else is touched.
     assert_eq!(api.call(Method::GET, &path(&stranger), &two).await.status, StatusCode::OK);
+    // And the audit finds the claims of the erased in order.
+    let audit = |words: &[&str]| {
+        let mut command = Command::new(cee());
+        let output = command.arg("audit").args(words).arg("--data-dir").arg(folder.path()).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout) + &text(output.stderr))
+    };
+    let (clean, said) = audit(&[]);
+    assert!(clean && said.contains("1 applications and ") && said.contains(" 0 findings"), "{said}");
+    // An application that somebody deletes by hand leaves orphans, which are shown before they are removed.
+    let uuid = stranger["uuid"].as_str().unwrap();
+    let gone = aws.dynamodb().delete_item().table_name(&tables.applications);
+    gone.key("uuid", aws_sdk_dynamodb::types::AttributeValue::S(uuid.to_owned())).send().await.unwrap();
+    let (clean, said) = audit(&[]);
+    assert!(!clean && said.matches(&format!("names {uuid}, which there is not")).count() == 2, "{said}");
+    let (clean, said) = audit(&["--repair"]);
+    assert!(!clean && said.contains("would remove") && said.contains("2 findings are left"), "{said}");
+    let (clean, said) = audit(&["--repair", "--yes"]);
+    assert!(clean && said.matches("removed the claim").count() == 2, "{said}");
+    assert!(audit(&[]).0);
+    assert_eq!(api.register(&two, &long("ZZZ", "STRANGER1234")).await.status, StatusCode::CREATED);
     stack.shutdown().await;
 }

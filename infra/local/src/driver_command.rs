@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cee_eligibility::fields::FieldError;
 use cee_eligibility::{ApplicationId, DrivingLicense, IdentityKey, LastNameTrunc, PhoneTrunc, TruncatedIdentity};
-use cee_registry::{Application, Archived, ClaimKind, Claims, Deadline, Erased, Held, Recorded, Sought, StoreError};
+use cee_registry::{Application, Archived, Claims, Deadline, Erased, Held, Recorded, Sought, StoreError};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment};
 use clap::{Args, Subcommand};
@@ -66,7 +66,7 @@ pub struct Place {
 }
 
 impl Place {
-    async fn open(&self) -> Result<(Claims, Clock), Error> {
+    pub(crate) async fn open(&self) -> Result<(Claims, Clock), Error> {
         if !self.aws {
             let (description, secrets) = known(&self.data_dir)?;
             return Ok((description.claims(&secrets).await?, description.clock()));
@@ -184,11 +184,7 @@ fn claim(recorded: &Recorded) -> Value {
     let Recorded { journey_type, kind, datetime, operator, uuid } = recorded;
     json!({
         "journey_type": journey_type.as_str(),
-        "found_by": match kind {
-            ClaimKind::TruncatedIdentity => "truncated identity",
-            ClaimKind::DrivingLicense => "driving licence",
-            ClaimKind::IdentityKey => "identity key",
-        },
+        "found_by": kind.as_str(),
         "kind": if uuid.is_some() { "standardized" } else { "specific" },
         "datetime": datetime.to_string(),
         "operator_id": operator.get(),

@@ -51,6 +51,9 @@ pub enum Error {
     /// What the registry's team asked for of a driver cannot be done; why. Repeats nothing of the driver.
     #[error("{0}")]
     Driver(String),
+    /// The tables are not what they should be, or cannot be read; what was found.
+    #[error("{0}")]
+    Audit(String),
     /// A bucket name that S3 would refuse.
     #[error("'{0}' is not a valid bucket name")]
     BucketName(String),

@@ -2,6 +2,7 @@
 //! stand-ins for the AWS services: DynamoDB, S3 with its notifications, Lambda (in this process, or as real processes over
 //! the Runtime API) and API Gateway.
 
+pub mod audit_command;
 pub mod driver_command;
 pub mod dynamo;
 pub mod error;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_history::{Counts, Undone};
+use cee_local::audit_command;
 use cee_local::driver_command;
 use cee_local::error::Error;
 use cee_local::generate::History;
@@ -61,6 +62,9 @@ enum Command {
         #[command(subcommand)]
         command: driver_command::Command,
     },
+    /// Look whether the tables hold what cannot be, such as a certificate granted twice: for the registry's team, here or on
+    /// AWS. Fails where anything is found.
+    Audit(audit_command::Command),
     /// Take back what an import added: for the registry's team, here or on AWS.
     Undo(Undo),
     /// Put events that the import function of the stopped local stack gave up back into its queue (on AWS: docs/runbook.md).
@@ -174,6 +178,7 @@ fn main() -> ExitCode {
         Some(Command::Before(command)) => return cee_check::run(&command),
         Some(Command::Generate { rows, operator, seed }) => generate(History::new(seed, operator), rows),
         Some(Command::Operator { command }) => team(operator_command::run(command)),
+        Some(Command::Audit(command)) => audit(command),
         Some(Command::Driver { command }) => {
             start_logging();
             team(driver_command::run(command))
@@ -213,6 +218,20 @@ fn generate(history: History, rows: u64) -> Result<(), Error> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Audits, with a line that tells how far it is and where to go on if it is stopped.
+fn audit(command: audit_command::Command) -> Result<(), Error> {
+    let bar = ProgressBar::no_length();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} items, --from {msg}") {
+        bar.set_style(style);
+    }
+    let told = team(audit_command::run(command, |place, items| {
+        bar.set_position(items);
+        bar.set_message(place.to_string());
+    }));
+    bar.finish_and_clear();
+    told
 }
 
 /// Carries out what the registry's team asks for, and says what came of it.

@@ -204,6 +204,27 @@ pub(crate) fn same_person(item: &Item, tag: Option<&[u8]>) -> Result<Vec<Earlier
     Ok(same.map(|(application, _)| application).collect())
 }
 
+/// A standardized application on a claim item.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted<'a> {
+    pub(crate) uuid: ApplicationId,
+    pub(crate) datetime: Instant,
+    /// Of its identity key, on a truncated identity.
+    pub(crate) tag: Option<&'a [u8]>,
+}
+
+/// The standardized applications on a claim item.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where a record is not what this store writes.
+pub(crate) fn granted(item: &Item) -> Result<Vec<Granted<'_>>, StoreError> {
+    let of = |(application, tag)| match application {
+        EarlierApplication::Standardized { uuid, datetime, .. } => Some(Granted { uuid, datetime, tag }),
+        EarlierApplication::Specific { .. } => None,
+    };
+    Ok(records(item)?.into_iter().filter_map(of).collect())
+}
+
 /// The latest dates of an item's records, which conditions compare.
 #[derive(Default)]
 pub(crate) struct LatestDates {

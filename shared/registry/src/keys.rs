@@ -38,6 +38,18 @@ pub enum ClaimKind {
     IdentityKey,
 }
 
+impl ClaimKind {
+    /// For a person.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TruncatedIdentity => "truncated identity",
+            Self::DrivingLicense => "driving licence",
+            Self::IdentityKey => "identity key",
+        }
+    }
+}
+
 /// One claim of one application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {

@@ -16,6 +16,7 @@
 //! | what is held about one driver, and how it is erased | [`drivers`] |
 //! | how a lost answer is had again | [`idempotency`] |
 //! | how many calls each operator makes | [`limits`] |
+//! | whether the tables hold what the protocol says cannot be | [`audit`] |
 //! | how something is taken out of a claim item | [`rewrite`] |
 //! | table names and definitions | [`tables`] |
 //! | what can go wrong, and what is tried again | [`error`] |
@@ -23,6 +24,7 @@
 //! Each type reaches only the tables it needs, so that a function's IAM role can be read off the types it holds.
 
 pub mod applications;
+pub mod audit;
 pub mod claim_item;
 pub mod claims;
 pub mod credentials;
@@ -41,6 +43,7 @@ pub mod tables;
 pub mod undo;
 
 pub use applications::{Application, ApplicationJourney, Applications};
+pub use audit::{Audited, Finding};
 pub use claims::{Claims, Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource};
 pub use credentials::{
     AccessKey, Credential, Credentials, Failures, KeyPair, NoRandomness, SecretHash, SecretKey, Success,
