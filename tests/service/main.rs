@@ -28,5 +28,6 @@ mod readme;
 mod refusals;
 mod requests;
 mod resume;
+mod shortcomings;
 mod undo;
 mod uploads;
