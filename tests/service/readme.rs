@@ -94,7 +94,7 @@ async fn is_there(program: &str) -> bool {
 ///
 /// Steps that need a program which is not part of this project are left out where it is not there, unless
 /// `README_TOOLS=required`: that is how `.ci/run` calls it.
-#[allow(clippy::disallowed_methods)]
+#[allow(clippy::disallowed_methods, clippy::print_stderr)]
 async fn every_command_gives_the_printed_answer(page: &str) {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
     let all_required = std::env::var("README_TOOLS").is_ok_and(|value| value == "required");
