@@ -17,7 +17,18 @@ use crate::support::{Api, aws, cee, scan};
 pub async fn serve(folder: &TempDir, options: &[&str]) -> (Child, Value) {
     let data_dir = folder.path().join("data");
     let mut child = Command::new(cee())
-        .args(["serve", "--port", "0", "--dynamodb-port", "0", "--s3-port", "0", "--data-dir"])
+        .args([
+            "serve",
+            "--calls-per-second",
+            "0",
+            "--port",
+            "0",
+            "--dynamodb-port",
+            "0",
+            "--s3-port",
+            "0",
+            "--data-dir",
+        ])
         .arg(&data_dir)
         .args(options)
         .stdout(Stdio::piped())

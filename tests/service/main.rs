@@ -24,6 +24,7 @@ mod idempotency;
 mod openapi;
 mod privacy;
 mod race;
+mod rate;
 mod readme;
 mod refusals;
 mod requests;

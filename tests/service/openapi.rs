@@ -94,6 +94,13 @@ fn every_operation_is_told_in_full() {
         }
         let public = operation["tags"] == json!(["Public"]) || path == "/auth/access_token";
         assert_eq!(operation.get("security").is_none(), public, "{call}");
+        let body = operation.pointer("/requestBody/content/application~1json");
+        for (name, example) in body.iter().flat_map(|body| body["examples"].as_object().unwrap()) {
+            let (path, method) = (path.replace('/', "~1"), method.as_str().to_lowercase());
+            let schema = format!("/paths/{path}/{method}/requestBody/content/application~1json/schema");
+            let result = validator(&schema, false).validate(&example["value"]).map_err(|error| error.to_string());
+            assert_eq!(result, Ok(()), "{call}, example {name}");
+        }
         for (status, response) in operation["responses"].as_object().unwrap() {
             for (content_type, content) in response.get("content").and_then(Value::as_object).into_iter().flatten() {
                 let examples = content["examples"].as_object().unwrap_or_else(|| panic!("{call} {status}: no example"));

@@ -146,6 +146,11 @@ pub async fn world_with(change: impl FnOnce(&mut Options)) -> World {
     let folder = TempDir::new().unwrap();
     let mut options = Options::new(folder.path());
     change(&mut options);
+    // Tests make as many calls as they can, where they do not ask for a limit.
+    let unlimited = ("OPERATOR_CALLS_PER_SECOND".to_owned(), "0".to_owned());
+    if !options.settings.iter().any(|(name, _)| *name == unlimited.0) {
+        options.settings.push(unlimited);
+    }
     let stack = Stack::start(&options).await.unwrap();
     let about = stack.description();
     let aws = aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key).await;

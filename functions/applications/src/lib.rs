@@ -5,7 +5,7 @@
 use cee_edge::application::own;
 use cee_edge::{Call, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{ApplicationId, OperatorId};
-use cee_registry::{Applications, Claims, Deleted, Operators};
+use cee_registry::{Applications, Claims, Deleted, Limits, Operators};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
@@ -28,11 +28,23 @@ impl OwnApplications {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE"];
+        let needed = [
+            "CLAIMS_TABLE",
+            "APPLICATIONS_TABLE",
+            "ARCHIVE_TABLE",
+            "JOURNEYS_TABLE",
+            "OPERATORS_TABLE",
+            "LIMITS_TABLE",
+        ];
         let tables = environment.tables_with(&needed)?;
         let db = Aws::load(environment).await.dynamodb();
         Ok(Self {
-            gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
+            gate: Gate::from_environment(
+                environment,
+                Operators::new(db.clone(), &tables),
+                Limits::new(db.clone(), &tables),
+            )
+            .await?,
             clock: environment.clock()?,
             applications: Applications::new(db.clone(), &tables),
             claims: Claims::new(db, tables, environment.claim_keys()?),

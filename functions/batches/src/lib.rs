@@ -13,8 +13,8 @@ use cee_eligibility::{
     TruncatedIdentity,
 };
 use cee_registry::{
-    Claims, Contradicted, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, Operators, RowSource,
-    StoreError,
+    Claims, Contradicted, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, Limits, Operators,
+    RowSource, StoreError,
 };
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
@@ -92,10 +92,16 @@ impl Batches {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let tables = environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE"])?;
+        let tables =
+            environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
         let db = Aws::load(environment).await.dynamodb();
         Ok(Self {
-            gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
+            gate: Gate::from_environment(
+                environment,
+                Operators::new(db.clone(), &tables),
+                Limits::new(db.clone(), &tables),
+            )
+            .await?,
             rules: environment.rules()?,
             clock: environment.clock()?,
             claims: Claims::new(db, tables, environment.claim_keys()?),

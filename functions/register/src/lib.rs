@@ -11,8 +11,8 @@ use cee_eligibility::{
     LastNameTrunc, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
 };
 use cee_registry::{
-    Application, ApplicationJourney, Applications, Claims, FirstAnswer, Journeys, NamedCall, Operators, Registration,
-    Remembered, StoredJourney,
+    Application, ApplicationJourney, Applications, Claims, FirstAnswer, Journeys, Limits, NamedCall, Operators,
+    Registration, Remembered, StoredJourney,
 };
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
@@ -78,11 +78,23 @@ impl Register {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "IDEMPOTENCY_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE"];
+        let needed = [
+            "CLAIMS_TABLE",
+            "APPLICATIONS_TABLE",
+            "IDEMPOTENCY_TABLE",
+            "JOURNEYS_TABLE",
+            "OPERATORS_TABLE",
+            "LIMITS_TABLE",
+        ];
         let tables = environment.tables_with(&needed)?;
         let db = Aws::load(environment).await.dynamodb();
         Ok(Self {
-            gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
+            gate: Gate::from_environment(
+                environment,
+                Operators::new(db.clone(), &tables),
+                Limits::new(db.clone(), &tables),
+            )
+            .await?,
             rules: environment.rules()?,
             clock: environment.clock()?,
             idempotency_days: environment.idempotency_days()?,

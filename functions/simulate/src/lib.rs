@@ -6,7 +6,7 @@ use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{
     DrivingLicense, Identity, IdentityKey, JourneyType, LastNameTrunc, PhoneTrunc, Rules, TruncatedIdentity,
 };
-use cee_registry::{Applications, Claims, Operators};
+use cee_registry::{Applications, Claims, Limits, Operators};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
@@ -65,10 +65,16 @@ impl Simulate {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let tables = environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE"])?;
+        let tables =
+            environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
         let db = Aws::load(environment).await.dynamodb();
         Ok(Self {
-            gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
+            gate: Gate::from_environment(
+                environment,
+                Operators::new(db.clone(), &tables),
+                Limits::new(db.clone(), &tables),
+            )
+            .await?,
             rules: environment.rules()?,
             clock: environment.clock()?,
             applications: Applications::new(db.clone(), &tables),

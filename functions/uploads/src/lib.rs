@@ -16,7 +16,7 @@ use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::fields::{FieldError, FileName, FileSize, parse_sha256};
 use cee_eligibility::{Instant, OperatorId};
 use cee_history::{Counts, LARGEST_FILE, Progress, Report, UndoProgress, Undone};
-use cee_registry::{ImportId, ImportRecord, ImportState, ImportStatus, Imports, Operators};
+use cee_registry::{ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, Operators};
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 use cee_service::{Clock, Environment, SettingError};
@@ -172,11 +172,16 @@ impl Uploads {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let tables = environment.tables_with(&["IMPORTS_TABLE", "OPERATORS_TABLE"])?;
+        let tables = environment.tables_with(&["IMPORTS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
         let aws = Aws::load(environment).await;
         let db = aws.dynamodb();
         Ok(Self {
-            gate: Gate::from_environment(environment, Operators::new(db.clone(), &tables)).await?,
+            gate: Gate::from_environment(
+                environment,
+                Operators::new(db.clone(), &tables),
+                Limits::new(db.clone(), &tables),
+            )
+            .await?,
             open: environment.rules()?.open.import,
             clock: environment.clock()?,
             bucket: environment.required("BUCKET")?,

@@ -143,6 +143,9 @@ struct Serve {
     /// How many seconds one invocation of the import function may take: with a few, a file is seen to go on over many.
     #[arg(long, default_value_t = IMPORT_TIMEOUT.as_secs(), value_parser = clap::value_parser!(u64).range(2..=900))]
     import_timeout: u64,
+    /// How many calls a second each operator may make, over ten seconds; 0 is no limit.
+    #[arg(long, default_value_t = 50)]
+    calls_per_second: u32,
     /// Run the functions as the compiled binaries in this folder, each its own process, instead of in this one.
     #[arg(long)]
     binaries: Option<PathBuf>,
@@ -311,7 +314,7 @@ fn run(serve: Serve) -> Result<(), Error> {
             now: serve.now,
             functions: serve.binaries.map_or(Functions::InProcess, Functions::Binaries),
             import_timeout: std::time::Duration::from_secs(serve.import_timeout),
-            settings: Vec::new(),
+            settings: vec![("OPERATOR_CALLS_PER_SECOND".to_owned(), serve.calls_per_second.to_string())],
         };
         let stack = Stack::start(&options).await?;
         introduce(&stack, &serve.data_dir);

@@ -543,6 +543,7 @@ impl Settings {
             ("APPLICATIONS_TABLE", tables.applications),
             ("ARCHIVE_TABLE", tables.archive),
             ("IDEMPOTENCY_TABLE", tables.idempotency),
+            ("LIMITS_TABLE", tables.limits),
             ("JOURNEYS_TABLE", tables.journeys),
             ("IMPORTS_TABLE", tables.imports),
             ("OPERATORS_TABLE", tables.operators),
@@ -584,11 +585,12 @@ struct Starter<'a> {
 }
 
 /// What only some functions hold on AWS: the others must not need it here either.
-const NOT_FOR_ALL: [&str; 15] = [
+const NOT_FOR_ALL: [&str; 16] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
     "ARCHIVE_TABLE",
     "IDEMPOTENCY_TABLE",
+    "LIMITS_TABLE",
     "JOURNEYS_TABLE",
     "IMPORTS_TABLE",
     "OPERATORS_TABLE",
@@ -603,9 +605,10 @@ const NOT_FOR_ALL: [&str; 15] = [
 ];
 
 // What each function of the template holds of it.
-const SIMULATE_HAS: [&str; 5] =
-    ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "CLAIM_PEPPER", "APPLICATION_TOKEN_JWKS"];
-const REGISTER_HAS: [&str; 9] = [
+const SIMULATE_HAS: [&str; 6] =
+    ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "LIMITS_TABLE", "OPERATORS_TABLE", "CLAIM_PEPPER", "APPLICATION_TOKEN_JWKS"];
+const REGISTER_HAS: [&str; 10] = [
+    "LIMITS_TABLE",
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
     "IDEMPOTENCY_TABLE",
@@ -616,7 +619,8 @@ const REGISTER_HAS: [&str; 9] = [
     "TOKEN_FORMAT",
     "APPLICATION_TOKEN_JWKS",
 ];
-const APPLICATIONS_HAS: [&str; 7] = [
+const APPLICATIONS_HAS: [&str; 8] = [
+    "LIMITS_TABLE",
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
     "ARCHIVE_TABLE",
@@ -625,8 +629,8 @@ const APPLICATIONS_HAS: [&str; 7] = [
     "CLAIM_PEPPER",
     "APPLICATION_TOKEN_JWKS",
 ];
-const BATCHES_HAS: [&str; 5] = SIMULATE_HAS;
-const UPLOADS_HAS: [&str; 4] = ["IMPORTS_TABLE", "OPERATORS_TABLE", "BUCKET", "APPLICATION_TOKEN_JWKS"];
+const BATCHES_HAS: [&str; 6] = SIMULATE_HAS;
+const UPLOADS_HAS: [&str; 5] = ["LIMITS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE", "BUCKET", "APPLICATION_TOKEN_JWKS"];
 const ACCESS_HAS: [&str; 3] = ["OPERATORS_TABLE", "CREDENTIALS_TABLE", "APPLICATION_TOKEN_KEY"];
 const PUBLIC_HAS: [&str; 1] = ["PROOF_JWKS"];
 const IMPORT_HAS: [&str; 7] = [

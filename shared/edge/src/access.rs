@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cee_eligibility::OperatorId;
-use cee_registry::{Operator, Operators};
+use cee_registry::{Limits, Operator, Operators};
+use cee_service::clock::machine_now;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::{ApplicationTokens, Caller, Scope};
 use http::header::AUTHORIZATION;
@@ -13,18 +14,21 @@ use tokio::time::Instant as Moment;
 
 use crate::function::Call;
 use crate::problem::Refusal;
+use crate::rate::Rate;
 
 /// How long an operator's status is remembered: a suspension takes effect everywhere within this time. Source: the
 /// budgets of design.md, "cached for a minute at most".
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// The door: lets a call in when its token is valid, carries the scope, and belongs to an operator that is admitted.
+/// The door: lets a call in when its token is valid, carries the scope, and belongs to an operator that is admitted and has
+/// not made too many calls.
 #[derive(Debug)]
 pub struct Gate {
     tokens: ApplicationTokens,
     operators: Operators,
     clock: Clock,
     remembered: Remembered,
+    rate: Rate,
 }
 
 /// What is known of operators, each for a minute after it was asked for.
@@ -64,17 +68,22 @@ impl Gate {
     ///
     /// # Errors
     /// [`SettingError`] for the first setting that is missing or bad.
-    pub async fn from_environment(environment: &Environment, operators: Operators) -> Result<Self, SettingError> {
+    pub async fn from_environment(
+        environment: &Environment,
+        operators: Operators,
+        limits: Limits,
+    ) -> Result<Self, SettingError> {
         let (tokens, clock) = (environment.application_tokens()?, environment.clock()?);
+        let rate = Rate::new(limits, environment.operator_calls_per_second()?);
         warm_up(&operators).await;
-        Ok(Self { tokens, operators, clock, remembered: Remembered::default() })
+        Ok(Self { tokens, operators, clock, remembered: Remembered::default(), rate })
     }
 
     /// The caller, if it may make a call that needs this scope.
     ///
     /// # Errors
-    /// [`Refusal::Unauthenticated`], [`Refusal::MissingScope`] or [`Refusal::OperatorNotAdmitted`]; a failure of the
-    /// store.
+    /// [`Refusal::Unauthenticated`], [`Refusal::MissingScope`], [`Refusal::OperatorNotAdmitted`] or [`Refusal::TooManyCalls`];
+    /// a failure of the store.
     pub async fn admit(&self, call: &Call, scope: Scope) -> Result<Caller, Refusal> {
         let token = bearer(call).ok_or(Refusal::Unauthenticated(None))?;
         let caller =
@@ -92,6 +101,8 @@ impl Gate {
         if operator.siret != caller.siret {
             return Err(Refusal::OperatorNotAdmitted("the token's SIRET is not the operator's"));
         }
+        // By the machine's clock: a pinned one would never give calls back.
+        self.rate.take(caller.operator, machine_now()).await?;
         Ok(caller)
     }
 

@@ -18,6 +18,7 @@ pub mod body;
 pub mod function;
 pub mod openapi;
 pub mod problem;
+mod rate;
 
 pub use access::Gate;
 pub use body::Fields;

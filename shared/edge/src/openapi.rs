@@ -100,7 +100,12 @@ impl Operation {
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
         self.operation = self.operation.security(SecurityRequirement::new(APPLICATION_TOKEN, [scope.as_str()]));
-        self.refused(&[ProblemType::Unauthenticated, ProblemType::MissingScope, ProblemType::OperatorNotAdmitted])
+        self.refused(&[
+            ProblemType::Unauthenticated,
+            ProblemType::MissingScope,
+            ProblemType::OperatorNotAdmitted,
+            ProblemType::TooManyCalls,
+        ])
     }
 
     /// It takes a body, which is read into `T`. `faults` are what a bad one is told, for example.

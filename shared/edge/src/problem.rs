@@ -68,6 +68,8 @@ pub enum ProblemType {
     IdempotencyKeyReused,
     /// Too many wrong secrets in a row: for a while none is looked at.
     TooManyAttempts,
+    /// The operator has made too many calls: for a moment none is answered.
+    TooManyCalls,
     /// The head of the request is longer than the gateway takes.
     HeadersTooLarge,
     /// Something failed inside.
@@ -78,7 +80,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type there is.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidHeader,
@@ -101,6 +103,7 @@ impl ProblemType {
         Self::UnsupportedMediaType,
         Self::IdempotencyKeyReused,
         Self::TooManyAttempts,
+        Self::TooManyCalls,
         Self::HeadersTooLarge,
         Self::Internal,
         Self::Busy,
@@ -146,6 +149,7 @@ impl ProblemType {
             Self::TooManyAttempts => {
                 ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS, "Too many wrong secrets in a row")
             }
+            Self::TooManyCalls => ("too_many_calls", StatusCode::TOO_MANY_REQUESTS, "Too many calls"),
             Self::HeadersTooLarge => {
                 ("headers_too_large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long")
             }
@@ -207,6 +211,8 @@ pub enum Refusal {
     InvalidCredentials(&'static str),
     /// Too many wrong secrets in a row: for so long none is looked at.
     TooManyAttempts(Duration),
+    /// The operator's calls are used up for so long.
+    TooManyCalls(Duration),
     /// The call needs this scope.
     MissingScope(Scope),
     /// The operator may not call; why.
@@ -334,6 +340,7 @@ impl Refusal {
             Self::Unauthenticated(_) => ProblemType::Unauthenticated,
             Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,
             Self::TooManyAttempts(_) => ProblemType::TooManyAttempts,
+            Self::TooManyCalls(_) => ProblemType::TooManyCalls,
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
             Self::CallClosed => ProblemType::CallClosed,
@@ -390,10 +397,14 @@ impl Refusal {
                 headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("AccessKey")));
                 why.to_owned()
             }
+            Self::TooManyCalls(wait) => {
+                let seconds = seconds(wait);
+                headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+                format!("your calls are used up: there are more in {seconds} seconds")
+            }
             Self::TooManyAttempts(wait) => {
-                // In whole seconds, and not a moment too early.
-                let seconds = wait.as_millis().div_ceil(1000);
-                headers.extend(HeaderValue::from_str(&seconds.to_string()).ok().map(|value| (RETRY_AFTER, value)));
+                let seconds = seconds(wait);
+                headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
                 format!("too many wrong secrets in a row: none is looked at for {seconds} seconds")
             }
             Self::MissingScope(scope) => {
@@ -454,6 +465,11 @@ impl Refusal {
         };
         Problem { problem_type, detail, members, headers }.into_response()
     }
+}
+
+/// For a `Retry-After`: in whole seconds, and not a moment too early.
+fn seconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 //! | how an application is given an identity key later | [`identity`] |
 //! | what is held about one driver, and how it is erased | [`drivers`] |
 //! | how a lost answer is had again | [`idempotency`] |
+//! | how many calls each operator makes | [`limits`] |
 //! | how something is taken out of a claim item | [`rewrite`] |
 //! | table names and definitions | [`tables`] |
 //! | what can go wrong, and what is tried again | [`error`] |
@@ -33,6 +34,7 @@ pub mod identity;
 pub mod imports;
 pub mod journeys;
 pub mod keys;
+pub mod limits;
 pub mod operators;
 pub mod rewrite;
 pub mod tables;
@@ -54,6 +56,7 @@ pub use imports::{
 };
 pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
 pub use keys::{ClaimKeys, ClaimKind};
+pub use limits::Limits;
 pub use operators::{Operator, Operators};
 pub use tables::Tables;
 pub use undo::{Brought, BroughtPage};

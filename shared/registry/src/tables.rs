@@ -21,6 +21,8 @@ pub struct Tables {
     pub archive: String,
     /// One item an `Idempotency-Key` that is remembered: `pk`.
     pub idempotency: String,
+    /// One item an operator's window of calls: `pk`.
+    pub limits: String,
     /// One item a journey: `pk`, the operator and its name for the journey.
     pub journeys: String,
     /// One item an import: `operator_id` and `import_id`.
@@ -41,6 +43,7 @@ impl Tables {
             applications: name("applications"),
             archive: name("archive"),
             idempotency: name("idempotency"),
+            limits: name("limits"),
             journeys: name("journeys"),
             imports: name("imports"),
             operators: name("operators"),
@@ -49,13 +52,14 @@ impl Tables {
     }
 
     /// The key of each table: its name, then each attribute with whether it is a number.
-    fn keys(&self) -> [(&str, &'static [(&'static str, ScalarAttributeType)]); 8] {
+    fn keys(&self) -> [(&str, &'static [(&'static str, ScalarAttributeType)]); 9] {
         use ScalarAttributeType::{N, S};
         [
             (&self.claims, &[("pk", S)]),
             (&self.applications, &[("uuid", S)]),
             (&self.archive, &[("uuid", S)]),
             (&self.idempotency, &[("pk", S)]),
+            (&self.limits, &[("pk", S)]),
             (&self.journeys, &[("pk", S)]),
             (&self.imports, &[("operator_id", N), ("import_id", S)]),
             (&self.operators, &[("operator_id", N)]),

@@ -4,7 +4,7 @@
 //!
 //! | variable | what | default |
 //! |---|---|---|
-//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `IDEMPOTENCY_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` `CREDENTIALS_TABLE` | names of the tables | each function needs those it uses |
+//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `IDEMPOTENCY_TABLE` `LIMITS_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` `CREDENTIALS_TABLE` | names of the tables | each function needs those it uses |
 //! | `BUCKET` | bucket of files and reports | the import function needs it |
 //! | `CLAIM_PEPPER` | secret, 32 bytes or more, under which claim keys are hashed | needed |
 //! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |
@@ -20,6 +20,7 @@
 //! | `SHORT_SPECIFIC_FLOOR` `LONG_SPECIFIC_FLOOR` | days, midnight in Paris | `2020-01-01`, `2015-01-01` |
 //! | `MAX_DISTANCE_METRES` | metres | 80000 |
 //! | `OPERATOR_CLASS` | one letter | `C` |
+//! | `OPERATOR_CALLS_PER_SECOND` | calls that each operator may make, over ten seconds; 0 is no limit | 50 |
 //! | `IDEMPOTENCY_DAYS` | days of 24 hours for which the answer to a call with an `Idempotency-Key` is remembered | 1 |
 //! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true` or `false` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
@@ -168,6 +169,7 @@ impl Environment {
             applications: name("APPLICATIONS_TABLE"),
             archive: name("ARCHIVE_TABLE"),
             idempotency: name("IDEMPOTENCY_TABLE"),
+            limits: name("LIMITS_TABLE"),
             journeys: name("JOURNEYS_TABLE"),
             imports: name("IMPORTS_TABLE"),
             operators: name("OPERATORS_TABLE"),
@@ -240,6 +242,14 @@ impl Environment {
         SigningKey::from_pem(&self.required(name)?)
             .and_then(|key| ProofSigner::new(key, format))
             .map_err(|error| SettingError { name, problem: format!("is no key for TOKEN_FORMAT: {error}") })
+    }
+
+    /// How many calls a second each operator may make; 0 is no limit.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is no whole number.
+    pub fn operator_calls_per_second(&self) -> Result<u32, SettingError> {
+        self.parsed("OPERATOR_CALLS_PER_SECOND", "a whole number", 50, |text| text.parse().ok())
     }
 
     /// For how many days of 24 hours the answer to a call with an `Idempotency-Key` is remembered.

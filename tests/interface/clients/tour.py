@@ -1,14 +1,18 @@
 """The README's tour with a client that is generated from the document: openapi-python-client."""
 
+import json
 import os
 import time
 
 import httpx
-from cee_client import AuthenticatedClient
-from cee_client.api.applications import register, simulate
+from cee_client import AuthenticatedClient, Client
+from cee_client.api.access import get_access_token
+from cee_client.api.applications import delete_application, get_application, register, simulate
 from cee_client.api.history import get_import, place_import
 from cee_client.models import (
+    AccessToken,
     Application,
+    Credentials,
     DuplicateProblem,
     Eligible,
     Import,
@@ -19,11 +23,20 @@ from cee_client.models import (
     ShortRegistration,
     ShortRegistrationJourneyType,
     Simulation,
+    UnknownApplicationProblem,
     Upload,
 )
 
-ours = AuthenticatedClient(base_url=os.environ["API"], token=os.environ["TOKEN"])
-theirs = AuthenticatedClient(base_url=os.environ["API"], token=os.environ["OTHER"])
+api = os.environ["API"]
+
+
+def client(keys):
+    token = get_access_token.sync(client=Client(base_url=api), body=Credentials.from_dict(keys))
+    assert isinstance(token, AccessToken), token
+    return AuthenticatedClient(base_url=api, token=token.access_token)
+
+
+ours, theirs = [client(keys) for keys in json.loads(os.environ["KEYS"])[:2]]
 
 
 def registration(journey, name="TO "):
@@ -39,6 +52,9 @@ assert isinstance(granted, Application), granted
 again = register.sync_detailed(client=ours, body=registration("ar:2024-03-15_0002"))
 assert again.status_code == 409 and isinstance(again.parsed, DuplicateProblem), again
 assert (again.parsed.uuid, again.parsed.token) == (granted.uuid, granted.token)
+
+assert get_application.sync(granted.uuid, client=ours) == granted
+assert isinstance(get_application.sync(granted.uuid, client=theirs), UnknownApplicationProblem)
 
 late = register.sync(client=theirs, body=registration("bv_0002"))
 assert isinstance(late, DuplicateProblem) and late.datetime_ == granted.datetime_, late
@@ -56,4 +72,7 @@ for _ in range(100):
         break
     time.sleep(0.1)
 assert (status.state, status.imported) == (ImportState.COMPLETED, 1), status
+
+assert delete_application.sync_detailed(granted.uuid, client=ours).status_code == 204
+assert isinstance(simulate.sync(client=theirs, body=question), Eligible)
 print("Python: the tour is done")

@@ -4,11 +4,18 @@ import { strict as assert } from "node:assert";
 import createClient from "openapi-fetch";
 import type { paths } from "./schema.js";
 
-const { API, TOKEN, OTHER } = process.env;
-assert(API && TOKEN && OTHER, "API, TOKEN and OTHER say where to call and as whom");
+const { API, KEYS } = process.env;
+assert(API && KEYS, "API and KEYS say where to call and as whom");
+type Keys = paths["/auth/access_token"]["post"]["requestBody"]["content"]["application/json"];
+const [one, two]: Keys[] = JSON.parse(KEYS);
+assert(one && two);
 
-const client = (token: string) => createClient<paths>({ baseUrl: API, headers: { authorization: `Bearer ${token}` } });
-const [ours, theirs] = [client(TOKEN), client(OTHER)];
+async function client(keys: Keys) {
+  const token = await createClient<paths>({ baseUrl: API! }).POST("/auth/access_token", { body: keys });
+  assert(token.data, JSON.stringify(token.error));
+  return createClient<paths>({ baseUrl: API!, headers: { authorization: `Bearer ${token.data.access_token}` } });
+}
+const [ours, theirs] = [await client(one), await client(two)];
 
 const driver = { journey_type: "short", last_name_trunc: "MAR" } as const;
 const simulated = await ours.POST("/policies/cee/simulate", { body: { ...driver, phone_trunc: "+336399801" } });
@@ -25,6 +32,10 @@ assert.equal(again.response.status, 409);
 assert(again.error && "uuid" in again.error);
 assert.equal(again.error.uuid, granted.data.uuid);
 assert.equal(again.error.token, granted.data.token);
+
+const mine = { params: { path: { uuid: granted.data.uuid } } };
+assert.deepEqual((await ours.GET("/policies/cee/{uuid}", mine)).data, granted.data);
+assert.equal((await theirs.GET("/policies/cee/{uuid}", mine)).response.status, 404);
 
 const late = await theirs.POST("/policies/cee", { body: { ...registration, operator_journey_id: "bv_0001" } });
 assert(late.error && "reason" in late.error);
@@ -49,4 +60,15 @@ for (let tries = 0; tries < 100 && state !== "completed"; tries++) {
   if (state === "completed") assert.equal(status.data.imported, 1);
 }
 assert.equal(state, "completed");
+
+const rows = [
+  { journey_type: "long" as const, last_name_trunc: "MAU", phone_trunc: "+336399836", datetime: "2021-06-30T00:00:00+02:00" },
+];
+const batch = await ours.POST("/policies/cee/import", { body: rows });
+assert(batch.data, JSON.stringify(batch.error));
+assert.deepEqual([batch.data.imported, batch.data.failed], [1, 0]);
+
+assert.equal((await ours.DELETE("/policies/cee/{uuid}", mine)).response.status, 204);
+const free = await theirs.POST("/policies/cee/simulate", { body: { ...driver, phone_trunc: "+336399801" } });
+assert.equal(free.data?.eligible, true);
 console.log("TypeScript: the tour is done");

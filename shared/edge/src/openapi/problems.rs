@@ -115,6 +115,7 @@ impl ProblemType {
             | Self::CallClosed
             | Self::InvalidCredentials
             | Self::TooManyAttempts
+            | Self::TooManyCalls
             | Self::InvalidHeader
             | Self::IdempotencyKeyReused
             | Self::UnknownApplication
@@ -190,6 +191,7 @@ impl ProblemType {
                 Refusal::InvalidCredentials("the registry knows no such access key, or it has another secret"),
             ),
             Self::TooManyAttempts => one("After five wrong ones", Refusal::TooManyAttempts(Duration::from_secs(10))),
+            Self::TooManyCalls => one("More in four seconds", Refusal::TooManyCalls(Duration::from_millis(3210))),
             Self::IdempotencyKeyReused => one("Another body", Refusal::IdempotencyKeyReused),
             Self::UnknownApplication => one("Not one of yours", Refusal::UnknownApplication),
             Self::UnknownImport => one("Not one of yours", Refusal::UnknownImport),

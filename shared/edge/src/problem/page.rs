@@ -96,6 +96,10 @@ impl ProblemType {
                  at, and after each further failure for twice as long, up to five minutes. The header `Retry-After` says when to \
                  try again. A right secret ends the row. An operator's other access keys, and the tokens it has, are not concerned."
             }
+            Self::TooManyCalls => {
+                "Your calls are used up: an operator may make fifty a second, counted over ten seconds, or what the registry's team \
+                 has set. The call was not looked at. The header `Retry-After` says when there are more."
+            }
             Self::HeadersTooLarge => {
                 "Request line and headers together are longer than the gateway takes (10,240 bytes)."
             }
@@ -143,6 +147,9 @@ impl ProblemType {
             Self::IdempotencyKeyReused => "A key names one call: send another call with another key.",
             Self::TooManyAttempts => {
                 "Wait as long as `Retry-After` says, and look for the client that has an old secret."
+            }
+            Self::TooManyCalls => {
+                "Wait as long as the header `Retry-After` says, and send the call again, with fewer at once."
             }
             Self::HeadersTooLarge => "Leave out headers that the call does not need.",
             Self::Internal => {

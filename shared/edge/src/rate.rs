@@ -1,0 +1,125 @@
+//! How many calls an operator may make, so that one operator's loop does not take the tables from the others.
+//!
+//! API Gateway counts for an HTTP API as a whole and not for each caller (docs/adr/0019), so the door counts. A function lets
+//! some calls of a window through without asking anybody: who calls now and then costs nothing. Then it takes slices of what
+//! all functions share. So an operator gets its calls, and for each running copy of a function at most a slice more.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cee_eligibility::{Instant, OperatorId};
+use cee_registry::Limits;
+use cee_registry::limits::WINDOW;
+
+use crate::problem::Refusal;
+
+/// Into how many slices a window is cut.
+const SLICES: u32 = 10;
+
+/// How many calls each operator may make.
+#[derive(Debug)]
+pub(crate) struct Rate {
+    limits: Limits,
+    /// In one window; `None`: no limit.
+    calls: Option<u32>,
+    windows: Mutex<HashMap<OperatorId, Window>>,
+}
+
+/// What is left of an operator's window here.
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    number: i64,
+    left: u32,
+    used_up: bool,
+}
+
+/// What a window says to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Says {
+    GoOn,
+    Ask,
+    Wait,
+}
+
+impl Window {
+    fn take(&mut self, number: i64, unasked: u32) -> Says {
+        if self.number != number {
+            *self = Self { number, left: unasked, used_up: false };
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Says::GoOn
+            }
+            None if self.used_up => Says::Wait,
+            None => Says::Ask,
+        }
+    }
+}
+
+impl Rate {
+    /// So many calls a second, over a window; 0 is no limit.
+    pub(crate) fn new(limits: Limits, calls_per_second: u32) -> Self {
+        let window = u32::try_from(WINDOW).unwrap_or(1);
+        let calls = Some(calls_per_second.saturating_mul(window)).filter(|calls| *calls > 0);
+        Self { limits, calls, windows: Mutex::default() }
+    }
+
+    fn windows(&self) -> MutexGuard<'_, HashMap<OperatorId, Window>> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a call of an operator's. A table that does not answer stops nobody.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyCalls`] with the time until there are more.
+    pub(crate) async fn take(&self, operator: OperatorId, now: Instant) -> Result<(), Refusal> {
+        let Some(calls) = self.calls else { return Ok(()) };
+        let slice = (calls / SLICES).max(1);
+        let length = WINDOW * 1000;
+        let number = now.millis().div_euclid(length);
+        loop {
+            let says = self.windows().entry(operator).or_default().take(number, slice);
+            match says {
+                Says::GoOn => return Ok(()),
+                Says::Wait => {
+                    let wait = length - now.millis().rem_euclid(length);
+                    return Err(Refusal::TooManyCalls(Duration::from_millis(u64::try_from(wait).unwrap_or(0))));
+                }
+                Says::Ask => {}
+            }
+            let more = match self.limits.take(operator, number, slice, calls).await {
+                Ok(more) => more,
+                Err(error) => {
+                    tracing::warn!(%error, "calls are not counted");
+                    return Ok(());
+                }
+            };
+            let mut windows = self.windows();
+            let window = windows.entry(operator).or_default();
+            // Another call may have begun the next window meanwhile.
+            if window.number == number {
+                window.left += if more { slice } else { 0 };
+                window.used_up |= !more;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_gives_what_it_has_and_the_next_one_begins_anew() {
+        let mut window = Window::default();
+        assert_eq!([(); 4].map(|()| window.take(7, 3)), [Says::GoOn, Says::GoOn, Says::GoOn, Says::Ask]);
+        window.left += 1;
+        assert_eq!([(); 2].map(|()| window.take(7, 3)), [Says::GoOn, Says::Ask]);
+        window.used_up = true;
+        assert_eq!(window.take(7, 3), Says::Wait);
+        assert_eq!(window.take(8, 1), Says::GoOn);
+        assert_eq!(window.take(8, 1), Says::Ask);
+    }
+}

@@ -1,0 +1,71 @@
+//! How many calls an operator may make.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::json;
+
+use crate::support::{NOW, World, at, world_with};
+
+/// So many a second, over ten seconds.
+async fn world(calls_per_second: &str) -> World {
+    world_with(|options| {
+        options.now = Some(at(NOW));
+        options.settings = vec![("OPERATOR_CALLS_PER_SECOND".to_owned(), calls_per_second.to_owned())];
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_operator_that_calls_too_often_waits_and_no_other_does() {
+    let world = Arc::new(world("3").await);
+    let question = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203"});
+    // Thirty in ten seconds, and a slice of three that this one function does not ask for. A second window may have begun
+    // in the midst of them.
+    let calls = (0..150).map(|_| {
+        let (world, question) = (Arc::clone(&world), question.clone());
+        tokio::spawn(async move { world.api.simulate(&world.token(1), &question).await })
+    });
+    let (mut answered, mut refused) = (0, Vec::new());
+    for call in calls.collect::<Vec<_>>() {
+        let answer = call.await.unwrap();
+        match answer.status {
+            StatusCode::OK => answered += 1,
+            _ => refused.push(answer),
+        }
+    }
+    assert!((33..=66).contains(&answered), "{answered} of 150 were answered");
+    let mut longest = 0;
+    for answer in &refused {
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::TOO_MANY_REQUESTS, "too_many_calls"));
+        let wait: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=10).contains(&wait), "{answer:?}");
+        longest = longest.max(wait);
+    }
+    // Nobody else is concerned, and nobody's token is looked at any less strictly.
+    assert_eq!(world.api.simulate(&world.token(2), &question).await.status, StatusCode::OK);
+    assert_eq!(world.api.simulate("x", &question).await.status, StatusCode::UNAUTHORIZED);
+    // What was promised holds.
+    tokio::time::sleep(Duration::from_secs(longest)).await;
+    assert_eq!(world.api.simulate(&world.token(1), &question).await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn functions_share_an_operators_calls_and_no_limit_is_none() {
+    let world = Arc::new(world("1").await);
+    let mut refused = 0;
+    for number in 0..60 {
+        let body = json!({});
+        let path = ["/policies/cee/simulate", "/policies/cee", "/policies/cee/imports"][number % 3];
+        let answer = world.api.post(path, &world.token(1), &body).await;
+        refused += usize::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
+    }
+    // Ten of one window and one for each function, and at the most as many of a second window.
+    assert!((60 - 26..=60 - 13).contains(&refused), "{refused} of 60 were refused");
+    let world = crate::support::world().await;
+    for _ in 0..200 {
+        let answer = world.api.post("/policies/cee/simulate", &world.token(1), &json!({})).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    }
+}
