@@ -29,5 +29,6 @@ mod readme;
 mod refusals;
 mod requests;
 mod resume;
+mod shortcomings;
 mod undo;
 mod uploads;

@@ -1,4 +1,4 @@
-//! The README's tour, as a newcomer would copy it: every command gives the printed answer.
+//! The README's tour and the operator's guide, as a newcomer would copy them: every command gives the printed answer.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::crash::serve;
 use crate::support::cee;
 
-/// A command and what the README prints below it.
+/// A command and what the page prints below it.
 #[derive(Debug)]
 struct Step {
     command: String,
@@ -19,10 +19,10 @@ struct Step {
 }
 
 /// The commands of every block that begins with ```` ```console ````.
-fn steps(readme: &str) -> Vec<Step> {
+fn steps(page: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut block: Option<Option<String>> = None;
-    for line in readme.lines() {
+    for line in page.lines() {
         match (&block, line) {
             (None, line) => {
                 if let Some(info) = line.strip_prefix("```console") {
@@ -84,40 +84,37 @@ async fn is_there(program: &str) -> bool {
     let check = match program {
         "aws" => "aws --version",
         "pyjwt" => "python3 -c 'import jwt, cryptography'",
-        other => panic!("the README needs {other}, which nobody checks for"),
+        other => panic!("a page needs {other}, which nobody checks for"),
     };
     let run = Command::new("bash").args(["-c", check]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     run.await.is_ok_and(|status| status.success())
 }
 
+/// Runs every command of a page in one shell, against a stack of its own.
+///
 /// Steps that need a program which is not part of this project are left out where it is not there, unless
 /// `README_TOOLS=required`: that is how `.ci/run` calls it.
-#[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::disallowed_methods)]
-async fn every_command_gives_the_printed_answer() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+#[allow(clippy::disallowed_methods, clippy::print_stderr)]
+async fn every_command_gives_the_printed_answer(page: &str) {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
     let all_required = std::env::var("README_TOOLS").is_ok_and(|value| value == "required");
-    let mut steps = steps(&readme);
-    assert!(steps.len() > 20, "the tour is not found");
+    let mut steps = steps(&text);
+    assert!(steps.len() > 20, "{page}: its commands are not found");
     for program in ["aws", "pyjwt"] {
-        if !is_there(program).await {
+        if steps.iter().any(|step| step.needs.as_deref() == Some(program)) && !is_there(program).await {
             assert!(!all_required, "{program} is not installed");
-            eprintln!("SKIPPED: the README's commands that need {program}, which is not installed");
+            eprintln!("SKIPPED: the commands of {page} that need {program}, which is not installed");
             steps.retain(|step| step.needs.as_deref() != Some(program));
         }
     }
     let folder = TempDir::new().unwrap();
-    let (mut child, _) = serve(&folder, &[]).await;
+    let (mut child, about) = serve(&folder, &[]).await;
 
     // One shell for all, as a newcomer has one. Between two outputs stands a line that no command prints.
     let between = "--- next command ---";
     let mut script = String::new();
     for step in &steps {
-        let program = cee().display().to_string();
-        let words = ["env", "token", "operator create", "operator suspend", "operator list"];
-        let command = words.into_iter().fold(step.command.clone(), |command, word| {
-            command.replace(&format!("cargo run -q -- {word}"), &format!("{program} {word} --data-dir data"))
-        });
+        let command = here(&step.command, about["api_url"].as_str().unwrap());
         script.push_str(&format!("{command}\nprintf '\\n{between}\\n'\n"));
     }
     let shell = Command::new("bash")
@@ -137,9 +134,29 @@ async fn every_command_gives_the_printed_answer() {
         let said = said.trim_matches('\n');
         assert!(
             fits(&step.printed, said),
-            "$ {}\n{said}\n\nbut the README prints\n{}\n{errors}",
+            "$ {}\n{said}\n\nbut {page} prints\n{}\n{errors}",
             step.command,
             step.printed
         );
     }
+}
+
+/// A command of a page as it is given here: the program is built already, its data lies elsewhere, and its port is another.
+fn here(command: &str, api_url: &str) -> String {
+    let program = cee().display().to_string();
+    let reach_the_stack = ["env", "token", "operator create", "operator rotate", "operator suspend", "operator list"];
+    let command = reach_the_stack.into_iter().fold(command.to_owned(), |command, words| {
+        command.replace(&format!("cargo run -q -- {words}"), &format!("{program} {words} --data-dir data"))
+    });
+    command.replace("cargo run -q --", &program).replace("http://127.0.0.1:3000/v3", api_url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readmes_tour() {
+    every_command_gives_the_printed_answer("README.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_guide() {
+    every_command_gives_the_printed_answer("docs/operators.md").await;
 }
