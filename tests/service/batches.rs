@@ -169,9 +169,17 @@ async fn an_identity_key_moves_history_from_a_truncated_identity_to_a_person() {
     assert_eq!((same.status, same.problem().as_str()), (StatusCode::CONFLICT, "history"));
     let other = world.api.register(&world.token(2), &long("DUP", "+336010203", "N2", Some("b"))).await;
     assert_eq!(other.status, StatusCode::CREATED, "{other:?}");
-    // None is replaced.
+    // None is replaced. But another key shows that the record stands for another driver, too, who had the same name, phone and
+    // day: it is in everybody's way again, and its first driver stays known by the key.
+    assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("d")).await["eligible"], true);
     let replaced = world.api.post(IDENTITY, &token, &json!([specific("DUP", "+336010203", "d")])).await.json();
-    assert_eq!(replaced["failed_details"][0]["error"], "the application carries another identity key already");
+    assert_eq!(
+        replaced["failed_details"][0]["error"],
+        "the application carries another identity key already, which stays"
+    );
+    assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("d")).await["reason"], "history");
+    assert_eq!(simulate(&world, 2, "NEW", "+336019999", Some("a")).await["reason"], "history");
+    assert_eq!(simulate(&world, 2, "NEW", "+336019999", Some("d")).await["eligible"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,4 +209,34 @@ async fn an_identity_key_is_given_to_ones_own_application_and_only_where_it_make
     let path = format!("/policies/cee/{}", second["uuid"].as_str().unwrap());
     assert_eq!(world.api.call(http::Method::DELETE, &path, &two).await.status, StatusCode::NO_CONTENT);
     assert_eq!(world.scan(&tables().claims).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drivers_who_share_a_truncated_identity_and_a_day_are_not_freed_by_one_another() {
+    let world = world().await;
+    let token = world.token(1);
+    // Two of them in one file: one record, which a key of the first must not take from the second.
+    let two = json!([row("DUP", "+336010203"), row("DUP", "+336010203")]);
+    assert_eq!(counts(&world.api.post(IMPORT, &token, &two).await.json()), [1, 1, 0]);
+    let mut first = row("DUP", "+336010203");
+    first["cee_application_type"] = json!("specific");
+    first["identity_key"] = json!("a".repeat(64));
+    assert_eq!(counts(&world.api.post(IDENTITY, &token, &json!([first])).await.json()), [1, 0, 0]);
+    for key in [Some("a"), Some("b"), None] {
+        assert_eq!(simulate(&world, 2, "DUP", "+336010203", key).await["reason"], "history", "{key:?}");
+    }
+    let register = world.api.register(&world.token(2), &long("DUP", "+336010203", "P2", Some("b"))).await;
+    assert_eq!((register.status, register.problem().as_str()), (StatusCode::CONFLICT, "history"));
+    assert_eq!(
+        simulate(&world, 2, "NEW", "+336019999", Some("a")).await["reason"],
+        "history",
+        "the first is known by the key"
+    );
+    // A row that failed and is sent back as it was told is read as it was.
+    let mut told = world.api.post(IMPORT, &token, &json!([{"journey_type": "long"}])).await.json();
+    let told = told["failed_details"][0].take();
+    let again = world.api.post(IMPORT, &token, &json!([told])).await;
+    let names: Vec<&str> =
+        ["\"index\"", "\"error\""].into_iter().filter(|name| again.text.matches(name).count() == 1).collect();
+    assert_eq!(names.len(), 2, "{again:?}");
 }

@@ -49,6 +49,15 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
     let deleted = api.register(&two, &long("WVQ", LICENSE)).await.json();
     let path = |granted: &Value| format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
     assert_eq!(api.call(Method::DELETE, &path(&deleted), &two).await.status, StatusCode::NO_CONTENT);
+    // A journey with the driver's key that nobody has used.
+    let unused = format!(
+        "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,start_insee,end_insee,\
+         driver_phone_trunc,driver_identity_key,acquisition_status,fraud_status,anomaly_status\n\
+         77,3,unused,C,2024-03-20T07:00:00Z,2024-03-20T07:30:00Z,9000,75056,91377,{PHONE},{KEY},processed,passed,passed\n"
+    );
+    let put = aws.s3().put_object().bucket("cee-local").key("journeys/unused.csv").body(unused.into_bytes().into());
+    put.send().await.unwrap();
+    stack.queue().idle().await;
     let history = json!([{"journey_type": "long", "last_name_trunc": "WVQ", "phone_trunc": PHONE,
                           "datetime": "2014-06-01T00:00:00Z"}]);
     assert_eq!(api.post("/policies/cee/import", &two, &history).await.json()["imported"], 1);
@@ -82,6 +91,11 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
         ["2014-06-01T00:00:00.000Z"]
     );
     assert_eq!(told["claims"].as_array().unwrap().len(), 4, "three keys of the one application, and the history");
+    // Who shares the truncated identity alone is told of by a date; nothing else of theirs is handed out.
+    let shared = json!({"driving_license": LICENSE, "last_name_trunc": "ZZZ", "phone_trunc": PHONE});
+    let (done, told, said) = driver(&folder, &["show"], &shared);
+    assert!(done && !told.contains("STRANGER1234") && !told.contains(stranger["token"].as_str().unwrap()), "{said}");
+    assert!(told.contains(stranger["uuid"].as_str().unwrap()), "that there is one is told");
 
     // Nothing is erased by mistake.
     let (done, _, said) =
@@ -105,14 +119,17 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
     assert_eq!(api.call(Method::GET, &path(&granted.json()), &one).await.status, StatusCode::OK);
 
     let (done, out, said) = driver(&folder, &["erase", "--reason", "request 7", "--yes"], &whole);
-    assert!(done && out.contains("2 applications and 1 remembered answers are erased"), "{out} {said}");
+    assert!(
+        done && out.contains("2 applications, 1 remembered answers and the driver of 1 unused journeys are erased"),
+        "{out} {said}"
+    );
     for value in [LICENSE, KEY, PHONE, "WVQ"] {
         assert!(!out.contains(value) && !said.contains(value), "the log repeats {value}");
     }
     assert!(said.contains(granted.json()["uuid"].as_str().unwrap()) && said.contains("request 7"), "{said}");
     // Again, there is nothing left to erase.
     let (done, out, _) = driver(&folder, &["erase", "--reason", "request 7", "--yes"], &whole);
-    assert!(done && out.contains("0 applications and 0 remembered answers"), "{out}");
+    assert!(done && out.contains("0 applications, 0 remembered answers and the driver of 0 unused journeys"), "{out}");
 
     // No table names the driver any more; what is left of each application is its trace.
     let token = granted.json()["token"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();

@@ -231,6 +231,36 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
     }
 }
 
+/// An identity key that comes for a row while its import is undone puts a copy of the row on another item, which the undo may
+/// have behind it already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
+    let world = world().await;
+    let rows = 3000;
+    let text: String = (0..rows).map(|row| format!("long,DUP,+336{row:07},2021-02-15\n")).collect();
+    world.upload("imports/1/wrong.csv", format!("{HEADER}{text}")).await;
+    let id = import_id(&reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"]);
+    let team = world.stack.description().team().await;
+    let undo = tokio::spawn(async move { team.undo(operator(1), id, |_| {}).await.unwrap() });
+    let (mut given, mut row) = (0, 0);
+    while !undo.is_finished() {
+        // From the whole file, a few at a time.
+        let batch: Vec<Value> = (0..40)
+            .map(|_| {
+                row = (row + 7) % rows;
+                json!({"cee_application_type": "specific", "journey_type": "long", "last_name_trunc": "DUP",
+                       "phone_trunc": format!("+336{row:07}"), "datetime": "2021-02-15T00:00:00+01:00",
+                       "identity_key": format!("{row:064x}")})
+            })
+            .collect();
+        let answer = world.api.post("/policies/cee/import/identity", &world.token(1), &json!(batch)).await.json();
+        given += answer["imported"].as_u64().unwrap();
+    }
+    assert_eq!(undo.await.unwrap().removed, rows);
+    assert!(given > 40, "keys came: {given}");
+    assert_eq!(world.scan(&tables().claims).await, [], "{given} keys were given");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_undone_and_what_goes_with_it() {
     let world = world().await;

@@ -13,8 +13,8 @@ use cee_eligibility::{
     TruncatedIdentity,
 };
 use cee_registry::{
-    Claims, Contradicted, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, Limits, Operators,
-    RowSource, StoreError,
+    Claims, Contradicted, Deadline, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, Limits,
+    Operators, RowSource, StoreError,
 };
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
@@ -27,6 +27,9 @@ use utoipa::ToSchema;
 
 /// How many rows a call may bring. Source: the contract, "1 to 1000".
 pub const MOST_ROWS: usize = 1000;
+
+/// What the sender of a row is told that could not be written in time.
+const TOO_BUSY: &str = "the registry was too busy: send this row again";
 
 /// How many rows are written at once.
 const AT_ONCE: usize = 32;
@@ -112,29 +115,36 @@ impl Batches {
     async fn each<R, F: Future<Output = Outcome>>(
         &self,
         rows: Vec<SentRow>,
+        deadline: Deadline,
         read: impl Fn(Fields) -> Result<R, Refusal> + Copy,
         work: impl Fn(usize, R) -> F + Copy,
     ) -> Batch {
         let outcomes = stream::iter(rows.into_iter().enumerate()).map(|(index, SentRow { sent, fields })| async move {
             let outcome = match fields.ok_or_else(not_an_object).and_then(read) {
+                // What comes too late is not begun: the answer must still get out.
+                Ok(_) if deadline.has_passed() => Outcome::Failed(TOO_BUSY.to_owned()),
                 Ok(row) => work(index, row).await,
                 Err(refusal) => Outcome::Failed(what_is_wrong(refusal)),
             };
+            if let Outcome::Imported(contradicts) = &outcome {
+                contradicts.iter().for_each(list);
+            }
             (index, sent, outcome)
         });
         let outcomes: Vec<_> = outcomes.buffered(AT_ONCE).collect().await;
         let mut batch = Batch { imported: 0, already_known: 0, failed: 0, failed_details: Vec::new() };
         let mut late_contradictions = 0;
-        for (index, row, outcome) in outcomes {
+        for (index, mut row, outcome) in outcomes {
             match outcome {
                 Outcome::Imported(contradicts) => {
                     batch.imported += 1;
                     late_contradictions += usize::from(!contradicts.is_empty());
-                    contradicts.iter().for_each(list);
                 }
                 Outcome::AlreadyKnown => batch.already_known += 1,
                 Outcome::Failed(error) => {
                     batch.failed += 1;
+                    // Of a row that was told back and is sent again as it was told.
+                    row.retain(|name, _| name != "index" && name != "error");
                     batch.failed_details.push(FailedRow { row, index, error });
                 }
             }
@@ -165,7 +175,7 @@ impl Batches {
                 Err(error) => unwritten(&error),
             }
         };
-        let batch = self.each(rows, |fields| read_history(fields, now), write).await;
+        let batch = self.each(rows, call.deadline(), |fields| read_history(fields, now), write).await;
         Reply::json(StatusCode::CREATED, &batch)
     }
 
@@ -187,7 +197,7 @@ impl Batches {
                 Ok(GivenKey::AlreadyHas) => Outcome::AlreadyKnown,
                 Ok(GivenKey::Unknown) => Outcome::Failed("the registry knows no such application of yours".to_owned()),
                 Ok(GivenKey::HasAnother) => {
-                    Outcome::Failed("the application carries another identity key already".to_owned())
+                    Outcome::Failed("the application carries another identity key already, which stays".to_owned())
                 }
                 Ok(GivenKey::Blocked(blocker)) => Outcome::Failed(format!(
                     "with this identity key it would be the driver's second application (opération standardisée): the \
@@ -197,7 +207,7 @@ impl Batches {
                 Err(error) => unwritten(&error),
             }
         };
-        let batch = self.each(rows, |fields| read_identity(fields, now), give).await;
+        let batch = self.each(rows, call.deadline(), |fields| read_identity(fields, now), give).await;
         Reply::json(StatusCode::OK, &batch)
     }
 }
@@ -250,7 +260,7 @@ fn what_is_wrong(refusal: Refusal) -> String {
 
 fn unwritten(error: &StoreError) -> Outcome {
     tracing::error!(%error, "a row of a batch was not written");
-    Outcome::Failed("the registry was too busy: send this row again".to_owned())
+    Outcome::Failed(TOO_BUSY.to_owned())
 }
 
 fn read_history(mut fields: Fields, now: Instant) -> Result<HistoryRow, Refusal> {

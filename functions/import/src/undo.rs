@@ -2,6 +2,8 @@
 //!
 //! The registry's team asks for it with a note on S3, as an invocation asks the next one to go on. First everything that
 //! the import added is counted, then it is withdrawn: what is told at the end was counted once, whatever crashed later.
+//! It is withdrawn pass by pass until one finds nothing: while a pass goes by, an identity key that comes for one of the rows
+//! may put a copy of it on an item that the pass has behind it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +89,7 @@ async fn run(
         // A page may hold more than there is time for. What was withdrawn of it lists the import no more, so the next
         // invocation reads the same page again and finds the rest.
         let whole = if progress.counted {
+            progress.found |= !page.brought.is_empty();
             let jobs = page.brought.into_iter().map(|brought| (brought.key().to_owned(), brought));
             lanes.send_until(jobs, || budget.is_over()).await?
         } else {
@@ -94,18 +97,21 @@ async fn run(
             progress.kept += page.brought.iter().map(|brought| brought.kept).sum::<u64>();
             true
         };
-        let ended = whole && page.next.is_none();
+        let end_of_pass = whole && page.next.is_none();
         if whole {
             progress.items += page.items;
             progress.after = page.next;
         }
         let out_of_time = budget.is_over();
-        if ended || out_of_time || last.elapsed() >= PAUSE {
+        if end_of_pass || out_of_time || last.elapsed() >= PAUSE {
             progress.done += lanes.collect().await?.into_iter().sum::<u64>();
-            if ended && progress.counted {
+            if end_of_pass && progress.counted && !progress.found {
                 return Ok(Some(progress));
             }
-            progress.counted |= ended;
+            if end_of_pass {
+                progress.counted = true;
+                progress.found = false;
+            }
             inner.imports.checkpoint(hold, &progress, machine_now()).await?;
             last = Moment::now();
         }

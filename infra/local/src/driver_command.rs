@@ -145,15 +145,18 @@ pub async fn run(command: Command) -> Result<Told, Error> {
             if !yes {
                 return Ok(said(format!("{count} applications would be erased: add --yes")));
             }
-            let Erased { applications, answers } =
+            let Erased { applications, answers, journeys, missed } =
                 claims.erase(&held, &reason, clock.now(), Deadline::after(PATIENCE)).await.map_err(store)?;
             let mut notes = Vec::with_capacity(applications.len());
             for uuid in &applications {
                 tracing::info!(application_uuid = %uuid, reason, "an application was erased");
                 notes.push(format!("erased: {uuid}"));
             }
-            let lines =
-                vec![format!("{} applications and {answers} remembered answers are erased", applications.len())];
+            let mut lines = vec![format!(
+                "{} applications, {answers} remembered answers and the driver of {journeys} unused journeys are erased",
+                applications.len()
+            )];
+            lines.extend(missed.iter().map(|uuid| format!("{uuid} was deleted meanwhile: erase once more")));
             Ok(Told { lines, notes })
         }
     }

@@ -114,4 +114,7 @@ pub struct UndoProgress {
     pub items: u64,
     /// After which item either goes on.
     pub after: Option<String>,
+    /// Whether this pass has found something to withdraw: then another one follows.
+    #[serde(default)]
+    pub found: bool,
 }

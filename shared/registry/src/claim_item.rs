@@ -5,7 +5,7 @@
 //! a#{uuid}               a standardized application: {t: date, o: operator, k: tag of its identity key}
 //! h#{operator}#{date}    a specific one:             [the rows that brought it, the first one first]
 //! k#{operator}#{date}    the identity key that a specific one was given later, on a truncated identity only:
-//!                        {k: its tag, p: the key of the identity key's own item}
+//!                        {k: its tag, p: the key of the identity key's own item, x: another key came, too}
 //! c#{operator}#{date}    there, the copy of such a one: [the rows that brought it]
 //! sd  sp                 latest date of a standardized / specific application
 //! sdk spk                the same of those that carry an identity key, on a truncated identity only
@@ -29,6 +29,10 @@ use cee_eligibility::identity::keys_differ;
 use cee_eligibility::{ApplicationId, EarlierApplication, Instant, OperatorId};
 
 use crate::StoreError;
+use crate::imports::ImportId;
+
+/// How many bytes of a row's source are its import's.
+const IMPORT_BYTES: usize = 16;
 
 /// A DynamoDB item.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -86,6 +90,39 @@ pub(crate) fn history_key(tag: Vec<u8>, pk: &str) -> AttributeValue {
         ("k".to_owned(), AttributeValue::B(tag.into())),
         ("p".to_owned(), AttributeValue::S(pk.to_owned())),
     ]))
+}
+
+/// The same, where another key came later: the record stands for more drivers than one.
+pub(crate) fn ambiguous_key(tag: &[u8], pk: &str) -> AttributeValue {
+    let mut key = HashMap::from([("x".to_owned(), AttributeValue::Bool(true))]);
+    if let AttributeValue::M(given) = history_key(tag.to_vec(), pk) {
+        key.extend(given);
+    }
+    AttributeValue::M(key)
+}
+
+/// Whether one of these rows is of this import.
+pub(crate) fn lists_import(sources: &[AttributeValue], import: ImportId) -> bool {
+    sources.iter().any(|source| import_of(source) == Some(import.as_bytes().as_slice()))
+}
+
+/// The import of a row, where the row is listed.
+fn import_of(source: &AttributeValue) -> Option<&[u8]> {
+    source.as_b().ok().and_then(|source| source.as_ref().get(..IMPORT_BYTES))
+}
+
+/// The tag of the identity key by which a specific application on a truncated identity is compared, if by any.
+///
+/// Drivers who share the truncated identity and the day share the record. So it is compared by its key only where nothing says
+/// that it stands for several: not where two rows of one file brought it, and not where another key came, too. Then it goes
+/// on standing in the way of everybody, and its copy in the way of the one whose key is known.
+fn compared_key<'a>(item: &'a Item, history_attribute: &str) -> Option<&'a [u8]> {
+    let (tag, _) = given_key(item, history_attribute)?;
+    let key = item.get(&history_key_attribute(history_attribute))?.as_m().ok()?;
+    let mut imports: Vec<_> = sources(item, history_attribute).iter().filter_map(import_of).collect();
+    imports.sort_unstable();
+    let several = key.contains_key("x") || imports.windows(2).any(|pair| pair[0] == pair[1]);
+    (!several).then_some(tag)
 }
 
 /// The tag of the identity key that the specific application of this attribute was given, and the key of its own item.
@@ -189,7 +226,7 @@ fn records(item: &Item) -> Result<Vec<Record<'_>>, StoreError> {
                 datetime: at.parse().ok().and_then(Instant::from_millis).ok_or_else(corrupt)?,
                 operator: OperatorId::parse(operator).map_err(|_| corrupt())?,
             };
-            found.push((application, given_key(item, attribute).map(|(tag, _)| tag)));
+            found.push((application, compared_key(item, attribute)));
         }
     }
     Ok(found)

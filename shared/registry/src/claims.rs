@@ -40,8 +40,8 @@ use crate::StoreError;
 use crate::applications::Application;
 use crate::claim_item::{
     Item, MOST_SOURCES, PK, SPECIFIC_AT, SPECIFIC_WITH_KEY_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT,
-    application_attribute, application_record, date, given_key, history_attribute, history_key_attribute, latest, more,
-    number, same_person, sources, stamp,
+    application_attribute, application_record, date, given_key, history_attribute, history_key_attribute, latest,
+    lists_import, more, number, same_person, sources, stamp,
 };
 use crate::error::{Backoff, Deadline, is_contention, is_transient};
 use crate::idempotency::{FirstAnswer, Remembered, remembered};
@@ -97,7 +97,7 @@ pub struct RowSource {
 
 impl RowSource {
     /// The import's name, then its line. An item lists it for as long as the row counts.
-    fn to_attribute(self) -> AttributeValue {
+    pub(crate) fn to_attribute(self) -> AttributeValue {
         AttributeValue::B([self.import.as_bytes().as_slice(), &self.line.to_be_bytes()].concat().into())
     }
 }
@@ -198,17 +198,19 @@ impl Claims {
         let mut backoff = Backoff::until(deadline);
         loop {
             let request = KeysAndAttributes::builder()
-                .set_keys(Some(wanted))
+                .set_keys(Some(wanted.clone()))
                 .consistent_read(true)
                 .build()
                 .map_err(|_| StoreError::Corrupt { table: "claims", what: "a key" })?;
-            let answer = self
-                .db
-                .batch_get_item()
-                .request_items(&self.tables.claims, request)
-                .send()
-                .await
-                .map_err(|error| StoreError::request("BatchGetItem", &error))?;
+            let answer = match self.db.batch_get_item().request_items(&self.tables.claims, request).send().await {
+                Ok(answer) => answer,
+                // A row of an import is sent by a client that does not try again by itself.
+                Err(error) if is_transient(&error) => {
+                    backoff.pause().await?;
+                    continue;
+                }
+                Err(error) => return Err(StoreError::request("BatchGetItem", &error)),
+            };
             found.extend(answer.responses.unwrap_or_default().remove(&self.tables.claims).unwrap_or_default());
             wanted = answer
                 .unprocessed_keys
@@ -460,7 +462,9 @@ impl Claims {
                         Some(0) => Some(contradicts(item)?),
                         Some(_) => Some(HistoryOutcome::AlreadyKnown),
                         None if item.is_some_and(|item| given_key(item, &attribute).is_some()) => match item {
-                            Some(item) if self.list_with_copy(item, &attribute, &source, deadline).await? => {
+                            Some(item)
+                                if self.list_with_copy(item, &attribute, application.source, deadline).await? =>
+                            {
                                 Some(HistoryOutcome::AlreadyKnown)
                             }
                             _ => {
@@ -468,6 +472,10 @@ impl Claims {
                                 continue;
                             }
                         },
+                        // An undo of this import takes the record with the row that is listed.
+                        None if listed.len() >= MOST_SOURCES && lists_import(listed, application.source.import) => {
+                            Some(HistoryOutcome::AlreadyKnown)
+                        }
                         None if listed.len() >= MOST_SOURCES => {
                             if listed.len() == MOST_SOURCES && !self.note_more(&key, &attribute).await? {
                                 backoff.pause().await?;
@@ -505,8 +513,9 @@ impl Claims {
             .table_name(&self.tables.claims)
             .key(PK, AttributeValue::S(key.to_owned()))
             .update_expression(format!("SET #record = list_append(#record, :more), {STAMP} = :stamp"))
-            .condition_expression("size(#record) = :most")
+            .condition_expression("size(#record) = :most AND attribute_not_exists(#key)")
             .expression_attribute_names("#record", attribute)
+            .expression_attribute_names("#key", history_key_attribute(attribute))
             .expression_attribute_values(":more", AttributeValue::L(vec![more()]))
             .expression_attribute_values(":most", most_sources())
             .expression_attribute_values(":stamp", stamp())

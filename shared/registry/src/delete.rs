@@ -14,7 +14,7 @@ use crate::claim_item::{application_attribute, date};
 use crate::claims::Claims;
 use crate::error::{Backoff, Deadline};
 use crate::journeys::free_journey;
-use crate::rewrite::{Rewrite, Transacted, is_lost, transact};
+use crate::rewrite::{Rewrite, Transacted, is_fine, is_lost, transact};
 
 /// What an archived application has beside its own attributes.
 pub(crate) const DELETED_AT: &str = "deleted_at";
@@ -58,7 +58,7 @@ impl Claims {
                 Transacted::Done => return Ok(Deleted::Done),
                 Transacted::Unknown => perhaps = true,
                 // As long as the application is there, its journey is its own.
-                Transacted::Lost(reasons) if is_lost(&reasons, journey) && !is_lost(&reasons, record) => {
+                Transacted::Lost(reasons) if is_lost(&reasons, journey) && is_fine(&reasons, record) => {
                     return Err(StoreError::Corrupt {
                         table: "journeys",
                         what: "a journey of an application without it",

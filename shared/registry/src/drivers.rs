@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 use cee_eligibility::{
     ApplicationId, DrivingLicense, EarlierApplication, IdentityKey, Instant, JourneyType, OperatorId, TruncatedIdentity,
@@ -22,7 +23,7 @@ use crate::claim_item::{Item, PK, date, number, same_person};
 use crate::claims::Claims;
 use crate::delete::DELETED_AT;
 use crate::error::{Backoff, Deadline};
-use crate::journeys::erase_journey;
+use crate::journeys::{erase_journey, journey_key};
 use crate::keys::ClaimKind;
 use crate::rewrite::{Transacted, transact};
 
@@ -75,7 +76,7 @@ pub struct HeldJourney {
 pub struct Held {
     /// What the claims say.
     pub recorded: BTreeSet<Recorded>,
-    /// The applications that they name.
+    /// The applications that they name, as far as they are this driver's: not those of who only shares a truncated identity.
     pub applications: Vec<Application>,
     /// Those that were deleted.
     pub archived: Vec<Archived>,
@@ -90,6 +91,10 @@ pub struct Erased {
     pub applications: Vec<ApplicationId>,
     /// How many remembered answers went.
     pub answers: usize,
+    /// How many journeys lost their driver.
+    pub journeys: usize,
+    /// Applications that somebody deleted or erased meanwhile: another erasure finds them in the archive.
+    pub missed: Vec<ApplicationId>,
 }
 
 impl Claims {
@@ -119,7 +124,8 @@ impl Claims {
         }
         let named: BTreeSet<ApplicationId> = held.recorded.iter().filter_map(|recorded| recorded.uuid).collect();
         for uuid in named {
-            held.applications.extend(get_application(&self.db, &self.tables.applications, uuid).await?);
+            let found = get_application(&self.db, &self.tables.applications, uuid).await?;
+            held.applications.extend(found.filter(|application| sought.is(application)));
         }
         let archive = self.db.scan().table_name(&self.tables.archive);
         each(archive, |mut item| {
@@ -158,8 +164,8 @@ impl Claims {
         keys.into_iter().filter_map(|(kind, key)| key.map(|key| (kind, key))).collect()
     }
 
-    /// Erases applications, live and deleted: of each a trace is left in the archive, with the reason. Journeys that they use
-    /// lose their driver, and answers that are remembered of them go. May be repeated.
+    /// Erases applications, live and deleted: of each a trace is left in the archive, with the reason. Their journeys lose their
+    /// driver, and so do others with the identity key; answers that are remembered of them go. May be repeated.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer in time; what was erased before it stays so.
@@ -170,10 +176,11 @@ impl Claims {
         now: Instant,
         deadline: Deadline,
     ) -> Result<Erased, StoreError> {
-        let mut erased = Erased { applications: Vec::new(), answers: 0 };
+        let mut erased = Erased { applications: Vec::new(), answers: 0, journeys: 0, missed: Vec::new() };
         for application in &held.applications {
-            self.erase_application(application, reason, now, deadline).await?;
-            erased.applications.push(application.uuid);
+            let done = self.erase_application(application, reason, now, deadline).await?;
+            let list = if done { &mut erased.applications } else { &mut erased.missed };
+            list.push(application.uuid);
         }
         for Archived { application, deleted_at } in &held.archived {
             let mut trace = trace(application, reason, now);
@@ -181,6 +188,23 @@ impl Claims {
             let put = self.db.put_item().table_name(&self.tables.archive).set_item(Some(trace));
             put.send().await.map_err(|error| StoreError::request("PutItem", &error))?;
             erased.applications.push(application.uuid);
+        }
+        let own = held.archived.iter().filter_map(|archived| journey_key(&archived.application));
+        // Found by the identity key, they are this driver's. The journey of a deleted application is free, and perhaps used again
+        // by another: then it is that one's.
+        let keys: BTreeSet<String> = held.journeys.iter().map(|journey| journey.key.clone()).chain(own).collect();
+        for key in keys {
+            let update = self.db.update_item().table_name(&self.tables.journeys).key(PK, AttributeValue::S(key));
+            let update = update.update_expression("REMOVE phone_trunc, identity_key");
+            let sent =
+                update.condition_expression("attribute_exists(phone_trunc) AND attribute_not_exists(used_by)").send();
+            match sent.await {
+                Ok(_) => erased.journeys += 1,
+                Err(error) => match error.as_service_error() {
+                    Some(UpdateItemError::ConditionalCheckFailedException(_)) => {}
+                    _ => return Err(StoreError::request("UpdateItem", &error)),
+                },
+            }
         }
         let mut answers = Vec::new();
         each(self.db.scan().table_name(&self.tables.idempotency), |item| {
@@ -200,17 +224,19 @@ impl Claims {
         Ok(erased)
     }
 
-    /// The application out of its table, its trace into the archive, its journey without a driver. Its claims stay.
+    /// The application out of its table, its trace into the archive, its journey without a driver. Its claims stay. `false`: it is
+    /// not in its table any more.
     async fn erase_application(
         &self,
         application: &Application,
         reason: &str,
         now: Instant,
         deadline: Deadline,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let corrupt = |_| StoreError::Corrupt { table: "applications", what: "a move" };
         let mut backoff = Backoff::until(deadline);
         let mut application = application.clone();
+        let mut perhaps = false;
         loop {
             let (condition, values) = condition_as_read(&application);
             let gone = Delete::builder()
@@ -226,13 +252,15 @@ impl Claims {
             let mut items =
                 vec![TransactWriteItem::builder().delete(gone).build(), TransactWriteItem::builder().put(kept).build()];
             items.extend(erase_journey(&self.tables.journeys, &application)?.map(update));
-            if let Transacted::Done = transact(&self.db, items).await? {
-                return Ok(());
+            match transact(&self.db, items).await? {
+                Transacted::Done => return Ok(true),
+                Transacted::Unknown => perhaps = true,
+                Transacted::Lost(_) => {}
             }
             match get_application(&self.db, &self.tables.applications, application.uuid).await? {
                 Some(now) => application = now,
-                // By an earlier try, or deleted meanwhile: then it is in the archive, for the next call to find.
-                None => return Ok(()),
+                // By a try whose answer was lost, or deleted meanwhile: then it is in the archive, for the next call to find.
+                None => return Ok(perhaps),
             }
             backoff.pause().await?;
         }
@@ -273,14 +301,16 @@ async fn each(scan: ScanFluentBuilder, mut look: impl FnMut(Item) -> Result<(), 
 }
 
 impl Sought {
-    /// Whether an application is this driver's, as rule 3 of the contract compares.
+    /// Whether an application is this driver's, to be told in full. Where a licence or a key is given, one of them decides: who
+    /// only shares the truncated identity is perhaps somebody else, of whom nothing may be told.
     fn is(&self, application: &Application) -> bool {
         let identity = &application.identity;
+        if self.driving_license.is_none() && self.identity_key.is_none() {
+            return self.truncated.as_ref().is_some_and(|truncated| *truncated == identity.truncated);
+        }
         let same_key = self.identity_key.is_some() && self.identity_key == identity.identity_key;
         let same_license = self.driving_license.is_some() && self.driving_license == identity.driving_license;
-        let other_key = self.identity_key.is_some() && identity.identity_key.is_some() && !same_key;
-        let same_truncated = self.truncated.as_ref().is_some_and(|truncated| *truncated == identity.truncated);
-        same_key || same_license || (same_truncated && !other_key)
+        same_key || same_license
     }
 
     /// The journeys that carry this driver's identity key, or the truncated phone and no other key.

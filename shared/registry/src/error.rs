@@ -89,6 +89,12 @@ impl Deadline {
     pub fn after(time: Duration) -> Self {
         Self(tokio::time::Instant::now() + time)
     }
+
+    /// Whether there is no time left.
+    #[must_use]
+    pub fn has_passed(self) -> bool {
+        tokio::time::Instant::now() >= self.0
+    }
 }
 
 /// Pauses between tries: full jitter under a bound that doubles, so that those who collided do not collide again.

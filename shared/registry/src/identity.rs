@@ -15,10 +15,10 @@ use cee_eligibility::{
 use crate::StoreError;
 use crate::applications::{Application, condition_as_read, get_application};
 use crate::claim_item::{
-    Item, MOST_SOURCES, PK, application_attribute, application_record, given_key, history_attribute,
-    history_copy_attribute, history_key, history_key_attribute, more, same_person, sources,
+    Item, MOST_SOURCES, PK, ambiguous_key, application_attribute, application_record, given_key, history_attribute,
+    history_copy_attribute, history_key, history_key_attribute, lists_import, more, same_person, sources,
 };
-use crate::claims::{Claims, Contradicted, contradicted};
+use crate::claims::{Claims, Contradicted, RowSource, contradicted};
 use crate::error::{Backoff, Deadline};
 use crate::rewrite::{Rewrite, Transacted, transact};
 
@@ -27,15 +27,16 @@ use crate::rewrite::{Rewrite, Transacted, transact};
 pub enum GivenKey {
     /// The application carries the key from now on.
     Given {
-        /// The granted applications with the same key which the application, a specific one, would have blocked: history
-        /// that is known too late.
+        /// What history that is known too late contradicts: of a specific application, the granted ones with the same key
+        /// that it would have blocked; of a granted one, itself, where history with the same key would have blocked it.
         contradicts: Vec<Contradicted>,
     },
     /// It carried this very key before.
     AlreadyHas,
     /// This operator has no such application.
     Unknown,
-    /// It carries another key already.
+    /// It carries another key already, which stays. Where it is a specific one, it stands for more drivers than one, then, and
+    /// stands in the way of everybody with its truncated identity again.
     HasAnother,
     /// Nothing was written: with this key it would be a second application of the same person. This is the first.
     Blocked(Blocker),
@@ -56,6 +57,11 @@ pub struct HistoryKey<'a> {
     pub identity_key: &'a IdentityKey,
 }
 
+/// It carries the key. By this very call, perhaps, whose answer was lost.
+fn given(perhaps: Option<Vec<Contradicted>>) -> GivenKey {
+    perhaps.map_or(GivenKey::AlreadyHas, |contradicts| GivenKey::Given { contradicts })
+}
+
 impl Claims {
     /// Gives an identity key to an operator's own registered application: three requests, where no other write collides.
     ///
@@ -71,13 +77,14 @@ impl Claims {
         deadline: Deadline,
     ) -> Result<GivenKey, StoreError> {
         let mut backoff = Backoff::until(deadline);
+        let mut perhaps = None;
         loop {
             let found = get_application(&self.db, &self.tables.applications, uuid).await?;
             let Some(application) = found.filter(|application| application.operator == operator) else {
                 return Ok(GivenKey::Unknown);
             };
             match &application.identity.identity_key {
-                Some(known) if known == key => return Ok(GivenKey::AlreadyHas),
+                Some(known) if known == key => return Ok(given(perhaps)),
                 Some(_) => return Ok(GivenKey::HasAnother),
                 None => {}
             }
@@ -86,8 +93,11 @@ impl Claims {
             let cutoffs = rules.cutoffs(journey_type, application.datetime);
             let on_key = there.1.as_ref().map_or(Ok(Vec::new()), |item| same_person(item, None))?;
             // History on the key is known too late to refuse what was granted.
-            let granted =
-                on_key.into_iter().filter(|earlier| matches!(earlier, EarlierApplication::Standardized { .. }));
+            let (granted, history): (Vec<_>, Vec<_>) =
+                on_key.into_iter().partition(|earlier| matches!(earlier, EarlierApplication::Standardized { .. }));
+            let contradicted = Contradicted { uuid, datetime: application.datetime, operator };
+            let is_late = history.iter().any(|earlier| earlier.blocks(&cutoffs));
+            let contradicts = if is_late { vec![contradicted] } else { Vec::new() };
             if let Some(blocker) = latest_blocker(granted, &cutoffs, operator) {
                 return Ok(GivenKey::Blocked(blocker));
             }
@@ -102,8 +112,10 @@ impl Claims {
                 on_identity_key.change()?.in_transaction(&self.tables.claims)?,
                 self.fill_key(&application, key)?,
             ];
-            if let Transacted::Done = transact(&self.db, items).await? {
-                return Ok(GivenKey::Given { contradicts: Vec::new() });
+            match transact(&self.db, items).await? {
+                Transacted::Done => return Ok(GivenKey::Given { contradicts }),
+                Transacted::Unknown => perhaps = Some(contradicts),
+                Transacted::Lost(_) => {}
             }
             backoff.pause().await?;
         }
@@ -125,14 +137,24 @@ impl Claims {
         let copy_attribute = history_copy_attribute(&attribute);
         let tag = self.keys.tag(identity_key);
         let mut backoff = Backoff::until(deadline);
+        let mut perhaps = None;
         loop {
             let [here, there] = self.both(journey_type, identity, identity_key, deadline).await?;
             let Some(item) = here.1.as_ref().filter(|item| item.contains_key(&attribute)) else {
                 return Ok(GivenKey::Unknown);
             };
             match given_key(item, &attribute) {
-                Some((known, _)) if known == tag => return Ok(GivenKey::AlreadyHas),
-                Some(_) => return Ok(GivenKey::HasAnother),
+                Some((known, _)) if known == tag => return Ok(given(perhaps)),
+                Some((known, key)) => {
+                    let mut rewrite = Rewrite::of(item)?;
+                    rewrite.set(&history_key_attribute(&attribute), ambiguous_key(known, key));
+                    let items = vec![rewrite.change()?.in_transaction(&self.tables.claims)?];
+                    if let Transacted::Done = transact(&self.db, items).await? {
+                        return Ok(GivenKey::HasAnother);
+                    }
+                    backoff.pause().await?;
+                    continue;
+                }
                 None => {}
             }
             let contradicts = there.1.as_ref().map_or(Ok(Vec::new()), |item| {
@@ -154,8 +176,10 @@ impl Claims {
                 on_truncated_identity.change()?.in_transaction(&self.tables.claims)?,
                 on_identity_key.change()?.in_transaction(&self.tables.claims)?,
             ];
-            if let Transacted::Done = transact(&self.db, items).await? {
-                return Ok(GivenKey::Given { contradicts });
+            match transact(&self.db, items).await? {
+                Transacted::Done => return Ok(GivenKey::Given { contradicts }),
+                Transacted::Unknown => perhaps = Some(contradicts),
+                Transacted::Lost(_) => {}
             }
             backoff.pause().await?;
         }
@@ -167,13 +191,15 @@ impl Claims {
         &self,
         item: &Item,
         attribute: &str,
-        row: &AttributeValue,
+        source: RowSource,
         deadline: Deadline,
     ) -> Result<bool, StoreError> {
         let Some((_, copy_key)) = given_key(item, attribute) else { return Ok(false) };
         let listed = sources(item, attribute);
         let row = match listed.len().cmp(&MOST_SOURCES) {
-            std::cmp::Ordering::Less => row.clone(),
+            std::cmp::Ordering::Less => source.to_attribute(),
+            // An undo of this import takes the record with the row that is listed.
+            std::cmp::Ordering::Equal if lists_import(listed, source.import) => return Ok(true),
             std::cmp::Ordering::Equal => more(),
             std::cmp::Ordering::Greater => return Ok(true),
         };

@@ -205,6 +205,12 @@ pub(crate) fn free_journey(table: &str, application: &Application) -> Result<Opt
     Ok(Some(TransactWriteItem::builder().update(update).build()))
 }
 
+/// The key of the journey that an application uses, or used, if any.
+pub(crate) fn journey_key(application: &Application) -> Option<String> {
+    let journey = application.journey.as_ref()?;
+    Some(partition_key(application.operator, &journey.operator_journey_id))
+}
+
 /// The part of an erasure that takes the driver out of the application's journey, if it has one. The journey stays used.
 pub(crate) fn erase_journey(table: &str, application: &Application) -> Result<Option<Update>, StoreError> {
     let Some(journey) = &application.journey else { return Ok(None) };

@@ -207,3 +207,8 @@ pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Resu
 pub(crate) fn is_lost(reasons: &[CancellationReason], number: usize) -> bool {
     reasons.get(number).is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"))
 }
+
+/// Whether this item of a transaction would have been written: its condition held, and no other write collided with it.
+pub(crate) fn is_fine(reasons: &[CancellationReason], number: usize) -> bool {
+    reasons.get(number).is_some_and(|reason| reason.code().is_none_or(|code| code == "None"))
+}

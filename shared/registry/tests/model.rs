@@ -34,6 +34,18 @@ struct Remembered {
     rows: Vec<(u8, usize)>,
     /// Whether there were more of them than are remembered.
     more: bool,
+    /// Of a specific one: whether another key came for it, too.
+    ambiguous: bool,
+}
+
+impl Remembered {
+    /// The key by which it is told apart on its truncated identity: not where it may stand for several drivers.
+    fn compared_key(&self) -> Option<usize> {
+        let mut files: Vec<u8> = self.rows.iter().map(|row| row.0).collect();
+        files.sort_unstable();
+        let several = self.ambiguous || files.windows(2).any(|pair| pair[0] == pair[1]);
+        self.key.filter(|_| !several)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -121,7 +133,8 @@ fn same_person(one: &Remembered, driver: &Driver, license: Option<usize>) -> boo
     let same_truncated = one.name == driver.name && one.phone == driver.phone;
     (one.license.is_some() && one.license == license)
         || (one.key.is_some() && one.key == driver.key)
-        || (same_truncated && (one.key.is_none() || driver.key.is_none() || one.key == driver.key))
+        || (same_truncated
+            && (one.compared_key().is_none() || driver.key.is_none() || one.compared_key() == driver.key))
 }
 
 #[derive(Default)]
@@ -256,6 +269,7 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                         uuid: Some(uuid),
                         rows: Vec::new(),
                         more: false,
+                        ambiguous: false,
                     });
                 }
             }
@@ -279,7 +293,8 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 let is_known = known.is_some();
                 match known {
                     Some(known) if known.rows.len() < 4 => known.rows.push((*file, number)),
-                    Some(known) => known.more = true,
+                    // An undo of a file that is remembered takes what is not.
+                    Some(known) => known.more |= !known.rows.iter().any(|row| row.0 == *file),
                     None => model.0.push(Remembered {
                         journey_type,
                         name: driver.name,
@@ -291,6 +306,7 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                         uuid: None,
                         rows: vec![(*file, number)],
                         more: false,
+                        ambiguous: false,
                     }),
                 }
                 let same = |r: &Remembered| (r.name, r.phone) == (driver.name, driver.phone);
@@ -345,7 +361,20 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                             operator: support::operator(r.operator),
                             uuid: r.uuid,
                         }),
-                        None => GivenKey::Given { contradicts: Vec::new() },
+                        None => {
+                            let late = model.0.iter().any(|r| {
+                                r.uuid.is_none()
+                                    && r.journey_type == application.journey_type
+                                    && r.key == Some(*key)
+                                    && blocks(r, application.millis)
+                            });
+                            let contradicted = Contradicted {
+                                uuid: application.uuid.unwrap(),
+                                datetime: Instant::from_millis(application.millis).unwrap(),
+                                operator: support::operator(application.operator),
+                            };
+                            GivenKey::Given { contradicts: if late { vec![contradicted] } else { Vec::new() } }
+                        }
                     },
                 };
                 let given = matches!(expected, GivenKey::Given { .. });
@@ -380,7 +409,10 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 let expected = match known {
                     None => Err(GivenKey::Unknown),
                     Some(r) if r.key == Some(*key) => Err(GivenKey::AlreadyHas),
-                    Some(r) if r.key.is_some() => Err(GivenKey::HasAnother),
+                    Some(r) if r.key.is_some() => {
+                        r.ambiguous = true;
+                        Err(GivenKey::HasAnother)
+                    }
                     Some(r) => {
                         r.key = Some(*key);
                         Ok(with_the_key)
@@ -457,7 +489,7 @@ async fn agree(store: &Store, model: &Model, archived: &[ApplicationId]) {
                 "h" | "c" => {
                     let (operator, at) = rest.split_once('#').unwrap();
                     let (operator, millis): (u32, i64) = (operator.parse().unwrap(), at.parse().unwrap());
-                    note(if item.contains_key(&format!("k#{rest}")) { "spk" } else { "sp" }, millis);
+                    note(if told_apart(item, name, rest) { "spk" } else { "sp" }, millis);
                     if kind == "h" {
                         specific.push((operator, millis));
                     } else {
@@ -494,6 +526,15 @@ async fn agree(store: &Store, model: &Model, archived: &[ApplicationId]) {
     kept.sort_unstable();
     expected.sort_unstable();
     assert_eq!(kept, expected);
+}
+
+/// Whether a specific application on an item is told apart by its key: it has one, no other came, and no file brought it twice.
+fn told_apart(item: &support::Item, name: &str, rest: &str) -> bool {
+    let Some(key) = item.get(&format!("k#{rest}")) else { return false };
+    let sources = item[name].as_l().unwrap().iter();
+    let mut imports: Vec<_> = sources.filter_map(|row| Some(row.as_b().ok()?.as_ref()[..16].to_vec())).collect();
+    imports.sort();
+    !key.as_m().unwrap().contains_key("x") && imports.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 /// Dates that lie on, just before and just after every edge of one another's windows.
