@@ -26,6 +26,8 @@ pub struct Wire(Arc<Inner>);
 struct Inner {
     /// The operations that have gone over it since they were last looked at.
     operations: Mutex<Vec<String>>,
+    /// The transactions among them, as they were sent.
+    transactions: Mutex<Vec<Bytes>>,
     /// What was done to requests.
     faults: Mutex<Vec<Fault>>,
     /// How many of a hundred requests something happens to.
@@ -83,6 +85,7 @@ impl Wire {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let wire = Self(Arc::new(Inner {
             operations: Mutex::default(),
+            transactions: Mutex::default(),
             faults: Mutex::default(),
             percent: AtomicU32::new(0),
             random: Mutex::new(fastrand::Rng::with_seed(30)),
@@ -134,6 +137,11 @@ impl Wire {
         std::mem::take(&mut self.0.operations.lock().unwrap())
     }
 
+    /// The transactions that have gone over it since this was last asked.
+    pub fn take_transactions(&self) -> Vec<Bytes> {
+        std::mem::take(&mut self.0.transactions.lock().unwrap())
+    }
+
     /// What was done to requests since this was last asked.
     pub fn take_faults(&self) -> Vec<Fault> {
         std::mem::take(&mut self.0.faults.lock().unwrap())
@@ -147,8 +155,11 @@ impl Wire {
     ) -> io::Result<Response<Full<Bytes>>> {
         let (mut head, body) = request.into_parts();
         let operation = head.headers["x-amz-target"].to_str().unwrap().split('.').nth(1).unwrap().to_owned();
-        self.0.operations.lock().unwrap().push(operation);
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        if operation == "TransactWriteItems" {
+            self.0.transactions.lock().unwrap().push(body.clone());
+        }
+        self.0.operations.lock().unwrap().push(operation);
         let wanted = self.0.conflict.lock().unwrap().take_if(|text| String::from_utf8_lossy(&body).contains(*text));
         let (fault, refusal) = if wanted.is_some() {
             (Some(Fault::Conflict), Some((400, "TransactionConflictException")))

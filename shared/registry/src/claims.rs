@@ -269,13 +269,14 @@ impl Claims {
             answer,
         };
         let mut latest_with_key = LatestWithKey::Advance;
+        let mut items = self.transaction(&registering, latest_with_key)?;
+        let mut token = request_token();
         let mut backoff = Backoff::until(deadline);
         loop {
-            let items = self.transaction(&registering, latest_with_key)?;
-            // The client request token stays the SDK's own, new for each call and the same for the SDK's retries: a lost
-            // answer is asked for again, while a try with other content is never taken for a replay.
-            let sent = self.db.transact_write_items().set_transact_items(Some(items)).send().await;
-            let error = match sent {
+            // One token for as long as the writes are the same: a request that was late, and arrives when another try has been
+            // carried out and the application perhaps deleted since, is then known and brings nothing back (docs/protocol.md).
+            let send = self.db.transact_write_items().client_request_token(&token);
+            let error = match send.set_transact_items(Some(items.clone())).send().await {
                 Ok(_) => return Ok(Registration::Registered),
                 Err(error) => error,
             };
@@ -283,12 +284,21 @@ impl Claims {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     cancelled.cancellation_reasons()
                 }
-                _ if error.code().is_some_and(is_contention) => &[],
+                _ if error.code().is_some_and(|code| is_contention(code) || code == IN_PROGRESS) => &[],
                 _ => return Err(StoreError::request("TransactWriteItems", &error)),
             };
             match registering.decode(latest_with_key, reasons)? {
                 Cancelled::Answer(registration) => return Ok(registration),
-                Cancelled::TryWith(other) => latest_with_key = other,
+                Cancelled::TryWith(other) => {
+                    latest_with_key = other;
+                    items = self.transaction(&registering, latest_with_key)?;
+                    token = request_token();
+                }
+                // What is still being carried out may yet be written: then nobody may be told that nothing was.
+                Cancelled::Contention if error.code() == Some(IN_PROGRESS) => {
+                    let unknown = StoreError::request("TransactWriteItems", &error);
+                    backoff.pause().await.map_err(|_| unknown)?;
+                }
                 Cancelled::Contention => backoff.pause().await?,
                 Cancelled::Unexpected => return Err(StoreError::request("TransactWriteItems", &error)),
             }
@@ -587,6 +597,14 @@ impl Registering<'_> {
             |reason: &CancellationReason| reason.code().is_none_or(|code| code == "None" || is_contention(code));
         Ok(if reasons.iter().all(contention) { Cancelled::Contention } else { Cancelled::Unexpected })
     }
+}
+
+/// What DynamoDB says of a transaction whose token it is still working on.
+const IN_PROGRESS: &str = "TransactionInProgressException";
+
+/// A token that no other request has.
+fn request_token() -> String {
+    format!("{:032x}", fastrand::u128(..))
 }
 
 /// Those of these applications that were granted, and would not have been, had a specific one of this date been known.

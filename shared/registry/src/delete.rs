@@ -16,6 +16,10 @@ use crate::error::{Backoff, Deadline};
 use crate::journeys::free_journey;
 use crate::rewrite::{Rewrite, Transacted, is_fine, is_lost, transact};
 
+/// How often an application that lacks a claim is looked at again. One that lacks it for good, which only an audit explains, can
+/// be deleted all the same.
+const LOOKS: u32 = 3;
+
 /// What an archived application has beside its own attributes.
 pub(crate) const DELETED_AT: &str = "deleted_at";
 
@@ -43,13 +47,20 @@ impl Claims {
     ) -> Result<Deleted, StoreError> {
         let mut backoff = Backoff::until(deadline);
         let mut perhaps = false;
+        let mut looks = LOOKS;
         loop {
             let found = get_application(&self.db, &self.tables.applications, uuid).await?;
             let Some(application) = found.filter(|application| application.operator == operator) else {
                 // Gone since a try whose answer was lost: by that try, or by another delete of the same operator's.
                 return Ok(if perhaps { Deleted::Done } else { Deleted::Unknown });
             };
-            let mut items = self.without(&application, deadline).await?;
+            let (mut items, whole) = self.without(&application, deadline).await?;
+            if !whole && looks > 0 {
+                // The application came or went while its items were read: it is looked for anew.
+                looks -= 1;
+                backoff.pause().await?;
+                continue;
+            }
             let record = items.len();
             items.extend(self.to_archive(&application, now)?);
             let journey = items.len();
@@ -70,12 +81,12 @@ impl Claims {
         }
     }
 
-    /// The driver's claim items without the application's records.
+    /// The driver's claim items without the application's records, and whether each of them had one.
     async fn without(
         &self,
         application: &Application,
         deadline: Deadline,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+    ) -> Result<(Vec<TransactWriteItem>, bool), StoreError> {
         let claims = self.keys.claims(application.journey_type, &application.identity);
         let record = application_attribute(application.uuid);
         let mut changes = Vec::with_capacity(claims.len() + 3);
@@ -86,7 +97,8 @@ impl Claims {
                 changes.push(rewrite.change()?.in_transaction(&self.tables.claims)?);
             }
         }
-        Ok(changes)
+        let whole = changes.len() == claims.len();
+        Ok((changes, whole))
     }
 
     /// The application from its table into the archive, provided that it is what was read.

@@ -1,0 +1,312 @@
+//! The claim protocol, every interleaving of a few calls, by a model checker. `docs/protocol.md` says what stands for what.
+
+// clippy.toml allows these in test functions, but not in the helpers around them.
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
+
+mod model;
+mod tables;
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use model::properties::*;
+use model::{Action, Call, Client, Fault, Protocol, Remedy};
+use stateright::{Checker, HasDiscoveries, Model};
+use tables::{Date, Driver};
+
+/// Calls at once, without those that differ by their order or by the names of operators, drivers and keys only.
+///
+/// The first is one of the `first` in the catalogue: of whom the others are the same but for names is enough.
+fn starts(catalogue: &[(u8, Call)], first: usize, at_once: usize) -> Vec<Vec<Client>> {
+    let mut picked: Vec<Vec<usize>> = (0..first).map(|place| vec![place]).collect();
+    for _ in 1..at_once {
+        let longer = |some: &Vec<usize>| {
+            let from = some.last().copied().unwrap_or(0);
+            (from..catalogue.len()).map(|next| [some.as_slice(), &[next]].concat()).collect::<Vec<_>>()
+        };
+        picked = picked.iter().flat_map(longer).collect();
+    }
+    let calls = picked.iter().map(|some| some.iter().map(|place| catalogue[*place]).collect::<Vec<_>>());
+    let alike: BTreeSet<Vec<(u8, Call)>> = calls.map(|calls| representative(&calls)).collect();
+    alike.into_iter().map(|calls| calls.into_iter().map(|(by, call)| Client::new(by, call)).collect()).collect()
+}
+
+/// The least of all that are the same but for order and names.
+fn representative(calls: &[(u8, Call)]) -> Vec<(u8, Call)> {
+    permutations(calls).iter().map(|calls| renamed(calls)).min().unwrap()
+}
+
+fn permutations(calls: &[(u8, Call)]) -> Vec<Vec<(u8, Call)>> {
+    if calls.is_empty() {
+        return vec![vec![]];
+    }
+    let first = |place: usize| {
+        let mut rest = calls.to_vec();
+        let first = rest.remove(place);
+        permutations(&rest).into_iter().map(move |rest| [vec![first], rest].concat()).collect::<Vec<_>>()
+    };
+    (0..calls.len()).flat_map(first).collect()
+}
+
+/// Numbers each kind of name in the order in which they occur.
+fn renamed(calls: &[(u8, Call)]) -> Vec<(u8, Call)> {
+    let mut known: [Vec<u8>; 4] = Default::default();
+    let mut name = |kind: usize, old: u8| {
+        let names = &mut known[kind];
+        let place = names.iter().position(|known| *known == old).unwrap_or_else(|| {
+            names.push(old);
+            names.len() - 1
+        });
+        u8::try_from(place).unwrap()
+    };
+    let renamed = calls.iter().map(|(operator, call)| {
+        let operator = name(0, *operator);
+        let call = match *call {
+            Call::Register { driver, date, name: named } => {
+                let driver = Driver {
+                    licence: name(1, driver.licence),
+                    truncated: name(2, driver.truncated),
+                    key: driver.key.map(|key| name(3, key)),
+                };
+                Call::Register { driver, date, name: named }
+            }
+            Call::Import { truncated, date } => Call::Import { truncated: name(2, truncated), date },
+            Call::Delete => Call::Delete,
+            Call::GiveKey { key } => Call::GiveKey { key: name(3, key) },
+            Call::GiveHistoryKey { truncated, date, key } => {
+                Call::GiveHistoryKey { truncated: name(2, truncated), date, key: name(3, key) }
+            }
+        };
+        (operator, call)
+    });
+    renamed.collect()
+}
+
+const fn driver(licence: u8, truncated: u8, key: Option<u8>) -> Driver {
+    Driver { licence, truncated, key }
+}
+
+const fn register(driver: Driver, date: Date) -> Call {
+    Call::Register { driver, date, name: None }
+}
+
+/// Three registrations at once: every way in which their drivers can be the same or others, within the window, at its
+/// edge and after it. Nothing goes wrong on the way.
+fn registrations() -> Protocol {
+    let mut catalogue = Vec::new();
+    for licence in 0..3 {
+        for truncated in 0..3 {
+            for key in [None, Some(0), Some(1), Some(2)] {
+                catalogue.extend([0, 2, 3].map(|date| (0, register(driver(licence, truncated, key), date))));
+            }
+        }
+    }
+    Protocol {
+        // Those of the first licence and the first truncated identity.
+        starts: starts(&catalogue, 12, 3),
+        mishaps: 0,
+        law_changes: false,
+        fault: None,
+        remedy: Some(Remedy::OneToken),
+        revived: true,
+        examples: &[
+            "a 201 after a cooldown",
+            "a 409 by the truncated identity alone",
+            "a 409 by the licence alone",
+            "a 409 by the identity key alone",
+            "a driver with another key under the same name gets a 201",
+        ],
+    }
+}
+
+/// Calls of every kind, of drivers who are the same by licence, by truncated identity, by identity key or not at all.
+fn all_kinds() -> Vec<(u8, Call)> {
+    let somebody = driver(0, 0, None);
+    vec![
+        (0, register(somebody, 0)),
+        (0, register(somebody, 3)),
+        (0, Call::Register { driver: somebody, date: 0, name: Some(0) }),
+        (1, register(driver(0, 1, None), 2)),
+        (1, register(driver(1, 0, None), 3)),
+        (1, register(driver(1, 1, Some(0)), 0)),
+        (1, register(driver(1, 0, Some(0)), 2)),
+        (0, Call::Delete),
+        (1, Call::Delete),
+        (0, Call::GiveKey { key: 0 }),
+        (0, Call::Import { truncated: 0, date: 0 }),
+        (1, Call::Import { truncated: 0, date: 2 }),
+        (1, Call::GiveHistoryKey { truncated: 0, date: 2, key: 0 }),
+    ]
+}
+
+/// Three calls of any kind at once, with a mishap.
+fn calls() -> Protocol {
+    let catalogue = all_kinds();
+    Protocol {
+        starts: starts(&catalogue, catalogue.len(), 3),
+        mishaps: 1,
+        law_changes: false,
+        fault: None,
+        remedy: Some(Remedy::OneToken),
+        revived: true,
+        examples: &[
+            "a 201 after a cooldown",
+            "a 201 after a delete",
+            "a 409 by the truncated identity alone",
+            "a 409 by the licence alone",
+            "a 409 by the identity key alone",
+            "a 409 by history",
+            "a request that is sent again is known by its token",
+            "a replay gets the first answer again",
+            "a key is given",
+            "a key is refused",
+            "a history is given its key",
+            "a late request is carried out after its call has gone on",
+            "a delete whose answer was lost is told as done",
+        ],
+    }
+}
+
+/// Two calls of any kind at once, with two mishaps.
+fn unlucky_calls() -> Protocol {
+    let catalogue = all_kinds();
+    let examples = &["a replay gets the first answer again"];
+    Protocol { starts: starts(&catalogue, catalogue.len(), 2), mishaps: 2, examples, ..calls() }
+}
+
+/// Registrations before, while and after the windows grow, with a mishap.
+fn laws() -> Protocol {
+    let catalogue = [
+        (0, register(driver(0, 0, None), 0)),
+        (1, register(driver(0, 1, None), 3)),
+        (1, register(driver(1, 0, Some(0)), 3)),
+        (1, register(driver(1, 0, None), 4)),
+        (0, Call::Import { truncated: 0, date: 1 }),
+    ];
+    Protocol {
+        starts: starts(&catalogue, catalogue.len(), 3),
+        mishaps: 1,
+        law_changes: true,
+        fault: None,
+        remedy: Some(Remedy::OneToken),
+        revived: true,
+        examples: &["a 201 after a cooldown", "the law changes between two grants"],
+    }
+}
+
+/// Looks at every state, and prints how many there are.
+fn explore(name: &str, protocol: Protocol) {
+    let started = Instant::now();
+    let starts = protocol.starts.len();
+    let checker = protocol.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    println!(
+        "{name}: {starts} starts, {} states, {} steps, at most {} in a row, {:.1} s",
+        checker.unique_state_count(),
+        checker.state_count(),
+        checker.max_depth() - 1,
+        started.elapsed().as_secs_f64()
+    );
+    checker.assert_properties();
+    assert!(checker.unique_state_count() > starts, "nothing was explored");
+}
+
+#[test]
+fn registrations_at_once() {
+    explore("registrations", registrations());
+}
+
+#[test]
+fn all_calls_at_once() {
+    explore("calls", calls());
+}
+
+#[test]
+fn calls_with_many_mishaps() {
+    explore("unlucky calls", unlucky_calls());
+}
+
+#[test]
+fn calls_while_the_law_changes() {
+    explore("laws", laws());
+}
+
+/// Calls by their operators, and what happens to them.
+type Story = (Vec<(u8, Call)>, Vec<Action>);
+
+/// The shortest way to break a property, with the calls that it begins with. The checker reports the last that it meets in
+/// a part of a level, which may not be the shortest: so it is asked for a shorter one until there is none.
+fn counterexample(protocol: &Protocol, property: &'static str) -> Option<Story> {
+    let mut shortest = None;
+    let mut depth = 100;
+    loop {
+        let finish = HasDiscoveries::AnyOf(BTreeSet::from([property]));
+        // The depth of a start is 1, and the last level is not looked at.
+        let checker = protocol.clone().checker().threads(2).target_max_depth(depth).finish_when(finish);
+        let Some(path) = checker.spawn_bfs().join().discovery(property) else { return shortest };
+        let calls = path.clone().into_states()[0].calls();
+        let actions = path.into_actions();
+        depth = actions.len() + 1;
+        shortest = Some((calls, actions));
+    }
+}
+
+fn assert_broken(what: &str, protocol: &Protocol, property: &'static str, steps: usize) {
+    let started = Instant::now();
+    let found = counterexample(protocol, property);
+    let Some((calls, actions)) = found else { panic!("{what}: no way to break \"{property}\"") };
+    println!("{what}: {} steps to break \"{property}\", {:.1} s", actions.len(), started.elapsed().as_secs_f64());
+    println!("    {calls:?}\n    {actions:?}");
+    assert_eq!(actions.len(), steps, "{what}: docs/protocol.md says otherwise");
+}
+
+/// Each of these mistakes is found: a model that could not tell them from the protocol would prove nothing.
+#[test]
+fn every_seeded_fault_has_a_counterexample() {
+    let (registrations, calls, laws) = (registrations(), calls(), laws());
+    // With one token for the same writes, a call finds its own record only where it has changed the writes meanwhile.
+    let new_tokens = Protocol { remedy: None, ..calls.clone() };
+    let faults = [
+        (Fault::DropStandardized, &registrations, 0, ONE_EACH, 2),
+        (Fault::DropWithKey, &registrations, 0, ONE_EACH, 2),
+        (Fault::DropSpecific, &calls, 0, NOT_AGAINST_HISTORY, 2),
+        (Fault::NotExistsOnly, &registrations, 0, EXPLAINED, 2),
+        (Fault::StoredExpiry, &laws, 0, GRANTED_RIGHTLY, 5),
+        (Fault::SplitTransaction, &registrations, 0, CLAIMS_FIT, 1),
+        (Fault::ForgetTruncated, &registrations, 0, ONE_EACH, 2),
+        (Fault::ForgetLicence, &registrations, 0, ONE_EACH, 2),
+        (Fault::ForgetIdentity, &registrations, 0, ONE_EACH, 2),
+        (Fault::DeleteWithoutStamp, &calls, 0, CLAIMS_FIT, 6),
+        (Fault::DeleteWithoutStamp, &calls, 1, ONE_EACH, 8),
+        (Fault::DeleteKeepsLatest, &calls, 0, LATEST_FIT, 6),
+        (Fault::GiveKeyUnchecked, &calls, 0, ONE_EACH, 6),
+        (Fault::OwnRecordUnknown, &new_tokens, 1, EXPLAINED, 3),
+    ];
+    for (fault, protocol, mishaps, property, steps) in faults {
+        let protocol = Protocol { fault: Some(fault), mishaps, ..protocol.clone() };
+        assert_broken(&format!("{fault:?}"), &protocol, property, steps);
+    }
+}
+
+/// What came back before a register kept its token: "the revived application" in `docs/protocol.md`. The code has both remedies.
+#[test]
+fn without_its_remedies_a_deleted_application_may_come_back() {
+    let somebody = driver(0, 0, None);
+    let catalogue = [
+        (0, register(somebody, 0)),
+        (1, register(driver(0, 1, None), 2)),
+        (0, register(driver(1, 0, Some(0)), 0)),
+        (0, Call::Delete),
+        (0, Call::GiveKey { key: 0 }),
+    ];
+    let starts = starts(&catalogue, catalogue.len(), 3);
+    let calls = Protocol { starts, remedy: None, examples: &["a 201 after a delete"], ..calls() };
+    assert_broken("without remedies", &calls, STAYS_DELETED, 8);
+    assert_broken("without remedies", &calls, CLAIMS_FIT, 12);
+    for property in [ONE_EACH, GRANTED_RIGHTLY, SENT_IS_THERE, LATEST_FIT] {
+        assert_eq!(counterexample(&calls, property), None, "{property}");
+    }
+    let whole_delete = Protocol { remedy: Some(Remedy::WholeDelete), ..calls.clone() };
+    assert_broken("with deletes that find every record", &whole_delete, STAYS_DELETED, 8);
+    assert_eq!(counterexample(&whole_delete, CLAIMS_FIT), None);
+    explore("with one token", Protocol { remedy: Some(Remedy::OneToken), ..calls });
+}

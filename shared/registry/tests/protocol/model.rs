@@ -1,0 +1,876 @@
+//! The claim protocol as a state machine: calls on their way, each one request at a time, and all that can befall them.
+//!
+//! What a function does between two requests nobody else can see, so it is one step with the request after it. A request
+//! and its answer are one step too, unless something goes wrong in between; so a 201 counts as sent from the earliest
+//! moment it can be, which is the hardest for the invariants. A call that stands still for ever is a crash: every state in
+//! which it has not gone on is looked at.
+
+pub(crate) mod properties;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stateright::{Model, Property};
+
+use crate::tables::{
+    Application, ClaimKey, Condition, Date, Driver, Entry, Item, Latest, Record, Rewrite, Seen, Tables, Uuid, Write,
+    keys_differ,
+};
+
+/// A mistake put into the protocol, which the checker must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A register's condition on `sd` is left out.
+    DropStandardized,
+    /// The conditions on `sdk` and `spk`, for whoever sends no identity key.
+    DropWithKey,
+    /// Those on `sp` and `spk`.
+    DropSpecific,
+    /// `attribute_not_exists` in place of dates and cut-offs.
+    NotExistsOnly,
+    /// The end of the window is stored in place of the date, as the law stood at that time.
+    StoredExpiry,
+    /// Each write of a register by itself.
+    SplitTransaction,
+    ForgetTruncated,
+    ForgetLicence,
+    ForgetIdentity,
+    /// A delete writes whatever was written since it read.
+    DeleteWithoutStamp,
+    /// A delete leaves the latest dates as they are.
+    DeleteKeepsLatest,
+    /// A key is given without a look at who has it.
+    GiveKeyUnchecked,
+    /// A call whose own record is in the way takes it for another's.
+    OwnRecordUnknown,
+}
+
+/// A change that the protocol does not have, against what `docs/protocol.md` calls the revived application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// A register sends the same token whenever it sends the same writes.
+    OneToken,
+    /// A delete begins anew where an item that it read lacks its application's record.
+    WholeDelete,
+}
+
+/// One call of one operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Call {
+    /// `name`: its `Idempotency-Key`.
+    Register {
+        driver: Driver,
+        date: Date,
+        name: Option<u8>,
+    },
+    Import {
+        truncated: u8,
+        date: Date,
+    },
+    /// Of any application that this operator was told of.
+    Delete,
+    /// To any application that this operator was told of.
+    GiveKey {
+        key: u8,
+    },
+    GiveHistoryKey {
+        truncated: u8,
+        date: Date,
+        key: u8,
+    },
+}
+
+/// How a call ended, for its operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Answer {
+    Created(How),
+    /// 409. By which of its keys: truncated identity, licence, identity key; and whether history is the blocker named.
+    Blocked {
+        by: [bool; 3],
+        history: bool,
+    },
+    Imported,
+    Deleted,
+    Given,
+    /// The identity key belongs to another application within its window.
+    KeyBlocked,
+    /// It had a key.
+    HasKey,
+    /// 404
+    Unknown,
+    /// 500: conditions did not hold, and nothing says why.
+    Unexplained,
+}
+
+/// How a call knows that it is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum How {
+    Written,
+    /// The SDK sent the same request again, and DynamoDB knew its token.
+    Token,
+    /// A second request met its own record.
+    OwnRecord,
+    /// The `Idempotency-Key` is remembered.
+    Remembered,
+}
+
+/// The SDK's request token: the same for its own retries, new for each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Token {
+    client: u8,
+    request: u8,
+}
+
+/// An item as it was read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Read {
+    key: ClaimKey,
+    item: Option<Item>,
+    /// Somebody has written it since.
+    stale: bool,
+}
+
+/// A request on its way, and what its sender makes of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Request {
+    token: Token,
+    writes: Vec<Write>,
+    sender: Sender,
+}
+
+/// What the code that sent a request remembers of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Sender {
+    /// Under which law it began, and `LatestWithKey::Keep`.
+    Register {
+        law: u8,
+        keep: bool,
+    },
+    Import {
+        newest: bool,
+    },
+    Rewrite,
+}
+
+/// Where a call is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Place {
+    /// The next request is its first.
+    Begin,
+    /// The next request is its write.
+    Ready(Sender),
+    /// It has read an application and some of its items.
+    Reading {
+        application: Option<Application>,
+        reads: Vec<Read>,
+    },
+    /// Nobody knows what became of its request.
+    Unsure(Request),
+    /// So many writes of a split transaction are done: a seeded fault.
+    Split {
+        request: Request,
+        done: u8,
+    },
+    Done(Answer),
+}
+
+/// A call on its way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Client {
+    pub(crate) operator: u8,
+    pub(crate) call: Call,
+    /// How often the operator has called before, because no answer came.
+    invocation: u8,
+    /// How many of its requests came to grief.
+    requests: u8,
+    /// The application it speaks of.
+    target: Option<Uuid>,
+    /// A delete that may have happened.
+    perhaps: bool,
+    place: Place,
+}
+
+impl Client {
+    pub(crate) fn new(operator: u8, call: Call) -> Self {
+        let place = Place::Begin;
+        Self { operator, call, invocation: 0, requests: 0, target: None, perhaps: false, place }
+    }
+}
+
+/// The windows of a law, in days: those of standardized and of specific applications.
+const LAWS: [(Date, Date); 2] = [(2, 1), (3, 2)];
+
+/// What the ghosts of a state have seen go wrong: it cannot be read off a state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Wrong {
+    /// Granted although a standardized application blocks it, under the law of its own call.
+    doubled: bool,
+    /// Granted although history blocks it.
+    against_history: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct State {
+    tables: Tables,
+    clients: Vec<Client>,
+    /// Requests whose sender waits no more: they may be carried out at any moment, or never.
+    late: Vec<Request>,
+    /// Tokens of requests that were carried out, as long as anybody may send them again.
+    carried_out: BTreeSet<Token>,
+    law: u8,
+    /// How many more mishaps there may be.
+    mishaps: u8,
+    /// Every 201 that was sent, with what it said.
+    sent: BTreeMap<Uuid, Application>,
+    /// Which applications their operators have heard of, by a 201 or by their own 409.
+    told: BTreeSet<Uuid>,
+    wrong: Wrong,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// The call's next request, and its answer.
+    Step(usize),
+    /// The call chooses this application and reads it.
+    Choose(usize, Uuid),
+    /// The request is carried out and its answer lost.
+    LoseAnswer(usize),
+    /// The request is on its way longer than its sender waits.
+    Delay(usize),
+    /// A late request is carried out.
+    Arrive(usize),
+    /// The SDK sends the same request again, with the same token.
+    Resend(usize),
+    /// The SDK got an answer of contention or gave up; the function tries again, with a new token.
+    TryAgain(usize),
+    /// The function has crashed, or its answer was lost; the operator calls again.
+    CallAgain(usize),
+    /// The windows are another length from now on.
+    ChangeLaw,
+}
+
+/// What is explored: some calls at once, and what may befall them.
+#[derive(Clone, Debug)]
+pub(crate) struct Protocol {
+    pub(crate) starts: Vec<Vec<Client>>,
+    pub(crate) mishaps: u8,
+    pub(crate) law_changes: bool,
+    pub(crate) fault: Option<Fault>,
+    /// What the code might do better.
+    pub(crate) remedy: Option<Remedy>,
+    /// Whether states are gone on from in which a deleted application has come back.
+    pub(crate) revived: bool,
+    /// What must be seen to happen.
+    pub(crate) examples: &'static [&'static str],
+}
+
+impl Protocol {
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+
+    /// `Claims::transaction` and `Claims::claim_update`.
+    fn register(&self, client: u8, state: &Client, law: u8, keep: bool) -> Vec<Write> {
+        let Call::Register { driver, date, name } = state.call else { return Vec::new() };
+        let uuid = Uuid { client, invocation: state.invocation };
+        let operator = state.operator;
+        let (standardized, specific) = LAWS[usize::from(law)];
+        let (standardized, specific) = (date - standardized, date - specific);
+        let free_of = |which, cutoff| match self.fault {
+            Some(Fault::NotExistsOnly) => Condition::Missing(which),
+            // What is stored is the first day that is free again, less one.
+            Some(Fault::StoredExpiry) => Condition::Free(which, date),
+            _ => Condition::Free(which, cutoff),
+        };
+        let mut writes = Vec::new();
+        for key in driver.claims() {
+            let forgotten = match key {
+                ClaimKey::Truncated(_) => Fault::ForgetTruncated,
+                ClaimKey::Licence(_) => Fault::ForgetLicence,
+                ClaimKey::Identity(_) => Fault::ForgetIdentity,
+            };
+            if self.has(forgotten) {
+                continue;
+            }
+            let mut conditions = vec![free_of(Latest::Standardized, standardized), free_of(Latest::Specific, specific)];
+            let truncated = matches!(key, ClaimKey::Truncated(_));
+            let latest = match (truncated, driver.key.is_some()) {
+                (true, true) if keep => {
+                    conditions.push(Condition::Above(Latest::StandardizedWithKey, date));
+                    None
+                }
+                (true, true) => {
+                    conditions.push(Condition::AtMost(Latest::StandardizedWithKey, date));
+                    Some(Latest::StandardizedWithKey)
+                }
+                (true, false) => {
+                    conditions.push(free_of(Latest::StandardizedWithKey, standardized));
+                    conditions.push(free_of(Latest::SpecificWithKey, specific));
+                    Some(Latest::Standardized)
+                }
+                (false, _) => Some(Latest::Standardized),
+            };
+            conditions.retain(|condition| {
+                let (Condition::Free(which, _) | Condition::Missing(which)) = condition else { return true };
+                let dropped: &[Latest] = match self.fault {
+                    Some(Fault::DropStandardized) => &[Latest::Standardized],
+                    Some(Fault::DropWithKey) => &[Latest::StandardizedWithKey, Latest::SpecificWithKey],
+                    Some(Fault::DropSpecific) => &[Latest::Specific, Latest::SpecificWithKey],
+                    _ => &[],
+                };
+                !dropped.contains(which)
+            });
+            let stored = if self.has(Fault::StoredExpiry) { date + LAWS[usize::from(law)].0 } else { date };
+            let latest = latest.map(|which| (which, stored));
+            let entry = Entry { operator, date, tag: driver.key.filter(|_| truncated), rows: Vec::new() };
+            writes.push(Write::Claim { key, uuid, entry, conditions, latest });
+        }
+        writes.push(Write::Put { uuid, application: Application { operator, driver, date, law } });
+        writes.extend(name.map(|name| Write::Remember { name, uuid }));
+        writes
+    }
+
+    /// `Registering::decode`. `Err`: try with the other of the two updates.
+    fn decode(&self, tables: &Tables, state: &Client, request: &Request, lost: &[bool]) -> Result<Answered, bool> {
+        let (Call::Register { driver, date, .. }, Sender::Register { law, keep }) = (state.call, request.sender) else {
+            return Ok(Answered::only(Answer::Unexplained));
+        };
+        let (standardized, specific) = LAWS[usize::from(law)];
+        let nothing = Item::default();
+        let mut fitting = keep;
+        let mut by = [false; 3];
+        // (date, is a duplicate, is one's own, its name)
+        let mut latest: Option<(Date, bool, bool, Option<Uuid>)> = None;
+        for (write, _) in request.writes.iter().zip(lost).filter(|(_, lost)| **lost) {
+            let Write::Claim { key, uuid, .. } = write else { continue };
+            let item = tables.claims.get(key).unwrap_or(&nothing);
+            if item.records.contains_key(&Record::Application(*uuid)) && !self.has(Fault::OwnRecordUnknown) {
+                return Ok(Answered::created(How::OwnRecord, *uuid));
+            }
+            let (kind, tag) = match key {
+                ClaimKey::Truncated(_) => (0, driver.key),
+                ClaimKey::Licence(_) => (1, None),
+                ClaimKey::Identity(_) => (2, None),
+            };
+            for (record, entry) in item.same_person(tag) {
+                let (window, name) = match record {
+                    Record::Application(uuid) => (standardized, Some(uuid)),
+                    Record::History { .. } | Record::Copy { .. } => (specific, None),
+                };
+                if entry.date >= date - window {
+                    by[kind] = true;
+                    latest = latest.max(Some((entry.date, name.is_some(), entry.operator == state.operator, name)));
+                }
+            }
+            if kind == 0 && driver.key.is_some() {
+                fitting = item.latest(Latest::StandardizedWithKey).is_some_and(|known| known > date);
+            }
+        }
+        for (write, _) in request.writes.iter().zip(lost).filter(|(_, lost)| **lost) {
+            if let Write::Remember { name, .. } = write
+                && let Some(uuid) = tables.answers.get(name)
+            {
+                return Ok(Answered::created(How::Remembered, *uuid));
+            }
+        }
+        if let Some((_, duplicate, its_own, name)) = latest {
+            let itself = Uuid { client: request.token.client, invocation: state.invocation };
+            if name == Some(itself) {
+                return Ok(Answered::only(Answer::Unexplained));
+            }
+            let told = name.filter(|_| its_own);
+            return Ok(Answered { answer: Answer::Blocked { by, history: !duplicate }, sent: None, told });
+        }
+        if fitting != keep {
+            return Err(fitting);
+        }
+        Ok(Answered::only(Answer::Unexplained))
+    }
+
+    /// What a call that has read all it needs writes, or what it answers without.
+    fn rewrite(&self, client: &Client, application: Option<Application>, reads: &[Read]) -> Result<Vec<Write>, Answer> {
+        let change = |read: &Read, set: Vec<(Record, Entry)>, remove: Vec<Record>| {
+            let mut after = read.item.clone().unwrap_or_default();
+            after.records.extend(set.iter().cloned());
+            after.records.retain(|record, _| !remove.contains(record));
+            let seen = match (&read.item, read.stale) {
+                (None, _) => Seen::Absent,
+                (Some(_), false) => Seen::Fresh,
+                (Some(_), true) => Seen::Stale,
+            };
+            let is_delete = client.call == Call::Delete;
+            Write::Rewrite(Rewrite {
+                key: read.key,
+                seen: (!(is_delete && self.has(Fault::DeleteWithoutStamp))).then_some(seen),
+                set,
+                remove,
+                latest: (!(is_delete && self.has(Fault::DeleteKeepsLatest))).then(|| after.latest_of_records()),
+                delete: after.records.is_empty(),
+            })
+        };
+        let nothing = Item::default();
+        match (client.call, application, client.target, reads) {
+            (Call::Delete, Some(application), Some(uuid), _) => {
+                let record = Record::Application(uuid);
+                let holds = |read: &&Read| read.item.as_ref().is_some_and(|item| item.records.contains_key(&record));
+                if self.remedy == Some(Remedy::WholeDelete) && !reads.iter().all(|read| holds(&read)) {
+                    return Err(Answer::Unknown);
+                }
+                let mut writes: Vec<_> =
+                    reads.iter().filter(holds).map(|read| change(read, Vec::new(), vec![record])).collect();
+                writes.push(Write::Archive { uuid, with_key: application.driver.key.is_some() });
+                Ok(writes)
+            }
+            (Call::GiveKey { key }, Some(application), Some(uuid), [here, there]) => {
+                let Application { operator, date, .. } = application;
+                let there_item = there.item.as_ref().unwrap_or(&nothing);
+                // Such calls and a change of the law are not explored together.
+                let blocks = |(record, entry): (Record, &Entry)| {
+                    matches!(record, Record::Application(_)) && entry.date >= date - LAWS[0].0
+                };
+                if there_item.same_person(None).any(blocks) && !self.has(Fault::GiveKeyUnchecked) {
+                    return Err(Answer::KeyBlocked);
+                }
+                let record = Record::Application(uuid);
+                let entry = |tag| Entry { operator, date, tag, rows: Vec::new() };
+                Ok(vec![
+                    change(here, vec![(record, entry(Some(key)))], Vec::new()),
+                    change(there, vec![(record, entry(None))], Vec::new()),
+                    Write::Fill { uuid, key },
+                ])
+            }
+            (Call::GiveHistoryKey { date, key, .. }, _, _, [here, there]) => {
+                let operator = client.operator;
+                let record = Record::History { operator, date };
+                let found = here.item.as_ref().and_then(|item| item.records.get(&record)).ok_or(Answer::Unknown)?;
+                if found.tag.is_some() {
+                    return Err(Answer::HasKey);
+                }
+                let there_item = there.item.as_ref().unwrap_or(&nothing);
+                let copy = Record::Copy { operator, date };
+                let mut rows = there_item.records.get(&copy).map_or(Vec::new(), |copy| copy.rows.clone());
+                rows.extend(found.rows.iter().filter(|row| !rows.contains(row)).copied().collect::<Vec<_>>());
+                let entry = |tag, rows| Entry { operator, date, tag, rows };
+                Ok(vec![
+                    change(here, vec![(record, entry(Some(key), found.rows.clone()))], Vec::new()),
+                    change(there, vec![(copy, entry(None, rows))], Vec::new()),
+                ])
+            }
+            _ => Err(Answer::Unknown),
+        }
+    }
+
+    /// The claim items that a call reads, one after the other: `BatchGetItem` is no snapshot.
+    fn reads(call: Call, application: Option<Application>) -> Vec<ClaimKey> {
+        match (call, application) {
+            (Call::Delete, Some(application)) => application.driver.claims(),
+            (Call::GiveKey { key }, Some(application)) => {
+                vec![ClaimKey::Truncated(application.driver.truncated), ClaimKey::Identity(key)]
+            }
+            (Call::GiveHistoryKey { truncated, key, .. }, _) => {
+                vec![ClaimKey::Truncated(truncated), ClaimKey::Identity(key)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The write that a call sends next, if that is its next step; or what it answers without one.
+    fn next_write(&self, state: &State, number: usize) -> Option<Result<Request, Answer>> {
+        let client = &state.clients[number];
+        let name = u8::try_from(number).unwrap_or(u8::MAX);
+        let request = |writes, sender| {
+            let request = match sender {
+                Sender::Register { keep, .. } if self.remedy == Some(Remedy::OneToken) => {
+                    100 + 2 * client.invocation + u8::from(keep)
+                }
+                _ => client.requests,
+            };
+            Request { token: Token { client: name, request }, writes, sender }
+        };
+        match &client.place {
+            Place::Ready(sender @ Sender::Register { law, keep }) => {
+                Some(Ok(request(self.register(name, client, *law, *keep), *sender)))
+            }
+            Place::Ready(sender @ Sender::Import { newest }) => {
+                let Call::Import { truncated, date } = client.call else { return None };
+                let (key, operator, newest) = (ClaimKey::Truncated(truncated), client.operator, *newest);
+                Some(Ok(request(vec![Write::Import { key, operator, date, row: name, newest }], *sender)))
+            }
+            Place::Reading { application, reads } if reads.len() == Self::reads(client.call, *application).len() => {
+                let writes = self.rewrite(client, *application, reads);
+                Some(writes.map(|writes| request(writes, Sender::Rewrite)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Carries a request out, once for each token, and lets the others' stamps and the ghosts know.
+    fn carry_out(&self, state: &mut State, request: &Request) -> Result<How, Vec<bool>> {
+        // One conditional update has no token.
+        let has_token = !matches!(request.sender, Sender::Import { .. });
+        if has_token && state.carried_out.contains(&request.token) {
+            return Ok(How::Token);
+        }
+        let before = state.tables.clone();
+        state.tables.transact(&request.writes)?;
+        state.wrote(&before, &request.writes);
+        state.carried_out.insert(request.token);
+        Ok(How::Written)
+    }
+
+    /// The call gets this answer to its request.
+    fn answer(&self, state: &mut State, number: usize, request: &Request, outcome: Result<How, Vec<bool>>) {
+        let client = &state.clients[number];
+        let answered = match (outcome, request.sender) {
+            (Ok(how), Sender::Register { .. }) => {
+                let own = Uuid { client: request.token.client, invocation: client.invocation };
+                Answered::created(how, own)
+            }
+            (Ok(_), Sender::Import { .. }) => Answered::only(Answer::Imported),
+            (Ok(_), Sender::Rewrite) if client.call == Call::Delete => Answered::only(Answer::Deleted),
+            (Ok(_), Sender::Rewrite) => Answered::only(Answer::Given),
+            (Err(lost), Sender::Register { law, .. }) => match self.decode(&state.tables, client, request, &lost) {
+                Ok(answered) => answered,
+                Err(keep) => {
+                    state.clients[number].place = Place::Ready(Sender::Register { law, keep });
+                    return;
+                }
+            },
+            (Err(_), Sender::Import { newest }) => {
+                let Call::Import { truncated, date } = client.call else { return };
+                let item = state.tables.claims.get(&ClaimKey::Truncated(truncated));
+                let record = Record::History { operator: client.operator, date };
+                let found = item.and_then(|item| item.records.get(&record));
+                let listed =
+                    found.is_some_and(|found| found.rows.contains(&request.token.client) || found.tag.is_some());
+                let latest = item.and_then(|item| item.latest(Latest::Specific));
+                let fitting = latest.is_none_or(|known| known <= date);
+                if listed {
+                    Answered::only(Answer::Imported)
+                } else if fitting == newest {
+                    Answered::only(Answer::Unexplained)
+                } else {
+                    state.clients[number].place = Place::Ready(Sender::Import { newest: fitting });
+                    return;
+                }
+            }
+            (Err(_), Sender::Rewrite) => {
+                state.clients[number].place = Place::Begin;
+                return;
+            }
+        };
+        state.answered(number, answered);
+    }
+
+    /// A call's first request, of those that read first.
+    fn read_first(&self, state: &mut State, number: usize) {
+        let client = &state.clients[number];
+        let place = match (client.call, client.target) {
+            (Call::Register { name: Some(name), .. }, _) if state.tables.answers.contains_key(&name) => {
+                let uuid = state.tables.answers[&name];
+                return state.answered(number, Answered::created(How::Remembered, uuid));
+            }
+            (Call::Register { .. }, _) => Place::Ready(Sender::Register { law: state.law, keep: false }),
+            (Call::Import { .. }, _) => Place::Ready(Sender::Import { newest: true }),
+            (Call::GiveHistoryKey { .. }, _) => Place::Reading { application: None, reads: Vec::new() },
+            (Call::Delete | Call::GiveKey { .. }, Some(uuid)) => {
+                let application = state.tables.applications.get(&uuid).copied();
+                match application {
+                    None if client.perhaps => Place::Done(Answer::Deleted),
+                    None => Place::Done(Answer::Unknown),
+                    Some(application) if client.call != Call::Delete && application.driver.key.is_some() => {
+                        Place::Done(Answer::HasKey)
+                    }
+                    Some(_) => Place::Reading { application, reads: Vec::new() },
+                }
+            }
+            (Call::Delete | Call::GiveKey { .. }, None) => return,
+        };
+        state.clients[number].place = place;
+    }
+
+    fn step(&self, state: &mut State, number: usize) {
+        match self.next_write(state, number) {
+            Some(Ok(request))
+                if self.has(Fault::SplitTransaction) && matches!(request.sender, Sender::Register { .. }) =>
+            {
+                self.split(state, number, request, 0);
+            }
+            Some(Ok(request)) => {
+                let outcome = self.carry_out(state, &request);
+                self.answer(state, number, &request, outcome);
+            }
+            Some(Err(Answer::Unknown)) if state.clients[number].call == Call::Delete => {
+                state.clients[number].place = Place::Begin;
+            }
+            Some(Err(answer)) => state.answered(number, Answered::only(answer)),
+            None => match state.clients[number].place.clone() {
+                Place::Begin => self.read_first(state, number),
+                Place::Reading { application, mut reads } => {
+                    let key = Self::reads(state.clients[number].call, application)[reads.len()];
+                    reads.push(Read { key, item: state.tables.claims.get(&key).cloned(), stale: false });
+                    state.clients[number].place = Place::Reading { application, reads };
+                }
+                Place::Split { request, done } => self.split(state, number, request, done),
+                _ => {}
+            },
+        }
+    }
+
+    fn split(&self, state: &mut State, number: usize, request: Request, done: u8) {
+        let write = &request.writes[usize::from(done)..=usize::from(done)];
+        let before = state.tables.clone();
+        if state.tables.transact(write).is_err() {
+            let lost = (0..request.writes.len()).map(|other| other == usize::from(done)).collect();
+            return self.answer(state, number, &request, Err(lost));
+        }
+        state.wrote(&before, write);
+        if usize::from(done) + 1 == request.writes.len() {
+            return self.answer(state, number, &request, Ok(How::Written));
+        }
+        state.clients[number].place = Place::Split { request, done: done + 1 };
+    }
+
+    /// Where a call begins: with its write, where it reads nothing before.
+    fn settle(&self, state: &mut State, number: usize) {
+        let client = &state.clients[number];
+        let reads_first = match client.call {
+            Call::Register { name, .. } => name.is_some() || self.law_changes,
+            Call::Import { .. } => false,
+            _ => true,
+        };
+        if client.place == Place::Begin && !reads_first {
+            self.read_first(state, number);
+        }
+    }
+}
+
+/// An answer, and what it tells the operator.
+struct Answered {
+    answer: Answer,
+    sent: Option<Uuid>,
+    told: Option<Uuid>,
+}
+
+impl Answered {
+    const fn only(answer: Answer) -> Self {
+        Self { answer, sent: None, told: None }
+    }
+
+    const fn created(how: How, uuid: Uuid) -> Self {
+        Self { answer: Answer::Created(how), sent: Some(uuid), told: Some(uuid) }
+    }
+}
+
+impl State {
+    fn answered(&mut self, number: usize, answered: Answered) {
+        let Answered { answer, sent, told } = answered;
+        if let Some(uuid) = sent {
+            let stored = self.tables.applications.get(&uuid).or(self.tables.archive.get(&uuid)).copied();
+            // What the answer says comes from the call, not from the tables.
+            let client = &self.clients[usize::from(uuid.client)];
+            if let Call::Register { driver, date, .. } = client.call {
+                let law = stored.map_or(self.law, |stored| stored.law);
+                self.sent.insert(uuid, Application { operator: client.operator, driver, date, law });
+            }
+        }
+        self.told.extend(told);
+        self.clients[number].place = Place::Done(answer);
+    }
+
+    /// After these writes: stamps have changed, and something may have been granted that must not be.
+    fn wrote(&mut self, before: &Tables, writes: &[Write]) {
+        for key in writes.iter().filter_map(Write::claim_key) {
+            for client in &mut self.clients {
+                match &mut client.place {
+                    Place::Reading { reads, .. } => {
+                        reads.iter_mut().filter(|read| read.key == key).for_each(|read| read.stale = true);
+                    }
+                    Place::Unsure(request) => request.writes.iter_mut().for_each(|write| write.outdate(key)),
+                    _ => {}
+                }
+            }
+            self.late.iter_mut().flat_map(|late| &mut late.writes).for_each(|write| write.outdate(key));
+        }
+        for write in writes {
+            let Write::Put { application, .. } = write else { continue };
+            let Application { driver, date, law, .. } = *application;
+            let (standardized, specific) = LAWS[usize::from(law)];
+            let doubles =
+                |other: &Application| other.driver.is_same_person(driver) && other.date >= date - standardized;
+            self.wrong.doubled |= before.applications.values().any(doubles);
+            self.wrong.against_history |= before.claims.iter().any(|(key, item)| {
+                item.records.iter().any(|(record, entry)| {
+                    let same = match (record, key) {
+                        (Record::History { .. }, ClaimKey::Truncated(truncated)) => {
+                            *truncated == driver.truncated && !keys_differ(entry.tag, driver.key)
+                        }
+                        (Record::Copy { .. }, ClaimKey::Identity(identity)) => driver.key == Some(*identity),
+                        _ => false,
+                    };
+                    same && entry.date >= date - specific
+                })
+            });
+        }
+    }
+
+    /// Forgets what can make no difference any more, so that states that go on alike are one.
+    fn normalise(&mut self, one_token: bool) {
+        let mut known: BTreeSet<Token> = self.late.iter().map(|late| late.token).collect();
+        for client in &self.clients {
+            if let Place::Unsure(request) = &client.place {
+                known.insert(request.token);
+            }
+        }
+        let clients = &self.clients;
+        let goes_on = |token: &Token| !matches!(clients[usize::from(token.client)].place, Place::Done(_));
+        self.carried_out.retain(|token| known.contains(token) || (one_token && goes_on(token)));
+        self.late.sort();
+    }
+
+    fn no_revived(&self) -> bool {
+        self.tables.archive.keys().all(|uuid| !self.tables.applications.contains_key(uuid))
+    }
+
+    fn live(&self) -> impl Iterator<Item = (Uuid, Application)> {
+        self.tables.applications.iter().map(|(uuid, application)| (*uuid, *application))
+    }
+
+    /// Live applications, two at a time, of one person.
+    fn pairs(&self) -> impl Iterator<Item = (Application, Application)> {
+        let pairs = self
+            .live()
+            .flat_map(move |(one, a)| self.live().filter(move |(other, _)| one < *other).map(move |(_, b)| (a, b)));
+        pairs.filter(|(a, b)| a.driver.is_same_person(b.driver))
+    }
+
+    fn has(&self, holds: impl Fn(Answer) -> bool) -> bool {
+        self.clients.iter().any(|client| matches!(client.place, Place::Done(answer) if holds(answer)))
+    }
+}
+
+impl Model for Protocol {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let start = |clients: &Vec<Client>| {
+            let mut state = State {
+                tables: Tables::default(),
+                clients: clients.clone(),
+                late: Vec::new(),
+                carried_out: BTreeSet::new(),
+                law: 0,
+                mishaps: self.mishaps,
+                sent: BTreeMap::new(),
+                told: BTreeSet::new(),
+                wrong: Wrong::default(),
+            };
+            (0..clients.len()).for_each(|number| self.settle(&mut state, number));
+            state
+        };
+        self.starts.iter().map(start).collect()
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        for (number, client) in state.clients.iter().enumerate() {
+            match &client.place {
+                Place::Done(_) => continue,
+                Place::Unsure(_) => {
+                    actions.extend([Action::Resend(number), Action::TryAgain(number), Action::CallAgain(number)]);
+                    continue;
+                }
+                Place::Begin
+                    if matches!(client.call, Call::Delete | Call::GiveKey { .. }) && client.target.is_none() =>
+                {
+                    let known = |uuid: &&Uuid| state.clients[usize::from(uuid.client)].operator == client.operator;
+                    actions.extend(state.told.iter().filter(known).map(|uuid| Action::Choose(number, *uuid)));
+                    continue;
+                }
+                Place::Begin | Place::Ready(_) | Place::Reading { .. } | Place::Split { .. } => {}
+            }
+            actions.push(Action::Step(number));
+            if state.mishaps > 0 && self.fault != Some(Fault::SplitTransaction) {
+                if let Some(Ok(_)) = self.next_write(state, number) {
+                    actions.extend([Action::LoseAnswer(number), Action::Delay(number)]);
+                }
+                if client.place != Place::Begin {
+                    actions.push(Action::CallAgain(number));
+                }
+            }
+        }
+        actions.extend((0..state.late.len()).map(Action::Arrive));
+        if self.law_changes && state.law == 0 {
+            actions.push(Action::ChangeLaw);
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        match action {
+            Action::Step(number) => self.step(&mut state, number),
+            Action::Choose(number, uuid) => {
+                state.clients[number].target = Some(uuid);
+                self.read_first(&mut state, number);
+            }
+            Action::LoseAnswer(number) | Action::Delay(number) => {
+                let Some(Ok(request)) = self.next_write(&state, number) else { return None };
+                state.mishaps -= 1;
+                state.clients[number].requests += 1;
+                state.clients[number].place = Place::Unsure(request.clone());
+                if action == Action::Delay(number) {
+                    state.late.push(request);
+                } else {
+                    // Without the condition's answer, what was not carried out is as if it had never been sent.
+                    self.carry_out(&mut state, &request).ok()?;
+                }
+            }
+            Action::Arrive(place) => {
+                let request = state.late.remove(place);
+                // Nobody waits for its answer.
+                drop(self.carry_out(&mut state, &request));
+            }
+            Action::Resend(number) => {
+                let Place::Unsure(request) = state.clients[number].place.clone() else { return None };
+                let outcome = self.carry_out(&mut state, &request);
+                self.answer(&mut state, number, &request, outcome);
+            }
+            Action::TryAgain(number) => {
+                let Place::Unsure(request) = state.clients[number].place.clone() else { return None };
+                let client = &mut state.clients[number];
+                client.perhaps = client.call == Call::Delete;
+                client.place = match request.sender {
+                    Sender::Rewrite => Place::Begin,
+                    sender => Place::Ready(sender),
+                };
+            }
+            Action::CallAgain(number) => {
+                let client = &mut state.clients[number];
+                if !matches!(client.place, Place::Unsure(_)) {
+                    state.mishaps -= 1;
+                }
+                client.invocation += 1;
+                client.perhaps = false;
+                client.place = Place::Begin;
+                self.settle(&mut state, number);
+            }
+            Action::ChangeLaw => state.law = 1,
+        }
+        state.normalise(self.remedy == Some(Remedy::OneToken));
+        Some(state)
+    }
+
+    fn within_boundary(&self, state: &State) -> bool {
+        self.revived || state.no_revived()
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        properties::of(self)
+    }
+}
+
+impl State {
+    /// Who calls what.
+    pub(crate) fn calls(&self) -> Vec<(u8, Call)> {
+        self.clients.iter().map(|client| (client.operator, client.call)).collect()
+    }
+}

@@ -1,0 +1,320 @@
+//! The tables as the protocol uses them: items, conditional writes, and transactions that happen whole or not at all.
+//!
+//! Written from `docs/adr/0002` and the expressions in `src/`, and shares no code with them: a mistake that both made
+//! alike would pass unseen.
+
+use std::collections::BTreeMap;
+
+/// A day. The model's years are days too: only order and distance matter.
+pub(crate) type Date = i8;
+
+/// What a driver is known by: one item each in the table of claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum ClaimKey {
+    Truncated(u8),
+    Licence(u8),
+    Identity(u8),
+}
+
+/// A driver as one call describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Driver {
+    pub(crate) licence: u8,
+    pub(crate) truncated: u8,
+    pub(crate) key: Option<u8>,
+}
+
+/// Rule 3's exception: both sides carry an identity key, and they differ.
+pub(crate) fn keys_differ(one: Option<u8>, other: Option<u8>) -> bool {
+    one.is_some() && other.is_some() && one != other
+}
+
+impl Driver {
+    /// `ClaimKeys::claims`.
+    pub(crate) fn claims(self) -> Vec<ClaimKey> {
+        let mut claims = vec![ClaimKey::Truncated(self.truncated), ClaimKey::Licence(self.licence)];
+        claims.extend(self.key.map(ClaimKey::Identity));
+        claims
+    }
+
+    /// The contract's three rules.
+    pub(crate) fn is_same_person(self, other: Self) -> bool {
+        self.licence == other.licence
+            || (self.key.is_some() && self.key == other.key)
+            || (self.truncated == other.truncated && !keys_differ(self.key, other.key))
+    }
+}
+
+/// An application's name: drawn by an invocation of the register function, so no two invocations have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Uuid {
+    pub(crate) client: u8,
+    pub(crate) invocation: u8,
+}
+
+/// A registered application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Application {
+    pub(crate) operator: u8,
+    pub(crate) driver: Driver,
+    pub(crate) date: Date,
+    /// Under which law it was granted. No table holds it: the invariants need it.
+    pub(crate) law: u8,
+}
+
+/// The name of a record on a claim item: `a#`, `h#`, `c#`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Record {
+    Application(Uuid),
+    History { operator: u8, date: Date },
+    Copy { operator: u8, date: Date },
+}
+
+/// What a record holds. A history's `tag` is the `k#` attribute beside it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Entry {
+    pub(crate) operator: u8,
+    pub(crate) date: Date,
+    pub(crate) tag: Option<u8>,
+    /// Of history, the rows that brought it.
+    pub(crate) rows: Vec<u8>,
+}
+
+/// Which latest date: `sd`, `sdk`, `sp`, `spk`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Latest {
+    Standardized,
+    StandardizedWithKey,
+    Specific,
+    SpecificWithKey,
+}
+
+/// The four latest dates of an item.
+pub(crate) type LatestDates = [Option<Date>; 4];
+
+/// A claim item. Its stamp is in [`Seen`]: a stamp is new at each write, so all that ever matters of it is whether the
+/// item was written since somebody read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Item {
+    pub(crate) records: BTreeMap<Record, Entry>,
+    pub(crate) latest: LatestDates,
+}
+
+impl Item {
+    pub(crate) fn latest(&self, which: Latest) -> Option<Date> {
+        self.latest[which as usize]
+    }
+
+    /// The latest dates as the records say.
+    pub(crate) fn latest_of_records(&self) -> LatestDates {
+        let mut latest = LatestDates::default();
+        for (record, entry) in &self.records {
+            let which = match (record, entry.tag) {
+                (Record::Application(_), None) => Latest::Standardized,
+                (Record::Application(_), Some(_)) => Latest::StandardizedWithKey,
+                (_, None) => Latest::Specific,
+                (_, Some(_)) => Latest::SpecificWithKey,
+            };
+            let latest = &mut latest[which as usize];
+            *latest = (*latest).max(Some(entry.date));
+        }
+        latest
+    }
+
+    /// The records that are the same person as a driver with this tag.
+    pub(crate) fn same_person(&self, tag: Option<u8>) -> impl Iterator<Item = (Record, &Entry)> {
+        self.records
+            .iter()
+            .filter(move |(_, entry)| !keys_differ(tag, entry.tag))
+            .map(|(record, entry)| (*record, entry))
+    }
+}
+
+/// The stamp that a rewrite was made from, against the item's at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Seen {
+    /// There was no item.
+    Absent,
+    /// Nobody has written since.
+    Fresh,
+    /// Somebody has.
+    Stale,
+}
+
+/// A part of a condition on the latest dates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Condition {
+    /// `attribute_not_exists(date) OR date < :cutoff`
+    Free(Latest, Date),
+    /// `attribute_not_exists(date)`
+    Missing(Latest),
+    /// `attribute_not_exists(date) OR date <= :at`
+    AtMost(Latest, Date),
+    /// `date > :at`
+    Above(Latest, Date),
+}
+
+impl Condition {
+    fn holds(self, item: &Item) -> bool {
+        match self {
+            Self::Free(which, cutoff) => item.latest(which).is_none_or(|date| date < cutoff),
+            Self::Missing(which) => item.latest(which).is_none(),
+            Self::AtMost(which, at) => item.latest(which).is_none_or(|date| date <= at),
+            Self::Above(which, at) => item.latest(which).is_some_and(|date| date > at),
+        }
+    }
+}
+
+/// A change of an item as it was read: `rewrite.rs`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Rewrite {
+    pub(crate) key: ClaimKey,
+    /// `None`: no condition at all, which is a seeded fault.
+    pub(crate) seen: Option<Seen>,
+    pub(crate) set: Vec<(Record, Entry)>,
+    pub(crate) remove: Vec<Record>,
+    /// `None`: left as they are, which is a seeded fault.
+    pub(crate) latest: Option<LatestDates>,
+    /// Nothing would be left.
+    pub(crate) delete: bool,
+}
+
+/// One write, with its condition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Write {
+    /// `Claims::claim_update`
+    Claim { key: ClaimKey, uuid: Uuid, entry: Entry, conditions: Vec<Condition>, latest: Option<(Latest, Date)> },
+    /// `Claims::import_history`
+    Import { key: ClaimKey, operator: u8, date: Date, row: u8, newest: bool },
+    /// `Change::in_transaction`
+    Rewrite(Rewrite),
+    /// The put of `Claims::transaction`
+    Put { uuid: Uuid, application: Application },
+    /// `Claims::to_archive`
+    Archive { uuid: Uuid, with_key: bool },
+    /// `Claims::fill_key`
+    Fill { uuid: Uuid, key: u8 },
+    /// `FirstAnswer::put`
+    Remember { name: u8, uuid: Uuid },
+}
+
+/// The four tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Tables {
+    pub(crate) claims: BTreeMap<ClaimKey, Item>,
+    pub(crate) applications: BTreeMap<Uuid, Application>,
+    pub(crate) archive: BTreeMap<Uuid, Application>,
+    /// The first answers, by the `Idempotency-Key` of their call.
+    pub(crate) answers: BTreeMap<u8, Uuid>,
+}
+
+impl Tables {
+    /// All of it or nothing. Where it is nothing: which of the conditions did not hold. What `ALL_OLD` brings back is what
+    /// the tables hold at this moment.
+    pub(crate) fn transact(&mut self, writes: &[Write]) -> Result<(), Vec<bool>> {
+        let lost: Vec<bool> = writes.iter().map(|write| !self.condition_holds(write)).collect();
+        if lost.contains(&true) {
+            return Err(lost);
+        }
+        writes.iter().for_each(|write| self.write(write));
+        Ok(())
+    }
+
+    fn condition_holds(&self, write: &Write) -> bool {
+        let nothing = Item::default();
+        let item = |key: &ClaimKey| self.claims.get(key).unwrap_or(&nothing);
+        match write {
+            Write::Claim { key, conditions, .. } => conditions.iter().all(|condition| condition.holds(item(key))),
+            Write::Import { key, operator, date, row, newest } => {
+                let item = item(key);
+                let record = item.records.get(&Record::History { operator: *operator, date: *date });
+                let unlisted = record.is_none_or(|record| !record.rows.contains(row) && record.tag.is_none());
+                let latest = if *newest {
+                    Condition::AtMost(Latest::Specific, *date)
+                } else {
+                    Condition::Above(Latest::Specific, *date)
+                };
+                unlisted && latest.holds(item)
+            }
+            Write::Rewrite(rewrite) => match rewrite.seen {
+                None | Some(Seen::Fresh) => true,
+                Some(Seen::Absent) => !self.claims.contains_key(&rewrite.key),
+                Some(Seen::Stale) => false,
+            },
+            Write::Put { uuid, .. } => !self.applications.contains_key(uuid),
+            Write::Archive { uuid, with_key } => {
+                self.applications.get(uuid).is_some_and(|application| application.driver.key.is_some() == *with_key)
+            }
+            Write::Fill { uuid, .. } => {
+                self.applications.get(uuid).is_some_and(|application| application.driver.key.is_none())
+            }
+            Write::Remember { name, .. } => !self.answers.contains_key(name),
+        }
+    }
+
+    fn write(&mut self, write: &Write) {
+        match write {
+            Write::Claim { key, uuid, entry, latest, .. } => {
+                let item = self.claims.entry(*key).or_default();
+                item.records.insert(Record::Application(*uuid), entry.clone());
+                if let Some((which, date)) = *latest {
+                    item.latest[which as usize] = Some(date);
+                }
+            }
+            Write::Import { key, operator, date, row, newest } => {
+                let item = self.claims.entry(*key).or_default();
+                let record = Record::History { operator: *operator, date: *date };
+                let none = Entry { operator: *operator, date: *date, tag: None, rows: Vec::new() };
+                item.records.entry(record).or_insert(none).rows.push(*row);
+                if *newest {
+                    item.latest[Latest::Specific as usize] = Some(*date);
+                }
+            }
+            Write::Rewrite(rewrite) if rewrite.delete => {
+                self.claims.remove(&rewrite.key);
+            }
+            Write::Rewrite(rewrite) => {
+                let item = self.claims.entry(rewrite.key).or_default();
+                item.records.extend(rewrite.set.iter().cloned());
+                item.records.retain(|record, _| !rewrite.remove.contains(record));
+                item.latest = rewrite.latest.unwrap_or(item.latest);
+            }
+            Write::Put { uuid, application } => {
+                self.applications.insert(*uuid, *application);
+            }
+            Write::Archive { uuid, .. } => {
+                let application = self.applications.remove(uuid);
+                self.archive.extend(application.map(|application| (*uuid, application)));
+            }
+            Write::Fill { uuid, key } => {
+                if let Some(application) = self.applications.get_mut(uuid) {
+                    application.driver.key = Some(*key);
+                }
+            }
+            Write::Remember { name, uuid } => {
+                self.answers.insert(*name, *uuid);
+            }
+        }
+    }
+}
+
+impl Write {
+    /// The claim item that it gives a new stamp.
+    pub(crate) fn claim_key(&self) -> Option<ClaimKey> {
+        match self {
+            Self::Claim { key, .. } | Self::Import { key, .. } => Some(*key),
+            Self::Rewrite(rewrite) => Some(rewrite.key),
+            _ => None,
+        }
+    }
+
+    /// Somebody else wrote this item.
+    pub(crate) fn outdate(&mut self, key: ClaimKey) {
+        if let Self::Rewrite(rewrite) = self
+            && rewrite.key == key
+            && rewrite.seen == Some(Seen::Fresh)
+        {
+            rewrite.seen = Some(Seen::Stale);
+        }
+    }
+}
