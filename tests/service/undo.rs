@@ -257,7 +257,7 @@ async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
         given += answer["imported"].as_u64().unwrap();
     }
     assert_eq!(undo.await.unwrap().removed, rows);
-    assert!(given > 40, "keys came: {given}");
+    assert!(given > 0, "no key came while it was undone");
     assert_eq!(world.scan(&tables().claims).await, [], "{given} keys were given");
 }
 
