@@ -54,10 +54,8 @@ pub async fn run(command: Command, mut tell: impl FnMut(&Place, u64)) -> Result<
         tell(&place, applications + items);
         tokio::time::sleep(pause).await;
     }
-    let mut told = Told {
-        lines: vec![format!("{applications} applications and {items} claim items: {} findings", findings.len())],
-        notes: Vec::new(),
-    };
+    let mut told =
+        Told::said(format!("{applications} applications and {items} claim items: {} findings", findings.len()));
     told.lines.extend(findings.iter().map(describe));
     let mut left = findings.len();
     if command.repair {

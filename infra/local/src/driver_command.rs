@@ -129,7 +129,7 @@ pub async fn run(command: Command) -> Result<Told, Error> {
             let (claims, _) = place.open().await?;
             let held = claims.held(&sought, Deadline::after(PATIENCE)).await.map_err(store)?;
             let json = serde_json::to_string_pretty(&told(&held)).map_err(|error| Error::Driver(error.to_string()))?;
-            Ok(Told { lines: vec![json], notes: Vec::new() })
+            Ok(Told::said(json))
         }
         Command::Erase { reason, yes, place } => {
             if sought.driving_license.is_none() && sought.identity_key.is_none() {
@@ -143,7 +143,7 @@ pub async fn run(command: Command) -> Result<Told, Error> {
             let found: BTreeSet<ApplicationId> = held.applications.iter().map(|application| application.uuid).collect();
             let count = found.len() + held.archived.len();
             if !yes {
-                return Ok(said(format!("{count} applications would be erased: add --yes")));
+                return Ok(Told::said(format!("{count} applications would be erased: add --yes")));
             }
             let Erased { applications, answers, journeys, missed } =
                 claims.erase(&held, &reason, clock.now(), Deadline::after(PATIENCE)).await.map_err(store)?;
@@ -160,10 +160,6 @@ pub async fn run(command: Command) -> Result<Told, Error> {
             Ok(Told { lines, notes })
         }
     }
-}
-
-fn said(text: String) -> Told {
-    Told { lines: vec![text], notes: Vec::new() }
 }
 
 fn told(held: &Held) -> Value {

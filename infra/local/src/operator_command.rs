@@ -147,6 +147,13 @@ pub struct Told {
     pub notes: Vec<String>,
 }
 
+impl Told {
+    /// One line for whoever asked.
+    pub(crate) fn said(line: String) -> Self {
+        Self { lines: vec![line], notes: Vec::new() }
+    }
+}
+
 fn operator(text: &str) -> Result<OperatorId, String> {
     OperatorId::parse(text).map_err(|error| error.to_string())
 }
@@ -188,15 +195,17 @@ pub async fn run(command: Command) -> Result<Told, Error> {
         Command::Rotate { id, retire, place } => rotate(&place.admissions().await?, id, retire).await,
         Command::Retire { id, access_key, place } => {
             let left = place.admissions().await?.retire(id, &access_key).await?;
-            Ok(said(format!("retired: operator {id} has {} left", credentials(left))))
+            Ok(Told::said(format!("retired: operator {id} has {} left", credentials(left))))
         }
         Command::Suspend { id, place } => {
             place.admissions().await?.suspend(id, true).await?;
-            Ok(said(format!("operator {id} gets no further token, and within a minute every call of its is refused")))
+            Ok(Told::said(format!(
+                "operator {id} gets no further token, and within a minute every call of its is refused"
+            )))
         }
         Command::Resume { id, place } => {
             place.admissions().await?.suspend(id, false).await?;
-            Ok(said(format!("operator {id} gets tokens again, and within a minute every call of its is let in")))
+            Ok(Told::said(format!("operator {id} gets tokens again, and within a minute every call of its is let in")))
         }
         Command::Delete { id, yes, place } => delete(&place.admissions().await?, id, yes).await,
     }
@@ -226,7 +235,7 @@ async fn delete(admissions: &Admissions, id: OperatorId, yes: bool) -> Result<To
     );
     if yes {
         admissions.delete(id).await?;
-        return Ok(said(format!("operator {id} and its credentials are removed; {stays}")));
+        return Ok(Told::said(format!("operator {id} and its credentials are removed; {stays}")));
     }
     let account = admissions.show(id).await?;
     let notes = vec![format!("nothing was removed: add --yes to remove this; {stays}")];
@@ -238,10 +247,6 @@ fn shown_once(pair: &KeyPair, what: String) -> Told {
     let body = json!({"access_key": pair.access_key.as_str(), "secret_key": pair.secret_key.reveal()});
     let notes = vec![format!("{what}; its secret is shown this once: whoever loses it needs `operator rotate`")];
     Told { lines: vec![body.to_string()], notes }
-}
-
-fn said(text: String) -> Told {
-    Told { lines: vec![text], notes: Vec::new() }
 }
 
 fn credentials(count: usize) -> String {

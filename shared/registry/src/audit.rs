@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use cee_eligibility::{ApplicationId, Instant, JourneyType, Rules};
 
 use crate::StoreError;
 use crate::applications::{Application, get_application};
-use crate::claim_item::{Granted, Item, LatestDates, PK, application_attribute, granted, latest};
+use crate::claim_item::{Granted, Item, LatestDates, PK, application_attribute, granted, latest, text};
 use crate::claims::Claims;
-use crate::error::{Backoff, Deadline};
+use crate::error::Deadline;
 use crate::keys::ClaimKind;
+use crate::read::{batch_get, page};
 use crate::rewrite::{Rewrite, Transacted, transact};
 
 /// How many items are looked at with one request: what DynamoDB gives in one batch.
@@ -101,7 +101,8 @@ impl Claims {
     }
 
     async fn audit_applications(&self, after: Option<&String>, deadline: Deadline) -> Result<Audited, StoreError> {
-        let (items, next) = self.page(&self.tables.applications, "uuid", after.map(String::as_str)).await?;
+        let (items, next) =
+            page(&self.db, &self.tables.applications, "uuid", after.map(String::as_str), PAGE, deadline).await?;
         let mut audited =
             Audited { place: next.map_or(Place::Claims(None), Place::Applications), ..Audited::default() };
         let applications = items.into_iter().map(Application::from_item).collect::<Result<Vec<_>, _>>()?;
@@ -127,7 +128,7 @@ impl Claims {
         let mut claimed = BTreeSet::new();
         for item in self.items(claims.iter().map(|claim| claim.key.as_str()), deadline).await? {
             if item.contains_key(&record) {
-                claimed.extend(item.get(PK).and_then(|pk| pk.as_s().ok()).cloned());
+                claimed.extend(text(&item, PK).map(str::to_owned));
             }
         }
         Ok(claims.into_iter().filter(|claim| !claimed.contains(&claim.key)).map(|claim| claim.kind).collect())
@@ -139,7 +140,7 @@ impl Claims {
         rules: &Rules,
         deadline: Deadline,
     ) -> Result<Audited, StoreError> {
-        let (items, next) = self.page(&self.tables.claims, PK, after).await?;
+        let (items, next) = page(&self.db, &self.tables.claims, PK, after, PAGE, deadline).await?;
         let mut audited = Audited {
             claims: items.len() as u64,
             place: next.map_or(Place::End, |next| Place::Claims(Some(next))),
@@ -151,7 +152,7 @@ impl Claims {
         }
         let known = self.journey_types(&named, deadline).await?;
         for item in &items {
-            let key = item.get(PK).and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default();
+            let key = text(item, PK).unwrap_or_default().to_owned();
             let suspicious = findings(item, &key, &known, rules)?;
             if suspicious.is_empty() {
                 continue;
@@ -186,50 +187,19 @@ impl Claims {
         deadline: Deadline,
     ) -> Result<HashMap<ApplicationId, JourneyType>, StoreError> {
         let mut known = HashMap::new();
-        let named: Vec<_> = named.iter().collect();
+        let named: Vec<String> = named.iter().map(ToString::to_string).collect();
         for named in named.chunks(usize::try_from(PAGE).unwrap_or(1)) {
-            let key = |uuid: &&ApplicationId| Item::from([("uuid".to_owned(), AttributeValue::S(uuid.to_string()))]);
-            let mut wanted: Vec<Item> = named.iter().map(key).collect();
-            let mut backoff = Backoff::until(deadline);
-            while !wanted.is_empty() {
-                let request = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
-                let request = request.map_err(|_| StoreError::Corrupt { table: "applications", what: "a key" })?;
-                let answer = self.db.batch_get_item().request_items(table, request).send().await;
-                let answer = answer.map_err(|error| StoreError::request("BatchGetItem", &error))?;
-                for item in answer.responses.unwrap_or_default().remove(table).unwrap_or_default() {
-                    // A deleted application has no claims; one that is erased keeps them.
-                    let counts = table == self.tables.applications || item.contains_key("erased_at");
-                    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-                    let uuid = text("uuid").and_then(|uuid| ApplicationId::parse(uuid));
-                    let journey_type = text("journey_type").and_then(|word| JourneyType::parse(word).ok());
-                    if counts && let (Some(uuid), Some(journey_type)) = (uuid, journey_type) {
-                        known.insert(uuid, journey_type);
-                    }
-                }
-                wanted =
-                    answer.unprocessed_keys.unwrap_or_default().remove(table).map(|left| left.keys).unwrap_or_default();
-                if !wanted.is_empty() {
-                    backoff.pause().await?;
+            for item in batch_get(&self.db, table, "uuid", named.iter().map(String::as_str), deadline).await? {
+                // A deleted application has no claims; one that is erased keeps them.
+                let counts = table == self.tables.applications || item.contains_key("erased_at");
+                let uuid = text(&item, "uuid").and_then(ApplicationId::parse);
+                let journey_type = text(&item, "journey_type").and_then(|word| JourneyType::parse(word).ok());
+                if counts && let (Some(uuid), Some(journey_type)) = (uuid, journey_type) {
+                    known.insert(uuid, journey_type);
                 }
             }
         }
         Ok(known)
-    }
-
-    /// Some items of a table after a key, and the key after which more come.
-    async fn page(
-        &self,
-        table: &str,
-        key: &str,
-        after: Option<&str>,
-    ) -> Result<(Vec<Item>, Option<String>), StoreError> {
-        let mut scan = self.db.scan().table_name(table).consistent_read(true).limit(PAGE);
-        if let Some(after) = after {
-            scan = scan.exclusive_start_key(key, AttributeValue::S(after.to_owned()));
-        }
-        let page = scan.send().await.map_err(|error| StoreError::request("Scan", &error))?;
-        let next = page.last_evaluated_key.and_then(|last| last.get(key)?.as_s().ok().cloned());
-        Ok((page.items.unwrap_or_default(), next))
     }
 
     /// Takes the record of an application that there is not out of a claim item, and says whether it did: not where the item

@@ -131,6 +131,11 @@ pub(crate) fn given_key<'a>(item: &'a Item, history_attribute: &str) -> Option<(
     Some((given.get("k")?.as_b().ok()?.as_ref(), given.get("p")?.as_s().ok()?))
 }
 
+/// An attribute that is a text, of an item of any table.
+pub(crate) fn text<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
+    item.get(attribute)?.as_s().ok().map(String::as_str)
+}
+
 pub(crate) fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }

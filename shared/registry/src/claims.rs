@@ -28,8 +28,8 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
 use cee_eligibility::{
     ApplicationId, Blocker, Cutoffs, EarlierApplication, Identity, Instant, JourneyType, OperatorId, Rules,
@@ -41,13 +41,14 @@ use crate::applications::Application;
 use crate::claim_item::{
     Item, MOST_SOURCES, PK, SPECIFIC_AT, SPECIFIC_WITH_KEY_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT,
     application_attribute, application_record, date, given_key, history_attribute, history_key_attribute, latest,
-    lists_import, more, number, same_person, sources, stamp,
+    lists_import, more, number, same_person, sources, stamp, text,
 };
 use crate::error::{Backoff, Deadline, is_contention, is_transient};
 use crate::idempotency::{FirstAnswer, Remembered, remembered};
 use crate::imports::ImportId;
 use crate::journeys::{StoredJourney, claim_journey};
 use crate::keys::{Claim, ClaimKeys, ClaimKind};
+use crate::read::batch_get;
 use crate::tables::Tables;
 
 /// The claims of all drivers.
@@ -187,42 +188,12 @@ impl Claims {
     }
 
     /// Those items of these keys that there are: one request.
-    pub(crate) async fn items(
+    pub(crate) async fn items<'a>(
         &self,
-        keys: impl IntoIterator<Item = &str>,
+        keys: impl IntoIterator<Item = &'a str>,
         deadline: Deadline,
     ) -> Result<Vec<Item>, StoreError> {
-        let key = |key: &str| Item::from([(PK.to_owned(), AttributeValue::S(key.to_owned()))]);
-        let mut wanted: Vec<Item> = keys.into_iter().map(key).collect();
-        let mut found = Vec::with_capacity(wanted.len());
-        let mut backoff = Backoff::until(deadline);
-        loop {
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(wanted.clone()))
-                .consistent_read(true)
-                .build()
-                .map_err(|_| StoreError::Corrupt { table: "claims", what: "a key" })?;
-            let answer = match self.db.batch_get_item().request_items(&self.tables.claims, request).send().await {
-                Ok(answer) => answer,
-                // A row of an import is sent by a client that does not try again by itself.
-                Err(error) if is_transient(&error) => {
-                    backoff.pause().await?;
-                    continue;
-                }
-                Err(error) => return Err(StoreError::request("BatchGetItem", &error)),
-            };
-            found.extend(answer.responses.unwrap_or_default().remove(&self.tables.claims).unwrap_or_default());
-            wanted = answer
-                .unprocessed_keys
-                .unwrap_or_default()
-                .remove(&self.tables.claims)
-                .map(|unprocessed| unprocessed.keys)
-                .unwrap_or_default();
-            if wanted.is_empty() {
-                return Ok(found);
-            }
-            backoff.pause().await?;
-        }
+        batch_get(&self.db, &self.tables.claims, PK, keys, deadline).await
     }
 
     /// The records on a claim item that are the same person; which item it is tells whether keys are compared.
@@ -232,8 +203,8 @@ impl Claims {
         item: &Item,
         tag: Option<&[u8]>,
     ) -> Result<Vec<EarlierApplication>, StoreError> {
-        let pk = item.get(PK).and_then(|pk| pk.as_s().ok());
-        let kind = claims.iter().find(|claim| Some(&claim.key) == pk).map(|claim| claim.kind);
+        let pk = text(item, PK);
+        let kind = claims.iter().find(|claim| Some(claim.key.as_str()) == pk).map(|claim| claim.kind);
         match kind {
             Some(kind) => same_person(item, compared_tag(kind, tag)),
             None => Err(StoreError::Corrupt { table: "claims", what: "a key" }),

@@ -10,10 +10,10 @@ use cee_eligibility::{ApplicationId, Instant, OperatorId};
 
 use crate::StoreError;
 use crate::applications::{Application, condition_as_read, get_application};
-use crate::claim_item::{application_attribute, date};
+use crate::claim_item::{Item, application_attribute, date};
 use crate::claims::Claims;
 use crate::error::{Backoff, Deadline};
-use crate::journeys::free_journey;
+use crate::journeys::{OwnJourney, change_own_journey};
 use crate::rewrite::{Rewrite, Transacted, is_fine, is_lost, transact};
 
 /// How often an application that lacks a claim is looked at again. One that lacks it for good, which only an audit explains, can
@@ -62,9 +62,11 @@ impl Claims {
                 continue;
             }
             let record = items.len();
-            items.extend(self.to_archive(&application, now)?);
+            let mut archived = application.to_item()?;
+            archived.insert(DELETED_AT.to_owned(), date(now));
+            items.extend(self.to_archive(&application, archived)?);
             let journey = items.len();
-            items.extend(free_journey(&self.tables.journeys, &application)?);
+            items.extend(change_own_journey(&self.tables.journeys, &application, OwnJourney::Free)?);
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(Deleted::Done),
                 Transacted::Unknown => perhaps = true,
@@ -101,8 +103,12 @@ impl Claims {
         Ok((changes, whole))
     }
 
-    /// The application from its table into the archive, provided that it is what was read.
-    fn to_archive(&self, application: &Application, now: Instant) -> Result<[TransactWriteItem; 2], StoreError> {
+    /// The application out of its table, provided that it is what was read, and what is kept of it into the archive.
+    pub(crate) fn to_archive(
+        &self,
+        application: &Application,
+        archived: Item,
+    ) -> Result<[TransactWriteItem; 2], StoreError> {
         let corrupt = |_| StoreError::Corrupt { table: "applications", what: "a move" };
         let (condition, values) = condition_as_read(application);
         let gone = Delete::builder()
@@ -113,9 +119,7 @@ impl Claims {
             .set_expression_attribute_values(values)
             .build()
             .map_err(corrupt)?;
-        let mut item = application.to_item()?;
-        item.insert(DELETED_AT.to_owned(), date(now));
-        let kept = Put::builder().table_name(&self.tables.archive).set_item(Some(item)).build().map_err(corrupt)?;
+        let kept = Put::builder().table_name(&self.tables.archive).set_item(Some(archived)).build().map_err(corrupt)?;
         Ok([TransactWriteItem::builder().delete(gone).build(), TransactWriteItem::builder().put(kept).build()])
     }
 }

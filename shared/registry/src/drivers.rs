@@ -12,18 +12,19 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{
     ApplicationId, DrivingLicense, EarlierApplication, IdentityKey, Instant, JourneyType, OperatorId, TruncatedIdentity,
 };
 
 use crate::StoreError;
-use crate::applications::{Application, condition_as_read, get_application};
-use crate::claim_item::{Item, PK, date, number, same_person};
+use crate::applications::{Application, get_application};
+use crate::claim_item::{Item, PK, date, number, same_person, text};
 use crate::claims::Claims;
 use crate::delete::DELETED_AT;
 use crate::error::{Backoff, Deadline};
-use crate::journeys::{erase_journey, journey_key};
+use crate::idempotency::ANSWER;
+use crate::journeys::{OwnJourney, WITHOUT_DRIVER, change_own_journey, journey_key};
 use crate::keys::ClaimKind;
 use crate::rewrite::{Transacted, transact};
 
@@ -107,8 +108,8 @@ impl Claims {
         for journey_type in JourneyType::ALL {
             let keys = self.keys_of(journey_type, sought);
             for item in self.items(keys.iter().map(|(_, key)| key.as_str()), deadline).await? {
-                let pk = item.get(PK).and_then(|pk| pk.as_s().ok());
-                let kind = keys.iter().find(|(_, key)| Some(key) == pk).map(|(kind, _)| *kind);
+                let pk = text(&item, PK);
+                let kind = keys.iter().find(|(_, key)| Some(key.as_str()) == pk).map(|(kind, _)| *kind);
                 let kind = kind.ok_or(StoreError::Corrupt { table: "claims", what: "a key" })?;
                 let tag = sought.identity_key.as_ref().map(|key| self.keys.tag(key));
                 let tag = tag.filter(|_| kind == ClaimKind::TruncatedIdentity);
@@ -143,7 +144,7 @@ impl Claims {
         let Some(journeys) = sought.journeys(self.db.scan().table_name(&self.tables.journeys)) else { return Ok(held) };
         each(journeys, |item| {
             let corrupt = || StoreError::Corrupt { table: "journeys", what: "an attribute" };
-            let key = item.get(PK).and_then(|pk| pk.as_s().ok()).ok_or_else(corrupt)?.clone();
+            let key = text(&item, PK).ok_or_else(corrupt)?.to_owned();
             let journey_id = item.get("journey_id").and_then(|id| id.as_n().ok()?.parse().ok());
             held.journeys.push(HeldJourney { key, journey_id: journey_id.ok_or_else(corrupt)? });
             Ok(())
@@ -195,7 +196,7 @@ impl Claims {
         let keys: BTreeSet<String> = held.journeys.iter().map(|journey| journey.key.clone()).chain(own).collect();
         for key in keys {
             let update = self.db.update_item().table_name(&self.tables.journeys).key(PK, AttributeValue::S(key));
-            let update = update.update_expression("REMOVE phone_trunc, identity_key");
+            let update = update.update_expression(WITHOUT_DRIVER);
             let sent =
                 update.condition_expression("attribute_exists(phone_trunc) AND attribute_not_exists(used_by)").send();
             match sent.await {
@@ -208,7 +209,7 @@ impl Claims {
         }
         let mut answers = Vec::new();
         each(self.db.scan().table_name(&self.tables.idempotency), |item| {
-            let answer = item.get("answer").and_then(|answer| answer.as_s().ok());
+            let answer = text(&item, ANSWER);
             let is_about = |uuid: &ApplicationId| answer.is_some_and(|answer| answer.contains(&uuid.to_string()));
             if erased.applications.iter().any(is_about) {
                 answers.extend(item.get(PK).cloned());
@@ -233,25 +234,12 @@ impl Claims {
         now: Instant,
         deadline: Deadline,
     ) -> Result<bool, StoreError> {
-        let corrupt = |_| StoreError::Corrupt { table: "applications", what: "a move" };
         let mut backoff = Backoff::until(deadline);
         let mut application = application.clone();
         let mut perhaps = false;
         loop {
-            let (condition, values) = condition_as_read(&application);
-            let gone = Delete::builder()
-                .table_name(&self.tables.applications)
-                .key("uuid", AttributeValue::S(application.uuid.to_string()))
-                .condition_expression(condition)
-                .expression_attribute_names("#uuid", "uuid")
-                .set_expression_attribute_values(values)
-                .build()
-                .map_err(corrupt)?;
-            let kept = Put::builder().table_name(&self.tables.archive);
-            let kept = kept.set_item(Some(trace(&application, reason, now))).build().map_err(corrupt)?;
-            let mut items =
-                vec![TransactWriteItem::builder().delete(gone).build(), TransactWriteItem::builder().put(kept).build()];
-            items.extend(erase_journey(&self.tables.journeys, &application)?.map(update));
+            let mut items = Vec::from(self.to_archive(&application, trace(&application, reason, now))?);
+            items.extend(change_own_journey(&self.tables.journeys, &application, OwnJourney::Erase)?);
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(true),
                 Transacted::Unknown => perhaps = true,
@@ -269,10 +257,6 @@ impl Claims {
 
 /// When a deleted application that is erased was deleted. Another name than that of one that can still be read.
 const DELETED_AT_OF_ERASED: &str = "was_deleted_at";
-
-fn update(update: Update) -> TransactWriteItem {
-    TransactWriteItem::builder().update(update).build()
-}
 
 /// What stays of an application: what the scheme's controls need and nothing more.
 fn trace(application: &Application, reason: &str, now: Instant) -> Item {

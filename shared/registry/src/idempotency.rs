@@ -12,13 +12,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckF
 use cee_eligibility::{IdempotencyKey, Instant, OperatorId};
 
 use crate::StoreError;
-use crate::claim_item::{Item, PK, number};
+use crate::claim_item::{Item, PK, number, text};
 use crate::claims::Claims;
 
 /// What was asked for: a fingerprint of the body.
 const ASKED: &str = "asked";
 /// The body of the answer.
-const ANSWER: &str = "answer";
+pub(crate) const ANSWER: &str = "answer";
 /// From when on it is forgotten, in seconds since 1970, as DynamoDB's TTL wants it.
 const FORGOTTEN_AT: &str = "forgotten_at";
 
@@ -113,8 +113,8 @@ pub(crate) fn remembered(item: &Item, call: &NamedCall) -> Result<Remembered, St
     if asked.as_ref() != call.asked.as_slice() {
         return Ok(Remembered::OtherCall);
     }
-    let answer = item.get(ANSWER).and_then(|answer| answer.as_s().ok()).ok_or(corrupt("an answer"))?;
-    Ok(Remembered::Answered(answer.clone()))
+    let answer = text(item, ANSWER).ok_or(corrupt("an answer"))?;
+    Ok(Remembered::Answered(answer.to_owned()))
 }
 
 impl FirstAnswer {

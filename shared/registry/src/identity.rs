@@ -16,7 +16,7 @@ use crate::StoreError;
 use crate::applications::{Application, condition_as_read, get_application};
 use crate::claim_item::{
     Item, MOST_SOURCES, PK, ambiguous_key, application_attribute, application_record, given_key, history_attribute,
-    history_copy_attribute, history_key, history_key_attribute, lists_import, more, same_person, sources,
+    history_copy_attribute, history_key, history_key_attribute, lists_import, more, same_person, sources, text,
 };
 use crate::claims::{Claims, Contradicted, RowSource, contradicted};
 use crate::error::{Backoff, Deadline};
@@ -228,7 +228,7 @@ impl Claims {
         let keys = [self.keys.truncated_identity(journey_type, identity), self.keys.identity_key(journey_type, key)];
         let mut found = self.items(keys.iter().map(String::as_str), deadline).await?;
         Ok(keys.map(|key| {
-            let its = |item: &Item| item.get(PK).and_then(|pk| pk.as_s().ok()) == Some(&key);
+            let its = |item: &Item| text(item, PK) == Some(key.as_str());
             let item = found.iter().position(its).map(|place| found.swap_remove(place));
             (key, item)
         }))

@@ -23,7 +23,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::StoreError;
-use crate::claim_item::{Item, date, number};
+use crate::claim_item::{Item, date, number, text};
 use crate::error::{Backoff, Deadline, is_contention};
 use crate::tables::Tables;
 
@@ -308,10 +308,6 @@ impl ImportRecord {
 
 const fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { table: "imports", what }
-}
-
-fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)?.as_s().ok().map(String::as_str)
 }
 
 fn integer(item: &Item, name: &str) -> Option<i64> {

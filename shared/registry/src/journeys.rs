@@ -191,38 +191,43 @@ pub(crate) fn claim_journey(
         .map_err(|_| corrupt("an update"))
 }
 
-/// The part of a delete that frees the application's journey, if it has one: another application may use it then.
-pub(crate) fn free_journey(table: &str, application: &Application) -> Result<Option<TransactWriteItem>, StoreError> {
-    let Some(journey) = &application.journey else { return Ok(None) };
-    let update = Update::builder()
-        .table_name(table)
-        .key("pk", AttributeValue::S(partition_key(application.operator, &journey.operator_journey_id)))
-        .update_expression("REMOVE used_by, used_at")
-        .condition_expression("used_by = :uuid")
-        .expression_attribute_values(":uuid", AttributeValue::S(application.uuid.to_string()))
-        .build()
-        .map_err(|_| corrupt("an update"))?;
-    Ok(Some(TransactWriteItem::builder().update(update).build()))
-}
-
 /// The key of the journey that an application uses, or used, if any.
 pub(crate) fn journey_key(application: &Application) -> Option<String> {
     let journey = application.journey.as_ref()?;
     Some(partition_key(application.operator, &journey.operator_journey_id))
 }
 
-/// The part of an erasure that takes the driver out of the application's journey, if it has one. The journey stays used.
-pub(crate) fn erase_journey(table: &str, application: &Application) -> Result<Option<Update>, StoreError> {
-    let Some(journey) = &application.journey else { return Ok(None) };
-    Update::builder()
+/// What becomes of an application's journey, where the application goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OwnJourney {
+    /// Another application may use it.
+    Free,
+    /// It stays used, and names no driver any more.
+    Erase,
+}
+
+/// What a journey loses with its driver.
+pub(crate) const WITHOUT_DRIVER: &str = "REMOVE phone_trunc, identity_key";
+
+/// The part of a transaction that changes the application's journey, if it has one, provided that it is still its own.
+pub(crate) fn change_own_journey(
+    table: &str,
+    application: &Application,
+    what: OwnJourney,
+) -> Result<Option<TransactWriteItem>, StoreError> {
+    let Some(key) = journey_key(application) else { return Ok(None) };
+    let update = Update::builder()
         .table_name(table)
-        .key("pk", AttributeValue::S(partition_key(application.operator, &journey.operator_journey_id)))
-        .update_expression("REMOVE phone_trunc, identity_key")
+        .key("pk", AttributeValue::S(key))
+        .update_expression(match what {
+            OwnJourney::Free => "REMOVE used_by, used_at",
+            OwnJourney::Erase => WITHOUT_DRIVER,
+        })
         .condition_expression("used_by = :uuid")
         .expression_attribute_values(":uuid", AttributeValue::S(application.uuid.to_string()))
         .build()
-        .map(Some)
-        .map_err(|_| corrupt("an update"))
+        .map_err(|_| corrupt("an update"))?;
+    Ok(Some(TransactWriteItem::builder().update(update).build()))
 }
 
 /// The table of journeys.

@@ -17,6 +17,7 @@
 //! | how a lost answer is had again | [`idempotency`] |
 //! | how many calls each operator makes | [`limits`] |
 //! | whether the tables hold what the protocol says cannot be | [`audit`] |
+//! | how many items are read | [`read`] |
 //! | how something is taken out of a claim item | [`rewrite`] |
 //! | table names and definitions | [`tables`] |
 //! | what can go wrong, and what is tried again | [`error`] |
@@ -38,6 +39,7 @@ pub mod journeys;
 pub mod keys;
 pub mod limits;
 pub mod operators;
+pub mod read;
 pub mod rewrite;
 pub mod tables;
 pub mod undo;

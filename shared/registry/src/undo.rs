@@ -13,10 +13,11 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use crate::StoreError;
-use crate::claim_item::{HistoryRecord, Item, PK, history, history_key_attribute};
+use crate::claim_item::{HistoryRecord, Item, PK, history, history_key_attribute, text};
 use crate::claims::Claims;
 use crate::error::{Backoff, Deadline, is_transient};
 use crate::imports::ImportId;
+use crate::read::page;
 use crate::rewrite::{Change, Rewrite, Written};
 
 /// How many records of one item go in one write: an expression may hold four kilobytes.
@@ -50,7 +51,7 @@ impl Brought {
     /// The partition key: two with the same key are never to be withdrawn at once.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.item.get(PK).and_then(|pk| pk.as_s().ok()).map_or("", String::as_str)
+        text(&self.item, PK).unwrap_or_default()
     }
 }
 
@@ -116,21 +117,7 @@ impl Claims {
         after: Option<&str>,
         deadline: Deadline,
     ) -> Result<BroughtPage, StoreError> {
-        let mut backoff = Backoff::until(deadline);
-        let page = loop {
-            let mut scan = self.db.scan().table_name(&self.tables.claims).consistent_read(true).limit(PAGE);
-            if let Some(after) = after {
-                scan = scan.exclusive_start_key(PK, AttributeValue::S(after.to_owned()));
-            }
-            match scan.send().await {
-                Ok(page) => break page,
-                Err(error) if is_transient(&error) => backoff.pause().await?,
-                Err(error) => return Err(StoreError::request("Scan", &error)),
-            }
-        };
-        let key_of = |key: &Item| key.get(PK).and_then(|pk| pk.as_s().ok()).cloned();
-        let next = page.last_evaluated_key.as_ref().and_then(key_of);
-        let items = page.items.unwrap_or_default();
+        let (items, next) = page(&self.db, &self.tables.claims, PK, after, PAGE, deadline).await?;
         let mut found =
             BroughtPage { items: u64::try_from(items.len()).unwrap_or(u64::MAX), brought: Vec::new(), next };
         for item in items {

@@ -1,0 +1,70 @@
+//! Reading many items: some by their keys, or a table part by part.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+
+use crate::StoreError;
+use crate::claim_item::{Item, text};
+use crate::error::{Backoff, Deadline, is_transient};
+
+/// Those items of these keys that there are, as they are now: one request, where DynamoDB gives all at once. At most a hundred.
+pub(crate) async fn batch_get<'a>(
+    db: &Client,
+    table: &str,
+    key: &str,
+    values: impl IntoIterator<Item = &'a str>,
+    deadline: Deadline,
+) -> Result<Vec<Item>, StoreError> {
+    let key = |value: &str| Item::from([(key.to_owned(), AttributeValue::S(value.to_owned()))]);
+    let mut wanted: Vec<Item> = values.into_iter().map(key).collect();
+    let mut found = Vec::with_capacity(wanted.len());
+    let mut backoff = Backoff::until(deadline);
+    loop {
+        let request = KeysAndAttributes::builder()
+            .set_keys(Some(wanted.clone()))
+            .consistent_read(true)
+            .build()
+            .map_err(|_| StoreError::Corrupt { table: "any kind", what: "a key" })?;
+        let answer = match db.batch_get_item().request_items(table, request).send().await {
+            Ok(answer) => answer,
+            // A row of an import is sent by a client that does not try again by itself.
+            Err(error) if is_transient(&error) => {
+                backoff.pause().await?;
+                continue;
+            }
+            Err(error) => return Err(StoreError::request("BatchGetItem", &error)),
+        };
+        found.extend(answer.responses.unwrap_or_default().remove(table).unwrap_or_default());
+        wanted = answer.unprocessed_keys.unwrap_or_default().remove(table).map(|left| left.keys).unwrap_or_default();
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+        backoff.pause().await?;
+    }
+}
+
+/// Some items of a table after a key, and the key after which more come: one request.
+pub(crate) async fn page(
+    db: &Client,
+    table: &str,
+    key: &str,
+    after: Option<&str>,
+    most: i32,
+    deadline: Deadline,
+) -> Result<(Vec<Item>, Option<String>), StoreError> {
+    let mut scan = db.scan().table_name(table).consistent_read(true).limit(most);
+    if let Some(after) = after {
+        scan = scan.exclusive_start_key(key, AttributeValue::S(after.to_owned()));
+    }
+    let mut backoff = Backoff::until(deadline);
+    loop {
+        match scan.clone().send().await {
+            Ok(page) => {
+                let next = page.last_evaluated_key.and_then(|last| text(&last, key).map(str::to_owned));
+                return Ok((page.items.unwrap_or_default(), next));
+            }
+            Err(error) if is_transient(&error) => backoff.pause().await?,
+            Err(error) => return Err(StoreError::request("Scan", &error)),
+        }
+    }
+}
