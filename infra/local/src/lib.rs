@@ -6,6 +6,7 @@ pub mod audit_command;
 pub mod driver_command;
 pub mod dynamo;
 pub mod error;
+pub mod faults;
 pub mod gateway;
 pub mod generate;
 pub mod invoke;
