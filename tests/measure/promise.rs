@@ -168,7 +168,7 @@ async fn explained(options: &Options) {
     println!("{calls} calls in {took:.0} s, {:.0} a second; {unanswered} without an answer", calls as f64 / took);
     println!("each group explained by itself");
     tokio::time::sleep(SETTLED).await;
-    let keys = ClaimKeys::new(server.secrets.claim_pepper.as_bytes()).unwrap();
+    let keys = ClaimKeys::new(server.secrets.service.claim_pepper.as_bytes()).unwrap();
     let held = held(&database, &tables(), &keys, groups()).await;
     for group in &all {
         check(group, options.faults == 0, held.get(&group.group)).unwrap_or_else(|what| panic!("{what}"));

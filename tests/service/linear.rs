@@ -36,7 +36,7 @@ async fn judged(faults: Option<u32>) -> World {
         wire.settled().await;
         assert!(wire.happened().values().sum::<u64>() > 0, "something went wrong");
     }
-    let keys = ClaimKeys::new(world.secrets.claim_pepper.as_bytes()).unwrap();
+    let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
     let held = held(&world.aws.dynamodb(), &tables(), &keys, groups).await;
     let (mut calls, mut unanswered) = (0, 0);
     for done in &done {
@@ -50,7 +50,7 @@ async fn judged(faults: Option<u32>) -> World {
 }
 
 async fn audited(world: &World) {
-    let keys = ClaimKeys::new(world.secrets.claim_pepper.as_bytes()).unwrap();
+    let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
     let claims = Claims::new(world.aws.dynamodb(), tables(), keys);
     let mut place = Place::Start;
     while place != Place::End {

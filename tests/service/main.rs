@@ -18,6 +18,7 @@ mod binaries;
 mod cli;
 mod crash;
 mod delete;
+mod drills;
 mod driver;
 mod faults;
 mod files;

@@ -15,6 +15,7 @@ use cee_local::faults::{Plan, Seeded};
 use cee_local::generate::History;
 use cee_local::operator_command::{self, Told};
 use cee_local::samples;
+use cee_local::secret_command;
 use cee_local::stack::{Functions, IMPORT_TIMEOUT, Options, Stack, known, redrive};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
@@ -74,6 +75,12 @@ enum Command {
         /// Where the service keeps its data.
         #[arg(long, default_value = ".local")]
         data_dir: PathBuf,
+    },
+    /// Make a registry's secret, and replace its signing keys: for the registry's team, here or on AWS.
+    Secret {
+        /// What to do.
+        #[command(subcommand)]
+        command: secret_command::Command,
     },
     /// Print an application token of an operator of this machine.
     Token {
@@ -191,6 +198,15 @@ fn main() -> ExitCode {
             start_logging();
             team(driver_command::run(command))
         }
+        Some(Command::Secret { command }) => secret_command::run(command).map(|told| {
+            // The secret alone on standard output, so that it can be handed on.
+            if let Some(secret) = &told.secret {
+                say(secret);
+                let _ = writeln!(std::io::stderr(), "{}", told.done);
+            } else {
+                say(&told.done);
+            }
+        }),
         Some(Command::Undo(what)) => undo(what),
         Some(Command::Redrive { data_dir }) => {
             start_logging();

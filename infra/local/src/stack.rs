@@ -39,6 +39,7 @@ use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
 use crate::secrets::{AUDIENCE, ISSUER, OperatorKeys, Secrets, write_private};
+use crate::service_secret::Signer;
 use crate::undo::Team;
 
 /// The bucket of the local stack.
@@ -173,8 +174,8 @@ impl Description {
     /// # Errors
     /// [`Error::Secrets`] where the pepper is none.
     pub async fn claims(&self, secrets: &Secrets) -> Result<Claims, Error> {
-        let keys =
-            ClaimKeys::new(secrets.claim_pepper.as_bytes()).map_err(|error| Error::Secrets(error.to_string()))?;
+        let keys = ClaimKeys::new(secrets.service.claim_pepper.as_bytes())
+            .map_err(|error| Error::Secrets(error.to_string()))?;
         Ok(Claims::new(self.aws().await.dynamodb_patient(), tables(), keys))
     }
 
@@ -552,8 +553,7 @@ struct Settings(Vec<(String, String)>);
 
 impl Settings {
     fn new(options: &Options, secrets: &Secrets, description: &Description) -> Result<Self, Error> {
-        let unusable = |error: cee_tokens::keys::KeyError| Error::Secrets(error.to_string());
-        let proof_key = cee_tokens::SigningKey::from_pem(&secrets.proof_key).map_err(unusable)?;
+        let service = &secrets.service;
         let tables = tables();
         let mut settings: Vec<(&str, String)> = vec![
             ("AWS_REGION", REGION.to_owned()),
@@ -572,11 +572,11 @@ impl Settings {
             ("OPERATORS_TABLE", tables.operators),
             ("CREDENTIALS_TABLE", tables.credentials),
             ("BUCKET", BUCKET.to_owned()),
-            ("CLAIM_PEPPER", secrets.claim_pepper.clone()),
-            ("PROOF_KEY", secrets.proof_key.clone()),
-            ("PROOF_JWKS", proof_key.public_key_set().to_json()),
-            ("APPLICATION_TOKEN_KEY", secrets.application_key.clone()),
-            ("APPLICATION_TOKEN_JWKS", secrets.application_key()?.public_key_set().to_json()),
+            ("CLAIM_PEPPER", service.claim_pepper.clone()),
+            ("PROOF_KEY", service.proof_key.clone()),
+            ("PROOF_JWKS", service.key_set(Signer::Proof)?.to_json()),
+            ("APPLICATION_TOKEN_KEY", service.application_token_key.clone()),
+            ("APPLICATION_TOKEN_JWKS", service.key_set(Signer::ApplicationToken)?.to_json()),
             ("APPLICATION_TOKEN_ISSUER", ISSUER.to_owned()),
             ("APPLICATION_TOKEN_AUDIENCE", AUDIENCE.to_owned()),
         ];
