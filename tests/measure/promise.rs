@@ -6,7 +6,14 @@
 //!
 //! `--calls`, `--minutes`, `--faults` and `--seed` change the figures.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub
+)]
 
 #[path = "../promise/mod.rs"]
 mod promise;
