@@ -21,6 +21,7 @@ mod faults;
 mod files;
 mod history;
 mod idempotency;
+mod metrics;
 mod openapi;
 mod privacy;
 mod race;

@@ -16,6 +16,9 @@ use tokio::net::TcpListener;
 
 use crate::support::{NOW, World, at, world_with};
 
+/// What DynamoDB says where another transaction holds the item.
+const CONFLICT: &str = "TransactionConflictException";
+
 /// Longer than any client waits.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -33,8 +36,17 @@ struct Inner {
     /// How many of a hundred requests something happens to.
     percent: AtomicU32,
     random: Mutex<fastrand::Rng>,
-    /// The next request that holds this text meets a transaction.
-    conflict: Mutex<Option<&'static str>>,
+    /// Requests that hold a text are refused with a code.
+    refusal: Mutex<Option<Refusal>>,
+}
+
+/// What is done to requests that hold a text.
+#[derive(Clone, Copy)]
+struct Refusal {
+    text: &'static str,
+    code: &'static str,
+    /// Not to the first one only.
+    always: bool,
 }
 
 /// What may happen to a request.
@@ -71,7 +83,7 @@ impl Fault {
         match self {
             Self::Throttled if random.bool() => Some((400, "ProvisionedThroughputExceededException")),
             Self::Throttled => Some((400, "ThrottlingException")),
-            Self::Conflict => Some((400, "TransactionConflictException")),
+            Self::Conflict => Some((400, CONFLICT)),
             Self::Failure => Some((500, "InternalServerError")),
             Self::Lost | Self::AnswerLost | Self::Silence => None,
         }
@@ -89,7 +101,7 @@ impl Wire {
             faults: Mutex::default(),
             percent: AtomicU32::new(0),
             random: Mutex::new(fastrand::Rng::with_seed(30)),
-            conflict: Mutex::default(),
+            refusal: Mutex::default(),
         }));
         let client = Client::builder(TokioExecutor::new()).build_http();
         let accepting = wire.clone();
@@ -129,7 +141,21 @@ impl Wire {
 
     /// Lets the next request that holds this text meet a transaction on its item.
     pub fn conflict_once(&self, text: &'static str) {
-        *self.0.conflict.lock().unwrap() = Some(text);
+        self.refuse(text, CONFLICT, false);
+    }
+
+    /// Lets every request that holds this text meet a transaction on its item, until something else is to be refused.
+    pub fn conflict_always(&self, text: &'static str) {
+        self.refuse(text, CONFLICT, true);
+    }
+
+    /// Refuses the next request that holds this text for want of throughput.
+    pub fn throttle_once(&self, text: &'static str) {
+        self.refuse(text, "ThrottlingException", false);
+    }
+
+    fn refuse(&self, text: &'static str, code: &'static str, always: bool) {
+        *self.0.refusal.lock().unwrap() = Some(Refusal { text, code, always });
     }
 
     /// What has gone over the wire since this was last asked.
@@ -160,9 +186,15 @@ impl Wire {
             self.0.transactions.lock().unwrap().push(body.clone());
         }
         self.0.operations.lock().unwrap().push(operation);
-        let wanted = self.0.conflict.lock().unwrap().take_if(|text| String::from_utf8_lossy(&body).contains(*text));
-        let (fault, refusal) = if wanted.is_some() {
-            (Some(Fault::Conflict), Some((400, "TransactionConflictException")))
+        let wanted = {
+            let mut refusal = self.0.refusal.lock().unwrap();
+            let wanted = refusal.filter(|refusal| String::from_utf8_lossy(&body).contains(refusal.text));
+            refusal.take_if(|refusal| wanted.is_some() && !refusal.always);
+            wanted
+        };
+        let (fault, refusal) = if let Some(Refusal { code, .. }) = wanted {
+            let fault = if code == CONFLICT { Fault::Conflict } else { Fault::Throttled };
+            (Some(fault), Some((400, code)))
         } else {
             let mut random = self.0.random.lock().unwrap();
             let fault = (random.u32(..100) < self.0.percent.load(Ordering::SeqCst)).then(|| Fault::of(&mut random));

@@ -19,7 +19,7 @@ use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
 use cee_registry::{ClaimKeys, Claims, Journeys, Operators, Tables};
 use cee_service::aws::Aws;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::{Clock, Environment, Metrics, SettingError};
 use chrono::DateTime;
 use http::{Method, Response};
 use lambda_http::request::LambdaRequest;
@@ -689,8 +689,10 @@ impl Starter<'_> {
         if let Some(process) = self.binary(name, HTTP_TIMEOUT, given).await? {
             return Ok(process);
         }
-        let function = start(self.settings.environment(given)).await;
-        Ok(http_function(function.map_err(|error| Error::Function(error.to_string()))?))
+        let environment = self.settings.environment(given);
+        let metrics = environment.metrics();
+        let function = start(environment).await.map_err(|error| Error::Function(error.to_string()))?;
+        Ok(http_function(function, metrics))
     }
 
     async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
@@ -723,7 +725,7 @@ impl Starter<'_> {
     }
 }
 
-fn http_function<F: HttpFunction>(function: F) -> Arc<dyn Invoker> {
-    let adapter = Adapter::from(cee_edge::service(Arc::new(function)));
+fn http_function<F: HttpFunction>(function: F, metrics: Metrics) -> Arc<dyn Invoker> {
+    let adapter = Adapter::from(cee_edge::service(Arc::new(function), metrics));
     Arc::new(InProcess::<_, LambdaRequest>::new(adapter, Function::new(F::NAME, HTTP_TIMEOUT)))
 }

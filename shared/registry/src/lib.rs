@@ -52,7 +52,7 @@ pub use credentials::{
 };
 pub use delete::Deleted;
 pub use drivers::{Archived, Erased, Held, HeldJourney, Recorded, Sought};
-pub use error::{Deadline, StoreError};
+pub use error::{Deadline, StoreError, take_retries};
 pub use idempotency::{FirstAnswer, NamedCall, Remembered};
 pub use identity::{GivenKey, HistoryKey};
 pub use imports::{

@@ -24,6 +24,7 @@
 //! | `IDEMPOTENCY_DAYS` | days of 24 hours for which the answer to a call with an `Idempotency-Key` is remembered | 1 |
 //! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true` or `false` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
+//! | `METRICS_NAMESPACE` | CloudWatch's namespace of the metrics | `cee/local` |
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
 //! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
 //! | `AWS_…` | as the AWS SDK documents them | |
@@ -38,6 +39,7 @@ use cee_tokens::{ApplicationTokens, KeySet, ProofSigner, SigningKey, TokenFormat
 use chrono::NaiveDate;
 
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 
 /// A setting that is missing or bad. Names it and says what it should be; never repeats its value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -258,6 +260,14 @@ impl Environment {
     /// [`SettingError`] where it is no whole number.
     pub fn idempotency_days(&self) -> Result<u16, SettingError> {
         self.parsed("IDEMPOTENCY_DAYS", "a whole number", 1, |text| text.parse().ok())
+    }
+
+    /// Where metrics are written: by a process of its own to its standard output, by the functions of the local stack, which share
+    /// one process, to its log.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let namespace = self.optional("METRICS_NAMESPACE");
+        Metrics::new(namespace.as_deref().unwrap_or("cee/local"), self.is_of_process())
     }
 
     /// The clock.
