@@ -21,6 +21,7 @@ use aws_smithy_types::body::SdkBody;
 use cee_eligibility::{OperatorId, Rules};
 use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
+use cee_fn_audit::AuditFunction;
 use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
@@ -108,6 +109,15 @@ async fn function(name: &str) -> ExitCode {
             let service = service_fn(move |event| {
                 let import = import.clone();
                 async move { import.handle(event).await }
+            });
+            lambda_runtime::run(service).await.unwrap();
+            ExitCode::SUCCESS
+        }
+        "cee-audit" => {
+            let audit = AuditFunction::from_environment(&environment).await.unwrap();
+            let service = service_fn(move |event| {
+                let audit = audit.clone();
+                async move { audit.handle(event).await }
             });
             lambda_runtime::run(service).await.unwrap();
             ExitCode::SUCCESS

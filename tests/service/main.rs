@@ -11,6 +11,7 @@ mod wire;
 
 mod access;
 mod applications;
+mod audit;
 mod batches;
 mod binaries;
 mod cli;

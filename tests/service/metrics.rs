@@ -179,6 +179,8 @@ async fn exercise() {
     team.undo(OperatorId::new(2).unwrap(), import, |_| {}).await.unwrap();
     world.stack.queue().idle().await;
 
+    world.stack.audit().run_now().await.unwrap();
+
     // Last, for nothing can be registered after it.
     world.aws.dynamodb().delete_table().table_name("cee-local-journeys").send().await.unwrap();
     assert_eq!(world.api.register(&one, &short("MET", "METRIC0011", "m-one")).await.problem(), "internal");

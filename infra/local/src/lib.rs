@@ -17,6 +17,7 @@ pub mod reference;
 pub mod runtime_api;
 pub mod s3;
 pub mod samples;
+pub mod schedule;
 pub mod secrets;
 pub mod stack;
 pub mod undo;

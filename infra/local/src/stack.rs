@@ -8,22 +8,24 @@ use std::time::Duration;
 
 use aws_lambda_events::s3::S3Event;
 use cee_edge::{HttpFunction, ProblemType};
-use cee_eligibility::{Instant, OperatorId};
+use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
+use cee_fn_audit::{AuditFunction, Auditor};
 use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
-use cee_registry::{ClaimKeys, Claims, Journeys, Operators, Tables};
+use cee_registry::{ClaimKeys, Claims, Imports, Journeys, Operators, Tables};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, Metrics, SettingError};
 use chrono::DateTime;
 use http::{Method, Response};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use tokio::net::TcpListener;
@@ -37,6 +39,7 @@ use crate::reference;
 use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
+use crate::schedule::Schedule;
 use crate::secrets::{AUDIENCE, ISSUER, OperatorKeys, Secrets, write_private};
 use crate::undo::Team;
 
@@ -56,8 +59,13 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 /// As in the template.
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
 
+/// As in the template.
+const AUDIT_TIMEOUT: Duration = Duration::from_secs(180);
+/// As in the template.
+const AUDIT_EVERY: Duration = Duration::from_secs(15 * 60);
+
 /// The binaries of all functions.
-pub const BINARIES: [&str; 8] = [
+pub const BINARIES: [&str; 9] = [
     "cee-simulate",
     "cee-register",
     "cee-applications",
@@ -66,6 +74,7 @@ pub const BINARIES: [&str; 8] = [
     "cee-access",
     "cee-public",
     "cee-import",
+    "cee-audit",
 ];
 
 /// Where the functions run.
@@ -172,6 +181,16 @@ impl Description {
         let keys =
             ClaimKeys::new(secrets.claim_pepper.as_bytes()).map_err(|error| Error::Secrets(error.to_string()))?;
         Ok(Claims::new(self.aws().await.dynamodb_patient(), tables(), keys))
+    }
+
+    /// How the registry's team looks for what cannot be.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where the pepper is none.
+    pub async fn auditor(&self, secrets: &Secrets, rules: Rules) -> Result<Auditor, Error> {
+        let (claims, aws) = (self.claims(secrets).await?, self.aws().await);
+        let imports = Imports::new(aws.dynamodb_patient(), &tables());
+        Ok(Auditor::new(claims, imports, rules, aws.s3(), self.bucket.clone()))
     }
 
     async fn aws(&self) -> Aws {
@@ -305,6 +324,7 @@ pub struct Stack {
     s3: S3Server,
     dynamo: DynamoServer,
     queue: Arc<AsyncQueue>,
+    audit: Schedule,
     processes: Vec<Arc<Process>>,
     _lock: File,
 }
@@ -336,8 +356,10 @@ impl Stack {
         let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         let mut starter = Starter { options, settings: &settings, processes: Vec::new() };
         // At the same time: the credentials' hashes are slow by intent, and needed by nobody before the first call.
-        let functions = async { Ok::<_, Error>((starter.routes().await?, starter.import().await?)) };
-        let ((mut routes, import), ()) = tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
+        let functions =
+            async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
+        let ((mut routes, import, audit), ()) =
+            tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
         let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
         routes.extend(reference::routes());
         let processes = starter.processes;
@@ -355,7 +377,8 @@ impl Stack {
         }
         let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
         write_private(&data.description(), &json)?;
-        Ok(Self { description, calls, gateway, s3, dynamo, queue, processes, _lock: lock })
+        let audit = Schedule::start(audit, AUDIT_EVERY);
+        Ok(Self { description, calls, gateway, s3, dynamo, queue, audit, processes, _lock: lock })
     }
 
     /// How to reach everything.
@@ -376,6 +399,12 @@ impl Stack {
         &self.queue
     }
 
+    /// The audit, which runs by itself every quarter of an hour.
+    #[must_use]
+    pub const fn audit(&self) -> &Schedule {
+        &self.audit
+    }
+
     /// What the functions wrote, where they run as processes of their own.
     #[must_use]
     pub fn output(&self) -> Vec<String> {
@@ -384,6 +413,7 @@ impl Stack {
 
     /// Takes no more requests, answers those under way and closes the files.
     pub async fn shutdown(self) {
+        self.audit.stop();
         self.gateway.shutdown().await;
         self.s3.shutdown().await;
         self.queue.shutdown().await;
@@ -643,6 +673,16 @@ const IMPORT_HAS: [&str; 7] = [
     "BUCKET",
 ];
 
+const AUDIT_HAS: [&str; 7] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "CLAIM_PEPPER",
+    "BUCKET",
+];
+
 impl Starter<'_> {
     /// The routes of the template.
     async fn routes(&mut self) -> Result<Vec<Route>, Error> {
@@ -707,6 +747,20 @@ impl Starter<'_> {
             async move { import.handle(event).await }
         });
         Ok(Arc::new(InProcess::<_, S3Event>::new(service, Function::new("cee-import", self.options.import_timeout))))
+    }
+
+    async fn audit(&mut self) -> Result<Arc<dyn Invoker>, Error> {
+        if let Some(process) = self.binary("cee-audit", AUDIT_TIMEOUT, &AUDIT_HAS).await? {
+            return Ok(process);
+        }
+        let audit = AuditFunction::from_environment(&self.settings.environment(&AUDIT_HAS))
+            .await
+            .map_err(|error| Error::Function(error.to_string()))?;
+        let service = lambda_runtime::service_fn(move |event| {
+            let audit = audit.clone();
+            async move { audit.handle(event).await }
+        });
+        Ok(Arc::new(InProcess::<_, IgnoredAny>::new(service, Function::new("cee-audit", AUDIT_TIMEOUT))))
     }
 
     /// The function as a process, where that is how functions run.

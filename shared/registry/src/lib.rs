@@ -45,7 +45,7 @@ pub mod tables;
 pub mod undo;
 
 pub use applications::{Application, ApplicationJourney, Applications};
-pub use audit::{Audited, Finding};
+pub use audit::{Audited, Finding, FindingKind};
 pub use claims::{Claims, Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource};
 pub use credentials::{
     AccessKey, Credential, Credentials, Failures, KeyPair, NoRandomness, SecretHash, SecretKey, Success,

@@ -13,6 +13,7 @@ use std::fmt;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cee_registry::FindingKind;
 use serde_json::{Map, Value, json};
 
 use crate::aws::take_sdk_retries;
@@ -121,6 +122,14 @@ pub enum Metric {
     FailedAttempts,
     /// Requests that were sent once more.
     Retries(Retrier),
+    /// What the audit knows to be wrong: what its last whole round found, or the one under way.
+    Findings(FindingKind),
+    /// Items that the audit has looked at.
+    AuditedItems,
+    /// For how long no round of the audit has ended.
+    AuditRoundAge,
+    /// For how long the oldest import that has not ended is worked on, or taken back.
+    OldestRunningImport,
 }
 
 impl Metric {
@@ -136,7 +145,9 @@ impl Metric {
             .chain(each(Row::ALL, Self::IdentityRows))
             .chain(each(Import::ALL, Self::Imports))
             .chain(each(Retrier::ALL, Self::Retries))
+            .chain(each(FindingKind::ALL, Self::Findings))
             .chain([Self::ImportRate, Self::LateContradictions, Self::FailedAttempts])
+            .chain([Self::AuditedItems, Self::AuditRoundAge, Self::OldestRunningImport])
             .collect()
     }
 
@@ -153,6 +164,10 @@ impl Metric {
             Self::LateContradictions => "LateContradictions",
             Self::FailedAttempts => "FailedAttempts",
             Self::Retries(_) => "Retries",
+            Self::Findings(_) => "Findings",
+            Self::AuditedItems => "AuditedItems",
+            Self::AuditRoundAge => "AuditRoundAge",
+            Self::OldestRunningImport => "OldestRunningImport",
         }
     }
 
@@ -161,6 +176,7 @@ impl Metric {
     pub const fn unit(self) -> &'static str {
         match self {
             Self::ImportRate => "Count/Second",
+            Self::AuditRoundAge | Self::OldestRunningImport => "Seconds",
             _ => "Count",
         }
     }
@@ -175,7 +191,13 @@ impl Metric {
             }
             Self::Imports(import) => Some(("Outcome", import.as_str())),
             Self::Retries(by) => Some(("By", by.as_str())),
-            Self::ImportRate | Self::LateContradictions | Self::FailedAttempts => None,
+            Self::Findings(kind) => Some(("Finding", kind.as_str())),
+            Self::ImportRate
+            | Self::LateContradictions
+            | Self::FailedAttempts
+            | Self::AuditedItems
+            | Self::AuditRoundAge
+            | Self::OldestRunningImport => None,
         }
     }
 }
@@ -193,6 +215,11 @@ impl Numbers {
     /// Notes how many of something there were in a second, by how many there were in so many.
     pub fn rate(&self, metric: Metric, number: u64, seconds: f64) {
         self.measure(metric, float(number) / seconds);
+    }
+
+    /// Notes how much of something there is, in place of what was noted before.
+    pub fn gauge(&self, metric: Metric, number: u64) {
+        self.measure(metric, float(number));
     }
 
     /// Notes a measured value in place of an earlier one.

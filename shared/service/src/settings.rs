@@ -26,6 +26,8 @@
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
 //! | `METRICS_NAMESPACE` | CloudWatch's namespace of the metrics | `cee/local` |
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
+//! | `AUDIT_PARTS` | parts of a hundred items that one invocation of the audit looks at, at most | 500 |
+//! | `AUDIT_PARTS_PER_SECOND` | how many of them a second | 10 |
 //! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
 //! | `AWS_…` | as the AWS SDK documents them | |
 
@@ -254,6 +256,17 @@ impl Environment {
         self.parsed("OPERATOR_CALLS_PER_SECOND", "a whole number", 50, |text| text.parse().ok())
     }
 
+    /// How many parts of a hundred items one invocation of the audit looks at, and how many a second, at most.
+    ///
+    /// # Errors
+    /// [`SettingError`] where one is no whole number above 0.
+    pub fn audit_parts(&self) -> Result<(u32, u32), SettingError> {
+        let count = |name, default| {
+            self.parsed(name, "a whole number above 0", default, |text| text.parse().ok().filter(|count| *count > 0))
+        };
+        Ok((count("AUDIT_PARTS", 500)?, count("AUDIT_PARTS_PER_SECOND", 10)?))
+    }
+
     /// For how many days of 24 hours the answer to a call with an `Idempotency-Key` is remembered.
     ///
     /// # Errors
@@ -348,6 +361,8 @@ mod tests {
         let said = environment(&[]).application_tokens().unwrap_err().to_string();
         assert!(said.contains("APPLICATION_TOKEN_JWKS is missing"), "{said}");
         assert!(environment(&[("NOW", "today")]).clock().is_err());
+        assert_eq!(environment(&[]).audit_parts(), Ok((500, 10)));
+        assert!(environment(&[("AUDIT_PARTS_PER_SECOND", "0")]).audit_parts().is_err());
         let said = environment(&[("APPLICATION_TOKEN_KEY", "PEM")]).token_issuer().unwrap_err().to_string();
         assert!(said.contains("APPLICATION_TOKEN_KEY is no usable key"), "{said}");
         assert!(environment(&[("PROOF_KEY", "PEM")]).proof_signer().unwrap_err().to_string().contains("PROOF_KEY"));
