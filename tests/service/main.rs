@@ -7,6 +7,8 @@
 
 mod document;
 mod support;
+#[allow(dead_code)]
+mod template;
 mod wire;
 
 mod access;
@@ -34,3 +36,4 @@ mod resume;
 mod shortcomings;
 mod undo;
 mod uploads;
+mod watch;
