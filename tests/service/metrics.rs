@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use cee_eligibility::OperatorId;
+use cee_local::faults::Fault;
 use cee_local::stack::BUCKET;
 use cee_registry::ImportId;
 use cee_service::Metric;
@@ -149,9 +150,9 @@ async fn exercise() {
         assert_eq!(world.api.register(&one, &body).await.problem(), refusal);
     }
     // Other writes are in the way for as long as the call may take; then only once.
-    wire.conflict_always("METRIC0010");
+    wire.always("METRIC0010", Fault::Conflict);
     assert_eq!(world.api.register(&one, &long("MBU", "+336020310", "METRIC0010")).await.problem(), "busy");
-    wire.throttle_once("cee-local-claims");
+    wire.once("cee-local-claims", Fault::Throttled);
     let question = json!({"journey_type": "long", "last_name_trunc": "MQU", "phone_trunc": "+336020311"});
     assert_eq!(world.api.simulate(&one, &question).await.status, StatusCode::OK);
 
