@@ -177,7 +177,7 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
         (output.status.success(), text(output.stdout) + &text(output.stderr))
     };
     let (clean, said) = audit(&[]);
-    assert!(clean && said.contains("1 applications and ") && said.contains(" 0 findings"), "{said}");
+    assert!(clean && said.contains("1 applications, ") && said.contains(" 0 findings"), "{said}");
     // An application that somebody deletes by hand leaves orphans, which are shown before they are removed.
     let uuid = stranger["uuid"].as_str().unwrap();
     let gone = aws.dynamodb().delete_item().table_name(&tables.applications);

@@ -9,10 +9,13 @@ mod document;
 #[path = "../promise/mod.rs"]
 mod promise;
 mod support;
+#[allow(dead_code)]
+mod template;
 mod wire;
 
 mod access;
 mod applications;
+mod audit;
 mod batches;
 mod binaries;
 mod cli;
@@ -25,6 +28,7 @@ mod files;
 mod history;
 mod idempotency;
 mod linear;
+mod metrics;
 mod openapi;
 mod privacy;
 mod race;
@@ -36,3 +40,4 @@ mod resume;
 mod shortcomings;
 mod undo;
 mod uploads;
+mod watch;

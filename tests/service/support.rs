@@ -353,6 +353,13 @@ pub fn logs() -> String {
     String::from_utf8_lossy(&LOGS.get().unwrap().lock().unwrap()).into_owned()
 }
 
+/// The metrics that the functions of this process have written so far, in the test that asks and in any other.
+pub fn metrics() -> Vec<Value> {
+    let logs = logs();
+    let lines = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter_map(|line| serde_json::from_str(line["fields"]["emf"].as_str()?).ok()).collect()
+}
+
 /// The program as `cargo run` starts it.
 pub fn cee() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_cee"))

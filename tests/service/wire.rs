@@ -31,6 +31,8 @@ struct Inner {
     percent: AtomicU32,
     /// What happens to the next requests that hold this text.
     next: Mutex<(&'static str, VecDeque<Fault>)>,
+    /// What happens to each request that holds this text.
+    always: Mutex<Option<(&'static str, Fault)>>,
     /// The next request that holds this text tells that it has come, and waits.
     hold: Mutex<Option<(&'static str, oneshot::Sender<()>, mpsc::Receiver<()>)>>,
 }
@@ -76,6 +78,11 @@ impl Wire {
         *self.0.next.lock().unwrap() = (text, faults.into_iter().collect());
     }
 
+    /// Lets this happen to every request that holds this text.
+    pub fn always(&self, text: &'static str, fault: Fault) {
+        *self.0.always.lock().unwrap() = Some((text, fault));
+    }
+
     /// Holds up the next request that holds this text.
     pub fn hold(&self, text: &'static str) -> Held {
         let ((came, come), (go, gone)) = (oneshot::channel(), mpsc::channel());
@@ -115,6 +122,8 @@ impl Plan for Wire {
             let mut next = self.0.next.lock().unwrap();
             if text.contains(next.0) { next.1.pop_front() } else { None }
         };
+        let always = self.0.always.lock().unwrap().filter(|(wanted, _)| text.contains(*wanted));
+        let wanted = wanted.or(always.map(|(_, fault)| fault));
         let percent = self.0.percent.load(Ordering::SeqCst);
         let fault = wanted.or_else(|| faults::Seeded { seed: SEED, percent }.fault(call, random));
         self.0.faults.lock().unwrap().extend(fault);

@@ -13,11 +13,12 @@ use cee_eligibility::{
     TruncatedIdentity,
 };
 use cee_registry::{
-    Claims, Contradicted, Deadline, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, Limits,
-    Operators, RowSource, StoreError,
+    Claims, Contradicted, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, Limits, Operators,
+    RowSource, StoreError,
 };
 use cee_service::aws::Aws;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::metrics::Row;
+use cee_service::{Clock, Environment, Metric, SettingError};
 use cee_tokens::Scope;
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
@@ -115,10 +116,11 @@ impl Batches {
     async fn each<R, F: Future<Output = Outcome>>(
         &self,
         rows: Vec<SentRow>,
-        deadline: Deadline,
+        (call, counts): (&Call, fn(Row) -> Metric),
         read: impl Fn(Fields) -> Result<R, Refusal> + Copy,
         work: impl Fn(usize, R) -> F + Copy,
     ) -> Batch {
+        let deadline = call.deadline();
         let outcomes = stream::iter(rows.into_iter().enumerate()).map(|(index, SentRow { sent, fields })| async move {
             let outcome = match fields.ok_or_else(not_an_object).and_then(read) {
                 // What comes too late is not begun: the answer must still get out.
@@ -138,7 +140,7 @@ impl Batches {
             match outcome {
                 Outcome::Imported(contradicts) => {
                     batch.imported += 1;
-                    late_contradictions += usize::from(!contradicts.is_empty());
+                    late_contradictions += u64::from(!contradicts.is_empty());
                 }
                 Outcome::AlreadyKnown => batch.already_known += 1,
                 Outcome::Failed(error) => {
@@ -149,8 +151,13 @@ impl Batches {
                 }
             }
         }
+        let rows =
+            [(Row::Imported, batch.imported), (Row::AlreadyKnown, batch.already_known), (Row::Rejected, batch.failed)];
+        for (row, number) in rows.into_iter().filter(|(_, number)| *number > 0) {
+            call.count(counts(row), number as u64);
+        }
         if late_contradictions > 0 {
-            tracing::warn!(late_contradictions, "history contradicts granted applications");
+            call.count(Metric::LateContradictions, late_contradictions);
         }
         batch
     }
@@ -175,7 +182,7 @@ impl Batches {
                 Err(error) => unwritten(&error),
             }
         };
-        let batch = self.each(rows, call.deadline(), |fields| read_history(fields, now), write).await;
+        let batch = self.each(rows, (call, Metric::HistoryRows), |fields| read_history(fields, now), write).await;
         Reply::json(StatusCode::CREATED, &batch)
     }
 
@@ -207,7 +214,7 @@ impl Batches {
                 Err(error) => unwritten(&error),
             }
         };
-        let batch = self.each(rows, call.deadline(), |fields| read_identity(fields, now), give).await;
+        let batch = self.each(rows, (call, Metric::IdentityRows), |fields| read_identity(fields, now), give).await;
         Reply::json(StatusCode::OK, &batch)
     }
 }

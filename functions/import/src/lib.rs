@@ -30,9 +30,11 @@ use cee_eligibility::{OperatorId, Rules};
 use cee_registry::{Applications, Claims, Deadline, HoldError, Imports, Journeys, Operators, StoreError};
 use cee_service::aws::Aws;
 use cee_service::clock::time_left;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::metrics::Numbers;
+use cee_service::{Clock, Environment, Metrics, SettingError, telemetry};
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use tokio::time::Instant as Moment;
+use tracing::Instrument as _;
 
 use crate::event::{File, Subject};
 
@@ -92,6 +94,9 @@ impl From<ImportError> for Diagnostic {
     }
 }
 
+/// Its name in the log and beside its metrics.
+const NAME: &str = "import";
+
 /// The import function.
 #[derive(Clone, Debug)]
 pub struct ImportFunction(Arc<Inner>);
@@ -101,6 +106,7 @@ struct Inner {
     bucket: String,
     rules: Rules,
     clock: Clock,
+    metrics: Metrics,
     s3: aws_sdk_s3::Client,
     claims: Claims,
     applications: Applications,
@@ -123,6 +129,7 @@ impl ImportFunction {
             bucket: environment.required("BUCKET")?,
             rules: environment.rules()?,
             clock: environment.clock()?,
+            metrics: environment.metrics(),
             s3: aws.s3(),
             applications: Applications::new(db.clone(), &tables),
             journeys: Journeys::new(rows.clone(), &tables),
@@ -143,6 +150,12 @@ impl ImportFunction {
     /// # Errors
     /// The first [`ImportError`]; the other files are imported all the same. The event may be handled again.
     pub async fn handle(&self, event: LambdaEvent<S3Event>) -> Result<(), ImportError> {
+        let trace = event.context.xray_trace_id.as_deref().and_then(telemetry::trace_id);
+        let span = telemetry::call(NAME, &event.context.request_id, trace);
+        self.handle_all(event).instrument(span).await
+    }
+
+    async fn handle_all(&self, event: LambdaEvent<S3Event>) -> Result<(), ImportError> {
         let budget = Budget::new(time_left(event.context.deadline()));
         let worker = &event.context.request_id;
         let mut failed = None;
@@ -165,6 +178,8 @@ impl ImportFunction {
                 failed = failed.or(Some(error));
             }
         }
+        // What was sent once more since an import last told of itself.
+        self.0.metrics.write(&Numbers::default(), NAME, worker);
         failed.map_or(Ok(()), Err)
     }
 

@@ -8,22 +8,24 @@ use std::time::Duration;
 
 use aws_lambda_events::s3::S3Event;
 use cee_edge::{HttpFunction, ProblemType};
-use cee_eligibility::{Instant, OperatorId};
+use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
+use cee_fn_audit::{AuditFunction, Auditor};
 use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
-use cee_registry::{ClaimKeys, Claims, Journeys, Operators, Tables};
+use cee_registry::{ClaimKeys, Claims, Imports, Journeys, Operators, Tables};
 use cee_service::aws::Aws;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::{Clock, Environment, Metrics, SettingError};
 use chrono::DateTime;
 use http::{Method, Response};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use tokio::net::TcpListener;
@@ -38,6 +40,7 @@ use crate::reference;
 use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
+use crate::schedule::Schedule;
 use crate::secrets::{AUDIENCE, ISSUER, OperatorKeys, Secrets, write_private};
 use crate::service_secret::Signer;
 use crate::undo::Team;
@@ -58,8 +61,13 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 /// As in the template.
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
 
+/// As in the template.
+const AUDIT_TIMEOUT: Duration = Duration::from_secs(180);
+/// As in the template.
+const AUDIT_EVERY: Duration = Duration::from_secs(15 * 60);
+
 /// The binaries of all functions.
-pub const BINARIES: [&str; 8] = [
+pub const BINARIES: [&str; 9] = [
     "cee-simulate",
     "cee-register",
     "cee-applications",
@@ -68,6 +76,7 @@ pub const BINARIES: [&str; 8] = [
     "cee-access",
     "cee-public",
     "cee-import",
+    "cee-audit",
 ];
 
 /// Where the functions run.
@@ -177,6 +186,16 @@ impl Description {
         let keys = ClaimKeys::new(secrets.service.claim_pepper.as_bytes())
             .map_err(|error| Error::Secrets(error.to_string()))?;
         Ok(Claims::new(self.aws().await.dynamodb_patient(), tables(), keys))
+    }
+
+    /// How the registry's team looks for what cannot be.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where the pepper is none.
+    pub async fn auditor(&self, secrets: &Secrets, rules: Rules) -> Result<Auditor, Error> {
+        let (claims, aws) = (self.claims(secrets).await?, self.aws().await);
+        let imports = Imports::new(aws.dynamodb_patient(), &tables());
+        Ok(Auditor::new(claims, imports, rules, aws.s3(), self.bucket.clone()))
     }
 
     async fn aws(&self) -> Aws {
@@ -311,6 +330,7 @@ pub struct Stack {
     dynamo: DynamoServer,
     wire: Option<Wire>,
     queue: Arc<AsyncQueue>,
+    audit: Schedule,
     processes: Vec<Arc<Process>>,
     _lock: File,
 }
@@ -351,8 +371,10 @@ impl Stack {
         let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         let mut starter = Starter { options, settings: &settings, processes: Vec::new() };
         // At the same time: the credentials' hashes are slow by intent, and needed by nobody before the first call.
-        let functions = async { Ok::<_, Error>((starter.routes().await?, starter.import().await?)) };
-        let ((mut routes, import), ()) = tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
+        let functions =
+            async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
+        let ((mut routes, import, audit), ()) =
+            tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
         let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
         routes.extend(reference::routes());
         let processes = starter.processes;
@@ -370,7 +392,8 @@ impl Stack {
         }
         let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
         write_private(&data.description(), &json)?;
-        Ok(Self { description, calls, gateway, s3, dynamo, wire, queue, processes, _lock: lock })
+        let audit = Schedule::start(audit, AUDIT_EVERY);
+        Ok(Self { description, calls, gateway, s3, dynamo, wire, queue, audit, processes, _lock: lock })
     }
 
     /// How to reach everything.
@@ -391,6 +414,12 @@ impl Stack {
         &self.queue
     }
 
+    /// The audit, which runs by itself every quarter of an hour.
+    #[must_use]
+    pub const fn audit(&self) -> &Schedule {
+        &self.audit
+    }
+
     /// The way from the functions to DynamoDB, where something goes wrong on it.
     #[must_use]
     pub const fn wire(&self) -> Option<&Wire> {
@@ -405,6 +434,7 @@ impl Stack {
 
     /// Takes no more requests, answers those under way and closes the files.
     pub async fn shutdown(self) {
+        self.audit.stop();
         self.gateway.shutdown().await;
         self.s3.shutdown().await;
         self.queue.shutdown().await;
@@ -671,6 +701,16 @@ const IMPORT_HAS: [&str; 7] = [
     "BUCKET",
 ];
 
+const AUDIT_HAS: [&str; 7] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "CLAIM_PEPPER",
+    "BUCKET",
+];
+
 impl Starter<'_> {
     /// The routes of the template.
     async fn routes(&mut self) -> Result<Vec<Route>, Error> {
@@ -717,8 +757,10 @@ impl Starter<'_> {
         if let Some(process) = self.binary(name, HTTP_TIMEOUT, given).await? {
             return Ok(process);
         }
-        let function = start(self.settings.environment(given)).await;
-        Ok(http_function(function.map_err(|error| Error::Function(error.to_string()))?))
+        let environment = self.settings.environment(given);
+        let metrics = environment.metrics();
+        let function = start(environment).await.map_err(|error| Error::Function(error.to_string()))?;
+        Ok(http_function(function, metrics))
     }
 
     async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
@@ -733,6 +775,20 @@ impl Starter<'_> {
             async move { import.handle(event).await }
         });
         Ok(Arc::new(InProcess::<_, S3Event>::new(service, Function::new("cee-import", self.options.import_timeout))))
+    }
+
+    async fn audit(&mut self) -> Result<Arc<dyn Invoker>, Error> {
+        if let Some(process) = self.binary("cee-audit", AUDIT_TIMEOUT, &AUDIT_HAS).await? {
+            return Ok(process);
+        }
+        let audit = AuditFunction::from_environment(&self.settings.environment(&AUDIT_HAS))
+            .await
+            .map_err(|error| Error::Function(error.to_string()))?;
+        let service = lambda_runtime::service_fn(move |event| {
+            let audit = audit.clone();
+            async move { audit.handle(event).await }
+        });
+        Ok(Arc::new(InProcess::<_, IgnoredAny>::new(service, Function::new("cee-audit", AUDIT_TIMEOUT))))
     }
 
     /// The function as a process, where that is how functions run.
@@ -751,7 +807,7 @@ impl Starter<'_> {
     }
 }
 
-fn http_function<F: HttpFunction>(function: F) -> Arc<dyn Invoker> {
-    let adapter = Adapter::from(cee_edge::service(Arc::new(function)));
+fn http_function<F: HttpFunction>(function: F, metrics: Metrics) -> Arc<dyn Invoker> {
+    let adapter = Adapter::from(cee_edge::service(Arc::new(function), metrics));
     Arc::new(InProcess::<_, LambdaRequest>::new(adapter, Function::new(F::NAME, HTTP_TIMEOUT)))
 }
