@@ -4,6 +4,7 @@
 //! out and writes a checkpoint: the place in the file, the counts, the rejected rows so far. A later run goes on from
 //! there. What was done after the last checkpoint is done again, and again has no effect.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use cee_history::{Counts, FileReader, FileRefusal, LARGEST_FILE, Line, Progress, ReaderState, RejectedWriter, Report};
 use cee_registry::{Begun, Contradicted, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant as Moment;
 
@@ -42,6 +44,9 @@ pub struct Checkpoint {
     /// Pieces of the list of late contradictions.
     contradiction_pieces: Vec<String>,
     late_contradictions: u64,
+    /// Lines after the reader's place at which a run has panicked, in order: the next one rejects them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    given_up: Vec<u64>,
 }
 
 /// What the registry's team is told of an import, and nobody else: history that arrived late, which would have blocked
@@ -72,6 +77,8 @@ struct Tally {
     imported: u64,
     already_known: u64,
     contradictions: Vec<(u64, Vec<Contradicted>)>,
+    /// Lines whose row panicked.
+    panicked: Vec<u64>,
 }
 
 /// How a run ended.
@@ -82,6 +89,8 @@ enum Ran {
     Refused { why: String, progress: Checkpoint, lists: Lists },
     /// The invocation's time is up; the rest is another's.
     Paused,
+    /// Rows have panicked. From this checkpoint on everything is done again, without them.
+    Panicked(Checkpoint),
 }
 
 /// The keys of the lists beside the report, where there is anything in them.
@@ -113,8 +122,16 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
         }
     };
     tracing::info!(import_id = %file.id, operator_id, resumed = progress.is_some(), "an import begins");
-    match run(inner, file, &hold, progress.unwrap_or_default(), budget).await {
-        Ok(Ran::Paused) => go_on_later(inner, file, &hold).await,
+    let mut checkpoint = progress.unwrap_or_default();
+    let ran = loop {
+        match run(inner, file, &hold, checkpoint, budget).await {
+            Ok(Ran::Panicked(_)) if budget.is_over() => break Ok(Ran::Paused),
+            Ok(Ran::Panicked(before)) => checkpoint = before,
+            ran => break ran,
+        }
+    };
+    match ran {
+        Ok(Ran::Paused | Ran::Panicked(_)) => go_on_later(inner, file, &hold).await,
         Ok(Ran::Completed { progress, sha256, lists }) => {
             let report = report(inner, &hold, None, &progress, Some(sha256), lists.rejected);
             end(inner, &hold, FileOutcome::Completed, report, progress, lists.contradictions).await
@@ -230,7 +247,8 @@ async fn run(
     checkpoint: Checkpoint,
     budget: Budget,
 ) -> Result<Ran, ImportError> {
-    let run = Run { inner, file, hold, budget, checkpoint, worked: Moment::now() };
+    let kept = checkpoint.clone();
+    let run = Run { inner, file, hold, budget, checkpoint, kept, worked: Moment::now() };
     if !inner.rules.open.import {
         return run
             .refuse("The registry has closed imports for the time being: put the file again when they are open.")
@@ -268,6 +286,8 @@ struct Run<'a> {
     hold: &'a Hold,
     budget: Budget,
     checkpoint: Checkpoint,
+    /// The checkpoint that was written last.
+    kept: Checkpoint,
     /// Since when the time worked is not in the checkpoint.
     worked: Moment,
 }
@@ -299,12 +319,18 @@ impl<'a> Run<'a> {
                 .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?,
             None => FileReader::<D::Row>::new(now),
         };
+        reader.give_up(self.checkpoint.given_up.iter().copied());
         let mut lists = self.lists();
         let pace = Arc::new(Pace::new());
         let mut lanes = Lanes::start(&pace, move |(line, row): (u64, D::Row), mut tally: Tally| {
             let to = to.clone();
             async move {
-                let written = to.write(line, row).await?;
+                // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
+                let Ok(written) = AssertUnwindSafe(to.write(line, row)).catch_unwind().await else {
+                    tally.panicked.push(line);
+                    return Ok(Done { tally, throttled: false });
+                };
+                let written = written?;
                 match written.outcome {
                     Outcome::Imported { contradicts } => {
                         tally.imported += 1;
@@ -343,7 +369,9 @@ impl<'a> Run<'a> {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(refusal) => {
-                        self.collect(&mut lanes, &mut lists.contradictions).await?;
+                        if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+                            return Ok(again);
+                        }
                         let (progress, lists) = self.finish(lists).await?;
                         return Ok(Ran::Refused { why: refusal.to_string(), progress, lists });
                     }
@@ -351,7 +379,9 @@ impl<'a> Run<'a> {
                 let out_of_time = self.budget.is_over();
                 let read = self.checkpoint.progress.counts.read;
                 if read - last.1 >= ROWS || last.0.elapsed() >= PAUSE || out_of_time {
-                    self.collect(&mut lanes, &mut lists.contradictions).await?;
+                    if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+                        return Ok(again);
+                    }
                     self.checkpoint.reader = Some(reader.state());
                     self.keep(&mut lists).await?;
                     last = (Moment::now(), read);
@@ -361,7 +391,9 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.collect(&mut lanes, &mut lists.contradictions).await?;
+        if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+            return Ok(again);
+        }
         let sha256 = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let (progress, lists) = self.finish(lists).await?;
         Ok(Ran::Completed { progress, sha256, lists })
@@ -388,8 +420,25 @@ impl<'a> Run<'a> {
     async fn keep(&mut self, lists: &mut Growing<'_>) -> Result<(), ImportError> {
         self.checkpoint.rejected_pieces = lists.rejected.keep().await?.to_vec();
         self.checkpoint.contradiction_pieces = lists.contradictions.keep().await?.to_vec();
+        let next = self.checkpoint.reader.as_ref().map_or(0, ReaderState::line);
+        self.checkpoint.given_up.retain(|line| *line >= next);
         self.note_work();
-        Ok(self.inner.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?)
+        self.inner.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
+        self.kept = self.checkpoint.clone();
+        Ok(())
+    }
+
+    /// Goes back to the last checkpoint, from which the next run rejects the rows at these lines: as they came, and in their
+    /// order, which nobody knows of a row that has become a value. Noted in the table, so that each run gets further.
+    async fn give_up(&mut self, lines: Vec<u64>) -> Result<Ran, ImportError> {
+        self.note_work();
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.progress.work_ms = self.checkpoint.progress.work_ms;
+        tracing::error!(import_id = %self.file.id, rows = lines.len(), line = lines.first(), "rows panicked and are rejected");
+        kept.given_up.extend(lines);
+        kept.given_up.sort_unstable();
+        self.inner.imports.checkpoint(self.hold, &kept, machine_now()).await?;
+        Ok(Ran::Panicked(kept))
     }
 
     fn note_work(&mut self) {
@@ -454,17 +503,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Waits until every row that was dealt is done, and adds up what they came to.
+    /// Waits until every row that was dealt is done, and adds up what they came to. Where some have panicked, that is how the
+    /// run ends.
     async fn collect<J: Send + 'static>(
         &mut self,
         lanes: &mut Lanes<J, Tally>,
         list: &mut List<'_>,
-    ) -> Result<(), ImportError> {
-        let mut late = Vec::new();
+    ) -> Result<Option<Ran>, ImportError> {
+        let (mut late, mut panicked) = (Vec::new(), Vec::new());
         for tally in lanes.collect().await? {
             self.checkpoint.progress.counts.imported += tally.imported;
             self.checkpoint.progress.counts.already_known += tally.already_known;
             late.extend(tally.contradictions);
+            panicked.extend(tally.panicked);
+        }
+        if !panicked.is_empty() {
+            panicked.sort_unstable();
+            return self.give_up(panicked).await.map(Some);
         }
         late.sort_unstable_by_key(|(line, _)| *line);
         for (line, contradicts) in late {
@@ -480,6 +535,6 @@ impl<'a> Run<'a> {
             };
             list.add(write).await?;
         }
-        Ok(())
+        Ok(None)
     }
 }

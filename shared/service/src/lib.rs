@@ -6,6 +6,7 @@
 //! | the clock, and how it is pinned | [`clock`] |
 //! | how AWS is reached | [`aws`] |
 //! | what is logged, and what never is | [`telemetry`] |
+//! | how the tests make a function panic | [`trap`] |
 //!
 //! A function reads all its settings when it starts. A missing or bad one stops the start and is named; it never waits
 //! for the first driver.
@@ -14,6 +15,7 @@ pub mod aws;
 pub mod clock;
 pub mod settings;
 pub mod telemetry;
+pub mod trap;
 
 pub use clock::Clock;
 pub use settings::{Environment, SettingError};

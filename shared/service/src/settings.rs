@@ -25,6 +25,7 @@
 //! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true` or `false` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
+//! | `CEE_PANIC_ON` | where work is to panic; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
 //! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
 //! | `AWS_…` | as the AWS SDK documents them | |
 
