@@ -6,6 +6,8 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
 mod document;
+#[path = "../leaks/mod.rs"]
+mod leaks;
 mod support;
 mod wire;
 
@@ -22,6 +24,7 @@ mod files;
 mod history;
 mod idempotency;
 mod openapi;
+mod panics;
 mod privacy;
 mod race;
 mod rate;
