@@ -8,6 +8,8 @@
 mod document;
 #[path = "../leaks/mod.rs"]
 mod leaks;
+#[path = "../promise/mod.rs"]
+mod promise;
 mod support;
 mod wire;
 
@@ -18,11 +20,13 @@ mod binaries;
 mod cli;
 mod crash;
 mod delete;
+mod drills;
 mod driver;
 mod faults;
 mod files;
 mod history;
 mod idempotency;
+mod linear;
 mod openapi;
 mod panics;
 mod privacy;
