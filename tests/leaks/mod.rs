@@ -7,7 +7,8 @@
 pub mod record;
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io::Read as _;
 
@@ -199,6 +200,8 @@ pub struct Scanner {
     patterns: Vec<Pattern>,
     /// Short values, which are also found as the whole of a JSON string, in any case.
     short: HashMap<String, usize>,
+    /// Words of JSON with nothing in them: a log says the same again and again.
+    clean: RefCell<HashSet<String>>,
 }
 
 impl Scanner {
@@ -222,7 +225,7 @@ impl Scanner {
             }
         }
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(texts).unwrap();
-        Self { values, automaton, patterns, short }
+        Self { values, automaton, patterns, short, clean: RefCell::default() }
     }
 
     /// Everything that was sent and stands in this text.
@@ -289,14 +292,25 @@ impl Scanner {
         match json {
             Value::Object(members) => {
                 for (name, value) in members {
-                    self.look(name, true, through, found);
+                    self.look_at_word(name, through, found);
                     self.look_at_json(value, through, found);
                 }
             }
             Value::Array(items) => items.iter().for_each(|item| self.look_at_json(item, through, found)),
-            Value::String(text) => self.look(text, true, through, found),
+            Value::String(text) => self.look_at_word(text, through, found),
             Value::Number(number) => self.find(number.to_string().as_bytes(), through, found),
             Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn look_at_word(&self, text: &str, through: &mut Vec<&'static str>, found: &mut Found) {
+        if self.clean.borrow().contains(text) {
+            return;
+        }
+        self.look(text, true, through, found);
+        // What was found may be found again elsewhere.
+        if text.len() < 100 && through.is_empty() && found.is_empty() {
+            self.clean.borrow_mut().insert(text.to_owned());
         }
     }
 

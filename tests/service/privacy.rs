@@ -316,6 +316,16 @@ fn everything_that_is_sent_is_taken_down() {
     assert_eq!(found(&taken, "POST /v3/policies 2024-03-15 long datetime 1"), []);
 }
 
+/// Nobody has to ask: a test that ends is searched.
+#[tokio::test(flavor = "multi_thread")]
+#[should_panic(expected = "personal data, 1 times:\nPhone \"+337918277\" in the log, through spaces: ")]
+async fn a_test_whose_log_tells_of_a_person_fails_at_its_end() {
+    let world = world().await;
+    let question = json!({"journey_type": "long", "last_name_trunc": "QJW", "phone_trunc": "+337918277"});
+    assert_eq!(world.api.simulate(&world.token(1), &question).await.status, StatusCode::OK);
+    tracing::info!(target: "cee_careless", "planted: 07 91 82 77");
+}
+
 /// A function that does all that a function must not.
 struct Careless;
 
