@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{NOW, Trip, at, cee, world_with};
 
 /// Where `cargo test` puts the functions' binaries: beside ours.
-fn binaries() -> PathBuf {
+pub fn binaries() -> PathBuf {
     let folder = cee().parent().unwrap().to_owned();
     for name in BINARIES {
         assert!(folder.join(name).exists(), "{name} is not built: run `cargo test`, which builds every function");

@@ -6,6 +6,8 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
 mod document;
+#[path = "../leaks/mod.rs"]
+mod leaks;
 #[path = "../promise/mod.rs"]
 mod promise;
 mod support;
@@ -30,6 +32,7 @@ mod idempotency;
 mod linear;
 mod metrics;
 mod openapi;
+mod panics;
 mod privacy;
 mod race;
 mod rate;

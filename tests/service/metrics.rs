@@ -152,7 +152,7 @@ async fn exercise() {
     // Other writes are in the way for as long as the call may take; then only once.
     wire.always("METRIC0010", Fault::Conflict);
     assert_eq!(world.api.register(&one, &long("MBU", "+336020310", "METRIC0010")).await.problem(), "busy");
-    wire.once("cee-local-claims", Fault::Throttled);
+    wire.next("cee-local-claims", [Fault::Throttled]);
     let question = json!({"journey_type": "long", "last_name_trunc": "MQU", "phone_trunc": "+336020311"});
     assert_eq!(world.api.simulate(&one, &question).await.status, StatusCode::OK);
 

@@ -6,6 +6,8 @@
 
 pub mod openapi;
 
+use std::panic::AssertUnwindSafe;
+
 use cee_edge::body::{SentRow, past};
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{
@@ -18,9 +20,9 @@ use cee_registry::{
 };
 use cee_service::aws::Aws;
 use cee_service::metrics::Row;
-use cee_service::{Clock, Environment, Metric, SettingError};
+use cee_service::{Clock, Environment, Metric, SettingError, trap};
 use cee_tokens::Scope;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -31,6 +33,9 @@ pub const MOST_ROWS: usize = 1000;
 
 /// What the sender of a row is told that could not be written in time.
 const TOO_BUSY: &str = "the registry was too busy: send this row again";
+
+/// What the sender of a row is told at which the function panicked. It may be written or not; again does no harm.
+const PANICKED: &str = "internal: the registry failed at this row, and its team is told: send it again later";
 
 /// How many rows are written at once.
 const AT_ONCE: usize = 32;
@@ -122,12 +127,20 @@ impl Batches {
     ) -> Batch {
         let deadline = call.deadline();
         let outcomes = stream::iter(rows.into_iter().enumerate()).map(|(index, SentRow { sent, fields })| async move {
-            let outcome = match fields.ok_or_else(not_an_object).and_then(read) {
-                // What comes too late is not begun: the answer must still get out.
-                Ok(_) if deadline.has_passed() => Outcome::Failed(TOO_BUSY.to_owned()),
-                Ok(row) => work(index, row).await,
-                Err(refusal) => Outcome::Failed(what_is_wrong(refusal)),
+            let outcome = async {
+                trap::spring("row", || sent.values().map(ToString::to_string).collect::<String>());
+                match fields.ok_or_else(not_an_object).and_then(read) {
+                    // What comes too late is not begun: the answer must still get out.
+                    Ok(_) if deadline.has_passed() => Outcome::Failed(TOO_BUSY.to_owned()),
+                    Ok(row) => work(index, row).await,
+                    Err(refusal) => Outcome::Failed(what_is_wrong(refusal)),
+                }
             };
+            // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
+            let outcome = AssertUnwindSafe(outcome).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!(index, "a row of a batch panicked");
+                Outcome::Failed(PANICKED.to_owned())
+            });
             if let Outcome::Imported(contradicts) = &outcome {
                 contradicts.iter().for_each(list);
             }

@@ -4,6 +4,7 @@
 //! out and writes a checkpoint: the place in the file, the counts, the rejected rows so far. A later run goes on from
 //! there. What was done after the last checkpoint is done again, and again has no effect.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use cee_history::{Counts, FileReader, FileRefusal, LARGEST_FILE, Line, Progress,
 use cee_registry::{Begun, Contradicted, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
 use cee_service::metrics::{Import, Metric, Numbers, Row};
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant as Moment;
 
@@ -43,6 +45,9 @@ pub struct Checkpoint {
     /// Pieces of the list of late contradictions.
     contradiction_pieces: Vec<String>,
     late_contradictions: u64,
+    /// Lines after the reader's place at which a run has panicked, in order: the next one rejects them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    given_up: Vec<u64>,
 }
 
 impl Checkpoint {
@@ -80,6 +85,8 @@ struct Tally {
     imported: u64,
     already_known: u64,
     contradictions: Vec<(u64, Vec<Contradicted>)>,
+    /// Lines whose row panicked.
+    panicked: Vec<u64>,
 }
 
 /// How a run ended.
@@ -90,6 +97,8 @@ enum Ran {
     Refused { why: String, finished: Finished },
     /// The invocation's time is up; the rest is another's.
     Paused,
+    /// Rows have panicked. From this checkpoint on everything is done again, without them.
+    Panicked(Checkpoint),
 }
 
 /// What a run that read all it had to has come to.
@@ -176,8 +185,16 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
         }
     };
     tracing::info!(import_id = %file.id, operator_id, resumed = progress.is_some(), "an import begins");
-    match run(inner, file, &hold, (progress.unwrap_or_default(), worker), budget).await {
-        Ok(Ran::Paused) => go_on_later(inner, file, &hold).await,
+    let mut checkpoint = progress.unwrap_or_default();
+    let ran = loop {
+        match run(inner, file, &hold, (checkpoint, worker), budget).await {
+            Ok(Ran::Panicked(_)) if budget.is_over() => break Ok(Ran::Paused),
+            Ok(Ran::Panicked(before)) => checkpoint = before,
+            ran => break ran,
+        }
+    };
+    match ran {
+        Ok(Ran::Paused | Ran::Panicked(_)) => go_on_later(inner, file, &hold).await,
         Ok(Ran::Completed { finished, sha256 }) => {
             let report = report(inner, &hold, None, &finished, Some(sha256));
             end(inner, &hold, FileOutcome::Completed, report, finished).await
@@ -303,7 +320,8 @@ async fn run(
     budget: Budget,
 ) -> Result<Ran, ImportError> {
     let told = Told::of(&checkpoint, worker);
-    let run = Run { inner, file, hold, budget, checkpoint, told, worked: Moment::now() };
+    let kept = checkpoint.clone();
+    let run = Run { inner, file, hold, budget, checkpoint, kept, told, worked: Moment::now() };
     if !inner.rules.open.import {
         return run
             .refuse("The registry has closed imports for the time being: put the file again when they are open.")
@@ -342,6 +360,8 @@ struct Run<'a> {
     budget: Budget,
     checkpoint: Checkpoint,
     told: Told,
+    /// The checkpoint that was written last.
+    kept: Checkpoint,
     /// Since when the time worked is not in the checkpoint.
     worked: Moment,
 }
@@ -373,12 +393,18 @@ impl<'a> Run<'a> {
                 .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?,
             None => FileReader::<D::Row>::new(now),
         };
+        reader.give_up(self.checkpoint.given_up.iter().copied());
         let mut lists = self.lists();
         let pace = Arc::new(Pace::new());
         let mut lanes = Lanes::start(&pace, move |(line, row): (u64, D::Row), mut tally: Tally| {
             let to = to.clone();
             async move {
-                let written = to.write(line, row).await?;
+                // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
+                let Ok(written) = AssertUnwindSafe(to.write(line, row)).catch_unwind().await else {
+                    tally.panicked.push(line);
+                    return Ok(Done { tally, throttled: false });
+                };
+                let written = written?;
                 match written.outcome {
                     Outcome::Imported { contradicts } => {
                         tally.imported += 1;
@@ -417,7 +443,9 @@ impl<'a> Run<'a> {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(refusal) => {
-                        self.collect(&mut lanes, &mut lists.contradictions).await?;
+                        if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+                            return Ok(again);
+                        }
                         let finished = self.finish(lists).await?;
                         return Ok(Ran::Refused { why: refusal.to_string(), finished });
                     }
@@ -425,7 +453,9 @@ impl<'a> Run<'a> {
                 let out_of_time = self.budget.is_over();
                 let read = self.checkpoint.progress.counts.read;
                 if read - last.1 >= ROWS || last.0.elapsed() >= PAUSE || out_of_time {
-                    self.collect(&mut lanes, &mut lists.contradictions).await?;
+                    if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+                        return Ok(again);
+                    }
                     self.checkpoint.reader = Some(reader.state());
                     self.keep(&mut lists).await?;
                     last = (Moment::now(), read);
@@ -435,7 +465,9 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.collect(&mut lanes, &mut lists.contradictions).await?;
+        if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+            return Ok(again);
+        }
         let sha256 = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let finished = self.finish(lists).await?;
         Ok(Ran::Completed { finished, sha256 })
@@ -462,10 +494,26 @@ impl<'a> Run<'a> {
     async fn keep(&mut self, lists: &mut Growing<'_>) -> Result<(), ImportError> {
         self.checkpoint.rejected_pieces = lists.rejected.keep().await?.to_vec();
         self.checkpoint.contradiction_pieces = lists.contradictions.keep().await?.to_vec();
+        let next = self.checkpoint.reader.as_ref().map_or(0, ReaderState::line);
+        self.checkpoint.given_up.retain(|line| *line >= next);
         self.note_work();
         self.inner.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
         self.told.tell(self.inner, self.hold.record(), &self.checkpoint, None);
+        self.kept = self.checkpoint.clone();
         Ok(())
+    }
+
+    /// Goes back to the last checkpoint, from which the next run rejects the rows at these lines: as they came, and in their
+    /// order, which nobody knows of a row that has become a value. Noted in the table, so that each run gets further.
+    async fn give_up(&mut self, lines: Vec<u64>) -> Result<Ran, ImportError> {
+        self.note_work();
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.progress.work_ms = self.checkpoint.progress.work_ms;
+        tracing::error!(import_id = %self.file.id, rows = lines.len(), line = lines.first(), "rows panicked and are rejected");
+        kept.given_up.extend(lines);
+        kept.given_up.sort_unstable();
+        self.inner.imports.checkpoint(self.hold, &kept, machine_now()).await?;
+        Ok(Ran::Panicked(kept))
     }
 
     fn note_work(&mut self) {
@@ -530,17 +578,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Waits until every row that was dealt is done, and adds up what they came to.
+    /// Waits until every row that was dealt is done, and adds up what they came to. Where some have panicked, that is how the
+    /// run ends.
     async fn collect<J: Send + 'static>(
         &mut self,
         lanes: &mut Lanes<J, Tally>,
         list: &mut List<'_>,
-    ) -> Result<(), ImportError> {
-        let mut late = Vec::new();
+    ) -> Result<Option<Ran>, ImportError> {
+        let (mut late, mut panicked) = (Vec::new(), Vec::new());
         for tally in lanes.collect().await? {
             self.checkpoint.progress.counts.imported += tally.imported;
             self.checkpoint.progress.counts.already_known += tally.already_known;
             late.extend(tally.contradictions);
+            panicked.extend(tally.panicked);
+        }
+        if !panicked.is_empty() {
+            panicked.sort_unstable();
+            return self.give_up(panicked).await.map(Some);
         }
         late.sort_unstable_by_key(|(line, _)| *line);
         for (line, contradicts) in late {
@@ -556,6 +610,6 @@ impl<'a> Run<'a> {
             };
             list.add(write).await?;
         }
-        Ok(())
+        Ok(None)
     }
 }

@@ -432,6 +432,13 @@ impl Stack {
         self.processes.iter().flat_map(|process| process.lines()).collect()
     }
 
+    /// How often processes were started, where the functions run as such: more often than there are functions where one had
+    /// to be started again.
+    #[must_use]
+    pub fn starts(&self) -> u32 {
+        self.processes.iter().map(|process| process.starts()).sum()
+    }
+
     /// Takes no more requests, answers those under way and closes the files.
     pub async fn shutdown(self) {
         self.audit.stop();

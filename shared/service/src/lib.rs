@@ -7,6 +7,7 @@
 //! | how AWS is reached | [`aws`] |
 //! | what is logged, and what never is | [`telemetry`] |
 //! | what is counted and measured, under which names | [`metrics`] |
+//! | how the tests make a function panic | [`trap`] |
 //!
 //! A function reads all its settings when it starts. A missing or bad one stops the start and is named; it never waits
 //! for the first driver.
@@ -16,6 +17,7 @@ pub mod clock;
 pub mod metrics;
 pub mod settings;
 pub mod telemetry;
+pub mod trap;
 
 pub use clock::Clock;
 pub use metrics::{Metric, Metrics};

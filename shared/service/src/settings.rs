@@ -28,6 +28,7 @@
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
 //! | `AUDIT_PARTS` | parts of a hundred items that one invocation of the audit looks at, at most | 500 |
 //! | `AUDIT_PARTS_PER_SECOND` | how many of them a second | 10 |
+//! | `CEE_PANIC_ON` | where work is to panic; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
 //! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
 //! | `AWS_…` | as the AWS SDK documents them | |
 
