@@ -2,7 +2,7 @@
 //! a file, and what S3 and Lambda may do to an event. `tests/service/history.rs` looks at files through the whole stack.
 
 // A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![allow(unreachable_pub, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 #[path = "leaks/mod.rs"]
 #[allow(dead_code)]

@@ -79,10 +79,6 @@ impl Record {
         Arc::new(Self { start, seen: Mutex::default(), checked: AtomicBool::new(false) })
     }
 
-    pub fn add(&self, kind: Kind, value: &str) {
-        self.seen.lock().unwrap().sent.add(kind, value);
-    }
-
     /// A file that is put on S3.
     pub fn file(&self, file: &[u8]) {
         let mut sent = Sent::default();
@@ -93,8 +89,8 @@ impl Record {
     /// The secrets of a stack.
     pub fn secrets(&self, secrets: &Secrets) {
         let mut sent = Sent::default();
-        sent.add(Kind::Secret, &secrets.claim_pepper);
-        for pem in [&secrets.proof_key, &secrets.application_key] {
+        sent.add(Kind::Secret, &secrets.service.claim_pepper);
+        for pem in [&secrets.service.proof_key, &secrets.service.application_token_key] {
             // The last line may be no more than an end.
             pem.lines().filter(|line| line.len() > 40).for_each(|line| sent.add(Kind::Secret, line));
         }

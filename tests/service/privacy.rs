@@ -12,6 +12,7 @@ use cee_edge::{Call, HttpFunction, Refusal, Reply};
 use cee_local::gateway::{self, Route};
 use cee_local::invoke::{Function, InProcess};
 use cee_local::stack::{BINARIES, Functions, tables};
+use cee_service::Environment;
 use http::{Method, StatusCode};
 use lambda_http::Adapter;
 use lambda_http::request::LambdaRequest;
@@ -194,6 +195,16 @@ fn each_kind_of_value_is_found_in_each_spelling() {
 }
 
 #[test]
+fn a_number_that_spells_a_name_is_none() {
+    let name = sent(&[(Kind::Name, "AAB")]);
+    assert_eq!(found(&name, r#"{"import_id": "2026-414142"}"#), []);
+    let phone = sent(&[(Kind::Phone, "6000111")]);
+    assert_eq!(found(&phone, r#"{"timestamp":"2026-11-26T12:39:26.000111Z","level":"WARN"}"#), []);
+    assert_eq!(found(&phone, r#"{"timestamp":"2026-11-26T12:39:26.000112Z","sent":"6000111"}"#), [Kind::Phone]);
+    assert_eq!(found(&name, &hex("sent by AAB today")), [Kind::Name]);
+}
+
+#[test]
 fn a_phone_is_found_however_it_is_written() {
     for (as_sent, texts) in [
         (
@@ -342,7 +353,8 @@ impl HttpFunction for Careless {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_careless_function_lets_out_is_found() {
     const LEAKED: &str = "918273645999";
-    let adapter = Adapter::from(cee_edge::service(Arc::new(Careless)));
+    let metrics = Environment::of(Vec::new()).metrics();
+    let adapter = Adapter::from(cee_edge::service(Arc::new(Careless), metrics));
     let function = Function::new("careless", Duration::from_secs(9));
     let invoker = Arc::new(InProcess::<_, LambdaRequest>::new(adapter, function));
     let route = Route { method: Method::POST, path: "/careless".to_owned(), invoker };
