@@ -5,8 +5,10 @@
 // A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
+mod border;
 mod document;
 mod support;
+mod template;
 mod wire;
 
 mod access;
@@ -16,11 +18,13 @@ mod binaries;
 mod cli;
 mod crash;
 mod delete;
+mod deployment;
 mod driver;
 mod faults;
 mod files;
 mod history;
 mod idempotency;
+mod least_privilege;
 mod openapi;
 mod privacy;
 mod race;
