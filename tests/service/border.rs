@@ -34,8 +34,6 @@ struct Inner {
     used: Mutex<BTreeMap<String, BTreeSet<Right>>>,
     /// What was asked for without a right to it.
     refused: Mutex<BTreeSet<String>>,
-    /// How long every request takes.
-    delay: Mutex<Duration>,
     /// How often S3 fails at the last step of putting an object together, by the prefix of its key.
     failing: Mutex<BTreeMap<&'static str, usize>>,
     client: Client<HttpConnector, Body>,
@@ -51,19 +49,21 @@ enum Service {
 }
 
 impl Border {
-    /// A world whose functions reach AWS over this border, and whose tests do not.
-    pub async fn world(settings: &[(&str, &str)], import_timeout: Duration) -> (World, Self) {
-        let border = Self(Arc::new(Inner {
+    pub fn new() -> Self {
+        Self(Arc::new(Inner {
             functions: functions(),
             used: Mutex::default(),
             refused: Mutex::default(),
-            delay: Mutex::default(),
             failing: Mutex::default(),
             client: Client::builder(TokioExecutor::new()).build_http(),
-        }));
-        let (dynamodb_url, dynamodb_port) = border.before(Service::DynamoDb).await;
-        let (s3_url, s3_port) = border.before(Service::S3).await;
-        let world = world_with(|options| {
+        }))
+    }
+
+    /// A world whose functions reach AWS over this border, and whose tests do not. Each request of theirs takes so long at least.
+    pub async fn world(&self, settings: &[(&str, &str)], import_timeout: Duration, delay: Duration) -> World {
+        let (dynamodb_url, dynamodb_port) = self.before(Service::DynamoDb, delay).await;
+        let (s3_url, s3_port) = self.before(Service::S3, delay).await;
+        world_with(|options| {
             options.now = Some(at(NOW));
             (options.dynamodb_port, options.s3_port) = (dynamodb_port, s3_port);
             options.import_timeout = import_timeout;
@@ -72,13 +72,7 @@ impl Border {
             let urls = [("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.as_str()), ("AWS_ENDPOINT_URL_S3", s3_url.as_str())];
             options.settings.extend(urls.map(text));
         })
-        .await;
-        (world, border)
-    }
-
-    /// Lets every request take so long from now on.
-    pub fn slow_down(&self, delay: Duration) {
-        *self.0.delay.lock().unwrap() = delay;
+        .await
     }
 
     /// Lets S3 fail so often to put together an object under each of these prefixes.
@@ -118,7 +112,7 @@ impl Border {
     }
 
     /// A port to listen on for a service, and the port at which the service itself is to be.
-    async fn before(&self, service: Service) -> (String, u16) {
+    async fn before(&self, service: Service, delay: Duration) -> (String, u16) {
         let target = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -129,7 +123,10 @@ impl Border {
                 let border = border.clone();
                 let pass = service_fn(move |request| {
                     let border = border.clone();
-                    async move { border.pass(service, request, target).await }
+                    async move {
+                        tokio::time::sleep(delay).await;
+                        border.pass(service, request, target).await
+                    }
                 });
                 let connection =
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), pass);
@@ -152,8 +149,6 @@ impl Border {
         // Who has an access key of no function is the registry's team, or an operator.
         let function = self.0.functions.iter().find(|function| Some(&function.binary) == caller.as_ref());
         if let Some(function) = function {
-            let delay = *self.0.delay.lock().unwrap();
-            tokio::time::sleep(delay).await;
             if !self.allow(function, &acts) {
                 return Ok(service.denies());
             }

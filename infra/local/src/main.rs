@@ -13,7 +13,6 @@ use cee_local::error::Error;
 use cee_local::generate::History;
 use cee_local::operator_command::{self, Told};
 use cee_local::samples;
-use cee_local::secrets::for_deployment;
 use cee_local::stack::{Functions, IMPORT_TIMEOUT, Options, Stack, known, redrive};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
@@ -74,9 +73,6 @@ enum Command {
         #[arg(long, default_value = ".local")]
         data_dir: PathBuf,
     },
-    /// Print the secret that a deployment needs before its first time, with a new pepper and new keys: for the registry's team.
-    /// To be kept where nobody reads it: with another pepper, no driver is known any more.
-    Secret,
     /// Print an application token of an operator of this machine.
     Token {
         /// The operator: 1, 2 or 3; or, while the service runs, one that was created.
@@ -193,7 +189,6 @@ fn main() -> ExitCode {
             redrive(&data_dir)
                 .map(|count| say(&format!("{count} events are back in the queue: the next `cargo run` handles them")))
         }
-        Some(Command::Secret) => for_deployment().map(|secret| say(&secret)),
         Some(Command::Token { operator, minutes, scopes, data_dir }) => {
             token(&data_dir, operator, minutes, scopes).map(|token| say(&token))
         }

@@ -134,26 +134,6 @@ impl Secrets {
     }
 }
 
-/// The secret of a deployment, as the head of `template.yaml` tells it, with a new pepper and new keys: JSON.
-///
-/// # Errors
-/// [`Error::Secrets`] where the system gives no randomness.
-pub fn for_deployment() -> Result<String, Error> {
-    let Secrets { claim_pepper, proof_key, application_key, .. } = Secrets::new()?;
-    let public = |key: &str| {
-        let key = SigningKey::from_pem(key).map_err(|error| Error::Secrets(error.to_string()))?;
-        Ok::<_, Error>(key.public_key_set().to_json())
-    };
-    let secret = serde_json::json!({
-        "claim_pepper": claim_pepper,
-        "proof_jwks": public(&proof_key)?,
-        "proof_key": proof_key,
-        "application_token_jwks": public(&application_key)?,
-        "application_token_key": application_key,
-    });
-    serde_json::to_string_pretty(&secret).map_err(|error| Error::Secrets(error.to_string()))
-}
-
 /// Writes a file that only its owner may read, whole or not at all.
 ///
 /// # Errors
