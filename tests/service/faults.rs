@@ -27,7 +27,7 @@ async fn an_import_is_complete_and_correct_whatever_the_wire_does() {
     let (operations, faults) = (wire.take_operations(), wire.take_faults());
 
     let kinds: HashSet<Fault> = faults.iter().copied().collect();
-    assert_eq!(kinds.len(), 6, "each kind of fault happened: {kinds:?}");
+    assert_eq!(kinds.len(), Fault::ALL.len(), "each kind of fault happened: {kinds:?}");
     let share = faults.len() * 100 / operations.len();
     assert!((25..=35).contains(&share), "{share} % of {} requests", operations.len());
     let updates = operations.iter().filter(|operation| *operation == "UpdateItem").count() as u64;
@@ -53,7 +53,7 @@ async fn the_last_word_on_an_import_is_said_again_where_it_collides_and_no_row_i
     let (world, wire) = Wire::world().await;
     let rows: String = (0..50).map(|n| format!("long,DUP,+3370000{n:03},2022-01-01\n")).collect();
     wire.take_operations();
-    wire.conflict_once(":report");
+    wire.once(":report", Fault::Conflict);
     world.upload("imports/1/h.csv", format!("journey_type,last_name_trunc,phone_trunc,datetime\n{rows}")).await;
     assert_eq!(wire.take_faults(), [Fault::Conflict]);
     let made = wire.take_operations();
@@ -70,7 +70,7 @@ async fn a_registration_that_collides_is_sent_again_to_the_letter() {
     let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
                       "driving_license": "051227308989", "datetime": "2024-03-15T07:30:00Z"});
     wire.take_transactions();
-    wire.conflict_once("ClientRequestToken");
+    wire.once("ClientRequestToken", Fault::Conflict);
     let answer = world.api.register(&world.token(1), &body).await;
     assert_eq!(answer.status, http::StatusCode::CREATED, "{answer:?}");
     assert_eq!(wire.take_faults(), [Fault::Conflict]);

@@ -7,6 +7,8 @@
 
 mod border;
 mod document;
+#[path = "../promise/mod.rs"]
+mod promise;
 mod support;
 mod template;
 mod wire;
@@ -19,12 +21,14 @@ mod cli;
 mod crash;
 mod delete;
 mod deployment;
+mod drills;
 mod driver;
 mod faults;
 mod files;
 mod history;
 mod idempotency;
 mod least_privilege;
+mod linear;
 mod openapi;
 mod privacy;
 mod race;
