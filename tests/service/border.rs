@@ -34,6 +34,8 @@ struct Inner {
     used: Mutex<BTreeMap<String, BTreeSet<Right>>>,
     /// What was asked for without a right to it.
     refused: Mutex<BTreeSet<String>>,
+    /// How long each write to a claim takes that is no transaction.
+    delay: Mutex<Duration>,
     /// How often S3 fails at the last step of putting an object together, by the prefix of its key.
     failing: Mutex<BTreeMap<&'static str, usize>>,
     client: Client<HttpConnector, Body>,
@@ -54,15 +56,16 @@ impl Border {
             functions: functions(),
             used: Mutex::default(),
             refused: Mutex::default(),
+            delay: Mutex::default(),
             failing: Mutex::default(),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }))
     }
 
-    /// A world whose functions reach AWS over this border, and whose tests do not. Each request of theirs takes so long at least.
-    pub async fn world(&self, settings: &[(&str, &str)], import_timeout: Duration, delay: Duration) -> World {
-        let (dynamodb_url, dynamodb_port) = self.before(Service::DynamoDb, delay).await;
-        let (s3_url, s3_port) = self.before(Service::S3, delay).await;
+    /// A world whose functions reach AWS over this border, and whose tests do not.
+    pub async fn world(&self, settings: &[(&str, &str)], import_timeout: Duration) -> World {
+        let (dynamodb_url, dynamodb_port) = self.before(Service::DynamoDb).await;
+        let (s3_url, s3_port) = self.before(Service::S3).await;
         world_with(|options| {
             options.now = Some(at(NOW));
             (options.dynamodb_port, options.s3_port) = (dynamodb_port, s3_port);
@@ -73,6 +76,11 @@ impl Border {
             options.settings.extend(urls.map(text));
         })
         .await
+    }
+
+    /// Lets each write to a claim that is no transaction take so long from now on: less than the three seconds that the functions wait.
+    pub fn slow_down(&self, delay: Duration) {
+        *self.0.delay.lock().unwrap() = delay;
     }
 
     /// Lets S3 fail so often to put together an object under each of these prefixes.
@@ -112,7 +120,7 @@ impl Border {
     }
 
     /// A port to listen on for a service, and the port at which the service itself is to be.
-    async fn before(&self, service: Service, delay: Duration) -> (String, u16) {
+    async fn before(&self, service: Service) -> (String, u16) {
         let target = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -123,10 +131,7 @@ impl Border {
                 let border = border.clone();
                 let pass = service_fn(move |request| {
                     let border = border.clone();
-                    async move {
-                        tokio::time::sleep(delay).await;
-                        border.pass(service, request, target).await
-                    }
+                    async move { border.pass(service, request, target).await }
                 });
                 let connection =
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), pass);
@@ -151,6 +156,13 @@ impl Border {
         if let Some(function) = function {
             if !self.allow(function, &acts) {
                 return Ok(service.denies());
+            }
+            if let [(action, resource)] = &acts[..]
+                && matches!(action.as_str(), "dynamodb:UpdateItem" | "dynamodb:DeleteItem")
+                && resource == "ClaimsTable"
+            {
+                let delay = *self.0.delay.lock().unwrap();
+                tokio::time::sleep(delay).await;
             }
             if self.fails(&head.method, &head.uri, &acts[0].1) {
                 return Ok(Response::builder().status(503).body(whole(Bytes::new()))?);

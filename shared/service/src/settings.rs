@@ -24,7 +24,7 @@
 //! | `IDEMPOTENCY_DAYS` | days of 24 hours for which the answer to a call with an `Idempotency-Key` is remembered | 1 |
 //! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true` or `false` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
-//! | `SECRET_STAGE` | which version of the secret was deployed; read by nobody, it tells one version of a function from another | |
+//! | `SETTINGS` | the parameters of the deployment in one text; read by nobody, it tells one version of a function from another | |
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
 //! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
 //! | `AWS_…` | as the AWS SDK documents them | |
