@@ -4,9 +4,16 @@
 //! - `cargo bench --bench promise -- --load`: ten minutes of calls that come when they come, at four fifths of what the
 //!   machine can take; then every certificate is looked for, and the auditor asked.
 //!
-//! `--calls`, `--minutes`, `--faults` and `--seed` change the figures.
+//! `--calls`, `--at-once`, `--minutes`, `--faults` and `--seed` change the figures.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub
+)]
 
 #[path = "../promise/mod.rs"]
 mod promise;
@@ -29,9 +36,6 @@ use promise::judge::{check, held};
 use promise::load;
 use tempfile::TempDir;
 
-/// Groups at a time, each with three callers.
-const AT_ONCE: usize = 16;
-
 /// Late requests have arrived by then, and nobody waits for an answer any more.
 const SETTLED: Duration = Duration::from_secs(20);
 
@@ -49,6 +53,9 @@ struct Options {
     /// Of a hundred requests to DynamoDB, so many go wrong.
     #[arg(long, default_value_t = 5)]
     faults: u32,
+    /// Groups of drivers at a time, each with three callers.
+    #[arg(long, default_value_t = 48)]
+    at_once: usize,
     /// Other calls, other faults.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -153,7 +160,7 @@ async fn explained(options: &Options) {
             let callers = Arc::clone(&callers);
             async move { tokio::spawn(async move { callers.group(group).await }).await.unwrap() }
         })
-        .buffer_unordered(AT_ONCE);
+        .buffer_unordered(options.at_once);
     while let Some(group) = done.next().await {
         calls += group.history.len() as u64;
         unanswered += group.history.iter().filter(|call| call.ended.is_none()).count();

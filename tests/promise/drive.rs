@@ -42,7 +42,7 @@ const STEPS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Calls of a group, at the least.
-pub const CALLS_OF_A_GROUP: u64 = 20;
+pub const CALLS_OF_A_GROUP: u64 = 24;
 
 /// What was asked and seen, in one group.
 pub type History = Vec<Recorded<Call, Seen>>;

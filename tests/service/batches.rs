@@ -4,7 +4,7 @@ use cee_local::stack::tables;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{World, at, logs, world, world_with};
+use crate::support::{World, at, logs, metrics, world, world_with};
 use crate::wire::Wire;
 
 const IMPORT: &str = "/policies/cee/import";
@@ -115,7 +115,7 @@ async fn late_history_in_a_batch_is_counted_for_the_registrys_team() {
     let logs = logs();
     let line = logs.lines().find(|line| line.contains(&uuid) && line.contains("history contradicts"));
     assert!(line.is_some_and(|line| line.contains("\"application_operator_id\":1")), "{line:?}");
-    assert!(logs.contains("\"late_contradictions\":1"));
+    assert!(metrics().iter().any(|line| line["LateContradictions"] == 1.0 && line["function"] == "batches"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

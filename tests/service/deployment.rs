@@ -7,7 +7,9 @@ use std::path::Path;
 use cee_eligibility::Rules;
 use cee_local::invoke::QueueOptions;
 use cee_local::service_secret::ServiceSecret;
-use cee_local::stack::{BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, NOT_FOR_ALL};
+use cee_local::stack::{
+    AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, NOT_FOR_ALL,
+};
 use cee_service::Environment;
 use serde_json::{Value, json};
 
@@ -23,7 +25,10 @@ fn documented() -> BTreeSet<String> {
     let lines = source.lines().filter_map(|line| line.strip_prefix("//! | `"));
     let names = lines.flat_map(|line| line.split('|').next().unwrap().split('`').map(str::trim));
     let names: BTreeSet<String> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    names.into_iter().filter(|name| !["NOW", "S3_PATH_STYLE", "AWS_…"].contains(&name.as_str())).collect()
+    names
+        .into_iter()
+        .filter(|name| !["NOW", "S3_PATH_STYLE", "CEE_PANIC_ON", "AWS_…"].contains(&name.as_str()))
+        .collect()
 }
 
 fn defaults() -> BTreeMap<&'static str, &'static Value> {
@@ -55,7 +60,10 @@ fn every_setting_is_documented_and_set_by_the_template() {
     };
     for line in code {
         for name in line.split('"').skip(1).step_by(2).filter(is_name) {
-            assert!(documented.contains(name) || name == "NOW", "{name} is read, and not documented");
+            assert!(
+                documented.contains(name) || ["NOW", "CEE_PANIC_ON"].contains(&name),
+                "{name} is read, and not documented"
+            );
         }
     }
     let set: BTreeSet<String> = functions().into_iter().flat_map(|function| function.variables.into_keys()).collect();
@@ -179,8 +187,15 @@ fn the_local_stack_takes_and_raises_events_as_the_template_does() {
             assert_eq!(properties.get("Timeout"), None, "{}: as all that somebody waits for", function.binary);
             continue;
         }
-        // Nobody waits for it: what fails is tried again, and kept.
+        // Nobody waits for it: what fails comes again by itself, or is tried again, and kept.
         let config = &properties["EventInvokeConfig"];
+        if events.iter().all(|event| event["Type"] == "Schedule") {
+            assert_eq!(config["MaximumRetryAttempts"], 0, "{}", function.binary);
+            assert_eq!(seconds(&properties["Timeout"]), AUDIT_TIMEOUT);
+            let minutes = AUDIT_EVERY.as_secs() / 60;
+            assert_eq!(events[0]["Properties"]["Schedule"], format!("rate({minutes} minutes)"));
+            continue;
+        }
         let failures = &config["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0];
         assert_eq!(TEMPLATE["Resources"][failures.as_str().unwrap()]["Type"], "AWS::SQS::Queue", "{}", function.binary);
         assert!(config["MaximumEventAgeInSeconds"].as_u64().unwrap() <= 21_600, "{}", function.binary);
@@ -256,7 +271,8 @@ fn what_must_not_be_lost_is_kept_and_under_the_key() {
     let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().unwrap();
     let mut prefixes: BTreeSet<String> = EVENT_PREFIXES.map(str::to_owned).into_iter().collect();
     for right in functions().into_iter().flat_map(|function| function.rights) {
-        prefixes.extend(right.resource.strip_prefix("DataBucket/").map(|key| key.trim_end_matches('*').to_owned()));
+        let prefix = right.resource.strip_prefix("DataBucket/").and_then(|key| key.strip_suffix('*'));
+        prefixes.extend(prefix.map(str::to_owned));
     }
     for prefix in prefixes {
         let rule = rules.iter().find(|rule| rule["Prefix"] == prefix.as_str()).unwrap_or_else(|| panic!("{prefix}"));

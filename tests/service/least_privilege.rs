@@ -146,13 +146,14 @@ fn bad_rows(rows: usize) -> String {
 }
 
 /// An import and an undoing, each of which takes more than one invocation of twenty seconds, however fast the machine is: half of that
-/// is for reading. A driver's rows are written one after another; an undo takes a hundred of them back at once.
+/// is for reading. A driver's rows are written one after another, those of many 32 at once at first.
 async fn long_work(world: &World, border: &Border) {
     border.slow_down(Duration::from_secs(1));
     let slow = format!("{HEADER}{}{}", one_driver("+336010209", 14), bad_rows(1_000));
     world.upload("imports/1/slow.csv", slow).await;
     border.slow_down(Duration::ZERO);
-    world.upload("imports/1/wrong.csv", format!("{HEADER}{}", one_driver("+336010210", 500))).await;
+    let rows: String = (0..140).map(|row| format!("long,DUP,+337000{row:04},2021-02-15\n")).collect();
+    world.upload("imports/1/wrong.csv", format!("{HEADER}{rows}")).await;
     border.slow_down(Duration::from_millis(2_400));
     let report = &reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"];
     let id = ImportId::parse(report["import_id"].as_str().unwrap()).unwrap();
@@ -171,6 +172,10 @@ async fn a_function_may_do_what_it_does_and_nothing_else() {
     access(&world).await;
     many_calls(&world, &border).await;
     long_lists(&world, &border).await;
+    // On its way and at its end, and once more from where it was.
+    for _ in 0..3 {
+        world.stack.audit().run_now().await.unwrap();
+    }
     let hurried = border.world(&[], Duration::from_secs(20)).await;
     long_work(&hurried, &border).await;
     let nothing = std::collections::BTreeSet::new();

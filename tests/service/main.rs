@@ -7,6 +7,8 @@
 
 mod border;
 mod document;
+#[path = "../leaks/mod.rs"]
+mod leaks;
 #[path = "../promise/mod.rs"]
 mod promise;
 mod support;
@@ -15,6 +17,7 @@ mod wire;
 
 mod access;
 mod applications;
+mod audit;
 mod batches;
 mod binaries;
 mod cli;
@@ -29,7 +32,9 @@ mod history;
 mod idempotency;
 mod least_privilege;
 mod linear;
+mod metrics;
 mod openapi;
+mod panics;
 mod privacy;
 mod race;
 mod rate;
@@ -40,3 +45,4 @@ mod resume;
 mod shortcomings;
 mod undo;
 mod uploads;
+mod watch;

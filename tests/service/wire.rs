@@ -1,5 +1,6 @@
 //! A wire between the functions and DynamoDB that writes down what goes over it, and lets a test say what goes wrong.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -28,8 +29,10 @@ struct Inner {
     faults: Mutex<Vec<Fault>>,
     /// How many of a hundred requests something happens to.
     percent: AtomicU32,
-    /// What happens to the next request that holds this text.
-    once: Mutex<Option<(&'static str, Fault)>>,
+    /// What happens to the next requests that hold this text.
+    next: Mutex<(&'static str, VecDeque<Fault>)>,
+    /// What happens to each request that holds this text.
+    always: Mutex<Option<(&'static str, Fault)>>,
     /// The next request that holds this text tells that it has come, and waits.
     hold: Mutex<Option<(&'static str, oneshot::Sender<()>, mpsc::Receiver<()>)>>,
 }
@@ -70,9 +73,14 @@ impl Wire {
         self.0.percent.store(percent, Ordering::SeqCst);
     }
 
-    /// Lets this happen to the next request that holds this text.
-    pub fn once(&self, text: &'static str, fault: Fault) {
-        *self.0.once.lock().unwrap() = Some((text, fault));
+    /// Lets this happen to the next requests that hold this text, one after the other.
+    pub fn next(&self, text: &'static str, faults: impl IntoIterator<Item = Fault>) {
+        *self.0.next.lock().unwrap() = (text, faults.into_iter().collect());
+    }
+
+    /// Lets this happen to every request that holds this text.
+    pub fn always(&self, text: &'static str, fault: Fault) {
+        *self.0.always.lock().unwrap() = Some((text, fault));
     }
 
     /// Holds up the next request that holds this text.
@@ -110,7 +118,12 @@ impl Plan for Wire {
             came.send(()).unwrap();
             tokio::task::block_in_place(|| gone.recv().unwrap());
         }
-        let wanted = self.0.once.lock().unwrap().take_if(|(wanted, _)| text.contains(*wanted)).map(|(_, fault)| fault);
+        let wanted = {
+            let mut next = self.0.next.lock().unwrap();
+            if text.contains(next.0) { next.1.pop_front() } else { None }
+        };
+        let always = self.0.always.lock().unwrap().filter(|(wanted, _)| text.contains(*wanted));
+        let wanted = wanted.or(always.map(|(_, fault)| fault));
         let percent = self.0.percent.load(Ordering::SeqCst);
         let fault = wanted.or_else(|| faults::Seeded { seed: SEED, percent }.fault(call, random));
         self.0.faults.lock().unwrap().extend(fault);

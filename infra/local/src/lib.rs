@@ -18,6 +18,7 @@ pub mod reference;
 pub mod runtime_api;
 pub mod s3;
 pub mod samples;
+pub mod schedule;
 pub mod secret_command;
 pub mod secrets;
 pub mod service_secret;

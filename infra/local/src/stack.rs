@@ -8,22 +8,24 @@ use std::time::Duration;
 
 use aws_lambda_events::s3::S3Event;
 use cee_edge::{HttpFunction, ProblemType};
-use cee_eligibility::{Instant, OperatorId};
+use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
+use cee_fn_audit::{AuditFunction, Auditor};
 use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
-use cee_registry::{ClaimKeys, Claims, Journeys, Operators, Tables};
+use cee_registry::{ClaimKeys, Claims, Imports, Journeys, Operators, Tables};
 use cee_service::aws::Aws;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::{Clock, Environment, Metrics, SettingError};
 use chrono::DateTime;
 use http::{Method, Response};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use tokio::net::TcpListener;
@@ -38,6 +40,7 @@ use crate::reference;
 use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
+use crate::schedule::Schedule;
 use crate::secrets::{AUDIENCE, ISSUER, OperatorKeys, Secrets, write_private};
 use crate::service_secret::Signer;
 use crate::undo::Team;
@@ -60,9 +63,13 @@ pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// What of the bucket starts the import function, as in the template.
 pub const EVENT_PREFIXES: [&str; 4] = ["imports/", "journeys/", "continue/", "undo/"];
+/// As in the template.
+pub const AUDIT_TIMEOUT: Duration = Duration::from_secs(180);
+/// As in the template.
+pub const AUDIT_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// The binaries of all functions.
-pub const BINARIES: [&str; 8] = [
+pub const BINARIES: [&str; 9] = [
     "cee-simulate",
     "cee-register",
     "cee-applications",
@@ -71,6 +78,7 @@ pub const BINARIES: [&str; 8] = [
     "cee-access",
     "cee-public",
     "cee-import",
+    "cee-audit",
 ];
 
 /// Where the functions run.
@@ -180,6 +188,16 @@ impl Description {
         let keys = ClaimKeys::new(secrets.service.claim_pepper.as_bytes())
             .map_err(|error| Error::Secrets(error.to_string()))?;
         Ok(Claims::new(self.aws().await.dynamodb_patient(), tables(), keys))
+    }
+
+    /// How the registry's team looks for what cannot be.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where the pepper is none.
+    pub async fn auditor(&self, secrets: &Secrets, rules: Rules) -> Result<Auditor, Error> {
+        let (claims, aws) = (self.claims(secrets).await?, self.aws().await);
+        let imports = Imports::new(aws.dynamodb_patient(), &tables());
+        Ok(Auditor::new(claims, imports, rules, aws.s3(), self.bucket.clone()))
     }
 
     async fn aws(&self) -> Aws {
@@ -314,6 +332,7 @@ pub struct Stack {
     dynamo: DynamoServer,
     wire: Option<Wire>,
     queue: Arc<AsyncQueue>,
+    audit: Schedule,
     processes: Vec<Arc<Process>>,
     _lock: File,
 }
@@ -354,8 +373,10 @@ impl Stack {
         let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         let mut starter = Starter { options, settings: &settings, processes: Vec::new() };
         // At the same time: the credentials' hashes are slow by intent, and needed by nobody before the first call.
-        let functions = async { Ok::<_, Error>((starter.routes().await?, starter.import().await?)) };
-        let ((mut routes, import), ()) = tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
+        let functions =
+            async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
+        let ((mut routes, import, audit), ()) =
+            tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
         let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
         routes.extend(reference::routes());
         let processes = starter.processes;
@@ -371,7 +392,8 @@ impl Stack {
         }
         let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
         write_private(&data.description(), &json)?;
-        Ok(Self { description, calls, gateway, s3, dynamo, wire, queue, processes, _lock: lock })
+        let audit = Schedule::start(audit, AUDIT_EVERY);
+        Ok(Self { description, calls, gateway, s3, dynamo, wire, queue, audit, processes, _lock: lock })
     }
 
     /// How to reach everything.
@@ -392,6 +414,12 @@ impl Stack {
         &self.queue
     }
 
+    /// The audit, which runs by itself every quarter of an hour.
+    #[must_use]
+    pub const fn audit(&self) -> &Schedule {
+        &self.audit
+    }
+
     /// The way from the functions to DynamoDB, where something goes wrong on it.
     #[must_use]
     pub const fn wire(&self) -> Option<&Wire> {
@@ -404,8 +432,16 @@ impl Stack {
         self.processes.iter().flat_map(|process| process.lines()).collect()
     }
 
+    /// How often processes were started, where the functions run as such: more often than there are functions where one had
+    /// to be started again.
+    #[must_use]
+    pub fn starts(&self) -> u32 {
+        self.processes.iter().map(|process| process.starts()).sum()
+    }
+
     /// Takes no more requests, answers those under way and closes the files.
     pub async fn shutdown(self) {
+        self.audit.stop();
         self.gateway.shutdown().await;
         self.s3.shutdown().await;
         self.queue.shutdown().await;
@@ -604,6 +640,10 @@ impl Settings {
         self.0.iter().filter(|(name, _)| is_given(name)).map(own).collect()
     }
 
+    fn environment(&self, function: &str, given: &[&str]) -> Environment {
+        Environment::of(self.of(function, given))
+    }
+
     /// What it takes to reach everything, as the registry's team does.
     fn of_team(&self) -> Environment {
         Environment::of(self.0.clone())
@@ -676,8 +716,18 @@ const IMPORT_HAS: [&str; 7] = [
     "BUCKET",
 ];
 
+const AUDIT_HAS: [&str; 7] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "CLAIM_PEPPER",
+    "BUCKET",
+];
+
 /// Each function's binary, and what it is given of [`NOT_FOR_ALL`], as in the template.
-pub const GIVEN: [(&str, &[&str]); 8] = [
+pub const GIVEN: [(&str, &[&str]); 9] = [
     ("cee-simulate", &SIMULATE_HAS),
     ("cee-register", &REGISTER_HAS),
     ("cee-applications", &APPLICATIONS_HAS),
@@ -686,6 +736,7 @@ pub const GIVEN: [(&str, &[&str]); 8] = [
     ("cee-access", &ACCESS_HAS),
     ("cee-public", &PUBLIC_HAS),
     ("cee-import", &IMPORT_HAS),
+    ("cee-audit", &AUDIT_HAS),
 ];
 
 impl Starter<'_> {
@@ -734,15 +785,17 @@ impl Starter<'_> {
         if let Some(process) = self.binary(name, HTTP_TIMEOUT, given).await? {
             return Ok(process);
         }
-        let function = start(Environment::of(self.settings.of(name, given))).await;
-        Ok(http_function(function.map_err(|error| Error::Function(error.to_string()))?))
+        let environment = self.settings.environment(name, given);
+        let metrics = environment.metrics();
+        let function = start(environment).await.map_err(|error| Error::Function(error.to_string()))?;
+        Ok(http_function(function, metrics))
     }
 
     async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
         if let Some(process) = self.binary("cee-import", self.options.import_timeout, &IMPORT_HAS).await? {
             return Ok(process);
         }
-        let import = ImportFunction::from_environment(&Environment::of(self.settings.of("cee-import", &IMPORT_HAS)))
+        let import = ImportFunction::from_environment(&self.settings.environment("cee-import", &IMPORT_HAS))
             .await
             .map_err(|error| Error::Function(error.to_string()))?;
         let service = lambda_runtime::service_fn(move |event| {
@@ -750,6 +803,20 @@ impl Starter<'_> {
             async move { import.handle(event).await }
         });
         Ok(Arc::new(InProcess::<_, S3Event>::new(service, Function::new("cee-import", self.options.import_timeout))))
+    }
+
+    async fn audit(&mut self) -> Result<Arc<dyn Invoker>, Error> {
+        if let Some(process) = self.binary("cee-audit", AUDIT_TIMEOUT, &AUDIT_HAS).await? {
+            return Ok(process);
+        }
+        let audit = AuditFunction::from_environment(&self.settings.environment("cee-audit", &AUDIT_HAS))
+            .await
+            .map_err(|error| Error::Function(error.to_string()))?;
+        let service = lambda_runtime::service_fn(move |event| {
+            let audit = audit.clone();
+            async move { audit.handle(event).await }
+        });
+        Ok(Arc::new(InProcess::<_, IgnoredAny>::new(service, Function::new("cee-audit", AUDIT_TIMEOUT))))
     }
 
     /// The function as a process, where that is how functions run.
@@ -768,7 +835,7 @@ impl Starter<'_> {
     }
 }
 
-fn http_function<F: HttpFunction>(function: F) -> Arc<dyn Invoker> {
-    let adapter = Adapter::from(cee_edge::service(Arc::new(function)));
+fn http_function<F: HttpFunction>(function: F, metrics: Metrics) -> Arc<dyn Invoker> {
+    let adapter = Adapter::from(cee_edge::service(Arc::new(function), metrics));
     Arc::new(InProcess::<_, LambdaRequest>::new(adapter, Function::new(F::NAME, HTTP_TIMEOUT)))
 }
