@@ -5,13 +5,13 @@
 // A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
+mod border;
 mod document;
 #[path = "../leaks/mod.rs"]
 mod leaks;
 #[path = "../promise/mod.rs"]
 mod promise;
 mod support;
-#[allow(dead_code)]
 mod template;
 mod wire;
 
@@ -23,12 +23,14 @@ mod binaries;
 mod cli;
 mod crash;
 mod delete;
+mod deployment;
 mod drills;
 mod driver;
 mod faults;
 mod files;
 mod history;
 mod idempotency;
+mod least_privilege;
 mod linear;
 mod metrics;
 mod openapi;

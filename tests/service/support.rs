@@ -294,7 +294,17 @@ impl World {
         self.api.record.file(&content);
         self.aws.s3().put_object().bucket(bucket).key(key).body(content.into()).send().await.unwrap();
         self.stack.queue().idle().await;
-        assert_eq!(self.stack.queue().counts().dead, 0, "an import was given up");
+        assert_eq!(self.given_up(), [""; 0]);
+    }
+
+    /// Why imports were given up.
+    pub fn given_up(&self) -> Vec<String> {
+        let letters = std::fs::read_dir(self.stack.queue().dead_letters()).unwrap();
+        let said = |path: &Path| {
+            let letter: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            letter["responsePayload"].to_string()
+        };
+        letters.map(|letter| said(&letter.unwrap().path())).collect()
     }
 
     /// Lets the registry know journeys.

@@ -16,7 +16,7 @@ const FILE: &str = "journey_type;last_name_trunc;phone_trunc;datetime\n\
                     long;DUP;+336010203;15/02/2021\nlong;TO;+336010204;2021-02-15\nlong;Dup;+336010205;2021-02-15\n";
 
 impl World {
-    async fn place(&self, operator: u32, body: Value) -> Value {
+    pub async fn place(&self, operator: u32, body: Value) -> Value {
         let answer = self.api.post(IMPORTS, &self.token(operator), &body).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         assert_eq!(answer.headers["cache-control"], "no-store");
@@ -28,7 +28,7 @@ impl World {
     }
 
     /// A request to S3 that carries no credentials but the URL's.
-    async fn plain(&self, method: Method, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub async fn plain(&self, method: Method, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -36,7 +36,7 @@ impl World {
         self.api.send(request.body(body.to_vec()).unwrap()).await.unwrap()
     }
 
-    async fn put(&self, place: &Value, body: &[u8]) -> StatusCode {
+    pub async fn put(&self, place: &Value, body: &[u8]) -> StatusCode {
         let headers: Vec<(&str, &str)> = place["headers"]
             .as_array()
             .unwrap()

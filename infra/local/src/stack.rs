@@ -57,14 +57,16 @@ const TOKEN_MINUTES: u32 = 24 * 60;
 const SAMPLES_TIME: Duration = Duration::from_secs(60);
 
 /// As in the template.
-const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 /// As in the template.
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
 
+/// What of the bucket starts the import function, as in the template.
+pub const EVENT_PREFIXES: [&str; 4] = ["imports/", "journeys/", "continue/", "undo/"];
 /// As in the template.
-const AUDIT_TIMEOUT: Duration = Duration::from_secs(180);
+pub const AUDIT_TIMEOUT: Duration = Duration::from_secs(180);
 /// As in the template.
-const AUDIT_EVERY: Duration = Duration::from_secs(15 * 60);
+pub const AUDIT_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// The binaries of all functions.
 pub const BINARIES: [&str; 9] = [
@@ -355,7 +357,7 @@ impl Stack {
 
         let dynamo = dynamo::start(dynamodb_port, Some(&data.database())).await?;
         let mut settings = Settings::new(options, &secrets, &description)?;
-        let aws = Aws::load(&settings.environment(&[])).await;
+        let aws = Aws::load(&settings.of_team()).await;
         prepare_tables(&aws).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
@@ -380,9 +382,7 @@ impl Stack {
         let processes = starter.processes;
         let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
         let accepting = Arc::clone(&queue);
-        let events = EventSink::new(REGION, &["imports/", "journeys/", "continue/", "undo/"], move |event| {
-            accepting.accept(event).map_err(Into::into)
-        });
+        let events = EventSink::new(REGION, &EVENT_PREFIXES, move |event| accepting.accept(event).map_err(Into::into));
         let s3 = s3::start(s3_port, &data.s3(), credentials(&secrets), events).await?;
         let gateway = gateway::start(api_port, routes, gateway_options(options.now)).await?;
 
@@ -543,20 +543,19 @@ pub fn tables() -> Tables {
     Tables::with_prefix("cee-local-")
 }
 
-/// Who reaches what on the local S3: an operator its own prefix alone, as its IAM user on AWS.
+/// Who reaches what on the local S3: an operator its own prefix alone, as its IAM user on AWS. A function has an access key
+/// of its own as it has a role there, so that whoever looks at its requests knows whose they are.
 fn credentials(secrets: &Secrets) -> Credentials {
-    secrets.operators.iter().fold(
-        Credentials::root(&secrets.root.access_key, &secrets.root.secret_key),
-        |credentials, OperatorKeys { operator_id, keys }| {
-            let (imports, reports) = (format!("imports/{operator_id}/"), format!("reports/{operator_id}/"));
-            let scope = Scope::Prefixes {
-                bucket: BUCKET.to_owned(),
-                read: vec![imports.clone(), reports],
-                write: vec![imports],
-            };
-            credentials.with(&keys.access_key, &keys.secret_key, scope)
-        },
-    )
+    let root = Credentials::root(&secrets.root.access_key, &secrets.root.secret_key);
+    let functions = BINARIES
+        .iter()
+        .fold(root, |credentials, function| credentials.with(function, &secrets.root.secret_key, Scope::All));
+    secrets.operators.iter().fold(functions, |credentials, OperatorKeys { operator_id, keys }| {
+        let (imports, reports) = (format!("imports/{operator_id}/"), format!("reports/{operator_id}/"));
+        let scope =
+            Scope::Prefixes { bucket: BUCKET.to_owned(), read: vec![imports.clone(), reports], write: vec![imports] };
+        credentials.with(&keys.access_key, &keys.secret_key, scope)
+    })
 }
 
 fn gateway_options(now: Option<Instant>) -> gateway::Options {
@@ -631,14 +630,23 @@ impl Settings {
         self.0.push((name.to_owned(), value));
     }
 
-    /// What all functions are given, and of the rest only this.
-    fn with(&self, given: &[&str]) -> Vec<(String, String)> {
+    /// What all functions are given, and of the rest only this; and an access key that is the function's name.
+    fn of(&self, function: &str, given: &[&str]) -> Vec<(String, String)> {
         let is_given = |name: &str| given.contains(&name) || !NOT_FOR_ALL.contains(&name);
-        self.0.iter().filter(|(name, _)| is_given(name)).cloned().collect()
+        let own = |(name, value): &(String, String)| {
+            let value = if name == "AWS_ACCESS_KEY_ID" { function } else { value };
+            (name.clone(), value.to_owned())
+        };
+        self.0.iter().filter(|(name, _)| is_given(name)).map(own).collect()
     }
 
-    fn environment(&self, given: &[&str]) -> Environment {
-        Environment::of(self.with(given))
+    fn environment(&self, function: &str, given: &[&str]) -> Environment {
+        Environment::of(self.of(function, given))
+    }
+
+    /// What it takes to reach everything, as the registry's team does.
+    fn of_team(&self) -> Environment {
+        Environment::of(self.0.clone())
     }
 }
 
@@ -650,7 +658,7 @@ struct Starter<'a> {
 }
 
 /// What only some functions hold on AWS: the others must not need it here either.
-const NOT_FOR_ALL: [&str; 16] = [
+pub const NOT_FOR_ALL: [&str; 16] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
     "ARCHIVE_TABLE",
@@ -718,6 +726,19 @@ const AUDIT_HAS: [&str; 7] = [
     "BUCKET",
 ];
 
+/// Each function's binary, and what it is given of [`NOT_FOR_ALL`], as in the template.
+pub const GIVEN: [(&str, &[&str]); 9] = [
+    ("cee-simulate", &SIMULATE_HAS),
+    ("cee-register", &REGISTER_HAS),
+    ("cee-applications", &APPLICATIONS_HAS),
+    ("cee-batches", &BATCHES_HAS),
+    ("cee-uploads", &UPLOADS_HAS),
+    ("cee-access", &ACCESS_HAS),
+    ("cee-public", &PUBLIC_HAS),
+    ("cee-import", &IMPORT_HAS),
+    ("cee-audit", &AUDIT_HAS),
+];
+
 impl Starter<'_> {
     /// The routes of the template.
     async fn routes(&mut self) -> Result<Vec<Route>, Error> {
@@ -764,7 +785,7 @@ impl Starter<'_> {
         if let Some(process) = self.binary(name, HTTP_TIMEOUT, given).await? {
             return Ok(process);
         }
-        let environment = self.settings.environment(given);
+        let environment = self.settings.environment(name, given);
         let metrics = environment.metrics();
         let function = start(environment).await.map_err(|error| Error::Function(error.to_string()))?;
         Ok(http_function(function, metrics))
@@ -774,7 +795,7 @@ impl Starter<'_> {
         if let Some(process) = self.binary("cee-import", self.options.import_timeout, &IMPORT_HAS).await? {
             return Ok(process);
         }
-        let import = ImportFunction::from_environment(&self.settings.environment(&IMPORT_HAS))
+        let import = ImportFunction::from_environment(&self.settings.environment("cee-import", &IMPORT_HAS))
             .await
             .map_err(|error| Error::Function(error.to_string()))?;
         let service = lambda_runtime::service_fn(move |event| {
@@ -788,7 +809,7 @@ impl Starter<'_> {
         if let Some(process) = self.binary("cee-audit", AUDIT_TIMEOUT, &AUDIT_HAS).await? {
             return Ok(process);
         }
-        let audit = AuditFunction::from_environment(&self.settings.environment(&AUDIT_HAS))
+        let audit = AuditFunction::from_environment(&self.settings.environment("cee-audit", &AUDIT_HAS))
             .await
             .map_err(|error| Error::Function(error.to_string()))?;
         let service = lambda_runtime::service_fn(move |event| {
@@ -806,7 +827,7 @@ impl Starter<'_> {
         given: &[&str],
     ) -> Result<Option<Arc<dyn Invoker>>, Error> {
         let Functions::Binaries(folder) = &self.options.functions else { return Ok(None) };
-        let process = Process::start(&folder.join(name), name, self.settings.with(given), timeout).await?;
+        let process = Process::start(&folder.join(name), name, self.settings.of(name, given), timeout).await?;
         process.ready().await.map_err(|error| Error::Function(format!("{name}: {error}")))?;
         let process = Arc::new(process);
         self.processes.push(Arc::clone(&process));

@@ -24,6 +24,7 @@
 //! | `IDEMPOTENCY_DAYS` | days of 24 hours for which the answer to a call with an `Idempotency-Key` is remembered | 1 |
 //! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true` or `false` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
+//! | `SETTINGS` | the parameters of the deployment in one text; read by nobody, it tells one version of a function from another | |
 //! | `METRICS_NAMESPACE` | CloudWatch's namespace of the metrics | `cee/local` |
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
 //! | `AUDIT_PARTS` | parts of a hundred items that one invocation of the audit looks at, at most | 500 |

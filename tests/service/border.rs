@@ -1,0 +1,294 @@
+//! What stands between the functions and AWS as IAM does there: each function may do what its policies in the template allow, and
+//! nothing else. It knows a function by its access key, and writes down which rights were used.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cee_local::stack::{BUCKET, tables};
+use http::{HeaderMap, Method, Request, Response, Uri};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::support::{NOW, World, at, world_with};
+use crate::template::{Function, Right, functions};
+
+type Body = BoxBody<Bytes, hyper::Error>;
+type Refusal = Box<dyn std::error::Error + Send + Sync>;
+
+/// The border.
+#[derive(Clone)]
+pub struct Border(Arc<Inner>);
+
+struct Inner {
+    functions: Vec<Function>,
+    /// The rights that were used, by the binary of the function.
+    used: Mutex<BTreeMap<String, BTreeSet<Right>>>,
+    /// What was asked for without a right to it.
+    refused: Mutex<BTreeSet<String>>,
+    /// How long each write to a claim takes that is no transaction.
+    delay: Mutex<Duration>,
+    /// How often S3 fails at the last step of putting an object together, by the prefix of its key.
+    failing: Mutex<BTreeMap<&'static str, usize>>,
+    client: Client<HttpConnector, Body>,
+}
+
+/// One action on one thing, as a policy names them.
+type Act = (String, String);
+
+#[derive(Clone, Copy)]
+enum Service {
+    DynamoDb,
+    S3,
+}
+
+impl Border {
+    pub fn new() -> Self {
+        Self(Arc::new(Inner {
+            functions: functions(),
+            used: Mutex::default(),
+            refused: Mutex::default(),
+            delay: Mutex::default(),
+            failing: Mutex::default(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }))
+    }
+
+    /// A world whose functions reach AWS over this border, and whose tests do not.
+    pub async fn world(&self, settings: &[(&str, &str)], import_timeout: Duration) -> World {
+        let (dynamodb_url, dynamodb_port) = self.before(Service::DynamoDb).await;
+        let (s3_url, s3_port) = self.before(Service::S3).await;
+        world_with(|options| {
+            options.now = Some(at(NOW));
+            (options.dynamodb_port, options.s3_port) = (dynamodb_port, s3_port);
+            options.import_timeout = import_timeout;
+            let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            options.settings = settings.iter().copied().map(text).collect();
+            let urls = [("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.as_str()), ("AWS_ENDPOINT_URL_S3", s3_url.as_str())];
+            options.settings.extend(urls.map(text));
+        })
+        .await
+    }
+
+    /// Lets each write to a claim that is no transaction take so long from now on: less than the three seconds that the functions wait.
+    pub fn slow_down(&self, delay: Duration) {
+        *self.0.delay.lock().unwrap() = delay;
+    }
+
+    /// Lets S3 fail so often to put together an object under each of these prefixes.
+    pub fn fail(&self, prefixes: &[&'static str], times: usize) {
+        *self.0.failing.lock().unwrap() = prefixes.iter().map(|prefix| (*prefix, times)).collect();
+    }
+
+    fn fails(&self, method: &Method, uri: &Uri, key: &str) -> bool {
+        if method != Method::POST || !query(uri).any(|(name, _)| name == "uploadId") {
+            return false;
+        }
+        let mut failing = self.0.failing.lock().unwrap();
+        let times = failing.iter_mut().find(|(prefix, _)| key.starts_with(&format!("DataBucket/{prefix}")));
+        times.is_some_and(|(_, times)| std::mem::replace(times, times.saturating_sub(1)) > 0)
+    }
+
+    /// Whether a function has used a right.
+    pub fn has_used(&self, binary: &str, action: &str, resource: &str) -> bool {
+        let used = self.0.used.lock().unwrap();
+        used.get(binary).is_some_and(|used| used.iter().any(|right| right.allows(action, resource)))
+    }
+
+    /// What was asked for without a right to it.
+    pub fn refused(&self) -> BTreeSet<String> {
+        self.0.refused.lock().unwrap().clone()
+    }
+
+    /// The rights that nobody has used.
+    pub fn unused(&self) -> BTreeSet<String> {
+        let used = self.0.used.lock().unwrap();
+        let unused = self.0.functions.iter().flat_map(|function| {
+            let used = used.get(&function.binary);
+            let unused = function.rights.iter().filter(move |right| used.is_none_or(|used| !used.contains(right)));
+            unused.map(|Right { action, resource }| format!("{} {action} {resource}", function.binary))
+        });
+        unused.collect()
+    }
+
+    /// A port to listen on for a service, and the port at which the service itself is to be.
+    async fn before(&self, service: Service) -> (String, u16) {
+        let target = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let border = self.clone();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let border = border.clone();
+                let pass = service_fn(move |request| {
+                    let border = border.clone();
+                    async move { border.pass(service, request, target).await }
+                });
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), pass);
+                tokio::spawn(connection);
+            }
+        });
+        (url, target)
+    }
+
+    async fn pass(&self, service: Service, request: Request<Incoming>, target: u16) -> Result<Response<Body>, Refusal> {
+        let (mut head, body) = request.into_parts();
+        let caller = caller(&head.headers, &head.uri);
+        let (acts, body) = match service {
+            Service::DynamoDb => {
+                let body = body.collect().await?.to_bytes();
+                (on_tables(&head.headers, &body), whole(body))
+            }
+            Service::S3 => (vec![on_objects(&head.method, &head.uri)], body.boxed()),
+        };
+        // Who has an access key of no function is the registry's team, or an operator.
+        let function = self.0.functions.iter().find(|function| Some(&function.binary) == caller.as_ref());
+        if let Some(function) = function {
+            if !self.allow(function, &acts) {
+                return Ok(service.denies());
+            }
+            if let [(action, resource)] = &acts[..]
+                && matches!(action.as_str(), "dynamodb:UpdateItem" | "dynamodb:DeleteItem")
+                && resource == "ClaimsTable"
+            {
+                let delay = *self.0.delay.lock().unwrap();
+                tokio::time::sleep(delay).await;
+            }
+            if self.fails(&head.method, &head.uri, &acts[0].1) {
+                return Ok(Response::builder().status(503).body(whole(Bytes::new()))?);
+            }
+        }
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        head.uri = format!("http://127.0.0.1:{target}{path}").parse()?;
+        let answer = self.0.client.request(Request::from_parts(head, body)).await?;
+        // Of an object that is not there S3 says so only to whoever may list the bucket.
+        let list = match acts[0].0.as_str() {
+            "s3:GetObject" => "s3:ListBucket",
+            "s3:GetObjectVersion" => "s3:ListBucketVersions",
+            _ => return Ok(answer.map(http_body_util::BodyExt::boxed)),
+        };
+        if let (Some(function), http::StatusCode::NOT_FOUND) = (function, answer.status())
+            && !self.allow(function, &[(list.to_owned(), "DataBucket".to_owned())])
+        {
+            return Ok(service.denies());
+        }
+        Ok(answer.map(http_body_util::BodyExt::boxed))
+    }
+
+    /// Whether a function may do all of this, which is written down.
+    fn allow(&self, function: &Function, acts: &[Act]) -> bool {
+        let mut allowed = true;
+        for (action, resource) in acts {
+            match function.rights.iter().find(|right| right.allows(action, resource)) {
+                Some(right) => {
+                    let mut used = self.0.used.lock().unwrap();
+                    used.entry(function.binary.clone()).or_default().insert(right.clone());
+                }
+                None => {
+                    allowed = false;
+                    let what = format!("{} {action} {resource}", function.binary);
+                    self.0.refused.lock().unwrap().insert(what);
+                }
+            }
+        }
+        allowed
+    }
+}
+
+impl Service {
+    fn denies(self) -> Response<Body> {
+        let (status, body) = match self {
+            Self::DynamoDb => {
+                (400, r#"{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"by the template"}"#)
+            }
+            Self::S3 => (403, "<Error><Code>AccessDenied</Code><Message>by the template</Message></Error>"),
+        };
+        let mut response = Response::new(whole(Bytes::from_static(body.as_bytes())));
+        *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+        response
+    }
+}
+
+fn whole(body: Bytes) -> Body {
+    Full::new(body).map_err(|never| match never {}).boxed()
+}
+
+/// The access key with which a request, or the URL it goes to, was signed.
+fn caller(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    let header = headers.get("authorization").and_then(|header| header.to_str().ok());
+    let credential = match header {
+        Some(header) => header.split_once("Credential=")?.1.to_owned(),
+        None => query(uri).find(|(name, _)| name == "X-Amz-Credential")?.1,
+    };
+    Some(credential.split('/').next()?.to_owned())
+}
+
+fn query(uri: &Uri) -> impl Iterator<Item = (String, String)> {
+    uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name.to_owned(), percent_decode_str(value).decode_utf8_lossy().into_owned())
+    })
+}
+
+/// What a request to DynamoDB needs leave for. A transaction needs that of each write in it.
+fn on_tables(headers: &HeaderMap, body: &[u8]) -> Vec<Act> {
+    let operation = headers["x-amz-target"].to_str().unwrap().split('.').nth(1).unwrap();
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let act = |operation: &str, table: &Value| (format!("dynamodb:{operation}"), table_of(table.as_str().unwrap()));
+    match operation {
+        "BatchGetItem" => body["RequestItems"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|table| (format!("dynamodb:{operation}"), table_of(table)))
+            .collect(),
+        "TransactWriteItems" => {
+            let writes = body["TransactItems"].as_array().unwrap().iter().flat_map(|item| item.as_object().unwrap());
+            writes
+                .map(|(kind, write)| match kind.as_str() {
+                    "ConditionCheck" => act("ConditionCheckItem", &write["TableName"]),
+                    kind => act(&format!("{kind}Item"), &write["TableName"]),
+                })
+                .collect()
+        }
+        _ => vec![act(operation, &body["TableName"])],
+    }
+}
+
+/// The resource of the template that is a table of the local stack: both name it alike.
+fn table_of(name: &str) -> String {
+    let prefix = tables().claims.strip_suffix("claims").unwrap().to_owned();
+    let name = name.strip_prefix(&prefix).unwrap();
+    format!("{}{}Table", name[..1].to_uppercase(), &name[1..])
+}
+
+/// What a request to S3 needs leave for.
+fn on_objects(method: &Method, uri: &Uri) -> Act {
+    let path = percent_decode_str(uri.path()).decode_utf8().unwrap();
+    let (bucket, key) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
+    assert_eq!(bucket, BUCKET);
+    let has = |wanted: &str| query(uri).any(|(name, _)| name == wanted);
+    let action = match (method.as_str(), key) {
+        ("GET", "") => "ListBucket",
+        ("GET" | "HEAD", _) if has("versionId") => "GetObjectVersion",
+        ("GET" | "HEAD", _) => "GetObject",
+        ("PUT", _) => "PutObject",
+        ("POST", _) if has("uploads") || has("uploadId") => "PutObject",
+        ("DELETE", _) if has("uploadId") => "AbortMultipartUpload",
+        ("DELETE", _) if has("versionId") => "DeleteObjectVersion",
+        ("DELETE", _) => "DeleteObject",
+        (method, _) => panic!("which right {method} {uri} needs is not known here"),
+    };
+    let resource = if key.is_empty() { "DataBucket".to_owned() } else { format!("DataBucket/{key}") };
+    (format!("s3:{action}"), resource)
+}

@@ -1,0 +1,353 @@
+//! The template against the code that it deploys and the local stack that stands for it: the same functions, settings, events,
+//! times and retries. What is on AWS alone is looked at here, too, where a mistake would show itself in no test of a call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use cee_eligibility::Rules;
+use cee_local::invoke::QueueOptions;
+use cee_local::service_secret::ServiceSecret;
+use cee_local::stack::{
+    AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, NOT_FOR_ALL,
+};
+use cee_service::Environment;
+use serde_json::{Value, json};
+
+use crate::template::{Function, TEMPLATE, functions, resources};
+
+fn source(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The settings that the head of `settings.rs` lists, but for those that no deployment has.
+fn documented() -> BTreeSet<String> {
+    let source = source("shared/service/src/settings.rs");
+    let lines = source.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let names = lines.flat_map(|line| line.split('|').next().unwrap().split('`').map(str::trim));
+    let names: BTreeSet<String> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    names
+        .into_iter()
+        .filter(|name| !["NOW", "S3_PATH_STYLE", "CEE_PANIC_ON", "AWS_…"].contains(&name.as_str()))
+        .collect()
+}
+
+fn defaults() -> BTreeMap<&'static str, &'static Value> {
+    let parameters = TEMPLATE["Parameters"].as_object().unwrap().iter();
+    parameters.filter_map(|(name, parameter)| Some((name.as_str(), parameter.get("Default")?))).collect()
+}
+
+/// The parameters that a value of the template takes up.
+fn parameters_of(value: &Value) -> BTreeSet<&'static str> {
+    let mut found = BTreeSet::new();
+    let text = value.to_string();
+    for name in TEMPLATE["Parameters"].as_object().unwrap().keys() {
+        if text.contains(&format!("{{\"Ref\":\"{name}\"}}")) || text.contains(&format!("${{{name}}}")) {
+            found.insert(name.as_str());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_setting_is_documented_and_set_by_the_template() {
+    let documented = documented();
+    assert!(documented.contains("LONG_SPECIFIC_FLOOR") && documented.contains("CREDENTIALS_TABLE"), "{documented:?}");
+    // What the code reads, as it names it.
+    let source = source("shared/service/src/settings.rs");
+    let code = source.split("#[cfg(test)]").next().unwrap().lines().filter(|line| !line.starts_with("//!"));
+    let is_name = |text: &&str| {
+        text.len() > 2 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') && text.contains(['_', 'W'])
+    };
+    for line in code {
+        for name in line.split('"').skip(1).step_by(2).filter(is_name) {
+            assert!(
+                documented.contains(name) || ["NOW", "CEE_PANIC_ON"].contains(&name),
+                "{name} is read, and not documented"
+            );
+        }
+    }
+    let set: BTreeSet<String> = functions().into_iter().flat_map(|function| function.variables.into_keys()).collect();
+    assert_eq!(documented, set);
+}
+
+#[test]
+fn every_rule_is_a_parameter_whose_default_is_the_contract() {
+    let defaults = defaults();
+    let globals = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].as_object().unwrap();
+    let mut variables = Vec::new();
+    for (name, value) in globals {
+        let Some(parameter) = value["Ref"].as_str() else {
+            let is_of_all = name == "SETTINGS" || parameters_of(value) == BTreeSet::from(["Environment"]);
+            assert!(is_of_all, "{name} is no parameter");
+            continue;
+        };
+        let default = match defaults[parameter] {
+            Value::String(text) => text.clone(),
+            number => number.to_string(),
+        };
+        variables.push((name.clone(), default));
+    }
+    let environment = Environment::of(variables.clone());
+    assert_eq!(environment.rules().unwrap(), Rules::default());
+    assert_eq!(environment.operator_calls_per_second(), Environment::of([]).operator_calls_per_second());
+    // And each of them is one that the rules follow: with any other value they are others.
+    let days = ["PERIOD_START", "PERIOD_END", "SHORT_SPECIFIC_FLOOR", "LONG_SPECIFIC_FLOOR"];
+    for (name, default) in &variables {
+        let other = match default.as_str() {
+            _ if days.contains(&name.as_str()) => "2024-07-01".to_owned(),
+            "true" => "false".to_owned(),
+            "C" => "B".to_owned(),
+            text => match text.parse::<u32>() {
+                Ok(number) => (number + 1).to_string(),
+                // What is no rule: the level of logs, the label of the secret.
+                Err(_) => continue,
+            },
+        };
+        let mut changed = variables.clone();
+        changed.iter_mut().filter(|(one, _)| one == name).for_each(|(_, value)| value.clone_from(&other));
+        let changed = Environment::of(changed);
+        let same_limit = changed.operator_calls_per_second() == environment.operator_calls_per_second();
+        assert!(changed.rules().unwrap() != Rules::default() || !same_limit, "{name} changes nothing");
+    }
+}
+
+/// An alias goes on with the version that it has, until there is another. SAM makes one where code or template changed; where a
+/// parameter did, the description does.
+#[test]
+fn a_changed_parameter_publishes_every_function_anew() {
+    let settings = &TEMPLATE["Resources"]["Settings"]["Properties"]["Value"];
+    let described = parameters_of(settings);
+    for function in functions() {
+        let text = json!({"Fn::GetAtt": ["Settings", "Value"]});
+        assert_eq!(function.properties["VersionDescription"], text, "{}", function.binary);
+        // Lambda makes no version of a function that is the same, and CloudFormation fails then.
+        assert_eq!(function.variables["SETTINGS"], text, "{}", function.binary);
+        let given: BTreeSet<&str> = function.variables.values().flat_map(parameters_of).collect();
+        // The name of the environment is in the bucket's: it never changes.
+        let missing: Vec<_> = given.difference(&described).filter(|name| **name != "Environment").collect();
+        assert!(missing.is_empty(), "{}: a change of {missing:?} would not reach the alias", function.binary);
+    }
+    // Lambda holds 256 characters of a description.
+    let mut text = settings["Fn::Sub"].as_str().unwrap().to_owned();
+    for name in described {
+        let longest = longest(name).unwrap_or_else(|| panic!("{name} may be as long as it likes"));
+        text = text.replace(&format!("${{{name}}}"), &"x".repeat(longest));
+    }
+    assert!(text.len() <= 256, "a description of {} characters", text.len());
+}
+
+/// How long the value of a parameter can be, where that has a bound.
+fn longest(name: &str) -> Option<usize> {
+    let parameter = &TEMPLATE["Parameters"][name];
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned).len();
+    if let Some(values) = parameter["AllowedValues"].as_array() {
+        return values.iter().map(text).max();
+    }
+    match (&parameter["MaxLength"], &parameter["MaxValue"], parameter["AllowedPattern"].as_str()) {
+        (Value::Number(length), ..) => length.as_u64().and_then(|length| length.try_into().ok()),
+        (_, most @ Value::Number(_), _) => Some(text(most)),
+        (.., Some(r"^\d{4}-\d{2}-\d{2}$" | r"^(\d{4}-\d{2}-\d{2})?$")) => Some(10),
+        (.., Some("^[A-Z]$")) => Some(1),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_local_stack_has_the_functions_of_the_template_with_their_settings() {
+    let of_template: BTreeMap<String, BTreeSet<&str>> = functions()
+        .iter()
+        .map(|Function { binary, variables, .. }| {
+            let own = NOT_FOR_ALL.iter().copied().filter(|name| variables.contains_key(*name));
+            (binary.clone(), own.collect())
+        })
+        .collect();
+    let of_stack: BTreeMap<String, BTreeSet<&str>> =
+        GIVEN.iter().map(|(binary, given)| ((*binary).to_owned(), given.iter().copied().collect())).collect();
+    assert_eq!(of_stack, of_template);
+    assert_eq!(BINARIES.map(str::to_owned).into_iter().collect::<BTreeSet<_>>(), of_template.into_keys().collect());
+    for function in functions() {
+        for (name, value) in &function.variables {
+            if let Some(table) = name.strip_suffix("_TABLE") {
+                let resource = format!("{}{}Table", &table[..1], table[1..].to_lowercase());
+                assert_eq!(value, &json!({"Ref": resource}), "{}: {name}", function.binary);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_local_stack_takes_and_raises_events_as_the_template_does() {
+    let seconds = |value: &Value| std::time::Duration::from_secs(value.as_u64().unwrap());
+    assert_eq!(seconds(&TEMPLATE["Globals"]["Function"]["Timeout"]), HTTP_TIMEOUT);
+    let mut prefixes = BTreeSet::new();
+    for function in functions() {
+        let properties = function.properties;
+        let events: Vec<&Value> = properties["Events"].as_object().unwrap().values().collect();
+        if events.iter().all(|event| event["Type"] == "HttpApi") {
+            assert_eq!(properties.get("Timeout"), None, "{}: as all that somebody waits for", function.binary);
+            continue;
+        }
+        // Nobody waits for it: what fails comes again by itself, or is tried again, and kept.
+        let config = &properties["EventInvokeConfig"];
+        if events.iter().all(|event| event["Type"] == "Schedule") {
+            assert_eq!(config["MaximumRetryAttempts"], 0, "{}", function.binary);
+            assert_eq!(seconds(&properties["Timeout"]), AUDIT_TIMEOUT);
+            let minutes = AUDIT_EVERY.as_secs() / 60;
+            assert_eq!(events[0]["Properties"]["Schedule"], format!("rate({minutes} minutes)"));
+            continue;
+        }
+        let failures = &config["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0];
+        assert_eq!(TEMPLATE["Resources"][failures.as_str().unwrap()]["Type"], "AWS::SQS::Queue", "{}", function.binary);
+        assert!(config["MaximumEventAgeInSeconds"].as_u64().unwrap() <= 21_600, "{}", function.binary);
+        let retries = config["MaximumRetryAttempts"].as_u64().unwrap();
+        for event in events.into_iter().filter(|event| event["Type"] == "S3") {
+            assert_eq!(retries, u64::from(QueueOptions::default().retries));
+            assert_eq!(seconds(&properties["Timeout"]), IMPORT_TIMEOUT);
+            assert_eq!(event["Properties"]["Events"], "s3:ObjectCreated:*");
+            let rules = event["Properties"]["Filter"]["S3Key"]["Rules"].as_array().unwrap();
+            assert_eq!((rules.len(), &rules[0]["Name"]), (1, &json!("prefix")));
+            prefixes.insert(rules[0]["Value"].as_str().unwrap());
+        }
+    }
+    assert_eq!(prefixes, EVENT_PREFIXES.into_iter().collect());
+}
+
+#[test]
+fn each_costly_route_has_a_limit_of_its_own_and_no_limit_is_for_nothing() {
+    let routes: BTreeSet<String> = functions().into_iter().flat_map(|function| function.routes).collect();
+    let api = &TEMPLATE["Resources"]["Api"]["Properties"];
+    let limits = api["RouteSettings"].as_object().unwrap();
+    for route in limits.keys() {
+        // A deployment with settings for a route that is not there fails.
+        assert!(routes.contains(route), "{route}");
+    }
+    for costly in
+        ["POST /v3/policies/cee/import", "POST /v3/policies/cee/import/identity", "POST /v3/auth/access_token"]
+    {
+        assert!(limits.contains_key(costly), "{costly}");
+    }
+    for limit in limits.values().chain([&api["DefaultRouteSettings"]]) {
+        for name in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
+            assert!(TEMPLATE["Parameters"].get(limit[name]["Ref"].as_str().unwrap()).is_some(), "{limit}");
+        }
+    }
+}
+
+/// What a stack that is deleted, or a resource that is replaced, must leave behind; and that all of it is encrypted under a key that
+/// stays too.
+#[test]
+fn what_must_not_be_lost_is_kept_and_under_the_key() {
+    let key = json!({"Ref": "DataKey"});
+    let key_arn = json!({"Fn::GetAtt": ["DataKey", "Arn"]});
+    let kept = |resource: &Value| resource["DeletionPolicy"] == "Retain" && resource["UpdateReplacePolicy"] == "Retain";
+    for (name, table) in resources("AWS::DynamoDB::Table") {
+        let properties = &table["Properties"];
+        assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
+        assert_eq!(properties["SSESpecification"]["KMSMasterKeyId"], key, "{name}");
+        if name != "LimitsTable" {
+            assert!(kept(table), "{name}");
+            assert_eq!(properties["DeletionProtectionEnabled"], true, "{name}");
+            assert_eq!(properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{name}");
+        }
+    }
+    for kind in ["AWS::KMS::Key", "AWS::S3::Bucket"] {
+        for (name, resource) in resources(kind) {
+            assert!(kept(resource), "{name}");
+        }
+    }
+    for (name, logs) in resources("AWS::Logs::LogGroup") {
+        assert_eq!(logs["Properties"]["KmsKeyId"], key_arn, "{name}");
+        assert_eq!(logs["Properties"]["RetentionInDays"], json!({"Ref": "LogRetentionDays"}), "{name}");
+        // The key's policy lets the logs of this prefix use it.
+        assert!(logs["Properties"]["LogGroupName"]["Fn::Sub"].as_str().unwrap().starts_with("/cee/${Environment}/"));
+    }
+    for (name, queue) in resources("AWS::SQS::Queue") {
+        assert_eq!(queue["Properties"]["KmsMasterKeyId"], key, "{name}");
+    }
+    let bucket = &TEMPLATE["Resources"]["DataBucket"]["Properties"];
+    let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
+    assert_eq!(encryption["ServerSideEncryptionByDefault"]["KMSMasterKeyID"], key_arn);
+    // Everything that a function writes goes some day, all its versions with it.
+    let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().unwrap();
+    let mut prefixes: BTreeSet<String> = EVENT_PREFIXES.map(str::to_owned).into_iter().collect();
+    for right in functions().into_iter().flat_map(|function| function.rights) {
+        let prefix = right.resource.strip_prefix("DataBucket/").and_then(|key| key.strip_suffix('*'));
+        prefixes.extend(prefix.map(str::to_owned));
+    }
+    for prefix in prefixes {
+        let rule = rules.iter().find(|rule| rule["Prefix"] == prefix.as_str()).unwrap_or_else(|| panic!("{prefix}"));
+        assert!(rule.get("ExpirationInDays").is_some() && rule["Status"] == "Enabled", "{prefix}");
+        assert!(rule["NoncurrentVersionExpiration"]["NoncurrentDays"].is_u64(), "{prefix}");
+    }
+}
+
+/// The members of the secret that the functions are given, by the variable.
+fn of_secret() -> BTreeMap<String, String> {
+    let mut members = BTreeMap::new();
+    for (name, value) in functions().into_iter().flat_map(|function| function.variables) {
+        let Some(reference) = value["Fn::Sub"].as_str().and_then(|text| text.strip_prefix("{{resolve:")) else {
+            continue;
+        };
+        let parts: Vec<&str> = reference.strip_suffix("}}").unwrap().split(':').collect();
+        let ["secretsmanager", "${SecretName}", "SecretString", member, "${SecretStage}"] = parts[..] else {
+            panic!("{name}: {reference}")
+        };
+        members.insert(name, member.to_owned());
+    }
+    members
+}
+
+#[test]
+fn the_secret_that_is_printed_is_the_one_that_the_functions_want() {
+    let secret = ServiceSecret::new().unwrap().to_json().unwrap();
+    let secret: BTreeMap<String, String> = serde_json::from_str(&secret).unwrap();
+    let wanted = of_secret();
+    assert_eq!(secret.keys().collect::<BTreeSet<_>>(), wanted.values().collect());
+    let given = [("APPLICATION_TOKEN_ISSUER", "i"), ("APPLICATION_TOKEN_AUDIENCE", "a")];
+    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let variables = wanted.iter().map(|(name, member)| (name.clone(), secret[member].clone())).chain(given);
+    let environment = Environment::of(variables);
+    assert!(environment.proof_signer().is_ok());
+    assert!(environment.claim_keys().is_ok() && environment.key_set("PROOF_JWKS").is_ok());
+    assert!(environment.application_tokens().is_ok() && environment.token_issuer().is_ok());
+}
+
+/// What each command of samconfig.toml is given of one kind: `"Name=value"`, by its section.
+fn overrides() -> BTreeMap<String, Vec<(String, String)>> {
+    let mut sections: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    let mut section = String::new();
+    for line in source("samconfig.toml").lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(".parameters]")) {
+            section = name.to_owned();
+        } else if let Some(given) = line.strip_prefix("    \"").and_then(|line| line.strip_suffix("\",")) {
+            // A list of other things has no name before an equals sign.
+            if let Some((name, value)) = given.split_once('=') {
+                sections.entry(section.clone()).or_default().push((name.to_owned(), value.to_owned()));
+            }
+        }
+    }
+    sections
+}
+
+#[test]
+fn every_environment_of_samconfig_gives_the_parameters_that_there_are() {
+    let parameters = TEMPLATE["Parameters"].as_object().unwrap();
+    let needed: BTreeSet<&str> =
+        parameters.iter().filter(|(_, one)| one.get("Default").is_none()).map(|(name, _)| name.as_str()).collect();
+    let overrides = overrides();
+    for (section, given) in &overrides {
+        let names: BTreeSet<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names.len(), given.len(), "{section}: a parameter twice");
+        assert!(names.is_superset(&needed), "{section} lacks {:?}", needed.difference(&names));
+        for (name, value) in given {
+            let parameter = parameters.get(name).unwrap_or_else(|| panic!("{section}: no parameter {name}"));
+            let fits = match &parameter["AllowedValues"] {
+                Value::Array(values) => values.iter().any(|one| one == value.as_str() || one.to_string() == *value),
+                _ => true,
+            };
+            assert!(fits && value.len() <= longest(name).unwrap_or(usize::MAX), "{section}: {name}={value}");
+        }
+    }
+    let sections: Vec<&str> = overrides.keys().map(String::as_str).collect();
+    assert_eq!(sections, ["default.local_invoke", "default.local_start_api", "demo.deploy", "prod.deploy"]);
+}

@@ -1,0 +1,184 @@
+//! Each function may do on AWS what it does, and nothing else: the policies of the template against every call that the functions
+//! make while everything happens that makes them call.
+
+use std::time::Duration;
+
+use cee_eligibility::OperatorId;
+use cee_registry::ImportId;
+use futures_util::future::join_all;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::border::Border;
+use crate::support::{Trip, World, event, reports};
+
+const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
+const REGISTER: &str = "/policies/cee";
+const SIMULATE: &str = "/policies/cee/simulate";
+const IMPORT: &str = "/policies/cee/import";
+const IDENTITY: &str = "/policies/cee/import/identity";
+const IMPORTS: &str = "/policies/cee/imports";
+
+fn short(name: &str, license: &str, journey: &str) -> Value {
+    json!({"journey_type": "short", "last_name_trunc": name, "driving_license": license, "operator_journey_id": journey})
+}
+
+fn long(name: &str, phone: &str, license: &str) -> Value {
+    json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": phone, "driving_license": license,
+           "datetime": "2024-03-15T07:30:00Z"})
+}
+
+/// Applications: granted, in one's own way, named, found, deleted with history behind them.
+async fn applications(world: &World) {
+    let token = world.token(1);
+    let trip = Trip::new(1, "one", "+336010203");
+    world.journeys(&[trip.clone()]).await;
+    let granted = world.api.register(&token, &short("DUP", "L1", "one")).await;
+    assert_eq!(granted.status, StatusCode::CREATED, "{granted:?}");
+    assert_eq!(world.api.register(&token, &short("DUP", "L1", "one")).await.status, StatusCode::CONFLICT);
+    let question = json!({"journey_type": "short", "last_name_trunc": "DUP", "phone_trunc": "+336010203"});
+    assert_eq!(world.api.simulate(&token, &question).await.status, StatusCode::CONFLICT);
+    let body = long("NAM", "+336010204", "L2").to_string().into_bytes();
+    let mut named = world.api.request(Method::POST, REGISTER, Some(&token), body);
+    named.headers_mut().insert("idempotency-key", "one".parse().unwrap());
+    assert_eq!(world.api.send(named).await.unwrap().status, StatusCode::CREATED);
+    // Its journey's status changes, and its own with it.
+    world.journeys(&[Trip { statuses: "processed,failed,passed", ..trip }]).await;
+    // History that came late stays on the item when the application goes.
+    world.upload("imports/2/late.csv", format!("{HEADER}short,DUP,+336010203,2021-02-15\n")).await;
+    let path = format!("{REGISTER}/{}", granted.json()["uuid"].as_str().unwrap());
+    assert_eq!(world.api.call(Method::GET, &path, &token).await.json()["status"], "fraud_error");
+    assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
+}
+
+/// Batches, and files whose rows meet what a batch has changed.
+async fn batches(world: &World) {
+    let token = world.token(1);
+    let granted = world.api.register(&token, &long("KEY", "+336010205", "L3")).await.json();
+    let mut row = json!({"journey_type": "long", "last_name_trunc": "ROW", "phone_trunc": "+336010206",
+                         "datetime": "2021-02-15T00:00:00+01:00"});
+    assert_eq!(world.api.post(IMPORT, &token, &json!([row])).await.status, StatusCode::CREATED);
+    row["cee_application_type"] = json!("specific");
+    row["identity_key"] = json!("a".repeat(64));
+    let keys = json!([row, {"cee_application_type": "standardized", "cee_application_uuid": granted["uuid"],
+                            "identity_key": "b".repeat(64)}]);
+    let answer = world.api.post(IDENTITY, &token, &keys).await.json();
+    assert_eq!(answer["imported"], 2, "{answer}");
+    world.upload("imports/1/again.csv", format!("{HEADER}long,ROW,+336010206,2021-02-15\n")).await;
+}
+
+/// A place is asked for and used, its import followed, its report read; files that are gone, or of one version.
+async fn files(world: &World) {
+    let token = world.token(1);
+    let place = world.place(1, json!({"file_name": "h.csv"})).await;
+    let file = format!("{HEADER}long,TO ,+336010207,2021-02-15\nlong,bad?,+336010207,2021-02-15\n");
+    assert_eq!(world.put(&place, file.as_bytes()).await, StatusCode::OK);
+    world.stack.queue().idle().await;
+    let path = format!("{IMPORTS}/{}", place["import_id"].as_str().unwrap());
+    let done = world.api.call(Method::GET, &path, &token).await.json();
+    let report = world.plain(Method::GET, done["report_url"].as_str().unwrap(), &[], b"").await;
+    assert_eq!(report.status, StatusCode::OK, "{report:?}");
+    assert_eq!(world.api.call(Method::GET, IMPORTS, &token).await.status, StatusCode::OK);
+    for key in ["imports/1/gone.csv", "journeys/gone.csv"] {
+        world.stack.queue().accept(event(key, "e", "1")).unwrap();
+        let mut versioned = event(key, "e", "2");
+        versioned["Records"][0]["s3"]["object"]["versionId"] = json!("v1");
+        world.stack.queue().accept(versioned).unwrap();
+    }
+    world.stack.queue().idle().await;
+    assert_eq!(world.given_up(), [""; 0]);
+}
+
+/// A token for an access key.
+async fn access(world: &World) {
+    let operator = &world.stack.description().operators[0];
+    let pair = json!({"access_key": operator.access_key, "secret_key": operator.secret_key});
+    assert_eq!(world.api.post("/auth/access_token", "", &pair).await.status, StatusCode::CREATED);
+}
+
+/// So many calls of each function at once that it asks how many an operator has made of all functions.
+async fn many_calls(world: &World, border: &Border) {
+    let token = world.token(3);
+    let calls = [
+        ("cee-simulate", Method::POST, SIMULATE),
+        ("cee-register", Method::POST, REGISTER),
+        ("cee-applications", Method::GET, "/policies/cee/nothing"),
+        ("cee-batches", Method::POST, IMPORT),
+        ("cee-uploads", Method::GET, "/policies/cee/imports/nothing"),
+    ];
+    for (function, method, path) in calls {
+        // A window of ten seconds may end among them: again then.
+        while !border.has_used(function, "dynamodb:UpdateItem", "LimitsTable") {
+            let once = || world.api.call(method.clone(), path, &token);
+            for answer in join_all((0..40).map(|_| once())).await {
+                assert!(answer.status.is_client_error(), "{answer:?}");
+            }
+            assert!(border.refused().is_empty(), "{:?}", border.refused());
+        }
+    }
+}
+
+/// An import whose lists are too long for one piece, and which S3 fails to put together at first. Two hundred drivers have one name
+/// and phone, so that each row contradicts as many applications.
+async fn long_lists(world: &World, border: &Border) {
+    let token = world.token(2);
+    for number in 0..200 {
+        let mut body = long("SAM", "+336010208", &format!("S{number:04}"));
+        body["identity_key"] = json!(format!("{number:064x}"));
+        let granted = world.api.register(&token, &body).await;
+        assert_eq!(granted.status, StatusCode::CREATED, "{granted:?}");
+    }
+    let file = format!("{HEADER}{}{}", one_driver("+336010208", 700), bad_rows(9_000));
+    // Each as often as it is tried in one invocation, so that what was sent is given up; an event is handled three times.
+    border.fail(&["reports/", "contradictions/"], 3);
+    world.upload("imports/2/long.csv", file).await;
+}
+
+/// One driver's rows, each of another day.
+fn one_driver(phone: &str, rows: usize) -> String {
+    let day = |row: usize| format!("{}-{:02}-{:02}", 2016 + row / 336, 1 + row / 28 % 12, 1 + row % 28);
+    (0..rows).map(|row| format!("long,SAM,{phone},{}\n", day(row))).collect()
+}
+
+/// Rows that are rejected, a kilobyte each.
+fn bad_rows(rows: usize) -> String {
+    (0..rows).map(|row| format!("long,{},+336010208,{row}\n", "?".repeat(1_000))).collect()
+}
+
+/// An import and an undoing, each of which takes more than one invocation of twenty seconds, however fast the machine is: half of that
+/// is for reading. A driver's rows are written one after another, those of many 32 at once at first.
+async fn long_work(world: &World, border: &Border) {
+    border.slow_down(Duration::from_secs(1));
+    let slow = format!("{HEADER}{}{}", one_driver("+336010209", 14), bad_rows(1_000));
+    world.upload("imports/1/slow.csv", slow).await;
+    border.slow_down(Duration::ZERO);
+    let rows: String = (0..140).map(|row| format!("long,DUP,+337000{row:04},2021-02-15\n")).collect();
+    world.upload("imports/1/wrong.csv", format!("{HEADER}{rows}")).await;
+    border.slow_down(Duration::from_millis(2_400));
+    let report = &reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"];
+    let id = ImportId::parse(report["import_id"].as_str().unwrap()).unwrap();
+    world.stack.description().team().await.undo(OperatorId::new(1).unwrap(), id, |_| {}).await.unwrap();
+    world.stack.queue().idle().await;
+    assert_eq!(world.given_up(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_may_do_what_it_does_and_nothing_else() {
+    let border = Border::new();
+    let world = border.world(&[("OPERATOR_CALLS_PER_SECOND", "30")], Duration::from_secs(120)).await;
+    applications(&world).await;
+    batches(&world).await;
+    files(&world).await;
+    access(&world).await;
+    many_calls(&world, &border).await;
+    long_lists(&world, &border).await;
+    // On its way and at its end, and once more from where it was.
+    for _ in 0..3 {
+        world.stack.audit().run_now().await.unwrap();
+    }
+    let hurried = border.world(&[], Duration::from_secs(20)).await;
+    long_work(&hurried, &border).await;
+    let nothing = std::collections::BTreeSet::new();
+    assert_eq!(border.refused(), nothing, "a function called what template.yaml does not allow it");
+    assert_eq!(border.unused(), nothing, "template.yaml allows what no function ever calls");
+}
