@@ -273,6 +273,8 @@ mod tests {
         ] {
             assert_eq!(place.to_string().parse(), Ok(place));
         }
-        assert!("middle".parse::<Place>().is_err());
+        for nowhere in ["", "middle", "started", "claim:x", "end:"] {
+            assert!(nowhere.parse::<Place>().is_err(), "{nowhere}");
+        }
     }
 }
