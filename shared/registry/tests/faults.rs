@@ -88,6 +88,28 @@ async fn granted(store: &Store) -> Application {
     asked
 }
 
+/// Gives the driver's history of the day an identity key.
+async fn give_to_history(store: &Store, letter: char) -> Result<GivenKey, StoreError> {
+    let history = HistoryKey {
+        journey_type: Short,
+        identity: &truncated("DUP", "+336010203"),
+        datetime: at(DAY),
+        operator: operator(1),
+        identity_key: &identity_key(letter),
+    };
+    store.claims.give_key_to_history(&history, &Rules::default(), soon()).await
+}
+
+fn identity_key(letter: char) -> IdentityKey {
+    IdentityKey::parse(&letter.to_string().repeat(64)).unwrap()
+}
+
+/// How many rows each record of history lists.
+async fn listed(store: &Store) -> Vec<usize> {
+    let lists = |item: &Item| item.values().filter_map(|value| Some(value.as_l().ok()?.len())).collect::<Vec<_>>();
+    store.scan(&store.tables.claims).await.values().flat_map(lists).collect()
+}
+
 /// A journey that nothing uses.
 async fn trip(store: &Store, id: &str) -> StoredJourney {
     put(store, &journey(1, id, at(DAY)), &version(1, 1)).await;
@@ -292,25 +314,24 @@ async fn a_full_record_notes_that_there_were_more() {
     let (_, store, faults) = full().await;
     faults.to("UpdateItem", [Fault::None, Fault::code(REFUSED)]);
     assert_eq!(code(import(&store, DAY, row(5, 2), soon()).await), REFUSED);
+
+    // Before the note, the record is given an identity key: its copy must be noted on as well.
+    let (calm, store, faults) = full().await;
+    let other = calm.clone();
+    let meanwhile = async move {
+        let given = give_to_history(&other, 'a').await;
+        assert_eq!(given, Ok(GivenKey::Given { contradicts: Vec::new() }));
+    };
+    faults.to("UpdateItem", [Fault::None, Fault::meanwhile(meanwhile)]);
+    assert_eq!(import(&store, DAY, row(5, 2), soon()).await, known);
+    assert_eq!(listed(&calm).await, [5, 5], "the record and its copy");
 }
 
 /// The identity key that history is given, while rows of it keep coming.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
     let (calm, store, faults) = store_with_faults().await;
-    let key = IdentityKey::parse(&"a".repeat(64)).unwrap();
-    let other_key = IdentityKey::parse(&"b".repeat(64)).unwrap();
     import(&calm, DAY, row(1, 2), soon()).await.unwrap();
-    let give = async |store: &Store, key: &IdentityKey, deadline: Deadline| {
-        let history = HistoryKey {
-            journey_type: Short,
-            identity: &truncated("DUP", "+336010203"),
-            datetime: at(DAY),
-            operator: operator(1),
-            identity_key: key,
-        };
-        store.claims.give_key_to_history(&history, &Rules::default(), deadline).await
-    };
     let sources = async || {
         let items = calm.scan(&calm.tables.claims).await;
         let of = |prefix: &str| {
@@ -322,8 +343,8 @@ async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
     // The answer is lost: the second try finds the key given, by the first.
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
     let given = GivenKey::Given { contradicts: Vec::new() };
-    assert_eq!(give(&store, &key, soon()).await, Ok(given));
-    assert_eq!(give(&store, &key, soon()).await, Ok(GivenKey::AlreadyHas));
+    assert_eq!(give_to_history(&store, 'a').await, Ok(given));
+    assert_eq!(give_to_history(&store, 'a').await, Ok(GivenKey::AlreadyHas));
 
     let known = Ok(HistoryImported { outcome: HistoryOutcome::AlreadyKnown, throttled: false });
     // Another row comes between the reading and the writing: both are listed.
@@ -344,11 +365,11 @@ async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
 
     // Another key comes: it stands for several drivers, and in the way of everybody.
     faults.to("TransactWriteItems", [Fault::code("TransactionConflictException")]);
-    assert_eq!(give(&store, &other_key, soon()).await, Ok(GivenKey::HasAnother));
+    assert_eq!(give_to_history(&store, 'b').await, Ok(GivenKey::HasAnother));
     assert!(faults.are_over());
     assert!(store.blocker(Short, &with_key('b'), at(LATER), 1).await.is_some());
     faults.always("TransactWriteItems", REFUSED);
-    assert_eq!(code(give(&store, &other_key, soon()).await), REFUSED);
+    assert_eq!(code(give_to_history(&store, 'b').await), REFUSED);
 }
 
 #[tokio::test]
@@ -357,28 +378,18 @@ async fn a_full_record_with_an_identity_key_lists_no_file_twice() {
     for file in 1..=4 {
         import(&store, DAY, row(file, 2), soon()).await.unwrap();
     }
-    let history = HistoryKey {
-        journey_type: Short,
-        identity: &truncated("DUP", "+336010203"),
-        datetime: at(DAY),
-        operator: operator(1),
-        identity_key: &IdentityKey::parse(&"a".repeat(64)).unwrap(),
-    };
-    store.claims.give_key_to_history(&history, &Rules::default(), soon()).await.unwrap();
+    assert_eq!(give_to_history(&store, 'a').await, Ok(GivenKey::Given { contradicts: Vec::new() }));
     let before = store.scan(&store.tables.claims).await;
     import(&store, DAY, row(2, 7), soon()).await.unwrap();
     assert_eq!(store.scan(&store.tables.claims).await, before, "goes with the row of its file that is listed");
     import(&store, DAY, row(5, 7), soon()).await.unwrap();
-    let lists = |item: &Item| item.values().filter_map(|value| Some(value.as_l().ok()?.len())).collect::<Vec<_>>();
-    let after = store.scan(&store.tables.claims).await;
-    assert_eq!(after.values().flat_map(lists).collect::<Vec<_>>(), [5, 5], "the record and its copy");
+    assert_eq!(listed(&store).await, [5, 5], "the record and its copy");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_identity_key_is_given_whatever_happens_meanwhile() {
-    let key = IdentityKey::parse(&"a".repeat(64)).unwrap();
     let give = async |store: &Store, deadline: Deadline| {
-        store.claims.give_key(operator(1), uuid(1), &key, &Rules::default(), deadline).await
+        store.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), deadline).await
     };
     let given = Ok(GivenKey::Given { contradicts: Vec::new() });
     for fault in CONTENTION.map(Fault::code).into_iter().chain([Fault::AnswerLost, Fault::Lost]) {
@@ -398,6 +409,16 @@ async fn an_identity_key_is_given_whatever_happens_meanwhile() {
     let item = item(&calm).await.unwrap();
     assert_eq!(item["sdk"], AttributeValue::N(at(DAY).millis().to_string()));
     assert_eq!(item["sp"], AttributeValue::N(at("2019-01-01T00:00:00Z").millis().to_string()));
+
+    // Somebody registers with that very key, which nobody had when it was read.
+    let (calm, store, faults) = store_with_faults().await;
+    granted(&calm).await;
+    let first = application(2, 2, Short, &driver("MAR", "A2", Some('a')), at(LATER));
+    let blocker =
+        Blocker { datetime: first.datetime, reason: Reason::Duplicate, operator: operator(2), uuid: Some(uuid(2)) };
+    let meanwhile = async move { assert_eq!(calm.register(&first, None).await, Registration::Registered) };
+    faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(give(&store, soon()).await, Ok(GivenKey::Blocked(blocker)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -481,6 +502,17 @@ async fn an_application_and_its_journey_go_together() {
     let meanwhile = async move { assert_eq!(delete(&calm, soon()).await, Ok(Deleted::Done)) };
     faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
     assert_eq!(delete(&store, soon()).await, Ok(Deleted::Unknown));
+
+    // The journey's status comes in between: what is archived has it.
+    let (calm, store, faults) = fresh().await;
+    let other = calm.clone();
+    let meanwhile = async move {
+        other.applications.follow_journey(uuid(1), JourneyStatus::Canceled, &version(2, 1)).await.unwrap();
+    };
+    faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
+    let archive = calm.scan(&calm.tables.archive).await;
+    assert_eq!(archive[&uuid(1).to_string()]["status"], AttributeValue::S("canceled".to_owned()));
 
     // A journey that its own application does not use cannot be: said, and not tried for ever.
     let (calm, store, _) = fresh().await;
