@@ -20,11 +20,11 @@ import argparse
 import collections
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,17 +32,15 @@ HERE = Path(__file__).resolve().parent
 WORK = ROOT / "target" / "mutants"
 TREE = WORK / "tree"
 
-# Which tests judge the mutants of a package: the quick ones first, then all of them those that are left. Races are left
-# out, because they find a fault by chance only, and tests of what is not mutated because they take time.
-CHANCE = ["race", "at_the_same_moment", "meanwhile_is_no_finding"]
-JUDGES = {
-    "cee-eligibility": [["--lib"], ["--lib", "--test", "patterns"]],
-    "cee-registry": [
-        ["--lib", "--test", "faults", "--test", "model", "--", "--skip", "credentials::"],
-        ["--lib", "--test", "audit", "--test", "faults", "--test", "model", "--test", "store", "--"]
-        + [word for name in ["credentials::", *CHANCE] for word in ("--skip", name)],
-    ],
-}
+# Races find a fault by chance only; the tests of credentials take time, and nothing of theirs is mutated.
+LEFT_OUT = ["race", "at_the_same_moment", "meanwhile_is_no_finding", "credentials::"]
+REGISTRY = ["--lib", "--test=audit", "--test=faults", "--test=model", "--test=store"]
+# Which tests judge which files' mutants: the quickest first, then all of them those that are left.
+JUDGES = [
+    ("cee-eligibility", ".", [["--lib"], ["--lib", "--test=patterns"]]),
+    ("cee-registry", "claim_item|claims|delete|identity|keys|rewrite|undo", [["--test=model"], REGISTRY]),
+    ("cee-registry", "audit|error|idempotency|journeys", [["--lib", "--test=audit", "--test=faults"], REGISTRY]),
+]
 # The same random cases each time, or a mutant would survive in one run and not in the next; and no search for a smaller one.
 ENVIRONMENT = {
     "PROPTEST_RNG_SEED": "1",
@@ -76,10 +74,10 @@ def base(asked):
     return git("rev-parse", "--verify", "--quiet", "HEAD~1", check=False)
 
 
-def packages(diff):
-    """The packages whose sources a diff touches."""
-    folders = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}
-    return [name for name, folder in folders.items() if f"+++ b/{folder}" in diff]
+def touched(diff):
+    """Those judges whose package a diff touches."""
+    folder = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}
+    return [judges for judges in JUDGES if f"+++ b/{folder[judges[0]]}" in diff]
 
 
 def make_tree():
@@ -125,28 +123,35 @@ def run_limited(command, clock, **options):
         return None
 
 
-def mutate(package, more, clock):
-    """Mutates a package. Returns the mutants by their outcome, and whether all of them were tested."""
-    out = WORK / package
+def mutate(judges, more, clock):
+    """Mutates some files. Returns the mutants by their outcome, and whether all of them were tested."""
+    package, files, passes = judges
+    out = WORK / f"{package}-{re.split('[|]', files)[0].strip('.') or 'all'}"
+    shutil.rmtree(out, ignore_errors=True)
     found, complete = {}, True
-    for number, judges in enumerate(JUDGES[package]):
-        command = ["cargo", "mutants", "--in-place", "--no-shuffle", "--colors=never", "--caught", "--package", package]
-        command += ["--output", out, *more]
+    for number, tests in enumerate(passes):
+        command = ["cargo", "mutants", "--in-place", "--no-shuffle", "--colors=never", "--caught", "--unviable"]
+        command += ["--package", package, "--output", out, "--re", rf"/src/({files})\.rs:", *more]
+        # Given to each call of cargo, so that no other test is built.
+        command += [f"--cargo-arg={test}" for test in tests]
         # Whoever is caught by some tests is caught by all of them.
         command += ["--iterate"] if number else []
-        code = run_limited([*command, "--", *judges], clock)
+        code = run_limited([*command, "--", "--", *skips()], clock)
         clean_tree()
         results = out / "mutants.out"
         if code not in (0, 2, 3, None):
             sys.exit(f"cargo mutants failed ({code}): see {results}")
         for name, outcome in OUTCOMES.items():
             listed = (results / f"{name}.txt").read_text().splitlines() if (results / f"{name}.txt").exists() else []
-            for mutant in listed:
-                found[mutant] = outcome
+            found |= dict.fromkeys(listed, outcome)
         complete = code is not None
         if not complete or "survived" not in found.values():
             break
     return found, complete
+
+
+def skips():
+    return [word for name in LEFT_OUT for word in ("--skip", name)]
 
 
 def without_place(mutant):
@@ -164,6 +169,8 @@ def excused():
 
 def conditions(clock):
     """Faults in the texts of the conditions, which cargo-mutants leaves alone: what survived, and whether all were tried."""
+    import tomllib  # Python 3.11; nothing else here needs that
+
     survived, tried = [], 0
     faults = tomllib.loads((HERE / "conditions.toml").read_text())["fault"]
     for fault in faults:
@@ -172,14 +179,14 @@ def conditions(clock):
         if source.count(fault["is"]) != 1:
             sys.exit(f"conditions.toml: {fault['is']!r} stands {source.count(fault['is'])} times in {fault['file']}")
         path.write_text(source.replace(fault["is"], fault["becomes"]))
-        began, package = time.monotonic(), "cee-registry"
+        began, test = time.monotonic(), ["cargo", "test", "--package", "cee-registry"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         name = f"{fault['file']}: {fault['is']} becomes {fault['becomes'] or 'nothing'}"
         outcome = "survived"
-        if run_limited(["cargo", "test", "--package", package, "--lib", "--no-run"], clock, **quiet):
+        if run_limited([*test, "--lib", "--no-run"], clock, **quiet):
             sys.exit(f"does not compile: {name}")
-        for judges in JUDGES[package]:
-            code = run_limited(["cargo", "test", "--package", package, *judges], clock, **quiet)
+        for tests in (["--test=model"], REGISTRY):
+            code = run_limited([*test, *tests, "--", *skips()], clock, **quiet)
             if code:
                 outcome = "caught"
             if code is None or code:
@@ -216,26 +223,27 @@ def main():
     parser.add_argument("--seconds", type=int, help="how long it may take")
     arguments = parser.parse_args()
     clock, began = Clock(arguments.seconds), time.monotonic()
-    touched, more = list(JUDGES), []
+    judges, more = JUDGES, []
     if arguments.mode != "all":
         commit = base(arguments.base)
         if not commit:
             print("there is no commit to compare with")
             return NO_BASE
         diff = git("diff", commit, "HEAD", "--", "shared/eligibility/src", "shared/registry/src") + "\n"
-        touched = packages(diff)
-        print(f"since {commit[:12]}: {', '.join(touched) or 'nothing to mutate'}", flush=True)
+        judges = touched(diff)
+        packages = sorted({package for package, *_ in judges})
+        print(f"since {commit[:12]}: {', '.join(packages) or 'nothing to mutate'}", flush=True)
         if arguments.mode == "diff":
-            return 0 if touched else UNCHANGED
+            return 0 if judges else UNCHANGED
         WORK.mkdir(parents=True, exist_ok=True)
         (WORK / "changed.diff").write_text(diff)
         more = ["--in-diff", WORK / "changed.diff"]
     make_tree()
     found, complete = {}, True
-    for package in touched:
+    for some in judges:
         if complete:
-            of_package, complete = mutate(package, more, clock)
-            found |= of_package
+            of_some, complete = mutate(some, more, clock)
+            found |= of_some
     well = judge(found, arguments.mode == "all")
     if arguments.mode == "all" and complete:
         survived, tried, complete = conditions(clock)
