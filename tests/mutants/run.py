@@ -37,7 +37,7 @@ LEFT_OUT = ["race", "at_the_same_moment", "meanwhile_is_no_finding", "credential
 REGISTRY = ["--lib", "--test=audit", "--test=faults", "--test=model", "--test=store"]
 # Which tests judge which files' mutants: the quickest first, then all of them those that are left.
 JUDGES = [
-    ("cee-eligibility", ".", [["--lib"], ["--lib", "--test=patterns"]]),
+    ("cee-eligibility", ".*", [["--lib"], ["--lib", "--test=patterns"]]),
     ("cee-registry", "claim_item|claims|delete|identity|keys|rewrite|undo", [["--test=model"], REGISTRY]),
     ("cee-registry", "audit|error|idempotency|journeys", [["--lib", "--test=audit", "--test=faults"], REGISTRY]),
 ]
@@ -126,7 +126,7 @@ def run_limited(command, clock, **options):
 def mutate(judges, more, clock):
     """Mutates some files. Returns the mutants by their outcome, and whether all of them were tested."""
     package, files, passes = judges
-    out = WORK / f"{package}-{re.split('[|]', files)[0].strip('.') or 'all'}"
+    out = WORK / f"{package}-{files.split('|')[0].strip('.*') or 'all'}"
     shutil.rmtree(out, ignore_errors=True)
     found, complete = {}, True
     for number, tests in enumerate(passes):
