@@ -41,6 +41,7 @@ JUDGES = [
     ("cee-registry", "claim_item|claims|delete|identity|keys|rewrite|undo", [["--test=model"], REGISTRY]),
     ("cee-registry", "audit|error|idempotency|journeys", [["--lib", "--test=audit", "--test=faults"], REGISTRY]),
 ]
+FOLDERS = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}
 # The same random cases each time, or a mutant would survive in one run and not in the next; and no search for a smaller one.
 ENVIRONMENT = {
     "PROPTEST_RNG_SEED": "1",
@@ -75,9 +76,8 @@ def base(asked):
 
 
 def touched(diff):
-    """Those judges whose package a diff touches."""
-    folder = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}
-    return [judges for judges in JUDGES if f"+++ b/{folder[judges[0]]}" in diff]
+    """The packages that a diff touches."""
+    return [package for package, folder in FOLDERS.items() if f"+++ b/{folder}" in diff]
 
 
 def make_tree():
@@ -159,11 +159,12 @@ def without_place(mutant):
     return re.sub(r"^([^:]+):\d+:\d+: ", r"\1: ", mutant)
 
 
-def excused():
-    """How often each mutant of survivors.md may survive."""
+def excused(packages):
+    """How often each mutant of survivors.md may survive, of these packages."""
     listed = collections.Counter()
     for times, mutant in re.findall(r"^- (?:(\d+) × )?`([^`]+)`", (HERE / "survivors.md").read_text(), re.M):
-        listed[mutant] += int(times or 1)
+        if mutant.startswith(tuple(FOLDERS[package] for package in packages)):
+            listed[mutant] += int(times or 1)
     return listed
 
 
@@ -201,10 +202,10 @@ def conditions(clock):
     return survived, tried, True
 
 
-def judge(found, everything):
+def judge(found, packages, everything):
     """Prints what the mutants came to, and says whether it is what survivors.md says."""
     survivors = collections.Counter(without_place(mutant) for mutant, outcome in found.items() if outcome == "survived")
-    listed = excused()
+    listed = excused(packages)
     new, gone = survivors - listed, listed - survivors
     for mutant, times in new.items():
         print(f"SURVIVED, and is not in survivors.md: {times} × {mutant}")
@@ -220,32 +221,33 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mode", choices=["all", "changed", "diff"])
     parser.add_argument("base", nargs="?")
+    parser.add_argument("--package", choices=list(FOLDERS), help="only this one")
     parser.add_argument("--seconds", type=int, help="how long it may take")
     arguments = parser.parse_args()
     clock, began = Clock(arguments.seconds), time.monotonic()
-    judges, more = JUDGES, []
+    packages, more = list(FOLDERS), []
     if arguments.mode != "all":
         commit = base(arguments.base)
         if not commit:
             print("there is no commit to compare with")
             return NO_BASE
-        diff = git("diff", commit, "HEAD", "--", "shared/eligibility/src", "shared/registry/src") + "\n"
-        judges = touched(diff)
-        packages = sorted({package for package, *_ in judges})
+        diff = git("diff", commit, "HEAD", "--", *FOLDERS.values()) + "\n"
+        packages = touched(diff)
         print(f"since {commit[:12]}: {', '.join(packages) or 'nothing to mutate'}", flush=True)
         if arguments.mode == "diff":
-            return 0 if judges else UNCHANGED
+            return 0 if packages else UNCHANGED
         WORK.mkdir(parents=True, exist_ok=True)
         (WORK / "changed.diff").write_text(diff)
         more = ["--in-diff", WORK / "changed.diff"]
+    packages = [package for package in packages if arguments.package in (None, package)]
     make_tree()
     found, complete = {}, True
-    for some in judges:
-        if complete:
-            of_some, complete = mutate(some, more, clock)
+    for judges in JUDGES:
+        if complete and judges[0] in packages:
+            of_some, complete = mutate(judges, more, clock)
             found |= of_some
-    well = judge(found, arguments.mode == "all")
-    if arguments.mode == "all" and complete:
+    well = judge(found, packages, arguments.mode == "all")
+    if arguments.mode == "all" and complete and "cee-registry" in packages:
         survived, tried, complete = conditions(clock)
         print(f"{tried} faults in conditions, {len(survived)} survived")
         well = well and not survived
