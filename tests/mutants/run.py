@@ -114,13 +114,16 @@ def run_limited(command, clock, **options):
     try:
         return process.wait(clock.left())
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
         return None
+    finally:
+        # Cut, or interrupted: nothing may go on in the tree.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def mutate(judges, more, clock):
@@ -212,6 +215,9 @@ def judge(found, packages, everything):
     if everything:
         for mutant, times in gone.items():
             print(f"survives no more, take it out of survivors.md: {times} × {mutant}")
+    for mutant, outcome in found.items():
+        if outcome == OUTCOMES["timeout"]:
+            print(f"never ended: {mutant}")
     counts = collections.Counter(found.values())
     print(", ".join([f"{len(found)} mutants", *(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES.values())]))
     return not new and not (everything and gone)
