@@ -6,6 +6,8 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
 mod document;
+#[path = "../promise/mod.rs"]
+mod promise;
 mod support;
 mod wire;
 
@@ -16,11 +18,13 @@ mod binaries;
 mod cli;
 mod crash;
 mod delete;
+mod drills;
 mod driver;
 mod faults;
 mod files;
 mod history;
 mod idempotency;
+mod linear;
 mod openapi;
 mod privacy;
 mod race;

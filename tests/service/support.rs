@@ -193,7 +193,7 @@ impl World {
     }
 
     pub fn issuer(&self, issuer: &str, audience: &str) -> TokenIssuer {
-        let key = SigningKey::from_pem(&self.secrets.application_key).unwrap();
+        let key = SigningKey::from_pem(&self.secrets.service.application_token_key).unwrap();
         TokenIssuer::new(key, issuer.to_owned(), audience.to_owned())
     }
 

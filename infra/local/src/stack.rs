@@ -30,6 +30,7 @@ use tokio::net::TcpListener;
 
 use crate::dynamo::{self, DynamoServer};
 use crate::error::Error;
+use crate::faults::{Plan, Wire};
 use crate::gateway::{self, Gateway, GatewayRefusal, Route};
 use crate::invoke::{AsyncQueue, Function, InProcess, Invoker, QueueOptions};
 use crate::operators::{Admissions, admit_samples};
@@ -38,6 +39,7 @@ use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
 use crate::secrets::{AUDIENCE, ISSUER, OperatorKeys, Secrets, write_private};
+use crate::service_secret::Signer;
 use crate::undo::Team;
 
 /// The bucket of the local stack.
@@ -101,6 +103,8 @@ pub struct Options {
     pub import_timeout: Duration,
     /// Further settings of the functions, such as a changed rule.
     pub settings: Vec<(String, String)>,
+    /// What goes wrong between the functions and DynamoDB.
+    pub faults: Option<Arc<dyn Plan>>,
 }
 
 impl Options {
@@ -118,6 +122,7 @@ impl Options {
             functions: Functions::InProcess,
             import_timeout: IMPORT_TIMEOUT,
             settings: Vec::new(),
+            faults: None,
         }
     }
 }
@@ -169,8 +174,8 @@ impl Description {
     /// # Errors
     /// [`Error::Secrets`] where the pepper is none.
     pub async fn claims(&self, secrets: &Secrets) -> Result<Claims, Error> {
-        let keys =
-            ClaimKeys::new(secrets.claim_pepper.as_bytes()).map_err(|error| Error::Secrets(error.to_string()))?;
+        let keys = ClaimKeys::new(secrets.service.claim_pepper.as_bytes())
+            .map_err(|error| Error::Secrets(error.to_string()))?;
         Ok(Claims::new(self.aws().await.dynamodb_patient(), tables(), keys))
     }
 
@@ -304,6 +309,7 @@ pub struct Stack {
     gateway: Gateway,
     s3: S3Server,
     dynamo: DynamoServer,
+    wire: Option<Wire>,
     queue: Arc<AsyncQueue>,
     processes: Vec<Arc<Process>>,
     _lock: File,
@@ -328,10 +334,19 @@ impl Stack {
         let description = describe(options, &secrets, [&api_port, &dynamodb_port, &s3_port])?;
 
         let dynamo = dynamo::start(dynamodb_port, Some(&data.database())).await?;
-        let settings = Settings::new(options, &secrets, &description)?;
+        let mut settings = Settings::new(options, &secrets, &description)?;
         let aws = Aws::load(&settings.environment(&[])).await;
         prepare_tables(&aws).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
+
+        // What prepares the stack and what its team does goes straight to the database, and only the functions over the wire.
+        let mut wire = None;
+        if let Some(plan) = &options.faults {
+            let through = listen(Ipv4Addr::LOCALHOST.into(), 0, "--faults").await?;
+            let started = Wire::start(through, dynamo.address(), Arc::clone(plan))?;
+            settings.set("AWS_ENDPOINT_URL_DYNAMODB", started.url());
+            wire = Some(started);
+        }
 
         let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         let mut starter = Starter { options, settings: &settings, processes: Vec::new() };
@@ -355,7 +370,7 @@ impl Stack {
         }
         let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
         write_private(&data.description(), &json)?;
-        Ok(Self { description, calls, gateway, s3, dynamo, queue, processes, _lock: lock })
+        Ok(Self { description, calls, gateway, s3, dynamo, wire, queue, processes, _lock: lock })
     }
 
     /// How to reach everything.
@@ -376,6 +391,12 @@ impl Stack {
         &self.queue
     }
 
+    /// The way from the functions to DynamoDB, where something goes wrong on it.
+    #[must_use]
+    pub const fn wire(&self) -> Option<&Wire> {
+        self.wire.as_ref()
+    }
+
     /// What the functions wrote, where they run as processes of their own.
     #[must_use]
     pub fn output(&self) -> Vec<String> {
@@ -389,6 +410,9 @@ impl Stack {
         self.queue.shutdown().await;
         for process in self.processes {
             process.kill().await;
+        }
+        if let Some(wire) = self.wire {
+            wire.shutdown().await;
         }
         self.dynamo.shutdown().await;
     }
@@ -529,8 +553,7 @@ struct Settings(Vec<(String, String)>);
 
 impl Settings {
     fn new(options: &Options, secrets: &Secrets, description: &Description) -> Result<Self, Error> {
-        let unusable = |error: cee_tokens::keys::KeyError| Error::Secrets(error.to_string());
-        let proof_key = cee_tokens::SigningKey::from_pem(&secrets.proof_key).map_err(unusable)?;
+        let service = &secrets.service;
         let tables = tables();
         let mut settings: Vec<(&str, String)> = vec![
             ("AWS_REGION", REGION.to_owned()),
@@ -549,21 +572,26 @@ impl Settings {
             ("OPERATORS_TABLE", tables.operators),
             ("CREDENTIALS_TABLE", tables.credentials),
             ("BUCKET", BUCKET.to_owned()),
-            ("CLAIM_PEPPER", secrets.claim_pepper.clone()),
-            ("PROOF_KEY", secrets.proof_key.clone()),
-            ("PROOF_JWKS", proof_key.public_key_set().to_json()),
-            ("APPLICATION_TOKEN_KEY", secrets.application_key.clone()),
-            ("APPLICATION_TOKEN_JWKS", secrets.application_key()?.public_key_set().to_json()),
+            ("CLAIM_PEPPER", service.claim_pepper.clone()),
+            ("PROOF_KEY", service.proof_key.clone()),
+            ("PROOF_JWKS", service.key_set(Signer::Proof)?.to_json()),
+            ("APPLICATION_TOKEN_KEY", service.application_token_key.clone()),
+            ("APPLICATION_TOKEN_JWKS", service.key_set(Signer::ApplicationToken)?.to_json()),
             ("APPLICATION_TOKEN_ISSUER", ISSUER.to_owned()),
             ("APPLICATION_TOKEN_AUDIENCE", AUDIENCE.to_owned()),
         ];
         settings.extend(options.now.map(|now| ("NOW", now.to_string())));
-        let mut settings: Vec<_> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let settings: Vec<_> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut settings = Self(settings);
         for (name, value) in &options.settings {
-            settings.retain(|(known, _)| known != name);
-            settings.push((name.clone(), value.clone()));
+            settings.set(name, value.clone());
         }
-        Ok(Self(settings))
+        Ok(settings)
+    }
+
+    fn set(&mut self, name: &str, value: String) {
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.to_owned(), value));
     }
 
     /// What all functions are given, and of the rest only this.

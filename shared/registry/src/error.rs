@@ -65,6 +65,9 @@ pub(crate) fn is_contention(code: &str) -> bool {
     )
 }
 
+/// A transaction with the same token is under way, and may yet be written.
+pub(crate) const IN_PROGRESS: &str = "TransactionInProgressException";
+
 /// Whether a write that may be repeated is worth sending again: it collided, or nobody knows what became of it.
 pub(crate) fn is_transient<E, R>(error: &SdkError<E, R>) -> bool
 where
@@ -74,6 +77,7 @@ where
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
         _ => error.code().is_some_and(|code| {
             is_contention(code)
+                || code == IN_PROGRESS
                 || matches!(code, "InternalServerError" | "InternalServerErrorException" | "ServiceUnavailable")
         }),
     }
