@@ -35,6 +35,7 @@ const CONTENTION: [&str; 7] = [
 /// What says that the request may or may not have been carried out.
 const FAILURE: [&str; 3] = ["InternalServerError", "InternalServerErrorException", "ServiceUnavailable"];
 
+/// A transaction of the same token that may yet be written.
 const IN_PROGRESS: &str = "TransactionInProgressException";
 const REFUSED: &str = "AccessDeniedException";
 
@@ -409,6 +410,27 @@ async fn an_identity_key_is_given_whatever_happens_meanwhile() {
     let item = item(&calm).await.unwrap();
     assert_eq!(item["sdk"], AttributeValue::N(at(DAY).millis().to_string()));
     assert_eq!(item["sp"], AttributeValue::N(at("2019-01-01T00:00:00Z").millis().to_string()));
+
+    // Another call gives it between the two readings: it is in nobody's way, least of all in its own.
+    let (calm, store, faults) = store_with_faults().await;
+    granted(&calm).await;
+    let meanwhile = async move {
+        let said = calm.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
+        assert_eq!(said, Ok(GivenKey::Given { contradicts: Vec::new() }));
+    };
+    faults.to("BatchGetItem", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(give(&store, soon()).await, Ok(GivenKey::AlreadyHas));
+
+    // It is deleted between them, and its driver registers anew with that key: what is gone is not blocked.
+    let (calm, store, faults) = store_with_faults().await;
+    granted(&calm).await;
+    let anew = application(3, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY));
+    let meanwhile = async move {
+        assert_eq!(delete(&calm, soon()).await, Ok(Deleted::Done));
+        assert_eq!(calm.register(&anew, None).await, Registration::Registered);
+    };
+    faults.to("BatchGetItem", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(give(&store, soon()).await, Ok(GivenKey::Unknown));
 
     // Somebody registers with that very key, which nobody had when it was read.
     let (calm, store, faults) = store_with_faults().await;
