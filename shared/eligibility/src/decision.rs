@@ -154,6 +154,11 @@ mod tests {
     }
 
     #[test]
+    fn reasons_have_the_words_of_the_contract() {
+        assert_eq!([Reason::History, Reason::Duplicate].map(Reason::as_str), ["history", "duplicate"]);
+    }
+
+    #[test]
     fn the_latest_is_named() {
         let named = |earlier: Vec<EarlierApplication>| {
             latest_blocker(earlier, &cutoffs(), operator(2))

@@ -234,14 +234,19 @@ impl PhoneTrunc {
     /// [`FieldError::PhoneTrunc`] where none of these forms fits.
     #[inline]
     pub fn parse(text: &str) -> Result<Self, FieldError> {
-        let plain = match text.as_bytes() {
+        match Self::plain(text.as_bytes()) {
+            Some(number) => Ok(Self(number.to_le_bytes())),
+            None => Self::normalise(text),
+        }
+    }
+
+    /// A number without separators, unless it begins with `00`.
+    #[inline]
+    fn plain(text: &[u8]) -> Option<u128> {
+        match text {
             [b'+', digits @ ..] => packed(digits, 0),
             [b'0', national @ ..] => packed_national(national),
             _ => None,
-        };
-        match plain {
-            Some(number) => Ok(Self(number.to_le_bytes())),
-            None => Self::normalise(text),
         }
     }
 
@@ -253,11 +258,9 @@ impl PhoneTrunc {
         }
         let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '\u{a0}' | '\u{202f}')).collect();
         let number = match bare.as_bytes() {
-            [b'+', digits @ ..] => packed(digits, 0),
             // No country code begins with 0: "000…" is no international number.
             [b'0', b'0', digits @ ..] if !digits.starts_with(b"0") => packed(digits, 0),
-            [b'0', national @ ..] => packed_national(national),
-            _ => None,
+            bare => Self::plain(bare),
         };
         number.map(|number| Self(number.to_le_bytes())).ok_or(FieldError::PhoneTrunc)
     }
@@ -618,6 +621,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn journey_types() {
+        for (journey_type, word) in [(JourneyType::Short, "short"), (JourneyType::Long, "long")] {
+            assert_eq!(JourneyType::parse(word), Ok(journey_type));
+            assert_eq!((journey_type.as_str(), journey_type.to_string().as_str()), (word, word));
+        }
+        for bad in ["", "Short", "long ", "medium"] {
+            assert_eq!(JourneyType::parse(bad), Err(FieldError::JourneyType), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_calls() {
+        let longest = "~".repeat(255);
+        for good in ["!", "5f1c-22_a:7", longest.as_str()] {
+            assert_eq!(IdempotencyKey::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "a\nb", "é", "\u{7f}", &"x".repeat(256)] {
+            assert_eq!(IdempotencyKey::parse(bad), Err(FieldError::IdempotencyKey), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_applications() {
+        let name = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
+        let id = ApplicationId::parse(name).unwrap();
+        assert_eq!((id.to_string().as_str(), ApplicationId::new(uuid::Uuid::try_parse(name).unwrap())), (name, id));
+        for bad in ["", &name.to_uppercase(), &name.replace('-', ""), &format!("{{{name}}}")] {
+            assert_eq!(ApplicationId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn last_names() {
         for good in ["DUP", "D H", "TO ", "L  ", "   "] {
             assert_eq!(LastNameTrunc::parse(good).map(|n| n.as_str().to_owned()).as_deref(), Ok(good));
@@ -666,6 +701,13 @@ mod tests {
         }
     }
 
+    /// On the path of every row of a history, the usual forms are read without a copy.
+    #[test]
+    fn plain_phones_are_read_the_quick_way() {
+        assert!(["+336010203", "06010203"].iter().all(|text| PhoneTrunc::plain(text.as_bytes()).is_some()));
+        assert!(["00336010203", "06 01 02 03", "336010203"].iter().all(|t| PhoneTrunc::plain(t.as_bytes()).is_none()));
+    }
+
     proptest::proptest! {
         /// The quick way against the pattern, character by character.
         #[test]
@@ -689,7 +731,7 @@ mod tests {
         let foreign = format!("99-{}", "é".repeat(61));
         for good in ["051227308989", "A", "A12345678901234", "ABCDEFGHIJKLMNO1234", "99-X", "99-é/ 1", foreign.as_str()]
         {
-            assert!(DrivingLicense::parse(good).is_ok(), "{good}");
+            assert_eq!(DrivingLicense::parse(good).unwrap().as_str(), good);
         }
         let long = format!("99-{}", "X".repeat(62));
         for bad in [
@@ -715,6 +757,7 @@ mod tests {
         let vector = "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30";
         let key = IdentityKey::parse(vector).unwrap();
         assert_eq!(key.as_bytes()[..3], [0xf4, 0x4f, 0xf5]);
+        assert_eq!(key.to_hex(), vector);
         assert_eq!(IdentityKey::from_bytes(*key.as_bytes()), key);
         for bad in ["", &vector[1..], &vector.to_uppercase(), &vector.replace('f', "g"), &format!("{vector}0")] {
             assert_eq!(IdentityKey::parse(bad), Err(FieldError::IdentityKey));
@@ -735,16 +778,17 @@ mod tests {
 
     #[test]
     fn journey_ids_operators_sirets() {
-        assert!(OperatorJourneyId::parse("5f1c-22_a:7").is_ok());
+        assert_eq!(OperatorJourneyId::parse("5f1c-22_a:7").unwrap().as_str(), "5f1c-22_a:7");
         assert!(OperatorJourneyId::parse(&"é".repeat(255)).is_ok());
         for bad in ["", "a\0b", "a\nb", &"x".repeat(256)] {
             assert_eq!(OperatorJourneyId::parse(bad), Err(FieldError::OperatorJourneyId));
         }
         assert_eq!(OperatorId::parse("12").map(OperatorId::get), Ok(12));
+        assert_eq!(OperatorId::new(12).unwrap().to_string(), "12");
         for bad in ["", "0", "01", "+1", "-1", " 1", "4294967296", "1.0"] {
             assert_eq!(OperatorId::parse(bad), Err(FieldError::OperatorId), "{bad}");
         }
-        assert!(Siret::parse("89248032800012").is_ok());
+        assert_eq!(Siret::parse("89248032800012").unwrap().as_str(), "89248032800012");
         for bad in ["", "8924803280001", "892480328000122", "8924803280001a"] {
             assert_eq!(Siret::parse(bad), Err(FieldError::Siret));
         }

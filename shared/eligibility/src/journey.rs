@@ -295,9 +295,38 @@ mod tests {
     }
 
     #[test]
+    fn operator_classes() {
+        for good in ['A', 'B', 'C'] {
+            assert_eq!(parse_operator_class(&good.to_string()), Ok(good));
+        }
+        for bad in ["", "D", "c", "AB"] {
+            assert_eq!(parse_operator_class(bad), Err(FieldError::OperatorClass), "{bad}");
+        }
+    }
+
+    #[test]
+    fn criteria_have_names_and_say_what_they_want() {
+        assert_eq!(Criterion::ALL.map(Criterion::as_str), ["operator_class", "distance", "france", "period"]);
+        let mut rules = Rules::default();
+        let said = |rules: &Rules| Criterion::ALL.map(|criterion| criterion.message(rules));
+        assert_eq!(
+            said(&rules),
+            [
+                "the journey is not of class C",
+                "the journey is longer than 80000 metres",
+                "the journey neither starts nor ends in France",
+                "the journey starts before 2022-12-31T23:00:00.000Z",
+            ]
+        );
+        rules.period.end = Some(Instant::parse("2025-01-01T00:00:00+01:00").unwrap());
+        let [.., period] = said(&rules);
+        assert_eq!(period, "the journey does not start in [2022-12-31T23:00:00.000Z, 2024-12-31T23:00:00.000Z)");
+    }
+
+    #[test]
     fn insee_codes() {
         for good in ["75056", "2A004", "2B033", "97411", "99100"] {
-            assert!(Insee::parse(good).is_ok(), "{good}");
+            assert_eq!(Insee::parse(good).unwrap().as_str(), good);
         }
         for bad in ["", "7505", "750560", "A2004", "2C004", "75 56"] {
             assert_eq!(Insee::parse(bad), Err(FieldError::Insee), "{bad}");

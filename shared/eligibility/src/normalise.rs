@@ -497,6 +497,12 @@ mod tests {
     }
 
     #[test]
+    fn personal_data_has_no_debug_in_clear() {
+        let (name, phone) = (LastName::parse("Martin").unwrap(), Phone::parse("0639980001").unwrap());
+        assert_eq!(format!("{name:?} {phone:?}"), "LastName(…) Phone(…)");
+    }
+
+    #[test]
     fn spellings_of_one_name() {
         let forms = [
             "d'hérug de l'hérault",

@@ -158,6 +158,23 @@ mod tests {
         }
     }
 
+    /// Most of what machines write is read the quick way, to the edges of an offset.
+    #[test]
+    fn usual_forms_are_read_the_quick_way() {
+        for (text, expected) in [
+            ("2024-03-15T08:30:59Z", "2024-03-15T08:30:59.000Z"),
+            ("2024-03-15T08:30:59+01:00", "2024-03-15T07:30:59.000Z"),
+            ("2024-03-15T08:30:59-09:30", "2024-03-15T18:00:59.000Z"),
+            ("2024-03-15T08:30:59+23:59", "2024-03-14T08:31:59.000Z"),
+        ] {
+            let read = usual(text.as_bytes()).map(|instant| format!("{instant:?}"));
+            assert_eq!(read.as_deref(), Some(expected), "{text}");
+        }
+        for other in ["2024-03-15T08:30:59+24:00", "2024-03-15T08:30:59+01:60", "2024-03-15T08:30:59.1Z", ""] {
+            assert_eq!(usual(other.as_bytes()), None, "{other}");
+        }
+    }
+
     #[test]
     fn midnight_in_paris_is_not_midnight_in_utc() {
         let midnight =

@@ -509,8 +509,8 @@ mod tests {
         ] {
             assert_eq!(place.to_string().parse(), Ok(place));
         }
-        for place in ["middle", "imports:x", "imports:7/x"] {
-            assert!(place.parse::<Place>().is_err(), "{place}");
+        for nowhere in ["", "middle", "started", "claim:x", "end:", "imports:x", "imports:7/x"] {
+            assert!(nowhere.parse::<Place>().is_err(), "{nowhere}");
         }
     }
 }

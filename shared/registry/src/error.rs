@@ -137,3 +137,62 @@ impl Backoff {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_dynamodb::config::http::HttpResponse;
+    use aws_sdk_dynamodb::operation::get_item::GetItemError;
+
+    type Error = SdkError<GetItemError, HttpResponse>;
+
+    #[test]
+    fn a_request_that_had_no_answer_says_why() {
+        let answer = || HttpResponse::new(200.try_into().unwrap(), "".into());
+        for (error, expected, transient) in [
+            (Error::construction_failure("why"), "ConstructionFailure", false),
+            (Error::timeout_error("why"), "Timeout", true),
+            (Error::response_error("why", answer()), "ResponseError", true),
+            (Error::service_error(GetItemError::unhandled("why"), answer()), "Unknown", false),
+        ] {
+            let said = StoreError::request("GetItem", &error);
+            let StoreError::Request { operation: "GetItem", code, request_id } = said else { panic!("{said:?}") };
+            assert_eq!((code.as_str(), request_id.as_str()), (expected, "none"));
+            assert_eq!(is_transient(&error), transient, "{expected}");
+        }
+    }
+
+    #[test]
+    fn a_deadline_passes() {
+        assert!(!Deadline::after(Duration::from_secs(60)).has_passed());
+        assert!(Deadline::after(Duration::ZERO).has_passed());
+    }
+
+    /// That a pause is long enough is told by a clock, that it is short enough by its bound: no machine is too slow for this.
+    #[tokio::test]
+    async fn pauses_double_and_end_before_the_deadline() {
+        let mut backoff = Backoff::until(Deadline::after(Duration::from_secs(60)));
+        for bound in [10, 20, 40, 80] {
+            assert_eq!(backoff.bound, Duration::from_millis(bound));
+            // The part of the bound that the next pause takes.
+            fastrand::seed(bound);
+            let pause = backoff.bound.mul_f64(fastrand::f64());
+            fastrand::seed(bound);
+            let before = tokio::time::Instant::now();
+            assert_eq!(backoff.pause().await, Ok(()));
+            assert!(before.elapsed() >= pause, "{bound}");
+        }
+        backoff.bound = Backoff::LONGEST;
+        assert_eq!(backoff.pause().await, Ok(()));
+        assert_eq!(backoff.bound, Backoff::LONGEST);
+
+        // There is time left, and less of it than the pause takes.
+        fastrand::seed(1);
+        let pause = Duration::from_secs(3600);
+        assert!(fastrand::f64() > 0.1, "or the pause would be shorter than the time left");
+        fastrand::seed(1);
+        let mut backoff = Backoff { deadline: Deadline::after(Duration::from_secs(60)), bound: pause };
+        assert_eq!(backoff.pause().await, Err(StoreError::Busy));
+        assert!(!backoff.deadline.has_passed());
+    }
+}

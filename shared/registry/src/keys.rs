@@ -184,6 +184,7 @@ mod tests {
         let made: Vec<String> =
             keys.claims(JourneyType::Short, &identity()).into_iter().map(|claim| claim.key).collect();
         assert_eq!(made, STABLE);
+        assert_eq!(keys.tag(identity().identity_key.as_ref().unwrap()), STABLE_TAG);
     }
 
     /// Computed by Python's `hmac` over the parts, each after its length in four bytes.
@@ -192,6 +193,16 @@ mod tests {
         "9CC5OHlpcosv7zENLlH7LoTXcs5BVwU_UrCvqZBH010",
         "de7XjBda5HK3tgbNRycFa_qGI5MfsjQ304XW00ZUm2k",
     ];
+
+    /// Likewise, the first eight bytes.
+    const STABLE_TAG: [u8; ClaimKeys::TAG_BYTES] = [0xbd, 0x48, 0x73, 0xd2, 0xdd, 0x39, 0xbc, 0xb4];
+
+    #[test]
+    fn keys_show_nothing_of_the_pepper_and_kinds_have_names() {
+        assert_eq!(format!("{:?}", ClaimKeys::new(&[7; 32]).unwrap()), "ClaimKeys(…)");
+        let kinds = [ClaimKind::TruncatedIdentity, ClaimKind::DrivingLicense, ClaimKind::IdentityKey];
+        assert_eq!(kinds.map(ClaimKind::as_str), ["truncated identity", "driving licence", "identity key"]);
+    }
 
     #[test]
     fn a_short_pepper_is_refused() {

@@ -396,15 +396,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 40..60)
 }
 
-/// How many random operations are compared, at the least.
+/// How many random operations are compared, at the least, unless `MODEL_OPERATIONS` says otherwise.
 const OPERATIONS: usize = 20_000;
 
 #[test]
 fn the_store_answers_like_the_model() {
     static WORLDS: AtomicU64 = AtomicU64::new(0);
     static COMPARED: AtomicUsize = AtomicUsize::new(0);
+    let operations = std::env::var("MODEL_OPERATIONS").map_or(OPERATIONS, |number| number.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let config = ProptestConfig { cases: 416, failure_persistence: None, max_shrink_iters: 300, ..Default::default() };
+    // A case is 40 to 59 steps. Whoever only wants to know whether it fails lets proptest shrink nothing.
+    let cases = u32::try_from(operations.div_ceil(48)).unwrap();
+    let defaults = ProptestConfig::default();
+    let max_shrink_iters = defaults.max_shrink_iters.min(300);
+    let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters, ..defaults };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     runner
         .run(&steps(), |steps| {
@@ -415,5 +420,5 @@ fn the_store_answers_like_the_model() {
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
-    assert!(COMPARED.load(Ordering::SeqCst) >= OPERATIONS);
+    assert!(COMPARED.load(Ordering::SeqCst) >= operations);
 }

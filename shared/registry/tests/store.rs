@@ -13,10 +13,12 @@ use JourneyType::{Long, Short};
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cee_eligibility::journey::Insee;
 use cee_eligibility::*;
 use cee_registry::*;
-use support::{Item, Store, application, at, driver, operator, soon, store, truncated, uuid};
+use support::{
+    Item, Store, application, at, driver, find, journey, name, operator, put, soon, store, truncated, using, uuid,
+    version,
+};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -36,53 +38,6 @@ fn duplicate(of: &Application) -> Blocker {
 
 fn imported() -> HistoryOutcome {
     HistoryOutcome::Imported { contradicts: Vec::new() }
-}
-
-fn name(journey: &str) -> OperatorJourneyId {
-    OperatorJourneyId::parse(journey).unwrap()
-}
-
-fn journey(by: u32, id: &str, end: Instant) -> Journey {
-    Journey {
-        journey_id: 4_294_967_296_123,
-        operator: operator(by),
-        operator_journey_id: name(id),
-        operator_class: 'C',
-        start: Instant::from_millis(end.millis() - 1_800_000).unwrap(),
-        end,
-        distance_metres: 79_999,
-        start_insee: Insee::parse("2A004").unwrap(),
-        end_insee: Insee::parse("91377").unwrap(),
-        driver_phone_trunc: PhoneTrunc::parse("+336010203").unwrap(),
-        driver_identity_key: driver("DUP", "A1", Some('a')).identity_key,
-        status: JourneyStatus::Pending,
-    }
-}
-
-/// A line of the file that was put on S3 so many minutes after the first one.
-fn version(minute: i64, line: u64) -> JourneyVersion {
-    let put_at = at("2024-04-01T00:00:00Z").millis() + minute * 60_000;
-    JourneyVersion::new(Instant::from_millis(put_at).unwrap(), ImportId::from_bytes([minute as u8; 16]), line)
-}
-
-async fn put(store: &Store, journey: &Journey, version: &JourneyVersion) -> (JourneyOutcome, Option<ApplicationId>) {
-    store.journeys.put(journey, version, soon()).await.unwrap()
-}
-
-async fn find(store: &Store, by: u32, journey: &str) -> Option<StoredJourney> {
-    store.journeys.find(operator(by), &name(journey)).await.unwrap()
-}
-
-/// The application as a journey makes it.
-fn using(mut application: Application, read: &StoredJourney) -> Application {
-    application.datetime = read.journey.end;
-    application.journey = Some(ApplicationJourney {
-        operator_journey_id: read.journey.operator_journey_id.clone(),
-        journey_id: read.journey.journey_id,
-        status: read.journey.status,
-        version: read.version.clone(),
-    });
-    application
 }
 
 /// A compact JWS of the size that the service signs: its header, its claims, so many bytes of signature (ES256: 64).

@@ -1,18 +1,24 @@
-//! An embedded DynamoDB with the registry's tables, and a count of the requests that reach it.
+//! An embedded DynamoDB with the registry's tables, a count of the requests that reach it, and what may happen to them.
 
 // Each test binary uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
+    BeforeTransmitInterceptorContextRef,
+};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use cee_eligibility::journey::Insee;
 use cee_eligibility::*;
 use cee_registry::*;
 
@@ -45,6 +51,157 @@ impl Intercept for Requests {
     }
 }
 
+/// What happens to a request. The embedded database carries out one request after the other and never fails: what a busy
+/// table, a network and other writers do has to be played.
+pub enum Fault {
+    /// It is answered with this status and body, and not carried out.
+    Refused(u16, String),
+    /// It never arrives.
+    Lost,
+    /// It is carried out, and its answer never arrives.
+    AnswerLost,
+    /// This happens before it arrives.
+    Meanwhile(Box<dyn FnOnce() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send>),
+    /// Nothing.
+    None,
+}
+
+impl Fault {
+    /// Refused by an error of this name.
+    pub fn code(code: &str) -> Self {
+        Self::Refused(
+            400,
+            format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"as the test wants"}}"#),
+        )
+    }
+
+    /// A transaction that is cancelled for these reasons: each a code, and the item in DynamoDB's JSON where there is one.
+    pub fn cancelled(reasons: &[(&str, Option<&str>)]) -> Self {
+        let reason = |(code, item): &(&str, Option<&str>)| match item {
+            Some(item) => format!(r#"{{"Code":"{code}","Item":{item}}}"#),
+            None => format!(r#"{{"Code":"{code}"}}"#),
+        };
+        let reasons: Vec<_> = reasons.iter().map(reason).collect();
+        let name = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+        Self::Refused(400, format!(r#"{{"__type":"{name}","CancellationReasons":[{}]}}"#, reasons.join(",")))
+    }
+
+    /// Before it arrives, this has happened. Needs a runtime of several threads.
+    pub fn meanwhile<F: Future<Output = ()> + Send + 'static>(what: F) -> Self {
+        Self::Meanwhile(Box::new(|| Box::pin(what)))
+    }
+}
+
+/// What is to happen to the next requests of each operation, and the tokens of the transactions that were sent.
+#[derive(Clone, Default)]
+pub struct Faults(Arc<Mutex<Play>>);
+
+#[derive(Default)]
+struct Play {
+    next: HashMap<&'static str, VecDeque<Fault>>,
+    /// Each request of this operation is refused by an error of this name from now on.
+    always: Option<(&'static str, &'static str)>,
+    tokens: Vec<String>,
+}
+
+impl std::fmt::Debug for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Faults")
+    }
+}
+
+impl Faults {
+    /// Lets these happen to the next requests of an operation, one to each.
+    pub fn to(&self, operation: &'static str, faults: impl IntoIterator<Item = Fault>) {
+        self.0.lock().unwrap().next.entry(operation).or_default().extend(faults);
+    }
+
+    /// Lets every request of an operation be refused.
+    pub fn always(&self, operation: &'static str, code: &'static str) {
+        self.0.lock().unwrap().always = Some((operation, code));
+    }
+
+    /// Whether everything has happened that was to.
+    pub fn are_over(&self) -> bool {
+        self.0.lock().unwrap().next.values().all(VecDeque::is_empty)
+    }
+
+    /// The tokens of the transactions since the last call.
+    pub fn take_tokens(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().tokens)
+    }
+
+    fn of(&self, operation: &str) -> Fault {
+        let mut play = self.0.lock().unwrap();
+        if let Some(next) = play.next.get_mut(operation).and_then(VecDeque::pop_front) {
+            return next;
+        }
+        play.always.filter(|(always, _)| *always == operation).map_or(Fault::None, |(_, code)| Fault::code(code))
+    }
+}
+
+/// The name of an operation, in the request's headers.
+const TARGET: &str = "x-amz-target";
+
+/// What the answer to a request is to become: a status and a body, or none at all.
+#[derive(Clone, Debug)]
+struct Becomes(Option<(u16, String)>);
+
+impl Storable for Becomes {
+    type Storer = StoreReplace<Self>;
+}
+
+impl Intercept for Faults {
+    fn name(&self) -> &'static str {
+        "Faults"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        state: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        let operation = request.headers().get(TARGET).unwrap().split('.').nth(1).unwrap().to_owned();
+        if operation == "TransactWriteItems" {
+            let body = String::from_utf8_lossy(request.body().bytes().unwrap()).into_owned();
+            let token = body.split_once(r#""ClientRequestToken":""#).map(|(_, rest)| rest.split('"').next().unwrap());
+            self.0.lock().unwrap().tokens.extend(token.map(str::to_owned));
+        }
+        match self.of(&operation) {
+            Fault::None => {}
+            Fault::Lost => return Err("as the test wants".into()),
+            Fault::AnswerLost => {
+                state.interceptor_state().store_put(Becomes(None));
+            }
+            Fault::Refused(status, body) => {
+                // Some request has to be sent. This one changes nothing.
+                request.headers_mut().insert(TARGET, "DynamoDB_20120810.DescribeLimits");
+                state.interceptor_state().store_put(Becomes(Some((status, body))));
+            }
+            Fault::Meanwhile(what) => {
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(what()));
+            }
+        }
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        state: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some(Becomes(answer)) = state.load::<Becomes>().cloned() else { return Ok(()) };
+        let (status, body) = answer.ok_or("as the test wants")?;
+        let response = context.response_mut();
+        *response.status_mut() = status.try_into()?;
+        *response.body_mut() = body.into();
+        Ok(())
+    }
+}
+
 /// The store under test.
 #[derive(Clone)]
 pub struct Store {
@@ -59,19 +216,40 @@ pub struct Store {
 }
 
 pub async fn store() -> Store {
+    store_at(&serve().await, |config| config).await
+}
+
+/// A store, and one of the same tables to whose requests this happens. There the SDK does not try again by itself, as in
+/// an import.
+pub async fn store_with_faults() -> (Store, Store, Faults) {
+    let (endpoint, faults) = (serve().await, Faults::default());
+    let calm = store_at(&endpoint, |config| config).await;
+    let play = faults.clone();
+    let disturbed = store_at(&endpoint, |config| config.retry_config(RetryConfig::disabled()).interceptor(play)).await;
+    faults.take_tokens();
+    (calm, disturbed, faults)
+}
+
+/// An embedded database, and where it is.
+async fn serve() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let database = dynoxide::Database::memory().unwrap();
     tokio::spawn(dynoxide::server::serve_on(listener, database));
+    endpoint
+}
+
+type Configure = aws_sdk_dynamodb::config::Builder;
+
+async fn store_at(endpoint: &str, configure: impl FnOnce(Configure) -> Configure) -> Store {
     let requests = Requests::default();
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-3"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(endpoint)
-        .interceptor(requests.clone())
-        .build();
-    let db = Client::from_conf(config);
+        .interceptor(requests.clone());
+    let db = Client::from_conf(configure(config).build());
     let tables = Tables::with_prefix("test-");
     tables.create_missing(&db).await.unwrap();
     requests.take();
@@ -181,4 +359,55 @@ pub fn application(number: u64, by: u32, scope: JourneyType, identity: &Identity
         journey: None,
         token: "eyJhbGciOiJFUzI1NiJ9.eyJhIjoxfQ.AAEC".to_owned(),
     }
+}
+
+pub fn name(journey: &str) -> OperatorJourneyId {
+    OperatorJourneyId::parse(journey).unwrap()
+}
+
+pub fn journey(by: u32, id: &str, end: Instant) -> Journey {
+    Journey {
+        journey_id: 4_294_967_296_123,
+        operator: operator(by),
+        operator_journey_id: name(id),
+        operator_class: 'C',
+        start: Instant::from_millis(end.millis() - 1_800_000).unwrap(),
+        end,
+        distance_metres: 79_999,
+        start_insee: Insee::parse("2A004").unwrap(),
+        end_insee: Insee::parse("91377").unwrap(),
+        driver_phone_trunc: PhoneTrunc::parse("+336010203").unwrap(),
+        driver_identity_key: driver("DUP", "A1", Some('a')).identity_key,
+        status: JourneyStatus::Pending,
+    }
+}
+
+/// A line of the file that was put on S3 so many minutes after the first one.
+pub fn version(minute: i64, line: u64) -> JourneyVersion {
+    let put_at = at("2024-04-01T00:00:00Z").millis() + minute * 60_000;
+    JourneyVersion::new(Instant::from_millis(put_at).unwrap(), ImportId::from_bytes([minute as u8; 16]), line)
+}
+
+pub async fn put(
+    store: &Store,
+    journey: &Journey,
+    version: &JourneyVersion,
+) -> (JourneyOutcome, Option<ApplicationId>) {
+    store.journeys.put(journey, version, soon()).await.unwrap()
+}
+
+pub async fn find(store: &Store, by: u32, journey: &str) -> Option<StoredJourney> {
+    store.journeys.find(operator(by), &name(journey)).await.unwrap()
+}
+
+/// The application as a journey makes it.
+pub fn using(mut application: Application, read: &StoredJourney) -> Application {
+    application.datetime = read.journey.end;
+    application.journey = Some(ApplicationJourney {
+        operator_journey_id: read.journey.operator_journey_id.clone(),
+        journey_id: read.journey.journey_id,
+        status: read.journey.status,
+        version: read.version.clone(),
+    });
+    application
 }

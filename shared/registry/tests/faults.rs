@@ -1,0 +1,679 @@
+//! What the store makes of a busy table, a network that breaks, and of others who write between its reading and its
+//! writing: each failure alone and at a known place, so that every step of the protocol is seen to do what it is there for.
+
+// clippy.toml allows these in test functions, but not in the helpers around them.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use JourneyType::{Long, Short};
+use aws_sdk_dynamodb::types::AttributeValue;
+use cee_eligibility::*;
+use cee_registry::*;
+use support::{
+    Fault, Item, Store, application, at, driver, find, journey, operator, put, soon, store, store_with_faults,
+    truncated, using, uuid, version,
+};
+
+const DAY: &str = "2024-03-15T07:30:00Z";
+const LATER: &str = "2024-06-01T00:00:00Z";
+
+/// What says that nothing was written and the same request may succeed a moment later.
+const CONTENTION: [&str; 7] = [
+    "TransactionConflict",
+    "TransactionConflictException",
+    "ThrottlingError",
+    "ThrottlingException",
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+];
+
+/// What says that the request may or may not have been carried out.
+const FAILURE: [&str; 3] = ["InternalServerError", "InternalServerErrorException", "ServiceUnavailable"];
+
+/// A transaction of the same token that may yet be written.
+const IN_PROGRESS: &str = "TransactionInProgressException";
+const REFUSED: &str = "AccessDeniedException";
+
+/// Long enough for some tries, and short enough to wait for its end.
+fn shortly() -> Deadline {
+    Deadline::after(Duration::from_millis(300))
+}
+
+fn row(file: u8, line: u64) -> RowSource {
+    RowSource { import: ImportId::from_bytes([file; 16]), line }
+}
+
+async fn register(
+    store: &Store,
+    application: &Application,
+    answer: Option<&FirstAnswer>,
+    deadline: Deadline,
+) -> Result<Registration, StoreError> {
+    let cutoffs = Rules::default().cutoffs(application.journey_type, application.datetime);
+    store.claims.register(application, &cutoffs, None, answer, deadline).await
+}
+
+async fn import(
+    store: &Store,
+    datetime: &str,
+    source: RowSource,
+    deadline: Deadline,
+) -> Result<HistoryImported, StoreError> {
+    let row = HistoryApplication {
+        journey_type: Short,
+        identity: &truncated("DUP", "+336010203"),
+        datetime: at(datetime),
+        operator: operator(1),
+        source,
+    };
+    store.claims.import_history(&row, &Rules::default(), deadline).await
+}
+
+/// The code of an error that is told and not tried again.
+fn code<T: std::fmt::Debug>(said: Result<T, StoreError>) -> String {
+    match said {
+        Err(StoreError::Request { code, .. }) => code,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// One registered application of one driver, without a journey.
+async fn granted(store: &Store) -> Application {
+    let asked = application(1, 1, Short, &driver("DUP", "A1", None), at(DAY));
+    assert_eq!(store.register(&asked, None).await, Registration::Registered);
+    asked
+}
+
+/// Gives the driver's history of the day an identity key.
+async fn give_to_history(store: &Store, letter: char) -> Result<GivenKey, StoreError> {
+    let history = HistoryKey {
+        journey_type: Short,
+        identity: &truncated("DUP", "+336010203"),
+        datetime: at(DAY),
+        operator: operator(1),
+        identity_key: &identity_key(letter),
+    };
+    store.claims.give_key_to_history(&history, &Rules::default(), soon()).await
+}
+
+fn identity_key(letter: char) -> IdentityKey {
+    IdentityKey::parse(&letter.to_string().repeat(64)).unwrap()
+}
+
+/// How many rows each record of history lists.
+async fn listed(store: &Store) -> Vec<usize> {
+    let lists = |item: &Item| item.values().filter_map(|value| Some(value.as_l().ok()?.len())).collect::<Vec<_>>();
+    store.scan(&store.tables.claims).await.values().flat_map(lists).collect()
+}
+
+/// A journey that nothing uses.
+async fn trip(store: &Store, id: &str) -> StoredJourney {
+    put(store, &journey(1, id, at(DAY)), &version(1, 1)).await;
+    find(store, 1, id).await.unwrap()
+}
+
+async fn delete(store: &Store, deadline: Deadline) -> Result<Deleted, StoreError> {
+    store.claims.delete(operator(1), uuid(1), at(LATER), deadline).await
+}
+
+/// The item of the driver's truncated identity.
+async fn item(store: &Store) -> Option<Item> {
+    let key = support::claim_keys().truncated_identity(Short, &truncated("DUP", "+336010203"));
+    store.scan(&store.tables.claims).await.remove(&key)
+}
+
+#[tokio::test]
+async fn a_registration_is_tried_again_where_nothing_was_written_and_only_there() {
+    let (_, store, faults) = store_with_faults().await;
+    let asked = |number: u64| application(number, 1, Long, &driver("DUP", &format!("A{number}"), None), at(DAY));
+    let alone = |number: u64| Application {
+        identity: Identity { truncated: truncated("DUP", &format!("+3360102{number:03}")), ..asked(number).identity },
+        ..asked(number)
+    };
+    for (number, code) in (1..).zip(CONTENTION.into_iter().chain([IN_PROGRESS])) {
+        faults.to("TransactWriteItems", [Fault::code(code), Fault::code(code)]);
+        store.requests.take();
+        assert_eq!(register(&store, &alone(number), None, soon()).await, Ok(Registration::Registered), "{code}");
+        assert_eq!(store.requests.take(), 3, "{code}");
+        let tokens = faults.take_tokens();
+        assert_eq!((tokens.len(), HashSet::<String>::from_iter(tokens).len()), (3, 1), "one request, sent three times");
+    }
+    // Each item says for itself what was wrong with it.
+    let conflicts: [&[(&str, Option<&str>)]; 3] = [
+        &[("TransactionConflict", None), ("None", None), ("None", None)],
+        &[("None", None), ("ThrottlingError", None), ("TransactionConflict", None)],
+        &[("None", None), ("None", None), ("None", None)],
+    ];
+    for (number, reasons) in (20..).zip(conflicts) {
+        faults.to("TransactWriteItems", [Fault::cancelled(reasons)]);
+        assert_eq!(register(&store, &alone(number), None, soon()).await, Ok(Registration::Registered), "{reasons:?}");
+        assert_eq!(store.requests.take(), 2);
+    }
+    for (reasons, number) in [("ItemCollectionSizeLimitExceeded", 30), ("ValidationError", 31)].into_iter().zip(30..) {
+        let reasons = [("TransactionConflict", None), (reasons.0, None), ("None", None)];
+        faults.to("TransactWriteItems", [Fault::cancelled(&reasons)]);
+        let said = register(&store, &alone(number), None, soon()).await;
+        assert_eq!(code(said), "TransactionCanceledException", "{reasons:?}");
+        assert_eq!(store.requests.take(), 1);
+    }
+    for (fault, expected) in [
+        (Fault::code(REFUSED), REFUSED),
+        (Fault::code("ValidationException"), "ValidationException"),
+        (Fault::code("InternalServerError"), "InternalServerError"),
+        (Fault::Lost, "DispatchFailure"),
+        (Fault::AnswerLost, "ResponseError"),
+    ] {
+        faults.to("TransactWriteItems", [fault]);
+        assert_eq!(code(register(&store, &alone(40), None, soon()).await), expected);
+        assert_eq!(
+            store.requests.take(),
+            usize::from(expected != "DispatchFailure"),
+            "{expected}: told, not tried again"
+        );
+    }
+    assert_eq!(
+        register(&store, &alone(40), None, soon()).await,
+        Ok(Registration::Registered),
+        "by the lost answer's try"
+    );
+    assert!(faults.are_over());
+}
+
+#[tokio::test]
+async fn at_the_deadline_only_what_surely_was_not_written_is_said_to_be_busy() {
+    let (_, store, faults) = store_with_faults().await;
+    let asked = application(1, 1, Long, &driver("DUP", "A1", None), at(DAY));
+    faults.always("TransactWriteItems", IN_PROGRESS);
+    assert_eq!(code(register(&store, &asked, None, shortly()).await), IN_PROGRESS, "it may yet be written");
+    faults.always("TransactWriteItems", "TransactionConflictException");
+    assert_eq!(register(&store, &asked, None, shortly()).await, Err(StoreError::Busy));
+    assert!(store.requests.take() > 4, "and was tried more than once");
+}
+
+/// The application's own journey, claimed by its own first try, while another transaction holds its claims.
+#[tokio::test]
+async fn ones_own_journey_says_that_ones_own_try_went_through() {
+    let (calm, store, faults) = store_with_faults().await;
+    let read = trip(&calm, "trip").await;
+    let asked = using(application(1, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY)), &read);
+    assert_eq!(calm.register(&asked, Some(&read)).await, Registration::Registered);
+    let other = using(application(2, 1, Short, &driver("MAR", "A2", None), at(DAY)), &read);
+    let journeys = calm.scan(&calm.tables.journeys).await;
+    let used = json(&journeys["1#trip"]);
+    let busy = ("TransactionConflict", None);
+    let reasons =
+        [("None", None), busy, busy, ("ConditionalCheckFailed", Some(used.as_str())), ("ConditionalCheckFailed", None)];
+    faults.to("TransactWriteItems", [Fault::cancelled(&reasons)]);
+    assert_eq!(store.register(&asked, Some(&read)).await, Registration::Registered);
+    let used =
+        Blocker { datetime: asked.datetime, reason: Reason::Duplicate, operator: operator(1), uuid: Some(uuid(1)) };
+    assert_eq!(store.register(&other, Some(&read)).await, Registration::JourneyUsed(used));
+}
+
+/// An item in DynamoDB's JSON.
+fn json(item: &Item) -> String {
+    let attribute = |(name, value): (&String, &AttributeValue)| match value {
+        AttributeValue::S(text) => format!(r#""{name}":{{"S":"{text}"}}"#),
+        AttributeValue::N(number) => format!(r#""{name}":{{"N":"{number}"}}"#),
+        AttributeValue::B(_) => format!(r#""{name}":{{"B":"{}"}}"#, "q6ur".repeat(10) + "q6s="),
+        other => panic!("a journey holds no {other:?}"),
+    };
+    format!("{{{}}}", item.iter().map(attribute).collect::<Vec<_>>().join(","))
+}
+
+/// Two keyed drivers share a truncated identity: the date that an update cannot take the greater of comes and goes while
+/// the first one asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_driver_of_the_same_truncated_identity_comes_and_goes() {
+    let (calm, store, faults) = store_with_faults().await;
+    let other = |number: u64, datetime: &str| {
+        application(number, 2, Short, &driver("DUP", &format!("B{number}"), Some('b')), at(datetime))
+    };
+    let asked = application(9, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY));
+    // A later one is there, is deleted before the second try, and one of the same day comes.
+    assert_eq!(calm.register(&other(1, LATER), None).await, Registration::Registered);
+    let same_day = other(2, DAY);
+    let meanwhile = {
+        let calm = calm.clone();
+        async move {
+            let gone = calm.claims.delete(operator(2), uuid(1), at(LATER), soon()).await;
+            assert_eq!(gone, Ok(Deleted::Done));
+            assert_eq!(calm.register(&same_day, None).await, Registration::Registered);
+        }
+    };
+    faults.to("TransactWriteItems", [Fault::None, Fault::meanwhile(meanwhile)]);
+    assert_eq!(store.register(&asked, None).await, Registration::Registered);
+    assert_eq!(store.requests.take(), 3, "the later date is there, then it is gone, then it is written");
+    let tokens = faults.take_tokens();
+    assert_eq!(HashSet::<&String>::from_iter(&tokens).len(), 3, "three different requests: {tokens:?}");
+    assert!(tokens.iter().all(|token| (1..=36).contains(&token.len())), "{tokens:?}");
+    assert_eq!(item(&calm).await.unwrap()["sdk"], AttributeValue::N(at(DAY).millis().to_string()));
+}
+
+#[tokio::test]
+async fn a_row_of_history_is_imported_whatever_the_table_does() {
+    for fault in CONTENTION.into_iter().chain(FAILURE).map(Fault::code).chain([Fault::Lost, Fault::AnswerLost]) {
+        let (_, store, faults) = store_with_faults().await;
+        faults.to("UpdateItem", [fault]);
+        let outcome = HistoryOutcome::Imported { contradicts: Vec::new() };
+        let said = import(&store, DAY, row(1, 2), soon()).await;
+        assert_eq!(said, Ok(HistoryImported { outcome: outcome.clone(), throttled: true }));
+        assert!(faults.are_over());
+        let again = import(&store, DAY, row(1, 2), soon()).await;
+        assert_eq!(again, Ok(HistoryImported { outcome, throttled: false }));
+    }
+    let (_, store, faults) = store_with_faults().await;
+    faults.to("UpdateItem", [Fault::code(REFUSED)]);
+    assert_eq!(code(import(&store, DAY, row(1, 2), soon()).await), REFUSED);
+    assert_eq!(store.requests.take(), 1, "told, not tried again");
+    faults.always("UpdateItem", "ThrottlingException");
+    assert_eq!(import(&store, DAY, row(1, 2), shortly()).await, Err(StoreError::Busy));
+}
+
+/// A record lists four rows, and says of a fifth that there was one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_record_notes_that_there_were_more() {
+    let full = async || {
+        let (calm, store, faults) = store_with_faults().await;
+        for file in 1..=4 {
+            import(&calm, DAY, row(file, 2), soon()).await.unwrap();
+        }
+        (calm, store, faults)
+    };
+    let length = async |store: &Store| {
+        let item = item(store).await.unwrap();
+        item[&format!("h#1#{}", at(DAY).millis())].as_l().unwrap().len()
+    };
+    let known = Ok(HistoryImported { outcome: HistoryOutcome::AlreadyKnown, throttled: false });
+
+    let (calm, store, _) = full().await;
+    assert_eq!(import(&store, DAY, row(3, 9), soon()).await, known, "another row of a file that is listed");
+    assert_eq!((length(&calm).await, store.requests.take()), (4, 1), "goes with the row that is listed");
+    for (file, requests) in [(5, 2), (6, 1)] {
+        assert_eq!(import(&store, DAY, row(file, 2), soon()).await, known, "a row of another file");
+        assert_eq!((length(&calm).await, store.requests.take()), (5, requests), "is noted once for all");
+    }
+
+    // The note finds the record full of something else.
+    let (calm, store, faults) = full().await;
+    let other = calm.clone();
+    let meanwhile = async move { drop(import(&other, DAY, row(6, 2), soon()).await.unwrap()) };
+    faults.to("UpdateItem", [Fault::None, Fault::meanwhile(meanwhile)]);
+    assert_eq!(import(&store, DAY, row(5, 2), soon()).await, known);
+    assert_eq!((length(&calm).await, store.requests.take()), (5, 3), "it is looked at again");
+
+    let (calm, store, faults) = full().await;
+    faults.to("UpdateItem", [Fault::None, Fault::code("ThrottlingException")]);
+    assert_eq!(import(&store, DAY, row(5, 2), soon()).await, known);
+    assert_eq!((length(&calm).await, store.requests.take()), (5, 4));
+
+    let (_, store, faults) = full().await;
+    faults.to("UpdateItem", [Fault::None, Fault::code(REFUSED)]);
+    assert_eq!(code(import(&store, DAY, row(5, 2), soon()).await), REFUSED);
+
+    // Before the note, the record is given an identity key: its copy must be noted on as well.
+    let (calm, store, faults) = full().await;
+    let other = calm.clone();
+    let meanwhile = async move {
+        let given = give_to_history(&other, 'a').await;
+        assert_eq!(given, Ok(GivenKey::Given { contradicts: Vec::new() }));
+    };
+    faults.to("UpdateItem", [Fault::None, Fault::meanwhile(meanwhile)]);
+    assert_eq!(import(&store, DAY, row(5, 2), soon()).await, known);
+    assert_eq!(listed(&calm).await, [5, 5], "the record and its copy");
+}
+
+/// The identity key that history is given, while rows of it keep coming.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
+    let (calm, store, faults) = store_with_faults().await;
+    import(&calm, DAY, row(1, 2), soon()).await.unwrap();
+    let sources = async || {
+        let items = calm.scan(&calm.tables.claims).await;
+        let of = |prefix: &str| {
+            let mut found = items.values().flat_map(|item| item.iter().filter(|(name, _)| name.starts_with(prefix)));
+            found.next().map(|(_, record)| record.as_l().unwrap().clone())
+        };
+        (of("h#").unwrap(), of("c#").unwrap_or_default())
+    };
+    // The answer is lost: the second try finds the key given, by the first.
+    faults.to("TransactWriteItems", [Fault::AnswerLost]);
+    let given = GivenKey::Given { contradicts: Vec::new() };
+    assert_eq!(give_to_history(&store, 'a').await, Ok(given));
+    assert_eq!(give_to_history(&store, 'a').await, Ok(GivenKey::AlreadyHas));
+
+    let known = Ok(HistoryImported { outcome: HistoryOutcome::AlreadyKnown, throttled: false });
+    // Another row comes between the reading and the writing: both are listed.
+    let other = calm.clone();
+    let meanwhile = async move { drop(import(&other, DAY, row(3, 2), soon()).await.unwrap()) };
+    faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(import(&store, DAY, row(2, 2), soon()).await, known);
+    for file in 4..=6 {
+        assert_eq!(import(&store, DAY, row(file, 2), soon()).await, known);
+    }
+    let (listed, copied) = sources().await;
+    assert_eq!((listed.len(), listed[4].as_null()), (5, Ok(&true)), "four rows, and that there were more");
+    assert_eq!(listed, copied);
+    // No two of one file: it is told apart by its key.
+    let with_key = |letter| driver("DUP", "Z", Some(letter));
+    assert_eq!(store.blocker(Short, &with_key('b'), at(LATER), 1).await, None);
+    assert!(store.blocker(Short, &with_key('a'), at(LATER), 1).await.is_some());
+
+    // Another key comes: it stands for several drivers, and in the way of everybody.
+    faults.to("TransactWriteItems", [Fault::code("TransactionConflictException")]);
+    assert_eq!(give_to_history(&store, 'b').await, Ok(GivenKey::HasAnother));
+    assert!(faults.are_over());
+    assert!(store.blocker(Short, &with_key('b'), at(LATER), 1).await.is_some());
+    faults.always("TransactWriteItems", REFUSED);
+    assert_eq!(code(give_to_history(&store, 'b').await), REFUSED);
+}
+
+#[tokio::test]
+async fn a_full_record_with_an_identity_key_lists_no_file_twice() {
+    let store = store().await;
+    for file in 1..=4 {
+        import(&store, DAY, row(file, 2), soon()).await.unwrap();
+    }
+    assert_eq!(give_to_history(&store, 'a').await, Ok(GivenKey::Given { contradicts: Vec::new() }));
+    let before = store.scan(&store.tables.claims).await;
+    import(&store, DAY, row(2, 7), soon()).await.unwrap();
+    assert_eq!(store.scan(&store.tables.claims).await, before, "goes with the row of its file that is listed");
+    import(&store, DAY, row(5, 7), soon()).await.unwrap();
+    assert_eq!(listed(&store).await, [5, 5], "the record and its copy");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_identity_key_is_given_whatever_happens_meanwhile() {
+    let give = async |store: &Store, deadline: Deadline| {
+        store.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), deadline).await
+    };
+    let given = Ok(GivenKey::Given { contradicts: Vec::new() });
+    for fault in CONTENTION.map(Fault::code).into_iter().chain([Fault::AnswerLost, Fault::Lost]) {
+        let (calm, store, faults) = store_with_faults().await;
+        granted(&calm).await;
+        faults.to("TransactWriteItems", [fault]);
+        assert_eq!(give(&store, soon()).await, given, "by this call, whichever of its tries it was");
+        assert_eq!(give(&store, soon()).await, Ok(GivenKey::AlreadyHas));
+        assert!(faults.are_over());
+    }
+    let (calm, store, faults) = store_with_faults().await;
+    granted(&calm).await;
+    let other = calm.clone();
+    let meanwhile = async move { drop(import(&other, "2019-01-01T00:00:00Z", row(1, 2), soon()).await.unwrap()) };
+    faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(give(&store, soon()).await, given);
+    let item = item(&calm).await.unwrap();
+    assert_eq!(item["sdk"], AttributeValue::N(at(DAY).millis().to_string()));
+    assert_eq!(item["sp"], AttributeValue::N(at("2019-01-01T00:00:00Z").millis().to_string()));
+
+    // Another call gives it between the two readings: it is in nobody's way, least of all in its own.
+    let (calm, store, faults) = store_with_faults().await;
+    granted(&calm).await;
+    let meanwhile = async move {
+        let said = calm.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
+        assert_eq!(said, Ok(GivenKey::Given { contradicts: Vec::new() }));
+    };
+    faults.to("BatchGetItem", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(give(&store, soon()).await, Ok(GivenKey::AlreadyHas));
+
+    // It is deleted between them, and its driver registers anew with that key: what is gone is not blocked.
+    let (calm, store, faults) = store_with_faults().await;
+    granted(&calm).await;
+    let anew = application(3, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY));
+    let meanwhile = async move {
+        assert_eq!(delete(&calm, soon()).await, Ok(Deleted::Done));
+        assert_eq!(calm.register(&anew, None).await, Registration::Registered);
+    };
+    faults.to("BatchGetItem", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(give(&store, soon()).await, Ok(GivenKey::Unknown));
+
+    // Somebody registers with that very key, which nobody had when it was read.
+    let (calm, store, faults) = store_with_faults().await;
+    granted(&calm).await;
+    let first = application(2, 2, Short, &driver("MAR", "A2", Some('a')), at(LATER));
+    let blocker =
+        Blocker { datetime: first.datetime, reason: Reason::Duplicate, operator: operator(2), uuid: Some(uuid(2)) };
+    let meanwhile = async move { assert_eq!(calm.register(&first, None).await, Registration::Registered) };
+    faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(give(&store, soon()).await, Ok(GivenKey::Blocked(blocker)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_is_deleted_whatever_happens_meanwhile() {
+    let fresh = async || {
+        let (calm, store, faults) = store_with_faults().await;
+        granted(&calm).await;
+        (calm, store, faults)
+    };
+    let (_, store, _) = fresh().await;
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
+    assert_eq!(store.requests.take(), 3, "where no other write collides");
+
+    let busy = [("TransactionConflict", None), ("ThrottlingError", None), ("None", None), ("None", None)];
+    let faults_that_pass = CONTENTION.into_iter().chain(FAILURE).map(Fault::code);
+    for fault in faults_that_pass.chain([Fault::cancelled(&busy), Fault::Lost]) {
+        let (_, store, faults) = fresh().await;
+        faults.to("TransactWriteItems", [fault]);
+        assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
+        assert_eq!(delete(&store, soon()).await, Ok(Deleted::Unknown));
+        assert!(faults.are_over());
+    }
+
+    let (calm, store, faults) = fresh().await;
+    faults.to("TransactWriteItems", [Fault::AnswerLost]);
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done), "by the try whose answer was lost");
+    assert_eq!(item(&calm).await, None);
+
+    for (fault, expected) in [
+        (Fault::code(REFUSED), REFUSED),
+        (Fault::cancelled(&[("ValidationError", None), ("None", None)]), "TransactionCanceledException"),
+    ] {
+        let (_, store, faults) = fresh().await;
+        faults.to("TransactWriteItems", [fault]);
+        assert_eq!(code(delete(&store, soon()).await), expected);
+        assert_eq!(store.requests.take(), 3, "told, not tried again");
+    }
+    let (_, store, faults) = fresh().await;
+    faults.always("TransactWriteItems", "TransactionConflictException");
+    assert_eq!(delete(&store, shortly()).await, Err(StoreError::Busy));
+
+    // History comes between the reading and the writing: it stays, and what stood behind it.
+    let (calm, store, faults) = fresh().await;
+    let other = calm.clone();
+    let meanwhile = async move { drop(import(&other, DAY, row(1, 2), soon()).await.unwrap()) };
+    faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
+    assert_eq!(store.requests.take(), 6, "everything is read anew");
+    let left = item(&calm).await.unwrap();
+    assert_eq!((left.get("sd"), left["sp"].as_n()), (None, Ok(&at(DAY).millis().to_string())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_and_its_journey_go_together() {
+    let fresh = async || {
+        let (calm, store, faults) = store_with_faults().await;
+        let read = trip(&calm, "trip").await;
+        let asked = using(application(1, 1, Short, &driver("DUP", "A1", None), at(DAY)), &read);
+        assert_eq!(calm.register(&asked, Some(&read)).await, Registration::Registered);
+        (calm, store, faults)
+    };
+    let used = async |store: &Store| {
+        let name = OperatorJourneyId::parse("trip").unwrap();
+        store.journeys.find(operator(1), &name).await.unwrap().unwrap().used
+    };
+    let (calm, store, _) = fresh().await;
+    assert!(used(&calm).await.is_some());
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
+    assert_eq!(used(&calm).await, None, "another application may use it");
+
+    // History comes in between, and it is no fault of the journey's.
+    let (calm, store, faults) = fresh().await;
+    let other = calm.clone();
+    let meanwhile = async move { drop(import(&other, DAY, row(1, 2), soon()).await.unwrap()) };
+    faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
+    assert_eq!(used(&calm).await, None);
+
+    // Another delete was first: the journey is not its own any more because the application is not.
+    let (calm, store, faults) = fresh().await;
+    let meanwhile = async move { assert_eq!(delete(&calm, soon()).await, Ok(Deleted::Done)) };
+    faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Unknown));
+
+    // The journey's status comes in between: what is archived has it.
+    let (calm, store, faults) = fresh().await;
+    let other = calm.clone();
+    let meanwhile = async move {
+        other.applications.follow_journey(uuid(1), JourneyStatus::Canceled, &version(2, 1)).await.unwrap();
+    };
+    faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
+    let archive = calm.scan(&calm.tables.archive).await;
+    assert_eq!(archive[&uuid(1).to_string()]["status"], AttributeValue::S("canceled".to_owned()));
+
+    // A journey that its own application does not use cannot be: said, and not tried for ever.
+    let (calm, store, _) = fresh().await;
+    let freed = calm.db.update_item().table_name(&calm.tables.journeys);
+    let freed = freed.key("pk", AttributeValue::S("1#trip".to_owned())).update_expression("REMOVE used_by, used_at");
+    freed.send().await.unwrap();
+    let said = delete(&store, soon()).await;
+    assert!(matches!(said, Err(StoreError::Corrupt { table: "journeys", .. })), "{said:?}");
+    assert_eq!(store.requests.take(), 3);
+}
+
+/// An application that lacks a claim may be on its way: it is looked at again, and deleted all the same.
+#[tokio::test]
+async fn an_application_that_lacks_a_claim_is_deleted_after_some_looks() {
+    let store = store().await;
+    let granted = granted(&store).await;
+    let key = support::claim_keys().driving_license(Short, granted.identity.driving_license.as_ref().unwrap());
+    let gone = store.db.delete_item().table_name(&store.tables.claims).key("pk", AttributeValue::S(key));
+    gone.send().await.unwrap();
+    store.requests.take();
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
+    assert_eq!(store.requests.take(), 2 * 4 + 1, "read four times, written once");
+    assert!(store.scan(&store.tables.claims).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_is_withdrawn_whatever_happens_meanwhile() {
+    const BEFORE: &str = "2019-01-01T00:00:00Z";
+    // One record, that goes with its item; or two, of which one stays.
+    for (rows, operation) in [(1, "DeleteItem"), (2, "UpdateItem")] {
+        let fresh = async || {
+            let (calm, store, faults) = store_with_faults().await;
+            import(&calm, DAY, row(1, 2), soon()).await.unwrap();
+            if rows == 2 {
+                import(&calm, BEFORE, row(2, 2), soon()).await.unwrap();
+            }
+            (calm, store, faults)
+        };
+        let undo = async |store: &Store, deadline: Deadline| {
+            let import = row(1, 2).import;
+            let page = store.claims.brought_by(import, None, soon()).await.unwrap();
+            let [brought] = <[_; 1]>::try_from(page.brought).unwrap();
+            let key = support::claim_keys().truncated_identity(Short, &truncated("DUP", "+336010203"));
+            assert_eq!((brought.key(), brought.removed, brought.kept), (key.as_str(), 1, 0));
+            store.claims.withdraw(brought, import, deadline).await
+        };
+        let latest = async |store: &Store| item(store).await.map(|item| item["sp"].as_n().unwrap().parse().unwrap());
+        let left = (rows == 2).then(|| at(BEFORE).millis());
+
+        let faults_that_pass = CONTENTION.into_iter().chain(FAILURE).map(Fault::code);
+        for fault in faults_that_pass.chain([Fault::Lost, Fault::AnswerLost, Fault::None]) {
+            let (calm, store, faults) = fresh().await;
+            faults.to(operation, [fault]);
+            assert_eq!(undo(&store, soon()).await, Ok(()));
+            assert_eq!(latest(&calm).await, left);
+            assert!(faults.are_over());
+        }
+        let (calm, store, faults) = fresh().await;
+        let other = calm.clone();
+        let meanwhile = async move { drop(import(&other, LATER, row(3, 2), soon()).await.unwrap()) };
+        faults.to(operation, [Fault::meanwhile(meanwhile)]);
+        assert_eq!(undo(&store, soon()).await, Ok(()));
+        assert_eq!(latest(&calm).await, Some(at(LATER).millis()), "what came in between stays");
+        assert!(!item(&calm).await.unwrap().contains_key(&format!("h#1#{}", at(DAY).millis())), "and this is gone");
+
+        let (_, store, faults) = fresh().await;
+        faults.to(operation, [Fault::code(REFUSED)]);
+        assert_eq!(code(undo(&store, soon()).await), REFUSED);
+        faults.always(operation, "ThrottlingException");
+        assert_eq!(undo(&store, shortly()).await, Err(StoreError::Busy));
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_a_journeys_file_is_written_whatever_the_table_does() {
+    let (calm, store, faults) = store_with_faults().await;
+    let read = trip(&calm, "trip").await;
+    let again = async || store.journeys.put(&read.journey, &read.version, soon()).await;
+    for fault in CONTENTION.into_iter().chain(FAILURE).map(Fault::code).chain([Fault::Lost, Fault::AnswerLost]) {
+        faults.to("UpdateItem", [fault]);
+        assert_eq!(again().await, Ok((JourneyOutcome::Imported, None)));
+        assert!(faults.are_over());
+    }
+    faults.to("UpdateItem", [Fault::code(REFUSED)]);
+    assert_eq!(code(again().await), REFUSED);
+}
+
+/// The record of a call that named itself lies in the transaction of what it wrote, behind a journey or not.
+#[tokio::test]
+async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
+    let store = store().await;
+    let key = |text: &str| IdempotencyKey::parse(text).unwrap();
+    let answer = |key: &IdempotencyKey, body: &str| FirstAnswer {
+        call: store.claims.named_call(operator(1), key, body),
+        answer: format!("the answer to {body}"),
+        now: at(DAY),
+        forgotten_at: at("2024-03-16T07:30:00Z"),
+    };
+    let read = trip(&store, "trip").await;
+    let other_read = trip(&store, "other").await;
+    let short = using(application(1, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY)), &read);
+    let long = application(2, 1, Long, &driver("DUP", "A1", None), at(DAY));
+    let again = using(application(3, 1, Short, &driver("MAR", "A2", Some('b')), at(DAY)), &other_read);
+    let longer = application(4, 1, Long, &driver("MAR", "A2", None), at(DAY));
+    let (first, second) = (answer(&key("one"), "a body"), answer(&key("two"), "another"));
+    for (asked, read, answer) in [(&short, Some(&read), &first), (&long, None, &second)] {
+        let cutoffs = Rules::default().cutoffs(asked.journey_type, asked.datetime);
+        let said = store.claims.register(asked, &cutoffs, read, Some(answer), soon()).await;
+        assert_eq!(said, Ok(Registration::Registered));
+    }
+    // The same key again, with whatever else the call would write.
+    for (asked, read, key, body, expected) in [
+        (&again, Some(&other_read), "one", "a body", Remembered::Answered("the answer to a body".to_owned())),
+        (&again, Some(&other_read), "one", "a changed one", Remembered::OtherCall),
+        (&longer, None, "two", "another", Remembered::Answered("the answer to another".to_owned())),
+        (&longer, None, "two", "a changed one", Remembered::OtherCall),
+    ] {
+        let cutoffs = Rules::default().cutoffs(asked.journey_type, asked.datetime);
+        let answer = answer(&IdempotencyKey::parse(key).unwrap(), body);
+        let said = store.claims.register(asked, &cutoffs, read, Some(&answer), soon()).await;
+        assert_eq!(said, Ok(Registration::Remembered(expected)), "{key}, {body}");
+        assert_eq!(store.applications.find(asked.uuid).await, Ok(None), "nothing was written");
+    }
+    let remembered = async |moment: &str| store.claims.remembered(&first.call, at(moment)).await;
+    let answered = Ok(Some(Remembered::Answered("the answer to a body".to_owned())));
+    assert_eq!(remembered(DAY).await, answered);
+    assert_eq!(remembered("2024-03-16T07:29:59.999Z").await, answered, "in its last second");
+    assert_eq!(remembered("2024-03-16T07:30:00Z").await, Ok(None), "forgotten at its time");
+    assert_eq!(remembered("2024-03-17T00:00:00Z").await, Ok(None), "and later");
+    let unknown = store.claims.named_call(operator(2), &key("one"), "a body");
+    assert_eq!(store.claims.remembered(&unknown, at(DAY)).await, Ok(None), "another operator's key is another");
+    // What is forgotten is in nobody's way.
+    let later = FirstAnswer { now: at("2024-03-16T07:30:00Z"), ..answer(&key("one"), "a changed one") };
+    let cutoffs = Rules::default().cutoffs(Short, again.datetime);
+    let said = store.claims.register(&again, &cutoffs, Some(&other_read), Some(&later), soon()).await;
+    assert_eq!(said, Ok(Registration::Registered));
+
+    let call = &first.call;
+    let shown =
+        format!("{call:?} {first:?} {:?} {:?}", Remembered::Answered("secret".to_owned()), Remembered::OtherCall);
+    assert_eq!(shown, "NamedCall(…) FirstAnswer(…) Answered(…) OtherCall");
+}

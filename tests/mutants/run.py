@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Mutation testing of the rules and the claim protocol: `python3 tests/mutants/run.py all`.
+
+Each mutant is the code with one small fault. The tests must fail; where they do not, they do not test what is there. A
+mutant that survives is a failure of this script, unless `survivors.md` beside it says why no test can find it; one that is
+listed there and survives no more is a failure, too.
+
+  all                 every mutant of `.cargo/mutants.toml`, and the faults of `conditions.toml`
+  changed [BASE]      the mutants of the lines that changed since BASE: by default $MUTANTS_BASE, else the merge base with
+                      origin/main, else the commit before
+  diff [BASE]         only says whether there is anything to mutate
+
+Exit codes: 0 all is well; 1 it is not; 3 there is no BASE; 4 (`diff`) nothing changed; 75 cut at --seconds before the end.
+
+Needs cargo-mutants in PATH. Works on what is committed, in a worktree of its own below target/, whose dependencies are
+those that are built already.
+"""
+
+import argparse
+import collections
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+WORK = ROOT / "target" / "mutants"
+TREE = WORK / "tree"
+
+# Races find a fault by chance only; the tests of credentials take time, and nothing of theirs is mutated.
+LEFT_OUT = ["race", "at_the_same_moment", "meanwhile_is_no_finding", "credentials::"]
+REGISTRY = ["--lib", "--test=audit", "--test=faults", "--test=model", "--test=store"]
+# Which tests judge which files' mutants: the quickest first, then all of them those that are left.
+JUDGES = [
+    ("cee-eligibility", ".*", [["--lib"], ["--lib", "--test=patterns"]]),
+    ("cee-registry", "claim_item|claims|delete|identity|keys|rewrite|undo", [["--test=model"], REGISTRY]),
+    ("cee-registry", "audit|error|idempotency|journeys", [["--lib", "--test=audit", "--test=faults"], REGISTRY]),
+]
+FOLDERS = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}
+# The same random cases each time, or a mutant would survive in one run and not in the next; and no search for a smaller one.
+ENVIRONMENT = {
+    "PROPTEST_RNG_SEED": "1",
+    "PROPTEST_MAX_SHRINK_ITERS": "0",
+    "MODEL_OPERATIONS": "500",
+    "CARGO_PROFILE_DEV_DEBUG": "0",
+    "CARGO_INCREMENTAL": "1",
+    "CARGO_TARGET_DIR": str(ROOT / "target"),
+}
+OUTCOMES = {"caught": "caught", "missed": "survived", "timeout": "never ended", "unviable": "did not compile"}
+
+NO_BASE, UNCHANGED, CUT = 3, 4, 75
+
+
+def git(*arguments, check=True):
+    done = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True)
+    if check and done.returncode:
+        sys.exit(f"git {' '.join(map(str, arguments))}: {done.stderr.strip()}")
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def base(asked):
+    """The commit that changes are counted from; None where this clone holds none."""
+    asked = asked or os.environ.get("MUTANTS_BASE")
+    if asked:
+        return git("rev-parse", "--verify", "--quiet", f"{asked}^{{commit}}", check=False)
+    head = git("rev-parse", "HEAD")
+    merge_base = git("merge-base", "HEAD", "origin/main", check=False)
+    if merge_base and merge_base != head:
+        return merge_base
+    return git("rev-parse", "--verify", "--quiet", "HEAD~1", check=False)
+
+
+def touched(diff):
+    """The packages that a diff touches."""
+    return [package for package, folder in FOLDERS.items() if f"+++ b/{folder}" in diff]
+
+
+def make_tree():
+    if git("status", "--porcelain", "--untracked-files=no"):
+        print("!!! what is not committed is not tested")
+    if not (TREE / ".git").exists():
+        git("worktree", "prune")
+        git("worktree", "add", "--quiet", "--force", "--detach", TREE, "HEAD")
+    clean_tree(git("rev-parse", "HEAD"))
+
+
+def clean_tree(commit="HEAD"):
+    subprocess.run(["git", "-C", TREE, "checkout", "--quiet", "--force", "--detach", commit], check=True)
+    # What proptest noted of a mutant is nothing to try the next one with.
+    subprocess.run(["git", "-C", TREE, "clean", "--quiet", "-fd"], check=True)
+
+
+class Clock:
+    """How much time is left."""
+
+    def __init__(self, seconds):
+        self.end = time.monotonic() + seconds if seconds else None
+
+    def left(self):
+        return max(0.0, self.end - time.monotonic()) if self.end else None
+
+    def is_over(self):
+        return self.end is not None and self.left() <= 1
+
+
+def run_limited(command, clock, **options):
+    """Runs a command until it or the time ends: its exit code, or None."""
+    process = subprocess.Popen(command, cwd=TREE, env=os.environ | ENVIRONMENT, start_new_session=True, **options)
+    try:
+        return process.wait(clock.left())
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        # Cut, or interrupted: nothing may go on in the tree.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def mutate(judges, more, clock):
+    """Mutates some files. Returns the mutants by their outcome, and whether all of them were tested."""
+    package, files, passes = judges
+    out = WORK / f"{package}-{files.split('|')[0].strip('.*') or 'all'}"
+    shutil.rmtree(out, ignore_errors=True)
+    found, complete = {}, True
+    for number, tests in enumerate(passes):
+        command = ["cargo", "mutants", "--in-place", "--no-shuffle", "--colors=never", "--caught", "--unviable"]
+        command += ["--package", package, "--output", out, "--re", rf"/src/({files})\.rs:", *more]
+        # Given to each call of cargo, so that no other test is built.
+        command += [f"--cargo-arg={test}" for test in tests]
+        # Whoever is caught by some tests is caught by all of them.
+        command += ["--iterate"] if number else []
+        code = run_limited([*command, "--", "--", *skips()], clock)
+        clean_tree()
+        results = out / "mutants.out"
+        if code not in (0, 2, 3, None):
+            sys.exit(f"cargo mutants failed ({code}): see {results}")
+        for name, outcome in OUTCOMES.items():
+            listed = (results / f"{name}.txt").read_text().splitlines() if (results / f"{name}.txt").exists() else []
+            found |= dict.fromkeys(listed, outcome)
+        complete = code is not None
+        if not complete or "survived" not in found.values():
+            break
+    return found, complete
+
+
+def skips():
+    return [word for name in LEFT_OUT for word in ("--skip", name)]
+
+
+def without_place(mutant):
+    """A mutant's file and what it does, without the line and column, which change with every edit."""
+    return re.sub(r"^([^:]+):\d+:\d+: ", r"\1: ", mutant)
+
+
+def excused(packages):
+    """How often each mutant of survivors.md may survive, of these packages."""
+    listed = collections.Counter()
+    for times, mutant in re.findall(r"^- (?:(\d+) × )?`([^`]+)`", (HERE / "survivors.md").read_text(), re.M):
+        if mutant.startswith(tuple(FOLDERS[package] for package in packages)):
+            listed[mutant] += int(times or 1)
+    return listed
+
+
+def conditions(clock):
+    """Faults in the texts of the conditions, which cargo-mutants leaves alone: what survived, and whether all were tried."""
+    import tomllib  # Python 3.11; nothing else here needs that
+
+    survived, tried = [], 0
+    faults = tomllib.loads((HERE / "conditions.toml").read_text())["fault"]
+    for fault in faults:
+        path = TREE / fault["file"]
+        source = path.read_text()
+        if source.count(fault["is"]) != 1:
+            sys.exit(f"conditions.toml: {fault['is']!r} stands {source.count(fault['is'])} times in {fault['file']}")
+        path.write_text(source.replace(fault["is"], fault["becomes"]))
+        began, test = time.monotonic(), ["cargo", "test", "--package", "cee-registry"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        name = f"{fault['file']}: {fault['is']} becomes {fault['becomes'] or 'nothing'}"
+        outcome = "survived"
+        if run_limited([*test, "--lib", "--no-run"], clock, **quiet):
+            sys.exit(f"does not compile: {name}")
+        for tests in (["--test=model"], REGISTRY):
+            code = run_limited([*test, *tests, "--", *skips()], clock, **quiet)
+            if code:
+                outcome = "caught"
+            if code is None or code:
+                break
+        clean_tree()
+        if clock.is_over():
+            return survived, tried, False
+        tried += 1
+        print(f"{outcome:8} {name} in {time.monotonic() - began:.0f} s", flush=True)
+        if outcome == "survived":
+            survived.append(name)
+    return survived, tried, True
+
+
+def judge(found, packages, everything):
+    """Prints what the mutants came to, and says whether it is what survivors.md says."""
+    survivors = collections.Counter(without_place(mutant) for mutant, outcome in found.items() if outcome == "survived")
+    listed = excused(packages)
+    new, gone = survivors - listed, listed - survivors
+    for mutant, times in new.items():
+        print(f"SURVIVED, and is not in survivors.md: {times} × {mutant}")
+    if everything:
+        for mutant, times in gone.items():
+            print(f"survives no more, take it out of survivors.md: {times} × {mutant}")
+    for mutant, outcome in found.items():
+        if outcome == OUTCOMES["timeout"]:
+            print(f"never ended: {mutant}")
+    counts = collections.Counter(found.values())
+    print(", ".join([f"{len(found)} mutants", *(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES.values())]))
+    return not new and not (everything and gone)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mode", choices=["all", "changed", "diff"])
+    parser.add_argument("base", nargs="?")
+    parser.add_argument("--package", choices=list(FOLDERS), help="only this one")
+    parser.add_argument("--seconds", type=int, help="how long it may take")
+    arguments = parser.parse_args()
+    clock, began = Clock(arguments.seconds), time.monotonic()
+    packages, more = list(FOLDERS), []
+    if arguments.mode != "all":
+        commit = base(arguments.base)
+        if not commit:
+            print("there is no commit to compare with")
+            return NO_BASE
+        diff = git("diff", commit, "HEAD", "--", *FOLDERS.values()) + "\n"
+        packages = touched(diff)
+        print(f"since {commit[:12]}: {', '.join(packages) or 'nothing to mutate'}", flush=True)
+        if arguments.mode == "diff":
+            return 0 if packages else UNCHANGED
+        WORK.mkdir(parents=True, exist_ok=True)
+        (WORK / "changed.diff").write_text(diff)
+        more = ["--in-diff", WORK / "changed.diff"]
+    packages = [package for package in packages if arguments.package in (None, package)]
+    make_tree()
+    found, complete = {}, True
+    for judges in JUDGES:
+        if complete and judges[0] in packages:
+            of_some, complete = mutate(judges, more, clock)
+            found |= of_some
+    well = judge(found, packages, arguments.mode == "all")
+    if arguments.mode == "all" and complete and "cee-registry" in packages:
+        survived, tried, complete = conditions(clock)
+        print(f"{tried} faults in conditions, {len(survived)} survived")
+        well = well and not survived
+    print(f"{time.monotonic() - began:.0f} s")
+    if not complete:
+        print(f"!!! cut after {arguments.seconds} s: not every mutant was tested")
+    return 1 if not well else 0 if complete else CUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
