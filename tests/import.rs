@@ -4,6 +4,10 @@
 // A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[path = "leaks/mod.rs"]
+#[allow(dead_code)]
+mod leaks;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -33,6 +37,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use crate::leaks::record::Record;
+
 const BUCKET: &str = "cee-test";
 const NOW: &str = "2024-05-01T00:00:00Z";
 const HEADER: &str = "journey_type;last_name_trunc;phone_trunc;datetime\n";
@@ -50,6 +56,8 @@ struct World {
     /// Whether events stay away from the queue.
     held: Arc<AtomicBool>,
     folder: TempDir,
+    /// What is put, and what is seen of it.
+    record: Arc<Record>,
     _servers: (DynamoServer, S3Server),
 }
 
@@ -62,6 +70,7 @@ struct Object {
 }
 
 async fn world() -> World {
+    let record = Record::new();
     let free = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let folder = TempDir::new().unwrap();
     let dynamo = dynamo::start(free().await, None).await.unwrap();
@@ -118,7 +127,7 @@ async fn world() -> World {
     let options = QueueOptions { delay: Duration::from_millis(10), ..QueueOptions::default() };
     let started = AsyncQueue::start(&folder.path().join("queue"), invoker, options).unwrap();
     *queue.lock().unwrap() = Some(started.clone());
-    World { environment, aws, tables, function, queue: started, events, held, folder, _servers: (dynamo, s3) }
+    World { environment, aws, tables, function, queue: started, events, held, folder, record, _servers: (dynamo, s3) }
 }
 
 /// Calls the function as Lambda does, without a queue.
@@ -134,9 +143,23 @@ async fn invoke_as(request_id: &str, function: &ImportFunction, event: &Value) -
     function.handle(LambdaEvent::new(serde_json::from_value(event.clone()).unwrap(), context)).await
 }
 
+impl Drop for World {
+    /// Fails the test where personal data of its files is seen in the log, in a report, or in a key.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.record.disk(self.folder.path());
+            let keys = self.record.tables(&self.aws);
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(keys));
+            self.record.check();
+        }
+    }
+}
+
 impl World {
     async fn put(&self, key: &str, content: impl Into<Vec<u8>>) {
-        let put = self.aws.s3().put_object().bucket(BUCKET).key(key).body(content.into().into());
+        let content = content.into();
+        self.record.file(&content);
+        let put = self.aws.s3().put_object().bucket(BUCKET).key(key).body(content.into());
         put.send().await.unwrap();
     }
 

@@ -21,6 +21,7 @@ use aws_smithy_types::body::SdkBody;
 use cee_eligibility::{OperatorId, Rules};
 use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
+use cee_fn_audit::AuditFunction;
 use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
@@ -97,12 +98,12 @@ async fn function(name: &str) -> ExitCode {
     let environment = Environment::of_process();
     telemetry::start(&environment);
     match name {
-        "cee-simulate" => cee_edge::run(Simulate::from_environment(&environment).await).await,
-        "cee-register" => cee_edge::run(Register::from_environment(&environment).await).await,
-        "cee-applications" => cee_edge::run(OwnApplications::from_environment(&environment).await).await,
-        "cee-batches" => cee_edge::run(Batches::from_environment(&environment).await).await,
-        "cee-access" => cee_edge::run(Access::from_environment(&environment).await).await,
-        "cee-uploads" => cee_edge::run(Uploads::from_environment(&environment).await).await,
+        "cee-simulate" => cee_edge::run(&environment, Simulate::from_environment(&environment).await).await,
+        "cee-register" => cee_edge::run(&environment, Register::from_environment(&environment).await).await,
+        "cee-applications" => cee_edge::run(&environment, OwnApplications::from_environment(&environment).await).await,
+        "cee-batches" => cee_edge::run(&environment, Batches::from_environment(&environment).await).await,
+        "cee-access" => cee_edge::run(&environment, Access::from_environment(&environment).await).await,
+        "cee-uploads" => cee_edge::run(&environment, Uploads::from_environment(&environment).await).await,
         "cee-import" => {
             let import = ImportFunction::from_environment(&environment).await.unwrap();
             let service = service_fn(move |event| {
@@ -112,7 +113,16 @@ async fn function(name: &str) -> ExitCode {
             lambda_runtime::run(service).await.unwrap();
             ExitCode::SUCCESS
         }
-        _ => cee_edge::run(Public::from_environment(&environment)).await,
+        "cee-audit" => {
+            let audit = AuditFunction::from_environment(&environment).await.unwrap();
+            let service = service_fn(move |event| {
+                let audit = audit.clone();
+                async move { audit.handle(event).await }
+            });
+            lambda_runtime::run(service).await.unwrap();
+            ExitCode::SUCCESS
+        }
+        _ => cee_edge::run(&environment, Public::from_environment(&environment)).await,
     }
 }
 

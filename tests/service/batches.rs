@@ -4,7 +4,8 @@ use cee_local::stack::tables;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{World, at, logs, world, world_with};
+use crate::support::{World, at, logs, metrics, world, world_with};
+use crate::wire::Wire;
 
 const IMPORT: &str = "/policies/cee/import";
 const IDENTITY: &str = "/policies/cee/import/identity";
@@ -114,7 +115,7 @@ async fn late_history_in_a_batch_is_counted_for_the_registrys_team() {
     let logs = logs();
     let line = logs.lines().find(|line| line.contains(&uuid) && line.contains("history contradicts"));
     assert!(line.is_some_and(|line| line.contains("\"application_operator_id\":1")), "{line:?}");
-    assert!(logs.contains("\"late_contradictions\":1"));
+    assert!(metrics().iter().any(|line| line["LateContradictions"] == 1.0 && line["function"] == "batches"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,4 +240,46 @@ async fn drivers_who_share_a_truncated_identity_and_a_day_are_not_freed_by_one_a
     let names: Vec<&str> =
         ["\"index\"", "\"error\""].into_iter().filter(|name| again.text.matches(name).count() == 1).collect();
     assert_eq!(names.len(), 2, "{again:?}");
+}
+
+/// Gives an application a key, and lets something happen after the application was read and before what stands on the key is.
+async fn given_late(world: &World, wire: &Wire, uuid: &Value, meanwhile: impl AsyncFnOnce(Value)) -> Value {
+    let give = |uuid: &Value| json!([{"cee_application_type": "standardized", "cee_application_uuid": uuid, "identity_key": "a".repeat(64)}]);
+    let mut held = wire.hold("RequestItems");
+    let first = {
+        let (api, token, give) = (world.api.clone(), world.token(1), give(uuid));
+        tokio::spawn(async move { api.post(IDENTITY, &token, &give).await })
+    };
+    held.come().await;
+    meanwhile(give(uuid)).await;
+    held.release();
+    first.await.unwrap().json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_two_calls_give_at_once_does_not_stand_in_its_own_way() {
+    let (world, wire) = Wire::world().await;
+    let token = world.token(1);
+    let granted = world.api.register(&token, &long("DUP", "+336010203", "K1", None)).await.json();
+    let late = given_late(&world, &wire, &granted["uuid"], async |give| {
+        assert_eq!(counts(&world.api.post(IDENTITY, &token, &give).await.json()), [1, 0, 0]);
+    });
+    let late = late.await;
+    assert_eq!(counts(&late), [0, 1, 0], "{late}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_while_it_is_given_a_key_is_unknown_and_no_second_application() {
+    let (world, wire) = Wire::world().await;
+    let token = world.token(1);
+    let gone = world.api.register(&token, &long("DUP", "+336010203", "K1", None)).await.json();
+    let other = world.api.register(&token, &long("MAR", "+336010204", "K2", None)).await.json();
+    let late = given_late(&world, &wire, &gone["uuid"], async |mut give| {
+        let path = format!("/policies/cee/{}", gone["uuid"].as_str().unwrap());
+        assert_eq!(world.api.call(http::Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
+        give[0]["cee_application_uuid"] = other["uuid"].clone();
+        assert_eq!(counts(&world.api.post(IDENTITY, &token, &give).await.json()), [1, 0, 0]);
+    });
+    let late = late.await;
+    assert_eq!(late["failed_details"][0]["error"], "the registry knows no such application of yours", "{late}");
 }

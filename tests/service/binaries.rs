@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{NOW, Trip, at, cee, world_with};
 
 /// Where `cargo test` puts the functions' binaries: beside ours.
-fn binaries() -> PathBuf {
+pub fn binaries() -> PathBuf {
     let folder = cee().parent().unwrap().to_owned();
     for name in BINARIES {
         assert!(folder.join(name).exists(), "{name} is not built: run `cargo test`, which builds every function");
@@ -56,8 +56,20 @@ async fn the_compiled_functions_do_it_all() {
         assert_eq!(world.api.send(request).await.unwrap().problem(), "malformed_body");
     }
 
+    world.stack.audit().run_now().await.unwrap();
+
     let lines = world.stack.output();
-    for function in ["simulate", "register", "access", "public", "import"] {
+    let metrics: Vec<serde_json::Value> = lines
+        .iter()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &serde_json::Value| line["_aws"].is_object())
+        .collect();
+    for (function, metric) in [("register", "Applications"), ("import", "HistoryRows"), ("audit", "AuditedItems")] {
+        let written =
+            metrics.iter().any(|line| line["function"] == function && line[metric].as_f64().is_some_and(|n| n > 0.0));
+        assert!(written, "{function} has not written {metric}: {metrics:#?}");
+    }
+    for function in ["simulate", "register", "access", "public", "import", "audit"] {
         assert!(lines.iter().any(|line| line.contains(function)), "{function} has logged nothing: {lines:#?}");
     }
     for line in &lines {

@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use cee_local::stack::{Options, Stack, tables};
+use cee_local::stack::{Options, tables};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Api, NOW, at, aws, cee, scan};
+use crate::support::{NOW, at, cee, scan, world_on};
 
 const LICENSE: &str = "918273645546";
 const KEY: &str = "9182736455463728190a9182736455463728190a9182736455463728190abcde";
@@ -28,13 +28,10 @@ fn driver(folder: &TempDir, words: &[&str], sought: &Value) -> (bool, String, St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
-    crate::support::capture_logs();
     let folder = TempDir::new().unwrap();
-    let stack = Stack::start(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await.unwrap();
-    let about = stack.description();
-    let aws = aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key).await;
-    let (api, one) = (Api::new(&about.api_url), about.operators[0].token.clone());
-    let two = about.operators[1].token.clone();
+    let world = world_on(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await;
+    let (stack, aws, api) = (&world.stack, &world.aws, &world.api);
+    let (one, two) = (world.token(1), world.token(2));
     // A short application under an Idempotency-Key, a long one that is deleted, another operator's history, and a stranger.
     let short = json!({"journey_type": "short", "last_name_trunc": "WVQ", "driving_license": LICENSE,
                        "operator_journey_id": "ar:2024-03-15_0001", "identity_key": KEY});
@@ -135,14 +132,14 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
     let token = granted.json()["token"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();
     let tables = tables();
     for table in [&tables.claims, &tables.applications, &tables.archive, &tables.idempotency, &tables.journeys] {
-        for item in scan(&aws, table).await {
+        for item in scan(aws, table).await {
             let shown = format!("{item:?}");
             for value in [LICENSE, KEY, "WVQ", &token] {
                 assert!(!shown.contains(value), "{table} still holds {value}: {shown}");
             }
         }
     }
-    let mut traces = scan(&aws, &tables.archive).await;
+    let mut traces = scan(aws, &tables.archive).await;
     traces.sort_by_key(|item| item.contains_key("was_deleted_at"));
     let names = |index: usize| {
         let mut names: Vec<&str> = traces[index].keys().map(String::as_str).collect();
@@ -177,7 +174,7 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
         (output.status.success(), text(output.stdout) + &text(output.stderr))
     };
     let (clean, said) = audit(&[]);
-    assert!(clean && said.contains("1 applications and ") && said.contains(" 0 findings"), "{said}");
+    assert!(clean && said.contains("1 applications, ") && said.contains(" 0 findings"), "{said}");
     // An application that somebody deletes by hand leaves orphans, which are shown before they are removed.
     let uuid = stranger["uuid"].as_str().unwrap();
     let gone = aws.dynamodb().delete_item().table_name(&tables.applications);
@@ -190,5 +187,5 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
     assert!(clean && said.matches("removed the claim").count() == 2, "{said}");
     assert!(audit(&[]).0);
     assert_eq!(api.register(&two, &long("ZZZ", "STRANGER1234")).await.status, StatusCode::CREATED);
-    stack.shutdown().await;
+    world.end().await;
 }

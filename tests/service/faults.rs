@@ -27,7 +27,7 @@ async fn an_import_is_complete_and_correct_whatever_the_wire_does() {
     let (operations, faults) = (wire.take_operations(), wire.take_faults());
 
     let kinds: HashSet<Fault> = faults.iter().copied().collect();
-    assert_eq!(kinds.len(), 6, "each kind of fault happened: {kinds:?}");
+    assert_eq!(kinds.len(), Fault::ALL.len(), "each kind of fault happened: {kinds:?}");
     let share = faults.len() * 100 / operations.len();
     assert!((25..=35).contains(&share), "{share} % of {} requests", operations.len());
     let updates = operations.iter().filter(|operation| *operation == "UpdateItem").count() as u64;
@@ -53,7 +53,7 @@ async fn the_last_word_on_an_import_is_said_again_where_it_collides_and_no_row_i
     let (world, wire) = Wire::world().await;
     let rows: String = (0..50).map(|n| format!("long,DUP,+3370000{n:03},2022-01-01\n")).collect();
     wire.take_operations();
-    wire.conflict_once(":report");
+    wire.next(":report", [Fault::Conflict]);
     world.upload("imports/1/h.csv", format!("journey_type,last_name_trunc,phone_trunc,datetime\n{rows}")).await;
     assert_eq!(wire.take_faults(), [Fault::Conflict]);
     let made = wire.take_operations();
@@ -70,7 +70,7 @@ async fn a_registration_that_collides_is_sent_again_to_the_letter() {
     let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
                       "driving_license": "051227308989", "datetime": "2024-03-15T07:30:00Z"});
     wire.take_transactions();
-    wire.conflict_once("ClientRequestToken");
+    wire.next("ClientRequestToken", [Fault::Conflict]);
     let answer = world.api.register(&world.token(1), &body).await;
     assert_eq!(answer.status, http::StatusCode::CREATED, "{answer:?}");
     assert_eq!(wire.take_faults(), [Fault::Conflict]);
@@ -81,4 +81,26 @@ async fn a_registration_that_collides_is_sent_again_to_the_letter() {
     assert_eq!(world.api.register(&world.token(2), &body).await.status, http::StatusCode::CONFLICT);
     let token = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).unwrap()["ClientRequestToken"].clone();
     assert_ne!(token(&wire.take_transactions()[0]), token(&sent[0]));
+}
+
+/// What was done and not heard of is not forgotten because what came next collided.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_is_told_as_done_though_its_answer_was_lost_and_the_next_try_collides() {
+    let (world, wire) = Wire::world().await;
+    let token = world.token(1);
+    let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
+                      "driving_license": "051227308989", "datetime": "2024-03-15T07:30:00Z"});
+    for lost in [Fault::AnswerLost, Fault::FailureAfter, Fault::InProgress] {
+        let granted = world.api.register(&token, &body).await.json();
+        let key = json!([{"cee_application_type": "standardized", "cee_application_uuid": granted["uuid"],
+                          "identity_key": "a".repeat(64)}]);
+        wire.next("ClientRequestToken", [lost, Fault::Conflict]);
+        let given = world.api.post("/policies/cee/import/identity", &token, &key).await.json();
+        assert_eq!(given["imported"], 1, "{lost:?}: {given}");
+        let path = format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
+        wire.next("ClientRequestToken", [lost, Fault::Conflict]);
+        let deleted = world.api.call(http::Method::DELETE, &path, &token).await;
+        assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{lost:?}: {deleted:?}");
+        wire.next("", []);
+    }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cee_local::stack::{Options, Stack, tables};
+use cee_local::stack::{Options, tables};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::{Answer, Api, NOW, Trip, World, at, world};
+use crate::support::{Answer, Api, NOW, Trip, World, at, world, world_on};
 
 fn long(phone: &str, license: &str) -> Value {
     json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": phone, "driving_license": license,
@@ -152,7 +152,6 @@ async fn one_call_sent_many_times_at_once_is_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_forgotten_after_a_day() {
-    crate::support::capture_logs();
     let folder = TempDir::new().unwrap();
     let body = long("+336010203", "051227308989").to_string();
     let other = long("+336010299", "OTHER1234").to_string();
@@ -162,18 +161,17 @@ async fn a_key_is_forgotten_after_a_day() {
         ("2024-05-01T23:59:59.999Z", StatusCode::CREATED),
         ("2024-05-02T00:00:00Z", StatusCode::CONFLICT),
     ] {
-        let stack = Stack::start(&Options { now: Some(at(now)), ..Options::new(folder.path()) }).await.unwrap();
-        let about = stack.description();
-        let (api, token) = (Api::new(&about.api_url), about.operators[0].token.clone());
-        let answer = register(&api, &token, "key-1", &body).await;
+        let world = world_on(&Options { now: Some(at(now)), ..Options::new(folder.path()) }).await;
+        let (api, token) = (&world.api, world.token(1));
+        let answer = register(api, &token, "key-1", &body).await;
         assert_eq!(answer.status, status, "{now}: {answer:?}");
         if status == StatusCode::CREATED {
             assert_eq!(*first.get_or_insert_with(|| answer.text.clone()), answer.text);
         } else {
             // A refusal is not remembered; another call may have the key now.
             assert_eq!(answer.json()["uuid"], serde_json::from_str::<Value>(first.as_ref().unwrap()).unwrap()["uuid"]);
-            assert_eq!(register(&api, &token, "key-1", &other).await.status, StatusCode::CREATED);
+            assert_eq!(register(api, &token, "key-1", &other).await.status, StatusCode::CREATED);
         }
-        stack.shutdown().await;
+        world.end().await;
     }
 }

@@ -6,23 +6,34 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
 mod document;
+#[path = "../leaks/mod.rs"]
+mod leaks;
+#[path = "../promise/mod.rs"]
+mod promise;
 mod schema;
 mod support;
+#[allow(dead_code)]
+mod template;
 mod wire;
 
 mod access;
 mod applications;
+mod audit;
 mod batches;
 mod binaries;
 mod cli;
 mod crash;
 mod delete;
+mod drills;
 mod driver;
 mod faults;
 mod files;
 mod history;
 mod idempotency;
+mod linear;
+mod metrics;
 mod openapi;
+mod panics;
 mod privacy;
 mod race;
 mod rate;
@@ -33,3 +44,4 @@ mod resume;
 mod shortcomings;
 mod undo;
 mod uploads;
+mod watch;

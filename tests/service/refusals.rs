@@ -187,7 +187,7 @@ async fn tokens_that_open_nothing() {
     let swapped = format!("{header}.{}.{signature}", world.token(2).split('.').nth(1).unwrap());
     let tampered = format!("{header}.{}x.{signature}", &payload[..payload.len() - 1]);
     // The proof key signs too, but says nothing about who calls.
-    let proof_key = SigningKey::from_pem(&world.secrets.proof_key).unwrap();
+    let proof_key = SigningKey::from_pem(&world.secrets.service.proof_key).unwrap();
     let by_proof_key =
         TokenIssuer::new(proof_key, ISSUER.to_owned(), AUDIENCE.to_owned()).issue(&caller, now, 60).unwrap();
     let long = "x".repeat(9000);

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use cee_eligibility::OperatorId;
 use cee_local::generate::History;
-use cee_local::stack::{Options, Stack, tables};
+use cee_local::stack::{Options, tables};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::crash::serve;
-use crate::support::{NOW, at, aws, event, keys, object, reports, scan, world, world_with};
+use crate::support::{NOW, at, aws, event, keys, object, reports, scan, world, world_on, world_with};
 
 /// A history of so many drivers, every hundredth of whose rows is bad.
 fn history(rows: usize) -> String {
@@ -105,14 +105,12 @@ async fn an_import_goes_on_after_a_crash() {
 /// Stops the whole stack twice while it imports, once before any checkpoint and once after one, then lets it end. `false`:
 /// it ended before it could be stopped.
 async fn crash_twice(rows: usize) -> bool {
-    crate::support::capture_logs();
     let folder = TempDir::new().unwrap();
     let options = Options { now: Some(at(NOW)), import_timeout: Duration::from_secs(4), ..Options::new(folder.path()) };
     let text = history(rows);
     for run in 0..3 {
-        let stack = Stack::start(&options).await.unwrap_or_else(|error| panic!("run {run}: {error}"));
-        let about = stack.description();
-        let aws = aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key).await;
+        let world = world_on(&options).await;
+        let (stack, aws) = (&world.stack, &world.aws);
         if run == 0 {
             let put = aws.s3().put_object().bucket("cee-local").key("imports/1/h.csv");
             put.body(text.clone().into_bytes().into()).send().await.unwrap();
@@ -120,7 +118,7 @@ async fn crash_twice(rows: usize) -> bool {
         if run == 2 {
             stack.queue().idle().await;
             check(&aws, rows, text.len()).await;
-            stack.shutdown().await;
+            world.end().await;
             break;
         }
         loop {
@@ -135,7 +133,7 @@ async fn crash_twice(rows: usize) -> bool {
                 _ => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
-        stack.shutdown().await;
+        world.end().await;
     }
     true
 }

@@ -1,10 +1,10 @@
 //! A stack in a folder of its own, and a client that sends what it is told and nothing else.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
-use std::path::Path;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, OperatorId, Siret};
@@ -24,6 +24,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::document;
+use crate::leaks::Finding;
+use crate::leaks::record::Record;
+pub use crate::leaks::record::logs;
 
 /// The moment at which the clock of most tests stands.
 pub const NOW: &str = "2024-05-01T00:00:00Z";
@@ -34,12 +37,33 @@ pub fn at(text: &str) -> Instant {
 
 /// A running stack and what it takes to speak with it.
 pub struct World {
-    pub stack: Stack,
+    pub stack: Running,
     pub api: Api,
     pub secrets: Secrets,
     pub aws: Aws,
     now: Instant,
-    _folder: TempDir,
+    data_dir: PathBuf,
+    /// Where that is the world's own.
+    folder: Option<TempDir>,
+}
+
+/// A stack that runs until its world ends.
+pub struct Running(Option<Stack>);
+
+impl Deref for Running {
+    type Target = Stack;
+
+    fn deref(&self) -> &Stack {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if self.stack.0.is_some() && !self.api.record.is_checked() && !std::thread::panicking() {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(self.record_what_is_left()));
+        }
+    }
 }
 
 /// One answer over HTTP.
@@ -76,20 +100,44 @@ impl Answer {
     }
 }
 
-/// The interface at one address.
-#[derive(Clone)]
+/// The interface at one address. The first of its kind, when it is dropped, fails the test where personal data was seen that
+/// may not be; its clones do not, for they may go where nobody notices.
 pub struct Api {
     pub url: String,
     client: Client<HttpConnector, Full<Bytes>>,
+    /// What is sent, and what comes back.
+    pub record: Arc<Record>,
+    checks: bool,
+}
+
+impl Clone for Api {
+    fn clone(&self) -> Self {
+        let Self { url, client, record, .. } = self;
+        Self { url: url.clone(), client: client.clone(), record: Arc::clone(record), checks: false }
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        if self.checks {
+            self.record.check();
+        }
+    }
 }
 
 impl Api {
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), client: Client::builder(TokioExecutor::new()).build_http() }
+        Self::with(Record::new(), url)
+    }
+
+    fn with(record: Arc<Record>, url: &str) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { url: url.to_owned(), client, record, checks: true }
     }
 
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Answer, hyper_util::client::legacy::Error> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        self.record.request(&request);
         let answer = self.client.request(request.map(|body| Full::new(Bytes::from(body)))).await?;
         let (head, body) = answer.into_parts();
         // An answer cut off in the middle is no answer.
@@ -98,6 +146,7 @@ impl Api {
         };
         let text = String::from_utf8(body.to_bytes().to_vec()).unwrap();
         let answer = Answer { status: head.status, headers: head.headers, text };
+        self.record.answer(&format!("{method} {}", uri.path()), answer.status, &answer.headers, &answer.text);
         document::check(&method, uri.path(), &answer);
         Ok(answer)
     }
@@ -142,7 +191,6 @@ pub async fn world() -> World {
 }
 
 pub async fn world_with(change: impl FnOnce(&mut Options)) -> World {
-    capture_logs();
     let folder = TempDir::new().unwrap();
     let mut options = Options::new(folder.path());
     change(&mut options);
@@ -151,16 +199,27 @@ pub async fn world_with(change: impl FnOnce(&mut Options)) -> World {
     if !options.settings.iter().any(|(name, _)| *name == unlimited.0) {
         options.settings.push(unlimited);
     }
-    let stack = Stack::start(&options).await.unwrap();
+    let mut world = world_on(&options).await;
+    world.folder = Some(folder);
+    world
+}
+
+/// A world on data that may be there already, and that stays when the world has ended.
+pub async fn world_on(options: &Options) -> World {
+    // Before the stack: its start is logged, too.
+    let record = Record::new();
+    let stack = Stack::start(options).await.unwrap();
     let about = stack.description();
-    let aws = aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key).await;
+    let secrets = Secrets::keep(&options.data_dir.join("secrets.json")).unwrap();
+    record.secrets(&secrets);
     World {
-        api: Api::new(&about.api_url),
-        secrets: Secrets::keep(&folder.path().join("secrets.json")).unwrap(),
-        aws,
+        api: Api::with(record, &about.api_url),
+        secrets,
+        aws: aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key).await,
         now: options.now.unwrap_or_else(|| cee_service::Clock::Machine.now()),
-        stack,
-        _folder: folder,
+        stack: Running(Some(stack)),
+        data_dir: options.data_dir.clone(),
+        folder: None,
     }
 }
 
@@ -177,6 +236,27 @@ pub async fn aws(dynamodb_url: &str, s3_url: &str, access_key: &str, secret_key:
 }
 
 impl World {
+    /// Ends the stack in good order. A world that is only dropped is as if the machine went away.
+    pub async fn end(mut self) {
+        self.record_what_is_left().await;
+        self.stack.0.take().unwrap().shutdown().await;
+    }
+
+    /// Whatever is seen of personal data where it may not be, which else fails the test at its end.
+    pub async fn findings(&self) -> Vec<Finding> {
+        self.record_what_is_left().await;
+        self.api.record.findings()
+    }
+
+    /// Takes down all that is seen of personal data after the calls: what processes wrote, what lies on S3, keys.
+    async fn record_what_is_left(&self) {
+        for line in self.stack.output() {
+            self.api.record.wrote("what a function wrote", &line);
+        }
+        self.api.record.disk(&self.data_dir);
+        self.api.record.tables(&self.aws).await;
+    }
+
     /// A token of a sample operator.
     pub fn token(&self, operator: u32) -> String {
         self.secrets.token(OperatorId::new(operator).unwrap(), Scope::ALL.to_vec(), self.now, 60).unwrap()
@@ -193,7 +273,7 @@ impl World {
     }
 
     pub fn issuer(&self, issuer: &str, audience: &str) -> TokenIssuer {
-        let key = SigningKey::from_pem(&self.secrets.application_key).unwrap();
+        let key = SigningKey::from_pem(&self.secrets.service.application_token_key).unwrap();
         TokenIssuer::new(key, issuer.to_owned(), audience.to_owned())
     }
 
@@ -210,8 +290,9 @@ impl World {
 
     /// Puts a file on S3 and waits until it is imported.
     pub async fn upload(&self, key: &str, content: impl Into<Vec<u8>>) {
-        let bucket = &self.stack.description().bucket;
-        self.aws.s3().put_object().bucket(bucket).key(key).body(content.into().into()).send().await.unwrap();
+        let (bucket, content) = (&self.stack.description().bucket, content.into());
+        self.api.record.file(&content);
+        self.aws.s3().put_object().bucket(bucket).key(key).body(content.into()).send().await.unwrap();
         self.stack.queue().idle().await;
         assert_eq!(self.stack.queue().counts().dead, 0, "an import was given up");
     }
@@ -316,41 +397,11 @@ impl Trip {
     }
 }
 
-/// What the functions of every stack in this process have logged.
-static LOGS: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
-
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Keeps everything that is logged, as much as could ever be switched on.
-pub fn capture_logs() {
-    let logs = LOGS.get_or_init(|| {
-        let logs = Arc::new(Mutex::new(Vec::new()));
-        let writer = Arc::clone(&logs);
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .with_writer(move || Log(Arc::clone(&writer)))
-            .with_env_filter(tracing_subscriber::EnvFilter::new("warn,cee=trace,s3s=off"))
-            .finish();
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-        logs
-    });
-    drop(logs.lock().unwrap());
-}
-
-/// Everything that was logged so far, by any test.
-pub fn logs() -> String {
-    String::from_utf8_lossy(&LOGS.get().unwrap().lock().unwrap()).into_owned()
+/// The metrics that the functions of this process have written so far, in the test that asks and in any other.
+pub fn metrics() -> Vec<Value> {
+    let logs = logs();
+    let lines = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter_map(|line| serde_json::from_str(line["fields"]["emf"].as_str()?).ok()).collect()
 }
 
 /// The program as `cargo run` starts it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cee_eligibility::OperatorId;
 use cee_local::error::Error;
-use cee_local::stack::{Options, Stack, tables};
+use cee_local::stack::{Options, tables};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
 use cee_service::aws::Aws;
@@ -14,7 +14,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{NOW, World, at, aws, cee, keys, object, reports, scan, world};
+use crate::support::{NOW, World, at, cee, keys, object, reports, scan, world, world_on};
 
 const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
 
@@ -169,7 +169,6 @@ async fn check(world: &World, model: &Model, step: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and_a_crash() {
-    crate::support::capture_logs();
     let folder = TempDir::new().unwrap();
     let options = Options { now: Some(at(NOW)), import_timeout: Duration::from_secs(4), ..Options::new(folder.path()) };
     let rows = 9000;
@@ -186,38 +185,37 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
     };
     let mut id = None;
     for run in 0..2 {
-        let stack = Stack::start(&options).await.unwrap();
-        let about = stack.description().clone();
-        let aws = aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key).await;
+        let world = world_on(&options).await;
+        let (stack, aws) = (&world.stack, &world.aws);
         if run == 0 {
             for (key, text) in [("imports/1/wrong.csv", &text), ("imports/2/theirs.csv", &text)] {
                 let put = aws.s3().put_object().bucket("cee-local").key(key);
                 put.body(format!("{HEADER}{text}").into_bytes().into()).send().await.unwrap();
                 stack.queue().idle().await;
             }
-            let wrong = import_id(&reports(&aws, "reports/1/").await["imports/1/wrong.csv"]);
+            let wrong = import_id(&reports(aws, "reports/1/").await["imports/1/wrong.csv"]);
             id = Some(wrong);
             let (done, out, _) = undo(wrong, false);
             assert!(done && out.contains("9000 imported") && out.contains("add --yes"), "{out}");
             // Stop the stack in the middle of taking back.
-            let team = about.team().await;
+            let team = stack.description().team().await;
             let watched = tokio::spawn(async move { team.undo(operator(1), wrong, |_| {}).await.map(drop) });
-            while records(&aws).await.len() > 2 * rows - 200 {
+            while records(aws).await.len() > 2 * rows - 200 {
                 assert!(!watched.is_finished(), "the undo ended without taking anything back");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            stack.shutdown().await;
+            world.end().await;
             watched.abort();
             continue;
         }
-        assert!(records(&aws).await.len() > rows, "it was to be stopped in the middle");
+        assert!(records(aws).await.len() > rows, "it was to be stopped in the middle");
         let wrong = id.unwrap();
         let (done, out, err) = undo(wrong, true);
         assert!(done && out.contains("undone: 9000 applications are gone; 0 stay"), "{out} {err}");
-        let left = records(&aws).await;
+        let left = records(aws).await;
         assert_eq!(left.len(), rows, "the other operator's stay");
         assert!(left.iter().all(|(_, name)| name.starts_with("h#2#")));
-        let report = &reports(&aws, "reports/1/").await["imports/1/wrong.csv"];
+        let report = &reports(aws, "reports/1/").await["imports/1/wrong.csv"];
         assert_eq!((&report["state"], &report["imported"]), (&json!("undone"), &json!(9000)));
         // Again, it is done already; and the same file may come anew.
         let (done, out, _) = undo(wrong, true);
@@ -225,9 +223,9 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
         let put = aws.s3().put_object().bucket("cee-local").key("imports/1/again.csv");
         put.body(format!("{HEADER}{}", text.lines().next().unwrap()).into_bytes().into()).send().await.unwrap();
         stack.queue().idle().await;
-        assert_eq!(reports(&aws, "reports/1/").await["imports/1/again.csv"]["imported"], 1);
+        assert_eq!(reports(aws, "reports/1/").await["imports/1/again.csv"]["imported"], 1);
         assert_eq!(stack.queue().counts().dead, 0);
-        stack.shutdown().await;
+        world.end().await;
     }
 }
 

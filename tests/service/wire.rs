@@ -1,28 +1,25 @@
-//! What stands between the functions and DynamoDB in some tests: it writes down what goes through, and can do what a network
-//! and a busy table do and the embedded database never does.
+//! A wire between the functions and DynamoDB that writes down what goes over it, and lets a test say what goes wrong.
 
-use std::io;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, mpsc};
 
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpListener;
+pub use cee_local::faults::Fault;
+use cee_local::faults::{self, Call, Plan};
+use fastrand::Rng;
+use hyper::body::Bytes;
+use tokio::sync::oneshot;
 
 use crate::support::{NOW, World, at, world_with};
 
-/// Longer than any client waits.
-const SILENCE: Duration = Duration::from_secs(10);
+/// The seed of all tests.
+const SEED: u64 = 30;
 
-/// The wire.
-#[derive(Clone)]
+/// What has gone over a wire, and what goes wrong on it.
+#[derive(Clone, Debug)]
 pub struct Wire(Arc<Inner>);
 
+#[derive(Debug, Default)]
 struct Inner {
     /// The operations that have gone over it since they were last looked at.
     operations: Mutex<Vec<String>>,
@@ -32,91 +29,40 @@ struct Inner {
     faults: Mutex<Vec<Fault>>,
     /// How many of a hundred requests something happens to.
     percent: AtomicU32,
-    random: Mutex<fastrand::Rng>,
-    /// The next request that holds this text meets a transaction.
-    conflict: Mutex<Option<&'static str>>,
+    /// What happens to the next requests that hold this text.
+    next: Mutex<(&'static str, VecDeque<Fault>)>,
+    /// What happens to each request that holds this text.
+    always: Mutex<Option<(&'static str, Fault)>>,
+    /// The next request that holds this text tells that it has come, and waits.
+    hold: Mutex<Option<(&'static str, oneshot::Sender<()>, mpsc::Receiver<()>)>>,
 }
 
-/// What may happen to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
-    /// The table is short of throughput, in the words of one kind of table or the other.
-    Throttled,
-    /// Another transaction holds the item.
-    Conflict,
-    /// DynamoDB fails inside.
-    Failure,
-    /// The connection breaks before the request is heard.
-    Lost,
-    /// The request is carried out, and the connection breaks before the answer is heard.
-    AnswerLost,
-    /// Nothing comes back for longer than anybody waits; the request is carried out.
-    Silence,
+/// A request that is held up.
+pub struct Held {
+    come: oneshot::Receiver<()>,
+    go: mpsc::Sender<()>,
 }
 
-impl Fault {
-    fn of(random: &mut fastrand::Rng) -> Self {
-        // Who waits for silence waits for seconds: it is the rarest.
-        match random.u32(..60) {
-            0..24 => Self::Throttled,
-            24..42 => Self::Conflict,
-            42..48 => Self::Failure,
-            48..53 => Self::Lost,
-            53..58 => Self::AnswerLost,
-            _ => Self::Silence,
-        }
+impl Held {
+    /// Returns when it has come.
+    pub async fn come(&mut self) {
+        (&mut self.come).await.unwrap();
     }
 
-    fn refusal(self, random: &mut fastrand::Rng) -> Option<(u16, &'static str)> {
-        match self {
-            Self::Throttled if random.bool() => Some((400, "ProvisionedThroughputExceededException")),
-            Self::Throttled => Some((400, "ThrottlingException")),
-            Self::Conflict => Some((400, "TransactionConflictException")),
-            Self::Failure => Some((500, "InternalServerError")),
-            Self::Lost | Self::AnswerLost | Self::Silence => None,
-        }
+    /// Lets it go on.
+    pub fn release(self) {
+        self.go.send(()).unwrap();
     }
 }
 
 impl Wire {
-    /// A wire to a port of this machine, and its address.
-    pub async fn to(target: u16) -> (String, Self) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let wire = Self(Arc::new(Inner {
-            operations: Mutex::default(),
-            transactions: Mutex::default(),
-            faults: Mutex::default(),
-            percent: AtomicU32::new(0),
-            random: Mutex::new(fastrand::Rng::with_seed(30)),
-            conflict: Mutex::default(),
-        }));
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let accepting = wire.clone();
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let (wire, client) = (accepting.clone(), client.clone());
-                let pass = service_fn(move |request| {
-                    let (wire, client) = (wire.clone(), client.clone());
-                    async move { wire.pass(request, target, client).await }
-                });
-                let connection =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), pass);
-                tokio::spawn(connection);
-            }
-        });
-        (url, wire)
-    }
-
     /// A world whose functions reach DynamoDB over this wire, and whose tests do not.
     pub async fn world() -> (World, Self) {
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let (url, wire) = Self::to(port).await;
+        let wire = Self(Arc::default());
+        let plan = wire.clone();
         let world = world_with(|options| {
             options.now = Some(at(NOW));
-            options.dynamodb_port = port;
-            options.settings = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url)];
+            options.faults = Some(Arc::new(plan));
         })
         .await;
         (world, wire)
@@ -127,9 +73,21 @@ impl Wire {
         self.0.percent.store(percent, Ordering::SeqCst);
     }
 
-    /// Lets the next request that holds this text meet a transaction on its item.
-    pub fn conflict_once(&self, text: &'static str) {
-        *self.0.conflict.lock().unwrap() = Some(text);
+    /// Lets this happen to the next requests that hold this text, one after the other.
+    pub fn next(&self, text: &'static str, faults: impl IntoIterator<Item = Fault>) {
+        *self.0.next.lock().unwrap() = (text, faults.into_iter().collect());
+    }
+
+    /// Lets this happen to every request that holds this text.
+    pub fn always(&self, text: &'static str, fault: Fault) {
+        *self.0.always.lock().unwrap() = Some((text, fault));
+    }
+
+    /// Holds up the next request that holds this text.
+    pub fn hold(&self, text: &'static str) -> Held {
+        let ((came, come), (go, gone)) = (oneshot::channel(), mpsc::channel());
+        *self.0.hold.lock().unwrap() = Some((text, came, gone));
+        Held { come, go }
     }
 
     /// What has gone over the wire since this was last asked.
@@ -146,49 +104,33 @@ impl Wire {
     pub fn take_faults(&self) -> Vec<Fault> {
         std::mem::take(&mut self.0.faults.lock().unwrap())
     }
+}
 
-    async fn pass(
-        &self,
-        request: Request<Incoming>,
-        target: u16,
-        client: Client<hyper_util::client::legacy::connect::HttpConnector, Full<Bytes>>,
-    ) -> io::Result<Response<Full<Bytes>>> {
-        let (mut head, body) = request.into_parts();
-        let operation = head.headers["x-amz-target"].to_str().unwrap().split('.').nth(1).unwrap().to_owned();
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        if operation == "TransactWriteItems" {
-            self.0.transactions.lock().unwrap().push(body.clone());
+impl Plan for Wire {
+    fn fault(&self, call: &Call<'_>, random: &mut Rng) -> Option<Fault> {
+        if call.operation == "TransactWriteItems" {
+            self.0.transactions.lock().unwrap().push(call.body.clone());
         }
-        self.0.operations.lock().unwrap().push(operation);
-        let wanted = self.0.conflict.lock().unwrap().take_if(|text| String::from_utf8_lossy(&body).contains(*text));
-        let (fault, refusal) = if wanted.is_some() {
-            (Some(Fault::Conflict), Some((400, "TransactionConflictException")))
-        } else {
-            let mut random = self.0.random.lock().unwrap();
-            let fault = (random.u32(..100) < self.0.percent.load(Ordering::SeqCst)).then(|| Fault::of(&mut random));
-            (fault, fault.and_then(|fault| fault.refusal(&mut random)))
+        self.0.operations.lock().unwrap().push(call.operation.to_owned());
+        let text = String::from_utf8_lossy(call.body);
+        let held = self.0.hold.lock().unwrap().take_if(|(wanted, ..)| text.contains(*wanted));
+        if let Some((_, came, gone)) = held {
+            came.send(()).unwrap();
+            tokio::task::block_in_place(|| gone.recv().unwrap());
+        }
+        let wanted = {
+            let mut next = self.0.next.lock().unwrap();
+            if text.contains(next.0) { next.1.pop_front() } else { None }
         };
+        let always = self.0.always.lock().unwrap().filter(|(wanted, _)| text.contains(*wanted));
+        let wanted = wanted.or(always.map(|(_, fault)| fault));
+        let percent = self.0.percent.load(Ordering::SeqCst);
+        let fault = wanted.or_else(|| faults::Seeded { seed: SEED, percent }.fault(call, random));
         self.0.faults.lock().unwrap().extend(fault);
-        if let Some((status, code)) = refusal {
-            let body =
-                format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"as the test wants"}}"#);
-            let answer = Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
-            return answer.body(Full::new(body.into())).map_err(io::Error::other);
-        }
-        if fault == Some(Fault::Lost) {
-            return Err(io::Error::other("as the test wants"));
-        }
-        head.uri = format!("http://127.0.0.1:{target}/").parse().unwrap();
-        let answer = client.request(Request::from_parts(head, Full::new(body))).await.map_err(io::Error::other)?;
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        match fault {
-            Some(Fault::AnswerLost) => Err(io::Error::other("as the test wants")),
-            Some(Fault::Silence) => {
-                tokio::time::sleep(SILENCE).await;
-                Err(io::Error::other("as the test wants"))
-            }
-            _ => Ok(Response::from_parts(head, Full::new(body))),
-        }
+        fault
+    }
+
+    fn seed(&self) -> u64 {
+        SEED
     }
 }

@@ -10,7 +10,7 @@ use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, HttpFunction, Refusal, Reply};
 use cee_registry::{AccessKey, Credential, Credentials, Operators, SecretHash, SecretKey, Success};
 use cee_service::aws::Aws;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::{Clock, Environment, Metric, SettingError};
 use cee_tokens::{Caller, Scope, TokenIssuer};
 use http::StatusCode;
 use serde::Serialize;
@@ -67,13 +67,13 @@ impl Access {
     }
 
     /// The credential that a pair opens.
-    async fn open(&self, pair: Pair) -> Result<Credential, Refusal> {
+    async fn open(&self, call: &Call, pair: Pair) -> Result<Credential, Refusal> {
         let Pair { access_key, secret_key } = pair;
         let found = self.credentials.find(&access_key).await?;
         if let Some(credential) = &found
             && let Some(wait) = credential.failures.locked_for(self.clock.now())
         {
-            return Err(locked(credential, wait));
+            return Err(locked(call, credential, wait));
         }
         let hash = found.as_ref().map_or_else(SecretHash::decoy, |credential| credential.hash.clone());
         // Not on this thread: for a tenth of a second nothing else would be answered on it.
@@ -81,22 +81,23 @@ impl Access {
         let fits = fits.map_err(|_| Refusal::Internal(InternalError::Panic))?;
         let credential = match found {
             Some(credential) if fits => credential,
-            found => return Err(self.wrong(&access_key, found.as_ref()).await),
+            found => return Err(self.wrong(call, &access_key, found.as_ref()).await),
         };
         match self.credentials.succeeded(&credential, self.clock.now()).await? {
             Success::Counted => Ok(credential),
-            Success::Locked(wait) => Err(locked(&credential, wait)),
+            Success::Locked(wait) => Err(locked(call, &credential, wait)),
             Success::Retired => Err(Refusal::InvalidCredentials(REFUSED)),
         }
     }
 
     /// Counts a wrong guess. Of what was sent nothing is logged: in the place of the access key there may be a secret.
-    async fn wrong(&self, access_key: &AccessKey, found: Option<&Credential>) -> Refusal {
+    async fn wrong(&self, call: &Call, access_key: &AccessKey, found: Option<&Credential>) -> Refusal {
         match self.credentials.failed(access_key, self.clock.now()).await {
             Ok(failures) => {
                 let operator_id = found.map(|credential| credential.operator.get());
                 let in_a_row = failures.map(|failures| failures.in_a_row);
-                tracing::warn!(failed_attempts = 1, operator_id, in_a_row, "wrong access key or secret");
+                call.count(Metric::FailedAttempts, 1);
+                tracing::warn!(operator_id, in_a_row, "wrong access key or secret");
                 Refusal::InvalidCredentials(REFUSED)
             }
             Err(error) => error.into(),
@@ -116,10 +117,10 @@ impl Access {
 }
 
 /// A guess that was not even looked at.
-fn locked(credential: &Credential, wait: Duration) -> Refusal {
+fn locked(call: &Call, credential: &Credential, wait: Duration) -> Refusal {
     let in_a_row = credential.failures.in_a_row;
+    call.count(Metric::FailedAttempts, 1);
     tracing::warn!(
-        failed_attempts = 1,
         operator_id = credential.operator.get(),
         in_a_row,
         locked_seconds = wait.as_secs(),
@@ -132,7 +133,7 @@ impl HttpFunction for Access {
     const NAME: &'static str = "access";
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
-        let credential = self.open(read(Fields::of(call.request())?)?).await?;
+        let credential = self.open(call, read(Fields::of(call.request())?)?).await?;
         call.note_caller(credential.operator);
         let caller = self.caller(&credential).await?;
         let access_token = self.issuer.issue(&caller, self.clock.now(), VALID)?;

@@ -9,5 +9,5 @@ use cee_service::{Environment, telemetry};
 async fn main() -> ExitCode {
     let environment = Environment::of_process();
     telemetry::start(&environment);
-    cee_edge::run(Access::from_environment(&environment).await).await
+    cee_edge::run(&environment, Access::from_environment(&environment).await).await
 }

@@ -6,6 +6,8 @@
 
 pub mod openapi;
 
+use std::panic::AssertUnwindSafe;
+
 use cee_edge::body::{SentRow, past};
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{
@@ -13,13 +15,14 @@ use cee_eligibility::{
     TruncatedIdentity,
 };
 use cee_registry::{
-    Claims, Contradicted, Deadline, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, Limits,
-    Operators, RowSource, StoreError,
+    Claims, Contradicted, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, Limits, Operators,
+    RowSource, StoreError,
 };
 use cee_service::aws::Aws;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::metrics::Row;
+use cee_service::{Clock, Environment, Metric, SettingError, trap};
 use cee_tokens::Scope;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -30,6 +33,9 @@ pub const MOST_ROWS: usize = 1000;
 
 /// What the sender of a row is told that could not be written in time.
 const TOO_BUSY: &str = "the registry was too busy: send this row again";
+
+/// What the sender of a row is told at which the function panicked. It may be written or not; again does no harm.
+const PANICKED: &str = "internal: the registry failed at this row, and its team is told: send it again later";
 
 /// How many rows are written at once.
 const AT_ONCE: usize = 32;
@@ -129,17 +135,26 @@ impl Batches {
     async fn each<R, F: Future<Output = Outcome>>(
         &self,
         rows: Vec<SentRow>,
-        deadline: Deadline,
+        (call, counts): (&Call, fn(Row) -> Metric),
         read: impl Fn(Fields) -> Result<R, Refusal> + Copy,
         work: impl Fn(usize, R) -> F + Copy,
     ) -> Batch {
+        let deadline = call.deadline();
         let outcomes = stream::iter(rows.into_iter().enumerate()).map(|(index, SentRow { sent, fields })| async move {
-            let outcome = match fields.ok_or_else(not_an_object).and_then(read) {
-                // What comes too late is not begun: the answer must still get out.
-                Ok(_) if deadline.has_passed() => Outcome::Failed(TOO_BUSY.to_owned()),
-                Ok(row) => work(index, row).await,
-                Err(refusal) => Outcome::Failed(what_is_wrong(refusal)),
+            let outcome = async {
+                trap::spring("row", || sent.values().map(ToString::to_string).collect::<String>());
+                match fields.ok_or_else(not_an_object).and_then(read) {
+                    // What comes too late is not begun: the answer must still get out.
+                    Ok(_) if deadline.has_passed() => Outcome::Failed(TOO_BUSY.to_owned()),
+                    Ok(row) => work(index, row).await,
+                    Err(refusal) => Outcome::Failed(what_is_wrong(refusal)),
+                }
             };
+            // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
+            let outcome = AssertUnwindSafe(outcome).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!(index, "a row of a batch panicked");
+                Outcome::Failed(PANICKED.to_owned())
+            });
             if let Outcome::Imported(contradicts) = &outcome {
                 contradicts.iter().for_each(list);
             }
@@ -152,7 +167,7 @@ impl Batches {
             match outcome {
                 Outcome::Imported(contradicts) => {
                     batch.imported += 1;
-                    late_contradictions += usize::from(!contradicts.is_empty());
+                    late_contradictions += u64::from(!contradicts.is_empty());
                 }
                 Outcome::AlreadyKnown => batch.already_known += 1,
                 Outcome::Failed(error) => {
@@ -163,8 +178,13 @@ impl Batches {
                 }
             }
         }
+        let rows =
+            [(Row::Imported, batch.imported), (Row::AlreadyKnown, batch.already_known), (Row::Rejected, batch.failed)];
+        for (row, number) in rows.into_iter().filter(|(_, number)| *number > 0) {
+            call.count(counts(row), number as u64);
+        }
         if late_contradictions > 0 {
-            tracing::warn!(late_contradictions, "history contradicts granted applications");
+            call.count(Metric::LateContradictions, late_contradictions);
         }
         batch
     }
@@ -189,7 +209,7 @@ impl Batches {
                 Err(error) => unwritten(&error),
             }
         };
-        let batch = self.each(rows, call.deadline(), |fields| read_history(fields, now), write).await;
+        let batch = self.each(rows, (call, Metric::HistoryRows), |fields| read_history(fields, now), write).await;
         Reply::json(StatusCode::CREATED, &batch)
     }
 
@@ -221,7 +241,7 @@ impl Batches {
                 Err(error) => unwritten(&error),
             }
         };
-        let batch = self.each(rows, call.deadline(), |fields| read_identity(fields, now), give).await;
+        let batch = self.each(rows, (call, Metric::IdentityRows), |fields| read_identity(fields, now), give).await;
         Reply::json(StatusCode::OK, &batch)
     }
 }

@@ -10,6 +10,8 @@
 //! | the report and the lists beside it | [`report`] |
 //! | how an import is taken back | [`undo`] |
 //!
+//! A panic of a row rejects that row, a panic of anything else fails that event: [`run`], [`ImportFunction::handle`].
+//!
 //! Everything here may happen again: S3 delivers an event at least once, Lambda tries a failed one anew. A row names its
 //! place in its file for ever, so that a row imported again is recognised and counted as before, and an import that has
 //! ended is not begun again.
@@ -22,17 +24,21 @@ pub mod rows;
 pub mod run;
 pub mod undo;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::s3::S3Event;
+use aws_lambda_events::s3::{S3Event, S3EventRecord};
 use cee_eligibility::{OperatorId, Rules};
 use cee_registry::{Applications, Claims, Deadline, HoldError, Imports, Journeys, Operators, StoreError};
 use cee_service::aws::Aws;
 use cee_service::clock::time_left;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::metrics::Numbers;
+use cee_service::{Clock, Environment, Metrics, SettingError, telemetry, trap};
+use futures_util::FutureExt as _;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use tokio::time::Instant as Moment;
+use tracing::Instrument as _;
 
 use crate::event::{File, Subject};
 
@@ -81,6 +87,9 @@ pub enum ImportError {
         /// The error's code, or what kind of failure it was.
         code: String,
     },
+    /// A panic; its place is in the log already, and what it said may hold anything.
+    #[error("it panicked")]
+    Panic,
     /// A state that the code says cannot be.
     #[error("impossible: {0}")]
     Impossible(&'static str),
@@ -92,6 +101,9 @@ impl From<ImportError> for Diagnostic {
     }
 }
 
+/// Its name in the log and beside its metrics.
+const NAME: &str = "import";
+
 /// The import function.
 #[derive(Clone, Debug)]
 pub struct ImportFunction(Arc<Inner>);
@@ -101,6 +113,7 @@ struct Inner {
     bucket: String,
     rules: Rules,
     clock: Clock,
+    metrics: Metrics,
     s3: aws_sdk_s3::Client,
     claims: Claims,
     applications: Applications,
@@ -123,6 +136,7 @@ impl ImportFunction {
             bucket: environment.required("BUCKET")?,
             rules: environment.rules()?,
             clock: environment.clock()?,
+            metrics: environment.metrics(),
             s3: aws.s3(),
             applications: Applications::new(db.clone(), &tables),
             journeys: Journeys::new(rows.clone(), &tables),
@@ -143,32 +157,45 @@ impl ImportFunction {
     /// # Errors
     /// The first [`ImportError`]; the other files are imported all the same. The event may be handled again.
     pub async fn handle(&self, event: LambdaEvent<S3Event>) -> Result<(), ImportError> {
+        let trace = event.context.xray_trace_id.as_deref().and_then(telemetry::trace_id);
+        let span = telemetry::call(NAME, &event.context.request_id, trace);
+        self.handle_all(event).instrument(span).await
+    }
+
+    async fn handle_all(&self, event: LambdaEvent<S3Event>) -> Result<(), ImportError> {
         let budget = Budget::new(time_left(event.context.deadline()));
         let worker = &event.context.request_id;
         let mut failed = None;
         for record in event.payload.records {
-            let imported = match File::of(record, &self.0.bucket) {
-                Ok(Some(Subject::File(file))) => self.import(file, worker, budget).await,
-                Ok(Some(Subject::Continuation(note))) => self.go_on(&note, worker, budget).await,
-                Ok(Some(Subject::Undo(operator, import))) => {
-                    undo::undo(&self.0, operator, import, worker, budget).await
-                }
-                Ok(None) => Ok(()),
-                // Tried again it would be the same: whoever put it there sees that no report comes.
-                Err(what) => {
-                    tracing::warn!(what, "an event that names no file to import");
-                    Ok(())
-                }
-            };
+            // Caught here and not by the runtime, which would report what the panic said.
+            let imported = AssertUnwindSafe(self.handle_one(record, worker, budget)).catch_unwind().await;
+            let imported = imported.unwrap_or(Err(ImportError::Panic));
             if let Err(error) = imported {
                 tracing::error!(%error, "an import stopped");
                 failed = failed.or(Some(error));
             }
         }
+        // What was sent once more since an import last told of itself.
+        self.0.metrics.write(&Numbers::default(), NAME, worker);
         failed.map_or(Ok(()), Err)
     }
 
+    async fn handle_one(&self, record: S3EventRecord, worker: &str, budget: Budget) -> Result<(), ImportError> {
+        match File::of(record, &self.0.bucket) {
+            Ok(Some(Subject::File(file))) => self.import(file, worker, budget).await,
+            Ok(Some(Subject::Continuation(note))) => self.go_on(&note, worker, budget).await,
+            Ok(Some(Subject::Undo(operator, import))) => undo::undo(&self.0, operator, import, worker, budget).await,
+            Ok(None) => Ok(()),
+            // Tried again it would be the same: whoever put it there sees that no report comes.
+            Err(what) => {
+                tracing::warn!(what, "an event that names no file to import");
+                Ok(())
+            }
+        }
+    }
+
     async fn import(&self, mut file: File, worker: &str, budget: Budget) -> Result<(), ImportError> {
+        trap::spring("event", || file.key.clone());
         // A place for it may have been asked for: then its name is known to whoever asked.
         if let Some((operator, awaited)) = file.awaited()
             && self.0.imports.claim_upload(operator, awaited, &file.key, &file.name).await?

@@ -9,6 +9,7 @@ use cee_history::{HistoryRow, Row};
 use cee_registry::{
     Contradicted, Deadline, HistoryApplication, HistoryOutcome, ImportId, JourneyOutcome, JourneyVersion, RowSource,
 };
+use cee_service::trap;
 
 use crate::event::File;
 use crate::{ImportError, Inner};
@@ -63,6 +64,7 @@ impl Destination for History {
     }
 
     async fn write(&self, line: u64, row: HistoryRow) -> Result<Written, ImportError> {
+        trap::spring("row", || row.identity.last_name_trunc.as_str().to_owned());
         let application = HistoryApplication {
             journey_type: row.journey_type,
             identity: &row.identity,

@@ -4,6 +4,7 @@
 //! out and writes a checkpoint: the place in the file, the counts, the rejected rows so far. A later run goes on from
 //! there. What was done after the last checkpoint is done again, and again has no effect.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use cee_history::{Counts, FileReader, FileRefusal, LARGEST_FILE, Line, Progress, ReaderState, RejectedWriter, Report};
 use cee_registry::{Begun, Contradicted, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
+use cee_service::metrics::{Import, Metric, Numbers, Row};
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant as Moment;
 
@@ -21,7 +24,7 @@ use crate::lanes::{Done, Lanes};
 use crate::pace::Pace;
 use crate::report::{List, put, s3_error};
 use crate::rows::{Destination, History, Journeys, Outcome};
-use crate::{Budget, ImportError, Inner};
+use crate::{Budget, ImportError, Inner, NAME};
 
 /// How many rows are done again at most after a crash.
 const ROWS: u64 = 20_000;
@@ -42,6 +45,16 @@ pub struct Checkpoint {
     /// Pieces of the list of late contradictions.
     contradiction_pieces: Vec<String>,
     late_contradictions: u64,
+    /// Lines after the reader's place at which a run has panicked, in order: the next one rejects them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    given_up: Vec<u64>,
+}
+
+impl Checkpoint {
+    fn rows(&self) -> [(Row, u64); 3] {
+        let Counts { imported, already_known, rejected, .. } = self.progress.counts;
+        [(Row::Imported, imported), (Row::AlreadyKnown, already_known), (Row::Rejected, rejected)]
+    }
 }
 
 /// What the registry's team is told of an import, and nobody else: history that arrived late, which would have blocked
@@ -72,16 +85,75 @@ struct Tally {
     imported: u64,
     already_known: u64,
     contradictions: Vec<(u64, Vec<Contradicted>)>,
+    /// Lines whose row panicked.
+    panicked: Vec<u64>,
 }
 
 /// How a run ended.
 enum Ran {
     /// The file was read to its end.
-    Completed { progress: Checkpoint, sha256: String, lists: Lists },
+    Completed { finished: Finished, sha256: String },
     /// The file is refused, from its beginning or, where it turned out to be damaged, from somewhere on.
-    Refused { why: String, progress: Checkpoint, lists: Lists },
+    Refused { why: String, finished: Finished },
     /// The invocation's time is up; the rest is another's.
     Paused,
+    /// Rows have panicked. From this checkpoint on everything is done again, without them.
+    Panicked(Checkpoint),
+}
+
+/// What a run that read all it had to has come to.
+struct Finished {
+    progress: Checkpoint,
+    lists: Lists,
+    told: Told,
+}
+
+/// How much of an import its metrics have told. They tell of a row once what became of it is written where the next
+/// invocation goes on from: so none is told twice, whatever crashes, and what is lost is no more than one telling.
+struct Told {
+    worker: String,
+    counts: [(Row, u64); 3],
+    late_contradictions: u64,
+    /// When it was told.
+    at: Moment,
+}
+
+impl Told {
+    /// What is in the checkpoint has been told.
+    fn of(checkpoint: &Checkpoint, worker: &str) -> Self {
+        Self {
+            worker: worker.to_owned(),
+            counts: checkpoint.rows(),
+            late_contradictions: checkpoint.late_contradictions,
+            at: Moment::now(),
+        }
+    }
+
+    /// Tells what has come to the checkpoint since, and how the import ended, if it did.
+    fn tell(&mut self, inner: &Inner, record: &ImportRecord, checkpoint: &Checkpoint, ended: Option<Import>) {
+        let (numbers, mut rows) = (Numbers::default(), 0);
+        let metric = if record.operator.is_some() { Metric::HistoryRows } else { Metric::JourneyRows };
+        for ((row, now), (_, before)) in checkpoint.rows().into_iter().zip(self.counts) {
+            let since = now.saturating_sub(before);
+            rows += since;
+            if since > 0 {
+                numbers.count(metric(row), since);
+            }
+        }
+        let late = checkpoint.late_contradictions.saturating_sub(self.late_contradictions);
+        if late > 0 {
+            numbers.count(Metric::LateContradictions, late);
+        }
+        let seconds = self.at.elapsed().as_secs_f64();
+        if rows > 0 && seconds > 0.0 {
+            numbers.rate(Metric::ImportRate, rows, seconds);
+        }
+        if let Some(ended) = ended {
+            numbers.count(Metric::Imports(ended), 1);
+        }
+        inner.metrics.write(&numbers, NAME, &self.worker);
+        *self = Self::of(checkpoint, &self.worker);
+    }
 }
 
 /// The keys of the lists beside the report, where there is anything in them.
@@ -113,15 +185,23 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
         }
     };
     tracing::info!(import_id = %file.id, operator_id, resumed = progress.is_some(), "an import begins");
-    match run(inner, file, &hold, progress.unwrap_or_default(), budget).await {
-        Ok(Ran::Paused) => go_on_later(inner, file, &hold).await,
-        Ok(Ran::Completed { progress, sha256, lists }) => {
-            let report = report(inner, &hold, None, &progress, Some(sha256), lists.rejected);
-            end(inner, &hold, FileOutcome::Completed, report, progress, lists.contradictions).await
+    let mut checkpoint = progress.unwrap_or_default();
+    let ran = loop {
+        match run(inner, file, &hold, (checkpoint, worker), budget).await {
+            Ok(Ran::Panicked(_)) if budget.is_over() => break Ok(Ran::Paused),
+            Ok(Ran::Panicked(before)) => checkpoint = before,
+            ran => break ran,
         }
-        Ok(Ran::Refused { why, progress, lists }) => {
-            let report = report(inner, &hold, Some(why), &progress, None, lists.rejected);
-            end(inner, &hold, FileOutcome::Failed, report, progress, lists.contradictions).await
+    };
+    match ran {
+        Ok(Ran::Paused | Ran::Panicked(_)) => go_on_later(inner, file, &hold).await,
+        Ok(Ran::Completed { finished, sha256 }) => {
+            let report = report(inner, &hold, None, &finished, Some(sha256));
+            end(inner, &hold, FileOutcome::Completed, report, finished).await
+        }
+        Ok(Ran::Refused { why, finished }) => {
+            let report = report(inner, &hold, Some(why), &finished, None);
+            end(inner, &hold, FileOutcome::Failed, report, finished).await
         }
         // Whoever has taken over does the rest.
         Err(ImportError::Hold(HoldError::Lost)) => {
@@ -149,9 +229,8 @@ fn report(
     inner: &Inner,
     hold: &Hold,
     error: Option<String>,
-    Checkpoint { progress, .. }: &Checkpoint,
+    Finished { progress: Checkpoint { progress, .. }, lists, .. }: &Finished,
     sha256: Option<String>,
-    rejected_rows: Option<String>,
 ) -> Report {
     let ended_at = inner.clock.now();
     let took = ended_at.millis() - hold.started_at().millis();
@@ -165,7 +244,7 @@ fn report(
         // All of it, however much of a refused one was read.
         bytes: progress.bytes.max(progress.bytes_total),
         sha256,
-        rejected_rows,
+        rejected_rows: lists.rejected.clone(),
         started_at: hold.started_at().to_string(),
         ended_at: ended_at.to_string(),
         duration_ms: u64::try_from(took).unwrap_or(0),
@@ -180,20 +259,21 @@ async fn end(
     hold: &Hold,
     outcome: FileOutcome,
     report: Report,
-    checkpoint: Checkpoint,
-    list: Option<String>,
+    Finished { progress, lists, mut told }: Finished,
 ) -> Result<(), ImportError> {
     if !report.counts.adds_up() {
         return Err(ImportError::Impossible("counts that do not add up"));
     }
-    let Checkpoint { late_contradictions, rejected_pieces, contradiction_pieces, .. } = checkpoint;
-    match inner.imports.end(hold, outcome, &report, &ForTheTeam { late_contradictions, list }).await {
+    let late_contradictions = progress.late_contradictions;
+    let for_the_team = ForTheTeam { late_contradictions, list: lists.contradictions };
+    match inner.imports.end(hold, outcome, &report, &for_the_team).await {
         Ok(()) => {}
         Err(HoldError::Lost) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
+    told.tell(inner, hold.record(), &progress, Some(counted(outcome)));
     put_report(inner, hold.record(), &report).await?;
-    for pieces in [rejected_pieces, contradiction_pieces] {
+    for pieces in [progress.rejected_pieces, progress.contradiction_pieces] {
         List::clear(&inner.s3, &inner.bucket, &pieces).await;
     }
     let (import_id, operator_id) = (&report.import_id, report.operator_id);
@@ -217,6 +297,15 @@ async fn end(
     Ok(())
 }
 
+/// How an import ended, as it is counted.
+pub(crate) const fn counted(outcome: FileOutcome) -> Import {
+    match outcome {
+        FileOutcome::Completed => Import::Completed,
+        FileOutcome::Failed => Import::Failed,
+        FileOutcome::Undone => Import::Undone,
+    }
+}
+
 pub(crate) async fn put_report(inner: &Inner, record: &ImportRecord, report: &Report) -> Result<(), ImportError> {
     let json = serde_json::to_vec_pretty(report).map_err(|_| ImportError::Impossible("a report that is no JSON"))?;
     put(&inner.s3, &inner.bucket, &record.beside(".json"), "application/json", json).await
@@ -227,10 +316,12 @@ async fn run(
     inner: &Arc<Inner>,
     file: &File,
     hold: &Hold,
-    checkpoint: Checkpoint,
+    (checkpoint, worker): (Checkpoint, &str),
     budget: Budget,
 ) -> Result<Ran, ImportError> {
-    let run = Run { inner, file, hold, budget, checkpoint, worked: Moment::now() };
+    let told = Told::of(&checkpoint, worker);
+    let kept = checkpoint.clone();
+    let run = Run { inner, file, hold, budget, checkpoint, kept, told, worked: Moment::now() };
     if !inner.rules.open.import {
         return run
             .refuse("The registry has closed imports for the time being: put the file again when they are open.")
@@ -268,6 +359,9 @@ struct Run<'a> {
     hold: &'a Hold,
     budget: Budget,
     checkpoint: Checkpoint,
+    told: Told,
+    /// The checkpoint that was written last.
+    kept: Checkpoint,
     /// Since when the time worked is not in the checkpoint.
     worked: Moment,
 }
@@ -299,12 +393,18 @@ impl<'a> Run<'a> {
                 .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?,
             None => FileReader::<D::Row>::new(now),
         };
+        reader.give_up(self.checkpoint.given_up.iter().copied());
         let mut lists = self.lists();
         let pace = Arc::new(Pace::new());
         let mut lanes = Lanes::start(&pace, move |(line, row): (u64, D::Row), mut tally: Tally| {
             let to = to.clone();
             async move {
-                let written = to.write(line, row).await?;
+                // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
+                let Ok(written) = AssertUnwindSafe(to.write(line, row)).catch_unwind().await else {
+                    tally.panicked.push(line);
+                    return Ok(Done { tally, throttled: false });
+                };
+                let written = written?;
                 match written.outcome {
                     Outcome::Imported { contradicts } => {
                         tally.imported += 1;
@@ -343,15 +443,19 @@ impl<'a> Run<'a> {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(refusal) => {
-                        self.collect(&mut lanes, &mut lists.contradictions).await?;
-                        let (progress, lists) = self.finish(lists).await?;
-                        return Ok(Ran::Refused { why: refusal.to_string(), progress, lists });
+                        if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+                            return Ok(again);
+                        }
+                        let finished = self.finish(lists).await?;
+                        return Ok(Ran::Refused { why: refusal.to_string(), finished });
                     }
                 }
                 let out_of_time = self.budget.is_over();
                 let read = self.checkpoint.progress.counts.read;
                 if read - last.1 >= ROWS || last.0.elapsed() >= PAUSE || out_of_time {
-                    self.collect(&mut lanes, &mut lists.contradictions).await?;
+                    if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+                        return Ok(again);
+                    }
                     self.checkpoint.reader = Some(reader.state());
                     self.keep(&mut lists).await?;
                     last = (Moment::now(), read);
@@ -361,17 +465,19 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.collect(&mut lanes, &mut lists.contradictions).await?;
+        if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+            return Ok(again);
+        }
         let sha256 = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let (progress, lists) = self.finish(lists).await?;
-        Ok(Ran::Completed { progress, sha256, lists })
+        let finished = self.finish(lists).await?;
+        Ok(Ran::Completed { finished, sha256 })
     }
 
     /// Refuses the file, or what is left of it.
     async fn refuse(mut self, why: &str) -> Result<Ran, ImportError> {
         let lists = self.lists();
-        let (progress, lists) = self.finish(lists).await?;
-        Ok(Ran::Refused { why: why.to_owned(), progress, lists })
+        let finished = self.finish(lists).await?;
+        Ok(Ran::Refused { why: why.to_owned(), finished })
     }
 
     /// The lists as far as they are.
@@ -388,8 +494,26 @@ impl<'a> Run<'a> {
     async fn keep(&mut self, lists: &mut Growing<'_>) -> Result<(), ImportError> {
         self.checkpoint.rejected_pieces = lists.rejected.keep().await?.to_vec();
         self.checkpoint.contradiction_pieces = lists.contradictions.keep().await?.to_vec();
+        let next = self.checkpoint.reader.as_ref().map_or(0, ReaderState::line);
+        self.checkpoint.given_up.retain(|line| *line >= next);
         self.note_work();
-        Ok(self.inner.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?)
+        self.inner.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
+        self.told.tell(self.inner, self.hold.record(), &self.checkpoint, None);
+        self.kept = self.checkpoint.clone();
+        Ok(())
+    }
+
+    /// Goes back to the last checkpoint, from which the next run rejects the rows at these lines: as they came, and in their
+    /// order, which nobody knows of a row that has become a value. Noted in the table, so that each run gets further.
+    async fn give_up(&mut self, lines: Vec<u64>) -> Result<Ran, ImportError> {
+        self.note_work();
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.progress.work_ms = self.checkpoint.progress.work_ms;
+        tracing::error!(import_id = %self.file.id, rows = lines.len(), line = lines.first(), "rows panicked and are rejected");
+        kept.given_up.extend(lines);
+        kept.given_up.sort_unstable();
+        self.inner.imports.checkpoint(self.hold, &kept, machine_now()).await?;
+        Ok(Ran::Panicked(kept))
     }
 
     fn note_work(&mut self) {
@@ -398,7 +522,7 @@ impl<'a> Run<'a> {
     }
 
     /// Puts the lists in their places.
-    async fn finish(mut self, mut lists: Growing<'_>) -> Result<(Checkpoint, Lists), ImportError> {
+    async fn finish(mut self, mut lists: Growing<'_>) -> Result<Finished, ImportError> {
         let record = self.hold.record();
         let finished = Lists {
             rejected: lists.rejected.finish(record.beside(".rejected.csv")).await?,
@@ -407,7 +531,7 @@ impl<'a> Run<'a> {
         self.checkpoint.rejected_pieces = lists.rejected.into_pieces();
         self.checkpoint.contradiction_pieces = lists.contradictions.into_pieces();
         self.note_work();
-        Ok((self.checkpoint, finished))
+        Ok(Finished { progress: self.checkpoint, lists: finished, told: self.told })
     }
 
     /// The object, unless it is gone.
@@ -454,17 +578,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Waits until every row that was dealt is done, and adds up what they came to.
+    /// Waits until every row that was dealt is done, and adds up what they came to. Where some have panicked, that is how the
+    /// run ends.
     async fn collect<J: Send + 'static>(
         &mut self,
         lanes: &mut Lanes<J, Tally>,
         list: &mut List<'_>,
-    ) -> Result<(), ImportError> {
-        let mut late = Vec::new();
+    ) -> Result<Option<Ran>, ImportError> {
+        let (mut late, mut panicked) = (Vec::new(), Vec::new());
         for tally in lanes.collect().await? {
             self.checkpoint.progress.counts.imported += tally.imported;
             self.checkpoint.progress.counts.already_known += tally.already_known;
             late.extend(tally.contradictions);
+            panicked.extend(tally.panicked);
+        }
+        if !panicked.is_empty() {
+            panicked.sort_unstable();
+            return self.give_up(panicked).await.map(Some);
         }
         late.sort_unstable_by_key(|(line, _)| *line);
         for (line, contradicts) in late {
@@ -480,6 +610,6 @@ impl<'a> Run<'a> {
             };
             list.add(write).await?;
         }
-        Ok(())
+        Ok(None)
     }
 }

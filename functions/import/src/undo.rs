@@ -12,14 +12,15 @@ use cee_eligibility::OperatorId;
 use cee_history::{Report, UndoProgress, Undone};
 use cee_registry::{Brought, FileOutcome, Hold, HoldError, ImportId, ImportRecord, UndoBegun};
 use cee_service::clock::machine_now;
+use cee_service::metrics::{Metric, Numbers};
 use tokio::time::Instant as Moment;
 
 use crate::event::undo_note;
 use crate::lanes::{Done, Lanes};
 use crate::pace::Pace;
 use crate::report::{put, s3_error};
-use crate::run::{ForTheTeam, put_report};
-use crate::{Budget, ImportError, Inner};
+use crate::run::{ForTheTeam, counted, put_report};
+use crate::{Budget, ImportError, Inner, NAME};
 
 /// How long it goes without a checkpoint at most.
 const PAUSE: Duration = Duration::from_secs(20);
@@ -52,7 +53,7 @@ pub(crate) async fn undo(
     };
     tracing::info!(import_id = %id, operator_id, resumed = progress.is_some(), "an undo begins");
     match run(inner, &hold, progress.unwrap_or_default(), budget).await {
-        Ok(Some(progress)) => end(inner, &hold, report, &progress).await,
+        Ok(Some(progress)) => end(inner, &hold, report, &progress, worker).await,
         Ok(None) => {
             match inner.imports.release(&hold).await {
                 Ok(()) => {}
@@ -121,7 +122,13 @@ async fn run(
     }
 }
 
-async fn end(inner: &Inner, hold: &Hold, mut report: Report, progress: &UndoProgress) -> Result<(), ImportError> {
+async fn end(
+    inner: &Inner,
+    hold: &Hold,
+    mut report: Report,
+    progress: &UndoProgress,
+    worker: &str,
+) -> Result<(), ImportError> {
     report.state = FileOutcome::Undone.as_str().to_owned();
     report.undone = Some(Undone {
         removed: progress.removed,
@@ -134,6 +141,9 @@ async fn end(inner: &Inner, hold: &Hold, mut report: Report, progress: &UndoProg
         Err(HoldError::Lost) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
+    let numbers = Numbers::default();
+    numbers.count(Metric::Imports(counted(FileOutcome::Undone)), 1);
+    inner.metrics.write(&numbers, NAME, worker);
     put_report(inner, hold.record(), &report).await?;
     // What contradicted granted applications is gone.
     let list = inner.s3.delete_object().bucket(&inner.bucket).key(ForTheTeam::key(hold.record())).send().await;

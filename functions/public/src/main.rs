@@ -9,5 +9,5 @@ use cee_service::{Environment, telemetry};
 async fn main() -> ExitCode {
     let environment = Environment::of_process();
     telemetry::start(&environment);
-    cee_edge::run(Public::from_environment(&environment)).await
+    cee_edge::run(&environment, Public::from_environment(&environment)).await
 }

@@ -5,7 +5,7 @@
 use cee_edge::application::{OwnApplication, in_the_way, own};
 use cee_edge::body::past;
 use cee_edge::problem::InternalError;
-use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply, to_json};
+use cee_edge::{Call, Fields, Gate, HttpFunction, ProblemType, Refusal, Reply, to_json};
 use cee_eligibility::{
     ApplicationId, DrivingLicense, FieldError, IdempotencyKey, Identity, IdentityKey, Instant, JourneyType,
     LastNameTrunc, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
@@ -15,7 +15,8 @@ use cee_registry::{
     Registration, Remembered, StoredJourney,
 };
 use cee_service::aws::Aws;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::metrics::Application as Counted;
+use cee_service::{Clock, Environment, Metric, SettingError};
 use cee_tokens::{Caller, Proof, ProofSigner, Scope};
 use http::{HeaderMap, StatusCode};
 
@@ -237,12 +238,28 @@ impl HttpFunction for Register {
         }
         self.register(&Asking { call, caller: &caller, now, named }, demand).await
     }
+
+    fn counts(ended: Result<&Reply, ProblemType>) -> Option<Metric> {
+        Some(Metric::Applications(match ended {
+            Ok(reply) if reply.is_repeated() => Counted::Repeated,
+            Ok(_) => Counted::Registered,
+            Err(ProblemType::History) => Counted::History,
+            Err(ProblemType::Duplicate) => Counted::Duplicate,
+            Err(ProblemType::JourneyUsed) => Counted::JourneyUsed,
+            Err(ProblemType::TooEarly) => Counted::TooEarly,
+            Err(ProblemType::UnknownJourney) => Counted::UnknownJourney,
+            Err(ProblemType::IneligibleJourney) => Counted::IneligibleJourney,
+            Err(ProblemType::Busy) => Counted::Busy,
+            Err(ProblemType::Internal) => Counted::Failed,
+            Err(_) => Counted::Refused,
+        }))
+    }
 }
 
 /// The answer to a call whose key is remembered.
 fn again(remembered: Remembered) -> Result<Reply, Refusal> {
     match remembered {
-        Remembered::Answered(answer) => Ok(Reply::written(StatusCode::CREATED, answer)),
+        Remembered::Answered(answer) => Ok(Reply::repeated(StatusCode::CREATED, answer)),
         Remembered::OtherCall => Err(Refusal::IdempotencyKeyReused),
     }
 }

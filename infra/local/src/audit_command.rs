@@ -1,19 +1,21 @@
 //! The command `audit`, as the registry's team types it: are the tables what the claim protocol says they are?
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use cee_fn_audit::{AuditError, Auditor};
 use cee_registry::audit::Place;
-use cee_registry::{Claims, Deadline, Finding, StoreError};
-use cee_service::Environment;
+use cee_registry::{Deadline, Finding};
+use cee_service::{Environment, SettingError};
 use clap::Args;
 
-use crate::driver_command;
 use crate::error::Error;
 use crate::operator_command::Told;
+use crate::stack::known;
 
-/// How long one part may take.
+/// How long one repair may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is looked at, how fast, and what is done about it.
@@ -31,9 +33,25 @@ pub struct Command {
     /// Do it.
     #[arg(long, requires = "repair")]
     yes: bool,
-    /// Where.
-    #[command(flatten)]
-    place: driver_command::Place,
+    /// Where the service on this machine keeps its data.
+    #[arg(long, default_value = ".local", conflicts_with = "aws")]
+    data_dir: std::path::PathBuf,
+    /// On AWS: with the credentials and the settings of the environment, which are those of the audit function (CLAIMS_TABLE,
+    /// APPLICATIONS_TABLE, ARCHIVE_TABLE, JOURNEYS_TABLE, IMPORTS_TABLE, BUCKET, CLAIM_PEPPER).
+    #[arg(long)]
+    aws: bool,
+}
+
+impl Command {
+    async fn auditor(&self) -> Result<Auditor, Error> {
+        let environment = Environment::of_process();
+        let setting = |error: SettingError| Error::Audit(error.to_string());
+        if self.aws {
+            return Auditor::from_environment(&environment).await.map_err(setting);
+        }
+        let (description, secrets) = known(&self.data_dir)?;
+        description.auditor(&secrets, environment.rules().map_err(setting)?).await
+    }
 }
 
 /// Carries the command out. `tell` hears now and then where it is.
@@ -41,25 +59,27 @@ pub struct Command {
 /// # Errors
 /// [`Error::Audit`] where anything is found that is not repaired, or where the tables cannot be read.
 pub async fn run(command: Command, mut tell: impl FnMut(&Place, u64)) -> Result<Told, Error> {
-    let (claims, _) = command.place.open().await?;
-    let rules = Environment::of_process().rules().map_err(|error| Error::Audit(error.to_string()))?;
-    let store = |error: StoreError| Error::Audit(error.to_string());
-    let pause = Duration::from_secs(1) / command.parts_per_second;
-    let mut place = command.from.unwrap_or_default();
-    let (mut findings, mut applications, mut items) = (BTreeSet::new(), 0, 0);
-    while place != Place::End {
-        let part = claims.audit(&place, &rules, Deadline::after(PATIENCE)).await.map_err(store)?;
-        findings.extend(part.findings);
-        (applications, items, place) = (applications + part.applications, items + part.claims, part.place);
-        tell(&place, applications + items);
-        tokio::time::sleep(pause).await;
-    }
-    let mut told =
-        Told::said(format!("{applications} applications and {items} claim items: {} findings", findings.len()));
-    told.lines.extend(findings.iter().map(describe));
+    let auditor = command.auditor().await?;
+    let failed = |error: AuditError| Error::Audit(error.to_string());
+    let mut findings = BTreeSet::new();
+    let [mut applications, mut claims, mut imports, mut reports] = [0; 4];
+    let from = command.from.clone().unwrap_or_default();
+    let walked = auditor.walk(from, command.parts_per_second, |part| {
+        findings.extend(part.findings.iter().cloned());
+        (applications, claims) = (applications + part.applications, claims + part.claims);
+        (imports, reports) = (imports + part.imports, reports + part.reports);
+        tell(&part.place, applications + claims + imports + reports);
+        ControlFlow::Continue(())
+    });
+    walked.await.map_err(failed)?;
+    let mut told = Told::said(format!(
+        "{applications} applications, {claims} claim items, {imports} imports and {reports} reports: {} findings",
+        findings.len()
+    ));
+    told.lines.extend(findings.iter().map(ToString::to_string));
     let mut left = findings.len();
     if command.repair {
-        left -= repair(&claims, &findings, command.yes, &mut told).await?;
+        left -= repair(&auditor, &findings, command.yes, &mut told).await?;
     }
     if left > 0 {
         return Err(Error::Audit(format!("{}\n{left} findings are left: see docs/runbook.md", told.lines.join("\n"))));
@@ -68,7 +88,7 @@ pub async fn run(command: Command, mut tell: impl FnMut(&Place, u64)) -> Result<
 }
 
 /// Removes what may be removed without asking anybody, and says how much it was.
-async fn repair(claims: &Claims, findings: &BTreeSet<Finding>, yes: bool, told: &mut Told) -> Result<usize, Error> {
+async fn repair(auditor: &Auditor, findings: &BTreeSet<Finding>, yes: bool, told: &mut Told) -> Result<usize, Error> {
     let mut repaired = 0;
     for finding in findings {
         let Finding::Orphan(uuid, key) = finding else { continue };
@@ -76,7 +96,7 @@ async fn repair(claims: &Claims, findings: &BTreeSet<Finding>, yes: bool, told: 
             told.lines.push(format!("would remove the claim of {uuid} from {key}: add --yes"));
             continue;
         }
-        let removed = claims.remove_orphan(*uuid, key, Deadline::after(PATIENCE)).await;
+        let removed = auditor.claims().remove_orphan(*uuid, key, Deadline::after(PATIENCE)).await;
         if removed.map_err(|error| Error::Audit(error.to_string()))? {
             told.lines.push(format!("removed the claim of {uuid} from {key}"));
             repaired += 1;
@@ -85,15 +105,4 @@ async fn repair(claims: &Claims, findings: &BTreeSet<Finding>, yes: bool, told: 
         }
     }
     Ok(repaired)
-}
-
-fn describe(finding: &Finding) -> String {
-    match finding {
-        Finding::GrantedTwice(one, other) => format!("granted twice: {one} and {other} are one driver's"),
-        Finding::Unclaimed(uuid, kind) => format!("unclaimed: {uuid} has no claim on its {}", kind.as_str()),
-        Finding::Orphan(uuid, key) => format!("orphan: the item {key} names {uuid}, which there is not"),
-        Finding::WrongDate(key, attribute) => {
-            format!("wrong date: {attribute} of the item {key} is not the latest of its records")
-        }
-    }
 }

@@ -4,15 +4,18 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_history::{Counts, Undone};
 use cee_local::audit_command;
 use cee_local::driver_command;
 use cee_local::error::Error;
+use cee_local::faults::{Plan, Seeded};
 use cee_local::generate::History;
 use cee_local::operator_command::{self, Told};
 use cee_local::samples;
+use cee_local::secret_command;
 use cee_local::stack::{Functions, IMPORT_TIMEOUT, Options, Stack, known, redrive};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
@@ -72,6 +75,12 @@ enum Command {
         /// Where the service keeps its data.
         #[arg(long, default_value = ".local")]
         data_dir: PathBuf,
+    },
+    /// Make a registry's secret, and replace its signing keys: for the registry's team, here or on AWS.
+    Secret {
+        /// What to do.
+        #[command(subcommand)]
+        command: secret_command::Command,
     },
     /// Print an application token of an operator of this machine.
     Token {
@@ -150,6 +159,12 @@ struct Serve {
     /// How many calls a second each operator may make, over ten seconds; 0 is no limit.
     #[arg(long, default_value_t = 50)]
     calls_per_second: u32,
+    /// Let so many of a hundred requests from the functions to DynamoDB go wrong: throttled, in conflict, lost, late.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    faults: Option<u32>,
+    /// Which requests go wrong, and how.
+    #[arg(long, value_name = "SEED", default_value_t = 1, requires = "faults")]
+    faults_seed: u64,
     /// Run the functions as the compiled binaries in this folder, each its own process, instead of in this one.
     #[arg(long)]
     binaries: Option<PathBuf>,
@@ -183,6 +198,15 @@ fn main() -> ExitCode {
             start_logging();
             team(driver_command::run(command))
         }
+        Some(Command::Secret { command }) => secret_command::run(command).map(|told| {
+            // The secret alone on standard output, so that it can be handed on.
+            if let Some(secret) = &told.secret {
+                say(secret);
+                let _ = writeln!(std::io::stderr(), "{}", told.done);
+            } else {
+                say(&told.done);
+            }
+        }),
         Some(Command::Undo(what)) => undo(what),
         Some(Command::Redrive { data_dir }) => {
             start_logging();
@@ -334,16 +358,31 @@ fn run(serve: Serve) -> Result<(), Error> {
             functions: serve.binaries.map_or(Functions::InProcess, Functions::Binaries),
             import_timeout: std::time::Duration::from_secs(serve.import_timeout),
             settings: vec![("OPERATOR_CALLS_PER_SECOND".to_owned(), serve.calls_per_second.to_string())],
+            faults: serve.faults.map(|percent| {
+                let plan: Arc<dyn Plan> = Arc::new(Seeded { seed: serve.faults_seed, percent });
+                plan
+            }),
         };
         let stack = Stack::start(&options).await?;
-        introduce(&stack, &serve.data_dir);
+        introduce(&stack, &serve.data_dir, serve.faults);
         stopped().await;
+        if let Some(wire) = stack.wire() {
+            let happened = wire.happened();
+            say(&format!(
+                "{} requests to DynamoDB, of which went wrong {}",
+                wire.requests(),
+                happened.values().sum::<u64>()
+            ));
+            for (fault, often) in happened {
+                say(&format!("{often:>8}  {fault:?}"));
+            }
+        }
         stack.shutdown().await;
         Ok(())
     })
 }
 
-fn introduce(stack: &Stack, data_dir: &Path) {
+fn introduce(stack: &Stack, data_dir: &Path, faults: Option<u32>) {
     let about = stack.description();
     let data_dir = data_dir.display();
     say(&format!(
@@ -355,6 +394,11 @@ data       {data_dir}/  (survives a restart; --fresh starts empty; {data_dir}/lo
 ",
         about.api_url, about.dynamodb_url, about.s3_url, about.bucket
     ));
+    if let Some(percent) = faults {
+        say(&format!(
+            "faults     {percent} of 100 requests from the functions to DynamoDB go wrong: calls may be slow or answer 503"
+        ));
+    }
     for operator in &about.operators {
         say(&format!("operator {}  {}  SIRET {}", operator.id, operator.name, operator.siret));
     }

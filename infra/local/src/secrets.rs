@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::path::Path;
 
 use cee_eligibility::{Instant, OperatorId};
-use cee_tokens::{Caller, Scope, SigningKey, TokenIssuer};
+use cee_tokens::{Caller, Scope, TokenIssuer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::samples;
+use crate::service_secret::{ServiceSecret, Signer};
 
 /// `iss` of the local application tokens.
 pub const ISSUER: &str = "cee-registry-local";
@@ -18,12 +19,9 @@ pub const AUDIENCE: &str = "cee-registry-local";
 /// Keys and secrets. Nothing else in the data directory is secret.
 #[derive(Serialize, Deserialize)]
 pub struct Secrets {
-    /// Hashes claim keys.
-    pub claim_pepper: String,
-    /// Signs proof tokens: a PEM private key.
-    pub proof_key: String,
-    /// Signs application tokens: a PEM private key.
-    pub application_key: String,
+    /// What the functions hold, as on AWS.
+    #[serde(flatten)]
+    pub service: ServiceSecret,
     /// Reaches everything on the local S3.
     pub root: KeyPair,
     /// Each sample operator's own.
@@ -50,7 +48,7 @@ pub struct OperatorKeys {
 }
 
 /// So many characters that nobody guesses.
-fn random(characters: usize) -> Result<String, Error> {
+pub(crate) fn random(characters: usize) -> Result<String, Error> {
     use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
     use base64::Engine as _;
     let mut bytes = vec![0; characters];
@@ -72,21 +70,42 @@ impl Secrets {
     /// [`Error::File`] where the file cannot be read or written, [`Error::Secrets`] where it holds something else.
     pub fn keep(path: &Path) -> Result<Self, Error> {
         match std::fs::read_to_string(path) {
-            Ok(text) => {
-                serde_json::from_str(&text).map_err(|error| Error::Secrets(format!("{}: {error}", path.display())))
-            }
+            Ok(text) => Self::from_json(path, &text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let secrets = Self::new()?;
-                let text = serde_json::to_vec_pretty(&secrets).map_err(|error| Error::Secrets(error.to_string()))?;
-                write_private(path, &text)?;
+                secrets.write(path)?;
                 Ok(secrets)
             }
             Err(error) => Err(Error::file(path)(error)),
         }
     }
 
+    /// Changes those kept in this file: all of the change or nothing.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is no such file or it cannot be written, what the change says, and as
+    /// [`keep`](Self::keep).
+    pub fn change(path: &Path, change: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+        let mut secrets = Self::from_json(path, &text)?;
+        change(&mut secrets)?;
+        secrets.write(path)
+    }
+
+    fn from_json(path: &Path, text: &str) -> Result<Self, Error> {
+        // serde's own message may repeat what it read.
+        serde_json::from_str(text).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            Error::Secrets(format!("{}: not the secrets of a local stack ({place})", path.display()))
+        })
+    }
+
+    fn write(&self, path: &Path) -> Result<(), Error> {
+        let text = serde_json::to_vec_pretty(self).map_err(|error| Error::Secrets(error.to_string()))?;
+        write_private(path, &text)
+    }
+
     fn new() -> Result<Self, Error> {
-        let key = || SigningKey::generate_pem().map_err(|error| Error::Secrets(error.to_string()));
         let operators = samples::operators()
             .into_iter()
             .map(|operator| {
@@ -96,21 +115,7 @@ impl Secrets {
                 })
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self {
-            claim_pepper: random(48)?,
-            proof_key: key()?,
-            application_key: key()?,
-            root: KeyPair::new("LOCAL")?,
-            operators,
-        })
-    }
-
-    /// The key that signs application tokens.
-    ///
-    /// # Errors
-    /// [`Error::Secrets`] where it is none.
-    pub fn application_key(&self) -> Result<SigningKey, Error> {
-        SigningKey::from_pem(&self.application_key).map_err(|error| Error::Secrets(error.to_string()))
+        Ok(Self { service: ServiceSecret::new()?, root: KeyPair::new("LOCAL")?, operators })
     }
 
     /// An application token for a sample operator.
@@ -129,7 +134,11 @@ impl Secrets {
     /// # Errors
     /// [`Error::Secrets`] where there is no usable key.
     pub fn token_for(&self, caller: &Caller, now: Instant, minutes: u32) -> Result<String, Error> {
-        let issuer = TokenIssuer::new(self.application_key()?, ISSUER.to_owned(), AUDIENCE.to_owned());
+        let issuer = TokenIssuer::new(
+            self.service.signing_key(Signer::ApplicationToken)?,
+            ISSUER.to_owned(),
+            AUDIENCE.to_owned(),
+        );
         issuer.issue(caller, now, minutes).map_err(|error| Error::Secrets(error.to_string()))
     }
 }

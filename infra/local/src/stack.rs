@@ -8,28 +8,31 @@ use std::time::Duration;
 
 use aws_lambda_events::s3::S3Event;
 use cee_edge::{HttpFunction, ProblemType};
-use cee_eligibility::{Instant, OperatorId};
+use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
+use cee_fn_audit::{AuditFunction, Auditor};
 use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
-use cee_registry::{ClaimKeys, Claims, Journeys, Operators, Tables};
+use cee_registry::{ClaimKeys, Claims, Imports, Journeys, Operators, Tables};
 use cee_service::aws::Aws;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::{Clock, Environment, Metrics, SettingError};
 use chrono::DateTime;
 use http::{Method, Response};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use tokio::net::TcpListener;
 
 use crate::dynamo::{self, DynamoServer};
 use crate::error::Error;
+use crate::faults::{Plan, Wire};
 use crate::gateway::{self, Gateway, GatewayRefusal, Route};
 use crate::invoke::{AsyncQueue, Function, InProcess, Invoker, QueueOptions};
 use crate::operators::{Admissions, admit_samples};
@@ -37,7 +40,9 @@ use crate::reference;
 use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
+use crate::schedule::Schedule;
 use crate::secrets::{AUDIENCE, ISSUER, OperatorKeys, Secrets, write_private};
+use crate::service_secret::Signer;
 use crate::undo::Team;
 
 /// The bucket of the local stack.
@@ -56,8 +61,13 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 /// As in the template.
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
 
+/// As in the template.
+const AUDIT_TIMEOUT: Duration = Duration::from_secs(180);
+/// As in the template.
+const AUDIT_EVERY: Duration = Duration::from_secs(15 * 60);
+
 /// The binaries of all functions.
-pub const BINARIES: [&str; 8] = [
+pub const BINARIES: [&str; 9] = [
     "cee-simulate",
     "cee-register",
     "cee-applications",
@@ -66,6 +76,7 @@ pub const BINARIES: [&str; 8] = [
     "cee-access",
     "cee-public",
     "cee-import",
+    "cee-audit",
 ];
 
 /// Where the functions run.
@@ -101,6 +112,8 @@ pub struct Options {
     pub import_timeout: Duration,
     /// Further settings of the functions, such as a changed rule.
     pub settings: Vec<(String, String)>,
+    /// What goes wrong between the functions and DynamoDB.
+    pub faults: Option<Arc<dyn Plan>>,
 }
 
 impl Options {
@@ -118,6 +131,7 @@ impl Options {
             functions: Functions::InProcess,
             import_timeout: IMPORT_TIMEOUT,
             settings: Vec::new(),
+            faults: None,
         }
     }
 }
@@ -169,9 +183,19 @@ impl Description {
     /// # Errors
     /// [`Error::Secrets`] where the pepper is none.
     pub async fn claims(&self, secrets: &Secrets) -> Result<Claims, Error> {
-        let keys =
-            ClaimKeys::new(secrets.claim_pepper.as_bytes()).map_err(|error| Error::Secrets(error.to_string()))?;
+        let keys = ClaimKeys::new(secrets.service.claim_pepper.as_bytes())
+            .map_err(|error| Error::Secrets(error.to_string()))?;
         Ok(Claims::new(self.aws().await.dynamodb_patient(), tables(), keys))
+    }
+
+    /// How the registry's team looks for what cannot be.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where the pepper is none.
+    pub async fn auditor(&self, secrets: &Secrets, rules: Rules) -> Result<Auditor, Error> {
+        let (claims, aws) = (self.claims(secrets).await?, self.aws().await);
+        let imports = Imports::new(aws.dynamodb_patient(), &tables());
+        Ok(Auditor::new(claims, imports, rules, aws.s3(), self.bucket.clone()))
     }
 
     async fn aws(&self) -> Aws {
@@ -304,7 +328,9 @@ pub struct Stack {
     gateway: Gateway,
     s3: S3Server,
     dynamo: DynamoServer,
+    wire: Option<Wire>,
     queue: Arc<AsyncQueue>,
+    audit: Schedule,
     processes: Vec<Arc<Process>>,
     _lock: File,
 }
@@ -328,16 +354,27 @@ impl Stack {
         let description = describe(options, &secrets, [&api_port, &dynamodb_port, &s3_port])?;
 
         let dynamo = dynamo::start(dynamodb_port, Some(&data.database())).await?;
-        let settings = Settings::new(options, &secrets, &description)?;
+        let mut settings = Settings::new(options, &secrets, &description)?;
         let aws = Aws::load(&settings.environment(&[])).await;
         prepare_tables(&aws).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
+        // What prepares the stack and what its team does goes straight to the database, and only the functions over the wire.
+        let mut wire = None;
+        if let Some(plan) = &options.faults {
+            let through = listen(Ipv4Addr::LOCALHOST.into(), 0, "--faults").await?;
+            let started = Wire::start(through, dynamo.address(), Arc::clone(plan))?;
+            settings.set("AWS_ENDPOINT_URL_DYNAMODB", started.url());
+            wire = Some(started);
+        }
+
         let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         let mut starter = Starter { options, settings: &settings, processes: Vec::new() };
         // At the same time: the credentials' hashes are slow by intent, and needed by nobody before the first call.
-        let functions = async { Ok::<_, Error>((starter.routes().await?, starter.import().await?)) };
-        let ((mut routes, import), ()) = tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
+        let functions =
+            async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
+        let ((mut routes, import, audit), ()) =
+            tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
         let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
         routes.extend(reference::routes());
         let processes = starter.processes;
@@ -355,7 +392,8 @@ impl Stack {
         }
         let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
         write_private(&data.description(), &json)?;
-        Ok(Self { description, calls, gateway, s3, dynamo, queue, processes, _lock: lock })
+        let audit = Schedule::start(audit, AUDIT_EVERY);
+        Ok(Self { description, calls, gateway, s3, dynamo, wire, queue, audit, processes, _lock: lock })
     }
 
     /// How to reach everything.
@@ -376,19 +414,42 @@ impl Stack {
         &self.queue
     }
 
+    /// The audit, which runs by itself every quarter of an hour.
+    #[must_use]
+    pub const fn audit(&self) -> &Schedule {
+        &self.audit
+    }
+
+    /// The way from the functions to DynamoDB, where something goes wrong on it.
+    #[must_use]
+    pub const fn wire(&self) -> Option<&Wire> {
+        self.wire.as_ref()
+    }
+
     /// What the functions wrote, where they run as processes of their own.
     #[must_use]
     pub fn output(&self) -> Vec<String> {
         self.processes.iter().flat_map(|process| process.lines()).collect()
     }
 
+    /// How often processes were started, where the functions run as such: more often than there are functions where one had
+    /// to be started again.
+    #[must_use]
+    pub fn starts(&self) -> u32 {
+        self.processes.iter().map(|process| process.starts()).sum()
+    }
+
     /// Takes no more requests, answers those under way and closes the files.
     pub async fn shutdown(self) {
+        self.audit.stop();
         self.gateway.shutdown().await;
         self.s3.shutdown().await;
         self.queue.shutdown().await;
         for process in self.processes {
             process.kill().await;
+        }
+        if let Some(wire) = self.wire {
+            wire.shutdown().await;
         }
         self.dynamo.shutdown().await;
     }
@@ -529,8 +590,7 @@ struct Settings(Vec<(String, String)>);
 
 impl Settings {
     fn new(options: &Options, secrets: &Secrets, description: &Description) -> Result<Self, Error> {
-        let unusable = |error: cee_tokens::keys::KeyError| Error::Secrets(error.to_string());
-        let proof_key = cee_tokens::SigningKey::from_pem(&secrets.proof_key).map_err(unusable)?;
+        let service = &secrets.service;
         let tables = tables();
         let mut settings: Vec<(&str, String)> = vec![
             ("AWS_REGION", REGION.to_owned()),
@@ -549,21 +609,26 @@ impl Settings {
             ("OPERATORS_TABLE", tables.operators),
             ("CREDENTIALS_TABLE", tables.credentials),
             ("BUCKET", BUCKET.to_owned()),
-            ("CLAIM_PEPPER", secrets.claim_pepper.clone()),
-            ("PROOF_KEY", secrets.proof_key.clone()),
-            ("PROOF_JWKS", proof_key.public_key_set().to_json()),
-            ("APPLICATION_TOKEN_KEY", secrets.application_key.clone()),
-            ("APPLICATION_TOKEN_JWKS", secrets.application_key()?.public_key_set().to_json()),
+            ("CLAIM_PEPPER", service.claim_pepper.clone()),
+            ("PROOF_KEY", service.proof_key.clone()),
+            ("PROOF_JWKS", service.key_set(Signer::Proof)?.to_json()),
+            ("APPLICATION_TOKEN_KEY", service.application_token_key.clone()),
+            ("APPLICATION_TOKEN_JWKS", service.key_set(Signer::ApplicationToken)?.to_json()),
             ("APPLICATION_TOKEN_ISSUER", ISSUER.to_owned()),
             ("APPLICATION_TOKEN_AUDIENCE", AUDIENCE.to_owned()),
         ];
         settings.extend(options.now.map(|now| ("NOW", now.to_string())));
-        let mut settings: Vec<_> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let settings: Vec<_> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut settings = Self(settings);
         for (name, value) in &options.settings {
-            settings.retain(|(known, _)| known != name);
-            settings.push((name.clone(), value.clone()));
+            settings.set(name, value.clone());
         }
-        Ok(Self(settings))
+        Ok(settings)
+    }
+
+    fn set(&mut self, name: &str, value: String) {
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.to_owned(), value));
     }
 
     /// What all functions are given, and of the rest only this.
@@ -643,6 +708,16 @@ const IMPORT_HAS: [&str; 7] = [
     "BUCKET",
 ];
 
+const AUDIT_HAS: [&str; 7] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "CLAIM_PEPPER",
+    "BUCKET",
+];
+
 impl Starter<'_> {
     /// The routes of the template.
     async fn routes(&mut self) -> Result<Vec<Route>, Error> {
@@ -689,8 +764,10 @@ impl Starter<'_> {
         if let Some(process) = self.binary(name, HTTP_TIMEOUT, given).await? {
             return Ok(process);
         }
-        let function = start(self.settings.environment(given)).await;
-        Ok(http_function(function.map_err(|error| Error::Function(error.to_string()))?))
+        let environment = self.settings.environment(given);
+        let metrics = environment.metrics();
+        let function = start(environment).await.map_err(|error| Error::Function(error.to_string()))?;
+        Ok(http_function(function, metrics))
     }
 
     async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
@@ -705,6 +782,20 @@ impl Starter<'_> {
             async move { import.handle(event).await }
         });
         Ok(Arc::new(InProcess::<_, S3Event>::new(service, Function::new("cee-import", self.options.import_timeout))))
+    }
+
+    async fn audit(&mut self) -> Result<Arc<dyn Invoker>, Error> {
+        if let Some(process) = self.binary("cee-audit", AUDIT_TIMEOUT, &AUDIT_HAS).await? {
+            return Ok(process);
+        }
+        let audit = AuditFunction::from_environment(&self.settings.environment(&AUDIT_HAS))
+            .await
+            .map_err(|error| Error::Function(error.to_string()))?;
+        let service = lambda_runtime::service_fn(move |event| {
+            let audit = audit.clone();
+            async move { audit.handle(event).await }
+        });
+        Ok(Arc::new(InProcess::<_, IgnoredAny>::new(service, Function::new("cee-audit", AUDIT_TIMEOUT))))
     }
 
     /// The function as a process, where that is how functions run.
@@ -723,7 +814,7 @@ impl Starter<'_> {
     }
 }
 
-fn http_function<F: HttpFunction>(function: F) -> Arc<dyn Invoker> {
-    let adapter = Adapter::from(cee_edge::service(Arc::new(function)));
+fn http_function<F: HttpFunction>(function: F, metrics: Metrics) -> Arc<dyn Invoker> {
+    let adapter = Adapter::from(cee_edge::service(Arc::new(function), metrics));
     Arc::new(InProcess::<_, LambdaRequest>::new(adapter, Function::new(F::NAME, HTTP_TIMEOUT)))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cee_eligibility::OperatorId;
 use cee_registry::{Limits, Operator, Operators};
 use cee_service::clock::machine_now;
-use cee_service::{Clock, Environment, SettingError};
+use cee_service::{Clock, Environment, SettingError, trap};
 use cee_tokens::{ApplicationTokens, Caller, Scope};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -104,6 +104,7 @@ impl Gate {
         }
         // By the machine's clock: a pinned one would never give calls back.
         self.rate.take(caller.operator, machine_now()).await?;
+        trap::spring("request", || String::from_utf8_lossy(call.request().body()).into_owned());
         Ok(caller)
     }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 use cee_eligibility::OperatorId;
 use cee_registry::Deadline;
 use cee_service::clock::time_left;
-use cee_service::{SettingError, telemetry};
+use cee_service::metrics::Numbers;
+use cee_service::{Environment, Metric, Metrics, SettingError, telemetry};
 use futures_util::FutureExt as _;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
@@ -18,8 +19,9 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _, Service, service_fn};
 use serde::Serialize;
 use tokio::time::Instant as Moment;
+use tracing::Instrument as _;
 
-use crate::problem::{InternalError, Refusal};
+use crate::problem::{InternalError, ProblemType, Refusal};
 
 /// Kept back of an invocation's time, so that a refusal still gets out.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -32,8 +34,10 @@ const LONGEST: Duration = Duration::from_secs(8);
 pub struct Call {
     request: Request,
     id: String,
+    trace_id: Option<String>,
     caller: OnceLock<OperatorId>,
     deadline: Deadline,
+    numbers: Numbers,
 }
 
 impl Call {
@@ -47,8 +51,11 @@ impl Call {
         let id = gateway
             .or_else(|| context.map(|context| context.request_id.clone()))
             .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let trace_id =
+            context.and_then(|context| telemetry::trace_id(context.xray_trace_id.as_deref()?)).map(str::to_owned);
         let left = context.map_or(LONGEST, |context| time_left(context.deadline()).saturating_sub(MARGIN));
-        Self { request, id, caller: OnceLock::new(), deadline: Deadline::after(left.min(LONGEST)) }
+        let deadline = Deadline::after(left.min(LONGEST));
+        Self { request, id, trace_id, caller: OnceLock::new(), deadline, numbers: Numbers::default() }
     }
 
     /// The request.
@@ -61,6 +68,11 @@ impl Call {
     #[must_use]
     pub const fn deadline(&self) -> Deadline {
         self.deadline
+    }
+
+    /// Counts something, to be told when the call is answered.
+    pub fn count(&self, metric: Metric, number: u64) {
+        self.numbers.count(metric, number);
     }
 
     /// Notes whose call it is, for the log.
@@ -76,6 +88,8 @@ pub struct Reply {
     /// The body and its type, where there is one.
     content: Option<(String, &'static str)>,
     cache_control: &'static str,
+    /// Whether an earlier call was answered with it.
+    is_repeated: bool,
 }
 
 impl Reply {
@@ -90,19 +104,31 @@ impl Reply {
     /// JSON that is written already, for the caller alone, and now.
     #[must_use]
     pub const fn written(status: StatusCode, json: String) -> Self {
-        Self { status, content: Some((json, "application/json")), cache_control: "no-store" }
+        Self { status, content: Some((json, "application/json")), cache_control: "no-store", is_repeated: false }
+    }
+
+    /// The same, where an earlier call was answered with it.
+    #[must_use]
+    pub fn repeated(status: StatusCode, json: String) -> Self {
+        Self { is_repeated: true, ..Self::written(status, json) }
+    }
+
+    /// Whether an earlier call was answered with it.
+    #[must_use]
+    pub const fn is_repeated(&self) -> bool {
+        self.is_repeated
     }
 
     /// That it is done, and nothing else.
     #[must_use]
     pub const fn nothing() -> Self {
-        Self { status: StatusCode::NO_CONTENT, content: None, cache_control: "no-store" }
+        Self { status: StatusCode::NO_CONTENT, content: None, cache_control: "no-store", is_repeated: false }
     }
 
     /// Text that anybody may keep for a while.
     #[must_use]
     pub const fn public(body: String, content_type: &'static str, cache_control: &'static str) -> Self {
-        Self { status: StatusCode::OK, content: Some((body, content_type)), cache_control }
+        Self { status: StatusCode::OK, content: Some((body, content_type)), cache_control, is_repeated: false }
     }
 
     fn into_response(self) -> Response<Body> {
@@ -134,15 +160,21 @@ pub trait HttpFunction: Send + Sync + 'static {
 
     /// Answers one call.
     fn answer(&self, call: &Call) -> impl Future<Output = Result<Reply, Refusal>> + Send;
+
+    /// As what a call that ended so is counted, if as anything, beside what it counted itself. One that panicked ended, too.
+    #[must_use]
+    fn counts(_ended: Result<&Reply, ProblemType>) -> Option<Metric> {
+        None
+    }
 }
 
 /// The function as a process that Lambda starts: the whole of its `main`.
-pub async fn run<F: HttpFunction>(function: Result<F, SettingError>) -> ExitCode {
+pub async fn run<F: HttpFunction>(environment: &Environment, function: Result<F, SettingError>) -> ExitCode {
     let function = match function {
         Ok(function) => function,
         Err(error) => return telemetry::refuse_to_start(&error),
     };
-    match lambda_http::run(service(Arc::new(function))).await {
+    match lambda_http::run(service(Arc::new(function), environment.metrics())).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the runtime stopped");
@@ -151,39 +183,47 @@ pub async fn run<F: HttpFunction>(function: Result<F, SettingError>) -> ExitCode
     }
 }
 
-/// The function as Lambda runs it: a panic is a 500 of that one call, and each call leaves one line in the log.
+/// The function as Lambda runs it: a panic is a 500 of that one call, and each call leaves one line in the log, and one more for
+/// what it counted. Every line that is logged on the way carries the call's names, [`telemetry::call`].
 pub fn service<F: HttpFunction>(
     function: Arc<F>,
+    metrics: Metrics,
 ) -> impl Service<Request, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send {
     service_fn(move |request| {
-        let function = Arc::clone(&function);
-        async move { Ok(respond(function.as_ref(), request).await) }
+        let (function, metrics) = (Arc::clone(&function), metrics.clone());
+        async move {
+            let call = Call::new(request);
+            let span = telemetry::call(F::NAME, &call.id, call.trace_id.as_deref());
+            Ok(respond(function.as_ref(), &metrics, call).instrument(span).await)
+        }
     })
 }
 
-async fn respond<F: HttpFunction>(function: &F, request: Request) -> Response<Body> {
+async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -> Response<Body> {
     let began = Moment::now();
-    let call = Call::new(request);
     let answer = AssertUnwindSafe(function.answer(&call))
         .catch_unwind()
         .await
         .unwrap_or(Err(Refusal::Internal(InternalError::Panic)));
-    let problem = answer.as_ref().err().map(|refusal| refusal.problem_type().as_str());
+    let ended = answer.as_ref().map_err(Refusal::problem_type);
+    if let Some(metric) = F::counts(ended) {
+        call.count(metric, 1);
+    }
+    let problem = ended.err().map(ProblemType::as_str);
     if let Err(Refusal::Internal(error)) = &answer {
-        tracing::error!(function = F::NAME, request_id = call.id, %error, "failed");
+        tracing::error!(%error, "failed");
     }
     let response = match answer {
         Ok(reply) => reply.into_response(),
         Err(refusal) => refusal.into_response(&call.id),
     };
     tracing::info!(
-        function = F::NAME,
-        request_id = call.id,
         operator_id = call.caller.get().map(|operator| operator.get()),
         status = response.status().as_u16(),
         problem,
         duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         "answered"
     );
+    metrics.write(&call.numbers, F::NAME, &call.id);
     response
 }

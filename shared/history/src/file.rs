@@ -73,6 +73,11 @@ impl<R: Row> FileReader<R> {
         Self { unpack: Unpack::default(), reader, piece: Vec::new(), read: 0, skip, ended: false }
     }
 
+    /// Rejects the rows at these lines, whatever is in them.
+    pub fn give_up(&mut self, lines: impl IntoIterator<Item = u64>) {
+        self.reader.give_up(lines);
+    }
+
     /// Takes the next bytes of the file.
     pub fn push(&mut self, chunk: &[u8]) {
         self.unpack.push(chunk);

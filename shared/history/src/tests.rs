@@ -3,9 +3,11 @@
 use cee_eligibility::{Instant, Journey};
 use proptest::prelude::*;
 
+use crate::cells::Cells;
 use crate::dialect::FileError;
+use crate::file::FileReader;
 use crate::history::HistoryRow;
-use crate::reader::{Line, MAX_LINE, Reader, ReaderState, Row};
+use crate::reader::{Field, Line, MAX_LINE, Reader, ReaderState, Row};
 use crate::rejected::{Column, RejectedRow, RejectedWriter};
 use crate::repair::Repair;
 
@@ -72,6 +74,72 @@ fn rejected_file(header: &str, lines: &[Line<HistoryRow>]) -> String {
     let mut file = writer.header();
     rejected(lines).into_iter().for_each(|row| writer.row(row, &mut file));
     String::from_utf8(file).unwrap()
+}
+
+/// A kind of row whose reading panics at a word.
+#[derive(Debug, PartialEq, Eq)]
+struct Fragile(String);
+
+impl Row for Fragile {
+    const FIELDS: &'static [Field] = &[Field::required("word"), Field::required("more")];
+
+    fn read(cells: &mut Cells<'_>) -> Option<Self> {
+        let word = cells.read(0, |text, _| Ok(text.to_owned()))?;
+        assert_ne!(word, "boom", "as the test wants");
+        Some(Self(word))
+    }
+}
+
+#[test]
+fn a_row_at_which_reading_panics_is_rejected_as_it_came_and_no_other_is() {
+    let file = b"word;more\nfirst;1\n\"boom\";2\nlast;3\nboom\nboom;5";
+    let mut reader = FileReader::<Fragile>::new(now());
+    reader.push(file);
+    reader.end();
+    let mut lines = Vec::new();
+    while reader.read(&mut lines).unwrap() {}
+    let shown: Vec<_> = lines
+        .iter()
+        .map(|line| match line {
+            Line::Row { line, row, .. } => (*line, row.0.as_str(), ""),
+            Line::Rejected(row) => {
+                (row.line, std::str::from_utf8(&row.raw).unwrap(), row.reason.split(':').next().unwrap())
+            }
+        })
+        .collect();
+    let (cells, internal) = ("the row has 1 of the header's 2 cells", "internal");
+    let expected =
+        [(2, "first", ""), (3, "\"boom\";2", internal), (4, "last", ""), (5, "boom", cells), (6, "boom;5", internal)];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn rows_that_were_given_up_are_rejected_as_they_came_however_the_file_is_resumed() {
+    let file = b"journey_type,last_name_trunc,phone_trunc,datetime\nlong,DUP,+336010203,2021-02-01\n\nshort,TO,06010204,01/02/2021\n\
+                 long,MAR,+336010205,2021-02-01\nlong,mar,+336010206,2021-02-01\n";
+    let read = |reader: &mut FileReader<HistoryRow>| {
+        reader.push(file);
+        reader.end();
+        let mut lines = Vec::new();
+        while reader.read(&mut lines).unwrap() {}
+        lines
+    };
+    let mut whole = FileReader::new(now());
+    // A blank line is no row, and the last one is rejected for what is wrong with it.
+    whole.give_up([3, 4, 99]);
+    let lines = read(&mut whole);
+    assert_eq!(lines.iter().map(Line::line).collect::<Vec<_>>(), [2, 4, 5, 6]);
+    let rejected = rejected(&lines);
+    assert_eq!(rejected[0].raw, b"short,TO,06010204,01/02/2021");
+    assert!(rejected[0].reason.starts_with("internal: ") && rejected[0].column.is_none());
+    assert!(rejected[1].reason.contains("lower-case"));
+
+    let mut first = Reader::<HistoryRow>::new(now());
+    first.push(&file[..85], |_| {}).unwrap();
+    assert_eq!(first.state().line(), 4);
+    let mut rest = FileReader::resume(&first.state(), now()).unwrap();
+    rest.give_up([4]);
+    assert_eq!(read(&mut rest), lines[1..]);
 }
 
 #[test]

@@ -1,21 +1,24 @@
-//! Looks through the tables for what the claim protocol says cannot be: the invariants 1 and 2 of the design, on the data itself.
+//! Looks through the tables for what the claim protocol says cannot be: the invariants of the design, on the data itself.
 //!
 //! Reading takes time, and the tables change meanwhile. So what looks wrong is read again before it counts: a registration or
-//! a delete that was in between is no finding. Findings name applications and hashed keys, no driver.
+//! a delete that was in between is no finding. Findings name applications, imports and hashed keys, no driver.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
-use cee_eligibility::{ApplicationId, Instant, JourneyType, Rules};
+use aws_sdk_dynamodb::types::AttributeValue;
+use cee_eligibility::{ApplicationId, Instant, JourneyType, OperatorId, OperatorJourneyId, Rules};
 
 use crate::StoreError;
 use crate::applications::{Application, get_application};
-use crate::claim_item::{Granted, Item, LatestDates, PK, application_attribute, granted, latest, text};
+use crate::claim_item::{Granted, Item, LatestDates, PK, application_attribute, granted, latest, number, text};
 use crate::claims::Claims;
 use crate::error::Deadline;
+use crate::imports::{ImportId, audit_import};
+use crate::journeys::partition_key;
 use crate::keys::ClaimKind;
-use crate::read::{batch_get, page};
+use crate::read::{batch_get, page, page_after};
 use crate::rewrite::{Rewrite, Transacted, transact};
 
 /// How many items are looked at with one request: what DynamoDB gives in one batch.
@@ -28,10 +31,117 @@ pub enum Finding {
     GrantedTwice(ApplicationId, ApplicationId),
     /// An application lacks the claim on one of its keys.
     Unclaimed(ApplicationId, ClaimKind),
+    /// A short application's journey does not say that it carries it.
+    JourneyUnclaimed(ApplicationId),
     /// A claim names an application that there is not. Here is the key of its item.
     Orphan(ApplicationId, String),
+    /// A claim's date or operator is not its application's. Here is the key of its item.
+    Disagrees(ApplicationId, String),
     /// A latest date of the item with this key is not that of its records.
     WrongDate(String, &'static str),
+    /// The counts of an import's report do not add up.
+    Miscounted(Option<OperatorId>, ImportId),
+    /// An operator could read what is not its own: what is kept under its number speaks of another's. `None`: under the registry's.
+    Foreign(Option<OperatorId>, &'static str),
+    /// An item of this table is not what the store writes. Here is its key, where that can hold nothing personal.
+    Unreadable(&'static str, String),
+}
+
+/// The kinds of what can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingKind {
+    /// [`Finding::GrantedTwice`]
+    GrantedTwice,
+    /// [`Finding::Unclaimed`]
+    Unclaimed,
+    /// [`Finding::JourneyUnclaimed`]
+    JourneyUnclaimed,
+    /// [`Finding::Orphan`]
+    Orphan,
+    /// [`Finding::Disagrees`]
+    Disagrees,
+    /// [`Finding::WrongDate`]
+    WrongDate,
+    /// [`Finding::Miscounted`]
+    Miscounted,
+    /// [`Finding::Foreign`]
+    Foreign,
+    /// [`Finding::Unreadable`]
+    Unreadable,
+}
+
+impl FindingKind {
+    /// Every one there is.
+    pub const ALL: &[Self] = &[
+        Self::GrantedTwice,
+        Self::Unclaimed,
+        Self::JourneyUnclaimed,
+        Self::Orphan,
+        Self::Disagrees,
+        Self::WrongDate,
+        Self::Miscounted,
+        Self::Foreign,
+        Self::Unreadable,
+    ];
+
+    /// Its name, in a metric and in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GrantedTwice => "granted_twice",
+            Self::Unclaimed => "unclaimed",
+            Self::JourneyUnclaimed => "journey_unclaimed",
+            Self::Orphan => "orphan",
+            Self::Disagrees => "disagrees",
+            Self::WrongDate => "wrong_date",
+            Self::Miscounted => "miscounted",
+            Self::Foreign => "foreign",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl Finding {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> FindingKind {
+        match self {
+            Self::GrantedTwice(..) => FindingKind::GrantedTwice,
+            Self::Unclaimed(..) => FindingKind::Unclaimed,
+            Self::JourneyUnclaimed(..) => FindingKind::JourneyUnclaimed,
+            Self::Orphan(..) => FindingKind::Orphan,
+            Self::Disagrees(..) => FindingKind::Disagrees,
+            Self::WrongDate(..) => FindingKind::WrongDate,
+            Self::Miscounted(..) => FindingKind::Miscounted,
+            Self::Foreign(..) => FindingKind::Foreign,
+            Self::Unreadable(..) => FindingKind::Unreadable,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = |operator: &Option<OperatorId>| {
+            operator.map_or_else(|| "the registry".to_owned(), |o| format!("operator {o}"))
+        };
+        match self {
+            Self::GrantedTwice(one, other) => write!(f, "granted twice: {one} and {other} are one driver's"),
+            Self::Unclaimed(uuid, kind) => write!(f, "unclaimed: {uuid} has no claim on its {}", kind.as_str()),
+            Self::JourneyUnclaimed(uuid) => write!(f, "journey unclaimed: the journey of {uuid} does not carry it"),
+            Self::Orphan(uuid, key) => write!(f, "orphan: the item {key} names {uuid}, which there is not"),
+            Self::Disagrees(uuid, key) => {
+                write!(f, "disagrees: the item {key} gives {uuid} another date or operator than it has")
+            }
+            Self::WrongDate(key, attribute) => {
+                write!(f, "wrong date: {attribute} of the item {key} is not the latest of its records")
+            }
+            Self::Miscounted(operator, id) => {
+                write!(f, "miscounted: the report of the import {id} of {} does not add up", whose(operator))
+            }
+            Self::Foreign(operator, what) => write!(f, "foreign: {} could read {what}", whose(operator)),
+            Self::Unreadable(table, key) => write!(f, "unreadable: the item {key} of the table of {table}"),
+        }
+    }
 }
 
 /// Where an audit is.
@@ -44,9 +154,16 @@ pub enum Place {
     Applications(String),
     /// Among the claims, after the item with this key; `None`: before the first.
     Claims(Option<String>),
+    /// Among the imports, after this one of this operator (0: the registry); `None`: before the first.
+    Imports(Option<(u32, ImportId)>),
+    /// Among the reports on S3, after the one of this key; `None`: before the first. [`Claims::audit`] reaches no bucket: it neither
+    /// goes there nor looks there.
+    Reports(Option<String>),
     /// It has seen everything.
     End,
 }
+
+const NO_PLACE: &str = "must be a place as an audit tells it";
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,6 +171,9 @@ impl fmt::Display for Place {
             Self::Start => f.write_str("start"),
             Self::Applications(after) => write!(f, "applications:{after}"),
             Self::Claims(after) => write!(f, "claims:{}", after.as_deref().unwrap_or_default()),
+            Self::Imports(None) => f.write_str("imports:"),
+            Self::Imports(Some((operator, id))) => write!(f, "imports:{operator}/{id}"),
+            Self::Reports(after) => write!(f, "reports:{}", after.as_deref().unwrap_or_default()),
             Self::End => f.write_str("end"),
         }
     }
@@ -68,7 +188,15 @@ impl FromStr for Place {
             None if text == "end" => Ok(Self::End),
             Some(("applications", after)) => Ok(Self::Applications(after.to_owned())),
             Some(("claims", after)) => Ok(Self::Claims(Some(after.to_owned()).filter(|after| !after.is_empty()))),
-            _ => Err("must be a place as an audit tells it"),
+            Some(("imports", "")) => Ok(Self::Imports(None)),
+            Some(("imports", after)) => {
+                let after = after
+                    .split_once('/')
+                    .and_then(|(operator, id)| Some((operator.parse().ok()?, ImportId::parse(id)?)));
+                after.map(|after| Self::Imports(Some(after))).ok_or(NO_PLACE)
+            }
+            Some(("reports", after)) => Ok(Self::Reports(Some(after.to_owned()).filter(|after| !after.is_empty()))),
+            _ => Err(NO_PLACE),
         }
     }
 }
@@ -80,14 +208,34 @@ pub struct Audited {
     pub applications: u64,
     /// Claim items that were looked at.
     pub claims: u64,
+    /// Imports that were looked at.
+    pub imports: u64,
+    /// Reports on S3 that were looked at.
+    pub reports: u64,
     /// What is wrong. One may be found more than once.
     pub findings: BTreeSet<Finding>,
     /// Where the next part goes on.
     pub place: Place,
 }
 
+impl Audited {
+    /// How much was looked at.
+    #[must_use]
+    pub const fn items(&self) -> u64 {
+        self.applications + self.claims + self.imports + self.reports
+    }
+}
+
+/// What the audit knows of an application that a claim names.
+#[derive(Clone, Copy)]
+struct Known {
+    journey_type: JourneyType,
+    operator: Option<OperatorId>,
+    datetime: Option<Instant>,
+}
+
 impl Claims {
-    /// Looks at the next part of the tables: a hundred items.
+    /// Looks at the next part of the tables: a hundred items. The imports too, where their table is known.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer in time, or holds what cannot be read.
@@ -96,7 +244,10 @@ impl Claims {
             Place::Start => self.audit_applications(None, deadline).await,
             Place::Applications(after) => self.audit_applications(Some(after), deadline).await,
             Place::Claims(after) => self.audit_claims(after.as_deref(), rules, deadline).await,
-            Place::End => Ok(Audited { place: Place::End, ..Audited::default() }),
+            Place::Imports(after) if !self.tables.imports.is_empty() => self.audit_imports(*after, deadline).await,
+            Place::Imports(_) | Place::Reports(_) | Place::End => {
+                Ok(Audited { place: Place::End, ..Audited::default() })
+            }
         }
     }
 
@@ -105,8 +256,20 @@ impl Claims {
             page(&self.db, &self.tables.applications, "uuid", after.map(String::as_str), PAGE, deadline).await?;
         let mut audited =
             Audited { place: next.map_or(Place::Claims(None), Place::Applications), ..Audited::default() };
-        let applications = items.into_iter().map(Application::from_item).collect::<Result<Vec<_>, _>>()?;
-        audited.applications = applications.len() as u64;
+        audited.applications = items.len() as u64;
+        let mut applications = Vec::with_capacity(items.len());
+        for item in items {
+            // Its key, where it is a name of ours: what somebody has put there by hand may be anything.
+            let uuid = text(&item, "uuid").and_then(ApplicationId::parse);
+            match Application::from_item(item) {
+                Ok(application) => applications.push(application),
+                Err(_) => {
+                    let key = uuid.map_or_else(|| "of no uuid".to_owned(), |uuid| uuid.to_string());
+                    audited.findings.insert(Finding::Unreadable("applications", key));
+                }
+            }
+        }
+        audited.findings.extend(self.unclaimed_journeys(&applications, deadline).await?);
         for application in applications {
             for kind in self.unclaimed(&application, deadline).await? {
                 // Deleted, or given a key, since it was read?
@@ -119,6 +282,49 @@ impl Claims {
             }
         }
         Ok(audited)
+    }
+
+    /// Those of these applications whose journey does not carry them.
+    async fn unclaimed_journeys(
+        &self,
+        applications: &[Application],
+        deadline: Deadline,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let mut found = Vec::new();
+        for application in self.without_journey(applications, deadline).await? {
+            // Deleted since it was read?
+            if let Some(now) = get_application(&self.db, &self.tables.applications, application.uuid).await?
+                && !self.without_journey(&[now], deadline).await?.is_empty()
+            {
+                found.push(Finding::JourneyUnclaimed(application.uuid));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn without_journey<'a>(
+        &self,
+        applications: &'a [Application],
+        deadline: Deadline,
+    ) -> Result<Vec<&'a Application>, StoreError> {
+        let short: Vec<(&Application, String)> = applications
+            .iter()
+            .filter_map(|application| {
+                let name: &OperatorJourneyId = &application.journey.as_ref()?.operator_journey_id;
+                Some((application, partition_key(application.operator, name)))
+            })
+            .collect();
+        if short.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: BTreeSet<&str> = short.iter().map(|(_, key)| key.as_str()).collect();
+        let items = batch_get(&self.db, &self.tables.journeys, PK, keys, deadline).await?;
+        let used: HashMap<&str, &str> =
+            items.iter().filter_map(|item| Some((text(item, PK)?, text(item, "used_by")?))).collect();
+        let carried = |(application, key): &(&Application, String)| {
+            used.get(key.as_str()).and_then(|used| ApplicationId::parse(used)) == Some(application.uuid)
+        };
+        Ok(short.into_iter().filter(|short| !carried(short)).map(|(application, _)| application).collect())
     }
 
     /// On which of its keys an application has no claim.
@@ -143,49 +349,71 @@ impl Claims {
         let (items, next) = page(&self.db, &self.tables.claims, PK, after, PAGE, deadline).await?;
         let mut audited = Audited {
             claims: items.len() as u64,
-            place: next.map_or(Place::End, |next| Place::Claims(Some(next))),
+            place: next.map_or(Place::Imports(None), |next| Place::Claims(Some(next))),
             ..Audited::default()
         };
         let mut named = BTreeSet::new();
         for item in &items {
-            named.extend(granted(item)?.into_iter().map(|granted| granted.uuid));
+            // What cannot be read is told further down.
+            named.extend(granted(item).unwrap_or_default().into_iter().map(|granted| granted.uuid));
         }
-        let known = self.journey_types(&named, deadline).await?;
+        let known = self.named(&named, deadline).await?;
         for item in &items {
             let key = text(item, PK).unwrap_or_default().to_owned();
-            let suspicious = findings(item, &key, &known, rules)?;
+            let suspicious = findings(item, &key, &known, rules);
             if suspicious.is_empty() {
                 continue;
             }
             // What has changed since it was read is seen now.
             let Some(item) = self.items([key.as_str()], deadline).await?.pop() else { continue };
-            let named = granted(&item)?.into_iter().map(|granted| granted.uuid).collect();
-            let known = self.journey_types(&named, deadline).await?;
+            let named = granted(&item).unwrap_or_default().into_iter().map(|granted| granted.uuid).collect();
+            let known = self.named(&named, deadline).await?;
             audited
                 .findings
-                .extend(findings(&item, &key, &known, rules)?.into_iter().filter(|f| suspicious.contains(f)));
+                .extend(findings(&item, &key, &known, rules).into_iter().filter(|f| suspicious.contains(f)));
         }
         Ok(audited)
     }
 
-    /// The kinds of those applications that there are, live or erased to a trace.
-    async fn journey_types(
+    async fn audit_imports(&self, after: Option<(u32, ImportId)>, deadline: Deadline) -> Result<Audited, StoreError> {
+        let after = after.map(|(operator, id)| {
+            let id = AttributeValue::S(id.to_string());
+            Item::from([("operator_id".to_owned(), number(i64::from(operator))), ("import_id".to_owned(), id)])
+        });
+        let (items, last) = page_after(&self.db, &self.tables.imports, after, PAGE, deadline).await?;
+        let next = last.and_then(|last| {
+            let operator = last.get("operator_id")?.as_n().ok()?.parse().ok()?;
+            Some((operator, ImportId::parse(text(&last, "import_id")?)?))
+        });
+        let mut audited = Audited {
+            imports: items.len() as u64,
+            place: next.map_or(Place::End, |next| Place::Imports(Some(next))),
+            ..Audited::default()
+        };
+        for item in &items {
+            audited.findings.extend(audit_import(item));
+        }
+        Ok(audited)
+    }
+
+    /// What there is of those applications that there are, live or erased to a trace.
+    async fn named(
         &self,
         named: &BTreeSet<ApplicationId>,
         deadline: Deadline,
-    ) -> Result<HashMap<ApplicationId, JourneyType>, StoreError> {
-        let mut known = self.types_in(&self.tables.applications, named, deadline).await?;
+    ) -> Result<HashMap<ApplicationId, Known>, StoreError> {
+        let mut known = self.named_in(&self.tables.applications, named, deadline).await?;
         let missing: BTreeSet<_> = named.iter().filter(|uuid| !known.contains_key(uuid)).copied().collect();
-        known.extend(self.types_in(&self.tables.archive, &missing, deadline).await?);
+        known.extend(self.named_in(&self.tables.archive, &missing, deadline).await?);
         Ok(known)
     }
 
-    async fn types_in(
+    async fn named_in(
         &self,
         table: &str,
         named: &BTreeSet<ApplicationId>,
         deadline: Deadline,
-    ) -> Result<HashMap<ApplicationId, JourneyType>, StoreError> {
+    ) -> Result<HashMap<ApplicationId, Known>, StoreError> {
         let mut known = HashMap::new();
         let named: Vec<String> = named.iter().map(ToString::to_string).collect();
         for named in named.chunks(usize::try_from(PAGE).unwrap_or(1)) {
@@ -195,7 +423,9 @@ impl Claims {
                 let uuid = text(&item, "uuid").and_then(ApplicationId::parse);
                 let journey_type = text(&item, "journey_type").and_then(|word| JourneyType::parse(word).ok());
                 if counts && let (Some(uuid), Some(journey_type)) = (uuid, journey_type) {
-                    known.insert(uuid, journey_type);
+                    let operator = item.get("operator_id").and_then(|id| id.as_n().ok());
+                    let operator = operator.and_then(|id| OperatorId::parse(id).ok());
+                    known.insert(uuid, Known { journey_type, operator, datetime: latest(&item, "datetime") });
                 }
             }
         }
@@ -210,7 +440,7 @@ impl Claims {
     pub async fn remove_orphan(&self, uuid: ApplicationId, key: &str, deadline: Deadline) -> Result<bool, StoreError> {
         let Some(item) = self.items([key], deadline).await?.pop() else { return Ok(false) };
         // After the item and not before: an application that is registered from now on gives the item a new stamp.
-        if self.journey_types(&BTreeSet::from([uuid]), deadline).await?.contains_key(&uuid) {
+        if self.named(&BTreeSet::from([uuid]), deadline).await?.contains_key(&uuid) {
             return Ok(false);
         }
         let mut rewrite = Rewrite::of(&item)?;
@@ -224,23 +454,25 @@ impl Claims {
 }
 
 /// What is wrong with an item, by what is known of the applications that it names.
-fn findings(
-    item: &Item,
-    key: &str,
-    known: &HashMap<ApplicationId, JourneyType>,
-    rules: &Rules,
-) -> Result<BTreeSet<Finding>, StoreError> {
+fn findings(item: &Item, key: &str, known: &HashMap<ApplicationId, Known>, rules: &Rules) -> BTreeSet<Finding> {
+    let (Ok(records), Ok(dates)) = (granted(item), LatestDates::of(item)) else {
+        return [Finding::Unreadable("claims", key.to_owned())].into();
+    };
     let mut found = BTreeSet::new();
     let mut live: BTreeMap<(Instant, ApplicationId), Granted<'_>> = BTreeMap::new();
-    for granted in granted(item)? {
-        if known.contains_key(&granted.uuid) {
+    for granted in records {
+        if let Some(application) = known.get(&granted.uuid) {
+            // Who asks is told all of its own application by the claim's word, and of another's nothing but date and reason.
+            if application.operator != Some(granted.operator) || application.datetime != Some(granted.datetime) {
+                found.insert(Finding::Disagrees(granted.uuid, key.to_owned()));
+            }
             live.insert((granted.datetime, granted.uuid), granted);
         } else {
             found.insert(Finding::Orphan(granted.uuid, key.to_owned()));
         }
     }
     for (number, later) in live.values().enumerate() {
-        let Some(journey_type) = known.get(&later.uuid) else { continue };
+        let Some(Known { journey_type, .. }) = known.get(&later.uuid) else { continue };
         let cutoff = rules.cutoffs(*journey_type, later.datetime).standardized;
         for earlier in live.values().take(number) {
             if earlier.datetime >= cutoff && !cee_eligibility::identity::keys_differ(earlier.tag, later.tag) {
@@ -249,12 +481,12 @@ fn findings(
             }
         }
     }
-    for (attribute, expected) in LatestDates::of(item)?.attributes() {
+    for (attribute, expected) in dates.attributes() {
         if latest(item, attribute) != expected {
             found.insert(Finding::WrongDate(key.to_owned(), attribute));
         }
     }
-    Ok(found)
+    found
 }
 
 #[cfg(test)]
@@ -269,10 +501,16 @@ mod tests {
             Place::Applications("1c9d8b1e".to_owned()),
             Place::Claims(None),
             Place::Claims(after),
+            Place::Imports(None),
+            Place::Imports(Some((7, ImportId::from_bytes([7; 16])))),
+            Place::Reports(None),
+            Place::Reports(Some("reports/7/a:b.json".to_owned())),
             Place::End,
         ] {
             assert_eq!(place.to_string().parse(), Ok(place));
         }
-        assert!("middle".parse::<Place>().is_err());
+        for place in ["middle", "imports:x", "imports:7/x"] {
+            assert!(place.parse::<Place>().is_err(), "{place}");
+        }
     }
 }

@@ -251,6 +251,7 @@ pub(crate) fn same_person(item: &Item, tag: Option<&[u8]>) -> Result<Vec<Earlier
 pub(crate) struct Granted<'a> {
     pub(crate) uuid: ApplicationId,
     pub(crate) datetime: Instant,
+    pub(crate) operator: OperatorId,
     /// Of its identity key, on a truncated identity.
     pub(crate) tag: Option<&'a [u8]>,
 }
@@ -261,7 +262,9 @@ pub(crate) struct Granted<'a> {
 /// [`StoreError::Corrupt`] where a record is not what this store writes.
 pub(crate) fn granted(item: &Item) -> Result<Vec<Granted<'_>>, StoreError> {
     let of = |(application, tag)| match application {
-        EarlierApplication::Standardized { uuid, datetime, .. } => Some(Granted { uuid, datetime, tag }),
+        EarlierApplication::Standardized { uuid, datetime, operator } => {
+            Some(Granted { uuid, datetime, operator, tag })
+        }
         EarlierApplication::Specific { .. } => None,
     };
     Ok(records(item)?.into_iter().filter_map(of).collect())

@@ -43,7 +43,7 @@ use crate::claim_item::{
     application_attribute, application_record, date, given_key, history_attribute, history_key_attribute, latest,
     lists_import, more, number, same_person, sources, stamp, text,
 };
-use crate::error::{Backoff, Deadline, is_contention, is_transient};
+use crate::error::{Backoff, Deadline, IN_PROGRESS, is_contention, is_transient};
 use crate::idempotency::{FirstAnswer, Remembered, remembered};
 use crate::imports::ImportId;
 use crate::journeys::{StoredJourney, claim_journey};
@@ -569,9 +569,6 @@ impl Registering<'_> {
         Ok(if reasons.iter().all(contention) { Cancelled::Contention } else { Cancelled::Unexpected })
     }
 }
-
-/// What DynamoDB says of a transaction whose token it is still working on.
-const IN_PROGRESS: &str = "TransactionInProgressException";
 
 /// A token that no other request has.
 fn request_token() -> String {

@@ -1,5 +1,6 @@
 //! What can go wrong in the store, and what is worth trying again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -65,6 +66,9 @@ pub(crate) fn is_contention(code: &str) -> bool {
     )
 }
 
+/// A transaction with the same token is under way, and may yet be written.
+pub(crate) const IN_PROGRESS: &str = "TransactionInProgressException";
+
 /// Whether a write that may be repeated is worth sending again: it collided, or nobody knows what became of it.
 pub(crate) fn is_transient<E, R>(error: &SdkError<E, R>) -> bool
 where
@@ -74,6 +78,7 @@ where
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
         _ => error.code().is_some_and(|code| {
             is_contention(code)
+                || code == IN_PROGRESS
                 || matches!(code, "InternalServerError" | "InternalServerErrorException" | "ServiceUnavailable")
         }),
     }
@@ -97,6 +102,15 @@ impl Deadline {
     }
 }
 
+/// How often something was tried once more since it was last asked.
+static RETRIES: AtomicU64 = AtomicU64::new(0);
+
+/// How often this process has tried something once more, because other writes collided with it or the tables were short of
+/// throughput, since the last call of this: each is told once, to whoever asks next.
+pub fn take_retries() -> u64 {
+    RETRIES.swap(0, Ordering::Relaxed)
+}
+
 /// Pauses between tries: full jitter under a bound that doubles, so that those who collided do not collide again.
 pub(crate) struct Backoff {
     deadline: Deadline,
@@ -118,6 +132,7 @@ impl Backoff {
             return Err(StoreError::Busy);
         }
         self.bound = (self.bound * 2).min(Self::LONGEST);
+        RETRIES.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep_until(wake).await;
         Ok(())
     }

@@ -90,6 +90,12 @@ impl Claims {
             }
             let journey_type = application.journey_type;
             let [here, there] = self.both(journey_type, &application.identity.truncated, key, deadline).await?;
+            let record = application_attribute(uuid);
+            // The key was given meanwhile, by another call: it must not stand in its own way.
+            if there.1.as_ref().is_some_and(|item| item.contains_key(&record)) {
+                backoff.pause().await?;
+                continue;
+            }
             let cutoffs = rules.cutoffs(journey_type, application.datetime);
             let on_key = there.1.as_ref().map_or(Ok(Vec::new()), |item| same_person(item, None))?;
             // History on the key is known too late to refuse what was granted.
@@ -99,9 +105,15 @@ impl Claims {
             let is_late = history.iter().any(|earlier| earlier.blocks(&cutoffs));
             let contradicts = if is_late { vec![contradicted] } else { Vec::new() };
             if let Some(blocker) = latest_blocker(granted, &cutoffs, operator) {
-                return Ok(GivenKey::Blocked(blocker));
+                // The two were not read at one moment. What is still there was there when the other was read, for no
+                // application comes back and none loses its key.
+                let now = get_application(&self.db, &self.tables.applications, uuid).await?;
+                if now.is_some_and(|now| now.identity.identity_key.is_none()) {
+                    return Ok(GivenKey::Blocked(blocker));
+                }
+                backoff.pause().await?;
+                continue;
             }
-            let record = application_attribute(uuid);
             let mut on_truncated_identity = Rewrite::of_either(&here.0, here.1.as_ref())?;
             let tag = self.keys.tag(key);
             on_truncated_identity.set(&record, application_record(application.datetime, operator, Some(tag)));

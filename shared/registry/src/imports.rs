@@ -9,6 +9,7 @@
 //! awaiting_upload ──┘
 //! ```
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -19,12 +20,14 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{Instant, OperatorId};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
+use crate::audit::Finding;
 use crate::claim_item::{Item, date, number, text};
 use crate::error::{Backoff, Deadline, is_contention};
+use crate::read::batch_get_keys;
 use crate::tables::Tables;
 
 /// How long an invocation may be silent before another takes over. It writes a checkpoint far more often.
@@ -32,6 +35,9 @@ pub const LEASE: Duration = Duration::from_secs(120);
 
 /// For how long a checkpoint or an end that collides is tried again.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many items DynamoDB gives in one batch.
+const MOST_AT_ONCE: usize = 100;
 
 /// The longest that an invocation lives, whatever it does: Lambda's own limit.
 const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
@@ -189,6 +195,14 @@ impl Work {
         match self {
             Self::Import => ImportState::Running,
             Self::Undo => ImportState::Undoing,
+        }
+    }
+
+    /// Where it is kept when it was begun.
+    const fn started_at(self) -> &'static str {
+        match self {
+            Self::Import => "started_at",
+            Self::Undo => "undo_started_at",
         }
     }
 
@@ -644,6 +658,54 @@ impl Imports {
         answer.item.as_ref().map(status).transpose()
     }
 
+    /// Since when the oldest import is worked on, or taken back, that has not ended; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer, or holds something else.
+    pub async fn oldest_running(&self) -> Result<Option<Instant>, StoreError> {
+        let state = |state: ImportState| AttributeValue::S(state.as_str().to_owned());
+        let mut items = self
+            .db
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("#state IN (:running, :undoing)")
+            .projection_expression("#state, started_at, undo_started_at")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":running", state(ImportState::Running))
+            .expression_attribute_values(":undoing", state(ImportState::Undoing))
+            .into_paginator()
+            .items()
+            .send();
+        let mut oldest = None;
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| StoreError::request("Scan", &error))?;
+            let work = if ImportState::of(&item)? == ImportState::Undoing { Work::Undo } else { Work::Import };
+            let started_at = instant(&item, work.started_at()).ok_or(corrupt(work.started_at()))?;
+            oldest = Some(oldest.map_or(started_at, |oldest: Instant| oldest.min(started_at)));
+        }
+        Ok(oldest)
+    }
+
+    /// Those of these imports that there are, awaited ones included: one request for each hundred.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer in time.
+    pub async fn known(
+        &self,
+        imports: &[(Option<OperatorId>, ImportId)],
+        deadline: Deadline,
+    ) -> Result<HashSet<(Option<OperatorId>, ImportId)>, StoreError> {
+        let mut known = HashSet::new();
+        for imports in imports.chunks(MOST_AT_ONCE) {
+            let keys = imports.iter().map(|(operator, id)| key(*operator, *id)).collect();
+            for item in batch_get_keys(&self.db, &self.table, keys, deadline).await? {
+                let ImportRecord { id, operator, .. } = record(&item)?;
+                known.insert((operator, id));
+            }
+        }
+        Ok(known)
+    }
+
     /// All of an operator's imports, the latest first.
     ///
     /// # Errors
@@ -673,10 +735,7 @@ fn leased_until(machine_now: Instant) -> AttributeValue {
 
 impl Hold {
     fn of(item: &Item, record: ImportRecord, work: Work, machine_now: Instant) -> Result<Self, StoreError> {
-        let started_at = match work {
-            Work::Import => "started_at",
-            Work::Undo => "undo_started_at",
-        };
+        let started_at = work.started_at();
         // Whoever had it before has not let it go: it may be frozen, and wake up.
         let silent = work == Work::Import && integer(item, "taken_from").is_some_and(|until| until > 0);
         Ok(Self {
@@ -729,4 +788,54 @@ fn status<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
         expires_at: instant(item, "expires_at"),
         haunted_until: instant(item, "haunted_until"),
     })
+}
+
+/// The part of a report that an audit looks at.
+#[derive(Deserialize)]
+struct ToldReport {
+    import_id: String,
+    operator_id: Option<u32>,
+    key: String,
+    rejected_rows: Option<String>,
+    read: u64,
+    imported: u64,
+    already_known: u64,
+    rejected: u64,
+}
+
+/// What is wrong with an import's item. Its operator is told all that it holds, and a link to what it names.
+pub(crate) fn audit_import(item: &Item) -> Vec<Finding> {
+    let whose = integer(item, "operator_id").unwrap_or_default();
+    let unreadable = || {
+        // The name, where it is one of ours.
+        let id = text(item, "import_id").and_then(ImportId::parse);
+        let id = id.map_or_else(|| "of no name".to_owned(), |id| id.to_string());
+        vec![Finding::Unreadable("imports", format!("{whose}/{id}"))]
+    };
+    let (Ok(record), Ok(_), Ok(report)) = (record(item), ImportState::of(item), value::<ToldReport>(item, "report"))
+    else {
+        return unreadable();
+    };
+    let mut found = Vec::new();
+    let its = record.operator.map_or_else(|| "journeys/".to_owned(), |operator| format!("imports/{operator}/"));
+    if !record.key.starts_with(&its) {
+        found.push(Finding::Foreign(record.operator, "of an import whose file is another's"));
+    }
+    if let Some(report) = report {
+        let ToldReport { import_id, operator_id, key, rejected_rows, read, imported, already_known, rejected } = report;
+        if import_id != record.id.to_string()
+            || operator_id != record.operator.map(OperatorId::get)
+            || key != record.key
+        {
+            found.push(Finding::Foreign(record.operator, "a report of another import"));
+        }
+        if rejected_rows.is_some_and(|key| key != record.beside(".rejected.csv")) {
+            found.push(Finding::Foreign(record.operator, "rejected rows of another import"));
+        }
+        let outcomes = [imported, already_known, rejected];
+        if outcomes.into_iter().try_fold(0_u64, u64::checked_add) != Some(read) {
+            found.push(Finding::Miscounted(record.operator, record.id));
+        }
+    }
+    found
 }

@@ -102,7 +102,7 @@ const fn corrupt(what: &'static str) -> StoreError {
 }
 
 /// Operators choose their own names for journeys; the operator's number, which holds no `#`, comes first.
-fn partition_key(operator: OperatorId, operator_journey_id: &OperatorJourneyId) -> String {
+pub(crate) fn partition_key(operator: OperatorId, operator_journey_id: &OperatorJourneyId) -> String {
     format!("{operator}#{}", operator_journey_id.as_str())
 }
 

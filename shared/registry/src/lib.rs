@@ -45,14 +45,14 @@ pub mod tables;
 pub mod undo;
 
 pub use applications::{Application, ApplicationJourney, Applications};
-pub use audit::{Audited, Finding};
+pub use audit::{Audited, Finding, FindingKind};
 pub use claims::{Claims, Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource};
 pub use credentials::{
     AccessKey, Credential, Credentials, Failures, KeyPair, NoRandomness, SecretHash, SecretKey, Success,
 };
 pub use delete::Deleted;
 pub use drivers::{Archived, Erased, Held, HeldJourney, Recorded, Sought};
-pub use error::{Deadline, StoreError};
+pub use error::{Deadline, StoreError, take_retries};
 pub use idempotency::{FirstAnswer, NamedCall, Remembered};
 pub use identity::{GivenKey, HistoryKey};
 pub use imports::{

@@ -15,8 +15,17 @@ pub(crate) async fn batch_get<'a>(
     values: impl IntoIterator<Item = &'a str>,
     deadline: Deadline,
 ) -> Result<Vec<Item>, StoreError> {
-    let key = |value: &str| Item::from([(key.to_owned(), AttributeValue::S(value.to_owned()))]);
-    let mut wanted: Vec<Item> = values.into_iter().map(key).collect();
+    let wanted = values.into_iter().map(|value| Item::from([(key.to_owned(), AttributeValue::S(value.to_owned()))]));
+    batch_get_keys(db, table, wanted.collect(), deadline).await
+}
+
+/// The same, where the whole keys are given.
+pub(crate) async fn batch_get_keys(
+    db: &Client,
+    table: &str,
+    mut wanted: Vec<Item>,
+    deadline: Deadline,
+) -> Result<Vec<Item>, StoreError> {
     let mut found = Vec::with_capacity(wanted.len());
     let mut backoff = Backoff::until(deadline);
     loop {
@@ -52,17 +61,24 @@ pub(crate) async fn page(
     most: i32,
     deadline: Deadline,
 ) -> Result<(Vec<Item>, Option<String>), StoreError> {
-    let mut scan = db.scan().table_name(table).consistent_read(true).limit(most);
-    if let Some(after) = after {
-        scan = scan.exclusive_start_key(key, AttributeValue::S(after.to_owned()));
-    }
+    let after = after.map(|after| Item::from([(key.to_owned(), AttributeValue::S(after.to_owned()))]));
+    let (items, last) = page_after(db, table, after, most, deadline).await?;
+    Ok((items, last.and_then(|last| text(&last, key).map(str::to_owned))))
+}
+
+/// The same, where the whole key is given and told.
+pub(crate) async fn page_after(
+    db: &Client,
+    table: &str,
+    after: Option<Item>,
+    most: i32,
+    deadline: Deadline,
+) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+    let scan = db.scan().table_name(table).consistent_read(true).limit(most).set_exclusive_start_key(after);
     let mut backoff = Backoff::until(deadline);
     loop {
         match scan.clone().send().await {
-            Ok(page) => {
-                let next = page.last_evaluated_key.and_then(|last| text(&last, key).map(str::to_owned));
-                return Ok((page.items.unwrap_or_default(), next));
-            }
+            Ok(page) => return Ok((page.items.unwrap_or_default(), page.last_evaluated_key)),
             Err(error) if is_transient(&error) => backoff.pause().await?,
             Err(error) => return Err(StoreError::request("Scan", &error)),
         }

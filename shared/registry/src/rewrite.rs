@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Config;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
@@ -177,10 +179,15 @@ pub(crate) enum Transacted {
 
 /// Writes all of a change or nothing.
 ///
+/// Sent once, and not again by the client: where one try is carried out and its answer lost, and the next one collides, the
+/// client would tell of the second alone, and nobody would know of what was done.
+///
 /// # Errors
 /// [`StoreError::Request`] where the request is refused for good.
 pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Result<Transacted, StoreError> {
-    let error = match db.transact_write_items().set_transact_items(Some(items)).send().await {
+    let once = Config::builder().retry_config(RetryConfig::disabled());
+    let send = db.transact_write_items().set_transact_items(Some(items)).customize().config_override(once);
+    let error = match send.send().await {
         Ok(_) => return Ok(Transacted::Done),
         Err(error) => error,
     };

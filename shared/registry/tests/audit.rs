@@ -129,6 +129,171 @@ async fn each_kind_of_damage_is_found_and_orphans_are_removed() {
     register(&store, 3, &second.identity, "2024-04-15T07:30:00Z").await;
 }
 
+async fn put(store: &Store, table: &str, item: &[(&str, AttributeValue)]) {
+    let item = item.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    store.db.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn number(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+#[tokio::test]
+async fn a_claim_that_says_something_else_of_its_application_is_found() {
+    let store = store().await;
+    let one = identity(1, false);
+    let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
+    let (license, record) = (key(ClaimKind::DrivingLicense, &one), format!("a#{}", first.uuid));
+    let written = store.scan(&store.tables.claims).await[&license][&record].clone();
+    let disagrees = Finding::Disagrees(first.uuid, license.clone());
+    for (member, value, also) in [
+        // Another operator would be told all of it.
+        ("o", number(2), None),
+        ("t", number(1_000), Some(Finding::WrongDate(license.clone(), "sd"))),
+    ] {
+        let mut other = written.as_m().unwrap().clone();
+        other.insert(member.to_owned(), value);
+        damage(&store, &license, "SET #a = :v", &record, Some(AttributeValue::M(other))).await;
+        let expected: BTreeSet<_> = also.into_iter().chain([disagrees.clone()]).collect();
+        assert_eq!(audit(&store).await.0, expected, "{member}");
+        damage(&store, &license, "SET #a = :v", &record, Some(written.clone())).await;
+    }
+    assert_eq!(audit(&store).await.0, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn a_journey_that_does_not_carry_its_application_is_found() {
+    let store = store().await;
+    let end = at("2024-03-15T07:30:00Z");
+    let name = OperatorJourneyId::parse("trip-1").unwrap();
+    let journey = Journey {
+        journey_id: 7,
+        operator: operator(1),
+        operator_journey_id: name.clone(),
+        operator_class: 'C',
+        start: Instant::from_millis(end.millis() - 1_800_000).unwrap(),
+        end,
+        distance_metres: 1000,
+        start_insee: journey::Insee::parse("75056").unwrap(),
+        end_insee: journey::Insee::parse("91377").unwrap(),
+        driver_phone_trunc: PhoneTrunc::parse("+336010203").unwrap(),
+        driver_identity_key: None,
+        status: JourneyStatus::Ok,
+    };
+    let version = JourneyVersion::new(end, ImportId::from_bytes([1; 16]), 2);
+    store.journeys.put(&journey, &version, soon()).await.unwrap();
+    let read = store.journeys.find(operator(1), &name).await.unwrap().unwrap();
+    let mut short = application(1, 1, JourneyType::Short, &identity(1, false), end);
+    short.journey = Some(ApplicationJourney {
+        operator_journey_id: name,
+        journey_id: 7,
+        status: read.journey.status,
+        version: read.version.clone(),
+    });
+    assert_eq!(store.register(&short, Some(&read)).await, Registration::Registered);
+    assert_eq!(audit(&store).await.0, BTreeSet::new());
+
+    let update = store.db.update_item().table_name(&store.tables.journeys).key("pk", text("1#trip-1"));
+    update
+        .update_expression("SET used_by = :v")
+        .expression_attribute_values(":v", text(&uuid(2).to_string()))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(audit(&store).await.0, [Finding::JourneyUnclaimed(short.uuid)].into());
+    let gone = store.db.delete_item().table_name(&store.tables.journeys).key("pk", text("1#trip-1"));
+    gone.send().await.unwrap();
+    assert_eq!(audit(&store).await.0, [Finding::JourneyUnclaimed(short.uuid)].into());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_found_and_stops_nothing() {
+    let store = store().await;
+    let one = identity(1, false);
+    let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
+    put(&store, &store.tables.applications, &[("uuid", text("+33601020304"))]).await;
+    let named = uuid(9).to_string();
+    put(&store, &store.tables.applications, &[("uuid", text(&named))]).await;
+    put(&store, &store.tables.claims, &[("pk", text("k")), ("a#x", text("y"))]).await;
+    put(&store, &store.tables.imports, &[("operator_id", number(1)), ("import_id", text("DUPONT.csv"))]).await;
+    let license = key(ClaimKind::DrivingLicense, &one);
+    damage(&store, &license, "REMOVE #a", &format!("a#{}", first.uuid), None).await;
+    let (found, applications, claims) = audit(&store).await;
+    let expected: BTreeSet<_> = [
+        Finding::Unreadable("applications", "of no uuid".to_owned()),
+        Finding::Unreadable("applications", named),
+        Finding::Unreadable("claims", "k".to_owned()),
+        Finding::Unreadable("imports", "1/of no name".to_owned()),
+        Finding::Unclaimed(first.uuid, ClaimKind::DrivingLicense),
+        Finding::WrongDate(license, "sd"),
+    ]
+    .into();
+    assert_eq!(found, expected);
+    assert_eq!((applications, claims), (3, 3));
+    assert!(
+        found.iter().all(|finding| !finding.to_string().contains("3360102") && !finding.to_string().contains("DUPONT"))
+    );
+}
+
+#[tokio::test]
+async fn an_import_that_speaks_of_anothers_or_does_not_add_up_is_found() {
+    let store = store().await;
+    let (id, other) = (ImportId::from_bytes([7; 16]), ImportId::from_bytes([8; 16]));
+    let m = |members: &[(&str, AttributeValue)]| {
+        AttributeValue::M(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+    };
+    // What the report says, but for one thing each time.
+    let report = |changed: &str, value: AttributeValue| {
+        let mut members = vec![
+            ("import_id", text(&id.to_string())),
+            ("operator_id", number(2)),
+            ("key", text("imports/2/h.csv")),
+            ("rejected_rows", text(&format!("reports/2/{id}.rejected.csv"))),
+            ("read", number(3)),
+            ("imported", number(1)),
+            ("already_known", number(1)),
+            ("rejected", number(1)),
+        ];
+        for (name, old) in &mut members {
+            if *name == changed {
+                *old = value.clone();
+            }
+        }
+        m(&members)
+    };
+    let foreign = |what| Finding::Foreign(OperatorId::new(2).ok(), what);
+    for (key, report, expected) in [
+        ("imports/2/h.csv", report("", number(0)), None),
+        (
+            "imports/3/h.csv",
+            report("key", text("imports/3/h.csv")),
+            Some(foreign("of an import whose file is another's")),
+        ),
+        ("imports/2/h.csv", report("operator_id", number(3)), Some(foreign("a report of another import"))),
+        ("imports/2/h.csv", report("import_id", text(&other.to_string())), Some(foreign("a report of another import"))),
+        (
+            "imports/2/h.csv",
+            report("rejected_rows", text(&format!("reports/3/{id}.rejected.csv"))),
+            Some(foreign("rejected rows of another import")),
+        ),
+        ("imports/2/h.csv", report("read", number(4)), Some(Finding::Miscounted(OperatorId::new(2).ok(), id))),
+    ] {
+        let item = [
+            ("operator_id", number(2)),
+            ("import_id", text(&id.to_string())),
+            ("key", text(key)),
+            ("state", text("completed")),
+            ("report", report),
+        ];
+        put(&store, &store.tables.imports, &item).await;
+        assert_eq!(audit(&store).await.0, expected.into_iter().collect());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_changes_meanwhile_is_no_finding() {
     let store = store().await;

@@ -1,10 +1,17 @@
 //! How AWS is reached.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::settings::Environment;
 
@@ -20,6 +27,37 @@ const ATTEMPTS: u32 = 3;
 
 /// How long S3 may stay silent. Whole transfers take as long as they take.
 const READ: Duration = Duration::from_secs(30);
+
+/// How many requests the SDK has sent once more since it was last asked.
+static SDK_RETRIES: AtomicU64 = AtomicU64::new(0);
+
+/// How many requests the SDK has sent once more since the last call of this: each is told once, to whoever asks next.
+pub(crate) fn take_sdk_retries() -> u64 {
+    SDK_RETRIES.swap(0, Ordering::Relaxed)
+}
+
+/// Counts the requests that the SDK sends once more.
+#[derive(Debug)]
+struct CountRetries;
+
+#[dyn_dispatch_hint]
+impl Intercept for CountRetries {
+    fn name(&self) -> &'static str {
+        "CountRetries"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if config.load::<RequestAttempts>().is_some_and(|attempts| attempts.attempts() > 1) {
+            SDK_RETRIES.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
 
 /// Region, credentials and endpoints, from the environment.
 #[derive(Clone, Debug)]
@@ -76,9 +114,10 @@ impl Aws {
     }
 
     fn dynamodb_with(&self, retry: Option<RetryConfig>) -> aws_sdk_dynamodb::Client {
-        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config).timeout_config(
-            TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build(),
-        );
+        let mut config =
+            aws_sdk_dynamodb::config::Builder::from(&self.config).interceptor(CountRetries).timeout_config(
+                TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build(),
+            );
         if let Some(retry) = retry {
             config = config.retry_config(retry);
         }
@@ -92,6 +131,7 @@ impl Aws {
     #[must_use]
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let mut config = aws_sdk_s3::config::Builder::from(&self.config)
+            .interceptor(CountRetries)
             .force_path_style(self.s3_path_style)
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build());
         if let Some(url) = &self.s3_url {

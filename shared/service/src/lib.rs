@@ -1,4 +1,4 @@
-//! What every function needs to start: settings, clock, AWS clients, logs.
+//! What every function needs to start: settings, clock, AWS clients, logs, metrics.
 //!
 //! | to find | look in |
 //! |---|---|
@@ -6,14 +6,19 @@
 //! | the clock, and how it is pinned | [`clock`] |
 //! | how AWS is reached | [`aws`] |
 //! | what is logged, and what never is | [`telemetry`] |
+//! | what is counted and measured, under which names | [`metrics`] |
+//! | how the tests make a function panic | [`trap`] |
 //!
 //! A function reads all its settings when it starts. A missing or bad one stops the start and is named; it never waits
 //! for the first driver.
 
 pub mod aws;
 pub mod clock;
+pub mod metrics;
 pub mod settings;
 pub mod telemetry;
+pub mod trap;
 
 pub use clock::Clock;
+pub use metrics::{Metric, Metrics};
 pub use settings::{Environment, SettingError};

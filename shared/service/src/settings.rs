@@ -24,7 +24,11 @@
 //! | `IDEMPOTENCY_DAYS` | days of 24 hours for which the answer to a call with an `Idempotency-Key` is remembered | 1 |
 //! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true` or `false` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
+//! | `METRICS_NAMESPACE` | CloudWatch's namespace of the metrics | `cee/local` |
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
+//! | `AUDIT_PARTS` | parts of a hundred items that one invocation of the audit looks at, at most | 500 |
+//! | `AUDIT_PARTS_PER_SECOND` | how many of them a second | 10 |
+//! | `CEE_PANIC_ON` | where work is to panic; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
 //! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
 //! | `AWS_…` | as the AWS SDK documents them | |
 
@@ -38,6 +42,7 @@ use cee_tokens::{ApplicationTokens, KeySet, ProofSigner, SigningKey, TokenFormat
 use chrono::NaiveDate;
 
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 
 /// A setting that is missing or bad. Names it and says what it should be; never repeats its value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -252,12 +257,31 @@ impl Environment {
         self.parsed("OPERATOR_CALLS_PER_SECOND", "a whole number", 50, |text| text.parse().ok())
     }
 
+    /// How many parts of a hundred items one invocation of the audit looks at, and how many a second, at most.
+    ///
+    /// # Errors
+    /// [`SettingError`] where one is no whole number above 0.
+    pub fn audit_parts(&self) -> Result<(u32, u32), SettingError> {
+        let count = |name, default| {
+            self.parsed(name, "a whole number above 0", default, |text| text.parse().ok().filter(|count| *count > 0))
+        };
+        Ok((count("AUDIT_PARTS", 500)?, count("AUDIT_PARTS_PER_SECOND", 10)?))
+    }
+
     /// For how many days of 24 hours the answer to a call with an `Idempotency-Key` is remembered.
     ///
     /// # Errors
     /// [`SettingError`] where it is no whole number.
     pub fn idempotency_days(&self) -> Result<u16, SettingError> {
         self.parsed("IDEMPOTENCY_DAYS", "a whole number", 1, |text| text.parse().ok())
+    }
+
+    /// Where metrics are written: by a process of its own to its standard output, by the functions of the local stack, which share
+    /// one process, to its log.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let namespace = self.optional("METRICS_NAMESPACE");
+        Metrics::new(namespace.as_deref().unwrap_or("cee/local"), self.is_of_process())
     }
 
     /// The clock.
@@ -338,6 +362,8 @@ mod tests {
         let said = environment(&[]).application_tokens().unwrap_err().to_string();
         assert!(said.contains("APPLICATION_TOKEN_JWKS is missing"), "{said}");
         assert!(environment(&[("NOW", "today")]).clock().is_err());
+        assert_eq!(environment(&[]).audit_parts(), Ok((500, 10)));
+        assert!(environment(&[("AUDIT_PARTS_PER_SECOND", "0")]).audit_parts().is_err());
         let said = environment(&[("APPLICATION_TOKEN_KEY", "PEM")]).token_issuer().unwrap_err().to_string();
         assert!(said.contains("APPLICATION_TOKEN_KEY is no usable key"), "{said}");
         assert!(environment(&[("PROOF_KEY", "PEM")]).proof_signer().unwrap_err().to_string().contains("PROOF_KEY"));

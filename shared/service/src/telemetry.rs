@@ -1,5 +1,9 @@
 //! Logs: one JSON object a line on standard output, which Lambda passes to CloudWatch.
 //!
+//! Every line that is written on the way of a call or an event carries its names under `span`: the `function`, the
+//! `request_id` that the caller has from API Gateway (its header `apigw-requestid`, and the body of a 500), and the
+//! `trace_id` of AWS X-Ray.
+//!
 //! What is never logged: a licence, a name, a phone, an identity key, a token, a body, a query, or an item of a table.
 //! The types that hold them show nothing of themselves, errors name places and never values, and of the libraries only
 //! warnings are passed on: some of them log whole payloads further down.
@@ -22,7 +26,7 @@ pub fn start(environment: &Environment) {
         .json()
         .flatten_event(true)
         .with_span_events(FmtSpan::NONE)
-        .with_current_span(false)
+        .with_current_span(true)
         .with_span_list(false)
         .with_env_filter(EnvFilter::new(format!("warn,cee={level}")))
         .finish();
@@ -37,9 +41,42 @@ pub fn start(environment: &Environment) {
     }
 }
 
+/// The span of one call or event.
+#[must_use]
+pub fn call(function: &'static str, request_id: &str, trace_id: Option<&str>) -> tracing::Span {
+    tracing::info_span!("call", function, request_id, trace_id)
+}
+
+/// The trace's own name in what Lambda says of it, `Root=1-…;Parent=…;Sampled=0`; `None` where it is no name of X-Ray's. A
+/// caller may have sent it: nothing but such a name gets into the log.
+#[must_use]
+pub fn trace_id(header: &str) -> Option<&str> {
+    let root = header.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
+    let digits =
+        |text: &str, number| text.len() == number && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let (epoch, unique) = root.strip_prefix("1-")?.split_once('-')?;
+    (digits(epoch, 8) && digits(unique, 24)).then_some(root)
+}
+
 /// What a `main` does with a setting it cannot start without: says so in the log, and stops.
 #[must_use]
 pub fn refuse_to_start(error: &SettingError) -> std::process::ExitCode {
     tracing::error!(%error, "cannot start");
     std::process::ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_has_a_name_or_none() {
+        let root = "1-67891233-abcdef012345678912345678";
+        for header in [format!("Root={root}"), format!("Self=1-x;Root={root};Parent=53995c3f42cd8ad8;Sampled=1")] {
+            assert_eq!(trace_id(&header), Some(root));
+        }
+        for header in ["", "Root=", "Root=1-67891233-+33601020304", "Root=2-67891233-abcdef012345678912345678", root] {
+            assert_eq!(trace_id(header), None, "{header}");
+        }
+    }
 }

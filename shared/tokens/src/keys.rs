@@ -130,6 +130,14 @@ impl KeySet {
         serde_json::to_string(&self.0).unwrap_or_else(|_| "{\"keys\":[]}".to_owned())
     }
 
+    /// The set without the key of this name; `None` where it has no such key.
+    #[must_use]
+    pub fn without(mut self, kid: &str) -> Option<Self> {
+        let before = self.0.keys.len();
+        self.0.keys.retain(|key| key.common.key_id.as_deref() != Some(kid));
+        (self.0.keys.len() < before).then_some(self)
+    }
+
     /// Both sets as one: the second's keys after the first's, none twice.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {

@@ -89,7 +89,9 @@ fn numbers(text: &str) {
     assert_eq!(ApplicationId::parse(text).is_some(), fits(text, &[ApplicationId::PATTERN], 36));
     assert!(ApplicationId::parse(text).is_none_or(|id| id.to_string() == text));
     assert_eq!(ImportId::parse(text).is_some(), fits(text, &["^[0-9a-f]{32}$"], 32));
-    assert!(ImportId::parse(text).is_none_or(|id| id.to_string() == text && ImportId::from_bytes(*id.as_bytes()) == id));
+    assert!(
+        ImportId::parse(text).is_none_or(|id| id.to_string() == text && ImportId::from_bytes(*id.as_bytes()) == id)
+    );
 }
 
 fn dates(text: &str) {

@@ -13,9 +13,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cee_eligibility::{ApplicationId, DrivingLicense, JourneyType, Siret};
-use cee_tokens::{
-    ApplicationTokens, Caller, KeySet, Proof, ProofSigner, Scope, SigningKey, TokenFormat, TokenIssuer,
-};
+use cee_tokens::{ApplicationTokens, Caller, KeySet, Proof, ProofSigner, Scope, SigningKey, TokenFormat, TokenIssuer};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 

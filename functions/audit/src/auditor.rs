@@ -1,0 +1,199 @@
+//! The audit itself: what the command and the function have in common.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
+use cee_eligibility::{OperatorId, Rules};
+use cee_registry::audit::Place;
+use cee_registry::{Audited, Claims, Deadline, Finding, ImportId, Imports, StoreError, Tables};
+use cee_service::aws::Aws;
+use cee_service::{Environment, SettingError};
+
+/// How long one part may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where reports lie, each under the number of the operator that may read it.
+const REPORTS: &str = "reports/";
+
+/// The tables that are looked at. As the settings name them.
+pub const TABLES: [&str; 5] =
+    ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE"];
+
+/// Why an audit could not go on. Holds nothing of what it reads.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The tables.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The bucket.
+    #[error("{operation} failed: {code}")]
+    S3 {
+        /// The S3 operation.
+        operation: &'static str,
+        /// The error's code, or that no answer came.
+        code: String,
+    },
+}
+
+impl AuditError {
+    pub(crate) fn s3<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
+    where
+        SdkError<E, R>: aws_sdk_s3::error::ProvideErrorMetadata,
+    {
+        Self::S3 { operation, code: error.code().unwrap_or("NoAnswer").to_owned() }
+    }
+}
+
+/// Looks through the tables and the reports, part by part. It writes nothing.
+#[derive(Clone, Debug)]
+pub struct Auditor {
+    claims: Claims,
+    imports: Imports,
+    rules: Rules,
+    s3: Client,
+    bucket: String,
+}
+
+impl Auditor {
+    /// An auditor of these tables and this bucket.
+    #[must_use]
+    pub fn new(claims: Claims, imports: Imports, rules: Rules, s3: Client, bucket: String) -> Self {
+        Self { claims, imports, rules, s3, bucket }
+    }
+
+    /// An auditor with its settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is missing or bad.
+    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+        let tables: Tables = environment.tables_with(&TABLES)?;
+        let (bucket, rules, keys) = (environment.required("BUCKET")?, environment.rules()?, environment.claim_keys()?);
+        let aws = Aws::load(environment).await;
+        let db = aws.dynamodb_patient();
+        let imports = Imports::new(db.clone(), &tables);
+        Ok(Self::new(Claims::new(db, tables, keys), imports, rules, aws.s3(), bucket))
+    }
+
+    /// The claims that it looks at, for whoever repairs them.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    pub(crate) const fn imports(&self) -> &Imports {
+        &self.imports
+    }
+
+    pub(crate) const fn bucket(&self) -> (&Client, &String) {
+        (&self.s3, &self.bucket)
+    }
+
+    /// Goes on from a place, so many parts of a hundred items a second at most, to the end or until `see`, which hears of each
+    /// part, has seen enough.
+    ///
+    /// # Errors
+    /// [`AuditError`] where something cannot be read; what `see` has heard of stands.
+    pub async fn walk(
+        &self,
+        from: Place,
+        parts_per_second: u32,
+        mut see: impl FnMut(&Audited) -> ControlFlow<()>,
+    ) -> Result<(), AuditError> {
+        let pause = Duration::from_secs(1) / parts_per_second.max(1);
+        let mut place = from;
+        while place != Place::End {
+            let part = self.part(&place).await?;
+            if see(&part).is_break() {
+                break;
+            }
+            place = part.place;
+            tokio::time::sleep(pause).await;
+        }
+        Ok(())
+    }
+
+    async fn part(&self, place: &Place) -> Result<Audited, AuditError> {
+        let deadline = Deadline::after(PATIENCE);
+        if let Place::Reports(after) = place {
+            return self.audit_reports(after.as_deref(), deadline).await;
+        }
+        let mut part = self.claims.audit(place, &self.rules, deadline).await?;
+        if part.place == Place::End {
+            part.place = Place::Reports(None);
+        }
+        Ok(part)
+    }
+
+    /// Whether each report belongs to an import of the operator under whose number it lies, who can read it.
+    async fn audit_reports(&self, after: Option<&str>, deadline: Deadline) -> Result<Audited, AuditError> {
+        let list = self.s3.list_objects_v2().bucket(&self.bucket).prefix(REPORTS).max_keys(1000);
+        let listed = list.set_start_after(after.map(str::to_owned)).send().await;
+        let listed = listed.map_err(|error| AuditError::s3("ListObjectsV2", &error))?;
+        let keys: Vec<&str> = listed.contents().iter().filter_map(|object| object.key()).collect();
+        let last = keys.last().filter(|_| listed.is_truncated() == Some(true));
+        let mut audited = Audited {
+            reports: keys.len() as u64,
+            place: last.map_or(Place::End, |last| Place::Reports(Some((*last).to_owned()))),
+            ..Audited::default()
+        };
+        let mut reports = BTreeSet::new();
+        for key in keys {
+            match (whose(key), import(key)) {
+                (Some(operator), Some(id)) => {
+                    reports.insert((operator, id));
+                }
+                (operator, _) => {
+                    let what = "an object among its reports that is none";
+                    audited.findings.insert(Finding::Foreign(operator.flatten(), what));
+                }
+            }
+        }
+        let reports: Vec<(Option<OperatorId>, ImportId)> = reports.into_iter().collect();
+        let known = self.imports.known(&reports, deadline).await?;
+        let foreign = reports.iter().filter(|report| !known.contains(report));
+        audited.findings.extend(
+            foreign.map(|(operator, _)| Finding::Foreign(*operator, "a report of an import that is not its own")),
+        );
+        Ok(audited)
+    }
+}
+
+/// Under whose number a report lies; `Some(None)`: the registry's.
+fn whose(key: &str) -> Option<Option<OperatorId>> {
+    match key.strip_prefix(REPORTS)?.split_once('/')?.0 {
+        "journeys" => Some(None),
+        operator => OperatorId::parse(operator).ok().map(Some),
+    }
+}
+
+/// The import that it is beside.
+fn import(key: &str) -> Option<ImportId> {
+    let name = key.strip_prefix(REPORTS)?.split_once('/')?.1;
+    let id = [".json", ".rejected.csv"].into_iter().find_map(|suffix| name.strip_suffix(suffix))?;
+    ImportId::parse(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_whose_it_is_and_of_which_import() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let seven = OperatorId::new(7).ok();
+        for (key, expected) in [
+            (format!("reports/7/{id}.json"), (Some(seven), ImportId::parse(id))),
+            (format!("reports/7/{id}.rejected.csv"), (Some(seven), ImportId::parse(id))),
+            (format!("reports/journeys/{id}.json"), (Some(None), ImportId::parse(id))),
+            (format!("reports/7/{id}.csv"), (Some(seven), None)),
+            (format!("reports/7/x/{id}.json"), (Some(seven), None)),
+            (format!("reports/x/{id}.json"), (None, ImportId::parse(id))),
+            ("reports/7".to_owned(), (None, None)),
+        ] {
+            assert_eq!((whose(&key), import(&key)), expected, "{key}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The audit function: on a schedule, looks through a share of the tables and the reports for what cannot be, the invariants of
+//! the design, and says what it found in metrics and in the log. It repairs nothing.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what is looked at, and how the command and this function go through it | [`auditor`] |
+//! | what is wrong with an item of a table | `cee_registry::audit` |
+//!
+//! Where it is, and what it has found, it keeps in an object of the bucket, `audit/place.json`, and goes on from there next time.
+//! A round takes as many invocations as the tables are large. What the last whole round found counts until the next one has
+//! ended: an alarm goes out when everything was looked at again, and not when the next share is clean.
+
+pub mod auditor;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use cee_eligibility::Instant;
+use cee_registry::audit::Place;
+use cee_registry::{Audited, FindingKind};
+use cee_service::clock::{machine_now, time_left};
+use cee_service::metrics::{Metric, Numbers};
+use cee_service::{Clock, Environment, Metrics, SettingError, telemetry};
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant as Moment;
+use tracing::Instrument as _;
+
+pub use auditor::{AuditError, Auditor};
+
+/// Its name in the log and beside its metrics.
+const NAME: &str = "audit";
+
+/// Where it keeps its place.
+pub const PLACE: &str = "audit/place.json";
+
+/// Kept back of an invocation's time: for a part under way on tables that are slow, and for the note of the place.
+const RESERVE: Duration = Duration::from_secs(75);
+
+impl From<AuditError> for Diagnostic {
+    fn from(error: AuditError) -> Self {
+        Self { error_type: "AuditError".to_owned(), error_message: error.to_string() }
+    }
+}
+
+/// The audit function.
+#[derive(Clone, Debug)]
+pub struct AuditFunction {
+    auditor: Auditor,
+    clock: Clock,
+    metrics: Metrics,
+    /// How many parts of a hundred items one invocation looks at, at most.
+    parts: u32,
+    parts_per_second: u32,
+}
+
+/// How many of each kind were found.
+type Counts = BTreeMap<String, u64>;
+
+/// What an invocation leaves for the next one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    /// Where the round is.
+    place: String,
+    /// When it began, in milliseconds since 1970 by the machine's clock.
+    began_at: i64,
+    /// What it has found so far.
+    found: Counts,
+    /// The last whole round.
+    last: Option<Round>,
+}
+
+/// A whole round.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Round {
+    ended_at: i64,
+    found: Counts,
+}
+
+impl Note {
+    fn of(json: &[u8]) -> Option<(Self, Place)> {
+        let note: Self = serde_json::from_slice(json).ok()?;
+        let place = note.place.parse().ok()?;
+        Some((note, place))
+    }
+
+    /// What is wrong as far as anybody knows: what the last round found, or this one where that is more.
+    fn known(&self, kind: FindingKind) -> u64 {
+        let of = |found: &Counts| found.get(kind.as_str()).copied().unwrap_or(0);
+        of(&self.found).max(self.last.as_ref().map_or(0, |last| of(&last.found)))
+    }
+
+    fn add(&mut self, part: &Audited) {
+        for finding in &part.findings {
+            tracing::error!(kind = finding.kind().as_str(), "{finding}");
+            *self.found.entry(finding.kind().as_str().to_owned()).or_default() += 1;
+        }
+        self.place = part.place.to_string();
+        if part.place == Place::End {
+            tracing::info!(findings = self.found.values().sum::<u64>(), "a round of the audit ended");
+            self.last = Some(Round { ended_at: machine_now().millis(), found: std::mem::take(&mut self.found) });
+        }
+    }
+}
+
+impl AuditFunction {
+    /// The function with its settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is missing or bad.
+    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+        let (parts, parts_per_second) = environment.audit_parts()?;
+        Ok(Self {
+            auditor: Auditor::from_environment(environment).await?,
+            clock: environment.clock()?,
+            metrics: environment.metrics(),
+            parts,
+            parts_per_second,
+        })
+    }
+
+    /// Looks at the next share. Of the event nothing is needed but that it came.
+    ///
+    /// # Errors
+    /// [`AuditError`] where something cannot be read; the next invocation goes on where this one stopped.
+    pub async fn handle(&self, event: LambdaEvent<IgnoredAny>) -> Result<(), AuditError> {
+        let context = event.context;
+        let trace = context.xray_trace_id.as_deref().and_then(telemetry::trace_id);
+        let span = telemetry::call(NAME, &context.request_id, trace);
+        let until = Moment::now() + time_left(context.deadline()).saturating_sub(RESERVE);
+        let audited = self.audit(until, &context.request_id).instrument(span.clone()).await;
+        if let Err(error) = &audited {
+            span.in_scope(|| tracing::error!(%error, "the audit stopped"));
+        }
+        audited
+    }
+
+    async fn audit(&self, until: Moment, request_id: &str) -> Result<(), AuditError> {
+        let (mut note, mut place) = self.read().await?.unwrap_or_default();
+        if place == Place::End || note.began_at == 0 {
+            (note.began_at, place) = (machine_now().millis(), Place::Start);
+        }
+        note.place = place.to_string();
+        let numbers = Numbers::default();
+        let mut parts = 0;
+        let walked = self.auditor.walk(place, self.parts_per_second, |part| {
+            note.add(part);
+            numbers.count(Metric::AuditedItems, part.items());
+            parts += 1;
+            if parts < self.parts && Moment::now() < until { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        let walked = walked.await;
+        let kept = self.keep(&note).await;
+        // An audit that sees nothing tells nothing: then the alarm on its silence goes off.
+        if parts > 0 {
+            for kind in FindingKind::ALL {
+                numbers.gauge(Metric::Findings(*kind), note.known(*kind));
+            }
+            let since = note.last.as_ref().map_or(note.began_at, |last| last.ended_at);
+            numbers.gauge(Metric::AuditRoundAge, seconds(machine_now().millis() - since));
+        }
+        let oldest = self.auditor.imports().oldest_running().await;
+        if let Ok(oldest) = &oldest {
+            let age = oldest.map_or(0, |since: Instant| seconds(self.clock.now().millis() - since.millis()));
+            numbers.gauge(Metric::OldestRunningImport, age);
+        }
+        self.metrics.write(&numbers, NAME, request_id);
+        walked.and(kept).and(oldest.map(drop).map_err(AuditError::from))
+    }
+
+    /// The note of the last invocation, unless there is none, or none that can be read: then the audit begins anew.
+    async fn read(&self) -> Result<Option<(Note, Place)>, AuditError> {
+        let (s3, bucket) = self.auditor.bucket();
+        let object = match s3.get_object().bucket(bucket).key(PLACE).send().await {
+            Ok(object) => object,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(AuditError::s3("GetObject", &error)),
+        };
+        let json = object.body.collect().await;
+        let json = json.map_err(|_| AuditError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
+        let note = Note::of(&json.into_bytes());
+        if note.is_none() {
+            tracing::warn!("the note of the audit's place cannot be read: it begins anew");
+        }
+        Ok(note)
+    }
+
+    async fn keep(&self, note: &Note) -> Result<(), AuditError> {
+        let (s3, bucket) = self.auditor.bucket();
+        let json = serde_json::to_vec(note).unwrap_or_default();
+        let put = s3.put_object().bucket(bucket).key(PLACE).content_type("application/json").body(json.into());
+        put.send().await.map(drop).map_err(|error| AuditError::s3("PutObject", &error))
+    }
+}
+
+fn seconds(millis: i64) -> u64 {
+    u64::try_from(millis / 1000).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cee_eligibility::ApplicationId;
+    use cee_registry::Finding;
+
+    fn part(place: Place, findings: &[Finding]) -> Audited {
+        Audited { place, findings: findings.iter().cloned().collect(), ..Audited::default() }
+    }
+
+    #[test]
+    fn what_was_found_counts_until_the_next_round_has_ended() {
+        let orphan = || {
+            let uuid = ApplicationId::parse("1c9d8b1e-0000-4000-8000-000000000000").unwrap();
+            Finding::Orphan(uuid, "k".to_owned())
+        };
+        let mut note = Note::default();
+        note.add(&part(Place::Claims(None), &[orphan()]));
+        assert_eq!(note.known(FindingKind::Orphan), 1, "at once");
+        note.add(&part(Place::End, &[]));
+        note.add(&part(Place::Claims(None), &[]));
+        assert_eq!(note.known(FindingKind::Orphan), 1, "a share without it is no proof");
+        let json = serde_json::to_vec(&note).unwrap();
+        let (mut note, place) = Note::of(&json).unwrap();
+        assert_eq!(place, Place::Claims(None));
+        assert_eq!((note.known(FindingKind::Orphan), note.known(FindingKind::Unclaimed)), (1, 0));
+        note.add(&part(Place::End, &[]));
+        assert_eq!(note.known(FindingKind::Orphan), 0, "everything was looked at again");
+        assert!(
+            Note::of(b"{}").is_none() && Note::of(br#"{"place":"x","began_at":0,"found":{},"last":null}"#).is_none()
+        );
+    }
+}

@@ -1,0 +1,606 @@
+//! What a network and a busy table do, and the embedded database never does: a [`Wire`] between the functions and DynamoDB on
+//! which requests go wrong.
+//!
+//! Which request meets which [`Fault`] is a [`Plan`]'s to say. [`Seeded`] draws it from a seed and the request's number, so
+//! that the same seed lets the same requests fail in the same way, as far as the requests come in the same order.
+//!
+//! The answers are those of DynamoDB, to the letter where a program could tell: codes, reasons and their order, what is
+//! carried out and what is not.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::error::Error;
+use crate::listen::Listening;
+
+/// Longer than any function waits for one answer (`cee_service::aws`).
+const SILENCE: Duration = Duration::from_secs(4);
+
+/// The longest that a slow request is held up, before it is carried out and again after it.
+const SLOWNESS: Duration = Duration::from_millis(250);
+
+/// How long a connection may be idle: as long as DynamoDB lets it.
+const IDLE: Duration = Duration::from_secs(180);
+
+/// What may happen to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// The table is short of throughput, in the words of one kind of table or the other.
+    Throttled,
+    /// One item is: a transaction is cancelled for it alone, a batch of reads comes back without it. A request for one
+    /// item is throttled.
+    ItemThrottled,
+    /// Another transaction holds an item, one of those that a transaction writes.
+    Conflict,
+    /// Another transaction holds one item of a transaction that is cancelled for the conditions of others. Nothing happens
+    /// where it is not cancelled.
+    ConflictAmong,
+    /// A transaction is carried out, and the answer is that one with the same token is still under way.
+    InProgress,
+    /// DynamoDB fails inside, and nothing is carried out.
+    Failure,
+    /// DynamoDB fails inside, and the request is carried out.
+    FailureAfter,
+    /// DynamoDB is unavailable.
+    Unavailable,
+    /// The connection breaks before the request is heard.
+    Reset,
+    /// The request is carried out, and the connection breaks before the answer is heard.
+    AnswerLost,
+    /// It takes a while until the request arrives, and until the answer does.
+    Slow,
+    /// The request is carried out, and nothing comes back for longer than anybody waits.
+    Silence,
+    /// The request is on its way for longer than anybody waits, and is carried out then.
+    Late,
+}
+
+impl Fault {
+    /// All of them, and how often each happens among a hundred. Who waits for silence waits for seconds: those are the
+    /// rarest.
+    pub const ALL: [(Self, u32); 13] = [
+        (Self::Throttled, 14),
+        (Self::ItemThrottled, 14),
+        (Self::Conflict, 16),
+        (Self::ConflictAmong, 12),
+        (Self::InProgress, 4),
+        (Self::Failure, 6),
+        (Self::FailureAfter, 5),
+        (Self::Unavailable, 5),
+        (Self::Reset, 7),
+        (Self::AnswerLost, 7),
+        (Self::Slow, 8),
+        (Self::Silence, 1),
+        (Self::Late, 1),
+    ];
+
+    /// One of them, each as often as it happens.
+    #[must_use]
+    pub fn any(random: &mut Rng) -> Self {
+        let all: u32 = Self::ALL.iter().map(|(_, often)| often).sum();
+        let mut drawn = random.u32(..all);
+        for (fault, often) in Self::ALL {
+            match drawn.checked_sub(often) {
+                Some(left) => drawn = left,
+                None => return fault,
+            }
+        }
+        Self::Slow
+    }
+
+    /// What it comes down to for an operation: not everything happens to each.
+    fn on(self, operation: &str) -> Self {
+        let transaction = operation == "TransactWriteItems";
+        let writes = transaction || matches!(operation, "UpdateItem" | "PutItem" | "DeleteItem");
+        match self {
+            Self::ItemThrottled if !transaction && operation != "BatchGetItem" => Self::Throttled,
+            Self::ConflictAmong | Self::InProgress if !transaction => Self::Slow,
+            Self::Conflict | Self::Late if !writes => Self::Slow,
+            fault => fault,
+        }
+    }
+}
+
+/// A request as it comes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Its number on this wire, from 0.
+    pub number: u64,
+    /// `UpdateItem`, for example.
+    pub operation: &'a str,
+    /// What it asks for. Holds personal data.
+    pub body: &'a Bytes,
+}
+
+/// Which requests go wrong, and how.
+pub trait Plan: Debug + Send + Sync + 'static {
+    /// What happens to this request. What happens in particular (which item, how long) is drawn from this generator.
+    fn fault(&self, call: &Call<'_>, random: &mut Rng) -> Option<Fault>;
+
+    /// Where the generators begin.
+    fn seed(&self) -> u64;
+}
+
+/// So many of a hundred requests go wrong, drawn from a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seeded {
+    /// Another seed, other requests.
+    pub seed: u64,
+    /// Of a hundred.
+    pub percent: u32,
+}
+
+impl Plan for Seeded {
+    fn fault(&self, _: &Call<'_>, random: &mut Rng) -> Option<Fault> {
+        (random.u32(..100) < self.percent).then(|| Fault::any(random))
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+}
+
+/// A way to DynamoDB on which requests go wrong.
+#[derive(Debug)]
+pub struct Wire {
+    inner: Arc<Inner>,
+    listening: Listening,
+}
+
+#[derive(Debug)]
+struct Inner {
+    target: SocketAddr,
+    plan: Arc<dyn Plan>,
+    client: Client<HttpConnector, Full<Bytes>>,
+    requests: AtomicU64,
+    happened: Mutex<BTreeMap<Fault, u64>>,
+    /// Requests that are still on their way.
+    late: Mutex<JoinSet<()>>,
+}
+
+impl Wire {
+    /// A way through this port to where DynamoDB listens.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where the port is none.
+    pub fn start(listener: TcpListener, target: SocketAddr, plan: Arc<dyn Plan>) -> Result<Self, Error> {
+        let inner = Arc::new(Inner {
+            target,
+            plan,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            requests: AtomicU64::new(0),
+            happened: Mutex::default(),
+            late: Mutex::default(),
+        });
+        let serving = Arc::clone(&inner);
+        let listening = Listening::start(listener, IDLE, move |_| {
+            let inner = Arc::clone(&serving);
+            service_fn(move |request| {
+                let inner = Arc::clone(&inner);
+                async move { inner.pass(request).await }
+            })
+        })?;
+        Ok(Self { inner, listening })
+    }
+
+    /// The endpoint to give to an SDK.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.listening.address())
+    }
+
+    /// How many requests have come by.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.inner.requests.load(Ordering::SeqCst)
+    }
+
+    /// What has happened so far, and how often.
+    #[must_use]
+    pub fn happened(&self) -> BTreeMap<Fault, u64> {
+        self.inner.happened.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns when no request is on its way any more that was late.
+    pub async fn settled(&self) {
+        let late = std::mem::take(&mut *self.inner.late.lock().unwrap_or_else(PoisonError::into_inner));
+        late.join_all().await;
+    }
+
+    /// Takes no more requests, answers those under way and lets those arrive that are late.
+    pub async fn shutdown(self) {
+        self.settled().await;
+        self.listening.shutdown().await;
+    }
+}
+
+impl Inner {
+    async fn pass(self: Arc<Self>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+        let (head, body) = request.into_parts();
+        let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let number = self.requests.fetch_add(1, Ordering::SeqCst);
+        let mut random = Rng::with_seed(self.plan.seed().wrapping_add(number));
+        let call = Call { number, operation: &operation, body: &body };
+        let Some(fault) = self.plan.fault(&call, &mut random).map(|fault| fault.on(&operation)) else {
+            return self.carry_out(Request::from_parts(head, Full::new(body))).await;
+        };
+        let request = Request::from_parts(head, Full::new(body.clone()));
+        if fault == Fault::ConflictAmong {
+            let answer = self.carry_out(request).await?;
+            return match conflict_among(&answer, &mut random) {
+                Some(worse) => {
+                    self.note(fault);
+                    Ok(worse)
+                }
+                None => Ok(answer),
+            };
+        }
+        self.note(fault);
+        match fault {
+            Fault::Throttled => Ok(throttled(&mut random)),
+            Fault::ItemThrottled if operation == "BatchGetItem" => {
+                self.one_unread(request.into_parts().0, &body, &mut random).await
+            }
+            Fault::ItemThrottled => Ok(cancelled(&body, "ThrottlingError", &mut random)),
+            Fault::Conflict if operation == "TransactWriteItems" => Ok(cancelled(&body, CONFLICT, &mut random)),
+            Fault::Conflict => Ok(refused(StatusCode::BAD_REQUEST, "TransactionConflictException")),
+            Fault::Failure => Ok(refused(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")),
+            Fault::Unavailable => Ok(refused(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")),
+            Fault::Reset => Err(broken()),
+            Fault::Slow | Fault::ConflictAmong => {
+                tokio::time::sleep(SLOWNESS.mul_f64(random.f64())).await;
+                let answer = self.carry_out(request).await;
+                tokio::time::sleep(SLOWNESS.mul_f64(random.f64())).await;
+                answer
+            }
+            Fault::InProgress => {
+                self.carry_out(request).await?;
+                Ok(refused(StatusCode::BAD_REQUEST, "TransactionInProgressException"))
+            }
+            Fault::FailureAfter => {
+                self.carry_out(request).await?;
+                Ok(refused(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"))
+            }
+            Fault::AnswerLost => {
+                self.carry_out(request).await?;
+                Err(broken())
+            }
+            Fault::Silence => {
+                self.carry_out(request).await?;
+                tokio::time::sleep(SILENCE).await;
+                Err(broken())
+            }
+            Fault::Late => {
+                self.send_late(request);
+                tokio::time::sleep(SILENCE).await;
+                Err(broken())
+            }
+        }
+    }
+
+    /// On its own: whoever sent it hangs up long before, which must not keep it from arriving.
+    fn send_late(self: &Arc<Self>, request: Request<Full<Bytes>>) {
+        let inner = Arc::clone(self);
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have arrived are forgotten.
+        while late.try_join_next().is_some() {}
+        late.spawn(async move {
+            tokio::time::sleep(SILENCE).await;
+            let _ = inner.carry_out(request).await;
+        });
+    }
+
+    fn note(&self, fault: Fault) {
+        *self.happened.lock().unwrap_or_else(PoisonError::into_inner).entry(fault).or_default() += 1;
+    }
+
+    async fn carry_out(&self, mut request: Request<Full<Bytes>>) -> io::Result<Response<Full<Bytes>>> {
+        *request.uri_mut() = format!("http://{}/", self.target).parse().map_err(io::Error::other)?;
+        let (head, body) = self.client.request(request).await.map_err(io::Error::other)?.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        Ok(Response::from_parts(head, Full::new(body)))
+    }
+
+    /// A batch of reads that comes back without one of its items.
+    async fn one_unread(
+        &self,
+        mut head: http::request::Parts,
+        body: &Bytes,
+        random: &mut Rng,
+    ) -> io::Result<Response<Full<Bytes>>> {
+        let mut asked: Value = serde_json::from_slice(body)?;
+        let keys = asked["RequestItems"].as_object_mut().and_then(|tables| tables.iter_mut().next());
+        let Some((table, keys)) = keys.and_then(|(name, of)| Some((name.clone(), of["Keys"].as_array_mut()?))) else {
+            return Ok(throttled(random));
+        };
+        // Of a batch of one, nothing would be left to ask for: DynamoDB then refuses the batch as a whole.
+        if keys.len() < 2 {
+            return Ok(throttled(random));
+        }
+        let unread = keys.swap_remove(random.usize(..keys.len()));
+        let mut left = asked["RequestItems"][&table].clone();
+        left["Keys"] = json!([unread]);
+        head.headers.remove(http::header::CONTENT_LENGTH);
+        let answer = self.carry_out(Request::from_parts(head, Full::new(asked.to_string().into()))).await?;
+        let (mut head, body) = answer.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let mut told: Value = serde_json::from_slice(&body)?;
+        told["UnprocessedKeys"] = json!({ table: left });
+        forget_length(&mut head.headers);
+        Ok(Response::from_parts(head, Full::new(told.to_string().into())))
+    }
+}
+
+/// What cancels a transaction whose item another one holds.
+const CONFLICT: &str = "TransactionConflict";
+
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "a fault that was asked for")
+}
+
+/// Length and checksum are those of another body.
+fn forget_length(headers: &mut http::HeaderMap) {
+    headers.remove(http::header::CONTENT_LENGTH);
+    headers.remove("x-amz-crc32");
+}
+
+fn throttled(random: &mut Rng) -> Response<Full<Bytes>> {
+    let codes = ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"];
+    refused(StatusCode::BAD_REQUEST, codes[random.usize(..codes.len())])
+}
+
+fn refused(status: StatusCode, code: &str) -> Response<Full<Bytes>> {
+    answer(status, code, json!({ "message": "a fault that was asked for" }))
+}
+
+fn answer(status: StatusCode, code: &str, mut body: Value) -> Response<Full<Bytes>> {
+    body["__type"] = format!("com.amazonaws.dynamodb.v20120810#{code}").into();
+    let mut response = Response::new(Full::new(body.to_string().into()));
+    *response.status_mut() = status;
+    let json = http::HeaderValue::from_static("application/x-amz-json-1.0");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+}
+
+/// A transaction that is cancelled for one of its items, whatever the conditions of the others.
+fn cancelled(body: &Bytes, code: &str, random: &mut Rng) -> Response<Full<Bytes>> {
+    let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+    let items = asked["TransactItems"].as_array().map_or(1, |items| items.len().max(1));
+    let mut reasons = vec![json!({ "Code": "None" }); items];
+    reasons[random.usize(..items)] = reason(code);
+    cancellation(reasons)
+}
+
+fn reason(code: &str) -> Value {
+    json!({ "Code": code, "Message": "a fault that was asked for" })
+}
+
+fn cancellation(reasons: Vec<Value>) -> Response<Full<Bytes>> {
+    let codes: Vec<&str> = reasons.iter().map(|reason| reason["Code"].as_str().unwrap_or("None")).collect();
+    let message =
+        format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", codes.join(", "));
+    let body = json!({ "Message": message, "CancellationReasons": reasons });
+    answer(StatusCode::BAD_REQUEST, "TransactionCanceledException", body)
+}
+
+/// A transaction that was cancelled for conditions is cancelled for a conflict on one of its items, too.
+fn conflict_among(answer: &Response<Full<Bytes>>, random: &mut Rng) -> Option<Response<Full<Bytes>>> {
+    // A body in memory is there at once.
+    let body = futures_util::FutureExt::now_or_never(answer.body().clone().collect())?.ok()?.to_bytes();
+    let told: Value = serde_json::from_slice(&body).ok()?;
+    let mut reasons = told.get("CancellationReasons")?.as_array()?.clone();
+    let number = random.usize(..reasons.len().max(1));
+    *reasons.get_mut(number)? = reason(CONFLICT);
+    Some(cancellation(reasons))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::Client;
+    use aws_sdk_dynamodb::config::retry::RetryConfig;
+    use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+    use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+    use aws_sdk_dynamodb::types::{
+        AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, KeysAndAttributes, Put,
+        ReturnValuesOnConditionCheckFailure, ScalarAttributeType, TransactWriteItem,
+    };
+
+    use super::*;
+    use crate::dynamo::{self, DynamoServer};
+
+    /// One fault on every request.
+    #[derive(Debug)]
+    struct Always(Fault);
+
+    impl Plan for Always {
+        fn fault(&self, _: &Call<'_>, _: &mut Rng) -> Option<Fault> {
+            Some(self.0)
+        }
+
+        fn seed(&self) -> u64 {
+            7
+        }
+    }
+
+    /// A database with a table, a way to it, and one on which one thing happens.
+    struct Ways {
+        server: DynamoServer,
+        wire: Wire,
+        straight: Client,
+        through: Client,
+    }
+
+    fn client(url: String) -> Client {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-3"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(2)).build())
+            .endpoint_url(url);
+        Client::from_conf(config.build())
+    }
+
+    async fn ways(fault: Fault) -> Ways {
+        let listener = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = dynamo::start(listener().await, None).await.unwrap();
+        let wire = Wire::start(listener().await, server.address(), Arc::new(Always(fault))).unwrap();
+        let straight = client(server.url());
+        let (name, kind) = ("pk", ScalarAttributeType::S);
+        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap();
+        let key = KeySchemaElement::builder().attribute_name(name).key_type(KeyType::Hash).build().unwrap();
+        let table = straight.create_table().table_name("faults").billing_mode(BillingMode::PayPerRequest);
+        table.attribute_definitions(attribute).key_schema(key).send().await.unwrap();
+        Ways { through: client(wire.url()), straight, server, wire }
+    }
+
+    fn put(pk: &str, only_new: bool) -> TransactWriteItem {
+        let put = Put::builder()
+            .table_name("faults")
+            .item("pk", AttributeValue::S(pk.to_owned()))
+            .set_condition_expression(only_new.then(|| "attribute_not_exists(pk)".to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        TransactWriteItem::builder().put(put.build().unwrap()).build()
+    }
+
+    impl Ways {
+        /// Writes `a` and `b`: the code of the error, if any, and the reasons.
+        async fn transaction(&self, only_new: bool) -> (Option<String>, Vec<String>) {
+            let both = self.through.transact_write_items().transact_items(put("a", only_new));
+            let Err(error) = both.transact_items(put("b", only_new)).send().await else { return (None, Vec::new()) };
+            let code = error.code().unwrap_or("no answer").to_owned();
+            let reasons = match error.into_service_error() {
+                TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled
+                    .cancellation_reasons()
+                    .iter()
+                    .map(|reason| {
+                        let item = if reason.item().is_some() { " with its item" } else { "" };
+                        format!("{}{item}", reason.code().unwrap())
+                    })
+                    .collect(),
+                _ => Vec::new(),
+            };
+            (Some(code), reasons)
+        }
+
+        async fn written(&self) -> i32 {
+            self.straight.scan().table_name("faults").send().await.unwrap().count()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_fault_is_what_dynamodb_or_the_network_does_and_no_more() {
+        let cancelled = "TransactionCanceledException";
+        // The code, one of the reasons, and whether the transaction is carried out: at once, later, or never.
+        let expected = [
+            (Fault::ItemThrottled, Some(cancelled), "ThrottlingError", 0, 0),
+            (Fault::Conflict, Some(cancelled), "TransactionConflict", 0, 0),
+            (Fault::ConflictAmong, None, "", 2, 2),
+            (Fault::InProgress, Some("TransactionInProgressException"), "", 2, 2),
+            (Fault::Failure, Some("InternalServerError"), "", 0, 0),
+            (Fault::FailureAfter, Some("InternalServerError"), "", 2, 2),
+            (Fault::Unavailable, Some("ServiceUnavailable"), "", 0, 0),
+            (Fault::Reset, Some("no answer"), "", 0, 0),
+            (Fault::AnswerLost, Some("no answer"), "", 2, 2),
+            (Fault::Slow, None, "", 2, 2),
+            (Fault::Silence, Some("no answer"), "", 2, 2),
+            (Fault::Late, Some("no answer"), "", 0, 2),
+        ];
+        for (fault, code, reason, at_once, in_the_end) in expected {
+            let ways = ways(fault).await;
+            let (told, reasons) = ways.transaction(true).await;
+            assert_eq!(told.as_deref(), code, "{fault:?}");
+            if !reason.is_empty() {
+                let mut sorted = reasons.clone();
+                sorted.sort();
+                assert_eq!(sorted, ["None", reason], "{fault:?}");
+            }
+            assert_eq!(ways.written().await, at_once, "{fault:?}");
+            ways.wire.settled().await;
+            assert_eq!(ways.written().await, in_the_end, "{fault:?}, in the end");
+            let counted = ways.wire.happened().get(&fault).copied().unwrap_or_default();
+            assert_eq!(counted, u64::from(fault != Fault::ConflictAmong), "{fault:?}");
+            ways.wire.shutdown().await;
+            ways.server.shutdown().await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_throttled_request_is_told_so_in_one_of_three_ways() {
+        let ways = ways(Fault::Throttled).await;
+        let mut codes = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            codes.extend(ways.transaction(true).await.0);
+        }
+        let known = ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"];
+        assert_eq!(codes.into_iter().collect::<Vec<_>>(), known);
+        assert_eq!(ways.written().await, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_conflict_stands_among_the_conditions_that_failed() {
+        let ways = ways(Fault::ConflictAmong).await;
+        assert_eq!(ways.transaction(true).await.0, None);
+        let (code, mut reasons) = ways.transaction(true).await;
+        reasons.sort();
+        assert_eq!(code.as_deref(), Some("TransactionCanceledException"));
+        assert_eq!(reasons, ["ConditionalCheckFailed with its item", "TransactionConflict"]);
+        assert_eq!(ways.wire.happened()[&Fault::ConflictAmong], 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_batch_comes_back_without_the_item_that_is_throttled() {
+        let ways = ways(Fault::ItemThrottled).await;
+        for pk in ["a", "b", "c"] {
+            let item = ways.straight.put_item().table_name("faults").item("pk", AttributeValue::S(pk.to_owned()));
+            item.send().await.unwrap();
+        }
+        let keys = ["a", "b", "c"].map(|pk| [("pk".to_owned(), AttributeValue::S(pk.to_owned()))].into());
+        let wanted = KeysAndAttributes::builder().set_keys(Some(keys.to_vec())).consistent_read(true).build().unwrap();
+        let got = ways.through.batch_get_item().request_items("faults", wanted).send().await.unwrap();
+        let left = &got.unprocessed_keys.unwrap()["faults"];
+        assert_eq!((got.responses.unwrap()["faults"].len(), left.keys.len(), left.consistent_read), (2, 1, Some(true)));
+    }
+
+    #[test]
+    fn a_seed_always_draws_the_same_and_each_fault_as_often_as_it_should() {
+        let plan = Seeded { seed: 11, percent: 30 };
+        let body = Bytes::new();
+        let draw = |number: u64| {
+            let mut random = Rng::with_seed(plan.seed() + number);
+            plan.fault(&Call { number, operation: "GetItem", body: &body }, &mut random)
+        };
+        let (mut happened, requests) = (BTreeMap::<Fault, u32>::new(), 100_000);
+        for number in 0..requests {
+            assert_eq!(draw(number), draw(number));
+            if let Some(fault) = draw(number) {
+                *happened.entry(fault).or_default() += 1;
+            }
+        }
+        for (fault, often) in Fault::ALL {
+            let (had, should) = (happened[&fault], often * 300);
+            assert!(had.abs_diff(should) * 5 < should.max(500), "{fault:?}: {had} times, {should} expected");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The secret of a deployment: what the functions of one registry share with nobody else, as one JSON object of strings. On AWS
+//! it is a secret of Secrets Manager (parameter `SecretName` of the template), on this machine a part of `secrets.json`.
+//!
+//! A signing key is replaced in steps, each a deployment of its own, so that at every moment whoever verifies knows the key
+//! of whoever signs: [`announce`](ServiceSecret::announce), then [`sign`](ServiceSecret::sign), and where nothing that the old
+//! key signed is valid any more, [`retire`](ServiceSecret::retire).
+
+use cee_tokens::{KeySet, SigningKey};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::secrets::random;
+
+/// Which of the two signing keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Signer {
+    /// Signs proof tokens, which auditors check years later: its public keys stay for ever.
+    Proof,
+    /// Signs operators' application tokens, which are valid for five minutes.
+    ApplicationToken,
+}
+
+/// A registry's secret. Shows nothing of itself.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ServiceSecret {
+    /// Hashes claim keys. It never changes: under another pepper no earlier claim is found.
+    pub claim_pepper: String,
+    /// Signs proof tokens: a PEM private key.
+    pub proof_key: String,
+    /// Verifies proof tokens: the public keys of all that have signed or will, as a JWKS.
+    #[serde(default)]
+    proof_jwks: String,
+    /// The proof key that is announced and does not sign yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    proof_key_next: Option<String>,
+    /// Signs application tokens: a PEM private key.
+    #[serde(alias = "application_key")]
+    pub application_token_key: String,
+    /// Verifies application tokens.
+    #[serde(default)]
+    application_token_jwks: String,
+    /// The application token key that is announced and does not sign yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    application_token_key_next: Option<String>,
+}
+
+/// One signer's part of the secret.
+struct Part<'a> {
+    key: &'a mut String,
+    jwks: &'a mut String,
+    next: &'a mut Option<String>,
+}
+
+fn unusable(error: cee_tokens::keys::KeyError) -> Error {
+    Error::Secrets(error.to_string())
+}
+
+impl ServiceSecret {
+    /// A new one, for a registry that has never granted anything.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where the system has no randomness.
+    pub fn new() -> Result<Self, Error> {
+        let mut secret = Self {
+            claim_pepper: random(48)?,
+            proof_key: SigningKey::generate_pem().map_err(unusable)?,
+            proof_jwks: String::new(),
+            proof_key_next: None,
+            application_token_key: SigningKey::generate_pem().map_err(unusable)?,
+            application_token_jwks: String::new(),
+            application_token_key_next: None,
+        };
+        for signer in [Signer::Proof, Signer::ApplicationToken] {
+            let set = secret.key_set(signer)?.to_json();
+            *secret.part(signer).jwks = set;
+        }
+        Ok(secret)
+    }
+
+    /// Reads one, and makes sure that every key in it can be used.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] that says what is wrong, and nothing of the secret.
+    pub fn from_json(json: &str) -> Result<Self, Error> {
+        // serde's own message may repeat what it read.
+        let secret: Self = serde_json::from_str(json).map_err(|error| {
+            Error::Secrets(format!(
+                "the secret cannot be read (line {}, column {}): a JSON object of strings is expected, with \
+                 claim_pepper, proof_key, proof_jwks, application_token_key and application_token_jwks",
+                error.line(),
+                error.column()
+            ))
+        })?;
+        for signer in [Signer::Proof, Signer::ApplicationToken] {
+            secret.key_set(signer)?;
+        }
+        Ok(secret)
+    }
+
+    /// As it is kept.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] never, in truth.
+    pub fn to_json(&self) -> Result<String, Error> {
+        serde_json::to_string_pretty(self).map_err(|error| Error::Secrets(error.to_string()))
+    }
+
+    fn part(&mut self, signer: Signer) -> Part<'_> {
+        match signer {
+            Signer::Proof => {
+                Part { key: &mut self.proof_key, jwks: &mut self.proof_jwks, next: &mut self.proof_key_next }
+            }
+            Signer::ApplicationToken => Part {
+                key: &mut self.application_token_key,
+                jwks: &mut self.application_token_jwks,
+                next: &mut self.application_token_key_next,
+            },
+        }
+    }
+
+    /// The key that signs now.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where it is none.
+    pub fn signing_key(&self, signer: Signer) -> Result<SigningKey, Error> {
+        let pem = match signer {
+            Signer::Proof => &self.proof_key,
+            Signer::ApplicationToken => &self.application_token_key,
+        };
+        SigningKey::from_pem(pem).map_err(unusable)
+    }
+
+    /// The public keys that verify: the one that signs now, those that have signed, and the one that is announced.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where one of them is none.
+    pub fn key_set(&self, signer: Signer) -> Result<KeySet, Error> {
+        let (jwks, next) = match signer {
+            Signer::Proof => (&self.proof_jwks, &self.proof_key_next),
+            Signer::ApplicationToken => (&self.application_token_jwks, &self.application_token_key_next),
+        };
+        let mut set = self.signing_key(signer)?.public_key_set();
+        if !jwks.is_empty() {
+            set = set.and(&KeySet::from_json(jwks).map_err(unusable)?);
+        }
+        if let Some(next) = next {
+            set = set.and(&SigningKey::from_pem(next).map_err(unusable)?.public_key_set());
+        }
+        Ok(set)
+    }
+
+    /// Makes the key that will sign next, and publishes it. Returns its `kid`.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where one is announced already.
+    pub fn announce(&mut self, signer: Signer) -> Result<String, Error> {
+        let pem = SigningKey::generate_pem().map_err(unusable)?;
+        let kid = SigningKey::from_pem(&pem).map_err(unusable)?.kid().to_owned();
+        let next = self.part(signer).next;
+        if next.is_some() {
+            return Err(Error::Secrets("a key is announced already: deploy it, then let it sign".to_owned()));
+        }
+        *next = Some(pem);
+        let set = self.key_set(signer)?.to_json();
+        *self.part(signer).jwks = set;
+        Ok(kid)
+    }
+
+    /// Lets the announced key sign from now on; the old one's public half stays. Returns the new `kid`.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] where none is announced.
+    pub fn sign(&mut self, signer: Signer) -> Result<String, Error> {
+        let set = self.key_set(signer)?.to_json();
+        let part = self.part(signer);
+        let next = part.next.take();
+        *part.key = next.ok_or_else(|| Error::Secrets("no key is announced: announce one first".to_owned()))?;
+        *part.jwks = set;
+        Ok(self.signing_key(signer)?.kid().to_owned())
+    }
+
+    /// Takes an old key out of those that verify: what it signed is refused from now on.
+    ///
+    /// # Errors
+    /// [`Error::Secrets`] for a proof key, for the key that signs or is announced, and for one that is not known.
+    pub fn retire(&mut self, signer: Signer, kid: &str) -> Result<(), Error> {
+        if signer == Signer::Proof {
+            let why = "a proof is checked years after it was signed: no proof key is ever taken out";
+            return Err(Error::Secrets(why.to_owned()));
+        }
+        let part = self.part(signer);
+        for pem in [Some(&*part.key), part.next.as_ref()].into_iter().flatten() {
+            if SigningKey::from_pem(pem).map_err(unusable)?.kid() == kid {
+                return Err(Error::Secrets(format!("the key {kid} signs, or will: it cannot be retired")));
+            }
+        }
+        let set = self.key_set(signer)?;
+        let left = set.without(kid).ok_or_else(|| Error::Secrets(format!("no key {kid} verifies")))?.to_json();
+        *self.part(signer).jwks = left;
+        Ok(())
+    }
+}

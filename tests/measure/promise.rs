@@ -1,0 +1,213 @@
+//! The promise in large, against the local stack as a process of its own, with requests to DynamoDB that go wrong:
+//!
+//! - `cargo bench --bench promise`: a million calls, each of them explained, then the tables, then the auditor.
+//! - `cargo bench --bench promise -- --load`: ten minutes of calls that come when they come, at four fifths of what the
+//!   machine can take; then every certificate is looked for, and the auditor asked.
+//!
+//! `--calls`, `--at-once`, `--minutes`, `--faults` and `--seed` change the figures.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub
+)]
+
+#[path = "../promise/mod.rs"]
+mod promise;
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cee_local::secrets::Secrets;
+use cee_local::stack::{Description, known, tables};
+use cee_registry::{ClaimKeys, Journeys};
+use cee_service::Environment;
+use cee_service::aws::Aws;
+use clap::Parser;
+use futures_util::{StreamExt as _, stream};
+use promise::drive::{Callers, Group, NOW, prepare};
+use promise::judge::{check, held};
+use promise::load;
+use tempfile::TempDir;
+
+/// Late requests have arrived by then, and nobody waits for an answer any more.
+const SETTLED: Duration = Duration::from_secs(20);
+
+#[derive(Parser)]
+struct Options {
+    /// So many calls, at the least.
+    #[arg(long, default_value_t = 1_000_000)]
+    calls: u64,
+    /// Instead: calls that come when they come.
+    #[arg(long)]
+    load: bool,
+    /// For how long.
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// Of a hundred requests to DynamoDB, so many go wrong.
+    #[arg(long, default_value_t = 5)]
+    faults: u32,
+    /// Groups of drivers at a time, each with three callers.
+    #[arg(long, default_value_t = 48)]
+    at_once: usize,
+    /// Other calls, other faults.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What cargo says to a benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// The local stack as a process.
+struct Server {
+    child: Child,
+    folder: TempDir,
+    about: Description,
+    secrets: Secrets,
+}
+
+impl Server {
+    fn start(faults: u32, seed: u64) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cee"))
+            .args(["serve", "--port=0", "--dynamodb-port=0", "--s3-port=0", "--calls-per-second=0", "--now", NOW])
+            .args(["--faults", &faults.to_string(), "--faults-seed", &seed.to_string(), "--data-dir"])
+            .arg(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "ready"), "the stack does not start");
+        // What it says when it stops is told on.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
+        let (about, secrets) = known(folder.path()).unwrap();
+        Self { child, folder, about, secrets }
+    }
+
+    fn callers(&self, seed: u64) -> Arc<Callers> {
+        let tokens: HashMap<u32, String> =
+            self.about.operators.iter().map(|operator| (operator.id, operator.token.clone())).collect();
+        Arc::new(Callers::new(&self.about.api_url, tokens, seed))
+    }
+
+    /// Straight to the database, past what goes wrong.
+    async fn database(&self) -> aws_sdk_dynamodb::Client {
+        let settings = [
+            ("AWS_REGION", &self.about.region),
+            ("AWS_ACCESS_KEY_ID", &self.about.aws_access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", &self.about.aws_secret_access_key),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &self.about.dynamodb_url),
+        ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.clone()));
+        Aws::load(&Environment::of(settings)).await.dynamodb()
+    }
+
+    /// A figure of the process's memory, in KiB.
+    fn memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// The auditor's word, then the end.
+    fn audit_and_stop(mut self) {
+        let began = Instant::now();
+        let audit = Command::new(env!("CARGO_BIN_EXE_cee"))
+            .args(["audit", "--parts-per-second=1000", "--data-dir"])
+            .arg(self.folder.path())
+            .output()
+            .unwrap();
+        println!("audit, {:.0} s: {}", began.elapsed().as_secs_f64(), String::from_utf8_lossy(&audit.stdout).trim());
+        assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));
+        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn main() {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    println!("{} cores, profile bench", std::thread::available_parallelism().unwrap());
+    match options.load {
+        true => runtime.block_on(under_load(&options)),
+        false => runtime.block_on(explained(&options)),
+    }
+}
+
+/// So many calls, and an explanation for each.
+async fn explained(options: &Options) {
+    let server = Server::start(options.faults, options.seed);
+    let groups = || (0..options.calls / promise::drive::CALLS_OF_A_GROUP + 1).map(|number| Group { number });
+    let database = server.database().await;
+    prepare(&Journeys::new(database.clone(), &tables()), groups()).await;
+    let callers = server.callers(options.seed);
+    let (began, mut calls, mut unanswered, mut all) = (Instant::now(), 0_u64, 0, Vec::new());
+    let mut done = stream::iter(groups())
+        .map(|group| {
+            let callers = Arc::clone(&callers);
+            async move { tokio::spawn(async move { callers.group(group).await }).await.unwrap() }
+        })
+        .buffer_unordered(options.at_once);
+    while let Some(group) = done.next().await {
+        calls += group.history.len() as u64;
+        unanswered += group.history.iter().filter(|call| call.ended.is_none()).count();
+        // At once, as far as it can be told without the tables.
+        check(&group, options.faults == 0, None).unwrap_or_else(|what| panic!("after {calls} calls: {what}"));
+        all.push(group);
+        if all.len().is_multiple_of(2_000) {
+            println!("{calls} calls, {:.0} s", began.elapsed().as_secs_f64());
+        }
+    }
+    let took = began.elapsed().as_secs_f64();
+    println!("{calls} calls in {took:.0} s, {:.0} a second; {unanswered} without an answer", calls as f64 / took);
+    println!("each group explained by itself");
+    tokio::time::sleep(SETTLED).await;
+    let keys = ClaimKeys::new(server.secrets.service.claim_pepper.as_bytes()).unwrap();
+    let held = held(&database, &tables(), &keys, groups()).await;
+    for group in &all {
+        check(group, options.faults == 0, held.get(&group.group)).unwrap_or_else(|what| panic!("{what}"));
+    }
+    println!("and with what the tables hold in the end: {} groups, no violation", all.len());
+    server.audit_and_stop();
+}
+
+/// Calls that come when they come.
+async fn under_load(options: &Options) {
+    let time = Duration::from_secs_f64(options.minutes * 60.0);
+    // What it can hold, without faults and with as many callers as it likes.
+    let server = Server::start(0, options.seed);
+    let most = load::capacity(server.callers(options.seed), Duration::from_secs(30)).await;
+    drop(server);
+    let rate = most * 0.8;
+    println!("it can hold {most:.0} calls a second; four fifths of that are {rate:.0}");
+    for (faults, time) in [(0, time.min(Duration::from_secs(120))), (options.faults, time)] {
+        let server = Server::start(faults, options.seed);
+        let before = server.memory("VmRSS");
+        println!("\n{rate:.0} calls a second for {:.0} s, {faults} % faults", time.as_secs_f64());
+        let memory = |at: Duration| println!("  after {:>4.0} s: {} KiB", at.as_secs_f64(), server.memory("VmRSS"));
+        let measured = load::run(server.callers(options.seed), rate, time, options.seed, memory).await;
+        println!("{measured}");
+        println!("memory: {before} KiB at the start, {} KiB at the most", server.memory("VmHWM"));
+        tokio::time::sleep(SETTLED).await;
+        let (certificates, lost) = measured.look_for_all(server.callers(options.seed)).await;
+        assert_eq!(lost, 0, "201 that cannot be found");
+        println!("{certificates} certificates looked for: all are there, as they were told");
+        let twice = measured.granted_twice();
+        assert_eq!(twice, 0, "drivers with two certificates");
+        println!("no driver has two");
+        server.audit_and_stop();
+    }
+}

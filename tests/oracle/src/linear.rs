@@ -1,0 +1,198 @@
+//! Whether some order of concurrent calls explains every answer: each call takes effect at one moment between its being sent
+//! and its being answered, and what is answered is what [`Specification`] answers at that moment. A call without an answer
+//! may have taken effect at any moment after it was sent, or never.
+//!
+//! The search is that of Wing and Gong with Lowe's memory of what was tried: all orders, but none twice. Whether there is such
+//! an order is hard to tell in general, and quick for the dozens of calls on one driver.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+/// What is promised, one call at a time.
+pub trait Specification: Clone + Eq + Hash {
+    /// What can be asked.
+    type Call;
+    /// What can be seen of an answer.
+    type Seen;
+
+    /// What becomes of it by this call, provided that what was seen can be its answer. Nothing seen: any answer can be.
+    fn after(&self, call: &Self::Call, seen: Option<&Self::Seen>) -> Option<Self>;
+}
+
+/// One call, as its caller saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded<C, S> {
+    /// What was asked.
+    pub call: C,
+    /// When it was sent.
+    pub began: u64,
+    /// When it was answered, and what was seen; `None`: whether and when it took effect is unknown.
+    pub ended: Option<(u64, S)>,
+}
+
+/// The most calls of one history.
+pub const MOST: usize = 128;
+
+/// Whether some order explains what was seen, ends in a state that fits, and if not, how far the best try came.
+///
+/// # Errors
+/// The numbers of the calls in the order of the try that came farthest: none explains what comes after.
+///
+/// # Panics
+/// For more than [`MOST`] calls.
+pub fn explain<P: Specification>(
+    start: &P,
+    history: &[Recorded<P::Call, P::Seen>],
+    fits: impl Fn(&P) -> bool,
+) -> Result<(), Vec<usize>> {
+    assert!(history.len() <= MOST, "{} calls are too many for one history", history.len());
+    let definite = mask(history.iter().map(|call| call.ended.is_some()));
+    let mut search = Search { history, definite, fits, tried: HashSet::new(), order: Vec::new(), best: Vec::new() };
+    if search.from(start.clone(), 0) { Ok(()) } else { Err(search.best) }
+}
+
+fn mask(set: impl Iterator<Item = bool>) -> u128 {
+    set.enumerate().filter(|(_, set)| *set).fold(0, |mask, (number, _)| mask | 1 << number)
+}
+
+struct Search<'a, P: Specification, F> {
+    history: &'a [Recorded<P::Call, P::Seen>],
+    /// The calls that were answered: each must have its place.
+    definite: u128,
+    fits: F,
+    tried: HashSet<(u128, P)>,
+    order: Vec<usize>,
+    best: Vec<usize>,
+}
+
+impl<P: Specification, F: Fn(&P) -> bool> Search<'_, P, F> {
+    /// Whether the calls that are not `done` can follow from here.
+    fn from(&mut self, state: P, mut done: u128) -> bool {
+        let length = self.order.len();
+        // What changes nothing is best taken at once: every order that has it later is as good without it there.
+        loop {
+            let free = self.can_be_next(done).into_iter().find(|number| {
+                let call = &self.history[*number];
+                let seen = call.ended.as_ref().map(|(_, seen)| seen);
+                seen.is_some() && state.after(&call.call, seen).is_some_and(|after| after == state)
+            });
+            match free {
+                Some(number) => {
+                    done |= 1 << number;
+                    self.order.push(number);
+                }
+                None => break,
+            }
+        }
+        if self.order.len() > self.best.len() {
+            self.best = self.order.clone();
+        }
+        if done & self.definite == self.definite && (self.fits)(&state) {
+            return true;
+        }
+        if self.tried.insert((done, state.clone())) {
+            for number in self.can_be_next(done) {
+                let call = &self.history[number];
+                let seen = call.ended.as_ref().map(|(_, seen)| seen);
+                let Some(after) = state.after(&call.call, seen) else { continue };
+                // One without an answer that changes nothing need not have been.
+                if after == state {
+                    continue;
+                }
+                self.order.push(number);
+                if self.from(after, done | 1 << number) {
+                    return true;
+                }
+                self.order.pop();
+            }
+        }
+        self.order.truncate(length);
+        false
+    }
+
+    /// The calls that are not done, and that were sent before any of those was answered.
+    fn can_be_next(&self, done: u128) -> Vec<usize> {
+        let left = || (0..self.history.len()).filter(move |number| done & (1 << number) == 0);
+        let first_end = left().filter_map(|number| self.history[number].ended.as_ref().map(|(at, _)| *at)).min();
+        left().filter(|number| first_end.is_none_or(|end| self.history[*number].began <= end)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One place that is written and read.
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Register(u8);
+
+    enum Call {
+        Write(u8),
+        Read,
+    }
+
+    impl Specification for Register {
+        type Call = Call;
+        type Seen = Option<u8>;
+
+        fn after(&self, call: &Call, seen: Option<&Option<u8>>) -> Option<Self> {
+            match call {
+                Call::Write(value) => Some(Self(*value)),
+                Call::Read => seen.is_none_or(|seen| *seen == Some(self.0)).then(|| self.clone()),
+            }
+        }
+    }
+
+    fn write(value: u8, began: u64, ended: u64) -> Recorded<Call, Option<u8>> {
+        Recorded { call: Call::Write(value), began, ended: (ended > 0).then_some((ended, None)) }
+    }
+
+    fn read(value: u8, began: u64, ended: u64) -> Recorded<Call, Option<u8>> {
+        Recorded { call: Call::Read, began, ended: Some((ended, Some(value))) }
+    }
+
+    fn is_explained(history: &[Recorded<Call, Option<u8>>]) -> bool {
+        explain(&Register(0), history, |_| true).is_ok()
+    }
+
+    #[test]
+    fn what_one_place_can_do_is_explained_and_nothing_else() {
+        // One after the other.
+        assert!(is_explained(&[write(1, 1, 2), read(1, 3, 4)]));
+        assert!(!is_explained(&[write(1, 1, 2), read(0, 3, 4)]), "an answered write is seen");
+        // At the same time: either order.
+        assert!(is_explained(&[write(1, 1, 4), read(0, 2, 3)]));
+        assert!(is_explained(&[write(1, 1, 4), read(1, 2, 3)]));
+        // But one order for all who look.
+        assert!(is_explained(&[write(1, 1, 9), read(0, 2, 3), read(1, 4, 5)]));
+        assert!(!is_explained(&[write(1, 1, 9), read(1, 2, 3), read(0, 4, 5)]), "what was seen does not vanish");
+        assert!(!is_explained(&[write(1, 1, 9), write(2, 1, 9), read(1, 2, 3), read(2, 4, 5), read(1, 6, 7)]));
+    }
+
+    #[test]
+    fn a_call_without_an_answer_happened_once_or_never_and_not_before_it_was_sent() {
+        assert!(is_explained(&[write(1, 1, 0), read(0, 2, 3), read(0, 4, 5)]), "never");
+        assert!(is_explained(&[write(1, 1, 0), read(0, 2, 3), read(1, 40, 50)]), "late");
+        assert!(!is_explained(&[write(1, 1, 0), read(1, 2, 3), read(0, 4, 5)]), "and stays");
+        assert!(!is_explained(&[read(1, 1, 2), write(1, 3, 0)]), "not before it was sent");
+        // Twice.
+        assert!(!is_explained(&[write(1, 1, 0), write(2, 6, 7), read(1, 2, 3), read(2, 8, 9), read(1, 10, 11)]));
+    }
+
+    #[test]
+    fn the_end_must_fit_too() {
+        let history = [write(1, 1, 0)];
+        for (end, can_be) in [(0, true), (1, true), (2, false)] {
+            assert_eq!(explain(&Register(0), &history, |state| state.0 == end).is_ok(), can_be, "{end}");
+        }
+        let both = [write(1, 1, 5), write(2, 2, 6)];
+        assert!(explain(&Register(0), &both, |state| state.0 == 1).is_ok());
+        assert!(explain(&Register(0), &both, |state| state.0 == 0).is_err());
+    }
+
+    #[test]
+    fn what_is_not_explained_is_told_with_the_best_try() {
+        let history = [write(1, 1, 2), read(1, 3, 4), read(0, 5, 6), read(1, 7, 8)];
+        assert_eq!(explain(&Register(0), &history, |_| true), Err(vec![0, 1]));
+    }
+}

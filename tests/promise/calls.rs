@@ -1,0 +1,212 @@
+//! What is asked and what is seen, and what the oracle makes of it.
+
+use std::collections::BTreeMap;
+
+use cee_eligibility::{ApplicationId, Reason};
+use cee_oracle::linear::Specification;
+use cee_oracle::{Asking, By, HistoryRow, InTheWay, KeyGiven, Oracle};
+
+/// One application by what makes it one: the call that registers it, or the `Idempotency-Key` of several such calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Origin {
+    /// The call with this number in its group.
+    Call(usize),
+    /// The calls of this operator under this key.
+    Named(u32, usize),
+}
+
+impl Origin {
+    /// Its name in the oracle.
+    pub fn id(self) -> ApplicationId {
+        let number = match self {
+            Self::Call(number) => number as u128,
+            Self::Named(operator, key) => 1 << 64 | u128::from(operator) << 32 | key as u128,
+        };
+        ApplicationId::new(uuid::Uuid::from_u128(number))
+    }
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// An application, for this journey of its operator where it is short.
+    Register { asking: Asking, journey: Option<usize>, origin: Origin },
+    /// What is known by one of a driver's keys, as a simulation reads it.
+    Look { asking: Asking, by: By },
+    /// What is known by any of them.
+    LookAtAll { asking: Asking },
+    /// A row of history, in the batch of this number.
+    Import { row: HistoryRow, batch: u32, line: usize },
+    /// An application, by its own operator or another.
+    Find { application: ApplicationId, operator: u32 },
+    /// Likewise.
+    Delete { application: ApplicationId, operator: u32 },
+    /// Likewise.
+    GiveKey { application: ApplicationId, operator: u32, key: usize },
+    /// A key for a row of history.
+    GiveKeyToHistory { row: HistoryRow, key: usize },
+}
+
+/// Why a call is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// An application stands in the way.
+    Person(Reason),
+    /// The journey carries one.
+    JourneyUsed,
+}
+
+/// What is seen of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// 201, and the name that the application got.
+    Registered(ApplicationId),
+    /// 409, or a simulation's: date, reason, and the name, where it was told.
+    InTheWay { millis: i64, why: Why, uuid: Option<ApplicationId> },
+    /// Nothing stands in the way.
+    Nothing,
+    /// It is there (200), or was until now (204).
+    There,
+    /// 404.
+    NotThere,
+    /// A row: done by this call.
+    Done,
+    /// Done before.
+    AlreadyDone,
+    /// There is no such application.
+    Unknown,
+    /// It has another key.
+    HasAnother,
+    /// It would be the second of the same person.
+    Second,
+}
+
+/// The state that the calls of one group have left, and how strictly answers are judged.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct State {
+    pub oracle: Oracle,
+    /// What has been granted under an `Idempotency-Key`.
+    named: BTreeMap<(u32, usize), ApplicationId>,
+    deleted: Vec<ApplicationId>,
+    /// Whether nothing went wrong on the way.
+    exact: bool,
+}
+
+impl State {
+    pub fn new(exact: bool) -> Self {
+        Self { oracle: Oracle::default(), named: BTreeMap::new(), deleted: Vec::new(), exact }
+    }
+
+    /// Whether one of these is what was seen: the last of them, where nothing went wrong.
+    fn is_told(&self, found: &[InTheWay], operator: u32, seen: &Seen) -> bool {
+        let candidates = if self.exact { &found[found.len().saturating_sub(1)..] } else { found };
+        candidates.iter().any(|one| Self::is(one, Why::Person(one.reason), operator, seen))
+    }
+
+    /// Another operator's name is never told; one's own is, unless it is deleted while it is looked up.
+    fn is(one: &InTheWay, because: Why, operator: u32, seen: &Seen) -> bool {
+        let Seen::InTheWay { millis, why, uuid } = seen else { return false };
+        let told_only_to_its_own = one.operator == operator || uuid.is_none();
+        *millis == one.millis && *why == because && told_only_to_its_own && (uuid.is_none() || *uuid == one.uuid)
+    }
+
+    fn register(&self, asking: &Asking, journey: Option<usize>, origin: Origin, seen: Option<&Seen>) -> Option<Self> {
+        let granted = matches!(seen, None | Some(Seen::Registered(_)));
+        if let Origin::Named(operator, key) = origin
+            && self.named.contains_key(&(operator, key))
+        {
+            return granted.then(|| self.clone());
+        }
+        let found = self.oracle.in_the_way(asking, &By::ALL);
+        let carried = journey.and_then(|journey| self.oracle.carried(asking.operator, journey));
+        if found.is_empty() && carried.is_none() {
+            let mut after = self.clone();
+            after.oracle.grant(asking, journey, origin.id());
+            if let Origin::Named(operator, key) = origin {
+                after.named.insert((operator, key), origin.id());
+            }
+            return granted.then_some(after);
+        }
+        let told = seen.is_none_or(|seen| {
+            // A conflict may hide the person who stands in the way, and leave the journey to be named.
+            let by_journey = found.is_empty() || !self.exact;
+            self.is_told(&found, asking.operator, seen)
+                || by_journey && carried.is_some_and(|one| Self::is(&one, Why::JourneyUsed, asking.operator, seen))
+        });
+        told.then(|| self.clone())
+    }
+
+    fn key_given(&self, after: Oracle, expected: &KeyGiven, seen: Option<&Seen>) -> Option<Self> {
+        let fits = match (expected, seen) {
+            (_, None) => true,
+            (KeyGiven::Given(_), Some(Seen::Done))
+            | (KeyGiven::AlreadyHas, Some(Seen::AlreadyDone))
+            | (KeyGiven::Unknown, Some(Seen::Unknown))
+            | (KeyGiven::HasAnother, Some(Seen::HasAnother))
+            | (KeyGiven::Blocked(_), Some(Seen::Second)) => true,
+            (KeyGiven::AlreadyHas, Some(Seen::Done)) => !self.exact,
+            _ => false,
+        };
+        fits.then(|| Self { oracle: after, ..self.clone() })
+    }
+}
+
+impl Specification for State {
+    type Call = Call;
+    type Seen = Seen;
+
+    fn after(&self, call: &Call, seen: Option<&Seen>) -> Option<Self> {
+        match call {
+            Call::Register { asking, journey, origin } => self.register(asking, *journey, *origin, seen),
+            Call::Look { asking, by } => self.oracle.in_the_way(asking, &[*by]).is_empty().then(|| self.clone()),
+            Call::LookAtAll { asking } => {
+                let found = self.oracle.in_the_way(asking, &By::ALL);
+                let told = seen.is_none_or(|seen| {
+                    found.iter().any(|one| Self::is(one, Why::Person(one.reason), asking.operator, seen))
+                });
+                told.then(|| self.clone())
+            }
+            Call::Import { row, batch, line } => {
+                let mut after = self.clone();
+                let imported = after.oracle.import(row, *batch, *line).is_some();
+                let fits = match seen {
+                    None => true,
+                    Some(seen) => *seen == if imported { Seen::Done } else { Seen::AlreadyDone },
+                };
+                fits.then_some(after)
+            }
+            Call::Find { application, operator } => {
+                let there = self.oracle.granted(*application).is_some_and(|record| record.operator == *operator);
+                let expected = if there { Seen::There } else { Seen::NotThere };
+                seen.is_none_or(|seen| *seen == expected).then(|| self.clone())
+            }
+            Call::Delete { application, operator } => {
+                let own = |record: &cee_oracle::Record| record.operator == *operator;
+                let was = self.oracle.granted(*application).map(own);
+                let mut after = self.clone();
+                if after.oracle.delete(*application, *operator) {
+                    after.deleted.push(*application);
+                    after.deleted.sort_unstable();
+                }
+                let again = was.is_none() && !self.exact && self.deleted.contains(application);
+                let fits = match seen {
+                    None => true,
+                    Some(Seen::There) => was == Some(true) || again,
+                    Some(Seen::NotThere) => was != Some(true),
+                    Some(_) => false,
+                };
+                fits.then_some(after)
+            }
+            Call::GiveKey { application, operator, key } => {
+                let mut after = self.oracle.clone();
+                let expected = after.give_key(*application, *operator, *key);
+                self.key_given(after, &expected, seen)
+            }
+            Call::GiveKeyToHistory { row, key } => {
+                let mut after = self.oracle.clone();
+                let expected = after.give_key_to_history(row, *key);
+                self.key_given(after, &expected, seen)
+            }
+        }
+    }
+}

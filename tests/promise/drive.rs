@@ -1,0 +1,577 @@
+//! The callers: what each group's lanes ask, drawn from a seed, and what they are told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use cee_eligibility::journey::Insee;
+use cee_eligibility::{
+    ApplicationId, Journey, JourneyStatus, JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId, PhoneTrunc,
+    Reason, TruncatedIdentity,
+};
+use cee_oracle::linear::Recorded;
+use cee_oracle::{Asking, By, Driver, HistoryRow, millis};
+use cee_registry::{Deadline, ImportId, JourneyVersion, Journeys};
+use fastrand::Rng;
+use futures_util::future::join_all;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+use super::calls::{Call, Origin, Seen, Why};
+
+/// The moment at which the clock has to stand: after every date that is drawn.
+pub const NOW: &str = "2045-01-01T00:00:00Z";
+
+/// The sample operators.
+const OPERATORS: [u32; 3] = [1, 2, 3];
+const NAMES: [&str; 3] = ["DUP", "TO ", "D H"];
+const PHONES: usize = 2;
+/// Journeys of each operator in a group of short applications.
+const JOURNEYS: usize = 3;
+/// Callers in each group.
+const LANES: usize = 3;
+/// What each of them asks.
+const STEPS: usize = 8;
+
+/// How long a caller waits for an answer: longer than the service takes.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Calls of a group, at the least.
+pub const CALLS_OF_A_GROUP: u64 = 24;
+
+/// What was asked and seen, in one group.
+pub type History = Vec<Recorded<Call, Seen>>;
+
+/// A few drivers, and nobody else knows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Group {
+    /// Its number.
+    pub number: u64,
+}
+
+impl Group {
+    pub fn journey_type(self) -> JourneyType {
+        if self.number.is_multiple_of(2) { JourneyType::Long } else { JourneyType::Short }
+    }
+
+    fn phone(self, phone: usize) -> String {
+        format!("+336{:07}{phone}", self.number)
+    }
+
+    /// Which group and phone a stored phone is.
+    pub fn of_phone(phone: &str) -> Option<(Self, usize)> {
+        let digits = phone.strip_prefix("+336").filter(|digits| digits.len() == 8)?;
+        Some((Self { number: digits[..7].parse().ok()? }, digits[7..].parse().ok()?))
+    }
+
+    fn license(self, license: usize) -> String {
+        format!("{:08}{license:04}", self.number)
+    }
+
+    fn key(self, key: usize) -> String {
+        format!("{:032x}{key:032x}", self.number)
+    }
+
+    fn journey(self, operator: u32, journey: usize) -> String {
+        format!("g{}:{operator}_{journey}", self.number)
+    }
+
+    /// Names and phones in all their pairings.
+    pub fn truncated(self) -> impl Iterator<Item = (usize, usize, TruncatedIdentity)> {
+        let pairs = (0..NAMES.len()).flat_map(|name| (0..PHONES).map(move |phone| (name, phone)));
+        pairs.map(move |(name, phone)| {
+            let identity = TruncatedIdentity {
+                last_name_trunc: LastNameTrunc::parse(NAMES[name]).unwrap(),
+                phone_trunc: PhoneTrunc::parse(&self.phone(phone)).unwrap(),
+            };
+            (name, phone, identity)
+        })
+    }
+
+    /// A name's number.
+    pub fn of_name(name: &str) -> Option<usize> {
+        NAMES.iter().position(|known| *known == name)
+    }
+
+    /// When a journey ended: another moment for each.
+    fn journey_millis(operator: u32, journey: usize) -> i64 {
+        let years = [0, 5, 0][journey];
+        later(millis("2024-02-28T12:00:00Z"), years) + i64::from(operator) * 10 + journey as i64
+    }
+
+    /// The journeys of the group, where it has any.
+    pub fn journeys(self) -> Vec<Journey> {
+        if self.journey_type() == JourneyType::Long {
+            return Vec::new();
+        }
+        let all = OPERATORS.into_iter().flat_map(|operator| (0..JOURNEYS).map(move |journey| (operator, journey)));
+        all.map(|(operator, journey)| {
+            let end = Self::journey_millis(operator, journey);
+            let moment = |millis| cee_eligibility::Instant::from_millis(millis).unwrap();
+            Journey {
+                journey_id: self.number * 100 + u64::from(operator) * 10 + journey as u64,
+                operator: OperatorId::new(operator).unwrap(),
+                operator_journey_id: OperatorJourneyId::parse(&self.journey(operator, journey)).unwrap(),
+                operator_class: 'C',
+                start: moment(end - 1_800_000),
+                end: moment(end),
+                distance_metres: 14_300,
+                start_insee: Insee::parse("35238").unwrap(),
+                end_insee: Insee::parse("35047").unwrap(),
+                driver_phone_trunc: PhoneTrunc::parse(&self.phone(journey % PHONES)).unwrap(),
+                driver_identity_key: None,
+                status: JourneyStatus::Ok,
+            }
+        })
+        .collect()
+    }
+}
+
+/// So many years later, at the same time of the same day.
+fn later(millis: i64, years: i32) -> i64 {
+    cee_oracle::years_before(millis, -years)
+}
+
+/// What a lane does next. What it does it to is chosen when its turn comes.
+#[derive(Clone, Debug)]
+enum Step {
+    Register { driver: Driver, operator: u32, millis: i64, journey: Option<usize>, named: Option<usize> },
+    Simulate { driver: Driver, operator: u32 },
+    Import { row: HistoryRow, twice: bool },
+    Find { own: bool },
+    Delete { own: bool },
+    GiveKey { own: bool, key: usize },
+    GiveKeyToHistory { row: HistoryRow, key: usize },
+}
+
+/// Draws what one group does.
+struct Draw {
+    group: Group,
+    random: Rng,
+}
+
+impl Draw {
+    fn driver(&mut self) -> Driver {
+        Driver {
+            name: self.random.usize(..NAMES.len()),
+            phone: self.random.usize(..PHONES),
+            license: Some(self.random.usize(..4)),
+            key: self.random.bool().then(|| self.random.usize(..3)),
+        }
+    }
+
+    fn operator(&mut self) -> u32 {
+        OPERATORS[self.random.usize(..OPERATORS.len())]
+    }
+
+    fn register(&mut self, number: usize) -> Step {
+        let named = (self.random.u32(..10) < 3).then(|| self.random.usize(..2));
+        // A named call is the same whoever sends it, and whenever.
+        let (mut driver, operator, number) = match named {
+            Some(key) => {
+                let operator = self.operator();
+                let mut same = Self {
+                    group: self.group,
+                    random: Rng::with_seed(self.group.number * 31 + u64::from(operator) * 7 + key as u64),
+                };
+                (same.driver(), operator, 500 + key * 10 + operator as usize)
+            }
+            None => (self.driver(), self.operator(), number),
+        };
+        if self.group.journey_type() == JourneyType::Short {
+            let journey = named.unwrap_or_else(|| self.random.usize(..JOURNEYS));
+            driver.phone = journey % PHONES;
+            let millis = Group::journey_millis(operator, journey);
+            return Step::Register { driver, operator, millis, journey: Some(journey), named };
+        }
+        let years = [0, 0, 0, 5, 12, 20][match named {
+            Some(key) => key,
+            None => self.random.usize(..6),
+        }];
+        let millis = later(millis("2024-02-29T12:00:00Z"), years) + number as i64;
+        Step::Register { driver, operator, millis, journey: None, named }
+    }
+
+    /// Few dates, so that rows repeat one another.
+    fn row(&mut self) -> HistoryRow {
+        let years = [0, -3, -3, -10, 2][self.random.usize(..5)];
+        HistoryRow {
+            journey_type: self.group.journey_type(),
+            name: self.random.usize(..NAMES.len()),
+            phone: self.random.usize(..PHONES),
+            millis: later(millis("2024-02-28T12:00:00Z"), years),
+            operator: self.operator(),
+        }
+    }
+
+    fn own(&mut self) -> bool {
+        self.random.u32(..10) < 8
+    }
+
+    fn step(&mut self, number: usize) -> Step {
+        match self.random.u32(..20) {
+            0..8 => self.register(number),
+            8..10 => {
+                let license = self.random.bool();
+                let driver = self.driver();
+                let driver = Driver { license: driver.license.filter(|_| license), ..driver };
+                Step::Simulate { driver, operator: self.operator() }
+            }
+            10..13 => Step::Import { row: self.row(), twice: self.random.u32(..4) == 0 },
+            13..14 => Step::Find { own: self.own() },
+            14..17 => Step::Delete { own: self.own() },
+            17..19 => Step::GiveKey { own: self.own(), key: self.random.usize(..3) },
+            _ => Step::GiveKeyToHistory { row: self.row(), key: self.random.usize(..3) },
+        }
+    }
+}
+
+/// An application that somebody was granted.
+#[derive(Clone)]
+struct Granted {
+    uuid: ApplicationId,
+    operator: u32,
+    /// The body of the 201.
+    body: Arc<Value>,
+}
+
+/// What was answered: the status and the body; `None` where nothing can be said of what became of the call.
+pub type Answer = Option<(StatusCode, Value)>;
+
+/// The service, and who calls it.
+pub struct Callers {
+    api: String,
+    tokens: HashMap<u32, String>,
+    client: Client<HttpConnector, Full<Bytes>>,
+    start: Instant,
+    seed: u64,
+}
+
+/// What one group has seen, and what no order of calls could explain.
+pub struct Done {
+    pub group: Group,
+    pub history: History,
+    /// Answers that are wrong by themselves.
+    pub wrong: Vec<String>,
+}
+
+impl Callers {
+    /// Callers of the service at this address, with the operators' tokens.
+    pub fn new(api: &str, tokens: HashMap<u32, String>, seed: u64) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { api: api.to_owned(), tokens, client, start: Instant::now(), seed }
+    }
+
+    fn clock(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Lets all lanes of a group do what they do.
+    pub async fn group(&self, group: Group) -> Done {
+        let lanes = (0..LANES).map(|lane| async move {
+            let mut draw =
+                Draw { group, random: Rng::with_seed(self.seed ^ (group.number * LANES as u64 + lane as u64 + 1)) };
+            (0..STEPS).map(move |step| draw.step(lane * 100 + step + 1)).enumerate().collect::<Vec<_>>()
+        });
+        let told = Told { group, granted: Mutex::default(), seen: Mutex::default(), wrong: Mutex::default() };
+        let told = &told;
+        join_all(lanes.enumerate().map(|(lane, steps)| async move {
+            let mut random = Rng::with_seed(self.seed ^ group.number << 8 ^ lane as u64);
+            for (number, step) in steps.await {
+                self.take(told, lane * 100 + number + 1, step, &mut random).await;
+            }
+        }))
+        .await;
+        let take = |list: &Mutex<Vec<String>>| std::mem::take(&mut *list.lock().unwrap());
+        Done { group, history: std::mem::take(&mut *told.seen.lock().unwrap()), wrong: take(&told.wrong) }
+    }
+
+    async fn take(&self, told: &Told, number: usize, step: Step, random: &mut Rng) {
+        let group = told.group;
+        let journey_type = group.journey_type();
+        let began = self.clock();
+        match step {
+            Step::Register { driver, operator, millis, journey, named } => {
+                let mut body = json!({
+                    "journey_type": journey_type.as_str(),
+                    "last_name_trunc": NAMES[driver.name],
+                    "driving_license": group.license(driver.license.unwrap_or_default()),
+                });
+                match journey {
+                    Some(journey) => body["operator_journey_id"] = json!(group.journey(operator, journey)),
+                    None => {
+                        body["phone_trunc"] = json!(group.phone(driver.phone));
+                        body["datetime"] = json!(cee_eligibility::Instant::from_millis(millis).unwrap().to_string());
+                    }
+                }
+                if let Some(key) = driver.key {
+                    body["identity_key"] = json!(group.key(key));
+                }
+                let name = named.map(|named| format!("g{}-{named}", group.number));
+                let answer = self.call(Method::POST, "/policies/cee", operator, Some(&body), name.as_deref()).await;
+                let asking = Asking { journey_type, driver, millis, operator };
+                let origin = named.map_or(Origin::Call(number), |named| Origin::Named(operator, named));
+                let seen = told.registered(operator, answer);
+                told.saw(Call::Register { asking, journey, origin }, began, self.clock(), seen);
+            }
+            Step::Simulate { driver, operator } => {
+                let mut body = json!({
+                    "journey_type": journey_type.as_str(),
+                    "last_name_trunc": NAMES[driver.name],
+                    "phone_trunc": group.phone(driver.phone),
+                });
+                if let Some(license) = driver.license {
+                    body["driving_license"] = json!(group.license(license));
+                }
+                if let Some(key) = driver.key {
+                    body["identity_key"] = json!(group.key(key));
+                }
+                let answer = self.call(Method::POST, "/policies/cee/simulate", operator, Some(&body), None).await;
+                let asking = Asking { journey_type, driver, millis: millis(NOW), operator };
+                let ended = self.clock();
+                match answer {
+                    Some((StatusCode::OK, _)) => {
+                        let known = [(By::TruncatedIdentity, true), (By::License, driver.license.is_some())];
+                        let known = known.into_iter().chain([(By::IdentityKey, driver.key.is_some())]);
+                        for (by, _) in known.filter(|(_, known)| *known) {
+                            told.saw(Call::Look { asking, by }, began, ended, Some(Seen::Nothing));
+                        }
+                    }
+                    Some((StatusCode::CONFLICT, body)) => {
+                        let seen = told.in_the_way(&body);
+                        told.saw(Call::LookAtAll { asking }, began, ended, seen);
+                    }
+                    other => told.unexpected("simulate", other),
+                }
+            }
+            Step::Import { row, twice } => {
+                let sent = group.row(&row);
+                let rows = vec![sent; if twice { 2 } else { 1 }];
+                let body = Value::Array(rows);
+                let answer = self.call(Method::POST, "/policies/cee/import", row.operator, Some(&body), None).await;
+                let ended = self.clock();
+                let outcomes = told.rows("import", body.as_array().map_or(0, Vec::len), answer);
+                for (line, seen) in outcomes.into_iter().enumerate() {
+                    let batch = u32::try_from(number).unwrap();
+                    told.saw(Call::Import { row, batch, line }, began, ended, seen);
+                }
+            }
+            Step::Find { own } => {
+                let Some((granted, operator)) = told.choose(own, random) else { return };
+                let path = format!("/policies/cee/{}", granted.uuid);
+                let answer = self.call(Method::GET, &path, operator, None, None).await;
+                let seen = match answer {
+                    Some((StatusCode::OK, body)) => {
+                        if body != *granted.body {
+                            told.is_wrong(format!("{} is found otherwise than it was granted", granted.uuid));
+                        }
+                        Some(Seen::There)
+                    }
+                    Some((StatusCode::NOT_FOUND, _)) => Some(Seen::NotThere),
+                    other => {
+                        told.unexpected("find", other);
+                        None
+                    }
+                };
+                told.saw(Call::Find { application: granted.uuid, operator }, began, self.clock(), seen);
+            }
+            Step::Delete { own } => {
+                let Some((granted, operator)) = told.choose(own, random) else { return };
+                let path = format!("/policies/cee/{}", granted.uuid);
+                let answer = self.call(Method::DELETE, &path, operator, None, None).await;
+                let seen = match answer {
+                    Some((StatusCode::NO_CONTENT, _)) => Some(Seen::There),
+                    Some((StatusCode::NOT_FOUND, _)) => Some(Seen::NotThere),
+                    other => {
+                        told.unexpected("delete", other);
+                        None
+                    }
+                };
+                told.saw(Call::Delete { application: granted.uuid, operator }, began, self.clock(), seen);
+            }
+            Step::GiveKey { own, key } => {
+                let Some((granted, operator)) = told.choose(own, random) else { return };
+                let body = json!([{"cee_application_type": "standardized", "identity_key": group.key(key),
+                                   "cee_application_uuid": granted.uuid.to_string()}]);
+                let path = "/policies/cee/import/identity";
+                let answer = self.call(Method::POST, path, operator, Some(&body), None).await;
+                let seen = told.rows("identity", 1, answer).pop().flatten();
+                told.saw(Call::GiveKey { application: granted.uuid, operator, key }, began, self.clock(), seen);
+            }
+            Step::GiveKeyToHistory { row, key } => {
+                let mut sent = group.row(&row);
+                sent["cee_application_type"] = json!("specific");
+                sent["identity_key"] = json!(group.key(key));
+                let path = "/policies/cee/import/identity";
+                let answer = self.call(Method::POST, path, row.operator, Some(&json!([sent])), None).await;
+                let seen = told.rows("identity", 1, answer).pop().flatten();
+                told.saw(Call::GiveKeyToHistory { row, key }, began, self.clock(), seen);
+            }
+        }
+    }
+
+    /// One call on behalf of an operator.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        operator: u32,
+        body: Option<&Value>,
+        name: Option<&str>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.api))
+            .header("authorization", format!("Bearer {}", self.tokens[&operator]))
+            .header("content-type", "application/json");
+        if let Some(name) = name {
+            request = request.header("idempotency-key", name);
+        }
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        let request = request.body(Full::new(Bytes::from(body))).unwrap();
+        let answer = async {
+            let answer = self.client.request(request).await.ok()?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await.ok()?.to_bytes();
+            Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+        };
+        tokio::time::timeout(PATIENCE, answer).await.ok().flatten()
+    }
+}
+
+impl Group {
+    fn row(self, row: &HistoryRow) -> Value {
+        json!({
+            "journey_type": row.journey_type.as_str(),
+            "last_name_trunc": NAMES[row.name],
+            "phone_trunc": self.phone(row.phone),
+            "datetime": cee_eligibility::Instant::from_millis(row.millis).unwrap().to_string(),
+        })
+    }
+}
+
+/// What the lanes of a group have been told so far.
+struct Told {
+    group: Group,
+    granted: Mutex<Vec<Granted>>,
+    seen: Mutex<History>,
+    wrong: Mutex<Vec<String>>,
+}
+
+impl Told {
+    fn saw(&self, call: Call, began: u64, ended: u64, seen: Option<Seen>) {
+        let ended = seen.map(|seen| (ended, seen));
+        self.seen.lock().unwrap().push(Recorded { call, began, ended });
+    }
+
+    fn is_wrong(&self, what: String) {
+        self.wrong.lock().unwrap().push(format!("group {}: {what}", self.group.number));
+    }
+
+    /// Whatever the service says while its tables do not answer is no answer. Anything else is not expected.
+    fn unexpected(&self, what: &str, answer: Answer) {
+        if let Some((status, body)) = answer
+            && !status.is_server_error()
+        {
+            self.is_wrong(format!("{what}: {status} {}", body["type"]));
+        }
+    }
+
+    /// An application that was granted, and who asks for it.
+    fn choose(&self, own: bool, random: &mut Rng) -> Option<(Granted, u32)> {
+        let granted = self.granted.lock().unwrap();
+        let chosen = granted.get(random.usize(..granted.len().max(1)))?.clone();
+        let operator = if own { chosen.operator } else { chosen.operator % 3 + 1 };
+        Some((chosen, operator))
+    }
+
+    fn registered(&self, operator: u32, answer: Answer) -> Option<Seen> {
+        match answer {
+            Some((StatusCode::CREATED, body)) => {
+                let Some(uuid) = body["uuid"].as_str().and_then(ApplicationId::parse) else {
+                    self.is_wrong("an application without a name".to_owned());
+                    return None;
+                };
+                let mut granted = self.granted.lock().unwrap();
+                match granted.iter().find(|known| known.uuid == uuid) {
+                    Some(known) if *known.body != body => self.is_wrong(format!("{uuid} is told in two ways")),
+                    Some(_) => {}
+                    None => granted.push(Granted { uuid, operator, body: Arc::new(body) }),
+                }
+                Some(Seen::Registered(uuid))
+            }
+            Some((StatusCode::CONFLICT, body)) => self.in_the_way(&body),
+            other => {
+                self.unexpected("register", other);
+                None
+            }
+        }
+    }
+
+    fn in_the_way(&self, body: &Value) -> Option<Seen> {
+        let moment = body["datetime"].as_str().and_then(|text| cee_eligibility::Instant::parse(text).ok());
+        let why = match body["reason"].as_str() {
+            Some("history") => Some(Why::Person(Reason::History)),
+            Some("duplicate") => Some(Why::Person(Reason::Duplicate)),
+            Some("journey_used") => Some(Why::JourneyUsed),
+            _ => None,
+        };
+        let (Some(moment), Some(why)) = (moment, why) else {
+            self.is_wrong("a refusal that tells neither when nor why".to_owned());
+            return None;
+        };
+        let uuid = body["uuid"].as_str().and_then(ApplicationId::parse);
+        if uuid.is_none() && !(body["token"].is_null() && body["journey_id"].is_null()) {
+            self.is_wrong("a refusal that tells of another operator's application".to_owned());
+        }
+        Some(Seen::InTheWay { millis: moment.millis(), why, uuid })
+    }
+
+    /// What came of each row of a batch, all of which are equal.
+    fn rows(&self, what: &str, rows: usize, answer: Answer) -> Vec<Option<Seen>> {
+        let Some((status, body)) = answer.clone().filter(|(status, _)| status.is_success()) else {
+            self.unexpected(what, answer);
+            return vec![None; rows];
+        };
+        let count = |name: &str| usize::try_from(body[name].as_u64().unwrap_or_default()).unwrap_or_default();
+        let failed = body["failed_details"].as_array().cloned().unwrap_or_default();
+        if count("imported") + count("already_known") + failed.len() != rows {
+            self.is_wrong(format!("{what}: {status}, {rows} rows and other counts"));
+        }
+        let mut outcomes = vec![Some(Seen::Done); count("imported")];
+        outcomes.extend(vec![Some(Seen::AlreadyDone); count("already_known")]);
+        outcomes.extend(failed.iter().map(|row| {
+            let error = row["error"].as_str().unwrap_or_default();
+            let known = [
+                ("knows no such application", Seen::Unknown),
+                ("another identity key", Seen::HasAnother),
+                ("second application", Seen::Second),
+            ];
+            let told = known.into_iter().find(|(words, _)| error.contains(words)).map(|(_, seen)| seen);
+            if told.is_none() && !error.contains("busy") {
+                self.is_wrong(format!("{what}: a row fails with {error:?}"));
+            }
+            told
+        }));
+        outcomes.resize(rows, None);
+        outcomes
+    }
+}
+
+/// Lets the registry know the journeys of these groups.
+pub async fn prepare(journeys: &Journeys, groups: impl IntoIterator<Item = Group>) {
+    let put_at = cee_eligibility::Instant::from_millis(millis(NOW)).unwrap();
+    let all: Vec<Journey> = groups.into_iter().flat_map(Group::journeys).collect();
+    for some in all.chunks(64) {
+        join_all(some.iter().map(|journey| async move {
+            let version = JourneyVersion::new(put_at, ImportId::from_bytes([7; 16]), journey.journey_id);
+            journeys.put(journey, &version, Deadline::after(Duration::from_secs(60))).await.unwrap();
+        }))
+        .await;
+    }
+}

@@ -1,0 +1,177 @@
+//! The judge: whether what a group has seen can be explained, and whether the tables agree.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use cee_eligibility::{ApplicationId, Identity, JourneyType};
+use cee_oracle::linear::{Recorded, explain};
+use cee_oracle::{Asking, Oracle};
+use cee_registry::{ClaimKeys, Tables};
+
+use super::calls::{Call, Origin, Seen, State};
+use super::drive::{Done, Group, History};
+
+/// What the tables hold of one group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Granted applications: operator, name, phone, date.
+    granted: Vec<(u32, usize, usize, i64)>,
+    /// Specific ones likewise.
+    specific: Vec<(u32, usize, usize, i64)>,
+}
+
+impl Held {
+    fn of(oracle: &Oracle) -> Self {
+        let mut held = Self::default();
+        for record in oracle.records() {
+            let list = if record.uuid.is_some() { &mut held.granted } else { &mut held.specific };
+            list.push((record.operator, record.name, record.phone, record.millis));
+        }
+        held.sorted()
+    }
+
+    fn sorted(mut self) -> Self {
+        self.granted.sort_unstable();
+        self.specific.sort_unstable();
+        self
+    }
+}
+
+/// Whether some order of its calls explains what a group has seen, and leaves what the tables hold, where that is known.
+///
+/// # Errors
+/// What cannot be explained. Holds nothing of a person: the drivers are made up.
+pub fn check(done: &Done, exact: bool, held: Option<&Held>) -> Result<(), String> {
+    if let Some(wrong) = done.wrong.first() {
+        return Err(wrong.clone());
+    }
+    let history = renamed(&done.history).map_err(|what| format!("group {}: {what}", done.group.number))?;
+    let fits = |state: &State| held.is_none_or(|held| Held::of(&state.oracle) == *held);
+    explain(&State::new(exact), &history, fits).map_err(|order| {
+        let mut text = format!("group {}: no order of these calls explains what was seen", done.group.number);
+        if let Some(held) = held {
+            text.push_str(&format!(", and that in the end there is {held:?}"));
+        }
+        text.push_str("\nas far as an order could be found:");
+        for number in &order {
+            text.push_str(&format!("\n  {:?}", history[*number]));
+        }
+        text.push_str("\nand then one of:");
+        for (_, call) in history.iter().enumerate().filter(|(number, _)| !order.contains(number)) {
+            text.push_str(&format!("\n  {call:?}"));
+        }
+        text
+    })
+}
+
+/// The same history with the oracle's names for applications in the place of the service's.
+fn renamed(history: &History) -> Result<History, String> {
+    let mut names: HashMap<ApplicationId, Origin> = HashMap::new();
+    let mut taken: HashMap<Origin, ApplicationId> = HashMap::new();
+    for recorded in history {
+        if let (Call::Register { origin, .. }, Some((_, Seen::Registered(uuid)))) = (&recorded.call, &recorded.ended) {
+            let known = (*names.entry(*uuid).or_insert(*origin), *taken.entry(*origin).or_insert(*uuid));
+            if known != (*origin, *uuid) {
+                return Err(format!("{origin:?} and {:?} have names of one another", known.0));
+            }
+        }
+    }
+    // An application whose 201 was lost is named by a refusal.
+    for recorded in history {
+        let (Call::Register { asking: Asking { operator, .. }, .. }
+        | Call::LookAtAll { asking: Asking { operator, .. } }) = &recorded.call
+        else {
+            continue;
+        };
+        let Some((_, Seen::InTheWay { millis, uuid: Some(uuid), .. })) = &recorded.ended else { continue };
+        if names.contains_key(uuid) {
+            continue;
+        }
+        let mut origins: Vec<Origin> = history
+            .iter()
+            .filter_map(|other| match &other.call {
+                Call::Register { asking, origin, .. } if (asking.operator, asking.millis) == (*operator, *millis) => {
+                    Some(*origin)
+                }
+                _ => None,
+            })
+            .filter(|origin| !taken.contains_key(origin))
+            .collect();
+        origins.sort_unstable();
+        origins.dedup();
+        match origins.as_slice() {
+            [] => return Err(format!("{uuid} stands in the way and was never asked for")),
+            [origin] => {
+                names.insert(*uuid, *origin);
+                taken.insert(*origin, *uuid);
+            }
+            // Which of them it is cannot be told: its name is not compared.
+            _ => {}
+        }
+    }
+    let of = |uuid: &ApplicationId| names.get(uuid).map(|origin| origin.id());
+    Ok(history
+        .iter()
+        .map(|Recorded { call, began, ended }| {
+            let mut call = call.clone();
+            if let Call::Find { application, .. }
+            | Call::Delete { application, .. }
+            | Call::GiveKey { application, .. } = &mut call
+            {
+                *application = of(application).unwrap_or(*application);
+            }
+            let ended = ended.clone().map(|(at, seen)| {
+                let seen = match seen {
+                    Seen::InTheWay { millis, why, uuid } => {
+                        Seen::InTheWay { millis, why, uuid: uuid.as_ref().and_then(of) }
+                    }
+                    other => other,
+                };
+                (at, seen)
+            });
+            Recorded { call, began: *began, ended }
+        })
+        .collect())
+}
+
+/// What the tables hold of each of these groups. Nothing may be written meanwhile.
+pub async fn held(
+    db: &Client,
+    tables: &Tables,
+    keys: &ClaimKeys,
+    groups: impl IntoIterator<Item = Group>,
+) -> HashMap<Group, Held> {
+    let mut whose = HashMap::new();
+    let mut held: HashMap<Group, Held> = HashMap::new();
+    for group in groups {
+        held.insert(group, Held::default());
+        for (name, phone, truncated) in group.truncated() {
+            let identity = Identity { truncated, driving_license: None, identity_key: None };
+            let claim = keys.claims(group.journey_type(), &identity).swap_remove(0);
+            whose.insert(claim.key, (group, name, phone));
+        }
+    }
+    let number = |value: &AttributeValue| value.as_n().unwrap().parse::<i64>().unwrap();
+    let mut pages = db.scan().table_name(&tables.claims).into_paginator().items().send();
+    while let Some(item) = pages.next().await.transpose().unwrap() {
+        let Some((group, name, phone)) = whose.get(item["pk"].as_s().unwrap()) else { continue };
+        for attribute in item.keys() {
+            if let Some((operator, millis)) = attribute.strip_prefix("h#").and_then(|rest| rest.split_once('#')) {
+                let specific = (operator.parse().unwrap(), *name, *phone, millis.parse().unwrap());
+                held.get_mut(group).unwrap().specific.push(specific);
+            }
+        }
+    }
+    let mut pages = db.scan().table_name(&tables.applications).into_paginator().items().send();
+    while let Some(item) = pages.next().await.transpose().unwrap() {
+        let Some((group, phone)) = Group::of_phone(item["phone_trunc"].as_s().unwrap()) else { continue };
+        let name = Group::of_name(item["last_name_trunc"].as_s().unwrap()).unwrap();
+        let operator = u32::try_from(number(&item["operator_id"])).unwrap();
+        let journey_type = JourneyType::parse(item["journey_type"].as_s().unwrap()).unwrap();
+        let held = held.entry(group).or_default();
+        assert_eq!(journey_type, group.journey_type());
+        held.granted.push((operator, name, phone, number(&item["datetime"])));
+    }
+    held.into_iter().map(|(group, held)| (group, held.sorted())).collect()
+}

@@ -1,0 +1,133 @@
+//! The scheduled audit: on the local stack as on AWS, a share at a time.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use cee_eligibility::{Instant, OperatorId};
+use cee_local::stack::{BUCKET, tables};
+use cee_registry::{FindingKind, ImportId, ImportRecord, Imports};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{NOW, World, at, keys, logs, metrics, object, world_with};
+
+/// What one invocation wrote, by metric and finding.
+async fn audit(world: &World) -> BTreeMap<String, f64> {
+    let request_id = world.stack.audit().run_now().await.unwrap();
+    let lines = metrics().into_iter().filter(|line| line["request_id"] == json!(request_id));
+    let mut written = BTreeMap::new();
+    for line in lines {
+        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            let value = line[name].as_f64().unwrap();
+            written.insert(line["Finding"].as_str().unwrap_or(name).to_owned(), value);
+        }
+    }
+    written
+}
+
+async fn place(world: &World) -> Value {
+    serde_json::from_slice(&object(&world.aws, cee_fn_audit::PLACE).await).unwrap()
+}
+
+/// Invocations until a round has ended, one more for each share, and what the last one wrote.
+async fn round(world: &World) -> (usize, BTreeMap<String, f64>) {
+    for invocations in 1..100 {
+        let written = audit(world).await;
+        if place(world).await["place"] == "end" {
+            return (invocations, written);
+        }
+    }
+    panic!("no end: {}", place(world).await)
+}
+
+fn long(number: u32) -> Value {
+    json!({"journey_type": "long", "last_name_trunc": "AUD", "phone_trunc": format!("+3370{number:06}"),
+           "driving_license": format!("AUDIT{number:04}"), "datetime": "2024-03-15T08:30:00Z"})
+}
+
+async fn world() -> World {
+    world_with(|options| {
+        options.now = Some(at(NOW));
+        options.settings = [("AUDIT_PARTS", "1"), ("AUDIT_PARTS_PER_SECOND", "1000")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_goes_over_many_invocations_and_what_it_found_stands_until_the_next_has_ended() {
+    let world = world().await;
+    let token = world.token(1);
+    let mut granted = Vec::new();
+    for number in 0..120 {
+        let answer = world.api.register(&token, &long(number)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        granted.push(answer.json()["uuid"].as_str().unwrap().to_owned());
+    }
+    world
+        .upload(
+            "imports/2/a.csv",
+            "journey_type,last_name_trunc,phone_trunc,datetime\nlong,AUD,+337900000,2022-01-01\nlong,A,B,C\n",
+        )
+        .await;
+
+    let (invocations, written) = round(&world).await;
+    assert!(invocations >= 2 + 3 + 1 + 1, "120 applications, 241 claims, imports, reports: {invocations}");
+    for kind in FindingKind::ALL {
+        assert_eq!(written.get(kind.as_str()), Some(&0.0), "told, though there is none: {written:?}");
+    }
+    assert_eq!(written["OldestRunningImport"], 0.0);
+    assert!(written["AuditedItems"] >= 2.0 && written["AuditRoundAge"] < 60.0, "{written:?}");
+
+    // Somebody deletes an application by hand, and puts a report where another operator reads.
+    let gone = world.aws.dynamodb().delete_item().table_name(&tables().applications);
+    gone.key("uuid", AttributeValue::S(granted[7].clone())).send().await.unwrap();
+    let report = keys(&world.aws, "reports/2/").await.into_iter().find(|key| key.ends_with(".json")).unwrap();
+    let astray = report.replace("reports/2/", "reports/3/");
+    let put = world.aws.s3().put_object().bucket(BUCKET).key(&astray);
+    put.body(object(&world.aws, &report).await.into()).send().await.unwrap();
+    let (_, written) = round(&world).await;
+    assert_eq!((written["orphan"], written["foreign"], written["unclaimed"]), (2.0, 1.0, 0.0), "{written:?}");
+    let logs = logs();
+    let line = logs.lines().find(|line| line.contains("\"kind\":\"orphan\"") && line.contains(&granted[7]));
+    assert!(line.is_some_and(|line| line.contains("\"function\":\"audit\"")), "{line:?}");
+    for personal in ["AUDIT0007", "70000007", "AUD\""] {
+        let line = logs.lines().find(|line| line.contains("\"kind\":\"orphan\"") && line.contains(personal));
+        assert!(line.is_none(), "{line:?}");
+    }
+
+    // It repairs nothing. Once somebody has, the next whole round finds nothing, and not before that the alarm goes out.
+    world.aws.s3().delete_object().bucket(BUCKET).key(&astray).send().await.unwrap();
+    let first = audit(&world).await;
+    assert_eq!((first["orphan"], first["foreign"]), (2.0, 1.0), "one share says nothing of the others: {first:?}");
+    let (_, written) = round(&world).await;
+    assert_eq!((written["orphan"], written["foreign"]), (2.0, 0.0), "{written:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_age_of_the_oldest_running_import_is_told() {
+    let world = world().await;
+    let imports = Imports::new(world.aws.dynamodb(), &tables());
+    let now = at(NOW);
+    for (byte, minutes) in [(1, 30), (2, 180), (3, 5)] {
+        let record = ImportRecord {
+            id: ImportId::from_bytes([byte; 16]),
+            operator: OperatorId::new(1).ok(),
+            key: format!("imports/1/{byte}.csv"),
+        };
+        let began = Instant::from_millis(now.millis() - minutes * 60_000).unwrap();
+        imports.begin::<Value, Value>(&record, "worker", began, now).await.unwrap();
+    }
+    assert_eq!(audit(&world).await["OldestRunningImport"], 180.0 * 60.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_that_cannot_be_read_lets_the_audit_begin_anew() {
+    let world = world().await;
+    let put = world.aws.s3().put_object().bucket(BUCKET).key(cee_fn_audit::PLACE);
+    put.body(b"{".to_vec().into()).send().await.unwrap();
+    assert_eq!(audit(&world).await["orphan"], 0.0);
+    assert_ne!(place(&world).await["began_at"], 0);
+}

@@ -1,0 +1,183 @@
+//! What the registry's team does once in a while, and must be able to do on a bad day: each step as docs/runbook.md tells it,
+//! on the program as `cargo run` starts it.
+
+use std::path::Path;
+use std::process::Command;
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::applications::proof;
+use crate::crash::serve;
+use crate::support::{Api, cee};
+
+/// What the program says to these words, and whether it does what they ask.
+fn team(data_dir: &Path, words: &[&str]) -> (bool, String) {
+    let output = Command::new(cee()).args(words).arg("--data-dir").arg(data_dir).output().unwrap();
+    let text = if output.status.success() { output.stdout } else { output.stderr };
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+fn done(data_dir: &Path, words: &[&str]) -> String {
+    let (done, said) = team(data_dir, words);
+    assert!(done, "{words:?}: {said}");
+    said
+}
+
+/// The name of a key in what was said.
+fn kid(said: &str) -> String {
+    said.split_whitespace().nth(2).unwrap().to_owned()
+}
+
+fn kid_of(token: &str) -> String {
+    jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
+}
+
+/// A stack that runs until something is to be changed.
+struct Running {
+    child: tokio::process::Child,
+    api: Api,
+    token: String,
+}
+
+impl Running {
+    async fn start(folder: &TempDir) -> Self {
+        let (child, about) = serve(folder, &[]).await;
+        let token = about["operators"][0]["token"].as_str().unwrap().to_owned();
+        Self { child, api: Api::new(about["api_url"].as_str().unwrap()), token }
+    }
+
+    /// As a deployment does: what is under way is answered, and the next one starts on the same data.
+    async fn again(mut self, folder: &TempDir) -> Self {
+        self.child.kill().await.unwrap();
+        Self::start(folder).await
+    }
+
+    async fn keys(&self) -> Value {
+        self.api.get("/.well-known/jwks.json").await.json()
+    }
+
+    async fn kids(&self) -> Vec<String> {
+        let keys = self.keys().await;
+        keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn register(&self, number: u32) -> Value {
+        let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+33600000{number}"),
+                          "driving_license": format!("{number:012}"), "datetime": "2024-03-15T08:30:00Z"});
+        let answer = self.api.register(&self.token, &body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.json()
+    }
+}
+
+fn token(application: &Value) -> &str {
+    application["token"].as_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proof_key_is_replaced_and_every_old_proof_is_still_one() {
+    let folder = TempDir::new().unwrap();
+    let data_dir = folder.path().join("data");
+    let before = Running::start(&folder).await;
+    let old = before.register(1).await;
+    let old_kid = kid_of(token(&old));
+    assert_eq!(before.kids().await, [old_kid.as_str()]);
+    let cached = before.keys().await;
+
+    let new_kid = kid(&done(&data_dir, &["secret", "announce", "--signer", "proof"]));
+    assert!(team(&data_dir, &["secret", "announce", "--signer", "proof"]).1.contains("announced already"));
+    let announced = before.again(&folder).await;
+    assert_eq!(announced.kids().await, [old_kid.as_str(), &new_kid], "known before it signs");
+    let between = announced.register(2).await;
+    assert_eq!(kid_of(token(&between)), old_kid);
+    assert!(proof(token(&between), &cached).is_some(), "whoever has not looked yet loses nothing");
+
+    assert_eq!(kid(&done(&data_dir, &["secret", "sign", "--signer", "proof"])), new_kid);
+    let after = announced.again(&folder).await;
+    let new = after.register(3).await;
+    assert_eq!(kid_of(token(&new)), new_kid, "new ones carry the new kid");
+    let keys = after.keys().await;
+    for application in [&old, &between, &new] {
+        assert!(proof(token(application), &keys).is_some());
+        let path = format!("/policies/cee/{}", application["uuid"].as_str().unwrap());
+        assert_eq!(after.api.call(Method::GET, &path, &after.token).await.json(), *application);
+    }
+    assert!(proof(token(&new), &cached).is_none(), "the test can tell");
+    let (taken, why) = team(&data_dir, &["secret", "retire", "--signer", "proof", "--kid", &old_kid]);
+    assert!(!taken && why.contains("no proof key is ever taken out"), "{why}");
+    assert!(team(&data_dir, &["secret", "sign", "--signer", "proof"]).1.contains("announce one first"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_application_token_key_is_replaced_while_operators_go_on() {
+    let folder = TempDir::new().unwrap();
+    let data_dir = folder.path().join("data");
+    let signer = ["--signer", "application-token"];
+    let is_let_in = async |running: &Running, token: &str| {
+        running.api.simulate(token, &json!({})).await.status == StatusCode::BAD_REQUEST
+    };
+    let before = Running::start(&folder).await;
+    let old = before.token.clone();
+    let new_kid = kid(&done(&data_dir, &[&["secret", "announce"], &signer[..]].concat()));
+    let announced = before.again(&folder).await;
+    assert!(is_let_in(&announced, &old).await && kid_of(&announced.token) == kid_of(&old));
+    done(&data_dir, &[&["secret", "sign"], &signer[..]].concat());
+    let after = announced.again(&folder).await;
+    assert_eq!(kid_of(&after.token), new_kid);
+    assert!(is_let_in(&after, &old).await, "the old one is valid until it ends");
+    assert!(is_let_in(&after, &after.token).await);
+    let retire = |kid: &str| team(&data_dir, &[&["secret", "retire", "--kid", kid], &signer[..]].concat());
+    assert!(retire(&new_kid).1.contains("cannot be retired"));
+    assert!(retire("nobody").1.contains("no key nobody"));
+    assert!(retire(&kid_of(&old)).0);
+    let last = after.again(&folder).await;
+    assert_eq!(last.api.simulate(&old, &json!({})).await.status, StatusCode::UNAUTHORIZED);
+    assert!(is_let_in(&last, &last.token).await);
+}
+
+/// On AWS the secret goes from Secrets Manager through the command and back.
+#[test]
+fn a_secret_is_made_and_changed_in_a_pipe() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let run = |words: &[&str], secret: &str| {
+        let mut child = Command::new(cee())
+            .arg("secret")
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (made, _) = run(&["new"], "");
+    let secret: Value = serde_json::from_str(&made).unwrap();
+    let members: Vec<&str> = secret.as_object().unwrap().iter().map(|(name, _)| name.as_str()).collect();
+    // What the template asks for.
+    let template = include_str!("../../template.yaml");
+    for name in &members {
+        assert!(template.contains(&format!("SecretString:{name}:")), "{name}");
+    }
+    assert_eq!(members.len(), 5);
+    let kids = |secret: &str| {
+        let secret: Value = serde_json::from_str(secret).unwrap();
+        let set: Value = serde_json::from_str(secret["proof_jwks"].as_str().unwrap()).unwrap();
+        set["keys"].as_array().unwrap().len()
+    };
+    let (announced, said) = run(&["announce", "--signer=proof", "--pipe"], &made);
+    assert_eq!((kids(&made), kids(&announced)), (1, 2));
+    let (signs, _) = run(&["sign", "--signer=proof", "--pipe"], &announced);
+    let signs: Value = serde_json::from_str(&signs).unwrap();
+    assert_ne!(signs["proof_key"], secret["proof_key"]);
+    assert_eq!(signs["claim_pepper"], secret["claim_pepper"], "it never changes");
+    assert!(said.contains("verifies from now on") && !said.contains("PRIVATE"), "{said}");
+    // What is none is told by its place alone.
+    let (nothing, said) =
+        run(&["announce", "--signer=proof", "--pipe"], "{\"claim_pepper\": \"a secret\", \"proof_key\": 7}");
+    assert!(nothing.is_empty() && said.contains("line 1") && !said.contains("a secret"), "{said}");
+}

@@ -1,0 +1,73 @@
+//! What concurrent callers see while requests go wrong, and whether it can be explained. The same in large:
+//! `cargo bench --bench promise`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cee_local::faults::Seeded;
+use cee_local::stack::tables;
+use cee_registry::audit::Place;
+use cee_registry::{Audited, ClaimKeys, Claims, Deadline, Journeys};
+use futures_util::{StreamExt as _, stream};
+
+use crate::promise::drive::{Callers, Group, NOW, prepare};
+use crate::promise::judge::{check, held};
+use crate::support::{World, at, world_with};
+
+const SEED: u64 = 2027;
+const GROUPS: u64 = 60;
+/// Groups at a time.
+const AT_ONCE: usize = 6;
+
+/// Lets many groups do what they do, and judges all of it.
+async fn judged(faults: Option<u32>) -> World {
+    let world = world_with(|options| {
+        options.now = Some(at(NOW));
+        options.faults = faults.map(|percent| Arc::new(Seeded { seed: SEED, percent }) as _);
+    })
+    .await;
+    let groups = (0..GROUPS).map(|number| Group { number });
+    prepare(&Journeys::new(world.aws.dynamodb(), &tables()), groups.clone()).await;
+    let tokens: HashMap<u32, String> = (1..=3).map(|operator| (operator, world.token(operator))).collect();
+    let callers = Callers::new(&world.api.url, tokens, SEED);
+    let done: Vec<_> =
+        stream::iter(groups.clone()).map(|group| callers.group(group)).buffer_unordered(AT_ONCE).collect().await;
+    if let Some(wire) = world.stack.wire() {
+        wire.settled().await;
+        assert!(wire.happened().values().sum::<u64>() > 0, "something went wrong");
+    }
+    let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
+    let held = held(&world.aws.dynamodb(), &tables(), &keys, groups).await;
+    let (mut calls, mut unanswered) = (0, 0);
+    for done in &done {
+        calls += done.history.len();
+        unanswered += done.history.iter().filter(|call| call.ended.is_none()).count();
+        check(done, faults.is_none(), held.get(&done.group)).unwrap_or_else(|what| panic!("{what}"));
+    }
+    println!("{calls} calls explained, {unanswered} of them without an answer");
+    assert!(calls as u64 > GROUPS * 12, "{calls}");
+    world
+}
+
+async fn audited(world: &World) {
+    let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
+    let claims = Claims::new(world.aws.dynamodb(), tables(), keys);
+    let mut place = Place::Start;
+    while place != Place::End {
+        let deadline = Deadline::after(std::time::Duration::from_secs(60));
+        let Audited { findings, place: next, .. } =
+            claims.audit(&place, &cee_eligibility::Rules::default(), deadline).await.unwrap();
+        assert!(findings.is_empty(), "{findings:?}");
+        place = next;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_seen_is_explained_and_the_tables_agree() {
+    audited(&judged(None).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_seen_is_explained_whatever_goes_wrong_on_the_wire() {
+    audited(&judged(Some(10)).await).await;
+}

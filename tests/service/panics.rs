@@ -1,0 +1,214 @@
+//! A panic in a compiled function: what it takes with it, and what it leaves alone. How a function is made to panic is told
+//! in `cee_service::trap`. That no panic lets out what it was about, each world looks at by itself when it ends.
+
+use cee_local::stack::{BUCKET, Functions, tables};
+use futures_util::future::join_all;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::binaries::binaries;
+use crate::support::{NOW, World, at, keys, object, reports, world_with};
+
+/// The functions as processes, which panic at these places.
+async fn world(panics: &str) -> World {
+    world_with(|options| {
+        options.now = Some(at(NOW));
+        options.functions = Functions::Binaries(binaries());
+        options.settings = vec![("CEE_PANIC_ON".to_owned(), panics.to_owned())];
+    })
+    .await
+}
+
+/// The lines of the log with this message.
+fn lines(world: &World, message: &str) -> Vec<Value> {
+    let lines = world.stack.output().into_iter().map(|line| serde_json::from_str(&line).expect("a line of JSON"));
+    lines.filter(|line: &Value| line["message"] == message).collect()
+}
+
+/// A panic leaves its place in the log, and nothing of what it said.
+fn panics_are_logged(world: &World, count: usize) {
+    let panics = lines(world, "panic");
+    assert_eq!(panics.len(), count, "{panics:#?}");
+    for panic in panics {
+        assert!(panic["location"].as_str().unwrap().contains("trap.rs:"), "{panic}");
+        let mut names: Vec<&String> = panic.as_object().unwrap().keys().collect();
+        names.sort();
+        assert_eq!(names, ["level", "location", "message", "target", "timestamp"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_panics_is_a_500_of_that_call_and_of_no_other() {
+    let world = world("request:PNC").await;
+    let (starts, one, two) = (world.stack.starts(), world.token(1), world.token(2));
+    let body = |name: &str, number: usize| {
+        json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": format!("+3391827{number:02}"),
+               "driving_license": format!("7391827364{number:02}"), "datetime": "2024-03-15T08:30:00Z"})
+    };
+    // Side by side, and every third panics.
+    let call = async |number: usize| {
+        let panics = number % 3 == 1;
+        let token = if number % 2 == 0 { &one } else { &two };
+        (panics, world.api.register(token, &body(if panics { "PNC" } else { "QXD" }, number)).await)
+    };
+    let mut ids = Vec::new();
+    for (panics, answer) in join_all((0..12).map(call)).await {
+        if !panics {
+            assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+            continue;
+        }
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
+        let problem = answer.json();
+        let mut names: Vec<&String> = problem.as_object().unwrap().keys().collect();
+        names.sort();
+        assert_eq!(names, ["detail", "request_id", "status", "title", "type"]);
+        ids.push(problem["request_id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(ids.len(), 4);
+    assert_eq!(world.scan(&tables().applications).await.len(), 8, "what panicked is not granted");
+    // The other functions behind the same door.
+    for path in ["/policies/cee/simulate", "/policies/cee/imports", "/policies/cee/import"] {
+        let answer = world.api.post(path, &one, &json!({"last_name_trunc": "PNC"})).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
+        ids.push(answer.json()["request_id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(world.api.register(&one, &body("QXD", 40)).await.status, StatusCode::CREATED);
+    let question = json!({"journey_type": "long", "last_name_trunc": "QXD", "phone_trunc": "+339182700"});
+    assert_eq!(world.api.simulate(&two, &question).await.problem(), "duplicate");
+    assert_eq!(world.stack.starts(), starts, "no process was started again");
+
+    panics_are_logged(&world, ids.len());
+    for id in &ids {
+        let of_call = |message| lines(&world, message).into_iter().filter(|line| line["request_id"] == **id).count();
+        assert_eq!((of_call("failed"), of_call("answered")), (1, 1), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_panics_is_rejected_and_the_import_goes_on() {
+    let world = world("row:PNC").await;
+    let starts = world.stack.starts();
+    // Two lines in a hundred panic, and one is bad by itself, in a spelling of its own.
+    let row = |line: usize| match line {
+        50 => "long;\"PNC\";06 30 00 50;15/02/2021\n".to_owned(),
+        7 | 120 | 299 => format!("long;PNC;+3363{line:05};2021-02-15\n"),
+        60 => "long;Pnc;+336300060;2021-02-15\n".to_owned(),
+        _ => format!("long;QXD;+3363{line:05};2021-02-15\n"),
+    };
+    let file = format!("journey_type;last_name_trunc;phone_trunc;datetime\n{}", (2..=301).map(row).collect::<String>());
+    let theirs = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,QXE,+336399155,2021-02-15\n";
+    let s3 = world.aws.s3();
+    let put =
+        |key: &str, body: &str| s3.put_object().bucket(BUCKET).key(key).body(body.as_bytes().to_vec().into()).send();
+    let (one, two) = tokio::join!(put("imports/1/h.csv", &file), put("imports/2/h.csv", theirs));
+    one.and(two).unwrap();
+    world.stack.queue().idle().await;
+    assert_eq!(world.stack.queue().counts().dead, 0);
+
+    let counts =
+        |report: &Value| ["read", "imported", "already_known", "rejected"].map(|name| report[name].as_u64().unwrap());
+    let report = reports(&world.aws, "reports/1/").await["imports/1/h.csv"].clone();
+    assert_eq!((report["state"].as_str(), counts(&report)), (Some("completed"), [300, 295, 0, 5]));
+    let rejected = object(&world.aws, report["rejected_rows"].as_str().unwrap()).await;
+    let rejected = String::from_utf8(rejected).unwrap();
+    let rejected: Vec<Vec<&str>> = rejected.lines().skip(1).map(|line| line.split(';').collect()).collect();
+    let ends: Vec<(&str, bool)> = rejected.iter().map(|cells| (cells[4], cells[6].starts_with("internal: "))).collect();
+    assert_eq!(ends, [("7", true), ("50", true), ("60", false), ("120", true), ("299", true)], "in the file's order");
+    assert_eq!(rejected[1][..4].join(";") + "\n", row(50), "as it came");
+    let report = &reports(&world.aws, "reports/2/").await["imports/2/h.csv"];
+    assert_eq!(counts(report), [1, 1, 0, 0], "another operator's");
+    assert_eq!(keys(&world.aws, "work/").await, [""; 0], "nothing is left of the first try");
+
+    // Sent again it comes to the same; and a file without such rows is none the worse for it.
+    world.upload("imports/1/again.csv", file).await;
+    world
+        .upload(
+            "imports/1/good.csv",
+            "journey_type,last_name_trunc,phone_trunc,datetime\nlong,QXF,+336399156,2021-02-15\n",
+        )
+        .await;
+    let reports = reports(&world.aws, "reports/1/").await;
+    assert_eq!(counts(&reports["imports/1/again.csv"]), [300, 0, 295, 5]);
+    assert_eq!(counts(&reports["imports/1/good.csv"]), [1, 1, 0, 0]);
+    assert_eq!(world.stack.starts(), starts, "no process was started again");
+    panics_are_logged(&world, 8);
+    let told = lines(&world, "rows panicked and are rejected");
+    assert_eq!(told.iter().map(|line| (&line["rows"], &line["line"])).collect::<Vec<_>>(), [(&json!(4), &json!(7)); 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_a_batch_that_panics_fails_alone() {
+    let world = world("row:PNC").await;
+    let (starts, token) = (world.stack.starts(), world.token(1));
+    let row = |name: &str, number: usize| {
+        json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": format!("+3364{number:05}"),
+               "datetime": "2021-02-15T00:00:00Z"})
+    };
+    let rows: Vec<Value> = (0..100).map(|number| row(if number % 40 == 9 { "PNC" } else { "QXD" }, number)).collect();
+    let told = |answer: &Value, imported: usize| {
+        assert_eq!([&answer["imported"], &answer["failed"]], [imported, 3], "{answer}");
+        for (failed, index) in answer["failed_details"].as_array().unwrap().iter().zip([9, 49, 89]) {
+            assert_eq!((&failed["index"], &failed["phone_trunc"]), (&json!(index), &rows[index]["phone_trunc"]));
+            assert!(failed["error"].as_str().unwrap().starts_with("internal: "), "{failed}");
+        }
+    };
+    let answer = world.api.post("/policies/cee/import", &token, &json!(rows)).await;
+    assert_eq!(answer.status, StatusCode::CREATED);
+    told(&answer.json(), 97);
+    let keyed: Vec<Value> = rows
+        .iter()
+        .enumerate()
+        .map(|(number, row)| {
+            let mut row = row.clone();
+            row["cee_application_type"] = json!("specific");
+            row["identity_key"] = json!(format!("{number:064x}"));
+            row
+        })
+        .collect();
+    let answer = world.api.post("/policies/cee/import/identity", &token, &json!(keyed)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    told(&answer.json(), 97);
+    assert_eq!(world.stack.starts(), starts, "no process was started again");
+    panics_are_logged(&world, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_panics_fails_alone_and_ends_among_the_dead_letters() {
+    let world = world("event:QXDUPONT").await;
+    let starts = world.stack.starts();
+    let row = |number: usize| {
+        format!("journey_type,last_name_trunc,phone_trunc,datetime\nlong,QXD,+3363993{number:02},2021-02-15\n")
+            .into_bytes()
+    };
+    let s3 = world.aws.s3();
+    let put = |key: String, number: usize| s3.put_object().bucket(BUCKET).key(key).body(row(number).into()).send();
+    put("imports/1/QXDUPONT.csv".to_owned(), 0).await.unwrap();
+    for number in 1..9 {
+        put(format!("imports/{}/{number}.csv", number % 3 + 1), number).await.unwrap();
+    }
+    world.stack.queue().idle().await;
+    let counts = world.stack.queue().counts();
+    assert_eq!((counts.dead, counts.waiting), (1, 0), "{counts:?}");
+    let mut imported = 0;
+    for operator in 1..=3 {
+        for report in reports(&world.aws, &format!("reports/{operator}/")).await.values() {
+            assert_eq!((&report["imported"], report["state"].as_str()), (&json!(1), Some("completed")));
+            imported += 1;
+        }
+    }
+    assert_eq!(imported, 8, "every other one");
+    put("imports/1/after.csv".to_owned(), 9).await.unwrap();
+    world.stack.queue().idle().await;
+    assert_eq!(
+        reports(&world.aws, "reports/1/").await["imports/1/after.csv"]["imported"],
+        1,
+        "and its operator's next"
+    );
+    assert_eq!(world.stack.starts(), starts, "no process was started again");
+    panics_are_logged(&world, 3);
+    let letters: Vec<_> = std::fs::read_dir(world.stack.queue().dead_letters()).unwrap().collect();
+    let letter = std::fs::read(letters[0].as_ref().unwrap().path()).unwrap();
+    let letter: Value = serde_json::from_slice(&letter).unwrap();
+    assert_eq!(letter["responsePayload"], json!({"errorType": "ImportError", "errorMessage": "it panicked"}));
+    assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3, "it was tried again");
+}

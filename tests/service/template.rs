@@ -1,0 +1,189 @@
+//! `template.yaml` as CloudFormation reads it, for the tests that hold it against what the code does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::LazyLock;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+use serde_json::{Map, Value, json};
+
+/// The template, each `!Name` in its long form: `!Ref x` is `{"Ref": "x"}`, `!Sub x` is `{"Fn::Sub": "x"}`.
+pub static TEMPLATE: LazyLock<Value> = LazyLock::new(|| {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml");
+    read(&std::fs::read_to_string(path).unwrap())
+});
+
+fn read(yaml: &str) -> Value {
+    let mut events = Parser::new_from_str(yaml).map(|event| event.unwrap().0);
+    loop {
+        if let Event::DocumentStart(_) = events.next().unwrap() {
+            let first = events.next().unwrap();
+            return value(first, &mut events);
+        }
+    }
+}
+
+fn value<'input>(event: Event<'input>, events: &mut impl Iterator<Item = Event<'input>>) -> Value {
+    let (value, tag) = match event {
+        Event::Scalar(text, style, _, tag) => {
+            // Only what stands without quotes can be anything but text, and of that only what the template uses.
+            let bare = matches!(style, ScalarStyle::Plain) && tag.is_none();
+            let scalar: Option<Value> = if bare { serde_json::from_str(&text).ok() } else { None };
+            (scalar.filter(|scalar| !scalar.is_string()).unwrap_or_else(|| json!(text)), tag)
+        }
+        Event::SequenceStart(_, tag) => {
+            let mut list = Vec::new();
+            loop {
+                match events.next().unwrap() {
+                    Event::SequenceEnd => break,
+                    event => list.push(value(event, events)),
+                }
+            }
+            (Value::Array(list), tag)
+        }
+        Event::MappingStart(_, tag) => {
+            let mut map = Map::new();
+            loop {
+                match events.next().unwrap() {
+                    Event::MappingEnd => break,
+                    Event::Scalar(name, ..) => {
+                        let event = events.next().unwrap();
+                        let before = map.insert(name.to_string(), value(event, events));
+                        assert_eq!(before, None, "{name} stands twice");
+                    }
+                    event => panic!("{event:?} is no name"),
+                }
+            }
+            (Value::Object(map), tag)
+        }
+        event => panic!("the template uses no {event:?}"),
+    };
+    match tag {
+        Some(tag) => long_form(&tag, value),
+        None => value,
+    }
+}
+
+fn long_form(Tag { handle, suffix }: &Tag, value: Value) -> Value {
+    assert_eq!(handle, "!", "{suffix}");
+    match (suffix.as_str(), value) {
+        ("GetAtt", Value::String(of)) => {
+            let (resource, attribute) = of.split_once('.').unwrap();
+            json!({"Fn::GetAtt": [resource, attribute]})
+        }
+        (name @ ("Ref" | "Condition"), value) => json!({ name: value }),
+        (name, value) => json!({ format!("Fn::{name}"): value }),
+    }
+}
+
+/// What a function may do: one action on one thing.
+///
+/// A table is named by its resource, an object by `DataBucket/` and its key, which in a right may end with `*`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    pub action: String,
+    pub resource: String,
+}
+
+impl Right {
+    /// Whether it allows this.
+    pub fn allows(&self, action: &str, resource: &str) -> bool {
+        let named = match self.resource.strip_suffix('*') {
+            Some(prefix) => resource.starts_with(prefix),
+            None => resource == self.resource,
+        };
+        named && action == self.action
+    }
+}
+
+/// A function of the template.
+#[derive(Debug)]
+pub struct Function {
+    /// Its compiled binary.
+    pub binary: String,
+    /// Its environment, what all functions are given included.
+    pub variables: BTreeMap<String, Value>,
+    /// What its policies allow.
+    pub rights: BTreeSet<Right>,
+    /// Method and path of each of its calls.
+    pub routes: BTreeSet<String>,
+    /// Its own properties.
+    pub properties: &'static Value,
+}
+
+/// The functions of the template.
+pub fn functions() -> Vec<Function> {
+    let globals = &TEMPLATE["Globals"]["Function"]["Environment"]["Variables"];
+    resources("AWS::Serverless::Function")
+        .map(|(name, resource)| {
+            let properties = &resource["Properties"];
+            let own = properties.pointer("/Environment/Variables").and_then(Value::as_object);
+            let variables = globals.as_object().into_iter().chain(own).flatten();
+            Function {
+                binary: resource["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap().to_owned(),
+                variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
+                rights: list(&properties["Policies"]).into_iter().flat_map(|policy| rights(name, policy)).collect(),
+                routes: routes(properties).collect(),
+                properties,
+            }
+        })
+        .collect()
+}
+
+/// The resources of one type, by their names.
+pub fn resources(kind: &'static str) -> impl Iterator<Item = (&'static str, &'static Value)> {
+    let resources = TEMPLATE["Resources"].as_object().unwrap().iter();
+    resources.filter(move |(_, resource)| resource["Type"] == kind).map(|(name, resource)| (name.as_str(), resource))
+}
+
+fn routes(properties: &Value) -> impl Iterator<Item = String> {
+    let events = properties["Events"].as_object().into_iter().flat_map(|events| events.values());
+    events.filter(|event| event["Type"] == "HttpApi").map(|event| {
+        let text = |name: &str| event["Properties"][name].as_str().unwrap();
+        format!("{} {}", text("Method"), text("Path"))
+    })
+}
+
+/// One or several.
+fn list(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(values) => values.iter().collect(),
+        value => vec![value],
+    }
+}
+
+/// What a policy allows; one that does more than to allow actions on things is not understood here, and refused.
+fn rights(function: &str, policy: &Value) -> Vec<Right> {
+    let statements = list(&policy["Statement"]);
+    assert!(!statements.is_empty(), "{function}: a policy that is not written out: {policy}");
+    let mut rights = Vec::new();
+    for statement in statements {
+        let members: BTreeSet<_> = statement.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, BTreeSet::from(["Action", "Effect", "Resource", "Sid"]), "{function}: {statement}");
+        assert_eq!(statement["Effect"], "Allow", "{function}");
+        for action in list(&statement["Action"]) {
+            for resource in list(&statement["Resource"]) {
+                let right = Right { action: action.as_str().unwrap().to_owned(), resource: named(resource) };
+                assert!(!right.action.contains('*'), "{function} may do whatever {} means", right.action);
+                assert!(!rights.contains(&right), "{function} is given {right:?} twice");
+                rights.push(right);
+            }
+        }
+    }
+    rights
+}
+
+/// The thing that an ARN of the template names.
+fn named(arn: &Value) -> String {
+    if let Some([resource, attribute]) = arn["Fn::GetAtt"].as_array().map(Vec::as_slice) {
+        assert_eq!(attribute, "Arn", "{arn}");
+        return resource.as_str().unwrap().to_owned();
+    }
+    let text = arn["Fn::Sub"].as_str().unwrap_or_else(|| panic!("no thing of this template: {arn}"));
+    let bucket = TEMPLATE["Resources"]["DataBucket"]["Properties"]["BucketName"]["Fn::Sub"].as_str().unwrap();
+    let rest = text
+        .strip_prefix("${DataBucket.Arn}")
+        .or_else(|| text.strip_prefix(&format!("arn:${{AWS::Partition}}:s3:::{bucket}")));
+    format!("DataBucket{}", rest.unwrap_or_else(|| panic!("no thing of this template: {arn}")))
+}

@@ -1,0 +1,169 @@
+//! The template's alarms and dashboard against what is written: the metrics that they name are in the catalogue, each of which
+//! `metrics.rs` sees written, and each alarm has its entry in the runbook.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use cee_service::Metric;
+use serde_json::Value;
+
+use crate::template::{TEMPLATE, resources};
+
+/// The namespace of the metrics, in the template.
+const OURS: &str = "cee/${Environment}";
+
+/// The metrics of AWS that are looked at, each with its dimension. Source: the metrics pages of the services' guides. No test can
+/// see these written.
+const OF_AWS: [(&str, &str, &str); 10] = [
+    ("AWS/ApiGateway", "Count", "ApiId"),
+    ("AWS/ApiGateway", "4xx", "ApiId"),
+    ("AWS/ApiGateway", "5xx", "ApiId"),
+    ("AWS/ApiGateway", "Latency", "ApiId"),
+    ("AWS/DynamoDB", "TransactionConflict", "TableName"),
+    ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName"),
+    ("AWS/Lambda", "Errors", "FunctionName"),
+    ("AWS/Lambda", "Throttles", "FunctionName"),
+    ("AWS/Lambda", "Duration", "FunctionName"),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName"),
+];
+
+/// A metric as the template names it: its name, and its dimension with its value.
+type Named = (String, Option<(String, String)>);
+
+fn catalogue() -> BTreeSet<Named> {
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Metric::all().into_iter().map(|metric| (metric.name().to_owned(), metric.dimension().map(owned))).collect()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
+}
+
+/// Checks a metric that is AWS's own, and returns one that is ours.
+fn ours(namespace: &str, name: &str, dimensions: &[(&str, &str)]) -> Option<Named> {
+    let (dimension, more) = (dimensions.first(), dimensions.get(1));
+    assert_eq!(more, None, "{name}");
+    if namespace == OURS {
+        return Some((name.to_owned(), dimension.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))));
+    }
+    let dimension = dimension.map_or("", |(name, _)| name);
+    assert!(OF_AWS.contains(&(namespace, name, dimension)), "{namespace} {name} {dimension}");
+    None
+}
+
+/// The metrics that an alarm watches, but for AWS's own.
+fn watched(alarm: &Value) -> Vec<Named> {
+    let metric = |namespace: &Value, metric: &Value| {
+        let dimensions = metric["Dimensions"].as_array().cloned().unwrap_or_default();
+        let dimensions: Vec<(&str, &str)> = dimensions
+            .iter()
+            .map(|dimension| (text(&dimension["Name"]), dimension["Value"].as_str().unwrap_or_default()))
+            .collect();
+        let namespace = namespace.as_str().or_else(|| namespace["Fn::Sub"].as_str()).unwrap();
+        ours(namespace, text(&metric["MetricName"]), &dimensions)
+    };
+    let Some(metrics) = alarm["Metrics"].as_array() else {
+        return metric(&alarm["Namespace"], alarm).into_iter().collect();
+    };
+    let (expressions, stats): (Vec<&Value>, Vec<&Value>) =
+        metrics.iter().partition(|metric| metric.get("Expression").is_some());
+    let mut found = Vec::new();
+    for stat in stats {
+        let used =
+            expressions.iter().any(|all| text(&all["Expression"]).split(" + ").any(|id| id == text(&stat["Id"])));
+        assert!(used, "{stat} is in no expression");
+        let stat = &stat["MetricStat"]["Metric"];
+        found.extend(metric(&stat["Namespace"], stat));
+    }
+    found
+}
+
+/// Each alarm: its name, its resource's name, its properties.
+fn alarms() -> Vec<(String, &'static str, &'static Value)> {
+    let alarms = resources("AWS::CloudWatch::Alarm").map(|(resource, alarm)| {
+        let properties = &alarm["Properties"];
+        let name = text(&properties["AlarmName"]["Fn::Sub"]).strip_prefix("cee-${Environment}-");
+        (name.unwrap_or_else(|| panic!("{resource} has another name")).to_owned(), resource, properties)
+    });
+    alarms.collect()
+}
+
+fn dashboard() -> Value {
+    let body = &TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"];
+    serde_json::from_str(text(body)).unwrap_or_else(|error| panic!("the dashboard is no JSON: {error}"))
+}
+
+/// The metrics that the dashboard shows, but for AWS's own. A search finds what the catalogue has of that name and dimension.
+fn shown() -> BTreeSet<Named> {
+    let catalogue = catalogue();
+    let mut shown = BTreeSet::new();
+    for widget in dashboard()["widgets"].as_array().unwrap() {
+        for metric in widget["properties"]["metrics"].as_array().into_iter().flatten() {
+            let parts: Vec<&Value> = metric.as_array().unwrap().iter().collect();
+            if let Some(expression) = parts[0]["expression"].as_str() {
+                let (dimension, name) = searched(expression);
+                let found: Vec<Named> = catalogue
+                    .iter()
+                    .filter(|(other, of)| *other == name && of.as_ref().is_some_and(|(of, _)| *of == dimension))
+                    .cloned()
+                    .collect();
+                assert!(!found.is_empty(), "{expression} finds nothing");
+                shown.extend(found);
+                continue;
+            }
+            let words: Vec<&str> = parts.iter().filter_map(|part| part.as_str()).collect();
+            let dimensions: Vec<(&str, &str)> = words[2..].chunks(2).map(|pair| (pair[0], pair[1])).collect();
+            shown.extend(ours(words[0], words[1], &dimensions));
+        }
+    }
+    shown
+}
+
+/// Dimension and name of `SEARCH('{namespace,dimension} MetricName="name"', …)`.
+fn searched(expression: &str) -> (String, String) {
+    let rest = expression.strip_prefix(&format!("SEARCH('{{{OURS},")).unwrap_or_else(|| panic!("{expression}"));
+    let (dimension, rest) = rest.split_once("} MetricName=\"").unwrap_or_else(|| panic!("{expression}"));
+    (dimension.to_owned(), rest.split_once('"').unwrap().0.to_owned())
+}
+
+#[test]
+fn what_alarms_watch_and_the_dashboard_shows_is_written() {
+    let catalogue = catalogue();
+    let alarms = alarms();
+    let watched: BTreeSet<Named> = alarms.iter().flat_map(|(.., alarm)| watched(alarm)).collect();
+    let shown = shown();
+    let unknown: Vec<&Named> = watched.union(&shown).filter(|metric| !catalogue.contains(metric)).collect();
+    assert!(unknown.is_empty(), "nothing writes these: {unknown:#?}");
+    let unseen: Vec<&Named> = catalogue.difference(&shown).collect();
+    assert!(unseen.is_empty(), "nobody sees these: {unseen:#?}");
+}
+
+#[test]
+fn each_alarm_is_on_the_dashboard_goes_somewhere_and_has_its_entry_in_the_runbook() {
+    let alarms = alarms();
+    let runbook = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbook.md")).unwrap();
+    let watching = runbook.split("\n## ").find(|section| section.starts_with("Watching\n")).unwrap();
+    let entries: Vec<(&str, &str)> =
+        watching.split("\n### ").skip(1).map(|entry| entry.split_once('\n').unwrap()).collect();
+    let names: BTreeSet<&str> = alarms.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(names.len(), alarms.len(), "two of one name");
+    assert_eq!(names, entries.iter().map(|(name, _)| *name).collect());
+    for (name, entry) in entries {
+        let says = |part: &str| entry.to_lowercase().contains(part);
+        assert!(says("*means:*") && says("*look") && says("do:*"), "{name}: what it means, how to look, what to do");
+    }
+    let dashboard = dashboard();
+    let listed = dashboard["widgets"][0]["properties"]["alarms"].as_array().unwrap();
+    let listed: BTreeSet<&str> = listed.iter().map(text).collect();
+    let arns: BTreeSet<String> = alarms.iter().map(|(_, resource, _)| format!("${{{resource}.Arn}}")).collect();
+    assert_eq!(listed, arns.iter().map(String::as_str).collect());
+    for (name, resource, alarm) in alarms {
+        assert!(text(&alarm["AlarmDescription"]).contains(&format!("Runbook, \"{name}\"")), "{resource}");
+        for to in ["AlarmActions", "OKActions"] {
+            assert_eq!(alarm[to][0]["Ref"], "AlarmsTopic", "{resource}");
+        }
+        // Silence is good news but of what tells by itself that it is there.
+        let silence = if name == "audit-silent" { "breaching" } else { "notBreaching" };
+        assert_eq!(alarm["TreatMissingData"], silence, "{resource}");
+    }
+}
