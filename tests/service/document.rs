@@ -1,18 +1,11 @@
 //! The committed OpenAPI document as the judge of every answer that any test gets: an undocumented status, content type or
 //! member fails the test that met it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex};
-
 use http::{Method, StatusCode};
-use jsonschema::Validator;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+pub use crate::schema::{DOCUMENT, validator};
 use crate::support::Answer;
-
-/// The document.
-pub static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("../../docs/openapi.json")).expect("docs/openapi.json is JSON"));
 
 /// What every path begins with.
 pub fn base() -> &'static str {
@@ -42,27 +35,6 @@ fn path_of(method: &Method, path: &str) -> Option<&'static str> {
 
 fn escaped(part: &str) -> String {
     part.replace('~', "~0").replace('/', "~1")
-}
-
-/// By where the schema stands and whether it is closed.
-type Validators = HashMap<(String, bool), Arc<Validator>>;
-
-/// Judges values by the schema at this place of the document. `closed`: a member that it does not name is a fault.
-pub fn validator(pointer: &str, closed: bool) -> Arc<Validator> {
-    static VALIDATORS: LazyLock<Mutex<Validators>> = LazyLock::new(Mutex::default);
-    let mut validators = VALIDATORS.lock().unwrap();
-    let validator = validators.entry((pointer.to_owned(), closed)).or_insert_with(|| {
-        let judge = DOCUMENT.pointer(pointer).unwrap_or_else(|| panic!("the document has nothing at {pointer}"));
-        // Within the whole document, so that its references lead somewhere.
-        let mut schema = DOCUMENT.clone();
-        schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
-        schema["allOf"] = json!([judge]);
-        if closed {
-            schema["unevaluatedProperties"] = json!(false);
-        }
-        Arc::new(jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema"))
-    });
-    Arc::clone(validator)
 }
 
 /// Fails where an answer is not as the document says.

@@ -11,6 +11,7 @@ mod document;
 mod leaks;
 #[path = "../promise/mod.rs"]
 mod promise;
+mod schema;
 mod support;
 mod template;
 mod wire;

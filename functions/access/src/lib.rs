@@ -34,10 +34,10 @@ pub struct Access {
 }
 
 /// What a caller shows.
-#[derive(ToSchema)]
+#[derive(Debug, PartialEq, Eq, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Credentials)]
-struct Pair {
+pub struct Pair {
     #[schema(schema_with = openapi::access_key)]
     access_key: AccessKey,
     #[schema(schema_with = openapi::secret_key)]
@@ -141,7 +141,11 @@ impl HttpFunction for Access {
     }
 }
 
-fn read(mut fields: Fields) -> Result<Pair, Refusal> {
+/// Reads the body of the call.
+///
+/// # Errors
+/// [`Refusal::InvalidFields`] with every fault.
+pub fn read(mut fields: Fields) -> Result<Pair, Refusal> {
     let access_key = fields.required("access_key", AccessKey::parse);
     let secret_key = fields.required("secret_key", SecretKey::parse);
     let pair = || Some(Pair { access_key: access_key?, secret_key: secret_key? });

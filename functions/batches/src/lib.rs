@@ -50,16 +50,30 @@ pub struct Batches {
 }
 
 /// A driver's application from before the scheme. Holds personal data.
-struct HistoryRow {
+#[derive(Debug, PartialEq, Eq)]
+pub struct HistoryRow {
     journey_type: JourneyType,
     identity: TruncatedIdentity,
     datetime: Instant,
 }
 
 /// An application that came without an identity key, and its key. Holds personal data.
-enum IdentityRow {
-    Standardized { uuid: ApplicationId, identity_key: IdentityKey },
-    Specific { row: HistoryRow, identity_key: IdentityKey },
+#[derive(Debug, PartialEq, Eq)]
+pub enum IdentityRow {
+    /// One that this registry granted.
+    Standardized {
+        /// Its name.
+        uuid: ApplicationId,
+        /// The key.
+        identity_key: IdentityKey,
+    },
+    /// One from before the scheme.
+    Specific {
+        /// What was imported of it.
+        row: HistoryRow,
+        /// The key.
+        identity_key: IdentityKey,
+    },
 }
 
 /// What came of one row.
@@ -283,7 +297,11 @@ fn unwritten(error: &StoreError) -> Outcome {
     Outcome::Failed(TOO_BUSY.to_owned())
 }
 
-fn read_history(mut fields: Fields, now: Instant) -> Result<HistoryRow, Refusal> {
+/// Reads a row of `…/import`.
+///
+/// # Errors
+/// [`Refusal::InvalidFields`] with every fault.
+pub fn read_history(mut fields: Fields, now: Instant) -> Result<HistoryRow, Refusal> {
     let row = history_row(&mut fields, now);
     fields.finish(row)
 }
@@ -317,7 +335,11 @@ impl Kind {
     }
 }
 
-fn read_identity(mut fields: Fields, now: Instant) -> Result<IdentityRow, Refusal> {
+/// Reads a row of `…/import/identity`.
+///
+/// # Errors
+/// [`Refusal::InvalidFields`] with every fault.
+pub fn read_identity(mut fields: Fields, now: Instant) -> Result<IdentityRow, Refusal> {
     let kind = fields.required("cee_application_type", Kind::parse);
     let identity_key = fields.required("identity_key", IdentityKey::parse);
     let uuid = |text: &str| ApplicationId::parse(text).ok_or(FieldError::ApplicationId);

@@ -24,8 +24,7 @@ pub fn undo_note(operator: OperatorId, import: ImportId) -> String {
 }
 
 /// Whose a file is. The prefix says it, never the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "u32", from = "u32")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// An operator's history, under `imports/{operator_id}/`.
     Operator(OperatorId),
@@ -33,19 +32,20 @@ pub enum Owner {
     Registry,
 }
 
-/// 0 stands for the registry, as in the table of imports.
-impl From<Owner> for u32 {
-    fn from(owner: Owner) -> Self {
-        match owner {
-            Owner::Operator(operator) => operator.get(),
-            Owner::Registry => 0,
+impl Owner {
+    /// Whose the file at this key is.
+    ///
+    /// # Errors
+    /// What is wrong, without the key.
+    fn of(key: &str) -> Result<Self, &'static str> {
+        match key.split_once('/') {
+            Some(("journeys", _)) => Ok(Self::Registry),
+            Some(("imports", rest)) => {
+                let (operator, _) = rest.split_once('/').ok_or("no operator's prefix")?;
+                Ok(Self::Operator(OperatorId::parse(operator).map_err(|_| "a prefix that is no operator's")?))
+            }
+            _ => Err("another prefix"),
         }
-    }
-}
-
-impl From<u32> for Owner {
-    fn from(number: u32) -> Self {
-        OperatorId::new(number).map_or(Self::Registry, Self::Operator)
     }
 }
 
@@ -84,7 +84,7 @@ impl File {
         if key.ends_with('/') {
             return Ok(None);
         }
-        let owner = match key.split_once('/') {
+        match key.split_once('/') {
             Some(("continue", _)) => return Ok(Some(Subject::Continuation(key))),
             Some(("undo", rest)) => {
                 let undo = rest.split_once('/').ok_or("an undo of nothing")?;
@@ -92,13 +92,9 @@ impl File {
                 let import = ImportId::parse(undo.1).ok_or("an undo of no import")?;
                 return Ok(Some(Subject::Undo(operator, import)));
             }
-            Some(("journeys", _)) => Owner::Registry,
-            Some(("imports", rest)) => {
-                let (operator, _) = rest.split_once('/').ok_or("no operator's prefix")?;
-                Owner::Operator(OperatorId::parse(operator).map_err(|_| "a prefix that is no operator's")?)
-            }
-            _ => return Err("another prefix"),
-        };
+            _ => {}
+        }
+        let owner = Owner::of(&key)?;
         // A bucket without versions still tells two uploads apart by their sequencers; an event that comes twice has one.
         let name = object.version_id.as_ref().or(object.sequencer.as_ref()).or(object.e_tag.as_ref());
         let name = name.ok_or("no version")?.clone();
@@ -127,7 +123,6 @@ impl File {
     pub fn to_note(&self) -> String {
         let note = Note {
             id: self.id.to_string(),
-            owner: self.owner,
             key: self.key.clone(),
             version: self.version.clone(),
             etag: self.etag.clone(),
@@ -144,7 +139,8 @@ impl File {
         let note: Note = serde_json::from_slice(note).ok()?;
         Some(Self {
             id: ImportId::parse(&note.id)?,
-            owner: note.owner,
+            // Not what a note may say: the prefix says it.
+            owner: Owner::of(&note.key).ok()?,
             key: note.key,
             version: note.version,
             etag: note.etag,
@@ -158,7 +154,6 @@ impl File {
 #[derive(Serialize, Deserialize)]
 struct Note {
     id: String,
-    owner: Owner,
     key: String,
     version: Option<String>,
     etag: Option<String>,
@@ -246,7 +241,9 @@ mod tests {
     fn a_note_says_it_all() {
         for (key, version) in [("imports/1/a.csv", r#","versionId":"v1""#), ("journeys/a.csv", "")] {
             let file = versioned(key, version).unwrap().unwrap();
-            assert!(File::from_note(file.to_note().as_bytes()) == Some(file));
+            assert!(File::from_note(file.to_note().as_bytes()) == Some(file.clone()));
+            let elsewhere = file.to_note().replace(&file.key, "reports/1/a.csv");
+            assert!(File::from_note(elsewhere.as_bytes()).is_none(), "no import of what is no history");
         }
         assert!(
             matches!(File::of(record("continue/x/1", ""), "b"), Ok(Some(Subject::Continuation(key))) if key == "continue/x/1")

@@ -42,7 +42,8 @@ pub struct Register {
 }
 
 /// What the call asks for. Holds personal data.
-struct Demand {
+#[derive(Debug, PartialEq, Eq)]
+pub struct Demand {
     last_name_trunc: LastNameTrunc,
     driving_license: DrivingLicense,
     application_timestamp: Instant,
@@ -51,6 +52,7 @@ struct Demand {
 }
 
 /// What the two journey types differ in.
+#[derive(Debug, PartialEq, Eq)]
 enum Certificate {
     Short { operator_journey_id: OperatorJourneyId },
     Long { phone_trunc: PhoneTrunc, datetime: Instant },
@@ -224,7 +226,7 @@ impl HttpFunction for Register {
         let now = self.clock.now();
         let fields = Fields::of(call.request())?;
         let named = key.map(|key| self.claims.named_call(caller.operator, &key, &fields.canonical()));
-        let demand = self.read(fields, now)?;
+        let demand = read(fields, &self.rules, now)?;
         // What was granted once is told again, whatever has happened to its journey or to the rules since.
         if let Some(named) = &named
             && let Some(remembered) = self.claims.remembered(named, now).await?
@@ -263,7 +265,10 @@ fn again(remembered: Remembered) -> Result<Reply, Refusal> {
 }
 
 /// The name that the caller gives its call, if any.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
+///
+/// # Errors
+/// [`Refusal::InvalidHeader`] where it is none, or more than one.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
     let refused = |error| Refusal::InvalidHeader(IDEMPOTENCY_KEY, error);
     let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = keys.next() else { return Ok(None) };
@@ -274,47 +279,49 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusa
     IdempotencyKey::parse(key).map(Some).map_err(refused)
 }
 
-impl Register {
-    fn read(&self, mut fields: Fields, now: Instant) -> Result<Demand, Refusal> {
-        // The period is the scheme's, and a fault of this one field: it is told together with the others.
-        let in_period = |text: &str| {
-            let datetime = Instant::parse(text)?;
-            self.rules.check_period(datetime).map(|()| datetime)
-        };
-        let journey_type = fields.required("journey_type", JourneyType::parse);
-        let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
-        let certificate = match journey_type {
-            Some(JourneyType::Short) => {
-                fields.foreign("phone_trunc", JourneyType::Short);
-                fields.foreign("datetime", JourneyType::Short);
-                let id = fields.required("operator_journey_id", OperatorJourneyId::parse);
-                id.map(|operator_journey_id| Certificate::Short { operator_journey_id })
-            }
-            Some(JourneyType::Long) => {
-                fields.foreign("operator_journey_id", JourneyType::Long);
-                let phone_trunc = fields.required("phone_trunc", PhoneTrunc::parse);
-                let datetime = fields.required("datetime", in_period);
-                phone_trunc.zip(datetime).map(|(phone_trunc, datetime)| Certificate::Long { phone_trunc, datetime })
-            }
-            None => {
-                fields.checked("phone_trunc", PhoneTrunc::parse);
-                fields.checked("datetime", in_period);
-                fields.checked("operator_journey_id", OperatorJourneyId::parse);
-                None
-            }
-        };
-        let driving_license = fields.required("driving_license", DrivingLicense::parse);
-        let signed = fields.optional("application_timestamp", |text| past(text, now));
-        let identity_key = fields.optional("identity_key", IdentityKey::parse);
-        let demand = || {
-            Some(Demand {
-                last_name_trunc: last_name_trunc?,
-                driving_license: driving_license?,
-                application_timestamp: signed?.unwrap_or(now),
-                identity_key: identity_key?,
-                certificate: certificate?,
-            })
-        };
-        fields.finish(demand())
-    }
+/// Reads the body of the call.
+///
+/// # Errors
+/// [`Refusal::InvalidFields`] with every fault.
+pub fn read(mut fields: Fields, rules: &Rules, now: Instant) -> Result<Demand, Refusal> {
+    // The period is the scheme's, and a fault of this one field: it is told together with the others.
+    let in_period = |text: &str| {
+        let datetime = Instant::parse(text)?;
+        rules.check_period(datetime).map(|()| datetime)
+    };
+    let journey_type = fields.required("journey_type", JourneyType::parse);
+    let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
+    let certificate = match journey_type {
+        Some(JourneyType::Short) => {
+            fields.foreign("phone_trunc", JourneyType::Short);
+            fields.foreign("datetime", JourneyType::Short);
+            let id = fields.required("operator_journey_id", OperatorJourneyId::parse);
+            id.map(|operator_journey_id| Certificate::Short { operator_journey_id })
+        }
+        Some(JourneyType::Long) => {
+            fields.foreign("operator_journey_id", JourneyType::Long);
+            let phone_trunc = fields.required("phone_trunc", PhoneTrunc::parse);
+            let datetime = fields.required("datetime", in_period);
+            phone_trunc.zip(datetime).map(|(phone_trunc, datetime)| Certificate::Long { phone_trunc, datetime })
+        }
+        None => {
+            fields.checked("phone_trunc", PhoneTrunc::parse);
+            fields.checked("datetime", in_period);
+            fields.checked("operator_journey_id", OperatorJourneyId::parse);
+            None
+        }
+    };
+    let driving_license = fields.required("driving_license", DrivingLicense::parse);
+    let signed = fields.optional("application_timestamp", |text| past(text, now));
+    let identity_key = fields.optional("identity_key", IdentityKey::parse);
+    let demand = || {
+        Some(Demand {
+            last_name_trunc: last_name_trunc?,
+            driving_license: driving_license?,
+            application_timestamp: signed?.unwrap_or(now),
+            identity_key: identity_key?,
+            certificate: certificate?,
+        })
+    };
+    fields.finish(demand())
 }

@@ -27,10 +27,10 @@ pub struct Simulate {
 }
 
 /// Whose certificate is asked about, and for which kind of trip. Holds personal data.
-#[derive(ToSchema)]
+#[derive(Debug, PartialEq, Eq, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Simulation)]
-struct Question {
+pub struct Question {
     journey_type: JourneyType,
     last_name_trunc: LastNameTrunc,
     phone_trunc: PhoneTrunc,
@@ -106,7 +106,11 @@ impl HttpFunction for Simulate {
     }
 }
 
-fn read(mut fields: Fields) -> Result<Question, Refusal> {
+/// Reads the body of the call.
+///
+/// # Errors
+/// [`Refusal::InvalidFields`] with every fault.
+pub fn read(mut fields: Fields) -> Result<Question, Refusal> {
     let journey_type = fields.required("journey_type", JourneyType::parse);
     let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
     let phone_trunc = fields.required("phone_trunc", PhoneTrunc::parse);

@@ -54,9 +54,9 @@ pub struct Uploads {
 type Status = ImportStatus<Progress, Report, UndoProgress>;
 
 /// What a caller says of its file. What it says becomes part of the signature: S3 takes nothing else then.
-#[derive(ToSchema)]
+#[derive(Debug, PartialEq, Eq, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Upload {
+pub struct Upload {
     #[schema(nullable = false)]
     file_name: Option<FileName>,
     #[schema(schema_with = openapi::size)]
@@ -310,7 +310,11 @@ impl HttpFunction for Uploads {
     }
 }
 
-fn read(mut fields: Fields) -> Result<Upload, Refusal> {
+/// Reads the body of the call.
+///
+/// # Errors
+/// [`Refusal::InvalidFields`] with every fault.
+pub fn read(mut fields: Fields) -> Result<Upload, Refusal> {
     let file_name = fields.optional("file_name", FileName::parse);
     let size = fields.optional_number("size", |size| FileSize::new(size, LARGEST_FILE));
     let sha256 = fields.optional("sha256", parse_sha256);

@@ -9,6 +9,7 @@ use cee_registry::{Limits, Operator, Operators};
 use cee_service::clock::machine_now;
 use cee_service::{Clock, Environment, SettingError, trap};
 use cee_tokens::{ApplicationTokens, Caller, Scope};
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::time::Instant as Moment;
 
@@ -85,7 +86,7 @@ impl Gate {
     /// [`Refusal::Unauthenticated`], [`Refusal::MissingScope`], [`Refusal::OperatorNotAdmitted`] or [`Refusal::TooManyCalls`];
     /// a failure of the store.
     pub async fn admit(&self, call: &Call, scope: Scope) -> Result<Caller, Refusal> {
-        let token = bearer(call).ok_or(Refusal::Unauthenticated(None))?;
+        let token = bearer(call.request().headers()).ok_or(Refusal::Unauthenticated(None))?;
         let caller =
             self.tokens.verify(token, self.clock.now()).map_err(|error| Refusal::Unauthenticated(Some(error)))?;
         call.note_caller(caller.operator);
@@ -118,8 +119,10 @@ impl Gate {
     }
 }
 
-fn bearer(call: &Call) -> Option<&str> {
-    let header = call.request().headers().get(AUTHORIZATION)?.to_str().ok()?;
+/// The application token that a call brings, if any.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -1,0 +1,75 @@
+//! Every input that the fuzzer found worth keeping, through the properties that it looks for breaches of (`README.md` here).
+
+// A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
+
+mod properties;
+
+use std::collections::BTreeSet;
+use std::fs::{read, read_dir, read_to_string};
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use properties::{TARGETS, tells_nothing};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz")
+}
+
+fn names(folder: PathBuf) -> BTreeSet<String> {
+    let file_name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    read_dir(folder).unwrap().map(file_name).collect()
+}
+
+/// Puts every file of a folder through a property.
+fn replay(target: &str, folder: &Path, check: fn(&[u8])) {
+    let names = names(folder.to_owned());
+    assert!(!names.is_empty(), "{target} has no inputs");
+    for name in names {
+        let path = folder.join(name);
+        let bytes = read(&path).unwrap();
+        assert!(catch_unwind(|| check(&bytes)).is_ok(), "{target} fails with {}", path.display());
+    }
+}
+
+/// A test for each target, so that they run side by side.
+macro_rules! replays {
+    ($($target:ident)*) => {$(
+        #[test]
+        fn $target() {
+            replay(stringify!($target), &folder().join("corpus").join(stringify!($target)), properties::$target::check);
+        }
+    )*};
+}
+replays!(bodies event fields history journeys tokens);
+
+/// The last byte of an input is none of the file: here it is the end of the last line.
+#[test]
+fn history_files_written_by_hand() {
+    replay("history", &folder().join("../files/history"), properties::history::check);
+}
+
+#[test]
+fn no_target_is_forgotten() {
+    let expected: BTreeSet<String> = TARGETS.iter().map(|(target, _)| (*target).to_owned()).collect();
+    assert_eq!(names(folder().join("corpus")), expected);
+    assert_eq!(names(folder().join("dictionaries")), expected);
+    let programs: BTreeSet<String> = expected.iter().map(|target| format!("{target}.rs")).collect();
+    assert_eq!(names(folder().join("targets")), programs);
+    let manifest = read_to_string(folder().join("Cargo.toml")).unwrap();
+    assert!(expected.iter().all(|target| manifest.contains(&format!("path = \"targets/{target}.rs\""))));
+}
+
+#[test]
+fn a_value_that_is_told_is_found() {
+    // With the piece that comes next after that of the phone.
+    const HINT: &str = "must be a phone such as +336010203, and 447121314 is another";
+    let told = |tell: fn(&str) -> String, sent: &str| {
+        catch_unwind(|| tells_nothing(sent, &tell(sent), |piece, other| tell(&sent.replace(piece, other)))).is_ok()
+    };
+    for sent in ["0699999999", "+336010203", "336010203"] {
+        assert!(told(|_| HINT.to_owned(), sent), "{sent} is not told");
+        assert!(!told(|sent| format!("{HINT}, not {sent}"), sent), "{sent} is told");
+        assert!(!told(|sent| format!("{HINT}, not X{}Y", &sent[1..9]), sent), "{sent} is told in part");
+    }
+}
