@@ -16,8 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cee_eligibility::*;
 use cee_registry::*;
 use support::{
-    Item, Store, application, at, driver, find, journey, name, operator, put, soon, store, truncated, using, uuid,
-    version,
+    Item, Store, application, at, driver, find, journey, operator, put, soon, store, truncated, using, uuid, version,
 };
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
