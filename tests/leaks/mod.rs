@@ -57,8 +57,10 @@ pub struct Sent(BTreeSet<(Kind, String)>);
 
 impl Sent {
     pub fn add(&mut self, kind: Kind, value: &str) {
-        // Blanks alone are in every text.
-        if !value.trim().is_empty() {
+        // Blanks alone are in every text, and dates, words and the name of a scheme are nobody's, wherever a test has put them.
+        let word = kind == Kind::Journey && value.bytes().all(|b| b.is_ascii_lowercase());
+        let scheme = kind == Kind::Token && value.eq_ignore_ascii_case("bearer");
+        if !value.trim().is_empty() && !is_date(value) && !word && !scheme {
             self.0.insert((kind, value.to_owned()));
         }
     }
@@ -120,7 +122,7 @@ impl Sent {
             "secret_key" => Kind::Secret,
             "access_key" => Kind::AccessKey,
             // Told to everybody, and counted.
-            "size" | "journey_id" | "distance" | "operator_id" | "siret" => return,
+            "size" | "sha256" | "journey_id" | "distance" | "operator_id" | "siret" => return,
             _ => return self.other(value),
         };
         self.add(kind, value);
@@ -133,7 +135,7 @@ impl Sent {
         let digits = value.bytes().filter(u8::is_ascii_digit).count();
         if name {
             self.add(Kind::Name, value);
-        } else if value.len() >= LONG && digits > 1 && !date && uuid::Uuid::parse_str(value).is_err() {
+        } else if value.len() >= LONG && digits > 1 && !date && !is_of_record(value) {
             self.add(Kind::Other, value);
         }
     }
@@ -162,6 +164,17 @@ impl Sent {
             }
         }
     }
+}
+
+/// Whether it begins as dates do.
+fn is_date(value: &str) -> bool {
+    let begins: String = value.chars().take(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    begins == "0000-00-00"
+}
+
+/// Whether it is the name of an application, an import or what belongs to it: the registry has given those.
+fn is_of_record(value: &str) -> bool {
+    uuid::Uuid::parse_str(value.split('.').next().unwrap_or_default()).is_ok()
 }
 
 /// One thing that was found.

@@ -33,7 +33,12 @@ fn panics_are_logged(world: &World, count: usize) {
         assert!(panic["location"].as_str().unwrap().contains("trap.rs:"), "{panic}");
         let mut names: Vec<&String> = panic.as_object().unwrap().keys().collect();
         names.sort();
-        assert_eq!(names, ["level", "location", "message", "target", "timestamp"]);
+        assert_eq!(names, ["level", "location", "message", "span", "target", "timestamp"]);
+        let call = panic["span"].as_object().unwrap().keys();
+        assert!(
+            call.into_iter().all(|name| ["function", "name", "request_id", "trace_id"].contains(&name.as_str())),
+            "{panic}"
+        );
     }
 }
 
