@@ -34,8 +34,8 @@ struct Inner {
     used: Mutex<BTreeMap<String, BTreeSet<Right>>>,
     /// What was asked for without a right to it.
     refused: Mutex<BTreeSet<String>>,
-    /// How long each write to a claim takes that is no transaction.
-    delay: Mutex<Duration>,
+    /// How long one action on the table of claims takes.
+    slow: Mutex<(&'static str, Duration)>,
     /// How often S3 fails at the last step of putting an object together, by the prefix of its key.
     failing: Mutex<BTreeMap<&'static str, usize>>,
     client: Client<HttpConnector, Body>,
@@ -56,7 +56,7 @@ impl Border {
             functions: functions(),
             used: Mutex::default(),
             refused: Mutex::default(),
-            delay: Mutex::default(),
+            slow: Mutex::default(),
             failing: Mutex::default(),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }))
@@ -78,9 +78,9 @@ impl Border {
         .await
     }
 
-    /// Lets each write to a claim that is no transaction take so long from now on: less than the three seconds that the functions wait.
-    pub fn slow_down(&self, delay: Duration) {
-        *self.0.delay.lock().unwrap() = delay;
+    /// Lets one action on the table of claims take so long from now on: less than the three seconds that the functions wait.
+    pub fn slow_down(&self, action: &'static str, delay: Duration) {
+        *self.0.slow.lock().unwrap() = (action, delay);
     }
 
     /// Lets S3 fail so often to put together an object under each of these prefixes.
@@ -157,11 +157,8 @@ impl Border {
             if !self.allow(function, &acts) {
                 return Ok(service.denies());
             }
-            if let [(action, resource)] = &acts[..]
-                && matches!(action.as_str(), "dynamodb:UpdateItem" | "dynamodb:DeleteItem")
-                && resource == "ClaimsTable"
-            {
-                let delay = *self.0.delay.lock().unwrap();
+            let (action, delay) = *self.0.slow.lock().unwrap();
+            if acts == [(action.to_owned(), "ClaimsTable".to_owned())] {
                 tokio::time::sleep(delay).await;
             }
             if self.fails(&head.method, &head.uri, &acts[0].1) {
