@@ -34,8 +34,11 @@ struct Inner {
     /// What happens to each request that holds this text.
     always: Mutex<Option<(&'static str, Fault)>>,
     /// The next request that holds this text tells that it has come, and waits.
-    hold: Mutex<Option<(&'static str, oneshot::Sender<()>, mpsc::Receiver<()>)>>,
+    hold: Mutex<Option<Hold>>,
 }
+
+/// The text of the request that is to be held up, what tells that it has come, and what lets it go on.
+type Hold = (&'static str, oneshot::Sender<()>, mpsc::Receiver<()>);
 
 /// A request that is held up.
 pub struct Held {

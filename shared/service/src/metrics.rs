@@ -264,7 +264,7 @@ impl Metrics {
         for (by, number) in retries.into_iter().filter(|(_, number)| *number > 0) {
             numbers.count(Metric::Retries(by), number);
         }
-        let mut lines: BTreeMap<Option<(&str, &str)>, Vec<(Metric, f64)>> = BTreeMap::new();
+        let mut lines = BTreeMap::<_, Vec<(Metric, f64)>>::new();
         for (metric, value) in numbers.take() {
             lines.entry(metric.dimension()).or_default().push((metric, value));
         }

@@ -27,9 +27,12 @@ use std::sync::LazyLock;
 
 use cee_eligibility::Instant;
 
+/// A target's name, and what has to hold of every input.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// Every target: its name, which is that of its corpus too, and its property.
 #[allow(dead_code, reason = "the fuzzer has a program for each")]
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [Target; 6] = [
     ("bodies", bodies::check),
     ("event", event::check),
     ("fields", fields::check),
