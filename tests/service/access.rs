@@ -79,7 +79,7 @@ async fn a_pair_opens_every_call_for_five_minutes() {
     let (stack, api) = (&world.stack, &world.api);
     let mut tokens = Vec::new();
     for operator in 1..=3 {
-        let answer = ask(&api, &sample(stack.description(), operator)).await;
+        let answer = ask(api, &sample(stack.description(), operator)).await;
         assert_eq!(answer.headers["content-type"], "application/json");
         assert_eq!(answer.headers["cache-control"], "no-store");
         assert_eq!(answer.json().as_object().unwrap().len(), 1, "{answer:?}");
@@ -99,7 +99,7 @@ async fn a_pair_opens_every_call_for_five_minutes() {
         assert_eq!(place.status, StatusCode::CREATED, "{place:?}");
     }
     // A pair is as good a moment later: nothing is used up.
-    ask(&api, &sample(stack.description(), 1)).await;
+    ask(api, &sample(stack.description(), 1)).await;
     world.end().await;
 
     for (now, status) in
@@ -190,15 +190,15 @@ async fn guessing_is_slowed_and_a_lock_ends() {
         assert_eq!(answer.headers["retry-after"], seconds);
     };
     for _ in 0..4 {
-        refused(&ask(&api, &wrong(&one)).await);
+        refused(&ask(api, &wrong(&one)).await);
     }
-    token(&ask(&api, &one).await);
+    token(&ask(api, &one).await);
     for _ in 0..5 {
-        refused(&ask(&api, &wrong(&one)).await);
+        refused(&ask(api, &wrong(&one)).await);
     }
-    locked(&api, &wrong(&one), "10").await;
-    locked(&api, &one, "10").await;
-    token(&ask(&api, &two).await);
+    locked(api, &wrong(&one), "10").await;
+    locked(api, &one, "10").await;
+    token(&ask(api, &two).await);
     // Its tokens go on.
     let about = stack.description().operators[0].token.clone();
     assert_eq!(api.simulate(&about, &question()).await.status, StatusCode::OK);
@@ -206,21 +206,21 @@ async fn guessing_is_slowed_and_a_lock_ends() {
 
     let world = world_at(&folder, "2024-05-01T00:00:08.500Z").await;
     let api = &world.api;
-    locked(&api, &one, "2").await;
+    locked(api, &one, "2").await;
     world.end().await;
     // The pause is over: one more guess, and the next one is twice as long.
     let world = world_at(&folder, "2024-05-01T00:00:10Z").await;
     let api = &world.api;
-    refused(&ask(&api, &wrong(&one)).await);
-    locked(&api, &one, "20").await;
+    refused(&ask(api, &wrong(&one)).await);
+    locked(api, &one, "20").await;
     let (done, told, _) = team(folder.path(), &["show", "--id", "1"]);
     assert!(done && told.contains("6 wrong secrets in a row, locked for 20 s"), "{told}");
     world.end().await;
     let world = world_at(&folder, "2024-05-01T00:00:30Z").await;
     let api = &world.api;
-    token(&ask(&api, &one).await);
-    refused(&ask(&api, &wrong(&one)).await);
-    token(&ask(&api, &one).await);
+    token(&ask(api, &one).await);
+    refused(&ask(api, &wrong(&one)).await);
+    token(&ask(api, &one).await);
     world.end().await;
 }
 
@@ -330,7 +330,7 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     refusal(&create, "there is an operator 4 already");
 
     // What was printed is the body of the call, and works at once.
-    let got = token(&ask(&api, &first).await);
+    let got = token(&ask(api, &first).await);
     assert_eq!(api.simulate(&got, &question()).await.status, StatusCode::OK);
     let printed = Command::new(cee()).args(["token", "--operator", "4", "--data-dir"]).arg(folder.path()).output();
     let printed = String::from_utf8(printed.unwrap().stdout).unwrap();
@@ -340,7 +340,7 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     let (done, second, _) = team(&["rotate", "--id", "4"]);
     let second: Value = serde_json::from_str(&second).unwrap();
     assert!(done && key(&first) != key(&second));
-    token(&ask(&api, &first).await);
+    token(&ask(api, &first).await);
     let (done, told, _) = team(&["show", "--id", "4"]);
     assert!(done && told.contains("Dernier Rang  SIRET 12000404400043  admitted  2 credentials"), "{told}");
     assert!(told.contains(&format!("{}  made 2024-05-01T00:00:00.000Z  last used 2024-05-01", key(&first))), "{told}");
@@ -350,13 +350,13 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     refusal(&["retire", "--id", "3", "--access-key", &key(&first)], "no credential of this access key");
     let (done, told, _) = team(&["retire", "--id", "4", "--access-key", &key(&first)]);
     assert!(done && told.contains("1 credential left"), "{told}");
-    refused(&ask(&api, &first).await);
-    token(&ask(&api, &second).await);
+    refused(&ask(api, &first).await);
+    token(&ask(api, &second).await);
     let (done, third, said) = team(&["rotate", "--id", "4", "--retire", &key(&second)]);
     assert!(done && said.contains("1 credential now"), "{said}");
     let third: Value = serde_json::from_str(&third).unwrap();
-    refused(&ask(&api, &second).await);
-    token(&ask(&api, &third).await);
+    refused(&ask(api, &second).await);
+    token(&ask(api, &third).await);
 
     // Suspended: no token from now on. Who has called within the last minute is still remembered: see shared/edge.
     let sample_two = sample(&about, 2);
@@ -364,8 +364,8 @@ async fn the_team_admits_rotates_suspends_and_removes() {
         let (done, told, _) = team(&["suspend", "--id", id]);
         assert!(done && told.contains("within a minute"), "{told}");
     }
-    assert!(refused(&ask(&api, &third).await).contains("suspended"));
-    assert!(refused(&ask(&api, &sample_two).await).contains("suspended"));
+    assert!(refused(&ask(api, &third).await).contains("suspended"));
+    assert!(refused(&ask(api, &sample_two).await).contains("suspended"));
     let answer = api.simulate(&about.operators[1].token, &question()).await;
     assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "operator_not_admitted"));
     let (_, told, _) = team(&["list"]);
@@ -389,7 +389,7 @@ async fn the_team_admits_rotates_suspends_and_removes() {
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "operator_not_admitted"));
     }
     assert!(team(&["resume", "--id", "4"]).0);
-    let got = token(&ask(&api, &third).await);
+    let got = token(&ask(api, &third).await);
     let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
                       "driving_license": "051227308989", "datetime": "2024-03-15T08:30:00Z"});
     world.end().await;
@@ -400,10 +400,10 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     // Removed with its credentials; what it registered stays.
     let (done, told, said) = team(&["delete", "--id", "4"]);
     assert!(done && told.contains(&key(&third)) && said.contains("add --yes"), "{told} {said}");
-    token(&ask(&api, &third).await);
+    token(&ask(api, &third).await);
     let (done, told, _) = team(&["delete", "--id", "4", "--yes"]);
     assert!(done && told.contains("registered and imported stays"), "{told}");
-    refused(&ask(&api, &third).await);
+    refused(&ask(api, &third).await);
     for arguments in [
         &["delete", "--id", "4", "--yes"][..],
         &["show", "--id", "4"],

@@ -342,7 +342,9 @@ fn every_environment_of_samconfig_gives_the_parameters_that_there_are() {
         for (name, value) in given {
             let parameter = parameters.get(name).unwrap_or_else(|| panic!("{section}: no parameter {name}"));
             let fits = match &parameter["AllowedValues"] {
-                Value::Array(values) => values.iter().any(|one| one == value.as_str() || one.to_string() == *value),
+                Value::Array(values) => {
+                    values.iter().any(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned) == *value)
+                }
                 _ => true,
             };
             assert!(fits && value.len() <= longest(name).unwrap_or(usize::MAX), "{section}: {name}={value}");

@@ -34,7 +34,7 @@ fn long(name: &str, phone: &str, license: &str) -> Value {
 async fn applications(world: &World) {
     let token = world.token(1);
     let trip = Trip::new(1, "one", "+336010203");
-    world.journeys(&[trip.clone()]).await;
+    world.journeys(std::slice::from_ref(&trip)).await;
     let granted = world.api.register(&token, &short("DUP", "L1", "one")).await;
     assert_eq!(granted.status, StatusCode::CREATED, "{granted:?}");
     assert_eq!(world.api.register(&token, &short("DUP", "L1", "one")).await.status, StatusCode::CONFLICT);

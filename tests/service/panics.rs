@@ -52,7 +52,7 @@ async fn a_call_that_panics_is_a_500_of_that_call_and_of_no_other() {
     // Side by side, and every third panics.
     let call = async |number: usize| {
         let panics = number % 3 == 1;
-        let token = if number % 2 == 0 { &one } else { &two };
+        let token = if number.is_multiple_of(2) { &one } else { &two };
         (panics, world.api.register(token, &body(if panics { "PNC" } else { "QXD" }, number)).await)
     };
     let mut ids = Vec::new();

@@ -117,13 +117,13 @@ async fn crash_twice(rows: usize) -> bool {
         }
         if run == 2 {
             stack.queue().idle().await;
-            check(&aws, rows, text.len()).await;
+            check(aws, rows, text.len()).await;
             world.end().await;
             break;
         }
         loop {
             assert_eq!(stack.queue().counts().dead, 0, "the import was given up");
-            match state(&aws).await {
+            match state(aws).await {
                 Some((state, _)) if state != "running" => return false,
                 // Into the rows after the checkpoint.
                 Some((_, checkpoint)) if checkpoint || run == 0 => {

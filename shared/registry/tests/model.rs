@@ -403,6 +403,8 @@ const OPERATIONS: usize = 20_000;
 fn the_store_answers_like_the_model() {
     static WORLDS: AtomicU64 = AtomicU64::new(0);
     static COMPARED: AtomicUsize = AtomicUsize::new(0);
+    // Of the test alone, and no setting of the service.
+    #[allow(clippy::disallowed_methods)]
     let operations = std::env::var("MODEL_OPERATIONS").map_or(OPERATIONS, |number| number.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     // A case is 40 to 59 steps. Whoever only wants to know whether it fails lets proptest shrink nothing.
