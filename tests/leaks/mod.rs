@@ -166,6 +166,11 @@ impl Sent {
     }
 }
 
+/// Whether it is a hash of 32 bytes as keys of tables are: among thousands of them one spells a short value by chance.
+fn is_hash(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+}
+
 /// Whether it begins as dates do.
 fn is_date(value: &str) -> bool {
     let begins: String = value.chars().take(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
@@ -257,6 +262,9 @@ impl Scanner {
     }
 
     fn look(&self, text: &str, whole: bool, through: &mut Vec<&'static str>, found: &mut Found) {
+        if is_hash(text) {
+            return self.find_long(text.as_bytes(), through, found);
+        }
         // Of JSON its strings and numbers count: what stands around them is not a part of them.
         if text.trim_start().starts_with(['{', '[', '"'])
             && let Ok(json) = serde_json::from_str(text)

@@ -144,7 +144,8 @@ impl State {
             | (KeyGiven::Unknown, Some(Seen::Unknown))
             | (KeyGiven::HasAnother, Some(Seen::HasAnother))
             | (KeyGiven::Blocked(_), Some(Seen::Second)) => true,
-            (KeyGiven::AlreadyHas, Some(Seen::Done)) => !self.exact,
+            // By another call, and by this one's own first try, perhaps, that was not heard of.
+            (KeyGiven::AlreadyHas, Some(Seen::Done)) => true,
             _ => false,
         };
         fits.then(|| Self { oracle: after, ..self.clone() })
@@ -188,7 +189,7 @@ impl Specification for State {
                     after.deleted.push(*application);
                     after.deleted.sort_unstable();
                 }
-                let again = was.is_none() && !self.exact && self.deleted.contains(application);
+                let again = was.is_none() && self.deleted.contains(application);
                 let fits = match seen {
                     None => true,
                     Some(Seen::There) => was == Some(true) || again,

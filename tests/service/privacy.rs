@@ -207,6 +207,9 @@ fn a_number_that_spells_a_name_is_none() {
     assert_eq!(found(&phone, r#"{"timestamp":"2026-11-26T12:39:26.000111Z","level":"WARN"}"#), []);
     assert_eq!(found(&phone, r#"{"timestamp":"2026-11-26T12:39:26.000112Z","sent":"6000111"}"#), [Kind::Phone]);
     assert_eq!(found(&name, &hex("sent by AAB today")), [Kind::Name]);
+    let hash = format!("AAB-{}", "x".repeat(39));
+    assert_eq!(found(&name, &hash), []);
+    assert_eq!(found(&name, &hash[..42]), [Kind::Name]);
 }
 
 #[test]
