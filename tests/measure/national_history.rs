@@ -146,15 +146,7 @@ async fn import(rows: u64) -> Measured {
     let options = Options { functions: Functions::Binaries(binaries), ..Options::new(&folder.path().join("data")) };
     let stack = Stack::start(&options).await.unwrap();
     let about = stack.description();
-    let settings = [
-        ("AWS_REGION", about.region.as_str()),
-        ("AWS_ACCESS_KEY_ID", &about.aws_access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", &about.aws_secret_access_key),
-        ("AWS_ENDPOINT_URL_DYNAMODB", &about.dynamodb_url),
-        ("AWS_ENDPOINT_URL_S3", &about.s3_url),
-        ("S3_PATH_STYLE", "true"),
-    ];
-    let aws = Aws::load(&Environment::of(settings.map(|(name, value)| (name.to_owned(), value.to_owned())))).await;
+    let aws = about.aws().await;
     let process = import_process();
     let at_start = status(process, "VmHWM");
     println!("\n{rows} rows");

@@ -27,8 +27,6 @@ use std::time::{Duration, Instant};
 use cee_local::secrets::Secrets;
 use cee_local::stack::{Description, known, tables};
 use cee_registry::{ClaimKeys, Journeys};
-use cee_service::Environment;
-use cee_service::aws::Aws;
 use clap::Parser;
 use futures_util::{StreamExt as _, stream};
 use promise::drive::{Callers, Group, NOW, prepare};
@@ -100,18 +98,6 @@ impl Server {
         Arc::new(Callers::new(&self.about.api_url, tokens, seed))
     }
 
-    /// Straight to the database, past what goes wrong.
-    async fn database(&self) -> aws_sdk_dynamodb::Client {
-        let settings = [
-            ("AWS_REGION", &self.about.region),
-            ("AWS_ACCESS_KEY_ID", &self.about.aws_access_key_id),
-            ("AWS_SECRET_ACCESS_KEY", &self.about.aws_secret_access_key),
-            ("AWS_ENDPOINT_URL_DYNAMODB", &self.about.dynamodb_url),
-        ];
-        let settings = settings.map(|(name, value)| (name.to_owned(), value.clone()));
-        Aws::load(&Environment::of(settings)).await.dynamodb()
-    }
-
     /// A figure of the process's memory, in KiB.
     fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -169,7 +155,7 @@ async fn round_explained(options: &Options, round: u64, calls: u64) -> u64 {
     let seed = options.seed + round;
     let server = Server::start(options.faults, seed);
     let groups = || (0..calls / promise::drive::CALLS_OF_A_GROUP + 1).map(|number| Group { number });
-    let database = server.database().await;
+    let database = server.about.aws().await.dynamodb();
     prepare(&Journeys::new(database.clone(), &tables()), groups()).await;
     let callers = server.callers(seed);
     let (began, mut calls, mut unanswered, mut all) = (Instant::now(), 0_u64, 0, Vec::new());

@@ -2,12 +2,15 @@
 //! `cargo bench --bench promise`.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use cee_eligibility::Rules;
+use cee_fn_audit::Auditor;
 use cee_local::faults::Seeded;
-use cee_local::stack::tables;
+use cee_local::stack::{BUCKET, tables};
 use cee_registry::audit::Place;
-use cee_registry::{Audited, ClaimKeys, Claims, Deadline, Journeys};
+use cee_registry::{Audited, ClaimKeys, Claims, Imports, Journeys};
 use futures_util::{StreamExt as _, stream};
 
 use crate::promise::drive::{Callers, Group, NOW, prepare};
@@ -49,15 +52,15 @@ async fn judged(faults: Option<u32>) -> World {
 
 async fn audited(world: &World) {
     let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
-    let claims = Claims::new(world.aws.dynamodb(), tables(), keys);
-    let mut place = Place::Start;
-    while place != Place::End {
-        let deadline = Deadline::after(std::time::Duration::from_secs(60));
-        let Audited { findings, place: next, .. } =
-            claims.audit(&place, &cee_eligibility::Rules::default(), deadline).await.unwrap();
-        assert!(findings.is_empty(), "{findings:?}");
-        place = next;
-    }
+    let db = world.aws.dynamodb();
+    let claims = Claims::new(db.clone(), tables(), keys);
+    let imports = Imports::new(db, &tables());
+    let auditor = Auditor::new(claims, imports, Rules::default(), world.aws.s3(), BUCKET.to_owned());
+    let clean = |part: &Audited| {
+        assert!(part.findings.is_empty(), "{:?}", part.findings);
+        ControlFlow::Continue(())
+    };
+    auditor.walk(Place::Start, 1000, clean).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

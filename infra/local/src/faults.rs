@@ -194,7 +194,7 @@ impl Wire {
             let inner = Arc::clone(&serving);
             service_fn(move |request| {
                 let inner = Arc::clone(&inner);
-                async move { inner.pass(request).await }
+                async move { inner.pass(request).await.map(|answer| answer.map(Full::new)) }
             })
         })?;
         Ok(Self { inner, listening })
@@ -232,7 +232,7 @@ impl Wire {
 }
 
 impl Inner {
-    async fn pass(self: Arc<Self>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+    async fn pass(self: Arc<Self>, request: Request<Incoming>) -> io::Result<Response<Bytes>> {
         let (head, body) = request.into_parts();
         let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
@@ -313,11 +313,11 @@ impl Inner {
         *self.happened.lock().unwrap_or_else(PoisonError::into_inner).entry(fault).or_default() += 1;
     }
 
-    async fn carry_out(&self, mut request: Request<Full<Bytes>>) -> io::Result<Response<Full<Bytes>>> {
+    async fn carry_out(&self, mut request: Request<Full<Bytes>>) -> io::Result<Response<Bytes>> {
         *request.uri_mut() = format!("http://{}/", self.target).parse().map_err(io::Error::other)?;
         let (head, body) = self.client.request(request).await.map_err(io::Error::other)?.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        Ok(Response::from_parts(head, Full::new(body)))
+        Ok(Response::from_parts(head, body))
     }
 
     /// A batch of reads that comes back without one of its items.
@@ -326,7 +326,7 @@ impl Inner {
         mut head: http::request::Parts,
         body: &Bytes,
         random: &mut Rng,
-    ) -> io::Result<Response<Full<Bytes>>> {
+    ) -> io::Result<Response<Bytes>> {
         let mut asked: Value = serde_json::from_slice(body)?;
         let keys = asked["RequestItems"].as_object_mut().and_then(|tables| tables.iter_mut().next());
         let Some((table, keys)) = keys.and_then(|(name, of)| Some((name.clone(), of["Keys"].as_array_mut()?))) else {
@@ -342,11 +342,10 @@ impl Inner {
         head.headers.remove(http::header::CONTENT_LENGTH);
         let answer = self.carry_out(Request::from_parts(head, Full::new(asked.to_string().into()))).await?;
         let (mut head, body) = answer.into_parts();
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let mut told: Value = serde_json::from_slice(&body)?;
         told["UnprocessedKeys"] = json!({ table: left });
         forget_length(&mut head.headers);
-        Ok(Response::from_parts(head, Full::new(told.to_string().into())))
+        Ok(Response::from_parts(head, told.to_string().into()))
     }
 }
 
@@ -363,18 +362,18 @@ fn forget_length(headers: &mut http::HeaderMap) {
     headers.remove("x-amz-crc32");
 }
 
-fn throttled(random: &mut Rng) -> Response<Full<Bytes>> {
+fn throttled(random: &mut Rng) -> Response<Bytes> {
     let codes = ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"];
     refused(StatusCode::BAD_REQUEST, codes[random.usize(..codes.len())])
 }
 
-fn refused(status: StatusCode, code: &str) -> Response<Full<Bytes>> {
+fn refused(status: StatusCode, code: &str) -> Response<Bytes> {
     answer(status, code, json!({ "message": "a fault that was asked for" }))
 }
 
-fn answer(status: StatusCode, code: &str, mut body: Value) -> Response<Full<Bytes>> {
+fn answer(status: StatusCode, code: &str, mut body: Value) -> Response<Bytes> {
     body["__type"] = format!("com.amazonaws.dynamodb.v20120810#{code}").into();
-    let mut response = Response::new(Full::new(body.to_string().into()));
+    let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;
     let json = http::HeaderValue::from_static("application/x-amz-json-1.0");
     response.headers_mut().insert(http::header::CONTENT_TYPE, json);
@@ -382,7 +381,7 @@ fn answer(status: StatusCode, code: &str, mut body: Value) -> Response<Full<Byte
 }
 
 /// A transaction that is cancelled for one of its items, whatever the conditions of the others.
-fn cancelled(body: &Bytes, code: &str, random: &mut Rng) -> Response<Full<Bytes>> {
+fn cancelled(body: &Bytes, code: &str, random: &mut Rng) -> Response<Bytes> {
     let asked: Value = serde_json::from_slice(body).unwrap_or_default();
     let items = asked["TransactItems"].as_array().map_or(1, |items| items.len().max(1));
     let mut reasons = vec![json!({ "Code": "None" }); items];
@@ -394,7 +393,7 @@ fn reason(code: &str) -> Value {
     json!({ "Code": code, "Message": "a fault that was asked for" })
 }
 
-fn cancellation(reasons: Vec<Value>) -> Response<Full<Bytes>> {
+fn cancellation(reasons: Vec<Value>) -> Response<Bytes> {
     let codes: Vec<&str> = reasons.iter().map(|reason| reason["Code"].as_str().unwrap_or("None")).collect();
     let message =
         format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", codes.join(", "));
@@ -403,10 +402,8 @@ fn cancellation(reasons: Vec<Value>) -> Response<Full<Bytes>> {
 }
 
 /// A transaction that was cancelled for conditions is cancelled for a conflict on one of its items, too.
-fn conflict_among(answer: &Response<Full<Bytes>>, random: &mut Rng) -> Option<Response<Full<Bytes>>> {
-    // A body in memory is there at once.
-    let body = futures_util::FutureExt::now_or_never(answer.body().clone().collect())?.ok()?.to_bytes();
-    let told: Value = serde_json::from_slice(&body).ok()?;
+fn conflict_among(answer: &Response<Bytes>, random: &mut Rng) -> Option<Response<Bytes>> {
+    let told: Value = serde_json::from_slice(answer.body()).ok()?;
     let mut reasons = told.get("CancellationReasons")?.as_array()?.clone();
     let number = random.usize(..reasons.len().max(1));
     *reasons.get_mut(number)? = reason(CONFLICT);

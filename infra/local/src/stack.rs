@@ -200,7 +200,8 @@ impl Description {
         Ok(Auditor::new(claims, imports, rules, aws.s3(), self.bucket.clone()))
     }
 
-    async fn aws(&self) -> Aws {
+    /// How everything is reached that the stack stands in for, past what goes wrong between the functions and DynamoDB.
+    pub async fn aws(&self) -> Aws {
         let settings = [
             ("AWS_REGION", &self.region),
             ("AWS_ACCESS_KEY_ID", &self.aws_access_key_id),
