@@ -104,3 +104,32 @@ async fn what_was_done_is_told_as_done_though_its_answer_was_lost_and_the_next_t
         wire.next("", []);
     }
 }
+
+/// Refused because of somebody who came while its first try was on its way, it is not registered when that one arrives and
+/// nobody is in its way any more. Found by the judge (tests/promise).
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_refused_is_not_registered_by_a_try_that_was_late() {
+    let (world, wire) = Wire::world().await;
+    let (late, other) = (world.token(1), world.token(2));
+    let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
+                      "driving_license": "051227308989", "datetime": "2024-03-15T07:30:00Z"});
+    wire.next("ClientRequestToken", [Fault::Late]);
+    let refused = async { world.api.register(&late, &body).await };
+    let overtakes = async {
+        while wire.take_faults().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let granted = world.api.register(&other, &body).await;
+        assert_eq!(granted.status, http::StatusCode::CREATED, "{granted:?}");
+        format!("/policies/cee/{}", granted.json()["uuid"].as_str().unwrap())
+    };
+    let (refused, path) = tokio::join!(refused, overtakes);
+    assert_eq!(refused.status, http::StatusCode::CONFLICT, "{refused:?}");
+    let deleted = world.api.call(http::Method::DELETE, &path, &other).await;
+    assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{deleted:?}");
+    world.stack.wire().unwrap().settled().await;
+    let question = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
+                          "driving_license": "051227308989"});
+    let free = world.api.simulate(&other, &question).await;
+    assert_eq!(free.status, http::StatusCode::OK, "nobody has it: {free:?}");
+}

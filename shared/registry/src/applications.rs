@@ -180,6 +180,15 @@ impl Application {
     }
 }
 
+/// Stands in the place of an application whose call was refused after a try that nobody heard of: should that one arrive
+/// yet, it finds its name taken.
+pub(crate) const CALLED_OFF: &str = "called_off";
+
+/// Whether an item only keeps a name from being used.
+pub(crate) fn is_called_off(item: &Item) -> bool {
+    item.contains_key(CALLED_OFF)
+}
+
 /// The application of this name in a table of applications.
 pub(crate) async fn get_application(
     db: &Client,
@@ -188,7 +197,7 @@ pub(crate) async fn get_application(
 ) -> Result<Option<Application>, StoreError> {
     let get = db.get_item().table_name(table).key("uuid", AttributeValue::S(uuid.to_string())).consistent_read(true);
     let answer = get.send().await.map_err(|error| StoreError::request("GetItem", &error))?;
-    answer.item.map(Application::from_item).transpose()
+    answer.item.filter(|item| !is_called_off(item)).map(Application::from_item).transpose()
 }
 
 /// The condition that an application is still what was read, in all that may change of it, with the values it speaks of.

@@ -24,8 +24,7 @@
 //! | has one | an application there without a key (`sd`, `sp`) | likewise; one with the *same* key is met on the key's own item, one with another key is another person |
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
@@ -37,18 +36,19 @@ use cee_eligibility::{
 };
 
 use crate::StoreError;
-use crate::applications::Application;
+use crate::applications::{Application, CALLED_OFF, is_called_off};
 use crate::claim_item::{
     Item, MOST_SOURCES, PK, SPECIFIC_AT, SPECIFIC_WITH_KEY_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT,
     application_attribute, application_record, date, given_key, history_attribute, history_key_attribute, latest,
     lists_import, more, number, same_person, sources, stamp, text,
 };
-use crate::error::{Backoff, Deadline, IN_PROGRESS, is_contention, is_transient};
+use crate::error::{Backoff, Deadline, is_contention, is_transient};
 use crate::idempotency::{FirstAnswer, Remembered, remembered};
 use crate::imports::ImportId;
 use crate::journeys::{StoredJourney, claim_journey};
 use crate::keys::{Claim, ClaimKeys, ClaimKind};
 use crate::read::batch_get;
+use crate::rewrite::{Transacted, transact};
 use crate::tables::Tables;
 
 /// The claims of all drivers.
@@ -243,36 +243,58 @@ impl Claims {
         let mut items = self.transaction(&registering, latest_with_key)?;
         let mut token = request_token();
         let mut backoff = Backoff::until(deadline);
+        // What was heard of a try that may have been carried out, or may yet be.
+        let mut perhaps = None;
         loop {
             // One token for as long as the writes are the same: a request that was late, and arrives when another try has been
             // carried out and the application perhaps deleted since, is then known and brings nothing back (docs/protocol.md).
-            let send = self.db.transact_write_items().client_request_token(&token);
-            let error = match send.set_transact_items(Some(items.clone())).send().await {
-                Ok(_) => return Ok(Registration::Registered),
-                Err(error) => error,
-            };
-            let reasons = match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    cancelled.cancellation_reasons()
-                }
-                _ if error.code().is_some_and(|code| is_contention(code) || code == IN_PROGRESS) => &[],
-                _ => return Err(StoreError::request("TransactWriteItems", &error)),
-            };
-            match registering.decode(latest_with_key, reasons)? {
-                Cancelled::Answer(registration) => return Ok(registration),
-                Cancelled::TryWith(other) => {
-                    latest_with_key = other;
-                    items = self.transaction(&registering, latest_with_key)?;
-                    token = request_token();
-                }
-                // What is still being carried out may yet be written: then nobody may be told that nothing was.
-                Cancelled::Contention if error.code() == Some(IN_PROGRESS) => {
-                    let unknown = StoreError::request("TransactWriteItems", &error);
-                    backoff.pause().await.map_err(|_| unknown)?;
-                }
-                Cancelled::Contention => backoff.pause().await?,
-                Cancelled::Unexpected => return Err(StoreError::request("TransactWriteItems", &error)),
+            match transact(&self.db, items.clone(), Some(&token)).await? {
+                Transacted::Done => return Ok(Registration::Registered),
+                Transacted::Unknown(heard) => perhaps = Some(heard),
+                Transacted::Lost(reasons) => match registering.decode(latest_with_key, &reasons)? {
+                    Cancelled::Answer(refusal) => {
+                        // DynamoDB knows no token of what it has refused: a late try would be written as soon as nothing is in
+                        // its way any more, of somebody who was told otherwise.
+                        let written = matches!(refusal, Registration::Registered)
+                            || perhaps.is_some() && self.call_off(application.uuid, backoff).await?;
+                        return Ok(if written { Registration::Registered } else { refusal });
+                    }
+                    Cancelled::TryWith(other) => {
+                        latest_with_key = other;
+                        items = self.transaction(&registering, latest_with_key)?;
+                        token = request_token();
+                        continue;
+                    }
+                    Cancelled::Contention => {}
+                },
             }
+            // What may be written nobody may be told was not.
+            backoff.pause().await.map_err(|busy| perhaps.clone().unwrap_or(busy))?;
+        }
+    }
+
+    /// Keeps every try of an application from being carried out from now on, and says whether one has been.
+    async fn call_off(&self, uuid: ApplicationId, mut backoff: Backoff) -> Result<bool, StoreError> {
+        loop {
+            let put = self.db.put_item().table_name(&self.tables.applications);
+            let sent = put
+                .item("uuid", AttributeValue::S(uuid.to_string()))
+                .item(CALLED_OFF, AttributeValue::Bool(true))
+                .condition_expression("attribute_not_exists(#uuid)")
+                .expression_attribute_names("#uuid", "uuid")
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send()
+                .await;
+            let Err(error) = sent else { return Ok(false) };
+            if let Some(PutItemError::ConditionalCheckFailedException(found)) = error.as_service_error() {
+                // By itself, where its own answer was lost.
+                return Ok(!found.item().is_some_and(is_called_off));
+            }
+            let heard = StoreError::request("PutItem", &error);
+            if !is_transient(&error) {
+                return Err(heard);
+            }
+            backoff.pause().await.map_err(|_| heard)?;
         }
     }
 
@@ -535,11 +557,17 @@ impl Registering<'_> {
             }
         }
         let place = claims.len() + usize::from(journey.is_some()) + 1;
-        if let (Some(answer), Some(reason)) = (answer, reasons.get(place).filter(|reason| lost(reason))) {
+        if let (Some(answer), Some(reason)) = (answer, reasons.get(place)) {
             // Whatever else is in the way, it may be what the same call wrote the first time.
-            let item =
-                reason.item().ok_or(StoreError::Corrupt { table: "idempotency", what: "a record that is gone" })?;
-            return Ok(Cancelled::Answer(Registration::Remembered(remembered(item, &answer.call)?)));
+            if lost(reason) {
+                let item =
+                    reason.item().ok_or(StoreError::Corrupt { table: "idempotency", what: "a record that is gone" })?;
+                return Ok(Cancelled::Answer(Registration::Remembered(remembered(item, &answer.call)?)));
+            }
+            // Held by another transaction, the record does not say whether it is there.
+            if reason.code().is_some_and(is_contention) {
+                return Ok(Cancelled::Contention);
+            }
         }
         if let Some(blocker) = latest_blocker(earlier, cutoffs, application.operator) {
             return Ok(Cancelled::Answer(Registration::Blocked(blocker)));
@@ -564,9 +592,10 @@ impl Registering<'_> {
             // No record is in the way: only the date that an update cannot take the greater of.
             return Ok(Cancelled::TryWith(fitting));
         }
-        let contention =
-            |reason: &CancellationReason| reason.code().is_none_or(|code| code == "None" || is_contention(code));
-        Ok(if reasons.iter().all(contention) { Cancelled::Contention } else { Cancelled::Unexpected })
+        if reasons.iter().any(lost) {
+            return Err(StoreError::Corrupt { table: "applications", what: "a name that is taken" });
+        }
+        Ok(Cancelled::Contention)
     }
 }
 
@@ -606,5 +635,4 @@ enum Cancelled {
     Answer(Registration),
     TryWith(LatestWithKey),
     Contention,
-    Unexpected,
 }

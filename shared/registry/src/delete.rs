@@ -67,9 +67,9 @@ impl Claims {
             items.extend(self.to_archive(&application, archived)?);
             let journey = items.len();
             items.extend(change_own_journey(&self.tables.journeys, &application, OwnJourney::Free)?);
-            match transact(&self.db, items).await? {
+            match transact(&self.db, items, None).await? {
                 Transacted::Done => return Ok(Deleted::Done),
-                Transacted::Unknown => perhaps = true,
+                Transacted::Unknown(_) => perhaps = true,
                 // As long as the application is there, its journey is its own.
                 Transacted::Lost(reasons) if is_lost(&reasons, journey) && is_fine(&reasons, record) => {
                     return Err(StoreError::Corrupt {

@@ -240,9 +240,9 @@ impl Claims {
         loop {
             let mut items = Vec::from(self.to_archive(&application, trace(&application, reason, now))?);
             items.extend(change_own_journey(&self.tables.journeys, &application, OwnJourney::Erase)?);
-            match transact(&self.db, items).await? {
+            match transact(&self.db, items, None).await? {
                 Transacted::Done => return Ok(true),
-                Transacted::Unknown => perhaps = true,
+                Transacted::Unknown(_) => perhaps = true,
                 Transacted::Lost(_) => {}
             }
             match get_application(&self.db, &self.tables.applications, application.uuid).await? {

@@ -124,9 +124,9 @@ impl Claims {
                 on_identity_key.change()?.in_transaction(&self.tables.claims)?,
                 self.fill_key(&application, key)?,
             ];
-            match transact(&self.db, items).await? {
+            match transact(&self.db, items, None).await? {
                 Transacted::Done => return Ok(GivenKey::Given { contradicts }),
-                Transacted::Unknown => perhaps = Some(contradicts),
+                Transacted::Unknown(_) => perhaps = Some(contradicts),
                 Transacted::Lost(_) => {}
             }
             backoff.pause().await?;
@@ -161,7 +161,7 @@ impl Claims {
                     let mut rewrite = Rewrite::of(item)?;
                     rewrite.set(&history_key_attribute(&attribute), ambiguous_key(known, key));
                     let items = vec![rewrite.change()?.in_transaction(&self.tables.claims)?];
-                    if let Transacted::Done = transact(&self.db, items).await? {
+                    if let Transacted::Done = transact(&self.db, items, None).await? {
                         return Ok(GivenKey::HasAnother);
                     }
                     backoff.pause().await?;
@@ -188,9 +188,9 @@ impl Claims {
                 on_truncated_identity.change()?.in_transaction(&self.tables.claims)?,
                 on_identity_key.change()?.in_transaction(&self.tables.claims)?,
             ];
-            match transact(&self.db, items).await? {
+            match transact(&self.db, items, None).await? {
                 Transacted::Done => return Ok(GivenKey::Given { contradicts }),
-                Transacted::Unknown => perhaps = Some(contradicts),
+                Transacted::Unknown(_) => perhaps = Some(contradicts),
                 Transacted::Lost(_) => {}
             }
             backoff.pause().await?;
@@ -226,7 +226,7 @@ impl Claims {
             here.change()?.in_transaction(&self.tables.claims)?,
             there.change()?.in_transaction(&self.tables.claims)?,
         ];
-        Ok(matches!(transact(&self.db, items).await?, Transacted::Done))
+        Ok(matches!(transact(&self.db, items, None).await?, Transacted::Done))
     }
 
     /// The items of a truncated identity and of an identity key, each with its key.

@@ -173,20 +173,26 @@ pub(crate) enum Transacted {
     /// Nothing is written: something is not what was read any more, or other writes collided. Why, item by item; empty where
     /// DynamoDB took the transaction for none.
     Lost(Vec<CancellationReason>),
-    /// Nobody knows whether it is written.
-    Unknown,
+    /// Nobody knows whether it is written, or may yet be: this is what was heard.
+    Unknown(StoreError),
 }
 
 /// Writes all of a change or nothing.
 ///
 /// Sent once, and not again by the client: where one try is carried out and its answer lost, and the next one collides, the
-/// client would tell of the second alone, and nobody would know of what was done.
+/// client would tell of the second alone, and nobody would know of what was done. Where the same is sent again under the same
+/// token, DynamoDB knows what it has carried out.
 ///
 /// # Errors
 /// [`StoreError::Request`] where the request is refused for good.
-pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Result<Transacted, StoreError> {
+pub(crate) async fn transact(
+    db: &Client,
+    items: Vec<TransactWriteItem>,
+    token: Option<&str>,
+) -> Result<Transacted, StoreError> {
     let once = Config::builder().retry_config(RetryConfig::disabled());
-    let send = db.transact_write_items().set_transact_items(Some(items)).customize().config_override(once);
+    let send = db.transact_write_items().set_transact_items(Some(items));
+    let send = send.set_client_request_token(token.map(str::to_owned)).customize().config_override(once);
     let error = match send.send().await {
         Ok(_) => return Ok(Transacted::Done),
         Err(error) => error,
@@ -205,7 +211,7 @@ pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Resu
             Err(StoreError::request("TransactWriteItems", &error))
         }
         _ if error.code().is_some_and(is_contention) => Ok(Transacted::Lost(Vec::new())),
-        _ if is_transient(&error) => Ok(Transacted::Unknown),
+        _ if is_transient(&error) => Ok(Transacted::Unknown(StoreError::request("TransactWriteItems", &error))),
         _ => Err(StoreError::request("TransactWriteItems", &error)),
     }
 }

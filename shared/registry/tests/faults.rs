@@ -161,27 +161,77 @@ async fn a_registration_is_tried_again_where_nothing_was_written_and_only_there(
         assert_eq!(code(said), "TransactionCanceledException", "{reasons:?}");
         assert_eq!(store.requests.take(), 1);
     }
-    for (fault, expected) in [
-        (Fault::code(REFUSED), REFUSED),
-        (Fault::code("ValidationException"), "ValidationException"),
-        (Fault::code("InternalServerError"), "InternalServerError"),
-        (Fault::Lost, "DispatchFailure"),
-        (Fault::AnswerLost, "ResponseError"),
-    ] {
-        faults.to("TransactWriteItems", [fault]);
+    for expected in [REFUSED, "ValidationException"] {
+        faults.to("TransactWriteItems", [Fault::code(expected)]);
         assert_eq!(code(register(&store, &alone(40), None, soon()).await), expected);
-        assert_eq!(
-            store.requests.take(),
-            usize::from(expected != "DispatchFailure"),
-            "{expected}: told, not tried again"
-        );
+        assert_eq!(store.requests.take(), 1, "{expected}: told, not tried again");
     }
-    assert_eq!(
-        register(&store, &alone(40), None, soon()).await,
-        Ok(Registration::Registered),
-        "by the lost answer's try"
-    );
+    // Nobody knows what became of it: it is sent again as it was, and DynamoDB knows it by its token.
+    let failures = FAILURE.map(|code| (Fault::code(code), 2)).into_iter();
+    for (number, (fault, requests)) in (50..).zip(failures.chain([(Fault::Lost, 1), (Fault::AnswerLost, 2)])) {
+        faults.to("TransactWriteItems", [fault]);
+        faults.take_tokens();
+        assert_eq!(register(&store, &alone(number), None, soon()).await, Ok(Registration::Registered), "{number}");
+        assert_eq!(store.requests.take(), requests, "{number}");
+        let tokens = faults.take_tokens();
+        assert_eq!((tokens.len(), HashSet::<String>::from_iter(tokens).len()), (2, 1), "{number}");
+    }
     assert!(faults.are_over());
+}
+
+/// A try that nobody heard of is no longer waited for: it is called off before anybody is told that something is in the way.
+/// Found by the judge (tests/promise).
+#[tokio::test]
+async fn who_is_refused_is_not_registered_later_by_a_try_that_was_late() {
+    let (calm, store, faults) = store_with_faults().await;
+    let asked = |number: u64| application(number, 1, Long, &driver("DUP", "A1", None), at(DAY));
+    let in_the_way =
+        Blocker { datetime: at(DAY), reason: Reason::Duplicate, operator: operator(1), uuid: Some(uuid(1)) };
+    let blocked = || Ok(Registration::Blocked(in_the_way.clone()));
+    assert_eq!(calm.register(&asked(1), None).await, Registration::Registered);
+    // Where every try was heard of, nothing is written.
+    assert_eq!(register(&store, &asked(2), None, soon()).await, blocked());
+    assert_eq!(calm.scan(&calm.tables.applications).await.len(), 1);
+    // On its way, and overtaken; so is the first try to call it off, or its answer.
+    for (number, off) in [(3, vec![]), (4, vec![Fault::code(FAILURE[0])]), (5, vec![Fault::AnswerLost])] {
+        faults.to("TransactWriteItems", [Fault::Lost]);
+        faults.to("PutItem", off);
+        assert_eq!(register(&store, &asked(number), None, soon()).await, blocked(), "{number}");
+    }
+    faults.to("TransactWriteItems", [Fault::Lost]);
+    faults.to("PutItem", [Fault::code(REFUSED)]);
+    assert_eq!(code(register(&store, &asked(6), None, soon()).await), REFUSED, "and nobody is told what may be wrong");
+    assert!(faults.are_over());
+    // What was in the way goes, and the late ones arrive.
+    assert_eq!(calm.claims.delete(operator(1), uuid(1), at(LATER), soon()).await, Ok(Deleted::Done));
+    for number in [3, 4, 5] {
+        let late = register(&calm, &asked(number), None, soon()).await;
+        assert!(matches!(late, Err(StoreError::Corrupt { table: "applications", .. })), "{number}: {late:?}");
+        assert_eq!(calm.applications.find(uuid(number)).await, Ok(None));
+    }
+    assert_eq!(calm.scan(&calm.tables.claims).await.len(), 0);
+    let audited = calm.claims.audit(&audit::Place::default(), &Rules::default(), soon()).await.unwrap();
+    assert_eq!((audited.applications, audited.findings.len()), (0, 0), "the audit knows what these are");
+}
+
+/// Was it carried out after all, then it is registered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_try_that_arrives_before_it_is_called_off_counts() {
+    let (calm, store, faults) = store_with_faults().await;
+    let calm = std::sync::Arc::new(calm);
+    let asked = |number: u64| application(number, 1, Long, &driver("DUP", "A1", None), at(DAY));
+    assert_eq!(calm.register(&asked(1), None).await, Registration::Registered);
+    let arrives = {
+        let (calm, late) = (std::sync::Arc::clone(&calm), asked(2));
+        async move {
+            assert_eq!(calm.claims.delete(operator(1), uuid(1), at(LATER), soon()).await, Ok(Deleted::Done));
+            assert_eq!(calm.register(&late, None).await, Registration::Registered);
+        }
+    };
+    faults.to("TransactWriteItems", [Fault::Lost]);
+    faults.to("PutItem", [Fault::meanwhile(arrives)]);
+    assert_eq!(register(&store, &asked(2), None, soon()).await, Ok(Registration::Registered));
+    assert_eq!(calm.applications.find(uuid(2)).await.unwrap().map(|found| found.uuid), Some(uuid(2)));
 }
 
 #[tokio::test]
@@ -217,13 +267,17 @@ async fn ones_own_journey_says_that_ones_own_try_went_through() {
 
 /// An item in DynamoDB's JSON.
 fn json(item: &Item) -> String {
-    let attribute = |(name, value): (&String, &AttributeValue)| match value {
-        AttributeValue::S(text) => format!(r#""{name}":{{"S":"{text}"}}"#),
-        AttributeValue::N(number) => format!(r#""{name}":{{"N":"{number}"}}"#),
-        AttributeValue::B(_) => format!(r#""{name}":{{"B":"{}"}}"#, "q6ur".repeat(10) + "q6s="),
-        other => panic!("a journey holds no {other:?}"),
-    };
-    format!("{{{}}}", item.iter().map(attribute).collect::<Vec<_>>().join(","))
+    fn value(value: &AttributeValue) -> String {
+        match value {
+            AttributeValue::S(text) => format!(r#"{{"S":"{text}"}}"#),
+            AttributeValue::N(number) => format!(r#"{{"N":"{number}"}}"#),
+            AttributeValue::B(_) => format!(r#"{{"B":"{}"}}"#, "q6ur".repeat(10) + "q6s="),
+            AttributeValue::M(map) => format!(r#"{{"M":{}}}"#, json(map)),
+            other => panic!("no item of these holds {other:?}"),
+        }
+    }
+    let attributes: Vec<_> = item.iter().map(|(name, of)| format!(r#""{name}":{}"#, value(of))).collect();
+    format!("{{{}}}", attributes.join(","))
 }
 
 /// Two keyed drivers share a truncated identity: the date that an update cannot take the greater of comes and goes while
@@ -676,4 +730,45 @@ async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
     let shown =
         format!("{call:?} {first:?} {:?} {:?}", Remembered::Answered("secret".to_owned()), Remembered::OtherCall);
     assert_eq!(shown, "NamedCall(…) FirstAnswer(…) Answered(…) OtherCall");
+}
+
+/// Two calls of one name at once: the second one's transaction meets the first one's claims, and the record of the name while
+/// yet another transaction holds it. Found by the judge (tests/promise).
+#[tokio::test]
+async fn a_named_call_gets_its_first_answer_also_where_the_record_of_it_is_held() {
+    let (calm, store, faults) = store_with_faults().await;
+    let read = trip(&calm, "trip").await;
+    let answer = |name: &str| FirstAnswer {
+        call: store.claims.named_call(operator(1), &IdempotencyKey::parse(name).unwrap(), "a body"),
+        answer: format!("the answer to {name}"),
+        now: at(DAY),
+        forgotten_at: at("2024-03-16T07:30:00Z"),
+    };
+    let long = |number: u64| application(number, 1, Long, &driver("DUP", "A1", None), at(DAY));
+    let short = |number: u64| using(application(number, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY)), &read);
+    let (lost, held) = ("ConditionalCheckFailed", ("TransactionConflict", None));
+    for (first, second, journey, name) in [(long(1), long(2), None, "long"), (short(3), short(4), Some(&read), "short")]
+    {
+        let cutoffs = Rules::default().cutoffs(first.journey_type, first.datetime);
+        let said = calm.claims.register(&first, &cutoffs, journey, Some(&answer(name)), soon()).await;
+        assert_eq!(said, Ok(Registration::Registered));
+        let (claims, journeys) = (calm.scan(&calm.tables.claims).await, calm.scan(&calm.tables.journeys).await);
+        let license = json(
+            &claims[&support::claim_keys()
+                .driving_license(first.journey_type, first.identity.driving_license.as_ref().unwrap())],
+        );
+        let used = json(&journeys["1#trip"]);
+        // The truncated identity and the licence, the key, the journey where there is one, the application, the record.
+        let reasons = if journey.is_some() {
+            vec![held, (lost, Some(license.as_str())), held, (lost, Some(used.as_str())), ("None", None), held]
+        } else {
+            vec![held, (lost, Some(license.as_str())), ("None", None), held]
+        };
+        faults.to("TransactWriteItems", [Fault::cancelled(&reasons)]);
+        store.requests.take();
+        let said = store.claims.register(&second, &cutoffs, journey, Some(&answer(name)), soon()).await;
+        let expected = Remembered::Answered(format!("the answer to {name}"));
+        assert_eq!(said, Ok(Registration::Remembered(expected)), "{name}");
+        assert_eq!(store.requests.take(), 2, "{name}: asked once more");
+    }
 }
