@@ -163,7 +163,9 @@ pub async fn held(
             }
         }
     }
-    let mut pages = db.scan().table_name(&tables.applications).into_paginator().items().send();
+    // Beside the applications lie names of some that were called off.
+    let applications = db.scan().table_name(&tables.applications).filter_expression("attribute_not_exists(called_off)");
+    let mut pages = applications.into_paginator().items().send();
     while let Some(item) = pages.next().await.transpose().unwrap() {
         let Some((group, phone)) = Group::of_phone(item["phone_trunc"].as_s().unwrap()) else { continue };
         let name = Group::of_name(item["last_name_trunc"].as_s().unwrap()).unwrap();

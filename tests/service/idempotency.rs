@@ -43,13 +43,13 @@ async fn a_client_that_is_cut_off_after_the_commit_gets_its_answer_again() {
         text.len()
     );
     socket.write_all(call.as_bytes()).await.unwrap();
-    while world.scan(&tables().applications).await.is_empty() {
+    while world.applications().await.is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     drop(socket);
     let again = register(&world.api, &token, "lost-1", &text).await;
     assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
-    let stored = world.scan(&tables().applications).await;
+    let stored = world.applications().await;
     assert_eq!(stored.len(), 1);
     assert_eq!(again.json()["uuid"].as_str().unwrap(), stored[0]["uuid"].as_s().unwrap());
     // Without the key it is a 409 that holds all of it.
@@ -90,7 +90,7 @@ async fn the_first_answer_comes_again_to_the_letter_whatever_has_happened_since(
     // Another call under the same key is refused, and nothing is done.
     let other = register(&world.api, &token, "key-1", &long("+336010299", "OTHER1234").to_string()).await;
     assert_eq!((other.status, other.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"));
-    assert_eq!(world.scan(&tables().applications).await.len(), 1);
+    assert_eq!(world.applications().await.len(), 1);
     // The key is the operator's own.
     let theirs = register(&world.api, &world.token(2), "key-1", &long("+336010299", "OTHER1234").to_string()).await;
     assert_eq!(theirs.status, StatusCode::CREATED, "{theirs:?}");
@@ -145,7 +145,7 @@ async fn one_call_sent_many_times_at_once_is_one() {
             assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
             assert_eq!(*first.get_or_insert_with(|| answer.text.clone()), answer.text);
         }
-        assert_eq!(world.scan(&tables().applications).await.len(), round + 1);
+        assert_eq!(world.applications().await.len(), round + 1);
         assert_eq!(remembered(&world).await, round + 1);
     }
 }

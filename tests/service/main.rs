@@ -22,6 +22,7 @@ mod audit;
 mod batches;
 mod binaries;
 mod cli;
+mod cost;
 mod crash;
 mod delete;
 mod deployment;

@@ -12,6 +12,15 @@ use crate::document::{DOCUMENT, base, operations, validator};
 use crate::support::{World, world};
 use crate::template::functions;
 
+/// The same of one part of a page, which stands between `<!-- name -->` and `<!-- end of name -->`.
+pub fn compare_part(path: &str, name: &str, fresh: &str) {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let (before, rest) = page.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    compare(path, &format!("{before}{begin}{fresh}{end}{after}"));
+}
+
 /// Compares a generated page with the committed one, or writes it anew where `UPDATE=1` is set.
 #[allow(clippy::disallowed_methods)]
 fn compare(path: &str, fresh: &str) {

@@ -1,7 +1,7 @@
 //! A panic in a compiled function: what it takes with it, and what it leaves alone. How a function is made to panic is told
 //! in `cee_service::trap`. That no panic lets out what it was about, each world looks at by itself when it ends.
 
-use cee_local::stack::{BUCKET, Functions, tables};
+use cee_local::stack::{BUCKET, Functions};
 use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ async fn a_call_that_panics_is_a_500_of_that_call_and_of_no_other() {
         ids.push(problem["request_id"].as_str().unwrap().to_owned());
     }
     assert_eq!(ids.len(), 4);
-    assert_eq!(world.scan(&tables().applications).await.len(), 8, "what panicked is not granted");
+    assert_eq!(world.applications().await.len(), 8, "what panicked is not granted");
     // The other functions behind the same door.
     for path in ["/policies/cee/simulate", "/policies/cee/imports", "/policies/cee/import"] {
         let answer = world.api.post(path, &one, &json!({"last_name_trunc": "PNC"})).await;

@@ -102,7 +102,7 @@ async fn race(shape: Shape) {
         claims.iter().map(|item| item.keys().filter(|attribute| attribute.starts_with("a#")).count()).sum();
     let expected = if matches!(shape, Shape::OnlyTruncatedIdentity) { 2 } else { 3 };
     assert_eq!(records, granted.len() * expected, "{shape:?}: no claim without its application");
-    assert_eq!(world.scan(&tables().applications).await.len(), granted.len());
+    assert_eq!(world.applications().await.len(), granted.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,7 +173,7 @@ async fn register_against_import() {
     for status in futures_util::future::join_all(blocked).await {
         assert_eq!(status, StatusCode::CONFLICT, "every driver has a history now, or a certificate");
     }
-    assert_eq!(world.scan(&tables().applications).await.len(), granted);
+    assert_eq!(world.applications().await.len(), granted);
     let with_history = world.scan(&tables().claims).await.iter().filter(|item| item.contains_key("sp")).count();
     assert_eq!(with_history, DRIVERS as usize, "history that comes late is imported all the same");
 }

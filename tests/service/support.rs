@@ -317,10 +317,22 @@ impl World {
         self.upload(&format!("journeys/{:05}.csv", FILES.fetch_add(1, Ordering::SeqCst)), csv).await;
     }
 
+    /// Every application.
+    pub async fn applications(&self) -> Vec<HashMap<String, AttributeValue>> {
+        applications(&self.aws).await
+    }
+
     /// Every item of a table.
     pub async fn scan(&self, table: &str) -> Vec<HashMap<String, AttributeValue>> {
         scan(&self.aws, table).await
     }
+}
+
+/// Every application. Beside them lie names of some that were called off.
+pub async fn applications(aws: &Aws) -> Vec<HashMap<String, AttributeValue>> {
+    let mut items = scan(aws, &tables().applications).await;
+    items.retain(|item| !item.contains_key("called_off"));
+    items
 }
 
 pub async fn scan(aws: &Aws, table: &str) -> Vec<HashMap<String, AttributeValue>> {

@@ -25,6 +25,8 @@ struct Inner {
     operations: Mutex<Vec<String>>,
     /// The transactions among them, as they were sent.
     transactions: Mutex<Vec<Bytes>>,
+    /// What each of them took, and whether anybody asks.
+    taken: Mutex<Option<Vec<Taken>>>,
     /// What was done to requests.
     faults: Mutex<Vec<Fault>>,
     /// How many of a hundred requests something happens to.
@@ -39,6 +41,14 @@ struct Inner {
 
 /// The text of the request that is to be held up, what tells that it has come, and what lets it go on.
 type Hold = (&'static str, oneshot::Sender<()>, mpsc::Receiver<()>);
+
+/// A request, and the capacity units that it took: none are told of one that was refused.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    pub operation: String,
+    pub body: Bytes,
+    pub units: Option<f64>,
+}
 
 /// A request that is held up.
 pub struct Held {
@@ -103,6 +113,11 @@ impl Wire {
         std::mem::take(&mut self.0.transactions.lock().unwrap())
     }
 
+    /// What the requests took that have gone over it since this was last asked; the first time, nothing.
+    pub fn take_units(&self) -> Vec<Taken> {
+        self.0.taken.lock().unwrap().replace(Vec::new()).unwrap_or_default()
+    }
+
     /// What was done to requests since this was last asked.
     pub fn take_faults(&self) -> Vec<Fault> {
         std::mem::take(&mut self.0.faults.lock().unwrap())
@@ -135,5 +150,14 @@ impl Plan for Wire {
 
     fn seed(&self) -> u64 {
         SEED
+    }
+
+    fn meters(&self) -> bool {
+        self.0.taken.lock().unwrap().is_some()
+    }
+
+    fn took(&self, call: &Call<'_>, units: Option<f64>) {
+        let taken = Taken { operation: call.operation.to_owned(), body: call.body.clone(), units };
+        self.0.taken.lock().unwrap().get_or_insert_default().push(taken);
     }
 }

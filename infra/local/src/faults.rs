@@ -136,6 +136,15 @@ pub trait Plan: Debug + Send + Sync + 'static {
 
     /// Where the generators begin.
     fn seed(&self) -> u64;
+
+    /// Whether DynamoDB is asked what each request takes that goes through. [`Plan::took`] is told.
+    fn meters(&self) -> bool {
+        false
+    }
+
+    /// What this request took, in capacity units of all tables together; `None` where it was refused, of which DynamoDB
+    /// does not tell.
+    fn took(&self, _call: &Call<'_>, _units: Option<f64>) {}
 }
 
 /// So many of a hundred requests go wrong, drawn from a seed.
@@ -241,6 +250,9 @@ impl Inner {
         let mut random = Rng::with_seed(self.plan.seed().wrapping_add(number));
         let call = Call { number, operation: &operation, body: &body };
         let Some(fault) = self.plan.fault(&call, &mut random).map(|fault| fault.on(&operation)) else {
+            if self.plan.meters() {
+                return self.meter(head, &call).await;
+            }
             return self.carry_out(Request::from_parts(head, Full::new(body))).await;
         };
         let request = Request::from_parts(head, Full::new(body.clone()));
@@ -318,6 +330,20 @@ impl Inner {
         let (head, body) = self.client.request(request).await.map_err(io::Error::other)?.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         Ok(Response::from_parts(head, body))
+    }
+
+    /// Carries it out, and asks what it takes.
+    async fn meter(&self, mut head: http::request::Parts, call: &Call<'_>) -> io::Result<Response<Bytes>> {
+        let mut asked: Value = serde_json::from_slice(call.body)?;
+        asked["ReturnConsumedCapacity"] = "TOTAL".into();
+        head.headers.remove(http::header::CONTENT_LENGTH);
+        let answer = self.carry_out(Request::from_parts(head, Full::new(asked.to_string().into()))).await?;
+        let told: Value = serde_json::from_slice(answer.body())?;
+        // Of one table, or of each table that it went to.
+        let taken = &told["ConsumedCapacity"];
+        let tables = taken.as_array().map_or(std::slice::from_ref(taken), Vec::as_slice);
+        self.plan.took(call, tables.iter().map(|table| table["CapacityUnits"].as_f64()).sum());
+        Ok(answer)
     }
 
     /// A batch of reads that comes back without one of its items.

@@ -1,0 +1,369 @@
+//! What the registry costs: the capacity units of each call, as the local database counts them, priced. The tables of
+//! docs/cost.md are made here; `UPDATE=1` writes them anew.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use cee_local::stack::tables;
+use cee_service::metrics::Metric;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::openapi::compare_part;
+use crate::support::{Trip, World};
+use crate::template::TEMPLATE;
+use crate::wire::{Taken, Wire};
+
+/// Dollars, us-east-1, on demand, without a free tier. Sources: AWS's price lists. What is priced by the million, the
+/// thousand or the ten thousand stands here by the one.
+mod price {
+    pub const WRITE_UNIT: f64 = 0.625e-6;
+    pub const READ_UNIT: f64 = 0.125e-6;
+    /// A month; the table, and its backup for point-in-time recovery.
+    pub const TABLE_GB: f64 = 0.25 + 0.20;
+    pub const HTTP_CALL: f64 = 1.00e-6;
+    pub const INVOCATION: f64 = 0.20e-6;
+    /// A gigabyte for a second, on arm64.
+    pub const GB_SECOND: f64 = 0.000_013_333_4;
+    /// Taken in, and kept for a month.
+    pub const LOG_GB: f64 = 0.50 + 0.03;
+    pub const S3_PUT: f64 = 0.005e-3;
+    /// A month each.
+    pub const METRIC: f64 = 0.30;
+    pub const ALARM: f64 = 0.10;
+    pub const DASHBOARD: f64 = 3.00;
+    pub const SECRET: f64 = 0.40;
+    pub const KMS_KEY: f64 = 1.00;
+    pub const TRACE: f64 = 5.00e-6;
+}
+
+/// What was measured elsewhere, or is assumed: docs/cost.md says which, and how.
+mod given {
+    /// Milliseconds of processor time that a call takes, measured (`tests/measure/a_call.py`).
+    pub const WORK: f64 = 1.0;
+    /// Bytes that a call writes to logs, measured by the same, with the line of the API's access log and Lambda's own.
+    pub const LOG: f64 = 1_500.0;
+    /// Rows of history that an import takes a second, at a quarter of what was measured (`cargo bench --bench national_history`).
+    pub const ROWS: f64 = 2_400.0;
+    /// Milliseconds that DynamoDB takes for a request. Assumed: AWS promises one digit.
+    pub const REQUEST: f64 = 10.0;
+    /// Registrations a month in France: 3.15 million drivers in 13 years, each with one for short and one for long.
+    pub const REGISTRATIONS: f64 = 40_000.0;
+    /// Bytes that DynamoDB counts for each item beside its own, for the index.
+    pub const INDEXED: f64 = 100.0;
+    /// Calls that are traced: the first of each second, and one in twenty.
+    pub const TRACED: f64 = 0.05;
+}
+
+/// What something takes, of which there may be more than one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Takes {
+    requests: f64,
+    writes: f64,
+    reads: f64,
+}
+
+impl Takes {
+    /// What went over the wire, together. Of a refusal DynamoDB does not tell what it took: it is a unit an item (all of ours
+    /// are below a kilobyte until a driver has many records), and two in a transaction.
+    fn of(taken: &[Taken]) -> Self {
+        let mut all = Self::default();
+        for Taken { operation, body, units } in taken {
+            all.requests += 1.0;
+            let refused = || {
+                let asked: Value = serde_json::from_slice(body).unwrap();
+                asked["TransactItems"].as_array().map_or(1.0, |items| 2.0 * items.len() as f64)
+            };
+            let units = units.unwrap_or_else(refused);
+            match operation.as_str() {
+                "GetItem" | "BatchGetItem" | "Query" | "Scan" => all.reads += units,
+                _ => all.writes += units,
+            }
+        }
+        all
+    }
+
+    fn times(self, times: f64) -> Self {
+        Self { requests: self.requests * times, writes: self.writes * times, reads: self.reads * times }
+    }
+
+    fn dollars(self) -> f64 {
+        self.writes * price::WRITE_UNIT + self.reads * price::READ_UNIT
+    }
+
+    /// A call over HTTP that takes this: the database, the function, the interface, what is logged and traced.
+    fn called(self) -> f64 {
+        let memory = memory_of("RegisterFunction");
+        // Processor time is sold by memory: a whole core at 1769 MB.
+        let seconds = (given::WORK * 1769.0 / 1024.0 / memory + self.requests * given::REQUEST) / 1e3;
+        self.dollars()
+            + price::HTTP_CALL
+            + price::INVOCATION
+            + seconds * memory * price::GB_SECOND
+            + given::LOG / 1e9 * price::LOG_GB
+            + given::TRACED * price::TRACE
+    }
+}
+
+/// Bytes of an item, as DynamoDB counts them: names and values.
+fn size(item: &HashMap<String, AttributeValue>) -> usize {
+    fn of(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(digits) => digits.trim_start_matches('-').len().div_ceil(2) + 1,
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
+            AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + of(value)).sum::<usize>(),
+            AttributeValue::M(map) => 3 + map.iter().map(|(name, value)| 1 + name.len() + of(value)).sum::<usize>(),
+            _ => 1,
+        }
+    }
+    item.iter().map(|(name, value)| name.len() + of(value)).sum()
+}
+
+/// The registry at work, and what goes over its wire to DynamoDB.
+struct Counted {
+    world: World,
+    wire: Wire,
+    token: String,
+    lines: Vec<(&'static str, Takes)>,
+}
+
+impl Counted {
+    async fn call(
+        &mut self,
+        what: &'static str,
+        method: Method,
+        path: &str,
+        body: &Value,
+        name: &str,
+        status: u16,
+    ) -> Value {
+        let mut request = self.world.api.request(method, path, Some(&self.token), body.to_string().into_bytes());
+        if !name.is_empty() {
+            request.headers_mut().insert("idempotency-key", name.parse().unwrap());
+        }
+        self.wire.take_units();
+        let answer = self.world.api.send(request).await.unwrap();
+        assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{what}: {answer:?}");
+        self.lines.push((what, Takes::of(&self.wire.take_units())));
+        if answer.text.is_empty() { Value::Null } else { answer.json() }
+    }
+
+    async fn file(&mut self, what: &'static str, key: &str, content: String) {
+        self.wire.take_units();
+        self.world.upload(key, content).await;
+        self.lines.push((what, Takes::of(&self.wire.take_units())));
+    }
+
+    fn takes(&self, what: &str) -> Takes {
+        self.lines.iter().find(|line| line.0 == what).unwrap_or_else(|| panic!("{what} was not counted")).1
+    }
+}
+
+fn long(name: &str, phone: u32, key: Option<&str>) -> Value {
+    let mut body = json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": format!("+3360{phone:06}"),
+                          "driving_license": format!("COST{phone:06}"), "datetime": "2024-03-15T08:30:00Z"});
+    if let Some(letter) = key {
+        body["identity_key"] = json!(letter.repeat(64));
+    }
+    body
+}
+
+fn question(body: &Value) -> Value {
+    let mut question = body.clone();
+    question.as_object_mut().unwrap().remove("datetime");
+    question
+}
+
+/// Quarters of an hour.
+const A_MONTH: f64 = 4.0 * 24.0 * 30.0;
+
+const SIMULATED: &str = "simulate, 200";
+const REGISTERED: &str = "register long, 201";
+const REGISTERED_SHORT: &str = "register short, 201";
+const NAMED: &str = "register long with identity key and `Idempotency-Key`, 201";
+const HISTORY: &str = "1,000 rows of history, all new";
+const AGAIN: &str = "the same 1,000 rows once more";
+const JOURNEYS: &str = "1,000 journeys, all new";
+const AUDITED: &str = "the auditor, for each 1,000 applications and claims";
+
+async fn count() -> (Counted, f64) {
+    let (world, wire) = Wire::world().await;
+    let token = world.token(1);
+    let mut counted = Counted { world, wire, token, lines: Vec::new() };
+    let (simulate, register) = ("/policies/cee/simulate", "/policies/cee");
+    let trips: Vec<Trip> = vec![Trip::new(1, "one", "+336010203")];
+    counted.world.journeys(&trips).await;
+    // Each function asks once a minute whether an operator is admitted: that is not counted.
+    let token = counted.token.clone();
+    counted.world.api.simulate(&token, &json!({})).await;
+    counted.world.api.register(&token, &json!({})).await;
+    counted.world.api.call(Method::GET, "/policies/cee/00000000-0000-4000-8000-000000000000", &token).await;
+
+    let rows: String = (0..1000).map(|n| format!("long,HIS,+3370{n:06},2022-01-01\n")).collect();
+    let header = "journey_type,last_name_trunc,phone_trunc,datetime\n";
+    let post = Method::POST;
+    let body = long("COS", 1, None);
+    counted.call(SIMULATED, post.clone(), simulate, &question(&body), "", 200).await;
+    let before = stored(&counted.world).await;
+    let mine = counted.call(REGISTERED, post.clone(), register, &body, "", 201).await;
+    let bytes = (stored(&counted.world).await - before) as f64;
+    counted.call("register long, 409 for one's own application", post.clone(), register, &body, "", 409).await;
+    counted.call(NAMED, post.clone(), register, &long("COS", 2, Some("a")), "one", 201).await;
+    counted.call("the same once more, 201", post.clone(), register, &long("COS", 2, Some("a")), "one", 201).await;
+    let short = json!({"journey_type": "short", "last_name_trunc": "COS", "driving_license": "COSTSHORT",
+                       "operator_journey_id": "one"});
+    counted.call(REGISTERED_SHORT, post.clone(), register, &short, "", 201).await;
+    let path = format!("{register}/{}", mine["uuid"].as_str().unwrap());
+    counted.call("find one's own application, 200", Method::GET, &path, &Value::Null, "", 200).await;
+    counted.call("delete it, 204", Method::DELETE, &path, &Value::Null, "", 204).await;
+    let keys = &counted.world.stack.description().operators[0];
+    let pair = json!({"access_key": keys.access_key, "secret_key": keys.secret_key});
+    counted.call("a token for a pair of keys, 201", post.clone(), "/auth/access_token", &pair, "", 201).await;
+
+    for driver in 100..125 {
+        assert_eq!(counted.world.api.register(&token, &long("COS", driver, None)).await.status, StatusCode::CREATED);
+    }
+    counted.wire.take_units();
+    counted.world.stack.audit().run_now().await.unwrap();
+    let audit = Takes::of(&counted.wire.take_units());
+    let items = items(&counted.world).await;
+    counted.lines.push((AUDITED, audit.times(1e3 / items)));
+
+    counted.file(HISTORY, "imports/3/h.csv", format!("{header}{rows}")).await;
+    // Another file with the same rows: the same file again would not be read.
+    counted.file(AGAIN, "imports/3/again.csv", format!("{header}{rows}\n")).await;
+    let blocked = question(&long("HIS", 1, None));
+    let mut blocked = blocked;
+    blocked["phone_trunc"] = json!("+3370000001");
+    counted.call("simulate, 409", post.clone(), simulate, &blocked, "", 409).await;
+    blocked["datetime"] = json!("2024-03-15T08:30:00Z");
+    counted.call("register long, 409 for another's", post, register, &blocked, "", 409).await;
+    let trips: Vec<Trip> = (0..1000).map(|n| Trip::new(1, &format!("t{n}"), &format!("+3361{n:06}"))).collect();
+    counted.wire.take_units();
+    counted.world.journeys(&trips).await;
+    counted.lines.push((JOURNEYS, Takes::of(&counted.wire.take_units())));
+    (counted, bytes)
+}
+
+/// How many items the audit looks at.
+async fn items(world: &World) -> f64 {
+    let tables = tables();
+    let mut items = 0;
+    for table in [&tables.applications, &tables.claims, &tables.imports] {
+        items += world.scan(table).await.len();
+    }
+    items as f64
+}
+
+/// Bytes in the tables of applications and claims.
+async fn stored(world: &World) -> usize {
+    let tables = tables();
+    let mut bytes = 0;
+    for table in [&tables.applications, &tables.claims] {
+        bytes += world.scan(table).await.iter().map(size).sum::<usize>();
+    }
+    bytes
+}
+
+/// Gigabytes of a function.
+fn memory_of(function: &str) -> f64 {
+    let own = TEMPLATE["Resources"][function]["Properties"]["MemorySize"].as_f64();
+    own.or_else(|| TEMPLATE["Globals"]["Function"]["MemorySize"].as_f64()).unwrap() / 1024.0
+}
+
+fn resources(kind: &str) -> f64 {
+    let all = TEMPLATE["Resources"].as_object().unwrap().values();
+    all.filter(|resource| resource["Type"] == kind).count() as f64
+}
+
+/// How a number of dollars is written: to the cent, or to its second digit below.
+fn dollars(amount: f64) -> String {
+    if amount >= 0.1 { format!("${amount:.2}") } else { format!("${amount:.4}") }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_costs_is_as_committed() {
+    let (counted, bytes) = count().await;
+    let mut units = String::from(
+        "| | requests | write units | read units | DynamoDB, a thousand of them |\n|---|--:|--:|--:|--:|\n",
+    );
+    for (what, takes) in &counted.lines {
+        let thousand = if what.contains("1,000") { 1.0 } else { 1e3 };
+        let Takes { requests, writes, reads } = takes;
+        writeln!(
+            units,
+            "| {what} | {requests:.0} | {writes:.0} | {reads:.0} | {} |",
+            dollars(thousand * takes.dollars())
+        )
+        .unwrap();
+    }
+    compare_part("docs/cost.md", "units", &units);
+
+    let takes = |what| counted.takes(what);
+    let a_thousand = [
+        ("simulations", 1e3 * takes(SIMULATED).called()),
+        ("long registrations", 1e3 * takes(REGISTERED).called()),
+        ("long registrations with identity key and `Idempotency-Key`", 1e3 * takes(NAMED).called()),
+        ("short registrations", 1e3 * takes(REGISTERED_SHORT).called()),
+    ];
+    let row_seconds = 1e6 / given::ROWS;
+    let a_million = 1e3 * takes(HISTORY).dollars()
+        + row_seconds * memory_of("ImportFunction") * price::GB_SECOND
+        + 3.0 * price::S3_PUT;
+    let metrics = Metric::all().len() as f64;
+    let idle = [
+        (format!("{metrics} metrics, where each is written in the month"), metrics * price::METRIC),
+        (format!("{} alarms", resources("AWS::CloudWatch::Alarm")), resources("AWS::CloudWatch::Alarm") * price::ALARM),
+        ("the dashboard".to_owned(), resources("AWS::CloudWatch::Dashboard") * price::DASHBOARD),
+        ("the key".to_owned(), resources("AWS::KMS::Key") * price::KMS_KEY),
+        ("the secret".to_owned(), price::SECRET),
+    ];
+    let mut money = String::from("| | |\n|---|--:|\n");
+    for (what, amount) in a_thousand {
+        writeln!(money, "| 1,000 {what} | {} |", dollars(amount)).unwrap();
+    }
+    writeln!(money, "| 1,000,000 rows of history | {} |", dollars(a_million)).unwrap();
+    for (what, amount) in &idle {
+        writeln!(money, "| a month of {what} | {} |", dollars(*amount)).unwrap();
+    }
+    compare_part("docs/cost.md", "money", &money);
+
+    // A registration is simulated first. Half of them are short; each short one has a journey that was imported.
+    let a_registration = takes(SIMULATED).called()
+        + f64::midpoint(takes(NAMED).called(), takes(REGISTERED_SHORT).called())
+        + takes(JOURNEYS).dollars() / 1e3 / 2.0;
+    let idle: f64 = idle.iter().map(|line| line.1).sum();
+    let mut months = String::from(
+        "| a month | registrations | calls and journeys | tables after ten years | the audit of them | the rest | in all |\n\
+         |---|--:|--:|--:|--:|--:|--:|\n",
+    );
+    let parameter = |name: &str| TEMPLATE["Parameters"][name]["Default"].as_f64().unwrap();
+    for (what, times) in
+        [("nobody calls", 0.0), ("France", 1.0), ("ten times France", 10.0), ("a hundred times France", 100.0)]
+    {
+        let registrations = times * given::REGISTRATIONS;
+        let calls = registrations * a_registration;
+        let kept = registrations * 120.0 * (bytes + 4.0 * given::INDEXED) / 1e9 * price::TABLE_GB;
+        // An application and three claims for each; every quarter of an hour so many of them, at most.
+        let parts = parameter("AuditParts").min(registrations * 120.0 * 4.0 / 100.0);
+        let seconds = parts / parameter("AuditPartsPerSecond");
+        let audit = A_MONTH
+            * (takes(AUDITED).dollars() / 10.0 * parts
+                + seconds * memory_of("AuditFunction") * price::GB_SECOND
+                + price::INVOCATION);
+        writeln!(
+            months,
+            "| {what} | {registrations} | {} | {} | {} | {} | {} |",
+            dollars(calls),
+            dollars(kept),
+            dollars(audit),
+            dollars(idle),
+            dollars(calls + kept + audit + idle)
+        )
+        .unwrap();
+    }
+    compare_part("docs/cost.md", "months", &months);
+}
