@@ -198,7 +198,8 @@ impl Phone {
             Some(digits) => digits.to_owned(),
             None => {
                 let national = bare.strip_prefix('0').ok_or(NormaliseError::Phone)?;
-                if bare.len() != 10 || national.starts_with('0') {
+                // Two zeros have been taken for an international one already.
+                if bare.len() != 10 {
                     return Err(NormaliseError::Phone);
                 }
                 let overseas = OVERSEAS.iter().find(|(beginning, _)| bare.starts_with(beginning));
@@ -477,6 +478,8 @@ mod tests {
             "0601020",
             "060102030",
             "06010203040",
+            "069212345",
+            "06921234567",
             "601020304",
             "33601020304",
             "+3360102030",

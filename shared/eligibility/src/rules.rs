@@ -221,6 +221,9 @@ mod tests {
         period.end = Some(at("2025-01-01T00:00:00+01:00"));
         assert!(period.contains(at("2024-12-31T22:59:59.999Z")));
         assert!(!period.contains(at("2024-12-31T23:00:00Z")));
+        let rules = Rules { period, ..Rules::default() };
+        assert_eq!(rules.check_period(at("2024-12-31T22:59:59.999Z")), Ok(()));
+        assert_eq!(rules.check_period(at("2024-12-31T23:00:00Z")), Err(FieldError::OutsidePeriod));
     }
 
     #[test]

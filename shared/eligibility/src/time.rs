@@ -151,11 +151,21 @@ mod tests {
             "01/07/2024",
             "2024-07-01T00:00Z",
             "1719784800",
+            "202x-07-01T00:00:00Z",
+            "2x24-07-01T00:00:00Z",
+            "2024-07-01T00:0::00Z",
             "9999-01-01T00:00:00Z",
             "0000-01-01T00:00:00Z",
         ] {
             assert_eq!(Instant::parse(bad), Err(FieldError::Datetime), "{bad}");
         }
+    }
+
+    #[test]
+    fn milliseconds_count_from_1970() {
+        assert_eq!(at("1970-01-01T00:00:00.001Z").millis(), 1);
+        assert_eq!(at("1969-12-31T23:59:58Z").millis(), -2000);
+        assert_eq!(Instant::from_millis(1_710_491_459_123), Some(at("2024-03-15T08:30:59.123Z")));
     }
 
     /// Most of what machines write is read the quick way, to the edges of an offset.
