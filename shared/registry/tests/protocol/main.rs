@@ -90,6 +90,9 @@ const fn register(driver: Driver, date: Date) -> Call {
     Call::Register { driver, date, name: None }
 }
 
+/// Explored with what the code cannot do without.
+const MENDED: &[Remedy] = &[Remedy::OneToken, Remedy::CallOff];
+
 /// Three registrations at once: every way in which their drivers can be the same or others, within the window, at its
 /// edge and after it. Nothing goes wrong on the way.
 fn registrations() -> Protocol {
@@ -107,7 +110,7 @@ fn registrations() -> Protocol {
         mishaps: 0,
         law_changes: false,
         fault: None,
-        remedy: Some(Remedy::OneToken),
+        remedies: MENDED,
         revived: true,
         examples: &[
             "a 201 after a cooldown",
@@ -147,7 +150,7 @@ fn calls() -> Protocol {
         mishaps: 1,
         law_changes: false,
         fault: None,
-        remedy: Some(Remedy::OneToken),
+        remedies: MENDED,
         revived: true,
         examples: &[
             "a 201 after a cooldown",
@@ -163,6 +166,8 @@ fn calls() -> Protocol {
             "a history is given its key",
             "a late request is carried out after its call has gone on",
             "a delete whose answer was lost is told as done",
+            "a refusal is told after its try was called off",
+            "a try is carried out before it is called off",
         ],
     }
 }
@@ -188,7 +193,7 @@ fn laws() -> Protocol {
         mishaps: 1,
         law_changes: true,
         fault: None,
-        remedy: Some(Remedy::OneToken),
+        remedies: MENDED,
         revived: true,
         examples: &["a 201 after a cooldown", "the law changes between two grants"],
     }
@@ -263,8 +268,17 @@ fn assert_broken(what: &str, protocol: &Protocol, property: &'static str, steps:
 #[test]
 fn every_seeded_fault_has_a_counterexample() {
     let (registrations, calls, laws) = (registrations(), calls(), laws());
+    // A key refused because of an application that could come only when the one to be given it was gone: that takes four calls.
+    let four = [
+        (0, register(driver(0, 0, None), 0)),
+        (0, Call::Delete),
+        (0, Call::GiveKey { key: 0 }),
+        (1, register(driver(0, 1, Some(0)), 0)),
+    ];
+    let starts = vec![four.map(|(by, call)| Client::new(by, call)).to_vec()];
+    let four = Protocol { starts, ..calls.clone() };
     // With one token for the same writes, a call finds its own record only where it has changed the writes meanwhile.
-    let new_tokens = Protocol { remedy: None, ..calls.clone() };
+    let new_tokens = Protocol { remedies: &[], ..calls.clone() };
     let faults = [
         (Fault::DropStandardized, &registrations, 0, ONE_EACH, 2),
         (Fault::DropWithKey, &registrations, 0, ONE_EACH, 2),
@@ -280,16 +294,20 @@ fn every_seeded_fault_has_a_counterexample() {
         (Fault::DeleteKeepsLatest, &calls, 0, LATEST_FIT, 6),
         (Fault::GiveKeyUnchecked, &calls, 0, ONE_EACH, 6),
         (Fault::OwnRecordUnknown, &new_tokens, 1, EXPLAINED, 3),
+        (Fault::OwnKeyUnknown, &calls, 0, EXPLAINED, 9),
+        (Fault::KeyRefusedAtOnce, &four, 0, EXPLAINED, 10),
     ];
+    assert_eq!(counterexample(&Protocol { mishaps: 0, ..four.clone() }, EXPLAINED), None);
     for (fault, protocol, mishaps, property, steps) in faults {
         let protocol = Protocol { fault: Some(fault), mishaps, ..protocol.clone() };
         assert_broken(&format!("{fault:?}"), &protocol, property, steps);
     }
 }
 
-/// What came back before a register kept its token: "the revived application" in `docs/protocol.md`. The code has both remedies.
+/// What late requests did before there was a remedy: "the revived application" and "the refused application" in
+/// `docs/protocol.md`. The code has all three.
 #[test]
-fn without_its_remedies_a_deleted_application_may_come_back() {
+fn without_its_remedies_a_deleted_or_refused_application_may_come_back() {
     let somebody = driver(0, 0, None);
     let catalogue = [
         (0, register(somebody, 0)),
@@ -299,14 +317,21 @@ fn without_its_remedies_a_deleted_application_may_come_back() {
         (0, Call::GiveKey { key: 0 }),
     ];
     let starts = starts(&catalogue, catalogue.len(), 3);
-    let calls = Protocol { starts, remedy: None, examples: &["a 201 after a delete"], ..calls() };
+    let calls = Protocol { starts, remedies: &[], examples: &["a 201 after a delete"], ..calls() };
     assert_broken("without remedies", &calls, STAYS_DELETED, 8);
     assert_broken("without remedies", &calls, CLAIMS_FIT, 12);
+    assert_broken("without remedies", &calls, STAYS_REFUSED, 8);
     for property in [ONE_EACH, GRANTED_RIGHTLY, SENT_IS_THERE, LATEST_FIT] {
         assert_eq!(counterexample(&calls, property), None, "{property}");
     }
-    let whole_delete = Protocol { remedy: Some(Remedy::WholeDelete), ..calls.clone() };
+    let whole_delete = Protocol { remedies: &[Remedy::WholeDelete], ..calls.clone() };
     assert_broken("with deletes that find every record", &whole_delete, STAYS_DELETED, 8);
+    assert_broken("with deletes that find every record", &whole_delete, STAYS_REFUSED, 8);
     assert_eq!(counterexample(&whole_delete, CLAIMS_FIT), None);
-    explore("with one token", Protocol { remedy: Some(Remedy::OneToken), ..calls });
+    let one_token = Protocol { remedies: &[Remedy::OneToken], ..calls.clone() };
+    assert_broken("with one token", &one_token, STAYS_REFUSED, 8);
+    for property in [STAYS_DELETED, CLAIMS_FIT] {
+        assert_eq!(counterexample(&one_token, property), None, "{property}");
+    }
+    explore("with one token, and called off", Protocol { remedies: MENDED, ..calls });
 }

@@ -42,15 +42,22 @@ pub(crate) enum Fault {
     GiveKeyUnchecked,
     /// A call whose own record is in the way takes it for another's.
     OwnRecordUnknown,
+    /// A call that gives a key does not see that another has given it meanwhile, nor takes another look.
+    OwnKeyUnknown,
+    /// A key is refused without another look at the application.
+    KeyRefusedAtOnce,
 }
 
-/// A change that the protocol does not have, against what `docs/protocol.md` calls the revived application.
+/// What the code has against a late request, each of which can be taken away: the revived and the refused application of
+/// `docs/protocol.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
     /// A register sends the same token whenever it sends the same writes.
     OneToken,
     /// A delete begins anew where an item that it read lacks its application's record.
     WholeDelete,
+    /// A register that does not know what became of a try takes its application's name before it tells a refusal.
+    CallOff,
 }
 
 /// One call of one operator.
@@ -109,6 +116,8 @@ pub(crate) enum How {
     Token,
     /// A second request met its own record.
     OwnRecord,
+    /// A try was carried out before it was called off.
+    Late,
     /// The `Idempotency-Key` is remembered.
     Remembered,
 }
@@ -127,6 +136,8 @@ pub(crate) struct Read {
     item: Option<Item>,
     /// Somebody has written it since.
     stale: bool,
+    /// A ghost: the application that is to be given a key was gone by then, or had one.
+    late: bool,
 }
 
 /// A request on its way, and what its sender makes of an answer.
@@ -149,6 +160,10 @@ pub(crate) enum Sender {
         newest: bool,
     },
     Rewrite,
+    /// A register that is to be refused, with this answer.
+    CallOff {
+        refusal: Answered,
+    },
 }
 
 /// Where a call is.
@@ -184,7 +199,7 @@ pub(crate) struct Client {
     requests: u8,
     /// The application it speaks of.
     target: Option<Uuid>,
-    /// A delete that may have happened.
+    /// A delete that may have happened, or a register that may have or may yet.
     perhaps: bool,
     place: Place,
 }
@@ -193,6 +208,11 @@ impl Client {
     pub(crate) fn new(operator: u8, call: Call) -> Self {
         let place = Place::Begin;
         Self { operator, call, invocation: 0, requests: 0, target: None, perhaps: false, place }
+    }
+
+    /// It goes on without knowing what became of its request.
+    fn unsure(&mut self) {
+        self.perhaps |= matches!(self.call, Call::Delete | Call::Register { .. });
     }
 }
 
@@ -255,8 +275,8 @@ pub(crate) struct Protocol {
     pub(crate) mishaps: u8,
     pub(crate) law_changes: bool,
     pub(crate) fault: Option<Fault>,
-    /// What the code might do better.
-    pub(crate) remedy: Option<Remedy>,
+    /// What is done against late requests.
+    pub(crate) remedies: &'static [Remedy],
     /// Whether states are gone on from in which a deleted application has come back.
     pub(crate) revived: bool,
     /// What must be seen to happen.
@@ -266,6 +286,10 @@ pub(crate) struct Protocol {
 impl Protocol {
     fn has(&self, fault: Fault) -> bool {
         self.fault == Some(fault)
+    }
+
+    fn mended(&self, remedy: Remedy) -> bool {
+        self.remedies.contains(&remedy)
     }
 
     /// `Claims::transaction` and `Claims::claim_update`.
@@ -412,7 +436,7 @@ impl Protocol {
             (Call::Delete, Some(application), Some(uuid), _) => {
                 let record = Record::Application(uuid);
                 let holds = |read: &&Read| read.item.as_ref().is_some_and(|item| item.records.contains_key(&record));
-                if self.remedy == Some(Remedy::WholeDelete) && !reads.iter().all(|read| holds(&read)) {
+                if self.mended(Remedy::WholeDelete) && !reads.iter().all(|read| holds(&read)) {
                     return Err(Answer::Unknown);
                 }
                 let mut writes: Vec<_> =
@@ -423,14 +447,20 @@ impl Protocol {
             (Call::GiveKey { key }, Some(application), Some(uuid), [here, there]) => {
                 let Application { operator, date, .. } = application;
                 let there_item = there.item.as_ref().unwrap_or(&nothing);
+                let record = Record::Application(uuid);
+                let its_own = there_item.records.contains_key(&record);
+                if its_own && !self.has(Fault::OwnKeyUnknown) {
+                    return Err(Answer::Unknown);
+                }
                 // Such calls and a change of the law are not explored together.
                 let blocks = |(record, entry): (Record, &Entry)| {
                     matches!(record, Record::Application(_)) && entry.date >= date - LAWS[0].0
                 };
                 if there_item.same_person(None).any(blocks) && !self.has(Fault::GiveKeyUnchecked) {
-                    return Err(Answer::KeyBlocked);
+                    // Nobody is refused because of himself, nor because of what came when his own was gone.
+                    let is_wrong = its_own || there.late;
+                    return Err(if is_wrong { Answer::Unexplained } else { Answer::KeyBlocked });
                 }
-                let record = Record::Application(uuid);
                 let entry = |tag| Entry { operator, date, tag, rows: Vec::new() };
                 Ok(vec![
                     change(here, vec![(record, entry(Some(key)))], Vec::new()),
@@ -479,7 +509,7 @@ impl Protocol {
         let name = u8::try_from(number).unwrap_or(u8::MAX);
         let request = |writes, sender| {
             let request = match sender {
-                Sender::Register { keep, .. } if self.remedy == Some(Remedy::OneToken) => {
+                Sender::Register { keep, .. } if self.mended(Remedy::OneToken) => {
                     100 + 2 * client.invocation + u8::from(keep)
                 }
                 _ => client.requests,
@@ -495,6 +525,11 @@ impl Protocol {
                 let (key, operator, newest) = (ClaimKey::Truncated(truncated), client.operator, *newest);
                 Some(Ok(request(vec![Write::Import { key, operator, date, row: name, newest }], *sender)))
             }
+            // `Claims::call_off`
+            Place::Ready(sender @ Sender::CallOff { .. }) => {
+                let uuid = Uuid { client: name, invocation: client.invocation };
+                Some(Ok(request(vec![Write::CallOff { uuid }], *sender)))
+            }
             Place::Reading { application, reads } if reads.len() == Self::reads(client.call, *application).len() => {
                 let writes = self.rewrite(client, *application, reads);
                 Some(writes.map(|writes| request(writes, Sender::Rewrite)))
@@ -505,8 +540,8 @@ impl Protocol {
 
     /// Carries a request out, once for each token, and lets the others' stamps and the ghosts know.
     fn carry_out(&self, state: &mut State, request: &Request) -> Result<How, Vec<bool>> {
-        // One conditional update has no token.
-        let has_token = !matches!(request.sender, Sender::Import { .. });
+        // One conditional write has no token.
+        let has_token = !matches!(request.sender, Sender::Import { .. } | Sender::CallOff { .. });
         if has_token && state.carried_out.contains(&request.token) {
             return Ok(How::Token);
         }
@@ -525,10 +560,19 @@ impl Protocol {
                 let own = Uuid { client: request.token.client, invocation: client.invocation };
                 Answered::created(how, own)
             }
+            (Ok(_), Sender::CallOff { refusal }) => refusal,
+            (Err(_), Sender::CallOff { .. }) => {
+                let own = Uuid { client: request.token.client, invocation: client.invocation };
+                Answered::created(How::Late, own)
+            }
             (Ok(_), Sender::Import { .. }) => Answered::only(Answer::Imported),
             (Ok(_), Sender::Rewrite) if client.call == Call::Delete => Answered::only(Answer::Deleted),
             (Ok(_), Sender::Rewrite) => Answered::only(Answer::Given),
             (Err(lost), Sender::Register { law, .. }) => match self.decode(&state.tables, client, request, &lost) {
+                Ok(refusal) if refusal.is_refusal() && client.perhaps && self.mended(Remedy::CallOff) => {
+                    state.clients[number].place = Place::Ready(Sender::CallOff { refusal });
+                    return;
+                }
                 Ok(answered) => answered,
                 Err(keep) => {
                     state.clients[number].place = Place::Ready(Sender::Register { law, keep });
@@ -599,7 +643,7 @@ impl Protocol {
                 let outcome = self.carry_out(state, &request);
                 self.answer(state, number, &request, outcome);
             }
-            Some(Err(Answer::Unknown)) if state.clients[number].call == Call::Delete => {
+            Some(Err(answer)) if self.begins_anew(state, number, answer) => {
                 state.clients[number].place = Place::Begin;
             }
             Some(Err(answer)) => state.answered(number, Answered::only(answer)),
@@ -607,12 +651,28 @@ impl Protocol {
                 Place::Begin => self.read_first(state, number),
                 Place::Reading { application, mut reads } => {
                     let key = Self::reads(state.clients[number].call, application)[reads.len()];
-                    reads.push(Read { key, item: state.tables.claims.get(&key).cloned(), stale: false });
+                    let is_late = matches!(state.clients[number].call, Call::GiveKey { .. })
+                        && reads.len() == 1
+                        && !state.lacks_key(number);
+                    let item = state.tables.claims.get(&key).cloned();
+                    reads.push(Read { key, item, stale: false, late: is_late });
                     state.clients[number].place = Place::Reading { application, reads };
                 }
                 Place::Split { request, done } => self.split(state, number, request, done),
                 _ => {}
             },
+        }
+    }
+
+    /// What a call has read was not there at one moment, and it sees that: a delete by what it lacks, a key that is to be
+    /// refused by its own record or by another look at the application.
+    fn begins_anew(&self, state: &State, number: usize, answer: Answer) -> bool {
+        match (state.clients[number].call, answer) {
+            (Call::Delete | Call::GiveKey { .. }, Answer::Unknown) => true,
+            (Call::GiveKey { .. }, Answer::KeyBlocked | Answer::Unexplained) => {
+                !self.has(Fault::KeyRefusedAtOnce) && !self.has(Fault::OwnKeyUnknown) && !state.lacks_key(number)
+            }
+            _ => false,
         }
     }
 
@@ -645,7 +705,8 @@ impl Protocol {
 }
 
 /// An answer, and what it tells the operator.
-struct Answered {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Answered {
     answer: Answer,
     sent: Option<Uuid>,
     told: Option<Uuid>,
@@ -658,6 +719,11 @@ impl Answered {
 
     const fn created(how: How, uuid: Uuid) -> Self {
         Self { answer: Answer::Created(how), sent: Some(uuid), told: Some(uuid) }
+    }
+
+    /// Of a register: that this very call has written nothing.
+    const fn is_refusal(self) -> bool {
+        matches!(self.answer, Answer::Blocked { .. } | Answer::Created(How::Remembered))
     }
 }
 
@@ -674,7 +740,10 @@ impl State {
             }
         }
         self.told.extend(told);
-        self.clients[number].place = Place::Done(answer);
+        let client = &mut self.clients[number];
+        // Nothing follows that would ask.
+        client.perhaps &= client.call == Call::Delete;
+        client.place = Place::Done(answer);
     }
 
     /// After these writes: stamps have changed, and something may have been granted that must not be.
@@ -725,6 +794,12 @@ impl State {
         let goes_on = |token: &Token| !matches!(clients[usize::from(token.client)].place, Place::Done(_));
         self.carried_out.retain(|token| known.contains(token) || (one_token && goes_on(token)));
         self.late.sort();
+    }
+
+    /// Whether the application that a call speaks of is there, without a key.
+    fn lacks_key(&self, number: usize) -> bool {
+        let target = self.clients[number].target.and_then(|uuid| self.tables.applications.get(&uuid));
+        target.is_some_and(|application| application.driver.key.is_none())
     }
 
     fn no_revived(&self) -> bool {
@@ -831,13 +906,14 @@ impl Model for Protocol {
             }
             Action::Resend(number) => {
                 let Place::Unsure(request) = state.clients[number].place.clone() else { return None };
+                state.clients[number].unsure();
                 let outcome = self.carry_out(&mut state, &request);
                 self.answer(&mut state, number, &request, outcome);
             }
             Action::TryAgain(number) => {
                 let Place::Unsure(request) = state.clients[number].place.clone() else { return None };
                 let client = &mut state.clients[number];
-                client.perhaps = client.call == Call::Delete;
+                client.unsure();
                 client.place = match request.sender {
                     Sender::Rewrite => Place::Begin,
                     sender => Place::Ready(sender),
@@ -855,7 +931,7 @@ impl Model for Protocol {
             }
             Action::ChangeLaw => state.law = 1,
         }
-        state.normalise(self.remedy == Some(Remedy::OneToken));
+        state.normalise(self.mended(Remedy::OneToken));
         Some(state)
     }
 

@@ -3,7 +3,7 @@
 //! Written from `docs/adr/0002` and the expressions in `src/`, and shares no code with them: a mistake that both made
 //! alike would pass unseen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A day. The model's years are days too: only order and distance matter.
 pub(crate) type Date = i8;
@@ -196,6 +196,8 @@ pub(crate) enum Write {
     Fill { uuid: Uuid, key: u8 },
     /// `FirstAnswer::put`
     Remember { name: u8, uuid: Uuid },
+    /// The put of `Claims::call_off`. Where it finds itself it need not be written again.
+    CallOff { uuid: Uuid },
 }
 
 /// The four tables.
@@ -203,6 +205,8 @@ pub(crate) enum Write {
 pub(crate) struct Tables {
     pub(crate) claims: BTreeMap<ClaimKey, Item>,
     pub(crate) applications: BTreeMap<Uuid, Application>,
+    /// Names in the table of applications that no application may have any more.
+    pub(crate) called_off: BTreeSet<Uuid>,
     pub(crate) archive: BTreeMap<Uuid, Application>,
     /// The first answers, by the `Idempotency-Key` of their call.
     pub(crate) answers: BTreeMap<u8, Uuid>,
@@ -241,7 +245,8 @@ impl Tables {
                 Some(Seen::Absent) => !self.claims.contains_key(&rewrite.key),
                 Some(Seen::Stale) => false,
             },
-            Write::Put { uuid, .. } => !self.applications.contains_key(uuid),
+            Write::Put { uuid, .. } => !self.applications.contains_key(uuid) && !self.called_off.contains(uuid),
+            Write::CallOff { uuid } => !self.applications.contains_key(uuid),
             Write::Archive { uuid, with_key } => {
                 self.applications.get(uuid).is_some_and(|application| application.driver.key.is_some() == *with_key)
             }
@@ -293,6 +298,9 @@ impl Tables {
             }
             Write::Remember { name, uuid } => {
                 self.answers.insert(*name, *uuid);
+            }
+            Write::CallOff { uuid } => {
+                self.called_off.insert(*uuid);
             }
         }
     }

@@ -21,6 +21,8 @@ pub(crate) const HISTORY_IS_THERE: &str = "every imported row is listed, with it
 pub(crate) const LATEST_FIT: &str = "the latest dates on an item are those of its records";
 /// No refusal without a reason.
 pub(crate) const EXPLAINED: &str = "every refusal names what is in the way, and never the call itself";
+/// A refusal is final: no try of the call is carried out afterwards.
+pub(crate) const STAYS_REFUSED: &str = "whoever is told of a refusal is not registered, then or later";
 /// What is deleted stays so.
 pub(crate) const STAYS_DELETED: &str = "a deleted application does not come back";
 
@@ -89,6 +91,13 @@ pub(super) fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
         }),
         Property::always(LATEST_FIT, |_, state: &State| {
             state.tables.claims.values().all(|item| item.latest == item.latest_of_records())
+        }),
+        Property::always(STAYS_REFUSED, |_, state: &State| {
+            state.clients.iter().zip(0..).all(|(client, name)| {
+                let uuid = Uuid { client: name, invocation: client.invocation };
+                !matches!(client.place, Place::Done(Answer::Blocked { .. }))
+                    || !(state.tables.applications.contains_key(&uuid) || state.tables.archive.contains_key(&uuid))
+            })
         }),
         Property::always(EXPLAINED, |_, state: &State| !state.has(|answer| answer == Answer::Unexplained)),
     ];
@@ -159,6 +168,15 @@ fn examples() -> Vec<Property<Protocol>> {
         Property::sometimes("a delete whose answer was lost is told as done", |_, state: &State| {
             let told = |client: &Client| client.perhaps && client.place == Place::Done(Answer::Deleted);
             state.clients.iter().any(told)
+        }),
+        Property::sometimes("a refusal is told after its try was called off", |_, state: &State| {
+            let refused = |uuid: &Uuid| {
+                matches!(state.clients[usize::from(uuid.client)].place, Place::Done(Answer::Blocked { .. }))
+            };
+            state.tables.called_off.iter().any(refused)
+        }),
+        Property::sometimes("a try is carried out before it is called off", |_, state: &State| {
+            state.has(|answer| answer == Answer::Created(How::Late))
         }),
         Property::sometimes("the law changes between two grants", |_, state: &State| {
             state.live().any(|(_, a)| a.law == 0) && state.live().any(|(_, b)| b.law == 1)
