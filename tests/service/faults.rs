@@ -133,3 +133,37 @@ async fn who_was_refused_is_not_registered_by_a_try_that_was_late() {
     let free = world.api.simulate(&other, &question).await;
     assert_eq!(free.status, http::StatusCode::OK, "nobody has it: {free:?}");
 }
+
+/// The same of an identity key: refused because another application has it, it is not given when that one is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_refused_is_not_given_by_a_try_that_was_late() {
+    let (world, wire) = Wire::world().await;
+    let (late, other) = (world.token(1), world.token(2));
+    let key = "a".repeat(64);
+    let mine = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
+                      "driving_license": "051227308989", "datetime": "2024-03-15T07:30:00Z"});
+    let theirs = json!({"journey_type": "long", "last_name_trunc": "MAR", "phone_trunc": "+336010204", "identity_key": key,
+                        "driving_license": "051227308990", "datetime": "2024-03-15T07:30:00Z"});
+    let granted = world.api.register(&late, &mine).await.json();
+    let rows = json!([{"cee_application_type": "standardized", "cee_application_uuid": granted["uuid"],
+                       "identity_key": key}]);
+    wire.take_faults();
+    wire.next("ClientRequestToken", [Fault::Late]);
+    let refused = async { world.api.post("/policies/cee/import/identity", &late, &rows).await.json() };
+    let overtakes = async {
+        while wire.take_faults().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let granted = world.api.register(&other, &theirs).await;
+        assert_eq!(granted.status, http::StatusCode::CREATED, "{granted:?}");
+        format!("/policies/cee/{}", granted.json()["uuid"].as_str().unwrap())
+    };
+    let (refused, path) = tokio::join!(refused, overtakes);
+    assert_eq!(refused["imported"], 0, "{refused}");
+    let deleted = world.api.call(http::Method::DELETE, &path, &other).await;
+    assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{deleted:?}");
+    world.stack.wire().unwrap().settled().await;
+    let question = json!({"journey_type": "long", "last_name_trunc": "PET", "phone_trunc": "+336010205", "identity_key": key});
+    let free = world.api.simulate(&other, &question).await;
+    assert_eq!(free.status, http::StatusCode::OK, "nobody has the key: {free:?}");
+}

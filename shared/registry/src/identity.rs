@@ -108,7 +108,9 @@ impl Claims {
                 // The two were not read at one moment. What is still there was there when the other was read, for no
                 // application comes back and none loses its key.
                 let now = get_application(&self.db, &self.tables.applications, uuid).await?;
-                if now.is_some_and(|now| now.identity.identity_key.is_none()) {
+                if now.is_some_and(|now| now.identity.identity_key.is_none())
+                    && (perhaps.is_none() || self.call_off_changes(here.1.as_ref()).await?)
+                {
                     return Ok(GivenKey::Blocked(blocker));
                 }
                 backoff.pause().await?;
@@ -227,6 +229,15 @@ impl Claims {
             there.change()?.in_transaction(&self.tables.claims)?,
         ];
         Ok(matches!(transact(&self.db, items, None).await?, Transacted::Done))
+    }
+
+    /// Keeps every change that was made from this item as it was read, or from an earlier one, from being carried out from now
+    /// on: its stamp is another. Who is told that something is in the way must not be given it by a late try, when the item
+    /// of what was in the way is gone, and nothing tells it from one that never was. `false`: the item is not what was read.
+    async fn call_off_changes(&self, item: Option<&Item>) -> Result<bool, StoreError> {
+        let Some(item) = item else { return Ok(true) };
+        let touch = Rewrite::of(item)?.change()?.in_transaction(&self.tables.claims)?;
+        Ok(matches!(transact(&self.db, vec![touch], None).await?, Transacted::Done))
     }
 
     /// The items of a truncated identity and of an identity key, each with its key.
