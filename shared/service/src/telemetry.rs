@@ -8,8 +8,9 @@
 //! The types that hold them show nothing of themselves, errors name places and never values, and of the libraries only
 //! warnings are passed on: some of them log whole payloads further down.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::clock::Clock;
 use crate::settings::{Environment, SettingError};
@@ -18,18 +19,22 @@ use crate::settings::{Environment, SettingError};
 ///
 /// Called once, when a process starts; a second call changes nothing.
 pub fn start(environment: &Environment) {
-    let level = environment
-        .optional("LOG_LEVEL")
-        .filter(|level| matches!(level.as_str(), "error" | "warn" | "info" | "debug" | "trace"))
-        .unwrap_or_else(|| "info".to_owned());
-    let subscriber = tracing_subscriber::fmt()
+    let level = match environment.optional("LOG_LEVEL").as_deref() {
+        Some("error") => LevelFilter::ERROR,
+        Some("warn") => LevelFilter::WARN,
+        Some("debug") => LevelFilter::DEBUG,
+        Some("trace") => LevelFilter::TRACE,
+        _ => LevelFilter::INFO,
+    };
+    // Not an `EnvFilter`, which brings an engine for regular expressions into each zip.
+    let filter = Targets::new().with_default(LevelFilter::WARN).with_target("cee", level);
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_span_events(FmtSpan::NONE)
         .with_current_span(true)
-        .with_span_list(false)
-        .with_env_filter(EnvFilter::new(format!("warn,cee={level}")))
-        .finish();
+        .with_span_list(false);
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
     // Fails only where somebody has started logging before.
     let _ = tracing::subscriber::set_global_default(subscriber);
     std::panic::set_hook(Box::new(|panic| {

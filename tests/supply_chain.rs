@@ -1,0 +1,93 @@
+//! What the functions are made of, and with: one TLS stack, one toolchain, one release profile.
+
+// A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+/// What speaks TLS, or does its cryptography, beside the one stack. `deny.toml` says why those are refused that have come by accident
+/// before; here is whatever else might.
+const OTHERS: [&str; 16] = [
+    "aws-lc-fips-sys",
+    "boring",
+    "boring-sys",
+    "graviola",
+    "mbedtls",
+    "native-tls",
+    "openssl",
+    "openssl-sys",
+    "ring",
+    "rustls-graviola",
+    "rustls-openssl",
+    "rustls-rustcrypto",
+    "rustls-symcrypt",
+    "s2n-tls",
+    "s2n-tls-sys",
+    "wolfssl-sys",
+];
+
+/// The one stack, from the connection down to the cryptography.
+const STACK: [&str; 5] = ["hyper-rustls", "tokio-rustls", "rustls", "aws-lc-rs", "aws-lc-sys"];
+
+fn file(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// Each crate that is compiled for any member on any platform, tests and build scripts among them, with its versions. Not the lock file,
+/// which names crates behind features that nobody turns on.
+fn crates() -> BTreeMap<String, BTreeSet<String>> {
+    let arguments = ["tree", "--workspace", "--all-features", "--target=all", "--edges=normal,build,dev"];
+    let tree = Command::new(env!("CARGO"))
+        .args(arguments)
+        .args(["--prefix=none", "--format={p}", "--locked"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let mut found = BTreeMap::<String, BTreeSet<String>>::new();
+    for line in String::from_utf8(tree.stdout).unwrap().lines() {
+        if let [name, version, ..] = line.split(' ').collect::<Vec<_>>()[..] {
+            found.entry(name.to_owned()).or_default().insert(version.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn there_is_one_tls_stack() {
+    let crates = crates();
+    for name in STACK {
+        let versions =
+            crates.get(name).unwrap_or_else(|| panic!("{name} is gone: this test has to learn of the new stack"));
+        assert_eq!(versions.len(), 1, "two of {name}: {versions:?}");
+    }
+    let others: Vec<_> = OTHERS.iter().filter(|name| crates.contains_key(**name)).collect();
+    assert!(others.is_empty(), "a second TLS stack: {others:?}; `cargo tree --target all -i` says who asks for it");
+}
+
+/// The lines of a table of a TOML file, without its comments.
+fn table(toml: &str, name: &str) -> BTreeSet<String> {
+    let heading = format!("[{name}]");
+    let lines = toml.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| !line.starts_with('['));
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_toolchain_is_one_release() {
+    let toolchain = table(&file("rust-toolchain.toml"), "toolchain");
+    let channel = toolchain.iter().find_map(|line| line.strip_prefix("channel = ")).unwrap().trim_matches('"');
+    let numbers: Vec<_> = channel.split('.').map(|number| number.parse::<u32>().unwrap()).collect();
+    let [major, minor, _patch] = numbers[..] else { panic!("no release of Rust, which never changes: {channel}") };
+    let package = table(&file("Cargo.toml"), "workspace.package");
+    assert!(package.contains(&format!("rust-version = \"{major}.{minor}\"")), "{channel} is not what {package:?} says");
+}
+
+/// Or the functions would be measured beside something that is compiled in another way.
+#[test]
+fn the_yardstick_is_compiled_as_the_functions_are() {
+    let profile = table(&file("Cargo.toml"), "profile.release");
+    assert!(profile.contains("panic = \"unwind\""), "{profile:?}");
+    assert_eq!(table(&file("tests/measure/hello/Cargo.toml"), "profile.release"), profile);
+}
