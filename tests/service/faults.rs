@@ -163,7 +163,8 @@ async fn a_key_that_was_refused_is_not_given_by_a_try_that_was_late() {
     let deleted = world.api.call(http::Method::DELETE, &path, &other).await;
     assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{deleted:?}");
     world.stack.wire().unwrap().settled().await;
-    let question = json!({"journey_type": "long", "last_name_trunc": "PET", "phone_trunc": "+336010205", "identity_key": key});
+    let question =
+        json!({"journey_type": "long", "last_name_trunc": "PET", "phone_trunc": "+336010205", "identity_key": key});
     let free = world.api.simulate(&other, &question).await;
     assert_eq!(free.status, http::StatusCode::OK, "nobody has the key: {free:?}");
 }
