@@ -8,12 +8,13 @@ use cee_eligibility::Rules;
 use cee_local::invoke::QueueOptions;
 use cee_local::service_secret::ServiceSecret;
 use cee_local::stack::{
-    AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, NOT_FOR_ALL,
+    AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, NOT_FOR_ALL, for_sam,
 };
 use cee_service::Environment;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::template::{Function, TEMPLATE, functions, resources};
+use crate::template::{Function, TEMPLATE, functions, is_nothing, resources};
 
 fn source(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -75,7 +76,7 @@ fn every_rule_is_a_parameter_whose_default_is_the_contract() {
     let defaults = defaults();
     let globals = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].as_object().unwrap();
     let mut variables = Vec::new();
-    for (name, value) in globals {
+    for (name, value) in globals.iter().filter(|(_, value)| !is_nothing(value)) {
         let Some(parameter) = value["Ref"].as_str() else {
             let is_of_all = name == "SETTINGS" || parameters_of(value) == BTreeSet::from(["Environment"]);
             assert!(is_of_all, "{name} is no parameter");
@@ -312,6 +313,34 @@ fn the_secret_that_is_printed_is_the_one_that_the_functions_want() {
     assert!(environment.application_tokens().is_ok() && environment.token_issuer().is_ok());
 }
 
+/// `sam local` hands a function only what the template names: what the local stack needs besides is named there, and is nothing on
+/// AWS.
+#[test]
+fn sam_local_can_hand_on_what_the_local_stack_gives() {
+    let folder = TempDir::new().unwrap();
+    let description = json!({"api_url": "http://127.0.0.1:1/v3", "dynamodb_url": "http://127.0.0.1:8000",
+        "s3_url": "http://172.17.0.1:9000", "bucket": "b", "region": "r", "aws_access_key_id": "the key",
+        "aws_secret_access_key": "s", "now": "2024-05-01T00:00:00Z", "operators": []});
+    std::fs::write(folder.path().join("local.json"), description.to_string()).unwrap();
+    let told = for_sam(folder.path()).unwrap();
+    let given: Value = serde_json::from_slice(&std::fs::read(told.file).unwrap()).unwrap();
+    let given = given["Parameters"].as_object().unwrap();
+    assert_eq!(given["AWS_ENDPOINT_URL_DYNAMODB"], "http://host.docker.internal:8000");
+    assert_eq!(given["AWS_ENDPOINT_URL_S3"], "http://172.17.0.1:9000");
+    assert!(told.exported.contains(&("AWS_ACCESS_KEY_ID", "the key".to_owned())));
+    let mut handed_on = BTreeSet::new();
+    for function in functions() {
+        // What it holds on AWS from secrets and resources, none of which `sam local` looks up.
+        for name in function.variables.keys().filter(|name| NOT_FOR_ALL.contains(&name.as_str())) {
+            assert!(given.contains_key(name) || name == "TOKEN_FORMAT", "{}: {name}", function.binary);
+        }
+        handed_on.extend(function.variables.into_keys().chain(function.only_local));
+    }
+    for name in given.keys() {
+        assert!(handed_on.contains(name), "{name} reaches no function");
+    }
+}
+
 /// What each command of samconfig.toml is given of one kind: `"Name=value"`, by its section.
 fn overrides() -> BTreeMap<String, Vec<(String, String)>> {
     let mut sections: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
@@ -338,7 +367,9 @@ fn every_environment_of_samconfig_gives_the_parameters_that_there_are() {
     for (section, given) in &overrides {
         let names: BTreeSet<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names.len(), given.len(), "{section}: a parameter twice");
-        assert!(names.is_superset(&needed), "{section} lacks {:?}", needed.difference(&names));
+        // A build needs no more than what it builds for.
+        let all = names.is_superset(&needed) || section.ends_with(".build");
+        assert!(all, "{section} lacks {:?}", needed.difference(&names));
         for (name, value) in given {
             let parameter = parameters.get(name).unwrap_or_else(|| panic!("{section}: no parameter {name}"));
             let fits = match &parameter["AllowedValues"] {
@@ -351,5 +382,21 @@ fn every_environment_of_samconfig_gives_the_parameters_that_there_are() {
         }
     }
     let sections: Vec<&str> = overrides.keys().map(String::as_str).collect();
-    assert_eq!(sections, ["default.local_invoke", "default.local_start_api", "demo.deploy", "prod.deploy"]);
+    assert_eq!(
+        sections,
+        [
+            "default.local_invoke",
+            "default.local_start_api",
+            "demo.deploy",
+            "prod.deploy",
+            "x86_64.build",
+            "x86_64.local_invoke",
+            "x86_64.local_start_api"
+        ]
+    );
+    // What is built for a processor is run as such, and never deployed: the deployments build by themselves, for the default.
+    for (section, given) in &overrides {
+        let architecture = given.iter().find(|(name, _)| name == "Architecture").map(|(_, value)| value.as_str());
+        assert_eq!(architecture, section.starts_with("x86_64.").then_some("x86_64"), "{section}");
+    }
 }

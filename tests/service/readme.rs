@@ -90,7 +90,8 @@ async fn is_there(program: &str) -> bool {
     run.await.is_ok_and(|status| status.success())
 }
 
-/// Runs every command of a page in one shell, against a stack of its own.
+/// Runs every command of a page in one shell, against a stack of its own; or against the interface `README_API` of a stack on
+/// `README_DATA`, that which `sam local` opens (tests/interface/sam_local.sh), and then says what it does.
 ///
 /// Steps that need a program which is not part of this project are left out where it is not there, unless
 /// `README_TOOLS=required`: that is how `.ci/run` calls it.
@@ -108,13 +109,20 @@ async fn every_command_gives_the_printed_answer(page: &str) {
         }
     }
     let folder = TempDir::new().unwrap();
-    let (mut child, about) = serve(&folder, &[]).await;
+    let elsewhere = std::env::var("README_API").ok().zip(std::env::var("README_DATA").ok());
+    let (child, api_url, data) = match &elsewhere {
+        Some((api_url, data)) => (None, api_url.clone(), data.clone()),
+        None => {
+            let (child, about) = serve(&folder, &[]).await;
+            (Some(child), about["api_url"].as_str().unwrap().to_owned(), "data".to_owned())
+        }
+    };
 
     // One shell for all, as a newcomer has one. Between two outputs stands a line that no command prints.
     let between = "--- next command ---";
     let mut script = String::new();
     for step in &steps {
-        let command = here(&step.command, about["api_url"].as_str().unwrap());
+        let command = here(&step.command, &api_url, &data);
         script.push_str(&format!("{command}\nprintf '\\n{between}\\n'\n"));
     }
     let shell = Command::new("bash")
@@ -125,13 +133,18 @@ async fn every_command_gives_the_printed_answer(page: &str) {
         .kill_on_drop(true)
         .output();
     let output = shell.await.unwrap();
-    child.kill().await.unwrap();
+    if let Some(mut child) = child {
+        child.kill().await.unwrap();
+    }
     let said = String::from_utf8(output.stdout).unwrap();
     let said: Vec<&str> = said.split(between).collect();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.len(), steps.len() + 1, "{errors}");
     for (step, said) in steps.iter().zip(said) {
         let said = said.trim_matches('\n');
+        if elsewhere.is_some() {
+            eprintln!("$ {}\n{said}", step.command);
+        }
         assert!(
             fits(&step.printed, said),
             "$ {}\n{said}\n\nbut {page} prints\n{}\n{errors}",
@@ -142,13 +155,15 @@ async fn every_command_gives_the_printed_answer(page: &str) {
 }
 
 /// A command of a page as it is given here: the program is built already, its data lies elsewhere, and its port is another.
-fn here(command: &str, api_url: &str) -> String {
+fn here(command: &str, api_url: &str, data: &str) -> String {
     let program = cee().display().to_string();
     let reach_the_stack = ["env", "token", "operator create", "operator rotate", "operator suspend", "operator list"];
     let command = reach_the_stack.into_iter().fold(command.to_owned(), |command, words| {
-        command.replace(&format!("cargo run -q -- {words}"), &format!("{program} {words} --data-dir data"))
+        command.replace(&format!("cargo run -q -- {words}"), &format!("{program} {words} --data-dir '{data}'"))
     });
-    command.replace("cargo run -q --", &program).replace("http://127.0.0.1:3000/v3", api_url)
+    let command = command.replace("cargo run -q --", &program).replace("http://127.0.0.1:3000/v3", api_url);
+    // What the stack says of itself names its own interface.
+    if command.starts_with("eval ") { format!("{command}; API='{api_url}'") } else { command }
 }
 
 #[tokio::test(flavor = "multi_thread")]

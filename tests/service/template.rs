@@ -96,6 +96,12 @@ impl Right {
     }
 }
 
+/// Whether CloudFormation takes a property with this value away: a function on AWS has no such variable, and `sam local` hands it
+/// one on.
+pub fn is_nothing(value: &Value) -> bool {
+    value["Ref"] == "AWS::NoValue"
+}
+
 /// A function of the template.
 #[derive(Debug)]
 pub struct Function {
@@ -103,6 +109,8 @@ pub struct Function {
     pub binary: String,
     /// Its environment, what all functions are given included.
     pub variables: BTreeMap<String, Value>,
+    /// What its environment has under `sam local` and nowhere else.
+    pub only_local: BTreeSet<String>,
     /// What its policies allow.
     pub rights: BTreeSet<Right>,
     /// Method and path of each of its calls.
@@ -119,9 +127,11 @@ pub fn functions() -> Vec<Function> {
             let properties = &resource["Properties"];
             let own = properties.pointer("/Environment/Variables").and_then(Value::as_object);
             let variables = globals.as_object().into_iter().chain(own).flatten();
+            let (only_local, variables): (Vec<_>, Vec<_>) = variables.partition(|(_, value)| is_nothing(value));
             Function {
                 binary: resource["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap().to_owned(),
-                variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
+                variables: variables.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+                only_local: only_local.into_iter().map(|(name, _)| name.clone()).collect(),
                 rights: list(&properties["Policies"]).into_iter().flat_map(|policy| rights(name, policy)).collect(),
                 routes: routes(properties).collect(),
                 properties,

@@ -16,7 +16,7 @@ use cee_local::generate::History;
 use cee_local::operator_command::{self, Told};
 use cee_local::samples;
 use cee_local::secret_command;
-use cee_local::stack::{Functions, IMPORT_TIMEOUT, Options, Stack, known, redrive};
+use cee_local::stack::{ForSam, Functions, IMPORT_TIMEOUT, Options, Stack, for_sam, known, redrive};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
 use cee_service::Environment;
@@ -97,11 +97,15 @@ enum Command {
         #[arg(long, default_value = ".local")]
         data_dir: PathBuf,
     },
-    /// Print shell variables with which curl and the AWS tools reach the running service as a sample operator.
+    /// Print shell variables with which curl and the AWS tools reach the running service as a sample operator, or `sam local`
+    /// its DynamoDB and S3.
     Env {
         /// The operator: 1, 2 or 3.
-        #[arg(long, value_parser = operator)]
-        operator: OperatorId,
+        #[arg(long, value_parser = operator, required_unless_present = "sam")]
+        operator: Option<OperatorId>,
+        /// For `sam local`; writes what its functions are given into `sam.json` beside the service's data, too.
+        #[arg(long, conflicts_with = "operator")]
+        sam: bool,
         /// Where the service keeps its data.
         #[arg(long, default_value = ".local")]
         data_dir: PathBuf,
@@ -216,7 +220,11 @@ fn main() -> ExitCode {
         Some(Command::Token { operator, minutes, scopes, data_dir }) => {
             token(&data_dir, operator, minutes, scopes).map(|token| say(&token))
         }
-        Some(Command::Env { operator, data_dir }) => environment(&data_dir, operator).map(|lines| say(&lines)),
+        Some(Command::Env { operator, data_dir, .. }) => match operator {
+            Some(operator) => environment(&data_dir, operator),
+            None => environment_of_sam(&data_dir),
+        }
+        .map(|lines| say(&lines)),
         Some(Command::Serve(serve)) => run(serve),
         None => run(cli.serve),
     };
@@ -341,6 +349,15 @@ fn environment(data_dir: &Path, operator: OperatorId) -> Result<String, Error> {
         ("AWS_SECRET_ACCESS_KEY", &about.secret_key),
     ];
     Ok(variables.map(|(name, value)| format!("export {name}='{value}'")).join("\n"))
+}
+
+fn environment_of_sam(data_dir: &Path) -> Result<String, Error> {
+    let ForSam { file, exported } = for_sam(data_dir)?;
+    // Nobody's own session may go with the local stack's keys.
+    let mut lines = vec!["unset AWS_PROFILE AWS_SESSION_TOKEN".to_owned()];
+    lines.extend(exported.map(|(name, value)| format!("export {name}='{value}'")));
+    lines.push(format!("# sam local … --env-vars {}", file.display()));
+    Ok(lines.join("\n"))
 }
 
 fn run(serve: Serve) -> Result<(), Error> {

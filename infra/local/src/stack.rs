@@ -265,6 +265,10 @@ impl DataDir {
         self.0.join("local.json")
     }
 
+    fn for_sam(&self) -> PathBuf {
+        self.0.join("sam.json")
+    }
+
     /// Takes the directory for this process alone: two on one set of data would not see one another's writes.
     fn lock(&self) -> Result<File, Error> {
         std::fs::create_dir_all(&self.0).map_err(Error::file(&self.0))?;
@@ -293,7 +297,7 @@ impl DataDir {
         for folder in [self.s3(), self.queue()] {
             gone(&folder, std::fs::remove_dir_all(&folder))?;
         }
-        for file in [self.secrets(), self.description()] {
+        for file in [self.secrets(), self.description(), self.for_sam()] {
             gone(&file, std::fs::remove_file(&file))?;
         }
         Ok(())
@@ -311,6 +315,43 @@ pub fn known(data_dir: &Path) -> Result<(Description, Secrets), Error> {
         Error::Secrets(format!("no stack was started on {}: run `cargo run` first", data_dir.display()))
     })?;
     Ok((description, Secrets::keep(&data.secrets())?))
+}
+
+/// What `sam local` is told so that its containers find a stack: the file of `--env-vars`, which holds secrets and is written into
+/// the data directory, and what its own environment must say of credentials, which that file cannot.
+pub struct ForSam {
+    /// The file.
+    pub file: PathBuf,
+    /// What is exported.
+    pub exported: [(&'static str, String); 3],
+}
+
+/// Writes what `sam local` is told of the stack on a data directory. Its containers reach one that listens on this machine alone, or
+/// everywhere, under Docker's name for this machine, and any other where it listens. Each function is handed what the template names
+/// for it, and no more: `sam local` sees to that.
+///
+/// # Errors
+/// [`Error::Secrets`] where no stack was ever started there; [`Error::File`] where the file cannot be written.
+pub fn for_sam(data_dir: &Path) -> Result<ForSam, Error> {
+    let (mut description, secrets) = known(data_dir)?;
+    for url in [&mut description.dynamodb_url, &mut description.s3_url] {
+        *url = ["//127.0.0.1:", "//[::1]:"]
+            .iter()
+            .fold(url.clone(), |url, here| url.replace(here, "//host.docker.internal:"));
+    }
+    let exported = [
+        ("AWS_REGION", description.region.clone()),
+        ("AWS_ACCESS_KEY_ID", description.aws_access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", description.aws_secret_access_key.clone()),
+    ];
+    let settings = Settings::new(&secrets, &description)?.0.into_iter();
+    let in_file = settings.filter(|(name, _)| exported.iter().all(|(exported, _)| exported != name));
+    let variables: Map<_, _> = in_file.map(|(name, value)| (name, json!(value))).collect();
+    let json = serde_json::to_vec_pretty(&json!({ "Parameters": variables }))
+        .map_err(|error| Error::Secrets(error.to_string()))?;
+    let file = DataDir(data_dir.to_owned()).for_sam();
+    write_private(&file, &json)?;
+    Ok(ForSam { file, exported })
 }
 
 /// Puts the events that the import function gave up back into the queue of the stack on a data directory, and says how
@@ -357,7 +398,10 @@ impl Stack {
         let description = describe(options, &secrets, [&api_port, &dynamodb_port, &s3_port])?;
 
         let dynamo = dynamo::start(dynamodb_port, Some(&data.database())).await?;
-        let mut settings = Settings::new(options, &secrets, &description)?;
+        let mut settings = Settings::new(&secrets, &description)?;
+        for (name, value) in &options.settings {
+            settings.set(name, value.clone());
+        }
         let aws = Aws::load(&settings.of_team()).await;
         prepare_tables(&aws).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
@@ -589,7 +633,7 @@ fn refusal(refusal: GatewayRefusal, request_id: &str) -> Response<String> {
 struct Settings(Vec<(String, String)>);
 
 impl Settings {
-    fn new(options: &Options, secrets: &Secrets, description: &Description) -> Result<Self, Error> {
+    fn new(secrets: &Secrets, description: &Description) -> Result<Self, Error> {
         let service = &secrets.service;
         let tables = tables();
         let mut settings: Vec<(&str, String)> = vec![
@@ -617,13 +661,8 @@ impl Settings {
             ("APPLICATION_TOKEN_ISSUER", ISSUER.to_owned()),
             ("APPLICATION_TOKEN_AUDIENCE", AUDIENCE.to_owned()),
         ];
-        settings.extend(options.now.map(|now| ("NOW", now.to_string())));
-        let settings: Vec<_> = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let mut settings = Self(settings);
-        for (name, value) in &options.settings {
-            settings.set(name, value.clone());
-        }
-        Ok(settings)
+        settings.extend(description.now.clone().map(|now| ("NOW", now)));
+        Ok(Self(settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
     }
 
     fn set(&mut self, name: &str, value: String) {
