@@ -46,10 +46,11 @@ class Process:
             if entry.name.isdigit():
                 try:
                     stat = (entry / "stat").read_text()
-                    command = (entry / "cmdline").read_bytes().split(b"\0")[0].decode()
+                    told = (entry / "environ").read_bytes().split(b"\0")
                 except OSError:
                     continue
-                if int(stat.rsplit(")", 1)[1].split()[1]) == parent and Path(command).name == name:
+                child = int(stat.rsplit(")", 1)[1].split()[1]) == parent
+                if child and f"AWS_LAMBDA_FUNCTION_NAME={name}".encode() in told:
                     self.folder = entry
                     return
         sys.exit(f"no process of {name}")
