@@ -317,7 +317,7 @@ async fn a_call_again_changes_nothing() {
     let stolen = application(1, 2, Long, &driver("ZOE", "Z", Some('d')), at(DAY));
     let cutoffs = Rules::default().cutoffs(Long, stolen.datetime);
     let said = store.claims.register(&stolen, &cutoffs, None, None, soon()).await;
-    assert!(matches!(said, Err(StoreError::Request { .. })), "{said:?}");
+    assert!(matches!(said, Err(StoreError::Corrupt { table: "applications", .. })), "{said:?}");
     assert_eq!(store.written().await, before);
 }
 
