@@ -187,7 +187,7 @@ async fn who_is_refused_is_not_registered_later_by_a_try_that_was_late() {
     let asked = |number: u64| application(number, 1, Long, &driver("DUP", "A1", None), at(DAY));
     let in_the_way =
         Blocker { datetime: at(DAY), reason: Reason::Duplicate, operator: operator(1), uuid: Some(uuid(1)) };
-    let blocked = || Ok(Registration::Blocked(in_the_way.clone()));
+    let blocked = || Ok(Registration::Blocked(in_the_way));
     assert_eq!(calm.register(&asked(1), None).await, Registration::Registered);
     // Where every try was heard of, nothing is written.
     assert_eq!(register(&store, &asked(2), None, soon()).await, blocked());
