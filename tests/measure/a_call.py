@@ -22,20 +22,11 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from start import binary, names_in
+
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ("simulate", "register")
 WARM = 100
-
-
-def programs(folder):
-    """A folder that holds each program by its name."""
-    found = Path(tempfile.mkdtemp(prefix="cee-programs-"))
-    for path in folder.iterdir():
-        if path.name.startswith("cee-") and path.is_file() and os.access(path, os.X_OK):
-            (found / path.name).symlink_to(path.resolve())
-        elif path.name.startswith("cee-") and (path / "bootstrap").is_file():
-            (found / path.name).symlink_to((path / "bootstrap").resolve())
-    return found
 
 
 class Process:
@@ -69,11 +60,18 @@ def main():
     parser.add_argument("--cee", type=Path, default=ROOT / "target" / "debug" / "cee", help="the local stack")
     parser.add_argument("--calls", type=int, default=5000, help="of each function")
     arguments = parser.parse_args()
-    data = tempfile.mkdtemp(prefix="cee-call-")
+    with tempfile.TemporaryDirectory(prefix="cee-call-") as scratch:
+        measure(arguments, Path(scratch))
+
+
+def measure(arguments, scratch):
+    data, programs = scratch / "data", scratch / "programs"
+    programs.mkdir()
+    for name in names_in(arguments.folder):
+        (programs / name).symlink_to(binary(arguments.folder, name))
     command = [arguments.cee, "serve", "--port=0", "--dynamodb-port=0", "--s3-port=0", "--calls-per-second=0"]
-    command += ["--now=2024-05-01T00:00:00Z", "--data-dir", data, "--binaries", programs(arguments.folder)]
-    environment = os.environ | {"RUST_LOG": "warn,function=info", "NO_COLOR": "1"}
-    stack = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command += ["--now=2024-05-01T00:00:00Z", "--data-dir", data, "--binaries", programs]
+    stack = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     logged = []
     threading.Thread(target=lambda: logged.extend(stack.stderr), daemon=True).start()
     try:

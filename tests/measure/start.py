@@ -38,6 +38,11 @@ def binary(folder, name):
     sys.exit(f"{name} is not in {folder}")
 
 
+def names_in(folder):
+    """The functions whose programs lie there."""
+    return sorted({path.name for path in folder.glob("cee-*") if not path.suffix} - {"cee-check"})
+
+
 def environments(cee, binaries, scratch):
     """The local stack, and the environment that it gives to each function: put in the functions' place, a script notes it."""
     folder = scratch / "functions"
@@ -98,7 +103,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("names", nargs="*", help="functions; without any, all that are in the folder")
     given = parser.parse_args()
-    names = given.names or sorted({path.name for path in given.functions.glob("cee-*") if not path.suffix} - {"cee-check"})
+    names = given.names or names_in(given.functions)
     binaries = {name: binary(given.functions, name) for name in names}
     hello = given.hello.resolve()
 

@@ -235,8 +235,7 @@ async fn count() -> (Counted, f64) {
     counted.file(HISTORY, "imports/3/h.csv", format!("{header}{rows}")).await;
     // Another file with the same rows: the same file again would not be read.
     counted.file(AGAIN, "imports/3/again.csv", format!("{header}{rows}\n")).await;
-    let blocked = question(&long("HIS", 1, None));
-    let mut blocked = blocked;
+    let mut blocked = question(&long("HIS", 1, None));
     blocked["phone_trunc"] = json!("+3370000001");
     counted.call("simulate, 409", post.clone(), simulate, &blocked, "", 409).await;
     blocked["datetime"] = json!("2024-03-15T08:30:00Z");

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use cee_eligibility::OperatorId;
 use cee_local::generate::{Expected, History};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::resume::dates;
-use crate::support::{object, reports, world};
+use crate::support::{Answer, World, object, reports, world};
 use crate::wire::{Fault, Wire};
 
 const ROWS: u64 = 2000;
@@ -105,6 +105,32 @@ async fn what_was_done_is_told_as_done_though_its_answer_was_lost_and_the_next_t
     }
 }
 
+/// What is answered to a call of which the first try is late, where another operator is granted this meanwhile and deletes it, so
+/// that nothing is in the way when the late one arrives. It has arrived when this returns.
+async fn overtaken(
+    world: &World,
+    wire: &Wire,
+    late: impl Future<Output = Answer>,
+    other: &str,
+    body: &Value,
+) -> Answer {
+    wire.take_faults();
+    wire.next("ClientRequestToken", [Fault::Late]);
+    let overtakes = async {
+        while wire.take_faults().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let granted = world.api.register(other, body).await;
+        assert_eq!(granted.status, http::StatusCode::CREATED, "{granted:?}");
+        format!("/policies/cee/{}", granted.json()["uuid"].as_str().unwrap())
+    };
+    let (answer, path) = tokio::join!(late, overtakes);
+    let deleted = world.api.call(http::Method::DELETE, &path, other).await;
+    assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{deleted:?}");
+    world.stack.wire().unwrap().settled().await;
+    answer
+}
+
 /// Refused because of somebody who came while its first try was on its way, it is not registered when that one arrives and
 /// nobody is in its way any more. Found by the judge (tests/promise).
 #[tokio::test(flavor = "multi_thread")]
@@ -113,21 +139,8 @@ async fn who_was_refused_is_not_registered_by_a_try_that_was_late() {
     let (late, other) = (world.token(1), world.token(2));
     let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
                       "driving_license": "051227308989", "datetime": "2024-03-15T07:30:00Z"});
-    wire.next("ClientRequestToken", [Fault::Late]);
-    let refused = async { world.api.register(&late, &body).await };
-    let overtakes = async {
-        while wire.take_faults().is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        let granted = world.api.register(&other, &body).await;
-        assert_eq!(granted.status, http::StatusCode::CREATED, "{granted:?}");
-        format!("/policies/cee/{}", granted.json()["uuid"].as_str().unwrap())
-    };
-    let (refused, path) = tokio::join!(refused, overtakes);
+    let refused = overtaken(&world, &wire, world.api.register(&late, &body), &other, &body).await;
     assert_eq!(refused.status, http::StatusCode::CONFLICT, "{refused:?}");
-    let deleted = world.api.call(http::Method::DELETE, &path, &other).await;
-    assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{deleted:?}");
-    world.stack.wire().unwrap().settled().await;
     let question = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
                           "driving_license": "051227308989"});
     let free = world.api.simulate(&other, &question).await;
@@ -147,22 +160,9 @@ async fn a_key_that_was_refused_is_not_given_by_a_try_that_was_late() {
     let granted = world.api.register(&late, &mine).await.json();
     let rows = json!([{"cee_application_type": "standardized", "cee_application_uuid": granted["uuid"],
                        "identity_key": key}]);
-    wire.take_faults();
-    wire.next("ClientRequestToken", [Fault::Late]);
-    let refused = async { world.api.post("/policies/cee/import/identity", &late, &rows).await.json() };
-    let overtakes = async {
-        while wire.take_faults().is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        let granted = world.api.register(&other, &theirs).await;
-        assert_eq!(granted.status, http::StatusCode::CREATED, "{granted:?}");
-        format!("/policies/cee/{}", granted.json()["uuid"].as_str().unwrap())
-    };
-    let (refused, path) = tokio::join!(refused, overtakes);
+    let gives = world.api.post("/policies/cee/import/identity", &late, &rows);
+    let refused = overtaken(&world, &wire, gives, &other, &theirs).await.json();
     assert_eq!(refused["imported"], 0, "{refused}");
-    let deleted = world.api.call(http::Method::DELETE, &path, &other).await;
-    assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{deleted:?}");
-    world.stack.wire().unwrap().settled().await;
     let question =
         json!({"journey_type": "long", "last_name_trunc": "PET", "phone_trunc": "+336010205", "identity_key": key});
     let free = world.api.simulate(&other, &question).await;

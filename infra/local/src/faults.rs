@@ -332,12 +332,17 @@ impl Inner {
         Ok(Response::from_parts(head, body))
     }
 
+    /// Carries out a request whose body is not what was sent.
+    async fn carry_out_changed(&self, mut head: http::request::Parts, asked: &Value) -> io::Result<Response<Bytes>> {
+        head.headers.remove(http::header::CONTENT_LENGTH);
+        self.carry_out(Request::from_parts(head, Full::new(asked.to_string().into()))).await
+    }
+
     /// Carries it out, and asks what it takes.
-    async fn meter(&self, mut head: http::request::Parts, call: &Call<'_>) -> io::Result<Response<Bytes>> {
+    async fn meter(&self, head: http::request::Parts, call: &Call<'_>) -> io::Result<Response<Bytes>> {
         let mut asked: Value = serde_json::from_slice(call.body)?;
         asked["ReturnConsumedCapacity"] = "TOTAL".into();
-        head.headers.remove(http::header::CONTENT_LENGTH);
-        let answer = self.carry_out(Request::from_parts(head, Full::new(asked.to_string().into()))).await?;
+        let answer = self.carry_out_changed(head, &asked).await?;
         let told: Value = serde_json::from_slice(answer.body())?;
         // Of one table, or of each table that it went to.
         let taken = &told["ConsumedCapacity"];
@@ -349,7 +354,7 @@ impl Inner {
     /// A batch of reads that comes back without one of its items.
     async fn one_unread(
         &self,
-        mut head: http::request::Parts,
+        head: http::request::Parts,
         body: &Bytes,
         random: &mut Rng,
     ) -> io::Result<Response<Bytes>> {
@@ -365,8 +370,7 @@ impl Inner {
         let unread = keys.swap_remove(random.usize(..keys.len()));
         let mut left = asked["RequestItems"][&table].clone();
         left["Keys"] = json!([unread]);
-        head.headers.remove(http::header::CONTENT_LENGTH);
-        let answer = self.carry_out(Request::from_parts(head, Full::new(asked.to_string().into()))).await?;
+        let answer = self.carry_out_changed(head, &asked).await?;
         let (mut head, body) = answer.into_parts();
         let mut told: Value = serde_json::from_slice(&body)?;
         told["UnprocessedKeys"] = json!({ table: left });
