@@ -290,9 +290,19 @@ impl World {
 
     /// Puts a file on S3 and waits until it is imported.
     pub async fn upload(&self, key: &str, content: impl Into<Vec<u8>>) {
+        self.put(key, content).await;
+        self.imported().await;
+    }
+
+    /// Puts a file without waiting for its import.
+    pub async fn put(&self, key: &str, content: impl Into<Vec<u8>>) {
         let (bucket, content) = (&self.stack.description().bucket, content.into());
         self.api.record.file(&content);
         self.aws.s3().put_object().bucket(bucket).key(key).body(content.into()).send().await.unwrap();
+    }
+
+    /// Waits until nothing is imported any more, and nothing was given up.
+    pub async fn imported(&self) {
         self.stack.queue().idle().await;
         assert_eq!(self.given_up(), [""; 0]);
     }

@@ -60,7 +60,7 @@ impl<'a> List<'a> {
     /// Goes on after these pieces. `fence` names this run's, so that a run that was given up can overwrite none of them.
     #[must_use]
     pub fn new(s3: &'a Client, bucket: &'a str, (id, name, fence): (ImportId, &str, i64), pieces: Vec<String>) -> Self {
-        Self { s3, bucket, prefix: format!("work/{id}/{name}-{fence}"), pieces, buffer: Vec::new() }
+        Self { s3, bucket, prefix: format!("{}{name}-{fence}", folder(id)), pieces, buffer: Vec::new() }
     }
 
     /// Whether nothing was ever added.
@@ -112,22 +112,28 @@ impl<'a> List<'a> {
         Ok(Some(key))
     }
 
-    /// The keys of all pieces.
-    #[must_use]
-    pub fn into_pieces(self) -> Vec<String> {
-        self.pieces
-    }
-
-    /// Removes pieces that are put together: they hold names and phones, and are needed no more. What stays behind here,
-    /// the bucket's lifecycle removes.
-    pub async fn clear(s3: &Client, bucket: &str, pieces: &[String]) {
-        for key in pieces {
-            let removed = s3.delete_object().bucket(bucket).key(key).send().await;
-            if let Err(error) = removed.map_err(s3_error("DeleteObject")) {
-                tracing::warn!(%error, "a piece of a list is left behind");
+    /// Removes all pieces of an import that has ended: they hold names and phones, and are needed no more. Those of a run
+    /// that crashed before a checkpoint named them are found too. What stays behind here, the bucket's lifecycle removes.
+    pub async fn clear(s3: &Client, bucket: &str, id: ImportId) {
+        let mut pages = s3.list_objects_v2().bucket(bucket).prefix(folder(id)).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = match page.map_err(s3_error("ListObjectsV2")) {
+                Ok(page) => page,
+                Err(error) => return tracing::warn!(%error, "pieces of a list are left behind"),
+            };
+            for key in page.contents.into_iter().flatten().filter_map(|object| object.key) {
+                let removed = s3.delete_object().bucket(bucket).key(key).send().await;
+                if let Err(error) = removed.map_err(s3_error("DeleteObject")) {
+                    tracing::warn!(%error, "a piece of a list is left behind");
+                }
             }
         }
     }
+}
+
+/// What the keys of all pieces of an import begin with.
+fn folder(id: ImportId) -> String {
+    format!("work/{id}/")
 }
 
 /// One object made of pieces, by a multipart upload whose parts are of the size that S3 wants.

@@ -178,10 +178,12 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
             tracing::info!(import_id = %file.id, operator_id, "an import that another invocation works on");
             return Ok(());
         }
-        // Whoever ended it may have had no time left to put the report.
+        // Whoever ended it may have had no time left to put the report, or to tidy up.
         Begun::Ended(report) => {
             tracing::info!(import_id = %file.id, operator_id, "an import that has ended");
-            return put_report(inner, &record, &report).await;
+            put_report(inner, &record, &report).await?;
+            List::clear(&inner.s3, &inner.bucket, file.id).await;
+            return Ok(());
         }
     };
     tracing::info!(import_id = %file.id, operator_id, resumed = progress.is_some(), "an import begins");
@@ -273,9 +275,7 @@ async fn end(
     }
     told.tell(inner, hold.record(), &progress, Some(counted(outcome)));
     put_report(inner, hold.record(), &report).await?;
-    for pieces in [progress.rejected_pieces, progress.contradiction_pieces] {
-        List::clear(&inner.s3, &inner.bucket, &pieces).await;
-    }
+    List::clear(&inner.s3, &inner.bucket, hold.record().id).await;
     let (import_id, operator_id) = (&report.import_id, report.operator_id);
     if late_contradictions > 0 {
         tracing::warn!(import_id, operator_id, late_contradictions, "history contradicts granted applications");
@@ -528,8 +528,6 @@ impl<'a> Run<'a> {
             rejected: lists.rejected.finish(record.beside(".rejected.csv")).await?,
             contradictions: lists.contradictions.finish(ForTheTeam::key(record)).await?,
         };
-        self.checkpoint.rejected_pieces = lists.rejected.into_pieces();
-        self.checkpoint.contradiction_pieces = lists.contradictions.into_pieces();
         self.note_work();
         Ok(Finished { progress: self.checkpoint, lists: finished, told: self.told })
     }
