@@ -57,9 +57,20 @@ pub struct HistoryKey<'a> {
     pub identity_key: &'a IdentityKey,
 }
 
+/// A try of which nobody knows whether it was carried out.
+struct Perhaps {
+    contradicts: Vec<Contradicted>,
+    heard: StoreError,
+}
+
 /// It carries the key. By this very call, perhaps, whose answer was lost.
-fn given(perhaps: Option<Vec<Contradicted>>) -> GivenKey {
-    perhaps.map_or(GivenKey::AlreadyHas, |contradicts| GivenKey::Given { contradicts })
+fn given(perhaps: Option<Perhaps>) -> GivenKey {
+    perhaps.map_or(GivenKey::AlreadyHas, |Perhaps { contradicts, .. }| GivenKey::Given { contradicts })
+}
+
+/// There is none. Gone with the key, perhaps, that this very call gave it: nobody is told then that nothing was written.
+fn unknown(perhaps: Option<Perhaps>) -> Result<GivenKey, StoreError> {
+    perhaps.map_or(Ok(GivenKey::Unknown), |Perhaps { heard, .. }| Err(heard))
 }
 
 impl Claims {
@@ -81,7 +92,7 @@ impl Claims {
         loop {
             let found = get_application(&self.db, &self.tables.applications, uuid).await?;
             let Some(application) = found.filter(|application| application.operator == operator) else {
-                return Ok(GivenKey::Unknown);
+                return unknown(perhaps);
             };
             match &application.identity.identity_key {
                 Some(known) if known == key => return Ok(given(perhaps)),
@@ -128,7 +139,7 @@ impl Claims {
             ];
             match transact(&self.db, items, None).await? {
                 Transacted::Done => return Ok(GivenKey::Given { contradicts }),
-                Transacted::Unknown(_) => perhaps = Some(contradicts),
+                Transacted::Unknown(heard) => perhaps = Some(Perhaps { contradicts, heard }),
                 Transacted::Lost(_) => {}
             }
             backoff.pause().await?;
@@ -155,7 +166,7 @@ impl Claims {
         loop {
             let [here, there] = self.both(journey_type, identity, identity_key, deadline).await?;
             let Some(item) = here.1.as_ref().filter(|item| item.contains_key(&attribute)) else {
-                return Ok(GivenKey::Unknown);
+                return unknown(perhaps);
             };
             match given_key(item, &attribute) {
                 Some((known, _)) if known == tag => return Ok(given(perhaps)),
@@ -192,7 +203,7 @@ impl Claims {
             ];
             match transact(&self.db, items, None).await? {
                 Transacted::Done => return Ok(GivenKey::Given { contradicts }),
-                Transacted::Unknown(_) => perhaps = Some(contradicts),
+                Transacted::Unknown(heard) => perhaps = Some(Perhaps { contradicts, heard }),
                 Transacted::Lost(_) => {}
             }
             backoff.pause().await?;

@@ -46,6 +46,8 @@ pub(crate) enum Fault {
     OwnKeyUnknown,
     /// A key is refused without another look at the application.
     KeyRefusedAtOnce,
+    /// A call that gives a key forgets that a try of it may have been carried out.
+    KeyDenied,
 }
 
 /// What the code has against a late request, each of which can be taken away: the revived and the refused application of
@@ -104,6 +106,8 @@ pub(crate) enum Answer {
     HasKey,
     /// 404
     Unknown,
+    /// 500: what became of a try is not known, and cannot be seen any more.
+    NotKnown,
     /// 500: conditions did not hold, and nothing says why.
     Unexplained,
 }
@@ -212,7 +216,7 @@ impl Client {
 
     /// It goes on without knowing what became of its request.
     fn unsure(&mut self) {
-        self.perhaps |= matches!(self.call, Call::Delete | Call::Register { .. });
+        self.perhaps |= matches!(self.call, Call::Delete | Call::GiveKey { .. } | Call::Register { .. });
     }
 }
 
@@ -619,7 +623,8 @@ impl Protocol {
             (Call::Delete | Call::GiveKey { .. }, Some(uuid)) => {
                 let application = state.tables.applications.get(&uuid).copied();
                 match application {
-                    None if client.perhaps => Place::Done(Answer::Deleted),
+                    None if client.perhaps && client.call == Call::Delete => Place::Done(Answer::Deleted),
+                    None if client.perhaps && !self.has(Fault::KeyDenied) => Place::Done(Answer::NotKnown),
                     None => Place::Done(Answer::Unknown),
                     Some(application) if client.call != Call::Delete && application.driver.key.is_some() => {
                         Place::Done(Answer::HasKey)

@@ -23,6 +23,8 @@ pub(crate) const LATEST_FIT: &str = "the latest dates on an item are those of it
 pub(crate) const EXPLAINED: &str = "every refusal names what is in the way, and never the call itself";
 /// A refusal is final: no try of the call is carried out afterwards.
 pub(crate) const STAYS_REFUSED: &str = "whoever is told of a refusal is not registered, then or later";
+/// No 404 of what was done.
+pub(crate) const NOT_DENIED: &str = "whoever is told that an application is unknown has given it no key";
 /// What is deleted stays so.
 pub(crate) const STAYS_DELETED: &str = "a deleted application does not come back";
 
@@ -97,6 +99,13 @@ pub(super) fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
                 let uuid = Uuid { client: name, invocation: client.invocation };
                 !matches!(client.place, Place::Done(Answer::Blocked { .. }))
                     || !(state.tables.applications.contains_key(&uuid) || state.tables.archive.contains_key(&uuid))
+            })
+        }),
+        Property::always(NOT_DENIED, |_, state: &State| {
+            state.clients.iter().all(|client| {
+                let (Call::GiveKey { key }, Some(target)) = (client.call, client.target) else { return true };
+                let has_it = state.tables.archive.get(&target).is_some_and(|gone| gone.driver.key == Some(key));
+                !(has_it && client.perhaps && client.place == Place::Done(Answer::Unknown))
             })
         }),
         Property::always(EXPLAINED, |_, state: &State| !state.has(|answer| answer == Answer::Unexplained)),
