@@ -1,16 +1,19 @@
 //! What the registry's team does once in a while, and must be able to do on a bad day: each step as docs/runbook.md tells it,
 //! on the program as `cargo run` starts it.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 
+use aws_sdk_dynamodb::types::{AttributeValue, BillingMode};
+use cee_local::stack::{known, tables};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::applications::proof;
 use crate::crash::serve;
-use crate::support::{Api, cee};
+use crate::support::{Answer, Api, cee, scan};
 
 /// What the program says to these words, and whether it does what they ask.
 fn team(data_dir: &Path, words: &[&str]) -> (bool, String) {
@@ -64,11 +67,15 @@ impl Running {
     }
 
     async fn register(&self, number: u32) -> Value {
-        let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+33600000{number}"),
-                          "driving_license": format!("{number:012}"), "datetime": "2024-03-15T08:30:00Z"});
-        let answer = self.api.register(&self.token, &body).await;
+        let answer = self.ask(number).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         answer.json()
+    }
+
+    async fn ask(&self, number: u32) -> Answer {
+        let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+3360000{number:02}"),
+                          "driving_license": format!("{number:012}"), "datetime": "2024-03-15T08:30:00Z"});
+        self.api.register(&self.token, &body).await
     }
 }
 
@@ -135,6 +142,111 @@ async fn the_application_token_key_is_replaced_while_operators_go_on() {
     let last = after.again(&folder).await;
     assert_eq!(last.api.simulate(&old, &json!({})).await.status, StatusCode::UNAUTHORIZED);
     assert!(is_let_in(&last, &last.token).await);
+}
+
+/// A table as DynamoDB restores it to a moment: a new one beside it, with what it held.
+async fn restored_beside(aws: &cee_service::aws::Aws, table: &str, name: &str) {
+    let db = aws.dynamodb();
+    let described = db.describe_table().table_name(table).send().await.unwrap().table.unwrap();
+    db.create_table()
+        .table_name(name)
+        .set_key_schema(described.key_schema)
+        .set_attribute_definitions(described.attribute_definitions)
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await
+        .unwrap();
+    for item in scan(aws, table).await {
+        db.put_item().table_name(name).set_item(Some(item)).send().await.unwrap();
+    }
+}
+
+/// Somebody's hand was in the tables: they are put back to what they held before.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tables_are_put_back_to_a_moment() {
+    let folder = TempDir::new().unwrap();
+    let data_dir = folder.path().join("data");
+    let running = Running::start(&folder).await;
+    for number in 1..=60 {
+        running.register(number).await;
+    }
+    assert!(done(&data_dir, &["audit"]).contains("60 applications, 120 claim items"));
+    let (about, _) = known(&data_dir).unwrap();
+    let aws = about.aws().await;
+    let [claims, applications] = [tables().claims, tables().applications];
+    restored_beside(&aws, &claims, "claims-at-noon").await;
+    restored_beside(&aws, &applications, "applications-at-noon").await;
+
+    // One claim item is gone, one is not what it was, and one application came after that moment.
+    let db = aws.dynamodb();
+    let before = scan(&aws, &claims).await;
+    let key = |item: &HashMap<String, AttributeValue>| HashMap::from([("pk".to_owned(), item["pk"].clone())]);
+    db.delete_item().table_name(&claims).set_key(Some(key(&before[0]))).send().await.unwrap();
+    let changed = db.update_item().table_name(&claims).set_key(Some(key(&before[1])));
+    let changed = changed
+        .update_expression("SET sd = :then")
+        .expression_attribute_values(":then", AttributeValue::N("0".to_owned()));
+    changed.send().await.unwrap();
+    running.register(99).await;
+    let (clean, found) = team(&data_dir, &["audit"]);
+    assert!(!clean && found.contains("unclaimed") && found.contains("wrong date"), "{found}");
+
+    let put_back = |table: &str, from: &str, more: &[&str]| {
+        done(&data_dir, &[&["restore", "--table", table, "--from", from], more].concat())
+    };
+    let expected = "118 items as in claims-at-noon, 1 lost, 1 changed, 2 added since";
+    assert!(put_back("claims", "claims-at-noon", &[]).contains(expected), "only told");
+    assert!(put_back("claims", "claims-at-noon", &["--yes"]).contains(expected));
+    assert!(
+        put_back("claims", "claims-at-noon", &["--yes"])
+            .contains("120 items as in claims-at-noon, 0 lost, 0 changed, 0 added")
+    );
+    let (clean, found) = team(&data_dir, &["audit"]);
+    assert!(!clean && found.contains("unclaimed"), "one table without the others is not enough: {found}");
+    assert!(
+        put_back("applications", "applications-at-noon", &["--yes"])
+            .contains("60 items as in applications-at-noon, 0 lost, 0 changed, 1 added")
+    );
+    assert!(done(&data_dir, &["audit"]).contains("60 applications, 120 claim items"));
+    assert!(done(&data_dir, &["audit"]).contains("0 findings"));
+    let all = |items: Vec<HashMap<String, AttributeValue>>| {
+        items.into_iter().map(|item| (item["pk"].as_s().unwrap().clone(), item)).collect::<HashMap<_, _>>()
+    };
+    assert_eq!(all(scan(&aws, &claims).await), all(before));
+    // Who came after that moment may come again, and who was there before may not.
+    running.register(99).await;
+    assert_eq!(running.ask(1).await.status, StatusCode::CONFLICT);
+
+    let (taken, why) = team(&data_dir, &["restore", "--table=claims", "--from=applications-at-noon", "--yes"]);
+    assert!(!taken && why.contains("have other keys"), "{why}");
+    let (taken, why) = team(&data_dir, &["restore", "--table=claims", "--from", &claims, "--yes"]);
+    assert!(!taken && why.contains("are one"), "{why}");
+    let (taken, why) = team(&data_dir, &["restore", "--table=claims", "--from=nothing", "--yes"]);
+    assert!(!taken && why.contains("ResourceNotFoundException"), "{why}");
+}
+
+/// The pepper goes to another secret as it is. Under another pepper nothing that was granted is found, and the audit says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pepper_moves_and_every_driver_is_known_as_before() {
+    let folder = TempDir::new().unwrap();
+    let data_dir = folder.path().join("data");
+    let before = Running::start(&folder).await;
+    before.register(1).await;
+    let old = std::fs::read_to_string(data_dir.join("secrets.json")).unwrap();
+    // A secret of its own, as `secret new` makes one for a registry without a past.
+    std::fs::remove_file(data_dir.join("secrets.json")).unwrap();
+    let astray = before.again(&folder).await;
+    let (clean, found) = team(&data_dir, &["audit"]);
+    assert!(!clean && found.contains("unclaimed"), "{found}");
+    // Everything new but the pepper.
+    let new = std::fs::read_to_string(data_dir.join("secrets.json")).unwrap();
+    let [mut new, old]: [Value; 2] = [&new, &old].map(|text| serde_json::from_str(text).unwrap());
+    assert_ne!(new["claim_pepper"], old["claim_pepper"]);
+    new["claim_pepper"] = old["claim_pepper"].clone();
+    std::fs::write(data_dir.join("secrets.json"), new.to_string()).unwrap();
+    let moved = astray.again(&folder).await;
+    assert!(done(&data_dir, &["audit"]).contains("0 findings"));
+    assert_eq!(moved.ask(1).await.status, StatusCode::CONFLICT);
 }
 
 /// On AWS the secret goes from Secrets Manager through the command and back.

@@ -92,7 +92,7 @@ async fn an_import_goes_on_where_an_invocation_ended() {
         // The second time the same rows come from another file: known already.
         let key = if content.len() < text.len() { "imports/1/h.csv.gz" } else { "imports/1/h.csv" };
         let before = world.stack.queue().counts().succeeded;
-        world.put(key, content.clone()).await;
+        world.put_file(key, content.clone()).await;
         leave_a_piece(&world.aws, key).await;
         world.imported().await;
         let invocations = world.stack.queue().counts().succeeded - before;

@@ -290,12 +290,12 @@ impl World {
 
     /// Puts a file on S3 and waits until it is imported.
     pub async fn upload(&self, key: &str, content: impl Into<Vec<u8>>) {
-        self.put(key, content).await;
+        self.put_file(key, content).await;
         self.imported().await;
     }
 
     /// Puts a file without waiting for its import.
-    pub async fn put(&self, key: &str, content: impl Into<Vec<u8>>) {
+    pub async fn put_file(&self, key: &str, content: impl Into<Vec<u8>>) {
         let (bucket, content) = (&self.stack.description().bucket, content.into());
         self.api.record.file(&content);
         self.aws.s3().put_object().bucket(bucket).key(key).body(content.into()).send().await.unwrap();

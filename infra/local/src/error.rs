@@ -54,6 +54,9 @@ pub enum Error {
     /// The tables are not what they should be, or cannot be read; what was found.
     #[error("{0}")]
     Audit(String),
+    /// A table that is not put back; why.
+    #[error("{0}")]
+    Restore(String),
     /// A bucket name that S3 would refuse.
     #[error("'{0}' is not a valid bucket name")]
     BucketName(String),

@@ -15,6 +15,7 @@ pub mod openapi;
 pub mod operator_command;
 pub mod operators;
 pub mod reference;
+pub mod restore_command;
 pub mod runtime_api;
 pub mod s3;
 pub mod samples;

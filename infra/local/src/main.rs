@@ -14,6 +14,7 @@ use cee_local::error::Error;
 use cee_local::faults::{Plan, Seeded};
 use cee_local::generate::History;
 use cee_local::operator_command::{self, Told};
+use cee_local::restore_command;
 use cee_local::samples;
 use cee_local::secret_command;
 use cee_local::stack::{ForSam, Functions, IMPORT_TIMEOUT, Options, Stack, for_sam, known, redrive};
@@ -68,6 +69,9 @@ enum Command {
     /// Look whether the tables hold what cannot be, such as a certificate granted twice: for the registry's team, here or on
     /// AWS. Fails where anything is found.
     Audit(audit_command::Command),
+    /// Put a table back to what another one beside it holds, such as DynamoDB restores to a moment: for the registry's team, here
+    /// or on AWS.
+    Restore(restore_command::Command),
     /// Take back what an import added: for the registry's team, here or on AWS.
     Undo(Undo),
     /// Put events that the import function of the stopped local stack gave up back into its queue (on AWS: docs/runbook.md).
@@ -211,6 +215,10 @@ fn main() -> ExitCode {
                 say(&told.done);
             }
         }),
+        Some(Command::Restore(command)) => {
+            start_logging();
+            team(restore_command::run(command))
+        }
         Some(Command::Undo(what)) => undo(what),
         Some(Command::Redrive { data_dir }) => {
             start_logging();

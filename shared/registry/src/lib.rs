@@ -18,6 +18,7 @@
 //! | how many calls each operator makes | [`limits`] |
 //! | whether the tables hold what the protocol says cannot be | [`audit`] |
 //! | how many items are read | [`read`] |
+//! | how a table is put back to an earlier moment | [`restore`] |
 //! | how something is taken out of a claim item | [`rewrite`] |
 //! | table names and definitions | [`tables`] |
 //! | what can go wrong, and what is tried again | [`error`] |
@@ -40,6 +41,7 @@ pub mod keys;
 pub mod limits;
 pub mod operators;
 pub mod read;
+pub mod restore;
 pub mod rewrite;
 pub mod tables;
 pub mod undo;
@@ -63,5 +65,6 @@ pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
 pub use keys::{ClaimKeys, ClaimKind};
 pub use limits::Limits;
 pub use operators::{Operator, Operators};
+pub use restore::Differences;
 pub use tables::Tables;
 pub use undo::{Brought, BroughtPage};

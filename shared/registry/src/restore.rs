@@ -1,0 +1,151 @@
+//! Putting a table back to what it held at an earlier moment.
+//!
+//! DynamoDB restores a table to a moment into a new table. From there the items are brought back, so that the functions, their
+//! rights, the alarms and the template go on naming the one table they know. What the two have in common is left alone.
+//! Whoever restores has stopped the functions that write: an item that changes meanwhile may end up as either.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
+
+use crate::StoreError;
+use crate::claim_item::Item;
+use crate::error::{Backoff, Deadline, is_transient};
+use crate::read::{batch_get_keys, page_after};
+
+/// How many items are compared at a time: as many as one request reads by their keys.
+const PART: i32 = 100;
+
+/// How many items one request writes.
+const MOST_WRITES: usize = 25;
+
+/// How long one request may take, with its repetitions.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const fn corrupt(what: &'static str) -> StoreError {
+    StoreError::Corrupt { table: "any kind", what }
+}
+
+/// How two tables differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Items that both hold alike.
+    pub same: u64,
+    /// Items that only the earlier one holds.
+    pub lost: u64,
+    /// Items that both hold, and not alike.
+    pub changed: u64,
+    /// Items that only the later one holds.
+    pub added: u64,
+}
+
+impl Differences {
+    /// Whether there are none.
+    #[must_use]
+    pub const fn are_none(&self) -> bool {
+        self.lost == 0 && self.changed == 0 && self.added == 0
+    }
+}
+
+/// Compares a table with one that holds what it held earlier, item by item, and with `write` makes it equal: what is lost is put
+/// back, what was changed is replaced, what was added is removed. May be repeated, and goes on where it was stopped, for what is
+/// equal already costs a reading only.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where the two are not of one kind, or are one table. [`StoreError::Request`] or [`StoreError::Busy`]
+/// where the tables do not answer: what was written until then stays.
+pub async fn restore(db: &Client, earlier: &str, table: &str, write: bool) -> Result<Differences, StoreError> {
+    let names = key_names(db, table).await?;
+    if earlier == table || names != key_names(db, earlier).await? {
+        return Err(corrupt("the two tables are one, or have other keys"));
+    }
+    let mut found = Differences::default();
+    let mut after = None;
+    loop {
+        let (items, last) = page_after(db, earlier, after, PART, Deadline::after(PATIENCE)).await?;
+        let now = beside(db, table, &names, &items).await?;
+        let mut puts = Vec::new();
+        for item in items {
+            let key = key_of(&item, &names);
+            match now.iter().find(|other| key_of(other, &names) == key) {
+                Some(other) if *other == item => {
+                    found.same += 1;
+                    continue;
+                }
+                Some(_) => found.changed += 1,
+                None => found.lost += 1,
+            }
+            let put = PutRequest::builder().set_item(Some(item)).build().map_err(|_| corrupt("an item"))?;
+            puts.push(WriteRequest::builder().put_request(put).build());
+        }
+        if write {
+            write_all(db, table, puts).await?;
+        }
+        after = last;
+        if after.is_none() {
+            break;
+        }
+    }
+    loop {
+        let (items, last) = page_after(db, table, after, PART, Deadline::after(PATIENCE)).await?;
+        let then = beside(db, earlier, &names, &items).await?;
+        let mut deletes = Vec::new();
+        for item in items {
+            let key = key_of(&item, &names);
+            if then.iter().any(|other| key_of(other, &names) == key) {
+                continue;
+            }
+            found.added += 1;
+            let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(|_| corrupt("a key"))?;
+            deletes.push(WriteRequest::builder().delete_request(delete).build());
+        }
+        if write {
+            write_all(db, table, deletes).await?;
+        }
+        after = last;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The names of the attributes that make up a table's key.
+async fn key_names(db: &Client, table: &str) -> Result<Vec<String>, StoreError> {
+    let described = db.describe_table().table_name(table).send().await;
+    let described = described.map_err(|error| StoreError::request("DescribeTable", &error))?;
+    let schema = described.table.and_then(|table| table.key_schema).ok_or(corrupt("a table without a key"))?;
+    Ok(schema.into_iter().map(|element| element.attribute_name).collect())
+}
+
+fn key_of(item: &Item, names: &[String]) -> Item {
+    item.iter().filter(|(name, _)| names.contains(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Those items of a table that have the keys of these.
+async fn beside(db: &Client, table: &str, names: &[String], items: &[Item]) -> Result<Vec<Item>, StoreError> {
+    if items.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = items.iter().map(|item| key_of(item, names)).collect();
+    batch_get_keys(db, table, keys, Deadline::after(PATIENCE)).await
+}
+
+async fn write_all(db: &Client, table: &str, requests: Vec<WriteRequest>) -> Result<(), StoreError> {
+    for some in requests.chunks(MOST_WRITES) {
+        let mut left = some.to_vec();
+        let mut backoff = Backoff::until(Deadline::after(PATIENCE));
+        loop {
+            match db.batch_write_item().request_items(table, left.clone()).send().await {
+                Ok(answer) => left = answer.unprocessed_items.unwrap_or_default().remove(table).unwrap_or_default(),
+                Err(error) if is_transient(&error) => {}
+                Err(error) => return Err(StoreError::request("BatchWriteItem", &error)),
+            }
+            if left.is_empty() {
+                break;
+            }
+            backoff.pause().await?;
+        }
+    }
+    Ok(())
+}
