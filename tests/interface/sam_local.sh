@@ -91,7 +91,8 @@ until_true() {
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 sam_api=http://127.0.0.1:$port/v3
-settings=(--config-env "$config" --template-file "$template" --env-vars "$data/sam.json" --skip-pull-image)
+# Beside a template that is named sam looks for its configuration there.
+settings=(--config-file "$PWD/samconfig.toml" --config-env "$config" --template-file "$template" --env-vars "$data/sam.json" --skip-pull-image)
 "$sam" local start-api "${settings[@]}" --port "$port" >"$work/sam.log" 2>&1 &
 server=$!
 # Politely, so that it removes its containers.
