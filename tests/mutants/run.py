@@ -145,12 +145,21 @@ def mutate(judges, more, clock):
         if code not in (0, 2, 3, None):
             sys.exit(f"cargo mutants failed ({code}): see {results}")
         for name, outcome in OUTCOMES.items():
-            listed = (results / f"{name}.txt").read_text().splitlines() if (results / f"{name}.txt").exists() else []
-            found |= dict.fromkeys(listed, outcome)
+            found |= dict.fromkeys(mutants_of(results, name), outcome)
         complete = code is not None
+        if not complete:
+            # What some tests let pass the others may catch: of what only the first pass has seen nothing is known.
+            known = mutants_of(results, "missed") if number == len(passes) - 1 else []
+            found = {mutant: outcome for mutant, outcome in found.items() if outcome != "survived" or mutant in known}
         if not complete or "survived" not in found.values():
             break
     return found, complete
+
+
+def mutants_of(results, name):
+    """The mutants of an outcome, as cargo-mutants lists them."""
+    path = results / f"{name}.txt"
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def skips():
