@@ -29,14 +29,17 @@ async fn register(store: &Store, number: u64, identity: &Identity, datetime: &st
 
 /// Everything that is found, and how much was looked at.
 async fn audit(store: &Store) -> (BTreeSet<Finding>, u64, u64) {
-    let (mut findings, mut applications, mut claims) = (BTreeSet::new(), 0, 0);
+    let (mut findings, mut applications, mut claims, mut imports) = (BTreeSet::new(), 0, 0, 0);
     let mut place = Place::Start;
     while place != Place::End {
         let part = store.claims.audit(&place, &Rules::default(), soon()).await.unwrap();
         assert_ne!(part.place, place, "it goes on");
         findings.extend(part.findings);
         (applications, claims, place) = (applications + part.applications, claims + part.claims, part.place);
+        imports += part.imports;
     }
+    let there = store.db.scan().table_name(&store.tables.imports).send().await.unwrap();
+    assert_eq!(imports, there.items().len() as u64, "each import is looked at");
     let after = store.claims.audit(&Place::End, &Rules::default(), soon()).await.unwrap();
     assert_eq!((after.place, after.applications, after.claims), (Place::End, 0, 0), "nothing comes after the end");
     (findings, applications, claims)
