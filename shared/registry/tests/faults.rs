@@ -497,6 +497,39 @@ async fn an_identity_key_is_given_whatever_happens_meanwhile() {
     assert_eq!(give(&store, soon()).await, Ok(GivenKey::Blocked(blocker)));
 }
 
+/// A key is refused because another application has it: what was read of the one that was to be given it is another item from
+/// then on, so that a try that was late finds it changed. Found by the judge (tests/promise).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_refused_is_not_given_later_by_a_try_that_was_late() {
+    let (calm, store, faults) = store_with_faults().await;
+    granted(&calm).await;
+    let first = application(2, 2, Short, &driver("MAR", "A2", Some('a')), at(LATER));
+    let blocked = || {
+        let blocker =
+            Blocker { datetime: at(LATER), reason: Reason::Duplicate, operator: operator(2), uuid: Some(uuid(2)) };
+        Ok(GivenKey::Blocked(blocker))
+    };
+    let give =
+        async || store.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
+    let other = calm.clone();
+    let comes = async move { assert_eq!(other.register(&first, None).await, Registration::Registered) };
+    let before = item(&calm).await.unwrap();
+    faults.to("TransactWriteItems", [Fault::Lost]);
+    faults.to("GetItem", [Fault::None, Fault::meanwhile(comes)]);
+    assert_eq!(give().await, blocked());
+    let after = item(&calm).await.unwrap();
+    assert_ne!(before["v"], after["v"], "whoever has read it before has read another one");
+    let unstamped = |mut item: Item| {
+        item.remove("v");
+        item
+    };
+    assert_eq!(unstamped(before), unstamped(after.clone()), "and nothing else is changed");
+    // Where every try was heard of, nothing is written.
+    assert_eq!(give().await, blocked());
+    assert_eq!(item(&calm).await.unwrap(), after);
+    assert!(faults.are_over());
+}
+
 /// A key was given, its answer lost, and what it was given to is gone before that is seen: nobody is told that nothing was
 /// written. Found by the judge (tests/promise).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -645,6 +678,20 @@ async fn an_application_that_lacks_a_claim_is_deleted_after_some_looks() {
     assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
     assert_eq!(store.requests.take(), 2 * 4 + 1, "read four times, written once");
     assert!(store.scan(&store.tables.claims).await.is_empty());
+
+    // An item that others' records keep is left as it is.
+    let granted = self::granted(&store).await;
+    let years_later = application(2, 2, Short, &driver("MAR", "A1", None), at("2034-06-01T00:00:00Z"));
+    assert_eq!(store.register(&years_later, None).await, Registration::Registered);
+    let key = support::claim_keys().driving_license(Short, granted.identity.driving_license.as_ref().unwrap());
+    let gone = store.db.update_item().table_name(&store.tables.claims).key("pk", AttributeValue::S(key.clone()));
+    let gone = gone.update_expression("REMOVE #a").expression_attribute_names("#a", format!("a#{}", uuid(1)));
+    gone.send().await.unwrap();
+    let before = store.scan(&store.tables.claims).await.remove(&key);
+    store.requests.take();
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
+    assert_eq!(store.requests.take(), 2 * 4 + 1, "read four times, written once");
+    assert_eq!(store.scan(&store.tables.claims).await.remove(&key), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
