@@ -38,7 +38,11 @@ REGISTRY = ["--lib", "--test=audit", "--test=faults", "--test=model", "--test=st
 # Which tests judge which files' mutants: the quickest first, then all of them those that are left.
 JUDGES = [
     ("cee-eligibility", ".*", [["--lib"], ["--lib", "--test=patterns"]]),
-    ("cee-registry", "claim_item|claims|delete|identity|keys|rewrite|undo", [["--test=model"], REGISTRY]),
+    (
+        "cee-registry",
+        "claim_item|claims|delete|identity|keys|rewrite|undo",
+        [["--test=model"], ["--lib", "--test=faults"], REGISTRY],
+    ),
     ("cee-registry", "audit|error|idempotency|journeys", [["--lib", "--test=audit", "--test=faults"], REGISTRY]),
 ]
 FOLDERS = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}

@@ -330,3 +330,43 @@ async fn what_changes_meanwhile_is_no_finding() {
         lane.await.unwrap();
     }
 }
+
+/// The metrics, the alarms and the runbook go by these words.
+#[test]
+fn each_finding_is_told_by_the_name_of_its_kind() {
+    let (one, id) = (uuid(1), ImportId::from_bytes([7; 16]));
+    let each = [
+        Finding::GrantedTwice(one, uuid(2)),
+        Finding::Unclaimed(one, ClaimKind::DrivingLicense),
+        Finding::JourneyUnclaimed(one),
+        Finding::Orphan(one, "key".to_owned()),
+        Finding::Disagrees(one, "key".to_owned()),
+        Finding::WrongDate("key".to_owned(), "sd"),
+        Finding::Miscounted(Some(operator(2)), id),
+        Finding::Foreign(None, "a report of another import"),
+        Finding::Unreadable("imports", "key".to_owned()),
+    ];
+    assert_eq!(each.each_ref().map(Finding::kind), FindingKind::ALL);
+    for finding in &each {
+        let name = finding.kind().as_str().replace('_', " ");
+        assert!(finding.to_string().starts_with(&format!("{name}: ")), "{finding}");
+    }
+    assert_eq!(each[1].to_string(), format!("unclaimed: {one} has no claim on its driving licence"));
+    assert!(each[6].to_string().contains("operator 2") && each[7].to_string().contains("the registry"));
+}
+
+#[test]
+fn what_was_looked_at_is_counted_together() {
+    let part = audit::Audited { applications: 1, claims: 2, imports: 4, reports: 8, ..Default::default() };
+    assert_eq!(part.items(), 15);
+}
+
+/// Whoever may not read the imports looks at all else.
+#[tokio::test]
+async fn without_the_table_of_imports_the_audit_ends_before_it() {
+    let store = store().await;
+    let tables = Tables { imports: String::new(), ..store.tables.clone() };
+    let claims = Claims::new(store.db.clone(), tables, support::claim_keys());
+    let part = claims.audit(&Place::Imports(None), &Rules::default(), soon()).await.unwrap();
+    assert_eq!((part.place, part.imports), (Place::End, 0));
+}
