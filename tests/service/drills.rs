@@ -137,7 +137,8 @@ async fn the_application_token_key_is_replaced_while_operators_go_on() {
     assert!(is_let_in(&after, &after.token).await);
     let retire = |kid: &str| team(&data_dir, &[&["secret", "retire", "--kid", kid], &signer[..]].concat());
     assert!(retire(&new_kid).1.contains("cannot be retired"));
-    assert!(retire("nobody").1.contains("no key nobody"));
+    // A key's name is made of its bytes, and one in 64 begins like an option.
+    assert!(retire("-nobody").1.contains("no key -nobody"));
     assert!(retire(&kid_of(&old)).0);
     let last = after.again(&folder).await;
     assert_eq!(last.api.simulate(&old, &json!({})).await.status, StatusCode::UNAUTHORIZED);

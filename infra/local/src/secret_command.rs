@@ -38,7 +38,7 @@ pub enum Command {
         #[arg(long, value_enum)]
         signer: Signer,
         /// The key's name.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         kid: String,
         /// Where.
         #[command(flatten)]
