@@ -143,6 +143,7 @@ mod tests {
     use super::*;
     use aws_sdk_dynamodb::config::http::HttpResponse;
     use aws_sdk_dynamodb::operation::get_item::GetItemError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
 
     type Error = SdkError<GetItemError, HttpResponse>;
 
@@ -152,6 +153,7 @@ mod tests {
         for (error, expected, transient) in [
             (Error::construction_failure("why"), "ConstructionFailure", false),
             (Error::timeout_error("why"), "Timeout", true),
+            (Error::dispatch_failure(ConnectorError::io("why".into())), "DispatchFailure", true),
             (Error::response_error("why", answer()), "ResponseError", true),
             (Error::service_error(GetItemError::unhandled("why"), answer()), "Unknown", false),
         ] {
