@@ -427,6 +427,20 @@ async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
     assert_eq!(code(give_to_history(&store, 'b').await), REFUSED);
 }
 
+/// Rule 3 of the contract, for history that was given its key: without a key one is the same driver, with that key too, and with
+/// another not.
+#[tokio::test]
+async fn history_with_a_key_stands_in_the_way_of_who_sends_none() {
+    let store = store().await;
+    import(&store, DAY, row(1, 2), soon()).await.unwrap();
+    assert_eq!(give_to_history(&store, 'a').await, Ok(GivenKey::Given { contradicts: Vec::new() }));
+    let asked = |number: u64, key| application(number, 2, Short, &driver("DUP", &format!("A{number}"), key), at(DAY));
+    let history = Blocker { datetime: at(DAY), reason: Reason::History, operator: operator(1), uuid: None };
+    assert_eq!(store.register(&asked(1, None), None).await, Registration::Blocked(history));
+    assert_eq!(store.register(&asked(2, Some('a')), None).await, Registration::Blocked(history));
+    assert_eq!(store.register(&asked(3, Some('b')), None).await, Registration::Registered);
+}
+
 #[tokio::test]
 async fn a_full_record_with_an_identity_key_lists_no_file_twice() {
     let store = store().await;
