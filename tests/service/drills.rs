@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 
-use aws_sdk_dynamodb::types::{AttributeValue, BillingMode};
+use aws_sdk_dynamodb::types::AttributeValue;
 use cee_local::stack::{known, tables};
+use cee_registry::Tables;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -145,20 +146,14 @@ async fn the_application_token_key_is_replaced_while_operators_go_on() {
     assert!(is_let_in(&last, &last.token).await);
 }
 
-/// A table as DynamoDB restores it to a moment: a new one beside it, with what it held.
-async fn restored_beside(aws: &cee_service::aws::Aws, table: &str, name: &str) {
+/// Tables as DynamoDB restores them to a moment: new ones beside them, with what they held.
+async fn restored_beside(aws: &cee_service::aws::Aws, restored: &Tables) {
     let db = aws.dynamodb();
-    let described = db.describe_table().table_name(table).send().await.unwrap().table.unwrap();
-    db.create_table()
-        .table_name(name)
-        .set_key_schema(described.key_schema)
-        .set_attribute_definitions(described.attribute_definitions)
-        .billing_mode(BillingMode::PayPerRequest)
-        .send()
-        .await
-        .unwrap();
-    for item in scan(aws, table).await {
-        db.put_item().table_name(name).set_item(Some(item)).send().await.unwrap();
+    restored.create_missing(&db).await.unwrap();
+    for (table, name) in [(tables().claims, &restored.claims), (tables().applications, &restored.applications)] {
+        for item in scan(aws, &table).await {
+            db.put_item().table_name(name).set_item(Some(item)).send().await.unwrap();
+        }
     }
 }
 
@@ -174,9 +169,9 @@ async fn the_tables_are_put_back_to_a_moment() {
     assert!(done(&data_dir, &["audit"]).contains("60 applications, 120 claim items"));
     let (about, _) = known(&data_dir).unwrap();
     let aws = about.aws().await;
-    let [claims, applications] = [tables().claims, tables().applications];
-    restored_beside(&aws, &claims, "claims-at-noon").await;
-    restored_beside(&aws, &applications, "applications-at-noon").await;
+    let claims = tables().claims;
+    let (claims_then, applications_then) = ("claims-at-noon".to_owned(), "applications-at-noon".to_owned());
+    restored_beside(&aws, &Tables { claims: claims_then, applications: applications_then, ..tables() }).await;
 
     // One claim item is gone, one is not what it was, and one application came after that moment.
     let db = aws.dynamodb();

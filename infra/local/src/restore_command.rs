@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::Client;
 use cee_registry::{Differences, StoreError, Tables, restore};
+use cee_service::Environment;
 use cee_service::aws::Aws;
-use cee_service::{Environment, SettingError};
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
@@ -46,45 +46,33 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn setting(self) -> &'static str {
+    /// The setting that names the table, and its name among these.
+    fn of(self, tables: Tables) -> (&'static str, String) {
         match self {
-            Self::Claims => "CLAIMS_TABLE",
-            Self::Applications => "APPLICATIONS_TABLE",
-            Self::Archive => "ARCHIVE_TABLE",
-            Self::Idempotency => "IDEMPOTENCY_TABLE",
-            Self::Limits => "LIMITS_TABLE",
-            Self::Journeys => "JOURNEYS_TABLE",
-            Self::Imports => "IMPORTS_TABLE",
-            Self::Operators => "OPERATORS_TABLE",
-            Self::Credentials => "CREDENTIALS_TABLE",
-        }
-    }
-
-    fn of(self, tables: Tables) -> String {
-        match self {
-            Self::Claims => tables.claims,
-            Self::Applications => tables.applications,
-            Self::Archive => tables.archive,
-            Self::Idempotency => tables.idempotency,
-            Self::Limits => tables.limits,
-            Self::Journeys => tables.journeys,
-            Self::Imports => tables.imports,
-            Self::Operators => tables.operators,
-            Self::Credentials => tables.credentials,
+            Self::Claims => ("CLAIMS_TABLE", tables.claims),
+            Self::Applications => ("APPLICATIONS_TABLE", tables.applications),
+            Self::Archive => ("ARCHIVE_TABLE", tables.archive),
+            Self::Idempotency => ("IDEMPOTENCY_TABLE", tables.idempotency),
+            Self::Limits => ("LIMITS_TABLE", tables.limits),
+            Self::Journeys => ("JOURNEYS_TABLE", tables.journeys),
+            Self::Imports => ("IMPORTS_TABLE", tables.imports),
+            Self::Operators => ("OPERATORS_TABLE", tables.operators),
+            Self::Credentials => ("CREDENTIALS_TABLE", tables.credentials),
         }
     }
 }
 
 impl Command {
-    async fn open(&self) -> Result<(Client, Tables), Error> {
+    /// DynamoDB, and the name of the table there.
+    async fn open(&self) -> Result<(Client, String), Error> {
         if !self.aws {
             let (description, _) = known(&self.data_dir)?;
-            return Ok((description.aws().await.dynamodb(), tables()));
+            return Ok((description.aws().await.dynamodb(), self.table.of(tables()).1));
         }
         let environment = Environment::of_process();
-        let setting = |error: SettingError| Error::Restore(error.to_string());
-        let tables = environment.tables_with(&[self.table.setting()]).map_err(setting)?;
-        Ok((Aws::load(&environment).await.dynamodb_patient(), tables))
+        let (setting, table) = self.table.of(environment.tables());
+        environment.required(setting).map_err(|error| Error::Restore(error.to_string()))?;
+        Ok((Aws::load(&environment).await.dynamodb_patient(), table))
     }
 }
 
@@ -94,8 +82,8 @@ impl Command {
 /// [`Error::Restore`] where the two tables are not of one kind or do not answer, [`Error::Secrets`] where no stack was ever started
 /// on the data directory.
 pub async fn run(command: Command) -> Result<Told, Error> {
-    let (db, tables) = command.open().await?;
-    let (from, table) = (command.from.as_str(), command.table.of(tables));
+    let (db, table) = command.open().await?;
+    let from = command.from.as_str();
     let found = restore::restore(&db, from, &table, command.yes).await;
     let found = found.map_err(|error: StoreError| Error::Restore(format!("{from} -> {table}: {error}")))?;
     let Differences { same, lost, changed, added } = found;

@@ -60,52 +60,59 @@ pub async fn restore(db: &Client, earlier: &str, table: &str, write: bool) -> Re
     if earlier == table || names != key_names(db, earlier).await? {
         return Err(corrupt("the two tables are one, or have other keys"));
     }
+    let written = write.then_some(table);
     let mut found = Differences::default();
+    walk(db, [earlier, table], &names, written, |item, now| {
+        match now {
+            Some(now) if now == item => {
+                found.same += 1;
+                return Ok(None);
+            }
+            Some(_) => found.changed += 1,
+            None => found.lost += 1,
+        }
+        let put = PutRequest::builder().set_item(Some(item)).build().map_err(|_| corrupt("an item"))?;
+        Ok(Some(WriteRequest::builder().put_request(put).build()))
+    })
+    .await?;
+    walk(db, [table, earlier], &names, written, |item, then| {
+        if then.is_some() {
+            return Ok(None);
+        }
+        found.added += 1;
+        let delete = DeleteRequest::builder().set_key(Some(key_of(&item, &names)));
+        let delete = delete.build().map_err(|_| corrupt("a key"))?;
+        Ok(Some(WriteRequest::builder().delete_request(delete).build()))
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Goes through a table, each of its items beside the one of the same key in another table, and carries out what is to be done
+/// about it, where it is to be carried out in a table.
+async fn walk(
+    db: &Client,
+    [table, other]: [&str; 2],
+    names: &[String],
+    written: Option<&str>,
+    mut about: impl FnMut(Item, Option<Item>) -> Result<Option<WriteRequest>, StoreError>,
+) -> Result<(), StoreError> {
     let mut after = None;
     loop {
-        let (items, last) = page_after(db, earlier, after, PART, Deadline::after(PATIENCE)).await?;
-        let now = beside(db, table, &names, &items).await?;
-        let mut puts = Vec::new();
-        for item in items {
-            let key = key_of(&item, &names);
-            match now.iter().find(|other| key_of(other, &names) == key) {
-                Some(other) if *other == item => {
-                    found.same += 1;
-                    continue;
-                }
-                Some(_) => found.changed += 1,
-                None => found.lost += 1,
-            }
-            let put = PutRequest::builder().set_item(Some(item)).build().map_err(|_| corrupt("an item"))?;
-            puts.push(WriteRequest::builder().put_request(put).build());
-        }
-        if write {
-            write_all(db, table, puts).await?;
-        }
-        after = last;
-        if after.is_none() {
-            break;
-        }
-    }
-    loop {
         let (items, last) = page_after(db, table, after, PART, Deadline::after(PATIENCE)).await?;
-        let then = beside(db, earlier, &names, &items).await?;
-        let mut deletes = Vec::new();
+        let mut others = beside(db, other, names, &items).await?;
+        let mut requests = Vec::new();
         for item in items {
-            let key = key_of(&item, &names);
-            if then.iter().any(|other| key_of(other, &names) == key) {
-                continue;
-            }
-            found.added += 1;
-            let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(|_| corrupt("a key"))?;
-            deletes.push(WriteRequest::builder().delete_request(delete).build());
+            let its = |other: &Item| names.iter().all(|name| other.get(name) == item.get(name));
+            let found = others.iter().position(its).map(|place| others.swap_remove(place));
+            requests.extend(about(item, found)?);
         }
-        if write {
-            write_all(db, table, deletes).await?;
+        if let Some(written) = written {
+            write_all(db, written, requests).await?;
         }
         after = last;
         if after.is_none() {
-            return Ok(found);
+            return Ok(());
         }
     }
 }
