@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io::Read as _;
+use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 use base64::alphabet;
@@ -28,6 +29,10 @@ const LONG: usize = 6;
 /// From so many bytes on, hexadecimal digits are looked at for short values. Fewer are numbers and parts of names that chance
 /// has made: the microseconds of `12:38:12.414142` spell AAB.
 const SPELT: usize = 8;
+
+/// Among so many hexadecimal digits stands what was drawn or hashed: the names of imports, of which thousands spell the few digits of
+/// one phone among thousands.
+const DRAWN: usize = 32;
 
 /// How many encodings within one another are looked through.
 const DEPTH: usize = 4;
@@ -171,6 +176,14 @@ fn is_hash(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
 }
 
+/// Whether this part of a text lies within hexadecimal digits, and the dashes of a UUID, that somebody has drawn.
+fn is_drawn(text: &[u8], part: Range<usize>) -> bool {
+    let of_it = |byte: &&u8| byte.is_ascii_hexdigit() || **byte == b'-';
+    let (before, after) =
+        (text[..part.start].iter().rev().take_while(of_it), text[part.end..].iter().take_while(of_it));
+    before.chain(after).filter(|byte| **byte != b'-').count() + part.len() >= DRAWN
+}
+
 /// Whether it begins as dates do.
 fn is_date(value: &str) -> bool {
     let begins: String = value.chars().take(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
@@ -213,6 +226,8 @@ struct Pattern {
     alone: bool,
     /// Whether it is another in other case.
     exact: bool,
+    /// Whether it is so few digits that chance writes them.
+    digits: bool,
 }
 
 /// Finds what was sent.
@@ -241,8 +256,9 @@ impl Scanner {
                 // A short word in small letters is a word like any other.
                 if spelling.len() > 1 && !(is_short && spelling.bytes().any(|b| b.is_ascii_lowercase())) {
                     let plain = spelling.bytes().collect::<BTreeSet<_>>().len() < 3;
+                    let digits = *kind == Kind::Phone && spelling.len() < DRAWN;
                     texts.push(spelling);
-                    patterns.push(Pattern { value, alone: is_short || plain, exact: is_short });
+                    patterns.push(Pattern { value, alone: is_short || plain, exact: is_short, digits });
                 }
             }
         }
@@ -375,7 +391,8 @@ impl Scanner {
             let pattern = self.patterns[hit.pattern().as_usize()];
             let alone = !letter(hit.start().checked_sub(1)) && !letter(Some(hit.end()));
             let same_case = !text[hit.range()].iter().any(u8::is_ascii_lowercase);
-            if (alone || !pattern.alone) && (same_case || !pattern.exact) {
+            let chance = pattern.digits && is_drawn(text, hit.range());
+            if (alone || !pattern.alone) && (same_case || !pattern.exact) && !chance {
                 found.insert((pattern.value, through.to_vec()));
             }
         }

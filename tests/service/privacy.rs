@@ -207,6 +207,24 @@ fn a_number_that_spells_a_name_is_none() {
     assert_eq!(found(&phone, r#"{"timestamp":"2026-11-26T12:39:26.000111Z","level":"WARN"}"#), []);
     assert_eq!(found(&phone, r#"{"timestamp":"2026-11-26T12:39:26.000112Z","sent":"6000111"}"#), [Kind::Phone]);
     assert_eq!(found(&name, &hex("sent by AAB today")), [Kind::Name]);
+    let phone = sent(&[(Kind::Phone, "+336010203")]);
+    for drawn in [
+        "06010203-7d1c-4e0a-9f5b-2c3d4e5f6a7b",
+        "a-2c3d0601-0203-4e0a-9f5b-2c3d4e5f6a7b",
+        "9f0601020395b2c3d4e5f6a7b0c1d2e3f4",
+    ] {
+        assert_eq!(found(&phone, &format!("import {drawn} ended")), [], "a UUID, a hash: nobody has sent {drawn}");
+        assert_eq!(
+            found(&phone, &format!("import {} ended", &drawn[..28])),
+            [Kind::Phone],
+            "{drawn} is shorter than those"
+        );
+        assert_eq!(
+            found(&phone, &format!("import {drawn} of 06010203 ended")),
+            [Kind::Phone],
+            "one stands beside {drawn}"
+        );
+    }
     let hash = format!("AAB-{}", "x".repeat(39));
     assert_eq!(found(&name, &hash), []);
     assert_eq!(found(&name, &hash[..42]), [Kind::Name]);
