@@ -7,6 +7,7 @@ use std::path::Path;
 
 use cee_eligibility::normalise::{identity_key, truncated_identity};
 use cee_eligibility::{LastName, Phone};
+use cee_history::encoding::text;
 use csv::{ByteRecord, ReaderBuilder, Writer, WriterBuilder};
 
 use crate::check::beside;
@@ -111,14 +112,6 @@ fn separator(beginning: &[u8]) -> u8 {
     let line = beginning.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     let count = |separator: &u8| line.iter().filter(|byte| *byte == separator).count();
     [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
-}
-
-/// UTF-8, or else windows-1252.
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0,
-    }
 }
 
 fn columns(header: &[String], history: bool) -> Result<Columns, String> {

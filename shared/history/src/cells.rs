@@ -9,15 +9,6 @@ use crate::date::Midnights;
 use crate::dialect::Header;
 use crate::repair::{Repair, Repairs};
 
-/// The text of a line: UTF-8 where it is valid UTF-8, windows-1252 where not. Every byte means something in
-/// windows-1252, so this never fails.
-pub(crate) fn decode(line: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(line) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(line).0,
-    }
-}
-
 /// Whether a line says nothing: only separators, spaces and tabs.
 pub(crate) fn is_blank(line: &[u8], separator: u8) -> bool {
     line.iter().all(|b| *b == separator || matches!(b, b' ' | b'\t'))
@@ -404,14 +395,6 @@ mod tests {
         for line in [",".repeat(100_000), "\"\",".repeat(100_000)] {
             assert_eq!(split(line.as_bytes(), b',', &mut spans), Split { count: 100_001, well_formed: true });
         }
-    }
-
-    #[test]
-    fn encodings() {
-        assert_eq!(decode(b"plain"), "plain");
-        assert_eq!(decode("é€".as_bytes()), "é€");
-        assert_eq!(decode(b"\xe9 \x80\xa0"), "é €\u{a0}");
-        assert_eq!(decode(b"\xff\xfe\x81"), "ÿþ\u{81}", "no byte is without a meaning");
     }
 
     proptest! {

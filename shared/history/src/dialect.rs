@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::cells::{decode, split_all};
+use crate::cells::split_all;
+use crate::encoding;
 use crate::reader::Field;
 use crate::rejected::REPORT_COLUMNS;
 
@@ -114,7 +115,7 @@ impl Header {
 
     /// Reads a header line without its byte order mark.
     pub(crate) fn read(line: &[u8], fields: &'static [Field]) -> Result<Self, FileError> {
-        let text = decode(line);
+        let text = encoding::text(line);
         let known =
             |separator| names(&text, separator).iter().filter(|name| fields.iter().any(|field| field.is(name))).count();
         // The last of several greatest wins with `max_by_key`: reversed, so that the comma does.

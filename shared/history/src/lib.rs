@@ -5,7 +5,8 @@
 //! | a file as it lies somewhere, compressed or not | [`mod@file`] |
 //! | the reader: chunks of bytes in, one [`Line`] a row out; where to go on after an interruption | [`reader`] |
 //! | how what is compressed is unpacked, and what is refused | [`unpack`] |
-//! | separator, header, encoding, and why a whole file is refused | [`dialect`] |
+//! | separator, header, and why a whole file is refused | [`dialect`] |
+//! | UTF-8 and windows-1252 | [`encoding`] |
 //! | the columns and fields of a history file | [`history`] |
 //! | the columns and fields of a journey file | [`journeys`] |
 //! | what is repaired, and what each repair is called in the report | [`repair`] |
@@ -68,6 +69,7 @@
 
 pub mod counts;
 pub mod dialect;
+pub mod encoding;
 pub mod file;
 pub mod history;
 pub mod journeys;

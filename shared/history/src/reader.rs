@@ -11,9 +11,10 @@ use cee_eligibility::Instant;
 use memchr::memchr2;
 use serde::{Deserialize, Serialize};
 
-use crate::cells::{CellError, Cells, Context, Span, decode, is_blank, split};
+use crate::cells::{CellError, Cells, Context, Span, is_blank, split};
 use crate::date::Midnights;
 use crate::dialect::{FileError, Header, HeaderCell, not_a_header};
+use crate::encoding;
 use crate::rejected::{Column, RejectedRow};
 use crate::repair::Repairs;
 
@@ -397,7 +398,7 @@ impl<R: Row> Rows<R> {
         if is_blank(line, header.separator_byte()) {
             return Ok(());
         }
-        let text = text.map_or_else(|| decode(line), Cow::Borrowed);
+        let text = text.map_or_else(|| encoding::text(line), Cow::Borrowed);
         let columns = header.columns().len();
         self.spans.resize(columns, Span::default());
         let found = split(text.as_bytes(), header.separator_byte(), &mut self.spans);

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::cells::{Span, decode, split};
+use crate::cells::{Span, split};
 use crate::dialect::{Header, HeaderCell};
+use crate::encoding;
 
 /// The columns that a rejected file has beside those of its file.
 pub(crate) const REPORT_COLUMNS: [&str; 3] = ["line", "column", "reason"];
@@ -89,7 +90,7 @@ impl RejectedWriter {
     /// Adds one row.
     pub fn row(&self, row: &RejectedRow, out: &mut Vec<u8>) {
         let mut line = String::with_capacity(row.raw.len() + row.reason.len() + 48);
-        self.cells(&decode(&row.raw), &mut line);
+        self.cells(&encoding::text(&row.raw), &mut line);
         self.cell(&row.line.to_string(), &mut line);
         self.cell(&row.column.map(|column| column.to_string()).unwrap_or_default(), &mut line);
         self.cell(&row.reason, &mut line);

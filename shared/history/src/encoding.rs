@@ -1,0 +1,52 @@
+//! The two encodings that spreadsheets write.
+
+use std::borrow::Cow;
+
+/// What windows-1252 says with the bytes 0x80 to 0x9F, as WHATWG's Encoding Standard has it: five that Microsoft gave no meaning are the
+/// control characters of their number. All other bytes are the characters of their number.
+const FROM_0X80: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
+    '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
+/// A text: UTF-8 where it is valid UTF-8, windows-1252 where not. Every byte means something in windows-1252, so this never fails.
+// Not by encoding_rs, with which the tables of all encodings of East Asia, 130 kB that no zip makes smaller, go into a function.
+#[must_use]
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
+    let character = |byte: &u8| match byte {
+        0x80..=0x9F => FROM_0X80[usize::from(byte - 0x80)],
+        other => char::from(*other),
+    };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(bytes.iter().map(character).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_byte_is_what_a_browser_makes_of_it() {
+        // Before the rest a byte that makes all of it no UTF-8.
+        let bytes: Vec<u8> = std::iter::once(0xFF).chain(0..=0xFF).collect();
+        assert_eq!(text(&bytes), encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes).0);
+        assert_eq!(text(b"plain"), "plain");
+        assert_eq!(text("é€".as_bytes()), "é€");
+        assert_eq!(text(b"\xe9 \x80\xa0"), "é €\u{a0}");
+        assert_eq!(text(b"\xff\xfe\x81"), "ÿþ\u{81}", "no byte is without a meaning");
+    }
+
+    proptest! {
+        #[test]
+        fn one_of_the_two(bytes: Vec<u8>) {
+            let expected = match String::from_utf8(bytes.clone()) {
+                Ok(text) => text,
+                Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes).0.into_owned(),
+            };
+            prop_assert_eq!(text(&bytes), expected);
+        }
+    }
+}
