@@ -110,7 +110,7 @@ async fn world() -> World {
     ];
     let environment: HashMap<_, _> =
         settings.map(|(name, value): (&str, &str)| (name.to_owned(), value.to_owned())).into();
-    let aws = Aws::load(&Environment::of(environment.clone())).await;
+    let aws = Aws::of_function(&Environment::of(environment.clone()));
     tables.create_missing(&aws.dynamodb()).await.unwrap();
     for (id, suspended) in [(1, false), (2, false), (3, true)] {
         let siret = Siret::parse(&id.to_string().repeat(14)).unwrap();

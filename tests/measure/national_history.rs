@@ -114,7 +114,7 @@ async fn function(name: &str) -> ExitCode {
             ExitCode::SUCCESS
         }
         "cee-audit" => {
-            let audit = AuditFunction::from_environment(&environment).await.unwrap();
+            let audit = AuditFunction::from_environment(&environment).unwrap();
             let service = service_fn(move |event| {
                 let audit = audit.clone();
                 async move { audit.handle(event).await }
@@ -146,7 +146,7 @@ async fn import(rows: u64) -> Measured {
     let options = Options { functions: Functions::Binaries(binaries), ..Options::new(&folder.path().join("data")) };
     let stack = Stack::start(&options).await.unwrap();
     let about = stack.description();
-    let aws = about.aws().await;
+    let aws = about.aws();
     let process = import_process();
     let at_start = status(process, "VmHWM");
     println!("\n{rows} rows");

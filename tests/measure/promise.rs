@@ -159,7 +159,7 @@ async fn round_explained(options: &Options, round: u64, calls: u64) -> u64 {
     let seed = options.seed + round;
     let server = Server::start(options.faults, seed);
     let groups = || (0..calls / promise::drive::CALLS_OF_A_GROUP + 1).map(|number| Group { number });
-    let database = server.about.aws().await.dynamodb();
+    let database = server.about.aws().dynamodb();
     prepare(&Journeys::new(database.clone(), &tables()), groups()).await;
     let callers = server.callers(seed);
     let (began, mut calls, mut unanswered, mut all) = (Instant::now(), 0_u64, 0, Vec::new());

@@ -101,7 +101,7 @@ async fn what_was_granted_survives() {
 
     let (mut child, about) = serve(&folder, &["--now", "2024-05-01T00:00:00Z"]).await;
     let text = |name: &str| about[name].as_str().unwrap();
-    let aws = aws(text("dynamodb_url"), text("s3_url"), text("aws_access_key_id"), text("aws_secret_access_key")).await;
+    let aws = aws(text("dynamodb_url"), text("s3_url"), text("aws_access_key_id"), text("aws_secret_access_key"));
     let applications = Applications::new(aws.dynamodb(), &tables());
     for (uuid, token, _) in &granted {
         let id = cee_eligibility::ApplicationId::parse(uuid).unwrap();

@@ -11,8 +11,11 @@ use cee_local::stack::{
     AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, NOT_FOR_ALL, for_sam,
 };
 use cee_service::Environment;
+use cee_service::aws::Aws;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
 
 use crate::template::{Function, TEMPLATE, functions, is_nothing, resources};
 
@@ -28,7 +31,7 @@ fn documented() -> BTreeSet<String> {
     let names: BTreeSet<String> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
     names
         .into_iter()
-        .filter(|name| !["NOW", "S3_PATH_STYLE", "CEE_PANIC_ON", "AWS_…"].contains(&name.as_str()))
+        .filter(|name| !["NOW", "S3_PATH_STYLE", "CEE_PANIC_ON"].contains(&name.as_str()) && !name.starts_with("AWS_"))
         .collect()
 }
 
@@ -339,6 +342,34 @@ fn sam_local_can_hand_on_what_the_local_stack_gives() {
     for name in given.keys() {
         assert!(handed_on.contains(name), "{name} reaches no function");
     }
+}
+
+/// The local stack has no session, and Lambda has nothing without one.
+#[tokio::test]
+async fn a_function_signs_with_all_that_lambda_gives_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = [
+        ("AWS_REGION", "eu-central-2"),
+        ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_SESSION_TOKEN", "of-this-session"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &format!("http://{}", listener.local_addr().unwrap())),
+    ];
+    let aws = Aws::of_function(&Environment::of(settings.map(|(name, value)| (name.to_owned(), value.to_owned()))));
+    let asked = tokio::spawn(async move { aws.dynamodb_once().list_tables().send().await });
+    let (mut connection, _) = listener.accept().await.unwrap();
+    let mut head = String::new();
+    while !head.contains("\r\n\r\n") {
+        let mut bytes = [0; 4096];
+        let count = connection.read(&mut bytes).await.unwrap();
+        head.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+    }
+    drop(connection);
+    assert!(asked.await.unwrap().is_err());
+    assert!(head.contains("x-amz-security-token: of-this-session\r\n"), "{head}");
+    let credential = head.split_once("Credential=ASIAEXAMPLE/").unwrap().1;
+    assert!(credential.contains("/eu-central-2/dynamodb/aws4_request, SignedHeaders="), "{head}");
+    assert!(credential.contains("x-amz-security-token"), "it is signed as well: {head}");
 }
 
 /// What each command of samconfig.toml is given of one kind: `"Name=value"`, by its section.

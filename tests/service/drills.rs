@@ -168,7 +168,7 @@ async fn the_tables_are_put_back_to_a_moment() {
     }
     assert!(done(&data_dir, &["audit"]).contains("60 applications, 120 claim items"));
     let (about, _) = known(&data_dir).unwrap();
-    let aws = about.aws().await;
+    let aws = about.aws();
     let claims = tables().claims;
     let (claims_then, applications_then) = ("claims-at-noon".to_owned(), "applications-at-noon".to_owned());
     restored_beside(&aws, &Tables { claims: claims_then, applications: applications_then, ..tables() }).await;

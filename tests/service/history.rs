@@ -238,7 +238,7 @@ async fn operators_reach_their_own_folder_alone() {
     let world = world().await;
     let about = world.stack.description();
     let keys = &about.operators[1];
-    let theirs = crate::support::aws(&about.dynamodb_url, &about.s3_url, &keys.access_key, &keys.secret_key).await.s3();
+    let theirs = crate::support::aws(&about.dynamodb_url, &about.s3_url, &keys.access_key, &keys.secret_key).s3();
     let csv = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,DUP,+336010203,2021-02-15\n";
     let put = async |key: &str| {
         theirs.put_object().bucket("cee-local").key(key).body(csv.as_bytes().to_vec().into()).send().await.is_ok()

@@ -181,7 +181,7 @@ async fn long_work(world: &World, border: &Border) {
     world.upload("imports/1/wrong.csv", format!("{HEADER}{}", one_driver("+336010210", 1))).await;
     let report = &reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"];
     let id = ImportId::parse(report["import_id"].as_str().unwrap()).unwrap();
-    world.stack.description().team().await.undo(OperatorId::new(1).unwrap(), id, |_| {}).await.unwrap();
+    world.stack.description().team().undo(OperatorId::new(1).unwrap(), id, |_| {}).await.unwrap();
     world.stack.queue().idle().await;
     assert_eq!(world.given_up(), [""; 0]);
 }

@@ -176,7 +176,7 @@ async fn exercise() {
 
     let report = &reports(&world.aws, "reports/2/").await["imports/2/m.csv"];
     let import = ImportId::parse(report["import_id"].as_str().unwrap()).unwrap();
-    let team = world.stack.description().team().await;
+    let team = world.stack.description().team();
     team.undo(OperatorId::new(2).unwrap(), import, |_| {}).await.unwrap();
     world.stack.queue().idle().await;
 

@@ -172,7 +172,7 @@ async fn twenty_kills_leave_no_trace() {
         let mut outlived = false;
         for kill in 0..KILLS {
             let (mut child, about) = serve(&folder, &options).await;
-            let aws = aws_of(&about).await;
+            let aws = aws_of(&about);
             if kill == 0 {
                 let put = aws.s3().put_object().bucket("cee-local").key("imports/1/h.csv");
                 put.body(file.clone().into()).send().await.unwrap();
@@ -201,7 +201,7 @@ async fn twenty_kills_leave_no_trace() {
             continue;
         }
         let (mut child, about) = serve(&folder, &options).await;
-        let aws = aws_of(&about).await;
+        let aws = aws_of(&about);
         while state(&aws).await.is_none_or(|(state, _)| state == "running") {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -230,9 +230,9 @@ async fn twenty_kills_leave_no_trace() {
     panic!("the import was over before it could be killed twenty times");
 }
 
-async fn aws_of(about: &Value) -> cee_service::aws::Aws {
+fn aws_of(about: &Value) -> cee_service::aws::Aws {
     let text = |name: &str| about[name].as_str().unwrap();
-    aws(text("dynamodb_url"), text("s3_url"), text("aws_access_key_id"), text("aws_secret_access_key")).await
+    aws(text("dynamodb_url"), text("s3_url"), text("aws_access_key_id"), text("aws_secret_access_key"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -215,7 +215,7 @@ pub async fn world_on(options: &Options) -> World {
     World {
         api: Api::with(record, &about.api_url),
         secrets,
-        aws: aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key).await,
+        aws: aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key),
         now: options.now.unwrap_or_else(|| cee_service::Clock::Machine.now()),
         stack: Running(Some(stack)),
         data_dir: options.data_dir.clone(),
@@ -223,7 +223,7 @@ pub async fn world_on(options: &Options) -> World {
     }
 }
 
-pub async fn aws(dynamodb_url: &str, s3_url: &str, access_key: &str, secret_key: &str) -> Aws {
+pub fn aws(dynamodb_url: &str, s3_url: &str, access_key: &str, secret_key: &str) -> Aws {
     let settings = [
         ("AWS_REGION", "eu-west-3"),
         ("AWS_ACCESS_KEY_ID", access_key),
@@ -232,7 +232,7 @@ pub async fn aws(dynamodb_url: &str, s3_url: &str, access_key: &str, secret_key:
         ("AWS_ENDPOINT_URL_S3", s3_url),
         ("S3_PATH_STYLE", "true"),
     ];
-    Aws::load(&Environment::of(settings.map(|(name, value)| (name.to_owned(), value.to_owned())))).await
+    Aws::of_function(&Environment::of(settings.map(|(name, value)| (name.to_owned(), value.to_owned()))))
 }
 
 impl World {

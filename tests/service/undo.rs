@@ -80,7 +80,7 @@ fn body(driver: usize) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_come_and_go_as_in_the_model() {
     let world = world().await;
-    let team = world.stack.description().team().await;
+    let team = world.stack.description().team();
     let mut random = fastrand::Rng::with_seed(9);
     let mut pick = move |of: usize| random.usize(..of);
     let mut model = Model::default();
@@ -198,7 +198,7 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
             let (done, out, _) = undo(wrong, false);
             assert!(done && out.contains("9000 imported") && out.contains("add --yes"), "{out}");
             // Stop the stack in the middle of taking back.
-            let team = stack.description().team().await;
+            let team = stack.description().team();
             let watched = tokio::spawn(async move { team.undo(operator(1), wrong, |_| {}).await.map(drop) });
             while records(aws).await.len() > 2 * rows - 200 {
                 assert!(!watched.is_finished(), "the undo ended without taking anything back");
@@ -238,7 +238,7 @@ async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
     let text: String = (0..rows).map(|row| format!("long,DUP,+336{row:07},2021-02-15\n")).collect();
     world.upload("imports/1/wrong.csv", format!("{HEADER}{text}")).await;
     let id = import_id(&reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"]);
-    let team = world.stack.description().team().await;
+    let team = world.stack.description().team();
     let undo = tokio::spawn(async move { team.undo(operator(1), id, |_| {}).await.unwrap() });
     let (mut given, mut row) = (0, 0);
     while !undo.is_finished() {
@@ -262,7 +262,7 @@ async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_undone_and_what_goes_with_it() {
     let world = world().await;
-    let team = world.stack.description().team().await;
+    let team = world.stack.description().team();
     let refused = async |team: &Team, by: u32, id: ImportId| match team.undo(operator(by), id, |_| {}).await {
         Err(Error::Undo(why)) => why,
         other => panic!("{other:?}"),

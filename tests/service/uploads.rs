@@ -209,7 +209,7 @@ async fn nothing_reaches_another_operator() {
     // The credentials of an operator.
     let about = world.stack.description();
     let keys = &about.operators[0];
-    let s3 = crate::support::aws(&about.dynamodb_url, &about.s3_url, &keys.access_key, &keys.secret_key).await.s3();
+    let s3 = crate::support::aws(&about.dynamodb_url, &about.s3_url, &keys.access_key, &keys.secret_key).s3();
     let their_report = format!("reports/2/{}.json", id(&theirs));
     for key in [&theirs_key, &their_report] {
         assert!(s3.get_object().bucket(&about.bucket).key(key).send().await.is_err(), "{key}");

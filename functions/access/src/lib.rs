@@ -60,7 +60,7 @@ impl Access {
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let tables = environment.tables_with(&["CREDENTIALS_TABLE", "OPERATORS_TABLE"])?;
         let (issuer, clock) = (environment.token_issuer()?, environment.clock()?);
-        let db = Aws::load(environment).await.dynamodb();
+        let db = Aws::of_function(environment).dynamodb();
         let operators = Operators::new(db.clone(), &tables);
         warm_up(&operators).await;
         Ok(Self { issuer, credentials: Credentials::new(db, &tables), operators, clock })

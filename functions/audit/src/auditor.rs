@@ -64,14 +64,13 @@ impl Auditor {
         Self { claims, imports, rules, s3, bucket }
     }
 
-    /// An auditor with its settings.
+    /// An auditor with its settings, of what is reached so.
     ///
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
-    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+    pub fn from_environment(environment: &Environment, aws: &Aws) -> Result<Self, SettingError> {
         let tables: Tables = environment.tables_with(&TABLES)?;
         let (bucket, rules, keys) = (environment.required("BUCKET")?, environment.rules()?, environment.claim_keys()?);
-        let aws = Aws::load(environment).await;
         let db = aws.dynamodb_patient();
         let imports = Imports::new(db.clone(), &tables);
         Ok(Self::new(Claims::new(db, tables, keys), imports, rules, aws.s3(), bucket))

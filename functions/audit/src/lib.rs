@@ -20,6 +20,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use cee_eligibility::Instant;
 use cee_registry::audit::Place;
 use cee_registry::{Audited, FindingKind};
+use cee_service::aws::Aws;
 use cee_service::clock::{machine_now, time_left};
 use cee_service::metrics::{Metric, Numbers};
 use cee_service::{Clock, Environment, Metrics, SettingError, telemetry};
@@ -113,10 +114,10 @@ impl AuditFunction {
     ///
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
-    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+    pub fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let (parts, parts_per_second) = environment.audit_parts()?;
         Ok(Self {
-            auditor: Auditor::from_environment(environment).await?,
+            auditor: Auditor::from_environment(environment, &Aws::of_function(environment))?,
             clock: environment.clock()?,
             metrics: environment.metrics(),
             parts,

@@ -117,7 +117,7 @@ impl Batches {
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let tables =
             environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
-        let db = Aws::load(environment).await.dynamodb();
+        let db = Aws::of_function(environment).dynamodb();
         Ok(Self {
             gate: Gate::from_environment(
                 environment,

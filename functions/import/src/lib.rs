@@ -130,7 +130,7 @@ impl ImportFunction {
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE"];
         let tables = environment.tables_with(&needed)?;
-        let aws = Aws::load(environment).await;
+        let aws = Aws::of_function(environment);
         let (db, rows) = (aws.dynamodb_patient(), aws.dynamodb_once());
         let inner = Inner {
             bucket: environment.required("BUCKET")?,

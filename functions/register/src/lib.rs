@@ -90,7 +90,7 @@ impl Register {
             "LIMITS_TABLE",
         ];
         let tables = environment.tables_with(&needed)?;
-        let db = Aws::load(environment).await.dynamodb();
+        let db = Aws::of_function(environment).dynamodb();
         Ok(Self {
             gate: Gate::from_environment(
                 environment,

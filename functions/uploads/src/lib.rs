@@ -173,7 +173,7 @@ impl Uploads {
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let tables = environment.tables_with(&["IMPORTS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
-        let aws = Aws::load(environment).await;
+        let aws = Aws::of_function(environment);
         let db = aws.dynamodb();
         Ok(Self {
             gate: Gate::from_environment(

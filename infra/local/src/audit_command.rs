@@ -8,6 +8,7 @@ use std::time::Duration;
 use cee_fn_audit::{AuditError, Auditor};
 use cee_registry::audit::Place;
 use cee_registry::{Deadline, Finding};
+use cee_service::aws::Aws;
 use cee_service::{Environment, SettingError};
 use clap::Args;
 
@@ -47,10 +48,10 @@ impl Command {
         let environment = Environment::of_process();
         let setting = |error: SettingError| Error::Audit(error.to_string());
         if self.aws {
-            return Auditor::from_environment(&environment).await.map_err(setting);
+            return Auditor::from_environment(&environment, &Aws::of_person().await).map_err(setting);
         }
         let (description, secrets) = known(&self.data_dir)?;
-        description.auditor(&secrets, environment.rules().map_err(setting)?).await
+        description.auditor(&secrets, environment.rules().map_err(setting)?)
     }
 }
 

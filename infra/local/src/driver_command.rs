@@ -69,14 +69,14 @@ impl Place {
     pub(crate) async fn open(&self) -> Result<(Claims, Clock), Error> {
         if !self.aws {
             let (description, secrets) = known(&self.data_dir)?;
-            return Ok((description.claims(&secrets).await?, description.clock()));
+            return Ok((description.claims(&secrets)?, description.clock()));
         }
         let environment = Environment::of_process();
         let setting = |error: cee_service::SettingError| Error::Driver(error.to_string());
         let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "IDEMPOTENCY_TABLE", "JOURNEYS_TABLE"];
         let tables = environment.tables_with(&needed).map_err(setting)?;
         let keys = environment.claim_keys().map_err(setting)?;
-        Ok((Claims::new(Aws::load(&environment).await.dynamodb_patient(), tables, keys), Clock::Machine))
+        Ok((Claims::new(Aws::of_person().await.dynamodb_patient(), tables, keys), Clock::Machine))
     }
 }
 

@@ -20,7 +20,6 @@ use cee_local::secret_command;
 use cee_local::stack::{ForSam, Functions, IMPORT_TIMEOUT, Options, Stack, for_sam, known, redrive};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
-use cee_service::Environment;
 use cee_service::aws::Aws;
 use cee_tokens::Scope;
 use clap::{Args, Parser, Subcommand};
@@ -292,8 +291,8 @@ fn undo(what: Undo) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let team = match (bucket, imports_table) {
-            (Some(bucket), Some(table)) => Team::new(Aws::load(&Environment::of_process()).await, bucket, table),
-            _ => known(&data_dir)?.0.team().await,
+            (Some(bucket), Some(table)) => Team::new(Aws::of_person().await, bucket, table),
+            _ => known(&data_dir)?.0.team(),
         };
         let status = team.undoable(operator, import).await?;
         if let Some(report) = &status.report {
@@ -340,7 +339,7 @@ fn token(data_dir: &Path, operator: OperatorId, minutes: u32, scopes: Vec<Scope>
         return secrets.token(operator, scopes, now, minutes);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let caller = runtime.block_on(async { description.admissions().await.caller(operator, scopes).await })?;
+    let caller = runtime.block_on(async { description.admissions().caller(operator, scopes).await })?;
     secrets.token_for(&caller, now, minutes)
 }
 

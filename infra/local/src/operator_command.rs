@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use cee_eligibility::{OperatorId, Siret};
 use cee_registry::{AccessKey, Credential, KeyPair, Operator, Tables};
+use cee_service::Clock;
 use cee_service::aws::Aws;
-use cee_service::{Clock, Environment};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -130,10 +130,10 @@ impl Place {
             (Some(operators), Some(credentials)) => {
                 let (operators, credentials) = (operators.clone(), credentials.clone());
                 let tables = Tables { operators, credentials, ..Tables::default() };
-                let aws = Aws::load(&Environment::of_process()).await;
+                let aws = Aws::of_person().await;
                 Ok(Admissions::new(&aws, &tables, Clock::Machine))
             }
-            _ => Ok(known(&self.data_dir)?.0.admissions().await),
+            _ => Ok(known(&self.data_dir)?.0.admissions()),
         }
     }
 }

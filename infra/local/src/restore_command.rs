@@ -67,12 +67,12 @@ impl Command {
     async fn open(&self) -> Result<(Client, String), Error> {
         if !self.aws {
             let (description, _) = known(&self.data_dir)?;
-            return Ok((description.aws().await.dynamodb(), self.table.of(tables()).1));
+            return Ok((description.aws().dynamodb(), self.table.of(tables()).1));
         }
         let environment = Environment::of_process();
         let (setting, table) = self.table.of(environment.tables());
         environment.required(setting).map_err(|error| Error::Restore(error.to_string()))?;
-        Ok((Aws::load(&environment).await.dynamodb_patient(), table))
+        Ok((Aws::of_person().await.dynamodb_patient(), table))
     }
 }
 

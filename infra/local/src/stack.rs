@@ -171,37 +171,37 @@ impl Description {
     }
 
     /// How the registry's team reaches the service.
-    pub async fn team(&self) -> Team {
-        Team::new(self.aws().await, self.bucket.clone(), tables().imports)
+    pub fn team(&self) -> Team {
+        Team::new(self.aws(), self.bucket.clone(), tables().imports)
     }
 
     /// How the registry's team reaches its operators and their credentials.
-    pub async fn admissions(&self) -> Admissions {
-        Admissions::new(&self.aws().await, &tables(), self.clock())
+    pub fn admissions(&self) -> Admissions {
+        Admissions::new(&self.aws(), &tables(), self.clock())
     }
 
     /// How the registry's team reaches what is held about drivers.
     ///
     /// # Errors
     /// [`Error::Secrets`] where the pepper is none.
-    pub async fn claims(&self, secrets: &Secrets) -> Result<Claims, Error> {
+    pub fn claims(&self, secrets: &Secrets) -> Result<Claims, Error> {
         let keys = ClaimKeys::new(secrets.service.claim_pepper.as_bytes())
             .map_err(|error| Error::Secrets(error.to_string()))?;
-        Ok(Claims::new(self.aws().await.dynamodb_patient(), tables(), keys))
+        Ok(Claims::new(self.aws().dynamodb_patient(), tables(), keys))
     }
 
     /// How the registry's team looks for what cannot be.
     ///
     /// # Errors
     /// [`Error::Secrets`] where the pepper is none.
-    pub async fn auditor(&self, secrets: &Secrets, rules: Rules) -> Result<Auditor, Error> {
-        let (claims, aws) = (self.claims(secrets).await?, self.aws().await);
+    pub fn auditor(&self, secrets: &Secrets, rules: Rules) -> Result<Auditor, Error> {
+        let (claims, aws) = (self.claims(secrets)?, self.aws());
         let imports = Imports::new(aws.dynamodb_patient(), &tables());
         Ok(Auditor::new(claims, imports, rules, aws.s3(), self.bucket.clone()))
     }
 
     /// How everything is reached that the stack stands in for, past what goes wrong between the functions and DynamoDB.
-    pub async fn aws(&self) -> Aws {
+    pub fn aws(&self) -> Aws {
         let settings = [
             ("AWS_REGION", &self.region),
             ("AWS_ACCESS_KEY_ID", &self.aws_access_key_id),
@@ -211,7 +211,7 @@ impl Description {
             ("S3_PATH_STYLE", &"true".to_owned()),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.clone()));
-        Aws::load(&Environment::of(settings)).await
+        Aws::of_function(&Environment::of(settings))
     }
 
     /// A sample operator.
@@ -402,7 +402,7 @@ impl Stack {
         for (name, value) in &options.settings {
             settings.set(name, value.clone());
         }
-        let aws = Aws::load(&settings.of_team()).await;
+        let aws = Aws::of_function(&settings.of_team());
         prepare_tables(&aws).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
@@ -850,7 +850,6 @@ impl Starter<'_> {
             return Ok(process);
         }
         let audit = AuditFunction::from_environment(&self.settings.environment("cee-audit", &AUDIT_HAS))
-            .await
             .map_err(|error| Error::Function(error.to_string()))?;
         let service = lambda_runtime::service_fn(move |event| {
             let audit = audit.clone();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
@@ -36,6 +37,14 @@ pub(crate) fn take_sdk_retries() -> u64 {
     SDK_RETRIES.swap(0, Ordering::Relaxed)
 }
 
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS)
+}
+
+fn is_path_style(environment: &Environment) -> bool {
+    environment.optional("S3_PATH_STYLE").as_deref() == Some("true")
+}
+
 /// Counts the requests that the SDK sends once more.
 #[derive(Debug)]
 struct CountRetries;
@@ -59,7 +68,7 @@ impl Intercept for CountRetries {
     }
 }
 
-/// Region, credentials and endpoints, from the environment.
+/// Region, credentials and endpoints.
 #[derive(Clone, Debug)]
 pub struct Aws {
     config: SdkConfig,
@@ -69,28 +78,35 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Reads the environment; reaches nobody yet.
-    pub async fn load(environment: &Environment) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
-        let mut urls = (None, None);
-        if !environment.is_of_process() {
-            let region = environment.optional("AWS_REGION").unwrap_or_else(|| "eu-west-3".to_owned());
-            loader = loader.region(Region::new(region));
-            if let (Some(key), Some(secret)) =
-                (environment.optional("AWS_ACCESS_KEY_ID"), environment.optional("AWS_SECRET_ACCESS_KEY"))
-            {
-                let credentials = aws_sdk_dynamodb::config::Credentials::new(key, secret, None, None, "environment");
-                loader = loader.credentials_provider(credentials);
-            }
-            urls = (environment.optional("AWS_ENDPOINT_URL_DYNAMODB"), environment.optional("AWS_ENDPOINT_URL_S3"));
+    /// As a function is told: everything is a variable, on Lambda as on the local stack. Reaches nobody yet.
+    ///
+    /// Not by the SDK's chain of providers: profiles, roles to assume and the metadata of a machine, none of which a function has,
+    /// would be in each zip.
+    #[must_use]
+    pub fn of_function(environment: &Environment) -> Self {
+        let region = environment.optional("AWS_REGION").unwrap_or_else(|| "eu-west-3".to_owned());
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .retry_config(retries());
+        let (key, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+        if let (Some(key), Some(secret)) = (environment.optional(key), environment.optional(secret)) {
+            let session = environment.optional("AWS_SESSION_TOKEN");
+            let credentials = Credentials::new(key, secret, session, None, "environment");
+            config = config.credentials_provider(SharedCredentialsProvider::new(credentials));
         }
         Self {
-            config: loader.load().await,
-            dynamodb_url: urls.0,
-            s3_url: urls.1,
-            s3_path_style: environment.optional("S3_PATH_STYLE").as_deref() == Some("true"),
+            config: config.build(),
+            dynamodb_url: environment.optional("AWS_ENDPOINT_URL_DYNAMODB"),
+            s3_url: environment.optional("AWS_ENDPOINT_URL_S3"),
+            s3_path_style: is_path_style(environment),
         }
+    }
+
+    /// As the AWS command line finds them: for whoever of the team has profiles and roles.
+    pub async fn of_person() -> Self {
+        let config = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries()).load().await;
+        Self { config, dynamodb_url: None, s3_url: None, s3_path_style: is_path_style(&Environment::of_process()) }
     }
 
     /// A client of DynamoDB for calls that somebody waits for.

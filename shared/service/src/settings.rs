@@ -31,7 +31,8 @@
 //! | `AUDIT_PARTS_PER_SECOND` | how many of them a second | 10 |
 //! | `CEE_PANIC_ON` | where work is to panic; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
 //! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
-//! | `AWS_…` | as the AWS SDK documents them | |
+//! | `AWS_REGION` `AWS_ACCESS_KEY_ID` `AWS_SECRET_ACCESS_KEY` `AWS_SESSION_TOKEN` | as Lambda sets them | region `eu-west-3` |
+//! | `AWS_ENDPOINT_URL_DYNAMODB` `AWS_ENDPOINT_URL_S3` | where these are, if not on AWS | |
 
 use std::collections::HashMap;
 use std::fmt;
@@ -79,8 +80,8 @@ impl Environment {
         Self { variables: Some(Arc::new(variables.into_iter().collect())) }
     }
 
-    /// Whether this is the environment of the process, which the AWS SDK reads by itself.
-    pub(crate) const fn is_of_process(&self) -> bool {
+    /// Whether this is the environment of the process, and with it nobody else's.
+    const fn is_of_process(&self) -> bool {
         self.variables.is_none()
     }
 
