@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// What speaks TLS, or does its cryptography, beside the one stack. `deny.toml` says why those are refused that have come by accident
 /// before; here is whatever else might.
 const OTHERS: [&str; 16] = [
@@ -90,4 +93,25 @@ fn the_yardstick_is_compiled_as_the_functions_are() {
     let profile = table(&file("Cargo.toml"), "profile.release");
     assert!(profile.contains("panic = \"unwind\""), "{profile:?}");
     assert_eq!(table(&file("tests/measure/hello/Cargo.toml"), "profile.release"), profile);
+}
+
+/// By their fingerprints. The hashes of their public keys are those that <https://www.amazontrust.com/repository/> publishes
+/// (`openssl x509 -pubkey | openssl pkey -pubin -outform der | sha256sum`).
+#[test]
+fn a_function_trusts_amazons_five_roots_alone() {
+    const FINGERPRINTS: [&str; 5] = [
+        "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+        "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+        "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+        "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+        "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+    ];
+    let pem = file("shared/service/src/amazon-roots.pem");
+    let bodies = pem.split("-----BEGIN CERTIFICATE-----").skip(1).map(|rest| rest.split("-----END").next().unwrap());
+    let fingerprint = |body: &str| {
+        let der = STANDARD.decode(body.split_whitespace().collect::<String>()).unwrap();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    assert_eq!(bodies.map(fingerprint).collect::<Vec<_>>(), FINGERPRINTS);
 }

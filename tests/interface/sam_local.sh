@@ -95,8 +95,8 @@ sam_api=http://127.0.0.1:$port/v3
 settings=(--config-file "$PWD/samconfig.toml" --config-env "$config" --template-file "$template" --env-vars "$data/sam.json" --skip-pull-image)
 "$sam" local start-api "${settings[@]}" --port "$port" >"$work/sam.log" 2>&1 &
 server=$!
-# Politely, so that it removes its containers.
-endings+=("kill -INT $server; wait $server 2>/dev/null")
+# So that it removes its containers. What runs behind a script never hears of SIGINT.
+endings+=("kill $server; wait $server 2>/dev/null")
 answers() { kill -0 "$server" && curl -sf -o /dev/null --max-time 30 "$sam_api/health"; }
 until_true 600 answers || { tail -n 50 "$work/sam.log" >&2; exit 1; }
 

@@ -40,8 +40,8 @@ mod price {
 
 /// What was measured elsewhere, or is assumed: docs/cost.md says which, and how.
 mod given {
-    /// Milliseconds of processor time that a registration takes; a simulation takes 1.4. Measured (`tests/measure/a_call.py`).
-    pub const WORK: f64 = 1.64;
+    /// Milliseconds of processor time that a registration takes; a simulation takes 0.79. Measured (`tests/measure/a_call.py`).
+    pub const WORK: f64 = 1.02;
     /// Bytes that a call writes to logs, with the line of the API's access log and Lambda's own.
     pub const LOG: f64 = 1_500.0;
     /// Rows of history that an import takes a second, at a quarter of what was measured (`cargo bench --bench national_history`).

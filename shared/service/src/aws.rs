@@ -7,7 +7,10 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
@@ -29,6 +32,9 @@ const ATTEMPTS: u32 = 3;
 /// How long S3 may stay silent. Whole transfers take as long as they take.
 const READ: Duration = Duration::from_secs(30);
 
+/// Who vouches for DynamoDB and S3: the five roots that Amazon Trust Services advises for a trust store of one's own.
+const ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
 /// How many requests the SDK has sent once more since it was last asked.
 static SDK_RETRIES: AtomicU64 = AtomicU64::new(0);
 
@@ -39,6 +45,19 @@ pub(crate) fn take_sdk_retries() -> u64 {
 
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(ATTEMPTS)
+}
+
+/// What a function's clients send their requests by. By default each start would read and parse all that a machine trusts, more than a
+/// hundred certificates in twice as many files.
+// Nothing fails in it: only another crypto provider's context could be refused.
+#[allow(clippy::expect_used)]
+fn http_client() -> SharedHttpClient {
+    let roots = TrustStore::empty().with_pem_certificate(ROOTS);
+    let context = TlsContext::builder().with_trust_store(roots).build().expect("a store of certificates is a context");
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(context)
+        .build_https()
 }
 
 fn is_path_style(environment: &Environment) -> bool {
@@ -88,6 +107,7 @@ impl Aws {
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
+            .http_client(http_client())
             .retry_config(retries());
         let (key, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
         if let (Some(key), Some(secret)) = (environment.optional(key), environment.optional(secret)) {
