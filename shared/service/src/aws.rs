@@ -49,7 +49,7 @@ fn retries() -> RetryConfig {
 
 /// What a function's clients send their requests by. By default each start would read and parse all that a machine trusts, more than a
 /// hundred certificates in twice as many files.
-// Nothing fails in it: only another crypto provider's context could be refused.
+// At start-up, and of what is compiled in: a test reads the same certificates.
 #[allow(clippy::expect_used)]
 fn http_client() -> SharedHttpClient {
     let roots = TrustStore::empty().with_pem_certificate(ROOTS);
