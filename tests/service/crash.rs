@@ -3,15 +3,16 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use cee_local::stack::tables;
+use cee_local::stack::{Description, tables};
 use cee_registry::Applications;
+use cee_service::aws::Aws;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::support::{Api, aws, cee, scan};
+use crate::support::{Api, cee, scan};
 
 /// The program on this data, once it has said `ready`.
 pub async fn serve(folder: &TempDir, options: &[&str]) -> (Child, Value) {
@@ -47,6 +48,11 @@ pub async fn serve(folder: &TempDir, options: &[&str]) -> (Child, Value) {
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     let description = std::fs::read(data_dir.join("local.json")).unwrap();
     (child, serde_json::from_slice(&description).unwrap())
+}
+
+/// How what the program has told of itself is reached.
+pub fn aws_of(about: &Value) -> Aws {
+    serde_json::from_value::<Description>(about.clone()).unwrap().aws()
 }
 
 fn driver(round: usize, number: usize) -> Value {
@@ -101,7 +107,7 @@ async fn what_was_granted_survives() {
 
     let (mut child, about) = serve(&folder, &["--now", "2024-05-01T00:00:00Z"]).await;
     let text = |name: &str| about[name].as_str().unwrap();
-    let aws = aws(text("dynamodb_url"), text("s3_url"), text("aws_access_key_id"), text("aws_secret_access_key"));
+    let aws = aws_of(&about);
     let applications = Applications::new(aws.dynamodb(), &tables());
     for (uuid, token, _) in &granted {
         let id = cee_eligibility::ApplicationId::parse(uuid).unwrap();

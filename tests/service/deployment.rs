@@ -362,6 +362,7 @@ async fn a_function_signs_with_all_that_lambda_gives_it() {
     while !head.contains("\r\n\r\n") {
         let mut bytes = [0; 4096];
         let count = connection.read(&mut bytes).await.unwrap();
+        assert!(count > 0, "the request ends in its head: {head}");
         head.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
     }
     drop(connection);

@@ -11,8 +11,8 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::crash::serve;
-use crate::support::{NOW, at, aws, event, keys, object, reports, scan, world, world_on, world_with};
+use crate::crash::{aws_of, serve};
+use crate::support::{NOW, at, event, keys, object, reports, scan, world, world_on, world_with};
 
 /// A history of so many drivers, every hundredth of whose rows is bad.
 fn history(rows: usize) -> String {
@@ -232,11 +232,6 @@ async fn twenty_kills_leave_no_trace() {
         return;
     }
     panic!("the import was over before it could be killed twenty times");
-}
-
-fn aws_of(about: &Value) -> cee_service::aws::Aws {
-    let text = |name: &str| about[name].as_str().unwrap();
-    aws(text("dynamodb_url"), text("s3_url"), text("aws_access_key_id"), text("aws_secret_access_key"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -215,7 +215,7 @@ pub async fn world_on(options: &Options) -> World {
     World {
         api: Api::with(record, &about.api_url),
         secrets,
-        aws: aws(&about.dynamodb_url, &about.s3_url, &about.aws_access_key_id, &about.aws_secret_access_key),
+        aws: about.aws(),
         now: options.now.unwrap_or_else(|| cee_service::Clock::Machine.now()),
         stack: Running(Some(stack)),
         data_dir: options.data_dir.clone(),

@@ -339,7 +339,7 @@ fn token(data_dir: &Path, operator: OperatorId, minutes: u32, scopes: Vec<Scope>
         return secrets.token(operator, scopes, now, minutes);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let caller = runtime.block_on(async { description.admissions().caller(operator, scopes).await })?;
+    let caller = runtime.block_on(description.admissions().caller(operator, scopes))?;
     secrets.token_for(&caller, now, minutes)
 }
 

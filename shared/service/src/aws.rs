@@ -109,8 +109,9 @@ impl Aws {
             .region(Region::new(region))
             .http_client(http_client())
             .retry_config(retries());
-        let (key, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
-        if let (Some(key), Some(secret)) = (environment.optional(key), environment.optional(secret)) {
+        if let Some(key) = environment.optional("AWS_ACCESS_KEY_ID")
+            && let Some(secret) = environment.optional("AWS_SECRET_ACCESS_KEY")
+        {
             let session = environment.optional("AWS_SESSION_TOKEN");
             let credentials = Credentials::new(key, secret, session, None, "environment");
             config = config.credentials_provider(SharedCredentialsProvider::new(credentials));
