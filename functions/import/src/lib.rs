@@ -25,7 +25,7 @@ pub mod run;
 pub mod undo;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_lambda_events::s3::{S3Event, S3EventRecord};
@@ -114,7 +114,8 @@ struct Inner {
     rules: Rules,
     clock: Clock,
     metrics: Metrics,
-    s3: aws_sdk_s3::Client,
+    /// Made when the first file comes: it reads what AWS has in which region, a tenth of the start.
+    s3: LazyLock<aws_sdk_s3::Client, Box<dyn FnOnce() -> aws_sdk_s3::Client + Send>>,
     claims: Claims,
     applications: Applications,
     journeys: Journeys,
@@ -137,7 +138,7 @@ impl ImportFunction {
             rules: environment.rules()?,
             clock: environment.clock()?,
             metrics: environment.metrics(),
-            s3: aws.s3(),
+            s3: LazyLock::new(Box::new(move || aws.s3())),
             applications: Applications::new(db.clone(), &tables),
             journeys: Journeys::new(rows.clone(), &tables),
             imports: Imports::new(db.clone(), &tables),
