@@ -163,8 +163,8 @@ pub async fn held(
             }
         }
     }
-    // Beside the applications lie names of some that were called off.
-    let applications = db.scan().table_name(&tables.applications).filter_expression("attribute_not_exists(called_off)");
+    // Beside the applications lie names of some that were deleted or called off.
+    let applications = db.scan().table_name(&tables.applications).filter_expression("attribute_not_exists(name_taken)");
     let mut pages = applications.into_paginator().items().send();
     while let Some(item) = pages.next().await.transpose().unwrap() {
         let Some((group, phone)) = Group::of_phone(item["phone_trunc"].as_s().unwrap()) else { continue };

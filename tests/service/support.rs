@@ -338,10 +338,10 @@ impl World {
     }
 }
 
-/// Every application. Beside them lie names of some that were called off.
+/// Every application. Beside them lie names of some that were deleted or called off.
 pub async fn applications(aws: &Aws) -> Vec<HashMap<String, AttributeValue>> {
     let mut items = scan(aws, &tables().applications).await;
-    items.retain(|item| !item.contains_key("called_off"));
+    items.retain(|item| !item.contains_key("name_taken"));
     items
 }
 

@@ -23,8 +23,6 @@ pub struct Wire(Arc<Inner>);
 struct Inner {
     /// The operations that have gone over it since they were last looked at.
     operations: Mutex<Vec<String>>,
-    /// The transactions among them, as they were sent.
-    transactions: Mutex<Vec<Bytes>>,
     /// What each of them took, and whether anybody asks.
     taken: Mutex<Option<Vec<Taken>>>,
     /// What was done to requests.
@@ -108,11 +106,6 @@ impl Wire {
         std::mem::take(&mut self.0.operations.lock().unwrap())
     }
 
-    /// The transactions that have gone over it since this was last asked.
-    pub fn take_transactions(&self) -> Vec<Bytes> {
-        std::mem::take(&mut self.0.transactions.lock().unwrap())
-    }
-
     /// What the requests took that have gone over it since this was last asked; the first time, nothing.
     pub fn take_units(&self) -> Vec<Taken> {
         self.0.taken.lock().unwrap().replace(Vec::new()).unwrap_or_default()
@@ -126,9 +119,6 @@ impl Wire {
 
 impl Plan for Wire {
     fn fault(&self, call: &Call<'_>, random: &mut Rng) -> Option<Fault> {
-        if call.operation == "TransactWriteItems" {
-            self.0.transactions.lock().unwrap().push(call.body.clone());
-        }
         self.0.operations.lock().unwrap().push(call.operation.to_owned());
         let text = String::from_utf8_lossy(call.body);
         let held = self.0.hold.lock().unwrap().take_if(|(wanted, ..)| text.contains(*wanted));

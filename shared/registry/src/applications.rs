@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::StoreError;
-use crate::claim_item::Item;
+use crate::claim_item::{Item, text};
 use crate::journeys::JourneyVersion;
 use crate::tables::Tables;
 
@@ -180,13 +180,38 @@ impl Application {
     }
 }
 
-/// Stands in the place of an application whose call was refused after a try that nobody heard of: should that one arrive
-/// yet, it finds its name taken.
-pub(crate) const CALLED_OFF: &str = "called_off";
+/// Why a name in the table of applications is nobody's any more. An item with it stays there in an application's place: a
+/// request that was late, and would bring the application, finds its name taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NameTaken {
+    /// The call was refused after a try that nobody heard of.
+    CalledOff,
+    /// The application was there, and has moved to the archive.
+    Archived,
+}
 
-/// Whether an item only keeps a name from being used.
-pub(crate) fn is_called_off(item: &Item) -> bool {
-    item.contains_key(CALLED_OFF)
+impl NameTaken {
+    const ATTRIBUTE: &str = "name_taken";
+    const CALLED_OFF: &str = "called off";
+    const ARCHIVED: &str = "archived";
+
+    /// What stays under the name.
+    pub(crate) fn item(self, uuid: ApplicationId) -> Item {
+        let why = match self {
+            Self::CalledOff => Self::CALLED_OFF,
+            Self::Archived => Self::ARCHIVED,
+        };
+        let attributes = [("uuid", uuid.to_string()), (Self::ATTRIBUTE, why.to_owned())];
+        attributes.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
+    }
+
+    /// `None`: the item is an application.
+    pub(crate) fn of(item: &Item) -> Option<Self> {
+        match text(item, Self::ATTRIBUTE)? {
+            Self::CALLED_OFF => Some(Self::CalledOff),
+            _ => Some(Self::Archived),
+        }
+    }
 }
 
 /// The application of this name in a table of applications.
@@ -197,7 +222,7 @@ pub(crate) async fn get_application(
 ) -> Result<Option<Application>, StoreError> {
     let get = db.get_item().table_name(table).key("uuid", AttributeValue::S(uuid.to_string())).consistent_read(true);
     let answer = get.send().await.map_err(|error| StoreError::request("GetItem", &error))?;
-    answer.item.filter(|item| !is_called_off(item)).map(Application::from_item).transpose()
+    answer.item.filter(|item| NameTaken::of(item).is_none()).map(Application::from_item).transpose()
 }
 
 /// The condition that an application is still what was read, in all that may change of it, with the values it speaks of.

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{ApplicationId, Instant, JourneyType, OperatorId, OperatorJourneyId, Rules};
 
 use crate::StoreError;
-use crate::applications::{Application, get_application, is_called_off};
+use crate::applications::{Application, NameTaken, get_application};
 use crate::claim_item::{Granted, Item, LatestDates, PK, application_attribute, granted, latest, number, text};
 use crate::claims::Claims;
 use crate::error::Deadline;
@@ -254,7 +254,7 @@ impl Claims {
     async fn audit_applications(&self, after: Option<&String>, deadline: Deadline) -> Result<Audited, StoreError> {
         let (mut items, next) =
             page(&self.db, &self.tables.applications, "uuid", after.map(String::as_str), PAGE, deadline).await?;
-        items.retain(|item| !is_called_off(item));
+        items.retain(|item| NameTaken::of(item).is_none());
         let mut audited =
             Audited { place: next.map_or(Place::Claims(None), Place::Applications), ..Audited::default() };
         audited.applications = items.len() as u64;
@@ -450,7 +450,7 @@ impl Claims {
             return Ok(false);
         }
         let change = rewrite.change()?.in_transaction(&self.tables.claims)?;
-        Ok(matches!(transact(&self.db, vec![change], None).await?, Transacted::Done))
+        Ok(matches!(transact(&self.db, vec![change]).await?, Transacted::Done))
     }
 }
 

@@ -36,7 +36,7 @@ use cee_eligibility::{
 };
 
 use crate::StoreError;
-use crate::applications::{Application, CALLED_OFF, is_called_off};
+use crate::applications::{Application, NameTaken};
 use crate::claim_item::{
     Item, MOST_SOURCES, PK, SPECIFIC_AT, SPECIFIC_WITH_KEY_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT,
     application_attribute, application_record, date, given_key, history_attribute, history_key_attribute, latest,
@@ -241,20 +241,16 @@ impl Claims {
         };
         let mut latest_with_key = LatestWithKey::Advance;
         let mut items = self.transaction(&registering, latest_with_key)?;
-        let mut token = request_token();
         let mut backoff = Backoff::until(deadline);
         // What was heard of a try that may have been carried out, or may yet be.
         let mut perhaps = None;
         loop {
-            // One token for as long as the writes are the same: a request that was late, and arrives when another try has been
-            // carried out and the application perhaps deleted since, is then known and brings nothing back (docs/protocol.md).
-            match transact(&self.db, items.clone(), Some(&token)).await? {
+            match transact(&self.db, items.clone()).await? {
                 Transacted::Done => return Ok(Registration::Registered),
                 Transacted::Unknown(heard) => perhaps = Some(heard),
                 Transacted::Lost(reasons) => match registering.decode(latest_with_key, &reasons)? {
                     Cancelled::Answer(refusal) => {
-                        // DynamoDB knows no token of what it has refused: a late try would be written as soon as nothing is in
-                        // its way any more, of somebody who was told otherwise.
+                        // A late try would be written as soon as nothing is in its way any more, of somebody who was told otherwise.
                         let written = matches!(refusal, Registration::Registered)
                             || perhaps.is_some() && self.call_off(application.uuid, backoff).await?;
                         return Ok(if written { Registration::Registered } else { refusal });
@@ -262,7 +258,6 @@ impl Claims {
                     Cancelled::TryWith(other) => {
                         latest_with_key = other;
                         items = self.transaction(&registering, latest_with_key)?;
-                        token = request_token();
                         continue;
                     }
                     Cancelled::Contention => {}
@@ -278,8 +273,7 @@ impl Claims {
         loop {
             let put = self.db.put_item().table_name(&self.tables.applications);
             let sent = put
-                .item("uuid", AttributeValue::S(uuid.to_string()))
-                .item(CALLED_OFF, AttributeValue::Bool(true))
+                .set_item(Some(NameTaken::CalledOff.item(uuid)))
                 .condition_expression("attribute_not_exists(#uuid)")
                 .expression_attribute_names("#uuid", "uuid")
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -288,7 +282,7 @@ impl Claims {
             let Err(error) = sent else { return Ok(false) };
             if let Some(PutItemError::ConditionalCheckFailedException(found)) = error.as_service_error() {
                 // By itself, where its own answer was lost.
-                return Ok(!found.item().is_some_and(is_called_off));
+                return Ok(found.item().and_then(NameTaken::of) != Some(NameTaken::CalledOff));
             }
             let heard = StoreError::request("PutItem", &error);
             if !is_transient(&error) {
@@ -319,6 +313,7 @@ impl Claims {
             .set_item(Some(application.to_item()?))
             .condition_expression("attribute_not_exists(#uuid)")
             .expression_attribute_names("#uuid", "uuid")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(|_| StoreError::Corrupt { table: "applications", what: "a put" })?;
         items.push(TransactWriteItem::builder().put(put).build());
@@ -556,8 +551,13 @@ impl Registering<'_> {
                 fitting = if newer { LatestWithKey::Keep } else { LatestWithKey::Advance };
             }
         }
-        let place = claims.len() + usize::from(journey.is_some()) + 1;
-        if let (Some(answer), Some(reason)) = (answer, reasons.get(place)) {
+        let place = claims.len() + usize::from(journey.is_some());
+        let name = reasons.get(place).filter(|reason| lost(reason)).and_then(CancellationReason::item);
+        if name.is_some_and(|item| NameTaken::of(item) != Some(NameTaken::CalledOff)) {
+            // Likewise, whatever is in the way by now: it may be deleted already.
+            return Ok(Cancelled::Answer(Registration::Registered));
+        }
+        if let (Some(answer), Some(reason)) = (answer, reasons.get(place + 1)) {
             // Whatever else is in the way, it may be what the same call wrote the first time.
             if lost(reason) {
                 let item =
@@ -597,11 +597,6 @@ impl Registering<'_> {
         }
         Ok(Cancelled::Contention)
     }
-}
-
-/// A token that no other request has.
-fn request_token() -> String {
-    format!("{:032x}", fastrand::u128(..))
 }
 
 /// Those of these applications that were granted, and would not have been, had a specific one of this date been known.

@@ -2,14 +2,14 @@
 //! record is kept in the archive.
 //!
 //! It is **one** transaction: the record leaves each claim item, the journey is free, the application leaves its table and
-//! enters the archive. Each claim item is written on the condition that it is still what was read ([`crate::rewrite`]), so a
+//! enters the archive. Its name stays taken, or a registration's late first request could bring it back. Each claim item is written on the condition that it is still what was read ([`crate::rewrite`]), so a
 //! registration, an import or another delete at the same moment comes before or after, never in between.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use cee_eligibility::{ApplicationId, Instant, OperatorId};
 
 use crate::StoreError;
-use crate::applications::{Application, condition_as_read, get_application};
+use crate::applications::{Application, NameTaken, condition_as_read, get_application};
 use crate::claim_item::{Item, application_attribute, date};
 use crate::claims::Claims;
 use crate::error::{Backoff, Deadline};
@@ -67,7 +67,7 @@ impl Claims {
             items.extend(self.to_archive(&application, archived)?);
             let journey = items.len();
             items.extend(change_own_journey(&self.tables.journeys, &application, OwnJourney::Free)?);
-            match transact(&self.db, items, None).await? {
+            match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(Deleted::Done),
                 Transacted::Unknown(_) => perhaps = true,
                 // As long as the application is there, its journey is its own.
@@ -103,7 +103,8 @@ impl Claims {
         Ok((changes, whole))
     }
 
-    /// The application out of its table, provided that it is what was read, and what is kept of it into the archive.
+    /// The application out of its table, all but its name, provided that it is what was read, and what is kept of it into the
+    /// archive.
     pub(crate) fn to_archive(
         &self,
         application: &Application,
@@ -111,15 +112,15 @@ impl Claims {
     ) -> Result<[TransactWriteItem; 2], StoreError> {
         let corrupt = |_| StoreError::Corrupt { table: "applications", what: "a move" };
         let (condition, values) = condition_as_read(application);
-        let gone = Delete::builder()
+        let gone = Put::builder()
             .table_name(&self.tables.applications)
-            .key("uuid", AttributeValue::S(application.uuid.to_string()))
+            .set_item(Some(NameTaken::Archived.item(application.uuid)))
             .condition_expression(condition)
             .expression_attribute_names("#uuid", "uuid")
             .set_expression_attribute_values(values)
             .build()
             .map_err(corrupt)?;
         let kept = Put::builder().table_name(&self.tables.archive).set_item(Some(archived)).build().map_err(corrupt)?;
-        Ok([TransactWriteItem::builder().delete(gone).build(), TransactWriteItem::builder().put(kept).build()])
+        Ok([gone, kept].map(|put| TransactWriteItem::builder().put(put).build()))
     }
 }

@@ -240,7 +240,7 @@ impl Claims {
         loop {
             let mut items = Vec::from(self.to_archive(&application, trace(&application, reason, now))?);
             items.extend(change_own_journey(&self.tables.journeys, &application, OwnJourney::Erase)?);
-            match transact(&self.db, items, None).await? {
+            match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(true),
                 Transacted::Unknown(_) => perhaps = true,
                 Transacted::Lost(_) => {}

@@ -137,7 +137,7 @@ impl Claims {
                 on_identity_key.change()?.in_transaction(&self.tables.claims)?,
                 self.fill_key(&application, key)?,
             ];
-            match transact(&self.db, items, None).await? {
+            match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(GivenKey::Given { contradicts }),
                 Transacted::Unknown(heard) => perhaps = Some(Perhaps { contradicts, heard }),
                 Transacted::Lost(_) => {}
@@ -174,7 +174,7 @@ impl Claims {
                     let mut rewrite = Rewrite::of(item)?;
                     rewrite.set(&history_key_attribute(&attribute), ambiguous_key(known, key));
                     let items = vec![rewrite.change()?.in_transaction(&self.tables.claims)?];
-                    if let Transacted::Done = transact(&self.db, items, None).await? {
+                    if let Transacted::Done = transact(&self.db, items).await? {
                         return Ok(GivenKey::HasAnother);
                     }
                     backoff.pause().await?;
@@ -201,7 +201,7 @@ impl Claims {
                 on_truncated_identity.change()?.in_transaction(&self.tables.claims)?,
                 on_identity_key.change()?.in_transaction(&self.tables.claims)?,
             ];
-            match transact(&self.db, items, None).await? {
+            match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(GivenKey::Given { contradicts }),
                 Transacted::Unknown(heard) => perhaps = Some(Perhaps { contradicts, heard }),
                 Transacted::Lost(_) => {}
@@ -239,7 +239,7 @@ impl Claims {
             here.change()?.in_transaction(&self.tables.claims)?,
             there.change()?.in_transaction(&self.tables.claims)?,
         ];
-        Ok(matches!(transact(&self.db, items, None).await?, Transacted::Done))
+        Ok(matches!(transact(&self.db, items).await?, Transacted::Done))
     }
 
     /// Keeps every change that was made from this item as it was read, or from an earlier one, from being carried out from now
@@ -248,7 +248,7 @@ impl Claims {
     async fn call_off_changes(&self, item: Option<&Item>) -> Result<bool, StoreError> {
         let Some(item) = item else { return Ok(true) };
         let touch = Rewrite::of(item)?.change()?.in_transaction(&self.tables.claims)?;
-        Ok(matches!(transact(&self.db, vec![touch], None).await?, Transacted::Done))
+        Ok(matches!(transact(&self.db, vec![touch]).await?, Transacted::Done))
     }
 
     /// The items of a truncated identity and of an identity key, each with its key.

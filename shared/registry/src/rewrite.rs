@@ -180,19 +180,14 @@ pub(crate) enum Transacted {
 /// Writes all of a change or nothing.
 ///
 /// Sent once, and not again by the client: where one try is carried out and its answer lost, and the next one collides, the
-/// client would tell of the second alone, and nobody would know of what was done. Where the same is sent again under the same
-/// token, DynamoDB knows what it has carried out.
+/// client would tell of the second alone, and nobody would know of what was done.
 ///
 /// # Errors
 /// [`StoreError::Request`] where the request is refused for good.
-pub(crate) async fn transact(
-    db: &Client,
-    items: Vec<TransactWriteItem>,
-    token: Option<&str>,
-) -> Result<Transacted, StoreError> {
+pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Result<Transacted, StoreError> {
     let once = Config::builder().retry_config(RetryConfig::disabled());
     let send = db.transact_write_items().set_transact_items(Some(items));
-    let send = send.set_client_request_token(token.map(str::to_owned)).customize().config_override(once);
+    let send = send.customize().config_override(once);
     let error = match send.send().await {
         Ok(_) => return Ok(Transacted::Done),
         Err(error) => error,

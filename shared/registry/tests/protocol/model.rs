@@ -54,12 +54,12 @@ pub(crate) enum Fault {
 /// `docs/protocol.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// A register sends the same token whenever it sends the same writes.
-    OneToken,
     /// A delete begins anew where an item that it read lacks its application's record.
     WholeDelete,
     /// A register that does not know what became of a try takes its application's name before it tells a refusal.
     CallOff,
+    /// A deleted application's name stays taken.
+    KeepName,
 }
 
 /// One call of one operator.
@@ -116,21 +116,14 @@ pub(crate) enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum How {
     Written,
-    /// The SDK sent the same request again, and DynamoDB knew its token.
-    Token,
     /// A second request met its own record.
     OwnRecord,
+    /// A second request met its own application, or the name that it left when it was deleted.
+    OwnName,
     /// A try was carried out before it was called off.
     Late,
     /// The `Idempotency-Key` is remembered.
     Remembered,
-}
-
-/// The SDK's request token: the same for its own retries, new for each request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Token {
-    client: u8,
-    request: u8,
 }
 
 /// An item as it was read.
@@ -147,7 +140,7 @@ pub(crate) struct Read {
 /// A request on its way, and what its sender makes of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Request {
-    token: Token,
+    client: u8,
     writes: Vec<Write>,
     sender: Sender,
 }
@@ -199,8 +192,6 @@ pub(crate) struct Client {
     pub(crate) call: Call,
     /// How often the operator has called before, because no answer came.
     invocation: u8,
-    /// How many of its requests came to grief.
-    requests: u8,
     /// The application it speaks of.
     target: Option<Uuid>,
     /// A delete that may have happened, or a register that may have or may yet.
@@ -211,7 +202,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(operator: u8, call: Call) -> Self {
         let place = Place::Begin;
-        Self { operator, call, invocation: 0, requests: 0, target: None, perhaps: false, place }
+        Self { operator, call, invocation: 0, target: None, perhaps: false, place }
     }
 
     /// It goes on without knowing what became of its request.
@@ -238,8 +229,6 @@ pub(crate) struct State {
     clients: Vec<Client>,
     /// Requests whose sender waits no more: they may be carried out at any moment, or never.
     late: Vec<Request>,
-    /// Tokens of requests that were carried out, as long as anybody may send them again.
-    carried_out: BTreeSet<Token>,
     law: u8,
     /// How many more mishaps there may be.
     mishaps: u8,
@@ -262,9 +251,9 @@ pub(crate) enum Action {
     Delay(usize),
     /// A late request is carried out.
     Arrive(usize),
-    /// The SDK sends the same request again, with the same token.
+    /// The same request is sent again: by the SDK one conditional write, by a register's loop its transaction.
     Resend(usize),
-    /// The SDK got an answer of contention or gave up; the function tries again, with a new token.
+    /// The SDK got an answer of contention or gave up; the function tries again.
     TryAgain(usize),
     /// The function has crashed, or its answer was lost; the operator calls again.
     CallAgain(usize),
@@ -394,6 +383,12 @@ impl Protocol {
             }
         }
         for (write, _) in request.writes.iter().zip(lost).filter(|(_, lost)| **lost) {
+            if let Write::Put { uuid, .. } = write
+                && tables.has_been(uuid)
+                && !self.has(Fault::OwnRecordUnknown)
+            {
+                return Ok(Answered::created(How::OwnName, *uuid));
+            }
             if let Write::Remember { name, .. } = write
                 && let Some(uuid) = tables.answers.get(name)
             {
@@ -401,7 +396,7 @@ impl Protocol {
             }
         }
         if let Some((_, duplicate, its_own, name)) = latest {
-            let itself = Uuid { client: request.token.client, invocation: state.invocation };
+            let itself = Uuid { client: request.client, invocation: state.invocation };
             if name == Some(itself) {
                 return Ok(Answered::only(Answer::Unexplained));
             }
@@ -445,7 +440,8 @@ impl Protocol {
                 }
                 let mut writes: Vec<_> =
                     reads.iter().filter(holds).map(|read| change(read, Vec::new(), vec![record])).collect();
-                writes.push(Write::Archive { uuid, with_key: application.driver.key.is_some() });
+                let (with_key, leaves_name) = (application.driver.key.is_some(), self.mended(Remedy::KeepName));
+                writes.push(Write::Archive { uuid, with_key, leaves_name });
                 Ok(writes)
             }
             (Call::GiveKey { key }, Some(application), Some(uuid), [here, there]) => {
@@ -511,15 +507,7 @@ impl Protocol {
     fn next_write(&self, state: &State, number: usize) -> Option<Result<Request, Answer>> {
         let client = &state.clients[number];
         let name = u8::try_from(number).unwrap_or(u8::MAX);
-        let request = |writes, sender| {
-            let request = match sender {
-                Sender::Register { keep, .. } if self.mended(Remedy::OneToken) => {
-                    100 + 2 * client.invocation + u8::from(keep)
-                }
-                _ => client.requests,
-            };
-            Request { token: Token { client: name, request }, writes, sender }
-        };
+        let request = |writes, sender| Request { client: name, writes, sender };
         match &client.place {
             Place::Ready(sender @ Sender::Register { law, keep }) => {
                 Some(Ok(request(self.register(name, client, *law, *keep), *sender)))
@@ -542,17 +530,11 @@ impl Protocol {
         }
     }
 
-    /// Carries a request out, once for each token, and lets the others' stamps and the ghosts know.
+    /// Carries a request out, and lets the others' stamps and the ghosts know.
     fn carry_out(&self, state: &mut State, request: &Request) -> Result<How, Vec<bool>> {
-        // One conditional write has no token.
-        let has_token = !matches!(request.sender, Sender::Import { .. } | Sender::CallOff { .. });
-        if has_token && state.carried_out.contains(&request.token) {
-            return Ok(How::Token);
-        }
         let before = state.tables.clone();
         state.tables.transact(&request.writes)?;
         state.wrote(&before, &request.writes);
-        state.carried_out.insert(request.token);
         Ok(How::Written)
     }
 
@@ -561,12 +543,12 @@ impl Protocol {
         let client = &state.clients[number];
         let answered = match (outcome, request.sender) {
             (Ok(how), Sender::Register { .. }) => {
-                let own = Uuid { client: request.token.client, invocation: client.invocation };
+                let own = Uuid { client: request.client, invocation: client.invocation };
                 Answered::created(how, own)
             }
             (Ok(_), Sender::CallOff { refusal }) => refusal,
             (Err(_), Sender::CallOff { .. }) => {
-                let own = Uuid { client: request.token.client, invocation: client.invocation };
+                let own = Uuid { client: request.client, invocation: client.invocation };
                 Answered::created(How::Late, own)
             }
             (Ok(_), Sender::Import { .. }) => Answered::only(Answer::Imported),
@@ -588,8 +570,7 @@ impl Protocol {
                 let item = state.tables.claims.get(&ClaimKey::Truncated(truncated));
                 let record = Record::History { operator: client.operator, date };
                 let found = item.and_then(|item| item.records.get(&record));
-                let listed =
-                    found.is_some_and(|found| found.rows.contains(&request.token.client) || found.tag.is_some());
+                let listed = found.is_some_and(|found| found.rows.contains(&request.client) || found.tag.is_some());
                 let latest = item.and_then(|item| item.latest(Latest::Specific));
                 let fitting = latest.is_none_or(|known| known <= date);
                 if listed {
@@ -787,20 +768,6 @@ impl State {
         }
     }
 
-    /// Forgets what can make no difference any more, so that states that go on alike are one.
-    fn normalise(&mut self, one_token: bool) {
-        let mut known: BTreeSet<Token> = self.late.iter().map(|late| late.token).collect();
-        for client in &self.clients {
-            if let Place::Unsure(request) = &client.place {
-                known.insert(request.token);
-            }
-        }
-        let clients = &self.clients;
-        let goes_on = |token: &Token| !matches!(clients[usize::from(token.client)].place, Place::Done(_));
-        self.carried_out.retain(|token| known.contains(token) || (one_token && goes_on(token)));
-        self.late.sort();
-    }
-
     /// Whether the application that a call speaks of is there, without a key.
     fn lacks_key(&self, number: usize) -> bool {
         let target = self.clients[number].target.and_then(|uuid| self.tables.applications.get(&uuid));
@@ -838,7 +805,6 @@ impl Model for Protocol {
                 tables: Tables::default(),
                 clients: clients.clone(),
                 late: Vec::new(),
-                carried_out: BTreeSet::new(),
                 law: 0,
                 mishaps: self.mishaps,
                 sent: BTreeMap::new(),
@@ -895,7 +861,6 @@ impl Model for Protocol {
             Action::LoseAnswer(number) | Action::Delay(number) => {
                 let Some(Ok(request)) = self.next_write(&state, number) else { return None };
                 state.mishaps -= 1;
-                state.clients[number].requests += 1;
                 state.clients[number].place = Place::Unsure(request.clone());
                 if action == Action::Delay(number) {
                     state.late.push(request);
@@ -936,7 +901,8 @@ impl Model for Protocol {
             }
             Action::ChangeLaw => state.law = 1,
         }
-        state.normalise(self.mended(Remedy::OneToken));
+        // So that states that go on alike are one.
+        state.late.sort();
         Some(state)
     }
 

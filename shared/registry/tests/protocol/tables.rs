@@ -191,7 +191,7 @@ pub(crate) enum Write {
     /// The put of `Claims::transaction`
     Put { uuid: Uuid, application: Application },
     /// `Claims::to_archive`
-    Archive { uuid: Uuid, with_key: bool },
+    Archive { uuid: Uuid, with_key: bool, leaves_name: bool },
     /// `Claims::fill_key`
     Fill { uuid: Uuid, key: u8 },
     /// `FirstAnswer::put`
@@ -205,8 +205,9 @@ pub(crate) enum Write {
 pub(crate) struct Tables {
     pub(crate) claims: BTreeMap<ClaimKey, Item>,
     pub(crate) applications: BTreeMap<Uuid, Application>,
-    /// Names in the table of applications that no application may have any more.
+    /// Names in the table of applications that no application may have any more: `NameTaken`.
     pub(crate) called_off: BTreeSet<Uuid>,
+    pub(crate) archived: BTreeSet<Uuid>,
     pub(crate) archive: BTreeMap<Uuid, Application>,
     /// The first answers, by the `Idempotency-Key` of their call.
     pub(crate) answers: BTreeMap<u8, Uuid>,
@@ -245,9 +246,9 @@ impl Tables {
                 Some(Seen::Absent) => !self.claims.contains_key(&rewrite.key),
                 Some(Seen::Stale) => false,
             },
-            Write::Put { uuid, .. } => !self.applications.contains_key(uuid) && !self.called_off.contains(uuid),
-            Write::CallOff { uuid } => !self.applications.contains_key(uuid),
-            Write::Archive { uuid, with_key } => {
+            Write::Put { uuid, .. } => !self.has_been(uuid) && !self.called_off.contains(uuid),
+            Write::CallOff { uuid } => !self.has_been(uuid),
+            Write::Archive { uuid, with_key, .. } => {
                 self.applications.get(uuid).is_some_and(|application| application.driver.key.is_some() == *with_key)
             }
             Write::Fill { uuid, .. } => {
@@ -255,6 +256,11 @@ impl Tables {
             }
             Write::Remember { name, .. } => !self.answers.contains_key(name),
         }
+    }
+
+    /// Whether the table of applications shows that this one has been written.
+    pub(crate) fn has_been(&self, uuid: &Uuid) -> bool {
+        self.applications.contains_key(uuid) || self.archived.contains(uuid)
     }
 
     fn write(&mut self, write: &Write) {
@@ -287,7 +293,8 @@ impl Tables {
             Write::Put { uuid, application } => {
                 self.applications.insert(*uuid, *application);
             }
-            Write::Archive { uuid, .. } => {
+            Write::Archive { uuid, leaves_name, .. } => {
+                self.archived.extend(leaves_name.then_some(*uuid));
                 let application = self.applications.remove(uuid);
                 self.archive.extend(application.map(|application| (*uuid, application)));
             }

@@ -92,7 +92,7 @@ impl Fault {
     }
 }
 
-/// What is to happen to the next requests of each operation, and the tokens of the transactions that were sent.
+/// What is to happen to the next requests of each operation.
 #[derive(Clone, Default)]
 pub struct Faults(Arc<Mutex<Play>>);
 
@@ -101,7 +101,6 @@ struct Play {
     next: HashMap<&'static str, VecDeque<Fault>>,
     /// Each request of this operation is refused by an error of this name from now on.
     always: Option<(&'static str, &'static str)>,
-    tokens: Vec<String>,
 }
 
 impl std::fmt::Debug for Faults {
@@ -124,11 +123,6 @@ impl Faults {
     /// Whether everything has happened that was to.
     pub fn are_over(&self) -> bool {
         self.0.lock().unwrap().next.values().all(VecDeque::is_empty)
-    }
-
-    /// The tokens of the transactions since the last call.
-    pub fn take_tokens(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap().tokens)
     }
 
     fn of(&self, operation: &str) -> Fault {
@@ -164,11 +158,6 @@ impl Intercept for Faults {
     ) -> Result<(), BoxError> {
         let request = context.request_mut();
         let operation = request.headers().get(TARGET).unwrap().split('.').nth(1).unwrap().to_owned();
-        if operation == "TransactWriteItems" {
-            let body = String::from_utf8_lossy(request.body().bytes().unwrap()).into_owned();
-            let token = body.split_once(r#""ClientRequestToken":""#).map(|(_, rest)| rest.split('"').next().unwrap());
-            self.0.lock().unwrap().tokens.extend(token.map(str::to_owned));
-        }
         match self.of(&operation) {
             Fault::None => {}
             Fault::Lost => return Err("as the test wants".into()),
@@ -226,7 +215,6 @@ pub async fn store_with_faults() -> (Store, Store, Faults) {
     let calm = store_at(&endpoint, |config| config).await;
     let play = faults.clone();
     let disturbed = store_at(&endpoint, |config| config.retry_config(RetryConfig::disabled()).interceptor(play)).await;
-    faults.take_tokens();
     (calm, disturbed, faults)
 }
 

@@ -140,8 +140,11 @@ fn examples() -> Vec<Property<Protocol>> {
         Property::sometimes("a 409 by history", |_, state: &State| {
             state.has(|answer| matches!(answer, Answer::Blocked { history: true, .. }))
         }),
-        Property::sometimes("a request that is sent again is known by its token", |_, state: &State| {
-            state.has(|answer| answer == Answer::Created(How::Token))
+        Property::sometimes("a register meets its own record", |_, state: &State| {
+            state.has(|answer| answer == Answer::Created(How::OwnRecord))
+        }),
+        Property::sometimes("a register meets the name that its own application left", |_, state: &State| {
+            state.has(|answer| answer == Answer::Created(How::OwnName))
         }),
         Property::sometimes("a retry after a lost answer finds itself written", |_, state: &State| {
             state.has(|answer| answer == Answer::Created(How::OwnRecord))
