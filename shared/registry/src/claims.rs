@@ -240,12 +240,11 @@ impl Claims {
             answer,
         };
         let mut latest_with_key = LatestWithKey::Advance;
-        let mut items = self.transaction(&registering, latest_with_key)?;
         let mut backoff = Backoff::until(deadline);
         // What was heard of a try that may have been carried out, or may yet be.
         let mut perhaps = None;
         loop {
-            match transact(&self.db, items.clone()).await? {
+            match transact(&self.db, self.transaction(&registering, latest_with_key)?).await? {
                 Transacted::Done => return Ok(Registration::Registered),
                 Transacted::Unknown(heard) => perhaps = Some(heard),
                 Transacted::Lost(reasons) => match registering.decode(latest_with_key, &reasons)? {
@@ -257,7 +256,6 @@ impl Claims {
                     }
                     Cancelled::TryWith(other) => {
                         latest_with_key = other;
-                        items = self.transaction(&registering, latest_with_key)?;
                         continue;
                     }
                     Cancelled::Contention => {}

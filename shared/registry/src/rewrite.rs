@@ -186,8 +186,7 @@ pub(crate) enum Transacted {
 /// [`StoreError::Request`] where the request is refused for good.
 pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Result<Transacted, StoreError> {
     let once = Config::builder().retry_config(RetryConfig::disabled());
-    let send = db.transact_write_items().set_transact_items(Some(items));
-    let send = send.customize().config_override(once);
+    let send = db.transact_write_items().set_transact_items(Some(items)).customize().config_override(once);
     let error = match send.send().await {
         Ok(_) => return Ok(Transacted::Done),
         Err(error) => error,
