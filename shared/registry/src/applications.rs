@@ -178,6 +178,11 @@ impl Application {
             token: stored.token.to_text(),
         })
     }
+
+    /// Whether a stored application is this one, whatever has been added to it since: each call has a proof of its own.
+    pub(crate) fn is(&self, stored: &Self) -> bool {
+        (self.operator, &self.token) == (stored.operator, &stored.token)
+    }
 }
 
 /// Why a name in the table of applications is nobody's any more. An item with it stays there in an application's place: a

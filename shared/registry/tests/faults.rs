@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use JourneyType::{Long, Short};
 use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cee_eligibility::*;
 use cee_registry::*;
 use support::{
@@ -294,7 +296,7 @@ async fn ones_own_journey_says_that_ones_own_try_went_through() {
     let other = using(application(2, 1, Short, &driver("MAR", "A2", None), at(DAY)), &read);
     let journeys = calm.scan(&calm.tables.journeys).await;
     let used = json(&journeys["1#trip"]);
-    let written = json(&Item::from([("uuid".to_owned(), AttributeValue::S(uuid(1).to_string()))]));
+    let written = json(&calm.scan(&calm.tables.applications).await[&uuid(1).to_string()]);
     let busy = ("TransactionConflict", None);
     let reasons =
         [("None", None), busy, busy, ("ConditionalCheckFailed", Some(used.as_str())), ("ConditionalCheckFailed", None)];
@@ -311,11 +313,12 @@ async fn ones_own_journey_says_that_ones_own_try_went_through() {
 
 /// An item in DynamoDB's JSON.
 fn json(item: &Item) -> String {
-    fn value(value: &AttributeValue) -> String {
-        match value {
+    fn value(of: &AttributeValue) -> String {
+        match of {
             AttributeValue::S(text) => format!(r#"{{"S":"{text}"}}"#),
             AttributeValue::N(number) => format!(r#"{{"N":"{number}"}}"#),
-            AttributeValue::B(_) => format!(r#"{{"B":"{}"}}"#, "q6ur".repeat(10) + "q6s="),
+            AttributeValue::B(bytes) => format!(r#"{{"B":"{}"}}"#, STANDARD.encode(bytes)),
+            AttributeValue::L(list) => format!(r#"{{"L":[{}]}}"#, list.iter().map(value).collect::<Vec<_>>().join(",")),
             AttributeValue::M(map) => format!(r#"{{"M":{}}}"#, json(map)),
             other => panic!("no item of these holds {other:?}"),
         }
