@@ -230,13 +230,15 @@ pub(crate) async fn get_application(
     answer.item.filter(|item| NameTaken::of(item).is_none()).map(Application::from_item).transpose()
 }
 
-/// The condition that an application is still what was read, in all that may change of it, with the values it speaks of.
+/// The condition that an application is still what was read, in all that may change of it, with the values it speaks of. Not met
+/// by its name alone, which is all that stays of one that is deleted.
 /// `#uuid` stands for `uuid`.
 pub(crate) fn condition_as_read(application: &Application) -> (String, Option<Item>) {
     let key = if application.identity.identity_key.is_some() { "attribute_exists" } else { "attribute_not_exists" };
     let version = application.journey.as_ref().map(|journey| AttributeValue::S(journey.version.as_str().to_owned()));
     let status = if version.is_some() { " AND status_version = :version" } else { "" };
-    let condition = format!("attribute_exists(#uuid) AND {key}(identity_key){status}");
+    let name = NameTaken::ATTRIBUTE;
+    let condition = format!("attribute_exists(#uuid) AND attribute_not_exists({name}) AND {key}(identity_key){status}");
     (condition, version.map(|version| Item::from([(":version".to_owned(), version)])))
 }
 

@@ -296,6 +296,7 @@ fn every_seeded_fault_has_a_counterexample() {
         (Fault::OwnKeyUnknown, &calls, 0, EXPLAINED, 9),
         (Fault::KeyRefusedAtOnce, &four, 0, EXPLAINED, 10),
         (Fault::KeyDenied, &calls, 1, NOT_DENIED, 12),
+        (Fault::KeyToName, &calls, 0, CLAIMS_FIT, 9),
     ];
     assert_eq!(counterexample(&Protocol { mishaps: 0, ..four.clone() }, EXPLAINED), None);
     for (fault, protocol, mishaps, property, steps) in faults {

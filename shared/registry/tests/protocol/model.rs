@@ -48,6 +48,8 @@ pub(crate) enum Fault {
     KeyRefusedAtOnce,
     /// A call that gives a key forgets that a try of it may have been carried out.
     KeyDenied,
+    /// A key is given to the name that a deleted application has left.
+    KeyToName,
 }
 
 /// What the code has against a late request, each of which can be taken away: the revived and the refused application of
@@ -465,7 +467,7 @@ impl Protocol {
                 Ok(vec![
                     change(here, vec![(record, entry(Some(key)))], Vec::new()),
                     change(there, vec![(record, entry(None))], Vec::new()),
-                    Write::Fill { uuid, key },
+                    Write::Fill { uuid, key, or_to_name: self.has(Fault::KeyToName) },
                 ])
             }
             (Call::GiveHistoryKey { date, key, .. }, _, _, [here, there]) => {

@@ -193,7 +193,7 @@ pub(crate) enum Write {
     /// `Claims::to_archive`
     Archive { uuid: Uuid, with_key: bool, leaves_name: bool },
     /// `Claims::fill_key`
-    Fill { uuid: Uuid, key: u8 },
+    Fill { uuid: Uuid, key: u8, or_to_name: bool },
     /// `FirstAnswer::put`
     Remember { name: u8, uuid: Uuid },
     /// The put of `Claims::call_off`. Where it finds itself it need not be written again.
@@ -251,8 +251,10 @@ impl Tables {
             Write::Archive { uuid, with_key, .. } => {
                 self.applications.get(uuid).is_some_and(|application| application.driver.key.is_some() == *with_key)
             }
-            Write::Fill { uuid, .. } => {
-                self.applications.get(uuid).is_some_and(|application| application.driver.key.is_none())
+            Write::Fill { uuid, or_to_name, .. } => {
+                let without_key =
+                    self.applications.get(uuid).is_some_and(|application| application.driver.key.is_none());
+                without_key || *or_to_name && self.archived.contains(uuid)
             }
             Write::Remember { name, .. } => !self.answers.contains_key(name),
         }
@@ -298,7 +300,7 @@ impl Tables {
                 let application = self.applications.remove(uuid);
                 self.archive.extend(application.map(|application| (*uuid, application)));
             }
-            Write::Fill { uuid, key } => {
+            Write::Fill { uuid, key, .. } => {
                 if let Some(application) = self.applications.get_mut(uuid) {
                     application.driver.key = Some(*key);
                 }
