@@ -179,9 +179,17 @@ impl Application {
         })
     }
 
-    /// Whether a stored application is this one, whatever has been added to it since: each call has a proof of its own.
-    pub(crate) fn is(&self, stored: &Self) -> bool {
-        (self.operator, &self.token) == (stored.operator, &stored.token)
+    /// Whether what lies under its name shows that it has been written, whatever has become of it since. Another's application there
+    /// is told by its proof, of which each call has one of its own.
+    pub(crate) fn was_written(&self, found: &Item) -> Result<bool, StoreError> {
+        Ok(match NameTaken::of(found) {
+            Some(NameTaken::Archived) => true,
+            Some(NameTaken::CalledOff) => false,
+            None => {
+                let stored = Self::from_item(found.clone())?;
+                (self.operator, &self.token) == (stored.operator, &stored.token)
+            }
+        })
     }
 }
 

@@ -550,16 +550,11 @@ impl Registering<'_> {
             }
         }
         let place = claims.len() + usize::from(journey.is_some());
-        if let Some(item) = reasons.get(place).filter(|reason| lost(reason)).and_then(CancellationReason::item) {
-            let went_through = match NameTaken::of(item) {
-                Some(NameTaken::Archived) => true,
-                Some(NameTaken::CalledOff) => false,
-                None => application.is(&Application::from_item(item.clone())?),
-            };
-            if went_through {
-                // Likewise, whatever is in the way by now: it may be deleted already.
-                return Ok(Cancelled::Answer(Registration::Registered));
-            }
+        if let Some(item) = reasons.get(place).filter(|reason| lost(reason)).and_then(CancellationReason::item)
+            && application.was_written(item)?
+        {
+            // Likewise, whatever is in the way by now: it may be deleted already.
+            return Ok(Cancelled::Answer(Registration::Registered));
         }
         if let (Some(answer), Some(reason)) = (answer, reasons.get(place + 1)) {
             // Whatever else is in the way, it may be what the same call wrote the first time.

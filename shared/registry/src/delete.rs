@@ -2,8 +2,9 @@
 //! record is kept in the archive.
 //!
 //! It is **one** transaction: the record leaves each claim item, the journey is free, the application leaves its table and
-//! enters the archive. Its name stays taken, or a registration's late first request could bring it back. Each claim item is written on the condition that it is still what was read ([`crate::rewrite`]), so a
-//! registration, an import or another delete at the same moment comes before or after, never in between.
+//! enters the archive. Its name stays taken, or a registration's late first request could bring it back. Each claim item is
+//! written on the condition that it is still what was read ([`crate::rewrite`]), so a registration, an import or another delete
+//! at the same moment comes before or after, never in between.
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use cee_eligibility::{ApplicationId, Instant, OperatorId};

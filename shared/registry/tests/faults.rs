@@ -210,23 +210,32 @@ async fn who_is_refused_is_not_registered_later_by_a_try_that_was_late() {
     assert_eq!((audited.applications, audited.findings.len()), (0, 0), "the audit knows what these are");
 }
 
-/// Was it carried out after all, then it is registered.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_try_that_arrives_before_it_is_called_off_counts() {
+/// What is told to a call whose try was late, and is carried out before it is called off; `goes`: and is deleted before that, too.
+async fn late_try_before_it_is_called_off(goes: bool) -> (Store, Result<Registration, StoreError>) {
     let (calm, store, faults) = store_with_faults().await;
-    let calm = std::sync::Arc::new(calm);
     let asked = |number: u64| application(number, 1, Long, &driver("DUP", "A1", None), at(DAY));
     assert_eq!(calm.register(&asked(1), None).await, Registration::Registered);
     let arrives = {
-        let (calm, late) = (std::sync::Arc::clone(&calm), asked(2));
+        let (calm, late) = (calm.clone(), asked(2));
         async move {
-            assert_eq!(calm.claims.delete(operator(1), uuid(1), at(LATER), soon()).await, Ok(Deleted::Done));
+            assert_eq!(delete(&calm, soon()).await, Ok(Deleted::Done));
             assert_eq!(calm.register(&late, None).await, Registration::Registered);
+            if goes {
+                assert_eq!(calm.claims.delete(operator(1), uuid(2), at(LATER), soon()).await, Ok(Deleted::Done));
+            }
         }
     };
     faults.to("TransactWriteItems", [Fault::Lost]);
     faults.to("PutItem", [Fault::meanwhile(arrives)]);
-    assert_eq!(register(&store, &asked(2), None, soon()).await, Ok(Registration::Registered));
+    let told = register(&store, &asked(2), None, soon()).await;
+    (calm, told)
+}
+
+/// Was it carried out after all, then it is registered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_try_that_arrives_before_it_is_called_off_counts() {
+    let (calm, told) = late_try_before_it_is_called_off(false).await;
+    assert_eq!(told, Ok(Registration::Registered));
     assert_eq!(calm.applications.find(uuid(2)).await.unwrap().map(|found| found.uuid), Some(uuid(2)));
 }
 
@@ -234,21 +243,8 @@ async fn a_late_try_that_arrives_before_it_is_called_off_counts() {
 /// (docs/protocol.md).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_try_that_is_deleted_before_it_is_called_off_counts() {
-    let (calm, store, faults) = store_with_faults().await;
-    let calm = std::sync::Arc::new(calm);
-    let asked = |number: u64| application(number, 1, Long, &driver("DUP", "A1", None), at(DAY));
-    assert_eq!(calm.register(&asked(1), None).await, Registration::Registered);
-    let arrives_and_goes = {
-        let (calm, late) = (std::sync::Arc::clone(&calm), asked(2));
-        async move {
-            assert_eq!(calm.claims.delete(operator(1), uuid(1), at(LATER), soon()).await, Ok(Deleted::Done));
-            assert_eq!(calm.register(&late, None).await, Registration::Registered);
-            assert_eq!(calm.claims.delete(operator(1), uuid(2), at(LATER), soon()).await, Ok(Deleted::Done));
-        }
-    };
-    faults.to("TransactWriteItems", [Fault::Lost]);
-    faults.to("PutItem", [Fault::meanwhile(arrives_and_goes)]);
-    assert_eq!(register(&store, &asked(2), None, soon()).await, Ok(Registration::Registered));
+    let (calm, told) = late_try_before_it_is_called_off(true).await;
+    assert_eq!(told, Ok(Registration::Registered));
     assert_eq!(calm.applications.find(uuid(2)).await, Ok(None));
 }
 

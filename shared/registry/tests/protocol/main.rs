@@ -159,7 +159,7 @@ fn calls() -> Protocol {
             "a 409 by the licence alone",
             "a 409 by the identity key alone",
             "a 409 by history",
-            "a register meets its own record",
+            "a retry after a lost answer finds itself written",
             "a register meets the name that its own application left",
             "a replay gets the first answer again",
             "a key is given",

@@ -533,29 +533,29 @@ impl Protocol {
     }
 
     /// Carries a request out, and lets the others' stamps and the ghosts know.
-    fn carry_out(&self, state: &mut State, request: &Request) -> Result<How, Vec<bool>> {
+    fn carry_out(state: &mut State, request: &Request) -> Result<(), Vec<bool>> {
         let before = state.tables.clone();
         state.tables.transact(&request.writes)?;
         state.wrote(&before, &request.writes);
-        Ok(How::Written)
+        Ok(())
     }
 
     /// The call gets this answer to its request.
-    fn answer(&self, state: &mut State, number: usize, request: &Request, outcome: Result<How, Vec<bool>>) {
+    fn answer(&self, state: &mut State, number: usize, request: &Request, outcome: Result<(), Vec<bool>>) {
         let client = &state.clients[number];
         let answered = match (outcome, request.sender) {
-            (Ok(how), Sender::Register { .. }) => {
+            (Ok(()), Sender::Register { .. }) => {
                 let own = Uuid { client: request.client, invocation: client.invocation };
-                Answered::created(how, own)
+                Answered::created(How::Written, own)
             }
-            (Ok(_), Sender::CallOff { refusal }) => refusal,
+            (Ok(()), Sender::CallOff { refusal }) => refusal,
             (Err(_), Sender::CallOff { .. }) => {
                 let own = Uuid { client: request.client, invocation: client.invocation };
                 Answered::created(How::Late, own)
             }
-            (Ok(_), Sender::Import { .. }) => Answered::only(Answer::Imported),
-            (Ok(_), Sender::Rewrite) if client.call == Call::Delete => Answered::only(Answer::Deleted),
-            (Ok(_), Sender::Rewrite) => Answered::only(Answer::Given),
+            (Ok(()), Sender::Import { .. }) => Answered::only(Answer::Imported),
+            (Ok(()), Sender::Rewrite) if client.call == Call::Delete => Answered::only(Answer::Deleted),
+            (Ok(()), Sender::Rewrite) => Answered::only(Answer::Given),
             (Err(lost), Sender::Register { law, .. }) => match self.decode(&state.tables, client, request, &lost) {
                 Ok(refusal) if refusal.is_refusal() && client.perhaps && self.mended(Remedy::CallOff) => {
                     state.clients[number].place = Place::Ready(Sender::CallOff { refusal });
@@ -628,7 +628,7 @@ impl Protocol {
                 self.split(state, number, request, 0);
             }
             Some(Ok(request)) => {
-                let outcome = self.carry_out(state, &request);
+                let outcome = Self::carry_out(state, &request);
                 self.answer(state, number, &request, outcome);
             }
             Some(Err(answer)) if self.begins_anew(state, number, answer) => {
@@ -673,7 +673,7 @@ impl Protocol {
         }
         state.wrote(&before, write);
         if usize::from(done) + 1 == request.writes.len() {
-            return self.answer(state, number, &request, Ok(How::Written));
+            return self.answer(state, number, &request, Ok(()));
         }
         state.clients[number].place = Place::Split { request, done: done + 1 };
     }
@@ -868,18 +868,18 @@ impl Model for Protocol {
                     state.late.push(request);
                 } else {
                     // Without the condition's answer, what was not carried out is as if it had never been sent.
-                    self.carry_out(&mut state, &request).ok()?;
+                    Self::carry_out(&mut state, &request).ok()?;
                 }
             }
             Action::Arrive(place) => {
                 let request = state.late.remove(place);
                 // Nobody waits for its answer.
-                drop(self.carry_out(&mut state, &request));
+                drop(Self::carry_out(&mut state, &request));
             }
             Action::Resend(number) => {
                 let Place::Unsure(request) = state.clients[number].place.clone() else { return None };
                 state.clients[number].unsure();
-                let outcome = self.carry_out(&mut state, &request);
+                let outcome = Self::carry_out(&mut state, &request);
                 self.answer(&mut state, number, &request, outcome);
             }
             Action::TryAgain(number) => {

@@ -205,8 +205,9 @@ pub(crate) enum Write {
 pub(crate) struct Tables {
     pub(crate) claims: BTreeMap<ClaimKey, Item>,
     pub(crate) applications: BTreeMap<Uuid, Application>,
-    /// Names in the table of applications that no application may have any more: `NameTaken`.
+    /// Names in the table of applications that no application may have any more: `NameTaken::CalledOff`.
     pub(crate) called_off: BTreeSet<Uuid>,
+    /// `NameTaken::Archived`.
     pub(crate) archived: BTreeSet<Uuid>,
     pub(crate) archive: BTreeMap<Uuid, Application>,
     /// The first answers, by the `Idempotency-Key` of their call.

@@ -140,9 +140,6 @@ fn examples() -> Vec<Property<Protocol>> {
         Property::sometimes("a 409 by history", |_, state: &State| {
             state.has(|answer| matches!(answer, Answer::Blocked { history: true, .. }))
         }),
-        Property::sometimes("a register meets its own record", |_, state: &State| {
-            state.has(|answer| answer == Answer::Created(How::OwnRecord))
-        }),
         Property::sometimes("a register meets the name that its own application left", |_, state: &State| {
             state.has(|answer| answer == Answer::Created(How::OwnName))
         }),
