@@ -24,6 +24,7 @@
 //! | has one | an application there without a key (`sd`, `sp`) | likewise; one with the *same* key is met on the key's own item, one with another key is another person |
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -48,7 +49,7 @@ use crate::imports::ImportId;
 use crate::journeys::{StoredJourney, claim_journey};
 use crate::keys::{Claim, ClaimKeys, ClaimKind};
 use crate::read::batch_get;
-use crate::rewrite::{Transacted, transact};
+use crate::rewrite::{Transacted, once, transact};
 use crate::tables::Tables;
 
 /// The claims of all drivers.
@@ -241,17 +242,15 @@ impl Claims {
         };
         let mut latest_with_key = LatestWithKey::Advance;
         let mut backoff = Backoff::until(deadline);
-        // What was heard of a try that may have been carried out, or may yet be.
-        let mut perhaps = None;
         loop {
             match transact(&self.db, self.transaction(&registering, latest_with_key)?).await? {
                 Transacted::Done => return Ok(Registration::Registered),
-                Transacted::Unknown(heard) => perhaps = Some(heard),
+                Transacted::Unknown(heard) => backoff.note(heard),
                 Transacted::Lost(reasons) => match registering.decode(latest_with_key, &reasons)? {
                     Cancelled::Answer(refusal) => {
                         // A late try would be written as soon as nothing is in its way any more, of somebody who was told otherwise.
                         let written = matches!(refusal, Registration::Registered)
-                            || perhaps.is_some() && self.call_off(application.uuid, backoff).await?;
+                            || backoff.heard().is_some() && self.call_off(application.uuid, backoff).await?;
                         return Ok(if written { Registration::Registered } else { refusal });
                     }
                     Cancelled::TryWith(other) => {
@@ -261,12 +260,12 @@ impl Claims {
                     Cancelled::Contention => {}
                 },
             }
-            // What may be written nobody may be told was not.
-            backoff.pause().await.map_err(|busy| perhaps.clone().unwrap_or(busy))?;
+            backoff.pause().await?;
         }
     }
 
-    /// Keeps every try of an application from being carried out from now on, and says whether one has been.
+    /// Keeps every try of an application from being carried out from now on, and says whether one has been. Tried again here, where
+    /// the deadline is known, and not by the client.
     async fn call_off(&self, uuid: ApplicationId, mut backoff: Backoff) -> Result<bool, StoreError> {
         loop {
             let put = self.db.put_item().table_name(&self.tables.applications);
@@ -275,6 +274,8 @@ impl Claims {
                 .condition_expression("attribute_not_exists(#uuid)")
                 .expression_attribute_names("#uuid", "uuid")
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .customize()
+                .config_override(once())
                 .send()
                 .await;
             let Err(error) = sent else { return Ok(false) };
@@ -459,7 +460,9 @@ impl Claims {
                         Some(_) => Some(HistoryOutcome::AlreadyKnown),
                         None if item.is_some_and(|item| given_key(item, &attribute).is_some()) => match item {
                             Some(item)
-                                if self.list_with_copy(item, &attribute, application.source, deadline).await? =>
+                                if backoff.told(
+                                    self.list_with_copy(item, &attribute, application.source, deadline).await,
+                                )? =>
                             {
                                 Some(HistoryOutcome::AlreadyKnown)
                             }
@@ -494,6 +497,9 @@ impl Claims {
                 }
                 _ if is_transient(&error) => {
                     throttled = true;
+                    if !error.code().is_some_and(is_contention) {
+                        backoff.note(StoreError::request("UpdateItem", &error));
+                    }
                     backoff.pause().await?;
                 }
                 _ => return Err(StoreError::request("UpdateItem", &error)),

@@ -38,7 +38,7 @@ impl Claims {
     ///
     /// # Errors
     /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
-    /// [`StoreError::Request`] where the store does not answer.
+    /// [`StoreError::Request`] where the store does not answer: it may have been deleted, and the same call may be repeated.
     pub async fn delete(
         &self,
         operator: OperatorId,
@@ -47,15 +47,14 @@ impl Claims {
         deadline: Deadline,
     ) -> Result<Deleted, StoreError> {
         let mut backoff = Backoff::until(deadline);
-        let mut perhaps = false;
         let mut looks = LOOKS;
         loop {
             let found = get_application(&self.db, &self.tables.applications, uuid).await?;
             let Some(application) = found.filter(|application| application.operator == operator) else {
                 // Gone since a try whose answer was lost: by that try, or by another delete of the same operator's.
-                return Ok(if perhaps { Deleted::Done } else { Deleted::Unknown });
+                return Ok(if backoff.heard().is_some() { Deleted::Done } else { Deleted::Unknown });
             };
-            let (mut items, whole) = self.without(&application, deadline).await?;
+            let (mut items, whole) = backoff.told(self.without(&application, deadline).await)?;
             if !whole && looks > 0 {
                 // The application came or went while its items were read: it is looked for anew.
                 looks -= 1;
@@ -70,7 +69,7 @@ impl Claims {
             items.extend(change_own_journey(&self.tables.journeys, &application, OwnJourney::Free)?);
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(Deleted::Done),
-                Transacted::Unknown(_) => perhaps = true,
+                Transacted::Unknown(heard) => backoff.note(heard),
                 // As long as the application is there, its journey is its own.
                 Transacted::Lost(reasons) if is_lost(&reasons, journey) && is_fine(&reasons, record) => {
                     return Err(StoreError::Corrupt {

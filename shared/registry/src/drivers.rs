@@ -236,19 +236,18 @@ impl Claims {
     ) -> Result<bool, StoreError> {
         let mut backoff = Backoff::until(deadline);
         let mut application = application.clone();
-        let mut perhaps = false;
         loop {
             let mut items = Vec::from(self.to_archive(&application, trace(&application, reason, now))?);
             items.extend(change_own_journey(&self.tables.journeys, &application, OwnJourney::Erase)?);
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(true),
-                Transacted::Unknown(_) => perhaps = true,
+                Transacted::Unknown(heard) => backoff.note(heard),
                 Transacted::Lost(_) => {}
             }
             match get_application(&self.db, &self.tables.applications, application.uuid).await? {
                 Some(now) => application = now,
                 // By a try whose answer was lost, or deleted meanwhile: then it is in the archive, for the next call to find.
-                None => return Ok(perhaps),
+                None => return Ok(backoff.heard().is_some()),
             }
             backoff.pause().await?;
         }

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::RequestId;
 /// A failure of the store. Holds no item and no message of the database: both may carry personal data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Other writes to the same items, or throttling, until the time was up. Nothing was written.
+    /// Other writes to the same items, or throttling, until the time was up. Nothing was written, nor will it be.
     #[error("the tables stayed busy until the time was up")]
     Busy,
     /// A request failed. Whether it was carried out is unknown where the answer was lost.
@@ -112,9 +112,12 @@ pub fn take_retries() -> u64 {
 }
 
 /// Pauses between tries: full jitter under a bound that doubles, so that those who collided do not collide again.
+///
+/// It knows whether a try may have been carried out, or may yet be: [`StoreError::Busy`] says that none was.
 pub(crate) struct Backoff {
     deadline: Deadline,
     bound: Duration,
+    heard: Option<StoreError>,
 }
 
 impl Backoff {
@@ -122,14 +125,35 @@ impl Backoff {
     const LONGEST: Duration = Duration::from_millis(800);
 
     pub(crate) const fn until(deadline: Deadline) -> Self {
-        Self { deadline, bound: Self::FIRST }
+        Self { deadline, bound: Self::FIRST, heard: None }
     }
 
-    /// Waits before the next try, or says that there is no time for one.
+    /// Notes what was heard of a try that may have been carried out, or may yet be.
+    pub(crate) fn note(&mut self, heard: StoreError) {
+        self.heard = Some(heard);
+    }
+
+    /// What was heard of a try that may have been carried out, or may yet be.
+    pub(crate) const fn heard(&self) -> Option<&StoreError> {
+        self.heard.as_ref()
+    }
+
+    /// How a step between two tries ended, for whoever waits for the whole.
+    ///
+    /// # Errors
+    /// Those of the step, but [`StoreError::Busy`] where a try may have been carried out: then what was heard of it.
+    pub(crate) fn told<T>(&self, of_step: Result<T, StoreError>) -> Result<T, StoreError> {
+        match (of_step, &self.heard) {
+            (Err(StoreError::Busy), Some(heard)) => Err(heard.clone()),
+            (of_step, _) => of_step,
+        }
+    }
+
+    /// Waits before the next try, or says that there is no time for one, as [`Self::told`].
     pub(crate) async fn pause(&mut self) -> Result<(), StoreError> {
         let wake = tokio::time::Instant::now() + self.bound.mul_f64(fastrand::f64());
         if wake >= self.deadline.0 {
-            return Err(StoreError::Busy);
+            return self.told(Err(StoreError::Busy));
         }
         self.bound = (self.bound * 2).min(Self::LONGEST);
         RETRIES.fetch_add(1, Ordering::Relaxed);
@@ -195,8 +219,11 @@ mod tests {
         let pause = Duration::from_secs(3600);
         assert!(fastrand::f64() > 0.1, "or the pause would be shorter than the time left");
         fastrand::seed(1);
-        let mut backoff = Backoff { deadline: Deadline::after(Duration::from_secs(60)), bound: pause };
+        let mut backoff = Backoff { bound: pause, ..Backoff::until(Deadline::after(Duration::from_secs(60))) };
         assert_eq!(backoff.pause().await, Err(StoreError::Busy));
         assert!(!backoff.deadline.has_passed());
+        let heard = StoreError::request("GetItem", &Error::timeout_error("why"));
+        backoff.note(heard.clone());
+        assert_eq!(backoff.pause().await, Err(heard), "it may have been carried out");
     }
 }

@@ -57,20 +57,14 @@ pub struct HistoryKey<'a> {
     pub identity_key: &'a IdentityKey,
 }
 
-/// A try of which nobody knows whether it was carried out.
-struct Perhaps {
-    contradicts: Vec<Contradicted>,
-    heard: StoreError,
-}
-
-/// It carries the key. By this very call, perhaps, whose answer was lost.
-fn given(perhaps: Option<Perhaps>) -> GivenKey {
-    perhaps.map_or(GivenKey::AlreadyHas, |Perhaps { contradicts, .. }| GivenKey::Given { contradicts })
+/// It carries the key. By this very call, perhaps, whose answer was lost: with what that try would have contradicted.
+fn given(perhaps: Option<Vec<Contradicted>>) -> GivenKey {
+    perhaps.map_or(GivenKey::AlreadyHas, |contradicts| GivenKey::Given { contradicts })
 }
 
 /// There is none. Gone with the key, perhaps, that this very call gave it: nobody is told then that nothing was written.
-fn unknown(perhaps: Option<Perhaps>) -> Result<GivenKey, StoreError> {
-    perhaps.map_or(Ok(GivenKey::Unknown), |Perhaps { heard, .. }| Err(heard))
+fn unknown(backoff: &Backoff) -> Result<GivenKey, StoreError> {
+    backoff.heard().map_or(Ok(GivenKey::Unknown), |heard| Err(heard.clone()))
 }
 
 impl Claims {
@@ -78,7 +72,7 @@ impl Claims {
     ///
     /// # Errors
     /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
-    /// [`StoreError::Request`] where the store does not answer; may be repeated.
+    /// [`StoreError::Request`] where the store does not answer: the key may have been given, and the same call may be repeated.
     pub async fn give_key(
         &self,
         operator: OperatorId,
@@ -92,7 +86,7 @@ impl Claims {
         loop {
             let found = get_application(&self.db, &self.tables.applications, uuid).await?;
             let Some(application) = found.filter(|application| application.operator == operator) else {
-                return unknown(perhaps);
+                return unknown(&backoff);
             };
             match &application.identity.identity_key {
                 Some(known) if known == key => return Ok(given(perhaps)),
@@ -100,7 +94,8 @@ impl Claims {
                 None => {}
             }
             let journey_type = application.journey_type;
-            let [here, there] = self.both(journey_type, &application.identity.truncated, key, deadline).await?;
+            let both = self.both(journey_type, &application.identity.truncated, key, deadline).await;
+            let [here, there] = backoff.told(both)?;
             let record = application_attribute(uuid);
             // The key was given meanwhile, by another call: it must not stand in its own way.
             if there.1.as_ref().is_some_and(|item| item.contains_key(&record)) {
@@ -139,7 +134,10 @@ impl Claims {
             ];
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(GivenKey::Given { contradicts }),
-                Transacted::Unknown(heard) => perhaps = Some(Perhaps { contradicts, heard }),
+                Transacted::Unknown(heard) => {
+                    backoff.note(heard);
+                    perhaps = Some(contradicts);
+                }
                 Transacted::Lost(_) => {}
             }
             backoff.pause().await?;
@@ -150,7 +148,7 @@ impl Claims {
     ///
     /// # Errors
     /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
-    /// [`StoreError::Request`] where the store does not answer; may be repeated.
+    /// [`StoreError::Request`] where the store does not answer: the key may have been given, and the same call may be repeated.
     pub async fn give_key_to_history(
         &self,
         history: &HistoryKey<'_>,
@@ -164,9 +162,9 @@ impl Claims {
         let mut backoff = Backoff::until(deadline);
         let mut perhaps = None;
         loop {
-            let [here, there] = self.both(journey_type, identity, identity_key, deadline).await?;
+            let [here, there] = backoff.told(self.both(journey_type, identity, identity_key, deadline).await)?;
             let Some(item) = here.1.as_ref().filter(|item| item.contains_key(&attribute)) else {
-                return unknown(perhaps);
+                return unknown(&backoff);
             };
             match given_key(item, &attribute) {
                 Some((known, _)) if known == tag => return Ok(given(perhaps)),
@@ -174,8 +172,10 @@ impl Claims {
                     let mut rewrite = Rewrite::of(item)?;
                     rewrite.set(&history_key_attribute(&attribute), ambiguous_key(known, key));
                     let items = vec![rewrite.change()?.in_transaction(&self.tables.claims)?];
-                    if let Transacted::Done = transact(&self.db, items).await? {
-                        return Ok(GivenKey::HasAnother);
+                    match transact(&self.db, items).await? {
+                        Transacted::Done => return Ok(GivenKey::HasAnother),
+                        Transacted::Unknown(heard) => backoff.note(heard),
+                        Transacted::Lost(_) => {}
                     }
                     backoff.pause().await?;
                     continue;
@@ -203,7 +203,10 @@ impl Claims {
             ];
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(GivenKey::Given { contradicts }),
-                Transacted::Unknown(heard) => perhaps = Some(Perhaps { contradicts, heard }),
+                Transacted::Unknown(heard) => {
+                    backoff.note(heard);
+                    perhaps = Some(contradicts);
+                }
                 Transacted::Lost(_) => {}
             }
             backoff.pause().await?;

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Config;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{Builder, Config};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
@@ -177,6 +177,11 @@ pub(crate) enum Transacted {
     Unknown(StoreError),
 }
 
+/// The client that sends a request once.
+pub(crate) fn once() -> Builder {
+    Config::builder().retry_config(RetryConfig::disabled())
+}
+
 /// Writes all of a change or nothing.
 ///
 /// Sent once, and not again by the client: where one try is carried out and its answer lost, and the next one collides, the
@@ -185,8 +190,7 @@ pub(crate) enum Transacted {
 /// # Errors
 /// [`StoreError::Request`] where the request is refused for good.
 pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Result<Transacted, StoreError> {
-    let once = Config::builder().retry_config(RetryConfig::disabled());
-    let send = db.transact_write_items().set_transact_items(Some(items)).customize().config_override(once);
+    let send = db.transact_write_items().set_transact_items(Some(items)).customize().config_override(once());
     let error = match send.send().await {
         Ok(_) => return Ok(Transacted::Done),
         Err(error) => error,

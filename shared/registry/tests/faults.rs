@@ -91,7 +91,7 @@ async fn granted(store: &Store) -> Application {
 }
 
 /// Gives the driver's history of the day an identity key.
-async fn give_to_history(store: &Store, letter: char) -> Result<GivenKey, StoreError> {
+async fn give_to_history(store: &Store, letter: char, deadline: Deadline) -> Result<GivenKey, StoreError> {
     let history = HistoryKey {
         journey_type: Short,
         identity: &truncated("DUP", "+336010203"),
@@ -99,7 +99,7 @@ async fn give_to_history(store: &Store, letter: char) -> Result<GivenKey, StoreE
         operator: operator(1),
         identity_key: &identity_key(letter),
     };
-    store.claims.give_key_to_history(&history, &Rules::default(), soon()).await
+    store.claims.give_key_to_history(&history, &Rules::default(), deadline).await
 }
 
 fn identity_key(letter: char) -> IdentityKey {
@@ -282,6 +282,45 @@ async fn at_the_deadline_only_what_surely_was_not_written_is_said_to_be_busy() {
     assert!(store.requests.take() > 4, "and was tried more than once");
 }
 
+/// The same of whatever else changes what was granted: busy says that nothing was written, and one of the tries may have been.
+#[tokio::test]
+async fn no_call_says_busy_that_may_have_written() {
+    let unsure = || Fault::code("InternalServerError");
+    for (throttled, before) in [("TransactWriteItems", 0), ("BatchGetItem", 1)] {
+        for perhaps in [false, true] {
+            let (calm, store, faults) = store_with_faults().await;
+            granted(&calm).await;
+            import(&calm, DAY, row(1, 1), soon()).await.unwrap();
+            faults.always(throttled, "ThrottlingException");
+            let key = identity_key('a');
+            for call in ["delete", "give_key", "give_key_to_history"] {
+                if perhaps {
+                    // Read, and tried; and then no more is read, or written.
+                    faults.to("TransactWriteItems", [unsure()]);
+                    faults.to("BatchGetItem", (0..before).map(|_| Fault::None));
+                }
+                let said = match call {
+                    "delete" => delete(&store, shortly()).await.map(drop),
+                    "give_key" => {
+                        store.claims.give_key(operator(1), uuid(1), &key, &Rules::default(), shortly()).await.map(drop)
+                    }
+                    _ => give_to_history(&store, 'a', shortly()).await.map(drop),
+                };
+                match perhaps {
+                    true => assert_eq!(code(said), "InternalServerError", "{call}"),
+                    false => assert_eq!(said, Err(StoreError::Busy), "{call}"),
+                }
+                assert!(faults.are_over(), "{call}");
+            }
+        }
+    }
+    let (_, store, faults) = store_with_faults().await;
+    faults.always("UpdateItem", "ThrottlingException");
+    assert_eq!(import(&store, DAY, row(1, 1), shortly()).await, Err(StoreError::Busy));
+    faults.to("UpdateItem", [Fault::AnswerLost, Fault::AnswerLost, Fault::AnswerLost]);
+    assert_eq!(code(import(&store, DAY, row(1, 1), shortly()).await), "ResponseError");
+}
+
 /// The application's own journey, claimed by its own first try, while another transaction holds its claims.
 #[tokio::test]
 async fn ones_own_journey_says_that_ones_own_try_went_through() {
@@ -414,7 +453,7 @@ async fn a_full_record_notes_that_there_were_more() {
     let (calm, store, faults) = full().await;
     let other = calm.clone();
     let meanwhile = async move {
-        let given = give_to_history(&other, 'a').await;
+        let given = give_to_history(&other, 'a', soon()).await;
         assert_eq!(given, Ok(GivenKey::Given { contradicts: Vec::new() }));
     };
     faults.to("UpdateItem", [Fault::None, Fault::meanwhile(meanwhile)]);
@@ -438,8 +477,8 @@ async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
     // The answer is lost: the second try finds the key given, by the first.
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
     let given = GivenKey::Given { contradicts: Vec::new() };
-    assert_eq!(give_to_history(&store, 'a').await, Ok(given));
-    assert_eq!(give_to_history(&store, 'a').await, Ok(GivenKey::AlreadyHas));
+    assert_eq!(give_to_history(&store, 'a', soon()).await, Ok(given));
+    assert_eq!(give_to_history(&store, 'a', soon()).await, Ok(GivenKey::AlreadyHas));
 
     let known = Ok(HistoryImported { outcome: HistoryOutcome::AlreadyKnown, throttled: false });
     // Another row comes between the reading and the writing: both are listed.
@@ -460,11 +499,11 @@ async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
 
     // Another key comes: it stands for several drivers, and in the way of everybody.
     faults.to("TransactWriteItems", [Fault::code("TransactionConflictException")]);
-    assert_eq!(give_to_history(&store, 'b').await, Ok(GivenKey::HasAnother));
+    assert_eq!(give_to_history(&store, 'b', soon()).await, Ok(GivenKey::HasAnother));
     assert!(faults.are_over());
     assert!(store.blocker(Short, &with_key('b'), at(LATER), 1).await.is_some());
     faults.always("TransactWriteItems", REFUSED);
-    assert_eq!(code(give_to_history(&store, 'b').await), REFUSED);
+    assert_eq!(code(give_to_history(&store, 'b', soon()).await), REFUSED);
 }
 
 /// Rule 3 of the contract, for history that was given its key: without a key one is the same driver, with that key too, and with
@@ -473,7 +512,7 @@ async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
 async fn history_with_a_key_stands_in_the_way_of_who_sends_none() {
     let store = store().await;
     import(&store, DAY, row(1, 2), soon()).await.unwrap();
-    assert_eq!(give_to_history(&store, 'a').await, Ok(GivenKey::Given { contradicts: Vec::new() }));
+    assert_eq!(give_to_history(&store, 'a', soon()).await, Ok(GivenKey::Given { contradicts: Vec::new() }));
     let asked = |number: u64, key| application(number, 2, Short, &driver("DUP", &format!("A{number}"), key), at(DAY));
     let history = Blocker { datetime: at(DAY), reason: Reason::History, operator: operator(1), uuid: None };
     assert_eq!(store.register(&asked(1, None), None).await, Registration::Blocked(history));
@@ -487,7 +526,7 @@ async fn a_full_record_with_an_identity_key_lists_no_file_twice() {
     for file in 1..=4 {
         import(&store, DAY, row(file, 2), soon()).await.unwrap();
     }
-    assert_eq!(give_to_history(&store, 'a').await, Ok(GivenKey::Given { contradicts: Vec::new() }));
+    assert_eq!(give_to_history(&store, 'a', soon()).await, Ok(GivenKey::Given { contradicts: Vec::new() }));
     let before = store.scan(&store.tables.claims).await;
     import(&store, DAY, row(2, 7), soon()).await.unwrap();
     assert_eq!(store.scan(&store.tables.claims).await, before, "goes with the row of its file that is listed");
@@ -644,9 +683,9 @@ async fn an_identity_key_that_went_with_what_it_was_given_to_is_not_denied() {
     };
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
     faults.to("BatchGetItem", [Fault::None, Fault::meanwhile(goes)]);
-    let heard = give_to_history(&store, 'a').await;
+    let heard = give_to_history(&store, 'a', soon()).await;
     assert!(matches!(heard, Err(StoreError::Request { operation: "TransactWriteItems", .. })), "{heard:?}");
-    assert_eq!(give_to_history(&store, 'a').await, Ok(GivenKey::Unknown), "to whoever asks now");
+    assert_eq!(give_to_history(&store, 'a', soon()).await, Ok(GivenKey::Unknown), "to whoever asks now");
     assert!(faults.are_over());
 }
 
