@@ -48,6 +48,12 @@ mod given {
     pub const ROWS: f64 = 2_400.0;
     /// Milliseconds that DynamoDB takes for a request. Assumed: AWS promises one digit.
     pub const REQUEST: f64 = 10.0;
+    /// Write units that a row of a whole national history takes. Measured by the same.
+    pub const ROW_UNITS: f64 = 1.068;
+    /// Milliseconds of processor time that a token takes: its secret is checked by a slow hash. Assumed, a tenth of a second.
+    pub const HASH: f64 = 100.0;
+    /// Operators who call all day, each with a new token every five minutes.
+    pub const OPERATORS: f64 = 10.0;
     /// Registrations a month in France: 3.15 million drivers in 13 years, each with one for short and one for long.
     pub const REGISTRATIONS: f64 = 40_000.0;
     /// Bytes that DynamoDB counts for each item beside its own, for the index.
@@ -92,11 +98,17 @@ impl Takes {
         self.writes * price::WRITE_UNIT + self.reads * price::READ_UNIT
     }
 
-    /// A call over HTTP that takes this: the database, the function, the interface, what is logged and traced.
+    /// A call over HTTP of the functions that claim that takes this: see [`Self::called_of`].
     fn called(self) -> f64 {
-        let memory = memory_of("RegisterFunction");
+        self.called_of("RegisterFunction", given::WORK)
+    }
+
+    /// A call over HTTP that takes this, and so many milliseconds of processor time: the database, the function, the interface, what
+    /// is logged and traced.
+    fn called_of(self, function: &str, work: f64) -> f64 {
+        let memory = memory_of(function);
         // Processor time is sold by memory: a whole core at 1769 MB.
-        let seconds = (given::WORK * 1769.0 / 1024.0 / memory + self.requests * given::REQUEST) / 1e3;
+        let seconds = (work * 1769.0 / 1024.0 / memory + self.requests * given::REQUEST) / 1e3;
         self.dollars()
             + price::HTTP_CALL
             + price::INVOCATION
@@ -187,6 +199,7 @@ const NAMED: &str = "register long with identity key and `Idempotency-Key`, 201"
 const HISTORY: &str = "1,000 rows of history, all new";
 const AGAIN: &str = "the same 1,000 rows once more";
 const JOURNEYS: &str = "1,000 journeys, all new";
+const TOKEN: &str = "a token for a pair of keys, 201";
 const AUDITED: &str = "the auditor, for each 1,000 applications and claims";
 
 async fn count() -> (Counted, f64) {
@@ -221,7 +234,7 @@ async fn count() -> (Counted, f64) {
     counted.call("delete it, 204", Method::DELETE, &path, &Value::Null, "", 204).await;
     let keys = &counted.world.stack.description().operators[0];
     let pair = json!({"access_key": keys.access_key, "secret_key": keys.secret_key});
-    counted.call("a token for a pair of keys, 201", post.clone(), "/auth/access_token", &pair, "", 201).await;
+    counted.call(TOKEN, post.clone(), "/auth/access_token", &pair, "", 201).await;
 
     for driver in 100..125 {
         assert_eq!(counted.world.api.register(&token, &long("COS", driver, None)).await.status, StatusCode::CREATED);
@@ -278,6 +291,16 @@ fn resources(kind: &str) -> f64 {
     all.filter(|resource| resource["Type"] == kind).count() as f64
 }
 
+/// The metrics that alarms watch, each of which is paid for.
+fn watched() -> f64 {
+    let of = |alarm: &Value| {
+        let metrics = alarm["Properties"]["Metrics"].as_array();
+        metrics.map_or(1, |all| all.iter().filter(|metric| metric.get("MetricStat").is_some()).count())
+    };
+    let all = TEMPLATE["Resources"].as_object().unwrap().values();
+    all.filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm").map(of).sum::<usize>() as f64
+}
+
 /// How a number of dollars is written: to the cent, or to its second digit below.
 fn dollars(amount: f64) -> String {
     if amount >= 0.1 { format!("${amount:.2}") } else { format!("${amount:.4}") }
@@ -309,13 +332,14 @@ async fn what_it_costs_is_as_committed() {
         ("short registrations", 1e3 * takes(REGISTERED_SHORT).called()),
     ];
     let row_seconds = 1e6 / given::ROWS;
-    let a_million = 1e3 * takes(HISTORY).dollars()
+    let a_million = 1e6 * given::ROW_UNITS * price::WRITE_UNIT
         + row_seconds * memory_of("ImportFunction") * price::GB_SECOND
         + 3.0 * price::S3_PUT;
     let metrics = Metric::all().len() as f64;
+    let watched = watched();
     let idle = [
         (format!("{metrics} metrics, where each is written in the month"), metrics * price::METRIC),
-        (format!("{} alarms", resources("AWS::CloudWatch::Alarm")), resources("AWS::CloudWatch::Alarm") * price::ALARM),
+        (format!("alarms, {watched} metrics in all"), watched * price::ALARM),
         ("the dashboard".to_owned(), resources("AWS::CloudWatch::Dashboard") * price::DASHBOARD),
         ("the key".to_owned(), resources("AWS::KMS::Key") * price::KMS_KEY),
         ("the secret".to_owned(), price::SECRET),
@@ -336,8 +360,8 @@ async fn what_it_costs_is_as_committed() {
         + takes(JOURNEYS).dollars() / 1e3 / 2.0;
     let idle: f64 = idle.iter().map(|line| line.1).sum();
     let mut months = String::from(
-        "| a month | registrations | calls and journeys | tables after ten years | the audit of them | the rest | in all |\n\
-         |---|--:|--:|--:|--:|--:|--:|\n",
+        "| a month | registrations | calls and journeys | tokens | tables after ten years | the audit of them | the rest | in all |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     let parameter = |name: &str| TEMPLATE["Parameters"][name]["Default"].as_f64().unwrap();
     for (what, times) in
@@ -345,6 +369,9 @@ async fn what_it_costs_is_as_committed() {
     {
         let registrations = times * given::REGISTRATIONS;
         let calls = registrations * a_registration;
+        // As many whether much is called or little.
+        let tokens = if times > 0.0 { 3.0 * A_MONTH * given::OPERATORS } else { 0.0 };
+        let tokens = tokens * takes(TOKEN).called_of("AccessFunction", given::HASH);
         let kept = registrations * 120.0 * (bytes + 4.0 * given::INDEXED) / 1e9 * price::TABLE_GB;
         // An application and three claims for each; every quarter of an hour so many of them, at most.
         let parts = parameter("AuditParts").min(registrations * 120.0 * 4.0 / 100.0);
@@ -355,12 +382,13 @@ async fn what_it_costs_is_as_committed() {
                 + price::INVOCATION);
         writeln!(
             months,
-            "| {what} | {registrations} | {} | {} | {} | {} | {} |",
+            "| {what} | {registrations} | {} | {} | {} | {} | {} | {} |",
             dollars(calls),
+            dollars(tokens),
             dollars(kept),
             dollars(audit),
             dollars(idle),
-            dollars(calls + kept + audit + idle)
+            dollars(calls + tokens + kept + audit + idle)
         )
         .unwrap();
     }

@@ -8,6 +8,7 @@ use cee_local::faults::Fault;
 use cee_local::stack::BUCKET;
 use cee_registry::ImportId;
 use cee_service::Metric;
+use cee_service::metrics::THIS_VERSION;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -81,8 +82,10 @@ fn named(line: &Value) -> BTreeSet<Named> {
         for set in directive["Dimensions"].as_array().unwrap() {
             let mut dimensions = set.as_array().unwrap().iter().map(|name| {
                 let name = name.as_str().unwrap().to_owned();
-                let value = line[&name].as_str().unwrap_or_else(|| panic!("no {name}: {line}")).to_owned();
-                (name, value)
+                let value = line[&name].as_str().unwrap_or_else(|| panic!("no {name}: {line}"));
+                // All functions of the local stack are of one process, which is no version of anything.
+                let value = if value == "local:local" { THIS_VERSION } else { value };
+                (name, value.to_owned())
             });
             let dimension = dimensions.next();
             assert_eq!(dimensions.next(), None, "one dimension at most: {line}");
@@ -228,4 +231,8 @@ async fn a_call_is_found_in_the_log_by_the_name_that_its_caller_has() {
     let counted =
         metrics().into_iter().find(|line| line["request_id"] == json!(request_id) && line["Outcome"] == "failed");
     assert_eq!(counted.unwrap()["Applications"], 1.0, "beside the metric");
+    let failures =
+        metrics().into_iter().find(|line| line["request_id"] == json!(request_id) && line.get("Failures").is_some());
+    let failures = failures.unwrap();
+    assert_eq!((&failures["Failures"], &failures["function"]), (&json!(1.0), &json!("register")), "and of the version");
 }

@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cee_service::Metric;
-use serde_json::Value;
+use cee_service::metrics::THIS_VERSION;
+use serde_json::{Value, json};
 
 use crate::template::{TEMPLATE, resources};
 
 /// The namespace of the metrics, in the template.
 const OURS: &str = "cee/${Environment}";
 
-/// The metrics of AWS that are looked at, each with its dimension. Source: the metrics pages of the services' guides. No test can
+/// The metrics of AWS that are looked at, each with its dimensions. Source: the metrics pages of the services' guides. No test can
 /// see these written.
-const OF_AWS: [(&str, &str, &str); 10] = [
+const OF_AWS: [(&str, &str, &str); 12] = [
     ("AWS/ApiGateway", "Count", "ApiId"),
     ("AWS/ApiGateway", "4xx", "ApiId"),
     ("AWS/ApiGateway", "5xx", "ApiId"),
@@ -22,6 +23,8 @@ const OF_AWS: [(&str, &str, &str); 10] = [
     ("AWS/DynamoDB", "TransactionConflict", "TableName"),
     ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName"),
     ("AWS/Lambda", "Errors", "FunctionName"),
+    ("AWS/Lambda", "Errors", "FunctionName Resource ExecutedVersion"),
+    ("AWS/Lambda", "DestinationDeliveryFailures", "FunctionName"),
     ("AWS/Lambda", "Throttles", "FunctionName"),
     ("AWS/Lambda", "Duration", "FunctionName"),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName"),
@@ -41,13 +44,13 @@ fn text(value: &Value) -> &str {
 
 /// Checks a metric that is AWS's own, and returns one that is ours.
 fn ours(namespace: &str, name: &str, dimensions: &[(&str, &str)]) -> Option<Named> {
-    let (dimension, more) = (dimensions.first(), dimensions.get(1));
-    assert_eq!(more, None, "{name}");
     if namespace == OURS {
-        return Some((name.to_owned(), dimension.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))));
+        assert!(dimensions.len() < 2, "{name}");
+        let dimension = dimensions.first().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        return Some((name.to_owned(), dimension));
     }
-    let dimension = dimension.map_or("", |(name, _)| name);
-    assert!(OF_AWS.contains(&(namespace, name, dimension)), "{namespace} {name} {dimension}");
+    let dimensions = dimensions.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ");
+    assert!(OF_AWS.contains(&(namespace, name, &dimensions)), "{namespace} {name} {dimensions}");
     None
 }
 
@@ -57,7 +60,11 @@ fn watched(alarm: &Value) -> Vec<Named> {
         let dimensions = metric["Dimensions"].as_array().cloned().unwrap_or_default();
         let dimensions: Vec<(&str, &str)> = dimensions
             .iter()
-            .map(|dimension| (text(&dimension["Name"]), dimension["Value"].as_str().unwrap_or_default()))
+            .map(|dimension| match &dimension["Value"] {
+                Value::String(word) => (text(&dimension["Name"]), word.as_str()),
+                _ if dimension["Name"] == "Version" => ("Version", THIS_VERSION),
+                _ => (text(&dimension["Name"]), ""),
+            })
             .collect();
         let namespace = namespace.as_str().or_else(|| namespace["Fn::Sub"].as_str()).unwrap();
         ours(namespace, text(&metric["MetricName"]), &dimensions)
@@ -69,8 +76,9 @@ fn watched(alarm: &Value) -> Vec<Named> {
         metrics.iter().partition(|metric| metric.get("Expression").is_some());
     let mut found = Vec::new();
     for stat in stats {
-        let used =
-            expressions.iter().any(|all| text(&all["Expression"]).split(" + ").any(|id| id == text(&stat["Id"])));
+        let used = expressions.iter().map(|all| text(&all["Expression"])).any(|expression| {
+            expression == "SUM(METRICS())" || expression.split(" + ").any(|id| id == text(&stat["Id"]))
+        });
         assert!(used, "{stat} is in no expression");
         let stat = &stat["MetricStat"]["Metric"];
         found.extend(metric(&stat["Namespace"], stat));
@@ -82,7 +90,9 @@ fn watched(alarm: &Value) -> Vec<Named> {
 fn alarms() -> Vec<(String, &'static str, &'static Value)> {
     let alarms = resources("AWS::CloudWatch::Alarm").map(|(resource, alarm)| {
         let properties = &alarm["Properties"];
-        let name = text(&properties["AlarmName"]["Fn::Sub"]).strip_prefix("cee-${Environment}-");
+        // What is behind it are the versions that it watches.
+        let name = text(&properties["AlarmName"]["Fn::Sub"]).split("-${").nth(1);
+        let name = name.and_then(|name| name.strip_prefix("Environment}-"));
         (name.unwrap_or_else(|| panic!("{resource} has another name")).to_owned(), resource, properties)
     });
     alarms.collect()
@@ -166,4 +176,49 @@ fn each_alarm_is_on_the_dashboard_goes_somewhere_and_has_its_entry_in_the_runboo
         let silence = if name == "audit-silent" { "breaching" } else { "notBreaching" };
         assert_eq!(alarm["TreatMissingData"], silence, "{resource}");
     }
+}
+
+/// What a deployment is taken back for is what the versions that it brings do, each of them, and nothing else: an alarm that the
+/// old ones keep on would stop what mends them.
+#[test]
+fn a_deployment_is_taken_back_for_each_new_version_and_for_no_old_one() {
+    let preference = &TEMPLATE["Globals"]["Function"]["DeploymentPreference"];
+    let alarms = preference["Alarms"].as_array().unwrap().iter().map(|alarm| text(&alarm["Ref"]));
+    assert_eq!(alarms.collect::<Vec<_>>(), ["NewVersionFailsAlarm", "NewVersionAnswers500Alarm"]);
+    let all: BTreeSet<&str> = resources("AWS::Serverless::Function").map(|(name, _)| name).collect();
+    let of_http = |name: &&str| !["ImportFunction", "AuditFunction"].contains(name);
+    let http: BTreeSet<&str> = all.iter().copied().filter(of_http).collect();
+    let version = |name: &str| format!("${{{name}.Version.Version}}");
+    for (alarm, functions) in [("NewVersionFailsAlarm", &all), ("NewVersionAnswers500Alarm", &http)] {
+        let properties = &TEMPLATE["Resources"][alarm]["Properties"];
+        let mut watched = BTreeSet::new();
+        for metric in properties["Metrics"].as_array().unwrap().iter().filter(|one| one.get("MetricStat").is_some()) {
+            let dimensions = metric["MetricStat"]["Metric"]["Dimensions"].as_array().unwrap();
+            let function = functions
+                .iter()
+                .find(|name| {
+                    dimensions[0]["Value"]["Ref"] == **name
+                        || text_of(&dimensions[0]).starts_with(&format!("${{{name}}}:"))
+                })
+                .unwrap_or_else(|| panic!("{alarm}: {metric}"));
+            let last = dimensions.last().unwrap();
+            let attribute = last["Value"]["Fn::GetAtt"] == json!([function, "Version.Version"]);
+            let fits = match dimensions.as_slice() {
+                [_] => text_of(last) == format!("${{{function}}}:{}", version(function)),
+                [_, alias, _] => attribute && text_of(alias) == format!("${{{function}}}:live"),
+                _ => false,
+            };
+            assert!(fits, "{alarm}: {metric}");
+            assert!(watched.insert(*function), "{alarm}: {function} twice");
+            // An alarm that another version left in another state must not be this one.
+            assert!(text(&properties["AlarmName"]["Fn::Sub"]).contains(&version(function)), "{alarm}: {function}");
+        }
+        assert_eq!(&watched, functions, "{alarm}");
+        assert_eq!(properties["EvaluationPeriods"], 1, "{alarm}: five minutes are not long");
+    }
+}
+
+/// The text that a dimension's value is made from.
+fn text_of(dimension: &Value) -> &str {
+    dimension["Value"]["Fn::Sub"].as_str().unwrap_or_default()
 }

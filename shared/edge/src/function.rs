@@ -18,13 +18,17 @@ use http::{HeaderValue, Response, StatusCode};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _, Service, service_fn};
 use serde::Serialize;
-use tokio::time::Instant as Moment;
+use tokio::time::{Instant as Moment, timeout_at};
 use tracing::Instrument as _;
 
 use crate::problem::{InternalError, ProblemType, Refusal};
 
 /// Kept back of an invocation's time, so that a refusal still gets out.
 const MARGIN: Duration = Duration::from_millis(500);
+
+/// How long before its end an invocation gives its call up: a request to the store takes longer than [`MARGIN`] where nobody answers,
+/// and its caller is told more by a 500 with an id than by a gateway that heard nothing.
+const LAST: Duration = Duration::from_millis(200);
 
 /// The longest that a call tries: a driver waits, and API Gateway gives up after 30 seconds.
 const LONGEST: Duration = Duration::from_secs(8);
@@ -37,6 +41,7 @@ pub struct Call {
     trace_id: Option<String>,
     caller: OnceLock<OperatorId>,
     deadline: Deadline,
+    ends: Option<Moment>,
     numbers: Numbers,
 }
 
@@ -53,9 +58,10 @@ impl Call {
             .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let trace_id =
             context.and_then(|context| telemetry::trace_id(context.xray_trace_id.as_deref()?)).map(str::to_owned);
-        let left = context.map_or(LONGEST, |context| time_left(context.deadline()).saturating_sub(MARGIN));
-        let deadline = Deadline::after(left.min(LONGEST));
-        Self { request, id, trace_id, caller: OnceLock::new(), deadline, numbers: Numbers::default() }
+        let left = context.map(|context| time_left(context.deadline()));
+        let deadline = Deadline::after(left.map_or(LONGEST, |left| left.saturating_sub(MARGIN).min(LONGEST)));
+        let ends = left.map(|left| Moment::now() + left.saturating_sub(LAST));
+        Self { request, id, trace_id, caller: OnceLock::new(), deadline, ends, numbers: Numbers::default() }
     }
 
     /// The request.
@@ -201,10 +207,16 @@ pub fn service<F: HttpFunction>(
 
 async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -> Response<Body> {
     let began = Moment::now();
-    let answer = AssertUnwindSafe(function.answer(&call))
-        .catch_unwind()
-        .await
-        .unwrap_or(Err(Refusal::Internal(InternalError::Panic)));
+    let answered = AssertUnwindSafe(function.answer(&call)).catch_unwind();
+    let answer = match call.ends {
+        Some(ends) => timeout_at(ends, answered).await.ok(),
+        None => Some(answered.await),
+    };
+    let answer = match answer {
+        Some(Ok(answer)) => answer,
+        Some(Err(_)) => Err(Refusal::Internal(InternalError::Panic)),
+        None => Err(Refusal::Internal(InternalError::OutOfTime)),
+    };
     let ended = answer.as_ref().map_err(Refusal::problem_type);
     if let Some(metric) = F::counts(ended) {
         call.count(metric, 1);
@@ -212,6 +224,7 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
     let problem = ended.err().map(ProblemType::as_str);
     if let Err(Refusal::Internal(error)) = &answer {
         tracing::error!(%error, "failed");
+        call.count(Metric::Failures, 1);
     }
     let response = match answer {
         Ok(reply) => reply.into_response(),
@@ -226,4 +239,30 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
     );
     metrics.write(&call.numbers, F::NAME, &call.id);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lambda_http::Context;
+
+    struct Never;
+
+    impl HttpFunction for Never {
+        const NAME: &'static str = "never";
+
+        async fn answer(&self, _: &Call) -> Result<Reply, Refusal> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_not_done_is_answered_before_its_invocation_ends() {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let mut context = Context::default();
+        context.deadline = u64::try_from(now.as_millis()).unwrap() + 400;
+        let call = Call::new(Request::default().with_lambda_context(context));
+        let response = respond(&Never, &Environment::of([]).metrics(), call).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
 }

@@ -270,6 +270,9 @@ pub enum InternalError {
     /// A panic; its place is in the log already.
     #[error("the call panicked")]
     Panic,
+    /// The invocation's time was up: what was under way may have been carried out.
+    #[error("the time was up")]
+    OutOfTime,
     /// A state that the code says cannot be.
     #[error("impossible: {0}")]
     Impossible(&'static str),

@@ -2,8 +2,8 @@
 //! format, beside the log and never inside it.
 //!
 //! [`Metric`] is the catalogue: every name, unit and dimension there is, so that a test can hold the template to it. A
-//! metric has one dimension at most, and its values are this code's own words: nothing of a call, a file, an operator or
-//! a driver can become one.
+//! metric has one dimension at most, and its values are this code's own words, or the name of the version that runs: nothing of a
+//! call, a file, an operator or a driver can become one.
 //!
 //! One line holds one value of a dimension, as the format wants it. So an invocation writes a line for each value that it
 //! counted, which is one for most calls, and none where there is nothing to tell.
@@ -101,6 +101,9 @@ words! {
     }
 }
 
+/// Stands in the catalogue for the name of the version that runs: `FUNCTION:VERSION`, as Lambda calls them.
+pub const THIS_VERSION: &str = "*";
+
 /// What is counted or measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
@@ -120,6 +123,9 @@ pub enum Metric {
     LateContradictions,
     /// Guesses at an operator's secret: wrong ones, those at access keys that nobody has, those not even looked at.
     FailedAttempts,
+    /// Calls that this version of this function answered with a 500. By the version, for a deployment is taken back because of
+    /// what the new one does, and never because of the old one, which it may be about to mend.
+    Failures,
     /// Requests that were sent once more.
     Retries(Retrier),
     /// What the audit knows to be wrong: what its last whole round found, or the one under way.
@@ -146,7 +152,7 @@ impl Metric {
             .chain(each(Import::ALL, Self::Imports))
             .chain(each(Retrier::ALL, Self::Retries))
             .chain(each(FindingKind::ALL, Self::Findings))
-            .chain([Self::ImportRate, Self::LateContradictions, Self::FailedAttempts])
+            .chain([Self::ImportRate, Self::LateContradictions, Self::FailedAttempts, Self::Failures])
             .chain([Self::AuditedItems, Self::AuditRoundAge, Self::OldestRunningImport])
             .collect()
     }
@@ -163,6 +169,7 @@ impl Metric {
             Self::ImportRate => "ImportRate",
             Self::LateContradictions => "LateContradictions",
             Self::FailedAttempts => "FailedAttempts",
+            Self::Failures => "Failures",
             Self::Retries(_) => "Retries",
             Self::Findings(_) => "Findings",
             Self::AuditedItems => "AuditedItems",
@@ -181,7 +188,7 @@ impl Metric {
         }
     }
 
-    /// Its dimension and the value of it, where it has one.
+    /// Its dimension and the value of it, where it has one. [`THIS_VERSION`] stands for the name of the version that runs.
     #[must_use]
     pub const fn dimension(self) -> Option<(&'static str, &'static str)> {
         match self {
@@ -192,6 +199,7 @@ impl Metric {
             Self::Imports(import) => Some(("Outcome", import.as_str())),
             Self::Retries(by) => Some(("By", by.as_str())),
             Self::Findings(kind) => Some(("Finding", kind.as_str())),
+            Self::Failures => Some(("Version", THIS_VERSION)),
             Self::ImportRate
             | Self::LateContradictions
             | Self::FailedAttempts
@@ -243,6 +251,7 @@ const fn float(number: u64) -> f64 {
 #[derive(Clone)]
 pub struct Metrics {
     namespace: Arc<str>,
+    version: Arc<str>,
     /// Standard output, where Lambda takes them up. Several functions in one process write them to its log instead.
     to_stdout: bool,
 }
@@ -254,8 +263,8 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(namespace: &str, to_stdout: bool) -> Self {
-        Self { namespace: namespace.into(), to_stdout }
+    pub(crate) fn new(namespace: &str, version: &str, to_stdout: bool) -> Self {
+        Self { namespace: namespace.into(), version: version.into(), to_stdout }
     }
 
     /// Writes what an invocation has counted, and what was sent once more meanwhile; nothing is left of it afterwards.
@@ -267,7 +276,11 @@ impl Metrics {
         }
         let mut lines = BTreeMap::<_, Vec<(Metric, f64)>>::new();
         for (metric, value) in numbers.take() {
-            lines.entry(metric.dimension()).or_default().push((metric, value));
+            let dimension = metric.dimension().map(|(name, value)| match value {
+                THIS_VERSION => (name, &*self.version),
+                word => (name, word),
+            });
+            lines.entry(dimension).or_default().push((metric, value));
         }
         let now = machine_now().millis();
         for (dimension, values) in lines {

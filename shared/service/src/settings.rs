@@ -32,6 +32,7 @@
 //! | `CEE_PANIC_ON` | where work is to panic; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
 //! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
 //! | `AWS_REGION` `AWS_ACCESS_KEY_ID` `AWS_SECRET_ACCESS_KEY` `AWS_SESSION_TOKEN` | as Lambda sets them | region `eu-west-3` |
+//! | `AWS_LAMBDA_FUNCTION_NAME` `AWS_LAMBDA_FUNCTION_VERSION` | as Lambda sets them: the version in metrics | `local` |
 //! | `AWS_ENDPOINT_URL_DYNAMODB` `AWS_ENDPOINT_URL_S3` | where these are, if not on AWS | |
 
 use std::collections::HashMap;
@@ -283,7 +284,9 @@ impl Environment {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         let namespace = self.optional("METRICS_NAMESPACE");
-        Metrics::new(namespace.as_deref().unwrap_or("cee/local"), self.is_of_process())
+        let of_lambda = |name| self.optional(name).unwrap_or_else(|| "local".into());
+        let version = format!("{}:{}", of_lambda("AWS_LAMBDA_FUNCTION_NAME"), of_lambda("AWS_LAMBDA_FUNCTION_VERSION"));
+        Metrics::new(namespace.as_deref().unwrap_or("cee/local"), &version, self.is_of_process())
     }
 
     /// The clock.
