@@ -41,6 +41,7 @@ mod privacy;
 mod race;
 mod rate;
 mod readme;
+mod recovery;
 mod refusals;
 mod requests;
 mod resume;

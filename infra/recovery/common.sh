@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# Sourced in the root of the repository by the other scripts of this folder. They need the AWS command line, of version 1 or 2, with the
+# team's credentials and region in its environment, and what every shell has: on a bad day nothing else has to be found first.
+# shellcheck disable=SC2034,SC2154 # what one sets the other uses
+umask 077
+# Version 2 would stop in a pager and wait for somebody.
+export AWS_PAGER=
+
+# The program; CEE names one that is built already, as the tests do.
+cee=(cargo run -q --)
+[[ -z ${CEE:-} ]] || cee=("$CEE")
+
+fail() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+# What `aws` prints in the place of nothing.
+is_none() { [[ -z $1 || $1 == None ]]; }
+
+# These three are called as `name=$(parameter NAME) || exit`: `set -e` alone does not see into a substitution.
+parameter() {
+    local value
+    value=$(aws cloudformation describe-stacks --stack-name "$stack" --output text \
+        --query "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue | [0]") || exit
+    ! is_none "$value" || fail "the stack $stack has no parameter $1: is it this registry's, and deployed from this template?"
+    printf '%s\n' "$value"
+}
+
+output() {
+    local value
+    value=$(aws cloudformation describe-stacks --stack-name "$stack" --output text \
+        --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue | [0]") || exit
+    ! is_none "$value" || fail "the stack $stack has no output $1: is it this registry's, and deployed from this template?"
+    printf '%s\n' "$value"
+}
+
+# The name that a function has on AWS, by its name in the template.
+function_name() {
+    aws cloudformation describe-stack-resource --stack-name "$stack" --logical-resource-id "$1" --output text \
+        --query StackResourceDetail.PhysicalResourceId
+}
+
+# How many invocations at one moment are reserved for a function, by its name on AWS; None where nothing is.
+reserved() {
+    aws lambda get-function-concurrency --function-name "$1" --output text --query ReservedConcurrentExecutions
+}
+
+all_functions=(RegisterFunction ImportFunction ApplicationsFunction BatchesFunction UploadsFunction AccessFunction AuditFunction
+    SimulateFunction PublicFunction)

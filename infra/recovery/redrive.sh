@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Hands the dead letters to the import function again: bash infra/recovery/redrive.sh STACK
+# Mend first what they failed of. It does no harm, however often (docs/runbook.md), and may be stopped and begun again.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=infra/recovery/common.sh
+source infra/recovery/common.sh
+[[ $# == 1 && -n $1 && $1 != -* ]] || fail "usage: bash infra/recovery/redrive.sh STACK, such as: cee-prod"
+stack=$1
+queue=$(output ImportFailuresUrl) || exit
+function=$(function_name ImportFunction) || exit
+concurrency=$(reserved "$function") || exit
+# Each event would be back in the queue before the next is out of it.
+[[ $concurrency != 0 ]] || fail "the import function is stopped: first bash infra/recovery/resume.sh $stack import"
+begun=$(date +%s)000
+
+# The event in a letter, as it is, to the byte: the value of "requestPayload" of the outermost object. Fails where there is none.
+event_of() {
+    awk '
+        { text = text $0 "\n" }
+        END {
+            while (match(text, /"([^"\\]|\\.)*"|[][{},:]/)) {
+                token = substr(text, RSTART, RLENGTH)
+                if (taking) event = event substr(text, 1, RSTART - 1)
+                text = substr(text, RSTART + RLENGTH)
+                if (token == "}" || token == "]") depth--
+                if (taking && (depth == 0 || (depth == 1 && token == ","))) { taking = 0; found = 1 }
+                if (taking) event = event token
+                else if (depth == 1 && token == ":") taking = name == "\"requestPayload\"" && !found
+                if (token == "{" || token == "[") depth++
+                if (depth == 1 && token ~ /^"/) name = token
+            }
+            sub(/[ \n]+$/, "", event)
+            sub(/^[ \n]+/, "", event)
+            if (!found || depth != 0 || event !~ /^\{.*\}$/) exit 1
+            printf "%s", event
+        }'
+}
+
+handed=0
+tell() { echo "$handed events were handed to $function:live"; }
+trap tell EXIT
+while true; do
+    # Long polling asks every server of the queue: without it an answer may be empty while letters lie there.
+    letter=$(aws sqs receive-message --queue-url "$queue" --max-number-of-messages 1 --visibility-timeout 60 --wait-time-seconds 20 \
+        --attribute-names SentTimestamp --output text \
+        --query 'Messages[0].[MessageId,ReceiptHandle,Attributes.SentTimestamp,Body]')
+    if is_none "$letter"; then
+        left=$(aws sqs get-queue-attributes --queue-url "$queue" --output text \
+            --attribute-names ApproximateNumberOfMessages ApproximateNumberOfMessagesNotVisible \
+            --query 'Attributes.[ApproximateNumberOfMessages,ApproximateNumberOfMessagesNotVisible]')
+        [[ $left != $'0\t0' ]] || break
+        echo "no letter for the moment, though the queue counts some (to take, taken): ${left/$'\t'/, }"
+        continue
+    fi
+    id=${letter%%$'\t'*} letter=${letter#*$'\t'}
+    handle=${letter%%$'\t'*} letter=${letter#*$'\t'}
+    sent=${letter%%$'\t'*} body=${letter#*$'\t'}
+    ((sent <= begun)) || fail "the letter $id is younger than this run: imports go on failing. It is kept. Mend the cause, then run this again."
+    event=$(printf '%s' "$body" | event_of) ||
+        fail "the letter $id holds no event of Lambda. It is kept, and has to be looked at by hand; then run this again."
+    # To the alias: how often it is tried, for how long, and where it goes then is said there. An event that is handed to the function
+    # itself, and fails, is lost. Through a pipe: the event names an operator's file.
+    answer=$(printf '%s' "$event" | aws lambda invoke --function-name "$function" --qualifier live --invocation-type Event \
+        --payload fileb:///dev/stdin --output text --query '[StatusCode,FunctionError]' /dev/null) || answer="an error"
+    [[ $answer == $'202\tNone' ]] || fail "Lambda has not taken the event of the letter $id ($answer). It is kept; run this again."
+    handed=$((handed + 1))
+    aws sqs delete-message --queue-url "$queue" --receipt-handle "$handle"
+done
+echo "the queue is empty"

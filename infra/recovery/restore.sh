@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# What the tables held at a moment, beside them, and then in them: bash infra/recovery/restore.sh STACK MOMENT [--compare|--yes]
+#   (neither)  restores the six tables that one transaction may touch into new ones, and tells what to do next
+#   --compare  tells how each table differs from what it held, too; changes nothing
+#   --yes      puts each table back to it. Everything that writes must stand still (stop.sh STACK all)
+# MOMENT is a second, in UTC: 2026-11-26T12:00:00Z. Begun again with the same moment it goes on with what is there already.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=infra/recovery/common.sh
+source infra/recovery/common.sh
+usage() {
+    fail "usage: bash infra/recovery/restore.sh STACK MOMENT [--compare|--yes], such as: cee-prod 2026-11-26T12:00:00Z --compare" \
+        "MOMENT is a second of the last 35 days, in UTC, and at least five minutes ago."
+}
+[[ $# -ge 2 && $# -le 3 && -n $1 && $1 != -* ]] || usage
+stack=$1 moment=$2 mode=${3:-}
+[[ $moment =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$ ]] || usage
+[[ $mode == "" || $mode == --compare || $mode == --yes ]] || usage
+tables=(Claims Applications Archive Idempotency Journeys Imports)
+
+if [[ $mode == --yes ]]; then
+    for id in "${all_functions[@]}"; do
+        name=$(function_name "$id") || exit
+        concurrency=$(reserved "$name") || exit
+        [[ $concurrency == 0 ]] || fail "$id is not stopped: first bash infra/recovery/stop.sh $stack all, and wait until what had begun has ended"
+    done
+fi
+
+# The moment is in the name: another second gets other tables, the same one finds its own. A table's name has no colon.
+target_of() {
+    local compact=${moment//-/}
+    echo "$stack-$1-${compact//:/}"
+}
+
+# CREATING, ACTIVE, …; nothing where there is no such table.
+status_of() {
+    local said
+    if said=$(aws dynamodb describe-table --table-name "$1" --query Table.TableStatus --output text 2>&1); then
+        printf '%s\n' "$said"
+    elif [[ $said != *ResourceNotFoundException* ]]; then
+        fail "$said"
+    fi
+}
+
+sources=()
+for table in "${tables[@]}"; do
+    source_table=$(output "${table}Table") || exit
+    sources+=("$source_table")
+done
+for index in "${!tables[@]}"; do
+    target=$(target_of "${tables[index]}")
+    status=$(status_of "$target") || exit
+    if [[ -n $status ]]; then
+        echo "$target is there already"
+        continue
+    fi
+    aws dynamodb restore-table-to-point-in-time --source-table-name "${sources[index]}" --target-table-name "$target" \
+        --restore-date-time "$moment" >/dev/null
+    echo "$target: being restored from ${sources[index]}"
+done
+for table in "${tables[@]}"; do
+    target=$(target_of "$table")
+    # It gives up after eight minutes, and a large table takes an hour.
+    until aws dynamodb wait table-exists --table-name "$target"; do
+        status=$(status_of "$target") || exit
+        [[ $status != ACTIVE ]] || break
+        [[ $status == CREATING ]] || fail "$target cannot be waited for: ${status:-it is gone}"
+        echo "$target: still being restored"
+    done
+done
+
+echo "All six hold what the tables held at $moment."
+for index in "${!tables[@]}"; do
+    target=$(target_of "${tables[index]}")
+    kind=$(tr '[:upper:]' '[:lower:]' <<<"${tables[index]}")
+    setting=$(tr '[:lower:]' '[:upper:]' <<<"${tables[index]}")_TABLE
+    words=(restore --aws --table "$kind" --from "$target")
+    [[ $mode != --yes ]] || words+=(--yes)
+    if [[ $mode == "" ]]; then
+        echo "  $setting=${sources[index]} cargo run -q -- ${words[*]}"
+    else
+        # In this table's setting alone: a wrong pair of tables would find no name.
+        env "$setting=${sources[index]}" "${cee[@]}" "${words[@]}"
+    fi
+done
+case $mode in
+"") echo "Nothing is changed. These tell how they differ; all at once: bash infra/recovery/restore.sh $stack $moment --compare" ;;
+--compare) echo "Nothing is changed. With everything stopped that writes: bash infra/recovery/restore.sh $stack $moment --yes" ;;
+--yes) echo "Now audit; then bash infra/recovery/resume.sh $stack all" ;;
+esac
+echo "When all is well, or before another moment is tried, delete the restored tables, for they hold personal data:"
+for table in "${tables[@]}"; do
+    echo "  aws dynamodb delete-table --table-name $(target_of "$table")"
+done

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Takes back what stop.sh did: bash infra/recovery/resume.sh STACK [all|register|import]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=infra/recovery/common.sh
+source infra/recovery/common.sh
+usage() { fail "usage: bash infra/recovery/resume.sh STACK [all|register|import], such as: cee-prod register"; }
+[[ $# -ge 1 && $# -le 2 && -n $1 && $1 != -* ]] || usage
+stack=$1
+case ${2:-all} in
+all) functions=("${all_functions[@]}") ;;
+register) functions=(RegisterFunction) ;;
+import) functions=(ImportFunction) ;;
+*) usage ;;
+esac
+
+# As the template has it: a number reserved for the imports alone, and none for those where that is 0.
+start() {
+    local name number=0
+    name=$(function_name "$1") || return
+    if [[ $1 == ImportFunction ]]; then
+        number=$(parameter ImportConcurrency) || return
+    fi
+    if [[ $number == 0 ]]; then
+        aws lambda delete-function-concurrency --function-name "$name" >/dev/null || return
+        echo "$1 takes calls again ($name)"
+    else
+        aws lambda put-function-concurrency --function-name "$name" --reserved-concurrent-executions "$number" >/dev/null || return
+        echo "$1 takes files again, $number at one moment ($name)"
+    fi
+}
+
+failed=0
+import=0
+for id in "${functions[@]}"; do
+    if start "$id"; then
+        [[ $id != ImportFunction ]] || import=1
+    else
+        echo "!!! $id IS STILL STOPPED" >&2
+        failed=1
+    fi
+done
+# Lambda keeps no event for a function that stands still: it goes to the dead letters at once.
+((import == 0)) || echo "What came meanwhile waits among the dead letters. Now: bash infra/recovery/redrive.sh $stack"
+((failed == 0)) || fail "not everything runs again: see above, and run this again"

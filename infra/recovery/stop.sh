@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The emergency stop: from this moment on the functions take nothing more. bash infra/recovery/stop.sh STACK [all|register|import]
+# A switch of the template (RegisterEnabled=false) is a whole deployment, with its canary; this is a matter of seconds, for a start.
+# resume.sh takes it back.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=infra/recovery/common.sh
+source infra/recovery/common.sh
+usage() { fail "usage: bash infra/recovery/stop.sh STACK [all|register|import], such as: cee-prod register"; }
+[[ $# -ge 1 && $# -le 2 && -n $1 && $1 != -* ]] || usage
+stack=$1
+case ${2:-all} in
+all) functions=("${all_functions[@]}") ;;
+register) functions=(RegisterFunction) ;;
+import) functions=(ImportFunction) ;;
+*) usage ;;
+esac
+
+# One that cannot be stopped is no reason to let the others run.
+failed=0
+for id in "${functions[@]}"; do
+    if name=$(function_name "$id") &&
+        aws lambda put-function-concurrency --function-name "$name" --reserved-concurrent-executions 0 >/dev/null; then
+        echo "$id takes nothing more ($name)"
+    else
+        echo "!!! $id IS NOT STOPPED" >&2
+        failed=1
+    fi
+done
+((failed == 0)) || fail "not everything is stopped: see above, and run this again"
+cat <<NEXT
+What had begun goes on to its end: a call for 10 seconds at most, an audit for 3 minutes, an import for 15 minutes.
+Files that come meanwhile wait among the dead letters. No deployment meanwhile; after one that must be, run this again.
+To let everything in again: bash infra/recovery/resume.sh $stack ${2:-all}
+NEXT
