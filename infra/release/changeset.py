@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""What a change set would do, as a table in Markdown; a failure where it would lose what is kept.
+
+    aws cloudformation describe-change-set --change-set-name ARN --output json | python3 infra/release/changeset.py
+
+A table, bucket, key or queue that goes, that is replaced, or of which CloudFormation does not know yet whether it is: that is refused,
+whatever its DeletionPolicy. What is retained stays in the account, but the registry would go on with an empty one. The AWS command line
+asks for page after page and joins them; a text that holds one page of several is refused, for the rest may say anything.
+"""
+
+import json
+import sys
+
+STORES = {"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::S3::Bucket", "AWS::SQS::Queue"}
+# Removal is one; "Dynamic" is what CloudFormation calls an action that it cannot tell beforehand.
+LOSING_ACTIONS = {"Remove", "Dynamic"}
+LOSING_REPLACEMENTS = {"True", "Conditional"}
+
+
+def loses(change):
+    """Whether this change of a resource may lose what the registry keeps."""
+    return change["ResourceType"] in STORES and (
+        change["Action"] in LOSING_ACTIONS
+        or change.get("Replacement") in LOSING_REPLACEMENTS
+        # What becomes of the resource that was there; without any replacement it is not named.
+        or (change.get("PolicyAction") or "").startswith("Replace")
+    )
+
+
+def touched(change):
+    """Which properties of the resource, and which other attributes, such as its tags."""
+    targets = [detail.get("Target", {}) for detail in change.get("Details") or []]
+    return sorted({target.get("Name") or target.get("Attribute", "") for target in targets} - {""})
+
+
+def row(change):
+    """A line of the table."""
+    cells = [
+        change["Action"] + (" **REFUSED**" if loses(change) else ""),
+        change["LogicalResourceId"],
+        change["ResourceType"],
+        change.get("Replacement") or "",
+        change.get("PolicyAction") or "",
+        ", ".join(touched(change)),
+    ]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def judge(described):
+    """The table, and why the change set is refused: nothing for one that may be executed."""
+    if described.get("NextToken"):
+        return "", ["one page of several: more changes are not shown"]
+    if described.get("Status") != "CREATE_COMPLETE" or described.get("ExecutionStatus") != "AVAILABLE":
+        return "", [f"cannot be executed: {described.get('Status')}, {described.get('ExecutionStatus')}"]
+    changes = [change["ResourceChange"] for change in described.get("Changes", []) if "ResourceChange" in change]
+    # What is refused first, then what goes or is replaced: nobody should have to look for it.
+    changes.sort(
+        key=lambda change: (
+            not loses(change),
+            change["Action"] != "Remove",
+            change.get("Replacement") not in LOSING_REPLACEMENTS,
+            change["ResourceType"],
+            change["LogicalResourceId"],
+        )
+    )
+    lines = [
+        f"### {described['StackName']}: {len(changes)} changes",
+        "",
+        f"`{described['ChangeSetId']}`",
+        "",
+        "| action | resource | type | replaced | of the old one | what |",
+        "|---|---|---|---|---|---|",
+        *map(row, changes),
+    ]
+    refused = [
+        f"{change['LogicalResourceId']} ({change['ResourceType']}): {change['Action']}, "
+        f"replacement {change.get('Replacement') or 'none'}"
+        for change in changes
+        if loses(change)
+    ]
+    return "\n".join(lines), refused
+
+
+def main():
+    table, refused = judge(json.load(sys.stdin))
+    print(table)
+    for reason in refused:
+        print(f"\n**Refused.** {reason}")
+    if refused:
+        sys.exit("refused:\n" + "\n".join(refused))
+
+
+if __name__ == "__main__":
+    main()
