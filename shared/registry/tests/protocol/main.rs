@@ -200,6 +200,18 @@ fn laws() -> Protocol {
     }
 }
 
+/// A key that is refused because of another application, which is then deleted: four calls, with a mishap.
+fn refused_key() -> Protocol {
+    let four = [
+        (0, register(driver(0, 0, None), 0)),
+        (0, Call::GiveKey { key: 0 }),
+        (1, register(driver(1, 1, Some(0)), 0)),
+        (1, Call::Delete),
+    ];
+    let starts = vec![four.map(|(by, call)| Client::new(by, call)).to_vec()];
+    Protocol { starts, examples: &["a key is given", "a key is refused"], ..calls() }
+}
+
 /// Looks at every state, and prints how many there are.
 fn explore(name: &str, protocol: Protocol) {
     let started = Instant::now();
@@ -229,6 +241,11 @@ fn all_calls_at_once() {
 #[test]
 fn calls_with_many_mishaps() {
     explore("unlucky calls", unlucky_calls());
+}
+
+#[test]
+fn a_refused_key_and_what_was_in_its_way() {
+    explore("a refused key", refused_key());
 }
 
 #[test]
@@ -278,6 +295,7 @@ fn every_seeded_fault_has_a_counterexample() {
     ];
     let starts = vec![four.map(|(by, call)| Client::new(by, call)).to_vec()];
     let four = Protocol { starts, ..calls.clone() };
+    let refused_key = refused_key();
     let faults = [
         (Fault::DropStandardized, &registrations, 0, ONE_EACH, 2),
         (Fault::DropWithKey, &registrations, 0, ONE_EACH, 2),
@@ -297,6 +315,7 @@ fn every_seeded_fault_has_a_counterexample() {
         (Fault::KeyRefusedAtOnce, &four, 0, EXPLAINED, 10),
         (Fault::KeyDenied, &calls, 1, NOT_DENIED, 12),
         (Fault::KeyToName, &calls, 0, CLAIMS_FIT, 9),
+        (Fault::KeyNotCalledOff, &refused_key, 1, STAYS_WITHOUT_KEY, 17),
     ];
     assert_eq!(counterexample(&Protocol { mishaps: 0, ..four.clone() }, EXPLAINED), None);
     for (fault, protocol, mishaps, property, steps) in faults {

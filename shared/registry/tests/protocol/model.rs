@@ -50,6 +50,8 @@ pub(crate) enum Fault {
     KeyDenied,
     /// A key is given to the name that a deleted application has left.
     KeyToName,
+    /// A key is refused while a try to give it may yet be carried out.
+    KeyNotCalledOff,
 }
 
 /// What the code has against a late request, each of which can be taken away: the revived and the refused application of
@@ -139,6 +141,29 @@ pub(crate) struct Read {
     late: bool,
 }
 
+impl Read {
+    fn seen(&self) -> Seen {
+        match (&self.item, self.stale) {
+            (None, _) => Seen::Absent,
+            (Some(_), false) => Seen::Fresh,
+            (Some(_), true) => Seen::Stale,
+        }
+    }
+
+    /// `Claims::call_off_changes`: the item as it was read, with another stamp.
+    fn touched(&self) -> Write {
+        let item = self.item.clone().unwrap_or_default();
+        Write::Rewrite(Rewrite {
+            key: self.key,
+            seen: Some(self.seen()),
+            set: Vec::new(),
+            remove: Vec::new(),
+            latest: Some(item.latest_of_records()),
+            delete: item.records.is_empty(),
+        })
+    }
+}
+
 /// A request on its way, and what its sender makes of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Request {
@@ -163,6 +188,8 @@ pub(crate) enum Sender {
     CallOff {
         refusal: Answered,
     },
+    /// A key that is to be refused.
+    CallOffChanges,
 }
 
 /// Where a call is.
@@ -177,6 +204,8 @@ pub(crate) enum Place {
         application: Option<Application>,
         reads: Vec<Read>,
     },
+    /// The next request is this one, made from what it has read.
+    Sending(Request),
     /// Nobody knows what became of its request.
     Unsure(Request),
     /// So many writes of a split transaction are done: a seeded fault.
@@ -417,11 +446,7 @@ impl Protocol {
             let mut after = read.item.clone().unwrap_or_default();
             after.records.extend(set.iter().cloned());
             after.records.retain(|record, _| !remove.contains(record));
-            let seen = match (&read.item, read.stale) {
-                (None, _) => Seen::Absent,
-                (Some(_), false) => Seen::Fresh,
-                (Some(_), true) => Seen::Stale,
-            };
+            let seen = read.seen();
             let is_delete = client.call == Call::Delete;
             Write::Rewrite(Rewrite {
                 key: read.key,
@@ -524,6 +549,7 @@ impl Protocol {
                 let uuid = Uuid { client: name, invocation: client.invocation };
                 Some(Ok(request(vec![Write::CallOff { uuid }], *sender)))
             }
+            Place::Sending(request) => Some(Ok(request.clone())),
             Place::Reading { application, reads } if reads.len() == Self::reads(client.call, *application).len() => {
                 let writes = self.rewrite(client, *application, reads);
                 Some(writes.map(|writes| request(writes, Sender::Rewrite)))
@@ -556,6 +582,7 @@ impl Protocol {
             (Ok(()), Sender::Import { .. }) => Answered::only(Answer::Imported),
             (Ok(()), Sender::Rewrite) if client.call == Call::Delete => Answered::only(Answer::Deleted),
             (Ok(()), Sender::Rewrite) => Answered::only(Answer::Given),
+            (Ok(()), Sender::CallOffChanges) => Answered::only(Answer::KeyBlocked),
             (Err(lost), Sender::Register { law, .. }) => match self.decode(&state.tables, client, request, &lost) {
                 Ok(refusal) if refusal.is_refusal() && client.perhaps && self.mended(Remedy::CallOff) => {
                     state.clients[number].place = Place::Ready(Sender::CallOff { refusal });
@@ -584,7 +611,7 @@ impl Protocol {
                     return;
                 }
             }
-            (Err(_), Sender::Rewrite) => {
+            (Err(_), Sender::Rewrite | Sender::CallOffChanges) => {
                 state.clients[number].place = Place::Begin;
                 return;
             }
@@ -633,6 +660,12 @@ impl Protocol {
             }
             Some(Err(answer)) if self.begins_anew(state, number, answer) => {
                 state.clients[number].place = Place::Begin;
+            }
+            Some(Err(Answer::KeyBlocked)) if state.clients[number].perhaps && !self.has(Fault::KeyNotCalledOff) => {
+                let client = &mut state.clients[number];
+                let Place::Reading { reads, .. } = &client.place else { return };
+                let (writes, name) = (vec![reads[0].touched()], u8::try_from(number).unwrap_or(u8::MAX));
+                client.place = Place::Sending(Request { client: name, writes, sender: Sender::CallOffChanges });
             }
             Some(Err(answer)) => state.answered(number, Answered::only(answer)),
             None => match state.clients[number].place.clone() {
@@ -742,7 +775,9 @@ impl State {
                     Place::Reading { reads, .. } => {
                         reads.iter_mut().filter(|read| read.key == key).for_each(|read| read.stale = true);
                     }
-                    Place::Unsure(request) => request.writes.iter_mut().for_each(|write| write.outdate(key)),
+                    Place::Sending(request) | Place::Unsure(request) => {
+                        request.writes.iter_mut().for_each(|write| write.outdate(key))
+                    }
                     _ => {}
                 }
             }
@@ -834,7 +869,7 @@ impl Model for Protocol {
                     actions.extend(state.told.iter().filter(known).map(|uuid| Action::Choose(number, *uuid)));
                     continue;
                 }
-                Place::Begin | Place::Ready(_) | Place::Reading { .. } | Place::Split { .. } => {}
+                Place::Begin | Place::Ready(_) | Place::Reading { .. } | Place::Sending(_) | Place::Split { .. } => {}
             }
             actions.push(Action::Step(number));
             if state.mishaps > 0 && self.fault != Some(Fault::SplitTransaction) {
@@ -887,7 +922,7 @@ impl Model for Protocol {
                 let client = &mut state.clients[number];
                 client.unsure();
                 client.place = match request.sender {
-                    Sender::Rewrite => Place::Begin,
+                    Sender::Rewrite | Sender::CallOffChanges => Place::Begin,
                     sender => Place::Ready(sender),
                 };
             }

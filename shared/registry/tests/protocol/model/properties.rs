@@ -23,6 +23,9 @@ pub(crate) const LATEST_FIT: &str = "the latest dates on an item are those of it
 pub(crate) const EXPLAINED: &str = "every refusal names what is in the way, and never the call itself";
 /// A refusal is final: no try of the call is carried out afterwards.
 pub(crate) const STAYS_REFUSED: &str = "whoever is told of a refusal is not registered, then or later";
+/// A refused key likewise.
+pub(crate) const STAYS_WITHOUT_KEY: &str =
+    "an application whose key is refused is not given it by that call, then or later";
 /// No 404 of what was done.
 pub(crate) const NOT_DENIED: &str = "whoever is told that an application is unknown has given it no key";
 /// What is deleted stays so.
@@ -100,6 +103,18 @@ pub(super) fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
                 !matches!(client.place, Place::Done(Answer::Blocked { .. }))
                     || !(state.tables.applications.contains_key(&uuid) || state.tables.archive.contains_key(&uuid))
             })
+        }),
+        Property::always(STAYS_WITHOUT_KEY, |_, state: &State| {
+            let gives = |client: &&Client| matches!(client.call, Call::GiveKey { .. });
+            let mut giving = state.clients.iter().filter(gives);
+            // Where two give it, or one is called again, it may be the other that has given it.
+            let (Some(client), None) = (giving.next(), giving.next()) else { return true };
+            let (Call::GiveKey { key }, Some(target), 0) = (client.call, client.target, client.invocation) else {
+                return true;
+            };
+            let known = state.tables.applications.get(&target).or(state.tables.archive.get(&target));
+            let has_it = known.is_some_and(|application| application.driver.key == Some(key));
+            !(has_it && client.place == Place::Done(Answer::KeyBlocked))
         }),
         Property::always(NOT_DENIED, |_, state: &State| {
             state.clients.iter().all(|client| {
