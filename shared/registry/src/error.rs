@@ -66,7 +66,8 @@ pub(crate) fn is_contention(code: &str) -> bool {
     )
 }
 
-/// A transaction with the same token is under way, and may yet be written.
+/// A transaction with the same token is under way, and may yet be written. Each request has a token of its own, so DynamoDB has no
+/// reason to say so; if it does, what became of a try is as unknown as without an answer, and is met as that.
 pub(crate) const IN_PROGRESS: &str = "TransactionInProgressException";
 
 /// Whether a write that may be repeated is worth sending again: it collided, or nobody knows what became of it.

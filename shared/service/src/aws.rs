@@ -26,7 +26,9 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// a lost connection has no time left for another.
 const ATTEMPT: Duration = Duration::from_secs(3);
 
-/// How often a request is sent at most. A transaction carries a token, so that a second attempt is no second effect.
+/// How often a request is sent at most. A transaction is sent once by the client (`cee_registry`), and again only by the code that
+/// knows what may have become of the try before. Any other write changes nothing by a second attempt, or nothing that matters: the
+/// count of a rate limit, the number of a hold on an import.
 const ATTEMPTS: u32 = 3;
 
 /// How long S3 may stay silent. Whole transfers take as long as they take.
