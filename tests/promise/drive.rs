@@ -14,7 +14,7 @@ use cee_oracle::{Asking, By, Driver, HistoryRow, millis};
 use cee_registry::{Deadline, ImportId, JourneyVersion, Journeys};
 use fastrand::Rng;
 use futures_util::future::join_all;
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
@@ -243,11 +243,19 @@ struct Granted {
 /// What was answered: the status and the body; `None` where nothing can be said of what became of the call.
 pub type Answer = Option<(StatusCode, Value)>;
 
+/// Somebody who takes down what is sent and what comes back.
+pub trait Recorder: Send + Sync {
+    fn request(&self, request: &Request<Vec<u8>>);
+    /// What came from `place`, a method and a path.
+    fn answer(&self, place: &str, status: StatusCode, headers: &HeaderMap, body: &str);
+}
+
 /// The service, and who calls it.
 pub struct Callers {
     api: String,
     tokens: HashMap<u32, String>,
     client: Client<HttpConnector, Full<Bytes>>,
+    recorder: Option<Arc<dyn Recorder>>,
     start: Instant,
     seed: u64,
 }
@@ -258,13 +266,20 @@ pub struct Done {
     pub history: History,
     /// Answers that are wrong by themselves.
     pub wrong: Vec<String>,
+    /// Calls, and rows of batches, of which nobody was told what became of them: what was asked, and what came in place of an answer.
+    pub unanswered: Vec<String>,
 }
 
 impl Callers {
     /// Callers of the service at this address, with the operators' tokens.
     pub fn new(api: &str, tokens: HashMap<u32, String>, seed: u64) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { api: api.to_owned(), tokens, client, start: Instant::now(), seed }
+        Self { api: api.to_owned(), tokens, client, recorder: None, start: Instant::now(), seed }
+    }
+
+    /// The same, of whom everything is taken down.
+    pub fn recorded_by(self, recorder: Arc<dyn Recorder>) -> Self {
+        Self { recorder: Some(recorder), ..self }
     }
 
     fn clock(&self) -> u64 {
@@ -278,8 +293,7 @@ impl Callers {
                 Draw { group, random: Rng::with_seed(self.seed ^ (group.number * LANES as u64 + lane as u64 + 1)) };
             (0..STEPS).map(move |step| draw.step(lane * 100 + step + 1)).enumerate().collect::<Vec<_>>()
         });
-        let told = Told { group, granted: Mutex::default(), seen: Mutex::default(), wrong: Mutex::default() };
-        let told = &told;
+        let told = &Told::new(group);
         join_all(lanes.enumerate().map(|(lane, steps)| async move {
             let mut random = Rng::with_seed(self.seed ^ group.number << 8 ^ lane as u64);
             for (number, step) in steps.await {
@@ -288,7 +302,8 @@ impl Callers {
         }))
         .await;
         let take = |list: &Mutex<Vec<String>>| std::mem::take(&mut *list.lock().unwrap());
-        Done { group, history: std::mem::take(&mut *told.seen.lock().unwrap()), wrong: take(&told.wrong) }
+        let history = std::mem::take(&mut *told.seen.lock().unwrap());
+        Done { group, history, wrong: take(&told.wrong), unanswered: take(&told.unanswered) }
     }
 
     async fn take(&self, told: &Told, number: usize, step: Step, random: &mut Rng) {
@@ -433,12 +448,19 @@ impl Callers {
             request = request.header("idempotency-key", name);
         }
         let body = body.map(ToString::to_string).unwrap_or_default();
-        let request = request.body(Full::new(Bytes::from(body))).unwrap();
+        let request = request.body(body.into_bytes()).unwrap();
+        let place = format!("{} {}", request.method(), request.uri().path());
+        if let Some(recorder) = &self.recorder {
+            recorder.request(&request);
+        }
         let answer = async {
-            let answer = self.client.request(request).await.ok()?;
-            let status = answer.status();
-            let body = answer.into_body().collect().await.ok()?.to_bytes();
-            Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+            let answer = self.client.request(request.map(|body| Full::new(Bytes::from(body)))).await.ok()?;
+            let (head, body) = answer.into_parts();
+            let body = body.collect().await.ok()?.to_bytes();
+            if let Some(recorder) = &self.recorder {
+                recorder.answer(&place, head.status, &head.headers, &String::from_utf8_lossy(&body));
+            }
+            Some((head.status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
         };
         tokio::time::timeout(PATIENCE, answer).await.ok().flatten()
     }
@@ -461,9 +483,15 @@ struct Told {
     granted: Mutex<Vec<Granted>>,
     seen: Mutex<History>,
     wrong: Mutex<Vec<String>>,
+    unanswered: Mutex<Vec<String>>,
 }
 
 impl Told {
+    fn new(group: Group) -> Self {
+        let (wrong, unanswered) = (Mutex::default(), Mutex::default());
+        Self { group, granted: Mutex::default(), seen: Mutex::default(), wrong, unanswered }
+    }
+
     fn saw(&self, call: Call, began: u64, ended: u64, seen: Option<Seen>) {
         let ended = seen.map(|seen| (ended, seen));
         self.seen.lock().unwrap().push(Recorded { call, began, ended });
@@ -473,13 +501,20 @@ impl Told {
         self.wrong.lock().unwrap().push(format!("group {}: {what}", self.group.number));
     }
 
-    /// Whatever the service says while its tables do not answer is no answer. Anything else is not expected.
+    /// Whatever the service says while its tables do not answer is no answer. How many such there may be is for the judge to say, for
+    /// everything explains them. Anything else is not expected.
     fn unexpected(&self, what: &str, answer: Answer) {
-        if let Some((status, body)) = answer
-            && !status.is_server_error()
-        {
-            self.is_wrong(format!("{what}: {status} {}", body["type"]));
+        match answer {
+            Some((status, body)) if !status.is_server_error() => {
+                self.is_wrong(format!("{what}: {status} {}", body["type"]));
+            }
+            Some((status, _)) => self.is_unanswered(format!("{what}: {}", status.as_u16())),
+            None => self.is_unanswered(format!("{what}: nothing")),
         }
+    }
+
+    fn is_unanswered(&self, what: String) {
+        self.unanswered.lock().unwrap().push(what);
     }
 
     /// An application that was granted, and who asks for it.
@@ -553,8 +588,10 @@ impl Told {
                 ("second application", Seen::Second),
             ];
             let told = known.into_iter().find(|(words, _)| error.contains(words)).map(|(_, seen)| seen);
-            if told.is_none() && !error.contains("busy") {
-                self.is_wrong(format!("{what}: a row fails with {error:?}"));
+            match told {
+                None if error.contains("busy") => self.is_unanswered(format!("{what}: a row that was busy")),
+                None => self.is_wrong(format!("{what}: a row fails with {error:?}")),
+                Some(_) => {}
             }
             told
         }));

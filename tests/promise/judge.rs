@@ -1,6 +1,7 @@
 //! The judge: whether what a group has seen can be explained, and whether the tables agree.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,7 +10,7 @@ use cee_oracle::linear::{Recorded, explain};
 use cee_oracle::{Asking, Oracle};
 use cee_registry::{ClaimKeys, Tables};
 
-use super::calls::{Call, Origin, Seen, State};
+use super::calls::{Call, Origin, Seen, State, Why};
 use super::drive::{Done, Group, History};
 
 /// What the tables hold of one group.
@@ -63,6 +64,102 @@ pub fn check(done: &Done, exact: bool, held: Option<&Held>) -> Result<(), String
         }
         text
     })
+}
+
+/// What must have been answered in a run, each at least once: where nothing is answered so, nothing is judged. Of what is left out
+/// there are a few in three thousand calls, and in some runs perhaps none.
+const EACH: [&str; 15] = [
+    "register: 201",
+    "register: 409",
+    "register: 409, for its journey",
+    "simulate: 200",
+    "simulate: 409",
+    "import: done",
+    "import: done before",
+    "find: 200",
+    "find: 404",
+    "delete: 204",
+    "delete: 404",
+    "key: done",
+    "key: done before",
+    "key: unknown",
+    "key: another",
+];
+
+/// The kind of an answer, as far as it is counted.
+const fn kind(call: &Call, seen: &Seen) -> &'static str {
+    match (call, seen) {
+        (Call::Register { .. }, Seen::Registered(_)) => "register: 201",
+        (Call::Register { .. }, Seen::InTheWay { why: Why::JourneyUsed, .. }) => "register: 409, for its journey",
+        (Call::Register { .. }, _) => "register: 409",
+        (Call::Look { .. }, _) => "simulate: 200",
+        (Call::LookAtAll { .. }, _) => "simulate: 409",
+        (Call::Import { .. }, Seen::Done) => "import: done",
+        (Call::Import { .. }, _) => "import: done before",
+        (Call::Find { .. }, Seen::There) => "find: 200",
+        (Call::Find { .. }, _) => "find: 404",
+        (Call::Delete { .. }, Seen::There) => "delete: 204",
+        (Call::Delete { .. }, _) => "delete: 404",
+        (Call::GiveKey { .. }, Seen::Done) => "key: done",
+        (Call::GiveKey { .. }, Seen::AlreadyDone) => "key: done before",
+        (Call::GiveKey { .. }, Seen::HasAnother) => "key: another",
+        (Call::GiveKey { .. }, Seen::Second) => "key: second",
+        (Call::GiveKey { .. }, _) => "key: unknown",
+        (Call::GiveKeyToHistory { .. }, Seen::Done) => "key for history: done",
+        (Call::GiveKeyToHistory { .. }, Seen::AlreadyDone) => "key for history: done before",
+        (Call::GiveKeyToHistory { .. }, Seen::HasAnother) => "key for history: another",
+        (Call::GiveKeyToHistory { .. }, _) => "key for history: unknown",
+    }
+}
+
+/// What a run has come to, all its groups together. That every answer is explained says nothing of a service that does not answer:
+/// anything explains that.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub calls: u64,
+    answers: BTreeMap<&'static str, u64>,
+    /// What was asked, and what came in place of an answer.
+    unanswered: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    pub fn add(&mut self, done: &Done) {
+        self.calls += done.history.len() as u64;
+        for recorded in &done.history {
+            if let Some((_, seen)) = &recorded.ended {
+                *self.answers.entry(kind(&recorded.call, seen)).or_default() += 1;
+            }
+        }
+        for what in &done.unanswered {
+            *self.unanswered.entry(what.clone()).or_default() += 1;
+        }
+    }
+
+    /// Whether as much was answered as must be where so many of a hundred requests to DynamoDB go wrong, and in each way.
+    ///
+    /// # Errors
+    /// What was not.
+    pub fn check(&self, faults: u32) -> Result<(), String> {
+        // A fifth of the requests' share: each is tried again, and what is left of a million calls at 5 % was eighty. A service that
+        // never answers to one kind of call is far above it.
+        let unanswered: u64 = self.unanswered.values().sum();
+        if unanswered * 500 > self.calls * u64::from(faults) {
+            return Err(format!("too many calls without an answer while {faults} % of the requests go wrong\n{self}"));
+        }
+        match EACH.into_iter().find(|kind| !self.answers.contains_key(kind)) {
+            Some(kind) => Err(format!("never answered: {kind}\n{self}")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = self.answers.iter().map(|(kind, times)| format!("{times} × {kind}")).collect::<Vec<_>>();
+        let untold = self.unanswered.iter().map(|(what, times)| format!("{times} × {what}")).collect::<Vec<_>>();
+        write!(f, "{}\n{} without an answer", told.join("; "), self.unanswered.values().sum::<u64>())?;
+        if untold.is_empty() { Ok(()) } else { write!(f, ": {}", untold.join("; ")) }
+    }
 }
 
 /// The same history with the oracle's names for applications in the place of the service's.

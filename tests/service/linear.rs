@@ -12,15 +12,28 @@ use cee_local::stack::{BUCKET, tables};
 use cee_registry::audit::Place;
 use cee_registry::{Audited, ClaimKeys, Claims, Imports, Journeys};
 use futures_util::{StreamExt as _, stream};
+use http::{HeaderMap, Request, StatusCode};
 
-use crate::promise::drive::{Callers, Group, NOW, prepare};
-use crate::promise::judge::{check, held};
+use crate::leaks::Kind;
+use crate::leaks::record::Record;
+use crate::promise::drive::{Callers, Group, NOW, Recorder, prepare};
+use crate::promise::judge::{Tally, check, held};
 use crate::support::{World, at, world_with};
 
 const SEED: u64 = 2027;
 const GROUPS: u64 = 60;
 /// Groups at a time.
 const AT_ONCE: usize = 6;
+
+impl Recorder for Record {
+    fn request(&self, request: &Request<Vec<u8>>) {
+        Self::request(self, request);
+    }
+
+    fn answer(&self, place: &str, status: StatusCode, headers: &HeaderMap, body: &str) {
+        Self::answer(self, place, status, headers, body);
+    }
+}
 
 /// Lets many groups do what they do, and judges all of it.
 async fn judged(faults: Option<u32>) -> World {
@@ -32,7 +45,7 @@ async fn judged(faults: Option<u32>) -> World {
     let groups = (0..GROUPS).map(|number| Group { number });
     prepare(&Journeys::new(world.aws.dynamodb(), &tables()), groups.clone()).await;
     let tokens: HashMap<u32, String> = (1..=3).map(|operator| (operator, world.token(operator))).collect();
-    let callers = Callers::new(&world.api.url, tokens, SEED);
+    let callers = Callers::new(&world.api.url, tokens, SEED).recorded_by(Arc::clone(&world.api.record) as _);
     let done: Vec<_> =
         stream::iter(groups.clone()).map(|group| callers.group(group)).buffer_unordered(AT_ONCE).collect().await;
     if let Some(wire) = world.stack.wire() {
@@ -41,13 +54,24 @@ async fn judged(faults: Option<u32>) -> World {
     }
     let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
     let held = held(&world.aws.dynamodb(), &tables(), &keys, groups).await;
-    let mut calls = 0;
+    let mut tally = Tally::default();
     for done in &done {
-        calls += done.history.len();
+        tally.add(done);
         check(done, faults.is_none(), held.get(&done.group)).unwrap_or_else(|what| panic!("{what}"));
     }
-    assert!(calls as u64 > GROUPS * 12, "{calls}");
+    println!("{tally}");
+    tally.check(faults.unwrap_or(0)).unwrap_or_else(|what| panic!("{what}"));
+    assert!(tally.calls > GROUPS * 12, "{}", tally.calls);
     world
+}
+
+/// Of what the callers have sent nothing is seen where it may not be, and it would be found.
+async fn searched(world: &World) {
+    let license = format!("{:08}{:04}", GROUPS - 1, 0);
+    world.api.record.wrote("a leak that is planted", &format!("licence {license}"));
+    let found: Vec<_> =
+        world.findings().await.into_iter().map(|found| (found.kind, found.value, found.place)).collect();
+    assert_eq!(found, [(Kind::License, license, "a leak that is planted".to_owned())]);
 }
 
 async fn audited(world: &World) {
@@ -65,10 +89,14 @@ async fn audited(world: &World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_seen_is_explained_and_the_tables_agree() {
-    audited(&judged(None).await).await;
+    let world = judged(None).await;
+    audited(&world).await;
+    searched(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_seen_is_explained_whatever_goes_wrong_on_the_wire() {
-    audited(&judged(Some(10)).await).await;
+    let world = judged(Some(10)).await;
+    audited(&world).await;
+    searched(&world).await;
 }
