@@ -326,5 +326,8 @@ mod tests {
             assert_eq!(StoredToken::from_text(token).to_text(), token);
         }
         assert!(matches!(StoredToken::from_text("AAAA.AAAA.AAAA"), StoredToken::Parts(_)));
+        for other in ["AAAA.AAAA", "AAAA.AAAA.AAAA.AAAA"] {
+            assert!(matches!(StoredToken::from_text(other), StoredToken::Text(_)), "{other} is no JWS");
+        }
     }
 }

@@ -36,7 +36,7 @@ const CONTENTION: [&str; 7] = [
 /// What says that the request may or may not have been carried out.
 const FAILURE: [&str; 3] = ["InternalServerError", "InternalServerErrorException", "ServiceUnavailable"];
 
-/// A transaction of the same token that may yet be written.
+/// A transaction of the same token that may yet be written. No token is sent twice; it is met all the same.
 const IN_PROGRESS: &str = "TransactionInProgressException";
 const REFUSED: &str = "AccessDeniedException";
 
@@ -621,6 +621,20 @@ async fn the_name_of_a_deleted_application_is_no_application() {
     let held = Held { applications: vec![asked], ..Held::default() };
     assert_eq!(store.claims.erase(&held, "asked for", now, soon()).await.unwrap().missed, [uuid(1)]);
     assert!(archived(&calm).await.contains_key("phone_trunc"), "it is in the archive, for the next call to find");
+}
+
+/// An erasure whose answer is lost has erased, and a journey's status that is not written is told.
+#[tokio::test]
+async fn an_erasure_and_a_status_that_may_not_have_been_written() {
+    let (_, store, faults) = store_with_faults().await;
+    let held = Held { applications: vec![granted(&store).await], ..Held::default() };
+    faults.to("TransactWriteItems", [Fault::AnswerLost]);
+    let erased = store.claims.erase(&held, "asked for", at(LATER), soon()).await.unwrap();
+    assert_eq!((erased.applications, erased.missed), (vec![uuid(1)], vec![]));
+    faults.to("UpdateItem", [Fault::code(REFUSED)]);
+    let followed = store.applications.follow_journey(uuid(1), JourneyStatus::Ok, &version(1, 1)).await;
+    assert_eq!(code(followed), REFUSED);
+    assert!(faults.are_over());
 }
 
 /// A key is refused because another application has it: what was read of the one that was to be given it is another item from

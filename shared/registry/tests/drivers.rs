@@ -1,0 +1,204 @@
+//! What is told of one driver, by each thing that may be known of them, and what an erasure takes and leaves. As the registry's team
+//! types it: `tests/service/driver.rs`.
+
+// clippy.toml allows these in test functions, but not in the helpers around them.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use JourneyType::{Long, Short};
+use cee_eligibility::*;
+use cee_registry::*;
+use support::{
+    Store, application, at, driver, find, journey, operator, put, soon, store, truncated, using, uuid, version,
+};
+
+const DAY: &str = "2024-03-15T07:30:00Z";
+const DELETED: &str = "2024-05-01T00:00:00Z";
+const ERASED: &str = "2024-06-01T00:00:00Z";
+
+/// By which of a licence, an identity key and the truncated identity of all here a driver is looked for.
+fn sought(license: Option<&str>, key: Option<char>, by_name: bool) -> Sought {
+    let known = driver("DUP", license.unwrap_or("A1"), key);
+    Sought {
+        driving_license: known.driving_license.filter(|_| license.is_some()),
+        identity_key: known.identity_key,
+        truncated: by_name.then_some(known.truncated),
+    }
+}
+
+async fn held(store: &Store, sought: &Sought) -> Held {
+    store.claims.held(sought, soon()).await.unwrap()
+}
+
+/// The numbers of applications and archived ones, and the keys of journeys.
+fn told(held: &Held) -> (Vec<u64>, Vec<u64>, Vec<&str>) {
+    let number = |uuid: ApplicationId| (1..10).find(|number| support::uuid(*number) == uuid).unwrap();
+    let sorted = |mut numbers: Vec<u64>| {
+        numbers.sort_unstable();
+        numbers
+    };
+    let mut journeys: Vec<&str> = held.journeys.iter().map(|journey| journey.key.as_str()).collect();
+    journeys.sort_unstable();
+    (
+        sorted(held.applications.iter().map(|application| number(application.uuid)).collect()),
+        sorted(held.archived.iter().map(|archived| number(archived.application.uuid)).collect()),
+        journeys,
+    )
+}
+
+async fn register(store: &Store, application: &Application, journey: Option<&StoredJourney>) {
+    assert_eq!(store.register(application, journey).await, Registration::Registered, "{}", application.uuid);
+}
+
+/// Registers under a name, with an answer that tells the application's.
+async fn register_named(store: &Store, application: &Application, name: &str) {
+    let call = store.claims.named_call(application.operator, &IdempotencyKey::parse(name).unwrap(), "a body");
+    let answer = format!("{{\"uuid\":\"{}\"}}", application.uuid);
+    let answer = FirstAnswer { call, answer, now: at(DAY), forgotten_at: at("2024-03-16T07:30:00Z") };
+    let cutoffs = Rules::default().cutoffs(application.journey_type, application.datetime);
+    let said = store.claims.register(application, &cutoffs, None, Some(&answer), soon()).await;
+    assert_eq!(said, Ok(Registration::Registered));
+}
+
+/// Five applications of a driver: 1 is long, 2 uses the journey `trip`; 3 and 6 are deleted, and of their journeys `gone` is free and
+/// `reused` carries 7, of another driver. 4 and 5 share the truncated identity alone, with another key and without one.
+async fn drivers() -> Store {
+    let store = store().await;
+    let theirs = driver("DUP", "A1", Some('a'));
+    let keyless = |by, id| Journey { driver_identity_key: None, ..journey(by, id, at(DAY)) };
+    let others =
+        Journey { driver_identity_key: driver("DUP", "B2", Some('b')).identity_key, ..journey(3, "others", at(DAY)) };
+    for (line, journey) in (1..).zip([
+        journey(1, "trip", at(DAY)),
+        keyless(1, "gone"),
+        keyless(1, "reused"),
+        journey(3, "unused", at(DAY)),
+        keyless(3, "bare"),
+        others,
+    ]) {
+        put(&store, &journey, &version(1, line)).await;
+    }
+    for (number, id) in [(3, "gone"), (6, "reused")] {
+        let read = find(&store, 1, id).await.unwrap();
+        register(&store, &using(application(number, 1, Short, &theirs, at(DAY)), &read), Some(&read)).await;
+        let said = store.claims.delete(operator(1), uuid(number), at(DELETED), soon()).await;
+        assert_eq!(said, Ok(Deleted::Done));
+    }
+    for (number, id, identity) in [(2, "trip", &theirs), (7, "reused", &driver("MAR", "M7", Some('c')))] {
+        let read = find(&store, 1, id).await.unwrap();
+        register(&store, &using(application(number, 1, Short, identity, at(DAY)), &read), Some(&read)).await;
+    }
+    register_named(&store, &application(1, 1, Long, &theirs, at(DAY)), "one").await;
+    register_named(&store, &application(4, 2, Long, &driver("DUP", "B2", Some('b')), at(DAY)), "one").await;
+    let years_later = at("2044-06-01T00:00:00Z");
+    register(&store, &application(5, 3, Long, &driver("DUP", "C3", None), years_later), None).await;
+    let source = RowSource { import: ImportId::from_bytes([1; 16]), line: 2 };
+    store.import(Long, &truncated("DUP", "+336010203"), at("2010-01-01T00:00:00Z"), 2, source).await;
+    store
+}
+
+#[tokio::test]
+async fn a_driver_is_told_of_by_whatever_is_given_and_nobody_else() {
+    let store = drivers().await;
+    let by_phone = vec!["1#gone", "1#reused", "1#trip", "3#bare", "3#others", "3#unused"];
+    for (license, key, by_name, applications, archived, journeys) in [
+        (Some("A1"), None, false, vec![1, 2], vec![3, 6], vec![]),
+        (None, Some('a'), false, vec![1, 2], vec![3, 6], vec!["1#trip", "3#unused"]),
+        // Whoever shares no more than the truncated identity is told of where nothing else is known.
+        (None, None, true, vec![1, 2, 4, 5], vec![3, 6], by_phone.clone()),
+        (Some("A1"), None, true, vec![1, 2], vec![3, 6], by_phone.clone()),
+        (None, Some('a'), true, vec![1, 2], vec![3, 6], vec!["1#gone", "1#reused", "1#trip", "3#bare", "3#unused"]),
+        // Either decides, where they are of two drivers.
+        (Some("C3"), Some('a'), false, vec![1, 2, 5], vec![3, 6], vec!["1#trip", "3#unused"]),
+        (Some("B2"), None, true, vec![4], vec![], by_phone),
+        (Some("Z9"), Some('f'), false, vec![], vec![], vec![]),
+    ] {
+        let what = format!("{license:?} {key:?} {by_name}");
+        let held = held(&store, &sought(license, key, by_name)).await;
+        assert_eq!(told(&held), (applications, archived, journeys), "{what}");
+        assert!(held.archived.iter().all(|archived| archived.deleted_at == at(DELETED)), "{what}");
+    }
+
+    // What claims say, by the key that they are found by: of who shares the truncated identity, as far as keys tell nobody apart.
+    let recorded = |journey_type, kind, datetime, by, number: Option<u64>| Recorded {
+        journey_type,
+        kind,
+        datetime: at(datetime),
+        operator: operator(by),
+        uuid: number.map(uuid),
+    };
+    let by_key = [
+        recorded(Long, ClaimKind::TruncatedIdentity, DAY, 1, Some(1)),
+        recorded(Long, ClaimKind::TruncatedIdentity, "2044-06-01T00:00:00Z", 3, Some(5)),
+        recorded(Long, ClaimKind::TruncatedIdentity, "2010-01-01T00:00:00Z", 2, None),
+        recorded(Short, ClaimKind::TruncatedIdentity, DAY, 1, Some(2)),
+        recorded(Long, ClaimKind::IdentityKey, DAY, 1, Some(1)),
+        recorded(Short, ClaimKind::IdentityKey, DAY, 1, Some(2)),
+    ];
+    assert_eq!(held(&store, &sought(None, Some('a'), true)).await.recorded, BTreeSet::from(by_key));
+    let by_license = [
+        recorded(Long, ClaimKind::DrivingLicense, DAY, 1, Some(1)),
+        recorded(Short, ClaimKind::DrivingLicense, DAY, 1, Some(2)),
+    ];
+    assert_eq!(held(&store, &sought(Some("A1"), None, false)).await.recorded, BTreeSet::from(by_license));
+}
+
+#[tokio::test]
+async fn an_erasure_leaves_a_trace_of_each_application_and_everybody_elses() {
+    let store = drivers().await;
+    let whole = sought(Some("A1"), Some('a'), false);
+    let (before, answers) = (held(&store, &whole).await, store.scan(&store.tables.idempotency).await.len());
+    let claims = store.scan(&store.tables.claims).await;
+    let erased = store.claims.erase(&before, "asked for", at(ERASED), soon()).await.unwrap();
+    assert_eq!(erased.applications.iter().collect::<BTreeSet<_>>(), [1, 2, 3, 6].map(uuid).iter().collect());
+    // `gone` and `unused`: the driver of `trip` went with its application, and `reused` is another's.
+    assert_eq!((erased.answers, erased.journeys, erased.missed), (1, 2, vec![]));
+
+    let archive = store.scan(&store.tables.archive).await;
+    let common = ["datetime", "erased_at", "journey_type", "operator_id", "reason", "registered_at", "uuid"];
+    for (number, more) in [
+        (1, &[][..]),
+        (2, &["journey_id"]),
+        (3, &["journey_id", "was_deleted_at"]),
+        (6, &["journey_id", "was_deleted_at"]),
+    ] {
+        let trace = &archive[&uuid(number).to_string()];
+        let names: BTreeSet<&str> = trace.keys().map(String::as_str).collect();
+        assert_eq!(names, common.iter().chain(more).copied().collect(), "{number}");
+        let value = |name: &str| trace.get(name).map(|value| value.as_n().or_else(|_| value.as_s()).unwrap().clone());
+        assert_eq!(value("reason").as_deref(), Some("asked for"));
+        assert_eq!(value("erased_at"), Some(at(ERASED).millis().to_string()));
+        assert_eq!(value("was_deleted_at"), (number > 2).then(|| at(DELETED).millis().to_string()));
+    }
+    assert_eq!(archive.len(), 4);
+    for number in 1..=7 {
+        let live = store.applications.find(uuid(number)).await.unwrap().is_some();
+        assert_eq!(live, [4, 5, 7].contains(&number), "{number}");
+    }
+    assert_eq!(store.scan(&store.tables.claims).await, claims, "that they were granted stays known");
+    assert_eq!(store.scan(&store.tables.idempotency).await.len(), answers - 1);
+    let journeys = store.scan(&store.tables.journeys).await;
+    for (key, names_a_driver, used) in [
+        ("1#trip", false, true),
+        ("1#gone", false, false),
+        ("3#unused", false, false),
+        ("1#reused", true, true),
+        ("3#bare", true, false),
+        ("3#others", true, false),
+    ] {
+        let has = |name: &str| journeys[key].contains_key(name);
+        assert_eq!((has("phone_trunc"), has("used_by")), (names_a_driver, used), "{key}");
+        assert!(names_a_driver || !has("identity_key"), "{key}");
+    }
+
+    // Nothing is left to tell but what claims say; and who comes with what was read before is told that it is gone.
+    let after = held(&store, &whole).await;
+    assert_eq!(told(&after), (vec![], vec![], vec![]));
+    assert_eq!(after.recorded, before.recorded);
+    let again = store.claims.erase(&before, "asked for", at(ERASED), soon()).await.unwrap();
+    assert_eq!(again.missed.iter().collect::<BTreeSet<_>>(), [1, 2].map(uuid).iter().collect());
+    assert_eq!((again.answers, again.journeys), (0, 0));
+}
