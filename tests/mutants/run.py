@@ -7,12 +7,15 @@ listed there and survives no more is a failure, too.
 
   all                 every mutant of `.cargo/mutants.toml`, and the faults of `conditions.toml`
   changed [BASE]      the mutants of the lines that changed since BASE: by default $MUTANTS_BASE, else the merge base with
-                      origin/main, else the commit before
+                      origin/main, else the commit before; and the faults of `conditions.toml` in the files that changed
   diff [BASE]         only says whether there is anything to mutate
+
+Each of them fails first where a text that `conditions.toml` changes does not stand in its file exactly once: a fault that cannot be
+put in is looked for by no test.
 
 Exit codes: 0 all is well; 1 it is not; 3 there is no BASE; 4 (`diff`) nothing changed; 75 cut at --seconds before the end.
 
-Needs cargo-mutants in PATH. Works on what is committed, in a worktree of its own below target/, whose dependencies are
+Needs Python 3.11, and cargo-mutants in PATH. Works on what is committed, in a worktree of its own below target/, whose dependencies are
 those that are built already.
 """
 
@@ -25,6 +28,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +38,7 @@ TREE = WORK / "tree"
 
 # Races find a fault by chance only; the tests of credentials take time, and nothing of theirs is mutated.
 LEFT_OUT = ["race", "at_the_same_moment", "meanwhile_is_no_finding", "credentials::"]
-REGISTRY = ["--lib", "--test=audit", "--test=faults", "--test=model", "--test=store"]
+REGISTRY = ["--lib", "--test=audit", "--test=drivers", "--test=faults", "--test=model", "--test=store"]
 # Which tests judge which files' mutants: the quickest first, then all of them those that are left.
 JUDGES = [
     ("cee-eligibility", ".*", [["--lib"], ["--lib", "--test=patterns"]]),
@@ -44,6 +48,7 @@ JUDGES = [
         [["--test=model"], ["--lib", "--test=faults"], REGISTRY],
     ),
     ("cee-registry", "audit|error|idempotency|journeys", [["--lib", "--test=audit", "--test=faults"], REGISTRY]),
+    ("cee-registry", "applications|drivers", [["--lib", "--test=drivers", "--test=faults"], REGISTRY]),
 ]
 FOLDERS = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}
 # The same random cases each time, or a mutant would survive in one run and not in the next; and no search for a smaller one.
@@ -184,17 +189,30 @@ def excused(packages):
     return listed
 
 
-def conditions(clock):
-    """Faults in the texts of the conditions, which cargo-mutants leaves alone: what survived, and whether all were tried."""
-    import tomllib  # Python 3.11; nothing else here needs that
-
-    survived, tried = [], 0
-    faults = tomllib.loads((HERE / "conditions.toml").read_text())["fault"]
+def faults_in_conditions():
+    """The faults of conditions.toml, each of which can be put in."""
+    faults, out_of_place = tomllib.loads((HERE / "conditions.toml").read_text())["fault"], False
     for fault in faults:
+        path = ROOT / fault["file"]
+        times = path.read_text().count(fault["is"]) if path.exists() else 0
+        if times != 1:
+            print(f"conditions.toml: {fault['is']!r} stands {times} times in {fault['file']}")
+            out_of_place = True
+    if out_of_place:
+        sys.exit("conditions.toml does not fit the code")
+    return faults
+
+
+def conditions(faults, clock):
+    """Faults in the texts of the conditions, which cargo-mutants leaves alone: what survived, and whether all were tried."""
+    survived, tried = [], 0
+    for fault in faults:
+        if clock.is_over():
+            return survived, tried, False
         path = TREE / fault["file"]
         source = path.read_text()
         if source.count(fault["is"]) != 1:
-            sys.exit(f"conditions.toml: {fault['is']!r} stands {source.count(fault['is'])} times in {fault['file']}")
+            sys.exit(f"conditions.toml: not once in what is committed of {fault['file']}: {fault['is']!r}")
         path.write_text(source.replace(fault["is"], fault["becomes"]))
         began, test = time.monotonic(), ["cargo", "test", "--package", "cee-registry"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -244,7 +262,7 @@ def main():
     parser.add_argument("--seconds", type=int, help="how long it may take")
     arguments = parser.parse_args()
     clock, began = Clock(arguments.seconds), time.monotonic()
-    packages, more = list(FOLDERS), []
+    packages, more, faults = list(FOLDERS), [], faults_in_conditions()
     if arguments.mode != "all":
         commit = base(arguments.base)
         if not commit:
@@ -258,6 +276,7 @@ def main():
         WORK.mkdir(parents=True, exist_ok=True)
         (WORK / "changed.diff").write_text(diff)
         more = ["--in-diff", WORK / "changed.diff"]
+        faults = [fault for fault in faults if f"+++ b/{fault['file']}\n" in diff]
     packages = [package for package in packages if arguments.package in (None, package)]
     make_tree()
     found, complete = {}, True
@@ -266,13 +285,13 @@ def main():
             of_some, complete = mutate(judges, more, clock)
             found |= of_some
     well = judge(found, packages, arguments.mode == "all")
-    if arguments.mode == "all" and complete and "cee-registry" in packages:
-        survived, tried, complete = conditions(clock)
-        print(f"{tried} faults in conditions, {len(survived)} survived")
+    if complete and faults and "cee-registry" in packages:
+        survived, tried, complete = conditions(faults, clock)
+        print(f"{tried} of {len(faults)} faults in conditions, {len(survived)} survived")
         well = well and not survived
     print(f"{time.monotonic() - began:.0f} s")
     if not complete:
-        print(f"!!! cut after {arguments.seconds} s: not every mutant was tested")
+        print(f"!!! cut after {arguments.seconds} s: not every mutant and fault was tested")
     return 1 if not well else 0 if complete else CUT
 
 
