@@ -123,6 +123,36 @@ async fn the_age_of_the_oldest_running_import_is_told() {
     assert_eq!(audit(&world).await["OldestRunningImport"], 180.0 * 60.0);
 }
 
+/// An item that says nothing but its key.
+async fn put(world: &World, table: &str, item: &[(&str, AttributeValue)]) {
+    let item = item.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    world.aws.dynamodb().put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_found_and_stops_nothing_to_the_end_of_the_round() {
+    let world = world().await;
+    let (tables, id) = (tables(), ImportId::from_bytes([7; 16]).to_string());
+    put(&world, &tables.applications, &[("uuid", text("1c9d8b1e-0000-4000-8000-000000000000"))]).await;
+    put(&world, &tables.claims, &[("pk", text("k")), ("a#x", text("y"))]).await;
+    let import = [("operator_id", AttributeValue::N("1".to_owned())), ("import_id", text(&id))];
+    put(&world, &tables.imports, &[&import[..], &[("state", text("running"))]].concat()).await;
+    // It is there, and its operator's. The other operator's is not.
+    for operator in [1, 2] {
+        let report = world.aws.s3().put_object().bucket(BUCKET).key(format!("reports/{operator}/{id}.json"));
+        report.body(b"{}".to_vec().into()).send().await.unwrap();
+    }
+    for _ in 0..2 {
+        let (_, written) = round(&world).await;
+        assert_eq!((written["unreadable"], written["foreign"]), (3.0, 1.0), "{written:?}");
+        assert_eq!(written["OldestRunningImport"], 0.0);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_note_that_cannot_be_read_lets_the_audit_begin_anew() {
     let world = world().await;

@@ -376,21 +376,35 @@ impl Claims {
         Ok(audited)
     }
 
-    async fn audit_imports(&self, after: Option<(u32, ImportId)>, deadline: Deadline) -> Result<Audited, StoreError> {
-        let after = after.map(|(operator, id)| {
+    async fn imports_after(
+        &self,
+        after: Option<(u32, ImportId)>,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, Place), StoreError> {
+        let mut after = after.map(|(operator, id)| {
             let id = AttributeValue::S(id.to_string());
             Item::from([("operator_id".to_owned(), number(i64::from(operator))), ("import_id".to_owned(), id)])
         });
-        let (items, last) = page_after(&self.db, &self.tables.imports, after, PAGE, deadline).await?;
-        let next = last.and_then(|last| {
-            let operator = last.get("operator_id")?.as_n().ok()?.parse().ok()?;
-            Some((operator, ImportId::parse(text(&last, "import_id")?)?))
-        });
-        let mut audited = Audited {
-            imports: items.len() as u64,
-            place: next.map_or(Place::End, |next| Place::Imports(Some(next))),
-            ..Audited::default()
-        };
+        let mut items = Vec::new();
+        loop {
+            let (more, last) = page_after(&self.db, &self.tables.imports, after, PAGE, deadline).await?;
+            items.extend(more);
+            let Some(last) = last else { return Ok((items, Place::End)) };
+            let name = || {
+                let operator = last.get("operator_id")?.as_n().ok()?.parse().ok()?;
+                Some((operator, ImportId::parse(text(&last, "import_id")?)?))
+            };
+            if let Some(name) = name() {
+                return Ok((items, Place::Imports(Some(name))));
+            }
+            // No place to come back to: what somebody has put there by hand may be anything, and a place is told.
+            after = Some(last);
+        }
+    }
+
+    async fn audit_imports(&self, after: Option<(u32, ImportId)>, deadline: Deadline) -> Result<Audited, StoreError> {
+        let (items, place) = self.imports_after(after, deadline).await?;
+        let mut audited = Audited { imports: items.len() as u64, place, ..Audited::default() };
         for item in &items {
             audited.findings.extend(audit_import(item));
         }

@@ -190,6 +190,15 @@ enum Work {
 }
 
 impl Work {
+    /// What an import in this state is worked on for; `None`: it is not.
+    const fn of(state: ImportState) -> Option<Self> {
+        match state {
+            ImportState::Running => Some(Self::Import),
+            ImportState::Undoing => Some(Self::Undo),
+            ImportState::AwaitingUpload | ImportState::Completed | ImportState::Failed | ImportState::Undone => None,
+        }
+    }
+
     /// The state of an import that is held for this.
     const fn state(self) -> ImportState {
         match self {
@@ -658,10 +667,11 @@ impl Imports {
         answer.item.as_ref().map(status).transpose()
     }
 
-    /// Since when the oldest import is worked on, or taken back, that has not ended; `None` where there is none.
+    /// Since when the oldest import is worked on, or taken back, that has not ended; `None` where there is none. One that cannot be
+    /// read is left out: the audit finds it.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer, or holds something else.
+    /// [`StoreError`] where the store cannot answer.
     pub async fn oldest_running(&self) -> Result<Option<Instant>, StoreError> {
         let state = |state: ImportState| AttributeValue::S(state.as_str().to_owned());
         let mut items = self
@@ -679,14 +689,14 @@ impl Imports {
         let mut oldest = None;
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| StoreError::request("Scan", &error))?;
-            let work = if ImportState::of(&item)? == ImportState::Undoing { Work::Undo } else { Work::Import };
-            let started_at = instant(&item, work.started_at()).ok_or(corrupt(work.started_at()))?;
+            let work = ImportState::of(&item).ok().and_then(Work::of);
+            let Some(started_at) = work.and_then(|work| instant(&item, work.started_at())) else { continue };
             oldest = Some(oldest.map_or(started_at, |oldest: Instant| oldest.min(started_at)));
         }
         Ok(oldest)
     }
 
-    /// Those of these imports that there are, awaited ones included: one request for each hundred.
+    /// Those of these imports that there are, awaited ones and those that cannot be read included: one request for each hundred.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer in time.
@@ -698,10 +708,8 @@ impl Imports {
         let mut known = HashSet::new();
         for imports in imports.chunks(MOST_AT_ONCE) {
             let keys = imports.iter().map(|(operator, id)| key(*operator, *id)).collect();
-            for item in batch_get_keys(&self.db, &self.table, keys, deadline).await? {
-                let ImportRecord { id, operator, .. } = record(&item)?;
-                known.insert((operator, id));
-            }
+            let items = batch_get_keys(&self.db, &self.table, keys, deadline).await?;
+            known.extend(items.iter().filter_map(|item| name(item).ok()));
         }
         Ok(known)
     }
@@ -765,13 +773,16 @@ pub fn undo_refusal(state: ImportState, haunted_until: Option<Instant>, machine_
     }
 }
 
-fn record(item: &Item) -> Result<ImportRecord, StoreError> {
+/// Whose it is and its name: the item's key.
+fn name(item: &Item) -> Result<(Option<OperatorId>, ImportId), StoreError> {
     let operator = integer(item, "operator_id").and_then(|id| u32::try_from(id).ok()).ok_or(corrupt("operator_id"))?;
-    Ok(ImportRecord {
-        id: text(item, "import_id").and_then(ImportId::parse).ok_or(corrupt("import_id"))?,
-        operator: OperatorId::new(operator).ok(),
-        key: text(item, "key").ok_or(corrupt("key"))?.to_owned(),
-    })
+    let id = text(item, "import_id").and_then(ImportId::parse).ok_or(corrupt("import_id"))?;
+    Ok((OperatorId::new(operator).ok(), id))
+}
+
+fn record(item: &Item) -> Result<ImportRecord, StoreError> {
+    let (operator, id) = name(item)?;
+    Ok(ImportRecord { id, operator, key: text(item, "key").ok_or(corrupt("key"))?.to_owned() })
 }
 
 fn status<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
@@ -812,10 +823,15 @@ pub(crate) fn audit_import(item: &Item) -> Vec<Finding> {
         let id = id.map_or_else(|| "of no name".to_owned(), |id| id.to_string());
         vec![Finding::Unreadable("imports", format!("{whose}/{id}"))]
     };
-    let (Ok(record), Ok(_), Ok(report)) = (record(item), ImportState::of(item), value::<ToldReport>(item, "report"))
+    let (Ok(record), Ok(state), Ok(report)) =
+        (record(item), ImportState::of(item), value::<ToldReport>(item, "report"))
     else {
         return unreadable();
     };
+    // Nobody would notice that it stands still.
+    if Work::of(state).is_some_and(|work| instant(item, work.started_at()).is_none()) {
+        return unreadable();
+    }
     let mut found = Vec::new();
     let its = record.operator.map_or_else(|| "journeys/".to_owned(), |operator| format!("imports/{operator}/"));
     if !record.key.starts_with(&its) {

@@ -231,6 +231,17 @@ async fn what_cannot_be_read_is_found_and_stops_nothing() {
     put(&store, &store.tables.applications, &[("uuid", text(&named))]).await;
     put(&store, &store.tables.claims, &[("pk", text("k")), ("a#x", text("y"))]).await;
     put(&store, &store.tables.imports, &[("operator_id", number(1)), ("import_id", text("DUPONT.csv"))]).await;
+    // Two of names of ours: one says nothing else, one not since when it runs.
+    let ids = [7, 8].map(|byte| ImportId::from_bytes([byte; 16]));
+    let [bare, running] = ids.map(|id| id.to_string());
+    put(&store, &store.tables.imports, &[("operator_id", number(1)), ("import_id", text(&bare))]).await;
+    let said = [
+        ("operator_id", number(1)),
+        ("import_id", text(&running)),
+        ("key", text("imports/1/a.csv")),
+        ("state", text("running")),
+    ];
+    put(&store, &store.tables.imports, &said).await;
     let license = key(ClaimKind::DrivingLicense, &one);
     damage(&store, &license, "REMOVE #a", &format!("a#{}", first.uuid), None).await;
     let (found, applications, claims) = audit(&store).await;
@@ -239,6 +250,8 @@ async fn what_cannot_be_read_is_found_and_stops_nothing() {
         Finding::Unreadable("applications", named),
         Finding::Unreadable("claims", "k".to_owned()),
         Finding::Unreadable("imports", "1/of no name".to_owned()),
+        Finding::Unreadable("imports", format!("1/{bare}")),
+        Finding::Unreadable("imports", format!("1/{running}")),
         Finding::Unclaimed(first.uuid, ClaimKind::DrivingLicense),
         Finding::WrongDate(license, "sd"),
     ]
@@ -248,6 +261,32 @@ async fn what_cannot_be_read_is_found_and_stops_nothing() {
     assert!(
         found.iter().all(|finding| !finding.to_string().contains("3360102") && !finding.to_string().contains("DUPONT"))
     );
+    // What else the audit asks of the imports: whose reports there are, and which import stands still.
+    let asked = [(Some(operator(1)), ids[0]), (Some(operator(2)), ids[0]), (None, ids[0]), (Some(operator(1)), ids[1])];
+    let known = store.imports.known(&asked, soon()).await.unwrap();
+    assert_eq!(known, [asked[0], asked[3]].into());
+    assert_eq!(store.imports.oldest_running().await, Ok(None));
+    let record = ImportRecord { id: ImportId::from_bytes([9; 16]), operator: None, key: "journeys/a.csv".to_owned() };
+    let began = at("2024-05-01T00:00:00Z");
+    store.imports.begin::<u64, u64>(&record, "worker", began, began).await.unwrap();
+    assert_eq!(store.imports.oldest_running().await, Ok(Some(began)));
+}
+
+/// A part ends with an import of a name that is none, which cannot be told as a place. What comes after it is looked at.
+#[tokio::test]
+async fn an_import_of_no_name_at_the_end_of_a_part_does_not_end_the_audit_of_the_imports() {
+    let store = store().await;
+    for byte in 0..99 {
+        let id = ImportId::from_bytes([byte; 16]).to_string();
+        put(&store, &store.tables.imports, &[("operator_id", number(1)), ("import_id", text(&id))]).await;
+    }
+    let last = ImportId::from_bytes([0xff; 16]).to_string();
+    for id in ["DUPONT.csv", &last] {
+        put(&store, &store.tables.imports, &[("operator_id", number(1)), ("import_id", text(id))]).await;
+    }
+    let (found, ..) = audit(&store).await;
+    assert_eq!(found.len(), 101, "each one cannot be read");
+    assert!(found.contains(&Finding::Unreadable("imports", format!("1/{last}"))));
 }
 
 #[tokio::test]
