@@ -1,15 +1,17 @@
 //! The scheduled audit: on the local stack as on AWS, a share at a time.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, OperatorId};
-use cee_local::stack::{BUCKET, tables};
+use cee_local::stack::{BUCKET, Options, tables};
 use cee_registry::{FindingKind, ImportId, ImportRecord, Imports};
 use http::StatusCode;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::support::{NOW, World, at, keys, logs, metrics, object, world_with};
+use crate::support::{NOW, World, at, cee, keys, logs, metrics, object, world_on, world_with};
 
 /// What one invocation wrote, by metric and finding.
 async fn audit(world: &World) -> BTreeMap<String, f64> {
@@ -151,6 +153,37 @@ async fn what_cannot_be_read_is_found_and_stops_nothing_to_the_end_of_the_round(
         assert_eq!((written["unreadable"], written["foreign"]), (3.0, 1.0), "{written:?}");
         assert_eq!(written["OldestRunningImport"], 0.0);
     }
+}
+
+/// An audit takes hours: what it has found is told before it ends, and where it ends early.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_command_has_found_is_told_though_it_cannot_go_on() {
+    let folder = TempDir::new().unwrap();
+    let (data_dir, without_s3) = (folder.path().join("data"), folder.path().join("without-s3"));
+    let mut options = Options::new(&data_dir);
+    options.now = Some(at(NOW));
+    let world = world_on(&options).await;
+    let granted = world.api.register(&world.token(1), &long(1)).await.json();
+    let uuid = granted["uuid"].as_str().unwrap();
+    let gone = world.aws.dynamodb().delete_item().table_name(&tables().applications);
+    gone.key("uuid", text(uuid)).send().await.unwrap();
+
+    std::fs::create_dir(&without_s3).unwrap();
+    std::fs::copy(data_dir.join("secrets.json"), without_s3.join("secrets.json")).unwrap();
+    let mut about: Value = serde_json::from_slice(&std::fs::read(data_dir.join("local.json")).unwrap()).unwrap();
+    about["s3_url"] = json!("http://127.0.0.1:1");
+    std::fs::write(without_s3.join("local.json"), about.to_string()).unwrap();
+    let mut command = Command::new(cee());
+    let output = command.arg("audit").arg("--data-dir").arg(&without_s3).output().unwrap();
+    let [told, failed] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(!output.status.success());
+    assert_eq!(told.matches(&format!("names {uuid}, which there is not")).count(), 2, "{told} {failed}");
+    assert!(
+        failed.contains("0 applications, 2 claim items, ") && failed.contains(" 0 reports: 2 findings"),
+        "{failed}"
+    );
+    assert!(failed.contains("ListObjectsV2 failed: NoAnswer: go on with --from reports:"), "{failed}");
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

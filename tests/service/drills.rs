@@ -19,8 +19,9 @@ use crate::support::{Answer, Api, cee, scan};
 /// What the program says to these words, and whether it does what they ask.
 fn team(data_dir: &Path, words: &[&str]) -> (bool, String) {
     let output = Command::new(cee()).args(words).arg("--data-dir").arg(data_dir).output().unwrap();
-    let text = if output.status.success() { output.stdout } else { output.stderr };
-    (output.status.success(), String::from_utf8(text).unwrap())
+    let [said, failed] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    let is_done = output.status.success();
+    (is_done, if is_done { said } else { said + &failed })
 }
 
 fn done(data_dir: &Path, words: &[&str]) -> String {

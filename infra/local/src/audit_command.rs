@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use cee_fn_audit::{AuditError, Auditor};
+use cee_fn_audit::Auditor;
 use cee_registry::audit::Place;
 use cee_registry::{Deadline, Finding};
 use cee_service::aws::Aws;
@@ -55,54 +55,74 @@ impl Command {
     }
 }
 
-/// Carries the command out. `tell` hears now and then where it is.
+/// What is heard of an audit under way.
+#[derive(Debug)]
+pub enum Heard<'a> {
+    /// Where it is, and how many items it has looked at.
+    Place(&'a Place, u64),
+    /// Something that it has found or done.
+    Line(String),
+}
+
+/// Carries the command out. `tell` hears of each finding at once: an audit takes hours, and may be stopped.
 ///
 /// # Errors
 /// [`Error::Audit`] where anything is found that is not repaired, or where the tables cannot be read.
-pub async fn run(command: Command, mut tell: impl FnMut(&Place, u64)) -> Result<Told, Error> {
+pub async fn run(command: Command, mut tell: impl FnMut(Heard<'_>)) -> Result<Told, Error> {
     let auditor = command.auditor().await?;
-    let failed = |error: AuditError| Error::Audit(error.to_string());
     let mut findings = BTreeSet::new();
     let [mut applications, mut claims, mut imports, mut reports] = [0; 4];
-    let from = command.from.clone().unwrap_or_default();
-    let walked = auditor.walk(from, command.parts_per_second, |part| {
-        findings.extend(part.findings.iter().cloned());
+    let mut place = command.from.clone().unwrap_or_default();
+    let walked = auditor.walk(place.clone(), command.parts_per_second, |part| {
+        for finding in &part.findings {
+            if findings.insert(finding.clone()) {
+                tell(Heard::Line(finding.to_string()));
+            }
+        }
         (applications, claims) = (applications + part.applications, claims + part.claims);
         (imports, reports) = (imports + part.imports, reports + part.reports);
-        tell(&part.place, applications + claims + imports + reports);
+        place = part.place.clone();
+        tell(Heard::Place(&place, applications + claims + imports + reports));
         ControlFlow::Continue(())
     });
-    walked.await.map_err(failed)?;
-    let mut told = Told::said(format!(
+    let walked = walked.await;
+    let summary = format!(
         "{applications} applications, {claims} claim items, {imports} imports and {reports} reports: {} findings",
         findings.len()
-    ));
-    told.lines.extend(findings.iter().map(ToString::to_string));
+    );
+    if let Err(error) = walked {
+        return Err(Error::Audit(format!("{summary}\n{error}: go on with --from {place}")));
+    }
     let mut left = findings.len();
     if command.repair {
-        left -= repair(&auditor, &findings, command.yes, &mut told).await?;
+        left -= repair(&auditor, &findings, command.yes, tell).await?;
     }
     if left > 0 {
-        return Err(Error::Audit(format!("{}\n{left} findings are left: see docs/runbook.md", told.lines.join("\n"))));
+        return Err(Error::Audit(format!("{summary}\n{left} findings are left: see docs/runbook.md")));
     }
-    Ok(told)
+    Ok(Told::said(summary))
 }
 
 /// Removes what may be removed without asking anybody, and says how much it was.
-async fn repair(auditor: &Auditor, findings: &BTreeSet<Finding>, yes: bool, told: &mut Told) -> Result<usize, Error> {
+async fn repair(
+    auditor: &Auditor,
+    findings: &BTreeSet<Finding>,
+    yes: bool,
+    mut tell: impl FnMut(Heard<'_>),
+) -> Result<usize, Error> {
     let mut repaired = 0;
     for finding in findings {
         let Finding::Orphan(uuid, key) = finding else { continue };
         if !yes {
-            told.lines.push(format!("would remove the claim of {uuid} from {key}: add --yes"));
+            tell(Heard::Line(format!("would remove the claim of {uuid} from {key}: add --yes")));
             continue;
         }
         let removed = auditor.claims().remove_orphan(*uuid, key, Deadline::after(PATIENCE)).await;
         if removed.map_err(|error| Error::Audit(error.to_string()))? {
-            told.lines.push(format!("removed the claim of {uuid} from {key}"));
+            tell(Heard::Line(format!("removed the claim of {uuid} from {key}")));
             repaired += 1;
         } else {
-            told.lines.push(format!("{key} has changed meanwhile: audit again"));
+            tell(Heard::Line(format!("kept the claim of {uuid} on {key}: it has changed meanwhile; audit again")));
         }
     }
     Ok(repaired)

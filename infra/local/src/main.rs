@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_history::{Counts, Undone};
-use cee_local::audit_command;
+use cee_local::audit_command::{self, Heard};
 use cee_local::driver_command;
 use cee_local::error::Error;
 use cee_local::faults::{Plan, Seeded};
@@ -265,9 +265,12 @@ fn audit(command: audit_command::Command) -> Result<(), Error> {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} items, --from {msg}") {
         bar.set_style(style);
     }
-    let told = team(audit_command::run(command, |place, items| {
-        bar.set_position(items);
-        bar.set_message(place.to_string());
+    let told = team(audit_command::run(command, |heard| match heard {
+        Heard::Place(place, items) => {
+            bar.set_position(items);
+            bar.set_message(place.to_string());
+        }
+        Heard::Line(line) => bar.suspend(|| say(&line)),
     }));
     bar.finish_and_clear();
     told
