@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use cee_registry::FindingKind;
 use cee_service::Metric;
 use cee_service::metrics::THIS_VERSION;
 use serde_json::{Value, json};
@@ -146,6 +147,11 @@ fn what_alarms_watch_and_the_dashboard_shows_is_written() {
     assert!(unknown.is_empty(), "nothing writes these: {unknown:#?}");
     let unseen: Vec<&Named> = catalogue.difference(&shown).collect();
     assert!(unseen.is_empty(), "nobody sees these: {unseen:#?}");
+    let silent: Vec<&Named> = catalogue
+        .difference(&watched)
+        .filter(|(name, _)| name == Metric::Findings(FindingKind::Orphan).name())
+        .collect();
+    assert!(silent.is_empty(), "no alarm tells of these findings: {silent:#?}");
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub struct Command {
     /// Go on where an audit that was stopped said that it was.
     #[arg(long, value_parser = Place::from_str)]
     from: Option<Place>,
-    /// Remove claims that name an application which there is not. Without --yes, only tell which.
+    /// Remove claims that name an application which there is not, or which has all its claims elsewhere. Without --yes, only tell
+    /// which.
     #[arg(long)]
     repair: bool,
     /// Do it.
@@ -110,19 +111,27 @@ async fn repair(
     yes: bool,
     mut tell: impl FnMut(Heard<'_>),
 ) -> Result<usize, Error> {
+    let lacks_some =
+        |uuid| findings.iter().any(|found| matches!(found, Finding::Unclaimed(other, _) if *other == uuid));
     let mut repaired = 0;
     for finding in findings {
-        let Finding::Orphan(uuid, key) = finding else { continue };
+        let (uuid, key) = match finding {
+            Finding::Orphan(uuid, key) => (*uuid, key),
+            Finding::Misplaced(uuid, key) if !lacks_some(*uuid) => (*uuid, key),
+            _ => continue,
+        };
         if !yes {
             tell(Heard::Line(format!("would remove the claim of {uuid} from {key}: add --yes")));
             continue;
         }
-        let removed = auditor.claims().remove_orphan(*uuid, key, Deadline::after(PATIENCE)).await;
+        let removed = auditor.claims().remove_stray(uuid, key, Deadline::after(PATIENCE)).await;
         if removed.map_err(|error| Error::Audit(error.to_string()))? {
             tell(Heard::Line(format!("removed the claim of {uuid} from {key}")));
             repaired += 1;
         } else {
-            tell(Heard::Line(format!("kept the claim of {uuid} on {key}: it has changed meanwhile; audit again")));
+            tell(Heard::Line(format!(
+                "kept the claim of {uuid} on {key}: it has changed meanwhile, or others of its claims are missing; audit again"
+            )));
         }
     }
     Ok(repaired)

@@ -13,11 +13,12 @@ use cee_eligibility::{ApplicationId, Instant, JourneyType, OperatorId, OperatorJ
 use crate::StoreError;
 use crate::applications::{Application, NameTaken, get_application};
 use crate::claim_item::{Granted, Item, LatestDates, PK, application_attribute, granted, latest, number, text};
-use crate::claims::Claims;
+use crate::claims::{Claims, compared_tag};
+use crate::drivers::DELETED_AT_OF_ERASED;
 use crate::error::Deadline;
 use crate::imports::{ImportId, audit_import};
 use crate::journeys::partition_key;
-use crate::keys::ClaimKind;
+use crate::keys::{Claim, ClaimKind};
 use crate::read::{batch_get, page, page_after};
 use crate::rewrite::{Rewrite, Transacted, transact};
 
@@ -35,7 +36,9 @@ pub enum Finding {
     JourneyUnclaimed(ApplicationId),
     /// A claim names an application that there is not. Here is the key of its item.
     Orphan(ApplicationId, String),
-    /// A claim's date or operator is not its application's. Here is the key of its item.
+    /// A claim lies on an item to which none of its application's keys leads. Here is the key of that item.
+    Misplaced(ApplicationId, String),
+    /// A claim's date, operator or identity key is not its application's. Here is the key of its item.
     Disagrees(ApplicationId, String),
     /// A latest date of the item with this key is not that of its records.
     WrongDate(String, &'static str),
@@ -58,6 +61,8 @@ pub enum FindingKind {
     JourneyUnclaimed,
     /// [`Finding::Orphan`]
     Orphan,
+    /// [`Finding::Misplaced`]
+    Misplaced,
     /// [`Finding::Disagrees`]
     Disagrees,
     /// [`Finding::WrongDate`]
@@ -77,6 +82,7 @@ impl FindingKind {
         Self::Unclaimed,
         Self::JourneyUnclaimed,
         Self::Orphan,
+        Self::Misplaced,
         Self::Disagrees,
         Self::WrongDate,
         Self::Miscounted,
@@ -92,6 +98,7 @@ impl FindingKind {
             Self::Unclaimed => "unclaimed",
             Self::JourneyUnclaimed => "journey_unclaimed",
             Self::Orphan => "orphan",
+            Self::Misplaced => "misplaced",
             Self::Disagrees => "disagrees",
             Self::WrongDate => "wrong_date",
             Self::Miscounted => "miscounted",
@@ -110,6 +117,7 @@ impl Finding {
             Self::Unclaimed(..) => FindingKind::Unclaimed,
             Self::JourneyUnclaimed(..) => FindingKind::JourneyUnclaimed,
             Self::Orphan(..) => FindingKind::Orphan,
+            Self::Misplaced(..) => FindingKind::Misplaced,
             Self::Disagrees(..) => FindingKind::Disagrees,
             Self::WrongDate(..) => FindingKind::WrongDate,
             Self::Miscounted(..) => FindingKind::Miscounted,
@@ -129,8 +137,9 @@ impl fmt::Display for Finding {
             Self::Unclaimed(uuid, kind) => write!(f, "unclaimed: {uuid} has no claim on its {}", kind.as_str()),
             Self::JourneyUnclaimed(uuid) => write!(f, "journey unclaimed: the journey of {uuid} does not carry it"),
             Self::Orphan(uuid, key) => write!(f, "orphan: the item {key} names {uuid}, which there is not"),
+            Self::Misplaced(uuid, key) => write!(f, "misplaced: the item {key} names {uuid}, which has no such key"),
             Self::Disagrees(uuid, key) => {
-                write!(f, "disagrees: the item {key} gives {uuid} another date or operator than it has")
+                write!(f, "disagrees: the item {key} gives {uuid} another date, operator or identity key than it has")
             }
             Self::WrongDate(key, attribute) => {
                 write!(f, "wrong date: {attribute} of the item {key} is not the latest of its records")
@@ -227,11 +236,26 @@ impl Audited {
 }
 
 /// What the audit knows of an application that a claim names.
-#[derive(Clone, Copy)]
 struct Known {
-    journey_type: JourneyType,
+    journey_type: Option<JourneyType>,
     operator: Option<OperatorId>,
     datetime: Option<Instant>,
+    /// `None`: nobody can tell any more, for it is erased, or cannot be read.
+    belongs: Option<Belongs>,
+}
+
+/// Where the claims of an application belong.
+struct Belongs {
+    claims: Vec<Claim>,
+    /// Of its identity key, which its record on the truncated identity carries.
+    tag: Option<Vec<u8>>,
+}
+
+impl Belongs {
+    /// Its claim on the item with this key.
+    fn on(&self, key: &str) -> Option<&Claim> {
+        self.claims.iter().find(|claim| claim.key == key)
+    }
 }
 
 impl Claims {
@@ -331,14 +355,24 @@ impl Claims {
     /// On which of its keys an application has no claim.
     async fn unclaimed(&self, application: &Application, deadline: Deadline) -> Result<Vec<ClaimKind>, StoreError> {
         let claims = self.keys.claims(application.journey_type, &application.identity);
-        let record = application_attribute(application.uuid);
+        self.without_record(application.uuid, &claims, deadline).await
+    }
+
+    /// Which of these claims of an application are not on their items.
+    async fn without_record(
+        &self,
+        uuid: ApplicationId,
+        claims: &[Claim],
+        deadline: Deadline,
+    ) -> Result<Vec<ClaimKind>, StoreError> {
+        let record = application_attribute(uuid);
         let mut claimed = BTreeSet::new();
         for item in self.items(claims.iter().map(|claim| claim.key.as_str()), deadline).await? {
             if item.contains_key(&record) {
                 claimed.extend(text(&item, PK).map(str::to_owned));
             }
         }
-        Ok(claims.into_iter().filter(|claim| !claimed.contains(&claim.key)).map(|claim| claim.kind).collect())
+        Ok(claims.iter().filter(|claim| !claimed.contains(&claim.key)).map(|claim| claim.kind).collect())
     }
 
     async fn audit_claims(
@@ -411,7 +445,7 @@ impl Claims {
         Ok(audited)
     }
 
-    /// What there is of those applications that there are, live or erased to a trace.
+    /// What there is of those applications that there are: live, or erased to a trace, which says nothing of whose it was.
     async fn named(
         &self,
         named: &BTreeSet<ApplicationId>,
@@ -433,30 +467,46 @@ impl Claims {
         let named: Vec<String> = named.iter().map(ToString::to_string).collect();
         for named in named.chunks(usize::try_from(PAGE).unwrap_or(1)) {
             for item in batch_get(&self.db, table, "uuid", named.iter().map(String::as_str), deadline).await? {
-                // A deleted application has no claims; one that is erased keeps them.
-                let counts = table == self.tables.applications || item.contains_key("erased_at");
-                let uuid = text(&item, "uuid").and_then(ApplicationId::parse);
-                let journey_type = text(&item, "journey_type").and_then(|word| JourneyType::parse(word).ok());
-                if counts && let (Some(uuid), Some(journey_type)) = (uuid, journey_type) {
-                    let operator = item.get("operator_id").and_then(|id| id.as_n().ok());
-                    let operator = operator.and_then(|id| OperatorId::parse(id).ok());
-                    known.insert(uuid, Known { journey_type, operator, datetime: latest(&item, "datetime") });
+                // A deleted application has no claims; one that is erased keeps them, unless it was deleted before. One that
+                // cannot be read is there all the same.
+                let is_live = table == self.tables.applications && NameTaken::of(&item).is_none();
+                let is_erased = item.contains_key("erased_at") && !item.contains_key(DELETED_AT_OF_ERASED);
+                let Some(uuid) = text(&item, "uuid").and_then(ApplicationId::parse) else { continue };
+                if !is_live && !is_erased {
+                    continue;
                 }
+                let journey_type = text(&item, "journey_type").and_then(|word| JourneyType::parse(word).ok());
+                let operator = item.get("operator_id").and_then(|id| id.as_n().ok());
+                let operator = operator.and_then(|id| OperatorId::parse(id).ok());
+                let datetime = latest(&item, "datetime");
+                let application = Application::from_item(item).ok();
+                let belongs = application.map(|Application { journey_type, identity, .. }| Belongs {
+                    claims: self.keys.claims(journey_type, &identity),
+                    tag: identity.identity_key.as_ref().map(|key| self.keys.tag(key)),
+                });
+                known.insert(uuid, Known { journey_type, operator, datetime, belongs });
             }
         }
         Ok(known)
     }
 
-    /// Takes the record of an application that there is not out of a claim item, and says whether it did: not where the item
-    /// has changed meanwhile, or the application is there after all.
+    /// Takes a record that stands for nothing out of a claim item, and says whether it did: that of an application that there is
+    /// not, or that has all its claims on other items. Not where the item has changed meanwhile.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer in time.
-    pub async fn remove_orphan(&self, uuid: ApplicationId, key: &str, deadline: Deadline) -> Result<bool, StoreError> {
+    pub async fn remove_stray(&self, uuid: ApplicationId, key: &str, deadline: Deadline) -> Result<bool, StoreError> {
         let Some(item) = self.items([key], deadline).await?.pop() else { return Ok(false) };
-        // After the item and not before: an application that is registered from now on gives the item a new stamp.
-        if self.named(&BTreeSet::from([uuid]), deadline).await?.contains_key(&uuid) {
-            return Ok(false);
+        // After the item and not before: an application that is registered, or given a key, from now on gives the item a new
+        // stamp.
+        if let Some(known) = self.named(&BTreeSet::from([uuid]), deadline).await?.get(&uuid) {
+            let Some(belongs) = known.belongs.as_ref().filter(|belongs| belongs.on(key).is_none()) else {
+                return Ok(false);
+            };
+            // Under another pepper every record looks misplaced, and none is where it is looked for.
+            if !self.without_record(uuid, &belongs.claims, deadline).await?.is_empty() {
+                return Ok(false);
+            }
         }
         let mut rewrite = Rewrite::of(&item)?;
         rewrite.remove(&application_attribute(uuid));
@@ -475,20 +525,33 @@ fn findings(item: &Item, key: &str, known: &HashMap<ApplicationId, Known>, rules
     };
     let mut found = BTreeSet::new();
     let mut live: BTreeMap<(Instant, ApplicationId), Granted<'_>> = BTreeMap::new();
-    for granted in records {
-        if let Some(application) = known.get(&granted.uuid) {
-            // Who asks is told all of its own application by the claim's word, and of another's nothing but date and reason.
-            if application.operator != Some(granted.operator) || application.datetime != Some(granted.datetime) {
-                found.insert(Finding::Disagrees(granted.uuid, key.to_owned()));
-            }
-            live.insert((granted.datetime, granted.uuid), granted);
-        } else {
+    for mut granted in records {
+        let Some(application) = known.get(&granted.uuid) else {
             found.insert(Finding::Orphan(granted.uuid, key.to_owned()));
+            continue;
+        };
+        // Who asks is told all of its own application by the claim's word, and of another's nothing but date and reason.
+        let mut agrees =
+            application.operator == Some(granted.operator) && application.datetime == Some(granted.datetime);
+        if let Some(belongs) = &application.belongs {
+            let Some(claim) = belongs.on(key) else {
+                // In somebody else's way, and no second one of that driver's.
+                found.insert(Finding::Misplaced(granted.uuid, key.to_owned()));
+                continue;
+            };
+            let tag = compared_tag(claim.kind, belongs.tag.as_deref());
+            agrees &= granted.tag == tag;
+            // Whether two are one person their applications say: a record with a wrong tag may be why there are two.
+            granted.tag = tag;
         }
+        if !agrees {
+            found.insert(Finding::Disagrees(granted.uuid, key.to_owned()));
+        }
+        live.insert((granted.datetime, granted.uuid), granted);
     }
     for (number, later) in live.values().enumerate() {
-        let Some(Known { journey_type, .. }) = known.get(&later.uuid) else { continue };
-        let cutoff = rules.cutoffs(*journey_type, later.datetime).standardized;
+        let Some(journey_type) = known.get(&later.uuid).and_then(|known| known.journey_type) else { continue };
+        let cutoff = rules.cutoffs(journey_type, later.datetime).standardized;
         for earlier in live.values().take(number) {
             if earlier.datetime >= cutoff && !cee_eligibility::identity::keys_differ(earlier.tag, later.tag) {
                 let (one, other) = (earlier.uuid.min(later.uuid), earlier.uuid.max(later.uuid));

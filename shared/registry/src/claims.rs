@@ -626,7 +626,7 @@ fn most_sources() -> AttributeValue {
 }
 
 /// On a truncated identity, keys tell people apart; on the other two items everybody is the same person.
-fn compared_tag(kind: ClaimKind, tag: Option<&[u8]>) -> Option<&[u8]> {
+pub(crate) fn compared_tag(kind: ClaimKind, tag: Option<&[u8]>) -> Option<&[u8]> {
     tag.filter(|_| kind == ClaimKind::TruncatedIdentity)
 }
 

@@ -255,7 +255,7 @@ impl Claims {
 }
 
 /// When a deleted application that is erased was deleted. Another name than that of one that can still be read.
-const DELETED_AT_OF_ERASED: &str = "was_deleted_at";
+pub(crate) const DELETED_AT_OF_ERASED: &str = "was_deleted_at";
 
 /// What stays of an application: what the scheme's controls need and nothing more.
 fn trace(application: &Application, reason: &str, now: Instant) -> Item {

@@ -115,8 +115,11 @@ async fn each_kind_of_damage_is_found_and_orphans_are_removed() {
     assert_eq!(audit(&store).await.0, [wrong_date].into());
     damage(&store, &license, "SET #a = :v", "sd", Some(items[&license]["sd"].clone())).await;
 
-    // Two of one person: the second one's claim lies on the first one's licence, too.
+    // Two of one person: the second one's licence is the first one's.
     let its = key(ClaimKind::DrivingLicense, &second.identity);
+    change_license(&store, second.uuid, "000000000001").await;
+    damage(&store, &its, "REMOVE #a", &record(&second), None).await;
+    damage(&store, &its, "REMOVE #a", "sd", None).await;
     damage(&store, &license, "SET #a = :v", &record(&second), Some(items[&its][&record(&second)].clone())).await;
     damage(&store, &license, "SET #a = :v", "sd", Some(items[&its]["sd"].clone())).await;
     assert_eq!(audit(&store).await.0, [Finding::GrantedTwice(first.uuid, second.uuid)].into());
@@ -124,20 +127,116 @@ async fn each_kind_of_damage_is_found_and_orphans_are_removed() {
     // A claim without an application blocks a driver for nothing.
     let gone = store.db.delete_item().table_name(&store.tables.applications);
     gone.key("uuid", AttributeValue::S(second.uuid.to_string())).send().await.unwrap();
+    damage(&store, &its, "SET #a = :v", &record(&second), Some(items[&its][&record(&second)].clone())).await;
+    damage(&store, &its, "SET #a = :v", "sd", Some(items[&its]["sd"].clone())).await;
     let truncated = key(ClaimKind::TruncatedIdentity, &second.identity);
     let orphans: BTreeSet<_> =
         [&its, &truncated, &license].map(|key| Finding::Orphan(second.uuid, key.clone())).into_iter().collect();
     assert_eq!(audit(&store).await.0, orphans);
-    assert!(!store.claims.remove_orphan(first.uuid, &license, soon()).await.unwrap(), "this one has its application");
+    assert!(!store.claims.remove_stray(first.uuid, &license, soon()).await.unwrap(), "this one has its application");
     for finding in orphans {
         let Finding::Orphan(uuid, key) = finding else { panic!("{finding:?}") };
-        assert!(store.claims.remove_orphan(uuid, &key, soon()).await.unwrap());
-        assert!(!store.claims.remove_orphan(uuid, &key, soon()).await.unwrap(), "again, there is none");
+        assert!(store.claims.remove_stray(uuid, &key, soon()).await.unwrap());
+        assert!(!store.claims.remove_stray(uuid, &key, soon()).await.unwrap(), "again, there is none");
     }
     assert_eq!(audit(&store).await.0, BTreeSet::new());
     assert_eq!(store.scan(&store.tables.claims).await.len(), 3, "what was only the orphan's is gone");
     // The driver is free again.
     register(&store, 3, &second.identity, "2024-04-15T07:30:00Z").await;
+}
+
+/// Somebody gives an application another licence by hand.
+async fn change_license(store: &Store, uuid: ApplicationId, license: &str) {
+    let update = store.db.update_item().table_name(&store.tables.applications).key("uuid", text(&uuid.to_string()));
+    let update = update.update_expression("SET driving_license = :license");
+    update.expression_attribute_values(":license", text(license)).send().await.unwrap();
+}
+
+/// The driver of one application stands in the way of another driver, for years.
+#[tokio::test]
+async fn a_claim_on_an_item_that_is_not_its_applications_is_found_and_removed() {
+    let store = store().await;
+    let [one, other] = [1, 2].map(|number| identity(number, true));
+    let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
+    register(&store, 2, &other, "2034-03-15T07:30:00Z").await;
+    let record = format!("a#{}", first.uuid);
+    let written = store.scan(&store.tables.claims).await[&key(ClaimKind::DrivingLicense, &one)][&record].clone();
+    let kinds = [ClaimKind::TruncatedIdentity, ClaimKind::DrivingLicense, ClaimKind::IdentityKey];
+    for kind in kinds {
+        damage(&store, &key(kind, &other), "SET #a = :v", &record, Some(written.clone())).await;
+    }
+    // Whose it is on the truncated identity is compared with a record that carries no key.
+    damage(&store, &key(kinds[0], &other), "SET #a = :v", "sd", Some(written.as_m().unwrap()["t"].clone())).await;
+    let misplaced = kinds.map(|kind| Finding::Misplaced(first.uuid, key(kind, &other)));
+    assert_eq!(audit(&store).await.0, BTreeSet::from(misplaced.clone()), "and no driver was granted twice");
+
+    // Nothing is removed from where it belongs, nor where the application has not all its claims: perhaps it is the application
+    // that was changed by hand.
+    let remove = async |key: &str| store.claims.remove_stray(first.uuid, key, soon()).await.unwrap();
+    for kind in kinds {
+        assert!(!remove(&key(kind, &one)).await, "{kind:?}");
+    }
+    change_license(&store, first.uuid, "000000000009").await;
+    for kind in kinds {
+        assert!(!remove(&key(kind, &one)).await && !remove(&key(kind, &other)).await, "{kind:?}");
+    }
+    change_license(&store, first.uuid, "000000000001").await;
+    for kind in kinds {
+        assert!(remove(&key(kind, &other)).await, "{kind:?}");
+        assert!(!remove(&key(kind, &other)).await, "again, there is none: {kind:?}");
+    }
+    assert_eq!(audit(&store).await.0, BTreeSet::new());
+    assert_eq!(store.claims.delete(operator(1), uuid(2), at("2024-05-01T00:00:00Z"), soon()).await, Ok(Deleted::Done));
+    register(&store, 3, &other, "2024-03-15T07:30:00Z").await;
+}
+
+/// Every record looks misplaced under another pepper. To remove them would free every driver.
+#[tokio::test]
+async fn under_another_pepper_no_claim_is_removed() {
+    let store = store().await;
+    let one = identity(1, true);
+    let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
+    let astray = Claims::new(store.db.clone(), store.tables.clone(), ClaimKeys::new(&[8; 32]).unwrap());
+    let part = astray.audit(&Place::Claims(None), &Rules::default(), soon()).await.unwrap();
+    let kinds = [ClaimKind::TruncatedIdentity, ClaimKind::DrivingLicense, ClaimKind::IdentityKey];
+    assert_eq!(part.findings, kinds.map(|kind| Finding::Misplaced(first.uuid, key(kind, &one))).into());
+    for kind in kinds {
+        assert!(!astray.remove_stray(first.uuid, &key(kind, &one), soon()).await.unwrap(), "{kind:?}");
+    }
+    assert_eq!(audit(&store).await.0, BTreeSet::new());
+}
+
+/// Nobody can tell any more where the claims of an erased application belong, or those of one that cannot be read: they stay.
+#[tokio::test]
+async fn claims_of_an_application_that_does_not_say_whose_it_is_stay() {
+    let store = store().await;
+    let now = at("2024-05-01T00:00:00Z");
+    let erase = async |number: u64| {
+        let driving_license = identity(number, false).driving_license;
+        let sought = Sought { driving_license, identity_key: None, truncated: None };
+        let held = store.claims.held(&sought, soon()).await.unwrap();
+        assert_eq!(store.claims.erase(&held, "r", now, soon()).await.unwrap().applications, [uuid(number)]);
+    };
+    for number in 1..=3 {
+        register(&store, number, &identity(number, false), "2024-03-15T07:30:00Z").await;
+    }
+    let license = |number| key(ClaimKind::DrivingLicense, &identity(number, false));
+    let remove = async |number| store.claims.remove_stray(uuid(number), &license(number), soon()).await.unwrap();
+    erase(1).await;
+    let update = store.db.update_item().table_name(&store.tables.applications).key("uuid", text(&uuid(2).to_string()));
+    let update = update.update_expression("SET journey_type = :v").expression_attribute_values(":v", text("none"));
+    update.send().await.unwrap();
+    assert_eq!(audit(&store).await.0, [Finding::Unreadable("applications", uuid(2).to_string())].into());
+    assert!(!remove(1).await && !remove(2).await);
+
+    // One that was deleted before it was erased has no claims.
+    let claim = store.scan(&store.tables.claims).await[&license(3)].clone();
+    assert_eq!(store.claims.delete(operator(1), uuid(3), now, soon()).await, Ok(Deleted::Done));
+    erase(3).await;
+    let claim: Vec<_> = claim.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    put(&store, &store.tables.claims, &claim).await;
+    assert!(audit(&store).await.0.contains(&Finding::Orphan(uuid(3), license(3))));
+    assert!(remove(3).await);
 }
 
 async fn put(store: &Store, table: &str, item: &[(&str, AttributeValue)]) {
@@ -174,6 +273,73 @@ async fn a_claim_that_says_something_else_of_its_application_is_found() {
         damage(&store, &license, "SET #a = :v", &record, Some(written.clone())).await;
     }
     assert_eq!(audit(&store).await.0, BTreeSet::new());
+}
+
+/// Rule 3 compares a truncated identity by keys: with a wrong one somebody is granted, or refused, against the rules.
+#[tokio::test]
+async fn a_claim_with_another_identity_key_than_its_application_is_found() {
+    let store = store().await;
+    let [one, with_key] = [(1, false), (2, true)].map(|(number, key)| identity(number, key));
+    let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
+    let second = register(&store, 2, &with_key, "2024-03-15T07:30:00Z").await;
+    let items = store.scan(&store.tables.claims).await;
+    let tag = |letter: char| {
+        let key = IdentityKey::parse(&letter.to_string().repeat(64)).unwrap();
+        Some(AttributeValue::B(support::claim_keys().tag(&key).into()))
+    };
+    // Whose, on which item, under which tag, and to which latest date the record was moved.
+    for (application, kind, tag, moved) in [
+        (&first, ClaimKind::TruncatedIdentity, tag('a'), Some(("sd", "sdk"))),
+        (&second, ClaimKind::TruncatedIdentity, tag('a'), None),
+        (&second, ClaimKind::TruncatedIdentity, None, Some(("sdk", "sd"))),
+        (&first, ClaimKind::DrivingLicense, tag('a'), Some(("sd", "sdk"))),
+        (&second, ClaimKind::IdentityKey, tag('a'), Some(("sd", "sdk"))),
+    ] {
+        let (pk, record) = (key(kind, &application.identity), format!("a#{}", application.uuid));
+        let mut other = items[&pk].clone();
+        let AttributeValue::M(members) = other.get_mut(&record).unwrap() else { panic!("{other:?}") };
+        members.remove("k");
+        members.extend(tag.map(|tag| ("k".to_owned(), tag)));
+        if let Some((from, to)) = moved {
+            let date = other.remove(from).unwrap();
+            other.insert(to.to_owned(), date);
+        }
+        let replace = async |item: &support::Item| {
+            let put = store.db.put_item().table_name(&store.tables.claims).set_item(Some(item.clone()));
+            put.send().await.unwrap();
+        };
+        replace(&other).await;
+        assert_eq!(audit(&store).await.0, [Finding::Disagrees(application.uuid, pk.clone())].into());
+        assert!(!store.claims.remove_stray(application.uuid, &pk, soon()).await.unwrap(), "the driver would be free");
+        if (application, kind) == (&first, ClaimKind::TruncatedIdentity) {
+            // Somebody else, for all that the item says; for the application, nobody can tell.
+            let sharing = Identity { truncated: one.truncated.clone(), ..identity(3, true) };
+            let third = register(&store, 3, &sharing, "2024-03-15T07:30:00Z").await;
+            let expected =
+                [Finding::Disagrees(first.uuid, pk.clone()), Finding::GrantedTwice(first.uuid, third.uuid)].into();
+            assert_eq!(audit(&store).await.0, expected);
+            let now = at("2024-05-01T00:00:00Z");
+            assert_eq!(store.claims.delete(operator(1), third.uuid, now, soon()).await, Ok(Deleted::Done));
+        }
+        replace(&items[&pk]).await;
+        assert_eq!(audit(&store).await.0, BTreeSet::new());
+    }
+}
+
+/// Two drivers share a truncated identity, and their keys tell them apart, whatever the record of one of them says.
+#[tokio::test]
+async fn a_record_without_its_identity_key_makes_no_two_drivers_one() {
+    let store = store().await;
+    let one = identity(1, true);
+    let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
+    register(&store, 2, &Identity { truncated: one.truncated.clone(), ..identity(2, true) }, "2024-03-15T07:30:00Z")
+        .await;
+    let (pk, record) = (key(ClaimKind::TruncatedIdentity, &one), format!("a#{}", first.uuid));
+    let mut without = store.scan(&store.tables.claims).await[&pk][&record].as_m().unwrap().clone();
+    without.remove("k");
+    damage(&store, &pk, "SET #a = :v", &record, Some(AttributeValue::M(without))).await;
+    damage(&store, &pk, "SET #a = :v", "sd", Some(number(first.datetime.millis()))).await;
+    assert_eq!(audit(&store).await.0, [Finding::Disagrees(first.uuid, pk)].into());
 }
 
 #[tokio::test]
@@ -354,6 +520,8 @@ async fn what_changes_meanwhile_is_no_finding() {
                 let number = lane * 1000 + turn;
                 let identity = identity(lane, false);
                 register(&store, number, &identity, "2024-03-15T07:30:00Z").await;
+                let key = IdentityKey::parse(&format!("{lane:064x}")).unwrap();
+                store.claims.give_key(operator(1), uuid(number), &key, &Rules::default(), soon()).await.unwrap();
                 let (by, now) = (operator(1), at("2024-05-01T00:00:00Z"));
                 assert_eq!(store.claims.delete(by, uuid(number), now, soon()).await.unwrap(), Deleted::Done);
             }
@@ -379,6 +547,7 @@ fn each_finding_is_told_by_the_name_of_its_kind() {
         Finding::Unclaimed(one, ClaimKind::DrivingLicense),
         Finding::JourneyUnclaimed(one),
         Finding::Orphan(one, "key".to_owned()),
+        Finding::Misplaced(one, "key".to_owned()),
         Finding::Disagrees(one, "key".to_owned()),
         Finding::WrongDate("key".to_owned(), "sd"),
         Finding::Miscounted(Some(operator(2)), id),
@@ -391,7 +560,7 @@ fn each_finding_is_told_by_the_name_of_its_kind() {
         assert!(finding.to_string().starts_with(&format!("{name}: ")), "{finding}");
     }
     assert_eq!(each[1].to_string(), format!("unclaimed: {one} has no claim on its driving licence"));
-    assert!(each[6].to_string().contains("operator 2") && each[7].to_string().contains("the registry"));
+    assert!(each[7].to_string().contains("operator 2") && each[8].to_string().contains("the registry"));
 }
 
 #[test]
