@@ -1,7 +1,10 @@
 //! A panic in a compiled function: what it takes with it, and what it leaves alone. How a function is made to panic is told
 //! in `cee_service::trap`. That no panic lets out what it was about, each world looks at by itself when it ends.
 
-use cee_local::stack::{BUCKET, Functions};
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use cee_local::stack::{BUCKET, Functions, tables};
 use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -216,4 +219,55 @@ async fn an_event_that_panics_fails_alone_and_ends_among_the_dead_letters() {
     let letter: Value = serde_json::from_slice(&letter).unwrap();
     assert_eq!(letter["responsePayload"], json!({"errorType": "ImportError", "errorMessage": "it panicked"}));
     assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3, "it was tried again");
+}
+
+/// What an invocation of the audit function wrote, by metric and finding.
+fn findings(world: &World, request_id: &str) -> BTreeMap<String, f64> {
+    let lines =
+        world.stack.output().into_iter().map(|line| serde_json::from_str::<Value>(&line).expect("a line of JSON"));
+    let of_call = lines.filter(|line| line["request_id"] == request_id);
+    of_call.filter_map(|line| Some((line["Finding"].as_str()?.to_owned(), line["Findings"].as_f64()?))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_the_audit_that_panics_is_passed_over_and_told() {
+    // The applications, and the reports.
+    let world = world("part:start part:reports:").await;
+    let (starts, token) = (world.stack.starts(), world.token(1));
+    let body = json!({"journey_type": "long", "last_name_trunc": "QXD", "phone_trunc": "+339182741",
+                      "driving_license": "739182736441", "datetime": "2024-03-15T08:30:00Z"});
+    let granted = world.api.register(&token, &body).await.json();
+    let gone = world.aws.dynamodb().delete_item().table_name(&tables().applications);
+    let uuid = AttributeValue::S(granted["uuid"].as_str().unwrap().to_owned());
+    gone.key("uuid", uuid).send().await.unwrap();
+    for rounds in 1..=2 {
+        let request_id = world.stack.audit().run_now().await.unwrap();
+        let found = findings(&world, &request_id);
+        assert_eq!((found["unreadable"], found["orphan"], found["foreign"]), (2.0, 2.0, 0.0), "{found:?}");
+        let place: Value = serde_json::from_slice(&object(&world.aws, cee_fn_audit::PLACE).await).unwrap();
+        assert_eq!(place["place"], "end", "{place}");
+        panics_are_logged(&world, rounds * 2);
+    }
+    for place in ["start", "reports:"] {
+        let told = lines(&world, &format!("unreadable: looking at the part after {place} panicked"));
+        assert_eq!(told.len(), 2, "{place}");
+        assert!(
+            told.iter().all(|line| line["kind"] == "unreadable" && line["span"]["function"] == "audit"),
+            "{told:?}"
+        );
+    }
+    assert_eq!(world.stack.starts(), starts, "no process was started again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_that_panics_reports_nothing_of_what_the_panic_said() {
+    let world = world("event:audit").await;
+    let starts = world.stack.starts();
+    for invocations in 1..=2 {
+        let error = world.stack.audit().run_now().await.unwrap_err();
+        assert_eq!(error.report(), json!({"errorType": "AuditError", "errorMessage": "it panicked"}));
+        panics_are_logged(&world, invocations);
+        assert_eq!(lines(&world, "the audit stopped").len(), invocations);
+    }
+    assert_eq!(world.stack.starts(), starts, "no process was started again");
 }

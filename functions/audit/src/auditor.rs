@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -10,7 +11,8 @@ use cee_eligibility::{OperatorId, Rules};
 use cee_registry::audit::Place;
 use cee_registry::{Audited, Claims, Deadline, Finding, ImportId, Imports, StoreError, Tables};
 use cee_service::aws::Aws;
-use cee_service::{Environment, SettingError};
+use cee_service::{Environment, SettingError, trap};
+use futures_util::FutureExt as _;
 
 /// How long one part may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,6 +38,9 @@ pub enum AuditError {
         /// The error's code, or that no answer came.
         code: String,
     },
+    /// A panic; its place is in the log already, and what it said may hold anything.
+    #[error("it panicked")]
+    Panic,
 }
 
 impl AuditError {
@@ -91,7 +96,8 @@ impl Auditor {
     }
 
     /// Goes on from a place, so many parts of a hundred items a second at most, to the end or until `see`, which hears of each
-    /// part, has seen enough.
+    /// part, has seen enough. A part at which looking panics is a finding, and is passed over: it would panic the next time, too,
+    /// and nobody would ever look at what comes after it.
     ///
     /// # Errors
     /// [`AuditError`] where something cannot be read; what `see` has heard of stands.
@@ -104,7 +110,13 @@ impl Auditor {
         let pause = Duration::from_secs(1) / parts_per_second.max(1);
         let mut place = from;
         while place != Place::End {
-            let part = self.part(&place).await?;
+            let part = match AssertUnwindSafe(self.part(&place)).catch_unwind().await {
+                Ok(part) => part?,
+                Err(_) => {
+                    let passed_over = AssertUnwindSafe(self.pass_over(&place)).catch_unwind().await;
+                    passed_over.unwrap_or(Err(AuditError::Panic))?
+                }
+            };
             if see(&part).is_break() {
                 break;
             }
@@ -115,32 +127,41 @@ impl Auditor {
     }
 
     async fn part(&self, place: &Place) -> Result<Audited, AuditError> {
+        trap::spring("part", || place.to_string());
         let deadline = Deadline::after(PATIENCE);
         if let Place::Reports(after) = place {
             return self.audit_reports(after.as_deref(), deadline).await;
         }
-        let mut part = self.claims.audit(place, &self.rules, deadline).await?;
-        if part.place == Place::End {
-            part.place = Place::Reports(None);
+        Ok(then_the_reports(self.claims.audit(place, &self.rules, deadline).await?))
+    }
+
+    async fn pass_over(&self, place: &Place) -> Result<Audited, AuditError> {
+        if let Place::Reports(after) = place {
+            let (_, next) = self.reports_after(after.as_deref()).await?;
+            return Ok(Audited::passed_over(place, next));
         }
-        Ok(part)
+        Ok(then_the_reports(self.claims.pass_over(place, Deadline::after(PATIENCE)).await?))
+    }
+
+    /// The keys of some reports, and the place of the next ones.
+    async fn reports_after(&self, after: Option<&str>) -> Result<(Vec<String>, Place), AuditError> {
+        let list = self.s3.list_objects_v2().bucket(&self.bucket).prefix(REPORTS).max_keys(1000);
+        let listed = list.set_start_after(after.map(str::to_owned)).send().await;
+        let listed = listed.map_err(|error| AuditError::s3("ListObjectsV2", &error))?;
+        let is_truncated = listed.is_truncated() == Some(true);
+        let keys: Vec<String> =
+            listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key).collect();
+        let last = keys.last().filter(|_| is_truncated).cloned();
+        Ok((keys, last.map_or(Place::End, |last| Place::Reports(Some(last)))))
     }
 
     /// Whether each report belongs to an import of the operator under whose number it lies, who can read it.
     async fn audit_reports(&self, after: Option<&str>, deadline: Deadline) -> Result<Audited, AuditError> {
-        let list = self.s3.list_objects_v2().bucket(&self.bucket).prefix(REPORTS).max_keys(1000);
-        let listed = list.set_start_after(after.map(str::to_owned)).send().await;
-        let listed = listed.map_err(|error| AuditError::s3("ListObjectsV2", &error))?;
-        let keys: Vec<&str> = listed.contents().iter().filter_map(|object| object.key()).collect();
-        let last = keys.last().filter(|_| listed.is_truncated() == Some(true));
-        let mut audited = Audited {
-            reports: keys.len() as u64,
-            place: last.map_or(Place::End, |last| Place::Reports(Some((*last).to_owned()))),
-            ..Audited::default()
-        };
+        let (keys, place) = self.reports_after(after).await?;
+        let mut audited = Audited { reports: keys.len() as u64, place, ..Audited::default() };
         let mut reports = BTreeSet::new();
         for key in keys {
-            match (whose(key), import(key)) {
+            match (whose(&key), import(&key)) {
                 (Some(operator), Some(id)) => {
                     reports.insert((operator, id));
                 }
@@ -158,6 +179,14 @@ impl Auditor {
         );
         Ok(audited)
     }
+}
+
+/// The tables know nothing of the reports, which come after them.
+fn then_the_reports(mut part: Audited) -> Audited {
+    if part.place == Place::End {
+        part.place = Place::Reports(None);
+    }
+    part
 }
 
 /// Under whose number a report lies; `Some(None)`: the registry's.

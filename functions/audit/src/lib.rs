@@ -9,11 +9,15 @@
 //! Where it is, and what it has found, it keeps in an object of the bucket, `audit/place.json`, and goes on from there next time.
 //! A round takes as many invocations as the tables are large. What the last whole round found counts until the next one has
 //! ended: an alarm goes out when everything was looked at again, and not when the next share is clean.
+//!
+//! A panic at a part is a finding, and the next part is looked at: [`Auditor::walk`]. A panic of anything else fails that
+//! invocation: [`AuditFunction::handle`].
 
 pub mod auditor;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
@@ -23,7 +27,8 @@ use cee_registry::{Audited, FindingKind};
 use cee_service::aws::Aws;
 use cee_service::clock::{machine_now, time_left};
 use cee_service::metrics::{Metric, Numbers};
-use cee_service::{Clock, Environment, Metrics, SettingError, telemetry};
+use cee_service::{Clock, Environment, Metrics, SettingError, telemetry, trap};
+use futures_util::FutureExt as _;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -134,7 +139,9 @@ impl AuditFunction {
         let trace = context.xray_trace_id.as_deref().and_then(telemetry::trace_id);
         let span = telemetry::call(NAME, &context.request_id, trace);
         let until = Moment::now() + time_left(context.deadline()).saturating_sub(RESERVE);
-        let audited = self.audit(until, &context.request_id).instrument(span.clone()).await;
+        // Caught here and not by the runtime, which would report what the panic said.
+        let audited = AssertUnwindSafe(self.audit(until, &context.request_id)).catch_unwind();
+        let audited = audited.instrument(span.clone()).await.unwrap_or(Err(AuditError::Panic));
         if let Err(error) = &audited {
             span.in_scope(|| tracing::error!(%error, "the audit stopped"));
         }
@@ -142,6 +149,7 @@ impl AuditFunction {
     }
 
     async fn audit(&self, until: Moment, request_id: &str) -> Result<(), AuditError> {
+        trap::spring("event", || NAME);
         let (mut note, mut place) = self.read().await?.unwrap_or_default();
         if place == Place::End || note.began_at == 0 {
             (note.began_at, place) = (machine_now().millis(), Place::Start);

@@ -48,6 +48,9 @@ pub enum Finding {
     Foreign(Option<OperatorId>, &'static str),
     /// An item of this table is not what the store writes. Here is its key, where that can hold nothing personal.
     Unreadable(&'static str, String),
+    /// Looking at a part panicked, and it was passed over. Here is the place where it begins, as far as that can hold nothing
+    /// personal.
+    PassedOver(String),
 }
 
 /// The kinds of what can be wrong.
@@ -71,7 +74,7 @@ pub enum FindingKind {
     Miscounted,
     /// [`Finding::Foreign`]
     Foreign,
-    /// [`Finding::Unreadable`]
+    /// [`Finding::Unreadable`], [`Finding::PassedOver`]
     Unreadable,
 }
 
@@ -122,7 +125,7 @@ impl Finding {
             Self::WrongDate(..) => FindingKind::WrongDate,
             Self::Miscounted(..) => FindingKind::Miscounted,
             Self::Foreign(..) => FindingKind::Foreign,
-            Self::Unreadable(..) => FindingKind::Unreadable,
+            Self::Unreadable(..) | Self::PassedOver(_) => FindingKind::Unreadable,
         }
     }
 }
@@ -149,6 +152,7 @@ impl fmt::Display for Finding {
             }
             Self::Foreign(operator, what) => write!(f, "foreign: {} could read {what}", whose(operator)),
             Self::Unreadable(table, key) => write!(f, "unreadable: the item {key} of the table of {table}"),
+            Self::PassedOver(place) => write!(f, "unreadable: looking at the part after {place} panicked"),
         }
     }
 }
@@ -228,6 +232,18 @@ pub struct Audited {
 }
 
 impl Audited {
+    /// Of a part at which looking panicked: it goes on with the next one.
+    #[must_use]
+    pub fn passed_over(place: &Place, next: Place) -> Self {
+        // What somebody has put there by hand may be anything.
+        let place = match place {
+            Place::Applications(after) if ApplicationId::parse(after).is_none() => "applications:".to_owned(),
+            Place::Reports(_) => "reports:".to_owned(),
+            place => place.to_string(),
+        };
+        Self { findings: [Finding::PassedOver(place)].into(), place: next, ..Self::default() }
+    }
+
     /// How much was looked at.
     #[must_use]
     pub const fn items(&self) -> u64 {
@@ -275,13 +291,35 @@ impl Claims {
         }
     }
 
-    async fn audit_applications(&self, after: Option<&String>, deadline: Deadline) -> Result<Audited, StoreError> {
-        let (mut items, next) =
-            page(&self.db, &self.tables.applications, "uuid", after.map(String::as_str), PAGE, deadline).await?;
+    /// Passes over the part at this place, at which looking panicked, so that one item does not keep all that comes after it from
+    /// being looked at. It is found to be unreadable.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer in time.
+    pub async fn pass_over(&self, place: &Place, deadline: Deadline) -> Result<Audited, StoreError> {
+        let next = match place {
+            Place::Start => self.applications_after(None, deadline).await?.1,
+            Place::Applications(after) => self.applications_after(Some(after), deadline).await?.1,
+            Place::Claims(after) => self.claims_after(after.as_deref(), deadline).await?.1,
+            Place::Imports(after) if !self.tables.imports.is_empty() => self.imports_after(*after, deadline).await?.1,
+            Place::Imports(_) | Place::Reports(_) | Place::End => Place::End,
+        };
+        Ok(Audited::passed_over(place, next))
+    }
+
+    async fn applications_after(
+        &self,
+        after: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, Place), StoreError> {
+        let (items, next) = page(&self.db, &self.tables.applications, "uuid", after, PAGE, deadline).await?;
+        Ok((items, next.map_or(Place::Claims(None), Place::Applications)))
+    }
+
+    async fn audit_applications(&self, after: Option<&str>, deadline: Deadline) -> Result<Audited, StoreError> {
+        let (mut items, place) = self.applications_after(after, deadline).await?;
         items.retain(|item| NameTaken::of(item).is_none());
-        let mut audited =
-            Audited { place: next.map_or(Place::Claims(None), Place::Applications), ..Audited::default() };
-        audited.applications = items.len() as u64;
+        let mut audited = Audited { applications: items.len() as u64, place, ..Audited::default() };
         let mut applications = Vec::with_capacity(items.len());
         for item in items {
             // Its key, where it is a name of ours: what somebody has put there by hand may be anything.
@@ -375,18 +413,19 @@ impl Claims {
         Ok(claims.iter().filter(|claim| !claimed.contains(&claim.key)).map(|claim| claim.kind).collect())
     }
 
+    async fn claims_after(&self, after: Option<&str>, deadline: Deadline) -> Result<(Vec<Item>, Place), StoreError> {
+        let (items, next) = page(&self.db, &self.tables.claims, PK, after, PAGE, deadline).await?;
+        Ok((items, next.map_or(Place::Imports(None), |next| Place::Claims(Some(next)))))
+    }
+
     async fn audit_claims(
         &self,
         after: Option<&str>,
         rules: &Rules,
         deadline: Deadline,
     ) -> Result<Audited, StoreError> {
-        let (items, next) = page(&self.db, &self.tables.claims, PK, after, PAGE, deadline).await?;
-        let mut audited = Audited {
-            claims: items.len() as u64,
-            place: next.map_or(Place::Imports(None), |next| Place::Claims(Some(next))),
-            ..Audited::default()
-        };
+        let (items, place) = self.claims_after(after, deadline).await?;
+        let mut audited = Audited { claims: items.len() as u64, place, ..Audited::default() };
         let mut named = BTreeSet::new();
         for item in &items {
             // What cannot be read is told further down.

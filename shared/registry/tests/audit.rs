@@ -455,6 +455,34 @@ async fn an_import_of_no_name_at_the_end_of_a_part_does_not_end_the_audit_of_the
     assert!(found.contains(&Finding::Unreadable("imports", format!("1/{last}"))));
 }
 
+/// Where looking at a part panicked, the next one is where it would have been.
+#[tokio::test]
+async fn a_part_is_passed_over_and_nothing_else() {
+    let store = store().await;
+    for number in 0..150 {
+        register(&store, number, &identity(number, number == 0), "2024-03-15T07:30:00Z").await;
+    }
+    let mut place = Place::Start;
+    let mut places = Vec::new();
+    while place != Place::End {
+        let looked = store.claims.audit(&place, &Rules::default(), soon()).await.unwrap();
+        let passed_over = store.claims.pass_over(&place, soon()).await.unwrap();
+        assert_eq!((&passed_over.place, passed_over.items()), (&looked.place, 0));
+        assert_eq!(passed_over.findings, [Finding::PassedOver(place.to_string())].into());
+        places.push(place);
+        place = looked.place;
+    }
+    assert_eq!(places.len(), 2 + 4 + 1, "{places:?}");
+    let found = |place| Audited::passed_over(&place, Place::End).findings.pop_first().unwrap().to_string();
+    for (place, told) in [
+        (Place::Claims(Some("k".to_owned())), "claims:k"),
+        (Place::Applications("+33601020304".to_owned()), "applications:"),
+        (Place::Reports(Some("reports/DUPONT.csv".to_owned())), "reports:"),
+    ] {
+        assert_eq!(found(place), format!("unreadable: looking at the part after {told} panicked"));
+    }
+}
+
 #[tokio::test]
 async fn an_import_that_speaks_of_anothers_or_does_not_add_up_is_found() {
     let store = store().await;
@@ -561,6 +589,7 @@ fn each_finding_is_told_by_the_name_of_its_kind() {
     }
     assert_eq!(each[1].to_string(), format!("unclaimed: {one} has no claim on its driving licence"));
     assert!(each[7].to_string().contains("operator 2") && each[8].to_string().contains("the registry"));
+    assert_eq!(Finding::PassedOver("claims:k".to_owned()).kind(), FindingKind::Unreadable);
 }
 
 #[test]
