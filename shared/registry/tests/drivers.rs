@@ -147,7 +147,7 @@ async fn a_driver_is_told_of_by_whatever_is_given_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn an_erasure_leaves_a_trace_of_each_application_and_everybody_elses() {
+async fn an_erasure_takes_what_names_the_driver_and_nothing_of_anybody_else() {
     let store = drivers().await;
     let whole = sought(Some("A1"), Some('a'), false);
     let (before, answers) = (held(&store, &whole).await, store.scan(&store.tables.idempotency).await.len());
