@@ -59,7 +59,6 @@ async fn judged(faults: Option<u32>) -> World {
         tally.add(done);
         check(done, faults.is_none(), held.get(&done.group)).unwrap_or_else(|what| panic!("{what}"));
     }
-    println!("{tally}");
     tally.check(faults.unwrap_or(0)).unwrap_or_else(|what| panic!("{what}"));
     assert!(tally.calls > GROUPS * 12, "{}", tally.calls);
     world
