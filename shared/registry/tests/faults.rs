@@ -15,8 +15,8 @@ use base64::engine::general_purpose::STANDARD;
 use cee_eligibility::*;
 use cee_registry::*;
 use support::{
-    Fault, Item, Store, application, at, driver, find, journey, operator, put, soon, store, store_with_faults,
-    truncated, using, uuid, version,
+    Fault, Item, Store, application, at, driver, find, journey, operator, put, soon, store, store_that_tries_again,
+    store_with_faults, truncated, using, uuid, version,
 };
 
 const DAY: &str = "2024-03-15T07:30:00Z";
@@ -280,6 +280,19 @@ async fn at_the_deadline_only_what_surely_was_not_written_is_said_to_be_busy() {
     faults.always("TransactWriteItems", "TransactionConflictException");
     assert_eq!(register(&store, &asked, None, shortly()).await, Err(StoreError::Busy));
     assert!(store.requests.take() > 4, "and was tried more than once");
+}
+
+/// Of a try that is carried out, and whose answer is lost, a client that tries again by itself would tell what the next try met.
+#[tokio::test]
+async fn a_client_that_tries_again_sends_a_transaction_once() {
+    let (store, faults) = store_that_tries_again().await;
+    granted(&store).await;
+    faults.to("TransactWriteItems", [Fault::FailedAfter, Fault::code("TransactionConflictException")]);
+    assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
+    assert!(!faults.are_over(), "there was no second try");
+    // And yet it does try again, what is no transaction.
+    faults.to("GetItem", [Fault::FailedAfter]);
+    assert_eq!(store.applications.find(uuid(1)).await, Ok(None));
 }
 
 /// The same of whatever else changes what was granted: busy says that nothing was written, and one of the tries may have been.

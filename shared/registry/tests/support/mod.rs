@@ -60,6 +60,8 @@ pub enum Fault {
     Lost,
     /// It is carried out, and its answer never arrives.
     AnswerLost,
+    /// It is carried out, and answered with a 500.
+    FailedAfter,
     /// This happens before it arrives.
     Meanwhile(Box<dyn FnOnce() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send>),
     /// Nothing.
@@ -158,11 +160,17 @@ impl Intercept for Faults {
     ) -> Result<(), BoxError> {
         let request = context.request_mut();
         let operation = request.headers().get(TARGET).unwrap().split('.').nth(1).unwrap().to_owned();
+        // What became of an earlier try of the same request.
+        state.interceptor_state().unset::<Becomes>();
         match self.of(&operation) {
             Fault::None => {}
             Fault::Lost => return Err("as the test wants".into()),
             Fault::AnswerLost => {
                 state.interceptor_state().store_put(Becomes(None));
+            }
+            Fault::FailedAfter => {
+                let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"as the test wants"}"#;
+                state.interceptor_state().store_put(Becomes(Some((500, body.to_owned()))));
             }
             Fault::Refused(status, body) => {
                 // Some request has to be sent. This one changes nothing.
@@ -216,6 +224,14 @@ pub async fn store_with_faults() -> (Store, Store, Faults) {
     let play = faults.clone();
     let disturbed = store_at(&endpoint, |config| config.retry_config(RetryConfig::disabled()).interceptor(play)).await;
     (calm, disturbed, faults)
+}
+
+/// A store to whose requests this happens, each try one, and whose client tries again by itself, as that of a function does.
+pub async fn store_that_tries_again() -> (Store, Faults) {
+    let faults = Faults::default();
+    let play = faults.clone();
+    let at_once = RetryConfig::standard().with_initial_backoff(std::time::Duration::from_millis(1));
+    (store_at(&serve().await, |config| config.retry_config(at_once).interceptor(play)).await, faults)
 }
 
 /// An embedded database, and where it is.
