@@ -244,6 +244,7 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cee_service::clock::machine_now;
     use lambda_http::Context;
 
     struct Never;
@@ -258,9 +259,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_is_not_done_is_answered_before_its_invocation_ends() {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let mut context = Context::default();
-        context.deadline = u64::try_from(now.as_millis()).unwrap() + 400;
+        context.deadline = u64::try_from(machine_now().millis()).unwrap() + 400;
         let call = Call::new(Request::default().with_lambda_context(context));
         let response = respond(&Never, &Environment::of([]).metrics(), call).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
