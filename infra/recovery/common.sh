@@ -18,20 +18,15 @@ fail() {
 # What `aws` prints in the place of nothing.
 is_none() { [[ -z $1 || $1 == None ]]; }
 
-# These three are called as `name=$(parameter NAME) || exit`: `set -e` alone does not see into a substitution.
-parameter() {
-    local value
-    value=$(aws cloudformation describe-stacks --stack-name "$stack" --output text \
-        --query "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue | [0]") || exit
-    ! is_none "$value" || fail "the stack $stack has no parameter $1: is it this registry's, and deployed from this template?"
-    printf '%s\n' "$value"
-}
+# These are called as `name=$(parameter NAME) || exit`: `set -e` alone does not see into a substitution.
+parameter() { of_stack "parameter $1" "Parameters[?ParameterKey=='$1'].ParameterValue"; }
 
-output() {
+output() { of_stack "output $1" "Outputs[?OutputKey=='$1'].OutputValue"; }
+
+of_stack() {
     local value
-    value=$(aws cloudformation describe-stacks --stack-name "$stack" --output text \
-        --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue | [0]") || exit
-    ! is_none "$value" || fail "the stack $stack has no output $1: is it this registry's, and deployed from this template?"
+    value=$(aws cloudformation describe-stacks --stack-name "$stack" --output text --query "Stacks[0].$2 | [0]") || exit
+    ! is_none "$value" || fail "the stack $stack has no $1: is it this registry's, and deployed from this template?"
     printf '%s\n' "$value"
 }
 
@@ -48,3 +43,17 @@ reserved() {
 
 all_functions=(RegisterFunction ImportFunction ApplicationsFunction BatchesFunction UploadsFunction AccessFunction AuditFunction
     SimulateFunction PublicFunction)
+
+# Reads STACK [all|register|import], with which stop.sh and resume.sh are called.
+read_which_functions() {
+    local usage="usage: bash infra/recovery/${0##*/} STACK [all|register|import], such as: cee-prod register"
+    [[ $# -ge 1 && $# -le 2 && -n $1 && $1 != -* ]] || fail "$usage"
+    stack=$1
+    which=${2:-all}
+    case $which in
+    all) functions=("${all_functions[@]}") ;;
+    register) functions=(RegisterFunction) ;;
+    import) functions=(ImportFunction) ;;
+    *) fail "$usage" ;;
+    esac
+}

@@ -4,15 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=infra/recovery/common.sh
 source infra/recovery/common.sh
-usage() { fail "usage: bash infra/recovery/resume.sh STACK [all|register|import], such as: cee-prod register"; }
-[[ $# -ge 1 && $# -le 2 && -n $1 && $1 != -* ]] || usage
-stack=$1
-case ${2:-all} in
-all) functions=("${all_functions[@]}") ;;
-register) functions=(RegisterFunction) ;;
-import) functions=(ImportFunction) ;;
-*) usage ;;
-esac
+read_which_functions "$@"
 
 # As the template has it: a number reserved for the imports alone, and none for those where that is 0.
 start() {

@@ -6,15 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=infra/recovery/common.sh
 source infra/recovery/common.sh
-usage() { fail "usage: bash infra/recovery/stop.sh STACK [all|register|import], such as: cee-prod register"; }
-[[ $# -ge 1 && $# -le 2 && -n $1 && $1 != -* ]] || usage
-stack=$1
-case ${2:-all} in
-all) functions=("${all_functions[@]}") ;;
-register) functions=(RegisterFunction) ;;
-import) functions=(ImportFunction) ;;
-*) usage ;;
-esac
+read_which_functions "$@"
 
 # One that cannot be stopped is no reason to let the others run.
 failed=0
@@ -31,5 +23,5 @@ done
 cat <<NEXT
 What had begun goes on to its end: a call for 10 seconds at most, an audit for 3 minutes, an import for 15 minutes.
 Files that come meanwhile wait among the dead letters. No deployment meanwhile; after one that must be, run this again.
-To let everything in again: bash infra/recovery/resume.sh $stack ${2:-all}
+To let everything in again: bash infra/recovery/resume.sh $stack $which
 NEXT

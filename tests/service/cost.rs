@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::openapi::compare_part;
 use crate::support::{Trip, World};
-use crate::template::TEMPLATE;
+use crate::template::{TEMPLATE, resources};
 use crate::wire::{Taken, Wire};
 
 /// Dollars, us-east-1, on demand, without a free tier. Sources: AWS's price lists. What is priced by the million, the
@@ -286,19 +286,13 @@ fn memory_of(function: &str) -> f64 {
     own.or_else(|| TEMPLATE["Globals"]["Function"]["MemorySize"].as_f64()).unwrap() / 1024.0
 }
 
-fn resources(kind: &str) -> f64 {
-    let all = TEMPLATE["Resources"].as_object().unwrap().values();
-    all.filter(|resource| resource["Type"] == kind).count() as f64
-}
-
 /// The metrics that alarms watch, each of which is paid for.
 fn watched() -> f64 {
     let of = |alarm: &Value| {
         let metrics = alarm["Properties"]["Metrics"].as_array();
         metrics.map_or(1, |all| all.iter().filter(|metric| metric.get("MetricStat").is_some()).count())
     };
-    let all = TEMPLATE["Resources"].as_object().unwrap().values();
-    all.filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm").map(of).sum::<usize>() as f64
+    resources("AWS::CloudWatch::Alarm").map(|(_, alarm)| of(alarm)).sum::<usize>() as f64
 }
 
 /// How a number of dollars is written: to the cent, or to its second digit below.
@@ -340,8 +334,8 @@ async fn what_it_costs_is_as_committed() {
     let idle = [
         (format!("{metrics} metrics, where each is written in the month"), metrics * price::METRIC),
         (format!("alarms, {watched} metrics in all"), watched * price::ALARM),
-        ("the dashboard".to_owned(), resources("AWS::CloudWatch::Dashboard") * price::DASHBOARD),
-        ("the key".to_owned(), resources("AWS::KMS::Key") * price::KMS_KEY),
+        ("the dashboard".to_owned(), resources("AWS::CloudWatch::Dashboard").count() as f64 * price::DASHBOARD),
+        ("the key".to_owned(), resources("AWS::KMS::Key").count() as f64 * price::KMS_KEY),
         ("the secret".to_owned(), price::SECRET),
     ];
     let mut money = String::from("| | |\n|---|--:|\n");
