@@ -58,16 +58,16 @@ async fn the_compiled_functions_do_it_all() {
 
     world.stack.audit().run_now().await.unwrap();
 
-    let lines = world.stack.output();
-    let metrics: Vec<serde_json::Value> = lines
-        .iter()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .filter(|line: &serde_json::Value| line["_aws"].is_object())
-        .collect();
-    for (function, metric) in [("register", "Applications"), ("import", "HistoryRows"), ("audit", "AuditedItems")] {
-        let written =
-            metrics.iter().any(|line| line["function"] == function && line[metric].as_f64().is_some_and(|n| n > 0.0));
-        assert!(written, "{function} has not written {metric}: {metrics:#?}");
+    let counted = [("register", "Applications"), ("import", "HistoryRows"), ("audit", "AuditedItems")];
+    let written = |lines: &[String], (function, metric): (&str, &str)| {
+        let metrics = lines.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        metrics
+            .filter(|line| line["_aws"].is_object())
+            .any(|line| line["function"] == function && line[metric].as_f64().is_some_and(|number| number > 0.0))
+    };
+    let lines = world.output_with(|lines| counted.iter().all(|metric| written(lines, *metric))).await;
+    for metric in counted {
+        assert!(written(&lines, metric), "{metric:?} is not written: {lines:#?}");
     }
     for function in ["simulate", "register", "access", "public", "import", "audit"] {
         assert!(lines.iter().any(|line| line.contains(function)), "{function} has logged nothing: {lines:#?}");

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use cee_local::stack::{BUCKET, tables};
 use http::{HeaderMap, Method, Request, Response, Uri};
@@ -34,8 +33,6 @@ struct Inner {
     used: Mutex<BTreeMap<String, BTreeSet<Right>>>,
     /// What was asked for without a right to it.
     refused: Mutex<BTreeSet<String>>,
-    /// How long one action on the table of claims takes.
-    slow: Mutex<(&'static str, Duration)>,
     /// How often S3 fails at the last step of putting an object together, by the prefix of its key.
     failing: Mutex<BTreeMap<&'static str, usize>>,
     client: Client<HttpConnector, Body>,
@@ -56,31 +53,24 @@ impl Border {
             functions: functions(),
             used: Mutex::default(),
             refused: Mutex::default(),
-            slow: Mutex::default(),
             failing: Mutex::default(),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }))
     }
 
     /// A world whose functions reach AWS over this border, and whose tests do not.
-    pub async fn world(&self, settings: &[(&str, &str)], import_timeout: Duration) -> World {
+    pub async fn world(&self, settings: &[(&str, &str)]) -> World {
         let (dynamodb_url, dynamodb_port) = self.before(Service::DynamoDb).await;
         let (s3_url, s3_port) = self.before(Service::S3).await;
         world_with(|options| {
             options.now = Some(at(NOW));
             (options.dynamodb_port, options.s3_port) = (dynamodb_port, s3_port);
-            options.import_timeout = import_timeout;
             let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
             options.settings = settings.iter().copied().map(text).collect();
             let urls = [("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.as_str()), ("AWS_ENDPOINT_URL_S3", s3_url.as_str())];
             options.settings.extend(urls.map(text));
         })
         .await
-    }
-
-    /// Lets one action on the table of claims take so long from now on: less than the three seconds that the functions wait.
-    pub fn slow_down(&self, action: &'static str, delay: Duration) {
-        *self.0.slow.lock().unwrap() = (action, delay);
     }
 
     /// Lets S3 fail so often to put together an object under each of these prefixes.
@@ -156,10 +146,6 @@ impl Border {
         if let Some(function) = function {
             if !self.allow(function, &acts) {
                 return Ok(service.denies());
-            }
-            let (action, delay) = *self.0.slow.lock().unwrap();
-            if acts == [(action.to_owned(), "ClaimsTable".to_owned())] {
-                tokio::time::sleep(delay).await;
             }
             if self.fails(&head.method, &head.uri, &acts[0].1) {
                 return Ok(Response::builder().status(503).body(whole(Bytes::new()))?);

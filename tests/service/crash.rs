@@ -1,7 +1,7 @@
 //! `kill -9` in the middle of a burst, and a restart on the same data.
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::Arc;
 
 use cee_local::stack::{Description, tables};
 use cee_registry::Applications;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 
 use crate::support::{Api, cee, scan};
 
@@ -70,8 +71,9 @@ async fn what_was_granted_survives() {
         let api = Api::new(about["api_url"].as_str().unwrap());
         let token = about["operators"][round]["token"].as_str().unwrap().to_owned();
         // Sixteen clients call without a pause until the service is gone.
+        let answered = Arc::new(Semaphore::new(0));
         let clients = (0..16).map(|client| {
-            let (api, token) = (api.clone(), token.clone());
+            let (api, token, answered) = (api.clone(), token.clone(), Arc::clone(&answered));
             tokio::spawn(async move {
                 let mut answers = Vec::new();
                 for call in 0.. {
@@ -81,7 +83,8 @@ async fn what_was_granted_survives() {
                     match api.send(request).await {
                         // Nothing was promised by an answer that did not arrive whole.
                         Ok(answer) if serde_json::from_str::<Value>(&answer.text).is_ok() => {
-                            answers.push((body, answer))
+                            answers.push((body, answer));
+                            answered.add_permits(1);
                         }
                         _ => break,
                     }
@@ -91,7 +94,7 @@ async fn what_was_granted_survives() {
         });
         let clients: Vec<_> = clients.collect();
         // Somewhere in the burst, never at the same place twice.
-        tokio::time::sleep(Duration::from_millis(700 + 173 * round as u64)).await;
+        drop(answered.acquire_many(100 + 73 * round as u32).await.unwrap());
         child.kill().await.unwrap();
         let before = granted.len();
         for client in clients {

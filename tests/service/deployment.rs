@@ -29,11 +29,11 @@ fn documented() -> BTreeSet<String> {
     let lines = source.lines().filter_map(|line| line.strip_prefix("//! | `"));
     let names = lines.flat_map(|line| line.split('|').next().unwrap().split('`').map(str::trim));
     let names: BTreeSet<String> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    names
-        .into_iter()
-        .filter(|name| !["NOW", "S3_PATH_STYLE", "CEE_PANIC_ON"].contains(&name.as_str()) && !name.starts_with("AWS_"))
-        .collect()
+    names.into_iter().filter(|name| !OF_THE_LOCAL_STACK.contains(&name.as_str()) && !name.starts_with("AWS_")).collect()
 }
+
+/// Settings for demonstrations and tests, which no deployment has.
+const OF_THE_LOCAL_STACK: [&str; 4] = ["NOW", "S3_PATH_STYLE", "CEE_PANIC_ON", "IMPORT_ROWS_PER_INVOCATION"];
 
 fn defaults() -> BTreeMap<&'static str, &'static Value> {
     let parameters = TEMPLATE["Parameters"].as_object().unwrap().iter();
@@ -66,7 +66,7 @@ fn every_setting_is_documented_and_set_by_the_template() {
         for name in line.split('"').skip(1).step_by(2).filter(is_name) {
             assert!(
                 documented.contains(name)
-                    || ["NOW", "CEE_PANIC_ON"].contains(&name)
+                    || OF_THE_LOCAL_STACK.contains(&name)
                     // Lambda's own.
                     || name.starts_with("AWS_LAMBDA_"),
                 "{name} is read, and not documented"

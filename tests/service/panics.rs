@@ -22,15 +22,19 @@ async fn world(panics: &str) -> World {
     .await
 }
 
-/// The lines of the log with this message.
-fn lines(world: &World, message: &str) -> Vec<Value> {
-    let lines = world.stack.output().into_iter().map(|line| serde_json::from_str(&line).expect("a line of JSON"));
-    lines.filter(|line: &Value| line["message"] == message).collect()
+fn parsed(lines: &[String]) -> impl Iterator<Item = Value> {
+    lines.iter().map(|line| serde_json::from_str(line).expect("a line of JSON"))
+}
+
+/// The lines of the log with this message, once there are this many.
+async fn lines(world: &World, message: &str, count: usize) -> Vec<Value> {
+    let with_message = |lines: &[String]| parsed(lines).filter(|line| line["message"] == message).collect::<Vec<_>>();
+    with_message(&world.output_with(|lines| with_message(lines).len() >= count).await)
 }
 
 /// A panic leaves its place in the log, and nothing of what it said.
-fn panics_are_logged(world: &World, count: usize) {
-    let panics = lines(world, "panic");
+async fn panics_are_logged(world: &World, count: usize) {
+    let panics = lines(world, "panic", count).await;
     assert_eq!(panics.len(), count, "{panics:#?}");
     for panic in panics {
         assert!(panic["location"].as_str().unwrap().contains("trap.rs:"), "{panic}");
@@ -84,11 +88,16 @@ async fn a_call_that_panics_is_a_500_of_that_call_and_of_no_other() {
     assert_eq!(world.api.simulate(&two, &question).await.problem(), "duplicate");
     assert_eq!(world.stack.starts(), starts, "no process was started again");
 
-    panics_are_logged(&world, ids.len());
+    panics_are_logged(&world, ids.len()).await;
     for id in &ids {
-        let of_call =
-            |message| lines(&world, message).into_iter().filter(|line| line["span"]["request_id"] == **id).count();
-        assert_eq!((of_call("failed"), of_call("answered")), (1, 1), "{id}");
+        for message in ["failed", "answered"] {
+            let of_call = |lines: &[String]| {
+                let of_call = parsed(lines).filter(|line| line["span"]["request_id"] == **id);
+                of_call.filter(|line| line["message"] == message).count()
+            };
+            let lines = world.output_with(|lines| of_call(lines) > 0).await;
+            assert_eq!(of_call(&lines), 1, "{message} {id}");
+        }
     }
 }
 
@@ -139,8 +148,8 @@ async fn a_row_that_panics_is_rejected_and_the_import_goes_on() {
     assert_eq!(counts(&reports["imports/1/again.csv"]), [300, 0, 295, 5]);
     assert_eq!(counts(&reports["imports/1/good.csv"]), [1, 1, 0, 0]);
     assert_eq!(world.stack.starts(), starts, "no process was started again");
-    panics_are_logged(&world, 8);
-    let told = lines(&world, "rows panicked and are rejected");
+    panics_are_logged(&world, 8).await;
+    let told = lines(&world, "rows panicked and are rejected", 2).await;
     assert_eq!(told.iter().map(|line| (&line["rows"], &line["line"])).collect::<Vec<_>>(), [(&json!(4), &json!(7)); 2]);
 }
 
@@ -177,7 +186,7 @@ async fn a_row_of_a_batch_that_panics_fails_alone() {
     assert_eq!(answer.status, StatusCode::OK);
     told(&answer.json(), 97);
     assert_eq!(world.stack.starts(), starts, "no process was started again");
-    panics_are_logged(&world, 6);
+    panics_are_logged(&world, 6).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +222,7 @@ async fn an_event_that_panics_fails_alone_and_ends_among_the_dead_letters() {
         "and its operator's next"
     );
     assert_eq!(world.stack.starts(), starts, "no process was started again");
-    panics_are_logged(&world, 3);
+    panics_are_logged(&world, 3).await;
     let letters: Vec<_> = std::fs::read_dir(world.stack.queue().dead_letters()).unwrap().collect();
     let letter = std::fs::read(letters[0].as_ref().unwrap().path()).unwrap();
     let letter: Value = serde_json::from_slice(&letter).unwrap();
@@ -221,12 +230,13 @@ async fn an_event_that_panics_fails_alone_and_ends_among_the_dead_letters() {
     assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3, "it was tried again");
 }
 
-/// What an invocation of the audit function wrote, by metric and finding.
-fn findings(world: &World, request_id: &str) -> BTreeMap<String, f64> {
-    let lines =
-        world.stack.output().into_iter().map(|line| serde_json::from_str::<Value>(&line).expect("a line of JSON"));
-    let of_call = lines.filter(|line| line["request_id"] == request_id);
-    of_call.filter_map(|line| Some((line["Finding"].as_str()?.to_owned(), line["Findings"].as_f64()?))).collect()
+/// What an invocation of the audit function wrote, by finding, once these are among it.
+async fn findings(world: &World, request_id: &str, wanted: [&str; 3]) -> BTreeMap<String, f64> {
+    let found = |lines: &[String]| -> BTreeMap<String, f64> {
+        let of_call = parsed(lines).filter(|line| line["request_id"] == request_id);
+        of_call.filter_map(|line| Some((line["Finding"].as_str()?.to_owned(), line["Findings"].as_f64()?))).collect()
+    };
+    found(&world.output_with(|lines| wanted.iter().all(|name| found(lines).contains_key(*name))).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,14 +252,14 @@ async fn a_part_of_the_audit_that_panics_is_passed_over_and_told() {
     gone.key("uuid", uuid).send().await.unwrap();
     for rounds in 1..=2 {
         let request_id = world.stack.audit().run_now().await.unwrap();
-        let found = findings(&world, &request_id);
+        let found = findings(&world, &request_id, ["unreadable", "orphan", "foreign"]).await;
         assert_eq!((found["unreadable"], found["orphan"], found["foreign"]), (2.0, 2.0, 0.0), "{found:?}");
         let place: Value = serde_json::from_slice(&object(&world.aws, cee_fn_audit::PLACE).await).unwrap();
         assert_eq!(place["place"], "end", "{place}");
-        panics_are_logged(&world, rounds * 2);
+        panics_are_logged(&world, rounds * 2).await;
     }
     for place in ["start", "reports:"] {
-        let told = lines(&world, &format!("unreadable: looking at the part after {place} panicked"));
+        let told = lines(&world, &format!("unreadable: looking at the part after {place} panicked"), 2).await;
         assert_eq!(told.len(), 2, "{place}");
         assert!(
             told.iter().all(|line| line["kind"] == "unreadable" && line["span"]["function"] == "audit"),
@@ -266,8 +276,8 @@ async fn an_audit_that_panics_reports_nothing_of_what_the_panic_said() {
     for invocations in 1..=2 {
         let error = world.stack.audit().run_now().await.unwrap_err();
         assert_eq!(error.report(), json!({"errorType": "AuditError", "errorMessage": "it panicked"}));
-        panics_are_logged(&world, invocations);
-        assert_eq!(lines(&world, "the audit stopped").len(), invocations);
+        panics_are_logged(&world, invocations).await;
+        assert_eq!(lines(&world, "the audit stopped", invocations).await.len(), invocations);
     }
     assert_eq!(world.stack.starts(), starts, "no process was started again");
 }

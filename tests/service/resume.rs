@@ -13,13 +13,14 @@ use tempfile::TempDir;
 
 use crate::crash::{aws_of, serve};
 use crate::support::{NOW, at, event, keys, object, reports, scan, world, world_on, world_with};
+use crate::wire::{Fault, Wire};
 
 /// A history of so many drivers, every hundredth of whose rows is bad.
 fn history(rows: usize) -> String {
     let mut csv = "journey_type,last_name_trunc,phone_trunc,datetime\n".to_owned();
     for row in 0..rows {
         let name = if row % 100 == 99 { "dup?" } else { "DUP" };
-        csv.push_str(&format!("long,{name},+336{row:07},2021-02-15\n"));
+        csv.push_str(&format!("long,{name},+336{row:06},2021-02-15\n"));
     }
     csv
 }
@@ -31,10 +32,10 @@ pub fn gzip(text: &[u8]) -> Vec<u8> {
 }
 
 /// Checks that everything is there, once, and the report right.
-async fn check(aws: &cee_service::aws::Aws, rows: usize, bytes: usize) {
+async fn check(aws: &cee_service::aws::Aws, key: &str, rows: usize, bytes: usize) {
     let reports = reports(aws, "reports/1/").await;
     assert_eq!(reports.len(), 1, "{reports:?}");
-    let (report, bad) = (&reports["imports/1/h.csv"], rows / 100);
+    let (report, bad) = (&reports[key], rows / 100);
     let counts = ["read", "imported", "already_known", "rejected"].map(|name| report[name].as_u64().unwrap() as usize);
     assert_eq!(counts, [rows, rows - bad, 0, bad], "{report}");
     assert_eq!((report["state"].as_str(), report["bytes"].as_u64()), (Some("completed"), Some(bytes as u64)));
@@ -66,92 +67,87 @@ async fn state(aws: &cee_service::aws::Aws) -> Option<(String, bool)> {
     Some((import["state"].as_s().unwrap().clone(), import.contains_key("checkpoint")))
 }
 
-/// Leaves, beside a running import, what a run leaves that crashes after it put a piece and before a checkpoint names it.
-async fn leave_a_piece(aws: &cee_service::aws::Aws, key: &str) {
-    let id = loop {
-        let imports = scan(aws, &tables().imports).await;
-        match imports.iter().find(|import| import.get("key").is_some_and(|name| name.as_s().unwrap() == key)) {
-            Some(import) => break import["import_id"].as_s().unwrap().clone(),
-            None => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
-    let piece = format!("work/{id}/rejected-0-0.csv");
-    let put = aws.s3().put_object().bucket("cee-local").key(piece);
-    put.body(b"dup?,+33600000000".to_vec().into()).send().await.unwrap();
+/// Settings with which a file takes many invocations, however fast the machine is.
+pub fn in_parts(rows: u64) -> Vec<(String, String)> {
+    vec![("IMPORT_ROWS_PER_INVOCATION".to_owned(), rows.to_string())]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_goes_on_where_an_invocation_ended() {
+    const ROWS: usize = 3_000;
     let world = world_with(|options| {
         options.now = Some(at(NOW));
-        options.import_timeout = Duration::from_secs(4);
+        options.settings = in_parts(500);
     })
     .await;
-    let text = history(12_000);
+    let text = history(ROWS);
     for content in [text.clone().into_bytes(), gzip(text.as_bytes())] {
         // The second time the same rows come from another file: known already.
-        let key = if content.len() < text.len() { "imports/1/h.csv.gz" } else { "imports/1/h.csv" };
+        let name = if content.len() < text.len() { "h.csv.gz" } else { "h.csv" };
+        let place = world.place(1, json!({"file_name": name})).await;
+        let id = place["import_id"].as_str().unwrap();
+        // What a run leaves that crashes after it put a piece and before a checkpoint names it.
+        let piece = format!("work/{id}/rejected-0-0.csv");
+        let put = world.aws.s3().put_object().bucket("cee-local").key(piece);
+        put.body(b"dup?,+33600000000".to_vec().into()).send().await.unwrap();
         let before = world.stack.queue().counts().succeeded;
-        world.put_file(key, content.clone()).await;
-        leave_a_piece(&world.aws, key).await;
-        world.imported().await;
+        let key = format!("imports/1/{id}/{name}");
+        world.upload(&key, content.clone()).await;
         let invocations = world.stack.queue().counts().succeeded - before;
-        assert!(invocations > 1, "it was to take several invocations: {invocations}");
-        if key.ends_with(".csv") {
-            check(&world.aws, 12_000, content.len()).await;
+        assert!(invocations > 4, "it was to take many invocations: {invocations}");
+        if name == "h.csv" {
+            check(&world.aws, &key, ROWS, content.len()).await;
+        } else {
+            let compressed = &reports(&world.aws, "reports/1/").await[&key];
+            assert_eq!(compressed["already_known"], ROWS - ROWS / 100, "{compressed}");
+            assert_eq!((&compressed["imported"], &compressed["rejected"]), (&json!(0), &json!(ROWS / 100)));
         }
     }
-    let reports = reports(&world.aws, "reports/1/").await;
-    let compressed = &reports["imports/1/h.csv.gz"];
-    assert_eq!(compressed["already_known"], 12_000 - 120, "{compressed}");
-    assert_eq!((&compressed["imported"], &compressed["rejected"]), (&json!(0), &json!(120)));
 }
 
+/// Stops the whole stack twice while it imports, once before any checkpoint and once after one, then lets it end.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_goes_on_after_a_crash() {
-    // How many rows it takes to be caught in the middle depends on the machine.
-    for rows in [12_000, 48_000] {
-        if crash_twice(rows).await {
-            return;
-        }
-    }
-    panic!("the import could not be stopped in the middle");
-}
-
-/// Stops the whole stack twice while it imports, once before any checkpoint and once after one, then lets it end. `false`:
-/// it ended before it could be stopped.
-async fn crash_twice(rows: usize) -> bool {
+    const ROWS: usize = 3_000;
     let folder = TempDir::new().unwrap();
-    let options = Options { now: Some(at(NOW)), import_timeout: Duration::from_secs(4), ..Options::new(folder.path()) };
-    let text = history(rows);
+    let text = history(ROWS);
     for run in 0..3 {
+        let wire = Wire::new();
+        let options = Options {
+            now: Some(at(NOW)),
+            settings: in_parts(500),
+            faults: Some(wire.plan()),
+            ..Options::new(folder.path())
+        };
+        // The first checkpoint of this run comes after hundreds of rows.
+        let held = (run < 2).then(|| wire.hold("SET checkpoint"));
         let world = world_on(&options).await;
         let (stack, aws) = (&world.stack, &world.aws);
         if run == 0 {
             let put = aws.s3().put_object().bucket("cee-local").key("imports/1/h.csv");
             put.body(text.clone().into_bytes().into()).send().await.unwrap();
         }
-        if run == 2 {
+        let Some(mut held) = held else {
             stack.queue().idle().await;
-            check(aws, rows, text.len()).await;
+            assert_eq!(stack.queue().counts().dead, 0, "the import was given up");
+            check(aws, "imports/1/h.csv", ROWS, text.len()).await;
             world.end().await;
             break;
+        };
+        held.come().await;
+        if run == 1 {
+            // This run's first checkpoint is written, and the crash comes before its second.
+            let mut second = wire.hold("SET checkpoint");
+            held.release();
+            second.come().await;
+            held = second;
         }
-        loop {
-            assert_eq!(stack.queue().counts().dead, 0, "the import was given up");
-            match state(aws).await {
-                Some((state, _)) if state != "running" => return false,
-                // Into the rows after the checkpoint.
-                Some((_, checkpoint)) if checkpoint || run == 0 => {
-                    tokio::time::sleep(Duration::from_millis(150)).await;
-                    break;
-                }
-                _ => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
+        assert_eq!(state(aws).await, Some(("running".to_owned(), run == 1)));
+        // The connection breaks instead.
+        wire.next("SET checkpoint", [Fault::Reset; 3]);
+        held.release();
         world.end().await;
     }
-    true
 }
 
 /// The program is killed twenty times while it imports one file; before every other start the event lies in the queue twice
@@ -162,11 +158,11 @@ async fn twenty_kills_leave_no_trace() {
     let history = History::new(20, OperatorId::new(1).unwrap());
     let mut random = fastrand::Rng::with_seed(20);
     // How many rows it takes to outlive the kills depends on the machine.
-    for rows in [20_000, 60_000, 180_000] {
+    for rows in [10_000, 40_000, 160_000] {
         let folder = TempDir::new().unwrap();
         let mut file = Vec::new();
         history.write(rows, &mut file).unwrap();
-        let options = ["--now", NOW, "--import-timeout", "3"];
+        let options = ["--now", NOW, "--rows-per-invocation", "500"];
         let pending = folder.path().join("data/queue/pending");
         let given_up = || std::fs::read_dir(folder.path().join("data/queue/dead-letter")).unwrap().count();
         let mut moments = Vec::new();
@@ -178,7 +174,7 @@ async fn twenty_kills_leave_no_trace() {
                 let put = aws.s3().put_object().bucket("cee-local").key("imports/1/h.csv");
                 put.body(file.clone().into()).send().await.unwrap();
             }
-            let moment = Duration::from_millis(random.u64(50..700));
+            let moment = Duration::from_millis(random.u64(20..300));
             tokio::time::sleep(moment).await;
             moments.push(moment);
             outlived = state(&aws).await.is_none_or(|(state, _)| state == "running");
@@ -201,9 +197,7 @@ async fn twenty_kills_leave_no_trace() {
         if !outlived {
             continue;
         }
-        // On a busy machine an invocation of three seconds may have no time left to end itself, and after three of those an event is
-        // given up.
-        let (mut child, about) = serve(&folder, &["--now", NOW, "--import-timeout", "30"]).await;
+        let (mut child, about) = serve(&folder, &["--now", NOW]).await;
         let aws = aws_of(&about);
         while state(&aws).await.is_none_or(|(state, _)| state == "running") {
             assert_eq!(given_up(), 0, "nobody goes on with the import, after kills at {moments:?}");
@@ -268,7 +262,7 @@ async fn damaged_files_are_refused_from_where_they_are_damaged() {
     let cut = packed[..packed.len() * 2 / 3].to_vec();
     world.upload("imports/1/cut.csv.gz", cut).await;
     let mut bomb = b"journey_type,last_name_trunc,phone_trunc,datetime\n".to_vec();
-    bomb.resize(bomb.len() + (64 << 20), b'x');
+    bomb.resize(bomb.len() + (16 << 20), b'x');
     world.upload("imports/1/bomb.csv.gz", gzip(&bomb)).await;
     world.upload("imports/1/empty.csv.gz", gzip(b"")).await;
     let reports = reports(&world.aws, "reports/1/").await;

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, OperatorId, Siret};
@@ -246,6 +247,19 @@ impl World {
     pub async fn findings(&self) -> Vec<Finding> {
         self.record_what_is_left().await;
         self.api.record.findings()
+    }
+
+    /// What the functions wrote, once that holds what is wanted. A process's line is read a moment after its answer, and on a busy
+    /// machine a long moment. After a minute, what there is.
+    pub async fn output_with(&self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+        for _ in 0..6_000 {
+            let lines = self.stack.output();
+            if wanted(&lines) {
+                return lines;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.stack.output()
     }
 
     /// Takes down all that is seen of personal data after the calls: what processes wrote, what lies on S3, keys.

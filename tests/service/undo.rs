@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
-use std::time::Duration;
 
 use cee_eligibility::OperatorId;
 use cee_local::error::Error;
@@ -14,7 +13,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::resume::in_parts;
 use crate::support::{NOW, World, at, cee, keys, object, reports, scan, world, world_on};
+use crate::wire::{Fault, Held, Wire};
 
 const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
 
@@ -169,10 +170,9 @@ async fn check(world: &World, model: &Model, step: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and_a_crash() {
+    const ROWS: usize = 1_000;
     let folder = TempDir::new().unwrap();
-    let options = Options { now: Some(at(NOW)), import_timeout: Duration::from_secs(4), ..Options::new(folder.path()) };
-    let rows = 9000;
-    let text: String = (0..rows).map(|row| format!("long,DUP,+336{row:07},2021-02-15\n")).collect();
+    let text: String = (0..ROWS).map(|row| format!("long,DUP,+336{row:06},2021-02-15\n")).collect();
     let undo = |id: ImportId, yes: bool| {
         let mut command = Command::new(cee());
         command.args(["undo", "--operator", "1", "--import", &id.to_string(), "--data-dir"]).arg(folder.path());
@@ -181,10 +181,19 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
         }
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.success(), text(output.stdout), text(output.stderr))
+        let said = format!("{}\n{}", text(output.stdout), text(output.stderr));
+        assert!(output.status.success(), "{}: {said}", output.status);
+        said
     };
     let mut id = None;
     for run in 0..2 {
+        let wire = Wire::new();
+        let options = Options {
+            now: Some(at(NOW)),
+            settings: in_parts(200),
+            faults: Some(wire.plan()),
+            ..Options::new(folder.path())
+        };
         let world = world_on(&options).await;
         let (stack, aws) = (&world.stack, &world.aws);
         if run == 0 {
@@ -195,31 +204,36 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
             }
             let wrong = import_id(&reports(aws, "reports/1/").await["imports/1/wrong.csv"]);
             id = Some(wrong);
-            let (done, out, _) = undo(wrong, false);
-            assert!(done && out.contains("9000 imported") && out.contains("add --yes"), "{out}");
-            // Stop the stack in the middle of taking back.
+            let said = undo(wrong, false);
+            assert!(said.contains("1000 imported") && said.contains("add --yes"), "{said}");
+            // Stop the stack in the middle of taking back: the first checkpoint ends the count, the second one a part of the rows.
+            let mut first = wire.hold("SET undo_checkpoint");
             let team = stack.description().team();
             let watched = tokio::spawn(async move { team.undo(operator(1), wrong, |_| {}).await.map(drop) });
-            while records(aws).await.len() > 2 * rows - 200 {
-                assert!(!watched.is_finished(), "the undo ended without taking anything back");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            first.come().await;
+            let mut second = wire.hold("SET undo_checkpoint");
+            first.release();
+            second.come().await;
+            assert!(!watched.is_finished(), "the undo ended without taking anything back");
+            wire.next("SET undo_checkpoint", [Fault::Reset; 3]);
+            second.release();
             world.end().await;
             watched.abort();
             continue;
         }
-        assert!(records(aws).await.len() > rows, "it was to be stopped in the middle");
+        let left = records(aws).await.len();
+        assert!(left > ROWS && left < 2 * ROWS, "it was to be stopped in the middle: {left}");
         let wrong = id.unwrap();
-        let (done, out, err) = undo(wrong, true);
-        assert!(done && out.contains("undone: 9000 applications are gone; 0 stay"), "{out} {err}");
+        let said = undo(wrong, true);
+        assert!(said.contains("undone: 1000 applications are gone; 0 stay"), "{said}");
         let left = records(aws).await;
-        assert_eq!(left.len(), rows, "the other operator's stay");
+        assert_eq!(left.len(), ROWS, "the other operator's stay");
         assert!(left.iter().all(|(_, name)| name.starts_with("h#2#")));
         let report = &reports(aws, "reports/1/").await["imports/1/wrong.csv"];
-        assert_eq!((&report["state"], &report["imported"]), (&json!("undone"), &json!(9000)));
-        // Again, it is done already; and the same file may come anew.
-        let (done, out, _) = undo(wrong, true);
-        assert!(done && out.contains("undone: 9000 applications"), "{out}");
+        assert_eq!((&report["state"], &report["imported"]), (&json!("undone"), &json!(ROWS)));
+        // Again, it is done already; and the same file may come again.
+        let said = undo(wrong, true);
+        assert!(said.contains("undone: 1000 applications"), "{said}");
         let put = aws.s3().put_object().bucket("cee-local").key("imports/1/again.csv");
         put.body(format!("{HEADER}{}", text.lines().next().unwrap()).into_bytes().into()).send().await.unwrap();
         stack.queue().idle().await;
@@ -233,13 +247,17 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
 /// have behind it already.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
-    let world = world().await;
-    let rows = 3000;
-    let text: String = (0..rows).map(|row| format!("long,DUP,+336{row:07},2021-02-15\n")).collect();
+    let (world, wire) = Wire::world().await;
+    let rows = 600;
+    let text: String = (0..rows).map(|row| format!("long,DUP,+336{row:06},2021-02-15\n")).collect();
     world.upload("imports/1/wrong.csv", format!("{HEADER}{text}")).await;
     let id = import_id(&reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"]);
     let team = world.stack.description().team();
+    // The rows are counted and not yet taken back when the first keys come.
+    let mut held = wire.hold("SET undo_checkpoint");
     let undo = tokio::spawn(async move { team.undo(operator(1), id, |_| {}).await.unwrap() });
+    held.come().await;
+    let mut held = Some(held);
     let (mut given, mut row) = (0, 0);
     while !undo.is_finished() {
         // From the whole file, a few at a time.
@@ -247,12 +265,13 @@ async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
             .map(|_| {
                 row = (row + 7) % rows;
                 json!({"cee_application_type": "specific", "journey_type": "long", "last_name_trunc": "DUP",
-                       "phone_trunc": format!("+336{row:07}"), "datetime": "2021-02-15T00:00:00+01:00",
+                       "phone_trunc": format!("+336{row:06}"), "datetime": "2021-02-15T00:00:00+01:00",
                        "identity_key": format!("{row:064x}")})
             })
             .collect();
         let answer = world.api.post("/policies/cee/import/identity", &world.token(1), &json!(batch)).await.json();
         given += answer["imported"].as_u64().unwrap();
+        held.take().map(Held::release);
     }
     assert_eq!(undo.await.unwrap().removed, rows);
     assert!(given > 0, "no key came while it was undone");

@@ -1,7 +1,5 @@
 //! Places for files, what may be put there and by whom, and what is told of an import on its way.
 
-use std::time::Duration;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +7,9 @@ use cee_tokens::Scope;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
+use crate::resume::in_parts;
 use crate::support::{Answer, World, world, world_with};
+use crate::wire::Wire;
 
 const IMPORTS: &str = "/policies/cee/imports";
 const FILE: &str = "journey_type;last_name_trunc;phone_trunc;datetime\n\
@@ -98,36 +98,40 @@ async fn a_file_is_put_and_followed_to_its_report() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_import_tells_how_far_it_is() {
-    let world = world_with(|options| options.import_timeout = Duration::from_secs(4)).await;
+    const ROWS: u64 = 2_000;
+    let (world, wire) = Wire::world_with(|options| options.settings = in_parts(500)).await;
     let mut file = "journey_type,last_name_trunc,phone_trunc,datetime\n".to_owned();
-    for row in 0..20_000 {
-        file.push_str(&format!("long,DUP,+336{row:07},2021-02-15\n"));
+    for row in 0..ROWS {
+        file.push_str(&format!("long,DUP,+336{row:06},2021-02-15\n"));
     }
     let place = world.place(1, json!({"size": file.len()})).await;
-    assert_eq!(world.put(&place, file.as_bytes()).await, StatusCode::OK);
     let path = format!("{IMPORTS}/{}", id(&place));
-    let mut seen = Vec::new();
-    loop {
-        let answer = world.get_as(1, &path).await;
-        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-        let now = answer.json();
+    let mut held = wire.hold("SET checkpoint");
+    assert_eq!(world.put(&place, file.as_bytes()).await, StatusCode::OK);
+    let mut seen = (0, 0);
+    // Before its first checkpoint, and before its second and third, each of which comes when the one before it is written.
+    for checkpoints in 0..3 {
+        held.come().await;
+        let now = world.get_as(1, &path).await.json();
+        assert_eq!((&now["state"], &now["read"]), (&json!("running"), &now["imported"]), "{now}");
         let (read, bytes) = (now["read"].as_u64().unwrap(), now["bytes"].as_u64().unwrap());
-        let running = now["state"] != "completed";
-        if running && read > 0 {
-            assert_eq!(now["state"], "running");
+        if checkpoints == 0 {
+            assert_eq!((read, bytes), (0, 0), "{now}");
+        } else {
+            assert!(read > seen.0 && read < ROWS && bytes > seen.1 && bytes <= file.len() as u64, "{seen:?}: {now}");
             assert_eq!(now["bytes_total"].as_u64(), Some(file.len() as u64));
-            assert!(bytes > 0 && bytes <= file.len() as u64 && now["rows_per_second"].as_u64() > Some(0), "{now}");
-            assert_eq!(read, now["imported"].as_u64().unwrap(), "{now}");
+            assert!(now["rows_per_second"].as_u64() > Some(0), "{now}");
         }
-        seen.push((read, bytes));
-        if !running {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        seen = (read, bytes);
+        let next = wire.hold("SET checkpoint");
+        held.release();
+        held = next;
     }
-    assert!(seen.is_sorted(), "never backwards: {seen:?}");
-    assert!(seen.iter().any(|(read, _)| *read > 0 && *read < 20_000), "seen on its way: {seen:?}");
-    assert_eq!(seen.last(), Some(&(20_000, file.len() as u64)));
+    wire.hold("nothing holds this text");
+    world.imported().await;
+    let ended = world.get_as(1, &path).await.json();
+    assert_eq!((&ended["state"], ended["read"].as_u64()), (&json!("completed"), Some(ROWS)));
+    assert_eq!(ended["bytes"].as_u64(), Some(file.len() as u64));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 pub use cee_local::faults::Fault;
 use cee_local::faults::{self, Call, Plan};
+use cee_local::stack::Options;
 use fastrand::Rng;
 use hyper::body::Bytes;
 use tokio::sync::oneshot;
@@ -69,14 +70,28 @@ impl Held {
 impl Wire {
     /// A world whose functions reach DynamoDB over this wire, and whose tests do not.
     pub async fn world() -> (World, Self) {
+        Self::world_with(|_| {}).await
+    }
+
+    pub async fn world_with(change: impl FnOnce(&mut Options)) -> (World, Self) {
         let wire = Self(Arc::default());
-        let plan = wire.clone();
         let world = world_with(|options| {
             options.now = Some(at(NOW));
-            options.faults = Some(Arc::new(plan));
+            options.faults = Some(wire.plan());
+            change(options);
         })
         .await;
         (world, wire)
+    }
+
+    /// A wire that no stack has yet.
+    pub fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// What a stack is started with to have this wire.
+    pub fn plan(&self) -> Arc<dyn Plan> {
+        Arc::new(self.clone())
     }
 
     /// Lets something happen to so many of a hundred requests from now on.

@@ -88,24 +88,26 @@ impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
         }
     }
 
-    /// Gives jobs, each with whom it is about, until there are no more or it `is_over`. At least one, so that whoever comes
-    /// again and again with little time gets to the end all the same. Says whether all were given.
+    /// Gives jobs, each with whom it is about, until there are no more or this many of them are enough. At least one, so that an
+    /// invocation with little time gets further all the same. Returns how many were given, and whether those are all.
     ///
     /// # Errors
     /// The error of a lane that has failed, after which nothing is left running.
     pub async fn send_until<A: Hash>(
         &mut self,
         jobs: impl IntoIterator<Item = (A, J)>,
-        is_over: impl Fn() -> bool,
-    ) -> Result<bool, ImportError> {
+        is_enough: impl Fn(u64) -> bool,
+    ) -> Result<(u64, bool), ImportError> {
         let mut jobs = jobs.into_iter();
+        let mut given = 0;
         while let Some((about, job)) = jobs.next() {
             self.send(&about, job).await?;
-            if is_over() {
-                return Ok(jobs.next().is_none());
+            given += 1;
+            if is_enough(given) {
+                return Ok((given, jobs.next().is_none()));
             }
         }
-        Ok(true)
+        Ok((given, true))
     }
 
     /// Waits until every job is done, and returns what they came to since this was last asked.
@@ -193,14 +195,13 @@ mod tests {
             counter.fetch_add(1, Ordering::SeqCst);
             std::future::ready(Ok(Done { tally: tally + 1, throttled: false }))
         });
-        // How many there are, how many looks at the clock it takes until time is up, how many are given.
-        for (jobs, looks, expected) in [(0, 0, 0), (5, 0, 1), (5, 3, 4), (5, 4, 5), (5, 9, 5), (1, 0, 1)] {
-            let looked = std::cell::Cell::new(0);
-            let is_over = || looked.replace(looked.get() + 1) >= looks;
-            let all = lanes.send_until((0..jobs).map(|job| (job, job)), is_over).await.unwrap();
-            assert_eq!(all, expected == jobs, "{jobs} jobs, {looks} looks");
+        // How many there are, how many are enough, how many are given.
+        for (jobs, enough, expected) in [(0, 0, 0), (5, 0, 1), (5, 4, 4), (5, 5, 5), (5, 9, 5), (1, 0, 1)] {
+            let jobs_to_give = (0..jobs).map(|job| (job, job));
+            let (given, all) = lanes.send_until(jobs_to_give, |given| given >= enough).await.unwrap();
+            assert_eq!((given, all), (expected, expected == jobs as u64), "{jobs} jobs, {enough} are enough");
             let done: u64 = lanes.collect().await.unwrap().into_iter().sum();
-            assert_eq!(done, expected as u64, "{jobs} jobs, {looks} looks");
+            assert_eq!(done, expected, "{jobs} jobs, {enough} are enough");
         }
         assert_eq!(given.load(Ordering::SeqCst), 16);
     }

@@ -49,24 +49,26 @@ const RESERVE: Duration = Duration::from_secs(90);
 /// How much of its time it waits for the store.
 const WAITING: f64 = 0.95;
 
-/// The time of one invocation.
+/// How much one invocation does before it lets the next one go on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     /// When reading ends.
     reading: Moment,
     /// When the store must have answered.
     pub(crate) deadline: Deadline,
+    /// At most how many rows it reads, or items it takes back.
+    rows: u64,
 }
 
 impl Budget {
-    fn new(left: Duration) -> Self {
+    fn new(left: Duration, rows: u64) -> Self {
         let reading = left - RESERVE.min(left / 2);
-        Self { reading: Moment::now() + reading, deadline: Deadline::after(left.mul_f64(WAITING)) }
+        Self { reading: Moment::now() + reading, deadline: Deadline::after(left.mul_f64(WAITING)), rows }
     }
 
-    /// Whether it is time to stop reading.
-    pub(crate) fn is_over(&self) -> bool {
-        Moment::now() >= self.reading
+    /// Whether this many rows, or the time, is all that the invocation may use.
+    pub(crate) fn is_over(&self, rows: u64) -> bool {
+        rows >= self.rows || Moment::now() >= self.reading
     }
 }
 
@@ -114,6 +116,7 @@ struct Inner {
     rules: Rules,
     clock: Clock,
     metrics: Metrics,
+    rows_per_invocation: u64,
     /// Made when the first file comes: it reads what AWS has in which region, a tenth of the start.
     s3: LazyLock<aws_sdk_s3::Client, Box<dyn FnOnce() -> aws_sdk_s3::Client + Send>>,
     claims: Claims,
@@ -138,6 +141,7 @@ impl ImportFunction {
             rules: environment.rules()?,
             clock: environment.clock()?,
             metrics: environment.metrics(),
+            rows_per_invocation: environment.import_rows_per_invocation()?,
             s3: LazyLock::new(Box::new(move || aws.s3())),
             applications: Applications::new(db.clone(), &tables),
             journeys: Journeys::new(rows.clone(), &tables),
@@ -164,7 +168,7 @@ impl ImportFunction {
     }
 
     async fn handle_all(&self, event: LambdaEvent<S3Event>) -> Result<(), ImportError> {
-        let budget = Budget::new(time_left(event.context.deadline()));
+        let budget = Budget::new(time_left(event.context.deadline()), self.0.rows_per_invocation);
         let worker = &event.context.request_id;
         let mut failed = None;
         for record in event.payload.records {

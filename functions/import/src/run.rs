@@ -95,7 +95,7 @@ enum Ran {
     Completed { finished: Finished, sha256: String },
     /// The file is refused, from its beginning or, where it turned out to be damaged, from somewhere on.
     Refused { why: String, finished: Finished },
-    /// The invocation's time is up; the rest is another's.
+    /// The invocation has used its budget. Another one does the rest.
     Paused,
     /// Rows have panicked. From this checkpoint on everything is done again, without them.
     Panicked(Checkpoint),
@@ -190,7 +190,7 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
     let mut checkpoint = progress.unwrap_or_default();
     let ran = loop {
         match run(inner, file, &hold, (checkpoint, worker), budget).await {
-            Ok(Ran::Panicked(_)) if budget.is_over() => break Ok(Ran::Paused),
+            Ok(Ran::Panicked(_)) if budget.is_over(0) => break Ok(Ran::Paused),
             Ok(Ran::Panicked(before)) => checkpoint = before,
             ran => break ran,
         }
@@ -420,7 +420,8 @@ impl<'a> Run<'a> {
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut lines = Vec::new();
         let mut bytes = 0_u64;
-        let mut last = (Moment::now(), self.checkpoint.progress.counts.read);
+        let before = self.checkpoint.progress.counts.read;
+        let mut last = (Moment::now(), before);
         let mut ended = false;
         while !ended {
             match object.body.next().await {
@@ -450,9 +451,9 @@ impl<'a> Run<'a> {
                         return Ok(Ran::Refused { why: refusal.to_string(), finished });
                     }
                 }
-                let out_of_time = self.budget.is_over();
                 let read = self.checkpoint.progress.counts.read;
-                if read - last.1 >= ROWS || last.0.elapsed() >= PAUSE || out_of_time {
+                let is_over = self.budget.is_over(read - before);
+                if read - last.1 >= ROWS || last.0.elapsed() >= PAUSE || is_over {
                     if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
                         return Ok(again);
                     }
@@ -460,7 +461,7 @@ impl<'a> Run<'a> {
                     self.keep(&mut lists).await?;
                     last = (Moment::now(), read);
                 }
-                if out_of_time {
+                if is_over {
                     return Ok(Ran::Paused);
                 }
             }

@@ -67,7 +67,7 @@ pub(crate) async fn undo(
     }
 }
 
-/// Counts, then withdraws. `None`: the invocation's time is up.
+/// Counts, then withdraws. `None`: the invocation has used its budget.
 async fn run(
     inner: &Arc<Inner>,
     hold: &Hold,
@@ -85,6 +85,7 @@ async fn run(
         }
     });
     let mut last = Moment::now();
+    let mut withdrawn = 0;
     loop {
         let page = inner.claims.brought_by(import, progress.after.as_deref(), budget.deadline).await?;
         // A page may hold more than there is time for. What was withdrawn of it lists the import no more, so the next
@@ -92,7 +93,9 @@ async fn run(
         let whole = if progress.counted {
             progress.found |= !page.brought.is_empty();
             let jobs = page.brought.into_iter().map(|brought| (brought.key().to_owned(), brought));
-            lanes.send_until(jobs, || budget.is_over()).await?
+            let (given, whole) = lanes.send_until(jobs, |given| budget.is_over(withdrawn + given)).await?;
+            withdrawn += given;
+            whole
         } else {
             progress.removed += page.brought.iter().map(|brought| brought.removed).sum::<u64>();
             progress.kept += page.brought.iter().map(|brought| brought.kept).sum::<u64>();
@@ -103,8 +106,8 @@ async fn run(
             progress.items += page.items;
             progress.after = page.next;
         }
-        let out_of_time = budget.is_over();
-        if end_of_pass || out_of_time || last.elapsed() >= PAUSE {
+        let is_over = budget.is_over(withdrawn);
+        if end_of_pass || is_over || last.elapsed() >= PAUSE {
             progress.done += lanes.collect().await?.into_iter().sum::<u64>();
             if end_of_pass && progress.counted && !progress.found {
                 return Ok(Some(progress));
@@ -116,7 +119,7 @@ async fn run(
             inner.imports.checkpoint(hold, &progress, machine_now()).await?;
             last = Moment::now();
         }
-        if out_of_time {
+        if is_over {
             return Ok(None);
         }
     }

@@ -17,7 +17,7 @@ use cee_local::operator_command::{self, Told};
 use cee_local::restore_command;
 use cee_local::samples;
 use cee_local::secret_command;
-use cee_local::stack::{ForSam, Functions, IMPORT_TIMEOUT, Options, Stack, for_sam, known, redrive};
+use cee_local::stack::{ForSam, Functions, Options, Stack, for_sam, known, redrive};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
 use cee_service::aws::Aws;
@@ -160,9 +160,9 @@ struct Serve {
     /// Pin the clock, such as 2024-05-01T00:00:00Z.
     #[arg(long, value_parser = moment)]
     now: Option<Instant>,
-    /// How many seconds one invocation of the import function may take: with a few, a file is seen to go on over many.
-    #[arg(long, default_value_t = IMPORT_TIMEOUT.as_secs(), value_parser = clap::value_parser!(u64).range(2..=900))]
-    import_timeout: u64,
+    /// How many rows one invocation of the import function reads before the next one goes on; 0 is no limit but time.
+    #[arg(long, default_value_t = 0)]
+    rows_per_invocation: u64,
     /// How many calls a second each operator may make, over ten seconds; 0 is no limit.
     #[arg(long, default_value_t = 50)]
     calls_per_second: u32,
@@ -383,8 +383,10 @@ fn run(serve: Serve) -> Result<(), Error> {
             fresh: serve.fresh,
             now: serve.now,
             functions: serve.binaries.map_or(Functions::InProcess, Functions::Binaries),
-            import_timeout: std::time::Duration::from_secs(serve.import_timeout),
-            settings: vec![("OPERATOR_CALLS_PER_SECOND".to_owned(), serve.calls_per_second.to_string())],
+            settings: vec![
+                ("OPERATOR_CALLS_PER_SECOND".to_owned(), serve.calls_per_second.to_string()),
+                ("IMPORT_ROWS_PER_INVOCATION".to_owned(), serve.rows_per_invocation.to_string()),
+            ],
             faults: serve.faults.map(|percent| {
                 let plan: Arc<dyn Plan> = Arc::new(Seeded { seed: serve.faults_seed, percent });
                 plan

@@ -110,8 +110,6 @@ pub struct Options {
     pub now: Option<Instant>,
     /// Where the functions run.
     pub functions: Functions,
-    /// How long one invocation of the import function may take.
-    pub import_timeout: Duration,
     /// Further settings of the functions, such as a changed rule.
     pub settings: Vec<(String, String)>,
     /// What goes wrong between the functions and DynamoDB.
@@ -131,7 +129,6 @@ impl Options {
             fresh: false,
             now: None,
             functions: Functions::InProcess,
-            import_timeout: IMPORT_TIMEOUT,
             settings: Vec::new(),
             faults: None,
         }
@@ -832,7 +829,7 @@ impl Starter<'_> {
     }
 
     async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
-        if let Some(process) = self.binary("cee-import", self.options.import_timeout, &IMPORT_HAS).await? {
+        if let Some(process) = self.binary("cee-import", IMPORT_TIMEOUT, &IMPORT_HAS).await? {
             return Ok(process);
         }
         let import = ImportFunction::from_environment(&self.settings.environment("cee-import", &IMPORT_HAS))
@@ -842,7 +839,7 @@ impl Starter<'_> {
             let import = import.clone();
             async move { import.handle(event).await }
         });
-        Ok(Arc::new(InProcess::<_, S3Event>::new(service, Function::new("cee-import", self.options.import_timeout))))
+        Ok(Arc::new(InProcess::<_, S3Event>::new(service, Function::new("cee-import", IMPORT_TIMEOUT))))
     }
 
     async fn audit(&mut self) -> Result<Arc<dyn Invoker>, Error> {

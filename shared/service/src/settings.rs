@@ -29,6 +29,7 @@
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
 //! | `AUDIT_PARTS` | parts of a hundred items that one invocation of the audit looks at, at most | 500 |
 //! | `AUDIT_PARTS_PER_SECOND` | how many of them a second | 10 |
+//! | `IMPORT_ROWS_PER_INVOCATION` | rows that one invocation of the import reads, or items that it takes back, before the next one goes on, for demonstrations and tests; 0 is no limit but time | 0 |
 //! | `CEE_PANIC_ON` | where work is to panic; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
 //! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
 //! | `AWS_REGION` `AWS_ACCESS_KEY_ID` `AWS_SECRET_ACCESS_KEY` `AWS_SESSION_TOKEN` | as Lambda sets them | region `eu-west-3` |
@@ -271,6 +272,15 @@ impl Environment {
         Ok((count("AUDIT_PARTS", 500)?, count("AUDIT_PARTS_PER_SECOND", 10)?))
     }
 
+    /// How many rows one invocation of the import reads, or items it takes back, before it lets the next one go on.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is no whole number.
+    pub fn import_rows_per_invocation(&self) -> Result<u64, SettingError> {
+        let rows = self.parsed("IMPORT_ROWS_PER_INVOCATION", "a whole number", 0, |text| text.parse().ok())?;
+        Ok(if rows == 0 { u64::MAX } else { rows })
+    }
+
     /// For how many days of 24 hours the answer to a call with an `Idempotency-Key` is remembered.
     ///
     /// # Errors
@@ -369,6 +379,10 @@ mod tests {
         assert!(environment(&[("NOW", "today")]).clock().is_err());
         assert_eq!(environment(&[]).audit_parts(), Ok((500, 10)));
         assert!(environment(&[("AUDIT_PARTS_PER_SECOND", "0")]).audit_parts().is_err());
+        assert_eq!(environment(&[]).import_rows_per_invocation(), Ok(u64::MAX));
+        let rows = |rows| environment(&[("IMPORT_ROWS_PER_INVOCATION", rows)]).import_rows_per_invocation();
+        assert_eq!((rows("0"), rows("500")), (Ok(u64::MAX), Ok(500)));
+        assert!(rows("-1").is_err());
         let said = environment(&[("APPLICATION_TOKEN_KEY", "PEM")]).token_issuer().unwrap_err().to_string();
         assert!(said.contains("APPLICATION_TOKEN_KEY is no usable key"), "{said}");
         assert!(environment(&[("PROOF_KEY", "PEM")]).proof_signer().unwrap_err().to_string().contains("PROOF_KEY"));
