@@ -62,6 +62,29 @@ async fn the_last_word_on_an_import_is_said_again_where_it_collides_and_no_row_i
     assert_eq!(reports(&world.aws, "reports/1/").await["imports/1/h.csv"]["imported"], json!(50));
 }
 
+/// The SDK puts a token into each transaction, which the local database compares with all tokens of the last ten minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn transaction_carries_no_token() {
+    let (world, wire) = Wire::world().await;
+    let token = world.token(1);
+    assert!(wire.take_units().is_empty());
+    let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
+                      "driving_license": "051227308989", "datetime": "2024-03-15T07:30:00Z"});
+    let granted = world.api.register(&token, &body).await.json();
+    let key = json!([{"cee_application_type": "standardized", "cee_application_uuid": granted["uuid"],
+                      "identity_key": "a".repeat(64)}]);
+    assert_eq!(world.api.post("/policies/cee/import/identity", &token, &key).await.json()["imported"], 1);
+    let path = format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
+    let deleted = world.api.call(http::Method::DELETE, &path, &token).await;
+    assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{deleted:?}");
+    let sent = wire.take_units();
+    let transactions: Vec<_> = sent.iter().filter(|taken| taken.operation == "TransactWriteItems").collect();
+    assert_eq!(transactions.len(), 3, "a registration, a key that is given, a delete");
+    for taken in transactions {
+        assert!(!String::from_utf8_lossy(&taken.body).contains("ClientRequestToken"));
+    }
+}
+
 /// A register whose first request is late is sent again; what that one wrote is deleted, and then the first one arrives
 /// (docs/protocol.md).
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +93,7 @@ async fn a_registration_that_is_late_brings_back_nothing_that_was_deleted() {
     let token = world.token(1);
     let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
                       "driving_license": "051227308989", "datetime": "2024-03-15T07:30:00Z"});
-    wire.next("ClientRequestToken", [Fault::Late]);
+    wire.next("TransactItems", [Fault::Late]);
     let granted = world.api.register(&token, &body).await;
     assert_eq!(granted.status, http::StatusCode::CREATED, "{granted:?}");
     assert_eq!(wire.take_faults(), [Fault::Late]);
@@ -95,11 +118,11 @@ async fn what_was_done_is_told_as_done_though_its_answer_was_lost_and_the_next_t
         let granted = world.api.register(&token, &body).await.json();
         let key = json!([{"cee_application_type": "standardized", "cee_application_uuid": granted["uuid"],
                           "identity_key": "a".repeat(64)}]);
-        wire.next("ClientRequestToken", [lost, Fault::Conflict]);
+        wire.next("TransactItems", [lost, Fault::Conflict]);
         let given = world.api.post("/policies/cee/import/identity", &token, &key).await.json();
         assert_eq!(given["imported"], 1, "{lost:?}: {given}");
         let path = format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
-        wire.next("ClientRequestToken", [lost, Fault::Conflict]);
+        wire.next("TransactItems", [lost, Fault::Conflict]);
         let deleted = world.api.call(http::Method::DELETE, &path, &token).await;
         assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{lost:?}: {deleted:?}");
         wire.next("", []);
@@ -116,7 +139,7 @@ async fn overtaken(
     body: &Value,
 ) -> Answer {
     wire.take_faults();
-    wire.next("ClientRequestToken", [Fault::Late]);
+    wire.next("TransactItems", [Fault::Late]);
     let overtakes = async {
         while wire.take_faults().is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;

@@ -52,8 +52,8 @@ pub enum Fault {
     /// Another transaction holds one item of a transaction that is cancelled for the conditions of others. Nothing happens
     /// where it is not cancelled.
     ConflictAmong,
-    /// A transaction is carried out, and the answer is that one with the same token is still under way. Functions send no token
-    /// twice, and should never hear it: it stands here for one more way not to know what became of a try.
+    /// A transaction is carried out, and the answer is that one with the same token is still under way. Functions send no token, and
+    /// should never get this answer: it stands here for one more way not to know what became of a try.
     InProgress,
     /// DynamoDB fails inside, and nothing is carried out.
     Failure,

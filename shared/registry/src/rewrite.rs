@@ -8,10 +8,11 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextMut;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{Builder, Config};
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::config::{Builder, Config, ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata as _};
+use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput};
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -177,9 +178,32 @@ pub(crate) enum Transacted {
     Unknown(StoreError),
 }
 
-/// The client that sends a request once.
+/// Client configuration without the SDK's retries, and without the token that only a retry needs.
 pub(crate) fn once() -> Builder {
-    Config::builder().retry_config(RetryConfig::disabled())
+    Config::builder().retry_config(RetryConfig::disabled()).interceptor(NoClientRequestToken)
+}
+
+/// Clears the `ClientRequestToken` that the SDK puts into each transaction. DynamoDB compares it with those of the last ten minutes,
+/// to recognise a request that is sent again. A transaction of ours is sent once, so the token would be stored and never compared.
+#[derive(Debug)]
+struct NoClientRequestToken;
+
+impl Intercept for NoClientRequestToken {
+    fn name(&self) -> &'static str {
+        "NoClientRequestToken"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(input) = context.input_mut().downcast_mut::<TransactWriteItemsInput>() {
+            input.client_request_token = None;
+        }
+        Ok(())
+    }
 }
 
 /// Writes all of a change or nothing.
