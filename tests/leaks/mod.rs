@@ -17,7 +17,7 @@ use aho_corasick::AhoCorasick;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, Engine};
-use cee_eligibility::FieldError;
+use cee_eligibility::{FieldError, PhoneTrunc};
 use http::Request;
 use http::header::AUTHORIZATION;
 use percent_encoding::percent_decode_str;
@@ -437,6 +437,16 @@ fn spellings(kind: Kind, text: &str) -> Vec<String> {
 
 /// The number with its country and, where that has one, in its national form, digits only.
 fn phone_spellings(text: &str) -> Vec<String> {
+    // What was sent, and the form that is kept of it.
+    let kept = PhoneTrunc::parse(text).ok().filter(|kept| kept.as_str() != text);
+    let mut all = spellings_of_digits(text);
+    let of_kept = kept.iter().flat_map(|kept| spellings_of_digits(kept.as_str()));
+    let more: Vec<String> = of_kept.filter(|spelling| !all.contains(spelling)).collect();
+    all.extend(more);
+    all
+}
+
+fn spellings_of_digits(text: &str) -> Vec<String> {
     // What stands behind the plus or the zero of these is dialled at home with a zero before it.
     const FRENCH: [&str; 9] = ["262", "508", "590", "594", "596", "681", "687", "689", "33"];
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
@@ -464,15 +474,12 @@ fn without_time(line: &str) -> Cow<'_, str> {
 
 /// The text without the examples in what the service says of a bad field: tests send the same values.
 fn own_words_out(text: &str) -> Cow<'_, str> {
-    let fields = [FieldError::LastNameTrunc, FieldError::PhoneTrunc].map(|error| error.to_string());
-    let cells = [
-        "more than one reading is possible: write it with its + (\"+336010203\")",
-        "is a whole phone number: leave out its last two digits (\"06010203\")",
-    ];
+    let fields =
+        [FieldError::LastNameTrunc, FieldError::PhoneTrunc, FieldError::PhoneAmbiguous].map(|error| error.to_string());
     let mut text = Cow::Borrowed(text);
     // Each of them holds one.
     if text.contains("(\"") {
-        for own in fields.iter().map(String::as_str).chain(cells) {
+        for own in fields.iter().map(String::as_str) {
             if text.contains(own) {
                 text = Cow::Owned(text.replace(own, ""));
             }

@@ -60,12 +60,12 @@ impl Group {
     }
 
     fn phone(self, phone: usize) -> String {
-        format!("+336{:07}{phone}", self.number)
+        format!("+491{:07}{phone}", self.number)
     }
 
     /// Which group and phone a stored phone is.
     pub fn of_phone(phone: &str) -> Option<(Self, usize)> {
-        let digits = phone.strip_prefix("+336").filter(|digits| digits.len() == 8)?;
+        let digits = phone.strip_prefix("+491").filter(|digits| digits.len() == 8)?;
         Some((Self { number: digits[..7].parse().ok()? }, digits[7..].parse().ok()?))
     }
 

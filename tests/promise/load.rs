@@ -262,7 +262,7 @@ impl fmt::Display for Measured {
 }
 
 fn phone(driver: u64) -> String {
-    format!("+337{driver:08}")
+    format!("+491{driver:08}")
 }
 
 fn license(driver: u64) -> String {

@@ -167,7 +167,7 @@ async fn a_long_application_is_written_with_all_it_said() {
     assert_eq!(stored.token, granted["token"].as_str().unwrap());
 
     // Simulating finds the driver by each of the three keys alone, on every platform.
-    let other = json!({"journey_type": "long", "last_name_trunc": "XXX", "phone_trunc": "+33600000099"});
+    let other = json!({"journey_type": "long", "last_name_trunc": "XXX", "phone_trunc": "+336000099"});
     let by = |field: &str, value: &Value| {
         let mut body = other.clone();
         body[field] = value.clone();

@@ -44,7 +44,7 @@ async fn round(world: &World) -> (usize, BTreeMap<String, f64>) {
 }
 
 fn long(number: u32) -> Value {
-    json!({"journey_type": "long", "last_name_trunc": "AUD", "phone_trunc": format!("+3370{number:06}"),
+    json!({"journey_type": "long", "last_name_trunc": "AUD", "phone_trunc": format!("+3370{number:05}"),
            "driving_license": format!("AUDIT{number:04}"), "datetime": "2024-03-15T08:30:00Z"})
 }
 

@@ -175,7 +175,7 @@ impl Counted {
 }
 
 fn long(name: &str, phone: u32, key: Option<&str>) -> Value {
-    let mut body = json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": format!("+3360{phone:06}"),
+    let mut body = json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": format!("+3360{phone:05}"),
                           "driving_license": format!("COST{phone:06}"), "datetime": "2024-03-15T08:30:00Z"});
     if let Some(letter) = key {
         body["identity_key"] = json!(letter.repeat(64));
@@ -215,7 +215,7 @@ async fn count() -> (Counted, f64) {
     counted.world.api.register(&token, &json!({})).await;
     counted.world.api.call(Method::GET, "/policies/cee/00000000-0000-4000-8000-000000000000", &token).await;
 
-    let rows: String = (0..1000).map(|n| format!("long,HIS,+3370{n:06},2022-01-01\n")).collect();
+    let rows: String = (0..1000).map(|n| format!("long,HIS,+3370{n:05},2022-01-01\n")).collect();
     let header = "journey_type,last_name_trunc,phone_trunc,datetime\n";
     let post = Method::POST;
     let body = long("COS", 1, None);
@@ -249,11 +249,11 @@ async fn count() -> (Counted, f64) {
     // Another file with the same rows: the same file again would not be read.
     counted.file(AGAIN, "imports/3/again.csv", format!("{header}{rows}\n")).await;
     let mut blocked = question(&long("HIS", 1, None));
-    blocked["phone_trunc"] = json!("+3370000001");
+    blocked["phone_trunc"] = json!("+337000001");
     counted.call("simulate, 409", post.clone(), simulate, &blocked, "", 409).await;
     blocked["datetime"] = json!("2024-03-15T08:30:00Z");
     counted.call("register long, 409 for another's", post, register, &blocked, "", 409).await;
-    let trips: Vec<Trip> = (0..1000).map(|n| Trip::new(1, &format!("t{n}"), &format!("+3361{n:06}"))).collect();
+    let trips: Vec<Trip> = (0..1000).map(|n| Trip::new(1, &format!("t{n}"), &format!("+3361{n:05}"))).collect();
     counted.wire.take_units();
     counted.world.journeys(&trips).await;
     counted.lines.push((JOURNEYS, Takes::of(&counted.wire.take_units())));

@@ -57,7 +57,7 @@ pub fn aws_of(about: &Value) -> Aws {
 }
 
 fn driver(round: usize, number: usize) -> Value {
-    json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+33{round:02}{number:06}"),
+    json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+336{round}{number:05}"),
            "driving_license": format!("{round:04}{number:08}"), "identity_key": format!("{round:032x}{number:032x}"),
            "datetime": "2024-03-15T08:30:00Z"})
 }
@@ -77,7 +77,7 @@ async fn what_was_granted_survives() {
             tokio::spawn(async move {
                 let mut answers = Vec::new();
                 for call in 0.. {
-                    let body = driver(round, client * 10_000 + call);
+                    let body = driver(round, client * 5_000 + call);
                     let request =
                         api.request(http::Method::POST, "/policies/cee", Some(&token), body.to_string().into_bytes());
                     match api.send(request).await {

@@ -51,7 +51,7 @@ async fn an_import_is_complete_and_correct_whatever_the_wire_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_word_on_an_import_is_said_again_where_it_collides_and_no_row_is_done_again() {
     let (world, wire) = Wire::world().await;
-    let rows: String = (0..50).map(|n| format!("long,DUP,+3370000{n:03},2022-01-01\n")).collect();
+    let rows: String = (0..50).map(|n| format!("long,DUP,+337000{n:03},2022-01-01\n")).collect();
     wire.take_operations();
     wire.next(":report", [Fault::Conflict]);
     world.upload("imports/1/h.csv", format!("journey_type,last_name_trunc,phone_trunc,datetime\n{rows}")).await;

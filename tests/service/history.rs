@@ -25,7 +25,7 @@ const BAD: [(&str, &str); 10] = [
 ];
 
 fn phone(row: usize) -> String {
-    format!("+336{row:07}")
+    format!("+336{row:06}")
 }
 
 /// Line and expected column of each bad row, and the file: BOM, semicolons, CRLF, quotes.

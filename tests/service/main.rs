@@ -37,6 +37,7 @@ mod linear;
 mod metrics;
 mod openapi;
 mod panics;
+mod phones;
 mod privacy;
 mod race;
 mod rate;

@@ -194,7 +194,7 @@ async fn an_event_that_panics_fails_alone_and_ends_among_the_dead_letters() {
     let world = world("event:QXDUPONT").await;
     let starts = world.stack.starts();
     let row = |number: usize| {
-        format!("journey_type,last_name_trunc,phone_trunc,datetime\nlong,QXD,+3363993{number:02},2021-02-15\n")
+        format!("journey_type,last_name_trunc,phone_trunc,datetime\nlong,QXD,+3361993{number:02},2021-02-15\n")
             .into_bytes()
     };
     let s3 = world.aws.s3();

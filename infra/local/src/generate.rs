@@ -69,10 +69,16 @@ const NAMES: [&str; 54] = [
 ];
 
 /// What a mobile number overseas begins with; four digits of the truncated one vary.
-const OVERSEAS: [&str; 6] = ["+262692", "+262693", "+590690", "+594694", "+596696", "+262639"];
+const OVERSEAS: [&str; 6] = ["+262692", "+262693", "+590690", "+594694", "+596696", "+596697"];
 
-/// How many truncated mobile numbers there are in metropolitan France (6 or 7, then six digits), and with those overseas.
-const METROPOLITAN: u64 = 2_000_000;
+/// What a mobile number of the mainland begins with, and nobody's overseas; five digits of the truncated one vary.
+const MAINLAND: [&str; 17] = [
+    "+3360", "+3361", "+3362", "+3364", "+3365", "+3366", "+3367", "+3368", "+3371", "+3372", "+3373", "+3374",
+    "+3375", "+3376", "+3377", "+3378", "+3379",
+];
+
+/// How many truncated mobile numbers there are on the mainland, and with those overseas.
+const METROPOLITAN: u64 = 100_000 * MAINLAND.len() as u64;
 const PHONES: u64 = METROPOLITAN + 10_000 * OVERSEAS.len() as u64;
 
 /// Has no divisor in common with [`PHONES`]: multiplied by it, each driver below that number has a phone of its own.
@@ -243,7 +249,8 @@ impl History {
                 (Some(3), _) => "3,36E+08".to_owned(),
                 (Some(4), _) => format!("{phone}O"),
                 (None, Some(national)) if style < 2 => format!("0{national}"),
-                (None, Some(national)) if style == 2 => national.to_owned(),
+                // Excel takes it for a number. Where two readings are possible the row would be rejected.
+                (None, Some(national)) if style == 2 && PhoneTrunc::repair(national).is_ok() => national.to_owned(),
                 _ => phone.to_owned(),
             };
             let day = match (damage, style) {
@@ -272,12 +279,12 @@ fn name_trunc(number: u64) -> Result<LastNameTrunc, FieldError> {
 }
 
 fn phone_trunc(number: u64) -> String {
+    let prefix = |prefixes: &[&'static str], number: u64| {
+        prefixes.get(usize::try_from(number).unwrap_or(0)).copied().unwrap_or("+262692")
+    };
     match number.checked_sub(METROPOLITAN) {
-        None => format!("+33{}{:06}", 6 + number / 1_000_000, number % 1_000_000),
-        Some(overseas) => {
-            let prefix = OVERSEAS.get(usize::try_from(overseas / 10_000).unwrap_or(0)).copied().unwrap_or("+262692");
-            format!("{prefix}{:04}", overseas % 10_000)
-        }
+        None => format!("{}{:05}", prefix(&MAINLAND, number / 100_000), number % 100_000),
+        Some(overseas) => format!("{}{:04}", prefix(&OVERSEAS, overseas / 10_000), overseas % 10_000),
     }
 }
 
@@ -304,7 +311,12 @@ mod tests {
             assert!(!std::mem::replace(&mut seen[(driver * STRIDE % PHONES) as usize], true));
         }
         assert_eq!(phone_trunc(0), "+336000000");
-        assert_eq!(phone_trunc(PHONES - 1), "+2626399999");
+        assert_eq!(phone_trunc(METROPOLITAN - 1), "+337999999");
+        assert_eq!(phone_trunc(PHONES - 1), "+5966979999");
+        // Written in the one form: two texts are two phones.
+        for number in (0..PHONES).step_by(97) {
+            assert_eq!(PhoneTrunc::parse(&phone_trunc(number)).unwrap().as_str(), phone_trunc(number));
+        }
     }
 
     /// What each row is said to become, against a set that remembers every row.

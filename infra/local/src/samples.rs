@@ -1,6 +1,7 @@
 //! Sample operators and journeys, with which every answer of the interface can be had by hand.
 //!
-//! The drivers are invented: their phones lie in the blocks that the French regulator keeps for works of fiction.
+//! The drivers are invented: their phones lie in the blocks that the French regulator keeps for works of fiction, but for the
+//! one overseas, where there is no such block.
 
 use cee_eligibility::{Instant, OperatorId, OperatorJourneyId, Siret};
 use cee_registry::Operator;
@@ -67,7 +68,7 @@ pub fn journeys(now: Instant) -> String {
         (1, "ar:today", "C", (&today, &today), "14300", "35238", "35047", "+336399811", "processed,passed,passed"),
         // The driver of the first journey, on another platform; and one at home in La Réunion.
         (2, "bv_0001", "C", spring, "21000", "35238", "35047", "+336399801", "processed,passed,passed"),
-        (2, "bv_0002", "C", spring, "9000", "97411", "97415", "+2626399801", "processed,passed,passed"),
+        (2, "bv_0002", "C", spring, "9000", "97411", "97415", "+2626920102", "processed,passed,passed"),
         (3, "cc-0001", "C", spring, "52700", "67482", "99109", "+336399812", "processed,passed,passed"),
     ];
     for (number, (operator, name, class, (start, end), metres, from, to, phone, statuses)) in rows.iter().enumerate() {

@@ -95,7 +95,7 @@ pub struct Check {
 /// What to normalise.
 #[derive(Args, Clone)]
 pub struct Normalise {
-    /// A CSV file with the columns last_name and phone; others are kept.
+    /// A CSV file with the columns last_name and phone, - for the standard input; other columns are kept.
     #[arg(required_unless_present_all = ["last_name", "phone"])]
     pub list: Option<PathBuf>,
     /// Where the result goes; beside the list if not given, - for the standard output.

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use cee_eligibility::normalise::{identity_key, truncated_identity};
-use cee_eligibility::{LastName, Phone};
+use cee_eligibility::{LastName, NormaliseError, Phone};
+use cee_history::FileError;
 use cee_history::encoding::text;
 use csv::{ByteRecord, ReaderBuilder, Writer, WriterBuilder};
 
@@ -24,10 +25,22 @@ struct Columns {
 /// Normalises a list, and returns the exit status.
 pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     let list = what.list.clone().unwrap_or_default();
-    let mut input = BufReader::new(File::open(&list).map_err(Error::file(&list))?);
-    let separator = separator(input.fill_buf().map_err(Error::file(&list))?);
-    let mut input = ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(input);
     let fault = |what: String| Error::List { path: list.display().to_string(), what };
+    let bytes: Box<dyn Read> = if list == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(&list).map_err(Error::file(&list))?)
+    };
+    let mut input = BufReader::new(LineFeeds::new(bytes));
+    let mut first = Vec::new();
+    input.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut first).map_err(Error::file(&list))?;
+    // With a byte order mark or without one.
+    if matches!(first.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]) {
+        return Err(fault(FileError::Utf16.to_string()));
+    }
+    let separator = separator(&first);
+    let input = io::Cursor::new(first).chain(input);
+    let mut input = ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(input);
     let damaged = |error: csv::Error| fault(format!("cannot be read: {error}"));
 
     let mut record = ByteRecord::new();
@@ -54,16 +67,19 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     out.write_record(names).map_err(unwritten)?;
     let refused_path = beside(&list, "rejected");
     let mut refused: Option<Writer<File>> = None;
-    let (mut done, mut rejected) = (0_u64, 0_u64);
+    let (mut done, mut repaired, mut rejected) = (0_u64, 0_u64, 0_u64);
     while input.read_byte_record(&mut record).map_err(damaged)? {
-        let line = record.position().map_or(0, csv::Position::line);
+        // The position of a record is that of the blank lines before it. This is the line after it, and each line ends in LF.
+        let within = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line = input.position().line().saturating_sub(1 + within);
         let cells: Vec<Cow<'_, str>> = record.iter().map(text).collect();
         let cell = |column: usize| cells.get(column).map_or("", AsRef::as_ref);
         let driver = LastName::parse(cell(columns.last_name))
             .map_err(|error| ("last_name", error))
-            .and_then(|name| Ok((name, Phone::parse(cell(columns.phone)).map_err(|error| ("phone", error))?)));
+            .and_then(|name| Ok((name, phone(cell(columns.phone)).map_err(|error| ("phone", error))?)));
         match driver {
-            Ok((name, phone)) => {
+            Ok((name, (phone, was_repaired))) => {
+                repaired += u64::from(was_repaired);
                 let truncated = truncated_identity(&name, &phone);
                 let mut row: Vec<&str> = columns.kept.iter().map(|column| cell(*column)).collect();
                 row.extend([truncated.last_name_trunc.as_str(), truncated.phone_trunc.as_str()]);
@@ -99,12 +115,70 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     }
     let told = format!("{}: {done} drivers normalised into {}, {rejected} rejected", list.display(), output.display());
     let told = if rejected > 0 { format!("{told} into {}", refused_path.display()) } else { told };
+    let told = if repaired > 0 { format!("{told}; {repaired} phones had lost a + or a 0") } else { told };
     if standard {
         let _ = writeln!(io::stderr(), "{told}");
     } else {
         say(&told);
     }
     Ok(u8::from(rejected > 0))
+}
+
+/// A whole phone, and whether what a spreadsheet left of it was repaired.
+fn phone(text: &str) -> Result<(Phone, bool), NormaliseError> {
+    match Phone::parse(text) {
+        Ok(phone) => Ok((phone, false)),
+        Err(_) if text.trim_start().starts_with(|c: char| matches!(c, '1'..='9')) => {
+            Phone::repair(text.trim()).map(|(phone, _)| (phone, true))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// In bytes. The first line of what is no list may be endless.
+const LONGEST_HEADER: u64 = 1024 * 1024;
+
+/// A text whose lines all end in LF, the last one too, whichever of CR, LF and CRLF they ended in: so a line of it has a number.
+struct LineFeeds<R> {
+    input: R,
+    /// What was read last.
+    last: u8,
+    ended: bool,
+}
+
+impl<R> LineFeeds<R> {
+    const fn new(input: R) -> Self {
+        Self { input, last: b'\n', ended: false }
+    }
+}
+
+impl<R: Read> Read for LineFeeds<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while !self.ended && !out.is_empty() {
+            let read = self.input.read(out)?;
+            if read == 0 {
+                self.ended = true;
+                if !matches!(self.last, b'\n' | b'\r') {
+                    out[0] = b'\n';
+                    return Ok(1);
+                }
+            }
+            let mut kept = 0;
+            for at in 0..read {
+                let byte = out[at];
+                // The end of this line has been told.
+                if !(byte == b'\n' && self.last == b'\r') {
+                    out[kept] = if byte == b'\r' { b'\n' } else { byte };
+                    kept += 1;
+                }
+                self.last = byte;
+            }
+            if kept > 0 {
+                return Ok(kept);
+            }
+        }
+        Ok(0)
+    }
 }
 
 /// The separator under which the first line has most cells.

@@ -172,6 +172,83 @@ fn a_list_becomes_a_history_file() {
     }
 }
 
+/// Line and reason of each rejected row of a list of phones.
+fn rejected_phones(list: &[u8]) -> Vec<(String, String)> {
+    let folder = files(&[("list.csv", list)]);
+    assert_eq!(run(folder.path(), &["normalise", "list.csv"]).code, 1);
+    let rejected = read(&folder, "list.rejected.csv");
+    let mut rejected = csv::Reader::from_reader(rejected.as_bytes());
+    rejected.records().map(|row| row.unwrap()).map(|row| (row[3].to_owned(), row[5].to_owned())).collect()
+}
+
+#[test]
+fn list_names_the_line_of_a_rejected_row_whatever_ends_a_line() {
+    let list = "last_name,phone,note\nTo,0601020304,a\n\n\nTo,12,b\nTo,0601020304,\"two\nlines\"\nTo,13,\"two\nlines\"\nTo,14,c";
+    for end in ["\n", "\r\n", "\r"] {
+        for last in ["", end] {
+            let list = format!("{}{last}", list.replace('\n', end));
+            let lines: Vec<String> = rejected_phones(list.as_bytes()).into_iter().map(|(line, _)| line).collect();
+            assert_eq!(lines, ["5", "8", "10"], "{list:?}");
+        }
+    }
+}
+
+#[test]
+fn list_repairs_what_a_spreadsheet_made_of_a_phone_if_one_reading_is_possible() {
+    let good =
+        "last_name,phone\nTo,612345678\nTo,33612345678\nTo, 33612345678.0\nTo,0692 01 02 03\nTo,+33 692 01 02 03\n";
+    let folder = files(&[("list.csv", good.as_bytes())]);
+    let ran = run(folder.path(), &["normalise", "list.csv"]);
+    assert!(ran.code == 0 && ran.out.contains("5 drivers normalised"), "{} {}", ran.out, ran.err);
+    assert!(ran.out.contains("3 phones had lost a + or a 0"), "{}", ran.out);
+    let phones: Vec<String> =
+        read(&folder, "list.normalised.csv").lines().skip(1).map(|row| row.split(',').nth(1).unwrap().into()).collect();
+    assert_eq!(phones, ["+336123456", "+336123456", "+336123456", "+2626920102", "+2626920102"]);
+    let bad = "last_name,phone,note\nTo,687751234,\nTo,3.36E+10,\nTo,+3312,\nTo,0601020304\u{200b},\nTo,,\n";
+    let reasons = rejected_phones(bad.as_bytes());
+    let expected = ["more than one reading", "rounded by Excel", "too many or too few", "U+200B", "is empty"];
+    assert_eq!(reasons.len(), expected.len());
+    for ((_, reason), words) in reasons.iter().zip(expected) {
+        assert!(reason.contains(words), "{reason}");
+    }
+}
+
+#[test]
+fn list_may_come_from_the_standard_input() {
+    let folder = files(&[]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cee-check"))
+        .current_dir(folder.path())
+        .args(["normalise", "-", "-o", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The header arrives in two parts: the separator is in the second.
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"last_name").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    input.write_all(b";phone\nTo;0601020304\nTo;12\n").unwrap();
+    drop(input);
+    let ran = ran(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.out.starts_with("last_name_trunc;phone_trunc;identity_key\nTO ;+336010203;"), "{}", ran.out);
+    assert!(read(&folder, "stdin.rejected.csv").contains("To;12;3;phone;"));
+}
+
+#[test]
+fn list_in_utf_16_is_refused_by_name() {
+    let list = "last_name,phone\nTo,0601020304\n";
+    let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+    let marked = format!("\u{feff}{list}");
+    for content in [little(&marked), big(&marked), little(list), big(list)] {
+        let folder = files(&[("list.csv", &content)]);
+        let ran = run(folder.path(), &["normalise", "list.csv"]);
+        assert!(ran.code == 2 && ran.err.contains("UTF-16"), "{}", ran.err);
+    }
+}
+
 #[test]
 fn one_driver_and_the_vectors() {
     let folder = files(&[]);
@@ -179,6 +256,8 @@ fn one_driver_and_the_vectors() {
     let one = run(folder.path(), &["normalise", "--last-name", "D'Hérug de l'Hérault", "--phone", "07 01 02 03 04"]);
     let one: Value = serde_json::from_str(&one.out).unwrap();
     assert_eq!((&one["hashed"], &one["identity_key"]), (&"+33701020304-D HERUG DE L HERAULT".into(), &key.into()));
+    let overseas = run(folder.path(), &["normalise", "--last-name", "Payet", "--phone", "+33 692 92 01 02"]);
+    assert!(overseas.out.contains("\"hashed\":\"+262692920102-PAYET\""), "{}", overseas.out);
     let wrong = run(folder.path(), &["normalise", "--last-name", "Дюпон", "--phone", "07 01 02 03 04"]);
     assert!(wrong.code == 2 && wrong.err.contains("the last name holds a character") && !wrong.err.contains("Дюпон"));
     let vectors = run(folder.path(), &["vectors"]);

@@ -10,6 +10,8 @@
 
 use std::fmt;
 
+pub use crate::phone::PhoneTrunc;
+
 /// Why a field was refused. Its `Display` says what is expected and never repeats the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -25,10 +27,38 @@ pub enum FieldError {
     LastNameTrunc,
     /// Not a phone number less its last two digits.
     #[error(
-        "must be an E.164 phone number less its last two digits (\"+336010203\": + and 8 to 12 digits) or its French \
-         national form (\"06010203\")"
+        "must be an E.164 phone number less its last two digits (\"+336010203\") or its French national form \
+         (\"06010203\")"
     )]
     PhoneTrunc,
+    /// Neither an international number nor a French one.
+    #[error(
+        "must be a whole phone number: + and its country code (\"+33701020304\"), or 10 digits in France (\"07 01 02 03 04\")"
+    )]
+    Phone,
+    /// No country has this code.
+    #[error("begins with a country code that no country has")]
+    PhoneCountry,
+    /// Not as many digits as a mobile number of its country has.
+    #[error("has too many or too few digits for a mobile number of its country")]
+    PhoneLength,
+    /// A whole number, where a truncated one belongs.
+    #[error("is a whole phone number: leave out its last two digits")]
+    PhoneWhole,
+    /// A character that nobody sees.
+    #[error("holds the invisible character U+{:04X}: leave it out", u32::from(*.0))]
+    PhoneInvisible(char),
+    /// A number that lost its `+` or 0, and may be several.
+    #[error(
+        "may have lost a leading 0 or a +, and more than one reading is possible: write it with its + (\"+336010203\")"
+    )]
+    PhoneAmbiguous,
+    /// `3.36E+08`.
+    #[error(
+        "was rounded by Excel, which took it for a number (\"3.36E+08\"): its last digits are lost. Export it again with \
+         the column formatted as text"
+    )]
+    PhoneRounded,
     /// None of the four accepted shapes.
     #[error(
         "must be a driving licence number: 12 digits, or 1 to 15 of A-Z and 0-9 with or without 4 further digits, or \
@@ -193,127 +223,6 @@ impl LastNameTrunc {
         // Letters and spaces, always.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
-}
-
-/// A phone number in E.164 less its last two digits. Personal data.
-///
-/// ```
-/// use cee_eligibility::PhoneTrunc;
-/// for text in ["+336010203", "06010203", "06 01 02 03", "06.01.02.03", "0033 6 01 02 03", "+33 6 01 02 03"] {
-///     assert_eq!(PhoneTrunc::parse(text).unwrap().as_str(), "+336010203", "{text}");
-/// }
-/// assert_eq!(PhoneTrunc::parse("+2626920102").unwrap().as_str(), "+2626920102");
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(align(8))]
-pub struct PhoneTrunc(
-    /// The length, `+` and the digits, then zeros: no allocation for each row of a history.
-    [u8; 16],
-);
-redacted_debug!(PhoneTrunc);
-
-impl PhoneTrunc {
-    /// What a phone number is normalised to, as a regular expression.
-    pub const PATTERN: &str = r"^\+[0-9]{8,12}$";
-
-    /// The three forms that [`parse`](Self::parse) accepts, as regular expressions: international, with `00` for `+`, and
-    /// French national. Spaces, no-break ones too, and dots may stand anywhere.
-    pub const PATTERNS: [&str; 3] = [
-        r"^[ .\u00a0\u202f]*\+([ .\u00a0\u202f]*[0-9]){8,12}[ .\u00a0\u202f]*$",
-        r"^[ .\u00a0\u202f]*0[ .\u00a0\u202f]*0[ .\u00a0\u202f]*[1-9]([ .\u00a0\u202f]*[0-9]){7,11}[ .\u00a0\u202f]*$",
-        r"^[ .\u00a0\u202f]*0[ .\u00a0\u202f]*[1-9]([ .\u00a0\u202f]*[0-9]){6}[ .\u00a0\u202f]*$",
-    ];
-
-    /// In characters: longer than any phone number written with separators.
-    pub const MAX_LENGTH: usize = 64;
-
-    /// Reads [`PATTERNS`](Self::PATTERNS) up to [`MAX_LENGTH`](Self::MAX_LENGTH), and normalises to
-    /// [`PATTERN`](Self::PATTERN).
-    ///
-    /// # Errors
-    /// [`FieldError::PhoneTrunc`] where none of these forms fits.
-    #[inline]
-    pub fn parse(text: &str) -> Result<Self, FieldError> {
-        match Self::plain(text.as_bytes()) {
-            Some(number) => Ok(Self(number.to_le_bytes())),
-            None => Self::normalise(text),
-        }
-    }
-
-    /// A number without separators, unless it begins with `00`.
-    #[inline]
-    fn plain(text: &[u8]) -> Option<u128> {
-        match text {
-            [b'+', digits @ ..] => packed(digits, 0),
-            [b'0', national @ ..] => packed_national(national),
-            _ => None,
-        }
-    }
-
-    #[cold]
-    fn normalise(text: &str) -> Result<Self, FieldError> {
-        // Not worth copying.
-        if text.chars().nth(Self::MAX_LENGTH).is_some() {
-            return Err(FieldError::PhoneTrunc);
-        }
-        let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '\u{a0}' | '\u{202f}')).collect();
-        let number = match bare.as_bytes() {
-            // No country code begins with 0: "000…" is no international number.
-            [b'0', b'0', digits @ ..] if !digits.starts_with(b"0") => packed(digits, 0),
-            bare => Self::plain(bare),
-        };
-        number.map(|number| Self(number.to_le_bytes())).ok_or(FieldError::PhoneTrunc)
-    }
-
-    /// What is left of a normalised phone number: `+` and 8 to 12 digits.
-    pub(crate) fn of(phone: &str) -> Self {
-        let mut bytes = [0; 16];
-        bytes[0] = phone.len().min(15) as u8;
-        bytes.iter_mut().skip(1).zip(phone.bytes()).for_each(|(place, byte)| *place = byte);
-        Self(bytes)
-    }
-
-    /// `+` and 8 to 12 digits, for storage and answers to their own operator only.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        // Digits, always.
-        let [length, bytes @ ..] = &self.0;
-        std::str::from_utf8(bytes.get(..usize::from(*length)).unwrap_or_default()).unwrap_or_default()
-    }
-}
-
-/// Seven digits behind a 0, of which the first is none.
-#[inline]
-fn packed_national(digits: &[u8]) -> Option<u128> {
-    if digits.len() == 7 && digits[0] != b'0' { packed(digits, u16::from_le_bytes(*b"33")) } else { None }
-}
-
-/// A truncated phone number as the bytes of a [`PhoneTrunc`], the first one lowest: `country`, if it is not 0, and these
-/// digits. Sixteen bytes at a time and not one after the other, for this is on the path of every row of a history.
-#[inline]
-fn packed(digits: &[u8], country: u16) -> Option<u128> {
-    const ZEROS: u128 = u128::from_le_bytes([b'0'; 16]);
-    const HIGH: u128 = u128::from_le_bytes([0xf0; 16]);
-    const SIX: u128 = u128::from_le_bytes([6; 16]);
-    let number = match digits.len() {
-        8 => u128::from(u64::from_le_bytes(*digits.first_chunk()?)),
-        9..=12 => {
-            // The last eight overlap the first.
-            let high = u64::from_le_bytes(*digits.last_chunk()?) >> (8 * (16 - digits.len()));
-            u128::from(u64::from_le_bytes(*digits.first_chunk()?)) | u128::from(high) << 64
-        }
-        7 => {
-            let high = u32::from_le_bytes(*digits.last_chunk()?) >> 8;
-            u128::from(u32::from_le_bytes(*digits.first_chunk()?)) | u128::from(high) << 32
-        }
-        _ => return None,
-    };
-    let (number, length) =
-        if country == 0 { (number, digits.len()) } else { (number << 16 | u128::from(country), digits.len() + 2) };
-    let padded = number | ZEROS << (8 * length);
-    let only_digits = padded & HIGH == ZEROS && (padded + SIX) & HIGH == ZEROS;
-    let whole = number << 16 | u128::from(b'+') << 8 | (length as u128 + 1);
-    ((8..=12).contains(&length) && only_digits).then_some(whole)
 }
 
 /// A driving licence number. Personal data.
@@ -659,70 +568,6 @@ mod tests {
         }
         for bad in ["", "DU", "DUPO", "dup", "D-H", "D'H", "ÉRI", "DU1", "DU\u{a0}", "DU\0", "D\u{301}U"] {
             assert_eq!(LastNameTrunc::parse(bad), Err(FieldError::LastNameTrunc), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn phones() {
-        let good = [
-            ("+336010203", "+336010203"),
-            ("+2626920102", "+2626920102"),
-            ("+12345678", "+12345678"),
-            ("+123456789012", "+123456789012"),
-            ("06010203", "+336010203"),
-            ("0601 02.03", "+336010203"),
-            ("00336010203", "+336010203"),
-            ("0026 2692 0102", "+2626920102"),
-            ("+33\u{a0}6\u{202f}01 02 03", "+336010203"),
-        ];
-        for (text, expected) in good {
-            assert_eq!(PhoneTrunc::parse(text).map(|p| p.as_str().to_owned()).as_deref(), Ok(expected), "{text}");
-        }
-        let long = "0".repeat(70);
-        for bad in [
-            "",
-            "+",
-            "+1234567",
-            "+1234567890123",
-            "0601020304",
-            "6010203",
-            "336010203",
-            "0601020",
-            "00010203",
-            "000336010203",
-            "+33-6010203",
-            "+33601020a",
-            "++336010203",
-            "٠٦٠١٠٢٠٣",
-            "+336010203\0",
-            long.as_str(),
-        ] {
-            assert_eq!(PhoneTrunc::parse(bad), Err(FieldError::PhoneTrunc), "{bad:?}");
-        }
-    }
-
-    /// On the path of every row of a history, the usual forms are read without a copy.
-    #[test]
-    fn plain_phones_are_read_the_quick_way() {
-        assert!(["+336010203", "06010203"].iter().all(|text| PhoneTrunc::plain(text.as_bytes()).is_some()));
-        assert!(["00336010203", "06 01 02 03", "336010203"].iter().all(|t| PhoneTrunc::plain(t.as_bytes()).is_none()));
-    }
-
-    proptest::proptest! {
-        /// The quick way against the pattern, character by character.
-        #[test]
-        fn any_phone_is_read_as_the_pattern_says(text in "(\\+|0|00|)[0-9 .:/]{5,14}") {
-            let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '.')).collect();
-            let digits = |text: &str, length: std::ops::RangeInclusive<usize>| {
-                length.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
-            };
-            let expected = match (bare.strip_prefix('+'), bare.strip_prefix("00"), bare.strip_prefix('0')) {
-                (Some(number), ..) if digits(number, 8..=12) => Some(format!("+{number}")),
-                (None, Some(number), _) if digits(number, 8..=12) && !number.starts_with('0') => Some(format!("+{number}")),
-                (None, None, Some(number)) if digits(number, 7..=7) => Some(format!("+33{number}")),
-                _ => None,
-            };
-            proptest::prop_assert_eq!(PhoneTrunc::parse(&text).ok().map(|phone| phone.as_str().to_owned()), expected);
         }
     }
 

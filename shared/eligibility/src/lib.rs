@@ -8,6 +8,7 @@
 //! | who counts as the same person | [`identity`] |
 //! | whether an earlier application blocks a new one, and which one is named | [`decision`] |
 //! | which journeys may be used | [`journey`] |
+//! | how phones are written, and which form is kept | [`phone`] |
 //! | how a full name and phone become what is compared | [`normalise`] |
 //! | what the OpenAPI document says of each field (feature `openapi`) | `openapi` |
 //!
@@ -21,16 +22,18 @@ pub mod journey;
 pub mod normalise;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+pub mod phone;
 pub mod rules;
 pub mod time;
 
 pub use decision::{Blocker, EarlierApplication, Reason, latest_blocker};
 pub use fields::{
     ApplicationId, DrivingLicense, FieldError, IdempotencyKey, IdentityKey, JourneyType, LastNameTrunc, OperatorId,
-    OperatorJourneyId, PhoneTrunc, Siret,
+    OperatorJourneyId, Siret,
 };
 pub use identity::{Identity, TruncatedIdentity};
 pub use journey::{Criterion, Journey, JourneyStatus};
-pub use normalise::{LastName, NormaliseError, Phone};
+pub use normalise::{LastName, NormaliseError};
+pub use phone::{Phone, PhoneTrunc};
 pub use rules::{Cutoffs, Rules, TooEarly};
 pub use time::Instant;

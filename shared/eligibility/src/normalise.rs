@@ -9,8 +9,9 @@ use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::fields::{IdentityKey, LastNameTrunc, PhoneTrunc};
+use crate::fields::{FieldError, IdentityKey, LastNameTrunc};
 use crate::identity::TruncatedIdentity;
+pub use crate::phone::Phone;
 
 /// Why a name or a phone cannot be normalised. Never repeats it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,11 +25,9 @@ pub enum NormaliseError {
         "holds a character that is neither a Latin letter nor a space, hyphen or apostrophe: write the name as on the driving licence"
     )]
     Name,
-    /// Neither an international number nor a French one.
-    #[error(
-        "must be a whole phone number: + and its country code (\"+33701020304\"), or 10 digits in France (\"07 01 02 03 04\")"
-    )]
-    Phone,
+    /// Not a whole phone number.
+    #[error(transparent)]
+    Phone(#[from] FieldError),
 }
 
 /// A driver's last name, normalised: `A` to `Z` and single spaces. Personal data.
@@ -131,100 +130,6 @@ impl LastName {
     #[must_use]
     pub fn truncated(&self) -> LastNameTrunc {
         LastNameTrunc::of(&self.0)
-    }
-}
-
-/// A driver's phone number in E.164. Personal data.
-///
-/// Spaces, dots, hyphens, slashes and brackets are left out, and the `(0)` of `+33 (0)7`. `00` is read as `+`. Ten digits
-/// that begin with 0 are a French number, under the country code of the territory that its beginning belongs to: a number
-/// of Réunion is dialled `0692…` in France and `+262692…` from abroad.
-///
-/// ```
-/// use cee_eligibility::Phone;
-/// for text in ["+33701020304", "07 01 02 03 04", "07.01.02.03.04", "0033 7 01 02 03 04", "+33 (0)7-01-02-03-04"] {
-///     assert_eq!(Phone::parse(text).unwrap().as_str(), "+33701020304", "{text}");
-/// }
-/// assert_eq!(Phone::parse("0692 92 01 02").unwrap().as_str(), "+262692920102");
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Phone(String);
-
-impl fmt::Debug for Phone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Phone(…)")
-    }
-}
-
-/// How numbers of overseas France begin in the national plan, and under which country code they are reached. Source: the
-/// national numbering plan (Arcep).
-const OVERSEAS: [(&str, &str); 15] = [
-    // Within Mayotte's, the numbers kept for films.
-    ("063998", "33"),
-    ("0262", "262"),
-    ("0263", "262"),
-    ("0269", "262"),
-    ("0639", "262"),
-    ("0692", "262"),
-    ("0693", "262"),
-    ("0590", "590"),
-    ("0690", "590"),
-    ("0691", "590"),
-    ("0594", "594"),
-    ("0694", "594"),
-    ("0596", "596"),
-    ("0696", "596"),
-    ("0697", "596"),
-];
-
-impl Phone {
-    /// Normalises a whole phone number.
-    ///
-    /// # Errors
-    /// [`NormaliseError::Phone`] for anything else, and [`NormaliseError::Empty`].
-    pub fn parse(text: &str) -> Result<Self, NormaliseError> {
-        let without = |c: char| {
-            matches!(
-                c,
-                ' ' | '\t' | '.' | '-' | '/' | '(' | ')' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\u{2010}'..='\u{2013}'
-            )
-        };
-        let bare: String = text.replace("(0)", "").chars().filter(|c| !without(*c)).collect();
-        if bare.is_empty() {
-            return Err(NormaliseError::Empty);
-        }
-        let international = bare.strip_prefix('+').or_else(|| bare.strip_prefix("00"));
-        let digits = match international {
-            Some(digits) => digits.to_owned(),
-            None => {
-                let national = bare.strip_prefix('0').ok_or(NormaliseError::Phone)?;
-                // Two zeros have been taken for an international one already.
-                if bare.len() != 10 {
-                    return Err(NormaliseError::Phone);
-                }
-                let overseas = OVERSEAS.iter().find(|(beginning, _)| bare.starts_with(beginning));
-                format!("{}{national}", overseas.map_or("33", |(_, country)| country))
-            }
-        };
-        // Less the two that are left out, the registry takes 8 to 12; no country code begins with 0.
-        let fits = (10..=14).contains(&digits.len())
-            && digits.bytes().all(|b| b.is_ascii_digit())
-            && !digits.starts_with('0')
-            // A French number has nine digits behind its country code, and no 0 before them.
-            && digits.strip_prefix("33").is_none_or(|rest| rest.len() == 9 && !rest.starts_with('0'));
-        if fits { Ok(Self(format!("+{digits}"))) } else { Err(NormaliseError::Phone) }
-    }
-
-    /// The number: `+` and its digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The number less its last two digits.
-    #[must_use]
-    pub fn truncated(&self) -> PhoneTrunc {
-        PhoneTrunc::of(self.0.get(..self.0.len().saturating_sub(2)).unwrap_or_default())
     }
 }
 
@@ -465,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_or_no_phone() {
+    fn what_is_no_name() {
         for bad in ["", " ", "-", "' -"] {
             assert_eq!(LastName::parse(bad), Err(NormaliseError::Empty), "{bad:?}");
         }
@@ -473,36 +378,11 @@ mod tests {
         for bad in ["Дюпон", "李", "Martin2", "M@rtin", "Martin, Jean", "مارتن", "Аndré", "Αndré"] {
             assert_eq!(LastName::parse(bad), Err(NormaliseError::Name), "{bad:?}");
         }
-        assert_eq!(Phone::parse(" ()"), Err(NormaliseError::Empty));
-        for bad in [
-            "0601020",
-            "060102030",
-            "06010203040",
-            "069212345",
-            "06921234567",
-            "601020304",
-            "33601020304",
-            "+3360102030",
-            "+336010203040",
-            "+330601020304",
-            "0000601020304",
-            "+33 6 O1 02 03 04",
-            "+",
-            "tel:+33601020304",
-            "06 01 02 03 04 / 07 01 02 03 04",
-            "3615",
-            "+0601020304",
-            "0033601",
-            "+123456789012345",
-        ] {
-            assert_eq!(Phone::parse(bad), Err(NormaliseError::Phone), "{bad:?}");
-        }
     }
 
     #[test]
     fn personal_data_has_no_debug_in_clear() {
-        let (name, phone) = (LastName::parse("Martin").unwrap(), Phone::parse("0639980001").unwrap());
-        assert_eq!(format!("{name:?} {phone:?}"), "LastName(…) Phone(…)");
+        assert_eq!(format!("{:?}", LastName::parse("Martin").unwrap()), "LastName(…)");
     }
 
     #[test]
@@ -521,28 +401,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_normalised_once_or_refused(text in "\\PC{0,40}") {
+        fn any_name_is_normalised_once_or_refused(text in "\\PC{0,40}") {
             if let Ok(name) = LastName::parse(&text) {
                 prop_assert!(LastName::parse(name.as_str()) == Ok(name.clone()));
                 prop_assert!(LastNameTrunc::parse(name.truncated().as_str()).is_ok());
                 prop_assert!(!name.as_str().starts_with(' ') && !name.as_str().contains("  "));
-            }
-            if let Ok(phone) = Phone::parse(&text) {
-                prop_assert!(Phone::parse(phone.as_str()) == Ok(phone.clone()));
-                prop_assert!(PhoneTrunc::parse(phone.truncated().as_str()).is_ok());
             }
         }
 
         #[test]
         fn any_latin_name_is_normalised(name in "[A-Za-zÀ-ÖØ-öø-ÿŒœŠšŽž]{1,20}") {
             prop_assert!(LastName::parse(&name).is_ok());
-        }
-
-        #[test]
-        fn any_number_that_looks_like_one_keeps_its_digits(digits in "[1-9][0-9]{9,13}") {
-            if let Ok(phone) = Phone::parse(&format!("+{digits}")) {
-                prop_assert_eq!(phone.as_str()[1..].to_owned(), digits);
-            }
         }
     }
 }

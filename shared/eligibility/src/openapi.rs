@@ -52,13 +52,15 @@ schemas! {
     .into();
     PhoneTrunc => AnyOfBuilder::new()
         .description(Some(
-            "The driver's phone number in E.164 less its last two digits. The French national form, a `00` prefix, spaces and \
-             dots are accepted and normalised.",
+            "The driver's phone number in E.164 less its last two digits: the country code, and as many digits as a mobile number \
+             of this country has, less two. Also read, and normalised: the French national form; spaces, no-break spaces, dots, \
+             hyphens, slashes and brackets, `00` for `+`, and a trunk 0 behind the country code. Numbers of overseas France get \
+             their own country code however they are written. A whole number is refused.",
         ))
         .examples(["+336399801", "+2626920102", "06 39 98 01"])
-        .item(form("International, less the last two digits.", PhoneTrunc::PATTERNS[0], PhoneTrunc::MAX_LENGTH))
-        .item(form("International with `00` for `+`.", PhoneTrunc::PATTERNS[1], PhoneTrunc::MAX_LENGTH))
-        .item(form("French national, less the last two digits.", PhoneTrunc::PATTERNS[2], PhoneTrunc::MAX_LENGTH))
+        .item(form("E.164, less the last two digits.", PhoneTrunc::PATTERNS[0], PhoneTrunc::MAX_LENGTH))
+        .item(form("A French number, international.", PhoneTrunc::PATTERNS[1], PhoneTrunc::MAX_LENGTH))
+        .item(form("A French number, national.", PhoneTrunc::PATTERNS[2], PhoneTrunc::MAX_LENGTH))
         .into();
     DrivingLicense => AnyOfBuilder::new()
         .description(Some("The number of the driver's licence (permis de conduire). One number may fit several of the forms."))

@@ -64,11 +64,16 @@ proptest! {
     #[test]
     fn phones(text in texts(&PhoneTrunc::PATTERNS)) {
         let read = PhoneTrunc::parse(&text);
-        prop_assert_eq!(read.is_ok(), published(&text, &PhoneTrunc::PATTERNS, PhoneTrunc::MAX_LENGTH));
+        // Of a number of another country more ways to write it are accepted than are published. Of a French one all are.
+        if published(&text, &PhoneTrunc::PATTERNS, PhoneTrunc::MAX_LENGTH) {
+            prop_assert!(read.is_ok());
+        }
         if let Ok(phone) = read {
-            prop_assert!(published(phone.as_str(), &[PhoneTrunc::PATTERN], 13));
-            // A pattern of normalised phones only would refuse what was accepted, never the other way round.
-            prop_assert!(published(phone.as_str(), &PhoneTrunc::PATTERNS[..1], PhoneTrunc::MAX_LENGTH));
+            prop_assert!(published(phone.as_str(), &[PhoneTrunc::PATTERN], 14));
+            let typed: String = text.chars().filter(|c| "+0123456789".contains(*c)).collect();
+            if typed.starts_with("+33") || typed.starts_with("0033") || !typed.starts_with(['+']) && !typed.starts_with("00") {
+                prop_assert!(published(&text, &PhoneTrunc::PATTERNS[1..], PhoneTrunc::MAX_LENGTH));
+            }
         }
     }
 

@@ -197,18 +197,6 @@ pub(crate) enum CellError {
     #[error("begins with a space and is too short to tell what is missing: {}", FieldError::LastNameTrunc)]
     NameTrimmed,
 
-    #[error(
-        "was rounded by Excel, which took it for a number (\"3.36E+08\"): its last digits are lost. Export it again with \
-         the column formatted as text"
-    )]
-    PhoneRounded,
-    #[error(
-        "may have lost a leading 0 or a +, and more than one reading is possible: write it with its + (\"+336010203\")"
-    )]
-    PhoneAmbiguous,
-    #[error("is a whole phone number: leave out its last two digits (\"06010203\")")]
-    PhoneWhole,
-
     #[error("must be a date: RFC 3339 with an offset (\"2024-03-15T08:30:00+01:00\"), YYYY-MM-DD or DD/MM/YYYY")]
     Date,
     #[error("is a date that does not exist: check the day and the month (DD/MM/YYYY or YYYY-MM-DD)")]

@@ -326,7 +326,7 @@ fn every_fault_of_a_row_is_named_in_the_order_of_its_file() {
 
 #[test]
 fn nothing_personal_is_shown() {
-    let file = format!("{HEADER}\nshort;ZQX;+33699999;44259\nshort;ZQX;+336999999;15/03/2021\nshort;\"ZQX\n");
+    let file = format!("{HEADER}\nshort;ZQX;+3369999;44259\nshort;ZQX;+336999999;15/03/2021\nshort;\"ZQX\n");
     let lines = history(&file).unwrap();
     let mut reader = Reader::<HistoryRow>::new(now());
     reader.push(&file.as_bytes()[..70], |_| {}).unwrap();
@@ -571,7 +571,7 @@ proptest! {
     /// What the csv crate writes is read as it was meant.
     #[test]
     fn what_others_write(
-        rows in prop::collection::vec(("short|long", "[A-Z ]{3}", r"\+[0-9]{8,12}", 0_i64..1_714_521_600_000), 1..20),
+        rows in prop::collection::vec(("short|long", "[A-Z ]{3}", r"\+336[0124-8][0-9]{5}|\+262692[0-9]{4}|\+687[1-9][0-9]{3}", 0_i64..1_714_521_600_000), 1..20),
         separator in prop::sample::select(vec![b',', b';', b'\t']),
         quotes in prop::sample::select(vec![csv::QuoteStyle::Always, csv::QuoteStyle::Necessary, csv::QuoteStyle::NonNumeric]),
         crlf in any::<bool>(),

@@ -15,7 +15,7 @@ use support::{Store, application, at, operator, soon, store, truncated, uuid};
 
 fn identity(number: u64, key: bool) -> Identity {
     Identity {
-        truncated: truncated("DUP", &format!("+33{number:08}1")),
+        truncated: truncated("DUP", &format!("+336{number:05}1")),
         driving_license: Some(DrivingLicense::parse(&format!("{number:012}")).unwrap()),
         identity_key: key.then(|| IdentityKey::parse(&format!("{number:064x}")).unwrap()),
     }

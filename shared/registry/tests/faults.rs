@@ -133,7 +133,7 @@ async fn a_registration_is_tried_again_where_nothing_was_written_and_only_there(
     let (_, store, faults) = store_with_faults().await;
     let asked = |number: u64| application(number, 1, Long, &driver("DUP", &format!("A{number}"), None), at(DAY));
     let alone = |number: u64| Application {
-        identity: Identity { truncated: truncated("DUP", &format!("+3360102{number:03}")), ..asked(number).identity },
+        identity: Identity { truncated: truncated("DUP", &format!("+33601{number:04}")), ..asked(number).identity },
         ..asked(number)
     };
     for (number, code) in (1..).zip(CONTENTION.into_iter().chain([IN_PROGRESS])) {

@@ -66,7 +66,7 @@ struct World(u64);
 
 impl World {
     fn truncated(&self, name: usize, phone: usize) -> TruncatedIdentity {
-        support::truncated(["DUP", "TO ", "D H"][name], &format!("+33{:08}{phone}", self.0))
+        support::truncated(["DUP", "TO ", "D H"][name], &format!("+336{:05}{phone}", self.0))
     }
 
     fn identity(&self, driver: &Driver) -> Identity {

@@ -244,7 +244,7 @@ async fn items_and_sizes_of_a_registration() {
     }
 
     let store = store().await;
-    store.import(Short, &truncated("DUP", "+336010203123"), at(DAY), 4_000_000_000, row(255, 3_150_000)).await;
+    store.import(Short, &truncated("DUP", "+4366412345678"), at(DAY), 4_000_000_000, row(255, 3_150_000)).await;
     let row = size(store.scan(&store.tables.claims).await.values().next().unwrap());
     println!("an imported row: {row}");
     assert!(row <= 1024);
@@ -535,10 +535,10 @@ fn only_winner(said: Vec<(Application, Registration)>, lost: fn(Blocker) -> Regi
 async fn one_driver_is_granted_once_whoever_asks_at_the_same_moment() {
     type Shape = fn(u64, u64) -> (String, String, Option<String>);
     let shapes: [(&str, Shape); 4] = [
-        ("all keys", |d, _| (format!("1{d:07}"), format!("A{d}"), Some(format!("{d:064x}")))),
-        ("the licence", |d, n| (format!("2{d:03}{n:04}"), format!("B{d}"), Some(format!("b{d:031x}{n:032x}")))),
-        ("the identity key", |d, n| (format!("3{d:03}{n:04}"), format!("C{d}X{n}"), Some(format!("c{d:063x}")))),
-        ("the truncated identity", |d, n| (format!("4{d:07}"), format!("D{d}X{n}"), None)),
+        ("all keys", |d, _| (format!("1{d:06}"), format!("A{d}"), Some(format!("{d:064x}")))),
+        ("the licence", |d, n| (format!("2{d:03}{n:03}"), format!("B{d}"), Some(format!("b{d:031x}{n:032x}")))),
+        ("the identity key", |d, n| (format!("3{d:03}{n:03}"), format!("C{d}X{n}"), Some(format!("c{d:063x}")))),
+        ("the truncated identity", |d, n| (format!("4{d:06}"), format!("D{d}X{n}"), None)),
     ];
     let store = store().await;
     let (mut number, mut items) = (0, 0);
@@ -575,7 +575,7 @@ async fn history_and_registrations_of_one_driver_race() {
         let blocking = one % 3 != 0;
         let datetime = at(if blocking { "2024-02-01T00:00:00Z" } else { "2019-06-01T00:00:00Z" });
         let identity = driver("DUP", &format!("A{one}"), None);
-        let identity = Identity { truncated: truncated("DUP", &format!("+336{one:07}")), ..identity };
+        let identity = Identity { truncated: truncated("DUP", &format!("+336{one:06}")), ..identity };
         let acknowledged = Arc::new(AtomicBool::new(false));
         let asked = |n: u64| application(100 * one + n, 1 + n as u32, Short, &identity, at(DAY));
         let registering = |n: u64| {
@@ -626,7 +626,7 @@ async fn one_journey_is_used_once_whoever_asks_at_the_same_moment() {
         let read = find(&store, 1, &id).await.unwrap();
         let contenders = (0..8).map(|n| {
             let identity = Identity {
-                truncated: truncated("DUP", &format!("+336{one:04}{n:04}")),
+                truncated: truncated("DUP", &format!("+336{one:03}{n:03}")),
                 ..driver("DUP", &format!("A{one}X{n}"), None)
             };
             asking(&store, using(application(10 * one + n, 1, Short, &identity, at(DAY)), &read), Some(&read))
