@@ -18,8 +18,8 @@ use std::time::Duration;
 use aws_lambda_events::s3::S3Event;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use cee_eligibility::{
-    ApplicationId, Blocker, DrivingLicense, Identity, Instant, JourneyStatus, JourneyType, LastNameTrunc, OperatorId,
-    OperatorJourneyId, PhoneTrunc, Reason, Rules, Siret, TruncatedIdentity,
+    ApplicationId, Blocker, DrivingLicense, Identity, IdentityKeys, Instant, JourneyStatus, JourneyType, LastNameTrunc,
+    OperatorId, OperatorJourneyId, PhoneTrunc, Reason, Rules, Siret, TruncatedIdentity,
 };
 use cee_fn_import::{ImportError, ImportFunction};
 use cee_local::dynamo::{self, DynamoServer};
@@ -304,7 +304,7 @@ fn driver(number: usize) -> Identity {
         last_name_trunc: LastNameTrunc::parse(&name(number)).unwrap(),
         phone_trunc: PhoneTrunc::parse(&format!("+336{number:06}")).unwrap(),
     };
-    Identity { truncated, driving_license: None, identity_key: None }
+    Identity { truncated, driving_license: None, identity_keys: IdentityKeys::default() }
 }
 
 fn name(number: usize) -> String {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use cee_eligibility::journey::Insee;
 use cee_eligibility::{
-    ApplicationId, Journey, JourneyStatus, JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId, PhoneTrunc,
-    Reason, TruncatedIdentity,
+    ApplicationId, IdentityKey, Journey, JourneyStatus, JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId,
+    PhoneTrunc, Reason, TruncatedIdentity,
 };
 use cee_oracle::linear::Recorded;
 use cee_oracle::{Asking, By, Driver, HistoryRow, millis};
@@ -104,6 +104,11 @@ impl Group {
         later(millis("2024-02-28T12:00:00Z"), years) + i64::from(operator) * 10 + journey as i64
     }
 
+    /// The journey's own identity key: one journey of each operator's has none.
+    fn journey_key(operator: u32, journey: usize) -> Option<usize> {
+        (journey > 0).then_some((operator as usize + journey) % 3)
+    }
+
     /// The journeys of the group, where it has any.
     pub fn journeys(self) -> Vec<Journey> {
         if self.journey_type() == JourneyType::Long {
@@ -124,7 +129,8 @@ impl Group {
                 start_insee: Insee::parse("35238").unwrap(),
                 end_insee: Insee::parse("35047").unwrap(),
                 driver_phone_trunc: PhoneTrunc::parse(&self.phone(journey % PHONES)).unwrap(),
-                driver_identity_key: None,
+                driver_identity_key: Self::journey_key(operator, journey)
+                    .map(|key| IdentityKey::parse(&self.key(key)).unwrap()),
                 status: JourneyStatus::Ok,
             }
         })
@@ -162,6 +168,7 @@ impl Draw {
             phone: self.random.usize(..PHONES),
             license: Some(self.random.usize(..4)),
             key: self.random.bool().then(|| self.random.usize(..3)),
+            journey_key: None,
         }
     }
 
@@ -186,6 +193,7 @@ impl Draw {
         if self.group.journey_type() == JourneyType::Short {
             let journey = named.unwrap_or_else(|| self.random.usize(..JOURNEYS));
             driver.phone = journey % PHONES;
+            driver.journey_key = Group::journey_key(operator, journey);
             let millis = Group::journey_millis(operator, journey);
             return Step::Register { driver, operator, millis, journey: Some(journey), named };
         }

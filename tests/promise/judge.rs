@@ -5,7 +5,7 @@ use std::fmt;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use cee_eligibility::{ApplicationId, Identity, JourneyType};
+use cee_eligibility::{ApplicationId, Identity, IdentityKeys, JourneyType};
 use cee_oracle::linear::{Recorded, explain};
 use cee_oracle::{Asking, Oracle};
 use cee_registry::{ClaimKeys, Tables};
@@ -244,7 +244,7 @@ pub async fn held(
     for group in groups {
         held.insert(group, Held::default());
         for (name, phone, truncated) in group.truncated() {
-            let identity = Identity { truncated, driving_license: None, identity_key: None };
+            let identity = Identity { truncated, driving_license: None, identity_keys: IdentityKeys::default() };
             let claim = keys.claims(group.journey_type(), &identity).swap_remove(0);
             whose.insert(claim.key, (group, name, phone));
         }

@@ -195,6 +195,7 @@ const A_MONTH: f64 = 4.0 * 24.0 * 30.0;
 const SIMULATED: &str = "simulate, 200";
 const REGISTERED: &str = "register long, 201";
 const REGISTERED_SHORT: &str = "register short, 201";
+const REGISTERED_WITH_TWO_KEYS: &str = "register short with another identity key than its journey's, 201";
 const NAMED: &str = "register long with identity key and `Idempotency-Key`, 201";
 const HISTORY: &str = "1,000 rows of history, all new";
 const AGAIN: &str = "the same 1,000 rows once more";
@@ -207,7 +208,8 @@ async fn count() -> (Counted, f64) {
     let token = world.token(1);
     let mut counted = Counted { world, wire, token, lines: Vec::new() };
     let (simulate, register) = ("/policies/cee/simulate", "/policies/cee");
-    let trips: Vec<Trip> = vec![Trip::new(1, "one", "+336010203")];
+    let keyed = Trip { key: "b".repeat(64), ..Trip::new(1, "keyed", "+336010204") };
+    let trips: Vec<Trip> = vec![Trip::new(1, "one", "+336010203"), keyed];
     counted.world.journeys(&trips).await;
     // Each function asks once a minute whether an operator is admitted: that is not counted.
     let token = counted.token.clone();
@@ -229,6 +231,9 @@ async fn count() -> (Counted, f64) {
     let short = json!({"journey_type": "short", "last_name_trunc": "COS", "driving_license": "COSTSHORT",
                        "operator_journey_id": "one"});
     counted.call(REGISTERED_SHORT, post.clone(), register, &short, "", 201).await;
+    let short = json!({"journey_type": "short", "last_name_trunc": "COS", "driving_license": "COSTKEYED",
+                       "operator_journey_id": "keyed", "identity_key": "c".repeat(64)});
+    counted.call(REGISTERED_WITH_TWO_KEYS, post.clone(), register, &short, "", 201).await;
     let path = format!("{register}/{}", mine["uuid"].as_str().unwrap());
     counted.call("find one's own application, 200", Method::GET, &path, &Value::Null, "", 200).await;
     counted.call("delete it, 204", Method::DELETE, &path, &Value::Null, "", 204).await;

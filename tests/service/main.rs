@@ -32,6 +32,7 @@ mod faults;
 mod files;
 mod history;
 mod idempotency;
+mod journey_keys;
 mod least_privilege;
 mod linear;
 mod metrics;

@@ -95,7 +95,7 @@ async fn race(world: &World, tokens: &[String], shape: Shape, drivers: Range<u32
     for uuid in &granted {
         let id = cee_eligibility::ApplicationId::parse(uuid).unwrap();
         let stored = applications.find(id).await.unwrap().expect("a certificate that was granted");
-        let keys = 2 + usize::from(stored.identity.identity_key.is_some());
+        let keys = 2 + stored.identity.identity_keys.iter().count();
         let holding = claims.iter().filter(|item| item.contains_key(&format!("a#{uuid}"))).count();
         assert_eq!(holding, keys, "{shape:?}: the claims of {uuid}");
     }

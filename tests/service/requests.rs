@@ -22,6 +22,11 @@ async fn calls_stay_within_their_budgets() {
         json!({"journey_type": "short", "last_name_trunc": name, "driving_license": license,
                "operator_journey_id": journey})
     };
+    let keyed = |name: &str, license: &str, journey: &str, letter: &str| {
+        let mut body = short(name, license, journey);
+        body["identity_key"] = json!(key(letter));
+        body
+    };
     let question = |journey_type: &str, phone: &str, license: &str, letter: &str| {
         json!({"journey_type": journey_type, "last_name_trunc": "DUP", "phone_trunc": phone,
                "driving_license": license, "identity_key": key(letter)})
@@ -31,6 +36,12 @@ async fn calls_stay_within_their_budgets() {
             Trip::new(1, "one", "+336010203"),
             Trip { key: key("d"), ..Trip::new(1, "keyed", "+336010204") },
             Trip { class: "B", ..Trip::new(1, "class-b", "+336010205") },
+            Trip { key: key("e"), ..Trip::new(1, "two-keys", "+336010211") },
+            Trip::new(1, "unkeyed", "+336010215"),
+            Trip { key: key("6"), ..Trip::new(1, "same-key", "+336010216") },
+            Trip { key: key("7"), ..Trip::new(1, "two-keys-7", "+336010217") },
+            Trip { key: key("8"), ..Trip::new(1, "two-keys-8", "+336010218") },
+            Trip { key: key("e"), ..Trip::new(2, "theirs-keyed", "+336010213") },
             Trip::new(2, "theirs", "+336010203"),
         ])
         .await;
@@ -68,6 +79,10 @@ async fn calls_stay_within_their_budgets() {
         (0, registers, short("DUP", "S1", "one"), 201, vec!["GetItem", register]),
         (0, registers, short("DUP", "S2", "keyed"), 201, vec!["GetItem", register]),
         (1, registers, short("DUP", "S3", "theirs"), 409, vec!["GetItem", register]),
+        // Two identity keys: the caller's and the journey's own.
+        (0, registers, keyed("DUP", "S6", "two-keys", "1"), 201, vec!["GetItem", register]),
+        (1, registers, keyed("XXX", "S7", "theirs-keyed", "2"), 409, vec!["GetItem", register]),
+        (0, registers, keyed("DUP", "S6", "two-keys", "1"), 409, vec!["GetItem", register, own]),
         (0, registers, short("DUP", "S1", "one"), 409, vec!["GetItem", register, own]),
         (0, registers, short("XXX", "S9", "one"), 409, vec!["GetItem", register, own]),
         (0, registers, short("DUP", "S4", "class-b"), 404, vec!["GetItem"]),
@@ -104,6 +119,29 @@ async fn calls_stay_within_their_budgets() {
         let answer = world.api.send(named(&body)).await.unwrap();
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         assert_eq!(wire.take_operations(), expected);
+    }
+    // The items of a transaction, and what they cost: the budget is two write units each.
+    wire.take_units();
+    for (body, name, items) in [
+        (long("NAM", "+336010278", "N2", None), None, 3),
+        (long("NAM", "+336010279", "N3", Some(key("3"))), None, 4),
+        (long("NAM", "+336010280", "N4", Some(key("4"))), Some("n4"), 5),
+        (short("NAM", "N5", "unkeyed"), None, 4),
+        (keyed("NAM", "N6", "same-key", "6"), None, 5),
+        (keyed("NAM", "N7", "two-keys-7", "9"), None, 6),
+        (keyed("NAM", "N8", "two-keys-8", "0"), Some("n8"), 7),
+    ] {
+        let mut request = world.api.request(Method::POST, registers, Some(&tokens[0]), body.to_string().into_bytes());
+        if let Some(name) = name {
+            request.headers_mut().insert("idempotency-key", name.parse().unwrap());
+        }
+        let answer = world.api.send(request).await.unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        let taken = wire.take_units();
+        let written = taken.iter().find(|taken| taken.operation == register).unwrap();
+        let asked: Value = serde_json::from_slice(&written.body).unwrap();
+        assert_eq!(asked["TransactItems"].as_array().unwrap().len(), items, "{body}");
+        assert_eq!(written.units, Some(2.0 * items as f64), "{body}");
     }
     // One's own application: found by one request, deleted by three.
     let granted = world.api.register(&tokens[0], &body).await.json();

@@ -137,7 +137,8 @@ fn identity() -> Operation {
             "Give identity keys to applications",
             "Gives up to a thousand of the caller's applications, registered or imported without an identity key, the key of their \
              driver. From then on it counts: the same key is the same driver whatever the name and the phone, and another key on \
-             the same truncated identity is another driver. Only an empty key is filled. A bad row fails alone, and a row again has \
+             the same truncated identity is another driver. Only an empty key is filled; a short application's own key counts beside its \
+             journey's. A bad row fails alone, and a row again has \
              no effect.",
         )
         .rows::<IdentityRow>(

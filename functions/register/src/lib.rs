@@ -7,8 +7,8 @@ use cee_edge::body::past;
 use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, Gate, HttpFunction, ProblemType, Refusal, Reply, to_json};
 use cee_eligibility::{
-    ApplicationId, DrivingLicense, FieldError, IdempotencyKey, Identity, IdentityKey, Instant, JourneyType,
-    LastNameTrunc, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
+    ApplicationId, DrivingLicense, FieldError, IdempotencyKey, Identity, IdentityKey, IdentityKeys, Instant,
+    JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
 };
 use cee_registry::{
     Application, ApplicationJourney, Applications, Claims, FirstAnswer, Journeys, Limits, NamedCall, Operators,
@@ -71,7 +71,7 @@ struct Asking<'a> {
 struct Claim {
     journey_type: JourneyType,
     phone_trunc: PhoneTrunc,
-    identity_key: Option<IdentityKey>,
+    identity_keys: IdentityKeys,
     datetime: Instant,
 }
 
@@ -114,7 +114,7 @@ impl Register {
                 let claim = Claim {
                     journey_type: JourneyType::Long,
                     phone_trunc: phone_trunc.clone(),
-                    identity_key: demand.identity_key.clone(),
+                    identity_keys: IdentityKeys::of_caller(demand.identity_key.clone()),
                     datetime: *datetime,
                 };
                 let (answer, registration) = self.claim(asking, &demand, claim, None).await?;
@@ -132,7 +132,10 @@ impl Register {
                     let claim = Claim {
                         journey_type: JourneyType::Short,
                         phone_trunc: journey.journey.driver_phone_trunc.clone(),
-                        identity_key: demand.identity_key.clone().or(journey.journey.driver_identity_key.clone()),
+                        identity_keys: IdentityKeys::new(
+                            demand.identity_key.clone(),
+                            journey.journey.driver_identity_key.clone(),
+                        ),
                         datetime: journey.journey.end,
                     };
                     match self.claim(asking, &demand, claim, Some(&journey)).await? {
@@ -156,7 +159,7 @@ impl Register {
     ) -> Result<(String, Registration), Refusal> {
         let Asking { call, caller, now, named } = asking;
         let now = *now;
-        let Claim { journey_type, phone_trunc, identity_key, datetime } = claim;
+        let Claim { journey_type, phone_trunc, identity_keys, datetime } = claim;
         self.rules.check_delay(journey_type, datetime, now).map_err(|early| Refusal::TooEarly(early.available_at))?;
         let uuid = ApplicationId::new(uuid::Uuid::new_v4());
         // Signed before it is written: an application that exists has its proof, whatever happens next.
@@ -173,7 +176,7 @@ impl Register {
             uuid,
             operator: caller.operator,
             journey_type,
-            identity: Identity { truncated, driving_license: Some(demand.driving_license.clone()), identity_key },
+            identity: Identity { truncated, driving_license: Some(demand.driving_license.clone()), identity_keys },
             datetime,
             application_timestamp: demand.application_timestamp,
             registered_at: now,

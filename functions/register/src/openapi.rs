@@ -41,7 +41,7 @@ struct ShortRegistration {
     /// When the driver signed; must lie in the past. The moment of the call, if not given.
     #[schema(nullable = false)]
     application_timestamp: Option<Instant>,
-    /// The journey's own identity key, if not given.
+    /// Counts beside the journey's own identity key, where the journey has one. If the two differ, both count.
     #[schema(nullable = false)]
     identity_key: Option<IdentityKey>,
 }

@@ -4,7 +4,8 @@ use cee_edge::application::in_the_way;
 use cee_edge::openapi::Utc;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{
-    DrivingLicense, Identity, IdentityKey, JourneyType, LastNameTrunc, PhoneTrunc, Rules, TruncatedIdentity,
+    DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, LastNameTrunc, PhoneTrunc, Rules,
+    TruncatedIdentity,
 };
 use cee_registry::{Applications, Claims, Limits, Operators};
 use cee_service::aws::Aws;
@@ -43,7 +44,8 @@ pub struct Question {
 impl Question {
     fn into_identity(self) -> Identity {
         let Self { last_name_trunc, phone_trunc, driving_license, identity_key, .. } = self;
-        Identity { truncated: TruncatedIdentity { last_name_trunc, phone_trunc }, driving_license, identity_key }
+        let truncated = TruncatedIdentity { last_name_trunc, phone_trunc };
+        Identity { truncated, driving_license, identity_keys: IdentityKeys::of_caller(identity_key) }
     }
 }
 

@@ -18,8 +18,61 @@ pub struct Identity {
     pub truncated: TruncatedIdentity,
     /// Known of every registered application; unknown of imported history and optional in a simulation.
     pub driving_license: Option<DrivingLicense>,
-    /// Known where the operator sends it.
-    pub identity_key: Option<IdentityKey>,
+    /// Those that the operator sends, or its journeys file.
+    pub identity_keys: IdentityKeys,
+}
+
+/// The identity keys that are known of one driver: the caller's and, for a short application, its journey's own. They are often
+/// one key, and then there is one here. Personal data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct IdentityKeys {
+    callers: Option<IdentityKey>,
+    /// Never the caller's.
+    journeys: Option<IdentityKey>,
+}
+
+impl IdentityKeys {
+    /// The caller's key and the journey's own.
+    #[must_use]
+    pub fn new(callers: Option<IdentityKey>, journeys: Option<IdentityKey>) -> Self {
+        let journeys = journeys.filter(|key| callers.as_ref() != Some(key));
+        Self { callers, journeys }
+    }
+
+    /// The caller's key, of an application or a question without a journey.
+    #[must_use]
+    pub fn of_caller(key: Option<IdentityKey>) -> Self {
+        Self::new(key, None)
+    }
+
+    /// The key that the caller sent.
+    #[must_use]
+    pub const fn callers(&self) -> Option<&IdentityKey> {
+        self.callers.as_ref()
+    }
+
+    /// The journey's own key, unless the caller sent the same.
+    #[must_use]
+    pub const fn journeys(&self) -> Option<&IdentityKey> {
+        self.journeys.as_ref()
+    }
+
+    /// All of them: the caller's first.
+    pub fn iter(&self) -> impl Iterator<Item = &IdentityKey> {
+        self.callers.iter().chain(&self.journeys)
+    }
+
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn contains(&self, key: &IdentityKey) -> bool {
+        self.iter().any(|known| known == key)
+    }
+
+    /// The keys once the caller gives its own later. `None`: the caller sent one already, and none is replaced.
+    #[must_use]
+    pub fn given(&self, key: IdentityKey) -> Option<Self> {
+        self.callers.is_none().then(|| Self::new(Some(key), self.journeys.clone()))
+    }
 }
 
 impl Identity {
@@ -29,39 +82,49 @@ impl Identity {
     /// 2. the same identity key;
     /// 3. the same truncated identity, unless both carry an identity key and the keys differ.
     ///
+    /// An application may carry two identity keys. One key in common is the same identity key, and keys differ where none is in
+    /// common.
+    ///
     /// Source: the contract, "Two applications of one journey type are the same person". The public registry lets
     /// case 3 through where only the stored application carries a key; that hole is closed here.
     #[must_use]
     pub fn same_person(&self, other: &Self) -> bool {
         let both = |a: bool, b: bool| a && b;
         let same_license = both(self.driving_license.is_some(), self.driving_license == other.driving_license);
-        let same_key = both(self.identity_key.is_some(), self.identity_key == other.identity_key);
-        same_license
-            || same_key
-            || (self.truncated == other.truncated
-                && !keys_differ(self.identity_key.as_ref(), other.identity_key.as_ref()))
+        let keys = |identity: &Self| identity.identity_keys.iter().cloned().collect::<Vec<_>>();
+        let (keys, others) = (keys(self), keys(other));
+        same_license || share_key(&keys, &others) || (self.truncated == other.truncated && !keys_differ(&keys, &others))
     }
 }
 
-/// Whether both sides carry a key and the keys differ: the one case in which the same truncated identity belongs to two
-/// people. Generic, so that the store can ask it of keyed hashes instead of the keys themselves.
+fn share_key<K: PartialEq>(some: &[K], others: &[K]) -> bool {
+    some.iter().any(|key| others.contains(key))
+}
+
+/// Whether both sides carry a key and share none: the one case in which the same truncated identity belongs to two people.
+/// Generic, so that the store can ask it of keyed hashes instead of the keys themselves.
 #[must_use]
-pub fn keys_differ<K: PartialEq + ?Sized>(one: Option<&K>, other: Option<&K>) -> bool {
-    matches!((one, other), (Some(one), Some(other)) if one != other)
+pub fn keys_differ<K: PartialEq>(some: &[K], others: &[K]) -> bool {
+    !some.is_empty() && !others.is_empty() && !share_key(some, others)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn identity(name: &str, license: Option<&str>, key: Option<char>) -> Identity {
+    fn key(letter: char) -> IdentityKey {
+        IdentityKey::parse(&letter.to_string().repeat(64)).unwrap()
+    }
+
+    fn identity(name: &str, license: Option<&str>, keys: impl IntoIterator<Item = char>) -> Identity {
+        let mut keys = keys.into_iter().map(key);
         Identity {
             truncated: TruncatedIdentity {
                 last_name_trunc: LastNameTrunc::parse(name).unwrap(),
                 phone_trunc: PhoneTrunc::parse("+336010203").unwrap(),
             },
             driving_license: license.map(|l| DrivingLicense::parse(l).unwrap()),
-            identity_key: key.map(|k| IdentityKey::parse(&k.to_string().repeat(64)).unwrap()),
+            identity_keys: IdentityKeys::new(keys.next(), keys.next()),
         }
     }
 
@@ -81,10 +144,41 @@ mod tests {
             (identity("DUP", Some("A1"), Some('a')), identity("DUP", Some("A2"), Some('b')), false),
             (identity("DUP", Some("A1"), Some('a')), identity("DUP", Some("A1"), Some('b')), true),
             (identity("DUP", None, Some('a')), identity("DUP", Some("A2"), None), true),
+            // Two keys: the caller's and the journey's own.
+            (identity("DUP", Some("A1"), ['a', 'b']), identity("MAR", Some("A2"), Some('a')), true),
+            (identity("DUP", Some("A1"), ['a', 'b']), identity("MAR", Some("A2"), Some('b')), true),
+            (identity("DUP", Some("A1"), ['a', 'b']), identity("MAR", Some("A2"), ['c', 'b']), true),
+            (identity("DUP", Some("A1"), ['a', 'b']), identity("MAR", Some("A2"), ['b', 'c']), true),
+            (identity("DUP", Some("A1"), ['a', 'b']), identity("MAR", Some("A2"), ['c', 'd']), false),
+            (identity("DUP", Some("A1"), ['a', 'b']), identity("DUP", Some("A2"), Some('b')), true),
+            (identity("DUP", Some("A1"), ['a', 'b']), identity("DUP", Some("A2"), Some('c')), false),
+            (identity("DUP", Some("A1"), ['a', 'b']), identity("DUP", Some("A2"), ['c', 'd']), false),
+            (identity("DUP", Some("A1"), ['a', 'b']), identity("DUP", Some("A2"), None), true),
+            (identity("DUP", Some("A1"), ['a', 'b']), identity("DUP", Some("A1"), ['c', 'd']), true),
         ];
         for (number, (one, other, same)) in table.iter().enumerate() {
             assert_eq!(one.same_person(other), *same, "row {number}");
             assert_eq!(other.same_person(one), *same, "row {number}, the other way round");
         }
+    }
+
+    #[test]
+    fn two_equal_keys_are_one_and_a_later_key_fills_only_the_callers_place() {
+        let (a, b) = (key('a'), key('b'));
+        let keys = |callers: Option<&IdentityKey>, journeys: Option<&IdentityKey>| {
+            IdentityKeys::new(callers.cloned(), journeys.cloned())
+        };
+        let all = |keys: &IdentityKeys| keys.iter().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(Some(&a), Some(&a)), IdentityKeys::of_caller(Some(a.clone())));
+        assert_eq!(all(&keys(Some(&b), Some(&a))), [b.clone(), a.clone()], "the caller's first");
+        assert_eq!(all(&IdentityKeys::default()), []);
+        let both = keys(Some(&a), Some(&b));
+        assert_eq!((both.callers(), both.journeys()), (Some(&a), Some(&b)));
+        assert!(both.contains(&a) && both.contains(&b) && !keys(Some(&a), None).contains(&b));
+        assert_eq!(keys(None, None).given(a.clone()), Some(keys(Some(&a), None)));
+        assert_eq!(keys(None, Some(&b)).given(a.clone()), Some(keys(Some(&a), Some(&b))));
+        assert_eq!(keys(None, Some(&b)).given(b.clone()), Some(keys(Some(&b), None)));
+        assert_eq!(keys(Some(&a), None).given(b.clone()), None);
+        assert_eq!(keys(Some(&a), Some(&b)).given(b), None);
     }
 }

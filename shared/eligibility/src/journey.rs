@@ -1,6 +1,7 @@
 //! Journeys that the registry knows, and which of them may carry a short application.
 
 use crate::fields::{FieldError, IdentityKey, OperatorId, OperatorJourneyId, PhoneTrunc};
+use crate::identity::Identity;
 use crate::rules::Rules;
 use crate::time::Instant;
 
@@ -211,11 +212,21 @@ impl Journey {
         ];
         checks.into_iter().filter(|(_, holds)| !holds).map(|(criterion, _)| criterion).collect()
     }
+
+    /// Whether an application with this identity claims what the journey says of its driver: the same phone and, if the journey
+    /// has an identity key, that key. A registration does; a journey that is corrected afterwards may say something else.
+    #[must_use]
+    pub fn is_driven_by(&self, identity: &Identity) -> bool {
+        self.driver_phone_trunc == identity.truncated.phone_trunc
+            && self.driver_identity_key.as_ref().is_none_or(|key| identity.identity_keys.contains(key))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::LastNameTrunc;
+    use crate::identity::{IdentityKeys, TruncatedIdentity};
 
     fn journey() -> Journey {
         Journey {
@@ -266,6 +277,37 @@ mod tests {
             }),
             [Criterion::OperatorClass, Criterion::Distance, Criterion::France, Criterion::Period]
         );
+    }
+
+    #[test]
+    fn a_driver_is_the_phone_and_the_key_that_the_journey_names() {
+        let key = |letter: &str| IdentityKey::parse(&letter.repeat(64)).unwrap();
+        let driver = |phone: &str, callers: Option<&str>, journeys: Option<&str>| Identity {
+            truncated: TruncatedIdentity {
+                last_name_trunc: LastNameTrunc::parse("DUP").unwrap(),
+                phone_trunc: PhoneTrunc::parse(phone).unwrap(),
+            },
+            driving_license: None,
+            identity_keys: IdentityKeys::new(callers.map(key), journeys.map(key)),
+        };
+        let keyless = journey();
+        assert!(keyless.is_driven_by(&driver("+336010203", None, None)));
+        assert!(
+            keyless.is_driven_by(&driver("+336010203", Some("a"), Some("b"))),
+            "more is known than the journey says"
+        );
+        assert!(!keyless.is_driven_by(&driver("+336010204", None, None)));
+        let keyed = Journey { driver_identity_key: Some(key("a")), ..journey() };
+        for (callers, journeys, is_driver) in [
+            (Some("a"), None, true),
+            (None, Some("a"), true),
+            (Some("b"), Some("a"), true),
+            (Some("b"), None, false),
+            (None, None, false),
+        ] {
+            assert_eq!(keyed.is_driven_by(&driver("+336010203", callers, journeys)), is_driver);
+            assert!(!keyed.is_driven_by(&driver("+336010204", callers, journeys)));
+        }
     }
 
     #[test]

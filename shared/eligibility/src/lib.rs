@@ -31,7 +31,7 @@ pub use fields::{
     ApplicationId, DrivingLicense, FieldError, IdempotencyKey, IdentityKey, JourneyType, LastNameTrunc, OperatorId,
     OperatorJourneyId, Siret,
 };
-pub use identity::{Identity, TruncatedIdentity};
+pub use identity::{Identity, IdentityKeys, TruncatedIdentity};
 pub use journey::{Criterion, Journey, JourneyStatus};
 pub use normalise::{LastName, NormaliseError};
 pub use phone::{Phone, PhoneTrunc};

@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cee_eligibility::{
-    ApplicationId, DrivingLicense, Identity, IdentityKey, Instant, JourneyStatus, JourneyType, LastNameTrunc,
-    OperatorId, OperatorJourneyId, PhoneTrunc, TruncatedIdentity,
+    ApplicationId, DrivingLicense, Identity, IdentityKey, IdentityKeys, Instant, JourneyStatus, JourneyType,
+    LastNameTrunc, OperatorId, OperatorJourneyId, PhoneTrunc, TruncatedIdentity,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -62,8 +62,13 @@ struct Stored {
     last_name_trunc: String,
     phone_trunc: String,
     driving_license: String,
+    /// The caller's, or else the journey's own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     identity_key: Option<ByteBuf>,
+    /// The journey's own, where the caller sent another or none. Where it is the same as `identity_key`, the caller may yet give
+    /// its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    journey_key: Option<ByteBuf>,
     datetime: i64,
     application_timestamp: i64,
     registered_at: i64,
@@ -116,6 +121,8 @@ impl Application {
     pub(crate) fn to_item(&self) -> Result<Item, StoreError> {
         let license = self.identity.driving_license.as_ref().ok_or(corrupt("no driving licence"))?;
         let journey = self.journey.as_ref();
+        let keys = &self.identity.identity_keys;
+        let bytes = |key: &IdentityKey| ByteBuf::from(key.as_bytes().to_vec());
         let stored = Stored {
             uuid: self.uuid.to_string(),
             operator_id: self.operator.get(),
@@ -123,7 +130,8 @@ impl Application {
             last_name_trunc: self.identity.truncated.last_name_trunc.as_str().to_owned(),
             phone_trunc: self.identity.truncated.phone_trunc.as_str().to_owned(),
             driving_license: license.as_str().to_owned(),
-            identity_key: self.identity.identity_key.as_ref().map(|key| ByteBuf::from(key.as_bytes().to_vec())),
+            identity_key: keys.iter().next().map(bytes),
+            journey_key: keys.journeys().map(bytes),
             datetime: self.datetime.millis(),
             application_timestamp: self.application_timestamp.millis(),
             registered_at: self.registered_at.millis(),
@@ -151,11 +159,13 @@ impl Application {
             (None, None, None, None) => None,
             _ => return Err(corrupt("half a journey")),
         };
-        let identity_key = stored
-            .identity_key
-            .map(|key| <[u8; 32]>::try_from(key.into_vec()).map(IdentityKey::from_bytes))
-            .transpose()
-            .map_err(|_| corrupt("identity_key"))?;
+        let key = |stored: Option<ByteBuf>, what| {
+            let key = stored.map(|key| <[u8; 32]>::try_from(key.into_vec()).map(IdentityKey::from_bytes));
+            key.transpose().map_err(|_| corrupt(what))
+        };
+        let first_key = key(stored.identity_key, "identity_key")?;
+        let journey_key = key(stored.journey_key, "journey_key")?;
+        let callers = first_key.filter(|key| journey_key.as_ref() != Some(key));
         Ok(Self {
             uuid: ApplicationId::parse(&stored.uuid).ok_or(corrupt("uuid"))?,
             operator: OperatorId::new(stored.operator_id).map_err(|_| corrupt("operator_id"))?,
@@ -169,7 +179,7 @@ impl Application {
                 driving_license: Some(
                     DrivingLicense::parse(&stored.driving_license).map_err(|_| corrupt("driving_license"))?,
                 ),
-                identity_key,
+                identity_keys: IdentityKeys::new(callers, journey_key),
             },
             datetime: instant(stored.datetime)?,
             application_timestamp: instant(stored.application_timestamp)?,
@@ -242,12 +252,16 @@ pub(crate) async fn get_application(
 /// by its name alone, which is all that stays of one that is deleted.
 /// `#uuid` stands for `uuid`.
 pub(crate) fn condition_as_read(application: &Application) -> (String, Option<Item>) {
-    let key = if application.identity.identity_key.is_some() { "attribute_exists" } else { "attribute_not_exists" };
+    let key = application.identity.identity_keys.iter().next();
+    let key = key.map(|key| AttributeValue::B(key.as_bytes().to_vec().into()));
+    let key_as_read = if key.is_some() { "identity_key = :read_key" } else { "attribute_not_exists(identity_key)" };
     let version = application.journey.as_ref().map(|journey| AttributeValue::S(journey.version.as_str().to_owned()));
     let status = if version.is_some() { " AND status_version = :version" } else { "" };
     let name = NameTaken::ATTRIBUTE;
-    let condition = format!("attribute_exists(#uuid) AND attribute_not_exists({name}) AND {key}(identity_key){status}");
-    (condition, version.map(|version| Item::from([(":version".to_owned(), version)])))
+    let condition = format!("attribute_exists(#uuid) AND attribute_not_exists({name}) AND {key_as_read}{status}");
+    let values = [(":read_key", key), (":version", version)].into_iter();
+    let values: Item = values.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    (condition, Some(values).filter(|values| !values.is_empty()))
 }
 
 /// The table of registered applications.

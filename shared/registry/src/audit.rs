@@ -8,17 +8,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use cee_eligibility::{ApplicationId, Instant, JourneyType, OperatorId, OperatorJourneyId, Rules};
+use cee_eligibility::{ApplicationId, Instant, JourneyType, OperatorId, Rules};
 
 use crate::StoreError;
 use crate::applications::{Application, NameTaken, get_application};
 use crate::claim_item::{Granted, Item, LatestDates, PK, application_attribute, granted, latest, number, text};
-use crate::claims::{Claims, compared_tag};
+use crate::claims::{Claims, compared_tags};
 use crate::drivers::DELETED_AT_OF_ERASED;
 use crate::error::Deadline;
 use crate::imports::{ImportId, audit_import};
-use crate::journeys::partition_key;
-use crate::keys::{Claim, ClaimKind};
+use crate::journeys::{StoredJourney, journey_key};
+use crate::keys::{Claim, ClaimKind, Tag};
 use crate::read::{batch_get, page, page_after};
 use crate::rewrite::{Rewrite, Transacted, transact};
 
@@ -34,11 +34,14 @@ pub enum Finding {
     Unclaimed(ApplicationId, ClaimKind),
     /// A short application's journey does not say that it carries it.
     JourneyUnclaimed(ApplicationId),
+    /// A short application's journey names another phone or identity key than the application claims: it was corrected after the
+    /// registration.
+    JourneyCorrected(ApplicationId),
     /// A claim names an application that there is not. Here is the key of its item.
     Orphan(ApplicationId, String),
     /// A claim lies on an item to which none of its application's keys leads. Here is the key of that item.
     Misplaced(ApplicationId, String),
-    /// A claim's date, operator or identity key is not its application's. Here is the key of its item.
+    /// A claim's date, operator or identity keys are not its application's. Here is the key of its item.
     Disagrees(ApplicationId, String),
     /// A latest date of the item with this key is not that of its records.
     WrongDate(String, &'static str),
@@ -62,6 +65,8 @@ pub enum FindingKind {
     Unclaimed,
     /// [`Finding::JourneyUnclaimed`]
     JourneyUnclaimed,
+    /// [`Finding::JourneyCorrected`]
+    JourneyCorrected,
     /// [`Finding::Orphan`]
     Orphan,
     /// [`Finding::Misplaced`]
@@ -84,6 +89,7 @@ impl FindingKind {
         Self::GrantedTwice,
         Self::Unclaimed,
         Self::JourneyUnclaimed,
+        Self::JourneyCorrected,
         Self::Orphan,
         Self::Misplaced,
         Self::Disagrees,
@@ -100,6 +106,7 @@ impl FindingKind {
             Self::GrantedTwice => "granted_twice",
             Self::Unclaimed => "unclaimed",
             Self::JourneyUnclaimed => "journey_unclaimed",
+            Self::JourneyCorrected => "journey_corrected",
             Self::Orphan => "orphan",
             Self::Misplaced => "misplaced",
             Self::Disagrees => "disagrees",
@@ -119,6 +126,7 @@ impl Finding {
             Self::GrantedTwice(..) => FindingKind::GrantedTwice,
             Self::Unclaimed(..) => FindingKind::Unclaimed,
             Self::JourneyUnclaimed(..) => FindingKind::JourneyUnclaimed,
+            Self::JourneyCorrected(..) => FindingKind::JourneyCorrected,
             Self::Orphan(..) => FindingKind::Orphan,
             Self::Misplaced(..) => FindingKind::Misplaced,
             Self::Disagrees(..) => FindingKind::Disagrees,
@@ -139,6 +147,10 @@ impl fmt::Display for Finding {
             Self::GrantedTwice(one, other) => write!(f, "granted twice: {one} and {other} are one driver's"),
             Self::Unclaimed(uuid, kind) => write!(f, "unclaimed: {uuid} has no claim on its {}", kind.as_str()),
             Self::JourneyUnclaimed(uuid) => write!(f, "journey unclaimed: the journey of {uuid} does not carry it"),
+            Self::JourneyCorrected(uuid) => {
+                let what = "names another phone or identity key than the application claims";
+                write!(f, "journey corrected: the journey of {uuid} {what}")
+            }
             Self::Orphan(uuid, key) => write!(f, "orphan: the item {key} names {uuid}, which there is not"),
             Self::Misplaced(uuid, key) => write!(f, "misplaced: the item {key} names {uuid}, which has no such key"),
             Self::Disagrees(uuid, key) => {
@@ -263,8 +275,8 @@ struct Known {
 /// Where the claims of an application belong.
 struct Belongs {
     claims: Vec<Claim>,
-    /// Of its identity key, which its record on the truncated identity carries.
-    tag: Option<Vec<u8>>,
+    /// Of its identity keys, which its record on the truncated identity carries.
+    tags: Vec<Tag>,
 }
 
 impl Belongs {
@@ -332,7 +344,7 @@ impl Claims {
                 }
             }
         }
-        audited.findings.extend(self.unclaimed_journeys(&applications, deadline).await?);
+        audited.findings.extend(self.journey_findings(&applications, deadline).await?);
         for application in applications {
             for kind in self.unclaimed(&application, deadline).await? {
                 // Deleted, or given a key, since it was read?
@@ -347,47 +359,40 @@ impl Claims {
         Ok(audited)
     }
 
-    /// Those of these applications whose journey does not carry them.
-    async fn unclaimed_journeys(
+    /// What is wrong with the journeys of these applications.
+    async fn journey_findings(
         &self,
         applications: &[Application],
         deadline: Deadline,
     ) -> Result<Vec<Finding>, StoreError> {
         let mut found = Vec::new();
-        for application in self.without_journey(applications, deadline).await? {
-            // Deleted since it was read?
-            if let Some(now) = get_application(&self.db, &self.tables.applications, application.uuid).await?
-                && !self.without_journey(&[now], deadline).await?.is_empty()
-            {
-                found.push(Finding::JourneyUnclaimed(application.uuid));
-            }
+        for (uuid, suspicious) in self.look_at_journeys(applications, deadline).await? {
+            // Deleted, or given a key, since it was read?
+            let Some(now) = get_application(&self.db, &self.tables.applications, uuid).await? else { continue };
+            let again = self.look_at_journeys(&[now], deadline).await?;
+            found.extend(again.into_iter().map(|(_, finding)| finding).filter(|finding| *finding == suspicious));
         }
         Ok(found)
     }
 
-    async fn without_journey<'a>(
+    /// One request, where any of these applications has a journey.
+    async fn look_at_journeys(
         &self,
-        applications: &'a [Application],
+        applications: &[Application],
         deadline: Deadline,
-    ) -> Result<Vec<&'a Application>, StoreError> {
-        let short: Vec<(&Application, String)> = applications
-            .iter()
-            .filter_map(|application| {
-                let name: &OperatorJourneyId = &application.journey.as_ref()?.operator_journey_id;
-                Some((application, partition_key(application.operator, name)))
-            })
-            .collect();
+    ) -> Result<Vec<(ApplicationId, Finding)>, StoreError> {
+        let short: Vec<(&Application, String)> =
+            applications.iter().filter_map(|application| Some((application, journey_key(application)?))).collect();
         if short.is_empty() {
             return Ok(Vec::new());
         }
         let keys: BTreeSet<&str> = short.iter().map(|(_, key)| key.as_str()).collect();
         let items = batch_get(&self.db, &self.tables.journeys, PK, keys, deadline).await?;
-        let used: HashMap<&str, &str> =
-            items.iter().filter_map(|item| Some((text(item, PK)?, text(item, "used_by")?))).collect();
-        let carried = |(application, key): &(&Application, String)| {
-            used.get(key.as_str()).and_then(|used| ApplicationId::parse(used)) == Some(application.uuid)
+        let items: HashMap<&str, &Item> = items.iter().filter_map(|item| Some((text(item, PK)?, item))).collect();
+        let finding = |(application, key): (&Application, String)| {
+            journey_finding(application, items.get(key.as_str()).copied()).map(|finding| (application.uuid, finding))
         };
-        Ok(short.into_iter().filter(|short| !carried(short)).map(|(application, _)| application).collect())
+        Ok(short.into_iter().filter_map(finding).collect())
     }
 
     /// On which of its keys an application has no claim.
@@ -521,7 +526,7 @@ impl Claims {
                 let application = Application::from_item(item).ok();
                 let belongs = application.map(|Application { journey_type, identity, .. }| Belongs {
                     claims: self.keys.claims(journey_type, &identity),
-                    tag: identity.identity_key.as_ref().map(|key| self.keys.tag(key)),
+                    tags: self.keys.tags(&identity.identity_keys),
                 });
                 known.insert(uuid, Known { journey_type, operator, datetime, belongs });
             }
@@ -557,13 +562,29 @@ impl Claims {
     }
 }
 
+/// What is wrong with an application's journey.
+fn journey_finding(application: &Application, item: Option<&Item>) -> Option<Finding> {
+    let uuid = application.uuid;
+    let Some(item) = item.filter(|item| text(item, "used_by").and_then(ApplicationId::parse) == Some(uuid)) else {
+        return Some(Finding::JourneyUnclaimed(uuid));
+    };
+    match StoredJourney::from_item(item.clone()) {
+        Ok(Some(stored)) if stored.journey.is_driven_by(&application.identity) => None,
+        Ok(Some(_)) => Some(Finding::JourneyCorrected(uuid)),
+        // Its driver is erased.
+        Ok(None) => None,
+        // Its own key may be anything that the operator has chosen.
+        Err(_) => Some(Finding::Unreadable("journeys", format!("that {uuid} uses"))),
+    }
+}
+
 /// What is wrong with an item, by what is known of the applications that it names.
 fn findings(item: &Item, key: &str, known: &HashMap<ApplicationId, Known>, rules: &Rules) -> BTreeSet<Finding> {
     let (Ok(records), Ok(dates)) = (granted(item), LatestDates::of(item)) else {
         return [Finding::Unreadable("claims", key.to_owned())].into();
     };
     let mut found = BTreeSet::new();
-    let mut live: BTreeMap<(Instant, ApplicationId), Granted<'_>> = BTreeMap::new();
+    let mut live: BTreeMap<(Instant, ApplicationId), Granted> = BTreeMap::new();
     for mut granted in records {
         let Some(application) = known.get(&granted.uuid) else {
             found.insert(Finding::Orphan(granted.uuid, key.to_owned()));
@@ -578,10 +599,10 @@ fn findings(item: &Item, key: &str, known: &HashMap<ApplicationId, Known>, rules
                 found.insert(Finding::Misplaced(granted.uuid, key.to_owned()));
                 continue;
             };
-            let tag = compared_tag(claim.kind, belongs.tag.as_deref());
-            agrees &= granted.tag == tag;
+            let tags = compared_tags(claim.kind, &belongs.tags);
+            agrees &= granted.tags == tags;
             // Whether two are one person their applications say: a record with a wrong tag may be why there are two.
-            granted.tag = tag;
+            granted.tags = tags.to_vec();
         }
         if !agrees {
             found.insert(Finding::Disagrees(granted.uuid, key.to_owned()));
@@ -592,7 +613,7 @@ fn findings(item: &Item, key: &str, known: &HashMap<ApplicationId, Known>, rules
         let Some(journey_type) = known.get(&later.uuid).and_then(|known| known.journey_type) else { continue };
         let cutoff = rules.cutoffs(journey_type, later.datetime).standardized;
         for earlier in live.values().take(number) {
-            if earlier.datetime >= cutoff && !cee_eligibility::identity::keys_differ(earlier.tag, later.tag) {
+            if earlier.datetime >= cutoff && !cee_eligibility::identity::keys_differ(&earlier.tags, &later.tags) {
                 let (one, other) = (earlier.uuid.min(later.uuid), earlier.uuid.max(later.uuid));
                 found.insert(Finding::GrantedTwice(one, other));
             }

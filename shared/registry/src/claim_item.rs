@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pk                     the keyed hash
-//! a#{uuid}               a standardized application: {t: date, o: operator, k: tag of its identity key}
+//! a#{uuid}               a standardized application: {t: date, o: operator, k: the tags of its identity keys}
 //! h#{operator}#{date}    a specific one:             [the rows that brought it, the first one first]
 //! k#{operator}#{date}    the identity key that a specific one was given later, on a truncated identity only:
 //!                        {k: its tag, p: the key of the identity key's own item, x: another key came, too}
@@ -15,6 +15,9 @@
 //! Dates are milliseconds since 1970. On a truncated identity `sd` and `sp` speak of applications *without* an identity
 //! key, `sdk` and `spk` of those with one, because rule 3 of the contract treats them differently; on the other two items
 //! there is no such difference and `sd` and `sp` speak of all.
+//!
+//! An application has no identity key, one, or two: then both tags are in `k`, one after the other, eight bytes each. What was
+//! written when an application had one key at most reads alike.
 //!
 //! Conditions can compare the latest dates only: DynamoDB cannot look through a list. The records are what a refusal is
 //! worded from, what makes a repeated import harmless, and what stands behind when an application goes.
@@ -30,6 +33,7 @@ use cee_eligibility::{ApplicationId, EarlierApplication, Instant, OperatorId};
 
 use crate::StoreError;
 use crate::imports::ImportId;
+use crate::keys::{ClaimKeys, Tag};
 
 /// How many bytes of a row's source are its import's.
 const IMPORT_BYTES: usize = 16;
@@ -85,17 +89,17 @@ fn after_prefix(history_attribute: &str) -> &str {
 }
 
 /// Which identity key a specific application was given: its tag, and the key of its own item.
-pub(crate) fn history_key(tag: Vec<u8>, pk: &str) -> AttributeValue {
+pub(crate) fn history_key(tag: Tag, pk: &str) -> AttributeValue {
     AttributeValue::M(HashMap::from([
-        ("k".to_owned(), AttributeValue::B(tag.into())),
+        ("k".to_owned(), AttributeValue::B(tag.to_vec().into())),
         ("p".to_owned(), AttributeValue::S(pk.to_owned())),
     ]))
 }
 
 /// The same, where another key came later: the record stands for more drivers than one.
-pub(crate) fn ambiguous_key(tag: &[u8], pk: &str) -> AttributeValue {
+pub(crate) fn ambiguous_key(tag: Tag, pk: &str) -> AttributeValue {
     let mut key = HashMap::from([("x".to_owned(), AttributeValue::Bool(true))]);
-    if let AttributeValue::M(given) = history_key(tag.to_vec(), pk) {
+    if let AttributeValue::M(given) = history_key(tag, pk) {
         key.extend(given);
     }
     AttributeValue::M(key)
@@ -116,7 +120,7 @@ fn import_of(source: &AttributeValue) -> Option<&[u8]> {
 /// Drivers who share the truncated identity and the day share the record. So it is compared by its key only where nothing says
 /// that it stands for several: not where two rows of one file brought it, and not where another key came, too. Then it goes
 /// on standing in the way of everybody, and its copy in the way of the one whose key is known.
-fn compared_key<'a>(item: &'a Item, history_attribute: &str) -> Option<&'a [u8]> {
+fn compared_key(item: &Item, history_attribute: &str) -> Option<Tag> {
     let (tag, _) = given_key(item, history_attribute)?;
     let key = item.get(&history_key_attribute(history_attribute))?.as_m().ok()?;
     let mut imports: Vec<_> = sources(item, history_attribute).iter().filter_map(import_of).collect();
@@ -126,9 +130,9 @@ fn compared_key<'a>(item: &'a Item, history_attribute: &str) -> Option<&'a [u8]>
 }
 
 /// The tag of the identity key that the specific application of this attribute was given, and the key of its own item.
-pub(crate) fn given_key<'a>(item: &'a Item, history_attribute: &str) -> Option<(&'a [u8], &'a str)> {
+pub(crate) fn given_key<'a>(item: &'a Item, history_attribute: &str) -> Option<(Tag, &'a str)> {
     let given = item.get(&history_key_attribute(history_attribute))?.as_m().ok()?;
-    Some((given.get("k")?.as_b().ok()?.as_ref(), given.get("p")?.as_s().ok()?))
+    Some((given.get("k")?.as_b().ok()?.as_ref().try_into().ok()?, given.get("p")?.as_s().ok()?))
 }
 
 /// An attribute that is a text, of an item of any table.
@@ -145,10 +149,12 @@ pub(crate) fn date(datetime: Instant) -> AttributeValue {
 }
 
 /// The record of a standardized application.
-pub(crate) fn application_record(datetime: Instant, operator: OperatorId, tag: Option<Vec<u8>>) -> AttributeValue {
+pub(crate) fn application_record(datetime: Instant, operator: OperatorId, tags: &[Tag]) -> AttributeValue {
     let mut record =
         HashMap::from([("t".to_owned(), date(datetime)), ("o".to_owned(), number(i64::from(operator.get())))]);
-    record.extend(tag.map(|tag| ("k".to_owned(), AttributeValue::B(tag.into()))));
+    if !tags.is_empty() {
+        record.insert("k".to_owned(), AttributeValue::B(tags.concat().into()));
+    }
     AttributeValue::M(record)
 }
 
@@ -201,20 +207,28 @@ fn millis(value: &AttributeValue) -> Option<Instant> {
     Instant::from_millis(value.as_n().ok()?.parse().ok()?)
 }
 
-/// An application on a claim item, and the tag of the identity key that it carries there, if any.
-type Record<'a> = (EarlierApplication, Option<&'a [u8]>);
+/// An application on a claim item, and the tags of the identity keys that it carries there.
+type Record = (EarlierApplication, Vec<Tag>);
+
+/// The tags that a standardized application's record holds.
+fn tags(record: &Item) -> Option<Vec<Tag>> {
+    let Some(held) = record.get("k") else { return Some(Vec::new()) };
+    let (tags, rest) = held.as_b().ok()?.as_ref().as_chunks::<{ ClaimKeys::TAG_BYTES }>();
+    // An empty one would be compared as if there were no key, and is counted among the dates of those with one.
+    (!tags.is_empty() && rest.is_empty()).then(|| tags.to_vec())
+}
 
 /// Every application on a claim item.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where a record is not what this store writes.
-fn records(item: &Item) -> Result<Vec<Record<'_>>, StoreError> {
+fn records(item: &Item) -> Result<Vec<Record>, StoreError> {
     let corrupt = || StoreError::Corrupt { table: "claims", what: "a record" };
     let mut found = Vec::new();
     for (attribute, value) in item {
         if let Some(uuid) = attribute.strip_prefix(APPLICATION) {
             let record = value.as_m().map_err(|_| corrupt())?;
-            let tag = record.get("k").and_then(|k| k.as_b().ok()).map(|blob| blob.as_ref());
+            let tags = tags(record).ok_or_else(corrupt)?;
             let application = EarlierApplication::Standardized {
                 datetime: record.get("t").and_then(millis).ok_or_else(corrupt)?,
                 operator: record
@@ -224,46 +238,46 @@ fn records(item: &Item) -> Result<Vec<Record<'_>>, StoreError> {
                     .ok_or_else(corrupt)?,
                 uuid: ApplicationId::parse(uuid).ok_or_else(corrupt)?,
             };
-            found.push((application, tag));
+            found.push((application, tags));
         } else if let Some(rest) = attribute.strip_prefix(HISTORY).or_else(|| attribute.strip_prefix(HISTORY_COPY)) {
             let (operator, at) = rest.split_once('#').ok_or_else(corrupt)?;
             let application = EarlierApplication::Specific {
                 datetime: at.parse().ok().and_then(Instant::from_millis).ok_or_else(corrupt)?,
                 operator: OperatorId::parse(operator).map_err(|_| corrupt())?,
             };
-            found.push((application, compared_key(item, attribute)));
+            found.push((application, compared_key(item, attribute).into_iter().collect()));
         }
     }
     Ok(found)
 }
 
-/// The records on a claim item that are the same person as a driver with this tag (`None`: no identity key).
+/// The records on a claim item that are the same person as a driver with these tags (none: no identity key).
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where a record is not what this store writes.
-pub(crate) fn same_person(item: &Item, tag: Option<&[u8]>) -> Result<Vec<EarlierApplication>, StoreError> {
-    let same = records(item)?.into_iter().filter(|(_, its_tag)| !keys_differ(tag, *its_tag));
+pub(crate) fn same_person(item: &Item, tags: &[Tag]) -> Result<Vec<EarlierApplication>, StoreError> {
+    let same = records(item)?.into_iter().filter(|(_, its_tags)| !keys_differ(tags, its_tags));
     Ok(same.map(|(application, _)| application).collect())
 }
 
 /// A standardized application on a claim item.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Granted<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Granted {
     pub(crate) uuid: ApplicationId,
     pub(crate) datetime: Instant,
     pub(crate) operator: OperatorId,
-    /// Of its identity key, on a truncated identity.
-    pub(crate) tag: Option<&'a [u8]>,
+    /// Of its identity keys, on a truncated identity.
+    pub(crate) tags: Vec<Tag>,
 }
 
 /// The standardized applications on a claim item.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where a record is not what this store writes.
-pub(crate) fn granted(item: &Item) -> Result<Vec<Granted<'_>>, StoreError> {
-    let of = |(application, tag)| match application {
+pub(crate) fn granted(item: &Item) -> Result<Vec<Granted>, StoreError> {
+    let of = |(application, tags)| match application {
         EarlierApplication::Standardized { uuid, datetime, operator } => {
-            Some(Granted { uuid, datetime, operator, tag })
+            Some(Granted { uuid, datetime, operator, tags })
         }
         EarlierApplication::Specific { .. } => None,
     };
@@ -286,14 +300,14 @@ impl LatestDates {
     /// [`StoreError::Corrupt`] where a record is not what this store writes.
     pub(crate) fn of(item: &Item) -> Result<Self, StoreError> {
         let mut dates = Self::default();
-        for (application, tag) in records(item)? {
-            let (latest, datetime) = match (application, tag) {
-                (EarlierApplication::Standardized { datetime, .. }, None) => (&mut dates.standardized, datetime),
-                (EarlierApplication::Standardized { datetime, .. }, Some(_)) => {
+        for (application, tags) in records(item)? {
+            let (latest, datetime) = match (application, tags.is_empty()) {
+                (EarlierApplication::Standardized { datetime, .. }, true) => (&mut dates.standardized, datetime),
+                (EarlierApplication::Standardized { datetime, .. }, false) => {
                     (&mut dates.standardized_with_key, datetime)
                 }
-                (EarlierApplication::Specific { datetime, .. }, None) => (&mut dates.specific, datetime),
-                (EarlierApplication::Specific { datetime, .. }, Some(_)) => (&mut dates.specific_with_key, datetime),
+                (EarlierApplication::Specific { datetime, .. }, true) => (&mut dates.specific, datetime),
+                (EarlierApplication::Specific { datetime, .. }, false) => (&mut dates.specific_with_key, datetime),
             };
             *latest = (*latest).max(Some(datetime));
         }

@@ -1,9 +1,10 @@
 //! The claim protocol: how one driver is granted one certificate, whichever operators ask, at whatever moment.
 //!
-//! A driver is known by up to three claim keys a journey type ([`crate::keys`]), each with one item
-//! ([`crate::claim_item`]). Registering is **one** transaction: an update on each claim item and a put of the
-//! application, and for a short application an update on its journey. Each update carries the eligibility rule itself as
-//! its condition, written over the stored dates and cut-offs computed now:
+//! A driver is known by up to four claim keys a journey type ([`crate::keys`]): truncated identity, driving licence, and two
+//! identity keys where the caller's and the journey's own differ. Each has one item ([`crate::claim_item`]). Registering is
+//! **one** transaction: an update on each claim item and a put of the application, and for a short application an update on
+//! its journey. Each update carries the eligibility rule itself as its condition, written over the stored dates and cut-offs
+//! computed now:
 //!
 //! ```text
 //! attribute_not_exists(sd) OR sd < :standardized_cutoff     (no standardized application in the way)
@@ -21,7 +22,7 @@
 //! | the new application | must not be met by | because |
 //! |---|---|---|
 //! | has no identity key | any application there (`sd`, `sdk`, `sp`, `spk`) | nothing tells the two apart |
-//! | has one | an application there without a key (`sd`, `sp`) | likewise; one with the *same* key is met on the key's own item, one with another key is another person |
+//! | has one or two | an application there without a key (`sd`, `sp`) | likewise; one that shares a key is met on that key's own item, one that shares none is another person |
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
@@ -47,7 +48,7 @@ use crate::error::{Backoff, Deadline, is_contention, is_transient};
 use crate::idempotency::{FirstAnswer, Remembered, remembered};
 use crate::imports::ImportId;
 use crate::journeys::{StoredJourney, claim_journey};
-use crate::keys::{Claim, ClaimKeys, ClaimKind};
+use crate::keys::{Claim, ClaimKeys, ClaimKind, Tag};
 use crate::read::batch_get;
 use crate::rewrite::{Transacted, once, transact};
 use crate::tables::Tables;
@@ -80,8 +81,8 @@ pub enum Registration {
 struct Registering<'a> {
     application: &'a Application,
     claims: Vec<Claim>,
-    /// Of the application's identity key.
-    tag: Option<Vec<u8>>,
+    /// Of the application's identity keys.
+    tags: Vec<Tag>,
     cutoffs: &'a Cutoffs,
     journey: Option<&'a StoredJourney>,
     answer: Option<&'a FirstAnswer>,
@@ -180,10 +181,10 @@ impl Claims {
         deadline: Deadline,
     ) -> Result<Option<Blocker>, StoreError> {
         let claims = self.keys.claims(journey_type, identity);
-        let tag = identity.identity_key.as_ref().map(|key| self.keys.tag(key));
+        let tags = self.keys.tags(&identity.identity_keys);
         let mut earlier = Vec::new();
         for item in self.items(claims.iter().map(|claim| claim.key.as_str()), deadline).await? {
-            earlier.extend(self.records(&claims, &item, tag.as_deref())?);
+            earlier.extend(self.records(&claims, &item, &tags)?);
         }
         Ok(latest_blocker(earlier, cutoffs, caller))
     }
@@ -198,16 +199,11 @@ impl Claims {
     }
 
     /// The records on a claim item that are the same person; which item it is tells whether keys are compared.
-    fn records(
-        &self,
-        claims: &[Claim],
-        item: &Item,
-        tag: Option<&[u8]>,
-    ) -> Result<Vec<EarlierApplication>, StoreError> {
+    fn records(&self, claims: &[Claim], item: &Item, tags: &[Tag]) -> Result<Vec<EarlierApplication>, StoreError> {
         let pk = text(item, PK);
         let kind = claims.iter().find(|claim| Some(claim.key.as_str()) == pk).map(|claim| claim.kind);
         match kind {
-            Some(kind) => same_person(item, compared_tag(kind, tag)),
+            Some(kind) => same_person(item, compared_tags(kind, tags)),
             None => Err(StoreError::Corrupt { table: "claims", what: "a key" }),
         }
     }
@@ -235,7 +231,7 @@ impl Claims {
         let registering = Registering {
             application,
             claims: self.keys.claims(application.journey_type, identity),
-            tag: identity.identity_key.as_ref().map(|key| self.keys.tag(key)),
+            tags: self.keys.tags(&identity.identity_keys),
             cutoffs,
             journey,
             answer,
@@ -329,13 +325,13 @@ impl Claims {
         claim: &Claim,
         latest_with_key: LatestWithKey,
     ) -> Result<Update, StoreError> {
-        let Registering { application, cutoffs, tag, .. } = registering;
+        let Registering { application, cutoffs, tags, .. } = registering;
         let free_of =
             |attribute: &str, cutoff: &str| format!("(attribute_not_exists({attribute}) OR {attribute} < {cutoff})");
         let mut conditions = vec![free_of(STANDARDIZED_AT, ":standardized"), free_of(SPECIFIC_AT, ":specific")];
         let on_truncated_identity = claim.kind == ClaimKind::TruncatedIdentity;
-        let sets_latest = match (on_truncated_identity, tag) {
-            (true, Some(_)) => match latest_with_key {
+        let sets_latest = match (on_truncated_identity, tags.is_empty()) {
+            (true, false) => match latest_with_key {
                 LatestWithKey::Advance => {
                     conditions.push(format!(
                         "(attribute_not_exists({STANDARDIZED_WITH_KEY_AT}) OR {STANDARDIZED_WITH_KEY_AT} <= :at)"
@@ -347,7 +343,7 @@ impl Claims {
                     None
                 }
             },
-            (true, None) => {
+            (true, true) => {
                 conditions.push(free_of(STANDARDIZED_WITH_KEY_AT, ":standardized"));
                 conditions.push(free_of(SPECIFIC_WITH_KEY_AT, ":specific"));
                 Some(STANDARDIZED_AT)
@@ -364,11 +360,7 @@ impl Claims {
             .expression_attribute_names("#record", application_attribute(application.uuid))
             .expression_attribute_values(
                 ":record",
-                application_record(
-                    application.datetime,
-                    application.operator,
-                    tag.clone().filter(|_| on_truncated_identity),
-                ),
+                application_record(application.datetime, application.operator, compared_tags(claim.kind, tags)),
             )
             .expression_attribute_values(":stamp", stamp())
             .expression_attribute_values(":standardized", date(cutoffs.standardized))
@@ -402,7 +394,7 @@ impl Claims {
         let attribute = history_attribute(operator, datetime);
         let source = application.source.to_attribute();
         let contradicts = |item: Option<&Item>| -> Result<HistoryOutcome, StoreError> {
-            let earlier = item.map_or(Ok(Vec::new()), |item| same_person(item, None))?;
+            let earlier = item.map_or(Ok(Vec::new()), |item| same_person(item, &[]))?;
             Ok(HistoryOutcome::Imported { contradicts: contradicted(earlier, journey_type, datetime, rules) })
         };
         let mut newest = true;
@@ -537,7 +529,7 @@ impl Claims {
 impl Registering<'_> {
     /// What a cancelled transaction means, by what each of its items says.
     fn decode(&self, latest_with_key: LatestWithKey, reasons: &[CancellationReason]) -> Result<Cancelled, StoreError> {
-        let Self { application, claims, tag, cutoffs, journey, answer } = self;
+        let Self { application, claims, tags, cutoffs, journey, answer } = self;
         let lost = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
         let own_record = application_attribute(application.uuid);
         let nothing = Item::new();
@@ -549,8 +541,8 @@ impl Registering<'_> {
                 // An earlier try of this very application went through and its answer was lost.
                 return Ok(Cancelled::Answer(Registration::Registered));
             }
-            earlier.extend(same_person(item, compared_tag(claim.kind, tag.as_deref()))?);
-            if claim.kind == ClaimKind::TruncatedIdentity && tag.is_some() {
+            earlier.extend(same_person(item, compared_tags(claim.kind, tags))?);
+            if claim.kind == ClaimKind::TruncatedIdentity && !tags.is_empty() {
                 let newer = latest(item, STANDARDIZED_WITH_KEY_AT).is_some_and(|known| known > application.datetime);
                 fitting = if newer { LatestWithKey::Keep } else { LatestWithKey::Advance };
             }
@@ -625,9 +617,9 @@ fn most_sources() -> AttributeValue {
     number(i64::try_from(MOST_SOURCES).unwrap_or(i64::MAX))
 }
 
-/// On a truncated identity, keys tell people apart; on the other two items everybody is the same person.
-pub(crate) fn compared_tag(kind: ClaimKind, tag: Option<&[u8]>) -> Option<&[u8]> {
-    tag.filter(|_| kind == ClaimKind::TruncatedIdentity)
+/// On a truncated identity, keys tell people apart; on the items of a licence or a key everybody is the same person.
+pub(crate) fn compared_tags(kind: ClaimKind, tags: &[Tag]) -> &[Tag] {
+    if kind == ClaimKind::TruncatedIdentity { tags } else { &[] }
 }
 
 /// What to do about a cancelled transaction.

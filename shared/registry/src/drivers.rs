@@ -20,7 +20,7 @@ use cee_eligibility::{
 use crate::StoreError;
 use crate::applications::{Application, get_application};
 use crate::claim_item::{Item, PK, date, number, same_person, text};
-use crate::claims::Claims;
+use crate::claims::{Claims, compared_tags};
 use crate::delete::DELETED_AT;
 use crate::error::{Backoff, Deadline};
 use crate::idempotency::ANSWER;
@@ -44,7 +44,7 @@ pub struct Sought {
 pub struct Recorded {
     /// Which certificate.
     pub journey_type: JourneyType,
-    /// By which of the three keys it was found.
+    /// By which kind of key it was found.
     pub kind: ClaimKind,
     /// Its date.
     pub datetime: Instant,
@@ -111,9 +111,8 @@ impl Claims {
                 let pk = text(&item, PK);
                 let kind = keys.iter().find(|(_, key)| Some(key.as_str()) == pk).map(|(kind, _)| *kind);
                 let kind = kind.ok_or(StoreError::Corrupt { table: "claims", what: "a key" })?;
-                let tag = sought.identity_key.as_ref().map(|key| self.keys.tag(key));
-                let tag = tag.filter(|_| kind == ClaimKind::TruncatedIdentity);
-                for earlier in same_person(&item, tag.as_deref())? {
+                let tags: Vec<_> = sought.identity_key.iter().map(|key| self.keys.tag(key)).collect();
+                for earlier in same_person(&item, compared_tags(kind, &tags))? {
                     let uuid = match earlier {
                         EarlierApplication::Standardized { uuid, .. } => Some(uuid),
                         EarlierApplication::Specific { .. } => None,
@@ -291,7 +290,7 @@ impl Sought {
         if self.driving_license.is_none() && self.identity_key.is_none() {
             return self.truncated.as_ref().is_some_and(|truncated| *truncated == identity.truncated);
         }
-        let same_key = self.identity_key.is_some() && self.identity_key == identity.identity_key;
+        let same_key = self.identity_key.as_ref().is_some_and(|key| identity.identity_keys.contains(key));
         let same_license = self.driving_license.is_some() && self.driving_license == identity.driving_license;
         same_key || same_license
     }

@@ -1,8 +1,9 @@
-//! Giving an identity key, later, to an application that came without one.
+//! Giving an identity key, later, to an application whose caller sent none.
 //!
 //! From then on rule 3 of the contract compares it as one that carries the key: on its truncated identity it stands in the
 //! way of whoever sends no key, and no more of whoever sends another; and on the item of the identity key it stands in the
-//! way of the same person under another name or phone. Only an empty key is filled, none is replaced.
+//! way of the same person under another name or phone. Only an empty key is filled, none is replaced. The own key of a short
+//! application's journey fills nothing: beside it the caller's counts too, as if it had come with the registration.
 //!
 //! Each is one transaction over what was read ([`crate::rewrite`]).
 
@@ -88,11 +89,12 @@ impl Claims {
             let Some(application) = found.filter(|application| application.operator == operator) else {
                 return unknown(&backoff);
             };
-            match &application.identity.identity_key {
-                Some(known) if known == key => return Ok(given(perhaps)),
-                Some(_) => return Ok(GivenKey::HasAnother),
-                None => {}
+            if application.identity.identity_keys.contains(key) {
+                return Ok(given(perhaps));
             }
+            let Some(keys) = application.identity.identity_keys.given(key.clone()) else {
+                return Ok(GivenKey::HasAnother);
+            };
             let journey_type = application.journey_type;
             let both = self.both(journey_type, &application.identity.truncated, key, deadline).await;
             let [here, there] = backoff.told(both)?;
@@ -103,7 +105,7 @@ impl Claims {
                 continue;
             }
             let cutoffs = rules.cutoffs(journey_type, application.datetime);
-            let on_key = there.1.as_ref().map_or(Ok(Vec::new()), |item| same_person(item, None))?;
+            let on_key = there.1.as_ref().map_or(Ok(Vec::new()), |item| same_person(item, &[]))?;
             // History on the key is known too late to refuse what was granted.
             let (granted, history): (Vec<_>, Vec<_>) =
                 on_key.into_iter().partition(|earlier| matches!(earlier, EarlierApplication::Standardized { .. }));
@@ -112,9 +114,9 @@ impl Claims {
             let contradicts = if is_late { vec![contradicted] } else { Vec::new() };
             if let Some(blocker) = latest_blocker(granted, &cutoffs, operator) {
                 // The two were not read at one moment. What is still there was there when the other was read, for no
-                // application comes back and none loses its key.
+                // application comes back and none loses its keys.
                 let now = get_application(&self.db, &self.tables.applications, uuid).await?;
-                if now.is_some_and(|now| now.identity.identity_key.is_none())
+                if now.is_some_and(|now| now.identity.identity_keys.callers().is_none())
                     && (perhaps.is_none() || self.call_off_changes(here.1.as_ref()).await?)
                 {
                     return Ok(GivenKey::Blocked(blocker));
@@ -123,10 +125,10 @@ impl Claims {
                 continue;
             }
             let mut on_truncated_identity = Rewrite::of_either(&here.0, here.1.as_ref())?;
-            let tag = self.keys.tag(key);
-            on_truncated_identity.set(&record, application_record(application.datetime, operator, Some(tag)));
+            let tags = self.keys.tags(&keys);
+            on_truncated_identity.set(&record, application_record(application.datetime, operator, &tags));
             let mut on_identity_key = Rewrite::of_either(&there.0, there.1.as_ref())?;
-            on_identity_key.set(&record, application_record(application.datetime, operator, None));
+            on_identity_key.set(&record, application_record(application.datetime, operator, &[]));
             let items = vec![
                 on_truncated_identity.change()?.in_transaction(&self.tables.claims)?,
                 on_identity_key.change()?.in_transaction(&self.tables.claims)?,
@@ -183,11 +185,11 @@ impl Claims {
                 None => {}
             }
             let contradicts = there.1.as_ref().map_or(Ok(Vec::new()), |item| {
-                let earlier = same_person(item, None)?;
+                let earlier = same_person(item, &[])?;
                 Ok(contradicted(earlier, journey_type, datetime, rules))
             })?;
             let mut on_truncated_identity = Rewrite::of(item)?;
-            on_truncated_identity.set(&history_key_attribute(&attribute), history_key(tag.clone(), &there.0));
+            on_truncated_identity.set(&history_key_attribute(&attribute), history_key(tag, &there.0));
             let mut on_identity_key = Rewrite::of_either(&there.0, there.1.as_ref())?;
             // Of the same driver under another truncated identity there may be a copy already.
             let mut rows = there.1.as_ref().map_or(&[][..], |item| sources(item, &copy_attribute)).to_vec();

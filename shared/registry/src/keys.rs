@@ -8,7 +8,7 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cee_eligibility::{DrivingLicense, Identity, IdentityKey, JourneyType, TruncatedIdentity};
+use cee_eligibility::{DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, TruncatedIdentity};
 
 /// Makes claim keys from what identifies a driver.
 #[derive(Clone)]
@@ -27,14 +27,14 @@ impl fmt::Debug for ClaimKeys {
 #[error("the pepper must hold at least {} bytes", ClaimKeys::SHORTEST_PEPPER)]
 pub struct WeakPepper;
 
-/// Which of a driver's three keys a claim is on.
+/// Which kind of a driver's keys a claim is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ClaimKind {
     /// Three letters of the name and the phone less two digits.
     TruncatedIdentity,
     /// The driving licence.
     DrivingLicense,
-    /// The identity key.
+    /// An identity key: the caller's, or the journey's own.
     IdentityKey,
 }
 
@@ -49,6 +49,9 @@ impl ClaimKind {
         }
     }
 }
+
+/// Tells one identity key from another on the item of a truncated identity, without holding it.
+pub(crate) type Tag = [u8; ClaimKeys::TAG_BYTES];
 
 /// One claim of one application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +80,8 @@ impl ClaimKeys {
         Ok(Self { pepper: hmac::Key::new(hmac::HMAC_SHA256, pepper) })
     }
 
-    /// The claims of a driver: the truncated identity first, then whichever of the other two are known.
+    /// The claims of a driver: the truncated identity first, then the driving licence and the identity keys, as far as they are
+    /// known. No two are on one item.
     #[must_use]
     pub fn claims(&self, journey_type: JourneyType, identity: &Identity) -> Vec<Claim> {
         let claim = |kind, key| Claim { kind, key };
@@ -91,8 +95,8 @@ impl ClaimKeys {
         );
         claims.extend(
             identity
-                .identity_key
-                .as_ref()
+                .identity_keys
+                .iter()
                 .map(|key| claim(ClaimKind::IdentityKey, self.identity_key(journey_type, key))),
         );
         claims
@@ -120,8 +124,15 @@ impl ClaimKeys {
 
     /// Tells identity keys apart on the item of a truncated identity, without holding them.
     #[must_use]
-    pub fn tag(&self, key: &IdentityKey) -> Vec<u8> {
-        self.digest(&[b"tag", key.as_bytes()]).as_ref()[..Self::TAG_BYTES].to_vec()
+    pub fn tag(&self, key: &IdentityKey) -> [u8; Self::TAG_BYTES] {
+        let mut tag = [0; Self::TAG_BYTES];
+        tag.iter_mut().zip(self.digest(&[b"tag", key.as_bytes()]).as_ref()).for_each(|(byte, made)| *byte = *made);
+        tag
+    }
+
+    /// The tags of an application's identity keys.
+    pub(crate) fn tags(&self, keys: &IdentityKeys) -> Vec<Tag> {
+        keys.iter().map(|key| self.tag(key)).collect()
     }
 
     fn partition_key(&self, journey_type: JourneyType, kind: &str, value: &[u8]) -> String {
@@ -149,6 +160,10 @@ mod tests {
     use super::*;
     use cee_eligibility::{LastNameTrunc, PhoneTrunc};
 
+    fn identity_key(byte: &str) -> IdentityKey {
+        IdentityKey::parse(&byte.repeat(32)).unwrap()
+    }
+
     fn identity() -> Identity {
         Identity {
             truncated: TruncatedIdentity {
@@ -156,7 +171,7 @@ mod tests {
                 phone_trunc: PhoneTrunc::parse("+336010203").unwrap(),
             },
             driving_license: Some(DrivingLicense::parse("051227308989").unwrap()),
-            identity_key: Some(IdentityKey::parse(&"ab".repeat(32)).unwrap()),
+            identity_keys: IdentityKeys::of_caller(Some(identity_key("ab"))),
         }
     }
 
@@ -184,7 +199,22 @@ mod tests {
         let made: Vec<String> =
             keys.claims(JourneyType::Short, &identity()).into_iter().map(|claim| claim.key).collect();
         assert_eq!(made, STABLE);
-        assert_eq!(keys.tag(identity().identity_key.as_ref().unwrap()), STABLE_TAG);
+        assert_eq!(keys.tags(&identity().identity_keys), [STABLE_TAG]);
+    }
+
+    #[test]
+    fn a_driver_with_two_identity_keys_has_a_claim_and_a_tag_of_each() {
+        let keys = ClaimKeys::new(&[7; 32]).unwrap();
+        let (callers, journeys) = (identity_key("ab"), identity_key("cd"));
+        let identity =
+            Identity { identity_keys: IdentityKeys::new(Some(callers.clone()), Some(journeys.clone())), ..identity() };
+        let claims = keys.claims(JourneyType::Short, &identity);
+        assert_eq!(claims[..3].iter().map(|claim| claim.key.as_str()).collect::<Vec<_>>(), STABLE);
+        assert_eq!(
+            claims[3..],
+            [Claim { kind: ClaimKind::IdentityKey, key: keys.identity_key(JourneyType::Short, &journeys) }]
+        );
+        assert_eq!(keys.tags(&identity.identity_keys), [STABLE_TAG, keys.tag(&journeys)]);
     }
 
     /// Computed by Python's `hmac` over the parts, each after its length in four bytes.

@@ -11,13 +11,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::*;
 use cee_registry::audit::Place;
 use cee_registry::*;
-use support::{Store, application, at, operator, soon, store, truncated, uuid};
+use support::{
+    Store, application, at, driver, driver_with_keys, identity_key, journey, operator, soon, store, truncated, using,
+    uuid,
+};
 
 fn identity(number: u64, key: bool) -> Identity {
     Identity {
         truncated: truncated("DUP", &format!("+336{number:05}1")),
         driving_license: Some(DrivingLicense::parse(&format!("{number:012}")).unwrap()),
-        identity_key: key.then(|| IdentityKey::parse(&format!("{number:064x}")).unwrap()),
+        identity_keys: IdentityKeys::of_caller(key.then(|| IdentityKey::parse(&format!("{number:064x}")).unwrap())),
     }
 }
 
@@ -285,7 +288,7 @@ async fn a_claim_with_another_identity_key_than_its_application_is_found() {
     let items = store.scan(&store.tables.claims).await;
     let tag = |letter: char| {
         let key = IdentityKey::parse(&letter.to_string().repeat(64)).unwrap();
-        Some(AttributeValue::B(support::claim_keys().tag(&key).into()))
+        Some(AttributeValue::B(support::claim_keys().tag(&key).to_vec().into()))
     };
     // Whose, on which item, under which tag, and to which latest date the record was moved.
     for (application, kind, tag, moved) in [
@@ -364,14 +367,20 @@ async fn a_journey_that_does_not_carry_its_application_is_found() {
     let version = JourneyVersion::new(end, ImportId::from_bytes([1; 16]), 2);
     store.journeys.put(&journey, &version, soon()).await.unwrap();
     let read = store.journeys.find(operator(1), &name).await.unwrap().unwrap();
-    let mut short = application(1, 1, JourneyType::Short, &identity(1, false), end);
-    short.journey = Some(ApplicationJourney {
-        operator_journey_id: name,
-        journey_id: 7,
-        status: read.journey.status,
-        version: read.version.clone(),
-    });
+    let short = using(application(1, 1, JourneyType::Short, &driver("DUP", "A1", None), end), &read);
     assert_eq!(store.register(&short, Some(&read)).await, Registration::Registered);
+    assert_eq!(audit(&store).await.0, BTreeSet::new());
+
+    // It cannot be read, though it carries the application.
+    let set = async |expression: &str, value: AttributeValue| {
+        let update = store.db.update_item().table_name(&store.tables.journeys).key("pk", text("1#trip-1"));
+        let update = update.update_expression(expression).expression_attribute_names("#a", "status");
+        update.expression_attribute_values(":v", value).send().await.unwrap();
+    };
+    set("SET #a = :v", text("+33601020304")).await;
+    let unreadable = Finding::Unreadable("journeys", format!("that {} uses", short.uuid));
+    assert_eq!(audit(&store).await.0, [unreadable].into());
+    set("SET #a = :v", text("ok")).await;
     assert_eq!(audit(&store).await.0, BTreeSet::new());
 
     let update = store.db.update_item().table_name(&store.tables.journeys).key("pk", text("1#trip-1"));
@@ -385,6 +394,116 @@ async fn a_journey_that_does_not_carry_its_application_is_found() {
     let gone = store.db.delete_item().table_name(&store.tables.journeys).key("pk", text("1#trip-1"));
     gone.send().await.unwrap();
     assert_eq!(audit(&store).await.0, [Finding::JourneyUnclaimed(short.uuid)].into());
+}
+
+/// The claims stay what they were at the registration (ADR 32), and the difference is told, without personal data.
+#[tokio::test]
+async fn a_journey_that_was_corrected_after_its_use_is_found() {
+    let plain = journey(1, "trip", at("2024-03-15T07:30:00Z"));
+    let with_key = |key| Journey { driver_identity_key: key, ..plain.clone() };
+    let phone = Journey { driver_phone_trunc: PhoneTrunc::parse("+336010299").unwrap(), ..plain.clone() };
+    let metres = Journey { distance_metres: 1, status: JourneyStatus::FraudError, ..plain.clone() };
+    let (a, b) = (Some('a'), Some('b'));
+    for (what, callers, journeys, corrected, is_found) in [
+        ("another status", None, a, metres.clone(), false),
+        ("another phone", None, a, phone.clone(), true),
+        ("another key", None, a, with_key(Some(identity_key('b'))), true),
+        ("the caller's key", b, a, with_key(Some(identity_key('b'))), false),
+        ("no key any more", b, a, with_key(None), false),
+    ] {
+        let store = store().await;
+        support::put(&store, &plain, &support::version(1, 1)).await;
+        let read = support::find(&store, 1, "trip").await.unwrap();
+        let identity = driver_with_keys("DUP", "A1", callers, journeys);
+        let short = using(application(1, 1, JourneyType::Short, &identity, read.journey.end), &read);
+        assert_eq!(store.register(&short, Some(&read)).await, Registration::Registered);
+        assert_eq!(audit(&store).await.0, BTreeSet::new(), "{what}");
+        let claims = store.scan(&store.tables.claims).await;
+        support::put(&store, &corrected, &support::version(2, 1)).await;
+        assert_eq!(store.scan(&store.tables.claims).await, claims, "{what}");
+        let expected = is_found.then_some(Finding::JourneyCorrected(short.uuid));
+        assert_eq!(audit(&store).await.0, expected.into_iter().collect(), "{what}");
+
+        // The runbook: the operator deletes the application and registers it again.
+        assert_eq!(store.claims.delete(operator(1), short.uuid, short.datetime, soon()).await, Ok(Deleted::Done));
+        assert_eq!(audit(&store).await.0, BTreeSet::new(), "{what}");
+    }
+
+    // A key that the journey gets later, and the operator gives its application.
+    let store = store().await;
+    support::put(&store, &with_key(None), &support::version(1, 1)).await;
+    let read = support::find(&store, 1, "trip").await.unwrap();
+    let short = using(application(1, 1, JourneyType::Short, &driver("DUP", "A1", None), read.journey.end), &read);
+    assert_eq!(store.register(&short, Some(&read)).await, Registration::Registered);
+    support::put(&store, &plain, &support::version(2, 1)).await;
+    assert_eq!(audit(&store).await.0, [Finding::JourneyCorrected(short.uuid)].into());
+    let given = store.claims.give_key(operator(1), short.uuid, &identity_key('a'), &Rules::default(), soon()).await;
+    assert_eq!(given, Ok(GivenKey::Given { contradicts: Vec::new() }));
+    assert_eq!(audit(&store).await.0, BTreeSet::new());
+}
+
+/// An application that goes between the two looks at its journey is no finding, whatever the first look saw.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_corrected_journey_of_an_application_that_is_deleted_meanwhile_is_not_found() {
+    let (calm, store, faults) = support::store_with_faults().await;
+    let trip = journey(1, "trip", at("2024-03-15T07:30:00Z"));
+    support::put(&calm, &trip, &support::version(1, 1)).await;
+    let read = support::find(&calm, 1, "trip").await.unwrap();
+    let identity = driver_with_keys("DUP", "A1", None, Some('a'));
+    let short = using(application(1, 1, JourneyType::Short, &identity, read.journey.end), &read);
+    assert_eq!(calm.register(&short, Some(&read)).await, Registration::Registered);
+    let corrected = Journey { driver_identity_key: Some(identity_key('b')), ..trip };
+    support::put(&calm, &corrected, &support::version(2, 1)).await;
+    let goes = async move {
+        assert_eq!(calm.claims.delete(operator(1), short.uuid, short.datetime, soon()).await, Ok(Deleted::Done));
+    };
+    faults.to("BatchGetItem", [support::Fault::None, support::Fault::meanwhile(goes)]);
+    assert_eq!(audit(&store).await.0, BTreeSet::new());
+    assert!(faults.are_over());
+}
+
+#[tokio::test]
+async fn each_claim_of_two_keys_is_looked_at() {
+    let identity = driver_with_keys("DUP", "A1", Some('b'), Some('a'));
+    let claims = support::claim_keys().claims(JourneyType::Short, &identity);
+    let keys: Vec<&str> = claims.iter().map(|claim| claim.key.as_str()).collect();
+    let [truncated, _, callers, journeys] = keys[..] else { panic!("{keys:?}") };
+    let registered = async || {
+        let store = store().await;
+        let short = application(1, 1, JourneyType::Short, &identity, at("2024-03-15T07:30:00Z"));
+        assert_eq!(store.register(&short, None).await, Registration::Registered);
+        assert_eq!(audit(&store).await.0, BTreeSet::new());
+        (store, short)
+    };
+    for key in [callers, journeys] {
+        let (store, short) = registered().await;
+        store.db.delete_item().table_name(&store.tables.claims).key("pk", text(key)).send().await.unwrap();
+        let unclaimed = Finding::Unclaimed(short.uuid, ClaimKind::IdentityKey);
+        assert_eq!(audit(&store).await.0, [unclaimed].into());
+    }
+    // The tags of its keys: one is missing, they are another's, they are no tags.
+    let tag = |letter| support::claim_keys().tag(&identity_key(letter)).to_vec();
+    for (tags, is_readable) in [
+        (tag('b'), true),
+        (tag('a'), true),
+        ([tag('b'), tag('c')].concat(), true),
+        ([tag('b'), tag('a'), tag('c')].concat(), true),
+        (tag('b')[..7].to_vec(), false),
+        ([tag('b'), tag('a')[..7].to_vec()].concat(), false),
+        (Vec::new(), false),
+    ] {
+        let (store, short) = registered().await;
+        let record = AttributeValue::B(tags.clone().into());
+        let update = store.db.update_item().table_name(&store.tables.claims).key("pk", text(truncated));
+        let update = update.update_expression("SET #a.#k = :v").expression_attribute_names("#k", "k");
+        let update = update.expression_attribute_names("#a", format!("a#{}", short.uuid));
+        update.expression_attribute_values(":v", record).send().await.unwrap();
+        let expected = match is_readable {
+            true => Finding::Disagrees(short.uuid, truncated.to_owned()),
+            false => Finding::Unreadable("claims", truncated.to_owned()),
+        };
+        assert_eq!(audit(&store).await.0, [expected].into(), "{tags:?}");
+    }
 }
 
 #[tokio::test]
@@ -574,6 +693,7 @@ fn each_finding_is_told_by_the_name_of_its_kind() {
         Finding::GrantedTwice(one, uuid(2)),
         Finding::Unclaimed(one, ClaimKind::DrivingLicense),
         Finding::JourneyUnclaimed(one),
+        Finding::JourneyCorrected(one),
         Finding::Orphan(one, "key".to_owned()),
         Finding::Misplaced(one, "key".to_owned()),
         Finding::Disagrees(one, "key".to_owned()),
@@ -588,7 +708,7 @@ fn each_finding_is_told_by_the_name_of_its_kind() {
         assert!(finding.to_string().starts_with(&format!("{name}: ")), "{finding}");
     }
     assert_eq!(each[1].to_string(), format!("unclaimed: {one} has no claim on its driving licence"));
-    assert!(each[7].to_string().contains("operator 2") && each[8].to_string().contains("the registry"));
+    assert!(each[8].to_string().contains("operator 2") && each[9].to_string().contains("the registry"));
     assert_eq!(Finding::PassedOver("claims:k".to_owned()).kind(), FindingKind::Unreadable);
 }
 

@@ -24,7 +24,7 @@ fn sought(license: Option<&str>, key: Option<char>, by_name: bool) -> Sought {
     let known = driver("DUP", license.unwrap_or("A1"), key);
     Sought {
         driving_license: known.driving_license.filter(|_| license.is_some()),
-        identity_key: known.identity_key,
+        identity_key: key.map(support::identity_key),
         truncated: by_name.then_some(known.truncated),
     }
 }
@@ -69,8 +69,7 @@ async fn drivers() -> Store {
     let store = store().await;
     let theirs = driver("DUP", "A1", Some('a'));
     let keyless = |by, id| Journey { driver_identity_key: None, ..journey(by, id, at(DAY)) };
-    let others =
-        Journey { driver_identity_key: driver("DUP", "B2", Some('b')).identity_key, ..journey(3, "others", at(DAY)) };
+    let others = Journey { driver_identity_key: Some(support::identity_key('b')), ..journey(3, "others", at(DAY)) };
     for (line, journey) in (1..).zip([
         journey(1, "trip", at(DAY)),
         keyless(1, "gone"),
@@ -144,6 +143,22 @@ async fn a_driver_is_told_of_by_whatever_is_given_and_nobody_else() {
         recorded(Short, ClaimKind::DrivingLicense, DAY, 1, Some(2)),
     ];
     assert_eq!(held(&store, &sought(Some("A1"), None, false)).await.recorded, BTreeSet::from(by_license));
+}
+
+#[tokio::test]
+async fn a_driver_is_told_of_by_the_callers_key_and_by_the_journeys_own() {
+    let store = store().await;
+    put(&store, &journey(1, "trip", at(DAY)), &version(1, 1)).await;
+    let read = find(&store, 1, "trip").await.unwrap();
+    let identity = support::driver_with_keys("DUP", "A1", Some('b'), Some('a'));
+    register(&store, &using(application(1, 1, Short, &identity, at(DAY)), &read), Some(&read)).await;
+    for (key, applications) in [('a', vec![1]), ('b', vec![1]), ('c', vec![])] {
+        let found = held(&store, &sought(None, Some(key), true)).await;
+        assert_eq!(told(&found).0, applications, "{key}");
+        let kinds: Vec<ClaimKind> = found.recorded.iter().map(|recorded| recorded.kind).collect();
+        let expected = [ClaimKind::TruncatedIdentity, ClaimKind::IdentityKey];
+        assert_eq!(kinds, if applications.is_empty() { &[][..] } else { &expected }, "{key}");
+    }
 }
 
 #[tokio::test]

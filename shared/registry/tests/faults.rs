@@ -15,8 +15,8 @@ use base64::engine::general_purpose::STANDARD;
 use cee_eligibility::*;
 use cee_registry::*;
 use support::{
-    Fault, Item, Store, application, at, driver, find, journey, operator, put, soon, store, store_that_tries_again,
-    store_with_faults, truncated, using, uuid, version,
+    Fault, Item, Store, application, at, driver, driver_with_keys, find, identity_key, journey, operator, put, soon,
+    store, store_that_tries_again, store_with_faults, truncated, using, uuid, version,
 };
 
 const DAY: &str = "2024-03-15T07:30:00Z";
@@ -100,10 +100,6 @@ async fn give_to_history(store: &Store, letter: char, deadline: Deadline) -> Res
         identity_key: &identity_key(letter),
     };
     store.claims.give_key_to_history(&history, &Rules::default(), deadline).await
-}
-
-fn identity_key(letter: char) -> IdentityKey {
-    IdentityKey::parse(&letter.to_string().repeat(64)).unwrap()
 }
 
 /// How many rows each record of history lists.
@@ -634,6 +630,27 @@ async fn the_name_of_a_deleted_application_is_no_application() {
     let held = Held { applications: vec![asked], ..Held::default() };
     assert_eq!(store.claims.erase(&held, "asked for", now, soon()).await.unwrap().missed, [uuid(1)]);
     assert!(archived(&calm).await.contains_key("phone_trunc"), "it is in the archive, for the next call to find");
+}
+
+/// An erasure reads no claims: only the application tells it that a key came meanwhile, beside the journey's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn key_given_during_an_erasure_is_seen() {
+    for (callers, journeys) in [(None, None), (None, Some('b'))] {
+        let (calm, store, faults) = store_with_faults().await;
+        let asked = application(1, 1, Short, &driver_with_keys("DUP", "A1", callers, journeys), at(DAY));
+        assert_eq!(calm.register(&asked, None).await, Registration::Registered);
+        let meanwhile = async move {
+            let said = calm.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
+            assert_eq!(said, Ok(GivenKey::Given { contradicts: Vec::new() }));
+        };
+        faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
+        store.requests.take();
+        let held = Held { applications: vec![asked], ..Held::default() };
+        let erased = store.claims.erase(&held, "asked for", at(LATER), soon()).await.unwrap();
+        assert_eq!(erased.applications, [uuid(1)]);
+        // It was sent in vain, read again and sent again; then the answers are looked through.
+        assert_eq!(store.requests.take(), 4, "{journeys:?}");
+    }
 }
 
 /// An erasure whose answer is lost has erased, and a journey's status that is not written is told.

@@ -1,5 +1,6 @@
 //! The store against the plain in-memory model of `tests/oracle`: the same random operations, the same answers. Short
-//! applications come without their journeys, which do not change who is the same person: `store.rs` tests those.
+//! applications come without their journeys, but with the identity keys of their journeys: all that a journey adds to who is the
+//! same person. `store.rs` tests the journeys themselves.
 
 // clippy.toml allows these in test functions, but not in the helpers around them.
 #![allow(clippy::panic, clippy::unwrap_used)]
@@ -75,8 +76,12 @@ impl World {
             driving_license: driver
                 .license
                 .map(|license| DrivingLicense::parse(&format!("{:08}{license:04}", self.0)).unwrap()),
-            identity_key: driver.key.map(|key| self.identity_key(key)),
+            identity_keys: self.identity_keys(driver.key, driver.journey_key),
         }
+    }
+
+    fn identity_keys(&self, callers: Option<usize>, journeys: Option<usize>) -> IdentityKeys {
+        IdentityKeys::new(callers.map(|key| self.identity_key(key)), journeys.map(|key| self.identity_key(key)))
     }
 
     fn identity_key(&self, key: usize) -> IdentityKey {
@@ -125,14 +130,15 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
         };
         match &step.operation {
             Operation::Register { driver, millis } => {
-                let asking = asking(*driver, *millis);
+                let driver = Driver { journey_key: driver.journey_key.filter(|_| !step.long), ..*driver };
+                let asking = asking(driver, *millis);
                 let expected = oracle.in_the_way(&asking, &By::ALL).pop();
                 let datetime = Instant::from_millis(*millis).unwrap();
                 let application = support::application(
                     NAMES.fetch_add(1, Ordering::SeqCst),
                     step.operator,
                     journey_type,
-                    &world.identity(driver),
+                    &world.identity(&driver),
                     datetime,
                 );
                 let uuid = application.uuid;
@@ -155,7 +161,8 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 }
             }
             Operation::Simulate { driver, with_license, millis } => {
-                let driver = Driver { license: driver.license.filter(|_| *with_license), ..*driver };
+                let license = driver.license.filter(|_| *with_license);
+                let driver = Driver { license, journey_key: None, ..*driver };
                 let expected = oracle.in_the_way(&asking(driver, *millis), &By::ALL).pop();
                 let new = Instant::from_millis(*millis).unwrap();
                 let said = store.blocker(journey_type, &world.identity(&driver), new, step.operator).await;
@@ -205,7 +212,8 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 }
                 if matches!(expected, KeyGiven::Given(_)) {
                     let stored = store.applications.find(uuid).await.unwrap().unwrap();
-                    assert_eq!(stored.identity.identity_key, Some(world.identity_key(*key)), "step {number}");
+                    let expected = world.identity_keys(Some(*key), application.journey_key);
+                    assert_eq!(stored.identity.identity_keys, expected, "step {number}");
                 }
             }
             Operation::GiveKeyToHistory { which, driver, millis, key } => {
@@ -323,7 +331,7 @@ async fn agree(store: &Store, oracle: &Oracle, archived: &[ApplicationId]) {
     let distinct: HashSet<_> = with_key.map(|r| (r.journey_type, r.key, r.operator, r.millis)).collect();
     assert_eq!(copies, distinct.len());
     // Each application has its claims, all of them, and no claim lacks its application.
-    let claims = |r: &Record| std::iter::repeat_n(r.uuid, if r.key.is_some() { 3 } else { 2 }).flatten();
+    let claims = |r: &Record| std::iter::repeat_n(r.uuid, 2 + r.keys().len()).flatten();
     let mut expected: Vec<_> = oracle.records().iter().flat_map(claims).collect();
     standardized.sort_unstable();
     expected.sort_unstable();
@@ -366,11 +374,13 @@ fn dates() -> impl Strategy<Value = i64> {
 }
 
 fn drivers() -> impl Strategy<Value = Driver> {
-    (0..3usize, 0..2usize, 0..4usize, prop::option::of(0..3usize)).prop_map(|(name, phone, license, key)| Driver {
+    let keys = (prop::option::of(0..3usize), prop::option::of(0..3usize));
+    (0..3usize, 0..2usize, 0..4usize, keys).prop_map(|(name, phone, license, (key, journey_key))| Driver {
         name,
         phone,
         license: Some(license),
         key,
+        journey_key,
     })
 }
 

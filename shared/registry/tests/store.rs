@@ -16,7 +16,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cee_eligibility::*;
 use cee_registry::*;
 use support::{
-    Item, Store, application, at, driver, find, journey, operator, put, soon, store, truncated, using, uuid, version,
+    Item, Store, application, at, driver, driver_with_keys, find, identity_key, journey, operator, put, soon, store,
+    truncated, using, uuid, version,
 };
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -158,7 +159,7 @@ async fn requests_of_an_imported_row() {
     }
     let blocker = store.blocker(Short, &driver("TO ", "A", None), at(DAY), 1).await;
     assert_eq!(blocker, None, "another phone");
-    let there = Identity { truncated: identity, driving_license: None, identity_key: None };
+    let there = Identity { truncated: identity, driving_license: None, identity_keys: IdentityKeys::default() };
     assert_eq!(store.blocker(Short, &there, at(DAY), 1).await, Some(history("2024-01-01T00:00:00.001Z", 1)));
 }
 
@@ -168,8 +169,11 @@ async fn a_corrupt_claim_item_ends_an_import() {
     let store = store().await;
     let identity = truncated("DUP", "+336010203");
     let pk = AttributeValue::S(
-        claim_keys_of(Short, &Identity { truncated: identity.clone(), driving_license: None, identity_key: None })[0]
-            .clone(),
+        claim_keys_of(
+            Short,
+            &Identity { truncated: identity.clone(), driving_license: None, identity_keys: IdentityKeys::default() },
+        )[0]
+        .clone(),
     );
     let put = store.db.put_item().table_name(&store.tables.claims);
     put.item("pk", pk).item("sp", AttributeValue::S("2024".to_owned())).send().await.unwrap();
@@ -209,20 +213,27 @@ fn size(item: &Item) -> usize {
 async fn items_and_sizes_of_a_registration() {
     let foreign = format!("99-{}", "F".repeat(61));
     let (uuid_like, longest) = ("0f9c3b1e-5d1f-4c1a-9a55-0d1b7e2f6a10:7", "j".repeat(255));
-    for (scope, license, key, trip, signature, items, kilobyte) in [
-        (Long, "051227308989", None, None, 64, 3, true),
-        (Long, "051227308989", Some('a'), None, 64, 4, true),
-        (Long, &*foreign, Some('a'), None, 64, 4, true),
-        (Short, "051227308989", Some('a'), Some(uuid_like), 64, 5, true),
-        (Short, &*foreign, Some('a'), Some(uuid_like), 64, 5, true),
-        (Short, "051227308989", Some('a'), Some(&*longest), 64, 5, true),
+    let (none, one, of_journey, two) = ((None, None), (Some('a'), None), (None, Some('a')), (Some('b'), Some('a')));
+    for (scope, license, (callers, journeys), trip, signature, items, kilobyte) in [
+        (Long, "051227308989", none, None, 64, 3, true),
+        (Long, "051227308989", one, None, 64, 4, true),
+        (Long, &*foreign, one, None, 64, 4, true),
+        (Short, "051227308989", one, Some(uuid_like), 64, 5, true),
+        (Short, &*foreign, one, Some(uuid_like), 64, 5, true),
+        (Short, "051227308989", one, Some(&*longest), 64, 5, true),
+        // The caller's key and the journey's own differ: one more item.
+        (Short, "051227308989", of_journey, Some(uuid_like), 64, 5, true),
+        (Short, "051227308989", two, Some(uuid_like), 64, 6, true),
+        (Short, &*foreign, two, Some(uuid_like), 64, 6, true),
         // RS512 under a key of 2048 bits.
-        (Short, "051227308989", Some('a'), Some(uuid_like), 256, 5, true),
+        (Short, "051227308989", one, Some(uuid_like), 256, 5, true),
+        (Short, "051227308989", two, Some(uuid_like), 256, 6, true),
         // The longest of everything does not fit: such an application costs four units instead of two for its own item.
-        (Short, &*foreign, Some('a'), Some(&*longest), 64, 5, false),
+        (Short, &*foreign, one, Some(&*longest), 64, 5, false),
     ] {
         let store = store().await;
-        let asked = application(7, 4_000_000_000, scope, &driver("DUP", license, key), at(DAY));
+        let identity = driver_with_keys("DUP", license, callers, journeys);
+        let asked = application(7, 4_000_000_000, scope, &identity, at(DAY));
         let read = match trip {
             Some(id) => {
                 put(&store, &journey(4_000_000_000, id, at(DAY)), &version(1, 1)).await;
@@ -359,7 +370,7 @@ async fn a_journey_that_changed_after_it_was_read_is_not_used() {
     put(&store, &trip, &version(1, 1)).await;
     let read = find(&store, 1, "trip").await.unwrap();
     assert_eq!(read, StoredJourney { journey: trip.clone(), version: version(1, 1), used: None });
-    let cancelled = Journey { status: JourneyStatus::Canceled, driver_identity_key: None, ..trip };
+    let cancelled = Journey { status: JourneyStatus::Canceled, driver_identity_key: Some(identity_key('f')), ..trip };
     put(&store, &cancelled, &version(2, 1)).await;
     let before = store.written().await;
     let asked = using(application(1, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY)), &read);
@@ -370,6 +381,172 @@ async fn a_journey_that_changed_after_it_was_read_is_not_used() {
     let asked = using(asked, &now);
     assert_eq!(store.register(&asked, Some(&now)).await, Registration::Registered);
     assert_eq!(store.applications.find(asked.uuid).await.unwrap(), Some(asked));
+}
+
+/// A registration that fits its journey's own key, whatever the caller sends.
+fn with_both_keys() -> Identity {
+    driver_with_keys("DUP", "A1", Some('b'), Some('a'))
+}
+
+#[tokio::test]
+async fn caller_and_journey_send_different_keys_and_both_are_claimed() {
+    let store = store().await;
+    put(&store, &journey(1, "trip", at(DAY)), &version(1, 1)).await;
+    let read = find(&store, 1, "trip").await.unwrap();
+    let first = using(application(1, 1, Short, &with_both_keys(), at(DAY)), &read);
+    store.requests.take();
+    assert_eq!(store.register(&first, Some(&read)).await, Registration::Registered);
+    assert_eq!(store.requests.take(), 1);
+    assert_eq!(store.applications.find(first.uuid).await.unwrap().as_ref(), Some(&first));
+
+    let blocked = Registration::Blocked(duplicate(&first));
+    for (number, what, identity, expected) in [
+        (11, "the journey's own key", driver("MAR", "A2", Some('a')), &blocked),
+        (12, "the caller's key", driver("MAR", "A3", Some('b')), &blocked),
+        (13, "the journey's key, on a journey", driver_with_keys("MAR", "A4", Some('c'), Some('a')), &blocked),
+        (14, "the caller's key, on a journey", driver_with_keys("MAR", "A5", Some('c'), Some('b')), &blocked),
+        (15, "the truncated identity without a key", driver("DUP", "A6", None), &blocked),
+        (16, "the licence", driver("MAR", "A1", Some('c')), &blocked),
+        (17, "a third key", driver("DUP", "A7", Some('c')), &Registration::Registered),
+        (18, "two other keys", driver_with_keys("DUP", "A8", Some('d'), Some('e')), &Registration::Registered),
+    ] {
+        let blocker = store.blocker(Short, &identity, at(DAY), 2).await;
+        store.requests.take();
+        assert_eq!(store.register(&application(number, 2, Short, &identity, at(DAY)), None).await, *expected, "{what}");
+        assert_eq!(store.requests.take(), 1, "{what}");
+        let simulated = blocker.map_or(Registration::Registered, Registration::Blocked);
+        assert_eq!(simulated, *expected, "{what}, simulated");
+    }
+}
+
+#[tokio::test]
+async fn either_of_two_keys_is_blocked_by_an_earlier_application() {
+    for (what, earlier, is_blocked) in [
+        ("the journey's own key", driver("MAR", "A2", Some('a')), true),
+        ("the caller's key", driver("MAR", "A2", Some('b')), true),
+        ("one of two keys", driver_with_keys("MAR", "A2", Some('a'), Some('c')), true),
+        ("no key", driver("DUP", "A2", None), true),
+        ("a third key", driver("DUP", "A2", Some('c')), false),
+        ("two other keys", driver_with_keys("DUP", "A2", Some('c'), Some('d')), false),
+    ] {
+        let store = store().await;
+        let first = application(1, 2, Short, &earlier, at(DAY));
+        assert_eq!(store.register(&first, None).await, Registration::Registered);
+        let asked = application(2, 1, Short, &with_both_keys(), at(DAY));
+        let expected = if is_blocked { Registration::Blocked(duplicate(&first)) } else { Registration::Registered };
+        assert_eq!(store.register(&asked, None).await, expected, "{what}");
+    }
+    // History that was given one of the keys.
+    for key in ['a', 'b'] {
+        let store = store().await;
+        let identity = truncated("MAR", "+336010204");
+        store.import(Short, &identity, at("2023-06-01T00:00:00Z"), 2, row(1, 2)).await;
+        let given = HistoryKey {
+            journey_type: Short,
+            identity: &identity,
+            datetime: at("2023-06-01T00:00:00Z"),
+            operator: operator(2),
+            identity_key: &identity_key(key),
+        };
+        let said = store.claims.give_key_to_history(&given, &Rules::default(), soon()).await;
+        assert_eq!(said, Ok(GivenKey::Given { contradicts: Vec::new() }));
+        let asked = application(2, 1, Short, &with_both_keys(), at(DAY));
+        assert_eq!(store.register(&asked, None).await, Registration::Blocked(history("2023-06-01T00:00:00Z", 2)));
+    }
+}
+
+#[tokio::test]
+async fn delete_frees_both_keys() {
+    let store = store().await;
+    put(&store, &journey(1, "trip", at(DAY)), &version(1, 1)).await;
+    let read = find(&store, 1, "trip").await.unwrap();
+    let first = using(application(1, 1, Short, &with_both_keys(), at(DAY)), &read);
+    assert_eq!(store.register(&first, Some(&read)).await, Registration::Registered);
+    store.requests.take();
+    let deleted = store.claims.delete(operator(1), first.uuid, at(DAY), soon()).await;
+    assert_eq!((deleted, store.requests.take()), (Ok(Deleted::Done), 3));
+    assert!(store.scan(&store.tables.claims).await.is_empty());
+    assert_eq!(find(&store, 1, "trip").await.unwrap().used, None);
+    for (number, key) in [(2, 'a'), (3, 'b')] {
+        let other = driver("MAR", &format!("M{number}"), Some(key));
+        let said = store.register(&application(number, 2, Short, &other, at(DAY)), None).await;
+        assert_eq!(said, Registration::Registered, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn key_given_later_is_claimed_beside_the_journeys_own() {
+    let store = store().await;
+    let give = async |number, letter| {
+        let key = identity_key(letter);
+        store.claims.give_key(operator(1), uuid(number), &key, &Rules::default(), soon()).await.unwrap()
+    };
+    let given = GivenKey::Given { contradicts: Vec::new() };
+    let of_journey = driver_with_keys("DUP", "A1", None, Some('a'));
+    let first = application(1, 1, Short, &of_journey, at(DAY));
+    assert_eq!(store.register(&first, None).await, Registration::Registered);
+    // The key of another's application is refused, the journey's own is there already.
+    let other = application(2, 2, Short, &driver("MAR", "A2", Some('c')), at(DAY));
+    assert_eq!(store.register(&other, None).await, Registration::Registered);
+    assert_eq!(give(1, 'c').await, GivenKey::Blocked(duplicate(&other)));
+    assert_eq!(give(1, 'a').await, GivenKey::AlreadyHas);
+    assert_eq!(store.applications.find(uuid(1)).await.unwrap().unwrap(), first);
+
+    store.requests.take();
+    assert_eq!((give(1, 'b').await, store.requests.take()), (given, 3));
+    let stored = store.applications.find(uuid(1)).await.unwrap().unwrap();
+    assert_eq!(stored.identity, with_both_keys());
+    let item = &store.scan(&store.tables.claims).await[&claim_keys_of(Short, &stored.identity)[0]];
+    let tags = ['b', 'a'].map(|letter| support::claim_keys().tag(&identity_key(letter))).concat();
+    assert_eq!(item[&format!("a#{}", uuid(1))].as_m().unwrap()["k"], AttributeValue::B(tags.into()));
+    assert_eq!([give(1, 'a').await, give(1, 'b').await], [GivenKey::AlreadyHas, GivenKey::AlreadyHas]);
+    assert_eq!([give(1, 'd').await, give(1, 'c').await], [GivenKey::HasAnother, GivenKey::HasAnother]);
+    for (number, key, expected) in [
+        (3, 'a', Registration::Blocked(duplicate(&first))),
+        (4, 'b', Registration::Blocked(duplicate(&first))),
+        (5, 'd', Registration::Registered),
+    ] {
+        let asked = application(number, 2, Short, &driver("DUP", &format!("B{number}"), Some(key)), at(DAY));
+        assert_eq!(store.register(&asked, None).await, expected, "{key}");
+    }
+    for number in [1, 2, 5] {
+        let by = if number == 1 { 1 } else { 2 };
+        assert_eq!(store.claims.delete(operator(by), uuid(number), at(DAY), soon()).await, Ok(Deleted::Done));
+    }
+    assert!(store.scan(&store.tables.claims).await.is_empty());
+}
+
+/// What is stored, to the byte: applications that were written before two keys were known are read alike.
+#[tokio::test]
+async fn stored_keys_of_an_application() {
+    let bytes = |letter| AttributeValue::B(identity_key(letter).as_bytes().to_vec().into());
+    let tag = |letter| support::claim_keys().tag(&identity_key(letter)).to_vec();
+    let (a, b) = (Some('a'), Some('b'));
+    for (callers, journeys, identity_key, journey_key, tags) in [
+        (None, None, None, None, None),
+        (a, None, Some(bytes('a')), None, Some(tag('a'))),
+        (a, a, Some(bytes('a')), None, Some(tag('a'))),
+        (None, a, Some(bytes('a')), Some(bytes('a')), Some(tag('a'))),
+        (b, a, Some(bytes('b')), Some(bytes('a')), Some([tag('b'), tag('a')].concat())),
+    ] {
+        let store = store().await;
+        let identity = driver_with_keys("DUP", "A1", callers, journeys);
+        let asked = application(1, 1, Short, &identity, at(DAY));
+        assert_eq!(store.register(&asked, None).await, Registration::Registered);
+        let what = format!("{callers:?} {journeys:?}");
+        let stored = &store.scan(&store.tables.applications).await[&asked.uuid.to_string()];
+        assert_eq!(stored.get("identity_key"), identity_key.as_ref(), "{what}");
+        assert_eq!(stored.get("journey_key"), journey_key.as_ref(), "{what}");
+        assert_eq!(store.applications.find(asked.uuid).await.unwrap().unwrap(), asked, "{what}");
+        let claims = claim_keys_of(Short, &identity);
+        let items = store.scan(&store.tables.claims).await;
+        assert_eq!(items.len(), claims.len(), "{what}");
+        for (number, key) in claims.iter().enumerate() {
+            let record = items[key][&format!("a#{}", asked.uuid)].as_m().unwrap();
+            let expected = tags.clone().filter(|_| number == 0).map(|tags| AttributeValue::B(tags.into()));
+            assert_eq!(record.get("k"), expected.as_ref(), "{what}, claim {number}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -549,7 +726,7 @@ async fn one_driver_is_granted_once_whoever_asks_at_the_same_moment() {
                 let identity = Identity {
                     truncated: truncated("DUP", &format!("+33{phone}")),
                     driving_license: Some(DrivingLicense::parse(&license).unwrap()),
-                    identity_key: key.map(|key| IdentityKey::parse(&key).unwrap()),
+                    identity_keys: IdentityKeys::of_caller(key.map(|key| IdentityKey::parse(&key).unwrap())),
                 };
                 number += 1;
                 // A date of its own, by which the losers' answers tell the winner.

@@ -6,6 +6,8 @@
 //!
 //! Names, phones, licences and identity keys are numbers here: which is which is for the test to say.
 
+use std::collections::BTreeSet;
+
 use cee_eligibility::{ApplicationId, JourneyType, Reason};
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 
@@ -25,6 +27,14 @@ pub struct Driver {
     pub license: Option<usize>,
     /// The identity key, where it is sent.
     pub key: Option<usize>,
+    /// The own identity key of the journey, where it has one. Only a short application has a journey.
+    pub journey_key: Option<usize>,
+}
+
+impl Driver {
+    fn keys(&self) -> Vec<usize> {
+        self.key.into_iter().chain(self.journey_key).collect()
+    }
 }
 
 /// One application.
@@ -40,6 +50,8 @@ pub struct Record {
     pub license: Option<usize>,
     /// The identity key, where one was sent or given.
     pub key: Option<usize>,
+    /// The journey's own identity key, of a granted short one.
+    pub journey_key: Option<usize>,
     /// Its date, in milliseconds since 1970.
     pub millis: i64,
     /// Who sent it.
@@ -57,12 +69,18 @@ pub struct Record {
 }
 
 impl Record {
-    /// The key by which it is told apart on its truncated identity: not where it may stand for several drivers.
-    fn compared_key(&self) -> Option<usize> {
+    /// The identity keys that are known of its driver.
+    #[must_use]
+    pub fn keys(&self) -> BTreeSet<usize> {
+        self.key.into_iter().chain(self.journey_key).collect()
+    }
+
+    /// The keys by which it is told apart on its truncated identity: not where it may stand for several drivers.
+    fn compared_keys(&self) -> BTreeSet<usize> {
         let mut files: Vec<u32> = self.rows.iter().map(|row| row.0).collect();
         files.sort_unstable();
         let several = self.ambiguous || files.windows(2).any(|pair| pair[0] == pair[1]);
-        self.key.filter(|_| !several)
+        if several { BTreeSet::new() } else { self.keys() }
     }
 
     /// Whether it is the same person by this key.
@@ -70,11 +88,11 @@ impl Record {
         let both = |one: Option<usize>, other: Option<usize>| one.is_some() && one == other;
         match by {
             By::License => both(self.license, driver.license),
-            By::IdentityKey => both(self.key, driver.key),
+            By::IdentityKey => driver.keys().iter().any(|key| self.keys().contains(key)),
             By::TruncatedIdentity => {
-                let compared = self.compared_key();
+                let (compared, sent) = (self.compared_keys(), driver.keys());
                 (self.name, self.phone) == (driver.name, driver.phone)
-                    && (compared.is_none() || driver.key.is_none() || compared == driver.key)
+                    && (compared.is_empty() || sent.is_empty() || sent.iter().any(|key| compared.contains(key)))
             }
         }
     }
@@ -210,13 +228,15 @@ impl Oracle {
 
     /// Grants an application. Whether it may be granted is asked before.
     pub fn grant(&mut self, asking: &Asking, journey: Option<usize>, uuid: ApplicationId) {
-        let Asking { journey_type, driver: Driver { name, phone, license, key }, millis, operator } = *asking;
+        let Asking { journey_type, driver: Driver { name, phone, license, key, journey_key }, millis, operator } =
+            *asking;
         self.add(Record {
             journey_type,
             name,
             phone,
             license,
             key,
+            journey_key,
             millis,
             operator,
             journey,
@@ -254,6 +274,7 @@ impl Oracle {
             phone,
             license: None,
             key: None,
+            journey_key: None,
             millis,
             operator,
             journey: None,
@@ -299,14 +320,16 @@ impl Oracle {
             return KeyGiven::Unknown;
         };
         let application = self.0[place].clone();
-        match application.key {
-            Some(known) if known == key => return KeyGiven::AlreadyHas,
-            Some(_) => return KeyGiven::HasAnother,
-            None => {}
+        if application.keys().contains(&key) {
+            return KeyGiven::AlreadyHas;
+        }
+        // The journey's own key is none that the operator gave.
+        if application.key.is_some() {
+            return KeyGiven::HasAnother;
         }
         let on_key = |record: &&Record| {
             record.journey_type == application.journey_type
-                && record.key == Some(key)
+                && record.keys().contains(&key)
                 && record.blocks(application.millis)
         };
         let granted = self.0.iter().filter(|record| record.uuid.is_some()).filter(on_key);
@@ -321,7 +344,7 @@ impl Oracle {
 
     /// Gives a specific application an identity key.
     pub fn give_key_to_history(&mut self, row: &HistoryRow, key: usize) -> KeyGiven {
-        let contradicted = self.contradicted(row, |record| record.key == Some(key));
+        let contradicted = self.contradicted(row, |record| record.keys().contains(&key));
         let Some(known) = self.0.iter_mut().find(|record| row.is(record)) else { return KeyGiven::Unknown };
         let given = match known.key {
             Some(other) if other == key => KeyGiven::AlreadyHas,

@@ -67,6 +67,7 @@ fn renamed(calls: &[(u8, Call)]) -> Vec<(u8, Call)> {
                     licence: name(1, driver.licence),
                     truncated: name(2, driver.truncated),
                     key: driver.key.map(|key| name(3, key)),
+                    journey: driver.journey.map(|key| name(3, key)),
                 };
                 Call::Register { driver, date, name: named }
             }
@@ -83,7 +84,12 @@ fn renamed(calls: &[(u8, Call)]) -> Vec<(u8, Call)> {
 }
 
 const fn driver(licence: u8, truncated: u8, key: Option<u8>) -> Driver {
-    Driver { licence, truncated, key }
+    Driver { licence, truncated, key, journey: None }
+}
+
+/// The same, where the journey has this key of its own.
+const fn on_journey(key: u8, driver: Driver) -> Driver {
+    Driver { journey: Some(key), ..driver }
 }
 
 const fn register(driver: Driver, date: Date) -> Call {
@@ -122,6 +128,25 @@ fn registrations() -> Protocol {
     }
 }
 
+/// The same of drivers with no, one, or two identity keys.
+fn registrations_with_two_keys() -> Protocol {
+    let mut catalogue = Vec::new();
+    for licence in 0..3 {
+        for truncated in 0..3 {
+            let one = |key| driver(licence, truncated, key);
+            let two = |key, of_journey| on_journey(of_journey, one(Some(key)));
+            for driver in [one(None), one(Some(0)), one(Some(1)), two(0, 1), two(0, 2), two(1, 2)] {
+                catalogue.extend([0, 2].map(|date| (0, register(driver, date))));
+            }
+        }
+    }
+    Protocol {
+        starts: starts(&catalogue, 12, 3),
+        examples: &["a 409 by the journey's own key alone", "a driver with another key under the same name gets a 201"],
+        ..registrations()
+    }
+}
+
 /// Calls of every kind, of drivers who are the same by licence, by truncated identity, by identity key or not at all.
 fn all_kinds() -> Vec<(u8, Call)> {
     let somebody = driver(0, 0, None);
@@ -133,6 +158,8 @@ fn all_kinds() -> Vec<(u8, Call)> {
         (1, register(driver(1, 0, None), 3)),
         (1, register(driver(1, 1, Some(0)), 0)),
         (1, register(driver(1, 0, Some(0)), 2)),
+        (0, register(on_journey(1, somebody), 0)),
+        (1, register(on_journey(0, driver(1, 1, Some(1))), 2)),
         (0, Call::Delete),
         (1, Call::Delete),
         (0, Call::GiveKey { key: 0 }),
@@ -163,6 +190,7 @@ fn calls() -> Protocol {
             "a register meets the name that its own application left",
             "a replay gets the first answer again",
             "a key is given",
+            "a key is given beside the journey's own",
             "a key is refused",
             "a history is given its key",
             "a late request is carried out after its call has gone on",
@@ -234,6 +262,11 @@ fn registrations_at_once() {
 }
 
 #[test]
+fn registrations_with_two_keys_at_once() {
+    explore("registrations with two keys", registrations_with_two_keys());
+}
+
+#[test]
 fn all_calls_at_once() {
     explore("calls", calls());
 }
@@ -286,6 +319,7 @@ fn assert_broken(what: &str, protocol: &Protocol, property: &'static str, steps:
 #[test]
 fn every_seeded_fault_has_a_counterexample() {
     let (registrations, calls, laws) = (registrations(), calls(), laws());
+    let two_keys = registrations_with_two_keys();
     // A key refused because of an application that could come only when the one to be given it was gone: that takes four calls.
     let four = [
         (0, register(driver(0, 0, None), 0)),
@@ -306,6 +340,9 @@ fn every_seeded_fault_has_a_counterexample() {
         (Fault::ForgetTruncated, &registrations, 0, ONE_EACH, 2),
         (Fault::ForgetLicence, &registrations, 0, ONE_EACH, 2),
         (Fault::ForgetIdentity, &registrations, 0, ONE_EACH, 2),
+        (Fault::ForgetJourneyKey, &two_keys, 0, ONE_EACH, 2),
+        (Fault::DeleteForgetsJourneyKey, &calls, 0, CLAIMS_FIT, 6),
+        (Fault::GivenKeyAlone, &calls, 0, CLAIMS_FIT, 5),
         (Fault::DeleteWithoutStamp, &calls, 0, CLAIMS_FIT, 6),
         (Fault::DeleteWithoutStamp, &calls, 1, ONE_EACH, 8),
         (Fault::DeleteKeepsLatest, &calls, 0, LATEST_FIT, 6),

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use stateright::{Model, Property};
 
 use crate::tables::{
-    Application, ClaimKey, Condition, Date, Driver, Entry, Item, Latest, Record, Rewrite, Seen, Tables, Uuid, Write,
-    keys_differ,
+    Application, ClaimKey, Condition, Date, Driver, Entry, Item, Keys, Latest, Record, Rewrite, Seen, Tables, Uuid,
+    Write, keys_differ,
 };
 
 /// A mistake put into the protocol, which the checker must find.
@@ -34,6 +34,12 @@ pub(crate) enum Fault {
     ForgetTruncated,
     ForgetLicence,
     ForgetIdentity,
+    /// Of two identity keys the caller's alone is claimed.
+    ForgetJourneyKey,
+    /// A delete leaves the claim on the journey's own identity key.
+    DeleteForgetsJourneyKey,
+    /// A key that is given takes the place of the journey's own in the record on the truncated identity.
+    GivenKeyAlone,
     /// A delete writes whatever was written since it read.
     DeleteWithoutStamp,
     /// A delete leaves the latest dates as they are.
@@ -336,12 +342,13 @@ impl Protocol {
                 ClaimKey::Licence(_) => Fault::ForgetLicence,
                 ClaimKey::Identity(_) => Fault::ForgetIdentity,
             };
-            if self.has(forgotten) {
+            let of_journey = driver.journey.map(ClaimKey::Identity) == Some(key);
+            if self.has(forgotten) || of_journey && self.has(Fault::ForgetJourneyKey) {
                 continue;
             }
             let mut conditions = vec![free_of(Latest::Standardized, standardized), free_of(Latest::Specific, specific)];
             let truncated = matches!(key, ClaimKey::Truncated(_));
-            let latest = match (truncated, driver.key.is_some()) {
+            let latest = match (truncated, driver.keys() != Keys::default()) {
                 (true, true) if keep => {
                     conditions.push(Condition::Above(Latest::StandardizedWithKey, date));
                     None
@@ -369,7 +376,8 @@ impl Protocol {
             });
             let stored = if self.has(Fault::StoredExpiry) { date + LAWS[usize::from(law)].0 } else { date };
             let latest = latest.map(|which| (which, stored));
-            let entry = Entry { operator, date, tag: driver.key.filter(|_| truncated), rows: Vec::new() };
+            let tags = if truncated { driver.keys() } else { Keys::default() };
+            let entry = Entry { operator, date, tags, rows: Vec::new() };
             writes.push(Write::Claim { key, uuid, entry, conditions, latest });
         }
         writes.push(Write::Put { uuid, application: Application { operator, driver, date, law } });
@@ -394,12 +402,12 @@ impl Protocol {
             if item.records.contains_key(&Record::Application(*uuid)) && !self.has(Fault::OwnRecordUnknown) {
                 return Ok(Answered::created(How::OwnRecord, *uuid));
             }
-            let (kind, tag) = match key {
-                ClaimKey::Truncated(_) => (0, driver.key),
-                ClaimKey::Licence(_) => (1, None),
-                ClaimKey::Identity(_) => (2, None),
+            let (kind, tags) = match key {
+                ClaimKey::Truncated(_) => (0, driver.keys()),
+                ClaimKey::Licence(_) => (1, Keys::default()),
+                ClaimKey::Identity(_) => (2, Keys::default()),
             };
-            for (record, entry) in item.same_person(tag) {
+            for (record, entry) in item.same_person(tags) {
                 let (window, name) = match record {
                     Record::Application(uuid) => (standardized, Some(uuid)),
                     Record::History { .. } | Record::Copy { .. } => (specific, None),
@@ -409,7 +417,7 @@ impl Protocol {
                     latest = latest.max(Some((entry.date, name.is_some(), entry.operator == state.operator, name)));
                 }
             }
-            if kind == 0 && driver.key.is_some() {
+            if kind == 0 && driver.keys() != Keys::default() {
                 fitting = item.latest(Latest::StandardizedWithKey).is_some_and(|known| known > date);
             }
         }
@@ -465,8 +473,14 @@ impl Protocol {
                 if self.mended(Remedy::WholeDelete) && !reads.iter().all(|read| holds(&read)) {
                     return Err(Answer::Unknown);
                 }
-                let mut writes: Vec<_> =
-                    reads.iter().filter(holds).map(|read| change(read, Vec::new(), vec![record])).collect();
+                let left = application.driver.journey.filter(|_| self.has(Fault::DeleteForgetsJourneyKey));
+                let goes = |read: &&Read| left.map(ClaimKey::Identity) != Some(read.key);
+                let mut writes: Vec<_> = reads
+                    .iter()
+                    .filter(holds)
+                    .filter(goes)
+                    .map(|read| change(read, Vec::new(), vec![record]))
+                    .collect();
                 let (with_key, leaves_name) = (application.driver.key.is_some(), self.mended(Remedy::KeepName));
                 writes.push(Write::Archive { uuid, with_key, leaves_name });
                 Ok(writes)
@@ -483,15 +497,16 @@ impl Protocol {
                 let blocks = |(record, entry): (Record, &Entry)| {
                     matches!(record, Record::Application(_)) && entry.date >= date - LAWS[0].0
                 };
-                if there_item.same_person(None).any(blocks) && !self.has(Fault::GiveKeyUnchecked) {
+                if there_item.same_person(Keys::default()).any(blocks) && !self.has(Fault::GiveKeyUnchecked) {
                     // Nobody is refused because of himself, nor because of what came when his own was gone.
                     let is_wrong = its_own || there.late;
                     return Err(if is_wrong { Answer::Unexplained } else { Answer::KeyBlocked });
                 }
-                let entry = |tag| Entry { operator, date, tag, rows: Vec::new() };
+                let entry = |tags| Entry { operator, date, tags, rows: Vec::new() };
+                let journey = application.driver.journey.filter(|_| !self.has(Fault::GivenKeyAlone));
                 Ok(vec![
-                    change(here, vec![(record, entry(Some(key)))], Vec::new()),
-                    change(there, vec![(record, entry(None))], Vec::new()),
+                    change(here, vec![(record, entry([Some(key), journey]))], Vec::new()),
+                    change(there, vec![(record, entry(Keys::default()))], Vec::new()),
                     Write::Fill { uuid, key, or_to_name: self.has(Fault::KeyToName) },
                 ])
             }
@@ -499,17 +514,17 @@ impl Protocol {
                 let operator = client.operator;
                 let record = Record::History { operator, date };
                 let found = here.item.as_ref().and_then(|item| item.records.get(&record)).ok_or(Answer::Unknown)?;
-                if found.tag.is_some() {
+                if found.has_tag() {
                     return Err(Answer::HasKey);
                 }
                 let there_item = there.item.as_ref().unwrap_or(&nothing);
                 let copy = Record::Copy { operator, date };
                 let mut rows = there_item.records.get(&copy).map_or(Vec::new(), |copy| copy.rows.clone());
                 rows.extend(found.rows.iter().filter(|row| !rows.contains(row)).copied().collect::<Vec<_>>());
-                let entry = |tag, rows| Entry { operator, date, tag, rows };
+                let entry = |tags, rows| Entry { operator, date, tags, rows };
                 Ok(vec![
-                    change(here, vec![(record, entry(Some(key), found.rows.clone()))], Vec::new()),
-                    change(there, vec![(copy, entry(None, rows))], Vec::new()),
+                    change(here, vec![(record, entry([Some(key), None], found.rows.clone()))], Vec::new()),
+                    change(there, vec![(copy, entry(Keys::default(), rows))], Vec::new()),
                 ])
             }
             _ => Err(Answer::Unknown),
@@ -599,7 +614,7 @@ impl Protocol {
                 let item = state.tables.claims.get(&ClaimKey::Truncated(truncated));
                 let record = Record::History { operator: client.operator, date };
                 let found = item.and_then(|item| item.records.get(&record));
-                let listed = found.is_some_and(|found| found.rows.contains(&request.client) || found.tag.is_some());
+                let listed = found.is_some_and(|found| found.rows.contains(&request.client) || found.has_tag());
                 let latest = item.and_then(|item| item.latest(Latest::Specific));
                 let fitting = latest.is_none_or(|known| known <= date);
                 if listed {
@@ -632,13 +647,15 @@ impl Protocol {
             (Call::GiveHistoryKey { .. }, _) => Place::Reading { application: None, reads: Vec::new() },
             (Call::Delete | Call::GiveKey { .. }, Some(uuid)) => {
                 let application = state.tables.applications.get(&uuid).copied();
+                let is_full = |driver: Driver| match client.call {
+                    Call::GiveKey { key } => driver.key.is_some() || driver.journey == Some(key),
+                    _ => false,
+                };
                 match application {
                     None if client.perhaps && client.call == Call::Delete => Place::Done(Answer::Deleted),
                     None if client.perhaps && !self.has(Fault::KeyDenied) => Place::Done(Answer::NotKnown),
                     None => Place::Done(Answer::Unknown),
-                    Some(application) if client.call != Call::Delete && application.driver.key.is_some() => {
-                        Place::Done(Answer::HasKey)
-                    }
+                    Some(Application { driver, .. }) if is_full(driver) => Place::Done(Answer::HasKey),
                     Some(_) => Place::Reading { application, reads: Vec::new() },
                 }
             }
@@ -794,9 +811,9 @@ impl State {
                 item.records.iter().any(|(record, entry)| {
                     let same = match (record, key) {
                         (Record::History { .. }, ClaimKey::Truncated(truncated)) => {
-                            *truncated == driver.truncated && !keys_differ(entry.tag, driver.key)
+                            *truncated == driver.truncated && !keys_differ(entry.tags, driver.keys())
                         }
-                        (Record::Copy { .. }, ClaimKey::Identity(identity)) => driver.key == Some(*identity),
+                        (Record::Copy { .. }, ClaimKey::Identity(identity)) => driver.keys().contains(&Some(*identity)),
                         _ => false,
                     };
                     same && entry.date >= date - specific
@@ -805,7 +822,7 @@ impl State {
         }
     }
 
-    /// Whether the application that a call speaks of is there, without a key.
+    /// Whether the application that a call speaks of is there, without a key of its caller's.
     fn lacks_key(&self, number: usize) -> bool {
         let target = self.clients[number].target.and_then(|uuid| self.tables.applications.get(&uuid));
         target.is_some_and(|application| application.driver.key.is_none())

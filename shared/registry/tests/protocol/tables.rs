@@ -21,27 +21,41 @@ pub(crate) enum ClaimKey {
 pub(crate) struct Driver {
     pub(crate) licence: u8,
     pub(crate) truncated: u8,
+    /// The caller's identity key.
     pub(crate) key: Option<u8>,
+    /// The own identity key of the journey, where the caller sends another or none.
+    pub(crate) journey: Option<u8>,
 }
 
-/// Rule 3's exception: both sides carry an identity key, and they differ.
-pub(crate) fn keys_differ(one: Option<u8>, other: Option<u8>) -> bool {
-    one.is_some() && other.is_some() && one != other
+/// Identity keys of one driver: the caller's, and the journey's own.
+pub(crate) type Keys = [Option<u8>; 2];
+
+fn share_key(some: Keys, others: Keys) -> bool {
+    some.iter().any(|key| key.is_some() && others.contains(key))
+}
+
+/// Rule 3's exception: both sides carry an identity key, and they share none.
+pub(crate) fn keys_differ(some: Keys, others: Keys) -> bool {
+    some != Keys::default() && others != Keys::default() && !share_key(some, others)
 }
 
 impl Driver {
     /// `ClaimKeys::claims`.
     pub(crate) fn claims(self) -> Vec<ClaimKey> {
         let mut claims = vec![ClaimKey::Truncated(self.truncated), ClaimKey::Licence(self.licence)];
-        claims.extend(self.key.map(ClaimKey::Identity));
+        claims.extend(self.keys().into_iter().flatten().map(ClaimKey::Identity));
         claims
+    }
+
+    pub(crate) const fn keys(self) -> Keys {
+        [self.key, self.journey]
     }
 
     /// The contract's three rules.
     pub(crate) fn is_same_person(self, other: Self) -> bool {
         self.licence == other.licence
-            || (self.key.is_some() && self.key == other.key)
-            || (self.truncated == other.truncated && !keys_differ(self.key, other.key))
+            || share_key(self.keys(), other.keys())
+            || (self.truncated == other.truncated && !keys_differ(self.keys(), other.keys()))
     }
 }
 
@@ -70,14 +84,20 @@ pub(crate) enum Record {
     Copy { operator: u8, date: Date },
 }
 
-/// What a record holds. A history's `tag` is the `k#` attribute beside it.
+/// What a record holds. A history's tag is the `k#` attribute beside it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Entry {
     pub(crate) operator: u8,
     pub(crate) date: Date,
-    pub(crate) tag: Option<u8>,
+    pub(crate) tags: Keys,
     /// Of history, the rows that brought it.
     pub(crate) rows: Vec<u8>,
+}
+
+impl Entry {
+    pub(crate) fn has_tag(&self) -> bool {
+        self.tags != Keys::default()
+    }
 }
 
 /// Which latest date: `sd`, `sdk`, `sp`, `spk`.
@@ -109,11 +129,11 @@ impl Item {
     pub(crate) fn latest_of_records(&self) -> LatestDates {
         let mut latest = LatestDates::default();
         for (record, entry) in &self.records {
-            let which = match (record, entry.tag) {
-                (Record::Application(_), None) => Latest::Standardized,
-                (Record::Application(_), Some(_)) => Latest::StandardizedWithKey,
-                (_, None) => Latest::Specific,
-                (_, Some(_)) => Latest::SpecificWithKey,
+            let which = match (record, entry.has_tag()) {
+                (Record::Application(_), false) => Latest::Standardized,
+                (Record::Application(_), true) => Latest::StandardizedWithKey,
+                (_, false) => Latest::Specific,
+                (_, true) => Latest::SpecificWithKey,
             };
             let latest = &mut latest[which as usize];
             *latest = (*latest).max(Some(entry.date));
@@ -121,11 +141,11 @@ impl Item {
         latest
     }
 
-    /// The records that are the same person as a driver with this tag.
-    pub(crate) fn same_person(&self, tag: Option<u8>) -> impl Iterator<Item = (Record, &Entry)> {
+    /// The records that are the same person as a driver with these tags.
+    pub(crate) fn same_person(&self, tags: Keys) -> impl Iterator<Item = (Record, &Entry)> {
         self.records
             .iter()
-            .filter(move |(_, entry)| !keys_differ(tag, entry.tag))
+            .filter(move |(_, entry)| !keys_differ(tags, entry.tags))
             .map(|(record, entry)| (*record, entry))
     }
 }
@@ -234,7 +254,7 @@ impl Tables {
             Write::Import { key, operator, date, row, newest } => {
                 let item = item(key);
                 let record = item.records.get(&Record::History { operator: *operator, date: *date });
-                let unlisted = record.is_none_or(|record| !record.rows.contains(row) && record.tag.is_none());
+                let unlisted = record.is_none_or(|record| !record.rows.contains(row) && !record.has_tag());
                 let latest = if *newest {
                     Condition::AtMost(Latest::Specific, *date)
                 } else {
@@ -278,7 +298,7 @@ impl Tables {
             Write::Import { key, operator, date, row, newest } => {
                 let item = self.claims.entry(*key).or_default();
                 let record = Record::History { operator: *operator, date: *date };
-                let none = Entry { operator: *operator, date: *date, tag: None, rows: Vec::new() };
+                let none = Entry { operator: *operator, date: *date, tags: Keys::default(), rows: Vec::new() };
                 item.records.entry(record).or_insert(none).rows.push(*row);
                 if *newest {
                     item.latest[Latest::Specific as usize] = Some(*date);

@@ -342,8 +342,18 @@ pub fn driver(name: &str, license: &str, key: Option<char>) -> Identity {
     Identity {
         truncated: truncated(name, "+336010203"),
         driving_license: Some(DrivingLicense::parse(license).unwrap()),
-        identity_key: key.map(|letter| IdentityKey::parse(&letter.to_string().repeat(64)).unwrap()),
+        identity_keys: IdentityKeys::of_caller(key.map(identity_key)),
     }
+}
+
+pub fn identity_key(letter: char) -> IdentityKey {
+    IdentityKey::parse(&letter.to_string().repeat(64)).unwrap()
+}
+
+/// A driver of whom the caller sends one key and the journey brings another.
+pub fn driver_with_keys(name: &str, license: &str, callers: Option<char>, journeys: Option<char>) -> Identity {
+    let identity_keys = IdentityKeys::new(callers.map(identity_key), journeys.map(identity_key));
+    Identity { identity_keys, ..driver(name, license, None) }
 }
 
 pub fn uuid(number: u64) -> ApplicationId {
@@ -381,7 +391,7 @@ pub fn journey(by: u32, id: &str, end: Instant) -> Journey {
         start_insee: Insee::parse("2A004").unwrap(),
         end_insee: Insee::parse("91377").unwrap(),
         driver_phone_trunc: PhoneTrunc::parse("+336010203").unwrap(),
-        driver_identity_key: driver("DUP", "A1", Some('a')).identity_key,
+        driver_identity_key: Some(identity_key('a')),
         status: JourneyStatus::Pending,
     }
 }

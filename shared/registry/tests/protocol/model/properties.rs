@@ -56,9 +56,10 @@ pub(super) fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
                 application.driver.claims().into_iter().all(|key| {
                     let item = state.tables.claims.get(&key);
                     item.and_then(|item| item.records.get(&Record::Application(uuid))).is_some_and(|entry| {
-                        let tag = application.driver.key.filter(|_| matches!(key, ClaimKey::Truncated(_)));
+                        let is_truncated = matches!(key, ClaimKey::Truncated(_));
+                        let tags = if is_truncated { application.driver.keys() } else { Keys::default() };
                         let Application { operator, date, .. } = application;
-                        *entry == Entry { operator, date, tag, rows: Vec::new() }
+                        *entry == Entry { operator, date, tags, rows: Vec::new() }
                     })
                 })
             });
@@ -83,7 +84,7 @@ pub(super) fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
                     || item.is_some_and(|item| item.records.contains_key(&record))
             });
             let with_copy = state.tables.claims.values().all(|item| {
-                item.records.iter().all(|(record, entry)| match (record, entry.tag) {
+                item.records.iter().all(|(record, entry)| match (record, entry.tags[0]) {
                     (Record::History { operator, date }, Some(key)) => {
                         let copy = Record::Copy { operator: *operator, date: *date };
                         let item = state.tables.claims.get(&ClaimKey::Identity(key));
@@ -152,6 +153,21 @@ fn examples() -> Vec<Property<Protocol>> {
         Property::sometimes("a 409 by the truncated identity alone", |_, state: &State| state.has(|a| only_by(a, 0))),
         Property::sometimes("a 409 by the licence alone", |_, state: &State| state.has(|a| only_by(a, 1))),
         Property::sometimes("a 409 by the identity key alone", |_, state: &State| state.has(|a| only_by(a, 2))),
+        Property::sometimes("a 409 by the journey's own key alone", |_, state: &State| {
+            state.clients.iter().any(|client| {
+                let (Call::Register { driver, .. }, Place::Done(answer)) = (client.call, &client.place) else {
+                    return false;
+                };
+                let known = |key| state.live().any(|(_, live)| live.driver.keys().contains(&Some(key)));
+                only_by(*answer, 2) && driver.journey.is_some() && driver.key.is_some_and(|key| !known(key))
+            })
+        }),
+        Property::sometimes("a key is given beside the journey's own", |_, state: &State| {
+            state.live().any(|(uuid, live)| {
+                let given = state.sent.get(&uuid).is_some_and(|sent| sent.driver.key.is_none());
+                given && live.driver.key.is_some() && live.driver.journey.is_some()
+            })
+        }),
         Property::sometimes("a 409 by history", |_, state: &State| {
             state.has(|answer| matches!(answer, Answer::Blocked { history: true, .. }))
         }),
@@ -167,9 +183,9 @@ fn examples() -> Vec<Property<Protocol>> {
         Property::sometimes("a driver with another key under the same name gets a 201", |_, state: &State| {
             let mut live = state.live();
             live.any(|(_, a)| {
-                state
-                    .live()
-                    .any(|(_, b)| a.driver.truncated == b.driver.truncated && keys_differ(a.driver.key, b.driver.key))
+                state.live().any(|(_, b)| {
+                    a.driver.truncated == b.driver.truncated && keys_differ(a.driver.keys(), b.driver.keys())
+                })
             })
         }),
         Property::sometimes("a key is given", |_, state: &State| {
