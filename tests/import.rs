@@ -357,6 +357,10 @@ fn bad_rows() -> Vec<(Vec<u8>, &'static str)> {
         ("short;DUP;+336010203;########", "datetime"),
         ("short;DUP;+336010203;", "datetime"),
         ("short;DUP;+336010203;2024-05-02", "datetime"),
+        ("short;DUP;+336010203;2023-01-01", "datetime"),
+        ("short;DUP;+336010203;2022-12-31T23:00:00Z", "datetime"),
+        ("short; TO;+336010203;2021-02-15", "last_name_trunc"),
+        ("short;   ;+336010203;2021-02-15", "last_name_trunc"),
         ("short;DUP;+336010203;2124-01-01T00:00:00Z", "datetime"),
         ("short", "last_name_trunc"),
         ("short;DUP", "phone_trunc"),
@@ -515,7 +519,7 @@ async fn a_crash_leaves_no_trace_in_the_report() {
             0 => file.push_str(&row("short", number, "2022-02-15")), // known by then
             1 => file.push_str(&row("short", number, "2021-12-01")), // an older one
             2 => file.push_str("short;dup;+336010203;2022-02-15\n"), // bad
-            // In the past by the time of the second try.
+            // In the future at the time of the first try, and history never.
             3 => file.push_str(&row("short", number, "2024-05-15")),
             _ => {}
         }
@@ -557,6 +561,35 @@ async fn a_crash_leaves_no_trace_in_the_report() {
         shown.replace(report["import_id"].as_str().unwrap(), "import")
     };
     assert_eq!(claims(&world, &report).await, claims(&calm, &expected).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_follow_the_rules_of_their_journey_type() {
+    let world = world().await;
+    // Closed for long applications alone: their rows are rejected, the others imported, and journeys read.
+    let half_closed = world.function_with("IMPORT_ENABLED", "short").await;
+    let two = format!("{HEADER}{}{}", row("long", 0, "2022-02-15"), row("short", 1, "2022-02-15"));
+    let event = world.upload_held("imports/1/half-closed.csv", two).await;
+    invoke(&half_closed, &event).await.unwrap();
+    let report = world.report("imports/1/half-closed.csv").await;
+    assert_eq!(counts(&report), [2, 1, 0, 1]);
+    let rejected = world.object(report["rejected_rows"].as_str().unwrap()).await.content;
+    assert!(rejected.contains(";2;journey_type;") && rejected.contains("is closed: "), "{rejected}");
+    let event = world.upload_held("journeys/half-closed.csv", JOURNEYS).await;
+    invoke(&half_closed, &event).await.unwrap();
+    assert_eq!(world.report("journeys/half-closed.csv").await["state"], "completed");
+
+    // Each function goes by the day that history ends with for it.
+    let later = world.function_with("LONG_HISTORY_BEFORE", "2023-02-01").await;
+    let row_of = |journey_type| row(journey_type, 2, "2023-01-31");
+    let event =
+        world.upload_held("imports/1/bound.csv", format!("{HEADER}{}{}", row_of("long"), row_of("short"))).await;
+    invoke(&later, &event).await.unwrap();
+    assert_eq!(counts(&world.report("imports/1/bound.csv").await), [2, 1, 0, 1]);
+    for number in [1, 2] {
+        let kind = if number == 1 { JourneyType::Short } else { JourneyType::Long };
+        assert!(world.blocker(kind, &driver(number)).await.is_some(), "{number}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -812,7 +845,7 @@ async fn rows_of_one_driver_are_taken_in_their_order() {
     const DRIVERS: usize = 60;
     let world = world().await;
     // What each driver's rows are, in this order, and how many of them are known by then: two.
-    let dates = ["2022-01-01", "2021-06-01", "2023-01-01", "01/01/2022", "2022-12-31T23:00:00Z", "2021-07-01"];
+    let dates = ["2022-01-01", "2021-06-01", "2022-12-31", "01/01/2022", "2022-12-30T23:00:00Z", "2021-07-01"];
     let mut file = HEADER.to_owned();
     for date in dates {
         for number in 0..DRIVERS {
@@ -827,7 +860,7 @@ async fn rows_of_one_driver_are_taken_in_their_order() {
     assert_eq!(counts(&report), [drivers * 7, drivers * 5, drivers * 2, 0], "{report}");
     for number in [0, DRIVERS - 1] {
         let short = world.blocker(JourneyType::Short, &driver(number)).await.unwrap();
-        assert_eq!(short.datetime, at("2023-01-01T00:00:00+01:00"), "the latest is told");
+        assert_eq!(short.datetime, at("2022-12-31T00:00:00+01:00"), "the latest is told");
         let long = world.blocker(JourneyType::Long, &driver(number)).await.unwrap();
         assert_eq!(long.datetime, at("2022-01-01T00:00:00+01:00"));
     }

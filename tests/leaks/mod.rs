@@ -430,7 +430,15 @@ fn spellings(kind: Kind, text: &str) -> Vec<String> {
             let telling = if parts.len() == 3 { &parts[1..] } else { &parts[..] };
             telling.iter().filter(|part| part.len() > 20).map(|part| (*part).to_owned()).collect()
         }
-        Kind::License if text.len() >= LONG => vec![text.to_owned(), hash(text)],
+        Kind::License if text.len() >= LONG => {
+            // As it was sent, and as the registry keeps it.
+            let canonical =
+                cee_eligibility::DrivingLicense::parse(text).ok().map(|license| license.as_str().to_owned());
+            let mut spellings = vec![text.to_owned(), hash(text)];
+            spellings
+                .extend(canonical.filter(|canonical| canonical != text).into_iter().flat_map(|one| [hash(&one), one]));
+            spellings
+        }
         _ => vec![text.to_owned()],
     }
 }

@@ -205,9 +205,9 @@ impl Draw {
         Step::Register { driver, operator, millis, journey: None, named }
     }
 
-    /// Few dates, so that rows repeat one another.
+    /// Few dates, so that rows repeat one another, all from before the scheme: within the windows, at their edge, beyond.
     fn row(&mut self) -> HistoryRow {
-        let years = [0, -3, -3, -10, 2][self.random.usize(..5)];
+        let years = [-2, -3, -3, -10, -9][self.random.usize(..5)];
         HistoryRow {
             journey_type: self.group.journey_type(),
             name: self.random.usize(..NAMES.len()),

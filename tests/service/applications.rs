@@ -107,7 +107,7 @@ async fn every_status_of_a_journey_is_told() {
         ("processed,passed,failed", "anomaly_error"),
         ("processed,failed,passed", "fraud_error"),
         ("canceled,,", "canceled"),
-        ("expired,,", "expired"),
+        ("expired,,", "terms_violation_error"),
         ("terms_violation_error,,", "terms_violation_error"),
         ("failed,,", "acquisition_error"),
     ];
@@ -135,10 +135,12 @@ async fn the_edges_of_a_journey() {
             Trip { start: "2022-12-31T23:00:00Z".into(), ..Trip::new(1, "new-year", "+336010201") },
             Trip { from: "99132", ..Trip::new(1, "from-abroad", "+336010202") },
             Trip { to: "99132", ..Trip::new(1, "to-abroad", "+336010203") },
+            // France itself, in INSEE's list of countries.
+            Trip { from: "99132", to: "99100", ..Trip::new(1, "to-99100", "+336010205") },
             Trip { end: "2024-04-24T00:00:00Z".into(), ..Trip::new(1, "a-week-old", "+336010204") },
         ])
         .await;
-    for (number, name) in ["new-year", "from-abroad", "to-abroad", "a-week-old"].iter().enumerate() {
+    for (number, name) in ["new-year", "from-abroad", "to-abroad", "to-99100", "a-week-old"].iter().enumerate() {
         let answer = world.api.register(&world.token(1), &short("DUP", &format!("L{number}"), name)).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{name}: {answer:?}");
     }
@@ -156,7 +158,7 @@ async fn a_long_application_is_written_with_all_it_said() {
     assert_eq!(granted["datetime"], "2024-02-29T22:30:00.123Z");
     assert!(granted.get("journey_id").is_none() && granted.get("status").is_none());
     let proof = verified(&world, granted["token"].as_str().unwrap()).await;
-    assert_eq!((&proof["siret"], &proof["driving_license"]), (&json!("12000303300032"), &json!("99-DE/B072RRE2I55")));
+    assert_eq!((&proof["siret"], &proof["driving_license"]), (&json!("12000303300032"), &json!("99-DEB072RRE2I55")));
 
     let uuid = cee_eligibility::ApplicationId::parse(granted["uuid"].as_str().unwrap()).unwrap();
     let stored = Applications::new(world.aws.dynamodb(), &tables()).find(uuid).await.unwrap().unwrap();
@@ -185,6 +187,77 @@ async fn a_long_application_is_written_with_all_it_said() {
     let free = world.api.simulate(&world.token(1), &other).await;
     assert_eq!(free.status, StatusCode::OK);
     assert_eq!(free.json(), json!({"eligible": true, "journey_type": "long", "datetime": "2024-05-01T00:00:00.000Z"}));
+}
+
+/// However a licence is typed, it is one licence: in both orders, from any operator, in the proof and in the record.
+#[tokio::test(flavor = "multi_thread")]
+async fn licence_typed_in_any_way_is_one_licence() {
+    let world = world().await;
+    let groups = [
+        (
+            "99-DEB072RRE2I55",
+            vec!["99-de/b072rre2i55", "99-DE/B072RRE2I55 ", "99 – DE B072.RRE2I55", "９９－ＤＥＢ０７２ＲＲＥ２Ｉ５５"],
+        ),
+        ("13AA00002", vec!["13 aa 00002", "13-AA-00002", "13\u{a0}AA\u{202f}00002"]),
+        ("99-É7", vec!["99-é/7", "99-e\u{301}7", "99-E\u{301} 7"]),
+    ];
+    let date = "2024-03-15T08:30:00Z";
+    for (number, (canonical, mut spellings)) in groups.into_iter().enumerate() {
+        spellings.push(canonical);
+        // Each spelling comes first once: as another driver's each time, whose licence has a digit more at its end.
+        for (turn, first) in spellings.iter().enumerate() {
+            let (first, expected) = (format!("{first}{turn}"), format!("{canonical}{turn}"));
+            let phone = format!("+3360{number}{turn}0100");
+            let granted = world.api.register(&world.token(1), &long("DUP", &phone, &first, date)).await;
+            assert_eq!(granted.status, StatusCode::CREATED, "{first}: {granted:?}");
+            let proof = verified(&world, granted.json()["token"].as_str().unwrap()).await;
+            assert_eq!(proof["driving_license"], expected.as_str(), "{first}");
+            for (other, spelling) in spellings.iter().enumerate() {
+                let body = long("XXX", &format!("+3360{number}{turn}02{other:02}"), &format!("{spelling}{turn}"), date);
+                let answer = world.api.register(&world.token(2), &body).await;
+                let said = (answer.status, answer.problem());
+                assert_eq!(said, (StatusCode::CONFLICT, "duplicate".to_owned()), "{first}, then {spelling}");
+            }
+        }
+    }
+    for (bad, named) in [
+        ("99-D\u{415}/B072", "U+0415 (a Cyrillic letter)"),
+        ("0512273\u{200b}08989", "U+200B (an invisible character)"),
+        ("13\u{391}A00002", "U+0391 (a Greek letter)"),
+    ] {
+        let answer = world.api.register(&world.token(1), &long("DUP", "+336010909", bad, date)).await;
+        assert_eq!((answer.status, answer.pointers()), (StatusCode::BAD_REQUEST, vec!["/driving_license".to_owned()]));
+        assert!(answer.text.contains(named), "{answer:?}");
+    }
+}
+
+/// SQL Server hands UUIDs back in capitals, PHP writes offsets without a colon, and a clock may be a second ahead.
+#[tokio::test(flavor = "multi_thread")]
+async fn capitals_of_a_uuid_offset_without_colon_and_fast_clock_are_read() {
+    let world = world().await;
+    let (one, two) = (world.token(1), world.token(2));
+    let mut body = long("DUP", "+336010203", "051227308989", "2023-05-02T10:00:00+0200");
+    body["application_timestamp"] = json!("2024-05-01T00:00:30.001Z");
+    let early = world.api.register(&one, &body).await;
+    assert_eq!((early.status, early.pointers()), (StatusCode::BAD_REQUEST, vec!["/application_timestamp".to_owned()]));
+    body["application_timestamp"] = json!("2024-05-01T00:00:30Z");
+    let granted = world.api.register(&one, &body).await;
+    assert_eq!(granted.status, StatusCode::CREATED, "{granted:?}");
+    let uuid = granted.json()["uuid"].as_str().unwrap().to_owned();
+    assert_eq!(granted.json()["datetime"], "2023-05-02T08:00:00.000Z");
+    let capitals = uuid.to_uppercase();
+    assert_ne!(capitals, uuid);
+    let path = format!("/policies/cee/{capitals}");
+    let found = world.api.send(world.api.request(http::Method::GET, &path, Some(&one), Vec::new())).await.unwrap();
+    assert_eq!((found.status, found.json()["uuid"].as_str()), (StatusCode::OK, Some(uuid.as_str())));
+    let key = json!([{"cee_application_type": "standardized", "cee_application_uuid": capitals,
+                      "identity_key": "a".repeat(64)}]);
+    let given = world.api.post("/policies/cee/import/identity", &one, &key).await;
+    assert_eq!(given.json()["imported"], 1, "{given:?}");
+    let theirs = world.api.post("/policies/cee/import/identity", &two, &key).await;
+    assert_eq!(theirs.json()["failed"], 1, "another operator's, in capitals too");
+    let deleted = world.api.send(world.api.request(http::Method::DELETE, &path, Some(&one), Vec::new())).await.unwrap();
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
 }
 
 /// A window is configuration: no data changes when the law does.

@@ -1,10 +1,11 @@
 //! History and identity keys in batches: a bad row fails alone.
 
-use cee_local::stack::tables;
+use cee_local::stack::{Options, tables};
 use http::StatusCode;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::support::{World, at, logs, metrics, world, world_with};
+use crate::support::{NOW, World, at, logs, metrics, world, world_on, world_with};
 use crate::wire::Wire;
 
 const IMPORT: &str = "/policies/cee/import";
@@ -100,6 +101,84 @@ async fn what_is_no_batch_is_refused_whole() {
     for path in [IMPORT, IDENTITY] {
         let answer = closed.api.post(path, &closed.token(1), &json!([row("DUP", "+336010203")])).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "call_closed"));
+    }
+}
+
+/// A row of a closed journey type fails alone, in both calls and of both kinds; the others are written.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_closed_journey_type_fail_alone() {
+    let folder = TempDir::new().unwrap();
+    let open_for = async |open_for: &str| {
+        let mut options = Options { now: Some(at(NOW)), ..Options::new(folder.path()) };
+        options.settings = vec![("IMPORT_ENABLED".to_owned(), open_for.to_owned())];
+        world_on(&options).await
+    };
+    let world = open_for("true").await;
+    let granted = world.api.register(&world.token(1), &long("STD", "+336010277", "CLOSED1234", None)).await.json();
+    world.end().await;
+    let world = open_for("short").await;
+    let mut short = row("DUP", "+336010203");
+    short["journey_type"] = json!("short");
+    let rows = json!([short, row("DUP", "+336010203"), {"journey_type": "long", "last_name_trunc": "dup"}]);
+    let answer = world.api.post(IMPORT, &world.token(1), &rows).await;
+    assert_eq!(answer.status, StatusCode::CREATED);
+    let answer = answer.json();
+    assert_eq!(counts(&answer), [1, 0, 2]);
+    let error = |answer: &Value, index: usize| answer["failed_details"][index]["error"].as_str().unwrap().to_owned();
+    let closed = "/journey_type is closed: the registry takes no history of this journey type for the time being";
+    assert_eq!(error(&answer, 0), closed);
+    assert!(error(&answer, 1).contains(closed) && error(&answer, 1).contains("/last_name_trunc "));
+    let specific = |mut row: Value| {
+        row["cee_application_type"] = json!("specific");
+        row["identity_key"] = json!("a".repeat(64));
+        row
+    };
+    let standardized = json!({"cee_application_type": "standardized", "cee_application_uuid": granted["uuid"],
+                              "identity_key": "b".repeat(64)});
+    let rows = json!([specific(short), specific(row("DUP", "+336010203")), standardized]);
+    let answer = world.api.post(IDENTITY, &world.token(1), &rows).await.json();
+    assert_eq!(counts(&answer), [1, 0, 2], "{answer}");
+    assert_eq!(error(&answer, 0), closed);
+    assert_eq!(error(&answer, 1), "the registry has closed this call for long applications for the time being");
+    // Another operator learns nothing of it, and once opened the same row is written.
+    let theirs = world.api.post(IDENTITY, &world.token(2), &json!([standardized])).await.json();
+    assert_eq!(error(&theirs, 0), "the registry knows no such application of yours");
+    world.end().await;
+    let world = open_for("true").await;
+    let answer = world.api.post(IDENTITY, &world.token(1), &json!([standardized])).await.json();
+    assert_eq!(counts(&answer), [1, 0, 0]);
+    world.end().await;
+}
+
+/// History is dated before the scheme began: a later row would let any operator block any driver without a licence.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_dated_within_the_scheme_fail_alone() {
+    let world = world().await;
+    let dated = |datetime: &str| {
+        let mut row = row("DUP", "+336010203");
+        row["datetime"] = json!(datetime);
+        row
+    };
+    let rows =
+        json!([dated("2022-12-31T22:59:59.999Z"), dated("2022-12-31T23:00:00Z"), dated("2024-01-15T00:00:00+01:00")]);
+    let answer = world.api.post(IMPORT, &world.token(1), &rows).await.json();
+    assert_eq!(counts(&answer), [1, 0, 2]);
+    let error = |index: usize| answer["failed_details"][index]["error"].as_str().unwrap();
+    let late = "/datetime must be dated before 2023-01-01 (midnight in Paris): ";
+    assert!(error(0).starts_with(late) && error(1).starts_with(late), "{answer}");
+    assert_eq!(simulate(&world, 2, "DUP", "+336010203", None).await["datetime"], "2022-12-31T22:59:59.999Z");
+    // The specific rows of the other call, whether or not their journey type can be read.
+    let rows = ["long", "medium"].map(|journey_type| {
+        let mut row = dated("2023-06-01T00:00:00Z");
+        row["journey_type"] = json!(journey_type);
+        row["cee_application_type"] = json!("specific");
+        row["identity_key"] = json!("a".repeat(64));
+        row
+    });
+    let answer = world.api.post(IDENTITY, &world.token(1), &json!(rows)).await.json();
+    assert_eq!(counts(&answer), [0, 0, 2]);
+    for index in [0, 1] {
+        assert!(answer["failed_details"][index]["error"].as_str().unwrap().contains(late), "{answer}");
     }
 }
 

@@ -43,8 +43,8 @@ async fn personal_data_stays_inside() {
     let short = json!({"journey_type": "short", "last_name_trunc": NAME, "driving_license": LICENSE,
                        "operator_journey_id": JOURNEY});
     let history = format!(
-        "journey_type,last_name_trunc,phone_trunc,datetime\nlong,{NAME},{PHONE},2023-02-01\nshort,{NAME}!,{PHONE},2023-02-01\n\
-         short,{NAME},{PHONE}999999999,2023-02-01\n"
+        "journey_type,last_name_trunc,phone_trunc,datetime\nlong,{NAME},{PHONE},2022-02-01\nshort,{NAME}!,{PHONE},2022-02-01\n\
+         short,{NAME},{PHONE}999999999,2022-02-01\n"
     );
     let mut answers = vec![
         world.api.register(&one, &long).await,
@@ -77,7 +77,7 @@ async fn personal_data_stays_inside() {
     answers.push(world.api.send(named).await.unwrap());
     // A batch tells its sender's own rows back, and nothing of them to anybody else.
     let row = json!({"journey_type": "long", "last_name_trunc": NAME, "phone_trunc": PHONE,
-                     "datetime": "2023-02-01T00:00:00Z", "cee_application_type": "specific", "identity_key": KEY});
+                     "datetime": "2022-02-01T00:00:00Z", "cee_application_type": "specific", "identity_key": KEY});
     for path in ["/policies/cee/import", "/policies/cee/import/identity"] {
         let told = world.api.post(path, &two, &json!([row])).await;
         assert_eq!((told.status.is_success(), &told.json()["failed"]), (true, &json!(1)), "{told:?}");

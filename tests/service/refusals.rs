@@ -117,7 +117,7 @@ async fn every_fault_of_a_body_is_named_at_once() {
         (
             REGISTER,
             json!({"journey_type": "long", "last_name_trunc": "D-H", "driving_license": "é", "phone_trunc": "+33\u{0}1",
-                   "datetime": "2024-01-01", "application_timestamp": "2024-05-01T00:00:00.001Z",
+                   "datetime": "2024-01-01", "application_timestamp": "2024-05-01T00:00:30.001Z",
                    "identity_key": "x", "a/b~": 1, "speed": 2}),
             vec![
                 "/last_name_trunc",
@@ -142,6 +142,17 @@ async fn every_fault_of_a_body_is_named_at_once() {
             json!({"journey_type": "short", "last_name_trunc": "DUP", "driving_license": "051227308989",
                    "operator_journey_id": "x".repeat(256)}),
             vec!["/operator_journey_id"],
+        ),
+        // A name that begins with a space is not a name.
+        (
+            SIMULATE,
+            json!({"journey_type": "short", "last_name_trunc": " TO", "phone_trunc": "+336010203"}),
+            vec!["/last_name_trunc"],
+        ),
+        (
+            SIMULATE,
+            json!({"journey_type": "short", "last_name_trunc": "   ", "phone_trunc": "+336010203"}),
+            vec!["/last_name_trunc"],
         ),
         (
             REGISTER,
@@ -274,6 +285,74 @@ async fn calls_can_be_closed_and_paths_lead_nowhere() {
     for (method, path) in [(Method::GET, "/policies/cee"), (Method::POST, "/policies"), (Method::PUT, SIMULATE)] {
         let answer = world.api.send(world.api.request(method, path, None, Vec::new())).await.unwrap();
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::NOT_FOUND, "not_found"), "{path}");
+    }
+}
+
+/// A call closed for one journey type is closed for that type alone; one that is at fault is told its faults first.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_close_for_one_journey_type_alone() {
+    let set = |name: &str, open_for: &str| (name.to_owned(), open_for.to_owned());
+    for (open_for, closed_for) in [("short", "long"), ("long", "short")] {
+        let world = world_with(|options| {
+            options.now = Some(at(crate::support::NOW));
+            options.settings = vec![set("SIMULATE_ENABLED", open_for), set("REGISTER_ENABLED", open_for)];
+        })
+        .await;
+        world.journeys(&[Trip::new(1, "j", "+336010299")]).await;
+        let token = world.token(1);
+        let mut body = simulation();
+        body["journey_type"] = json!(open_for);
+        assert_eq!(world.api.simulate(&token, &body).await.status, StatusCode::OK);
+        body["journey_type"] = json!(closed_for);
+        let simulated = world.api.simulate(&token, &body).await;
+        body["phone_trunc"] = json!("12");
+        assert_eq!(world.api.simulate(&token, &body).await.pointers(), ["/phone_trunc"]);
+        let registrations = [
+            ("long", long("DUP", "+336010203", "051227308989")),
+            (
+                "short",
+                json!({"journey_type": "short", "last_name_trunc": "DUP", "driving_license": "051227308989",
+                             "operator_journey_id": "j"}),
+            ),
+        ];
+        let mut closed = vec![simulated];
+        for (journey_type, body) in registrations {
+            let answer = world.api.register(&token, &body).await;
+            if journey_type == open_for {
+                assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+            } else {
+                closed.push(answer);
+            }
+        }
+        assert_eq!(closed.len(), 2);
+        for answer in closed {
+            assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "call_closed"));
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains(&format!("for {closed_for} applications")), "{detail}");
+        }
+    }
+}
+
+/// Each journey type has a period of its own: an annulled sheet ends one and leaves the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_journey_type_has_its_own_end() {
+    for (setting, long_status, short_status) in [("LONG_PERIOD_END", 400, 201), ("SHORT_PERIOD_END", 201, 404)] {
+        let world = world_with(|options| {
+            options.now = Some(at(crate::support::NOW));
+            options.settings = vec![(setting.to_owned(), "2024-01-01".to_owned())];
+        })
+        .await;
+        world.journeys(&[Trip::new(1, "j", "+336010299")]).await;
+        let token = world.token(1);
+        let answer = world.api.register(&token, &long("DUP", "+336010203", "051227308989")).await;
+        assert_eq!(answer.status.as_u16(), long_status, "{setting}: {answer:?}");
+        if long_status == 400 {
+            assert_eq!(answer.pointers(), ["/datetime"]);
+        }
+        let body = json!({"journey_type": "short", "last_name_trunc": "DUP", "driving_license": "051227308989",
+                          "operator_journey_id": "j"});
+        let answer = world.api.register(&token, &body).await;
+        assert_eq!(answer.status.as_u16(), short_status, "{setting}: {answer:?}");
     }
 }
 

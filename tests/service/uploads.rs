@@ -174,6 +174,8 @@ async fn nothing_reaches_another_operator() {
     world.stack.queue().idle().await;
     let done = world.get_as(2, &format!("{IMPORTS}/{}", id(&theirs))).await.json();
     assert_eq!(done["state"], "completed");
+    let capitals = world.get_as(2, &format!("{IMPORTS}/{}", id(&theirs).to_uppercase())).await.json();
+    assert_eq!((&capitals["import_id"], &capitals["state"]), (&done["import_id"], &done["state"]));
     // The interface.
     for path in [format!("{IMPORTS}/{}", id(&theirs)), format!("{IMPORTS}/{}", "0".repeat(32)), format!("{IMPORTS}/x")]
     {
@@ -249,6 +251,9 @@ async fn who_may_not_and_what_is_at_fault() {
         let answer = world.api.post(IMPORTS, &world.token(1), &json!({"size": size})).await;
         assert_eq!(answer.pointers(), ["/size"], "{size}");
     }
+    // Open for one journey type: a file may hold rows of it.
+    let half = world_with(|options| options.settings = vec![("IMPORT_ENABLED".to_owned(), "long".to_owned())]).await;
+    assert_eq!(half.api.post(IMPORTS, &half.token(1), &json!({})).await.status, StatusCode::CREATED);
     let closed = world_with(|options| options.settings = vec![("IMPORT_ENABLED".to_owned(), "false".to_owned())]).await;
     let answer = closed.api.post(IMPORTS, &closed.token(1), &json!({})).await;
     assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "call_closed"));

@@ -8,7 +8,7 @@ pub mod openapi;
 
 use std::panic::AssertUnwindSafe;
 
-use cee_edge::body::{SentRow, past};
+use cee_edge::body::SentRow;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{
     ApplicationId, FieldError, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorId, PhoneTrunc, Rules,
@@ -209,7 +209,8 @@ impl Batches {
                 Err(error) => unwritten(&error),
             }
         };
-        let batch = self.each(rows, (call, Metric::HistoryRows), |fields| read_history(fields, now), write).await;
+        let batch =
+            self.each(rows, (call, Metric::HistoryRows), |fields| read_history(fields, &self.rules, now), write).await;
         Reply::json(StatusCode::CREATED, &batch)
     }
 
@@ -230,6 +231,9 @@ impl Batches {
                 Ok(GivenKey::Given { contradicts }) => Outcome::Imported(contradicts),
                 Ok(GivenKey::AlreadyHas) => Outcome::AlreadyKnown,
                 Ok(GivenKey::Unknown) => Outcome::Failed("the registry knows no such application of yours".to_owned()),
+                Ok(GivenKey::Closed(journey_type)) => Outcome::Failed(format!(
+                    "the registry has closed this call for {journey_type} applications for the time being"
+                )),
                 Ok(GivenKey::HasAnother) => {
                     Outcome::Failed("the application carries another identity key already, which stays".to_owned())
                 }
@@ -241,7 +245,8 @@ impl Batches {
                 Err(error) => unwritten(&error),
             }
         };
-        let batch = self.each(rows, (call, Metric::IdentityRows), |fields| read_identity(fields, now), give).await;
+        let batch =
+            self.each(rows, (call, Metric::IdentityRows), |fields| read_identity(fields, &self.rules, now), give).await;
         Reply::json(StatusCode::OK, &batch)
     }
 }
@@ -251,8 +256,9 @@ impl HttpFunction for Batches {
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         let operator = self.gate.admit(call, Scope::Import).await?.operator;
-        if !self.rules.open.import {
-            return Err(Refusal::CallClosed);
+        // Closed for one journey type, the rows of that type fail alone.
+        if !self.rules.any_open(|open| open.import) {
+            return Err(Refusal::CallClosed(None));
         }
         let rows = Fields::rows(call.request(), MOST_ROWS)?;
         // API Gateway sends only its routes' paths here.
@@ -301,21 +307,37 @@ fn unwritten(error: &StoreError) -> Outcome {
 ///
 /// # Errors
 /// [`Refusal::InvalidFields`] with every fault.
-pub fn read_history(mut fields: Fields, now: Instant) -> Result<HistoryRow, Refusal> {
-    let row = history_row(&mut fields, now);
+pub fn read_history(mut fields: Fields, rules: &Rules, now: Instant) -> Result<HistoryRow, Refusal> {
+    let row = history_row(&mut fields, rules, now);
     fields.finish(row)
 }
 
-fn history_row(fields: &mut Fields, now: Instant) -> Option<HistoryRow> {
-    let journey_type = fields.required("journey_type", JourneyType::parse);
+fn history_row(fields: &mut Fields, rules: &Rules, now: Instant) -> Option<HistoryRow> {
+    let journey_type = fields.required("journey_type", |text| open_type(text, rules));
     let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
     let phone_trunc = fields.required("phone_trunc", PhoneTrunc::parse);
-    let datetime = fields.required("datetime", |text| past(text, now));
+    let datetime = fields.required("datetime", |text| history_date(text, journey_type, rules, now));
     Some(HistoryRow {
         journey_type: journey_type?,
         identity: TruncatedIdentity { last_name_trunc: last_name_trunc?, phone_trunc: phone_trunc? },
         datetime: datetime?,
     })
+}
+
+/// Reads a journey type of which the registry takes history at present.
+fn open_type(text: &str, rules: &Rules) -> Result<JourneyType, FieldError> {
+    rules.check_import_open(JourneyType::parse(text)?)
+}
+
+/// Reads a date that history of this journey type can have.
+fn history_date(
+    text: &str,
+    journey_type: Option<JourneyType>,
+    rules: &Rules,
+    now: Instant,
+) -> Result<Instant, FieldError> {
+    let datetime = Instant::parse(text)?;
+    rules.check_history(journey_type, datetime, now).map(|()| datetime)
 }
 
 /// The two kinds of application that can be given a key.
@@ -339,7 +361,7 @@ impl Kind {
 ///
 /// # Errors
 /// [`Refusal::InvalidFields`] with every fault.
-pub fn read_identity(mut fields: Fields, now: Instant) -> Result<IdentityRow, Refusal> {
+pub fn read_identity(mut fields: Fields, rules: &Rules, now: Instant) -> Result<IdentityRow, Refusal> {
     let kind = fields.required("cee_application_type", Kind::parse);
     let identity_key = fields.required("identity_key", IdentityKey::parse);
     let uuid = |text: &str| ApplicationId::parse(text).ok_or(FieldError::ApplicationId);
@@ -353,15 +375,15 @@ pub fn read_identity(mut fields: Fields, now: Instant) -> Result<IdentityRow, Re
         }
         Some(Kind::Specific) => {
             fields.foreign("cee_application_uuid", "specific");
-            let row = history_row(&mut fields, now);
+            let row = history_row(&mut fields, rules, now);
             row.zip(identity_key).map(|(row, identity_key)| IdentityRow::Specific { row, identity_key })
         }
         None => {
             fields.checked("cee_application_uuid", uuid);
-            fields.checked("journey_type", JourneyType::parse);
+            fields.checked("journey_type", |text| open_type(text, rules));
             fields.checked("last_name_trunc", LastNameTrunc::parse);
             fields.checked("phone_trunc", PhoneTrunc::parse);
-            fields.checked("datetime", |text| past(text, now));
+            fields.checked("datetime", |text| history_date(text, None, rules, now));
             None
         }
     };

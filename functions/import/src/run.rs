@@ -322,7 +322,8 @@ async fn run(
     let told = Told::of(&checkpoint, worker);
     let kept = checkpoint.clone();
     let run = Run { inner, file, hold, budget, checkpoint, kept, told, worked: Moment::now() };
-    if !inner.rules.open.import {
+    // Closed for one journey type, the rows of that type are rejected alone.
+    if !inner.rules.any_open(|open| open.import) {
         return run
             .refuse("The registry has closed imports for the time being: put the file again when they are open.")
             .await;
@@ -392,7 +393,8 @@ impl<'a> Run<'a> {
             Some(state) => FileReader::<D::Row>::resume(state, now)
                 .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?,
             None => FileReader::<D::Row>::new(now),
-        };
+        }
+        .under(&self.inner.rules);
         reader.give_up(self.checkpoint.given_up.iter().copied());
         let mut lists = self.lists();
         let pace = Arc::new(Pace::new());

@@ -3,9 +3,9 @@
 //! A caller that names its call (header `Idempotency-Key`) gets the first answer again when it asks again, to the letter.
 
 use cee_edge::application::{OwnApplication, in_the_way, own};
-use cee_edge::body::past;
 use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, Gate, HttpFunction, ProblemType, Refusal, Reply, to_json};
+use cee_eligibility::rules::check_signed;
 use cee_eligibility::{
     ApplicationId, DrivingLicense, FieldError, IdempotencyKey, Identity, IdentityKey, IdentityKeys, Instant,
     JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
@@ -56,6 +56,15 @@ pub struct Demand {
 enum Certificate {
     Short { operator_journey_id: OperatorJourneyId },
     Long { phone_trunc: PhoneTrunc, datetime: Instant },
+}
+
+impl Certificate {
+    const fn journey_type(&self) -> JourneyType {
+        match self {
+            Self::Short { .. } => JourneyType::Short,
+            Self::Long { .. } => JourneyType::Long,
+        }
+    }
 }
 
 /// Who asks, when, and under which name.
@@ -236,8 +245,12 @@ impl HttpFunction for Register {
         {
             return again(remembered);
         }
-        if !self.rules.open.register {
-            return Err(Refusal::CallClosed);
+        if !self.rules.any_open(|open| open.register) {
+            return Err(Refusal::CallClosed(None));
+        }
+        let journey_type = demand.certificate.journey_type();
+        if !self.rules.of(journey_type).open.register {
+            return Err(Refusal::CallClosed(Some(journey_type)));
         }
         self.register(&Asking { call, caller: &caller, now, named }, demand).await
     }
@@ -287,10 +300,11 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Re
 /// # Errors
 /// [`Refusal::InvalidFields`] with every fault.
 pub fn read(mut fields: Fields, rules: &Rules, now: Instant) -> Result<Demand, Refusal> {
-    // The period is the scheme's, and a fault of this one field: it is told together with the others.
+    // The period is the scheme's, and a fault of this one field: it is told together with the others. Only a long application
+    // has a date of its own.
     let in_period = |text: &str| {
         let datetime = Instant::parse(text)?;
-        rules.check_period(datetime).map(|()| datetime)
+        rules.check_period(JourneyType::Long, datetime).map(|()| datetime)
     };
     let journey_type = fields.required("journey_type", JourneyType::parse);
     let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
@@ -315,7 +329,10 @@ pub fn read(mut fields: Fields, rules: &Rules, now: Instant) -> Result<Demand, R
         }
     };
     let driving_license = fields.required("driving_license", DrivingLicense::parse);
-    let signed = fields.optional("application_timestamp", |text| past(text, now));
+    let signed = fields.optional("application_timestamp", |text| {
+        let signed = Instant::parse(text)?;
+        check_signed(signed, now).map(|()| signed)
+    });
     let identity_key = fields.optional("identity_key", IdentityKey::parse);
     let demand = || {
         Some(Demand {

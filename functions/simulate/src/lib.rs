@@ -90,11 +90,14 @@ impl HttpFunction for Simulate {
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         let caller = self.gate.admit(call, Scope::Simulate).await?.operator;
-        if !self.rules.open.simulate {
-            return Err(Refusal::CallClosed);
+        if !self.rules.any_open(|open| open.simulate) {
+            return Err(Refusal::CallClosed(None));
         }
         let question = read(Fields::of(call.request())?)?;
         let (journey_type, identity) = (question.journey_type, question.into_identity());
+        if !self.rules.of(journey_type).open.simulate {
+            return Err(Refusal::CallClosed(Some(journey_type)));
+        }
         // The moment of the call is the date. Source: the contract, "simulate".
         let now = self.clock.now();
         let cutoffs = self.rules.cutoffs(journey_type, now);

@@ -182,7 +182,7 @@ impl Uploads {
                 Limits::new(db.clone(), &tables),
             )
             .await?,
-            open: environment.rules()?.open.import,
+            open: environment.rules()?.any_open(|open| open.import),
             clock: environment.clock()?,
             bucket: environment.required("BUCKET")?,
             s3: aws.s3(),
@@ -289,7 +289,7 @@ impl HttpFunction for Uploads {
         let operator = self.gate.admit(call, Scope::Import).await?.operator;
         if call.request().method() == Method::POST {
             if !self.open {
-                return Err(Refusal::CallClosed);
+                return Err(Refusal::CallClosed(None));
             }
             return self.place(operator, &read(Fields::of(call.request())?)?).await;
         }
@@ -304,7 +304,9 @@ impl HttpFunction for Uploads {
             }
             return Reply::json(StatusCode::OK, &List { imports });
         }
-        let id = path.rsplit('/').next().and_then(ImportId::parse).ok_or(Refusal::UnknownImport)?;
+        // Read in either case, as every UUID.
+        let id = path.rsplit('/').next().map(str::to_ascii_lowercase);
+        let id = id.as_deref().and_then(ImportId::parse).ok_or(Refusal::UnknownImport)?;
         let status = self.imports.find(operator, id).await?.ok_or(Refusal::UnknownImport)?;
         Reply::json(StatusCode::OK, &self.import(status).await?)
     }

@@ -30,6 +30,14 @@ pub(crate) fn import_id() -> Object {
         .build()
 }
 
+/// In a path it is read in either case.
+fn import_id_as_read() -> Object {
+    text("The import's name: 32 hexadecimal digits, in either case.")
+        .pattern(Some("^[0-9A-Fa-f]{32}$"))
+        .examples([IMPORT_ID])
+        .build()
+}
+
 pub(crate) fn state() -> Object {
     let states = [
         ImportState::AwaitingUpload,
@@ -176,7 +184,7 @@ fn status() -> Operation {
             "How far an import of the caller's is: counts so far, and at its end links to the report and to the rejected rows, which \
              are good for a quarter of an hour.",
         )
-        .path_parameter("import_id", import_id(), IMPORT_ID)
+        .path_parameter("import_id", import_id_as_read(), IMPORT_ID)
         .scope(Scope::Import)
         .answer::<Import>(
             StatusCode::OK,

@@ -182,7 +182,7 @@ fn operator(text: &str) -> Result<OperatorId, String> {
 }
 
 fn import(text: &str) -> Result<ImportId, String> {
-    ImportId::parse(text).ok_or_else(|| "an import's name has 32 hexadecimal digits".to_owned())
+    ImportId::parse(&text.to_ascii_lowercase()).ok_or_else(|| "an import's name has 32 hexadecimal digits".to_owned())
 }
 
 fn scope(text: &str) -> Result<Scope, String> {

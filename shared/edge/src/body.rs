@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use cee_eligibility::{FieldError, Instant};
+use cee_eligibility::FieldError;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use lambda_http::{Body, Request};
@@ -265,15 +265,6 @@ fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| written_otherwise().map(|number| number as u64))
 }
 
-/// Reads a date that must lie in the past.
-///
-/// # Errors
-/// [`FieldError::Datetime`] or [`FieldError::InTheFuture`].
-pub fn past(text: &str, now: Instant) -> Result<Instant, FieldError> {
-    let moment = Instant::parse(text)?;
-    if moment > now { Err(FieldError::InTheFuture) } else { Ok(moment) }
-}
-
 /// Reads the body of a request as JSON of one shape.
 fn read<T: DeserializeOwned>(request: &Request, limit: usize, shape: &str) -> Result<T, Refusal> {
     check_media_type(request.headers())?;
@@ -327,7 +318,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cee_eligibility::{IdentityKey, JourneyType, LastNameTrunc, PhoneTrunc};
+    use cee_eligibility::{IdentityKey, Instant, JourneyType, LastNameTrunc, PhoneTrunc};
 
     fn request(content_type: Option<&str>, body: impl Into<Body>) -> Request {
         let mut request = http::Request::builder();
@@ -451,13 +442,5 @@ mod tests {
         }
         let long = format!("[\"{}\"]", "x".repeat(BATCH_LIMIT));
         assert!(matches!(rows(&long), Err(Refusal::BodyTooLarge(BATCH_LIMIT))));
-    }
-
-    #[test]
-    fn the_past_includes_now() {
-        let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
-        assert_eq!(past("2024-05-01T00:00:00Z", now), Ok(now));
-        assert_eq!(past("2024-05-01T00:00:00.001Z", now), Err(FieldError::InTheFuture));
-        assert_eq!(past("yesterday", now), Err(FieldError::Datetime));
     }
 }

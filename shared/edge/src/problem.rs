@@ -5,7 +5,7 @@ mod page;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use cee_eligibility::{Criterion, FieldError, Instant, Reason};
+use cee_eligibility::{Criterion, FieldError, Instant, JourneyType, Reason};
 use cee_registry::StoreError;
 use cee_tokens::{KeyError, Scope, TokenError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -217,8 +217,8 @@ pub enum Refusal {
     MissingScope(Scope),
     /// The operator may not call; why.
     OperatorNotAdmitted(&'static str),
-    /// The registry has switched this call off.
-    CallClosed,
+    /// The registry has switched this call off; for one journey type alone where one is named.
+    CallClosed(Option<JourneyType>),
     /// The registry knows no such application of the caller's.
     UnknownApplication,
     /// The registry knows no such import of the caller's.
@@ -346,7 +346,7 @@ impl Refusal {
             Self::TooManyCalls(_) => ProblemType::TooManyCalls,
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
-            Self::CallClosed => ProblemType::CallClosed,
+            Self::CallClosed(_) => ProblemType::CallClosed,
             Self::UnknownApplication => ProblemType::UnknownApplication,
             Self::UnknownImport => ProblemType::UnknownImport,
             Self::UnknownJourney => ProblemType::UnknownJourney,
@@ -417,7 +417,12 @@ impl Refusal {
                 format!("the call needs the scope {scope}")
             }
             Self::OperatorNotAdmitted(why) => why.to_owned(),
-            Self::CallClosed => "the registry has closed this call for the time being; no date is known".to_owned(),
+            Self::CallClosed(None) => {
+                "the registry has closed this call for the time being; no date is known".to_owned()
+            }
+            Self::CallClosed(Some(journey_type)) => format!(
+                "the registry has closed this call for {journey_type} applications for the time being; no date is known"
+            ),
             Self::UnknownApplication => "the registry knows no application of yours with this uuid".to_owned(),
             Self::UnknownImport => "the registry knows no import of yours with this import_id".to_owned(),
             Self::UnknownJourney => {

@@ -10,7 +10,9 @@
 
 use std::fmt;
 
+use crate::character::CharacterName;
 pub use crate::phone::PhoneTrunc;
+use crate::time::Instant;
 
 /// Why a field was refused. Its `Display` says what is expected and never repeats the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +27,12 @@ pub enum FieldError {
          apostrophe, padded with spaces (\"TO \")"
     )]
     LastNameTrunc,
+    /// Three such characters, of which the first is a space.
+    #[error(
+        "must begin with a letter: leave out the spaces before the name, then truncate it, and fill it up with spaces at \
+         its end only"
+    )]
+    LastNameSpace,
     /// Not a phone number less its last two digits.
     #[error(
         "must be an E.164 phone number less its last two digits (\"+336010203\") or its French national form \
@@ -62,9 +70,15 @@ pub enum FieldError {
     /// None of the four accepted shapes.
     #[error(
         "must be a driving licence number: 12 digits, or 1 to 15 of A-Z and 0-9 with or without 4 further digits, or \
-         for a foreign licence \"99-\" and 1 to 61 characters"
+         for a foreign licence \"99-\" and 1 to 61 letters and digits"
     )]
     DrivingLicense,
+    /// A character that no licence holds.
+    #[error("holds the character {0}, which is none of a driving licence number: write it with A-Z and 0-9")]
+    LicenseCharacter(CharacterName),
+    /// `99` and a hyphen with no number or too long a one, or `99` and a letter with another separator between them.
+    #[error("must be \"99-\", with a hyphen, and 1 to 61 letters and digits, if it is a foreign licence")]
+    ForeignLicense,
     /// Not 64 lower-case hexadecimal digits.
     #[error("must be a SHA-256 written as 64 lower-case hexadecimal digits")]
     IdentityKey,
@@ -104,6 +118,18 @@ pub enum FieldError {
     /// Later than the moment of the call.
     #[error("must lie in the past")]
     InTheFuture,
+    /// Dated when the scheme had begun.
+    #[error(
+        "must be dated before {} (midnight in Paris): history is from before the scheme, and what came later is \
+         registered, not imported", .before.paris_day()
+    )]
+    NotHistory {
+        /// The first moment that is no history.
+        before: Instant,
+    },
+    /// The registry takes no history of this journey type at present.
+    #[error("is closed: the registry takes no history of this journey type for the time being")]
+    ImportClosed,
     /// Before the start or after the end of the scheme's period.
     #[error("must lie within the period of the scheme")]
     OutsidePeriod,
@@ -119,9 +145,16 @@ pub enum FieldError {
     /// An operator class other than `A`, `B` or `C`.
     #[error("must be an operator class: A, B or C")]
     OperatorClass,
-    /// A status this registry does not know.
-    #[error("must be a status the registry knows")]
-    Status,
+    /// An acquisition status of no trip export.
+    #[error(
+        "must be \"received\", \"updated\", \"processed\", \"failed\", \"canceled\", \"expired\" or \
+         \"terms_violation_error\", or a status of the interface: \"ok\", \"pending\", \"acquisition_error\", \
+         \"anomaly_error\", \"fraud_error\", \"unknown\""
+    )]
+    AcquisitionStatus,
+    /// A check's status of no trip export.
+    #[error("must be \"passed\", \"failed\", \"pending\" or empty")]
+    CheckStatus,
     /// An end before the start.
     #[error("must not lie before start_datetime")]
     EndBeforeStart,
@@ -181,13 +214,15 @@ macro_rules! redacted_debug {
 
 /// The first three letters of a driver's last name. Personal data.
 ///
-/// Spaces are significant, trailing ones included: nothing may trim them.
+/// Spaces are significant, trailing ones included: nothing may trim them. The first character is a letter: a space before a
+/// name is a slip, which would make two drivers of one.
 ///
 /// ```
 /// use cee_eligibility::LastNameTrunc;
 /// assert_eq!(LastNameTrunc::parse("TO ").unwrap().as_str(), "TO ");
 /// assert!(LastNameTrunc::parse("TO").is_err());
 /// assert!(LastNameTrunc::parse("HÉR").is_err());
+/// assert!(LastNameTrunc::parse(" TO").is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LastNameTrunc([u8; 3]);
@@ -195,17 +230,19 @@ redacted_debug!(LastNameTrunc);
 
 impl LastNameTrunc {
     /// What [`parse`](Self::parse) accepts, as a regular expression.
-    pub const PATTERN: &str = "^[A-Z ]{3}$";
+    pub const PATTERN: &str = "^[A-Z][A-Z ]{2}$";
 
     /// Reads [`PATTERN`](Self::PATTERN).
     ///
     /// # Errors
-    /// [`FieldError::LastNameTrunc`] for anything else; nothing is repaired.
+    /// [`FieldError::LastNameSpace`] for a name that begins with a space, [`FieldError::LastNameTrunc`] for anything else;
+    /// nothing is repaired.
     #[inline]
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         let fits = |b: &u8| b.is_ascii_uppercase() || *b == b' ';
         match text.as_bytes() {
-            [a, b, c] if fits(a) & fits(b) & fits(c) => Ok(Self([*a, *b, *c])),
+            [a, b, c] if a.is_ascii_uppercase() & fits(b) & fits(c) => Ok(Self([*a, *b, *c])),
+            [b' ', b, c] if fits(b) & fits(c) => Err(FieldError::LastNameSpace),
             _ => Err(FieldError::LastNameTrunc),
         }
     }
@@ -222,54 +259,6 @@ impl LastNameTrunc {
     pub fn as_str(&self) -> &str {
         // Letters and spaces, always.
         std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-/// A driving licence number. Personal data.
-///
-/// ```
-/// use cee_eligibility::DrivingLicense;
-/// for text in ["051227308989", "822146819", "99-DE/B072RRE2I55", "A", "ABCDEFGHIJKLMNO1234"] {
-///     assert!(DrivingLicense::parse(text).is_ok(), "{text}");
-/// }
-/// assert!(DrivingLicense::parse("ABCDEFGHIJKLMNOP").is_err());
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DrivingLicense(String);
-redacted_debug!(DrivingLicense);
-
-impl DrivingLicense {
-    /// The four shapes that [`parse`](Self::parse) accepts, as regular expressions. One text may fit several of them (the
-    /// contract says `anyOf`). The last one is a foreign licence; the contract's `.` is any character but a control character.
-    pub const PATTERNS: [&str; 4] =
-        ["^[0-9]{12}$", "^[A-Z0-9]{1,15}[0-9]{4}$", "^[A-Z0-9]{1,15}$", r"^99-[^\u0000-\u001f\u007f-\u009f]{1,61}$"];
-
-    /// Reads any of [`PATTERNS`](Self::PATTERNS).
-    ///
-    /// # Errors
-    /// [`FieldError::DrivingLicense`] where no shape fits.
-    pub fn parse(text: &str) -> Result<Self, FieldError> {
-        let bytes = text.as_bytes();
-        let french = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit();
-        let fits = match text.strip_prefix("99-") {
-            Some(foreign) => (1..=61).contains(&foreign.chars().count()) && !foreign.chars().any(char::is_control),
-            // Twelve digits are one of these too.
-            None => match bytes.len() {
-                1..=15 => bytes.iter().all(french),
-                16..=19 => {
-                    let (head, tail) = bytes.split_at(bytes.len() - 4);
-                    head.iter().all(french) && tail.iter().all(u8::is_ascii_digit)
-                }
-                _ => false,
-            },
-        };
-        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::DrivingLicense) }
-    }
-
-    /// The number, for storage and for the proof token only.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -503,8 +492,8 @@ impl Siret {
 pub struct ApplicationId(uuid::Uuid);
 
 impl ApplicationId {
-    /// What [`parse`](Self::parse) accepts, as a regular expression.
-    pub const PATTERN: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+    /// What [`parse`](Self::parse) accepts, as a regular expression. What is written is in lower case.
+    pub const PATTERN: &str = "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$";
 
     /// The application of this UUID.
     #[must_use]
@@ -512,10 +501,10 @@ impl ApplicationId {
         Self(uuid)
     }
 
-    /// Reads a hyphenated, lower-case UUID.
+    /// Reads a hyphenated UUID in either case (RFC 9562): SQL Server, for one, returns them in capitals.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        uuid::Uuid::try_parse(text).ok().map(Self).filter(|id| id.to_string() == text)
+        uuid::Uuid::try_parse(text).ok().map(Self).filter(|id| id.to_string().eq_ignore_ascii_case(text))
     }
 }
 
@@ -556,44 +545,41 @@ mod tests {
         let name = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
         let id = ApplicationId::parse(name).unwrap();
         assert_eq!((id.to_string().as_str(), ApplicationId::new(uuid::Uuid::try_parse(name).unwrap())), (name, id));
-        for bad in ["", &name.to_uppercase(), &name.replace('-', ""), &format!("{{{name}}}")] {
+        for capitals in [name.to_uppercase(), name.replace('d', "D")] {
+            assert_eq!(ApplicationId::parse(&capitals), Some(id), "{capitals}");
+        }
+        for bad in ["", &name.replace('-', ""), &format!("{{{name}}}"), &format!("urn:uuid:{name}")] {
             assert_eq!(ApplicationId::parse(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn last_names() {
-        for good in ["DUP", "D H", "TO ", "L  ", "   "] {
+        for good in ["DUP", "D H", "TO ", "L  "] {
             assert_eq!(LastNameTrunc::parse(good).map(|n| n.as_str().to_owned()).as_deref(), Ok(good));
         }
-        for bad in ["", "DU", "DUPO", "dup", "D-H", "D'H", "ÉRI", "DU1", "DU\u{a0}", "DU\0", "D\u{301}U"] {
-            assert_eq!(LastNameTrunc::parse(bad), Err(FieldError::LastNameTrunc), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn licences() {
-        let foreign = format!("99-{}", "é".repeat(61));
-        for good in ["051227308989", "A", "A12345678901234", "ABCDEFGHIJKLMNO1234", "99-X", "99-é/ 1", foreign.as_str()]
-        {
-            assert_eq!(DrivingLicense::parse(good).unwrap().as_str(), good);
-        }
-        let long = format!("99-{}", "X".repeat(62));
         for bad in [
             "",
-            "99-",
-            "a",
-            "AB-1",
-            "ABCDEFGHIJKLMNOP",
-            "ABCDEFGHIJKLMNO123",
-            "ABCDEFGHIJKLMNOP1234",
-            "A 1",
-            "99-A\nB",
-            "99-\0",
-            "98-X",
-            long.as_str(),
+            "DU",
+            "DUPO",
+            "dup",
+            "D-H",
+            "D'H",
+            "ÉRI",
+            "DU1",
+            "DU\u{a0}",
+            "DU\0",
+            "D\u{301}U",
+            " du",
+            " D-",
+            " -D",
+            "1UP",
+            " D",
         ] {
-            assert_eq!(DrivingLicense::parse(bad), Err(FieldError::DrivingLicense), "{bad:?}");
+            assert_eq!(LastNameTrunc::parse(bad), Err(FieldError::LastNameTrunc), "{bad:?}");
+        }
+        for bad in [" TO", "   ", " D ", "  D"] {
+            assert_eq!(LastNameTrunc::parse(bad), Err(FieldError::LastNameSpace), "{bad:?}");
         }
     }
 
@@ -645,7 +631,7 @@ mod tests {
             "{:?} {:?} {:?} {:?}",
             LastNameTrunc::parse("DUP").unwrap(),
             PhoneTrunc::parse("+336010203").unwrap(),
-            DrivingLicense::parse("051227308989").unwrap(),
+            crate::DrivingLicense::parse("051227308989").unwrap(),
             IdentityKey::parse(&"ab".repeat(32)).unwrap(),
         );
         assert_eq!(shown, "LastNameTrunc(…) PhoneTrunc(…) DrivingLicense(…) IdentityKey(…)");

@@ -1,6 +1,7 @@
 //! Who counts as the same person.
 
-use crate::fields::{DrivingLicense, IdentityKey, LastNameTrunc, PhoneTrunc};
+use crate::fields::{IdentityKey, LastNameTrunc, PhoneTrunc};
+use crate::license::DrivingLicense;
 
 /// Three letters of the last name and the phone less two digits. Personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use crate::fields::{FieldError, IdentityKey, OperatorId, OperatorJourneyId, PhoneTrunc};
 use crate::identity::Identity;
-use crate::rules::Rules;
+use crate::rules::{Period, Rules};
 use crate::time::Instant;
 
 /// One driver/passenger trip that the registry knows. Holds personal data of the driver.
@@ -34,7 +34,7 @@ pub struct Journey {
     pub status: JourneyStatus,
 }
 
-/// The INSEE code of a place: five characters, `99…` abroad.
+/// The INSEE code of a place: five characters, `99…` abroad, `99100` for France itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Insee(String);
 
@@ -91,15 +91,13 @@ pub enum JourneyStatus {
     TermsViolationError,
     /// Its operator cancelled it.
     Canceled,
-    /// It came too late.
-    Expired,
     /// Nothing is known.
     Unknown,
 }
 
 impl JourneyStatus {
     /// Every status with its word.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Ok, "ok"),
         (Self::Pending, "pending"),
         (Self::AcquisitionError, "acquisition_error"),
@@ -107,7 +105,6 @@ impl JourneyStatus {
         (Self::FraudError, "fraud_error"),
         (Self::TermsViolationError, "terms_violation_error"),
         (Self::Canceled, "canceled"),
-        (Self::Expired, "expired"),
         (Self::Unknown, "unknown"),
     ];
 
@@ -117,9 +114,13 @@ impl JourneyStatus {
         Self::ALL.iter().find(|(status, _)| *status == self).map_or("unknown", |(_, word)| word)
     }
 
-    /// The status of this word.
+    /// The status of this word. `expired`, which the registry's database calls a journey that came too late, is
+    /// `terms_violation_error` in the public API.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
+        if word == "expired" {
+            return Some(Self::TermsViolationError);
+        }
         Self::ALL.iter().find(|(_, w)| *w == word).map(|(status, _)| *status)
     }
 
@@ -129,13 +130,14 @@ impl JourneyStatus {
     /// Source: the public registry's journey status (OpenAPI 3.3, `status`), which it derives from the same three.
     ///
     /// # Errors
-    /// [`FieldError::Status`] with the number of the column (0 to 2) that holds an unknown word.
+    /// [`FieldError::AcquisitionStatus`] or [`FieldError::CheckStatus`] with the number of the column (0 to 2) that holds
+    /// an unknown word.
     pub fn derive(acquisition: &str, fraud: &str, anomaly: &str) -> Result<Self, (usize, FieldError)> {
         let check = |column: usize, word: &str| match word {
             "" | "pending" => Ok(None),
             "passed" => Ok(Some(true)),
             "failed" => Ok(Some(false)),
-            _ => Err((column, FieldError::Status)),
+            _ => Err((column, FieldError::CheckStatus)),
         };
         let fraud = check(1, fraud)?;
         let anomaly = check(2, anomaly)?;
@@ -148,7 +150,7 @@ impl JourneyStatus {
                 (Some(true), Some(true)) if acquisition == "processed" => Self::Ok,
                 _ => Self::Pending,
             }),
-            word => Self::parse(word).ok_or((0, FieldError::Status)),
+            word => Self::parse(word).ok_or((0, FieldError::AcquisitionStatus)),
         }
     }
 }
@@ -188,10 +190,13 @@ impl Criterion {
             Self::OperatorClass => format!("the journey is not of class {}", rules.journey.operator_class),
             Self::Distance => format!("the journey is longer than {} metres", rules.journey.max_distance_metres),
             Self::France => "the journey neither starts nor ends in France".to_owned(),
-            Self::Period => match rules.period.end {
-                Some(end) => format!("the journey does not start in [{}, {end})", rules.period.start),
-                None => format!("the journey starts before {}", rules.period.start),
-            },
+            Self::Period => {
+                let Period { start, end } = rules.short.period;
+                match end {
+                    Some(end) => format!("the journey does not start in [{start}, {end})"),
+                    None => format!("the journey starts before {start}"),
+                }
+            }
         }
     }
 }
@@ -203,12 +208,15 @@ impl Journey {
     /// the period.
     #[must_use]
     pub fn failed_criteria(&self, rules: &Rules) -> Vec<Criterion> {
-        let abroad = |insee: &Insee| insee.as_str().starts_with(rules.journey.abroad_insee_prefix);
+        let abroad = |insee: &Insee| {
+            let code = insee.as_str();
+            code.starts_with(rules.journey.abroad_insee_prefix) && code != rules.journey.france_insee
+        };
         let checks = [
             (Criterion::OperatorClass, self.operator_class == rules.journey.operator_class),
             (Criterion::Distance, self.distance_metres <= rules.journey.max_distance_metres),
             (Criterion::France, !abroad(&self.start_insee) || !abroad(&self.end_insee)),
-            (Criterion::Period, rules.period.contains(self.start)),
+            (Criterion::Period, rules.short.period.contains(self.start)),
         ];
         checks.into_iter().filter(|(_, holds)| !holds).map(|(criterion, _)| criterion).collect()
     }
@@ -254,6 +262,9 @@ mod tests {
             change(&mut journey);
             journey.failed_criteria(&rules)
         };
+        let mut without_long = rules.clone();
+        without_long.long.period.end = Some(without_long.long.period.start);
+        assert_eq!(journey().failed_criteria(&without_long), [], "a journey is short");
         let abroad = |j: &mut Journey| j.start_insee = Insee::parse("99132").unwrap();
         assert_eq!(failed(|j| j.operator_class = 'B'), [Criterion::OperatorClass]);
         assert_eq!(failed(|j| j.distance_metres = 80_001), [Criterion::Distance]);
@@ -265,6 +276,19 @@ mod tests {
                 j.end_insee = Insee::parse("99131").unwrap();
             }),
             [Criterion::France]
+        );
+        let to_99100 = |j: &mut Journey| {
+            j.start_insee = Insee::parse("99132").unwrap();
+            j.end_insee = Insee::parse("99100").unwrap();
+        };
+        assert_eq!(failed(to_99100), [], "99100 is France itself");
+        assert_eq!(
+            failed(|j| {
+                j.start_insee = Insee::parse("99101").unwrap();
+                j.end_insee = Insee::parse("99109").unwrap();
+            }),
+            [Criterion::France],
+            "its neighbours in the list are abroad"
         );
         assert_eq!(failed(|j| j.start = Instant::parse("2022-12-31T22:59:59.999Z").unwrap()), [Criterion::Period]);
         assert_eq!(
@@ -321,7 +345,8 @@ mod tests {
             (("processed", "passed", "failed"), "anomaly_error"),
             (("failed", "", ""), "acquisition_error"),
             (("canceled", "passed", "passed"), "canceled"),
-            (("expired", "", ""), "expired"),
+            (("expired", "", ""), "terms_violation_error"),
+            (("expired", "passed", "passed"), "terms_violation_error"),
             (("terms_violation_error", "", ""), "terms_violation_error"),
             (("ok", "", ""), "ok"),
             (("", "", ""), "unknown"),
@@ -331,9 +356,35 @@ mod tests {
             assert_eq!(status.as_str(), expected, "{acquisition} {fraud} {anomaly}");
             assert_eq!(JourneyStatus::parse(expected), Some(status));
         }
-        assert_eq!(JourneyStatus::derive("done", "", ""), Err((0, FieldError::Status)));
-        assert_eq!(JourneyStatus::derive("processed", "perhaps", ""), Err((1, FieldError::Status)));
-        assert_eq!(JourneyStatus::derive("processed", "", "perhaps"), Err((2, FieldError::Status)));
+        assert_eq!(JourneyStatus::derive("done", "", ""), Err((0, FieldError::AcquisitionStatus)));
+        assert_eq!(JourneyStatus::derive("processed", "perhaps", ""), Err((1, FieldError::CheckStatus)));
+        assert_eq!(JourneyStatus::derive("processed", "", "perhaps"), Err((2, FieldError::CheckStatus)));
+        // What was stored before `expired` was mapped is read too.
+        assert_eq!(JourneyStatus::parse("expired"), Some(JourneyStatus::TermsViolationError));
+    }
+
+    /// The messages list the words that are accepted, all of them and no other.
+    #[test]
+    fn status_errors_list_the_words_that_are_read() {
+        let listed = |error: FieldError| {
+            let message = error.to_string();
+            let words: Vec<String> = message.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+            assert!(!words.is_empty(), "{message}");
+            words
+        };
+        let acquisition = listed(FieldError::AcquisitionStatus);
+        for word in &acquisition {
+            assert!(JourneyStatus::derive(word, "", "").is_ok(), "{word}");
+        }
+        let known = JourneyStatus::ALL.map(|(_, word)| word);
+        for word in known.into_iter().chain(["received", "updated", "processed", "failed", "expired"]) {
+            assert!(acquisition.iter().any(|listed| listed == word), "{word} is read and not listed");
+        }
+        let check = listed(FieldError::CheckStatus);
+        assert_eq!(check, ["passed", "failed", "pending"]);
+        for word in check {
+            assert!(JourneyStatus::derive("processed", &word, &word).is_ok(), "{word}");
+        }
     }
 
     #[test]
@@ -360,7 +411,9 @@ mod tests {
                 "the journey starts before 2022-12-31T23:00:00.000Z",
             ]
         );
-        rules.period.end = Some(Instant::parse("2025-01-01T00:00:00+01:00").unwrap());
+        rules.long.period.end = Some(Instant::parse("2024-06-26T00:00:00+02:00").unwrap());
+        assert_eq!(said(&rules)[3], "the journey starts before 2022-12-31T23:00:00.000Z", "a journey is short");
+        rules.short.period.end = Some(Instant::parse("2025-01-01T00:00:00+01:00").unwrap());
         let [.., period] = said(&rules);
         assert_eq!(period, "the journey does not start in [2022-12-31T23:00:00.000Z, 2024-12-31T23:00:00.000Z)");
     }

@@ -3,22 +3,26 @@
 //! | to find | look in |
 //! |---|---|
 //! | what a field may hold, how it is normalised | [`fields`] |
+//! | how a driving licence is written, and which spellings are one licence | [`license`] |
 //! | dates, time zones, "N years before" | [`time`] |
 //! | windows, floors, delays, period, distance: every number | [`rules`] |
 //! | who counts as the same person | [`identity`] |
 //! | whether an earlier application blocks a new one, and which one is named | [`decision`] |
 //! | which journeys may be used | [`journey`] |
 //! | how phones are written, and which form is kept | [`phone`] |
+//! | how an error message names a character | [`character`] |
 //! | how a full name and phone become what is compared | [`normalise`] |
 //! | what the OpenAPI document says of each field (feature `openapi`) | `openapi` |
 //!
 //! Sources: the public documentation of the French carpool-proof registry (Registre de preuve de covoiturage,
 //! "RPC"), its OpenAPI 3.0 to 3.3, and the sheets TRA-SE-115 (short distance) and TRA-SE-114 (long distance).
 
+pub mod character;
 pub mod decision;
 pub mod fields;
 pub mod identity;
 pub mod journey;
+pub mod license;
 pub mod normalise;
 #[cfg(feature = "openapi")]
 pub mod openapi;
@@ -28,11 +32,12 @@ pub mod time;
 
 pub use decision::{Blocker, EarlierApplication, Reason, latest_blocker};
 pub use fields::{
-    ApplicationId, DrivingLicense, FieldError, IdempotencyKey, IdentityKey, JourneyType, LastNameTrunc, OperatorId,
-    OperatorJourneyId, Siret,
+    ApplicationId, FieldError, IdempotencyKey, IdentityKey, JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId,
+    Siret,
 };
 pub use identity::{Identity, IdentityKeys, TruncatedIdentity};
 pub use journey::{Criterion, Journey, JourneyStatus};
+pub use license::DrivingLicense;
 pub use normalise::{LastName, NormaliseError};
 pub use phone::{Phone, PhoneTrunc};
 pub use rules::{Cutoffs, Rules, TooEarly};

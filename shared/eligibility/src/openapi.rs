@@ -9,10 +9,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::fields::{
-    ApplicationId, DrivingLicense, FileName, IdentityKey, JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc,
-};
-use crate::{Criterion, Instant, JourneyStatus, Reason};
+use crate::fields::{ApplicationId, FileName, IdentityKey, JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc};
+use crate::{Criterion, DrivingLicense, Instant, JourneyStatus, Reason};
 
 /// A point in time as answers tell it: in UTC, with milliseconds. Requests may use any form of RFC 3339, which is
 /// [`Instant`].
@@ -43,7 +41,8 @@ schemas! {
     );
     LastNameTrunc => text(
         "The first three characters of the driver's last name: upper case, without accents, a space for a hyphen or an \
-         apostrophe, filled up with spaces. Spaces are significant, trailing ones too: nothing may trim them.",
+         apostrophe, filled up with spaces at the end. Spaces are significant, trailing ones too: nothing may trim them. The \
+         first character is a letter.",
         ["MAR", "TO ", "D H"],
     )
     .pattern(Some(LastNameTrunc::PATTERN))
@@ -63,12 +62,25 @@ schemas! {
         .item(form("A French number, national.", PhoneTrunc::PATTERNS[2], PhoneTrunc::MAX_LENGTH))
         .into();
     DrivingLicense => AnyOfBuilder::new()
-        .description(Some("The number of the driver's licence (permis de conduire). One number may fit several of the forms."))
-        .examples(["051227308989", "822146819", "99-DE/B072RRE2I55"])
-        .item(form("Twelve digits.", DrivingLicense::PATTERNS[0], 12))
-        .item(form("Letters and digits, then four digits.", DrivingLicense::PATTERNS[1], 19))
-        .item(form("Up to fifteen letters and digits.", DrivingLicense::PATTERNS[2], 15))
-        .item(form("A foreign licence: `99-` and its number.", DrivingLicense::PATTERNS[3], 64))
+        .description(Some(
+            "The number of the driver's licence (permis de conduire). One number may fit several of the forms. Lower case, \
+             separators (spaces, hyphens and dashes, `. / \\ _ , : ' ( ) *`) and full-width characters are read; the registry \
+             compares, stores and signs the canonical form: capitals and digits without separators, in Unicode NFC, after `99-` \
+             for a foreign licence. `99-de/b072 rre2i55` is `99-DEB072RRE2I55`. A letter of another script or an invisible \
+             character is refused by its name.",
+        ))
+        .examples(["051227308989", "822146819", "99-DEB072RRE2I55", "99-DE/B072 RRE2I55"])
+        .item(form(
+            "Letters and digits, then four digits; twelve digits are of this form.",
+            DrivingLicense::SPELLINGS[0],
+            DrivingLicense::MAX_LENGTH,
+        ))
+        .item(form("Up to fifteen letters and digits.", DrivingLicense::SPELLINGS[1], DrivingLicense::MAX_LENGTH))
+        .item(form(
+            "A foreign licence: `99-` and 1 to 61 letters and digits. Letters with accents are read too.",
+            DrivingLicense::SPELLINGS[2],
+            DrivingLicense::MAX_LENGTH,
+        ))
         .into();
     IdentityKey => text(
         "The identity key: SHA-256 of the full phone number in E.164, a hyphen and the last name in capitals, as lower-case \
@@ -96,7 +108,8 @@ schemas! {
     .max_length(Some(FileName::MAX_LENGTH))
     .into();
     Instant as Datetime => text(
-        "A date and time of RFC 3339, with any offset; what is finer than a millisecond is cut off.",
+        "A date and time of RFC 3339, with any offset; what is finer than a millisecond is cut off. An offset without its \
+         colon (`+0200`) is read too.",
         ["2024-03-15T08:30:00+01:00"],
     )
     .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
@@ -105,7 +118,7 @@ schemas! {
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
         .pattern(Some(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"))
         .into();
-    ApplicationId => text("The registry's name for an application.", ["1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b"])
+    ApplicationId => text("The registry's name for an application: a UUID, read in either case and written in lower case.", ["1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b"])
         .format(Some(SchemaFormat::Custom("uuid".to_owned())))
         .pattern(Some(ApplicationId::PATTERN))
         .into();

@@ -8,22 +8,22 @@ use chrono::NaiveDate;
 use crate::fields::{FieldError, JourneyType};
 use crate::time::Instant;
 
+/// How far a client's clock may run ahead of the registry's: a moment this far in the future still counts as now. Source:
+/// the contract, "30 s of leeway, as for tokens".
+pub const CLOCK_LEEWAY_SECONDS: i64 = 30;
+
 /// The rules in force. [`Rules::default`] is what the contract says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// When the scheme runs.
-    pub period: Period,
     /// Short distance. Source: sheet TRA-SE-115.
     pub short: CertificateRules,
     /// Long distance. Source: sheet TRA-SE-114.
     pub long: CertificateRules,
     /// Which journeys may carry a short application.
     pub journey: JourneyRules,
-    /// Which calls are open at all.
-    pub open: OpenCalls,
 }
 
-/// The period of the scheme: `[start, end)`.
+/// The period of one certificate's scheme: `[start, end)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {
     /// The first moment that counts. Default: 2023-01-01, midnight in Paris.
@@ -43,6 +43,11 @@ impl Period {
 /// The rules of one of the two certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CertificateRules {
+    /// When the scheme runs.
+    pub period: Period,
+    /// History is dated before this: a later "specific" row would let any operator block any driver without a licence.
+    /// Default: 2023-01-01, midnight in Paris.
+    pub history_before: Instant,
     /// For how many calendar years an earlier *standardized* application blocks. Default: 5 short, 12 long.
     pub standardized_years: u16,
     /// For how many calendar years an earlier *specific* application blocks. Default: 3 short, 10 long.
@@ -53,6 +58,8 @@ pub struct CertificateRules {
     /// How many days of 24 hours after the journey's end (short) or the date given (long) an application can be
     /// registered. Default: 7.
     pub delay_days: u16,
+    /// Which calls are open for this journey type.
+    pub open: OpenCalls,
 }
 
 /// What a journey must be for a short application.
@@ -64,16 +71,18 @@ pub struct JourneyRules {
     pub max_distance_metres: u32,
     /// What the INSEE code of a place outside France begins with. Default: `99`.
     pub abroad_insee_prefix: &'static str,
+    /// The code that begins like one abroad and is France itself: INSEE's list of countries has it. Default: `99100`.
+    pub france_insee: &'static str,
 }
 
-/// Calls that the registry may switch off. All are open by default.
+/// Calls that the registry may switch off for a journey type. All are open by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenCalls {
     /// `POST /policies/cee/simulate`.
     pub simulate: bool,
     /// `POST /policies/cee`.
     pub register: bool,
-    /// History and journey files.
+    /// History, in files and in batches. Journey files are read unless both journey types are closed.
     pub import: bool,
 }
 
@@ -101,6 +110,21 @@ impl Rules {
             JourneyType::Short => &self.short,
             JourneyType::Long => &self.long,
         }
+    }
+
+    /// Whether a call is open for any journey type; where it is not, it is closed altogether.
+    ///
+    /// ```
+    /// use cee_eligibility::Rules;
+    /// let mut rules = Rules::default();
+    /// rules.long.open.register = false;
+    /// assert!(rules.any_open(|open| open.register));
+    /// rules.short.open.register = false;
+    /// assert!(!rules.any_open(|open| open.register));
+    /// ```
+    #[must_use]
+    pub fn any_open(&self, call: impl Fn(&OpenCalls) -> bool) -> bool {
+        JourneyType::ALL.into_iter().any(|journey_type| call(&self.of(journey_type).open))
     }
 
     /// What an application of this date is compared with. The only place that computes cut-offs: the stored condition
@@ -135,13 +159,50 @@ impl Rules {
         if now < available_at { Err(TooEarly { available_at }) } else { Ok(()) }
     }
 
-    /// Whether the date of a long application lies in the period.
+    /// Whether a date lies in the period of a journey type.
     ///
     /// # Errors
     /// [`FieldError::OutsidePeriod`] where it does not.
-    pub fn check_period(&self, datetime: Instant) -> Result<(), FieldError> {
-        if self.period.contains(datetime) { Ok(()) } else { Err(FieldError::OutsidePeriod) }
+    pub fn check_period(&self, journey_type: JourneyType, datetime: Instant) -> Result<(), FieldError> {
+        if self.of(journey_type).period.contains(datetime) { Ok(()) } else { Err(FieldError::OutsidePeriod) }
     }
+
+    /// Whether an application of this date can be history. Where the journey type is unknown, because that field is at
+    /// fault, only a date that neither type accepts is an error.
+    ///
+    /// # Errors
+    /// [`FieldError::InTheFuture`] after `now`, [`FieldError::NotHistory`] from the day on which the scheme began.
+    pub fn check_history(
+        &self,
+        journey_type: Option<JourneyType>,
+        datetime: Instant,
+        now: Instant,
+    ) -> Result<(), FieldError> {
+        if datetime > now {
+            return Err(FieldError::InTheFuture);
+        }
+        let before = match journey_type {
+            Some(journey_type) => self.of(journey_type).history_before,
+            None => self.short.history_before.max(self.long.history_before),
+        };
+        if datetime < before { Ok(()) } else { Err(FieldError::NotHistory { before }) }
+    }
+
+    /// Whether history of this journey type is taken at present.
+    ///
+    /// # Errors
+    /// [`FieldError::ImportClosed`] where it is not.
+    pub fn check_import_open(&self, journey_type: JourneyType) -> Result<JourneyType, FieldError> {
+        if self.of(journey_type).open.import { Ok(journey_type) } else { Err(FieldError::ImportClosed) }
+    }
+}
+
+/// Whether a driver can have signed at this moment: at most [`CLOCK_LEEWAY_SECONDS`] after `now`.
+///
+/// # Errors
+/// [`FieldError::InTheFuture`] beyond that.
+pub fn check_signed(signed: Instant, now: Instant) -> Result<(), FieldError> {
+    if signed.millis() > now.millis() + CLOCK_LEEWAY_SECONDS * 1000 { Err(FieldError::InTheFuture) } else { Ok(()) }
 }
 
 impl Default for Rules {
@@ -151,22 +212,33 @@ impl Default for Rules {
             let day = NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default();
             Instant::paris_midnight(day).unwrap_or_else(|_| unreachable!("the first of January has a midnight"))
         };
+        let period = Period { start: midnight(2023), end: None };
+        let open = OpenCalls { simulate: true, register: true, import: true };
         Self {
-            period: Period { start: midnight(2023), end: None },
             short: CertificateRules {
+                period,
+                history_before: midnight(2023),
                 standardized_years: 5,
                 specific_years: 3,
                 specific_floor: midnight(2020),
                 delay_days: 7,
+                open,
             },
             long: CertificateRules {
+                period,
+                history_before: midnight(2023),
                 standardized_years: 12,
                 specific_years: 10,
                 specific_floor: midnight(2015),
                 delay_days: 7,
+                open,
             },
-            journey: JourneyRules { operator_class: 'C', max_distance_metres: 80_000, abroad_insee_prefix: "99" },
-            open: OpenCalls { simulate: true, register: true, import: true },
+            journey: JourneyRules {
+                operator_class: 'C',
+                max_distance_metres: 80_000,
+                abroad_insee_prefix: "99",
+                france_insee: "99100",
+            },
         }
     }
 }
@@ -183,16 +255,20 @@ mod tests {
     #[test]
     fn the_defaults_are_the_contract() {
         let rules = Rules::default();
-        assert_eq!(rules.period.start, at("2023-01-01T00:00:00+01:00"));
-        assert_eq!(rules.period.end, None);
+        for journey_type in JourneyType::ALL {
+            let of_type = rules.of(journey_type);
+            assert_eq!(of_type.period, Period { start: at("2023-01-01T00:00:00+01:00"), end: None });
+            assert_eq!(of_type.history_before, at("2023-01-01T00:00:00+01:00"));
+            assert_eq!(of_type.open, OpenCalls { simulate: true, register: true, import: true });
+        }
+        assert_eq!(CLOCK_LEEWAY_SECONDS, 30);
         assert_eq!((rules.short.standardized_years, rules.long.standardized_years), (5, 12));
         assert_eq!((rules.short.specific_years, rules.long.specific_years), (3, 10));
         assert_eq!(rules.short.specific_floor, at("2020-01-01T00:00:00+01:00"));
         assert_eq!(rules.long.specific_floor, at("2015-01-01T00:00:00+01:00"));
         assert_eq!((rules.short.delay_days, rules.long.delay_days), (7, 7));
         assert_eq!((rules.journey.operator_class, rules.journey.max_distance_metres), ('C', 80_000));
-        assert_eq!(rules.journey.abroad_insee_prefix, "99");
-        assert_eq!(rules.open, OpenCalls { simulate: true, register: true, import: true });
+        assert_eq!((rules.journey.abroad_insee_prefix, rules.journey.france_insee), ("99", "99100"));
     }
 
     #[test]
@@ -213,17 +289,76 @@ mod tests {
     }
 
     #[test]
-    fn the_period_is_half_open_and_in_paris() {
-        let mut period = Rules::default().period;
+    fn period_is_half_open_and_in_paris() {
+        let mut period = Rules::default().short.period;
         assert!(!period.contains(at("2022-12-31T22:59:59.999Z")));
         assert!(period.contains(at("2022-12-31T23:00:00Z")), "New Year's Eve in UTC is New Year in Paris");
         assert!(period.contains(at("2999-01-01T00:00:00Z")));
         period.end = Some(at("2025-01-01T00:00:00+01:00"));
         assert!(period.contains(at("2024-12-31T22:59:59.999Z")));
         assert!(!period.contains(at("2024-12-31T23:00:00Z")));
-        let rules = Rules { period, ..Rules::default() };
-        assert_eq!(rules.check_period(at("2024-12-31T22:59:59.999Z")), Ok(()));
-        assert_eq!(rules.check_period(at("2024-12-31T23:00:00Z")), Err(FieldError::OutsidePeriod));
+    }
+
+    #[test]
+    fn each_journey_type_has_its_own_period() {
+        let end = at("2024-06-26T00:00:00+02:00");
+        for closed in JourneyType::ALL {
+            let mut rules = Rules::default();
+            let of_closed = if closed == JourneyType::Short { &mut rules.short } else { &mut rules.long };
+            of_closed.period = Period { start: at("2023-07-01T00:00:00+02:00"), end: Some(end) };
+            for journey_type in JourneyType::ALL {
+                let expected = if journey_type == closed { Err(FieldError::OutsidePeriod) } else { Ok(()) };
+                assert_eq!(rules.check_period(journey_type, end), expected, "{journey_type}");
+                assert_eq!(rules.check_period(journey_type, at("2023-01-01T00:00:00Z")), expected, "{journey_type}");
+                assert_eq!(rules.check_period(journey_type, at("2024-06-25T21:59:59.999Z")), Ok(()), "{journey_type}");
+            }
+        }
+    }
+
+    #[test]
+    fn history_is_dated_before_its_own_bound_and_not_in_the_future() {
+        let mut rules = Rules::default();
+        rules.long.history_before = at("2024-01-01T00:00:00+01:00");
+        let (last_short, last_long) = (at("2022-12-31T22:59:59.999Z"), at("2023-12-31T22:59:59.999Z"));
+        let (first_short, first_long) = (at("2022-12-31T23:00:00Z"), at("2023-12-31T23:00:00Z"));
+        let now = at("2024-05-01T00:00:00Z");
+        let table = [
+            (Some(JourneyType::Short), last_short, first_short),
+            (Some(JourneyType::Long), last_long, first_long),
+            // One of the two accepts it.
+            (None, last_long, first_long),
+        ];
+        for (journey_type, last, first) in table {
+            assert_eq!(rules.check_history(journey_type, last, now), Ok(()), "{journey_type:?}");
+            let refused = rules.check_history(journey_type, first, now);
+            assert_eq!(refused, Err(FieldError::NotHistory { before: first }), "{journey_type:?}");
+        }
+        let swapped = Rules { short: rules.long, long: rules.short, ..rules };
+        assert_eq!(swapped.check_history(None, last_long, now), Ok(()));
+        let now = at("2020-01-01T00:00:00Z");
+        assert_eq!(swapped.check_history(None, now, now), Ok(()));
+        let later = at("2020-01-01T00:00:00.001Z");
+        assert_eq!(swapped.check_history(None, later, now), Err(FieldError::InTheFuture));
+    }
+
+    #[test]
+    fn a_call_is_closed_for_one_journey_type_alone() {
+        let mut rules = Rules::default();
+        assert_eq!(rules.check_import_open(JourneyType::Short), Ok(JourneyType::Short));
+        rules.short.open.import = false;
+        assert_eq!(rules.check_import_open(JourneyType::Short), Err(FieldError::ImportClosed));
+        assert_eq!(rules.check_import_open(JourneyType::Long), Ok(JourneyType::Long));
+        assert!(rules.any_open(|open| open.import) && rules.any_open(|open| open.register));
+        rules.long.open.import = false;
+        assert!(!rules.any_open(|open| open.import) && rules.any_open(|open| open.simulate));
+    }
+
+    #[test]
+    fn signature_may_lie_in_the_future_by_the_leeway() {
+        let now = at("2024-05-01T00:00:00Z");
+        assert_eq!(check_signed(at("2024-05-01T00:00:30Z"), now), Ok(()));
+        assert_eq!(check_signed(at("2024-05-01T00:00:30.001Z"), now), Err(FieldError::InTheFuture));
+        assert_eq!(check_signed(at("2014-05-01T00:00:00Z"), now), Ok(()));
     }
 
     #[test]

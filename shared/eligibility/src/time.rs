@@ -19,7 +19,7 @@ use crate::fields::FieldError;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(DateTime<Utc>);
 
-/// `YYYY-MM-DDTHH:MM:SS` and `Z` or an offset, as machines write it: a tenth of the time that reading every form of
+/// `YYYY-MM-DDTHH:MM:SS` and `Z` or an offset, with or without its colon, as machines write it: a tenth of the time that reading every form of
 /// RFC 3339 takes. `None` says nothing: it may be another form.
 fn usual(text: &[u8]) -> Option<Instant> {
     let (moment, offset) = text.split_at_checked(19)?;
@@ -29,7 +29,7 @@ fn usual(text: &[u8]) -> Option<Instant> {
     };
     let minutes = match *offset {
         [b'Z'] => 0,
-        [sign @ (b'+' | b'-'), h, i, b':', m, n] => {
+        [sign @ (b'+' | b'-'), h, i, b':', m, n] | [sign @ (b'+' | b'-'), h, i, m, n] => {
             let (hours, minutes) = (i64::from(pair(h, i)?), i64::from(pair(m, n)?));
             if hours > 23 || minutes > 59 {
                 return None;
@@ -44,8 +44,18 @@ fn usual(text: &[u8]) -> Option<Instant> {
     Instant::from_millis(local - minutes * 60_000)
 }
 
+/// A text that ends in a sign and four characters, with a colon between them. Whether it is a date then is another matter.
+fn with_colon(text: &str) -> Option<String> {
+    let (rest, minutes) = text.split_at_checked(text.len().checked_sub(2)?)?;
+    match rest.as_bytes() {
+        [.., b'+' | b'-', _, _] => Some(format!("{rest}:{minutes}")),
+        _ => None,
+    }
+}
+
 impl Instant {
-    /// Reads an RFC 3339 date and time, with any offset.
+    /// Reads an RFC 3339 date and time, with any offset; and one whose offset has no colon (`+0200`), as PHP and `strftime`
+    /// write it.
     ///
     /// # Errors
     /// [`FieldError::Datetime`] for anything else.
@@ -53,7 +63,13 @@ impl Instant {
         if let Some(instant) = usual(text.as_bytes()) {
             return Ok(instant);
         }
-        let parsed = DateTime::parse_from_rfc3339(text).map_err(|_| FieldError::Datetime)?;
+        let parsed = match DateTime::parse_from_rfc3339(text) {
+            Ok(parsed) => parsed,
+            Err(_) => {
+                let colon = with_colon(text).ok_or(FieldError::Datetime)?;
+                DateTime::parse_from_rfc3339(&colon).map_err(|_| FieldError::Datetime)?
+            }
+        };
         Self::from_millis(parsed.timestamp_millis()).ok_or(FieldError::Datetime)
     }
 
@@ -65,6 +81,12 @@ impl Instant {
         let midnight = Paris.from_local_datetime(&day.and_time(NaiveTime::MIN)).earliest();
         let millis = midnight.ok_or(FieldError::Datetime)?.timestamp_millis();
         Self::from_millis(millis).ok_or(FieldError::Datetime)
+    }
+
+    /// The day that this point lies in, in Paris: how a bound is named that a day set.
+    #[must_use]
+    pub fn paris_day(self) -> NaiveDate {
+        self.0.with_timezone(&Paris).date_naive()
     }
 
     /// The point this many milliseconds after 1970-01-01T00:00:00Z.
@@ -126,9 +148,13 @@ mod tests {
         /// The quick way says what the long one does, or nothing.
         #[test]
         fn usual_forms_are_read_as_all_others(
-            text in "[0-9]{3}[0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](Z|[+-][0-2][0-9]:[0-6][0-9]|z|)",
+            moment in "[0-9]{3}[0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]",
+            (offset, fraction, colon) in ("(Z|[+-][0-2][0-9]:[0-6][0-9]|z|)", "(\\.[0-9]{1,3}|)", any::<bool>()),
         ) {
-            let long = DateTime::parse_from_rfc3339(&text).ok().and_then(|at| Instant::from_millis(at.timestamp_millis()));
+            let rfc_3339 = format!("{moment}{fraction}{offset}");
+            let long = DateTime::parse_from_rfc3339(&rfc_3339).ok();
+            let long = long.and_then(|at| Instant::from_millis(at.timestamp_millis()));
+            let text = if colon { rfc_3339 } else { format!("{moment}{fraction}{}", offset.replace(':', "")) };
             prop_assert!(usual(text.as_bytes()).is_none_or(|quick| Some(quick) == long), "{text}");
             prop_assert_eq!(Instant::parse(&text).ok(), long);
         }
@@ -142,6 +168,10 @@ mod tests {
     fn rfc_3339_only() {
         assert_eq!(at("2024-07-01T00:00:00+02:00").to_string(), "2024-06-30T22:00:00.000Z");
         assert_eq!(at("2024-07-01T00:00:00.9999-11:30").to_string(), "2024-07-01T11:30:00.999Z");
+        // As PHP's DATE_ISO8601, strftime's %z and polars write it.
+        assert_eq!(at("2023-05-02T10:00:00+0200").to_string(), "2023-05-02T08:00:00.000Z");
+        assert_eq!(at("2024-01-01T00:00:00.000000+0100").to_string(), "2023-12-31T23:00:00.000Z");
+        assert_eq!(at("2024-01-01 00:00:00.25-0930").to_string(), "2024-01-01T09:30:00.250Z");
         for bad in [
             "",
             "2024-07-01",
@@ -150,6 +180,20 @@ mod tests {
             "2024-07-01T25:00:00Z",
             "01/07/2024",
             "2024-07-01T00:00Z",
+            "2024-07-01T00:00:00+02",
+            "2024-07-01T00:00:00+2:00",
+            "2024-07-01T00:00:00+020",
+            "2024-07-01T00:00:00+02000",
+            "2024-07-01T00:00:00+2400",
+            "2024-07-01T00:00:00.5+0260",
+            "2024-07-01T00:00:000200",
+            "2024-07-01T00:00:00.5+02é",
+            "2024-07-01T00:00:00.5+a200",
+            "2024-07-01T00:00:00.5+0a00",
+            "2024-07-01T00:00:00.5\u{2212}0200",
+            "+0200",
+            "é",
+            "2024-07-01-0200",
             "1719784800",
             "202x-07-01T00:00:00Z",
             "2x24-07-01T00:00:00Z",
@@ -176,6 +220,8 @@ mod tests {
             ("2024-03-15T08:30:59+01:00", "2024-03-15T07:30:59.000Z"),
             ("2024-03-15T08:30:59-09:30", "2024-03-15T18:00:59.000Z"),
             ("2024-03-15T08:30:59+23:59", "2024-03-14T08:31:59.000Z"),
+            ("2024-03-15T08:30:59+0100", "2024-03-15T07:30:59.000Z"),
+            ("2024-03-15T08:30:59-0930", "2024-03-15T18:00:59.000Z"),
         ] {
             let read = usual(text.as_bytes()).map(|instant| format!("{instant:?}"));
             assert_eq!(read.as_deref(), Some(expected), "{text}");
@@ -191,6 +237,9 @@ mod tests {
             |y, m, d| Instant::paris_midnight(NaiveDate::from_ymd_opt(y, m, d).unwrap()).unwrap().to_string();
         assert_eq!(midnight(2023, 1, 1), "2022-12-31T23:00:00.000Z");
         assert_eq!(midnight(2023, 7, 1), "2023-06-30T22:00:00.000Z");
+        let bound = Instant::paris_midnight(NaiveDate::from_ymd_opt(2023, 1, 1).unwrap()).unwrap();
+        assert_eq!(bound.paris_day().to_string(), "2023-01-01");
+        assert_eq!(Instant::from_millis(bound.millis() - 1).unwrap().paris_day().to_string(), "2022-12-31");
         // The days on which the clock changes, at two or three in the morning.
         assert_eq!(midnight(2024, 3, 31), "2024-03-30T23:00:00.000Z");
         assert_eq!(midnight(2024, 10, 27), "2024-10-26T22:00:00.000Z");

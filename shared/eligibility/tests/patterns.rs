@@ -5,7 +5,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use cee_eligibility::fields::FileName;
-use cee_eligibility::{ApplicationId, DrivingLicense, IdentityKey, LastNameTrunc, OperatorJourneyId, PhoneTrunc};
+use cee_eligibility::{
+    ApplicationId, DrivingLicense, FieldError, IdentityKey, LastNameTrunc, OperatorJourneyId, PhoneTrunc,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -77,9 +79,28 @@ proptest! {
         }
     }
 
+    /// What is published is read, and what is read is published or has an accent.
     #[test]
-    fn licences(text in texts(&DrivingLicense::PATTERNS)) {
-        prop_assert_eq!(DrivingLicense::parse(&text).is_ok(), published(&text, &DrivingLicense::PATTERNS, 64));
+    fn licences(text in texts(&DrivingLicense::SPELLINGS)) {
+        let fits = published(&text, &DrivingLicense::SPELLINGS, DrivingLicense::MAX_LENGTH);
+        match DrivingLicense::parse(&text) {
+            Ok(license) => {
+                prop_assert!(published(license.as_str(), &DrivingLicense::PATTERNS, 64));
+                prop_assert!(fits || !license.as_str().is_ascii());
+                let foreign = published(&text, &DrivingLicense::SPELLINGS[2..], DrivingLicense::MAX_LENGTH);
+                prop_assert!(!license.as_str().is_ascii() || license.as_str().starts_with("99-") == foreign);
+            }
+            Err(error) => prop_assert!(!fits || error == FieldError::ForeignLicense, "{text:?}"),
+        }
+    }
+
+    /// What is canonical is published, and read as it is.
+    #[test]
+    fn canonical_licences(text in texts(&DrivingLicense::PATTERNS[..3])) {
+        if published(&text, &DrivingLicense::PATTERNS[..3], 64) {
+            prop_assert!(published(&text, &DrivingLicense::SPELLINGS, DrivingLicense::MAX_LENGTH));
+            prop_assert!(DrivingLicense::parse(&text).is_ok_and(|license| license.as_str() == text));
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn file(separator: char, end: &str) -> (Vec<u8>, u64) {
             7 => format!("+262692{:04}", random.u32(..10_000)),
             _ => format!("06{:06}", random.u32(..1_000_000)),
         };
-        let (year, month, day) = (random.u32(2012..2024), random.u32(1..13), random.u32(1..29));
+        let (year, month, day) = (random.u32(2012..2023), random.u32(1..13), random.u32(1..29));
         let date = match kind % 10 {
             0 => format!("{year}-{month:02}-{day:02}T08:30:00+01:00"),
             1..5 => format!("{year}-{month:02}-{day:02}"),

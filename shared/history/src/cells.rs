@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use cee_eligibility::Instant;
 use cee_eligibility::fields::FieldError;
+use cee_eligibility::{Instant, Rules};
 
 use crate::date::Midnights;
 use crate::dialect::Header;
@@ -194,7 +194,7 @@ pub(crate) enum CellError {
     NameHyphen,
     #[error("is too long: {}", FieldError::LastNameTrunc)]
     NameTooLong,
-    #[error("begins with a space and is too short to tell what is missing: {}", FieldError::LastNameTrunc)]
+    #[error("begins with a space, so a letter of the name may be missing: {}", FieldError::LastNameSpace)]
     NameTrimmed,
 
     #[error("must be a date: RFC 3339 with an offset (\"2024-03-15T08:30:00+01:00\"), YYYY-MM-DD or DD/MM/YYYY")]
@@ -225,6 +225,8 @@ pub(crate) enum CellError {
 pub(crate) struct Context {
     /// The moment of the import: nothing in a history may lie after it.
     pub(crate) now: Instant,
+    /// The rules in force: before which day history is dated, and which journey types are open for import.
+    pub(crate) rules: Rules,
     /// The repairs done in this row so far.
     pub(crate) repairs: Repairs,
     /// Midnights in Paris worked out before.

@@ -1,20 +1,24 @@
 //! Dates as people and spreadsheets write them.
 
-use cee_eligibility::Instant;
-use cee_eligibility::fields::FieldError;
+use cee_eligibility::{Instant, JourneyType};
 use chrono::{LocalResult, NaiveDate, NaiveTime, TimeZone};
 use chrono_tz::Europe::Paris;
 
 use crate::cells::{CellError, Context, bare};
 use crate::repair::Repair;
 
-/// A moment that must not lie after `now`: RFC 3339, `YYYY-MM-DD` or `DD/MM/YYYY` (midnight in Paris), and the latter
+/// The date of an application from before the scheme, of this journey type if that could be read: RFC 3339, `YYYY-MM-DD` or `DD/MM/YYYY` (midnight in Paris), and the latter
 /// two with a time of day, which is the time in Paris where that leaves no doubt.
 #[inline]
-pub(crate) fn past(text: &str, context: &mut Context) -> Result<Instant, CellError> {
+pub(crate) fn history(
+    text: &str,
+    context: &mut Context,
+    journey_type: Option<JourneyType>,
+) -> Result<Instant, CellError> {
     let text = bare(text, &mut context.repairs)?;
     let moment = read(text, context)?;
-    if moment > context.now { Err(FieldError::InTheFuture.into()) } else { Ok(moment) }
+    context.rules.check_history(journey_type, moment, context.now)?;
+    Ok(moment)
 }
 
 /// A moment in RFC 3339 and nothing else: what a machine writes.
@@ -156,10 +160,18 @@ impl Midnights {
 mod tests {
     use super::*;
     use crate::repair::Repairs;
+    use cee_eligibility::Rules;
+    use cee_eligibility::fields::FieldError;
 
     fn context() -> Context {
         let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
-        Context { now, repairs: Repairs::NONE, midnights: Midnights::default() }
+        let mut rules = Rules::default();
+        rules.short.history_before = Instant::parse("2030-01-01T00:00:00Z").unwrap();
+        Context { now, rules, repairs: Repairs::NONE, midnights: Midnights::default() }
+    }
+
+    fn past(text: &str, context: &mut Context) -> Result<Instant, CellError> {
+        history(text, context, Some(JourneyType::Short))
     }
 
     #[test]
@@ -168,6 +180,8 @@ mod tests {
             ("2021-03-15T08:30:00+01:00", "2021-03-15T07:30:00.000Z", Repairs::NONE),
             ("2021-03-15T08:30:00.5Z", "2021-03-15T08:30:00.500Z", Repairs::NONE),
             ("2021-03-15 08:30:00+01:00", "2021-03-15T07:30:00.000Z", Repairs::NONE),
+            ("2021-03-15T08:30:00+0100", "2021-03-15T07:30:00.000Z", Repairs::NONE),
+            ("2021-03-15T00:00:00.000000+0100", "2021-03-14T23:00:00.000Z", Repairs::NONE),
             ("2021-03-15", "2021-03-14T23:00:00.000Z", Repairs::NONE),
             ("15/03/2021", "2021-03-14T23:00:00.000Z", Repairs::NONE),
             ("03/04/2021", "2021-04-02T22:00:00.000Z", Repairs::NONE),
@@ -244,6 +258,26 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(past(text, &mut context), Err(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn history_is_dated_before_the_scheme_of_its_journey_type() {
+        let mut context = context();
+        let before = Rules::default().long.history_before;
+        let late = CellError::Field(FieldError::NotHistory { before });
+        let table = [
+            ("31/12/2022", JourneyType::Long, None),
+            ("2022-12-31T22:59:59.999Z", JourneyType::Long, None),
+            ("2022-12-31T23:00:00Z", JourneyType::Long, Some(late)),
+            ("01/01/2023", JourneyType::Long, Some(late)),
+            ("2023-01-01", JourneyType::Short, None),
+        ];
+        for (text, journey_type, refused) in table {
+            assert_eq!(history(text, &mut context, Some(journey_type)).err(), refused, "{text} {journey_type}");
+        }
+        assert!(late.to_string().starts_with("must be dated before 2023-01-01 (midnight in Paris): "), "{late}");
+        // A row whose journey type cannot be read: the later of the two bounds.
+        assert!(history("2023-01-01", &mut context, None).is_ok());
     }
 
     /// Two days that share a place must not share a midnight, and a day that does not exist has none.

@@ -1,6 +1,6 @@
 //! A whole file as it lies somewhere: compressed or not, a little at a time.
 
-use cee_eligibility::Instant;
+use cee_eligibility::{Instant, Rules};
 
 use crate::dialect::{FileError, Header};
 use crate::reader::{Line, Reader, ReaderState, Row};
@@ -28,7 +28,7 @@ pub enum FileRefusal {
 /// an upload both read through this, and so cannot disagree.
 ///
 /// ```
-/// use cee_eligibility::Instant;
+/// use cee_eligibility::{Instant, Rules};
 /// use cee_history::{FileReader, HistoryRow};
 ///
 /// let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
@@ -54,7 +54,8 @@ pub struct FileReader<R> {
 }
 
 impl<R: Row> FileReader<R> {
-    /// A reader at the beginning of a file. `now` is the moment that nothing in a history may lie after.
+    /// A reader at the beginning of a file, under the default rules. `now` is the moment that nothing in a history may lie
+    /// after.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self::with(Reader::new(now), 0)
@@ -71,6 +72,13 @@ impl<R: Row> FileReader<R> {
 
     fn with(reader: Reader<R>, skip: u64) -> Self {
         Self { unpack: Unpack::default(), reader, piece: Vec::new(), read: 0, skip, ended: false }
+    }
+
+    /// As [`Reader::under`].
+    #[must_use]
+    pub fn under(mut self, rules: &Rules) -> Self {
+        self.reader = self.reader.under(rules);
+        self
     }
 
     /// Rejects the rows at these lines, whatever is in them.

@@ -33,7 +33,7 @@ impl Row for HistoryRow {
         let journey_type = cells.read(0, journey_type);
         let last_name_trunc = cells.read(1, last_name);
         let phone_trunc = cells.read(2, phone);
-        let datetime = cells.read(3, date::past);
+        let datetime = cells.read(3, |text, context| date::history(text, context, journey_type));
         Some(Self {
             journey_type: journey_type?,
             identity: TruncatedIdentity { last_name_trunc: last_name_trunc?, phone_trunc: phone_trunc? },
@@ -45,15 +45,17 @@ impl Row for HistoryRow {
 #[inline(always)]
 fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, CellError> {
     let text = bare(text, &mut context.repairs)?;
-    JourneyType::parse(text).or_else(|fault| {
+    let journey_type = JourneyType::parse(text).or_else(|fault| {
         let same = |word: &JourneyType| word.as_str().eq_ignore_ascii_case(text);
         context.repairs.insert(Repair::LetterCase);
-        JourneyType::ALL.into_iter().find(same).ok_or(fault.into())
-    })
+        JourneyType::ALL.into_iter().find(same).ok_or(fault)
+    })?;
+    Ok(context.rules.check_import_open(journey_type)?)
 }
 
 /// A name is never trimmed, for its spaces are significant. But one or two letters are a name whose trailing spaces a
-/// spreadsheet cut off: the rule that made it pads at the end only, so they can only have been there.
+/// spreadsheet cut off: the rule that made it pads at the end only, so they can only have been there. A name that begins with
+/// a space has no one reading: ` TO` is `TO` with its padding on the wrong side, or `TOM` truncated before it was trimmed.
 #[inline(always)]
 fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellError> {
     LastNameTrunc::parse(text).or_else(|_| spoilt_name(text, context))
@@ -65,7 +67,7 @@ fn spoilt_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellE
     let allowed = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
     match text.as_bytes() {
         [] => Err(CellError::Empty),
-        [b' '] | [b' ', _] if allowed(text) => Err(CellError::NameTrimmed),
+        [b' '] | [b' ', _] | [b' ', _, _] if allowed(text) => Err(CellError::NameTrimmed),
         [_] | [_, _] if allowed(text) => {
             context.repairs.insert(Repair::NamePadded);
             Ok(LastNameTrunc::parse(&format!("{text:<3}"))?)
@@ -85,19 +87,23 @@ mod tests {
     use super::*;
     use crate::date::Midnights;
     use crate::repair::Repairs;
+    use cee_eligibility::Rules;
 
     fn context() -> Context {
-        Context { now: Instant::from_millis(0).unwrap(), repairs: Repairs::NONE, midnights: Midnights::default() }
+        Context {
+            now: Instant::from_millis(0).unwrap(),
+            rules: Rules::default(),
+            repairs: Repairs::NONE,
+            midnights: Midnights::default(),
+        }
     }
 
     #[test]
     fn names() {
-        let table: [(&str, &str, &[Repair]); 9] = [
+        let table: [(&str, &str, &[Repair]); 7] = [
             ("DUP", "DUP", &[]),
             ("D H", "D H", &[]),
             ("TO ", "TO ", &[]),
-            (" TO", " TO", &[]),
-            ("   ", "   ", &[]),
             ("TO", "TO ", &[Repair::NamePadded]),
             ("L", "L  ", &[Repair::NamePadded]),
             ("L ", "L  ", &[Repair::NamePadded]),
@@ -119,6 +125,11 @@ mod tests {
             (" ", CellError::NameTrimmed),
             ("  ", CellError::NameTrimmed),
             (" T", CellError::NameTrimmed),
+            (" TO", CellError::NameTrimmed),
+            ("  T", CellError::NameTrimmed),
+            ("   ", CellError::NameTrimmed),
+            ("=\" TO\"", CellError::NameTrimmed),
+            (" to", CellError::NameLowerCase),
             ("dup", CellError::NameLowerCase),
             ("Dup", CellError::NameLowerCase),
             ("to", CellError::NameLowerCase),
@@ -158,6 +169,13 @@ mod tests {
             assert_eq!(journey_type(text, &mut context), Ok(expected), "{text:?}");
             assert_eq!(context.repairs, repairs.iter().copied().collect(), "{text:?}");
         }
+        let mut closed = context();
+        closed.rules.short.open.import = false;
+        let expected = Err(CellError::Field(FieldError::ImportClosed));
+        assert_eq!(
+            (journey_type("short", &mut closed), journey_type(" LONG", &mut closed)),
+            (expected, Ok(JourneyType::Long))
+        );
         assert_eq!(journey_type("", &mut context()), Err(CellError::Empty));
         for bad in ["courte", "shortt", "short long", "s", "ſhort"] {
             let expected = Err(CellError::Field(FieldError::JourneyType));

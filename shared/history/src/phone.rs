@@ -39,7 +39,12 @@ mod tests {
 
     fn read(text: &str) -> Result<(String, Repairs), CellError> {
         let now = Instant::from_millis(0).unwrap();
-        let mut context = Context { now, repairs: Repairs::NONE, midnights: Midnights::default() };
+        let mut context = Context {
+            now,
+            rules: cee_eligibility::Rules::default(),
+            repairs: Repairs::NONE,
+            midnights: Midnights::default(),
+        };
         phone(text, &mut context).map(|phone| (phone.as_str().to_owned(), context.repairs))
     }
 

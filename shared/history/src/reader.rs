@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use cee_eligibility::Instant;
+use cee_eligibility::{Instant, Rules};
 use memchr::memchr2;
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +133,7 @@ impl ReaderState {
 /// [`Reader::push`] returns, so that [`Reader::state`] between two chunks is a checkpoint after exactly those rows.
 ///
 /// ```
-/// use cee_eligibility::Instant;
+/// use cee_eligibility::{Instant, Rules};
 /// use cee_history::{FileError, HistoryRow, Reader, ReaderState};
 ///
 /// let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
@@ -183,10 +183,11 @@ struct Rows<R> {
 }
 
 impl<R: Row> Reader<R> {
-    /// A reader at the beginning of a file. `now` is the moment that nothing in a history may lie after.
+    /// A reader at the beginning of a file, under the default rules. `now` is the moment that nothing in a history may lie
+    /// after.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        let context = Context { now, repairs: Repairs::NONE, midnights: Midnights::default() };
+        let context = Context { now, rules: Rules::default(), repairs: Repairs::NONE, midnights: Midnights::default() };
         Self {
             held: Vec::new(),
             arrived: 0,
@@ -210,6 +211,14 @@ impl<R: Row> Reader<R> {
         reader.after_cr = state.after_cr;
         reader.rows.header = state.header.as_ref().map(|text| Header::read(text.as_bytes(), R::FIELDS)).transpose()?;
         Ok(reader)
+    }
+
+    /// The same reader under other rules than the default ones. They say before which day history is dated, and which
+    /// journey types are open for import.
+    #[must_use]
+    pub fn under(mut self, rules: &Rules) -> Self {
+        self.rows.context.rules.clone_from(rules);
+        self
     }
 
     /// Rejects the rows at these lines, whatever is in them: those at which whoever took them before has failed.

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 /// only the validator takes fits its pattern, and a pattern knows no calendar.
 const DIFFERENCES: &[(&str, &[u64], &str)] = &[
     ("comment-lines.csv", &[0], "we do not guess which line is the header; the validator skips what begins with #"),
+    ("dates-at-the-edge.csv", &[4, 5], "a pattern knows no clock: days of the scheme fit it"),
     ("dates-bad.csv", &[2, 3], "a pattern knows no calendar: 29 February 2021 and 31 April fit it"),
     ("dates-bad.csv", &[5, 6], "a pattern knows no clock: days to come fit it"),
     ("dates-bad.csv", &[10], "a pattern knows no beginning of time: the year 0 fits it"),

@@ -36,6 +36,8 @@ pub enum GivenKey {
     AlreadyHas,
     /// This operator has no such application.
     Unknown,
+    /// Nothing was written: the call is closed for the application's journey type.
+    Closed(JourneyType),
     /// It carries another key already, which stays. Where it is a specific one, it stands for more drivers than one, then, and
     /// stands in the way of everybody with its truncated identity again.
     HasAnother,
@@ -91,6 +93,9 @@ impl Claims {
             };
             if application.identity.identity_keys.contains(key) {
                 return Ok(given(perhaps));
+            }
+            if !rules.of(application.journey_type).open.import {
+                return Ok(GivenKey::Closed(application.journey_type));
             }
             let Some(keys) = application.identity.identity_keys.given(key.clone()) else {
                 return Ok(GivenKey::HasAnother);

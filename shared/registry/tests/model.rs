@@ -101,6 +101,7 @@ fn key_given(said: GivenKey) -> KeyGiven {
         GivenKey::Given { contradicts } => KeyGiven::Given(named(&contradicts)),
         GivenKey::AlreadyHas => KeyGiven::AlreadyHas,
         GivenKey::Unknown => KeyGiven::Unknown,
+        GivenKey::Closed(journey_type) => panic!("closed for {journey_type}, and never was"),
         GivenKey::HasAnother => KeyGiven::HasAnother,
         GivenKey::Blocked(blocker) => KeyGiven::Blocked(in_the_way(blocker)),
     }

@@ -13,7 +13,8 @@
 //! | `APPLICATION_TOKEN_JWKS` | public keys that verify application tokens, several while they are rotated | needed |
 //! | `APPLICATION_TOKEN_KEY` | PEM private key that signs application tokens | needed by access |
 //! | `APPLICATION_TOKEN_ISSUER` `APPLICATION_TOKEN_AUDIENCE` | `iss` and `aud` of an application token | needed |
-//! | `PERIOD_START` `PERIOD_END` | days, midnight in Paris; an empty end is open | `2023-01-01`, open |
+//! | `SHORT_PERIOD_START` `SHORT_PERIOD_END` `LONG_PERIOD_START` `LONG_PERIOD_END` | days, midnight in Paris; an empty end is open | `2023-01-01`, open |
+//! | `SHORT_HISTORY_BEFORE` `LONG_HISTORY_BEFORE` | days, midnight in Paris: history is dated before | `2023-01-01` |
 //! | `SHORT_DELAY_DAYS` `LONG_DELAY_DAYS` | days | 7 |
 //! | `SHORT_STANDARDIZED_YEARS` `LONG_STANDARDIZED_YEARS` | calendar years | 5, 12 |
 //! | `SHORT_SPECIFIC_YEARS` `LONG_SPECIFIC_YEARS` | calendar years | 3, 10 |
@@ -22,7 +23,7 @@
 //! | `OPERATOR_CLASS` | one letter | `C` |
 //! | `OPERATOR_CALLS_PER_SECOND` | calls that each operator may make, over ten seconds; 0 is no limit | 50 |
 //! | `IDEMPOTENCY_DAYS` | days of 24 hours for which the answer to a call with an `Idempotency-Key` is remembered | 1 |
-//! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true` or `false` | `true` |
+//! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true`, `false`, or the one journey type that the call is open for: `short` or `long` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
 //! | `SETTINGS` | the parameters of the deployment in one text; read by nobody, it tells one version of a function from another | |
 //! | `METRICS_NAMESPACE` | CloudWatch's namespace of the metrics | `cee/local` |
@@ -40,6 +41,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use cee_eligibility::rules::{OpenCalls, Period};
 use cee_eligibility::{Instant, Rules};
 use cee_registry::{ClaimKeys, Tables};
 use cee_tokens::{ApplicationTokens, KeySet, ProofSigner, SigningKey, TokenFormat, TokenIssuer};
@@ -135,6 +137,23 @@ impl Environment {
         })
     }
 
+    /// For which journey types a call is open: `[short, long]`.
+    fn open(&self, name: &'static str) -> Result<[bool; 2], SettingError> {
+        self.parsed(name, "true, false, short or long", [true; 2], |text| match text {
+            "true" => Some([true, true]),
+            "false" => Some([false, false]),
+            "short" => Some([true, false]),
+            "long" => Some([false, true]),
+            _ => None,
+        })
+    }
+
+    fn period(&self, start: &'static str, end: &'static str, default: Period) -> Result<Period, SettingError> {
+        let start = self.day(start, default.start)?;
+        let end = if self.optional(end).is_some() { Some(self.day(end, start)?) } else { default.end };
+        Ok(Period { start, end })
+    }
+
     /// The rules in force: the contract's, where a setting does not say otherwise.
     ///
     /// # Errors
@@ -142,16 +161,21 @@ impl Environment {
     pub fn rules(&self) -> Result<Rules, SettingError> {
         let count = |name, default: u16| self.parsed(name, "a whole number", default, |text| text.parse().ok());
         let mut rules = Rules::default();
-        rules.period.start = self.day("PERIOD_START", rules.period.start)?;
-        if self.optional("PERIOD_END").is_some() {
-            rules.period.end = Some(self.day("PERIOD_END", rules.period.start)?);
-        }
+        let [simulate, register, import] =
+            ["SIMULATE_ENABLED", "REGISTER_ENABLED", "IMPORT_ENABLED"].map(|name| self.open(name));
+        let (simulate, register, import) = (simulate?, register?, import?);
         let short = &mut rules.short;
+        short.open = OpenCalls { simulate: simulate[0], register: register[0], import: import[0] };
+        short.period = self.period("SHORT_PERIOD_START", "SHORT_PERIOD_END", short.period)?;
+        short.history_before = self.day("SHORT_HISTORY_BEFORE", short.history_before)?;
         short.delay_days = count("SHORT_DELAY_DAYS", short.delay_days)?;
         short.standardized_years = count("SHORT_STANDARDIZED_YEARS", short.standardized_years)?;
         short.specific_years = count("SHORT_SPECIFIC_YEARS", short.specific_years)?;
         short.specific_floor = self.day("SHORT_SPECIFIC_FLOOR", short.specific_floor)?;
         let long = &mut rules.long;
+        long.open = OpenCalls { simulate: simulate[1], register: register[1], import: import[1] };
+        long.period = self.period("LONG_PERIOD_START", "LONG_PERIOD_END", long.period)?;
+        long.history_before = self.day("LONG_HISTORY_BEFORE", long.history_before)?;
         long.delay_days = count("LONG_DELAY_DAYS", long.delay_days)?;
         long.standardized_years = count("LONG_STANDARDIZED_YEARS", long.standardized_years)?;
         long.specific_years = count("LONG_SPECIFIC_YEARS", long.specific_years)?;
@@ -162,9 +186,6 @@ impl Environment {
         journey.operator_class = self.parsed("OPERATOR_CLASS", "A, B or C", journey.operator_class, |text| {
             cee_eligibility::journey::parse_operator_class(text).ok()
         })?;
-        rules.open.simulate = self.flag("SIMULATE_ENABLED", rules.open.simulate)?;
-        rules.open.register = self.flag("REGISTER_ENABLED", rules.open.register)?;
-        rules.open.import = self.flag("IMPORT_ENABLED", rules.open.import)?;
         Ok(rules)
     }
 
@@ -323,7 +344,13 @@ mod tests {
         assert_eq!(environment(&[]).rules(), Ok(Rules::default()));
         assert_eq!(environment(&[]).clock(), Ok(Clock::Machine));
         // What the template passes where a parameter is left at its default.
-        let template = [("PERIOD_START", "2023-01-01"), ("PERIOD_END", ""), ("LONG_SPECIFIC_FLOOR", "2015-01-01")];
+        let template = [
+            ("SHORT_PERIOD_START", "2023-01-01"),
+            ("SHORT_PERIOD_END", ""),
+            ("LONG_HISTORY_BEFORE", "2023-01-01"),
+            ("LONG_SPECIFIC_FLOOR", "2015-01-01"),
+            ("IMPORT_ENABLED", "true"),
+        ];
         assert_eq!(environment(&template).rules(), Ok(Rules::default()));
     }
 
@@ -331,8 +358,12 @@ mod tests {
     fn every_rule_can_be_replaced() {
         let day = |text| Instant::parse(text).unwrap();
         let rules = environment(&[
-            ("PERIOD_START", "2024-07-01"),
-            ("PERIOD_END", "2025-01-01"),
+            ("SHORT_PERIOD_START", "2024-07-01"),
+            ("SHORT_PERIOD_END", "2025-01-01"),
+            ("LONG_PERIOD_START", "2023-07-01"),
+            ("LONG_PERIOD_END", "2024-06-26"),
+            ("SHORT_HISTORY_BEFORE", "2022-01-01"),
+            ("LONG_HISTORY_BEFORE", "2022-07-01"),
             ("SHORT_DELAY_DAYS", "1"),
             ("LONG_DELAY_DAYS", "2"),
             ("SHORT_STANDARDIZED_YEARS", "3"),
@@ -344,27 +375,34 @@ mod tests {
             ("MAX_DISTANCE_METRES", "9"),
             ("OPERATOR_CLASS", "B"),
             ("SIMULATE_ENABLED", "false"),
-            ("REGISTER_ENABLED", "false"),
-            ("IMPORT_ENABLED", "false"),
+            ("REGISTER_ENABLED", "short"),
+            ("IMPORT_ENABLED", "long"),
         ])
         .rules()
         .unwrap();
-        assert_eq!(rules.period.start, day("2024-07-01T00:00:00+02:00"), "summer time in Paris");
-        assert_eq!(rules.period.end, Some(day("2025-01-01T00:00:00+01:00")));
+        assert_eq!(rules.short.period.start, day("2024-07-01T00:00:00+02:00"), "summer time in Paris");
+        assert_eq!(rules.short.period.end, Some(day("2025-01-01T00:00:00+01:00")));
+        assert_eq!(rules.long.period.start, day("2023-07-01T00:00:00+02:00"));
+        assert_eq!(rules.long.period.end, Some(day("2024-06-26T00:00:00+02:00")));
+        assert_eq!(rules.short.history_before, day("2022-01-01T00:00:00+01:00"));
+        assert_eq!(rules.long.history_before, day("2022-07-01T00:00:00+02:00"));
         assert_eq!((rules.short.delay_days, rules.long.delay_days), (1, 2));
         assert_eq!((rules.short.standardized_years, rules.long.standardized_years), (3, 4));
         assert_eq!((rules.short.specific_years, rules.long.specific_years), (6, 7));
         assert_eq!(rules.short.specific_floor, day("2019-01-01T00:00:00+01:00"));
         assert_eq!(rules.long.specific_floor, day("2018-01-01T00:00:00+01:00"));
         assert_eq!((rules.journey.max_distance_metres, rules.journey.operator_class), (9, 'B'));
-        assert_eq!((rules.open.simulate, rules.open.register, rules.open.import), (false, false, false));
+        assert_eq!(rules.short.open, OpenCalls { simulate: false, register: true, import: false });
+        assert_eq!(rules.long.open, OpenCalls { simulate: false, register: false, import: true });
     }
 
     #[test]
     fn a_bad_setting_is_named_and_not_repeated() {
         for (name, value) in [
-            ("PERIOD_START", "first of May"),
-            ("PERIOD_END", "2024-02-30"),
+            ("SHORT_PERIOD_START", "first of May"),
+            ("SHORT_PERIOD_END", "2024-02-30"),
+            ("LONG_PERIOD_END", "2024-02-31"),
+            ("LONG_HISTORY_BEFORE", "always"),
             ("SHORT_DELAY_DAYS", "-1"),
             ("OPERATOR_CLASS", "Z"),
             ("REGISTER_ENABLED", "yes"),

@@ -1,5 +1,6 @@
 //! Application tokens: JSON Web Tokens that say which operator calls, and what it may do.
 
+use cee_eligibility::rules::CLOCK_LEEWAY_SECONDS;
 use cee_eligibility::{Instant, OperatorId, Siret};
 use jsonwebtoken::{DecodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -83,9 +84,6 @@ struct Claims {
     scope: String,
 }
 
-/// How far the issuer's clock may run ahead of ours, in seconds.
-const CLOCK_LEEWAY: i64 = 30;
-
 /// Checks application tokens.
 #[derive(Clone, Debug)]
 pub struct ApplicationTokens {
@@ -131,7 +129,7 @@ impl ApplicationTokens {
         if claims.exp <= now {
             return Err(TokenError::Expired);
         }
-        if claims.iat.max(claims.nbf.unwrap_or(claims.iat)) > now + CLOCK_LEEWAY {
+        if claims.iat.max(claims.nbf.unwrap_or(claims.iat)) > now + CLOCK_LEEWAY_SECONDS {
             return Err(TokenError::NotYetValid);
         }
         Ok(Caller {

@@ -164,7 +164,7 @@ mod tests {
                 serde_json::json!({
                     "siret": "89248032800012",
                     "journey_type": "short",
-                    "driving_license": "99-DE/B072RRE2I55",
+                    "driving_license": "99-DEB072RRE2I55",
                     "datetime": "2024-03-15T07:30:00.000Z",
                     "uuid": "6a0b4f5e-8d3c-4f6a-9d55-0c1f0e6f2b11",
                     "iat": 1_711_929_600,
@@ -178,7 +178,7 @@ mod tests {
         let key = SigningKey::from_pem(RSA).unwrap();
         let parts = Parts::new();
         let message = ProofSigner::rpc_message(&parts.proof());
-        assert_eq!(message, "89248032800012/short/99-DE/B072RRE2I55/2024-03-15T07:30:00.000Z");
+        assert_eq!(message, "89248032800012/short/99-DEB072RRE2I55/2024-03-15T07:30:00.000Z");
         let token = ProofSigner::new(key.clone(), TokenFormat::Rpc).unwrap().sign(&parts.proof()).unwrap();
         let signature = URL_SAFE_NO_PAD.encode(STANDARD.decode(&token).unwrap());
         let decoding = DecodingKey::from_jwk(key.public_key_set().0.find(key.kid()).unwrap()).unwrap();

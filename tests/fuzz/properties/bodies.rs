@@ -23,8 +23,8 @@ pub fn check(bytes: &[u8]) {
     let Some((call, body)) = bytes.split_first() else { return };
     match call {
         b'a' => object("Credentials", body, cee_fn_access::read),
-        b'h' => rows("HistoryRow", body, |fields| cee_fn_batches::read_history(fields, *NOW)),
-        b'i' => rows("IdentityRow", body, |fields| cee_fn_batches::read_identity(fields, *NOW)),
+        b'h' => rows("HistoryRow", body, |fields| cee_fn_batches::read_history(fields, &Rules::default(), *NOW)),
+        b'i' => rows("IdentityRow", body, |fields| cee_fn_batches::read_identity(fields, &Rules::default(), *NOW)),
         b'r' => object("Registration", body, |fields| cee_fn_register::read(fields, &Rules::default(), *NOW)),
         b's' => object("Simulation", body, cee_fn_simulate::read),
         b'u' => object("Upload", body, cee_fn_uploads::read),
@@ -177,6 +177,8 @@ fn refused(schema: &str, value: &Value, told: &str) {
         FieldError::InTheFuture.to_string(),
         FieldError::OutsidePeriod.to_string(),
         FieldError::FileName.to_string(),
+        FieldError::NotHistory { before: Rules::default().short.history_before }.to_string(),
+        FieldError::ForeignLicense.to_string(),
     ];
     let problem: Value = serde_json::from_str(told).expect("a problem is JSON");
     let faults = problem["errors"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -182,7 +182,7 @@ impl ProblemType {
             Self::OperatorNotAdmitted => {
                 one("A suspended operator", Refusal::OperatorNotAdmitted("the registry has suspended this operator"))
             }
-            Self::CallClosed => one("Closed for everybody", Refusal::CallClosed),
+            Self::CallClosed => one("Closed for everybody", Refusal::CallClosed(None)),
             Self::InvalidHeader => {
                 one("A key with a space", Refusal::InvalidHeader("idempotency-key", FieldError::IdempotencyKey))
             }
@@ -259,7 +259,7 @@ impl OwnApplication {
 
 fn at(text: &str) -> Instant {
     // A slip would show in the document, which is compared.
-    Instant::parse(text).unwrap_or(Rules::default().period.start)
+    Instant::parse(text).unwrap_or(Rules::default().long.period.start)
 }
 
 fn sample(name: &str, summary: &str, response: HttpResponse<Body>) -> Sample {

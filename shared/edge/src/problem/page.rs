@@ -43,7 +43,9 @@ impl ProblemType {
                 "The token is valid, but the registry does not know its operator, has suspended it, or knows it under another \
                  SIRET."
             }
-            Self::CallClosed => "The registry has switched this call off for everybody.",
+            Self::CallClosed => {
+                "The registry has switched this call off for everybody: altogether, or for the journey type that `detail` names."
+            }
             Self::NotFound => "Nothing answers at this path with this method.",
             Self::UnknownApplication => {
                 "The registry knows no application of *yours* with this `uuid`, or knows it no more because it was deleted. \
