@@ -38,8 +38,8 @@ PROOF_JWKS=$keys "$rie" --log-level error --runtime-interface-emulator-address "
     --runtime-api-address "127.0.0.1:$runtime_port" "$binary" >"$work/log" 2>&1 &
 emulator=$!
 # shellcheck disable=SC2016 # `$default` is what API Gateway calls its stage
-event='{"version":"2.0","routeKey":"GET /v3/health","rawPath":"/v3/health","rawQueryString":"","headers":{"host":"h"},"isBase64Encoded":false,
-"requestContext":{"accountId":"1","apiId":"a","domainName":"h","domainPrefix":"h","requestId":"r","routeKey":"GET /v3/health",
+event='{"version":"2.0","routeKey":"GET /{version}/health","rawPath":"/v3/health","rawQueryString":"","headers":{"host":"h"},"isBase64Encoded":false,
+"requestContext":{"accountId":"1","apiId":"a","domainName":"h","domainPrefix":"h","requestId":"r","routeKey":"GET /{version}/health",
 "stage":"$default","time":"24/Nov/2026:10:00:00 +0000","timeEpoch":1795514400000,
 "http":{"method":"GET","path":"/v3/health","protocol":"HTTP/1.1","sourceIp":"127.0.0.1","userAgent":"u"}}}'
 for ((tries = 0; tries < 100; tries++)); do

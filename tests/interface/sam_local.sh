@@ -132,9 +132,9 @@ print(json.dumps(report))
 found = {name: report[name] for name in ("state", "read", "imported", "already_known", "rejected")}
 assert found == {"state": "completed", "read": 3, "imported": 2, "already_known": 0, "rejected": 1}, report
 PYTHON
-# And what it imported counts, for a call through sam.
+# And what it imported counts, for a call through sam, under a path as clients of the public registry have it.
 token=$("$cee" token --operator 2 --data-dir "$data")
-answer=$(curl -s "$sam_api/policies/cee/simulate" -H "authorization: Bearer $token" -H 'content-type: application/json' \
+answer=$(curl -s "${sam_api%/v3}/v3.2/policies/cee/simulate/" -H "authorization: Bearer $token" -H 'content-type: application/json' \
     -d '{"journey_type": "long", "last_name_trunc": "SAM", "phone_trunc": "+336399801"}')
 echo "$answer"
 [[ $answer == *'"reason":"history"'* ]]

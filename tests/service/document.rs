@@ -9,7 +9,12 @@ use crate::support::Answer;
 
 /// What every path begins with.
 pub fn base() -> &'static str {
-    DOCUMENT["servers"][0]["url"].as_str().unwrap()
+    servers().next().unwrap()
+}
+
+/// Everything that a path may begin with.
+pub fn servers() -> impl Iterator<Item = &'static str> {
+    DOCUMENT["servers"].as_array().unwrap().iter().map(|server| server["url"].as_str().unwrap())
 }
 
 /// Every call: method, path below the base, operation.
@@ -40,7 +45,9 @@ fn escaped(part: &str) -> String {
 /// Fails where an answer is not as the document says.
 pub fn check(method: &Method, path: &str, answer: &Answer) {
     // S3 is not the interface.
-    let Some(below) = path.strip_prefix(base()) else { return };
+    let below = |server| path.strip_prefix(server).filter(|below: &&str| below.starts_with('/'));
+    let Some(below) = servers().find_map(below) else { return };
+    let below = below.strip_suffix('/').unwrap_or(below);
     let Some(template) = path_of(method, below) else {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path} answers and is not documented");
         return;

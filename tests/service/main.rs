@@ -26,6 +26,7 @@ mod cost;
 mod crash;
 mod delete;
 mod deployment;
+mod differences;
 mod drills;
 mod driver;
 mod faults;

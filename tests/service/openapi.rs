@@ -8,7 +8,7 @@ use cee_eligibility::Instant;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::document::{DOCUMENT, base, operations, validator};
+use crate::document::{DOCUMENT, base, operations, servers, validator};
 use crate::support::{World, world};
 use crate::template::functions;
 
@@ -49,7 +49,8 @@ async fn template_stack_and_document_have_the_same_calls() {
     let world = world().await;
     let stack: BTreeSet<String> = world.stack.calls().iter().map(|(method, path)| format!("{method} {path}")).collect();
     let document: BTreeSet<String> =
-        operations().map(|(method, path, _)| format!("{method} {}{path}", base())).collect();
+        operations().map(|(method, path, _)| format!("{method} /{{version}}{path}")).collect();
+    assert!(servers().eq(cee_edge::VERSIONS.map(|version| format!("/{version}"))), "each version is a server");
     let template: Vec<String> = functions().into_iter().flat_map(|function| function.routes).collect();
     assert!(!document.is_empty());
     assert_eq!(template.len(), document.len(), "a route of two functions");

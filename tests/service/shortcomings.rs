@@ -347,7 +347,7 @@ async fn s09_the_published_vectors_are_what_the_service_takes() {
     }
 }
 
-/// 10. A bound at midnight UTC cut off the first hour of the year. Longer: `the_edges_of_a_journey` in `applications.rs`, and
+/// 10. A bound at midnight UTC cut off the first hour of the year, until March 2023. Longer: `the_edges_of_a_journey` in `applications.rs`, and
 /// `shared/eligibility/src/rules.rs`.
 #[tokio::test(flavor = "multi_thread")]
 async fn s10_new_year_begins_in_paris() {

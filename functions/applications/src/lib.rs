@@ -70,7 +70,7 @@ impl HttpFunction for OwnApplications {
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         let operator = self.gate.admit(call, Scope::Register).await?.operator;
         // API Gateway sends only its routes' paths here.
-        let name = call.request().uri().path().rsplit('/').next();
+        let name = call.path().rsplit('/').next();
         let uuid = name.and_then(ApplicationId::parse).ok_or(Refusal::UnknownApplication)?;
         if call.request().method() == Method::DELETE {
             self.delete(call, operator, uuid).await

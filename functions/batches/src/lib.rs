@@ -262,7 +262,7 @@ impl HttpFunction for Batches {
         }
         let rows = Fields::rows(call.request(), MOST_ROWS)?;
         // API Gateway sends only its routes' paths here.
-        if call.request().uri().path().ends_with("/identity") {
+        if call.path().ends_with("/identity") {
             self.identity(call, operator, rows).await
         } else {
             self.import(call, operator, rows).await

@@ -294,7 +294,7 @@ impl HttpFunction for Uploads {
             return self.place(operator, &read(Fields::of(call.request())?)?).await;
         }
         // API Gateway sends only its routes' paths here.
-        let path = call.request().uri().path();
+        let path = call.path();
         if path.ends_with("/imports") {
             let mut found = self.imports.list(operator).await?;
             found.truncate(LISTED);

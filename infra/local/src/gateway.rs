@@ -10,6 +10,10 @@
 //! - A method or a path that no route names is "not found"; so are HEAD and OPTIONS unless a route names them.
 //!
 //! What it does not do: TLS, authorizers, CORS, throttling, named stages, `ANY` and `$default` routes.
+//!
+//! In one thing it follows `sam local`, because AWS documents nothing: a `/` at the end of a path is ignored when the route is
+//! chosen. API Gateway takes no route key that ends in one, and reports differ on whether it then finds the route
+//! (docs/known-differences.md). `rawPath` keeps the `/`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -385,6 +389,10 @@ impl Routes {
     }
 
     fn find(&self, method: &Method, path: &str) -> Option<Found<'_>> {
+        self.find_exactly(method, path).or_else(|| self.find_exactly(method, path.strip_suffix('/')?))
+    }
+
+    fn find_exactly(&self, method: &Method, path: &str) -> Option<Found<'_>> {
         let path: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
         self.routes.iter().filter(|(_, route)| route.method == *method).find_map(|(segments, route)| {
             let parameters = matched(segments, &path)?;
@@ -730,6 +738,31 @@ mod tests {
             assert!(Routes::new(routes).is_err(), "{path}");
         }
         drop(listener);
+    }
+
+    #[tokio::test]
+    async fn one_slash_at_the_end_is_ignored() {
+        let routes = ["/v3/cee", "/v3/cee/{uuid}", "/docs", "/docs/", "/files/{rest+}"];
+        let (gateway, seen) = echo(&routes.map(|path| (Method::GET, path))).await;
+        for (path, expected) in [
+            ("/v3/cee/", Some(("GET /v3/cee", Value::Null))),
+            ("/v3/cee/x/", Some(("GET /v3/cee/{uuid}", json!({ "uuid": "x" })))),
+            ("/v3/cee%2F", Some(("GET /v3/cee", Value::Null))),
+            // A route that has it comes first.
+            ("/docs", Some(("GET /docs", Value::Null))),
+            ("/docs/", Some(("GET /docs/", Value::Null))),
+            ("/files/x/", Some(("GET /files/{rest+}", json!({ "rest": "x/" })))),
+            ("/v3/cee//", None),
+            ("/files/", None),
+            ("/", None),
+        ] {
+            let status = send(gateway.address(), &format!("GET {path} HTTP/1.1\r\nhost: h"), b"").await.status;
+            let event = seen.lock().unwrap().pop().unwrap_or_default();
+            let found = event["routeKey"].as_str().map(|key| (key, event["pathParameters"].clone()));
+            assert_eq!((status, found), (if expected.is_some() { 201 } else { 404 }, expected), "{path}");
+            let raw = event["rawPath"].as_str();
+            assert!(raw.is_none_or(|raw| raw == path.replace("%2F", "/")), "{path}: {raw:?}");
+        }
     }
 
     #[tokio::test]

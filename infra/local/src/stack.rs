@@ -796,19 +796,19 @@ impl Starter<'_> {
             invoker: Arc::clone(invoker),
         };
         Ok(vec![
-            route(Method::POST, "/v3/policies/cee/simulate", &simulate),
-            route(Method::POST, "/v3/policies/cee", &register),
-            route(Method::GET, "/v3/policies/cee/{uuid}", &applications),
-            route(Method::DELETE, "/v3/policies/cee/{uuid}", &applications),
-            route(Method::POST, "/v3/policies/cee/import", &batches),
-            route(Method::POST, "/v3/policies/cee/import/identity", &batches),
-            route(Method::POST, "/v3/policies/cee/imports", &uploads),
-            route(Method::GET, "/v3/policies/cee/imports", &uploads),
-            route(Method::GET, "/v3/policies/cee/imports/{import_id}", &uploads),
-            route(Method::POST, "/v3/auth/access_token", &access),
-            route(Method::GET, "/v3/.well-known/jwks.json", &public),
-            route(Method::GET, "/v3/openapi.json", &public),
-            route(Method::GET, "/v3/health", &public),
+            route(Method::POST, "/{version}/policies/cee/simulate", &simulate),
+            route(Method::POST, "/{version}/policies/cee", &register),
+            route(Method::GET, "/{version}/policies/cee/{uuid}", &applications),
+            route(Method::DELETE, "/{version}/policies/cee/{uuid}", &applications),
+            route(Method::POST, "/{version}/policies/cee/import", &batches),
+            route(Method::POST, "/{version}/policies/cee/import/identity", &batches),
+            route(Method::POST, "/{version}/policies/cee/imports", &uploads),
+            route(Method::GET, "/{version}/policies/cee/imports", &uploads),
+            route(Method::GET, "/{version}/policies/cee/imports/{import_id}", &uploads),
+            route(Method::POST, "/{version}/auth/access_token", &access),
+            route(Method::GET, "/{version}/.well-known/jwks.json", &public),
+            route(Method::GET, "/{version}/openapi.json", &public),
+            route(Method::GET, "/{version}/health", &public),
         ])
     }
 

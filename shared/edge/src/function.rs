@@ -33,6 +33,9 @@ const LAST: Duration = Duration::from_millis(200);
 /// The longest that a call tries: a driver waits, and API Gateway gives up after 30 seconds.
 const LONGEST: Duration = Duration::from_secs(8);
 
+/// The versions of the interface, which are one: the public registry's clients hard-code `/v3.2` or `/v3.3`.
+pub const VERSIONS: [&str; 3] = ["v3", "v3.2", "v3.3"];
+
 /// One call on its way through a function.
 #[derive(Debug)]
 pub struct Call {
@@ -68,6 +71,18 @@ impl Call {
     #[must_use]
     pub const fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// The path, without the `/` that some clients put at its end: the public registry ignored it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let path = self.request.uri().path();
+        path.strip_suffix('/').unwrap_or(path)
+    }
+
+    /// Whether the path begins with a version of the interface. API Gateway's routes take any first segment.
+    fn has_version(&self) -> bool {
+        self.path().split('/').nth(1).is_some_and(|version| VERSIONS.contains(&version))
     }
 
     /// The moment at which the store must have answered.
@@ -207,7 +222,8 @@ pub fn service<F: HttpFunction>(
 
 async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -> Response<Body> {
     let began = Moment::now();
-    let answered = AssertUnwindSafe(function.answer(&call)).catch_unwind();
+    let answer = async { if call.has_version() { function.answer(&call).await } else { Err(Refusal::NotFound) } };
+    let answered = AssertUnwindSafe(answer).catch_unwind();
     let answer = match call.ends {
         Some(ends) => timeout_at(ends, answered).await.ok(),
         None => Some(answered.await),
@@ -261,8 +277,49 @@ mod tests {
     async fn a_call_that_is_not_done_is_answered_before_its_invocation_ends() {
         let mut context = Context::default();
         context.deadline = u64::try_from(machine_now().millis()).unwrap() + 400;
-        let call = Call::new(Request::default().with_lambda_context(context));
+        let call = Call::new(request("/v3/health").with_lambda_context(context));
         let response = respond(&Never, &Environment::of([]).metrics(), call).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    /// Answers with the path that it sees.
+    struct Echo;
+
+    impl HttpFunction for Echo {
+        const NAME: &'static str = "echo";
+
+        async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
+            Ok(Reply::written(StatusCode::OK, call.path().to_owned()))
+        }
+    }
+
+    fn request(path: &str) -> Request {
+        http::Request::get(path).body(Body::Empty).unwrap()
+    }
+
+    #[tokio::test]
+    async fn call_of_a_known_version_reaches_the_function_without_trailing_slash() {
+        for (path, expected) in [
+            ("/v3/a", Some("/v3/a")),
+            ("/v3/a/", Some("/v3/a")),
+            ("/v3/a//", Some("/v3/a/")),
+            ("/v3.2/a?x=/", Some("/v3.2/a")),
+            ("/v3.3", Some("/v3.3")),
+            ("/", None),
+            ("/v3.1/a", None),
+            ("/v3.20/a", None),
+            ("/V3/a", None),
+            ("/a/v3", None),
+            ("//v3/a", None),
+        ] {
+            let response = respond(&Echo, &Environment::of([]).metrics(), Call::new(request(path))).await;
+            let status = if expected.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+            assert_eq!(response.status(), status, "{path}");
+            let Body::Text(text) = response.body() else { panic!("{path}: a text") };
+            match expected {
+                Some(seen) => assert_eq!(text, seen, "{path}"),
+                None => assert!(text.contains("#not_found") && text.contains("/v3, /v3.2, /v3.3"), "{path}: {text}"),
+            }
+        }
     }
 }

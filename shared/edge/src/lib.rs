@@ -22,5 +22,5 @@ mod rate;
 
 pub use access::Gate;
 pub use body::Fields;
-pub use function::{Call, HttpFunction, Reply, run, service, to_json};
+pub use function::{Call, HttpFunction, Reply, VERSIONS, run, service, to_json};
 pub use problem::{ProblemType, Refusal};

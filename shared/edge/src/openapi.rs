@@ -23,12 +23,10 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{ArrayBuilder, Components, Schema};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::Tag;
-use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, ServerBuilder};
+use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Server, ServerBuilder};
 
+use crate::function::VERSIONS;
 use crate::problem::{Fault, ProblemType};
-
-/// What every path begins with. It is the document's server, so that a copy of the document works on any host.
-pub const BASE_PATH: &str = "/v3";
 
 /// The name of the one security scheme.
 const APPLICATION_TOKEN: &str = "application_token";
@@ -65,7 +63,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// A call with the name that generated clients give it. The path is that below [`BASE_PATH`].
+    /// A call with the name that generated clients give it. The path is that below the version ([`VERSIONS`]).
     ///
     /// Any call can be refused by the gateway, fail inside, or find the registry busy.
     #[must_use]
@@ -266,11 +264,19 @@ pub fn document(info: Info, tags: Vec<Tag>, operations: Vec<Operation>) -> OpenA
     }
     OpenApiBuilder::new()
         .info(info)
-        .servers(Some([ServerBuilder::new().url(BASE_PATH).description(Some("This host")).build()]))
+        .servers(Some(servers()))
         .tags(Some(tags))
         .paths(paths)
         .components(Some(components))
         .build()
+}
+
+/// What every path begins with: paths on this host, so that a copy of the document works on any. The first is the one to use.
+fn servers() -> [Server; VERSIONS.len()] {
+    VERSIONS.map(|version| {
+        let about = if version == VERSIONS[0] { "This host" } else { "The same, for clients of the public registry" };
+        ServerBuilder::new().url(format!("/{version}")).description(Some(about)).build()
+    })
 }
 
 fn http_method(method: &Method) -> HttpMethod {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::application::OwnApplication;
+use crate::function::VERSIONS;
 
 pub use page::page;
 
@@ -219,6 +220,8 @@ pub enum Refusal {
     OperatorNotAdmitted(&'static str),
     /// The registry has switched this call off; for one journey type alone where one is named.
     CallClosed(Option<JourneyType>),
+    /// The path begins with no version of the interface.
+    NotFound,
     /// The registry knows no such application of the caller's.
     UnknownApplication,
     /// The registry knows no such import of the caller's.
@@ -347,6 +350,7 @@ impl Refusal {
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
             Self::CallClosed(_) => ProblemType::CallClosed,
+            Self::NotFound => ProblemType::NotFound,
             Self::UnknownApplication => ProblemType::UnknownApplication,
             Self::UnknownImport => ProblemType::UnknownImport,
             Self::UnknownJourney => ProblemType::UnknownJourney,
@@ -423,6 +427,7 @@ impl Refusal {
             Self::CallClosed(Some(journey_type)) => format!(
                 "the registry has closed this call for {journey_type} applications for the time being; no date is known"
             ),
+            Self::NotFound => format!("a path begins with /{}", VERSIONS.join(", /")),
             Self::UnknownApplication => "the registry knows no application of yours with this uuid".to_owned(),
             Self::UnknownImport => "the registry knows no import of yours with this import_id".to_owned(),
             Self::UnknownJourney => {

@@ -130,7 +130,9 @@ impl ProblemType {
             }
             Self::OperatorNotAdmitted => "Write to the registry's team.",
             Self::CallClosed => "Keep the call and send it when the registry's team has opened it again.",
-            Self::NotFound => "Compare method and path with the reference; `/v3` belongs to the path.",
+            Self::NotFound => {
+                "Compare method and path with the reference; `/v3` (or `/v3.2`, `/v3.3`) belongs to the path."
+            }
             Self::UnknownApplication => {
                 "Compare the `uuid` with that of the 201; if it was deleted, there is nothing to do."
             }
