@@ -104,9 +104,10 @@ impl Group {
         later(millis("2024-02-28T12:00:00Z"), years) + i64::from(operator) * 10 + journey as i64
     }
 
-    /// The journey's own identity key: one journey of each operator's has none.
+    /// The journey's own identity key, which one journey of each operator's has. Of the others a second application is refused for
+    /// the journey, and not for its key.
     fn journey_key(operator: u32, journey: usize) -> Option<usize> {
-        (journey > 0).then_some((operator as usize + journey) % 3)
+        (journey == JOURNEYS - 1).then_some(operator as usize % 3)
     }
 
     /// The journeys of the group, where it has any.

@@ -383,15 +383,15 @@ async fn what_a_careless_function_lets_out_is_found() {
     let adapter = Adapter::from(cee_edge::service(Arc::new(Careless), metrics));
     let function = Function::new("careless", Duration::from_secs(9));
     let invoker = Arc::new(InProcess::<_, LambdaRequest>::new(adapter, function));
-    let route = Route { method: Method::POST, path: "/careless".to_owned(), invoker };
+    let route = Route { method: Method::POST, path: "/v3/policies/cee/simulate".to_owned(), invoker };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gateway = gateway::start(listener, vec![route], gateway::Options::default()).await.unwrap();
     let api = Api::new(&format!("http://{}", gateway.address()));
-    let answer = api.post("/careless", "", &json!({"driving_license": LEAKED})).await;
+    let answer = api.post("/v3/policies/cee/simulate", "", &json!({"driving_license": LEAKED})).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     let findings = api.record.findings();
     let places: Vec<&str> = findings.iter().map(|found| found.place.as_str()).collect();
-    assert_eq!(places, ["a 400 from POST /careless", "the log"], "{findings:?}");
+    assert_eq!(places, ["a 400 from POST /v3/policies/cee/simulate", "the log"], "{findings:?}");
     assert!(findings.iter().all(|found| found.value == LEAKED && found.kind == Kind::License));
     gateway.shutdown().await;
 }

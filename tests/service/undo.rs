@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::resume::in_parts;
 use crate::support::{NOW, World, at, cee, keys, object, reports, scan, world, world_on};
-use crate::wire::{Fault, Held, Wire};
+use crate::wire::{Fault, Wire};
 
 const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
 
@@ -271,7 +271,9 @@ async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
             .collect();
         let answer = world.api.post("/policies/cee/import/identity", &world.token(1), &json!(batch)).await.json();
         given += answer["imported"].as_u64().unwrap();
-        held.take().map(Held::release);
+        if let Some(held) = held.take() {
+            held.release();
+        }
     }
     assert_eq!(undo.await.unwrap().removed, rows);
     assert!(given > 0, "no key came while it was undone");
