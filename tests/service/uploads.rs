@@ -123,11 +123,12 @@ async fn a_running_import_tells_how_far_it_is() {
             assert!(now["rows_per_second"].as_u64() > Some(0), "{now}");
         }
         seen = (read, bytes);
-        let next = wire.hold("SET checkpoint");
-        held.release();
-        held = next;
+        if checkpoints < 2 {
+            let next = wire.hold("SET checkpoint");
+            std::mem::replace(&mut held, next).release();
+        }
     }
-    wire.hold("nothing holds this text");
+    held.release();
     world.imported().await;
     let ended = world.get_as(1, &path).await.json();
     assert_eq!((&ended["state"], ended["read"].as_u64()), (&json!("completed"), Some(ROWS)));

@@ -123,14 +123,6 @@ impl Environment {
         }
     }
 
-    /// A variable that is `true` or `false`.
-    ///
-    /// # Errors
-    /// [`SettingError`] where it is anything else.
-    pub fn flag(&self, name: &'static str, default: bool) -> Result<bool, SettingError> {
-        self.parsed(name, "true or false", default, |text| text.parse().ok())
-    }
-
     fn day(&self, name: &'static str, default: Instant) -> Result<Instant, SettingError> {
         self.parsed(name, "a day such as 2023-01-01", default, |text| {
             Instant::paris_midnight(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?).ok()
