@@ -3,6 +3,23 @@
 
 use std::fmt;
 
+/// Whether a character shows nothing, not even a space. It comes along when a text is copied out of a web page or a telephone.
+pub(crate) const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 /// Shows a character by its code point, and what kind it is where looking at it does not tell.
 ///
 /// ```
@@ -18,16 +35,7 @@ impl CharacterName {
     fn kind(self) -> Option<&'static str> {
         Some(match self.0 {
             c if c.is_control() => "a control character",
-            '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{e0000}'..='\u{e0fff}' => "an invisible character",
+            c if is_invisible(c) => "an invisible character",
             '\u{300}'..='\u{36f}' => "an accent of its own",
             '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => "a Greek letter",
             '\u{400}'..='\u{52f}' => "a Cyrillic letter",

@@ -17,6 +17,7 @@ mod plan;
 
 use std::fmt;
 
+use crate::character::is_invisible;
 use crate::fields::FieldError;
 use crate::normalise::NormaliseError;
 use plan::{OVERSEAS, PLANS};
@@ -99,16 +100,6 @@ const fn is_separator(c: char) -> bool {
     matches!(c, ' ' | '\t' | '.' | '-' | '/' | '(' | ')' | '\u{a0}' | '\u{2009}' | '\u{2010}'..='\u{2013}' | '\u{202f}')
 }
 
-/// What nobody sees in a text, and comes along when a number is copied out of a web page or a telephone.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
-        )
-}
-
 /// A number in E.164, or the beginning of one: at most fifteen digits without their `+`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Number {
@@ -186,7 +177,7 @@ impl Form {
                 }
                 '+' if !plus && length == 0 => plus = true,
                 _ if is_separator(c) => {}
-                _ if is_invisible(c) => return Err(FieldError::PhoneInvisible(c)),
+                _ if c.is_control() || is_invisible(c) => return Err(FieldError::PhoneInvisible(c)),
                 _ => return Err(self.refusal()),
             }
         }
@@ -261,7 +252,7 @@ impl Form {
             match room.get_mut(length) {
                 Some(place) if c.is_ascii_digit() => *place = c as u8,
                 _ if is_rounded(text) => return Err(FieldError::PhoneRounded),
-                _ if is_invisible(c) => return Err(FieldError::PhoneInvisible(c)),
+                _ if c.is_control() || is_invisible(c) => return Err(FieldError::PhoneInvisible(c)),
                 _ => return Err(self.refusal()),
             }
             length += 1;
