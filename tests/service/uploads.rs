@@ -178,8 +178,9 @@ async fn nothing_reaches_another_operator() {
     let capitals = world.get_as(2, &format!("{IMPORTS}/{}", id(&theirs).to_uppercase())).await.json();
     assert_eq!((&capitals["import_id"], &capitals["state"]), (&done["import_id"], &done["state"]));
     // The interface.
-    for path in [format!("{IMPORTS}/{}", id(&theirs)), format!("{IMPORTS}/{}", "0".repeat(32)), format!("{IMPORTS}/x")]
-    {
+    // The last three are paths that lambda_http 1.3.2 shortens where a URI is made of them.
+    let others = ["0".repeat(32).as_str(), "x", "%0B", "%09", "%2E%2E"].map(|name| format!("{IMPORTS}/{name}"));
+    for path in [format!("{IMPORTS}/{}", id(&theirs))].into_iter().chain(others) {
         let answer = world.get_as(1, &path).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::NOT_FOUND, "unknown_import"), "{path}");
     }

@@ -73,10 +73,15 @@ impl Call {
         &self.request
     }
 
-    /// The path, without the `/` that some clients put at its end: the public registry ignored it.
+    /// The path as API Gateway decoded it, without the `/` that some clients put at its end: the public registry
+    /// ignored it.
     #[must_use]
     pub fn path(&self) -> &str {
-        let path = self.request.uri().path();
+        // lambda_http makes its URI by the rules of browsers, which drop a control character at the end and resolve `..`.
+        let path = match self.request.raw_http_path() {
+            "" => self.request.uri().path(),
+            path => path,
+        };
         path.strip_suffix('/').unwrap_or(path)
     }
 
