@@ -10,7 +10,7 @@ use cee_eligibility::{
     PhoneTrunc, Reason, TruncatedIdentity,
 };
 use cee_oracle::linear::Recorded;
-use cee_oracle::{Asking, By, Driver, HistoryRow, millis};
+use cee_oracle::{Asking, By, Driver, HistoryRow, millis, typed};
 use cee_registry::{Deadline, ImportId, JourneyVersion, Journeys};
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -59,8 +59,8 @@ impl Group {
         if self.number.is_multiple_of(2) { JourneyType::Long } else { JourneyType::Short }
     }
 
-    fn phone(self, phone: usize) -> String {
-        format!("+491{:07}{phone}", self.number)
+    fn phone(self, phone: usize) -> typed::Phone {
+        typed::Phone::german(format!("1{:07}{phone}", self.number))
     }
 
     /// Which group and phone a stored phone is.
@@ -87,7 +87,7 @@ impl Group {
         pairs.map(move |(name, phone)| {
             let identity = TruncatedIdentity {
                 last_name_trunc: LastNameTrunc::parse(NAMES[name]).unwrap(),
-                phone_trunc: PhoneTrunc::parse(&self.phone(phone)).unwrap(),
+                phone_trunc: PhoneTrunc::parse(&self.phone(phone).canonical()).unwrap(),
             };
             (name, phone, identity)
         })
@@ -129,7 +129,7 @@ impl Group {
                 distance_metres: 14_300,
                 start_insee: Insee::parse("35238").unwrap(),
                 end_insee: Insee::parse("35047").unwrap(),
-                driver_phone_trunc: PhoneTrunc::parse(&self.phone(journey % PHONES)).unwrap(),
+                driver_phone_trunc: PhoneTrunc::parse(&self.phone(journey % PHONES).canonical()).unwrap(),
                 driver_identity_key: Self::journey_key(operator, journey)
                     .map(|key| IdentityKey::parse(&self.key(key)).unwrap()),
                 status: JourneyStatus::Ok,
@@ -321,16 +321,19 @@ impl Callers {
         let began = self.clock();
         match step {
             Step::Register { driver, operator, millis, journey, named } => {
+                // A call that is sent again under its name is the same text.
+                let typing = &mut named.map_or_else(|| random.fork(), |named| Rng::with_seed(named as u64));
+                let license = group.license(driver.license.unwrap_or_default());
                 let mut body = json!({
                     "journey_type": journey_type.as_str(),
                     "last_name_trunc": NAMES[driver.name],
-                    "driving_license": group.license(driver.license.unwrap_or_default()),
+                    "driving_license": typed::license(&license, typing),
                 });
                 match journey {
                     Some(journey) => body["operator_journey_id"] = json!(group.journey(operator, journey)),
                     None => {
-                        body["phone_trunc"] = json!(group.phone(driver.phone));
-                        body["datetime"] = json!(cee_eligibility::Instant::from_millis(millis).unwrap().to_string());
+                        body["phone_trunc"] = json!(group.phone(driver.phone).typed(typing));
+                        body["datetime"] = json!(typed::instant(millis, typing));
                     }
                 }
                 if let Some(key) = driver.key {
@@ -347,10 +350,10 @@ impl Callers {
                 let mut body = json!({
                     "journey_type": journey_type.as_str(),
                     "last_name_trunc": NAMES[driver.name],
-                    "phone_trunc": group.phone(driver.phone),
+                    "phone_trunc": group.phone(driver.phone).typed(random),
                 });
                 if let Some(license) = driver.license {
-                    body["driving_license"] = json!(group.license(license));
+                    body["driving_license"] = json!(typed::license(&group.license(license), random));
                 }
                 if let Some(key) = driver.key {
                     body["identity_key"] = json!(group.key(key));
@@ -374,9 +377,7 @@ impl Callers {
                 }
             }
             Step::Import { row, twice } => {
-                let sent = group.row(&row);
-                let rows = vec![sent; if twice { 2 } else { 1 }];
-                let body = Value::Array(rows);
+                let body: Value = (0..if twice { 2 } else { 1 }).map(|_| group.row(&row, random)).collect();
                 let answer = self.call(Method::POST, "/policies/cee/import", row.operator, Some(&body), None).await;
                 let ended = self.clock();
                 let outcomes = told.rows("import", body.as_array().map_or(0, Vec::len), answer);
@@ -387,7 +388,7 @@ impl Callers {
             }
             Step::Find { own } => {
                 let Some((granted, operator)) = told.choose(own, random) else { return };
-                let path = format!("/policies/cee/{}", granted.uuid);
+                let path = format!("/policies/cee/{}", typed::case(&granted.uuid.to_string(), random));
                 let answer = self.call(Method::GET, &path, operator, None, None).await;
                 let seen = match answer {
                     Some((StatusCode::OK, body)) => {
@@ -406,7 +407,7 @@ impl Callers {
             }
             Step::Delete { own } => {
                 let Some((granted, operator)) = told.choose(own, random) else { return };
-                let path = format!("/policies/cee/{}", granted.uuid);
+                let path = format!("/policies/cee/{}", typed::case(&granted.uuid.to_string(), random));
                 let answer = self.call(Method::DELETE, &path, operator, None, None).await;
                 let seen = match answer {
                     Some((StatusCode::NO_CONTENT, _)) => Some(Seen::There),
@@ -421,14 +422,14 @@ impl Callers {
             Step::GiveKey { own, key } => {
                 let Some((granted, operator)) = told.choose(own, random) else { return };
                 let body = json!([{"cee_application_type": "standardized", "identity_key": group.key(key),
-                                   "cee_application_uuid": granted.uuid.to_string()}]);
+                                   "cee_application_uuid": typed::case(&granted.uuid.to_string(), random)}]);
                 let path = "/policies/cee/import/identity";
                 let answer = self.call(Method::POST, path, operator, Some(&body), None).await;
                 let seen = told.rows("identity", 1, answer).pop().flatten();
                 told.saw(Call::GiveKey { application: granted.uuid, operator, key }, began, self.clock(), seen);
             }
             Step::GiveKeyToHistory { row, key } => {
-                let mut sent = group.row(&row);
+                let mut sent = group.row(&row, random);
                 sent["cee_application_type"] = json!("specific");
                 sent["identity_key"] = json!(group.key(key));
                 let path = "/policies/cee/import/identity";
@@ -476,12 +477,12 @@ impl Callers {
 }
 
 impl Group {
-    fn row(self, row: &HistoryRow) -> Value {
+    fn row(self, row: &HistoryRow, random: &mut Rng) -> Value {
         json!({
             "journey_type": row.journey_type.as_str(),
             "last_name_trunc": NAMES[row.name],
-            "phone_trunc": self.phone(row.phone),
-            "datetime": cee_eligibility::Instant::from_millis(row.millis).unwrap().to_string(),
+            "phone_trunc": self.phone(row.phone).typed(random),
+            "datetime": typed::instant(row.millis, random),
         })
     }
 }

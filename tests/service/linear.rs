@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use cee_eligibility::Rules;
+use cee_eligibility::{DrivingLicense, Rules};
 use cee_fn_audit::Auditor;
 use cee_local::faults::Seeded;
 use cee_local::stack::{BUCKET, tables};
@@ -68,9 +68,14 @@ async fn judged(faults: Option<u32>) -> World {
 async fn searched(world: &World) {
     let license = format!("{:08}{:04}", GROUPS - 1, 0);
     world.api.record.wrote("a leak that is planted", &format!("licence {license}"));
-    let found: Vec<_> =
-        world.findings().await.into_iter().map(|found| (found.kind, found.value, found.place)).collect();
-    assert_eq!(found, [(Kind::License, license, "a leak that is planted".to_owned())]);
+    // Each way in which it was sent is found.
+    let found = world.findings().await;
+    assert!(!found.is_empty());
+    for leak in found {
+        let sent = DrivingLicense::parse(&leak.value).unwrap();
+        assert_eq!((leak.kind, sent.as_str()), (Kind::License, license.as_str()));
+        assert_eq!(leak.place, "a leak that is planted");
+    }
 }
 
 async fn audited(world: &World) {

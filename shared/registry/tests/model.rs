@@ -7,12 +7,14 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use cee_eligibility::*;
-use cee_oracle::{Asking, By, Driver, HistoryRow, InTheWay, KeyGiven, Oracle, Record, millis, years_before};
+use cee_oracle::{Asking, By, Driver, HistoryRow, InTheWay, KeyGiven, Oracle, Record, millis, typed, years_before};
 use cee_registry::*;
+use fastrand::Rng;
 use proptest::prelude::*;
 use support::{Store, store};
 
@@ -57,25 +59,56 @@ enum Operation {
 
 #[derive(Clone, Debug)]
 struct Step {
+    /// How each field is typed: always in another form.
+    typed: u64,
     operator: u32,
     long: bool,
     operation: Operation,
 }
 
-/// A fresh population for each case, so that cases do not see one another in the one database.
-struct World(u64);
+/// A fresh population for each case, so that cases do not see one another in the one database. What it says of a driver is typed
+/// in any form that the contract reads.
+struct World {
+    number: u64,
+    random: RefCell<Rng>,
+}
 
 impl World {
+    fn new(number: u64) -> Self {
+        Self { number, random: RefCell::new(Rng::with_seed(number)) }
+    }
+
+    fn phone(&self, phone: usize) -> typed::Phone {
+        if phone == 0 {
+            typed::Phone::mainland(self.number % 1_000_000)
+        } else {
+            typed::Phone::elsewhere(usize::try_from(self.number).unwrap(), self.number / 9 % 100)
+        }
+    }
+
+    fn license(&self, license: usize) -> String {
+        let number = self.number;
+        match license % 3 {
+            0 => format!("{number:08}{license:04}"),
+            1 => format!("13AA{number:05}{license:04}"),
+            _ => format!("99-DE{number}RRE{license}"),
+        }
+    }
+
     fn truncated(&self, name: usize, phone: usize) -> TruncatedIdentity {
-        support::truncated(["DUP", "TO ", "D H"][name], &format!("+336{:05}{phone}", self.0))
+        let phone = self.phone(phone);
+        let read = support::truncated(["DUP", "TO ", "D H"][name], &phone.typed(&mut self.random.borrow_mut()));
+        assert_eq!(read.phone_trunc.as_str(), phone.canonical());
+        read
     }
 
     fn identity(&self, driver: &Driver) -> Identity {
         Identity {
             truncated: self.truncated(driver.name, driver.phone),
-            driving_license: driver
-                .license
-                .map(|license| DrivingLicense::parse(&format!("{:08}{license:04}", self.0)).unwrap()),
+            driving_license: driver.license.map(|license| {
+                let typed = typed::license(&self.license(license), &mut self.random.borrow_mut());
+                DrivingLicense::parse(&typed).unwrap()
+            }),
             identity_keys: self.identity_keys(driver.key, driver.journey_key),
         }
     }
@@ -85,7 +118,16 @@ impl World {
     }
 
     fn identity_key(&self, key: usize) -> IdentityKey {
-        IdentityKey::parse(&format!("{:032x}{:032x}", self.0, key)).unwrap()
+        IdentityKey::parse(&format!("{:032x}{:032x}", self.number, key)).unwrap()
+    }
+
+    fn instant(&self, millis: i64) -> Instant {
+        Instant::parse(&typed::instant(millis, &mut self.random.borrow_mut())).unwrap()
+    }
+
+    /// The application of this name, as somebody types it who asks for it.
+    fn asked(&self, uuid: ApplicationId) -> ApplicationId {
+        ApplicationId::parse(&typed::case(&uuid.to_string(), &mut self.random.borrow_mut())).unwrap()
     }
 }
 
@@ -120,6 +162,7 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
     let mut oracle = Oracle::default();
     let mut archived = Vec::new();
     for (number, step) in steps.iter().enumerate() {
+        world.random.replace(Rng::with_seed(step.typed));
         let journey_type = if step.long { JourneyType::Long } else { JourneyType::Short };
         let asking = |driver: Driver, millis| Asking { journey_type, driver, millis, operator: step.operator };
         let row = |driver: &Driver, millis| HistoryRow {
@@ -134,7 +177,7 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 let driver = Driver { journey_key: driver.journey_key.filter(|_| !step.long), ..*driver };
                 let asking = asking(driver, *millis);
                 let expected = oracle.in_the_way(&asking, &By::ALL).pop();
-                let datetime = Instant::from_millis(*millis).unwrap();
+                let datetime = world.instant(*millis);
                 let application = support::application(
                     NAMES.fetch_add(1, Ordering::SeqCst),
                     step.operator,
@@ -165,13 +208,13 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 let license = driver.license.filter(|_| *with_license);
                 let driver = Driver { license, journey_key: None, ..*driver };
                 let expected = oracle.in_the_way(&asking(driver, *millis), &By::ALL).pop();
-                let new = Instant::from_millis(*millis).unwrap();
+                let new = world.instant(*millis);
                 let said = store.blocker(journey_type, &world.identity(&driver), new, step.operator).await;
                 assert_eq!(said.map(in_the_way), expected, "step {number}: {step:?}");
             }
             Operation::Import { driver, millis, file } => {
                 let identity = world.truncated(driver.name, driver.phone);
-                let datetime = Instant::from_millis(*millis).unwrap();
+                let datetime = world.instant(*millis);
                 let source = RowSource { import: import(step.operator, *file), line: number as u64 };
                 let expected = oracle.import(&row(driver, *millis), u32::from(*file), number);
                 for why in ["the first time", "the same row again, after a crash"] {
@@ -186,7 +229,7 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
             Operation::Delete { which, own } => {
                 let Some(application) = granted(&oracle, *which) else { continue };
                 let by = if *own { application.operator } else { step.operator };
-                let uuid = application.uuid.unwrap();
+                let uuid = world.asked(application.uuid.unwrap());
                 let expected = if oracle.delete(uuid, by) { Deleted::Done } else { Deleted::Unknown };
                 let before = store.applications.find(uuid).await.unwrap().unwrap();
                 let said =
@@ -203,7 +246,7 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
             Operation::GiveKey { which, own, key } => {
                 let Some(application) = granted(&oracle, *which) else { continue };
                 let by = if *own { application.operator } else { step.operator };
-                let uuid = application.uuid.unwrap();
+                let uuid = world.asked(application.uuid.unwrap());
                 let expected = oracle.give_key(uuid, by, *key);
                 for expected in [&expected, &again(&expected)] {
                     let key = world.identity_key(*key);
@@ -237,7 +280,7 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                     let history = HistoryKey {
                         journey_type: row.journey_type,
                         identity: &world.truncated(row.name, row.phone),
-                        datetime: Instant::from_millis(row.millis).unwrap(),
+                        datetime: world.instant(row.millis),
                         operator: support::operator(row.operator),
                         identity_key: &world.identity_key(*key),
                     };
@@ -402,13 +445,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             |(which, driver, millis, key)| Operation::GiveKeyToHistory { which, driver, millis, key }
         ),
     ];
-    let step =
-        (1..4u32, any::<bool>(), operation).prop_map(|(operator, long, operation)| Step { operator, long, operation });
+    let step = (any::<u64>(), 1..4u32, any::<bool>(), operation).prop_map(|(typed, operator, long, operation)| Step {
+        typed,
+        operator,
+        long,
+        operation,
+    });
     prop::collection::vec(step, 40..60)
 }
 
 /// How many random operations are compared, at the least, unless `MODEL_OPERATIONS` says otherwise.
 const OPERATIONS: usize = 20_000;
+
+/// What works at the same time.
+const THREADS: usize = 2;
 
 #[test]
 fn the_store_answers_like_the_model() {
@@ -417,22 +467,30 @@ fn the_store_answers_like_the_model() {
     // Of the test alone, and no setting of the service.
     #[allow(clippy::disallowed_methods)]
     let operations = std::env::var("MODEL_OPERATIONS").map_or(OPERATIONS, |number| number.parse().unwrap());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    // A case is 40 to 59 steps: by their mean there would now and then be too few. Whoever only wants to know whether it fails
-    // lets proptest shrink nothing.
-    let cases = u32::try_from(operations.div_ceil(40)).unwrap();
+    // A case is 40 to 59 steps: by their mean there would now and then be too few.
+    let cases = u32::try_from(operations.div_ceil(40 * THREADS)).unwrap();
     let defaults = ProptestConfig::default();
+    // Where the answer is only whether the test fails, the environment lets proptest shrink nothing.
     let max_shrink_iters = defaults.max_shrink_iters.min(300);
     let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters, ..defaults };
-    let mut runner = proptest::test_runner::TestRunner::new(config);
-    runner
-        .run(&steps(), |steps| {
-            let world = World(WORLDS.fetch_add(1, Ordering::SeqCst));
-            // Of its own, for an undo reads the whole table.
-            runtime.block_on(async { run(&store().await, &world, &steps).await });
-            COMPARED.fetch_add(steps.len(), Ordering::SeqCst);
-            Ok(())
-        })
-        .unwrap_or_else(|error| panic!("{error}"));
+    let compare = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let mut runner = proptest::test_runner::TestRunner::new(config.clone());
+        runner
+            .run(&steps(), |steps| {
+                let world = World::new(WORLDS.fetch_add(1, Ordering::SeqCst));
+                // Of its own, for an undo reads the whole table.
+                runtime.block_on(async { run(&store().await, &world, &steps).await });
+                COMPARED.fetch_add(steps.len(), Ordering::SeqCst);
+                Ok(())
+            })
+            .unwrap_or_else(|error| panic!("{error}"));
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(compare)).collect();
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
     assert!(COMPARED.load(Ordering::SeqCst) >= operations);
 }

@@ -4,7 +4,8 @@
 //! tables nor claims. The store is compared with it step by step (`shared/registry/tests/model.rs`), the service by whether
 //! some order of the calls explains every answer ([`linear`]).
 //!
-//! Names, phones, licences and identity keys are numbers here: which is which is for the test to say.
+//! Names, phones, licences and identity keys are numbers here: which is which is for the test to say. [`typed`] writes one in any
+//! of the forms that the contract reads as the same.
 
 use std::collections::BTreeSet;
 
@@ -12,6 +13,7 @@ use cee_eligibility::{ApplicationId, JourneyType, Reason};
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 
 pub mod linear;
+pub mod typed;
 
 /// Of one specific application, how many rows are remembered that brought it.
 const MOST_ROWS: usize = 4;
