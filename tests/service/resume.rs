@@ -174,7 +174,7 @@ async fn twenty_kills_leave_no_trace() {
                 let put = aws.s3().put_object().bucket("cee-local").key("imports/1/h.csv");
                 put.body(file.clone().into()).send().await.unwrap();
             }
-            let moment = Duration::from_millis(random.u64(20..300));
+            let moment = Duration::from_millis(random.u64(2..40));
             tokio::time::sleep(moment).await;
             moments.push(moment);
             outlived = state(&aws).await.is_none_or(|(state, _)| state == "running");
