@@ -16,6 +16,7 @@ use cee_oracle::{Asking, By, Driver, HistoryRow, InTheWay, KeyGiven, Oracle, Rec
 use cee_registry::*;
 use fastrand::Rng;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use support::{Store, store};
 
 #[derive(Clone, Debug)]
@@ -473,9 +474,14 @@ fn the_store_answers_like_the_model() {
     // Where the answer is only whether the test fails, the environment lets proptest shrink nothing.
     let max_shrink_iters = defaults.max_shrink_iters.min(300);
     let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters, ..defaults };
-    let compare = || {
+    let compare = &|thread: u64| {
+        // A seed of the environment gives each thread cases of its own, and the same in each run.
+        let rng_seed = match config.rng_seed {
+            RngSeed::Fixed(seed) => RngSeed::Fixed(seed.wrapping_add(thread)),
+            RngSeed::Random => RngSeed::Random,
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let mut runner = proptest::test_runner::TestRunner::new(config.clone());
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { rng_seed, ..config.clone() });
         runner
             .run(&steps(), |steps| {
                 let world = World::new(WORLDS.fetch_add(1, Ordering::SeqCst));
@@ -487,7 +493,7 @@ fn the_store_answers_like_the_model() {
             .unwrap_or_else(|error| panic!("{error}"));
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(compare)).collect();
+        let threads: Vec<_> = (0..THREADS as u64).map(|thread| scope.spawn(move || compare(thread))).collect();
         for thread in threads {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
