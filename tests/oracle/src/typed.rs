@@ -58,7 +58,7 @@ impl Phone {
 
     /// In any form that is read.
     pub fn typed(&self, random: &mut Rng) -> String {
-        let is_abroad = self.country == "49" || ABROAD.iter().any(|(country, _)| *country == self.country);
+        let is_french = self.country == "33" || OVERSEAS.iter().any(|(country, _)| *country == self.country);
         let international = |country: &str, random: &mut Rng| {
             let plus = ["+", "00"][random.usize(..2)];
             let trunk = ["", "", "0", "(0)"][random.usize(..4)];
@@ -67,8 +67,8 @@ impl Phone {
         match random.u8(..4) {
             0 => self.canonical(),
             // As it is dialled within France.
-            1 if !is_abroad => format!("0{}", grouped(&self.digits, random)),
-            2 if !is_abroad => international("33", random),
+            1 if is_french => format!("0{}", grouped(&self.digits, random)),
+            2 if is_french => international("33", random),
             _ => international(self.country, random),
         }
     }
