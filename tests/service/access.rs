@@ -261,10 +261,15 @@ async fn what_a_guess_costs_does_not_tell_whether_there_is_such_a_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_in_the_tables_or_the_log_gives_a_secret_back() {
-    let world = world().await;
+    let folder = TempDir::new().unwrap();
+    let world = world_at(&folder, NOW).await;
     let one = sample(world.stack.description(), 1);
-    let secrets: Vec<String> =
+    let mut secrets: Vec<String> =
         world.stack.description().operators.iter().map(|operator| operator.secret_key.clone()).collect();
+    let (_, admitted, said) =
+        team(folder.path(), &["create", "--id", "4", "--name", "Dernier Rang", "--siret", "12000404400043"]);
+    let admitted: Value = serde_json::from_str(&admitted).expect(&said);
+    secrets.push(admitted["secret_key"].as_str().unwrap().to_owned());
     let got = token(&ask(&world.api, &one).await);
     refused(&ask(&world.api, &wrong(&one)).await);
     // What a hasty hand sends: the secret in the place of the access key, in a body that is none, in the path.
@@ -275,7 +280,7 @@ async fn nothing_in_the_tables_or_the_log_gives_a_secret_back() {
     world.api.get(&format!("{CALL}?secret_key={}", secrets[0])).await;
 
     let items = world.scan(&tables().credentials).await;
-    assert_eq!(items.len(), 3);
+    assert_eq!(items.len(), 4);
     let mut salts = Vec::new();
     for item in &items {
         let shown = format!("{item:?}");
@@ -283,7 +288,10 @@ async fn nothing_in_the_tables_or_the_log_gives_a_secret_back() {
         let stored = [binary("salt"), binary("hash")];
         salts.push(stored[0].clone());
         assert_eq!((stored[0].len(), stored[1].len()), (16, 64));
-        assert!(item["iterations"].as_n().unwrap().parse::<u32>().unwrap() >= 210_000);
+        // The samples' secrets stand in local.json, so a slow hash would not protect them.
+        let iterations: u32 = item["iterations"].as_n().unwrap().parse().unwrap();
+        let of_the_team = item["access_key"].as_s().unwrap() == admitted["access_key"].as_str().unwrap();
+        assert!(iterations >= 210_000 || !of_the_team, "{iterations}");
         for secret in &secrets {
             assert!(!shown.contains(secret.as_str()), "a secret in clear");
             for algorithm in [&aws_lc_rs::digest::SHA256, &aws_lc_rs::digest::SHA512] {
@@ -296,7 +304,7 @@ async fn nothing_in_the_tables_or_the_log_gives_a_secret_back() {
     }
     salts.sort();
     salts.dedup();
-    assert_eq!(salts.len(), 3, "each has a salt of its own");
+    assert_eq!(salts.len(), 4, "each has a salt of its own");
 
     let logs = logs();
     assert!(logs.contains("wrong access key or secret"), "guesses leave no line");

@@ -1,6 +1,8 @@
 //! What the registry's team does with operators: admits, suspends and removes them, and hands out their credentials. Here
 //! or on AWS: it reaches the two tables and nothing else.
 
+use std::num::NonZeroU32;
+
 use cee_eligibility::{Instant, OperatorId};
 use cee_registry::{
     AccessKey, Credential, Credentials, Failures, KeyPair, Operator, Operators, SecretHash, SecretKey, StoreError,
@@ -150,7 +152,7 @@ impl Admissions {
 
     async fn issue(&self, id: OperatorId) -> Result<KeyPair, Error> {
         let pair = KeyPair::generate().map_err(|error| Error::Operator(error.to_string()))?;
-        let credential = credential(id, &pair, self.clock.now()).await?;
+        let credential = credential(id, &pair, SecretHash::ITERATIONS, self.clock.now()).await?;
         if !self.credentials.add(&credential).await.map_err(store)? {
             // The first one of 2^85 to be met twice.
             return refuse("the access key is taken: rotate once more".to_owned());
@@ -160,9 +162,14 @@ impl Admissions {
 }
 
 /// What is kept of a pair.
-async fn credential(operator: OperatorId, pair: &KeyPair, now: Instant) -> Result<Credential, Error> {
+async fn credential(
+    operator: OperatorId,
+    pair: &KeyPair,
+    iterations: NonZeroU32,
+    now: Instant,
+) -> Result<Credential, Error> {
     let secret = pair.secret_key.clone();
-    let hash = tokio::task::spawn_blocking(move || SecretHash::of(&secret)).await;
+    let hash = tokio::task::spawn_blocking(move || SecretHash::of(&secret, iterations)).await;
     let hash = hash.map_err(|error| Error::Operator(error.to_string()))?;
     Ok(Credential {
         access_key: pair.access_key.clone(),
@@ -173,6 +180,10 @@ async fn credential(operator: OperatorId, pair: &KeyPair, now: Instant) -> Resul
         failures: Failures::default(),
     })
 }
+
+/// For the secrets of the sample operators: they stand in `local.json`, beside the table, so a slow hash would protect nothing and
+/// only delay the start.
+const SAMPLE_ITERATIONS: NonZeroU32 = NonZeroU32::MIN;
 
 /// Lets the sample operators of the local stack get tokens with the keys that `local.json` tells. What is there already
 /// stays as it is.
@@ -191,7 +202,7 @@ pub(crate) async fn admit_samples(aws: &Aws, secrets: &Secrets, now: Instant) ->
         async move {
             let (id, pair) = (id?, KeyPair { access_key: access_key?, secret_key: secret_key? });
             if credentials.find(&pair.access_key).await.map_err(store)?.is_none() {
-                let credential = credential(id, &pair, now).await?;
+                let credential = credential(id, &pair, SAMPLE_ITERATIONS, now).await?;
                 credentials.add(&credential).await.map_err(store)?;
             }
             Ok(())

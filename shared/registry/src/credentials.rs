@@ -176,16 +176,16 @@ impl SecretHash {
     /// In bytes: one block of SHA-512.
     const HASH: usize = 64;
 
-    /// The hash of a secret under a new salt.
+    /// The hash of a secret under a new salt: [`Self::ITERATIONS`], but for a secret that protects nothing.
     ///
     /// # Errors
     /// [`NoRandomness`] where there is no salt to be had.
-    pub fn of(secret: &SecretKey) -> Result<Self, NoRandomness> {
+    pub fn of(secret: &SecretKey, iterations: NonZeroU32) -> Result<Self, NoRandomness> {
         let mut salt = vec![0; Self::SALT];
         SystemRandom::new().fill(&mut salt).map_err(|_| NoRandomness)?;
         let mut hash = vec![0; Self::HASH];
-        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA512, Self::ITERATIONS, &salt, secret.0.as_bytes(), &mut hash);
-        Ok(Self { salt, iterations: Self::ITERATIONS, hash })
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA512, iterations, &salt, secret.0.as_bytes(), &mut hash);
+        Ok(Self { salt, iterations, hash })
     }
 
     /// A hash that no secret has. Compared where there is no credential, so that the time an answer takes does not tell
@@ -518,7 +518,8 @@ mod tests {
     #[test]
     fn a_hash_fits_its_own_secret_alone() {
         let secret = SecretKey::parse("correct horse battery staple").unwrap();
-        let (one, two) = (SecretHash::of(&secret).unwrap(), SecretHash::of(&secret).unwrap());
+        let of = |secret| SecretHash::of(secret, SecretHash::ITERATIONS).unwrap();
+        let (one, two) = (of(&secret), of(&secret));
         assert!(one.fits(&secret));
         assert!(one.salt != two.salt && one.hash != two.hash, "each has a salt of its own");
         assert!(!one.fits(&SecretKey::parse("correct horse battery stapl").unwrap()));
