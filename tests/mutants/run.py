@@ -38,17 +38,14 @@ TREE = WORK / "tree"
 
 # Races find a fault by chance only; the tests of credentials take time, and nothing of theirs is mutated.
 LEFT_OUT = ["race", "at_the_same_moment", "meanwhile_is_no_finding", "credentials::"]
-REGISTRY = ["--lib", "--test=audit", "--test=drivers", "--test=faults", "--test=model", "--test=store"]
+# Which tests: what cargo builds, and of it those with a name of these.
+REGISTRY = (["--lib", "--test=store"], [])
+MODEL = (["--test=store"], ["model::"])
 # Which tests judge which files' mutants: the quickest first, then all of them those that are left.
 JUDGES = [
-    ("cee-eligibility", ".*", [["--lib"], ["--lib", "--test=patterns"]]),
-    (
-        "cee-registry",
-        "claim_item|claims|delete|identity|keys|rewrite|undo",
-        [["--test=model"], ["--lib", "--test=faults"], REGISTRY],
-    ),
-    ("cee-registry", "audit|error|idempotency|journeys", [["--lib", "--test=audit", "--test=faults"], REGISTRY]),
-    ("cee-registry", "applications|drivers", [["--lib", "--test=drivers", "--test=faults"], REGISTRY]),
+    ("cee-eligibility", ".*", [(["--lib"], []), (["--lib", "--test=patterns"], [])]),
+    ("cee-registry", "claim_item|claims|delete|identity|keys|rewrite|undo", [MODEL, REGISTRY]),
+    ("cee-registry", "applications|audit|drivers|error|idempotency|journeys", [REGISTRY]),
 ]
 FOLDERS = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}
 # The same random cases each time, or a mutant would survive in one run and not in the next; and no search for a smaller one.
@@ -141,14 +138,14 @@ def mutate(judges, more, clock):
     out = WORK / f"{package}-{files.split('|')[0].strip('.*') or 'all'}"
     shutil.rmtree(out, ignore_errors=True)
     found, complete = {}, True
-    for number, tests in enumerate(passes):
+    for number, (tests, names) in enumerate(passes):
         command = ["cargo", "mutants", "--in-place", "--no-shuffle", "--colors=never", "--caught", "--unviable"]
         command += ["--package", package, "--output", out, "--re", rf"/src/({files})\.rs:", *more]
         # Given to each call of cargo, so that no other test is built.
         command += [f"--cargo-arg={test}" for test in tests]
         # Whoever is caught by some tests is caught by all of them.
         command += ["--iterate"] if number else []
-        code = run_limited([*command, "--", "--", *skips()], clock)
+        code = run_limited([*command, "--", "--", *names, *skips()], clock)
         clean_tree()
         results = out / "mutants.out"
         if code not in (0, 2, 3, None):
@@ -220,8 +217,8 @@ def conditions(faults, clock):
         outcome = "survived"
         if run_limited([*test, "--lib", "--no-run"], clock, **quiet):
             sys.exit(f"does not compile: {name}")
-        for tests in (["--test=model"], REGISTRY):
-            code = run_limited([*test, *tests, "--", *skips()], clock, **quiet)
+        for tests, names in (MODEL, REGISTRY):
+            code = run_limited([*test, *tests, "--", *names, *skips()], clock, **quiet)
             if code:
                 outcome = "caught"
             if code is None or code:

@@ -1,7 +1,7 @@
 //! The registry as the contract tells it: a list of applications in memory, all of which are looked at each time.
 //!
 //! It is written from the contract and shares no rule with what it judges: it counts years by itself, and knows neither
-//! tables nor claims. The store is compared with it step by step (`shared/registry/tests/model.rs`), the service by whether
+//! tables nor claims. The store is compared with it step by step (`shared/registry/tests/store/model.rs`), the service by whether
 //! some order of the calls explains every answer ([`linear`]).
 //!
 //! Names, phones, licences and identity keys are numbers here: which is which is for the test to say. [`typed`] writes one in any

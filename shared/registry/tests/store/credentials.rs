@@ -1,16 +1,11 @@
 //! Credentials and operators against an embedded DynamoDB: what is written, and what happens at once.
 
-// clippy.toml allows these in test functions, but not in the helpers around them.
-#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Store, at, operator, store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, Siret};
 use cee_registry::{Credential, Credentials, Failures, KeyPair, Operator, SecretHash, StoreError, Success};
-use support::{Store, at, operator, store};
 use tokio::task::JoinSet;
 
 const NOON: &str = "2024-05-01T12:00:00Z";

@@ -1,20 +1,15 @@
 //! The audit finds each kind of damage, and nothing where there is none.
 
-// clippy.toml allows these in test functions, but not in the helpers around them.
-#![allow(clippy::panic, clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::{
+    self, Store, application, at, driver, driver_with_keys, identity_key, journey, operator, soon, store, truncated,
+    using, uuid,
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::*;
 use cee_registry::audit::Place;
 use cee_registry::*;
-use support::{
-    Store, application, at, driver, driver_with_keys, identity_key, journey, operator, soon, store, truncated, using,
-    uuid,
-};
 
 fn identity(number: u64, key: bool) -> Identity {
     Identity {

@@ -1,24 +1,19 @@
 //! The store against an embedded DynamoDB: what each call costs, what it writes, and what it says, races included.
 
-// clippy.toml allows these in test functions, but not in the helpers around them.
-#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::{
+    self, Item, Store, application, at, driver, driver_with_keys, find, identity_key, journey, operator, put, soon,
+    store, truncated, using, uuid, version,
+};
 use JourneyType::{Long, Short};
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cee_eligibility::*;
 use cee_registry::*;
-use support::{
-    Item, Store, application, at, driver, driver_with_keys, find, identity_key, journey, operator, put, soon, store,
-    truncated, using, uuid, version,
-};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 

@@ -1,19 +1,14 @@
 //! What is told of one driver, by each thing that may be known of them, and what an erasure takes and leaves. As the registry's team
 //! types it: `tests/service/driver.rs`.
 
-// clippy.toml allows these in test functions, but not in the helpers around them.
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::{
+    self, Store, application, at, driver, find, journey, operator, put, soon, store, truncated, using, uuid, version,
+};
 use JourneyType::{Long, Short};
 use cee_eligibility::*;
 use cee_registry::*;
-use support::{
-    Store, application, at, driver, find, journey, operator, put, soon, store, truncated, using, uuid, version,
-};
 
 const DAY: &str = "2024-03-15T07:30:00Z";
 const DELETED: &str = "2024-05-01T00:00:00Z";

@@ -1,23 +1,18 @@
 //! What the store makes of a busy table, a network that breaks, and of others who write between its reading and its
 //! writing: each failure alone and at a known place, so that every step of the protocol is seen to do what it is there for.
 
-// clippy.toml allows these in test functions, but not in the helpers around them.
-#![allow(clippy::panic, clippy::unwrap_used)]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{
+    self, Fault, Item, Store, application, at, driver, driver_with_keys, find, identity_key, journey, operator, put,
+    soon, store, store_that_tries_again, store_with_faults, truncated, using, uuid, version,
+};
 use JourneyType::{Long, Short};
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cee_eligibility::*;
 use cee_registry::*;
-use support::{
-    Fault, Item, Store, application, at, driver, driver_with_keys, find, identity_key, journey, operator, put, soon,
-    store, store_that_tries_again, store_with_faults, truncated, using, uuid, version,
-};
 
 const DAY: &str = "2024-03-15T07:30:00Z";
 const LATER: &str = "2024-06-01T00:00:00Z";

@@ -1,8 +1,5 @@
 //! An embedded DynamoDB with the registry's tables, a count of the requests that reach it, and what may happen to them.
 
-// Each test binary uses its own part of this.
-#![allow(dead_code, unreachable_pub)]
-
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,15 +19,15 @@ use cee_eligibility::journey::Insee;
 use cee_eligibility::*;
 use cee_registry::*;
 
-pub type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// Counts every attempt that goes over the wire.
 #[derive(Clone, Debug, Default)]
-pub struct Requests(Arc<AtomicUsize>);
+pub(crate) struct Requests(Arc<AtomicUsize>);
 
 impl Requests {
     /// How many since the last call.
-    pub fn take(&self) -> usize {
+    pub(crate) fn take(&self) -> usize {
         self.0.swap(0, Ordering::SeqCst)
     }
 }
@@ -53,7 +50,7 @@ impl Intercept for Requests {
 
 /// What happens to a request. The embedded database carries out one request after the other and never fails: what a busy
 /// table, a network and other writers do has to be played.
-pub enum Fault {
+pub(crate) enum Fault {
     /// It is answered with this status and body, and not carried out.
     Refused(u16, String),
     /// It never arrives.
@@ -70,7 +67,7 @@ pub enum Fault {
 
 impl Fault {
     /// Refused by an error of this name.
-    pub fn code(code: &str) -> Self {
+    pub(crate) fn code(code: &str) -> Self {
         Self::Refused(
             400,
             format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"as the test wants"}}"#),
@@ -78,7 +75,7 @@ impl Fault {
     }
 
     /// A transaction that is cancelled for these reasons: each a code, and the item in DynamoDB's JSON where there is one.
-    pub fn cancelled(reasons: &[(&str, Option<&str>)]) -> Self {
+    pub(crate) fn cancelled(reasons: &[(&str, Option<&str>)]) -> Self {
         let reason = |(code, item): &(&str, Option<&str>)| match item {
             Some(item) => format!(r#"{{"Code":"{code}","Item":{item}}}"#),
             None => format!(r#"{{"Code":"{code}"}}"#),
@@ -89,14 +86,14 @@ impl Fault {
     }
 
     /// Before it arrives, this has happened. Needs a runtime of several threads.
-    pub fn meanwhile<F: Future<Output = ()> + Send + 'static>(what: F) -> Self {
+    pub(crate) fn meanwhile<F: Future<Output = ()> + Send + 'static>(what: F) -> Self {
         Self::Meanwhile(Box::new(|| Box::pin(what)))
     }
 }
 
 /// What is to happen to the next requests of each operation.
 #[derive(Clone, Default)]
-pub struct Faults(Arc<Mutex<Play>>);
+pub(crate) struct Faults(Arc<Mutex<Play>>);
 
 #[derive(Default)]
 struct Play {
@@ -113,17 +110,17 @@ impl std::fmt::Debug for Faults {
 
 impl Faults {
     /// Lets these happen to the next requests of an operation, one to each.
-    pub fn to(&self, operation: &'static str, faults: impl IntoIterator<Item = Fault>) {
+    pub(crate) fn to(&self, operation: &'static str, faults: impl IntoIterator<Item = Fault>) {
         self.0.lock().unwrap().next.entry(operation).or_default().extend(faults);
     }
 
     /// Lets every request of an operation be refused.
-    pub fn always(&self, operation: &'static str, code: &'static str) {
+    pub(crate) fn always(&self, operation: &'static str, code: &'static str) {
         self.0.lock().unwrap().always = Some((operation, code));
     }
 
     /// Whether everything has happened that was to.
-    pub fn are_over(&self) -> bool {
+    pub(crate) fn are_over(&self) -> bool {
         self.0.lock().unwrap().next.values().all(VecDeque::is_empty)
     }
 
@@ -201,7 +198,7 @@ impl Intercept for Faults {
 
 /// The store under test.
 #[derive(Clone)]
-pub struct Store {
+pub(crate) struct Store {
     pub db: Client,
     pub tables: Tables,
     pub requests: Requests,
@@ -212,13 +209,13 @@ pub struct Store {
     pub operators: Operators,
 }
 
-pub async fn store() -> Store {
+pub(crate) async fn store() -> Store {
     store_at(&serve().await, |config| config).await
 }
 
 /// A store, and one of the same tables to whose requests this happens. There the SDK does not try again by itself, as in
 /// an import.
-pub async fn store_with_faults() -> (Store, Store, Faults) {
+pub(crate) async fn store_with_faults() -> (Store, Store, Faults) {
     let (endpoint, faults) = (serve().await, Faults::default());
     let calm = store_at(&endpoint, |config| config).await;
     let play = faults.clone();
@@ -227,7 +224,7 @@ pub async fn store_with_faults() -> (Store, Store, Faults) {
 }
 
 /// A store to whose requests this happens, each try one, and whose client tries again by itself, as that of a function does.
-pub async fn store_that_tries_again() -> (Store, Faults) {
+pub(crate) async fn store_that_tries_again() -> (Store, Faults) {
     let faults = Faults::default();
     let play = faults.clone();
     let at_once = RetryConfig::standard().with_initial_backoff(std::time::Duration::from_millis(1));
@@ -271,18 +268,24 @@ async fn store_at(endpoint: &str, configure: impl FnOnce(Configure) -> Configure
 
 impl Store {
     /// Registers under the rules of the contract.
-    pub async fn register(&self, application: &Application, journey: Option<&StoredJourney>) -> Registration {
+    pub(crate) async fn register(&self, application: &Application, journey: Option<&StoredJourney>) -> Registration {
         let cutoffs = Rules::default().cutoffs(application.journey_type, application.datetime);
         self.claims.register(application, &cutoffs, journey, None, soon()).await.unwrap()
     }
 
     /// What is in the way of a driver at this moment, as `simulate` asks.
-    pub async fn blocker(&self, scope: JourneyType, identity: &Identity, new: Instant, by: u32) -> Option<Blocker> {
+    pub(crate) async fn blocker(
+        &self,
+        scope: JourneyType,
+        identity: &Identity,
+        new: Instant,
+        by: u32,
+    ) -> Option<Blocker> {
         let cutoffs = Rules::default().cutoffs(scope, new);
         self.claims.find_blocker(scope, identity, &cutoffs, operator(by), soon()).await.unwrap()
     }
 
-    pub async fn import(
+    pub(crate) async fn import(
         &self,
         scope: JourneyType,
         identity: &TruncatedIdentity,
@@ -295,7 +298,7 @@ impl Store {
     }
 
     /// Every item of a table as it is stored, by its key. Not counted among the requests.
-    pub async fn scan(&self, table: &str) -> HashMap<String, Item> {
+    pub(crate) async fn scan(&self, table: &str) -> HashMap<String, Item> {
         let counted = self.requests.take();
         let answer = self.db.scan().table_name(table).consistent_read(true).send().await.unwrap();
         assert!(answer.last_evaluated_key.is_none(), "one page holds the whole table");
@@ -308,29 +311,29 @@ impl Store {
     }
 
     /// Everything that a registration may write.
-    pub async fn written(&self) -> [HashMap<String, Item>; 3] {
+    pub(crate) async fn written(&self) -> [HashMap<String, Item>; 3] {
         let Tables { claims, applications, journeys, .. } = &self.tables;
         [self.scan(claims).await, self.scan(applications).await, self.scan(journeys).await]
     }
 }
 
-pub fn claim_keys() -> ClaimKeys {
+pub(crate) fn claim_keys() -> ClaimKeys {
     ClaimKeys::new(&[7; 32]).unwrap()
 }
 
-pub fn soon() -> Deadline {
+pub(crate) fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(20))
 }
 
-pub fn at(text: &str) -> Instant {
+pub(crate) fn at(text: &str) -> Instant {
     Instant::parse(text).unwrap()
 }
 
-pub fn operator(number: u32) -> OperatorId {
+pub(crate) fn operator(number: u32) -> OperatorId {
     OperatorId::new(number).unwrap()
 }
 
-pub fn truncated(name: &str, phone: &str) -> TruncatedIdentity {
+pub(crate) fn truncated(name: &str, phone: &str) -> TruncatedIdentity {
     TruncatedIdentity {
         last_name_trunc: LastNameTrunc::parse(name).unwrap(),
         phone_trunc: PhoneTrunc::parse(phone).unwrap(),
@@ -338,7 +341,7 @@ pub fn truncated(name: &str, phone: &str) -> TruncatedIdentity {
 }
 
 /// A driver with this name and the one phone of all tests.
-pub fn driver(name: &str, license: &str, key: Option<char>) -> Identity {
+pub(crate) fn driver(name: &str, license: &str, key: Option<char>) -> Identity {
     Identity {
         truncated: truncated(name, "+336010203"),
         driving_license: Some(DrivingLicense::parse(license).unwrap()),
@@ -346,22 +349,28 @@ pub fn driver(name: &str, license: &str, key: Option<char>) -> Identity {
     }
 }
 
-pub fn identity_key(letter: char) -> IdentityKey {
+pub(crate) fn identity_key(letter: char) -> IdentityKey {
     IdentityKey::parse(&letter.to_string().repeat(64)).unwrap()
 }
 
 /// A driver of whom the caller sends one key and the journey brings another.
-pub fn driver_with_keys(name: &str, license: &str, callers: Option<char>, journeys: Option<char>) -> Identity {
+pub(crate) fn driver_with_keys(name: &str, license: &str, callers: Option<char>, journeys: Option<char>) -> Identity {
     let identity_keys = IdentityKeys::new(callers.map(identity_key), journeys.map(identity_key));
     Identity { identity_keys, ..driver(name, license, None) }
 }
 
-pub fn uuid(number: u64) -> ApplicationId {
+pub(crate) fn uuid(number: u64) -> ApplicationId {
     ApplicationId::new(uuid::Uuid::from_u64_pair(1, number))
 }
 
 /// An application without a journey.
-pub fn application(number: u64, by: u32, scope: JourneyType, identity: &Identity, datetime: Instant) -> Application {
+pub(crate) fn application(
+    number: u64,
+    by: u32,
+    scope: JourneyType,
+    identity: &Identity,
+    datetime: Instant,
+) -> Application {
     Application {
         uuid: uuid(number),
         operator: operator(by),
@@ -375,11 +384,11 @@ pub fn application(number: u64, by: u32, scope: JourneyType, identity: &Identity
     }
 }
 
-pub fn name(journey: &str) -> OperatorJourneyId {
+pub(crate) fn name(journey: &str) -> OperatorJourneyId {
     OperatorJourneyId::parse(journey).unwrap()
 }
 
-pub fn journey(by: u32, id: &str, end: Instant) -> Journey {
+pub(crate) fn journey(by: u32, id: &str, end: Instant) -> Journey {
     Journey {
         journey_id: 4_294_967_296_123,
         operator: operator(by),
@@ -397,12 +406,12 @@ pub fn journey(by: u32, id: &str, end: Instant) -> Journey {
 }
 
 /// A line of the file that was put on S3 so many minutes after the first one.
-pub fn version(minute: i64, line: u64) -> JourneyVersion {
+pub(crate) fn version(minute: i64, line: u64) -> JourneyVersion {
     let put_at = at("2024-04-01T00:00:00Z").millis() + minute * 60_000;
     JourneyVersion::new(Instant::from_millis(put_at).unwrap(), ImportId::from_bytes([minute as u8; 16]), line)
 }
 
-pub async fn put(
+pub(crate) async fn put(
     store: &Store,
     journey: &Journey,
     version: &JourneyVersion,
@@ -410,12 +419,12 @@ pub async fn put(
     store.journeys.put(journey, version, soon()).await.unwrap()
 }
 
-pub async fn find(store: &Store, by: u32, journey: &str) -> Option<StoredJourney> {
+pub(crate) async fn find(store: &Store, by: u32, journey: &str) -> Option<StoredJourney> {
     store.journeys.find(operator(by), &name(journey)).await.unwrap()
 }
 
 /// The application as a journey makes it.
-pub fn using(mut application: Application, read: &StoredJourney) -> Application {
+pub(crate) fn using(mut application: Application, read: &StoredJourney) -> Application {
     application.datetime = read.journey.end;
     application.journey = Some(ApplicationJourney {
         operator_journey_id: read.journey.operator_journey_id.clone(),

@@ -1,23 +1,18 @@
 //! The store against the plain in-memory model of `tests/oracle`: the same random operations, the same answers. Short
 //! applications come without their journeys, but with the identity keys of their journeys: all that a journey adds to who is the
-//! same person. `store.rs` tests the journeys themselves.
-
-// clippy.toml allows these in test functions, but not in the helpers around them.
-#![allow(clippy::panic, clippy::unwrap_used)]
-
-mod support;
+//! same person. `calls.rs` tests the journeys themselves.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::support::{self, Store, store};
 use cee_eligibility::*;
 use cee_oracle::{Asking, By, Driver, HistoryRow, InTheWay, KeyGiven, Oracle, Record, millis, typed, years_before};
 use cee_registry::*;
 use fastrand::Rng;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use support::{Store, store};
 
 #[derive(Clone, Debug)]
 enum Operation {
