@@ -147,6 +147,16 @@ impl DrivingLicense {
         }
     }
 
+    /// The canonical form that an earlier version made, as it was stored: what was claimed under a licence is freed under the same,
+    /// also when [`parse`](Self::parse) has learnt another form.
+    ///
+    /// # Errors
+    /// [`FieldError::DrivingLicense`]: empty, or longer than any canonical form.
+    pub fn from_stored(text: &str) -> Result<Self, FieldError> {
+        let fits = (1..="99-".len() + Self::FOREIGN_LENGTH).contains(&text.chars().count());
+        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::DrivingLicense) }
+    }
+
     fn french(number: String) -> Result<Self, FieldError> {
         if let Some(c) = number.chars().find(|c| !c.is_ascii()) {
             return Err(FieldError::LicenseCharacter(CharacterName(c)));
@@ -214,6 +224,17 @@ mod tests {
         let longest = "ABCDEFGHIJKLMNO1234";
         for good in ["051227308989", "A", "99", "A12345678901234", longest, "99-X", "99-99DE", "99DE1", &foreign] {
             assert_eq!(canonical(good).as_deref(), Ok(good));
+        }
+    }
+
+    #[test]
+    fn stored_licence_is_read_as_it_stands() {
+        let longest = format!("99-{}", "É".repeat(61));
+        for text in ["051227308989", "a b", "99-X", &longest] {
+            assert_eq!(DrivingLicense::from_stored(text).unwrap().as_str(), text);
+        }
+        for text in ["", &format!("{longest}X")] {
+            assert_eq!(DrivingLicense::from_stored(text), Err(FieldError::DrivingLicense), "{text}");
         }
     }
 

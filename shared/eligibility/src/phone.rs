@@ -420,6 +420,30 @@ impl PhoneTrunc {
         }
     }
 
+    /// The canonical form that an earlier version made, as it was stored: numbering plans change, and what was claimed under a phone
+    /// is freed under the same.
+    ///
+    /// ```
+    /// use cee_eligibility::PhoneTrunc;
+    /// // Today's plan moves one of these overseas, and refuses the other.
+    /// for text in ["+336920102", "+3361234567"] {
+    ///     assert_eq!(PhoneTrunc::from_stored(text).unwrap().as_str(), text);
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`FieldError::PhoneTrunc`]: not `+` and digits, of which the first is not 0.
+    pub fn from_stored(text: &str) -> Result<Self, FieldError> {
+        let digits = text.strip_prefix('+').map(str::as_bytes).unwrap_or_default();
+        let fits = (1..=MOST_DIGITS - CUT).contains(&digits.len()) && digits[0] != b'0';
+        if !fits || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(FieldError::PhoneTrunc);
+        }
+        let mut number = Number { digits: [0; MOST_DIGITS], length: digits.len() };
+        number.digits.iter_mut().zip(digits).for_each(|(place, digit)| *place = *digit);
+        Ok(Self::of(number))
+    }
+
     #[inline(never)]
     fn any(text: &str) -> Result<Self, FieldError> {
         Form::Truncated.read(text).map(Self::of)

@@ -174,10 +174,10 @@ impl Application {
                 truncated: TruncatedIdentity {
                     last_name_trunc: LastNameTrunc::parse(&stored.last_name_trunc)
                         .map_err(|_| corrupt("last_name_trunc"))?,
-                    phone_trunc: PhoneTrunc::parse(&stored.phone_trunc).map_err(|_| corrupt("phone_trunc"))?,
+                    phone_trunc: PhoneTrunc::from_stored(&stored.phone_trunc).map_err(|_| corrupt("phone_trunc"))?,
                 },
                 driving_license: Some(
-                    DrivingLicense::parse(&stored.driving_license).map_err(|_| corrupt("driving_license"))?,
+                    DrivingLicense::from_stored(&stored.driving_license).map_err(|_| corrupt("driving_license"))?,
                 ),
                 identity_keys: IdentityKeys::new(callers, journey_key),
             },

@@ -138,7 +138,10 @@ impl StoredJourney {
                 distance_metres: stored.distance,
                 start_insee: Insee::parse(&stored.start_insee).map_err(|_| corrupt("start_insee"))?,
                 end_insee: Insee::parse(&stored.end_insee).map_err(|_| corrupt("end_insee"))?,
-                driver_phone_trunc: PhoneTrunc::parse(phone_trunc).map_err(|_| corrupt("phone_trunc"))?,
+                // Claimed as other calls of today type it; a phone that today's plan does not know is kept.
+                driver_phone_trunc: PhoneTrunc::parse(phone_trunc)
+                    .or_else(|_| PhoneTrunc::from_stored(phone_trunc))
+                    .map_err(|_| corrupt("phone_trunc"))?,
                 driver_identity_key: identity_key,
                 status: JourneyStatus::parse(&stored.status).ok_or(corrupt("status"))?,
             },

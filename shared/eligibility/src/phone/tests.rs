@@ -502,3 +502,15 @@ proptest! {
         prop_assert!(repaired.is_err() || repaired.map(|(phone, _)| phone) == Ok(form.truncated()), "{left}");
     }
 }
+
+#[test]
+fn stored_phone_is_read_as_it_stands() {
+    for text in ["+1", "+336920102", "+33612345678", "+999", "+1234567890123"] {
+        assert_eq!(PhoneTrunc::from_stored(text).unwrap().as_str(), text);
+    }
+    for text in ["", "+", "+0336010203", "336010203", "+33601020x", "+33 6010203", "+12345678901234", "++33"] {
+        assert_eq!(PhoneTrunc::from_stored(text), Err(FieldError::PhoneTrunc), "{text}");
+    }
+    let phone = PhoneTrunc::parse("0692 01 02").unwrap();
+    assert_eq!(PhoneTrunc::from_stored(phone.as_str()), Ok(phone));
+}

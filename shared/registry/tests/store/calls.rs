@@ -299,6 +299,23 @@ async fn an_application_has_all_its_claims_and_keys_hold_no_personal_data() {
     }
 }
 
+/// Numbering plans and our reading of licences change; what was accepted before stays readable, and is freed where it was claimed.
+#[tokio::test]
+async fn application_of_an_earlier_plan_is_found_and_freed() {
+    let mut identity = driver("DUP", "A1", None);
+    // Today's plan moves the phone to +262, and no licence is written so today.
+    identity.truncated.phone_trunc = PhoneTrunc::from_stored("+336920102").unwrap();
+    identity.driving_license = Some(DrivingLicense::from_stored("A1 b").unwrap());
+    let store = store().await;
+    let asked = application(1, 1, Long, &identity, at(DAY));
+    assert_eq!(store.register(&asked, None).await, Registration::Registered);
+    assert_eq!(store.applications.find(asked.uuid).await.unwrap().unwrap(), asked);
+    store.claims.delete(operator(1), asked.uuid, asked.registered_at, soon()).await.unwrap();
+    let [claims, ..] = store.written().await;
+    assert!(claims.values().all(|item| records(item, "a#") == 0), "{claims:?}");
+    assert_eq!(store.register(&application(2, 2, Long, &identity, at(DAY)), None).await, Registration::Registered);
+}
+
 #[tokio::test]
 async fn a_call_again_changes_nothing() {
     let store = store().await;
