@@ -61,6 +61,8 @@ pub enum Why {
 pub enum Seen {
     /// 201, and the name that the application got.
     Registered(ApplicationId),
+    /// 410: what the same key registered was deleted.
+    Gone,
     /// 409, or a simulation's: date, reason, and the name, where it was told.
     InTheWay { millis: i64, why: Why, uuid: Option<ApplicationId> },
     /// Nothing stands in the way.
@@ -115,7 +117,14 @@ impl State {
         if let Origin::Named(operator, key) = origin
             && self.named.contains_key(&(operator, key))
         {
-            return granted.then(|| self.clone());
+            let stands = self.oracle.granted(origin.id()).is_some();
+            let told = match seen {
+                None => true,
+                Some(Seen::Registered(_)) => stands,
+                Some(Seen::Gone) => !stands,
+                Some(_) => false,
+            };
+            return told.then(|| self.clone());
         }
         let found = self.oracle.in_the_way(asking, &By::ALL);
         let carried = journey.and_then(|journey| self.oracle.carried(asking.operator, journey));

@@ -551,6 +551,7 @@ impl Told {
                 Some(Seen::Registered(uuid))
             }
             Some((StatusCode::CONFLICT, body)) => self.in_the_way(&body),
+            Some((StatusCode::GONE, _)) => Some(Seen::Gone),
             other => {
                 self.unexpected("register", other);
                 None

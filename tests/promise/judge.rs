@@ -91,6 +91,7 @@ const fn kind(call: &Call, seen: &Seen) -> &'static str {
     match (call, seen) {
         (Call::Register { .. }, Seen::Registered(_)) => "register: 201",
         (Call::Register { .. }, Seen::InTheWay { why: Why::JourneyUsed, .. }) => "register: 409, for its journey",
+        (Call::Register { .. }, Seen::Gone) => "register: 410",
         (Call::Register { .. }, _) => "register: 409",
         (Call::Look { .. }, _) => "simulate: 200",
         (Call::LookAtAll { .. }, _) => "simulate: 409",

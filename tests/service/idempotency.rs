@@ -64,7 +64,7 @@ async fn a_client_that_is_cut_off_after_the_commit_gets_its_answer_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_answer_comes_again_to_the_letter_whatever_has_happened_since() {
+async fn key_again_gives_the_first_answer_while_its_application_stands() {
     let world = world().await;
     let token = world.token(1);
     let mut trips = [Trip { id: 4242, ..Trip::new(1, "j", "+336010203") }];
@@ -97,7 +97,9 @@ async fn the_first_answer_comes_again_to_the_letter_whatever_has_happened_since(
 
     // A key names a call, not an application: a late retry does not register anew what was deleted.
     assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
-    replay("the application was deleted", body).await;
+    let gone = register(&world.api, &token, "key-1", body).await;
+    assert_eq!((gone.status, gone.problem().as_str()), (StatusCode::GONE, "application_deleted"));
+    assert_eq!(gone.json()["uuid"], first.json()["uuid"]);
     assert_eq!(world.api.call(Method::GET, &path, &token).await.status, StatusCode::NOT_FOUND);
     let anew = register(&world.api, &token, "key-2", body).await;
     assert_eq!(anew.status, StatusCode::CREATED);

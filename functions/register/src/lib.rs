@@ -210,10 +210,23 @@ impl Register {
         Ok((answer, registration))
     }
 
+    /// The answer to a call whose key is remembered: the first one, as long as its application stands.
+    async fn again(&self, remembered: Remembered) -> Result<Reply, Refusal> {
+        let Remembered::Answered(answer) = remembered else { return Err(Refusal::IdempotencyKeyReused) };
+        let named: Option<serde_json::Value> = serde_json::from_str(&answer).ok();
+        let uuid = named.and_then(|named| ApplicationId::parse(named["uuid"].as_str()?));
+        let without = InternalError::Impossible("a first answer without its application's uuid");
+        let uuid = uuid.ok_or(Refusal::Internal(without))?;
+        match self.applications.find(uuid).await? {
+            Some(_) => Ok(Reply::repeated(StatusCode::CREATED, answer)),
+            None => Err(Refusal::ApplicationDeleted(uuid)),
+        }
+    }
+
     async fn tell(&self, caller: &Caller, answer: String, registration: Registration) -> Result<Reply, Refusal> {
         match registration {
             Registration::Registered => Ok(Reply::written(StatusCode::CREATED, answer)),
-            Registration::Remembered(remembered) => again(remembered),
+            Registration::Remembered(remembered) => self.again(remembered).await,
             Registration::Blocked(blocker) => Err(in_the_way(&blocker, caller.operator, &self.applications).await),
             Registration::JourneyUsed(blocker) => Err(Refusal::JourneyUsed {
                 datetime: blocker.datetime,
@@ -239,11 +252,11 @@ impl HttpFunction for Register {
         let fields = Fields::of(call.request())?;
         let named = key.map(|key| self.claims.named_call(caller.operator, &key, &fields.canonical()));
         let demand = read(fields, &self.rules, now)?;
-        // What was granted once is told again, whatever has happened to its journey or to the rules since.
+        // What was granted once is told again while it stands, even if its journey or the rules have changed.
         if let Some(named) = &named
             && let Some(remembered) = self.claims.remembered(named, now).await?
         {
-            return again(remembered);
+            return self.again(remembered).await;
         }
         if !self.rules.any_open(|open| open.register) {
             return Err(Refusal::CallClosed(None));
@@ -269,14 +282,6 @@ impl HttpFunction for Register {
             Err(ProblemType::Internal) => Counted::Failed,
             Err(_) => Counted::Refused,
         }))
-    }
-}
-
-/// The answer to a call whose key is remembered.
-fn again(remembered: Remembered) -> Result<Reply, Refusal> {
-    match remembered {
-        Remembered::Answered(answer) => Ok(Reply::repeated(StatusCode::CREATED, answer)),
-        Remembered::OtherCall => Err(Refusal::IdempotencyKeyReused),
     }
 }
 

@@ -106,8 +106,8 @@ pub fn operations() -> Vec<Operation> {
         )
         .header(
             "Idempotency-Key",
-            "A name for this call. For a day, the same call under the same name gets the first answer again, to the letter, and \
-             another body is refused. Only a success is remembered. The name is the operator's own: no other operator's call \
+            "A name for this attempt. For a day, the same call under the same name gets the first answer again, to the letter, and \
+             another body is refused; once the application is deleted, the answer is 410. Only a success is remembered. The name is the operator's own: no other operator's call \
              meets it.",
             idempotency_key(),
             "7c9e6679-7425-40de-944b-e07fc1f90ae7",
@@ -137,6 +137,7 @@ pub fn operations() -> Vec<Operation> {
         .refused(&[
             ProblemType::InvalidHeader,
             ProblemType::IdempotencyKeyReused,
+            ProblemType::ApplicationDeleted,
             ProblemType::TooEarly,
             ProblemType::CallClosed,
             ProblemType::UnknownJourney,

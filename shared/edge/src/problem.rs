@@ -5,7 +5,7 @@ mod page;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use cee_eligibility::{Criterion, FieldError, Instant, JourneyType, Reason};
+use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, Reason};
 use cee_registry::StoreError;
 use cee_tokens::{KeyError, Scope, TokenError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -67,6 +67,8 @@ pub enum ProblemType {
     UnsupportedMediaType,
     /// The call's `Idempotency-Key` was used for another call.
     IdempotencyKeyReused,
+    /// The application that the call's `Idempotency-Key` stands for was deleted.
+    ApplicationDeleted,
     /// Too many wrong secrets in a row: for a while none is looked at.
     TooManyAttempts,
     /// The operator has made too many calls: for a moment none is answered.
@@ -81,7 +83,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type there is.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidHeader,
@@ -103,6 +105,7 @@ impl ProblemType {
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::IdempotencyKeyReused,
+        Self::ApplicationDeleted,
         Self::TooManyAttempts,
         Self::TooManyCalls,
         Self::HeadersTooLarge,
@@ -147,6 +150,7 @@ impl ProblemType {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The Idempotency-Key was used for another call",
             ),
+            Self::ApplicationDeleted => ("application_deleted", StatusCode::GONE, "The application was deleted"),
             Self::TooManyAttempts => {
                 ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS, "Too many wrong secrets in a row")
             }
@@ -248,6 +252,8 @@ pub enum Refusal {
     },
     /// The call's `Idempotency-Key` is remembered, with another body.
     IdempotencyKeyReused,
+    /// The call's `Idempotency-Key` is remembered; the application of this name, which it registered, is gone.
+    ApplicationDeleted(ApplicationId),
     /// The body is longer than this many bytes.
     BodyTooLarge(usize),
     /// The body is not declared as JSON; what is wrong.
@@ -359,6 +365,7 @@ impl Refusal {
             Self::Blocked { reason: Reason::Duplicate, .. } => ProblemType::Duplicate,
             Self::JourneyUsed { .. } => ProblemType::JourneyUsed,
             Self::IdempotencyKeyReused => ProblemType::IdempotencyKeyReused,
+            Self::ApplicationDeleted(_) => ProblemType::ApplicationDeleted,
             Self::BodyTooLarge(_) => ProblemType::BodyTooLarge,
             Self::UnsupportedMediaType(_) => ProblemType::UnsupportedMediaType,
             Self::Internal(_) => ProblemType::Internal,
@@ -464,6 +471,11 @@ impl Refusal {
             }
             Self::IdempotencyKeyReused => {
                 "this Idempotency-Key came with another body before: another call needs another key".to_owned()
+            }
+            Self::ApplicationDeleted(uuid) => {
+                members.insert("uuid".to_owned(), json!(uuid.to_string()));
+                "this Idempotency-Key registered an application that was deleted since: a new application needs another key"
+                    .to_owned()
             }
             Self::BodyTooLarge(limit) => format!("the body may hold {limit} bytes"),
             Self::UnsupportedMediaType(detail) => detail.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cee_eligibility::{Criterion, FieldError, Instant, JourneyType, Reason, Rules};
+use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, Reason, Rules};
 use cee_tokens::{Scope, TokenError};
 use http::{Response as HttpResponse, StatusCode};
 use lambda_http::Body;
@@ -73,6 +73,7 @@ impl ProblemType {
                     .description(Some("Every fault of the body."));
                 vec![always("errors", faults)]
             }
+            Self::ApplicationDeleted => vec![always("uuid", Ref::from_schema_name("ApplicationId"))],
             Self::TooEarly => vec![always("available_at", Ref::from_schema_name(Utc::name()))],
             Self::IneligibleJourney => {
                 let criterion = ObjectBuilder::new()
@@ -193,6 +194,10 @@ impl ProblemType {
             Self::TooManyAttempts => one("After five wrong ones", Refusal::TooManyAttempts(Duration::from_secs(10))),
             Self::TooManyCalls => one("More in four seconds", Refusal::TooManyCalls(Duration::from_millis(3210))),
             Self::IdempotencyKeyReused => one("Another body", Refusal::IdempotencyKeyReused),
+            Self::ApplicationDeleted => {
+                let uuid = ApplicationId::parse(SAMPLE_UUID).map(Refusal::ApplicationDeleted);
+                uuid.map(|refusal| one("The same call again", refusal)).unwrap_or_default()
+            }
             Self::UnknownApplication => one("Not one of yours", Refusal::UnknownApplication),
             Self::UnknownImport => one("Not one of yours", Refusal::UnknownImport),
             Self::UnknownJourney => one("Not one of yours", Refusal::UnknownJourney),
@@ -238,6 +243,9 @@ impl ProblemType {
     }
 }
 
+/// The name of the sample application.
+const SAMPLE_UUID: &str = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
+
 /// The date of the sample application.
 const SAMPLE_DATETIME: &str = "2024-03-15T07:30:00Z";
 
@@ -247,7 +255,7 @@ impl OwnApplication {
     pub fn sample(journey_type: JourneyType) -> Self {
         let short = journey_type == JourneyType::Short;
         Self {
-            uuid: "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b".to_owned(),
+            uuid: SAMPLE_UUID.to_owned(),
             journey_type: journey_type.as_str(),
             datetime: at(SAMPLE_DATETIME).to_string(),
             journey_id: short.then_some(1001),

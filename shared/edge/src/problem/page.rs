@@ -93,6 +93,10 @@ impl ProblemType {
             Self::IdempotencyKeyReused => {
                 "This `Idempotency-Key` of yours came with another body before, and that call succeeded. Nothing was done."
             }
+            Self::ApplicationDeleted => {
+                "This `Idempotency-Key` of yours came with the same body before, and that call succeeded. Its application, `uuid`, was \
+                 deleted since. Nothing was done."
+            }
             Self::TooManyAttempts => {
                 "`POST /auth/access_token` alone: five wrong secrets in a row for this access key. For ten seconds none is looked \
                  at, and after each further failure for twice as long, up to five minutes. The header `Retry-After` says when to \
@@ -149,6 +153,10 @@ impl ProblemType {
             Self::BodyTooLarge => "Send one application a call; bring a long history as a file.",
             Self::UnsupportedMediaType => "Send `Content-Type: application/json`, in UTF-8 and not compressed.",
             Self::IdempotencyKeyReused => "A key names one call: send another call with another key.",
+            Self::ApplicationDeleted => {
+                "To register the driver once more, send the call with another key. Where a program sends a call again by itself, give \
+                 each attempt a key of its own, and not each driver."
+            }
             Self::TooManyAttempts => {
                 "Wait as long as `Retry-After` says, and look for the client that has an old secret."
             }
