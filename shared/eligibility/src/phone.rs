@@ -91,6 +91,9 @@ const CUT: usize = 2;
 /// The most digits of a number in E.164.
 const MOST_DIGITS: usize = 15;
 
+/// The most digits that a number is typed with: "00" and a trunk prefix of two digits beside its own. More are two numbers in one cell.
+const MOST_TYPED: usize = 19;
+
 /// In characters: longer than any phone number written with separators.
 const MAX_LENGTH: usize = 64;
 
@@ -155,18 +158,7 @@ impl Form {
 
     /// Reads a number in any way to write it.
     fn read(self, text: &str) -> Result<Number, FieldError> {
-        match text.as_bytes() {
-            // Nothing to leave out.
-            [b'+', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => self.international(digits),
-            digits if digits.iter().all(u8::is_ascii_digit) => self.digits(digits),
-            _ => self.separated(text),
-        }
-    }
-
-    /// Reads a number with something between its digits.
-    fn separated(self, text: &str) -> Result<Number, FieldError> {
-        // "00", a country code, a trunk prefix and the longest number.
-        let mut room = [0; 2 + 2 + MOST_DIGITS];
+        let mut room = [0; MOST_TYPED];
         let (mut length, mut plus) = (0, false);
         for (at, c) in text.chars().enumerate() {
             match c {
@@ -229,7 +221,6 @@ impl Form {
     /// Finds the territory of a number of the French plan, of which the 0 is left out.
     fn french(self, national: &[u8]) -> Result<Number, FieldError> {
         match national.len() + self.missing() {
-            _ if national.starts_with(b"0") => Err(self.refusal()),
             9 => match national.strip_prefix(DIALLED_SAINT_PIERRE) {
                 Some([b'0', ..]) => Err(FieldError::PhoneLength),
                 Some(rest) => Ok(Number::new(SAINT_PIERRE, rest)),
@@ -280,37 +271,31 @@ impl Form {
     }
 }
 
-/// For the first three digits behind the 0 the territory's country code, or [`SEVERAL`] if the next two digits decide.
-static TERRITORIES: [u16; 1000] = {
-    let mut territories = [FRENCH[0]; 1000];
+/// For the first three digits behind the 0, whether an overseas number may begin with them: most rows of a history are of the mainland.
+static MAY_BE_OVERSEAS: [bool; 1000] = {
+    let mut may_be = [false; 1000];
     let mut at = 0;
     while at < OVERSEAS.len() {
-        let (first, last, code) = OVERSEAS[at];
+        let (first, last, _) = OVERSEAS[at];
         let mut three = first / 100;
         while three <= last / 100 {
-            let whole = first <= three * 100 && three * 100 + 99 <= last;
-            territories[three as usize] = if whole { code } else { SEVERAL };
+            may_be[three as usize] = true;
             three += 1;
         }
         at += 1;
     }
-    territories
+    may_be
 };
 
-const SEVERAL: u16 = 0;
-
-/// The country code of a number of the French plan: five digits tell at most, and a truncated number has seven.
+/// The country code of a number of the French plan: five digits tell, and a truncated number has seven.
 fn territory(national: &[u8]) -> u16 {
     let first =
         |digits: usize| national.iter().take(digits).fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
-    match TERRITORIES.get(first(3) as usize) {
-        Some(&SEVERAL) => {
-            let block = first(5);
-            OVERSEAS.iter().find(|(from, to, _)| (*from..=*to).contains(&block)).map_or(FRENCH[0], |(.., code)| *code)
-        }
-        Some(code) => *code,
-        None => FRENCH[0],
+    if !MAY_BE_OVERSEAS.get(first(3) as usize).copied().unwrap_or_default() {
+        return FRENCH[0];
     }
+    let block = first(5);
+    OVERSEAS.iter().find(|(from, to, _)| (*from..=*to).contains(&block)).map_or(FRENCH[0], |(.., code)| *code)
 }
 
 /// `3.36E+08`, as spreadsheets write a long number in a narrow column.
@@ -469,7 +454,7 @@ impl PhoneTrunc {
         match territory(national) {
             33 => {
                 let seven = u128::from(word >> 8) << 32;
-                Some(Self((seven | u128::from(u32::from_le_bytes([10, b'+', b'3', b'3']))).to_le_bytes()))
+                Some(Self((seven + u128::from(u32::from_le_bytes([10, b'+', b'3', b'3']))).to_le_bytes()))
             }
             code => Some(Self::of(Number::new(code, national))),
         }
