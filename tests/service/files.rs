@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cee_check::check::check;
-use cee_history::HistoryRow;
+use cee_history::{Dates, HistoryRow};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -30,9 +30,14 @@ fn made(recipe: &str, bytes: usize) -> Vec<u8> {
 async fn compare(world: &World, folder: &Path, name: &str, expected: &Value, report: &Value) {
     let rejected_rows = folder.join("rejected.csv");
     let mut told = Vec::new();
-    let checked = check::<HistoryRow>(&folder.join(name), &rejected_rows, at(NOW), |line, column, reason| {
-        told.push((line, column.to_owned(), reason.to_owned()));
-    })
+    let checked = check::<HistoryRow>(
+        &folder.join(name),
+        &rejected_rows,
+        (at(NOW), Dates::Unconfirmed),
+        |line, column, reason| {
+            told.push((line, column.to_owned(), reason.to_owned()));
+        },
+    )
     .unwrap();
     let of_check = serde_json::to_value(&checked).unwrap();
     assert_eq!(of_check["state"], expected["state"], "{name}");
@@ -45,7 +50,7 @@ async fn compare(world: &World, folder: &Path, name: &str, expected: &Value, rep
         assert!((line, column) == (at, of) && reason.contains(part.as_str()), "{name}, line {line}: {reason}");
     }
     // The import counts apart what this operator had sent before.
-    for member in ["state", "read", "rejected", "repairs", "bytes", "sha256", "error"] {
+    for member in ["state", "read", "rejected", "repairs", "survey", "bytes", "sha256", "error"] {
         assert_eq!(report[member], of_check[member], "{name}: {member}");
     }
     let count = |name: &str| report[name].as_u64().unwrap();

@@ -49,6 +49,7 @@ mod refusals;
 mod requests;
 mod resume;
 mod shortcomings;
+mod survey;
 mod undo;
 mod uploads;
 mod watch;

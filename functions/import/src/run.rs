@@ -1,5 +1,9 @@
 //! One file from its first byte to its report, over as many invocations as it takes.
 //!
+//! The file is read twice: surveyed from its beginning to its end before the first row is written, then imported. What the
+//! survey decided is part of the checkpoint. A run that ends within the survey leaves nothing; the next one surveys the same
+//! version of the file from its beginning, to the same verdict.
+//!
 //! Whoever holds the import reads the file, deals its rows to the lanes, and every so often waits for the rows that are
 //! out and writes a checkpoint: the place in the file, the counts, the rejected rows so far. A later run goes on from
 //! there. What was done after the last checkpoint is done again, and again has no effect.
@@ -11,10 +15,13 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use cee_history::{Counts, FileReader, FileRefusal, LARGEST_FILE, Line, Progress, ReaderState, RejectedWriter, Report};
+use cee_history::{
+    Counts, Dates, FileReader, FileRefusal, LARGEST_FILE, Line, Progress, ReaderState, RejectedWriter, Report, Row,
+    Survey, Verdict,
+};
 use cee_registry::{Begun, Contradicted, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
-use cee_service::metrics::{Import, Metric, Numbers, Row};
+use cee_service::metrics::{Import, Metric, Numbers, Row as RowMetric};
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant as Moment;
@@ -38,6 +45,9 @@ pub struct Checkpoint {
     /// What is told of it.
     #[serde(flatten)]
     pub progress: Progress,
+    /// What the survey decided; `None` before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
     /// Where reading goes on; `None` at the beginning.
     reader: Option<ReaderState>,
     /// Pieces of the list of rejected rows.
@@ -51,9 +61,9 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    fn rows(&self) -> [(Row, u64); 3] {
+    fn rows(&self) -> [(RowMetric, u64); 3] {
         let Counts { imported, already_known, rejected, .. } = self.progress.counts;
-        [(Row::Imported, imported), (Row::AlreadyKnown, already_known), (Row::Rejected, rejected)]
+        [(RowMetric::Imported, imported), (RowMetric::AlreadyKnown, already_known), (RowMetric::Rejected, rejected)]
     }
 }
 
@@ -101,6 +111,16 @@ enum Ran {
     Panicked(Checkpoint),
 }
 
+/// How a survey ended.
+enum Looked {
+    /// The file can be read.
+    At(Verdict),
+    /// The file is refused.
+    Refused(String),
+    /// The invocation has used its budget.
+    Paused,
+}
+
 /// What a run that read all it had to has come to.
 struct Finished {
     progress: Checkpoint,
@@ -112,7 +132,7 @@ struct Finished {
 /// invocation goes on from: so none is told twice, whatever crashes, and what is lost is no more than one telling.
 struct Told {
     worker: String,
-    counts: [(Row, u64); 3],
+    counts: [(RowMetric, u64); 3],
     late_contradictions: u64,
     /// When it was told.
     at: Moment,
@@ -231,7 +251,7 @@ fn report(
     inner: &Inner,
     hold: &Hold,
     error: Option<String>,
-    Finished { progress: Checkpoint { progress, .. }, lists, .. }: &Finished,
+    Finished { progress: Checkpoint { progress, verdict, .. }, lists, .. }: &Finished,
     sha256: Option<String>,
 ) -> Report {
     let ended_at = inner.clock.now();
@@ -243,6 +263,7 @@ fn report(
         state: if error.is_some() { FileOutcome::Failed } else { FileOutcome::Completed }.as_str().to_owned(),
         error,
         counts: progress.counts.clone(),
+        survey: verdict.as_ref().map(Verdict::surveyed),
         // All of it, however much of a refused one was read.
         bytes: progress.bytes.max(progress.bytes_total),
         sha256,
@@ -375,25 +396,26 @@ struct Growing<'a> {
 
 impl<'a> Run<'a> {
     async fn read<D: Destination>(mut self, to: D) -> Result<Ran, ImportError> {
-        let mut object = match self.open().await? {
-            Some(object) => object,
-            None => return self.refuse("The file was gone before it could be read: put it again.").await,
+        let verdict = match self.checkpoint.verdict.clone() {
+            Some(verdict) => verdict,
+            None => match self.survey::<D::Row>().await? {
+                Looked::At(verdict) => verdict,
+                Looked::Refused(why) => return self.refuse(&why).await,
+                Looked::Paused => return Ok(Ran::Paused),
+            },
         };
-        // What lies there now has an event of its own.
-        if self.file.version.is_none() && object.e_tag().map(unquoted) != self.file.etag.as_deref() {
-            let why = "The file was replaced before it could be read: the later one has a report of its own.";
-            return self.refuse(why).await;
-        }
-        let total = object.content_length().and_then(|n| u64::try_from(n).ok());
-        self.checkpoint.progress.bytes_total = total.unwrap_or(0);
+        let mut object = match self.open().await? {
+            Ok(object) => object,
+            Err(why) => return self.refuse(why).await,
+        };
         let now = self.hold.started_at();
         // The file is read from its beginning again, and what was read of it before passed over: S3 gives a gigabyte in
         // some ten seconds, what is compressed can be read in no other way, and its checksum is that of the whole.
         let mut reader = match &self.checkpoint.reader {
-            Some(state) => FileReader::<D::Row>::resume(state, now)
-                .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?,
-            None => FileReader::<D::Row>::new(now),
+            Some(state) => FileReader::<D::Row>::resume(&verdict, state, now),
+            None => FileReader::<D::Row>::new(&verdict, now),
         }
+        .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?
         .under(&self.inner.rules);
         reader.give_up(self.checkpoint.given_up.iter().copied());
         let mut lists = self.lists();
@@ -450,7 +472,7 @@ impl<'a> Run<'a> {
                             return Ok(again);
                         }
                         let finished = self.finish(lists).await?;
-                        return Ok(Ran::Refused { why: refusal.to_string(), finished });
+                        return Ok(Ran::Refused { why: FileRefusal::from(refusal).to_string(), finished });
                     }
                 }
                 let read = self.checkpoint.progress.counts.read;
@@ -535,14 +557,64 @@ impl<'a> Run<'a> {
         Ok(Finished { progress: self.checkpoint, lists: finished, told: self.told })
     }
 
-    /// The object, unless it is gone.
-    async fn open(&self) -> Result<Option<GetObjectOutput>, ImportError> {
+    /// The object, or why there is none to read.
+    async fn open(&mut self) -> Result<Result<GetObjectOutput, &'static str>, ImportError> {
         let get = self.inner.s3.get_object().bucket(&self.inner.bucket).key(&self.file.key);
-        match get.set_version_id(self.file.version.clone()).send().await {
-            Ok(object) => Ok(Some(object)),
-            Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => Ok(None),
-            Err(error) => Err(s3_error("GetObject")(error)),
+        let object = match get.set_version_id(self.file.version.clone()).send().await {
+            Ok(object) => object,
+            Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => {
+                return Ok(Err("The file was gone before it could be read: put it again."));
+            }
+            Err(error) => return Err(s3_error("GetObject")(error)),
+        };
+        // What lies there now has an event of its own.
+        if self.file.version.is_none() && object.e_tag().map(unquoted) != self.file.etag.as_deref() {
+            return Ok(Err("The file was replaced before it could be read: the later one has a report of its own."));
         }
+        let total = object.content_length().and_then(|n| u64::try_from(n).ok());
+        self.checkpoint.progress.bytes_total = total.unwrap_or(0);
+        Ok(Ok(object))
+    }
+
+    /// Reads the file once from its beginning to its end, for what only the whole of it can tell.
+    async fn survey<R: Row>(&mut self) -> Result<Looked, ImportError> {
+        let mut object = match self.open().await? {
+            Ok(object) => object,
+            Err(why) => return Ok(Looked::Refused(why.to_owned())),
+        };
+        let said = Dates::confirmed_if(self.hold.dates_confirmed());
+        let mut survey = Survey::<R>::new(said.or(Dates::of_name(&self.file.key)));
+        let mut last = Moment::now();
+        while let Some(chunk) = object.body.next().await {
+            let chunk = chunk.map_err(|_| ImportError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
+            survey.push(&chunk);
+            loop {
+                match survey.read() {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(refusal) => return Ok(Looked::Refused(refusal.to_string())),
+                }
+            }
+            if self.budget.is_over(0) {
+                return Ok(Looked::Paused);
+            }
+            if last.elapsed() >= PAUSE {
+                // Nothing has come to the checkpoint but time: it holds the import.
+                self.note_work();
+                self.inner.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
+                self.kept = self.checkpoint.clone();
+                last = Moment::now();
+            }
+        }
+        Ok(match survey.verdict() {
+            Ok(verdict) => {
+                self.checkpoint.progress.rows_total = Some(verdict.surveyed().rows);
+                self.checkpoint.verdict = Some(verdict.clone());
+                self.kept = self.checkpoint.clone();
+                Looked::At(verdict)
+            }
+            Err(refusal) => Looked::Refused(refusal.to_string()),
+        })
     }
 
     /// Deals rows to the lanes, and rejected rows to their list.
@@ -563,8 +635,7 @@ impl<'a> Run<'a> {
                 }
                 Line::Rejected(row) => {
                     counts.rejected += 1;
-                    let header = reader.header().ok_or(ImportError::Impossible("a row without a header"))?;
-                    let writer = RejectedWriter::new(header);
+                    let writer = RejectedWriter::new(reader.header());
                     let first = rejected.is_empty();
                     let write = |out: &mut Vec<u8>| {
                         if first {

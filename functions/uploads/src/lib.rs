@@ -15,7 +15,7 @@ use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::fields::{FieldError, FileName, FileSize, parse_sha256};
 use cee_eligibility::{Instant, OperatorId};
-use cee_history::{Counts, LARGEST_FILE, Progress, Report, UndoProgress, Undone};
+use cee_history::{Counts, LARGEST_FILE, Progress, Report, Surveyed, UndoProgress, Undone};
 use cee_registry::{ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, Operators};
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
@@ -37,7 +37,7 @@ const LISTED: usize = 100;
 const NAMELESS: &str = "history.csv";
 
 /// The content types that a file may be declared as.
-const CONTENT_TYPES: [&str; 2] = ["text/csv", "application/gzip"];
+const CONTENT_TYPES: [&str; 3] = ["text/csv", "application/gzip", "application/zip"];
 
 /// Answers `POST` and `GET /v3/policies/cee/imports` and `GET /v3/policies/cee/imports/{import_id}`.
 #[derive(Debug)]
@@ -65,6 +65,8 @@ pub struct Upload {
     sha256: Option<[u8; 32]>,
     #[schema(schema_with = openapi::content_type)]
     content_type: Option<&'static str>,
+    #[schema(schema_with = openapi::dates_confirmed)]
+    dates_confirmed: Option<bool>,
 }
 
 /// A place for one file.
@@ -140,6 +142,14 @@ struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     error: Option<String>,
+    /// How many rows the file has; absent before all of it was surveyed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    rows_total: Option<u64>,
+    /// What the file as a whole says, once the import has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    survey: Option<Surveyed>,
     /// What was taken back, where the registry's team has undone the import.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -201,7 +211,8 @@ impl Uploads {
         let put = put.set_content_length(upload.size.and_then(|size| i64::try_from(size.get()).ok()));
         let expires_at = later(machine_now());
         let signed = put.presigned(valid()?).await.map_err(unsigned)?;
-        self.imports.await_upload(&record, self.clock.now(), expires_at).await?;
+        let dates_confirmed = upload.dates_confirmed.unwrap_or(false);
+        self.imports.await_upload(&record, self.clock.now(), expires_at, dates_confirmed).await?;
         let headers = headers(&signed);
         let place = Place {
             import_id: id.to_string(),
@@ -227,6 +238,7 @@ impl Uploads {
         let bytes_total = progress.as_ref().map(|progress| progress.bytes_total);
         let progress = progress.unwrap_or_default();
         let awaiting = state == ImportState::AwaitingUpload;
+        let survey = report.as_ref().and_then(|report| report.survey);
         let (ended_at, error, undone) =
             report.map_or((None, None, None), |report| (Some(report.ended_at), report.error, report.undone));
         Ok(Import {
@@ -240,6 +252,8 @@ impl Uploads {
             bytes: progress.bytes,
             bytes_total,
             rows_per_second: progress.rows_per_second(),
+            rows_total: progress.rows_total,
+            survey,
             counts: progress.counts,
             error,
             undone,
@@ -323,6 +337,15 @@ pub fn read(mut fields: Fields) -> Result<Upload, Refusal> {
     let content_type = fields.optional("content_type", |text| {
         CONTENT_TYPES.into_iter().find(|known| *known == text).ok_or(FieldError::ContentType)
     });
-    let upload = || Some(Upload { file_name: file_name?, size: size?, sha256: sha256?, content_type: content_type? });
+    let dates_confirmed = fields.optional_bool("dates_confirmed");
+    let upload = || {
+        Some(Upload {
+            file_name: file_name?,
+            size: size?,
+            sha256: sha256?,
+            content_type: content_type?,
+            dates_confirmed: dates_confirmed?,
+        })
+    };
     fields.finish(upload())
 }

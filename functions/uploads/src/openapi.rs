@@ -4,7 +4,7 @@ use cee_edge::ProblemType;
 use cee_edge::openapi::{Operation, Sample};
 use cee_eligibility::IdentityKey;
 use cee_eligibility::fields::FieldError;
-use cee_history::{Counts, LARGEST_FILE, Repair};
+use cee_history::{Counts, DateOrder, Encoding, LARGEST_FILE, Repair, Surveyed};
 use cee_registry::ImportState;
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
@@ -81,6 +81,17 @@ pub(crate) fn content_type() -> Object {
         .build()
 }
 
+pub(crate) fn dates_confirmed() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .description(Some(
+            "The dates of the file are right. Say it where a file was refused because it has 30 or more different days and none \
+             after the 12th of a month, which is how dates look whose day and month a program has swapped.",
+        ))
+        .examples([false])
+        .build()
+}
+
 impl Import {
     /// An import for the document to show.
     fn sample(completed: bool) -> Self {
@@ -101,6 +112,12 @@ impl Import {
             bytes: if completed { 121 } else { 0 },
             bytes_total: completed.then_some(121),
             counts: if completed { counts } else { Counts::default() },
+            rows_total: completed.then_some(3),
+            survey: completed.then_some(Surveyed {
+                rows: 3,
+                encoding: Encoding::Utf8,
+                date_order: DateOrder::DayFirst,
+            }),
             rows_per_second: completed.then_some(375),
             error: None,
             undone: None,

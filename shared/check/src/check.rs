@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use cee_eligibility::{Instant, Journey};
-use cee_history::{Counts, FileReader, FileRefusal, HistoryRow, LARGEST_FILE, Line, RejectedWriter, Repair, Row};
+use cee_history::{
+    Counts, DateOrder, Dates, FileReader, FileRefusal, HistoryRow, LARGEST_FILE, Line, RejectedWriter, Repair, Row,
+    Survey, Surveyed, Verdict,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -37,6 +40,9 @@ pub struct Checked {
     pub rejected: u64,
     /// For each kind of repair the rows it was done in.
     pub repairs: BTreeMap<Repair, u64>,
+    /// What the file as a whole says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survey: Option<Surveyed>,
     /// The size of the file.
     pub bytes: u64,
     /// The SHA-256 of the file, where it was read to its end.
@@ -50,6 +56,7 @@ pub struct Checked {
 /// Checks files, and returns the exit status.
 pub(crate) fn files(check: &Check) -> Result<u8, Error> {
     let now = check.now.map_or_else(now, Ok)?;
+    let dates = Dates::confirmed_if(check.dates_confirmed);
     let mut worst = 0;
     for path in &check.files {
         let rejected = match &check.rejected {
@@ -61,9 +68,9 @@ pub(crate) fn files(check: &Check) -> Result<u8, Error> {
             None => beside(path, "rejected"),
         };
         let code = if check.journeys {
-            file::<Journey>(path, &rejected, now, check.json)
+            file::<Journey>(path, &rejected, (now, dates), check.json)
         } else {
-            file::<HistoryRow>(path, &rejected, now, check.json)
+            file::<HistoryRow>(path, &rejected, (now, dates), check.json)
         };
         match code {
             Ok(code) => worst = worst.max(code),
@@ -94,9 +101,9 @@ pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
     path.with_file_name(format!("{bare}.{what}.csv"))
 }
 
-fn file<R: Row>(path: &Path, rejected: &Path, now: Instant, json: bool) -> Result<u8, Error> {
+fn file<R: Row>(path: &Path, rejected: &Path, when: (Instant, Dates), json: bool) -> Result<u8, Error> {
     let mut told = Vec::new();
-    let checked = check::<R>(path, rejected, now, |line, column, reason| {
+    let checked = check::<R>(path, rejected, when, |line, column, reason| {
         if told.len() < TOLD {
             told.push(match column {
                 "" => format!("  line {line}: {reason}"),
@@ -117,7 +124,7 @@ fn file<R: Row>(path: &Path, rejected: &Path, now: Instant, json: bool) -> Resul
 }
 
 fn tell(checked: &Checked, told: &[String]) {
-    let Checked { file, error, read, accepted, rejected, repairs, rejected_rows, .. } = checked;
+    let Checked { file, error, read, accepted, rejected, repairs, rejected_rows, survey, .. } = checked;
     if let Some(error) = error {
         say(&format!("{file}: would be refused. {error}"));
         if *read == 0 {
@@ -125,6 +132,9 @@ fn tell(checked: &Checked, told: &[String]) {
         }
     }
     say(&format!("{file}: {read} rows read, {accepted} would be accepted, {rejected} rejected"));
+    if survey.is_some_and(|survey| survey.date_order == DateOrder::Undecided) {
+        say("  dates such as 03/05/2021 are read with the day first, for no date says which is the day");
+    }
     for (repair, rows) in repairs {
         say(&format!("  {}: repaired in {rows} rows", repair.as_str()));
     }
@@ -140,7 +150,8 @@ fn tell(checked: &Checked, told: &[String]) {
     }
 }
 
-/// Checks one file, and writes the rows that would be rejected as the registry would.
+/// Checks one file, and writes the rows that would be rejected as the registry would. `dates` is what is said of its dates
+/// besides its name.
 ///
 /// `told` is called for each of them with line, column and reason.
 ///
@@ -149,41 +160,33 @@ fn tell(checked: &Checked, told: &[String]) {
 pub fn check<R: Row>(
     path: &Path,
     rejected: &Path,
-    now: Instant,
+    (now, dates): (Instant, Dates),
     mut told: impl FnMut(u64, &str, &str),
 ) -> Result<Checked, Error> {
-    let (mut input, size): (Box<dyn Read>, u64) = if path == Path::new("-") {
-        (Box::new(io::stdin().lock()), 0)
-    } else {
-        let file = File::open(path).map_err(Error::file(path))?;
-        let size = file.metadata().map_err(Error::file(path))?.len();
-        (Box::new(file), size)
-    };
+    let (mut input, size) = open(path)?;
     let bar = bar(path, size);
-    let mut reader = FileReader::<R>::new(now);
+    let verdict = survey::<R>(path, &mut input, dates.or(Dates::of_name(&path.to_string_lossy())))?;
+    input.rewind().map_err(Error::file(path))?;
+    let survey = verdict.as_ref().ok().map(Verdict::surveyed);
     let mut out: Option<(RejectedWriter, BufWriter<File>)> = None;
     let mut counts = Counts::default();
     let (mut bytes, mut hash) = (0_u64, Sha256::new());
     let (mut lines, mut buffer, mut row) = (Vec::new(), vec![0; CHUNK], Vec::new());
-    let mut refusal = None;
+    let mut reader = verdict.and_then(|verdict| Ok(FileReader::<R>::new(&verdict, now)?));
     let mut ended = false;
-    'file: while !ended {
+    while let (Ok(reader_of_rows), false) = (&mut reader, ended) {
         let length = input.read(&mut buffer).map_err(Error::file(path))?;
         let chunk = buffer.get(..length).unwrap_or_default();
         bytes += length as u64;
-        if bytes > LARGEST_FILE {
-            refusal = Some(FileRefusal::TooLarge);
-            break;
-        }
         if chunk.is_empty() {
-            reader.end();
+            reader_of_rows.end();
             ended = true;
         } else {
             hash.update(chunk);
-            reader.push(chunk);
+            reader_of_rows.push(chunk);
         }
-        loop {
-            let more = reader.read(&mut lines);
+        let read = loop {
+            let more = reader_of_rows.read(&mut lines);
             for line in lines.drain(..) {
                 counts.read += 1;
                 match line {
@@ -199,8 +202,7 @@ pub fn check<R: Row>(
                         let (writer, out) = match &mut out {
                             Some(out) => out,
                             None => {
-                                let Some(header) = reader.header() else { continue };
-                                let writer = RejectedWriter::new(header);
+                                let writer = RejectedWriter::new(reader_of_rows.header());
                                 row.append(&mut writer.header());
                                 let file = File::create(rejected).map_err(Error::file(rejected))?;
                                 out.insert((writer, BufWriter::new(file)))
@@ -213,12 +215,12 @@ pub fn check<R: Row>(
             }
             match more {
                 Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    refusal = Some(error);
-                    break 'file;
-                }
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
             }
+        };
+        if let Err(error) = read {
+            reader = Err(error.into());
         }
         bar.set_position(bytes);
     }
@@ -230,6 +232,7 @@ pub fn check<R: Row>(
         }
         None => None,
     };
+    let refusal = reader.err();
     let whole = refusal.is_none();
     Ok(Checked {
         file: path.display().to_string(),
@@ -239,11 +242,58 @@ pub fn check<R: Row>(
         accepted: counts.imported,
         rejected: counts.rejected,
         repairs: counts.repairs,
+        survey,
         // All of it, however much of a refused one was read.
         bytes: bytes.max(size),
         sha256: whole.then(|| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
         rejected_rows,
     })
+}
+
+/// What can be read twice.
+trait Input: Read + Seek {}
+impl<T: Read + Seek> Input for T {}
+
+/// A file and its size. What is no file that can be read twice, as the standard input, is kept in memory.
+fn open(path: &Path) -> Result<(Box<dyn Input>, u64), Error> {
+    let mut pipe: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = File::open(path).map_err(Error::file(path))?;
+        let metadata = file.metadata().map_err(Error::file(path))?;
+        if metadata.is_file() {
+            return Ok((Box::new(file), metadata.len()));
+        }
+        Box::new(file)
+    };
+    let mut content = Vec::new();
+    pipe.by_ref().take(LARGEST_FILE + 1).read_to_end(&mut content).map_err(Error::file(path))?;
+    let size = content.len() as u64;
+    Ok((Box::new(Cursor::new(content)), size))
+}
+
+/// Reads a file for what it says as a whole.
+fn survey<R: Row>(path: &Path, input: &mut impl Read, dates: Dates) -> Result<Result<Verdict, FileRefusal>, Error> {
+    let mut survey = Survey::<R>::new(dates);
+    let (mut buffer, mut bytes) = (vec![0; CHUNK], 0_u64);
+    loop {
+        let length = input.read(&mut buffer).map_err(Error::file(path))?;
+        let Some(chunk) = buffer.get(..length).filter(|chunk| !chunk.is_empty()) else {
+            return Ok(survey.verdict());
+        };
+        bytes += length as u64;
+        if bytes > LARGEST_FILE {
+            return Ok(Err(FileRefusal::TooLarge));
+        }
+        survey.push(chunk);
+        loop {
+            match survey.read() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(refusal) => return Ok(Err(refusal)),
+            }
+        }
+    }
 }
 
 /// Shows itself on a terminal only.

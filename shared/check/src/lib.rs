@@ -87,6 +87,9 @@ pub struct Check {
     /// The moment after which nothing may be dated, such as 2024-05-01T00:00:00Z; now if not given.
     #[arg(long, value_parser = moment)]
     pub now: Option<Instant>,
+    /// The dates are right, though none lies after the 12th of a month.
+    #[arg(long)]
+    pub dates_confirmed: bool,
     /// Tell the result as JSON, one line a file.
     #[arg(long)]
     pub json: bool,

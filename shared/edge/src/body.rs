@@ -216,6 +216,18 @@ impl Fields {
         }
     }
 
+    /// Reads `true` or `false`, which may be absent. `None`: it is at fault, which is noted.
+    pub fn optional_bool(&mut self, name: &str) -> Option<Option<bool>> {
+        match self.take(name) {
+            None => Some(None),
+            Some(Value::Bool(value)) => Some(Some(value)),
+            Some(_) => {
+                self.fault(name, "must be true or false");
+                None
+            }
+        }
+    }
+
     /// Reads a field that must be there. `None`: it is at fault, which is noted.
     pub fn required<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) -> Option<T> {
         let value = self.optional(name, parse)?;

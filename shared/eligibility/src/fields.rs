@@ -89,7 +89,7 @@ pub enum FieldError {
     #[error("must be the file's size in bytes, at most 5 GiB")]
     FileSize,
     /// Neither of the content types that a history file has.
-    #[error("must be \"text/csv\" or \"application/gzip\"")]
+    #[error("must be \"text/csv\", \"application/gzip\" or \"application/zip\"")]
     ContentType,
     /// Empty, longer than 255 characters, or with control characters.
     #[error("must hold 1 to 255 characters, none of them a control character")]

@@ -7,6 +7,7 @@ use cee_eligibility::{Instant, Rules};
 
 use crate::date::Midnights;
 use crate::dialect::Header;
+use crate::encoding;
 use crate::repair::{Repair, Repairs};
 
 /// Whether a line says nothing: only separators, spaces and tabs.
@@ -53,6 +54,26 @@ impl Span {
     pub(crate) fn text(self, line: &str) -> Cow<'_, str> {
         let content = self.content(line);
         if self.shape == Shape::Escaped { Cow::Owned(content.replace("\"\"", "\"")) } else { Cow::Borrowed(content) }
+    }
+
+    /// The bytes of the cell without the quotes around it. Doubled quotes within are still doubled.
+    #[inline]
+    pub(crate) fn bytes(self, line: &[u8]) -> &[u8] {
+        let quote = usize::from(matches!(self.shape, Shape::Quoted | Shape::Escaped));
+        line.get(self.from + quote..self.to - quote).unwrap_or_default()
+    }
+
+    /// What the cell says, of a line in either encoding.
+    pub(crate) fn text_of(self, line: &[u8]) -> Cow<'_, str> {
+        match (encoding::text(self.bytes(line)), self.shape) {
+            (text, Shape::Escaped) => Cow::Owned(text.replace("\"\"", "\"")),
+            (text, _) => text,
+        }
+    }
+
+    /// Where the cell lies in its line, quotes included.
+    pub(crate) const fn range(self) -> std::ops::Range<usize> {
+        self.from..self.to
     }
 
     /// The cell without the quotes around it. Doubled quotes within are still doubled.
@@ -201,12 +222,10 @@ pub(crate) enum CellError {
     Date,
     #[error("is a date that does not exist: check the day and the month (DD/MM/YYYY or YYYY-MM-DD)")]
     NoSuchDay,
-    #[error("has the month before the day: write DD/MM/YYYY or YYYY-MM-DD")]
-    MonthFirst,
     #[error("has a year of two digits: write it with four (DD/MM/YYYY or YYYY-MM-DD)")]
     ShortYear,
-    #[error("has a day or a month of one digit, which leaves their order open: write DD/MM/YYYY or YYYY-MM-DD")]
-    ShortDay,
+    #[error("names the month or the day in words: write DD/MM/YYYY or YYYY-MM-DD")]
+    InWords,
     #[error(
         "looks like a date as Excel counts days, for which Excel has two calendars: format the column as a date \
          (DD/MM/YYYY or YYYY-MM-DD)"
@@ -231,6 +250,8 @@ pub(crate) struct Context {
     pub(crate) repairs: Repairs,
     /// Midnights in Paris worked out before.
     pub(crate) midnights: Midnights,
+    /// Whether the file writes the month before the day, where it does not write the year first.
+    pub(crate) month_first: bool,
 }
 
 /// The cells of one row, under the columns of its file.

@@ -1,14 +1,15 @@
-//! Dates as people and spreadsheets write them.
+//! Dates as people and programs write them.
 
 use cee_eligibility::{Instant, JourneyType};
-use chrono::{LocalResult, NaiveDate, NaiveTime, TimeZone};
+use chrono::{LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Europe::Paris;
 
 use crate::cells::{CellError, Context, bare};
 use crate::repair::Repair;
 
-/// The date of an application from before the scheme, of this journey type if that could be read: RFC 3339, `YYYY-MM-DD` or `DD/MM/YYYY` (midnight in Paris), and the latter
-/// two with a time of day, which is the time in Paris where that leaves no doubt.
+/// The date of an application from before the scheme, of this journey type if that could be read: a day, with the year first
+/// or last, and perhaps a time. A day alone is midnight in Paris, a time without an offset the time in Paris where that leaves
+/// no doubt.
 #[inline]
 pub(crate) fn history(
     text: &str,
@@ -28,25 +29,29 @@ pub(crate) fn exact(text: &str, context: &mut Context) -> Result<Instant, CellEr
 
 #[inline]
 fn read(text: &str, context: &mut Context) -> Result<Instant, CellError> {
-    let Some((day, time, slashes)) = day_and_rest(text) else { return Err(diagnose(text)) };
-    if !slashes && !time.is_empty() && local_time(time).is_none() {
-        return Instant::parse(text).map_err(|_| CellError::Date);
+    let Some(written) = Written::of(text) else { return Err(diagnose(text)) };
+    let day = written.day(context.month_first);
+    if !written.year_first && context.month_first {
+        context.repairs.insert(Repair::MonthFirst);
     }
-    if time.is_empty()
-        && let Some(midnight) = context.midnights.known(day)
-    {
-        return Ok(midnight);
-    }
-    let Some(date) = day.date() else {
-        let month_first = slashes && day.month > 12 && (1..=12).contains(&day.day);
-        return Err(if month_first { CellError::MonthFirst } else { CellError::NoSuchDay });
-    };
-    if time.is_empty() {
-        let midnight = Instant::paris_midnight(date).map_err(|_| CellError::Date)?;
+    if written.rest.is_empty() {
+        if let Some(midnight) = context.midnights.known(day) {
+            return Ok(midnight);
+        }
+        let midnight = Instant::paris_midnight(day.date().ok_or(CellError::NoSuchDay)?).map_err(|_| CellError::Date)?;
         context.midnights.learn(day, midnight);
         return Ok(midnight);
     }
-    let time = local_time(time).ok_or(CellError::Date)?;
+    if written.year_first
+        && let Ok(moment) = Instant::parse(text)
+    {
+        return Ok(moment);
+    }
+    let date = day.date().ok_or(CellError::NoSuchDay)?;
+    let (time, offset) = time(written.rest).ok_or(CellError::Date)?;
+    if let Some(offset) = offset {
+        return offset.moment(date.and_time(time)).ok_or(CellError::Date);
+    }
     context.repairs.insert(Repair::ParisTime);
     match Paris.from_local_datetime(&date.and_time(time)) {
         LocalResult::Single(moment) => Instant::from_millis(moment.timestamp_millis()).ok_or(CellError::Date),
@@ -57,10 +62,10 @@ fn read(text: &str, context: &mut Context) -> Result<Instant, CellError> {
 
 /// A day as written: perhaps one that no calendar has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Day {
-    year: u32,
-    month: u32,
-    day: u32,
+pub(crate) struct Day {
+    pub(crate) year: u32,
+    pub(crate) month: u32,
+    pub(crate) day: u32,
 }
 
 impl Day {
@@ -69,17 +74,88 @@ impl Day {
     }
 }
 
-/// The day that `YYYY-MM-DD…` or `DD/MM/YYYY…` begins with, what follows it, and whether it has slashes.
+/// What a date begins with, before anything says which of its numbers is the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written<'a> {
+    pub(crate) year: u32,
+    /// Whether the year comes first. Then the month follows, and the day.
+    pub(crate) year_first: bool,
+    /// The other two numbers, in their order.
+    pub(crate) first: u32,
+    pub(crate) second: u32,
+    /// What follows: a time, or nothing.
+    pub(crate) rest: &'a str,
+}
+
+impl<'a> Written<'a> {
+    #[inline]
+    pub(crate) fn of(text: &'a str) -> Option<Self> {
+        if let Some((year_first, year, first, second)) = text.as_bytes().first_chunk().and_then(ten)
+            && let Some(rest) = text.get(10..)
+        {
+            return Some(Self { year, year_first, first, second, rest });
+        }
+        Self::of_other_length(text)
+    }
+
+    /// As [`Self::of`], for days and months of one digit, and for `.` and `-`, or `/` after the year.
+    #[cold]
+    fn of_other_length(text: &'a str) -> Option<Self> {
+        let (one, separator, rest) = number(text)?;
+        let (two, again, rest) = number(rest.get(1..)?)?;
+        if separator != again || !matches!(separator, '/' | '-' | '.') {
+            return None;
+        }
+        let (three, _, rest) = number(rest.get(1..)?)?;
+        let day = |digits: &str| (1..=2).contains(&digits.len()).then(|| digits.parse().ok()).flatten();
+        let year = |digits: &str| (digits.len() == 4).then(|| digits.parse().ok()).flatten();
+        let year_first = one.len() == 4;
+        let [year, first, second] =
+            if year_first { [year(one)?, day(two)?, day(three)?] } else { [year(three)?, day(one)?, day(two)?] };
+        Some(Self { year, year_first, first, second, rest })
+    }
+
+    /// Which day it is, in a file that writes the month first or does not.
+    #[inline]
+    pub(crate) const fn day(&self, month_first: bool) -> Day {
+        if self.year_first || month_first {
+            Day { year: self.year, month: self.first, day: self.second }
+        } else {
+            Day { year: self.year, month: self.second, day: self.first }
+        }
+    }
+
+    /// Which day it is in Paris.
+    pub(crate) fn paris_day(&self) -> Day {
+        let day = self.day(false);
+        let moment = || {
+            let (time, offset) = time(self.rest)?;
+            offset?.moment(day.date()?.and_time(time))
+        };
+        let Some(moment) = moment() else { return day };
+        let text = moment.paris_day().format("%Y-%m-%d").to_string();
+        Written::of(&text).map_or(day, |written| written.day(false))
+    }
+}
+
+/// The digits at the beginning, what follows them (a space at the end), and all that.
+fn number(text: &str) -> Option<(&str, char, &str)> {
+    let end = text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at_checked(end).filter(|(digits, _)| !digits.is_empty())?;
+    Some((digits, rest.chars().next().unwrap_or(' '), rest))
+}
+
+/// `YYYY-MM-DD` or `DD/MM/YYYY`, as nearly every file writes its dates: whether the year comes first, the year, and the other
+/// two numbers. `None` says nothing: it may be another form.
 #[inline]
-fn day_and_rest(text: &str) -> Option<(Day, &str, bool)> {
-    let (day, slashes) = match *text.as_bytes().first_chunk()? {
-        [d, e, b'/', m, n, b'/', y, z, a, b] => ([y, z, a, b, m, n, d, e], true),
-        [y, z, a, b, b'-', m, n, b'-', d, e] => ([y, z, a, b, m, n, d, e], false),
+pub(crate) fn ten(text: &[u8; 10]) -> Option<(bool, u32, u32, u32)> {
+    let (day, year_first) = match *text {
+        [d, e, b'/', m, n, b'/', y, z, a, b] => ([y, z, a, b, d, e, m, n], false),
+        [y, z, a, b, b'-', m, n, b'-', d, e] => ([y, z, a, b, m, n, d, e], true),
         _ => return None,
     };
     let [y, z, a, b, m, n, d, e] = digits(day)?;
-    let day = Day { year: y * 1000 + z * 100 + a * 10 + b, month: m * 10 + n, day: d * 10 + e };
-    Some((day, text.get(10..)?, slashes))
+    Some((year_first, y * 1000 + z * 100 + a * 10 + b, m * 10 + n, d * 10 + e))
 }
 
 /// The values of these digits. Looks at all of them before it says no: a branch for each costs more.
@@ -89,21 +165,99 @@ fn digits<const N: usize>(digits: [u8; N]) -> Option<[u32; N]> {
     all.then_some(values)
 }
 
-fn pair(tens: u8, ones: u8) -> Option<u32> {
-    digits([tens, ones]).map(|[tens, ones]| tens * 10 + ones)
+/// How far a clock is ahead of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Offset {
+    minutes: i64,
 }
 
-/// ` HH:MM` or ` HH:MM:SS`.
-fn local_time(text: &str) -> Option<NaiveTime> {
-    let (hour, minute, second) = match *text.trim_start_matches(' ').as_bytes() {
-        [a, b, b':', c, d] if text.starts_with(' ') => (pair(a, b)?, pair(c, d)?, 0),
-        [a, b, b':', c, d, b':', e, f] if text.starts_with(' ') => (pair(a, b)?, pair(c, d)?, pair(e, f)?),
+impl Offset {
+    /// `Z`, `UTC`, `+HH`, `+HHMM` or `+HH:MM`.
+    fn of(text: &str) -> Option<Self> {
+        if matches!(text, "Z" | "z" | "UTC") {
+            return Some(Self { minutes: 0 });
+        }
+        let (sign, rest) = match text.as_bytes() {
+            [b'+', rest @ ..] => (1, rest),
+            [b'-', rest @ ..] => (-1, rest),
+            _ => return None,
+        };
+        let [h, i, m, n] = match *rest {
+            [h, i] => digits([h, i, b'0', b'0'])?,
+            [h, i, m, n] | [h, i, b':', m, n] => digits([h, i, m, n])?,
+            _ => return None,
+        };
+        let (hours, minutes) = (i64::from(h * 10 + i), i64::from(m * 10 + n));
+        (hours <= 23 && minutes <= 59).then_some(Self { minutes: sign * (hours * 60 + minutes) })
+    }
+
+    fn moment(self, local: NaiveDateTime) -> Option<Instant> {
+        Instant::from_millis(local.and_utc().timestamp_millis() - self.minutes * 60_000)
+    }
+}
+
+/// A time of day after a space or a T: `H:MM` or `HH:MM`, perhaps seconds and a fraction of them, perhaps AM or PM, perhaps an
+/// offset.
+#[cold]
+fn time(text: &str) -> Option<(NaiveTime, Option<Offset>)> {
+    let text = match text.as_bytes().first()? {
+        b'T' | b't' => text.get(1..)?,
+        b' ' => text.trim_start_matches(' '),
         _ => return None,
     };
-    NaiveTime::from_hms_opt(hour, minute, second)
+    let (hour, _, rest) = number(text).filter(|(hour, ..)| hour.len() <= 2)?;
+    let two = |rest: &'_ str| -> Option<(u32, usize)> {
+        let (digits, ..) = number(rest.strip_prefix(':')?).filter(|(digits, ..)| digits.len() == 2)?;
+        Some((digits.parse().ok()?, 3))
+    };
+    let (minute, length) = two(rest)?;
+    let mut rest = rest.get(length..)?;
+    let (mut second, mut nanos) = (0, 0);
+    if let Some((seconds, length)) = two(rest) {
+        second = seconds;
+        rest = rest.get(length..)?;
+        if let Some(fraction) = rest.strip_prefix('.') {
+            let (digits, _, after) = number(fraction)?;
+            // What is finer than a nanosecond is cut off.
+            let nine: String = digits.chars().chain("000000000".chars()).take(9).collect();
+            nanos = nine.parse().ok()?;
+            rest = after;
+        }
+    }
+    let mut hour: u32 = hour.parse().ok()?;
+    let rest = rest.trim_start_matches([' ', '\u{a0}', '\u{202f}']);
+    let half = match rest.as_bytes().first_chunk() {
+        Some([b'A' | b'a', b'M' | b'm']) => Some(0),
+        Some([b'P' | b'p', b'M' | b'm']) => Some(12),
+        _ => None,
+    };
+    if let Some(half) = half {
+        if !(1..=12).contains(&hour) || rest.len() > 2 {
+            return None;
+        }
+        hour = hour % 12 + half;
+    } else if !rest.is_empty() {
+        let offset = Offset::of(rest)?;
+        return Some((NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?, Some(offset)));
+    }
+    Some((NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?, None))
+}
+
+/// Whether this is a date with a year of two digits that can only have the month first.
+pub(crate) fn is_month_first_without_century(text: &str) -> bool {
+    let parts = || {
+        let (one, separator, rest) = number(text)?;
+        let (two, again, rest) = number(rest.get(1..)?)?;
+        let (three, ..) = number(rest.get(1..)?)?;
+        let two_digits = [one, two, three].iter().all(|digits| digits.len() <= 2) && three.len() == 2;
+        (two_digits && separator == again && matches!(separator, '/' | '-' | '.')).then_some((one, two))
+    };
+    let value = |digits: &str| digits.parse::<u32>().unwrap_or(0);
+    parts().is_some_and(|(one, two)| (1..=12).contains(&value(one)) && (13..=31).contains(&value(two)))
 }
 
 /// What a text that begins with no day may have been.
+#[cold]
 fn diagnose(text: &str) -> CellError {
     let digits = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
         lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
@@ -117,13 +271,17 @@ fn diagnose(text: &str) -> CellError {
     }
     let date = text.split(' ').next().unwrap_or_default();
     let parts: Vec<&str> = date.split(['/', '-', '.']).take(4).collect();
-    match parts[..] {
-        [a, b, year] if digits(a, 1..=2) && digits(b, 1..=2) && digits(year, 2..=2) => CellError::ShortYear,
-        [a, b, year] if digits(a, 1..=2) && digits(b, 1..=2) && digits(year, 4..=4) && (a.len() < 2 || b.len() < 2) => {
-            CellError::ShortDay
-        }
-        _ => CellError::Date,
+    if let [a, b, year] = parts[..]
+        && digits(a, 1..=2)
+        && digits(b, 1..=2)
+        && digits(year, 2..=2)
+    {
+        return CellError::ShortYear;
     }
+    // `15 mars 2021`, `15-Mar-21`, `Mon Mar 15 2021 …`.
+    let is_word = |word: &str| word.len() >= 3 && word.chars().all(char::is_alphabetic);
+    let has_digit = text.bytes().any(|b| b.is_ascii_digit());
+    if has_digit && text.split([' ', '-', '/', '.', ',']).any(is_word) { CellError::InWords } else { CellError::Date }
 }
 
 /// Midnights in Paris worked out before. A history names the same few thousand days millions of times, and a time zone's
@@ -167,7 +325,7 @@ mod tests {
         let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
         let mut rules = Rules::default();
         rules.short.history_before = Instant::parse("2030-01-01T00:00:00Z").unwrap();
-        Context { now, rules, repairs: Repairs::NONE, midnights: Midnights::default() }
+        Context { now, rules, repairs: Repairs::NONE, midnights: Midnights::default(), month_first: false }
     }
 
     fn past(text: &str, context: &mut Context) -> Result<Instant, CellError> {
@@ -193,6 +351,31 @@ mod tests {
             ("2021-07-15 08:30", "2021-07-15T06:30:00.000Z", [Repair::ParisTime].into_iter().collect()),
             ("2023-10-29 01:59:59", "2023-10-28T23:59:59.000Z", [Repair::ParisTime].into_iter().collect()),
             ("2023-10-29 03:00:00", "2023-10-29T02:00:00.000Z", [Repair::ParisTime].into_iter().collect()),
+            ("5/3/2021", "2021-03-04T23:00:00.000Z", Repairs::NONE),
+            ("05/3/2021", "2021-03-04T23:00:00.000Z", Repairs::NONE),
+            ("15.03.2021", "2021-03-14T23:00:00.000Z", Repairs::NONE),
+            ("5-3-2021", "2021-03-04T23:00:00.000Z", Repairs::NONE),
+            ("2021/03/15", "2021-03-14T23:00:00.000Z", Repairs::NONE),
+            ("2021-3-5", "2021-03-04T23:00:00.000Z", Repairs::NONE),
+            ("2021.03.15", "2021-03-14T23:00:00.000Z", Repairs::NONE),
+            ("2021-03-15 00:00:00+01", "2021-03-14T23:00:00.000Z", Repairs::NONE),
+            ("2021-03-15 00:00:00-0130", "2021-03-15T01:30:00.000Z", Repairs::NONE),
+            ("2021-03-15 00:00:00 +0100", "2021-03-14T23:00:00.000Z", Repairs::NONE),
+            ("2021-03-14 23:00:00 UTC", "2021-03-14T23:00:00.000Z", Repairs::NONE),
+            ("2021-03-14T23:00Z", "2021-03-14T23:00:00.000Z", Repairs::NONE),
+            ("2021-03-14t23:00z", "2021-03-14T23:00:00.000Z", Repairs::NONE),
+            ("2021-03-14 23:00:00.1239999999+00", "2021-03-14T23:00:00.123Z", Repairs::NONE),
+            ("15/03/2021 08:30:00+01:00", "2021-03-15T07:30:00.000Z", Repairs::NONE),
+            ("15/03/2021T08:30:00Z", "2021-03-15T08:30:00.000Z", Repairs::NONE),
+            ("15/03/2021 8:30", "2021-03-15T07:30:00.000Z", [Repair::ParisTime].into_iter().collect()),
+            ("5/3/2021 0:00", "2021-03-04T23:00:00.000Z", [Repair::ParisTime].into_iter().collect()),
+            ("5/3/2021 12:00:00 AM", "2021-03-04T23:00:00.000Z", [Repair::ParisTime].into_iter().collect()),
+            ("5/3/2021 1:05 pm", "2021-03-05T12:05:00.000Z", [Repair::ParisTime].into_iter().collect()),
+            ("5/3/2021 12:05\u{202f}PM", "2021-03-05T11:05:00.000Z", [Repair::ParisTime].into_iter().collect()),
+            ("2021-03-15T08:30:00", "2021-03-15T07:30:00.000Z", [Repair::ParisTime].into_iter().collect()),
+            ("2021-03-15T08:30", "2021-03-15T07:30:00.000Z", [Repair::ParisTime].into_iter().collect()),
+            ("2021-03-15 00:00:00.000", "2021-03-14T23:00:00.000Z", [Repair::ParisTime].into_iter().collect()),
+            ("2021-03-15T00:00:00.000000000", "2021-03-14T23:00:00.000Z", [Repair::ParisTime].into_iter().collect()),
             (" 15/03/2021\u{a0}", "2021-03-14T23:00:00.000Z", [Repair::SurroundingSpaces].into_iter().collect()),
             ("'15/03/2021", "2021-03-14T23:00:00.000Z", [Repair::TextGuard].into_iter().collect()),
             ("=\"15/03/2021\"", "2021-03-14T23:00:00.000Z", [Repair::TextGuard].into_iter().collect()),
@@ -223,10 +406,9 @@ mod tests {
             ("5/3/21", CellError::ShortYear),
             ("15-03-21", CellError::ShortYear),
             ("15/03/21 08:30", CellError::ShortYear),
-            ("5/3/2021", CellError::ShortDay),
-            ("05/3/2021", CellError::ShortDay),
-            ("1/13/2021", CellError::ShortDay),
-            ("12/31/2020", CellError::MonthFirst),
+            ("1/13/2021", CellError::NoSuchDay),
+            ("12/31/2020", CellError::NoSuchDay),
+            ("2021-02-30T00:00:00Z", CellError::NoSuchDay),
             ("31/02/2021", CellError::NoSuchDay),
             ("13/13/2021", CellError::NoSuchDay),
             ("00/01/2021", CellError::NoSuchDay),
@@ -238,15 +420,33 @@ mod tests {
             ("26/03/2023 02:30", CellError::ClockNever),
             ("########", CellError::Hashes),
             ("15/03/2021 25:00", CellError::Date),
-            ("15/03/2021 8:30", CellError::Date),
-            ("15/03/2021T08:30:00Z", CellError::Date),
-            ("15/03/2021 08:30:00+01:00", CellError::Date),
-            ("2021-03-15T08:30:00", CellError::Date),
-            ("2021-03-15T08:30", CellError::Date),
             ("2021-03-1508:30", CellError::Date),
             ("20210315", CellError::Date),
-            ("15.03.2021", CellError::Date),
-            ("15 mars 2021", CellError::Date),
+            ("15 mars 2021", CellError::InWords),
+            ("15-Mar-21", CellError::InWords),
+            ("lundi 15/03", CellError::InWords),
+            ("Mon Mar 15 2021 00:00:00 GMT+0100", CellError::InWords),
+            ("15/03-2021", CellError::Date),
+            ("15/3/02021", CellError::Date),
+            ("15/3/202", CellError::Date),
+            ("155/3/2021", CellError::Date),
+            ("15:3:2021", CellError::Date),
+            ("15/3/", CellError::Date),
+            ("5/3/2021x", CellError::Date),
+            ("2021-03-15 8", CellError::Date),
+            ("2021-03-15 8:3", CellError::Date),
+            ("2021-03-15 008:30", CellError::Date),
+            ("2021-03-15 08:30:0", CellError::Date),
+            ("2021-03-15 08:30:60", CellError::Date),
+            ("2021-03-15 08:30:00.", CellError::Date),
+            ("2021-03-15 08:30:00+24", CellError::Date),
+            ("2021-03-15 08:30:00+0160", CellError::Date),
+            ("2021-03-15 08:30:00+1", CellError::Date),
+            ("2021-03-15 08:30:00*01", CellError::Date),
+            ("2021-03-15 08:30:00 CET", CellError::Date),
+            ("2021-03-15 0:30 AM", CellError::Date),
+            ("2021-03-15 13:30 PM", CellError::Date),
+            ("2021-03-15 1:30 PM+01", CellError::Date),
             ("1615793400", CellError::Date),
             ("0000-01-01", CellError::Date),
             ("9999-01-02", CellError::Date),
@@ -295,6 +495,52 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn month_first_file_swaps_what_has_no_year_in_front() {
+        let mut context = context();
+        context.month_first = true;
+        for (text, expected, repaired) in [
+            ("03/15/2021", "2021-03-14T23:00:00.000Z", true),
+            ("3-5-2021", "2021-03-04T23:00:00.000Z", true),
+            ("03/05/2021 13:00:00+01", "2021-03-05T12:00:00.000Z", true),
+            ("2021-03-05", "2021-03-04T23:00:00.000Z", false),
+            ("2021/3/5", "2021-03-04T23:00:00.000Z", false),
+        ] {
+            for _ in 0..2 {
+                context.repairs = Repairs::NONE;
+                assert_eq!(past(text, &mut context).unwrap().to_string(), expected, "{text}");
+                assert_eq!(context.repairs.contains(Repair::MonthFirst), repaired, "{text}");
+            }
+        }
+        assert_eq!(past("15/03/2021", &mut context), Err(CellError::NoSuchDay));
+    }
+
+    #[test]
+    fn day_in_paris_is_that_of_the_moment() {
+        let table = [
+            ("2021-03-12T23:00Z", 13),
+            ("2021-03-12T22:59:59.999Z", 12),
+            ("2021-03-13T00:30:00+05:00", 12),
+            ("2021-03-12 23:30", 12),
+            ("2021-03-12", 12),
+            ("2021-03-12Tx", 12),
+        ];
+        for (text, day) in table {
+            assert_eq!(Written::of(text).unwrap().paris_day(), Day { year: 2021, month: 3, day }, "{text}");
+        }
+    }
+
+    #[test]
+    fn short_year_tells_only_that_the_month_is_first() {
+        for text in ["05/13/21", "5-31-21", "05/13/21 08:30"] {
+            assert!(is_month_first_without_century(text), "{text}");
+        }
+        for text in ["13/05/21", "21/05/13", "05/12/21", "05/32/21", "05/13/2021", "05/13-21", "05/13", "00/13/21", "x"]
+        {
+            assert!(!is_month_first_without_century(text), "{text}");
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::cells::split_all;
+use crate::cells::{split_all, trim, unguard};
 use crate::encoding;
 use crate::reader::Field;
 use crate::rejected::REPORT_COLUMNS;
+use crate::repair::Repairs;
 
 /// Why a file cannot be read at all. It is refused before any of its rows. Its `Display` says what to do, in one
 /// sentence after the file's name.
@@ -18,15 +19,12 @@ pub enum FileError {
     /// No byte, or nothing but blank lines.
     #[error("is empty: it needs a header and at least one row")]
     Empty,
-    /// UTF-16, which Excel calls "Unicode text".
-    #[error("was saved as UTF-16 (\"Unicode text\"): save it as \"CSV UTF-8\"")]
+    /// UTF-16 without a byte order mark.
+    #[error("was saved as UTF-16 without a byte order mark: save it as \"CSV UTF-8\"")]
     Utf16,
-    /// A workbook of Excel or another spreadsheet.
-    #[error("is an Excel workbook, not a CSV file: open it and export it as \"CSV UTF-8\"")]
-    Workbook,
-    /// Compressed.
-    #[error("is compressed (gzip): send it uncompressed")]
-    Gzip,
+    /// A form that is not CSV.
+    #[error("{0}")]
+    Form(Form),
     /// Control characters where the header should be.
     #[error("is not a text file: it begins with control characters. Export it as \"CSV UTF-8\"")]
     NotText,
@@ -55,6 +53,100 @@ pub enum FileError {
         /// Columns that are there more than once.
         duplicate: Vec<&'static str>,
     },
+}
+
+/// What a file may be that is not CSV, told by how it begins. Its `Display` says what to send instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Form {
+    /// A workbook of Excel or another spreadsheet.
+    #[error("is an Excel workbook, not a CSV file: open it and export it as \"CSV UTF-8\"")]
+    Workbook,
+    /// Compressed twice.
+    #[error("is compressed twice: send it compressed once (gzip or zip), or uncompressed")]
+    Twice,
+    /// Compressed with Zstandard.
+    #[error("is compressed with Zstandard (.zst): compress it with gzip, or send it uncompressed")]
+    Zstd,
+    /// Compressed with xz.
+    #[error("is compressed with xz: compress it with gzip, or send it uncompressed")]
+    Xz,
+    /// Compressed with bzip2.
+    #[error("is compressed with bzip2 (.bz2): compress it with gzip, or send it uncompressed")]
+    Bzip2,
+    /// Compressed with LZ4.
+    #[error("is compressed with LZ4: compress it with gzip, or send it uncompressed")]
+    Lz4,
+    /// A 7-Zip archive.
+    #[error("is a 7-Zip archive (.7z): send the CSV file itself, or a zip of it")]
+    SevenZip,
+    /// A RAR archive.
+    #[error("is a RAR archive: send the CSV file itself, or a zip of it")]
+    Rar,
+    /// A Parquet file.
+    #[error("is a Parquet file: write it as CSV (`COPY … TO 'history.csv'`, `to_csv`, `write_csv`)")]
+    Parquet,
+    /// An Arrow or Feather file.
+    #[error("is an Arrow (Feather) file: write it as CSV (`to_csv`, `write_csv`)")]
+    Arrow,
+    /// An SQLite database.
+    #[error("is an SQLite database: export the table as CSV (`sqlite3 -header -csv`)")]
+    Sqlite,
+    /// R's own format.
+    #[error("is a file of R (.rds or .RData): write it as CSV (`write.csv(…, row.names = FALSE)`)")]
+    R,
+    /// A PDF.
+    #[error("is a PDF: export the table as \"CSV UTF-8\"")]
+    Pdf,
+    /// A web page or XML.
+    #[error("is a web page or XML, not a CSV file: export the table as \"CSV UTF-8\"")]
+    Markup,
+    /// JSON.
+    #[error("is JSON, not a CSV file: write it as CSV, or send its rows to POST /policies/cee/import")]
+    Json,
+    /// A body of a form.
+    #[error(
+        "is a form (multipart/form-data) with the file in it: put the file itself, as `curl --upload-file` does, not \
+         `curl --form`"
+    )]
+    Multipart,
+}
+
+impl Form {
+    /// How each begins.
+    const BEGINNINGS: [(&[u8], Self); 19] = [
+        // Zip, of which .xlsx and .ods are made: one that was to be read as such was unpacked before.
+        (b"PK\x03\x04", Self::Twice),
+        (b"PK\x05\x06", Self::Twice),
+        (b"\x1f\x8b", Self::Twice),
+        (b"\xd0\xcf\x11\xe0", Self::Workbook),
+        (b"\x28\xb5\x2f\xfd", Self::Zstd),
+        (b"\xfd7zXZ\0", Self::Xz),
+        (b"BZh", Self::Bzip2),
+        (b"\x04\x22\x4d\x18", Self::Lz4),
+        (b"7z\xbc\xaf\x27\x1c", Self::SevenZip),
+        (b"Rar!\x1a", Self::Rar),
+        (b"PAR1", Self::Parquet),
+        (b"ARROW1", Self::Arrow),
+        (b"FEA1", Self::Arrow),
+        (b"SQLite format 3\0", Self::Sqlite),
+        (b"RDX", Self::R),
+        (b"%PDF", Self::Pdf),
+        (b"<", Self::Markup),
+        (b"{", Self::Json),
+        (b"[", Self::Json),
+    ];
+
+    fn of(line: &[u8]) -> Option<Self> {
+        let found = Self::BEGINNINGS.iter().find(|(beginning, _)| line.starts_with(beginning));
+        found.map(|(_, form)| *form).or_else(|| is_boundary(line).then_some(Self::Multipart))
+    }
+}
+
+/// Whether this is the boundary with which a form begins: `--`, then what the client chose (RFC 2046: at most 70 characters).
+fn is_boundary(line: &[u8]) -> bool {
+    let Some(boundary) = line.strip_prefix(b"--") else { return false };
+    (10..=70).contains(&boundary.len())
+        && boundary.iter().all(|b| b.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(b))
 }
 
 fn faults(missing: &[&str], unknown: &[String], duplicate: &[&str]) -> String {
@@ -96,6 +188,8 @@ pub(crate) enum HeaderCell {
     Field(usize, &'static str),
     /// A column that we added to a rejected file.
     Report(&'static str),
+    /// A first column without a name, in which a program has put the name or number of each row.
+    RowName,
     /// Nothing: a separator too many at the end of the header.
     Nothing,
 }
@@ -143,6 +237,8 @@ impl Header {
                 HeaderCell::Field(number, fields[number].name())
             } else if let Some(report) = report {
                 HeaderCell::Report(report)
+            } else if position == 0 && position < named && (name.is_empty() || name == "Unnamed: 0") {
+                HeaderCell::RowName
             } else {
                 if position < named {
                     unknown.push(shown(name, position));
@@ -158,6 +254,22 @@ impl Header {
         } else {
             Err(FileError::Columns { missing, unknown, duplicate })
         }
+    }
+
+    /// The same header with a nameless column in front, where each row has one more cell there, and with as many nameless
+    /// columns at the end.
+    pub(crate) fn completed(&self, row_name: bool, empty: usize, fields: &'static [Field]) -> Result<Self, FileError> {
+        if !row_name && empty == 0 {
+            return Ok(self.clone());
+        }
+        let separator = self.separator().to_string();
+        let front = if row_name { separator.as_str() } else { "" };
+        Self::read(format!("{front}{}{}", self.text, separator.repeat(empty)).as_bytes(), fields)
+    }
+
+    /// Whether a first column holds names of rows.
+    pub(crate) fn has_row_names(&self) -> bool {
+        self.columns.first() == Some(&HeaderCell::RowName)
     }
 
     pub(crate) const fn separator_byte(&self) -> u8 {
@@ -180,11 +292,14 @@ impl Header {
     }
 }
 
-/// The names in a header line, without quotes, and the spaces around and within those.
+/// The names in a header line, without quotes, guards (`="…"`), and the spaces around and within those.
 fn names(text: &str, separator: u8) -> Vec<String> {
     let (spans, _) = split_all(text.as_bytes(), separator);
-    let trim = |text: &str| text.trim_matches([' ', '\t', '\u{a0}', '\u{202f}']).to_owned();
-    spans.into_iter().map(|span| trim(&span.text(text))).collect()
+    let name = |text: &str| {
+        let mut repairs = Repairs::NONE;
+        trim(unguard(trim(text, &mut repairs), &mut repairs), &mut repairs).to_owned()
+    };
+    spans.into_iter().map(|span| name(&span.text(text))).collect()
 }
 
 /// How an unknown column is named in a message: by its name where that is one, and by its number where it may be
@@ -198,21 +313,15 @@ fn shown(name: &str, position: usize) -> String {
 
 /// Why a first line (or as much of it as fits) can be no header at all, whatever it names.
 pub(crate) fn not_a_header(line: &[u8]) -> Option<FileError> {
-    const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
-    // Zip, of which .xlsx and .ods are made, and the compound file of .xls.
-    const WORKBOOK: [&[u8]; 3] = [b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0"];
-    let begins = |magics: &[&[u8]]| magics.iter().any(|magic| line.starts_with(magic));
-    if begins(&UTF_16) {
-        Some(FileError::Utf16)
-    } else if begins(&WORKBOOK) {
-        Some(FileError::Workbook)
-    } else if begins(&[b"\x1f\x8b"]) {
-        Some(FileError::Gzip)
-    } else if line.iter().any(|b| *b < b' ' && *b != b'\t') {
-        Some(FileError::NotText)
-    } else {
-        None
+    if let Some(form) = Form::of(line) {
+        return Some(FileError::Form(form));
     }
+    // A NUL for each letter, before it or after it.
+    let nuls = line.iter().filter(|b| **b == 0).count();
+    if nuls > 0 && nuls.abs_diff(line.len() / 2) <= 1 && line.iter().any(u8::is_ascii_alphabetic) {
+        return Some(FileError::Utf16);
+    }
+    line.iter().any(|b| *b < b' ' && *b != b'\t').then_some(FileError::NotText)
 }
 
 #[cfg(test)]
@@ -238,6 +347,9 @@ mod tests {
             ("journey_type;last_name_trunc;phone_trunc;datetime;;", ';', [0, 1, 2, 3]),
             ("journey_type;last_name_trunc;phone_trunc;datetime; ;\"\"", ';', [0, 1, 2, 3]),
             ("line;journey_type;last_name_trunc;phone_trunc;datetime;Column;reason", ';', [1, 2, 3, 4]),
+            ("=\"journey_type\",=\"last_name_trunc\",\"=\"\"phone_trunc\"\"\",datetime", ',', [0, 1, 2, 3]),
+            ("\"\",\"journey_type\",\"last_name_trunc\",\"phone_trunc\",\"datetime\"", ',', [1, 2, 3, 4]),
+            ("Unnamed: 0,journey_type,last_name_trunc,phone_trunc,datetime", ',', [1, 2, 3, 4]),
         ];
         for (line, separator, positions) in table {
             let header = header(line).unwrap_or_else(|e| panic!("{line}: {e}"));
@@ -260,8 +372,7 @@ mod tests {
         let table = [
             ("short;DUP;+336010203;2021-03-15", none.clone()),
             ("journey_type|last_name_trunc|phone_trunc|datetime", none.clone()),
-            ("line;column;reason", none.clone()),
-            ("<html>", none),
+            ("line;column;reason", none),
             ("journey_type;last_name_trunc;phone_trunc", columns(&["datetime"], &[], &[])),
             ("journey_type;phone_trunc", columns(&["last_name_trunc", "datetime"], &[], &[])),
             ("journey_type;lastname;phone_trunc;datetime", columns(&["last_name_trunc"], &["\"lastname\""], &[])),
@@ -270,6 +381,8 @@ mod tests {
             ("journey_type;last_name_trunc;phone_trunc;datetime;0601", columns(&[], &["column 5"], &[])),
             ("journey_type;last_name_trunc;phone_trunc;datetime;prénom", columns(&[], &["column 5"], &[])),
             ("journey_type;;last_name_trunc;phone_trunc;datetime", columns(&[], &["column 2"], &[])),
+            (";;journey_type;last_name_trunc;phone_trunc;datetime", columns(&[], &["column 2"], &[])),
+            ("journey_type;Unnamed: 1;last_name_trunc;phone_trunc;datetime", columns(&[], &["column 2"], &[])),
             ("datetime;journey_type;last_name_trunc;phone_trunc;DATETIME;datetime", columns(&[], &[], &["datetime"])),
             (
                 "journey_type;last_name_trunc,phone_trunc,datetime",
@@ -304,13 +417,35 @@ mod tests {
 
     #[test]
     fn what_is_no_text() {
-        let table: [(&[u8], Option<FileError>); 9] = [
-            (b"\xff\xfej\0o\0", Some(FileError::Utf16)),
-            (b"\xfe\xff\0j\0o", Some(FileError::Utf16)),
-            (b"j\0o\0", Some(FileError::NotText)),
-            (b"PK\x03\x04\x14\0", Some(FileError::Workbook)),
-            (b"\xd0\xcf\x11\xe0\xa1", Some(FileError::Workbook)),
-            (b"\x1f\x8b\x08", Some(FileError::Gzip)),
+        let form = |form| Some(FileError::Form(form));
+        let table: [(&[u8], Option<FileError>); 30] = [
+            (b"j\0o\0u\0", Some(FileError::Utf16)),
+            (b"\0j\0o\0", Some(FileError::Utf16)),
+            (b"\0\0\0\0", Some(FileError::NotText)),
+            (b"j\0ourney_type", Some(FileError::NotText)),
+            (b"PK\x03\x04\x14\0", form(Form::Twice)),
+            (b"PK\x05\x06\0", form(Form::Twice)),
+            (b"\x1f\x8b\x08", form(Form::Twice)),
+            (b"\xd0\xcf\x11\xe0\xa1", form(Form::Workbook)),
+            (b"\x28\xb5\x2f\xfd\x04", form(Form::Zstd)),
+            (b"\xfd7zXZ\0\0", form(Form::Xz)),
+            (b"BZh91AY", form(Form::Bzip2)),
+            (b"\x04\x22\x4d\x18d", form(Form::Lz4)),
+            (b"7z\xbc\xaf\x27\x1c\0", form(Form::SevenZip)),
+            (b"Rar!\x1a\x07", form(Form::Rar)),
+            (b"PAR1\x15", form(Form::Parquet)),
+            (b"ARROW1\0\0", form(Form::Arrow)),
+            (b"FEA1\0", form(Form::Arrow)),
+            (b"SQLite format 3\0\x10", form(Form::Sqlite)),
+            (b"RDX3", form(Form::R)),
+            (b"%PDF-1.7", form(Form::Pdf)),
+            (b"<html>", form(Form::Markup)),
+            (b"{\"journey_type\":\"short\"}", form(Form::Json)),
+            (b"[{", form(Form::Json)),
+            (b"--------------------------d74496d66958873e", form(Form::Multipart)),
+            (b"------WebKitFormBoundary7MA4YWxkTrZu0gW", form(Form::Multipart)),
+            (b"-- a remark of SQL, with spaces", None),
+            (b"--short", None),
             (b"\x89PNG\x1a", Some(FileError::NotText)),
             (b"PKW,a", None),
             (b"a\tb", None),

@@ -4,13 +4,14 @@ use cee_eligibility::{Instant, Rules};
 
 use crate::dialect::{FileError, Header};
 use crate::reader::{Line, Reader, ReaderState, Row};
+use crate::survey::{SurveyError, Verdict};
+use crate::text::Text;
 use crate::unpack::{Unpack, UnpackError};
 
 /// How much is read between two returns to the caller: some two hundred rows.
 const SLICE: usize = 8 * 1024;
 
-/// Why a file is refused: whole, or, where it turns out to be damaged, from somewhere on. Its `Display` is a sentence
-/// for whoever sent the file.
+/// Why a file is refused whole. Its `Display` is a sentence for whoever sent the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileRefusal {
     /// It is compressed, and cannot be unpacked.
@@ -19,23 +20,106 @@ pub enum FileRefusal {
     /// It is no file of this kind.
     #[error("The file {0}.")]
     Header(#[from] FileError),
+    /// Its rows contradict each other, or look wrong all together.
+    #[error("The file {0}.")]
+    Survey(#[from] SurveyError),
     /// It is larger than [`LARGEST_FILE`](crate::LARGEST_FILE).
     #[error("The file is larger than 5 GiB: put it in parts, each with its own header.")]
     TooLarge,
 }
 
-/// Reads a file of rows `R`, whichever form it came in: [`Unpack`] and [`Reader`] in one. The import and the check before
-/// an upload both read through this, and so cannot disagree.
+/// A file as it lies somewhere, on its way to lines: unpacked, and in UTF-8 or windows-1252.
+#[derive(Debug, Default)]
+pub(crate) struct Feed {
+    unpack: Unpack,
+    text: Text,
+    /// What came out last, and how much of it has been read.
+    piece: Vec<u8>,
+    read: usize,
+    /// Of what comes out, this much was read before.
+    skip: u64,
+    end: End,
+}
+
+/// How far the end of a file is.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    NotSaid,
+    Said,
+    /// What was left when it came has come out too.
+    Flushed,
+    /// It was told.
+    Told,
+}
+
+/// What comes next of a file.
+pub(crate) enum Next<'a> {
+    /// These bytes.
+    Slice(&'a [u8]),
+    /// What has not arrived.
+    More,
+    /// Its end, once.
+    End,
+}
+
+impl Feed {
+    /// Takes the next bytes of the file.
+    pub(crate) fn push(&mut self, chunk: &[u8]) {
+        self.unpack.push(chunk);
+    }
+
+    /// Says that the file ends here.
+    pub(crate) fn end(&mut self) {
+        if self.end == End::NotSaid {
+            self.unpack.end();
+            self.end = End::Said;
+        }
+    }
+
+    /// Whether the file turned out to be UTF-16.
+    pub(crate) const fn is_utf_16(&self) -> bool {
+        self.text.is_utf_16()
+    }
+
+    /// What comes next, a little of it.
+    pub(crate) fn next(&mut self) -> Result<Next<'_>, UnpackError> {
+        while self.read == self.piece.len() {
+            self.piece = match (self.unpack.piece()?, &self.end) {
+                (Some(piece), _) => self.text.push(piece),
+                (None, End::NotSaid | End::Told) => return Ok(Next::More),
+                (None, End::Said) => {
+                    self.end = End::Flushed;
+                    self.text.end()
+                }
+                (None, End::Flushed) => {
+                    self.end = End::Told;
+                    return Ok(Next::End);
+                }
+            };
+            self.read = usize::try_from(self.skip).unwrap_or(usize::MAX).min(self.piece.len());
+            self.skip -= self.read as u64;
+        }
+        let rest = self.piece.get(self.read..).unwrap_or_default();
+        let slice = rest.get(..SLICE).unwrap_or(rest);
+        self.read += slice.len();
+        Ok(Next::Slice(slice))
+    }
+}
+
+/// Reads a file of rows `R` that was surveyed, whichever form it came in. The import and the check before an upload both read
+/// through this, and so cannot disagree.
 ///
 /// ```
 /// use cee_eligibility::{Instant, Rules};
-/// use cee_history::{FileReader, HistoryRow};
+/// use cee_history::{Dates, FileReader, HistoryRow, survey};
 ///
 /// let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
-/// let mut file = FileReader::<HistoryRow>::new(now);
-/// file.push(b"journey_type,last_name_trunc,phone_trunc,datetime\nshort,DUP,+336010203,2021-02-01");
+/// let content = b"journey_type,last_name_trunc,phone_trunc,datetime\nshort,DUP,+336010203,2021-02-01";
+/// let verdict = survey::<HistoryRow>(content, Dates::Unconfirmed)?;
+/// let mut file = FileReader::<HistoryRow>::new(&verdict, now)?;
 /// let mut lines = Vec::new();
-/// while file.read(&mut lines)? {}
+/// file.push(content);
 /// file.end();
 /// while file.read(&mut lines)? {}
 /// assert_eq!(lines.len(), 1);
@@ -43,35 +127,28 @@ pub enum FileRefusal {
 /// ```
 #[derive(Debug)]
 pub struct FileReader<R> {
-    unpack: Unpack,
+    feed: Feed,
     reader: Reader<R>,
-    /// What came out of the unpacking last, and how much of it has been read.
-    piece: Vec<u8>,
-    read: usize,
-    /// Of what comes out, this much was read before.
-    skip: u64,
-    ended: bool,
 }
 
 impl<R: Row> FileReader<R> {
-    /// A reader at the beginning of a file, under the default rules. `now` is the moment that nothing in a history may lie
-    /// after.
-    #[must_use]
-    pub fn new(now: Instant) -> Self {
-        Self::with(Reader::new(now), 0)
+    /// A reader at the beginning of the file that was surveyed, under the default rules. `now` is the moment that nothing in a
+    /// history may lie after.
+    ///
+    /// # Errors
+    /// As of [`Reader::new`].
+    pub fn new(verdict: &Verdict, now: Instant) -> Result<Self, FileError> {
+        Ok(Self { feed: Feed::default(), reader: Reader::new(verdict, now)? })
     }
 
     /// A reader that goes on where another stopped. It wants the file from its beginning: what is compressed can be read
     /// in no other way. What was read before is passed over.
     ///
     /// # Errors
-    /// As of [`Reader::resume`].
-    pub fn resume(state: &ReaderState, now: Instant) -> Result<Self, FileError> {
-        Ok(Self::with(Reader::resume(state, now)?, state.offset()))
-    }
-
-    fn with(reader: Reader<R>, skip: u64) -> Self {
-        Self { unpack: Unpack::default(), reader, piece: Vec::new(), read: 0, skip, ended: false }
+    /// As of [`Reader::new`].
+    pub fn resume(verdict: &Verdict, state: &ReaderState, now: Instant) -> Result<Self, FileError> {
+        let feed = Feed { skip: state.offset(), ..Feed::default() };
+        Ok(Self { feed, reader: Reader::resume(verdict, state, now)? })
     }
 
     /// As [`Reader::under`].
@@ -88,36 +165,30 @@ impl<R: Row> FileReader<R> {
 
     /// Takes the next bytes of the file.
     pub fn push(&mut self, chunk: &[u8]) {
-        self.unpack.push(chunk);
+        self.feed.push(chunk);
     }
 
     /// Says that the file ends here.
-    pub const fn end(&mut self) {
-        self.unpack.end();
-        self.ended = true;
+    pub fn end(&mut self) {
+        self.feed.end();
     }
 
     /// Reads on for a moment and adds the rows it came by. `false`: it wants more of the file, or that is at its end.
     ///
     /// # Errors
-    /// [`FileRefusal`]; the rows added before it stand.
-    pub fn read(&mut self, lines: &mut Vec<Line<R>>) -> Result<bool, FileRefusal> {
-        if self.read == self.piece.len() {
-            let Some(piece) = self.unpack.piece()? else {
-                if std::mem::take(&mut self.ended) {
-                    self.reader.finish(|line| lines.push(line))?;
-                }
-                return Ok(false);
-            };
-            self.read = usize::try_from(self.skip).unwrap_or(usize::MAX).min(piece.len());
-            self.skip -= self.read as u64;
-            self.piece = piece;
+    /// [`UnpackError`] where what is compressed is not what was surveyed; the rows added before it stand.
+    pub fn read(&mut self, lines: &mut Vec<Line<R>>) -> Result<bool, UnpackError> {
+        match self.feed.next()? {
+            Next::Slice(slice) => {
+                self.reader.push(slice, |line| lines.push(line));
+                Ok(true)
+            }
+            Next::More => Ok(false),
+            Next::End => {
+                self.reader.finish(|line| lines.push(line));
+                Ok(false)
+            }
         }
-        let rest = self.piece.get(self.read..).unwrap_or_default();
-        let slice = rest.get(..SLICE).unwrap_or(rest);
-        self.read += slice.len();
-        self.reader.push(slice, |line| lines.push(line))?;
-        Ok(true)
     }
 
     /// Where reading can go on: after the last row added.
@@ -126,9 +197,9 @@ impl<R: Row> FileReader<R> {
         self.reader.state()
     }
 
-    /// The header, once it has arrived.
+    /// The header.
     #[must_use]
-    pub const fn header(&self) -> Option<&Header> {
+    pub const fn header(&self) -> &Header {
         self.reader.header()
     }
 }

@@ -7,7 +7,7 @@ use crate::cells::{CellError, Cells, Context, bare, unguard};
 use crate::date;
 use crate::phone::phone;
 use crate::reader::{Field, Row};
-use crate::repair::Repair;
+use crate::repair::{Repair, Repairs};
 
 /// A driver's application from before the scheme, as an operator's history file says it. Personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ impl Row for HistoryRow {
         Field::required("phone_trunc"),
         Field::required("datetime"),
     ];
+    const DATE: Option<usize> = Some(3);
+    const WORD: Option<(usize, fn(&str) -> bool)> = Some((0, is_journey_type));
 
     fn read(cells: &mut Cells<'_>) -> Option<Self> {
         // Every cell is read before any fault ends the row: all faults are reported at once.
@@ -42,6 +44,13 @@ impl Row for HistoryRow {
     }
 }
 
+/// Whether a cell says which journey type its row is of, in whatever letters.
+fn is_journey_type(text: &str) -> bool {
+    let mut repairs = Repairs::NONE;
+    bare(text, &mut repairs)
+        .is_ok_and(|text| JourneyType::ALL.iter().any(|kind| kind.as_str().eq_ignore_ascii_case(text)))
+}
+
 #[inline(always)]
 fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, CellError> {
     let text = bare(text, &mut context.repairs)?;
@@ -53,9 +62,10 @@ fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, CellEr
     Ok(context.rules.check_import_open(journey_type)?)
 }
 
-/// A name is never trimmed, for its spaces are significant. But one or two letters are a name whose trailing spaces a
-/// spreadsheet cut off: the rule that made it pads at the end only, so they can only have been there. A name that begins with
-/// a space has no one reading: ` TO` is `TO` with its padding on the wrong side, or `TOM` truncated before it was trimmed.
+/// A name's spaces are significant. But one or two letters are a name whose trailing spaces a spreadsheet cut off, and what
+/// has more than three characters for its spaces at the end was padded by a database: the rule that made the name pads at the
+/// end only, and to three. A name that begins with a space has no one reading: ` TO` is `TO` with its padding on the wrong side,
+/// or `TOM` truncated before it was trimmed.
 #[inline(always)]
 fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellError> {
     LastNameTrunc::parse(text).or_else(|_| spoilt_name(text, context))
@@ -64,16 +74,18 @@ fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellErr
 #[cold]
 fn spoilt_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellError> {
     let text = unguard(text, &mut context.repairs);
+    let padded = format!("{:<3}", text.replace(['\u{a0}', '\u{202f}'], " ").trim_end_matches(' '));
+    if let Ok(name) = LastNameTrunc::parse(&padded) {
+        // Within a guard it may have been right.
+        if padded != text {
+            context.repairs.insert(Repair::NamePadded);
+        }
+        return Ok(name);
+    }
     let allowed = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
     match text.as_bytes() {
         [] => Err(CellError::Empty),
         [b' '] | [b' ', _] | [b' ', _, _] if allowed(text) => Err(CellError::NameTrimmed),
-        [_] | [_, _] if allowed(text) => {
-            context.repairs.insert(Repair::NamePadded);
-            Ok(LastNameTrunc::parse(&format!("{text:<3}"))?)
-        }
-        // Within a guard.
-        [_, _, _] if allowed(text) => Ok(LastNameTrunc::parse(text)?),
         _ if text.contains(['-', '\'', '’']) => Err(CellError::NameHyphen),
         _ if !text.is_ascii() => Err(CellError::NameAccent),
         _ if text.contains(|c: char| c.is_ascii_lowercase()) => Err(CellError::NameLowerCase),
@@ -86,7 +98,6 @@ fn spoilt_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellE
 mod tests {
     use super::*;
     use crate::date::Midnights;
-    use crate::repair::Repairs;
     use cee_eligibility::Rules;
 
     fn context() -> Context {
@@ -95,13 +106,22 @@ mod tests {
             rules: Rules::default(),
             repairs: Repairs::NONE,
             midnights: Midnights::default(),
+            month_first: false,
         }
     }
 
     #[test]
     fn names() {
-        let table: [(&str, &str, &[Repair]); 7] = [
+        let table: [(&str, &str, &[Repair]); 15] = [
             ("DUP", "DUP", &[]),
+            ("DUP ", "DUP", &[Repair::NamePadded]),
+            ("TO  ", "TO ", &[Repair::NamePadded]),
+            ("D H       ", "D H", &[Repair::NamePadded]),
+            ("DU\u{a0}", "DU ", &[Repair::NamePadded]),
+            ("D\u{a0}H", "D H", &[Repair::NamePadded]),
+            ("L\u{202f}\u{a0} ", "L  ", &[Repair::NamePadded]),
+            ("=\"TO\"", "TO ", &[Repair::TextGuard, Repair::NamePadded]),
+            ("=\"TO  \"", "TO ", &[Repair::TextGuard, Repair::NamePadded]),
             ("D H", "D H", &[]),
             ("TO ", "TO ", &[]),
             ("TO", "TO ", &[Repair::NamePadded]),
@@ -135,14 +155,14 @@ mod tests {
             ("to", CellError::NameLowerCase),
             ("HÉR", CellError::NameAccent),
             ("Hér", CellError::NameAccent),
-            ("DU\u{a0}", CellError::NameAccent),
+            ("\u{a0}DU", CellError::NameAccent),
             ("D-H", CellError::NameHyphen),
             ("D'H", CellError::NameHyphen),
             ("D’H", CellError::NameHyphen),
             ("'DUP", CellError::NameHyphen),
             ("DUPO", CellError::NameTooLong),
             (" DUP", CellError::NameTooLong),
-            ("DUP ", CellError::NameTooLong),
+            ("DUPO ", CellError::NameTooLong),
             ("DU1", pattern),
             ("D\"H", pattern),
             ("DU\0", pattern),

@@ -3,10 +3,11 @@
 //! | to find | look in |
 //! |---|---|
 //! | a file as it lies somewhere, compressed or not | [`mod@file`] |
+//! | what is decided of the whole file before its first row is read | [`mod@survey`] |
 //! | the reader: chunks of bytes in, one [`Line`] a row out; where to go on after an interruption | [`reader`] |
-//! | how what is compressed is unpacked, and what is refused | [`unpack`] |
+//! | how what is compressed is unpacked, and what is refused | [`unpack`], `zip` |
 //! | separator, header, and why a whole file is refused | [`dialect`] |
-//! | UTF-8 and windows-1252 | [`encoding`] |
+//! | UTF-8 and windows-1252; UTF-16 | [`encoding`], `text` |
 //! | the columns and fields of a history file | [`history`] |
 //! | the columns and fields of a journey file | [`journeys`] |
 //! | what is repaired, and what each repair is called in the report | [`repair`] |
@@ -18,7 +19,7 @@
 //!
 //! - The separator is `,`, `;` or a tab: the one under which the header names most known columns.
 //! - The header comes first, in any column order, in any case, with or without spaces and quotes around the names.
-//! - UTF-8 with or without a byte order mark, or windows-1252. Decided **line by line**: a line that is valid UTF-8 is
+//! - UTF-16 with a byte order mark; UTF-8 with or without one, or windows-1252. Between these two it is decided **line by line**: a line that is valid UTF-8 is
 //!   UTF-8, any other is windows-1252. A stream can be read that way without looking ahead, and a file glued together
 //!   from both is read right.
 //! - Lines end in LF, CRLF or CR (Excel for Mac), mixed as they come. **A line is a row**: no field of either file can
@@ -28,28 +29,32 @@
 //! - Separators too many at the end of the header (`a;b;c;d;;`, as Excel leaves them) are no columns, and the cells
 //!   below them must be empty.
 //! - The columns `line`, `column` and `reason` are skipped: a rejected file, once corrected, can be sent back as it is.
-//!   Any other unknown column refuses the file.
+//!   A first column without a name holds the names of rows, and is skipped. Any other unknown column refuses the file.
+//! - Each row may have a cell more than the header has names: in front, where a program put the name of the row, or
+//!   at the end, where it is empty in every row.
 //!
-//! **A file is refused on its header or not at all.** After it nothing refuses more than one row: not a NUL byte, not
+//! **A file is refused by its survey or not at all.** After it nothing refuses more than one row: not a NUL byte, not
 //! an unclosed quote, not a line of a gigabyte. So no file is ever "refused whole" with half its rows imported.
 //!
 //! # Example
 //!
 //! ```
 //! use cee_eligibility::Instant;
-//! use cee_history::{HistoryRow, Line, Reader, RejectedWriter};
+//! use cee_history::{Dates, HistoryRow, Line, Reader, RejectedWriter, survey};
 //!
 //! let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
 //! let file = b"datetime;journey_type;last_name_trunc;phone_trunc\r\n\
 //!     01/02/2021;short;TO;6010203\r\n\
 //!     01/02/2021;short;DUP;3,36E+08\r\n";
 //!
-//! let mut reader = Reader::<HistoryRow>::new(now);
+//! // Once through the whole file first: it may write the month before the day.
+//! let verdict = survey::<HistoryRow>(file, Dates::Unconfirmed).unwrap();
+//! let mut reader = Reader::<HistoryRow>::new(&verdict, now).unwrap();
 //! let mut lines = Vec::new();
 //! for chunk in file.chunks(7) {
-//!     reader.push(chunk, |line| lines.push(line)).unwrap();
+//!     reader.push(chunk, |line| lines.push(line));
 //! }
-//! reader.finish(|line| lines.push(line)).unwrap();
+//! reader.finish(|line| lines.push(line));
 //!
 //! // Excel dropped the trailing space of the name and the leading zero of the phone: one reading each, so repaired.
 //! let Line::Row { line: 2, row, repairs } = &lines[0] else { panic!() };
@@ -60,7 +65,7 @@
 //!
 //! // It also rounded a phone to 3.36E+08: lost for good, so refused.
 //! let Line::Rejected(rejected) = &lines[1] else { panic!() };
-//! let writer = RejectedWriter::new(reader.header().unwrap());
+//! let writer = RejectedWriter::new(reader.header());
 //! let mut csv = writer.header();
 //! writer.row(rejected, &mut csv);
 //! let csv = String::from_utf8(csv).unwrap();
@@ -77,20 +82,27 @@ pub mod reader;
 pub mod rejected;
 pub mod repair;
 pub mod report;
+pub mod survey;
 pub mod unpack;
 
 mod cells;
 mod date;
+mod lines;
 mod phone;
 #[cfg(test)]
 mod tests;
+mod text;
+mod zip;
 
 pub use counts::Counts;
 pub use dialect::{FileError, Header};
 pub use file::{FileReader, FileRefusal};
 pub use history::HistoryRow;
-pub use reader::{Line, MAX_LINE, Reader, ReaderState, Row};
+pub use lines::MAX_LINE;
+pub use reader::{Line, Reader, ReaderState, Row};
 pub use rejected::{Column, RejectedRow, RejectedWriter};
 pub use repair::{Repair, Repairs};
 pub use report::{LARGEST_FILE, Progress, Report, UndoProgress, Undone};
+pub use survey::{DateOrder, Dates, Survey, SurveyError, Surveyed, Verdict, survey};
+pub use text::Encoding;
 pub use unpack::{Unpack, UnpackError};

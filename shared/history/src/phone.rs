@@ -44,6 +44,7 @@ mod tests {
             rules: cee_eligibility::Rules::default(),
             repairs: Repairs::NONE,
             midnights: Midnights::default(),
+            month_first: false,
         };
         phone(text, &mut context).map(|phone| (phone.as_str().to_owned(), context.repairs))
     }

@@ -1,39 +1,37 @@
 //! The reader: chunks of bytes in, one [`Line`] a row out.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use cee_eligibility::{Instant, Rules};
-use memchr::memchr2;
 use serde::{Deserialize, Serialize};
 
-use crate::cells::{CellError, Cells, Context, Span, is_blank, split};
-use crate::date::Midnights;
-use crate::dialect::{FileError, Header, HeaderCell, not_a_header};
+use crate::cells::{CellError, Cells, Context, Span, bare, is_blank, split};
+use crate::date::{Day, Midnights, Written};
+use crate::dialect::{FileError, Header, HeaderCell};
 use crate::encoding;
+use crate::lines::{KEPT, Lines, MAX_LINE, Take};
 use crate::rejected::{Column, RejectedRow};
-use crate::repair::Repairs;
-
-/// The longest line there may be, in bytes without its end. A row is some fifty bytes long; what is longer than this is
-/// no row, and this much is all that the reader ever holds back.
-pub const MAX_LINE: usize = 64 * 1024;
-
-/// How much of a longer line is kept to be shown.
-const KEPT: usize = 1024;
+use crate::repair::{Repair, Repairs};
+use crate::survey::Verdict;
 
 /// What is said of a row at which this software failed. That is no fault of the row's, and may pass.
 const GIVEN_UP: &str = "internal: the registry failed at this row, and its team is told: send it again later";
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A kind of row, and with it a kind of file: [`HistoryRow`](crate::HistoryRow) or [`Journey`](cee_eligibility::Journey).
 pub trait Row: Sized {
     /// The columns of the file.
     const FIELDS: &'static [Field];
+
+    /// The column whose dates people write, if there is one: a survey finds out in which order.
+    const DATE: Option<usize> = None;
+
+    /// A column of a few known words, and whether a cell holds one of them: by that a survey tells rows whose cells stand one
+    /// place further than the header says.
+    const WORD: Option<(usize, fn(&str) -> bool)> = None;
 
     /// Reads one row. `None` or a fault noted in `cells` refuses it.
     fn read(cells: &mut Cells<'_>) -> Option<Self>;
@@ -109,7 +107,6 @@ pub struct ReaderState {
     offset: u64,
     line: u64,
     after_cr: bool,
-    header: Option<String>,
 }
 
 impl ReaderState {
@@ -127,54 +124,48 @@ impl ReaderState {
     }
 }
 
-/// Reads a file of rows `R` as its bytes arrive.
+/// Reads a file of rows `R` as its bytes arrive, after a survey of the whole.
 ///
 /// It holds back at most [`MAX_LINE`] bytes, whatever the file. Every row that a chunk completes is handed out before
 /// [`Reader::push`] returns, so that [`Reader::state`] between two chunks is a checkpoint after exactly those rows.
 ///
 /// ```
 /// use cee_eligibility::{Instant, Rules};
-/// use cee_history::{FileError, HistoryRow, Reader, ReaderState};
+/// use cee_history::{Dates, FileRefusal, HistoryRow, Reader, ReaderState, survey};
 ///
 /// let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
 /// let file = b"journey_type,last_name_trunc,phone_trunc,datetime\n\
 ///     short,DUP,+336010203,2021-02-01\n\
 ///     long,D H,+2626920102,2019-02-01";
+/// let verdict = survey::<HistoryRow>(file, Dates::Unconfirmed)?;
 /// let mut lines = Vec::new();
 ///
 /// // A first invocation gets as far as the middle of a row, writes a checkpoint and ends.
-/// let mut reader = Reader::<HistoryRow>::new(now);
-/// reader.push(&file[..90], |line| lines.push(line.line()))?;
-/// let checkpoint = serde_json::to_string(&reader.state()).unwrap();
+/// let mut reader = Reader::<HistoryRow>::new(&verdict, now)?;
+/// reader.push(&file[..90], |line| lines.push(line.line()));
+/// let checkpoint = serde_json::to_string(&(verdict, reader.state())).unwrap();
 ///
 /// // The next one goes on from there.
-/// let state: ReaderState = serde_json::from_str(&checkpoint).unwrap();
+/// let (verdict, state): (_, ReaderState) = serde_json::from_str(&checkpoint).unwrap();
 /// let rest = &file[state.offset() as usize..];
-/// let mut reader = Reader::<HistoryRow>::resume(&state, now)?;
-/// reader.push(rest, |line| lines.push(line.line()))?;
-/// reader.finish(|line| lines.push(line.line()))?;
+/// let mut reader = Reader::<HistoryRow>::resume(&verdict, &state, now)?;
+/// reader.push(rest, |line| lines.push(line.line()));
+/// reader.finish(|line| lines.push(line.line()));
 /// assert_eq!(lines, [2, 3]);
-/// # Ok::<(), FileError>(())
+/// # Ok::<(), FileRefusal>(())
 /// ```
 pub struct Reader<R> {
-    /// The beginning of a line whose end has not arrived; of a line that is too long the part that is kept.
-    held: Vec<u8>,
-    /// How many bytes of that line have arrived.
-    arrived: u64,
-    /// Where that line begins.
-    offset: u64,
-    /// Its number.
-    line: u64,
-    /// Whether the last byte was a CR: an LF after it belongs to the same line end.
-    after_cr: bool,
-    /// Why the file was refused, if it was.
-    refused: Option<FileError>,
+    lines: Lines,
     rows: Rows<R>,
 }
 
 /// The part of a reader that knows lines, not chunks.
 struct Rows<R> {
-    header: Option<Header>,
+    header: Header,
+    /// The line that it stands in.
+    header_line: u64,
+    /// Whether each row has empty cells beyond those of the header as it came.
+    empty_cells: bool,
     /// Lines that are rejected unread, until they come by.
     given_up: BTreeSet<u64>,
     spans: Vec<Span>,
@@ -182,35 +173,46 @@ struct Rows<R> {
     row: PhantomData<fn() -> R>,
 }
 
+/// The rows of a reader and where they go.
+struct Pouring<'a, R, F> {
+    rows: &'a mut Rows<R>,
+    sink: F,
+}
+
 impl<R: Row> Reader<R> {
-    /// A reader at the beginning of a file, under the default rules. `now` is the moment that nothing in a history may lie
-    /// after.
-    #[must_use]
-    pub fn new(now: Instant) -> Self {
-        let context = Context { now, rules: Rules::default(), repairs: Repairs::NONE, midnights: Midnights::default() };
-        Self {
-            held: Vec::new(),
-            arrived: 0,
-            offset: 0,
-            line: 1,
-            after_cr: false,
-            refused: None,
-            rows: Rows { header: None, given_up: BTreeSet::new(), spans: Vec::new(), context, row: PhantomData },
-        }
+    /// A reader at the beginning of the file that was surveyed, under the default rules. `now` is the moment that nothing in a
+    /// history may lie after.
+    ///
+    /// # Errors
+    /// The [`FileError`] of a header that is none of this kind of file: the verdict is on another kind.
+    pub fn new(verdict: &Verdict, now: Instant) -> Result<Self, FileError> {
+        let context = Context {
+            now,
+            rules: Rules::default(),
+            repairs: Repairs::NONE,
+            midnights: Midnights::default(),
+            month_first: verdict.is_month_first(),
+        };
+        let rows = Rows {
+            header: Header::read(verdict.header.as_bytes(), R::FIELDS)?,
+            header_line: verdict.header_line,
+            empty_cells: verdict.empty_cells,
+            given_up: BTreeSet::new(),
+            spans: Vec::new(),
+            context,
+            row: PhantomData,
+        };
+        Ok(Self { lines: Lines::at(0, 1, false), rows })
     }
 
     /// A reader that goes on where another stopped: it wants the bytes from [`ReaderState::offset`] on. Give it the same
-    /// `now` as the first: else a row read a second time may no longer lie in the future.
+    /// verdict and the same `now` as the first: else a row read a second time may say something else.
     ///
     /// # Errors
-    /// The [`FileError`] of a header that is none of this kind of file: the state belongs to another.
-    pub fn resume(state: &ReaderState, now: Instant) -> Result<Self, FileError> {
-        let mut reader = Self::new(now);
-        reader.offset = state.offset;
-        reader.line = state.line;
-        reader.after_cr = state.after_cr;
-        reader.rows.header = state.header.as_ref().map(|text| Header::read(text.as_bytes(), R::FIELDS)).transpose()?;
-        Ok(reader)
+    /// As of [`Reader::new`].
+    pub fn resume(verdict: &Verdict, state: &ReaderState, now: Instant) -> Result<Self, FileError> {
+        let lines = Lines::at(state.offset, state.line, state.after_cr);
+        Ok(Self { lines, ..Self::new(verdict, now)? })
     }
 
     /// The same reader under other rules than the default ones. They say before which day history is dated, and which
@@ -228,184 +230,58 @@ impl<R: Row> Reader<R> {
 
     /// Where reading can go on: after the last line handed out.
     #[must_use]
-    pub fn state(&self) -> ReaderState {
-        ReaderState {
-            offset: self.offset,
-            line: self.line,
-            after_cr: self.after_cr,
-            header: self.header().map(|header| header.text().to_owned()),
-        }
+    pub const fn state(&self) -> ReaderState {
+        ReaderState { offset: self.lines.offset, line: self.lines.line, after_cr: self.lines.after_cr }
     }
 
-    /// The header, once it has arrived.
+    /// The header, with a column for each cell that the rows have beyond it.
     #[must_use]
-    pub const fn header(&self) -> Option<&Header> {
-        self.rows.header.as_ref()
+    pub const fn header(&self) -> &Header {
+        &self.rows.header
     }
 
     /// Takes the next bytes of the file and hands out every row they complete. How the file is cut into chunks makes no
     /// difference.
-    ///
-    /// # Errors
-    /// [`FileError`] where the file is refused whole. That is decided on its header, before the first row, and every
-    /// later call says the same.
-    pub fn push(&mut self, chunk: &[u8], mut sink: impl FnMut(Line<R>)) -> Result<(), FileError> {
-        let mut rest = chunk;
-        self.check()?;
-        if self.after_cr && !rest.is_empty() {
-            self.after_cr = false;
-            if let Some(further) = rest.strip_prefix(b"\n") {
-                rest = further;
-                self.offset += 1;
-            }
-        }
-        // Valid UTF-8 is told faster in one go than line by line. What comes after the first byte that is not is told so.
-        let valid = match std::str::from_utf8(rest) {
-            Ok(text) => text,
-            Err(error) => rest.get(..error.valid_up_to()).and_then(|rest| std::str::from_utf8(rest).ok()).unwrap_or(""),
-        };
-        let whole = rest.len();
-        loop {
-            // Around the chunk: around each row the benchmark feels it.
-            match catch_unwind(AssertUnwindSafe(|| self.lines(&mut rest, whole, valid, &mut sink))) {
-                Ok(read) => break read?,
-                // The line at which it panicked is still there.
-                Err(panic) => self.take_back(memchr2(b'\n', b'\r', rest).unwrap_or(0), panic),
-            }
-        }
-        self.hold(rest)
-    }
-
-    /// Takes the complete lines off the front of `rest`, the end of a chunk of `whole` bytes that begins with `valid`.
-    fn lines(
-        &mut self,
-        rest: &mut &[u8],
-        whole: usize,
-        valid: &str,
-        sink: &mut impl FnMut(Line<R>),
-    ) -> Result<(), FileError> {
-        while let Some(end) = memchr2(b'\n', b'\r', rest) {
-            let at = whole - rest.len();
-            let (line, tail) = rest.split_at(end);
-            let line_end = if tail.starts_with(b"\r\n") { 2 } else { 1 };
-            self.after_cr = tail == b"\r";
-            self.line_complete(line, valid.get(at..at + end), sink)?;
-            self.offset += line_end as u64;
-            *rest = &tail[line_end..];
-        }
-        Ok(())
-    }
-
-    /// After a panic: makes it as if the end of the line, so many bytes, had not arrived, and gives the line up. Where it
-    /// panics even so, passing over does not help.
-    #[cold]
-    fn take_back(&mut self, length: usize, panic: Box<dyn Any + Send>) {
-        if !self.rows.given_up.insert(self.line) {
-            resume_unwind(panic);
-        }
-        self.arrived = self.arrived.saturating_sub(length as u64);
-        // Of a line that is read either all of it is held or nothing.
-        self.held.truncate(usize::try_from(self.arrived).unwrap_or(usize::MAX));
+    pub fn push(&mut self, chunk: &[u8], sink: impl FnMut(Line<R>)) {
+        let Ok(()) = self.lines.push(chunk, &mut Pouring { rows: &mut self.rows, sink });
     }
 
     /// Says that the file ends here, and hands out its last row if it has no line end.
-    ///
-    /// # Errors
-    /// [`FileError`] as of [`Reader::push`], and [`FileError::Empty`] where there was no header.
-    pub fn finish(&mut self, mut sink: impl FnMut(Line<R>)) -> Result<(), FileError> {
-        self.check()?;
-        while self.arrived > 0 {
-            match catch_unwind(AssertUnwindSafe(|| self.line_complete(&[], None, &mut sink))) {
-                Ok(read) => read?,
-                Err(panic) => self.take_back(0, panic),
-            }
-        }
-        if self.rows.header.is_none() {
-            return self.refuse(FileError::Empty);
-        }
-        Ok(())
+    pub fn finish(&mut self, sink: impl FnMut(Line<R>)) {
+        let Ok(()) = self.lines.finish(&mut Pouring { rows: &mut self.rows, sink });
     }
 
     /// How much memory the part of a line that waits for the rest of it takes.
     #[cfg(test)]
     pub(crate) fn held_capacity(&self) -> usize {
-        self.held.capacity()
+        self.lines.held_capacity()
     }
+}
 
-    fn check(&self) -> Result<(), FileError> {
-        self.refused.clone().map_or(Ok(()), Err)
-    }
+impl<R: Row, F: FnMut(Line<R>)> Take for Pouring<'_, R, F> {
+    type Error = Infallible;
 
-    fn refuse(&mut self, error: FileError) -> Result<(), FileError> {
-        self.held = Vec::new();
-        self.refused = Some(error.clone());
-        Err(error)
-    }
-
-    /// Keeps the beginning of a line until the rest of it arrives.
-    fn hold(&mut self, part: &[u8]) -> Result<(), FileError> {
-        let too_long = self.arrived > MAX_LINE as u64;
-        self.arrived += part.len() as u64;
-        if too_long {
-            return Ok(());
-        }
-        let room = MAX_LINE.saturating_sub(self.held.len());
-        self.held.extend_from_slice(part.get(..room).unwrap_or(part));
-        if self.arrived > MAX_LINE as u64 {
-            if self.rows.header.is_none() {
-                let error = too_long_for_a_header(&self.held);
-                return self.refuse(error);
-            }
-            self.held.truncate(KEPT);
-            self.held.shrink_to_fit();
-        }
+    fn line(&mut self, line: &[u8], text: Option<&str>, _offset: u64, number: u64) -> Result<(), Infallible> {
+        self.rows.read(line, text, number, &mut self.sink);
         Ok(())
     }
 
-    /// A line is complete: what was held of it and then `tail`, which as text is `text` if that is known.
-    fn line_complete(
-        &mut self,
-        tail: &[u8],
-        text: Option<&str>,
-        sink: &mut impl FnMut(Line<R>),
-    ) -> Result<(), FileError> {
-        let outcome = if self.arrived == 0 {
-            self.arrived = tail.len() as u64;
-            self.rows.read(tail, text, self.offset, self.line, sink)
-        } else {
-            self.hold(tail)?;
-            if self.arrived > MAX_LINE as u64 {
-                sink(Line::Rejected(Box::new(too_long(&self.held, self.line))));
-                Ok(())
-            } else {
-                self.rows.read(&self.held, None, self.offset, self.line, sink)
-            }
-        };
-        self.held.clear();
-        self.offset += self.arrived;
-        self.arrived = 0;
-        self.line += 1;
-        outcome.or_else(|error| self.refuse(error))
+    fn too_long(&mut self, beginning: &[u8], number: u64) -> Result<(), Infallible> {
+        (self.sink)(Line::Rejected(Box::new(too_long(beginning, number))));
+        Ok(())
+    }
+
+    fn give_up(&mut self, number: u64) -> bool {
+        self.rows.given_up.insert(number)
     }
 }
 
 impl<R: Row> Rows<R> {
-    /// Reads one line, without its end, that begins at `offset` and as text is `text` if that is known.
-    fn read(
-        &mut self,
-        line: &[u8],
-        text: Option<&str>,
-        offset: u64,
-        number: u64,
-        sink: &mut impl FnMut(Line<R>),
-    ) -> Result<(), FileError> {
-        let Some(header) = &self.header else { return self.read_header(line, offset) };
-        if line.len() > MAX_LINE {
-            sink(Line::Rejected(Box::new(too_long(line, number))));
-            return Ok(());
-        }
-        if is_blank(line, header.separator_byte()) {
-            return Ok(());
+    /// Reads one line, without its end, which as text is `text` if that is known.
+    fn read(&mut self, line: &[u8], text: Option<&str>, number: u64, sink: &mut impl FnMut(Line<R>)) {
+        let header = &self.header;
+        if number <= self.header_line || is_blank(line, header.separator_byte()) {
+            return;
         }
         let text = text.map_or_else(|| encoding::text(line), Cow::Borrowed);
         let columns = header.columns().len();
@@ -424,32 +300,41 @@ impl<R: Row> Rows<R> {
                 if let Some(row) = row
                     && faults.is_empty()
                 {
+                    if header.has_row_names() {
+                        self.context.repairs.insert(Repair::RowName);
+                    }
+                    if self.empty_cells && found.count > header.named() {
+                        self.context.repairs.insert(Repair::EmptyCell);
+                    }
                     sink(Line::Row { line: number, row, repairs: self.context.repairs });
-                    return Ok(());
+                    return;
                 }
                 explain::<R>(header, faults)
             }
         };
-        sink(Line::Rejected(Box::new(RejectedRow { line: number, column, reason, raw: line.to_vec() })));
-        Ok(())
+        let raw = if self.context.month_first {
+            R::DATE.and_then(|date| year_first(header, &text, spans, date))
+        } else {
+            None
+        };
+        let raw = raw.unwrap_or_else(|| line.to_vec());
+        sink(Line::Rejected(Box::new(RejectedRow { line: number, column, reason, raw })));
     }
+}
 
-    #[cold]
-    fn read_header(&mut self, line: &[u8], offset: u64) -> Result<(), FileError> {
-        if line.len() > MAX_LINE {
-            return Err(too_long_for_a_header(&line[..MAX_LINE]));
-        }
-        let bare = if offset == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
-        if let Some(error) = not_a_header(bare) {
-            return Err(error);
-        }
-        let tells_separator =
-            offset == 0 && matches!(bare, [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', b',' | b';' | b'\t']);
-        if !tells_separator && !bare.iter().all(|b| b" \t,;".contains(b)) {
-            self.header = Some(Header::read(bare, R::FIELDS)?);
-        }
-        Ok(())
-    }
+/// A line of a file that writes the month first, with the year first. Sent back with other rejected rows only, nothing might
+/// tell any more that the month comes first in it.
+#[cold]
+fn year_first(header: &Header, text: &str, spans: &[Span], field: usize) -> Option<Vec<u8>> {
+    let span = spans.get(header.position(field)).filter(|span| span.fault().is_none())?;
+    let cell = span.text(text);
+    let written = Written::of(bare(&cell, &mut Repairs::default()).ok()?).filter(|written| !written.year_first)?;
+    let Day { year, month, day } = written.day(true);
+    let mut line = text.to_owned();
+    // A time may hold anything but a quote or a separator that would need one.
+    let rest = if written.rest.contains(['"', header.separator()]) { return None } else { written.rest };
+    line.replace_range(span.range(), &format!("{year:04}-{month:02}-{day:02}{rest}"));
+    Some(line.into_bytes())
 }
 
 /// Why a line cannot be taken for cells under the columns of its file, where it cannot.
@@ -478,7 +363,7 @@ fn misshapen(header: &Header, text: &str, spans: &[Span], count: usize) -> Optio
 fn column_name(header: &Header, position: usize) -> Column {
     match header.columns().get(position) {
         Some(HeaderCell::Field(_, name) | HeaderCell::Report(name)) => Column::Name(name),
-        Some(HeaderCell::Nothing) | None => Column::Number(position + 1),
+        Some(HeaderCell::RowName | HeaderCell::Nothing) | None => Column::Number(position + 1),
     }
 }
 
@@ -491,10 +376,6 @@ fn explain<R: Row>(header: &Header, mut faults: Vec<(usize, CellError)>) -> (Opt
     let Some((field, fault)) = faults.next() else { return (None, "the row cannot be read".to_owned()) };
     let reason = faults.fold(fault.to_string(), |reason, (field, fault)| format!("{reason}; {} {fault}", name(field)));
     (Some(Column::Name(name(field))), reason)
-}
-
-fn too_long_for_a_header(beginning: &[u8]) -> FileError {
-    not_a_header(beginning).unwrap_or(FileError::HeaderTooLong { limit: MAX_LINE })
 }
 
 #[cold]
@@ -516,6 +397,7 @@ fn too_long(line: &[u8], number: u64) -> RejectedRow {
 impl<R> fmt::Debug for Reader<R> {
     /// Where it is. Not what it holds back: that is personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader").field("offset", &self.offset).field("line", &self.line).finish_non_exhaustive()
+        let Lines { offset, line, .. } = &self.lines;
+        f.debug_struct("Reader").field("offset", offset).field("line", line).finish_non_exhaustive()
     }
 }

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Repair {
-    /// Spaces around a value were left out. Never done to `last_name_trunc`, whose spaces are significant.
+    /// Spaces around a value were left out. Not counted of `last_name_trunc`, whose spaces are significant.
     SurroundingSpaces,
     /// `Short` or `LONG` was read as `short` or `long`.
     LetterCase,
-    /// `TO` was read as `TO `: a spreadsheet had trimmed the name.
+    /// `TO` or `TO   ` was read as `TO `, or a no-break space as a space: a spreadsheet had trimmed the name, or a database
+    /// had padded it.
     NamePadded,
     /// `6010203` was read as `06010203`: a spreadsheet had taken the phone for a number.
     PhoneLostZero,
@@ -26,11 +27,17 @@ pub enum Repair {
     ParisTime,
     /// `1001` was read as the INSEE code `01001`: a spreadsheet had taken it for a number.
     InseeLostZero,
+    /// `03/15/2021` was read as 15 March 2021: the file writes the month first, as a spreadsheet in English does.
+    MonthFirst,
+    /// A first cell under no column was left out: a program had put the row's name or number there.
+    RowName,
+    /// Empty cells beyond the header's were left out: each row of the file ended in a separator.
+    EmptyCell,
 }
 
 impl Repair {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::SurroundingSpaces,
         Self::LetterCase,
         Self::NamePadded,
@@ -39,6 +46,9 @@ impl Repair {
         Self::TextGuard,
         Self::ParisTime,
         Self::InseeLostZero,
+        Self::MonthFirst,
+        Self::RowName,
+        Self::EmptyCell,
     ];
 
     /// The name of this kind in the report.
@@ -53,6 +63,9 @@ impl Repair {
             Self::TextGuard => "text_guard",
             Self::ParisTime => "paris_time",
             Self::InseeLostZero => "insee_lost_zero",
+            Self::MonthFirst => "month_first",
+            Self::RowName => "row_name",
+            Self::EmptyCell => "empty_cell",
         }
     }
 }

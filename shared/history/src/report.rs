@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::counts::Counts;
+use crate::survey::Surveyed;
 
 /// The largest file that is imported, in bytes as it lies on S3: thirty times the history of all France, and the most that
 /// one upload can hold.
@@ -18,6 +19,9 @@ pub struct Progress {
     pub bytes: u64,
     /// Of how many.
     pub bytes_total: u64,
+    /// How many rows the file has; absent before it was surveyed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rows_total: Option<u64>,
     /// For how long invocations have worked on it, pauses between them left out, in milliseconds.
     #[serde(default)]
     pub work_ms: u64,
@@ -55,6 +59,9 @@ pub struct Report {
     /// How many rows came to what.
     #[serde(flatten)]
     pub counts: Counts,
+    /// What the file as a whole says; absent where it was refused before that was known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub survey: Option<Surveyed>,
     /// The size of the file.
     pub bytes: u64,
     /// The SHA-256 of the file, 64 lower-case hexadecimal digits; absent where it was not read to its end.
@@ -81,7 +88,13 @@ impl Report {
     /// How far the import came.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        Progress { counts: self.counts.clone(), bytes: self.bytes, bytes_total: self.bytes, work_ms: self.work_ms }
+        Progress {
+            counts: self.counts.clone(),
+            bytes: self.bytes,
+            bytes_total: self.bytes,
+            rows_total: self.survey.map(|survey| survey.rows),
+            work_ms: self.work_ms,
+        }
     }
 }
 

@@ -4,12 +4,16 @@ use cee_eligibility::{Instant, Journey, Rules};
 use proptest::prelude::*;
 
 use crate::cells::Cells;
-use crate::dialect::FileError;
-use crate::file::FileReader;
+use crate::dialect::{FileError, Form};
+use crate::file::{FileReader, FileRefusal};
 use crate::history::HistoryRow;
-use crate::reader::{Field, Line, MAX_LINE, Reader, ReaderState, Row};
+use crate::lines::MAX_LINE;
+use crate::reader::{Field, Line, Reader, ReaderState, Row};
 use crate::rejected::{Column, RejectedRow, RejectedWriter};
 use crate::repair::Repair;
+use crate::survey::{DateOrder, Dates, Survey, SurveyError, Verdict, survey};
+use crate::text::Encoding;
+use crate::unpack::UnpackError;
 
 const HEADER: &str = "journey_type;last_name_trunc;phone_trunc;datetime";
 
@@ -17,18 +21,39 @@ fn now() -> Instant {
     Instant::parse("2024-05-01T00:00:00Z").unwrap()
 }
 
-fn read_in<R: Row>(file: &[u8], chunk: usize) -> Result<Vec<Line<R>>, FileError> {
-    let mut reader = Reader::new(now());
+/// The verdict on a file that arrives in chunks.
+fn survey_in<R: Row>(file: &[u8], chunk: usize, dates: Dates) -> Result<Verdict, FileRefusal> {
+    let mut survey = Survey::<R>::new(dates);
+    for chunk in file.chunks(chunk) {
+        survey.push(chunk);
+        while survey.read()? {}
+    }
+    survey.verdict()
+}
+
+/// The reader of a file.
+fn reader<R: Row>(file: &[u8]) -> Reader<R> {
+    Reader::new(&survey::<R>(file, Dates::Unconfirmed).unwrap(), now()).unwrap()
+}
+
+fn read_in<R: Row>(file: &[u8], chunk: usize) -> Result<Vec<Line<R>>, FileRefusal> {
+    read_confirmed_in(file, chunk, Dates::Unconfirmed)
+}
+
+fn read_confirmed_in<R: Row>(file: &[u8], chunk: usize, dates: Dates) -> Result<Vec<Line<R>>, FileRefusal> {
+    let mut reader = FileReader::new(&survey_in::<R>(file, chunk, dates)?, now())?;
     let mut lines = Vec::new();
     for chunk in file.chunks(chunk) {
-        reader.push(chunk, |line| lines.push(line))?;
+        reader.push(chunk);
+        while reader.read(&mut lines)? {}
     }
-    reader.finish(|line| lines.push(line))?;
+    reader.end();
+    while reader.read(&mut lines)? {}
     Ok(lines)
 }
 
 /// Reads a file whole, and in several other cuts, which must make no difference.
-fn read<R: Row + Clone + std::fmt::Debug + PartialEq>(file: &[u8]) -> Result<Vec<Line<R>>, FileError> {
+fn read<R: Row + Clone + std::fmt::Debug + PartialEq>(file: &[u8]) -> Result<Vec<Line<R>>, FileRefusal> {
     let lines = read_in(file, usize::MAX);
     for chunk in [1, 2, 7] {
         assert_eq!(read_in(file, chunk), lines, "in chunks of {chunk}");
@@ -36,7 +61,7 @@ fn read<R: Row + Clone + std::fmt::Debug + PartialEq>(file: &[u8]) -> Result<Vec
     lines
 }
 
-fn history(file: impl AsRef<[u8]>) -> Result<Vec<Line<HistoryRow>>, FileError> {
+fn history(file: impl AsRef<[u8]>) -> Result<Vec<Line<HistoryRow>>, FileRefusal> {
     read(file.as_ref())
 }
 
@@ -93,7 +118,7 @@ impl Row for Fragile {
 #[test]
 fn a_row_at_which_reading_panics_is_rejected_as_it_came_and_no_other_is() {
     let file = b"word;more\nfirst;1\n\"boom\";2\nlast;3\nboom\nboom;5";
-    let mut reader = FileReader::<Fragile>::new(now());
+    let mut reader = FileReader::<Fragile>::new(&survey::<Fragile>(file, Dates::Unconfirmed).unwrap(), now()).unwrap();
     reader.push(file);
     reader.end();
     let mut lines = Vec::new();
@@ -124,7 +149,8 @@ fn rows_that_were_given_up_are_rejected_as_they_came_however_the_file_is_resumed
         while reader.read(&mut lines).unwrap() {}
         lines
     };
-    let mut whole = FileReader::new(now());
+    let verdict = survey::<HistoryRow>(file, Dates::Unconfirmed).unwrap();
+    let mut whole = FileReader::new(&verdict, now()).unwrap();
     // A blank line is no row, and the last one is rejected for what is wrong with it.
     whole.give_up([3, 4, 99]);
     let lines = read(&mut whole);
@@ -134,10 +160,10 @@ fn rows_that_were_given_up_are_rejected_as_they_came_however_the_file_is_resumed
     assert!(rejected[0].reason.starts_with("internal: ") && rejected[0].column.is_none());
     assert!(rejected[1].reason.contains("lower-case"));
 
-    let mut first = Reader::<HistoryRow>::new(now());
-    first.push(&file[..85], |_| {}).unwrap();
+    let mut first = Reader::<HistoryRow>::new(&verdict, now()).unwrap();
+    first.push(&file[..85], |_| {});
     assert_eq!(first.state().line(), 4);
-    let mut rest = FileReader::resume(&first.state(), now()).unwrap();
+    let mut rest = FileReader::resume(&verdict, &first.state(), now()).unwrap();
     rest.give_up([4]);
     assert_eq!(read(&mut rest), lines[1..]);
 }
@@ -178,7 +204,7 @@ fn clumsy_files() {
         ("CR CR LF, as a file saved twice", format!("{HEADER}\r\r\n{good}\r\r\n{good}"), vec![row(3), row(5)]),
         ("separators too many", format!("{HEADER};;\n{good};;\n{good}\n{good};\n{good}; ;\"\""), (2..6).map(row).collect()),
         ("a cell below none", format!("{HEADER};;\n{good};x;\n{good};;x\n{good};;;"), vec![
-            "2 5".into(), "3 6".into(), "4 7".into(),
+            "2 5".into(), "3 6".into(), format!("{} empty_cell", row(4)),
         ]),
         ("too many cells", format!("{HEADER}\n{good};\n{good};x\n{good}"), vec!["2 5".into(), "3 5".into(), row(4)]),
         ("too few cells", format!("{HEADER}\nshort;DUP\nshort\nx;\n"), vec![
@@ -214,17 +240,9 @@ fn files_refused_whole() {
         ("nothing", vec![], FileError::Empty),
         ("a byte order mark", b"\xef\xbb\xbf".to_vec(), FileError::Empty),
         ("blank lines", b"\xef\xbb\xbf\r\n;;;\n \t".to_vec(), FileError::Empty),
-        (
-            "UTF-16",
-            HEADER.encode_utf16().fold(b"\xff\xfe".to_vec(), |mut file, unit| {
-                file.extend(unit.to_le_bytes());
-                file
-            }),
-            FileError::Utf16,
-        ),
-        ("UTF-16 unmarked", HEADER.encode_utf16().flat_map(u16::to_be_bytes).collect(), FileError::NotText),
-        ("a workbook", b"PK\x03\x04\x14\0\x06\0\n...".to_vec(), FileError::Workbook),
-        ("gzip", b"\x1f\x8b\x08\0\0\0\0\0".to_vec(), FileError::Gzip),
+        ("UTF-16 unmarked", HEADER.encode_utf16().flat_map(u16::to_be_bytes).collect(), FileError::Utf16),
+        ("an old workbook", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec(), FileError::Form(Form::Workbook)),
+        ("Parquet", b"PAR1\x15\x04\x15\n".to_vec(), FileError::Form(Form::Parquet)),
         ("zeros", vec![0; 3 * MAX_LINE], FileError::NotText),
         ("a line without end", vec![b'a'; 3 * MAX_LINE], FileError::HeaderTooLong { limit: MAX_LINE }),
         (
@@ -237,19 +255,22 @@ fn files_refused_whole() {
     for (what, file, expected) in table {
         let chunks: &[usize] = if file.len() < 1000 { &[1, 2, 7, usize::MAX] } else { &[1000, MAX_LINE, usize::MAX] };
         for chunk in chunks {
-            assert_eq!(read_in::<HistoryRow>(&file, *chunk), Err(expected.clone()), "{what} in {chunk}");
+            let expected = Err(FileRefusal::Header(expected.clone()));
+            assert_eq!(read_in::<HistoryRow>(&file, *chunk), expected, "{what} in {chunk}");
         }
     }
     let missing = history("journey_type,phone_trunc\n").unwrap_err();
-    assert_eq!(missing.to_string(), "has a header that does not fit: missing last_name_trunc, datetime");
+    assert_eq!(missing.to_string(), "The file has a header that does not fit: missing last_name_trunc, datetime.");
 }
 
 #[test]
-fn a_refused_file_stays_refused() {
-    let mut reader = Reader::<HistoryRow>::new(now());
-    let first = reader.push(b"x\n", |_| {}).unwrap_err();
-    assert_eq!(reader.push(HEADER.as_bytes(), |_| {}), Err(first.clone()));
-    assert_eq!(reader.finish(|_| {}), Err(first));
+fn refused_survey_stays_refused_and_gives_no_verdict() {
+    let mut survey = Survey::<HistoryRow>::new(Dates::Unconfirmed);
+    survey.push(b"x\n12345");
+    let first = survey.read().unwrap_err();
+    survey.push(HEADER.as_bytes());
+    assert_eq!(survey.read(), Err(first.clone()));
+    assert_eq!(survey.verdict(), Err(first));
 }
 
 /// The limit holds to the byte, however the file is cut, and a line beyond it costs its own row only.
@@ -278,15 +299,15 @@ fn long_lines() {
 #[test]
 fn an_endless_line_costs_no_memory() {
     for byte in [b'x', b';', b'"', 0] {
-        let mut reader = Reader::<HistoryRow>::new(now());
+        let mut reader = reader::<HistoryRow>(HEADER.as_bytes());
         let mut seen = 0;
-        reader.push(format!("{HEADER}\n").as_bytes(), |_| seen += 1).unwrap();
+        reader.push(format!("{HEADER}\n").as_bytes(), |_| seen += 1);
         let chunk = vec![byte; 1 << 20];
         for _ in 0..16 {
-            reader.push(&chunk, |_| seen += 1).unwrap();
+            reader.push(&chunk, |_| seen += 1);
             assert!(reader.held_capacity() <= 2 * MAX_LINE);
         }
-        reader.finish(|_| seen += 1).unwrap();
+        reader.finish(|_| seen += 1);
         assert_eq!((seen, reader.state().offset()), (1, HEADER.len() as u64 + 1 + (16 << 20)));
     }
 }
@@ -328,8 +349,8 @@ fn every_fault_of_a_row_is_named_in_the_order_of_its_file() {
 fn nothing_personal_is_shown() {
     let file = format!("{HEADER}\nshort;ZQX;+3369999;44259\nshort;ZQX;+336999999;15/03/2021\nshort;\"ZQX\n");
     let lines = history(&file).unwrap();
-    let mut reader = Reader::<HistoryRow>::new(now());
-    reader.push(&file.as_bytes()[..70], |_| {}).unwrap();
+    let mut reader = reader::<HistoryRow>(file.as_bytes());
+    reader.push(&file.as_bytes()[..70], |_| {});
     let shown = format!("{lines:?} {reader:?} {:?}", reader.state());
     assert!(!shown.contains("ZQX") && !shown.contains("6999"), "{shown}");
     for row in rejected(&lines) {
@@ -377,6 +398,290 @@ fn a_rejected_file_can_be_sent_back() {
     let [head, row] = second.lines().collect::<Vec<_>>()[..] else { panic!("{second}") };
     assert_eq!(head, format!("\u{feff}{HEADER};line;column;reason"));
     assert!(row.starts_with("long;to;06010203;15/03/2021;3;last_name_trunc;\"holds a lower-case"), "{row}");
+}
+
+/// A file of these dates.
+fn dated(dates: &[&str]) -> String {
+    let mut file = HEADER.to_owned();
+    for (number, date) in dates.iter().enumerate() {
+        file.push_str(&format!("\nshort;DUP;+3360102{number:02};{date}"));
+    }
+    file
+}
+
+fn verdict(file: &str) -> Result<Verdict, FileRefusal> {
+    let verdict = survey_in::<HistoryRow>(file.as_bytes(), usize::MAX, Dates::Unconfirmed);
+    for chunk in [1, 7] {
+        assert_eq!(
+            survey_in::<HistoryRow>(file.as_bytes(), chunk, Dates::Unconfirmed),
+            verdict,
+            "in chunks of {chunk}"
+        );
+    }
+    verdict
+}
+
+fn order(dates: &[&str]) -> Result<DateOrder, FileRefusal> {
+    verdict(&dated(dates)).map(|verdict| verdict.surveyed().date_order)
+}
+
+#[test]
+fn order_of_day_and_month_is_that_of_the_whole_file() {
+    use DateOrder::{DayFirst, MonthFirst, Undecided, YearFirst};
+    let both = |day_first, month_first| Err(SurveyError::BothOrders { day_first, month_first }.into());
+    let table: Vec<(&[&str], Result<DateOrder, FileRefusal>)> = vec![
+        (&[], Ok(YearFirst)),
+        (&["2021-05-03", "2021/13/05", "x", "", "2021-05-13T00:00:00Z"], Ok(YearFirst)),
+        (&["03/05/2021", "12/12/2021"], Ok(Undecided)),
+        (&["03/05/2021", "13/05/2021"], Ok(DayFirst)),
+        (&["13.5.2021"], Ok(DayFirst)),
+        (&["31-12-2021 8:30"], Ok(DayFirst)),
+        (&["03/05/2021", "05/13/2021"], Ok(MonthFirst)),
+        (&["\"5/31/2021\"", "03/05/2021"], Ok(MonthFirst)),
+        (&["=\"05/13/2021\""], Ok(MonthFirst)),
+        (&["\"=\"\"05/13/2021\"\"\""], Ok(MonthFirst)),
+        (&[" 05/13/2021"], Ok(MonthFirst)),
+        (&["1/31/2021 12:00:00 AM"], Ok(MonthFirst)),
+        // A year of two digits is rejected, but it says how the program writes dates.
+        (&["05/13/21", "03/05/2021"], Ok(MonthFirst)),
+        (&["13/05/21", "03/05/2021"], Ok(Undecided)),
+        // A day that does not exist shows the order all the same; a thirteenth month twice, or a day 32, shows nothing.
+        (&["02/30/2021"], Ok(MonthFirst)),
+        (&["13/13/2021", "05/32/2021", "32/05/2021", "00/13/2021", "13/00/2021"], Ok(YearFirst)),
+        (&["13/05/2021", "03/05/2021", "05/13/2021", "14/05/2021", "05/14/2021"], both(2, 4)),
+        (&["05/13/2021", "2021-05-13", "13.05.2021"], both(4, 2)),
+        (&["05/13/21", "13/05/2021"], both(3, 2)),
+    ];
+    for (dates, expected) in table {
+        assert_eq!(order(dates), expected, "{dates:?}");
+    }
+    let refused = order(&["13/05/2021", "05/13/2021"]).unwrap_err().to_string();
+    assert!(refused.contains("day first (line 2)") && refused.contains("month first (line 3)"), "{refused}");
+}
+
+#[test]
+fn month_first_file_is_read_so_and_counted() {
+    assert_eq!(
+        outcomes(dated(&["05/13/2021", "03/05/2021", "2021-03-05", "05/32/2021"])),
+        [
+            "2 short DUP +336010200 2021-05-12T22:00:00.000Z month_first",
+            "3 short DUP +336010201 2021-03-04T23:00:00.000Z month_first",
+            "4 short DUP +336010202 2021-03-04T23:00:00.000Z",
+            "5 datetime",
+        ]
+    );
+    assert_eq!(
+        outcomes(dated(&["03/05/2021", "13/05/2021"])),
+        ["2 short DUP +336010200 2021-05-02T22:00:00.000Z", "3 short DUP +336010201 2021-05-12T22:00:00.000Z"]
+    );
+}
+
+/// Sent back alone, a rejected row would lose the order that its file had.
+#[test]
+fn rejected_rows_of_a_month_first_file_have_the_year_first() {
+    let file = format!(
+        "{HEADER}\nshort;DUP;06010203;05/13/2021\nshort;dup;06010203;3/5/2021 8:30\nshort;dup;06010203;\"03/05/2021\"\n\
+         short;dup;06010203;44259\nshort;dup;06010203;2021-03-05\nshort;DUP\nshort;dup;06010203;03/05/2021x\"\n"
+    );
+    let rejected = rejected_file(HEADER, &history(&file).unwrap());
+    let dates: Vec<&str> = rejected.lines().skip(1).map(|line| line.split(';').nth(3).unwrap()).collect();
+    assert_eq!(dates, ["2021-03-05 8:30", "2021-03-05", "44259", "2021-03-05", "", "03/05/2021x\""]);
+    let corrected = rejected.replace("dup", "DUP");
+    assert_eq!(
+        outcomes(corrected)[..2],
+        [
+            "2 short DUP +336010203 2021-03-05T07:30:00.000Z paris_time",
+            "3 short DUP +336010203 2021-03-04T23:00:00.000Z"
+        ]
+    );
+}
+
+/// Different days, of each of which the day of the month is at most `most`.
+fn days(count: usize, most: u32) -> Vec<(u32, u32, u32)> {
+    let all =
+        (2012..2023).flat_map(|year| (1..=12).flat_map(move |month| (1..=most).map(move |day| (year, month, day))));
+    // Spread over the years.
+    all.step_by(29).take(count).collect()
+}
+
+#[test]
+fn thirty_days_none_after_the_12th_are_refused_unless_confirmed() {
+    let iso = |(year, month, day): (u32, u32, u32)| format!("{year}-{month:02}-{day:02}");
+    let french = |(year, month, day): (u32, u32, u32)| format!("{day:02}/{month:02}/{year}");
+    let utc = |day: (u32, u32, u32)| Instant::parse(&format!("{}T00:00:00+01:00", iso(day))).unwrap().to_string();
+    let all = |days: Vec<(u32, u32, u32)>, write: &dyn Fn((u32, u32, u32)) -> String| -> Vec<String> {
+        days.into_iter().map(write).collect()
+    };
+    let late = || "2021-05-13".to_owned();
+    let swapped = Err(FileRefusal::Survey(SurveyError::SwappedDays));
+    let table: Vec<(&str, Vec<String>, bool)> = vec![
+        ("29 days", all(days(29, 12), &iso), true),
+        ("30 days", all(days(30, 12), &iso), false),
+        ("30 days, many times each", vec![all(days(30, 12), &iso); 3].concat(), false),
+        ("29 days, many times each", vec![all(days(29, 12), &iso); 3].concat(), true),
+        ("30 days and one late", [all(days(30, 12), &iso), vec![late()]].concat(), true),
+        ("one late and 30 days", [vec![late()], all(days(30, 12), &iso)].concat(), true),
+        ("a late day that no calendar has", [all(days(30, 12), &iso), vec!["2021-13-13".into()]].concat(), false),
+        ("30 days day first", all(days(30, 12), &french), false),
+        ("30 days in UTC, which begin the day before", all(days(30, 12), &utc), false),
+        ("the same and a late one", [all(days(30, 12), &utc), vec!["2021-05-12T22:00:00Z".into()]].concat(), true),
+        ("15 days each way", [all(days(15, 12), &iso), all(days(30, 12)[15..].to_vec(), &french)].concat(), false),
+        ("20 days twice, each way", [all(days(20, 12), &iso), all(days(20, 12), &french)].concat(), true),
+        (
+            "swapped where a program could, left alone where not",
+            [all(days(15, 12), &iso), (13..=28).map(|day| format!("{day}/05/2021")).collect()].concat(),
+            false,
+        ),
+        (
+            "the same with one that was left alone and could have been read",
+            [all(days(15, 12), &iso), (12..=28).map(|day| format!("{day}/05/2021")).collect()].concat(),
+            true,
+        ),
+        (
+            "30 days swapped, among others that were left alone",
+            [all(days(30, 12), &iso), (1..=28).map(|day| format!("{day}/05/2021")).collect()].concat(),
+            false,
+        ),
+    ];
+    for (what, dates, accepted) in table {
+        let file = dated(&dates.iter().map(String::as_str).collect::<Vec<_>>());
+        let verdict = verdict(&file);
+        assert_eq!(verdict.is_ok(), accepted, "{what}");
+        if !accepted {
+            assert_eq!(verdict, swapped, "{what}");
+        }
+        let confirmed = read_confirmed_in::<HistoryRow>(file.as_bytes(), usize::MAX, Dates::Confirmed);
+        assert_eq!(confirmed.unwrap().len(), dates.len(), "{what}");
+    }
+    assert_eq!(
+        survey::<HistoryRow>(dated(&["13/05/2021", "05/13/2021"]).as_bytes(), Dates::Confirmed).unwrap_err(),
+        SurveyError::BothOrders { day_first: 2, month_first: 3 }.into(),
+        "what contradicts itself nobody can confirm"
+    );
+}
+
+#[test]
+fn survey_counts_the_rows_that_are_read() {
+    let table = [
+        (HEADER.to_owned(), 0),
+        (format!("\n{HEADER}\n\n;;;\nx\nshort;DUP;06010203;15/03/2021\r\n\r\n\"\n"), 3),
+        (format!("{HEADER}\n{}\nx", "y".repeat(2 * MAX_LINE)), 2),
+    ];
+    for (file, rows) in table {
+        assert_eq!(verdict(&file).unwrap().surveyed().rows, rows);
+        assert_eq!(history(&file).unwrap().len() as u64, rows);
+    }
+}
+
+#[test]
+fn survey_tells_the_encoding() {
+    let of = |file: &[u8]| survey::<HistoryRow>(file, Dates::Unconfirmed).unwrap().surveyed().encoding;
+    let utf_16: Vec<u8> =
+        format!("\u{feff}{HEADER}\r\nshort;HÉR;06010203;15/03/2021\r\nlong;TO ;06\u{a0}010203;15/03/2021")
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+    assert_eq!(of(HEADER.as_bytes()), Encoding::Utf8);
+    assert_eq!(of(format!("\u{feff}{HEADER}\nshort;HÉR;06010203;15/03/2021").as_bytes()), Encoding::Utf8);
+    assert_eq!(of(&[HEADER.as_bytes(), b"\nshort;H\xc9R;06010203;15/03/2021"].concat()), Encoding::Windows1252);
+    assert_eq!(of(&utf_16), Encoding::Utf16);
+    assert_eq!(outcomes(&utf_16), ["2 last_name_trunc", "3 long TO  +336010203 2021-03-14T23:00:00.000Z"]);
+}
+
+#[test]
+fn rows_with_a_name_in_front_are_read_without_it() {
+    let row = "short;DUP;06010203;15/03/2021";
+    let read = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z row_name");
+    let plain = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z");
+    let table: Vec<(&str, String, Vec<String>)> = vec![
+        ("write.table", format!("{HEADER}\n\"1\";{row}\n2;{row}"), vec![read(2), read(3)]),
+        ("write.csv, to_csv", format!(";{HEADER}\n1;{row}\n2;{row}"), vec![read(2), read(3)]),
+        ("read_csv and to_csv again", format!("Unnamed: 0;{HEADER}\n1;{row}"), vec![read(2)]),
+        (
+            "one bad row among them",
+            format!("{HEADER}\n1;{row}\n2;;DUP;06010203;15/03/2021\n3;x"),
+            vec![read(2), "3 journey_type".into(), "4 last_name_trunc".into()],
+        ),
+        ("one row without", format!("{HEADER}\n1;{row}\n{row}"), vec!["2 5".into(), plain(3)]),
+        ("one row with its cells in place", format!("{HEADER}\n1;{row}\n{row};x"), vec!["2 5".into(), "3 5".into()]),
+        ("a decimal comma is no name", format!("{HEADER}\nshort;DUP;33;6010203;15/03/2021"), vec!["2 5".into()]),
+        ("two cells too many", format!("{HEADER}\n1;2;{row}"), vec!["2 5".into()]),
+    ];
+    for (what, file, expected) in table {
+        assert_eq!(outcomes(file), expected, "{what}");
+    }
+    // What the dates say is read where they are.
+    let file = format!("{HEADER}\n1;short;DUP;06010203;05/13/2021\n2;short;DUP;06010203;03/05/2021");
+    assert_eq!(verdict(&file).unwrap().surveyed().date_order, DateOrder::MonthFirst);
+    let rejected = rejected_file(&format!(";{HEADER}"), &history(file.replace("DUP", "dup")).unwrap());
+    assert!(rejected.contains("\n1;short;dup;06010203;2021-05-13;2;last_name_trunc;"), "{rejected}");
+    assert_eq!(outcomes(rejected.replace("dup", "DUP"))[0], "2 short DUP +336010203 2021-05-12T22:00:00.000Z row_name");
+}
+
+#[test]
+fn empty_cells_beyond_the_header_are_read_where_all_are_empty() {
+    let row = "short;DUP;06010203;15/03/2021";
+    let read = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z empty_cell");
+    let plain = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z");
+    let table: Vec<(&str, String, Vec<String>)> = vec![
+        ("one in each row", format!("{HEADER}\n{row};\n{row};"), vec![read(2), read(3)]),
+        ("one in one row", format!("{HEADER}\n{row}\n{row};"), vec![plain(2), read(3)]),
+        ("three and one", format!("{HEADER}\n{row}; ;\"\";\n{row};"), vec![read(2), read(3)]),
+        ("one that says something", format!("{HEADER}\n{row};\n{row};x"), vec!["2 5".into(), "3 5".into()]),
+        ("as many as are looked at", format!("{HEADER}\n{row}{}", ";".repeat(16)), vec![read(2)]),
+        ("more", format!("{HEADER}\n{row}{}\n{row};", ";".repeat(17)), vec!["2 5".into(), "3 5".into()]),
+        (
+            "windows-1252",
+            format!("{HEADER}\n{row};\nshort;H\u{c9}R;06010203;15/03/2021;"),
+            vec![read(2), "3 last_name_trunc".into()],
+        ),
+    ];
+    for (what, file, expected) in table {
+        let latin: Vec<u8> = file.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        assert_eq!(outcomes(latin), expected, "{what}");
+    }
+}
+
+/// Damage is found before the first row, so no row of a damaged file is handed out.
+#[test]
+fn damaged_file_gives_no_verdict() {
+    use std::io::Write as _;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    for number in 0..20_000_u32 {
+        let hash = number.wrapping_mul(2_654_435_761) % 1_000_000;
+        let line = if number == 0 { format!("{HEADER}\n") } else { format!("short;DUP;+336{hash:06};2021-02-15\n") };
+        packed.write_all(line.as_bytes()).unwrap();
+    }
+    let whole = packed.finish().unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 0x10;
+    assert_eq!(survey::<HistoryRow>(&whole, Dates::Unconfirmed).unwrap().surveyed().rows, 19_999);
+    for damaged in [&whole[..whole.len() / 2], &flipped, &whole[..whole.len() - 1]] {
+        assert_eq!(survey::<HistoryRow>(damaged, Dates::Unconfirmed), Err(UnpackError::Damaged.into()));
+    }
+}
+
+/// A row at which the survey itself panics is counted once, and the reader decides on it.
+#[test]
+fn panic_in_a_survey_costs_no_other_row() {
+    #[derive(Debug, PartialEq, Eq)]
+    struct Explosive;
+    impl Row for Explosive {
+        const FIELDS: &'static [Field] = &[Field::required("word"), Field::required("date")];
+        const WORD: Option<(usize, fn(&str) -> bool)> = Some((0, |word| {
+            assert_ne!(word, "boom", "as the test wants");
+            word == "word"
+        }));
+        const DATE: Option<usize> = Some(1);
+
+        fn read(cells: &mut Cells<'_>) -> Option<Self> {
+            cells.read(0, |_, _| Ok(())).map(|()| Self)
+        }
+    }
+    let verdict =
+        survey::<Explosive>(b"word;date\nboom;2021-05-13;\nword;05/13/2021;\nboom;2021-05-13;x", Dates::Unconfirmed);
+    let surveyed = verdict.unwrap().surveyed();
+    assert_eq!((surveyed.rows, surveyed.date_order), (3, DateOrder::MonthFirst));
 }
 
 const JOURNEYS: &str = "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,\
@@ -477,11 +782,12 @@ fn reader_follows_the_rules_in_force() {
          long;DUP;+336010203;2022-01-01\n"
     );
     let (half, expected) = (file.len() / 2, ["2", "3 datetime", "4 journey_type", "5 datetime"]);
-    let mut reader = FileReader::<HistoryRow>::new(now()).under(&rules);
+    let verdict = survey::<HistoryRow>(file.as_bytes(), Dates::Unconfirmed).unwrap();
+    let mut reader = FileReader::<HistoryRow>::new(&verdict, now()).unwrap().under(&rules);
     let mut lines = Vec::new();
     reader.push(&file.as_bytes()[..half]);
     while reader.read(&mut lines).unwrap() {}
-    let mut reader = FileReader::<HistoryRow>::resume(&reader.state(), now()).unwrap().under(&rules);
+    let mut reader = FileReader::<HistoryRow>::resume(&verdict, &reader.state(), now()).unwrap().under(&rules);
     reader.push(file.as_bytes());
     reader.end();
     while reader.read(&mut lines).unwrap() {}
@@ -500,10 +806,9 @@ fn reader_follows_the_rules_in_force() {
 }
 
 #[test]
-fn a_state_of_another_kind_of_file_is_refused() {
-    let mut reader = Reader::<HistoryRow>::new(now());
-    reader.push(format!("{HEADER}\n").as_bytes(), |_| {}).unwrap();
-    assert!(Reader::<Journey>::resume(&reader.state(), now()).is_err());
+fn verdict_on_another_kind_of_file_is_refused() {
+    let verdict = survey::<HistoryRow>(HEADER.as_bytes(), Dates::Unconfirmed).unwrap();
+    assert!(Reader::<Journey>::new(&verdict, now()).is_err());
 }
 
 /// Pieces that files are made of: good rows, damage of every kind, bytes of no kind.
@@ -573,11 +878,12 @@ proptest! {
         let whole = read_in::<HistoryRow>(&file, usize::MAX).unwrap();
         prop_assert_eq!(whole.len(), rows_expected(&file));
 
-        let mut reader = Reader::<HistoryRow>::new(now());
+        let verdict = survey::<HistoryRow>(&file, Dates::Unconfirmed).unwrap();
+        let mut reader = Reader::<HistoryRow>::new(&verdict, now()).unwrap();
         let (mut lines, mut at) = (Vec::new(), 0);
         for (length, resume) in steps.into_iter().cycle() {
             let end = file.len().min(at + length);
-            reader.push(&file[at..end], |line| lines.push(line)).unwrap();
+            reader.push(&file[at..end], |line| lines.push(line));
             at = end;
             if at == file.len() {
                 break;
@@ -585,14 +891,14 @@ proptest! {
             // Only where the last step got beyond the state: else it would be taken up at the same place for ever.
             let state = reader.state();
             if resume && state.offset() as usize + 60 > at {
-                let json = serde_json::to_string(&state).unwrap();
-                let state: ReaderState = serde_json::from_str(&json).unwrap();
-                reader = Reader::resume(&state, now()).unwrap();
+                let json = serde_json::to_string(&(&verdict, &state)).unwrap();
+                let (verdict, state): (Verdict, ReaderState) = serde_json::from_str(&json).unwrap();
+                reader = Reader::resume(&verdict, &state, now()).unwrap();
                 let from = state.offset() as usize;
-                reader.push(&file[from..at], |line| lines.push(line)).unwrap();
+                reader.push(&file[from..at], |line| lines.push(line));
             }
         }
-        reader.finish(|line| lines.push(line)).unwrap();
+        reader.finish(|line| lines.push(line));
         prop_assert_eq!(lines, whole);
         prop_assert_eq!(reader.state().offset() as usize, file.len());
     }
@@ -604,9 +910,9 @@ proptest! {
         prop_assert_eq!(read_in::<Journey>(&file, chunk), read_in(&file, usize::MAX));
         let after_header = [format!("{HEADER}\n").into_bytes(), file].concat();
         prop_assert!(read_in::<HistoryRow>(&after_header, chunk).is_ok(), "a header read is a file read");
-        let mut reader = Reader::<HistoryRow>::new(now());
+        let mut reader = reader::<HistoryRow>(&after_header);
         for chunk in after_header.chunks(chunk) {
-            reader.push(chunk, |_| {}).unwrap();
+            reader.push(chunk, |_| {});
             prop_assert!(reader.held_capacity() <= 2 * MAX_LINE);
         }
     }
@@ -637,25 +943,29 @@ proptest! {
     /// Whatever was rejected, the rejected file is well-formed, and line, column and reason stand under their names.
     #[test]
     fn rejected_files_are_well_formed(file in file()) {
-        let mut reader = Reader::<HistoryRow>::new(now());
+        let mut reader = reader::<HistoryRow>(&file);
         let mut lines = Vec::new();
-        reader.push(&file, |line| lines.push(line)).unwrap();
-        reader.finish(|line| lines.push(line)).unwrap();
+        reader.push(&file, |line| lines.push(line));
+        reader.finish(|line| lines.push(line));
         let rejected = rejected(&lines);
-        let writer = RejectedWriter::new(reader.header().unwrap());
+        let writer = RejectedWriter::new(reader.header());
         let mut out = writer.header();
         rejected.iter().for_each(|row| writer.row(row, &mut out));
 
         let mut csv = csv::ReaderBuilder::new().delimiter(b';').from_reader(&out[..]);
         let names: Vec<String> = csv.headers().unwrap().iter().map(str::to_owned).collect();
-        prop_assert_eq!(&names[4..], ["line", "column", "reason"]);
+        // Where all rows have a name, the file has a column for it in front.
+        let ours = names.len() - 3;
+        prop_assert!(ours == 4 || (ours == 5 && names[0].is_empty()));
+        prop_assert_eq!(&names[ours..], ["line", "column", "reason"]);
         let records: Vec<_> = csv.records().collect::<Result<_, _>>().unwrap();
         prop_assert_eq!(records.len(), rejected.len());
         for (record, row) in records.iter().zip(rejected) {
-            prop_assert_eq!(&record[4], row.line.to_string());
-            prop_assert_eq!(&record[5], row.column.map_or(String::new(), |column| column.to_string()));
-            prop_assert_eq!(&record[6], &row.reason);
-            prop_assert!(!record[5].starts_with(['=', '+', '-', '@']) && !record[6].starts_with(['=', '+', '-', '@']));
+            prop_assert_eq!(&record[ours], row.line.to_string());
+            prop_assert_eq!(&record[ours + 1], row.column.map_or(String::new(), |column| column.to_string()));
+            prop_assert_eq!(&record[ours + 2], &row.reason);
+            let formula = |text: &str| text.starts_with(['=', '+', '-', '@']);
+            prop_assert!(!formula(&record[ours + 1]) && !formula(&record[ours + 2]));
         }
     }
 }

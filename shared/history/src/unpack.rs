@@ -4,8 +4,14 @@ use std::io::Write as _;
 
 use flate2::write::MultiGzDecoder;
 
+use crate::report::LARGEST_FILE;
+use crate::zip::{Zip, is_zip};
+
 /// The first bytes of everything that gzip writes.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// So many bytes tell what a file is.
+const TELLING: usize = 4;
 
 /// How much compressed data is unpacked at once: whatever it is, a thousand times as much comes out at most.
 const SLICE: usize = 1024;
@@ -21,15 +27,33 @@ const SMALL: u64 = 16 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackError {
     /// It is damaged, or ends too early.
-    #[error("is damaged where it is compressed (gzip), or was cut off: compress it again and put it again")]
+    #[error("is damaged where it is compressed (gzip or zip), or was cut off: compress it again and put it again")]
     Damaged,
     /// It unpacks to far more than a list of drivers would.
     #[error("unpacks to more than {RATIO} times its size: no list of drivers does")]
     Bomb,
+    /// It unpacks to more than [`LARGEST_FILE`].
+    #[error("unpacks to more than 5 GiB: put it in parts, each with its own header")]
+    TooLarge,
+    /// A zip with more than one file.
+    #[error("is a zip that holds several files: send each of them by itself")]
+    ZipOfSeveral,
+    /// A zip without a file.
+    #[error("is a zip that holds no file: put the CSV file into it, or send that as it is")]
+    ZipOfNothing,
+    /// A zip with a password.
+    #[error("is a zip with a password: send it without one, the connection is encrypted")]
+    ZipEncrypted,
+    /// A zip that is not compressed by deflate.
+    #[error("is a zip that is compressed in a way that the registry does not read: choose deflate, or use gzip")]
+    ZipMethod,
+    /// A workbook of Excel or another spreadsheet, which is a zip of many files.
+    #[error("is a workbook (as .xlsx and .ods are), not a CSV file: open it and export it as \"CSV UTF-8\"")]
+    Workbook,
 }
 
-/// Unpacks a stream, if it is compressed. Bytes go in with [`Unpack::push`], and come out of [`Unpack::piece`] until that
-/// has no more to give.
+/// Unpacks a stream, if it is compressed: with gzip, or as a zip that holds one file. Bytes go in with [`Unpack::push`], and
+/// come out of [`Unpack::piece`] until that has no more to give.
 #[derive(Debug, Default)]
 pub struct Unpack {
     /// What came in and has not been looked at.
@@ -46,8 +70,8 @@ enum Form {
     #[default]
     Unknown,
     Plain,
-    Gzip {
-        decoder: Box<MultiGzDecoder<Vec<u8>>>,
+    Packed {
+        packing: Packing,
         packed: u64,
         unpacked: u64,
         /// Why there will be no more, once what came out before is given out.
@@ -55,11 +79,43 @@ enum Form {
     },
 }
 
+/// How it is compressed.
+#[derive(Debug)]
+enum Packing {
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    Zip(Box<Zip>),
+}
+
+impl Packing {
+    fn of(beginning: &[u8]) -> Option<Self> {
+        if beginning.starts_with(&GZIP) {
+            Some(Self::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))))
+        } else {
+            is_zip(beginning).then(|| Self::Zip(Box::default()))
+        }
+    }
+
+    /// Unpacks a slice, or what was left at the end, and says why there will be no more, if so.
+    fn unpack(&mut self, slice: Option<&[u8]>) -> (Vec<u8>, Option<UnpackError>) {
+        let mut out = Vec::new();
+        let done = match (&mut *self, slice) {
+            (Self::Gzip(decoder), Some(slice)) => decoder.write_all(slice).map_err(|_| UnpackError::Damaged),
+            (Self::Gzip(decoder), None) => decoder.try_finish().map_err(|_| UnpackError::Damaged),
+            (Self::Zip(zip), Some(slice)) => zip.write(slice, &mut out),
+            (Self::Zip(zip), None) => zip.finish(),
+        };
+        if let Self::Gzip(decoder) = self {
+            out = std::mem::take(decoder.get_mut());
+        }
+        (out, done.err())
+    }
+}
+
 impl Unpack {
     /// Whether it turned out to be compressed.
     #[must_use]
-    pub const fn is_gzip(&self) -> bool {
-        matches!(self.form, Form::Gzip { .. })
+    pub const fn is_packed(&self) -> bool {
+        matches!(self.form, Form::Packed { .. })
     }
 
     /// Takes the next bytes.
@@ -80,17 +136,17 @@ impl Unpack {
     /// [`UnpackError`], and nothing more comes out.
     pub fn piece(&mut self) -> Result<Option<Vec<u8>>, UnpackError> {
         if matches!(self.form, Form::Unknown) {
-            if self.waiting.len() < GZIP.len() && !self.ended {
+            if self.waiting.len() < TELLING && !self.ended {
                 return Ok(None);
             }
-            if self.waiting.starts_with(&GZIP) {
-                let decoder = Box::new(MultiGzDecoder::new(Vec::new()));
-                self.form = Form::Gzip { decoder, packed: 0, unpacked: 0, failed: None };
-            } else {
-                self.form = Form::Plain;
-            }
+            self.form = Packing::of(&self.waiting).map_or(Form::Plain, |packing| Form::Packed {
+                packing,
+                packed: 0,
+                unpacked: 0,
+                failed: None,
+            });
         }
-        let Form::Gzip { decoder, packed, unpacked, failed } = &mut self.form else {
+        let Form::Packed { packing, packed, unpacked, failed } = &mut self.form else {
             self.gone = 0;
             let all = std::mem::take(&mut self.waiting);
             return Ok(if all.is_empty() { None } else { Some(all) });
@@ -106,19 +162,22 @@ impl Unpack {
                 None if self.ended => rest,
                 None => &[],
             };
+            let out;
             if !slice.is_empty() {
-                *failed = decoder.write_all(slice).is_err().then_some(UnpackError::Damaged);
+                (out, *failed) = packing.unpack(Some(slice));
                 *packed += slice.len() as u64;
                 self.gone += slice.len();
             } else if std::mem::take(&mut self.ended) {
-                *failed = decoder.try_finish().is_err().then_some(UnpackError::Damaged);
+                (out, *failed) = packing.unpack(None);
             } else {
                 return Ok(None);
             }
-            let out = std::mem::take(decoder.get_mut());
             *unpacked += out.len() as u64;
             if *unpacked > SMALL && *unpacked / RATIO > *packed {
                 return Err(UnpackError::Bomb);
+            }
+            if *unpacked > LARGEST_FILE {
+                return Err(UnpackError::TooLarge);
             }
             if !out.is_empty() {
                 return Ok(Some(out));

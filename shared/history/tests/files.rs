@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use cee_eligibility::Instant;
-use cee_history::{FileReader, HistoryRow, Line, MAX_LINE, Repair};
+use cee_history::{Dates, FileReader, FileRefusal, HistoryRow, Line, MAX_LINE, Repair, Survey};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Deserialize;
@@ -53,9 +53,22 @@ struct Outcome {
     refused: Option<String>,
 }
 
-/// What comes of a file that arrives in these chunks.
-fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Outcome {
-    let mut file = FileReader::<HistoryRow>::new(Instant::parse("2024-05-01T00:00:00Z").unwrap());
+/// What comes of a file of this name that arrives in these chunks.
+fn read<'a>(name: &str, chunks: impl Iterator<Item = &'a [u8]> + Clone) -> Outcome {
+    match surveyed_and_read(name, chunks) {
+        Ok(outcome) => outcome,
+        Err(refusal) => Outcome { refused: Some(refusal.to_string()), ..Outcome::default() },
+    }
+}
+
+fn surveyed_and_read<'a>(name: &str, chunks: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Outcome, FileRefusal> {
+    let mut survey = Survey::<HistoryRow>::new(Dates::of_name(name));
+    for chunk in chunks.clone() {
+        survey.push(chunk);
+        while survey.read()? {}
+    }
+    let verdict = survey.verdict()?;
+    let mut file = FileReader::<HistoryRow>::new(&verdict, Instant::parse("2024-05-01T00:00:00Z").unwrap())?;
     let mut outcome = Outcome::default();
     let mut lines = Vec::new();
     for chunk in chunks.map(Some).chain([None]) {
@@ -63,35 +76,26 @@ fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Outcome {
             Some(chunk) => file.push(chunk),
             None => file.end(),
         }
-        loop {
-            let more = file.read(&mut lines);
-            for line in lines.drain(..) {
-                outcome.read += 1;
-                match line {
-                    Line::Row { repairs, .. } => {
-                        outcome.accepted += 1;
-                        for repair in repairs.iter() {
-                            *outcome.repairs.entry(repair).or_default() += 1;
-                        }
-                    }
-                    Line::Rejected(row) => {
-                        assert!(row.raw.len() <= MAX_LINE);
-                        let column = row.column.map(|column| column.to_string()).unwrap_or_default();
-                        outcome.rejected.push((row.line, column, row.reason));
+        while file.read(&mut lines)? {}
+        for line in lines.drain(..) {
+            outcome.read += 1;
+            match line {
+                Line::Row { repairs, .. } => {
+                    outcome.accepted += 1;
+                    for repair in repairs.iter() {
+                        *outcome.repairs.entry(repair).or_default() += 1;
                     }
                 }
-            }
-            match more {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(refusal) => {
-                    outcome.refused = Some(refusal.to_string());
-                    return outcome;
+                Line::Rejected(row) => {
+                    assert!(row.raw.len() <= MAX_LINE);
+                    let column = row.column.map(|column| column.to_string()).unwrap_or_default();
+                    outcome.rejected.push((row.line, column, row.reason));
                 }
             }
         }
     }
-    outcome
+    assert_eq!(outcome.read, verdict.surveyed().rows, "{name}: the survey counts what is read");
+    Ok(outcome)
 }
 
 fn compare(name: &str, expected: &Expected, outcome: &Outcome) {
@@ -118,7 +122,7 @@ fn every_file_is_read_as_expected_however_it_is_cut() {
     for (name, expected) in &files {
         let content = std::fs::read(folder().join(name)).unwrap();
         for size in [1, 7, 64 * 1024] {
-            compare(name, expected, &read(content.chunks(size)));
+            compare(name, expected, &read(name, content.chunks(size)));
         }
     }
     let listed: BTreeSet<String> = files.into_keys().chain(["expected.json".to_owned()]).collect();
@@ -135,18 +139,18 @@ fn files_too_large_to_keep_are_made() {
         let outcome = match recipe.as_str() {
             "line" | "header" => {
                 let line = std::iter::repeat_n(block.as_slice(), bytes / block.len());
-                read(std::iter::once(beginning).chain(line))
+                read(&name, std::iter::once(beginning).chain(line))
             }
             "separators" => {
                 let separators = vec![b','; bytes];
-                read([beginning, &separators].into_iter())
+                read(&name, [beginning, separators.as_slice()].into_iter())
             }
             "bomb" => {
                 let mut packed = GzEncoder::new(Vec::new(), Compression::best());
                 packed.write_all(beginning).unwrap();
                 (0..bytes / block.len()).for_each(|_| packed.write_all(&block).unwrap());
                 let packed = packed.finish().unwrap();
-                read(packed.chunks(4096))
+                read(&name, packed.chunks(4096))
             }
             other => panic!("no recipe {other}"),
         };

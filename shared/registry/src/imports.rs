@@ -36,6 +36,9 @@ pub const LEASE: Duration = Duration::from_secs(120);
 /// For how long a checkpoint or an end that collides is tried again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Where it is kept that the dates of a file are said to be right.
+const DATES_CONFIRMED: &str = "dates_confirmed";
+
 /// How many items DynamoDB gives in one batch.
 const MOST_AT_ONCE: usize = 100;
 
@@ -180,6 +183,7 @@ pub struct Hold {
     work: Work,
     /// Until when the invocation that this one took over from may still be alive, if it did.
     haunted_until: Option<Instant>,
+    dates_confirmed: bool,
 }
 
 /// What an import is held for.
@@ -241,6 +245,12 @@ impl Hold {
     #[must_use]
     pub const fn record(&self) -> &ImportRecord {
         &self.record
+    }
+
+    /// Whether the dates of the file are right, as the operator said when it asked for a place for it.
+    #[must_use]
+    pub const fn dates_confirmed(&self) -> bool {
+        self.dates_confirmed
     }
 }
 
@@ -372,7 +382,7 @@ impl Imports {
         Self { db, table: tables.imports.clone() }
     }
 
-    /// Notes that a file is awaited.
+    /// Notes that a file is awaited, and whether its dates are said to be right.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer, or knows an import of this name.
@@ -381,6 +391,7 @@ impl Imports {
         import: &ImportRecord,
         now: Instant,
         expires_at: Instant,
+        dates_confirmed: bool,
     ) -> Result<(), StoreError> {
         let mut item = key(import.operator, import.id);
         item.extend([
@@ -388,6 +399,7 @@ impl Imports {
             ("state".to_owned(), AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned())),
             ("created_at".to_owned(), date(now)),
             ("expires_at".to_owned(), date(expires_at)),
+            (DATES_CONFIRMED.to_owned(), AttributeValue::Bool(dates_confirmed)),
         ]);
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
         let sent = put.condition_expression("attribute_not_exists(import_id)").send().await;
@@ -752,6 +764,7 @@ impl Hold {
             started_at: instant(item, started_at).ok_or(corrupt(started_at))?,
             work,
             haunted_until: silent.then(|| later(machine_now, LONGEST_INVOCATION)).flatten(),
+            dates_confirmed: item.get(DATES_CONFIRMED).and_then(|said| said.as_bool().ok()).copied().unwrap_or(false),
         })
     }
 }

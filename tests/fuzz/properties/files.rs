@@ -7,7 +7,9 @@
 //!
 //! The last byte says how the others are cut, so that any file is an input too.
 
-use cee_history::{FileReader, Header, Line, MAX_LINE, Reader, RejectedRow, RejectedWriter, Row};
+use cee_history::{
+    Dates, FileReader, FileRefusal, Header, Line, MAX_LINE, Reader, RejectedRow, RejectedWriter, Row, Survey, Verdict,
+};
 
 use super::{NOW, exchange, tells_nothing};
 
@@ -52,13 +54,18 @@ pub(crate) fn check<R: Written>(input: &[u8]) {
         assert!(row.raw.len() <= MAX_LINE && !row.reason.is_empty());
     }
     again(&whole);
-    if bytes.starts_with(&[0x1f, 0x8b]) {
+    // What is unpacked or in UTF-16 is read at other places than it stands.
+    let elsewhere: [&[u8]; 5] = [b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06", b"\xff\xfe", b"\xfe\xff"];
+    if elsewhere.iter().any(|beginning| bytes.starts_with(beginning)) {
         return;
     }
     if let Some(refused) = &whole.refused {
         // A header's unknown names are repeated, but nothing that could be a number or a date.
         let sent = String::from_utf8_lossy(bytes).replace(|c: char| !c.is_ascii_digit(), " ");
-        tells_nothing(&sent, refused, |_, other| other.to_owned());
+        tells_nothing(&sent, refused, |piece, other| {
+            let file = exchange(bytes, piece, other);
+            read::<R>(&file, file.len()).refused.unwrap_or_default()
+        });
         return;
     }
     assert!(interrupted::<R>(bytes, cut) == whole.lines, "a checkpoint makes a difference");
@@ -76,38 +83,44 @@ pub(crate) fn check<R: Written>(input: &[u8]) {
 
 /// What comes of a file that arrives in chunks of this size.
 fn read<R: Row>(bytes: &[u8], size: usize) -> Outcome<R> {
-    let mut file = FileReader::<R>::new(*NOW);
+    let verdict = match survey::<R>(bytes, size) {
+        Ok(verdict) => verdict,
+        Err(refusal) => return Outcome { lines: Vec::new(), header: None, refused: Some(refusal.to_string()) },
+    };
+    let mut file = FileReader::<R>::new(&verdict, *NOW).expect("a verdict on this kind of file");
     let mut lines = Vec::new();
-    let mut refused = None;
-    'file: for chunk in bytes.chunks(size).map(Some).chain([None]) {
+    for chunk in bytes.chunks(size).map(Some).chain([None]) {
         match chunk {
             Some(chunk) => file.push(chunk),
             None => file.end(),
         }
-        loop {
-            match file.read(&mut lines) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(refusal) => {
-                    refused = Some(refusal.to_string());
-                    break 'file;
-                }
-            }
-        }
+        while file.read(&mut lines).expect("what was surveyed can be read") {}
     }
-    Outcome { lines, header: file.header().cloned(), refused }
+    assert_eq!(lines.len() as u64, verdict.surveyed().rows, "the survey counts what is read");
+    Outcome { lines, header: Some(file.header().clone()), refused: None }
+}
+
+/// The verdict on a file that arrives in chunks of this size, whose dates are said to be right.
+fn survey<R: Row>(bytes: &[u8], size: usize) -> Result<Verdict, FileRefusal> {
+    let mut survey = Survey::<R>::new(Dates::Confirmed);
+    for chunk in bytes.chunks(size) {
+        survey.push(chunk);
+        while survey.read()? {}
+    }
+    survey.verdict()
 }
 
 /// The rows of a plain file whose reading is broken off after `at` bytes and taken up from the checkpoint.
 fn interrupted<R: Row>(bytes: &[u8], at: usize) -> Vec<Line<R>> {
     let mut lines = Vec::new();
-    let mut first = Reader::<R>::new(*NOW);
-    first.push(&bytes[..at.min(bytes.len())], |line| lines.push(line)).expect("a file that is not refused");
+    let verdict = survey::<R>(bytes, bytes.len().max(1)).expect("a file that is not refused");
+    let mut first = Reader::<R>::new(&verdict, *NOW).expect("its own verdict");
+    first.push(&bytes[..at.min(bytes.len())], |line| lines.push(line));
     let state = first.state();
-    let mut second = Reader::<R>::resume(&state, *NOW).expect("its own state");
+    let mut second = Reader::<R>::resume(&verdict, &state, *NOW).expect("its own verdict");
     let rest = usize::try_from(state.offset()).expect("a place in the file");
-    second.push(&bytes[rest..], |line| lines.push(line)).expect("a file that is not refused");
-    second.finish(|line| lines.push(line)).expect("a file that is not refused");
+    second.push(&bytes[rest..], |line| lines.push(line));
+    second.finish(|line| lines.push(line));
     lines
 }
 

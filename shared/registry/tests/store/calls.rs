@@ -1132,9 +1132,9 @@ async fn imports_are_found_and_listed_by_their_operator() {
         key: file.to_owned(),
     };
     let (one, awaited, theirs) = (record("one", 1), record("awaited", 1), record("theirs", 2));
-    store.imports.await_upload(&awaited, at("2024-06-01T00:00:00Z"), at("2024-06-01T00:15:00Z")).await.unwrap();
-    assert!(store.imports.await_upload(&awaited, at(DAY), at(DAY)).await.is_err(), "a name is given once");
-    store.imports.await_upload(&theirs, at(DAY), at(DAY)).await.unwrap();
+    store.imports.await_upload(&awaited, at("2024-06-01T00:00:00Z"), at("2024-06-01T00:15:00Z"), false).await.unwrap();
+    assert!(store.imports.await_upload(&awaited, at(DAY), at(DAY), false).await.is_err(), "a name is given once");
+    store.imports.await_upload(&theirs, at(DAY), at(DAY), true).await.unwrap();
     let (hold, _) = held(&store, &one, "a", "2030-01-01T00:00:00Z").await;
     store.imports.end(&hold, FileOutcome::Failed, &note(7), &note(0)).await.unwrap();
 

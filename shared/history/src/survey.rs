@@ -1,0 +1,560 @@
+//! The survey: a file is read once from its beginning to its end before anything is done with a row of it. What only the whole
+//! file can tell is decided here, and a [`Reader`](crate::Reader) cannot be made without the [`Verdict`].
+//!
+//! # The order of day and month
+//!
+//! `03/05/2021` is 3 May or 5 March. One date of the file whose other reading has a thirteenth month decides for all:
+//!
+//! | the file has | dates without the year in front are read |
+//! |---|---|
+//! | none that decides | day first, as France writes them |
+//! | some that can only be day first | day first |
+//! | some that can only be month first | month first; the report counts them as repaired |
+//! | both | not at all: the file is refused, with a line of each kind |
+//!
+//! # Days that were swapped before
+//!
+//! A program that guesses (pandas, csvkit, Gnumeric in English) reads `03/05/2021` as 5 March and writes `2021-03-05`. No row
+//! shows that. But of all days of a year 0.39 lie between the 1st and the 12th of a month: thirty different days that all
+//! do are no chance (0.39 to the 30th). Such a file is refused, unless whoever sends it says that the dates are right. Dates
+//! with the year in front are looked at by themselves too, for such a program leaves alone what it cannot read (`25/05/2021`).
+
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cells::{Span, bare, is_blank, split};
+use crate::date::{Day, Written, is_month_first_without_century, ten};
+use crate::dialect::{FileError, Header, not_a_header};
+use crate::encoding;
+use crate::file::{Feed, FileRefusal, Next};
+use crate::lines::{Lines, MAX_LINE, Take};
+use crate::reader::Row;
+use crate::repair::Repairs;
+use crate::text::Encoding;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// So many different days are no chance.
+const MANY: usize = 30;
+
+/// No month has more days than the year has months.
+const MONTHS: u32 = 12;
+
+/// So many empty cells beyond the header's may end each row.
+const MOST_EMPTY: usize = 16;
+
+/// Why a file is refused for what all its rows together say. Ends a sentence that begins with "The file".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SurveyError {
+    /// Some dates can only have the day first, others only the month.
+    #[error(
+        "writes some dates with the day first (line {day_first}) and others with the month first (line {month_first}), so \
+         nobody can tell what a date such as 03/05/2021 means in it: write all dates as YYYY-MM-DD"
+    )]
+    BothOrders {
+        /// The first line whose date can only have the day first.
+        day_first: u64,
+        /// The first line whose date can only have the month first.
+        month_first: u64,
+    },
+    /// Many different days, none above the 12th of its month.
+    #[error(
+        "has {MANY} or more different days, but none after the 12th of a month among those that could be swapped, so day and \
+         month look swapped: a program that guesses dates (pandas, csvkit, Gnumeric in English) reads 03/05/2021 as 5 March and \
+         writes 2021-03-05. Write the dates again from where they come from, in pandas with dayfirst=True. If they are right, \
+         send the file with dates_confirmed, or with \"dates-confirmed\" in its name"
+    )]
+    SwappedDays,
+}
+
+/// Whether whoever sends a file says that its dates are right, however they look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dates {
+    /// Nothing was said.
+    #[default]
+    Unconfirmed,
+    /// They are right.
+    Confirmed,
+}
+
+impl Dates {
+    /// What the name of a file says: `dates-confirmed` or `dates_confirmed` somewhere in it, in any case.
+    ///
+    /// ```
+    /// use cee_history::Dates;
+    /// assert_eq!(Dates::of_name("history 2021 dates-confirmed.csv"), Dates::Confirmed);
+    /// assert_eq!(Dates::of_name("imports/dates-confirmed/history.csv"), Dates::Unconfirmed, "a folder is not the file");
+    /// ```
+    #[must_use]
+    pub fn of_name(path: &str) -> Self {
+        let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase().replace('_', "-");
+        Self::confirmed_if(name.contains("dates-confirmed"))
+    }
+
+    /// Confirmed if so.
+    #[must_use]
+    pub const fn confirmed_if(confirmed: bool) -> Self {
+        if confirmed { Self::Confirmed } else { Self::Unconfirmed }
+    }
+
+    /// Confirmed where one of the two is.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self::confirmed_if(self == Self::Confirmed || other == Self::Confirmed)
+    }
+}
+
+/// How a file writes its dates.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DateOrder {
+    /// All with the year first, or none at all.
+    YearFirst,
+    /// Day, month, year.
+    DayFirst,
+    /// Month, day, year.
+    MonthFirst,
+    /// Day and month before the year, and no date says which is which. Read with the day first.
+    Undecided,
+}
+
+/// What a survey found, as the report says it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(description = "What the file as a whole says, read before its first row was taken.")
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surveyed {
+    /// How many rows the file has.
+    pub rows: u64,
+    /// In which encoding it is.
+    pub encoding: Encoding,
+    /// How it writes its dates: `year_first`, `day_first`, `month_first`, or `undecided`, which was read with the day first.
+    pub date_order: DateOrder,
+}
+
+/// What a survey decided. Only a survey makes one, or a checkpoint keeps one.
+///
+/// ```compile_fail
+/// let verdict = cee_history::Verdict { header_line: 1 };
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The header, completed by columns without a name where the rows have them.
+    pub(crate) header: String,
+    /// The line that it stands in.
+    pub(crate) header_line: u64,
+    /// Whether each row has empty cells beyond those of the header as it came.
+    pub(crate) empty_cells: bool,
+    surveyed: Surveyed,
+}
+
+impl Verdict {
+    /// What the report says of it.
+    #[must_use]
+    pub const fn surveyed(&self) -> Surveyed {
+        self.surveyed
+    }
+
+    /// Whether dates without the year in front have the month first.
+    pub(crate) fn is_month_first(&self) -> bool {
+        self.surveyed.date_order == DateOrder::MonthFirst
+    }
+}
+
+/// The survey of a file of rows `R`: bytes in, and at the end a [`Verdict`]. Memory stays flat, whatever the file.
+///
+/// ```
+/// use cee_history::{Dates, HistoryRow, Survey};
+///
+/// let mut survey = Survey::<HistoryRow>::new(Dates::Unconfirmed);
+/// survey.push(b"journey_type,last_name_trunc,phone_trunc,datetime\nshort,DUP,+336010203,02/13/2021");
+/// while survey.read()? {}
+/// let verdict = survey.verdict()?;
+/// assert_eq!(verdict.surveyed().rows, 1);
+/// # Ok::<(), cee_history::FileRefusal>(())
+/// ```
+#[derive(Debug)]
+pub struct Survey<R> {
+    feed: Feed,
+    lines: Lines,
+    rows: Rows<R>,
+    dates: Dates,
+    refused: Option<FileRefusal>,
+}
+
+/// The survey of a file that is in memory whole.
+///
+/// # Errors
+/// [`FileRefusal`] where the file is refused.
+pub fn survey<R: Row>(file: &[u8], dates: Dates) -> Result<Verdict, FileRefusal> {
+    let mut survey = Survey::<R>::new(dates);
+    survey.push(file);
+    survey.verdict()
+}
+
+impl<R: Row> Survey<R> {
+    /// The survey of a file of which nothing has arrived.
+    #[must_use]
+    pub fn new(dates: Dates) -> Self {
+        Self { feed: Feed::default(), lines: Lines::at(0, 1, false), rows: Rows::new(), dates, refused: None }
+    }
+
+    /// Takes the next bytes of the file.
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.feed.push(chunk);
+    }
+
+    /// Reads on for a moment. `false`: it wants more of the file.
+    ///
+    /// # Errors
+    /// [`FileRefusal`] where the file is refused, and every later call says the same.
+    pub fn read(&mut self) -> Result<bool, FileRefusal> {
+        if let Some(refused) = &self.refused {
+            return Err(refused.clone());
+        }
+        self.read_on().inspect_err(|refused| self.refused = Some(refused.clone()))
+    }
+
+    fn read_on(&mut self) -> Result<bool, FileRefusal> {
+        match self.feed.next()? {
+            Next::Slice(slice) => {
+                self.lines.push(slice, &mut self.rows)?;
+                Ok(true)
+            }
+            Next::More => Ok(false),
+            Next::End => {
+                self.lines.finish(&mut self.rows)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Says that the file ends here, and what it was found to be.
+    ///
+    /// # Errors
+    /// [`FileRefusal`] where the file is refused.
+    pub fn verdict(mut self) -> Result<Verdict, FileRefusal> {
+        self.feed.end();
+        while self.read()? {}
+        let utf_16 = self.feed.is_utf_16();
+        self.rows.verdict(self.dates, utf_16)
+    }
+
+    /// How many rows there were so far.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
+        self.rows.count
+    }
+}
+
+/// The part of a survey that knows lines.
+#[derive(Debug)]
+struct Rows<R> {
+    /// The header as it came, and its line.
+    header: Option<(Header, u64)>,
+    spans: Vec<Span>,
+    count: u64,
+    windows_1252: bool,
+    /// How many cells each row has.
+    widths: Widths,
+    /// The dates where the header says that they are.
+    dates: Found,
+    /// The dates one cell further, in rows with one cell more.
+    shifted: Found,
+    /// Lines that are passed over, until they come by.
+    given_up: BTreeSet<u64>,
+    row: PhantomData<fn() -> R>,
+}
+
+/// What the rows say with the number of their cells.
+#[derive(Debug, Default)]
+struct Widths {
+    /// A row that has one cell more than the header, and each where the header has the one before it.
+    shifted: bool,
+    /// A row that has its cells where the header has them.
+    straight: bool,
+    /// Most empty cells beyond the header's in a row.
+    empty: usize,
+    /// A row with a cell beyond the header's that says something.
+    filled: bool,
+}
+
+impl<R: Row> Rows<R> {
+    fn new() -> Self {
+        Self {
+            header: None,
+            spans: Vec::new(),
+            count: 0,
+            windows_1252: false,
+            widths: Widths::default(),
+            dates: Found::default(),
+            shifted: Found::default(),
+            given_up: BTreeSet::new(),
+            row: PhantomData,
+        }
+    }
+
+    fn read_header(&mut self, line: &[u8], offset: u64, number: u64) -> Result<(), FileError> {
+        let bare = if offset == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
+        if let Some(error) = not_a_header(bare) {
+            return Err(error);
+        }
+        let tells_separator =
+            offset == 0 && matches!(bare, [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', b',' | b';' | b'\t']);
+        if !tells_separator && !bare.iter().all(|b| b" \t,;".contains(b)) {
+            let header = Header::read(bare, R::FIELDS)?;
+            // One cell more is looked at, and all that may be empty.
+            self.spans = vec![Span::default(); header.columns().len() + MOST_EMPTY];
+            self.header = Some((header, number));
+        }
+        Ok(())
+    }
+
+    /// A row with other cells than the header has.
+    #[cold]
+    fn misfit(&mut self, line: &[u8], found: usize, number: u64) {
+        let Some((header, _)) = &self.header else { return };
+        let columns = header.columns().len();
+        let text = encoding::text(line);
+        // Its places are those of the text, not of the line.
+        let again = split(text.as_bytes(), header.separator_byte(), &mut self.spans);
+        debug_assert_eq!(again.count, found, "no byte of a separator is anything else");
+        let cell = |position: usize| self.spans.get(position).map(|span| span.text(&text)).unwrap_or_default();
+        if found < columns {
+            return;
+        }
+        if let Some((field, is_word)) = R::WORD
+            && found == columns + 1
+        {
+            if is_word(&cell(header.position(field))) {
+                self.widths.straight = true;
+            } else if is_word(&cell(header.position(field) + 1)) {
+                self.widths.shifted = true;
+            }
+            if let Some(field) = R::DATE {
+                self.shifted.note(&cell(header.position(field) + 1), number);
+            }
+        }
+        let surplus = found - columns;
+        if surplus > MOST_EMPTY || (columns..found).any(|position| !cell(position).trim().is_empty()) {
+            self.widths.filled = true;
+        } else {
+            self.widths.empty = self.widths.empty.max(surplus);
+        }
+    }
+
+    fn verdict(self, dates: Dates, utf_16: bool) -> Result<Verdict, FileRefusal> {
+        let (header, header_line) = self.header.ok_or(FileError::Empty)?;
+        let row_name = self.widths.shifted && !self.widths.straight;
+        let empty = if row_name || self.widths.filled { 0 } else { self.widths.empty };
+        let found = if row_name { self.shifted } else { self.dates };
+        let surveyed = Surveyed {
+            rows: self.count,
+            encoding: match (utf_16, self.windows_1252) {
+                (true, _) => Encoding::Utf16,
+                (false, true) => Encoding::Windows1252,
+                (false, false) => Encoding::Utf8,
+            },
+            date_order: found.order(dates)?,
+        };
+        let header = header.completed(row_name, empty, R::FIELDS)?;
+        Ok(Verdict { header: header.text().to_owned(), header_line, empty_cells: empty > 0, surveyed })
+    }
+}
+
+impl<R: Row> Take for Rows<R> {
+    type Error = FileError;
+
+    fn line(&mut self, line: &[u8], text: Option<&str>, offset: u64, number: u64) -> Result<(), FileError> {
+        let Some((header, _)) = &self.header else { return self.read_header(line, offset, number) };
+        let separator = header.separator_byte();
+        if is_blank(line, separator) {
+            return Ok(());
+        }
+        // Counted before it panicked.
+        if !self.given_up.is_empty() && self.given_up.remove(&number) {
+            return Ok(());
+        }
+        self.count += 1;
+        if text.is_none() && std::str::from_utf8(line).is_err() {
+            self.windows_1252 = true;
+        }
+        let columns = header.columns().len();
+        let found = split(line, separator, &mut self.spans);
+        if let Some(field) = R::DATE
+            && let Some(span) = self.spans.get(..found.count).unwrap_or(&self.spans).get(header.position(field))
+        {
+            let cell = span.bytes(line);
+            match cell.try_into().ok().and_then(ten) {
+                Some((year_first, year, first, second)) => {
+                    self.dates.note_day(year_first, (year, first, second), number);
+                }
+                None => self.dates.note(&span.text_of(line), number),
+            }
+        }
+        if found.count == columns {
+            self.widths.straight = true;
+        } else {
+            self.misfit(line, found.count, number);
+        }
+        Ok(())
+    }
+
+    fn too_long(&mut self, beginning: &[u8], _number: u64) -> Result<(), FileError> {
+        if self.header.is_none() {
+            return Err(too_long_for_a_header(beginning));
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    fn outgrown(&mut self, beginning: &[u8]) -> Result<(), FileError> {
+        if self.header.is_none() { Err(too_long_for_a_header(beginning)) } else { Ok(()) }
+    }
+
+    fn give_up(&mut self, number: u64) -> bool {
+        self.given_up.insert(number)
+    }
+}
+
+fn too_long_for_a_header(beginning: &[u8]) -> FileError {
+    let beginning = beginning.get(..MAX_LINE).unwrap_or(beginning);
+    not_a_header(beginning).unwrap_or(FileError::HeaderTooLong { limit: MAX_LINE })
+}
+
+/// What the dates of a file say.
+#[derive(Debug, Default)]
+struct Found {
+    /// The first line with a date that can only have the day first.
+    day_first: Option<u64>,
+    /// The first line with a date that can only have the month first.
+    month_first: Option<u64>,
+    /// The days with the year in front.
+    year_first: Days,
+    /// The other days, as if the day came first.
+    other: Days,
+}
+
+impl Found {
+    /// Notes what a cell says.
+    #[cold]
+    fn note(&mut self, text: &str, line: u64) {
+        let Ok(text) = bare(text, &mut Repairs::default()) else { return };
+        let Some(written) = Written::of(text) else {
+            if is_month_first_without_century(text) {
+                self.month_first = self.month_first.or(Some(line));
+            }
+            return;
+        };
+        let Written { year_first, year, first, second, rest } = written;
+        if year_first && !rest.is_empty() && !self.year_first.is_decided() {
+            let Day { year, month, day } = written.paris_day();
+            self.note_day(true, (year, month, day), line);
+        } else {
+            self.note_day(year_first, (year, first, second), line);
+        }
+    }
+
+    /// Notes a day: its year, and the other two numbers in their order.
+    #[inline]
+    fn note_day(&mut self, year_first: bool, (year, first, second): (u32, u32, u32), line: u64) {
+        const DAYS: std::ops::RangeInclusive<u32> = 1..=31;
+        if !DAYS.contains(&first) || !DAYS.contains(&second) {
+            return;
+        }
+        if year_first {
+            if first <= MONTHS {
+                self.year_first.note(year, first, second);
+            }
+        } else if first > MONTHS {
+            if second <= MONTHS {
+                self.day_first = self.day_first.or(Some(line));
+                self.other.note(year, second, first);
+            }
+        } else if second > MONTHS {
+            self.month_first = self.month_first.or(Some(line));
+            self.other.note(year, first, second);
+        } else {
+            self.other.note(year, second, first);
+        }
+    }
+
+    fn order(&self, dates: Dates) -> Result<DateOrder, FileRefusal> {
+        let order = match (self.day_first, self.month_first) {
+            (Some(day_first), Some(month_first)) => {
+                return Err(SurveyError::BothOrders { day_first, month_first }.into());
+            }
+            (Some(_), None) => DateOrder::DayFirst,
+            (None, Some(_)) => DateOrder::MonthFirst,
+            (None, None) if self.other.is_empty() => DateOrder::YearFirst,
+            (None, None) => DateOrder::Undecided,
+        };
+        if dates == Dates::Unconfirmed && self.look_swapped() {
+            return Err(SurveyError::SwappedDays.into());
+        }
+        Ok(order)
+    }
+
+    /// Whether day and month look swapped, in the dates with the year in front, in the others, or in both together. A program
+    /// that swaps what it can, and leaves alone what it cannot, leaves none after the 12th of the former and only those of the
+    /// latter.
+    fn look_swapped(&self) -> bool {
+        let (one, two) = (&self.year_first, &self.other);
+        let both = one.different.union(&two.different).count() >= MANY;
+        let alone = [one, two].iter().any(|days| days.are_low() && days.different.len() >= MANY);
+        alone || (both && one.are_low() && (two.are_low() || !two.low))
+    }
+}
+
+/// Different days, until some lie after the 12th of a month and some do not, and [`MANY`] at most.
+#[derive(Debug, Default)]
+struct Days {
+    different: BTreeSet<u32>,
+    last: u32,
+    /// Some lie between the 1st and the 12th.
+    low: bool,
+    /// Some lie after the 12th.
+    high: bool,
+}
+
+impl Days {
+    fn is_empty(&self) -> bool {
+        self.different.is_empty()
+    }
+
+    /// Whether nothing that comes can change what is said of them.
+    const fn is_decided(&self) -> bool {
+        self.low && self.high
+    }
+
+    /// Whether there are any, and none after the 12th.
+    const fn are_low(&self) -> bool {
+        self.low && !self.high
+    }
+
+    #[inline]
+    fn note(&mut self, year: u32, month: u32, day: u32) {
+        if !self.is_decided() {
+            self.learn(year, month, day);
+        }
+    }
+
+    #[cold]
+    fn learn(&mut self, year: u32, month: u32, day: u32) {
+        if day > MONTHS {
+            self.high = true;
+        } else {
+            self.low = true;
+        }
+        let number = (year * 16 + month) * 32 + day;
+        if number != self.last && self.different.len() < MANY {
+            self.last = number;
+            self.different.insert(number);
+        }
+    }
+}
