@@ -6,7 +6,7 @@ use cee_eligibility::{Instant, JourneyType, LastNameTrunc, TruncatedIdentity};
 use crate::cells::{CellError, Cells, Context, bare, unguard};
 use crate::date;
 use crate::phone::phone;
-use crate::reader::{Field, Row};
+use crate::reader::{Field, Row, WordColumn};
 use crate::repair::{Repair, Repairs};
 
 /// A driver's application from before the scheme, as an operator's history file says it. Personal data.
@@ -28,7 +28,7 @@ impl Row for HistoryRow {
         Field::required("datetime"),
     ];
     const DATE: Option<usize> = Some(3);
-    const WORD: Option<(usize, fn(&str) -> bool)> = Some((0, is_journey_type));
+    const WORD: Option<WordColumn> = Some((0, is_journey_type));
 
     fn read(cells: &mut Cells<'_>) -> Option<Self> {
         // Every cell is read before any fault ends the row: all faults are reported at once.

@@ -29,13 +29,16 @@ pub trait Row: Sized {
     /// The column whose dates people write, if there is one: a survey finds out in which order.
     const DATE: Option<usize> = None;
 
-    /// A column of a few known words, and whether a cell holds one of them: by that a survey tells rows whose cells stand one
+    /// A column of a few known words: by that a survey tells rows whose cells stand one
     /// place further than the header says.
-    const WORD: Option<(usize, fn(&str) -> bool)> = None;
+    const WORD: Option<WordColumn> = None;
 
     /// Reads one row. `None` or a fault noted in `cells` refuses it.
     fn read(cells: &mut Cells<'_>) -> Option<Self>;
 }
+
+/// A column of a few known words: its number, and whether a cell holds one of them.
+pub type WordColumn = (usize, fn(&str) -> bool);
 
 /// A column that a kind of file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

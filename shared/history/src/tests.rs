@@ -8,7 +8,7 @@ use crate::dialect::{FileError, Form};
 use crate::file::{FileReader, FileRefusal};
 use crate::history::HistoryRow;
 use crate::lines::MAX_LINE;
-use crate::reader::{Field, Line, Reader, ReaderState, Row};
+use crate::reader::{Field, Line, Reader, ReaderState, Row, WordColumn};
 use crate::rejected::{Column, RejectedRow, RejectedWriter};
 use crate::repair::Repair;
 use crate::survey::{DateOrder, Dates, Survey, SurveyError, Verdict, survey};
@@ -668,7 +668,7 @@ fn panic_in_a_survey_costs_no_other_row() {
     struct Explosive;
     impl Row for Explosive {
         const FIELDS: &'static [Field] = &[Field::required("word"), Field::required("date")];
-        const WORD: Option<(usize, fn(&str) -> bool)> = Some((0, |word| {
+        const WORD: Option<WordColumn> = Some((0, |word| {
             assert_ne!(word, "boom", "as the test wants");
             word == "word"
         }));

@@ -2,7 +2,7 @@
 //! command, and what must come of it. Every file holds the same drivers, and a row is read as one of them on its day, or not at
 //! all.
 
-#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
