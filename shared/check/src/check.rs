@@ -96,7 +96,7 @@ pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
         return PathBuf::from(format!("stdin.{what}.csv"));
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let bare = name.strip_suffix(".gz").unwrap_or(&name);
+    let bare = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zip")).unwrap_or(&name);
     let bare = bare.rsplit_once('.').map_or(bare, |(bare, _)| bare);
     path.with_file_name(format!("{bare}.{what}.csv"))
 }

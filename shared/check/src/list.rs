@@ -7,7 +7,6 @@ use std::path::Path;
 
 use cee_eligibility::normalise::{identity_key, truncated_identity};
 use cee_eligibility::{LastName, NormaliseError, Phone};
-use cee_history::FileError;
 use cee_history::encoding::text;
 use csv::{ByteRecord, ReaderBuilder, Writer, WriterBuilder};
 
@@ -36,7 +35,7 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     input.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut first).map_err(Error::file(&list))?;
     // With a byte order mark or without one.
     if matches!(first.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]) {
-        return Err(fault(FileError::Utf16.to_string()));
+        return Err(fault("was saved as UTF-16 (\"Unicode text\"): save it as \"CSV UTF-8\"".to_owned()));
     }
     let separator = separator(&first);
     let input = io::Cursor::new(first).chain(input);

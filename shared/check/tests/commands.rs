@@ -51,7 +51,7 @@ fn files_are_checked_and_the_worst_of_them_decides() {
         ("good.csv", GOOD.as_bytes()),
         ("mixed.csv", MIXED.as_bytes()),
         ("mixed2.csv.gz", &packed.finish().unwrap()),
-        ("workbook.xlsx", b"PK\x03\x04"),
+        ("workbook.xlsx", include_bytes!("../../../tests/files/history/workbook.xlsx")),
     ]);
     let folder_path = folder.path();
     let good = run(folder_path, &["good.csv"]);
@@ -83,7 +83,7 @@ fn files_are_checked_and_the_worst_of_them_decides() {
     let all = run(folder_path, &["good.csv", "missing.csv", "workbook.xlsx", "mixed.csv"]);
     assert_eq!(all.code, 2);
     assert!(all.err.contains("missing.csv"), "{}", all.err);
-    assert!(all.out.contains("workbook.xlsx: would be refused. The file is an Excel workbook"), "{}", all.out);
+    assert!(all.out.contains("workbook.xlsx: would be refused. The file is a workbook"), "{}", all.out);
     assert!(all.out.contains("mixed.csv: 4 rows read"), "the others are checked all the same: {}", all.out);
 }
 
@@ -124,6 +124,35 @@ fn the_standard_input_is_a_file_too() {
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("-: 4 rows read"), "{}", ran.out);
     assert!(read(&folder, "r.csv").contains("Zoé"));
+}
+
+#[test]
+fn check_surveys_the_whole_file_first() {
+    let header = "journey_type,last_name_trunc,phone_trunc,datetime\n";
+    let low: String =
+        (0..30).map(|n| format!("long,DUP,+336399801,20{}-{:02}-05\n", 15 + n / 12, n % 12 + 1)).collect();
+    let both = format!("{header}long,DUP,+336399801,13/05/2021\nlong,DUP,+336399801,05/13/2021\n");
+    let open = format!("{header}long,DUP,+336399801,03/05/2021\n");
+    let swapped = format!("{header}{low}");
+    let folder = files(&[
+        ("swapped.csv", swapped.as_bytes()),
+        ("swapped dates-confirmed.csv", swapped.as_bytes()),
+        ("both.csv", both.as_bytes()),
+        ("open.csv", open.as_bytes()),
+    ]);
+    let table = [
+        (vec!["swapped.csv"], 2, "would be refused. The file has 30 or more different days"),
+        (vec!["--dates-confirmed", "swapped.csv"], 0, "30 rows read, 30 would be accepted"),
+        (vec!["swapped dates-confirmed.csv"], 0, "30 rows read, 30 would be accepted"),
+        (vec!["--dates-confirmed", "both.csv"], 2, "(line 2) and others with the month first (line 3)"),
+        (vec!["open.csv"], 0, "are read with the day first"),
+        (vec!["--json", "open.csv"], 0, "\"survey\":{\"rows\":1,\"encoding\":\"utf-8\",\"date_order\":\"undecided\"}"),
+    ];
+    for (args, code, part) in table {
+        let ran = run(folder.path(), &args);
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.out);
+        assert!(ran.out.contains(part), "{args:?}: {}", ran.out);
+    }
 }
 
 #[test]
