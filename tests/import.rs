@@ -27,7 +27,7 @@ use cee_local::invoke::{AsyncQueue, Function, InProcess, QueueOptions};
 use cee_local::s3::{self, Credentials, EventSink, S3Server};
 use cee_registry::{
     Application, ApplicationJourney, Applications, Claims, Deadline, Journeys, Operator, Operators, Registration,
-    StoredJourney, Tables,
+    Simulated, StoredJourney, Tables,
 };
 use cee_service::Environment;
 use cee_service::aws::Aws;
@@ -282,7 +282,11 @@ impl World {
     /// What stands in a driver's way today.
     async fn blocker(&self, journey_type: JourneyType, identity: &Identity) -> Option<Blocker> {
         let cutoffs = Rules::default().cutoffs(journey_type, at(NOW));
-        self.claims().find_blocker(journey_type, identity, &cutoffs, operator(1), soon()).await.unwrap()
+        match self.claims().simulate(journey_type, identity, &cutoffs, operator(1), soon()).await.unwrap() {
+            Simulated::Blocked(blocker) => Some(blocker),
+            Simulated::Eligible => None,
+            Simulated::NoRoom(why) => panic!("{why}"),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Each function may do on AWS what it does, and nothing else: the policies of the template against every call that the functions
 //! make while everything happens that makes them call.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::OperatorId;
 use cee_local::stack::tables;
@@ -118,17 +120,29 @@ async fn many_calls(world: &World, border: &Border) {
     }
 }
 
-/// An import whose lists are too long for one piece, and which S3 fails to put together at first. Two hundred drivers have one name
-/// and phone, so that each row contradicts as many applications.
+/// An import whose lists are too long for one piece, and which S3 fails to put together at first. Each of its rows contradicts 3,500
+/// applications: more than operators can register for one name and phone, so all but one are put there by hand.
 async fn long_lists(world: &World, border: &Border) {
     let token = world.token(2);
-    for number in 0..200 {
-        let mut body = long("SAM", "+336010208", &format!("S{number:04}"));
+    let phones = ["+336010208", "+336010213"];
+    for (number, phone) in phones.into_iter().enumerate() {
+        let mut body = long("SAM", phone, &format!("S{number:04}"));
         body["identity_key"] = json!(format!("{number:064x}"));
-        let granted = world.api.register(&token, &body).await;
-        assert_eq!(granted.status, StatusCode::CREATED, "{granted:?}");
+        let granted = world.api.register(&token, &body).await.json();
+        let record = format!("a#{}", granted["uuid"].as_str().unwrap());
+        let items = world.scan(&tables().claims).await;
+        // That of its truncated identity, where records tell their keys.
+        let is_its = |item: &&HashMap<String, AttributeValue>| {
+            item.get(&record).is_some_and(|record| record.as_m().unwrap().contains_key("k"))
+        };
+        let mut item = items.iter().find(is_its).unwrap().clone();
+        let one = item[&record].clone();
+        item.extend((0..3_500_u128).map(|other| (format!("a#{}", uuid::Uuid::from_u128(other)), one.clone())));
+        let put = world.aws.dynamodb().put_item().table_name(tables().claims).set_item(Some(item));
+        put.send().await.unwrap();
     }
-    let file = format!("{HEADER}{}{}", one_driver("+336010208", 700), bad_rows(9_000));
+    let rows: String = phones.map(|phone| one_driver(phone, 20)).concat();
+    let file = format!("{HEADER}{rows}{}", bad_rows(9_000));
     // Each as often as it is tried in one invocation, so that what was sent is given up; an event is handled three times.
     border.fail(&["reports/", "contradictions/"], 3);
     world.upload("imports/2/long.csv", file).await;

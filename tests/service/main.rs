@@ -21,6 +21,7 @@ mod applications;
 mod audit;
 mod batches;
 mod binaries;
+mod bounds;
 mod cli;
 mod cost;
 mod crash;

@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 use cee_edge::body::SentRow;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{
-    ApplicationId, FieldError, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorId, PhoneTrunc, Rules,
+    ApplicationId, FieldError, IdentityKey, Instant, JourneyType, LastNameTrunc, NoRoom, OperatorId, PhoneTrunc, Rules,
     TruncatedIdentity,
 };
 use cee_registry::{
@@ -34,8 +34,9 @@ pub const MOST_ROWS: usize = 1000;
 /// What the sender of a row is told that could not be written in time.
 const TOO_BUSY: &str = "the registry was too busy: send this row again";
 
-/// What the sender of a row is told at which the function panicked. It may be written or not; again does no harm.
-const PANICKED: &str = "internal: the registry failed at this row, and its team is told: send it again later";
+/// What the sender of a row is told at which the function panicked, or an item cannot be read. It may be written or not; again does no
+/// harm.
+const FAILED: &str = "internal: the registry failed at this row, and its team is told: send it again later";
 
 /// How many rows are written at once.
 const AT_ONCE: usize = 32;
@@ -153,7 +154,7 @@ impl Batches {
             // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
             let outcome = AssertUnwindSafe(outcome).catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!(index, "a row of a batch panicked");
-                Outcome::Failed(PANICKED.to_owned())
+                Outcome::Failed(FAILED.to_owned())
             });
             if let Outcome::Imported(contradicts) = &outcome {
                 contradicts.iter().for_each(list);
@@ -205,6 +206,7 @@ impl Batches {
                 Ok(imported) => match imported.outcome {
                     HistoryOutcome::Imported { contradicts } => Outcome::Imported(contradicts),
                     HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
+                    HistoryOutcome::NoRoom(why) => no_room(why),
                 },
                 Err(error) => unwritten(&error),
             }
@@ -242,6 +244,7 @@ impl Batches {
                      other is dated {}",
                     blocker.datetime
                 )),
+                Ok(GivenKey::NoRoom(why)) => no_room(why),
                 Err(error) => unwritten(&error),
             }
         };
@@ -298,9 +301,17 @@ fn what_is_wrong(refusal: Refusal) -> String {
     }
 }
 
+fn no_room(why: NoRoom) -> Outcome {
+    Outcome::Failed(match why {
+        // As any fault of that field.
+        NoRoom::Dates => format!("/datetime {why}"),
+        NoRoom::Applications | NoRoom::Record => why.to_string(),
+    })
+}
+
 fn unwritten(error: &StoreError) -> Outcome {
     tracing::error!(%error, "a row of a batch was not written");
-    Outcome::Failed(TOO_BUSY.to_owned())
+    Outcome::Failed(if matches!(error, StoreError::Corrupt { .. }) { FAILED } else { TOO_BUSY }.to_owned())
 }
 
 /// Reads a row of `…/import`.

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use cee_eligibility::{Journey, OperatorId};
-use cee_history::{HistoryRow, Row};
+use cee_eligibility::{Journey, NoRoom, OperatorId};
+use cee_history::{Column, HistoryRow, Row};
 use cee_registry::{
     Contradicted, Deadline, HistoryApplication, HistoryOutcome, ImportId, JourneyOutcome, JourneyVersion, RowSource,
 };
@@ -24,6 +24,13 @@ pub enum Outcome {
     },
     /// It was known before.
     AlreadyKnown,
+    /// It is not written.
+    Rejected {
+        /// The column at fault, if it is one.
+        column: Option<Column>,
+        /// What is wrong, for whoever sent the file.
+        reason: String,
+    },
 }
 
 /// A row that was written.
@@ -76,6 +83,10 @@ impl Destination for History {
         let outcome = match written.outcome {
             HistoryOutcome::Imported { contradicts } => Outcome::Imported { contradicts },
             HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
+            HistoryOutcome::NoRoom(why) => {
+                let column = (why == NoRoom::Dates).then_some(Column::Name("datetime"));
+                Outcome::Rejected { column, reason: why.to_string() }
+            }
         };
         Ok(Written { outcome, throttled: written.throttled })
     }

@@ -16,8 +16,8 @@ use aws_lc_rs::digest;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use cee_history::{
-    Counts, Dates, FileReader, FileRefusal, LARGEST_FILE, Line, Progress, ReaderState, RejectedWriter, Report, Row,
-    Survey, Verdict,
+    Counts, Dates, FileReader, FileRefusal, Header, LARGEST_FILE, Line, Progress, ReaderState, RejectedRow, RejectedWriter, Report,
+    Row, Survey, Verdict,
 };
 use cee_registry::{Begun, Contradicted, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
@@ -35,6 +35,9 @@ use crate::{Budget, ImportError, Inner, NAME};
 
 /// How many rows are done again at most after a crash.
 const ROWS: u64 = 20_000;
+
+/// How many bytes of lines are held at most until the rows before them are written: usually some of those that a checkpoint ends.
+const HELD: usize = 4 * 1024 * 1024;
 
 /// How long an import goes without a checkpoint at most: well within its lease, and soon enough for whoever watches it.
 const PAUSE: Duration = Duration::from_secs(20);
@@ -95,9 +98,13 @@ struct Tally {
     imported: u64,
     already_known: u64,
     contradictions: Vec<(u64, Vec<Contradicted>)>,
+    rejected: Vec<RejectedRow>,
     /// Lines whose row panicked.
     panicked: Vec<u64>,
 }
+
+/// A row on its way to a lane: its line, what it says, and the line as it came.
+type Job<R> = (u64, R, Box<[u8]>);
 
 /// How a run ended.
 enum Ran {
@@ -342,7 +349,8 @@ async fn run(
 ) -> Result<Ran, ImportError> {
     let told = Told::of(&checkpoint, worker);
     let kept = checkpoint.clone();
-    let run = Run { inner, file, hold, budget, checkpoint, kept, told, worked: Moment::now() };
+    let run =
+        Run { inner, file, hold, budget, checkpoint, kept, rejected: Vec::new(), held: 0, told, worked: Moment::now() };
     // Closed for one journey type, the rows of that type are rejected alone.
     if !inner.rules.any_open(|open| open.import) {
         return run
@@ -384,6 +392,10 @@ struct Run<'a> {
     told: Told,
     /// The checkpoint that was written last.
     kept: Checkpoint,
+    /// Rows that the reader has rejected since rows were last collected.
+    rejected: Vec<RejectedRow>,
+    /// How many bytes their lines, and those of the rows that are out, have.
+    held: usize,
     /// Since when the time worked is not in the checkpoint.
     worked: Moment,
 }
@@ -416,11 +428,12 @@ impl<'a> Run<'a> {
             None => FileReader::<D::Row>::new(&verdict, now),
         }
         .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?
-        .under(&self.inner.rules);
+        .under(&self.inner.rules)
+        .keep_lines();
         reader.give_up(self.checkpoint.given_up.iter().copied());
         let mut lists = self.lists();
         let pace = Arc::new(Pace::new());
-        let mut lanes = Lanes::start(&pace, move |(line, row): (u64, D::Row), mut tally: Tally| {
+        let mut lanes = Lanes::start(&pace, move |(line, row, raw): Job<D::Row>, mut tally: Tally| {
             let to = to.clone();
             async move {
                 // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
@@ -437,6 +450,9 @@ impl<'a> Run<'a> {
                         }
                     }
                     Outcome::AlreadyKnown => tally.already_known += 1,
+                    Outcome::Rejected { column, reason } => {
+                        tally.rejected.push(RejectedRow { line, column, reason, raw: raw.into_vec() });
+                    }
                 }
                 Ok(Done { tally, throttled: written.throttled })
             }
@@ -462,23 +478,28 @@ impl<'a> Run<'a> {
             }
             loop {
                 let more = reader.read(&mut lines);
-                self.deal::<D>(&mut lanes, &mut lines, &reader, &mut lists.rejected).await?;
+                self.deal::<D>(&mut lanes, &mut lines).await?;
                 self.checkpoint.progress.bytes = self.checkpoint.progress.bytes.max(bytes);
                 match more {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(refusal) => {
-                        if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+                        if let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await? {
                             return Ok(again);
                         }
                         let finished = self.finish(lists).await?;
                         return Ok(Ran::Refused { why: FileRefusal::from(refusal).to_string(), finished });
                     }
                 }
+                if self.held >= HELD
+                    && let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await?
+                {
+                    return Ok(again);
+                }
                 let read = self.checkpoint.progress.counts.read;
                 let is_over = self.budget.is_over(read - before);
                 if read - last.1 >= ROWS || last.0.elapsed() >= PAUSE || is_over {
-                    if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+                    if let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await? {
                         return Ok(again);
                     }
                     self.checkpoint.reader = Some(reader.state());
@@ -490,7 +511,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        if let Some(again) = self.collect(&mut lanes, &mut lists.contradictions).await? {
+        if let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await? {
             return Ok(again);
         }
         let sha256 = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -617,50 +638,46 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Deals rows to the lanes, and rejected rows to their list.
+    /// Deals rows to the lanes, and holds those that are rejected: in the list they stand in their order.
     async fn deal<D: Destination>(
         &mut self,
-        lanes: &mut Lanes<(u64, D::Row), Tally>,
+        lanes: &mut Lanes<Job<D::Row>, Tally>,
         lines: &mut Vec<Line<D::Row>>,
-        reader: &FileReader<D::Row>,
-        rejected: &mut List<'_>,
     ) -> Result<(), ImportError> {
         let counts = &mut self.checkpoint.progress.counts;
         for line in lines.drain(..) {
             counts.read += 1;
             match line {
-                Line::Row { line, row, repairs } => {
+                Line::Row { line, row, repairs, raw } => {
                     counts.repaired(repairs);
-                    lanes.send(&D::about(&row), (line, row)).await?;
+                    let raw = raw.unwrap_or_default();
+                    self.held += raw.len();
+                    lanes.send(&D::about(&row), (line, row, raw)).await?;
                 }
                 Line::Rejected(row) => {
                     counts.rejected += 1;
-                    let writer = RejectedWriter::new(reader.header());
-                    let first = rejected.is_empty();
-                    let write = |out: &mut Vec<u8>| {
-                        if first {
-                            out.append(&mut writer.header());
-                        }
-                        writer.row(&row, out);
-                    };
-                    rejected.add(write).await?;
+                    self.held += row.raw.len();
+                    self.rejected.push(*row);
                 }
             }
         }
         Ok(())
     }
 
-    /// Waits until every row that was dealt is done, and adds up what they came to. Where some have panicked, that is how the
-    /// run ends.
+    /// Waits until every row that was dealt is done, adds up what they came to, and adds those that are rejected to their list. Where
+    /// some have panicked, that is how the run ends.
     async fn collect<J: Send + 'static>(
         &mut self,
         lanes: &mut Lanes<J, Tally>,
-        list: &mut List<'_>,
+        lists: &mut Growing<'_>,
+        header: &Header,
     ) -> Result<Option<Ran>, ImportError> {
         let (mut late, mut panicked) = (Vec::new(), Vec::new());
         for tally in lanes.collect().await? {
             self.checkpoint.progress.counts.imported += tally.imported;
             self.checkpoint.progress.counts.already_known += tally.already_known;
+            self.checkpoint.progress.counts.rejected += tally.rejected.len() as u64;
+            self.rejected.extend(tally.rejected);
             late.extend(tally.contradictions);
             panicked.extend(tally.panicked);
         }
@@ -668,6 +685,9 @@ impl<'a> Run<'a> {
             panicked.sort_unstable();
             return self.give_up(panicked).await.map(Some);
         }
+        self.held = 0;
+        self.list_rejected(&mut lists.rejected, header).await?;
+        let list = &mut lists.contradictions;
         late.sort_unstable_by_key(|(line, _)| *line);
         for (line, contradicts) in late {
             self.checkpoint.late_contradictions += 1;
@@ -683,5 +703,26 @@ impl<'a> Run<'a> {
             list.add(write).await?;
         }
         Ok(None)
+    }
+
+    /// Adds the rejected rows to their list, in the order of the file.
+    async fn list_rejected(&mut self, list: &mut List<'_>, header: &Header) -> Result<(), ImportError> {
+        let mut rejected = std::mem::take(&mut self.rejected);
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        rejected.sort_unstable_by_key(|row| row.line);
+        let writer = RejectedWriter::new(header);
+        for row in rejected {
+            let first = list.is_empty();
+            let write = |out: &mut Vec<u8>| {
+                if first {
+                    out.append(&mut writer.header());
+                }
+                writer.row(&row, out);
+            };
+            list.add(write).await?;
+        }
+        Ok(())
     }
 }

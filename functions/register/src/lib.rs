@@ -228,6 +228,7 @@ impl Register {
             Registration::Registered => Ok(Reply::written(StatusCode::CREATED, answer)),
             Registration::Remembered(remembered) => self.again(remembered).await,
             Registration::Blocked(blocker) => Err(in_the_way(&blocker, caller.operator, &self.applications).await),
+            Registration::NoRoom(why) => Err(Refusal::DriverRecordFull(why)),
             Registration::JourneyUsed(blocker) => Err(Refusal::JourneyUsed {
                 datetime: blocker.datetime,
                 own: match blocker.uuid {

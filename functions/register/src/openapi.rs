@@ -145,6 +145,7 @@ pub fn operations() -> Vec<Operation> {
             ProblemType::History,
             ProblemType::Duplicate,
             ProblemType::JourneyUsed,
+            ProblemType::DriverRecordFull,
         ]);
     vec![register]
 }

@@ -7,7 +7,7 @@ use cee_eligibility::{
     DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, LastNameTrunc, PhoneTrunc, Rules,
     TruncatedIdentity,
 };
-use cee_registry::{Applications, Claims, Limits, Operators};
+use cee_registry::{Applications, Claims, Limits, Operators, Simulated};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
@@ -101,9 +101,10 @@ impl HttpFunction for Simulate {
         // The moment of the call is the date. Source: the contract, "simulate".
         let now = self.clock.now();
         let cutoffs = self.rules.cutoffs(journey_type, now);
-        match self.claims.find_blocker(journey_type, &identity, &cutoffs, caller, call.deadline()).await? {
-            Some(blocker) => Err(in_the_way(&blocker, caller, &self.applications).await),
-            None => {
+        match self.claims.simulate(journey_type, &identity, &cutoffs, caller, call.deadline()).await? {
+            Simulated::Blocked(blocker) => Err(in_the_way(&blocker, caller, &self.applications).await),
+            Simulated::NoRoom(why) => Err(Refusal::DriverRecordFull(why)),
+            Simulated::Eligible => {
                 let journey_type = journey_type.as_str();
                 Reply::json(StatusCode::OK, &Eligible { eligible: true, journey_type, datetime: now.to_string() })
             }

@@ -45,6 +45,11 @@ pub fn operations() -> Vec<Operation> {
             "Nothing is in the way.",
             vec![Sample::new("eligible", "Nothing is in the way", json!(free))],
         )
-        .refused(&[ProblemType::CallClosed, ProblemType::History, ProblemType::Duplicate]);
+        .refused(&[
+            ProblemType::CallClosed,
+            ProblemType::History,
+            ProblemType::Duplicate,
+            ProblemType::DriverRecordFull,
+        ]);
     vec![simulate]
 }

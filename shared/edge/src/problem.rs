@@ -5,7 +5,7 @@ mod page;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, Reason};
+use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, NoRoom, Reason};
 use cee_registry::StoreError;
 use cee_tokens::{KeyError, Scope, TokenError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -69,6 +69,8 @@ pub enum ProblemType {
     IdempotencyKeyReused,
     /// The application that the call's `Idempotency-Key` stands for was deleted.
     ApplicationDeleted,
+    /// The registry takes no more applications of this driver.
+    DriverRecordFull,
     /// Too many wrong secrets in a row: for a while none is looked at.
     TooManyAttempts,
     /// The operator has made too many calls: for a moment none is answered.
@@ -83,7 +85,7 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type there is.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidHeader,
@@ -106,6 +108,7 @@ impl ProblemType {
         Self::UnsupportedMediaType,
         Self::IdempotencyKeyReused,
         Self::ApplicationDeleted,
+        Self::DriverRecordFull,
         Self::TooManyAttempts,
         Self::TooManyCalls,
         Self::HeadersTooLarge,
@@ -151,6 +154,9 @@ impl ProblemType {
                 "The Idempotency-Key was used for another call",
             ),
             Self::ApplicationDeleted => ("application_deleted", StatusCode::GONE, "The application was deleted"),
+            Self::DriverRecordFull => {
+                ("driver_record_full", StatusCode::UNPROCESSABLE_ENTITY, "The driver's record is full")
+            }
             Self::TooManyAttempts => {
                 ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS, "Too many wrong secrets in a row")
             }
@@ -254,6 +260,8 @@ pub enum Refusal {
     IdempotencyKeyReused,
     /// The call's `Idempotency-Key` is remembered; the application of this name, which it registered, is gone.
     ApplicationDeleted(ApplicationId),
+    /// The registry takes no more applications of this driver; why.
+    DriverRecordFull(NoRoom),
     /// The body is longer than this many bytes.
     BodyTooLarge(usize),
     /// The body is not declared as JSON; what is wrong.
@@ -366,6 +374,7 @@ impl Refusal {
             Self::JourneyUsed { .. } => ProblemType::JourneyUsed,
             Self::IdempotencyKeyReused => ProblemType::IdempotencyKeyReused,
             Self::ApplicationDeleted(_) => ProblemType::ApplicationDeleted,
+            Self::DriverRecordFull(_) => ProblemType::DriverRecordFull,
             Self::BodyTooLarge(_) => ProblemType::BodyTooLarge,
             Self::UnsupportedMediaType(_) => ProblemType::UnsupportedMediaType,
             Self::Internal(_) => ProblemType::Internal,
@@ -477,6 +486,7 @@ impl Refusal {
                 "this Idempotency-Key registered an application that was deleted since: a new application needs another key"
                     .to_owned()
             }
+            Self::DriverRecordFull(why) => why.to_string(),
             Self::BodyTooLarge(limit) => format!("the body may hold {limit} bytes"),
             Self::UnsupportedMediaType(detail) => detail.to_owned(),
             Self::Internal(_) => {

@@ -40,5 +40,5 @@ pub use journey::{Criterion, Journey, JourneyStatus};
 pub use license::DrivingLicense;
 pub use normalise::{LastName, NormaliseError};
 pub use phone::{Phone, PhoneTrunc};
-pub use rules::{Cutoffs, Rules, TooEarly};
+pub use rules::{Cutoffs, MOST_APPLICATIONS, MOST_HISTORY_DATES, NoRoom, Rules, TooEarly};
 pub use time::Instant;

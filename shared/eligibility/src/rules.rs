@@ -12,6 +12,36 @@ use crate::time::Instant;
 /// the contract, "30 s of leeway, as for tokens".
 pub const CLOCK_LEEWAY_SECONDS: i64 = 30;
 
+/// How many dates of one driver (name and phone) the history holds at most, of one operator and journey type. Source: the
+/// contract, "History files".
+pub const MOST_HISTORY_DATES: usize = 20;
+
+/// How many live applications one operator has at most on one truncated identity, of one journey type. Identity keys tell their
+/// drivers apart, so no window bounds their number; a hundred phones and a few names share a truncated identity.
+pub const MOST_APPLICATIONS: usize = 20;
+
+/// Why the registry does not take one more record of a driver. No retry changes that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoom {
+    /// The operator has as many dates of the driver in the history as there may be.
+    #[error(
+        "is one date too many: of one driver (name and phone) and journey type the registry keeps at most {MOST_HISTORY_DATES} \
+         dates of an operator. A name and phone that many rows share do not name one driver: correct or leave out those rows"
+    )]
+    Dates,
+    /// The operator has as many live applications on the truncated identity as there may be.
+    #[error(
+        "you have {MOST_APPLICATIONS} applications of this journey type for this name and truncated phone, and the registry keeps \
+         no more: delete those that are wrong"
+    )]
+    Applications,
+    /// What all operators have sent of the driver fills the registry's record of it.
+    #[error(
+        "the registry's record of this driver is full: write to the registry's team, sending it again does not help"
+    )]
+    Record,
+}
+
 /// The rules in force. [`Rules::default`] is what the contract says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {

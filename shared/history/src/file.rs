@@ -158,6 +158,13 @@ impl<R: Row> FileReader<R> {
         self
     }
 
+    /// As [`Reader::keep_lines`].
+    #[must_use]
+    pub fn keep_lines(mut self) -> Self {
+        self.reader = self.reader.keep_lines();
+        self
+    }
+
     /// Rejects the rows at these lines, whatever is in them.
     pub fn give_up(&mut self, lines: impl IntoIterator<Item = u64>) {
         self.reader.give_up(lines);

@@ -57,7 +57,7 @@
 //! reader.finish(|line| lines.push(line));
 //!
 //! // Excel dropped the trailing space of the name and the leading zero of the phone: one reading each, so repaired.
-//! let Line::Row { line: 2, row, repairs } = &lines[0] else { panic!() };
+//! let Line::Row { line: 2, row, repairs, .. } = &lines[0] else { panic!() };
 //! assert_eq!(row.identity.last_name_trunc.as_str(), "TO ");
 //! assert_eq!(row.identity.phone_trunc.as_str(), "+336010203");
 //! assert_eq!(row.datetime.to_string(), "2021-01-31T23:00:00.000Z");

@@ -88,6 +88,8 @@ pub enum Line<R> {
         row: R,
         /// What was repaired in it.
         repairs: Repairs,
+        /// The line as it came, without its end, where [`Reader::keep_lines`] asks for it. Personal data.
+        raw: Option<Box<[u8]>>,
     },
     /// A row that does not. Boxed, for it is rare, and every row would be as large as it otherwise.
     Rejected(Box<RejectedRow>),
@@ -171,6 +173,8 @@ struct Rows<R> {
     empty_cells: bool,
     /// Lines that are rejected unread, until they come by.
     given_up: BTreeSet<u64>,
+    /// Whether each row comes with its line.
+    keeps_lines: bool,
     spans: Vec<Span>,
     context: Context,
     row: PhantomData<fn() -> R>,
@@ -201,6 +205,7 @@ impl<R: Row> Reader<R> {
             header_line: verdict.header_line,
             empty_cells: verdict.empty_cells,
             given_up: BTreeSet::new(),
+            keeps_lines: false,
             spans: Vec::new(),
             context,
             row: PhantomData,
@@ -223,6 +228,13 @@ impl<R: Row> Reader<R> {
     #[must_use]
     pub fn under(mut self, rules: &Rules) -> Self {
         self.rows.context.rules.clone_from(rules);
+        self
+    }
+
+    /// The same reader, which hands out each row with its line: for a caller that may have to reject it.
+    #[must_use]
+    pub const fn keep_lines(mut self) -> Self {
+        self.rows.keeps_lines = true;
         self
     }
 
@@ -293,6 +305,12 @@ impl<R: Row> Rows<R> {
         let spans = &self.spans[..found.count.min(columns)];
         let regular = found.well_formed && found.count == columns && header.named() == columns;
         let misshapen = if regular { None } else { misshapen(header, &text, spans, found.count) };
+        let month_first = self.context.month_first;
+        // With the year first where the month is: sent back alone, nothing would tell.
+        let as_it_came = || {
+            let clear = R::DATE.filter(|_| month_first).and_then(|date| year_first(header, &text, spans, date));
+            clear.unwrap_or_else(|| line.to_vec())
+        };
         let (column, reason) = match misshapen {
             Some(fault) => fault,
             None if self.given_up.remove(&number) => (None, GIVEN_UP.to_owned()),
@@ -309,18 +327,14 @@ impl<R: Row> Rows<R> {
                     if self.empty_cells && found.count > header.named() {
                         self.context.repairs.insert(Repair::EmptyCell);
                     }
-                    sink(Line::Row { line: number, row, repairs: self.context.repairs });
+                    let raw = self.keeps_lines.then(|| as_it_came().into_boxed_slice());
+                    sink(Line::Row { line: number, row, repairs: self.context.repairs, raw });
                     return;
                 }
                 explain::<R>(header, faults)
             }
         };
-        let raw = if self.context.month_first {
-            R::DATE.and_then(|date| year_first(header, &text, spans, date))
-        } else {
-            None
-        };
-        let raw = raw.unwrap_or_else(|| line.to_vec());
+        let raw = as_it_came();
         sink(Line::Rejected(Box::new(RejectedRow { line: number, column, reason, raw })));
     }
 }

@@ -68,7 +68,7 @@ fn history(file: impl AsRef<[u8]>) -> Result<Vec<Line<HistoryRow>>, FileRefusal>
 /// A row as `line type name phone date`, and a rejected one as `line column`.
 fn shown(line: &Line<HistoryRow>) -> String {
     match line {
-        Line::Row { line, row, repairs } => {
+        Line::Row { line, row, repairs, .. } => {
             let (name, phone) = (row.identity.last_name_trunc.as_str(), row.identity.phone_trunc.as_str());
             let repairs: String = repairs.iter().map(|repair| format!(" {}", repair.as_str())).collect();
             format!("{line} {} {name} {phone} {}{repairs}", row.journey_type, row.datetime)
@@ -697,7 +697,7 @@ fn journeys() {
          canceled,,\n"
     );
     let lines = read::<Journey>(file.as_bytes()).unwrap();
-    let [Line::Row { row: one, repairs, .. }, Line::Row { line: 3, row: two, repairs: more }] = &lines[..] else {
+    let [Line::Row { row: one, repairs, .. }, Line::Row { line: 3, row: two, repairs: more, .. }] = &lines[..] else {
         panic!("{lines:?}")
     };
     assert!(repairs.is_empty());

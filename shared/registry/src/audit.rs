@@ -12,7 +12,7 @@ use cee_eligibility::{ApplicationId, Instant, JourneyType, OperatorId, Rules};
 
 use crate::StoreError;
 use crate::applications::{Application, NameTaken, get_application};
-use crate::claim_item::{Granted, Item, LatestDates, PK, application_attribute, granted, latest, number, text};
+use crate::claim_item::{Granted, Item, LatestDates, PK, application_attribute, counts, granted, latest, number, text};
 use crate::claims::{Claims, compared_tags};
 use crate::drivers::DELETED_AT_OF_ERASED;
 use crate::error::Deadline;
@@ -43,7 +43,7 @@ pub enum Finding {
     Misplaced(ApplicationId, String),
     /// A claim's date, operator or identity keys are not its application's. Here is the key of its item.
     Disagrees(ApplicationId, String),
-    /// A latest date of the item with this key is not that of its records.
+    /// A latest date of the item with this key, or a count, is not that of its records.
     WrongDate(String, &'static str),
     /// The counts of an import's report do not add up.
     Miscounted(Option<OperatorId>, ImportId),
@@ -157,7 +157,7 @@ impl fmt::Display for Finding {
                 write!(f, "disagrees: the item {key} gives {uuid} another date, operator or identity key than it has")
             }
             Self::WrongDate(key, attribute) => {
-                write!(f, "wrong date: {attribute} of the item {key} is not the latest of its records")
+                write!(f, "wrong date: {attribute} of the item {key} is not what its records say")
             }
             Self::Miscounted(operator, id) => {
                 write!(f, "miscounted: the report of the import {id} of {} does not add up", whose(operator))
@@ -580,7 +580,7 @@ fn journey_finding(application: &Application, item: Option<&Item>) -> Option<Fin
 
 /// What is wrong with an item, by what is known of the applications that it names.
 fn findings(item: &Item, key: &str, known: &HashMap<ApplicationId, Known>, rules: &Rules) -> BTreeSet<Finding> {
-    let (Ok(records), Ok(dates)) = (granted(item), LatestDates::of(item)) else {
+    let (Ok(records), Ok(dates), Ok(counts)) = (granted(item), LatestDates::of(item), counts(item)) else {
         return [Finding::Unreadable("claims", key.to_owned())].into();
     };
     let mut found = BTreeSet::new();
@@ -623,6 +623,11 @@ fn findings(item: &Item, key: &str, known: &HashMap<ApplicationId, Known>, rules
         if latest(item, attribute) != expected {
             found.insert(Finding::WrongDate(key.to_owned(), attribute));
         }
+    }
+    for (attribute, _) in counts {
+        // Not all of it: the rest is an operator's number.
+        let kind = if attribute.starts_with('d') { "d#" } else { "n#" };
+        found.insert(Finding::WrongDate(key.to_owned(), kind));
     }
     found
 }

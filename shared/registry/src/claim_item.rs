@@ -7,6 +7,8 @@
 //! k#{operator}#{date}    the identity key that a specific one was given later, on a truncated identity only:
 //!                        {k: its tag, p: the key of the identity key's own item, x: another key came, too}
 //! c#{operator}#{date}    there, the copy of such a one: [the rows that brought it]
+//! d#{operator}           the dates of the operator's specific ones, a set; on a truncated identity only
+//! n#{operator}           how many standardized ones the operator has; on a truncated identity only
 //! sd  sp                 latest date of a standardized / specific application
 //! sdk spk                the same of those that carry an identity key, on a truncated identity only
 //! v                      the stamp of the latest write: random, so that no two writes have the same
@@ -22,6 +24,16 @@
 //! Conditions can compare the latest dates only: DynamoDB cannot look through a list. The records are what a refusal is
 //! worded from, what makes a repeated import harmless, and what stands behind when an application goes.
 //!
+//! **Bounds.** DynamoDB takes no item above 400 kB, and an item that is full would refuse everybody's calls. So one operator has at
+//! most [`MOST_HISTORY_DATES`] specific and [`MOST_APPLICATIONS`] standardized applications on a truncated identity. The update that
+//! adds one carries the bound as its condition, over `d#` and `n#`, for a condition cannot count attributes by their prefix. A
+//! specific one takes at most 260 bytes there (its name 27, five rows 105, the key given later 119, its date 9), a standardized one
+//! 130: 7.8 kB an operator. On an identity key's item an operator has at most as many copies, of [`MOST_COPIED_ROWS`] rows each: 11 kB.
+//! There and on a licence's item windows bound the standardized ones. So 36 operators fit into the fullest item. Where an item is
+//! full all the same (filled before there were bounds, or by more operators), the answer is [`NoRoom::Record`].
+//!
+//! What was written before there were bounds has no `d#` and `n#` and is not counted.
+//!
 //! Whoever takes something out of an item has to read what stands behind it first, and writes on the condition that the
 //! stamp is still the one it read. A stamp and no counter: an item that was removed and made anew must not pass for the old.
 
@@ -29,7 +41,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::identity::keys_differ;
-use cee_eligibility::{ApplicationId, EarlierApplication, Instant, OperatorId};
+use cee_eligibility::{
+    ApplicationId, EarlierApplication, Instant, MOST_APPLICATIONS, MOST_HISTORY_DATES, NoRoom, OperatorId,
+};
 
 use crate::StoreError;
 use crate::imports::ImportId;
@@ -58,10 +72,22 @@ pub(crate) const STAMP: &str = "v";
 /// for ever; beyond this, the record only says that there were [`more`].
 pub(crate) const MOST_SOURCES: usize = 4;
 
+/// How many rows the copy of a specific application lists. A driver who has changed phone or name has a few originals, each of
+/// which lists its own.
+pub(crate) const MOST_COPIED_ROWS: usize = 20;
+
+/// The largest item that DynamoDB takes, in bytes.
+const LARGEST_ITEM: usize = 400 * 1024;
+
+/// More than one more record takes, with its dates.
+const ONE_RECORD: usize = 300;
+
 const APPLICATION: &str = "a#";
 const HISTORY: &str = "h#";
 const HISTORY_KEY: &str = "k#";
 const HISTORY_COPY: &str = "c#";
+const DATES: &str = "d#";
+const APPLICATIONS: &str = "n#";
 
 /// The attribute that holds a standardized application's record.
 pub(crate) fn application_attribute(uuid: ApplicationId) -> String {
@@ -82,6 +108,90 @@ pub(crate) fn history_key_attribute(history_attribute: &str) -> String {
 /// The attribute that holds the copy of the specific application of this attribute, on the item of its identity key.
 pub(crate) fn history_copy_attribute(history_attribute: &str) -> String {
     format!("{HISTORY_COPY}{}", after_prefix(history_attribute))
+}
+
+/// The attribute that holds the dates of an operator's specific applications.
+pub(crate) fn dates_attribute(operator: OperatorId) -> String {
+    format!("{DATES}{operator}")
+}
+
+/// The attribute that holds how many standardized applications an operator has.
+pub(crate) fn applications_attribute(operator: OperatorId) -> String {
+    format!("{APPLICATIONS}{operator}")
+}
+
+/// Whether an operator has as many dates of a driver as there may be.
+pub(crate) fn has_most_dates(item: &Item, operator: OperatorId) -> bool {
+    let dates = item.get(&dates_attribute(operator)).and_then(|dates| dates.as_ns().ok());
+    dates.is_some_and(|dates| dates.len() >= MOST_HISTORY_DATES)
+}
+
+/// Whether an operator has as many live applications on a truncated identity as there may be.
+fn has_most_applications(item: &Item, operator: OperatorId) -> bool {
+    let number =
+        item.get(&applications_attribute(operator)).and_then(|number| number.as_n().ok()?.parse::<usize>().ok());
+    number.is_some_and(|number| number >= MOST_APPLICATIONS)
+}
+
+/// Why an operator cannot have one more application on this item, if it cannot.
+pub(crate) fn no_room(item: &Item, operator: OperatorId) -> Option<NoRoom> {
+    if has_most_applications(item, operator) {
+        return Some(NoRoom::Applications);
+    }
+    (size(item) + ONE_RECORD > LARGEST_ITEM).then_some(NoRoom::Record)
+}
+
+/// The size of an item in bytes, as DynamoDB counts: names and values.
+fn size(item: &Item) -> usize {
+    fn of(value: &AttributeValue) -> usize {
+        let number = |digits: &String| digits.trim_start_matches('-').len().div_ceil(2) + 1;
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(digits) => number(digits),
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::Ns(numbers) => numbers.iter().map(number).sum(),
+            AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + of(value)).sum::<usize>(),
+            AttributeValue::M(map) => 3 + map.iter().map(|(name, value)| 1 + name.len() + of(value)).sum::<usize>(),
+            // A claim item holds no other kind that is longer.
+            _ => 1,
+        }
+    }
+    item.iter().map(|(name, value)| name.len() + of(value)).sum()
+}
+
+/// How many copies of an operator's specific applications an item holds.
+pub(crate) fn copies(item: &Item, operator: OperatorId) -> usize {
+    let prefix = format!("{HISTORY_COPY}{operator}#");
+    item.keys().filter(|attribute| attribute.starts_with(&prefix)).count()
+}
+
+/// What an item counts, as its records say: each attribute that is not so, with what it should be. `None`: nothing is left to
+/// count. What was there before it was counted is not counted now.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where a count or a record is not what this store writes.
+pub(crate) fn counts(item: &Item) -> Result<Vec<(String, Option<AttributeValue>)>, StoreError> {
+    let corrupt = |_| StoreError::Corrupt { table: "claims", what: "a count" };
+    let mut changed = Vec::new();
+    for (attribute, value) in item {
+        if let Some(operator) = attribute.strip_prefix(DATES) {
+            let dates = value.as_ns().map_err(|_| corrupt(()))?;
+            let is_there = |date: &&String| item.contains_key(&format!("{HISTORY}{operator}#{date}"));
+            let left: Vec<String> = dates.iter().filter(is_there).cloned().collect();
+            if left.len() != dates.len() {
+                changed.push((attribute.clone(), (!left.is_empty()).then_some(AttributeValue::Ns(left))));
+            }
+        } else if let Some(operator) = attribute.strip_prefix(APPLICATIONS) {
+            let operator = OperatorId::parse(operator).map_err(|_| corrupt(()))?;
+            let counted: i64 = value.as_n().ok().and_then(|number| number.parse().ok()).ok_or(corrupt(()))?;
+            let there = granted(item)?.iter().filter(|granted| granted.operator == operator).count();
+            let there = i64::try_from(there).unwrap_or(i64::MAX);
+            if there != counted {
+                changed.push((attribute.clone(), (there > 0).then(|| number(there))));
+            }
+        }
+    }
+    Ok(changed)
 }
 
 fn after_prefix(history_attribute: &str) -> &str {

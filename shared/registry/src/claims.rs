@@ -33,18 +33,19 @@ use aws_sdk_dynamodb::types::{
     Update,
 };
 use cee_eligibility::{
-    ApplicationId, Blocker, Cutoffs, EarlierApplication, Identity, Instant, JourneyType, OperatorId, Rules,
-    TruncatedIdentity, latest_blocker,
+    ApplicationId, Blocker, Cutoffs, EarlierApplication, Identity, Instant, JourneyType, MOST_APPLICATIONS,
+    MOST_HISTORY_DATES, NoRoom, OperatorId, Rules, TruncatedIdentity, latest_blocker,
 };
 
 use crate::StoreError;
 use crate::applications::{Application, NameTaken};
 use crate::claim_item::{
     Item, MOST_SOURCES, PK, SPECIFIC_AT, SPECIFIC_WITH_KEY_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT,
-    application_attribute, application_record, date, given_key, history_attribute, history_key_attribute, latest,
-    lists_import, more, number, same_person, sources, stamp, text,
+    application_attribute, application_record, applications_attribute, date, dates_attribute, given_key,
+    has_most_dates, history_attribute, history_key_attribute, latest, lists_import, more, no_room, number, same_person,
+    sources, stamp, text,
 };
-use crate::error::{Backoff, Deadline, is_contention, is_transient};
+use crate::error::{Backoff, Deadline, is_contention, is_too_large, is_transient};
 use crate::idempotency::{FirstAnswer, Remembered, remembered};
 use crate::imports::ImportId;
 use crate::journeys::{StoredJourney, claim_journey};
@@ -75,6 +76,19 @@ pub enum Registration {
     JourneyChanged(Box<StoredJourney>),
     /// Nothing was written: the call's `Idempotency-Key` is remembered from an earlier call.
     Remembered(Remembered),
+    /// Nothing was written: nothing is in the driver's way, but the registry takes no more of it.
+    NoRoom(NoRoom),
+}
+
+/// What a simulation found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Simulated {
+    /// Nothing is in the driver's way.
+    Eligible,
+    /// An earlier application of the same person is.
+    Blocked(Blocker),
+    /// Nothing is, but the registry would take no application.
+    NoRoom(NoRoom),
 }
 
 /// A registration on its way.
@@ -141,6 +155,8 @@ pub enum HistoryOutcome {
     },
     /// This operator sent the same driver and date before.
     AlreadyKnown,
+    /// Nothing is written: the registry takes no more of this driver.
+    NoRoom(NoRoom),
 }
 
 /// What came of importing one row of history.
@@ -168,25 +184,30 @@ impl Claims {
         Self { db, tables, keys }
     }
 
-    /// The application that stands in a driver's way now, if any: one request, nothing is reserved.
+    /// Whether an operator could register a driver now: one request, nothing is reserved.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer in time.
-    pub async fn find_blocker(
+    pub async fn simulate(
         &self,
         journey_type: JourneyType,
         identity: &Identity,
         cutoffs: &Cutoffs,
         caller: OperatorId,
         deadline: Deadline,
-    ) -> Result<Option<Blocker>, StoreError> {
+    ) -> Result<Simulated, StoreError> {
         let claims = self.keys.claims(journey_type, identity);
         let tags = self.keys.tags(&identity.identity_keys);
-        let mut earlier = Vec::new();
+        let (mut earlier, mut full) = (Vec::new(), None);
         for item in self.items(claims.iter().map(|claim| claim.key.as_str()), deadline).await? {
             earlier.extend(self.records(&claims, &item, &tags)?);
+            full = full.or(no_room(&item, caller));
         }
-        Ok(latest_blocker(earlier, cutoffs, caller))
+        Ok(match (latest_blocker(earlier, cutoffs, caller), full) {
+            (Some(blocker), _) => Simulated::Blocked(blocker),
+            (None, Some(why)) => Simulated::NoRoom(why),
+            (None, None) => Simulated::Eligible,
+        })
     }
 
     /// Those items of these keys that there are: one request.
@@ -239,24 +260,25 @@ impl Claims {
         let mut latest_with_key = LatestWithKey::Advance;
         let mut backoff = Backoff::until(deadline);
         loop {
-            match transact(&self.db, self.transaction(&registering, latest_with_key)?).await? {
+            let cancelled = match transact(&self.db, self.transaction(&registering, latest_with_key)?).await? {
                 Transacted::Done => return Ok(Registration::Registered),
-                Transacted::Unknown(heard) => backoff.note(heard),
-                Transacted::Lost(reasons) => match registering.decode(latest_with_key, &reasons)? {
-                    Cancelled::Answer(refusal) => {
-                        // A late try would be written as soon as nothing is in its way any more, of somebody who was told otherwise.
-                        let written = matches!(refusal, Registration::Registered)
-                            || backoff.heard().is_some() && self.call_off(application.uuid, backoff).await?;
-                        return Ok(if written { Registration::Registered } else { refusal });
-                    }
-                    Cancelled::TryWith(other) => {
-                        latest_with_key = other;
-                        continue;
-                    }
-                    Cancelled::Contention => {}
-                },
+                Transacted::Unknown(heard) => {
+                    backoff.note(heard);
+                    Cancelled::Contention
+                }
+                Transacted::NoRoom => Cancelled::Answer(Registration::NoRoom(NoRoom::Record)),
+                Transacted::Lost(reasons) => registering.decode(latest_with_key, &reasons)?,
+            };
+            match cancelled {
+                Cancelled::Answer(refusal) => {
+                    // A late try would be written as soon as nothing is in its way any more, of somebody who was told otherwise.
+                    let written = matches!(refusal, Registration::Registered)
+                        || backoff.heard().is_some() && self.call_off(application.uuid, backoff).await?;
+                    return Ok(if written { Registration::Registered } else { refusal });
+                }
+                Cancelled::TryWith(other) => latest_with_key = other,
+                Cancelled::Contention => backoff.pause().await?,
             }
-            backoff.pause().await?;
         }
     }
 
@@ -354,6 +376,10 @@ impl Claims {
         if let Some(attribute) = sets_latest {
             expression.push_str(&format!(", {attribute} = :at"));
         }
+        if on_truncated_identity {
+            conditions.push("(attribute_not_exists(#number) OR #number < :most)".to_owned());
+            expression.push_str(" ADD #number :one");
+        }
         let mut update = Update::builder()
             .table_name(&self.tables.claims)
             .key(PK, AttributeValue::S(claim.key.clone()))
@@ -365,6 +391,12 @@ impl Claims {
             .expression_attribute_values(":stamp", stamp())
             .expression_attribute_values(":standardized", date(cutoffs.standardized))
             .expression_attribute_values(":specific", date(cutoffs.specific));
+        if on_truncated_identity {
+            update = update
+                .expression_attribute_names("#number", applications_attribute(application.operator))
+                .expression_attribute_values(":one", number(1))
+                .expression_attribute_values(":most", most(MOST_APPLICATIONS));
+        }
         let condition = conditions.join(" AND ");
         // DynamoDB refuses a value that no expression uses.
         if sets_latest.is_some() || condition.contains(":at") {
@@ -415,18 +447,23 @@ impl Claims {
                 .table_name(&self.tables.claims)
                 .key(PK, AttributeValue::S(key.clone()))
                 .update_expression(format!(
-                    "SET #record = list_append(if_not_exists(#record, :none), :sources), {STAMP} = :stamp{latest_date}"
+                    "SET #record = list_append(if_not_exists(#record, :none), :sources), {STAMP} = :stamp{latest_date} \
+                     ADD #dates :dates"
                 ))
                 .condition_expression(format!(
                     "(attribute_not_exists(#record) OR (size(#record) < :most AND NOT contains(#record, :source))) \
-                     AND attribute_not_exists(#key) AND {condition}"
+                     AND attribute_not_exists(#key) AND {condition} AND (attribute_exists(#record) \
+                     OR attribute_not_exists(#dates) OR size(#dates) < :most_dates)"
                 ))
                 .expression_attribute_names("#record", &attribute)
+                .expression_attribute_names("#dates", dates_attribute(operator))
+                .expression_attribute_values(":dates", AttributeValue::Ns(vec![datetime.millis().to_string()]))
+                .expression_attribute_values(":most_dates", most(MOST_HISTORY_DATES))
                 .expression_attribute_names("#key", history_key_attribute(&attribute))
                 .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
                 .expression_attribute_values(":sources", AttributeValue::L(vec![source.clone()]))
                 .expression_attribute_values(":source", source.clone())
-                .expression_attribute_values(":most", most_sources())
+                .expression_attribute_values(":most", most(MOST_SOURCES))
                 .expression_attribute_values(":stamp", stamp())
                 .expression_attribute_values(":at", date(datetime))
                 .return_values(ReturnValue::AllOld)
@@ -450,29 +487,28 @@ impl Claims {
                         // An earlier try of this very row.
                         Some(0) => Some(contradicts(item)?),
                         Some(_) => Some(HistoryOutcome::AlreadyKnown),
-                        None if item.is_some_and(|item| given_key(item, &attribute).is_some()) => match item {
-                            Some(item)
-                                if backoff.told(
-                                    self.list_with_copy(item, &attribute, application.source, deadline).await,
-                                )? =>
-                            {
-                                Some(HistoryOutcome::AlreadyKnown)
-                            }
-                            _ => {
+                        None if let Some(item) = item.filter(|item| given_key(item, &attribute).is_some()) => {
+                            let listed = self.list_with_copy(item, &attribute, application, deadline).await;
+                            let Some(outcome) = backoff.told(listed)? else {
                                 backoff.pause().await?;
                                 continue;
-                            }
-                        },
+                            };
+                            Some(outcome)
+                        }
                         // An undo of this import takes the record with the row that is listed.
                         None if listed.len() >= MOST_SOURCES && lists_import(listed, application.source.import) => {
                             Some(HistoryOutcome::AlreadyKnown)
                         }
-                        None if listed.len() >= MOST_SOURCES => {
-                            if listed.len() == MOST_SOURCES && !self.note_more(&key, &attribute).await? {
+                        None if listed.len() > MOST_SOURCES => Some(HistoryOutcome::AlreadyKnown),
+                        None if listed.len() == MOST_SOURCES => {
+                            let Some(outcome) = self.note_more(&key, &attribute).await? else {
                                 backoff.pause().await?;
                                 continue;
-                            }
-                            Some(HistoryOutcome::AlreadyKnown)
+                            };
+                            Some(outcome)
+                        }
+                        None if listed.is_empty() && item.is_some_and(|item| has_most_dates(item, operator)) => {
+                            Some(HistoryOutcome::NoRoom(NoRoom::Dates))
                         }
                         None => None,
                     };
@@ -487,6 +523,9 @@ impl Claims {
                     }
                     newest = fitting;
                 }
+                _ if is_too_large(error.code(), error.message()) => {
+                    return Ok(HistoryImported { outcome: HistoryOutcome::NoRoom(NoRoom::Record), throttled });
+                }
                 _ if is_transient(&error) => {
                     throttled = true;
                     if !error.code().is_some_and(is_contention) {
@@ -499,8 +538,8 @@ impl Claims {
         }
     }
 
-    /// Notes on a full record that more rows brought it than it lists. `false`: not this time, look again.
-    async fn note_more(&self, key: &str, attribute: &str) -> Result<bool, StoreError> {
+    /// Notes on a full record that more rows brought it than it lists. `None`: not this time, look again.
+    async fn note_more(&self, key: &str, attribute: &str) -> Result<Option<HistoryOutcome>, StoreError> {
         let sent = self
             .db
             .update_item()
@@ -511,15 +550,16 @@ impl Claims {
             .expression_attribute_names("#record", attribute)
             .expression_attribute_names("#key", history_key_attribute(attribute))
             .expression_attribute_values(":more", AttributeValue::L(vec![more()]))
-            .expression_attribute_values(":most", most_sources())
+            .expression_attribute_values(":most", most(MOST_SOURCES))
             .expression_attribute_values(":stamp", stamp())
             .send()
             .await;
         match sent {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Some(HistoryOutcome::AlreadyKnown)),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ if is_transient(&error) => Ok(false),
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ if is_too_large(error.code(), error.message()) => Ok(Some(HistoryOutcome::NoRoom(NoRoom::Record))),
+                _ if is_transient(&error) => Ok(None),
                 _ => Err(StoreError::request("UpdateItem", &error)),
             },
         }
@@ -533,7 +573,7 @@ impl Registering<'_> {
         let lost = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
         let own_record = application_attribute(application.uuid);
         let nothing = Item::new();
-        let mut earlier = Vec::new();
+        let (mut earlier, mut full) = (Vec::new(), None);
         let mut fitting = latest_with_key;
         for (claim, reason) in claims.iter().zip(reasons).filter(|(_, reason)| lost(reason)) {
             let item = reason.item().unwrap_or(&nothing);
@@ -542,6 +582,7 @@ impl Registering<'_> {
                 return Ok(Cancelled::Answer(Registration::Registered));
             }
             earlier.extend(same_person(item, compared_tags(claim.kind, tags))?);
+            full = full.or(no_room(item, application.operator));
             if claim.kind == ClaimKind::TruncatedIdentity && !tags.is_empty() {
                 let newer = latest(item, STANDARDIZED_WITH_KEY_AT).is_some_and(|known| known > application.datetime);
                 fitting = if newer { LatestWithKey::Keep } else { LatestWithKey::Advance };
@@ -585,6 +626,9 @@ impl Registering<'_> {
                 None => Registration::JourneyChanged(Box::new(now)),
             }));
         }
+        if let Some(why) = full {
+            return Ok(Cancelled::Answer(Registration::NoRoom(why)));
+        }
         if fitting != latest_with_key {
             // No record is in the way: only the date that an update cannot take the greater of.
             return Ok(Cancelled::TryWith(fitting));
@@ -613,8 +657,9 @@ pub(crate) fn contradicted(
     contradicted.collect()
 }
 
-fn most_sources() -> AttributeValue {
-    number(i64::try_from(MOST_SOURCES).unwrap_or(i64::MAX))
+/// A bound, to be compared with.
+fn most(bound: usize) -> AttributeValue {
+    number(i64::try_from(bound).unwrap_or(i64::MAX))
 }
 
 /// On a truncated identity, keys tell people apart; on the items of a licence or a key everybody is the same person.

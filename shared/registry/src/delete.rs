@@ -15,7 +15,7 @@ use crate::claim_item::{Item, application_attribute, date};
 use crate::claims::Claims;
 use crate::error::{Backoff, Deadline};
 use crate::journeys::{OwnJourney, change_own_journey};
-use crate::rewrite::{Rewrite, Transacted, is_fine, is_lost, transact};
+use crate::rewrite::{Rewrite, TOO_LARGE, Transacted, is_fine, is_lost, transact};
 
 /// How often an application that lacks a claim is looked at again. One that lacks it for good, which only an audit explains, can
 /// be deleted all the same.
@@ -77,6 +77,7 @@ impl Claims {
                         what: "a journey of an application without it",
                     });
                 }
+                Transacted::NoRoom => return Err(TOO_LARGE),
                 Transacted::Lost(_) => {}
             }
             backoff.pause().await?;

@@ -26,7 +26,7 @@ use crate::error::{Backoff, Deadline};
 use crate::idempotency::ANSWER;
 use crate::journeys::{OwnJourney, WITHOUT_DRIVER, change_own_journey, journey_key};
 use crate::keys::ClaimKind;
-use crate::rewrite::{Transacted, transact};
+use crate::rewrite::{TOO_LARGE, Transacted, transact};
 
 /// By what a driver is looked for. Personal data.
 #[derive(Clone)]
@@ -241,6 +241,7 @@ impl Claims {
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(true),
                 Transacted::Unknown(heard) => backoff.note(heard),
+                Transacted::NoRoom => return Err(TOO_LARGE),
                 Transacted::Lost(_) => {}
             }
             match get_application(&self.db, &self.tables.applications, application.uuid).await? {

@@ -66,6 +66,12 @@ pub(crate) fn is_contention(code: &str) -> bool {
     )
 }
 
+/// Whether DynamoDB says that an item would be larger than it takes. It says so by a message alone.
+pub(crate) fn is_too_large(code: Option<&str>, message: Option<&str>) -> bool {
+    matches!(code, Some("ValidationException" | "ValidationError"))
+        && message.is_some_and(|message| message.starts_with("Item size") && message.contains("exceeded"))
+}
+
 /// A transaction with the same token is under way, and may yet be written. Each request has a token of its own, so DynamoDB has no
 /// reason to say so; if it does, what became of a try is as unknown as without an answer, and is met as that.
 pub(crate) const IN_PROGRESS: &str = "TransactionInProgressException";

@@ -9,17 +9,18 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use cee_eligibility::{
-    ApplicationId, Blocker, EarlierApplication, IdentityKey, Instant, JourneyType, OperatorId, Rules,
-    TruncatedIdentity, latest_blocker,
+    ApplicationId, Blocker, EarlierApplication, IdentityKey, Instant, JourneyType, MOST_HISTORY_DATES, NoRoom,
+    OperatorId, Rules, TruncatedIdentity, latest_blocker,
 };
 
 use crate::StoreError;
 use crate::applications::{Application, condition_as_read, get_application};
 use crate::claim_item::{
-    Item, MOST_SOURCES, PK, ambiguous_key, application_attribute, application_record, given_key, history_attribute,
-    history_copy_attribute, history_key, history_key_attribute, lists_import, more, same_person, sources, text,
+    Item, MOST_COPIED_ROWS, MOST_SOURCES, PK, ambiguous_key, application_attribute, application_record, copies,
+    given_key, history_attribute, history_copy_attribute, history_key, history_key_attribute, lists_import, more,
+    same_person, sources, text,
 };
-use crate::claims::{Claims, Contradicted, RowSource, contradicted};
+use crate::claims::{Claims, Contradicted, HistoryApplication, HistoryOutcome, contradicted};
 use crate::error::{Backoff, Deadline};
 use crate::rewrite::{Rewrite, Transacted, transact};
 
@@ -43,6 +44,8 @@ pub enum GivenKey {
     HasAnother,
     /// Nothing was written: with this key it would be a second application of the same person. This is the first.
     Blocked(Blocker),
+    /// Nothing was written: the registry takes no more under this key.
+    NoRoom(NoRoom),
 }
 
 /// A *specific* application that is to be given an identity key. Holds personal data.
@@ -145,7 +148,9 @@ impl Claims {
                     backoff.note(heard);
                     perhaps = Some(contradicts);
                 }
-                Transacted::Lost(_) => {}
+                // A try that nobody heard of may be written yet, where there is room again.
+                Transacted::NoRoom if perhaps.is_none() => return Ok(GivenKey::NoRoom(NoRoom::Record)),
+                Transacted::NoRoom | Transacted::Lost(_) => {}
             }
             backoff.pause().await?;
         }
@@ -182,6 +187,7 @@ impl Claims {
                     match transact(&self.db, items).await? {
                         Transacted::Done => return Ok(GivenKey::HasAnother),
                         Transacted::Unknown(heard) => backoff.note(heard),
+                        Transacted::NoRoom => return Ok(GivenKey::NoRoom(NoRoom::Record)),
                         Transacted::Lost(_) => {}
                     }
                     backoff.pause().await?;
@@ -203,6 +209,22 @@ impl Claims {
                     rows.push(row.clone());
                 }
             }
+            let is_copied = there.1.as_ref().is_some_and(|item| item.contains_key(&copy_attribute));
+            let full = there.1.as_ref().is_some_and(|item| copies(item, operator) >= MOST_HISTORY_DATES);
+            let why = match (is_copied, full, rows.len() > MOST_COPIED_ROWS) {
+                (false, true, _) => Some(NoRoom::Dates),
+                (_, _, true) => Some(NoRoom::Record),
+                _ => None,
+            };
+            match why {
+                Some(why) if perhaps.is_none() => return Ok(GivenKey::NoRoom(why)),
+                // An earlier try may be written yet, once there is room.
+                Some(_) => {
+                    backoff.pause().await?;
+                    continue;
+                }
+                None => {}
+            }
             on_identity_key.set(&copy_attribute, AttributeValue::L(rows));
             let items = vec![
                 on_truncated_identity.change()?.in_transaction(&self.tables.claims)?,
@@ -214,42 +236,55 @@ impl Claims {
                     backoff.note(heard);
                     perhaps = Some(contradicts);
                 }
-                Transacted::Lost(_) => {}
+                Transacted::NoRoom if perhaps.is_none() => return Ok(GivenKey::NoRoom(NoRoom::Record)),
+                Transacted::NoRoom | Transacted::Lost(_) => {}
             }
             backoff.pause().await?;
         }
     }
 
     /// Lists one more row on a specific application that was given an identity key, and on its copy: an undo of the first
-    /// rows must leave both or neither. `false`: the item is not what was read any more.
+    /// rows must leave both or neither. `None`: the item is not what was read any more.
     pub(crate) async fn list_with_copy(
         &self,
         item: &Item,
         attribute: &str,
-        source: RowSource,
+        application: &HistoryApplication<'_>,
         deadline: Deadline,
-    ) -> Result<bool, StoreError> {
-        let Some((_, copy_key)) = given_key(item, attribute) else { return Ok(false) };
+    ) -> Result<Option<HistoryOutcome>, StoreError> {
+        let known = Ok(Some(HistoryOutcome::AlreadyKnown));
+        let source = application.source;
+        let Some((_, copy_key)) = given_key(item, attribute) else { return Ok(None) };
         let listed = sources(item, attribute);
         let row = match listed.len().cmp(&MOST_SOURCES) {
             std::cmp::Ordering::Less => source.to_attribute(),
             // An undo of this import takes the record with the row that is listed.
-            std::cmp::Ordering::Equal if lists_import(listed, source.import) => return Ok(true),
+            std::cmp::Ordering::Equal if lists_import(listed, source.import) => return known,
             std::cmp::Ordering::Equal => more(),
-            std::cmp::Ordering::Greater => return Ok(true),
+            std::cmp::Ordering::Greater => return known,
         };
-        let with = |listed: &[AttributeValue]| AttributeValue::L([listed, std::slice::from_ref(&row)].concat());
+        let with = |listed: &[AttributeValue], row: &AttributeValue| {
+            AttributeValue::L([listed, std::slice::from_ref(row)].concat())
+        };
         let copy_attribute = history_copy_attribute(attribute);
         let copy = self.items([copy_key], deadline).await?.pop();
         let mut here = Rewrite::of(item)?;
-        here.set(attribute, with(listed));
+        here.set(attribute, with(listed, &row));
         let mut there = Rewrite::of_either(copy_key, copy.as_ref())?;
-        there.set(&copy_attribute, with(copy.as_ref().map_or(&[][..], |copy| sources(copy, &copy_attribute))));
+        let copied = copy.as_ref().map_or(&[][..], |copy| sources(copy, &copy_attribute));
+        let copied_row = if copied.len() < MOST_COPIED_ROWS { row } else { more() };
+        if copied.len() < MOST_COPIED_ROWS || !copied.contains(&copied_row) {
+            there.set(&copy_attribute, with(copied, &copied_row));
+        }
         let items = vec![
             here.change()?.in_transaction(&self.tables.claims)?,
             there.change()?.in_transaction(&self.tables.claims)?,
         ];
-        Ok(matches!(transact(&self.db, items).await?, Transacted::Done))
+        match transact(&self.db, items).await? {
+            Transacted::Done => known,
+            Transacted::NoRoom => Ok(Some(HistoryOutcome::NoRoom(NoRoom::Record))),
+            Transacted::Unknown(_) | Transacted::Lost(_) => Ok(None),
+        }
     }
 
     /// Keeps every change that was made from this item as it was read, or from an earlier one, from being carried out from now

@@ -48,7 +48,9 @@ pub mod undo;
 
 pub use applications::{Application, ApplicationJourney, Applications};
 pub use audit::{Audited, Finding, FindingKind};
-pub use claims::{Claims, Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource};
+pub use claims::{
+    Claims, Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource, Simulated,
+};
 pub use credentials::{
     AccessKey, Credential, Credentials, Failures, KeyPair, NoRandomness, SecretHash, SecretKey, Success,
 };

@@ -18,10 +18,10 @@ use aws_sdk_dynamodb::types::{
 };
 
 use crate::StoreError;
-use crate::claim_item::{Item, LatestDates, PK, STAMP, date, stamp};
-use crate::error::{is_contention, is_transient};
+use crate::claim_item::{Item, LatestDates, PK, STAMP, counts, date, stamp};
+use crate::error::{is_contention, is_too_large, is_transient};
 
-/// A change of one claim item. The latest dates follow the records by themselves.
+/// A change of one claim item. The latest dates and the counts follow the records by themselves.
 pub(crate) struct Rewrite {
     pk: AttributeValue,
     /// The stamp as it was read; `None`: there was no item.
@@ -94,7 +94,7 @@ impl Rewrite {
         self.set.is_empty() && self.remove.is_empty()
     }
 
-    /// The change, with the latest dates of the records that are left.
+    /// The change, with the latest dates and the counts of the records that are left.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] where a record is not what this store writes.
@@ -104,6 +104,12 @@ impl Rewrite {
             match latest {
                 Some(latest) => self.set(attribute, date(latest)),
                 None => self.remove(attribute),
+            }
+        }
+        for (attribute, count) in counts(&self.after)? {
+            match count {
+                Some(count) => self.set(&attribute, count),
+                None => self.remove(&attribute),
             }
         }
         let mut values = Item::new();
@@ -174,9 +180,14 @@ pub(crate) enum Transacted {
     /// Nothing is written: something is not what was read any more, or other writes collided. Why, item by item; empty where
     /// DynamoDB took the transaction for none.
     Lost(Vec<CancellationReason>),
+    /// Nothing is written: an item would be larger than DynamoDB takes. No other try can be written.
+    NoRoom,
     /// Nobody knows whether it is written, or may yet be: this is what was heard.
     Unknown(StoreError),
 }
+
+/// What takes something out makes no item larger.
+pub(crate) const TOO_LARGE: StoreError = StoreError::Corrupt { table: "any kind", what: "an item that has no room" };
 
 /// Client configuration without the SDK's retries, and without the token that only a retry needs.
 pub(crate) fn once() -> Builder {
@@ -222,13 +233,17 @@ pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Resu
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             let reasons = cancelled.cancellation_reasons();
+            let lost = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+            let too_large = |reason: &CancellationReason| is_too_large(reason.code(), reason.message());
             let expected = |reason: &CancellationReason| {
-                reason
-                    .code()
-                    .is_none_or(|code| matches!(code, "None" | "ConditionalCheckFailed") || is_contention(code))
+                lost(reason)
+                    || too_large(reason)
+                    || reason.code().is_none_or(|code| code == "None" || is_contention(code))
             };
             if reasons.iter().all(expected) {
-                return Ok(Transacted::Lost(reasons.to_vec()));
+                // Where a condition did not hold, that is the reason to tell.
+                let no_room = reasons.iter().any(too_large) && !reasons.iter().any(lost);
+                return Ok(if no_room { Transacted::NoRoom } else { Transacted::Lost(reasons.to_vec()) });
             }
             Err(StoreError::request("TransactWriteItems", &error))
         }

@@ -18,6 +18,15 @@ pub mod typed;
 /// Of one specific application, how many rows are remembered that brought it.
 const MOST_ROWS: usize = 4;
 
+/// How many dates of one driver and journey type an operator has in the history at most.
+const MOST_DATES: usize = 20;
+
+/// How many live applications an operator has at most for one name, truncated phone and journey type.
+const MOST_GRANTED: usize = 20;
+
+/// How many rows may have brought the dates that are equal under one identity key.
+const MOST_ROWS_OF_KEY: usize = 20;
+
 /// What a call says of its driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Driver {
@@ -181,6 +190,17 @@ impl HistoryRow {
     }
 }
 
+/// What comes of a row of history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// It counts from now on. These granted applications contradict it.
+    New(Vec<ApplicationId>),
+    /// Its operator sent it before.
+    Known,
+    /// Its operator has as many dates of the driver as there may be.
+    TooMany,
+}
+
 /// What comes of giving an identity key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyGiven {
@@ -194,6 +214,8 @@ pub enum KeyGiven {
     HasAnother,
     /// With this key it would be the second of the same person.
     Blocked(InTheWay),
+    /// The operator has as many dates under this key as there may be, or too many rows brought this one.
+    TooMany,
 }
 
 /// All applications there are.
@@ -287,9 +309,17 @@ impl Oracle {
         }
     }
 
-    /// Imports a row, which is this line of this file: the granted applications that it contradicts; `None` where its
-    /// operator sent it before.
-    pub fn import(&mut self, row: &HistoryRow, file: u32, line: usize) -> Option<Vec<ApplicationId>> {
+    /// Whether an operator has as many live applications for this name and phone as there may be. Asked where nothing is in the
+    /// way.
+    #[must_use]
+    pub fn is_full(&self, asking: &Asking) -> bool {
+        let Asking { journey_type, driver: Driver { name, phone, .. }, operator, .. } = *asking;
+        let same = |r: &&Record| (r.journey_type, r.name, r.phone, r.operator) == (journey_type, name, phone, operator);
+        self.0.iter().filter(|record| record.uuid.is_some()).filter(same).count() >= MOST_GRANTED
+    }
+
+    /// Imports a row, which is this line of this file.
+    pub fn import(&mut self, row: &HistoryRow, file: u32, line: usize) -> Imported {
         if let Some(known) = self.0.iter_mut().find(|record| row.is(record)) {
             match known.rows.len() < MOST_ROWS {
                 true => known.rows.push((file, line)),
@@ -297,10 +327,14 @@ impl Oracle {
                 false => known.more |= !known.rows.iter().any(|row| row.0 == file),
             }
             self.0.sort();
-            return None;
+            return Imported::Known;
+        }
+        let dates = self.0.iter().filter(|record| HistoryRow { millis: record.millis, ..*row }.is(record)).count();
+        if dates >= MOST_DATES {
+            return Imported::TooMany;
         }
         self.add(self.specific(row, (file, line)));
-        Some(self.contradicted(row, |record| (record.name, record.phone) == (row.name, row.phone)))
+        Imported::New(self.contradicted(row, |record| (record.name, record.phone) == (row.name, row.phone)))
     }
 
     /// A granted application.
@@ -347,6 +381,15 @@ impl Oracle {
     /// Gives a specific application an identity key.
     pub fn give_key_to_history(&mut self, row: &HistoryRow, key: usize) -> KeyGiven {
         let contradicted = self.contradicted(row, |record| record.keys().contains(&key));
+        let of_key = |r: &&Record| {
+            (r.uuid, r.journey_type, r.operator, r.key) == (None, row.journey_type, row.operator, Some(key))
+        };
+        let dates: BTreeSet<i64> = self.0.iter().filter(of_key).map(|record| record.millis).collect();
+        let same_date = |r: &&Record| of_key(r) && r.millis == row.millis || row.is(r);
+        let same: Vec<&Record> = self.0.iter().filter(same_date).collect();
+        let rows = same.iter().map(|record| record.rows.len()).sum::<usize>()
+            + usize::from(same.iter().any(|record| record.more));
+        let too_many = !dates.contains(&row.millis) && dates.len() >= MOST_DATES || rows > MOST_ROWS_OF_KEY;
         let Some(known) = self.0.iter_mut().find(|record| row.is(record)) else { return KeyGiven::Unknown };
         let given = match known.key {
             Some(other) if other == key => KeyGiven::AlreadyHas,
@@ -354,6 +397,7 @@ impl Oracle {
                 known.ambiguous = true;
                 KeyGiven::HasAnother
             }
+            None if too_many => return KeyGiven::TooMany,
             None => {
                 known.key = Some(key);
                 KeyGiven::Given(contradicted)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, Reason, Rules};
+use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, NoRoom, Reason, Rules};
 use cee_tokens::{Scope, TokenError};
 use http::{Response as HttpResponse, StatusCode};
 use lambda_http::Body;
@@ -119,6 +119,7 @@ impl ProblemType {
             | Self::TooManyCalls
             | Self::InvalidHeader
             | Self::IdempotencyKeyReused
+            | Self::DriverRecordFull
             | Self::UnknownApplication
             | Self::UnknownImport
             | Self::UnknownJourney
@@ -197,6 +198,9 @@ impl ProblemType {
             Self::ApplicationDeleted => {
                 let uuid = ApplicationId::parse(SAMPLE_UUID).map(Refusal::ApplicationDeleted);
                 uuid.map(|refusal| one("The same call again", refusal)).unwrap_or_default()
+            }
+            Self::DriverRecordFull => {
+                one("Twenty applications stand already", Refusal::DriverRecordFull(NoRoom::Applications))
             }
             Self::UnknownApplication => one("Not one of yours", Refusal::UnknownApplication),
             Self::UnknownImport => one("Not one of yours", Refusal::UnknownImport),

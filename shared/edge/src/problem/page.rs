@@ -97,6 +97,12 @@ impl ProblemType {
                 "This `Idempotency-Key` of yours came with the same body before, and that call succeeded. Its application, `uuid`, was \
                  deleted since. Nothing was done."
             }
+            Self::DriverRecordFull => {
+                "Nothing is in the driver's way, but the registry takes no more applications of it. An operator has at most 20 live \
+                 applications of one journey type for one name and truncated phone (drivers who share both are told apart by their \
+                 identity keys). Or the record of the driver is full of what operators have sent. Nothing was written, and the same \
+                 call again has the same answer."
+            }
             Self::TooManyAttempts => {
                 "`POST /auth/access_token` alone: five wrong secrets in a row for this access key. For ten seconds none is looked \
                  at, and after each further failure for twice as long, up to five minutes. The header `Retry-After` says when to \
@@ -156,6 +162,9 @@ impl ProblemType {
             Self::ApplicationDeleted => {
                 "To register the driver once more, send the call with another key. Where a program sends a call again by itself, give \
                  each attempt a key of its own, and not each driver."
+            }
+            Self::DriverRecordFull => {
+                "Delete applications that are wrong, a placeholder's for example; otherwise write to the registry's team."
             }
             Self::TooManyAttempts => {
                 "Wait as long as `Retry-After` says, and look for the client that has an old secret."

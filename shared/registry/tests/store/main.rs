@@ -4,6 +4,7 @@
 #![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
 mod audit;
+mod bounds;
 mod calls;
 mod credentials;
 mod drivers;

@@ -7,8 +7,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::support::{self, Store, store};
+use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::*;
-use cee_oracle::{Asking, By, Driver, HistoryRow, InTheWay, KeyGiven, Oracle, Record, millis, typed, years_before};
+use cee_oracle::{
+    Asking, By, Driver, HistoryRow, Imported, InTheWay, KeyGiven, Oracle, Record, millis, typed, years_before,
+};
 use cee_registry::*;
 use fastrand::Rng;
 use proptest::prelude::*;
@@ -29,6 +32,18 @@ enum Operation {
         driver: Driver,
         millis: i64,
         file: u8,
+    },
+    /// So many rows of one driver, a day apart, in a file of their own.
+    ImportMany {
+        driver: Driver,
+        millis: i64,
+        rows: usize,
+    },
+    /// So many drivers who share name and phone.
+    RegisterMany {
+        driver: Driver,
+        millis: i64,
+        drivers: usize,
     },
     Undo {
         file: u8,
@@ -142,6 +157,18 @@ fn key_given(said: GivenKey) -> KeyGiven {
         GivenKey::Closed(journey_type) => panic!("closed for {journey_type}, and never was"),
         GivenKey::HasAnother => KeyGiven::HasAnother,
         GivenKey::Blocked(blocker) => KeyGiven::Blocked(in_the_way(blocker)),
+        GivenKey::NoRoom(NoRoom::Applications) => panic!("history is no application"),
+        GivenKey::NoRoom(NoRoom::Dates | NoRoom::Record) => KeyGiven::TooMany,
+    }
+}
+
+/// What the store says of a row, in the oracle's words.
+fn imported(said: HistoryOutcome) -> Imported {
+    match said {
+        HistoryOutcome::AlreadyKnown => Imported::Known,
+        HistoryOutcome::Imported { contradicts } => Imported::New(named(&contradicts)),
+        HistoryOutcome::NoRoom(NoRoom::Dates) => Imported::TooMany,
+        HistoryOutcome::NoRoom(why) => panic!("{why}"),
     }
 }
 
@@ -193,17 +220,28 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                         assert_eq!(found, None, "step {number}: a refused application left a record");
                         Some(in_the_way(blocker))
                     }
+                    Registration::NoRoom(NoRoom::Applications) if expected.is_none() => {
+                        assert!(oracle.is_full(&asking), "step {number}: {step:?}");
+                        assert_eq!(found, None, "step {number}: a refused application left a record");
+                        continue;
+                    }
                     other => panic!("step {number}: {other:?}"),
                 };
                 assert_eq!(said, expected, "step {number}: {step:?}");
                 if expected.is_none() {
+                    assert!(!oracle.is_full(&asking), "step {number}: {step:?}");
                     oracle.grant(&asking, None, uuid);
                 }
             }
             Operation::Simulate { driver, with_license, millis } => {
                 let license = driver.license.filter(|_| *with_license);
                 let driver = Driver { license, journey_key: None, ..*driver };
-                let expected = oracle.in_the_way(&asking(driver, *millis), &By::ALL).pop();
+                let asking = asking(driver, *millis);
+                let expected = oracle.in_the_way(&asking, &By::ALL).pop();
+                // What is said then is compared where many drivers register.
+                if expected.is_none() && oracle.is_full(&asking) {
+                    continue;
+                }
                 let new = world.instant(*millis);
                 let said = store.blocker(journey_type, &world.identity(&driver), new, step.operator).await;
                 assert_eq!(said.map(in_the_way), expected, "step {number}: {step:?}");
@@ -215,11 +253,54 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 let expected = oracle.import(&row(driver, *millis), u32::from(*file), number);
                 for why in ["the first time", "the same row again, after a crash"] {
                     let said = store.import(journey_type, &identity, datetime, step.operator, source).await;
-                    let said = match said {
-                        HistoryOutcome::AlreadyKnown => None,
-                        HistoryOutcome::Imported { contradicts } => Some(named(&contradicts)),
+                    assert_eq!(imported(said), expected, "step {number}, {why}: {step:?}");
+                }
+            }
+            Operation::ImportMany { driver, millis, rows } => {
+                let identity = world.truncated(driver.name, driver.phone);
+                for day in 0..i64::try_from(*rows).unwrap() {
+                    let millis = millis - day * 86_400_000;
+                    let line = 1_000 * number + usize::try_from(day).unwrap();
+                    let source = RowSource { import: import(step.operator, 3), line: line as u64 };
+                    let expected = oracle.import(&row(driver, millis), 3, line);
+                    let datetime = world.instant(millis);
+                    let said = store.import(journey_type, &identity, datetime, step.operator, source).await;
+                    assert_eq!(imported(said), expected, "step {number}, row {day}: {step:?}");
+                }
+            }
+            Operation::RegisterMany { driver, millis, drivers } => {
+                for one in 0..*drivers {
+                    let (license, key) = (Some(1_000 * number + one + 10), Some(1_000 * number + one + 10));
+                    let driver = Driver { license, key, journey_key: None, ..*driver };
+                    let asking = asking(driver, *millis);
+                    let identity = world.identity(&driver);
+                    let datetime = world.instant(*millis);
+                    let names = NAMES.fetch_add(1, Ordering::SeqCst);
+                    let application = support::application(names, step.operator, journey_type, &identity, datetime);
+                    let cutoffs = Rules::default().cutoffs(journey_type, datetime);
+                    let by = support::operator(step.operator);
+                    let simulated = store.claims.simulate(journey_type, &identity, &cutoffs, by, support::soon()).await;
+                    let blocker = oracle.in_the_way(&asking, &By::ALL).pop();
+                    let expected = match blocker {
+                        Some(blocker) => Some(Ok(blocker)),
+                        None => oracle.is_full(&asking).then_some(Err(NoRoom::Applications)),
                     };
-                    assert_eq!(said, expected, "step {number}, {why}: {step:?}");
+                    let said = match store.register(&application, None).await {
+                        Registration::Registered => None,
+                        Registration::Blocked(blocker) => Some(Ok(in_the_way(blocker))),
+                        Registration::NoRoom(why) => Some(Err(why)),
+                        other => panic!("step {number}: {other:?}"),
+                    };
+                    assert_eq!(said, expected, "step {number}, driver {one}: {step:?}");
+                    let simulated = match simulated.unwrap() {
+                        Simulated::Eligible => None,
+                        Simulated::Blocked(blocker) => Some(Ok(in_the_way(blocker))),
+                        Simulated::NoRoom(why) => Some(Err(why)),
+                    };
+                    assert_eq!(simulated, expected, "step {number}, driver {one} simulated: {step:?}");
+                    if expected.is_none() {
+                        oracle.grant(&asking, None, application.uuid);
+                    }
                 }
             }
             Operation::Delete { which, own } => {
@@ -320,11 +401,11 @@ fn import(operator: u32, file: u8) -> ImportId {
     ImportId::of_object("bucket", &format!("imports/{operator}/{file}.csv"), "1")
 }
 
-/// The tables hold the records of the oracle and no others, each item's latest dates are those of its records, and no item
-/// is empty.
+/// The tables hold the records of the oracle and no others, each item's latest dates and counts are those of its records, and no
+/// item is empty.
 async fn agree(store: &Store, oracle: &Oracle, archived: &[ApplicationId]) {
     let items = store.scan(&store.tables.claims).await;
-    let (mut specific, mut copies, mut standardized) = (Vec::new(), 0, Vec::new());
+    let (mut specific, mut copies, mut standardized, mut counted) = (Vec::new(), 0, Vec::new(), 0);
     for item in items.values() {
         let mut latest = HashMap::from([("sd", None), ("sdk", None), ("sp", None), ("spk", None)]);
         let mut note = |name, millis: i64| {
@@ -332,6 +413,7 @@ async fn agree(store: &Store, oracle: &Oracle, archived: &[ApplicationId]) {
             *latest = (*latest).max(Some(millis));
         };
         let mut records = 0;
+        let number = |prefix: &str| item.keys().filter(|name| name.starts_with(prefix)).count();
         for (name, value) in item {
             let (kind, rest) = name.split_once('#').unwrap_or(("", name));
             match kind {
@@ -352,6 +434,26 @@ async fn agree(store: &Store, oracle: &Oracle, archived: &[ApplicationId]) {
                     }
                 }
                 "k" => assert!(item.contains_key(&format!("h#{rest}")), "the key of nothing"),
+                "d" => {
+                    let dates = value.as_ns().unwrap();
+                    assert!(
+                        dates.iter().all(|date| item.contains_key(&format!("h#{rest}#{date}"))),
+                        "a date of nothing"
+                    );
+                    assert_eq!(number(&format!("h#{rest}#")), dates.len(), "a date that is not counted");
+                    assert!(dates.len() <= MOST_HISTORY_DATES);
+                    counted += dates.len();
+                    continue;
+                }
+                "n" => {
+                    let its = |(name, record): (&String, &AttributeValue)| {
+                        name.starts_with("a#") && record.as_m().unwrap()["o"].as_n().unwrap() == rest
+                    };
+                    let there = item.iter().filter(|record| its(*record)).count();
+                    assert_eq!(value.as_n().unwrap(), &there.to_string(), "applications that are not counted");
+                    assert!((1..=MOST_APPLICATIONS).contains(&there));
+                    continue;
+                }
                 _ => continue,
             }
             records += 1;
@@ -367,6 +469,7 @@ async fn agree(store: &Store, oracle: &Oracle, archived: &[ApplicationId]) {
     specific.sort_unstable();
     expected.sort_unstable();
     assert_eq!(specific, expected);
+    assert_eq!(counted, specific.len(), "each date is counted");
     let with_key = oracle.records().iter().filter(|r| r.uuid.is_none() && r.key.is_some());
     let distinct: HashSet<_> = with_key.map(|r| (r.journey_type, r.key, r.operator, r.millis)).collect();
     assert_eq!(copies, distinct.len());
@@ -426,18 +529,21 @@ fn drivers() -> impl Strategy<Value = Driver> {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let operation = prop_oneof![
-        5 => (drivers(), dates()).prop_map(|(driver, millis)| Operation::Register { driver, millis }),
-        3 => (drivers(), any::<bool>(), dates())
+        20 => (drivers(), dates()).prop_map(|(driver, millis)| Operation::Register { driver, millis }),
+        12 => (drivers(), any::<bool>(), dates())
             .prop_map(|(driver, with_license, millis)| Operation::Simulate { driver, with_license, millis }),
         // Few dates, so that files repeat one another.
-        4 => (drivers(), dates(), 0..3u8).prop_map(|(driver, millis, file)| Operation::Import { driver, millis, file }),
-        2 => (drivers(), Just(millis("2024-02-29T12:00:00Z")), 0..3u8)
+        16 => (drivers(), dates(), 0..3u8).prop_map(|(driver, millis, file)| Operation::Import { driver, millis, file }),
+        8 => (drivers(), Just(millis("2024-02-29T12:00:00Z")), 0..3u8)
             .prop_map(|(driver, millis, file)| Operation::Import { driver, millis, file }),
-        1 => (0..3u8).prop_map(|file| Operation::Undo { file }),
-        2 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(which, own)| Operation::Delete { which, own }),
-        2 => (any::<usize>(), prop::bool::weighted(0.8), 0..3usize)
+        1 => (drivers(), dates(), 15..26usize).prop_map(|(driver, millis, rows)| Operation::ImportMany { driver, millis, rows }),
+        1 => (drivers(), dates(), 15..26usize)
+            .prop_map(|(driver, millis, drivers)| Operation::RegisterMany { driver, millis, drivers }),
+        4 => (0..4u8).prop_map(|file| Operation::Undo { file }),
+        8 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(which, own)| Operation::Delete { which, own }),
+        8 => (any::<usize>(), prop::bool::weighted(0.8), 0..3usize)
             .prop_map(|(which, own, key)| Operation::GiveKey { which, own, key }),
-        2 => (prop::option::weighted(0.8, any::<usize>()), drivers(), dates(), 0..3usize).prop_map(
+        8 => (prop::option::weighted(0.8, any::<usize>()), drivers(), dates(), 0..3usize).prop_map(
             |(which, driver, millis, key)| Operation::GiveKeyToHistory { which, driver, millis, key }
         ),
     ];

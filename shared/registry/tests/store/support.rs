@@ -282,7 +282,11 @@ impl Store {
         by: u32,
     ) -> Option<Blocker> {
         let cutoffs = Rules::default().cutoffs(scope, new);
-        self.claims.find_blocker(scope, identity, &cutoffs, operator(by), soon()).await.unwrap()
+        match self.claims.simulate(scope, identity, &cutoffs, operator(by), soon()).await.unwrap() {
+            Simulated::Blocked(blocker) => Some(blocker),
+            Simulated::Eligible => None,
+            Simulated::NoRoom(why) => panic!("{why}"),
+        }
     }
 
     pub(crate) async fn import(
