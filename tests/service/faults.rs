@@ -129,6 +129,75 @@ async fn what_was_done_is_told_as_done_though_its_answer_was_lost_and_the_next_t
     }
 }
 
+/// Errors that DynamoDB and what stands before it answer with, beside those that everybody knows: three in a row of each.
+const UNFAMILIAR: [Fault; 6] = [
+    Fault::InternalFailure,
+    Fault::UnavailableException,
+    Fault::RequestTimeout,
+    Fault::GatewayTimeout,
+    Fault::ReplicatedWriteConflict,
+    Fault::HalfAnswer,
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unfamiliar_error_three_times_in_a_row_is_asked_about_again_by_each_call() {
+    let (world, wire) = Wire::world().await;
+    let token = world.token(1);
+    for (number, fault) in UNFAMILIAR.into_iter().enumerate() {
+        // A client of a call sends three times in all.
+        let (often, twice) = ([fault; 3], [fault; 2]);
+        let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+33601020{number}"),
+                          "driving_license": format!("05122730898{number}"), "datetime": "2024-03-15T07:30:00Z"});
+        wire.next("TransactItems", often);
+        let granted = world.api.register(&token, &body).await;
+        assert_eq!(granted.status, http::StatusCode::CREATED, "{fault:?}: {granted:?}");
+        let uuid = granted.json()["uuid"].as_str().unwrap().to_owned();
+        let path = format!("/policies/cee/{uuid}");
+        if fault != Fault::ReplicatedWriteConflict {
+            wire.next("GetItem", []);
+            wire.next(Box::leak(uuid.clone().into_boxed_str()), twice);
+            let found = world.api.call(http::Method::GET, &path, &token).await;
+            assert_eq!(found.status, http::StatusCode::OK, "{fault:?}: {found:?}");
+        }
+        wire.next("TransactItems", often);
+        let deleted = world.api.call(http::Method::DELETE, &path, &token).await;
+        assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{fault:?}: {deleted:?}");
+        let row = json!([{"journey_type": "long", "last_name_trunc": "ROW", "phone_trunc": format!("+33601020{number}"),
+                          "datetime": "2021-02-15T00:00:00Z"}]);
+        wire.next("list_append", often);
+        let batch = world.api.post("/policies/cee/import", &token, &row).await.json();
+        assert_eq!(batch["imported"], 1, "{fault:?}: {batch}");
+        wire.next("awaiting_upload", twice);
+        let place = world.api.post("/policies/cee/imports", &token, &json!({})).await;
+        assert_eq!(place.status, http::StatusCode::CREATED, "{fault:?}: {place:?}");
+        wire.next("", []);
+    }
+    assert_eq!(world.findings().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unfamiliar_error_three_times_in_a_row_gives_up_no_file() {
+    let (world, wire) = Wire::world().await;
+    let header = "journey_type,last_name_trunc,phone_trunc,datetime\n";
+    for (number, fault) in UNFAMILIAR.into_iter().enumerate() {
+        for (place, text) in ["taken_from", "list_append", ":report"].into_iter().enumerate() {
+            let key = format!("imports/1/{number}-{place}.csv");
+            wire.take_faults();
+            wire.next(text, [fault; 3]);
+            world.upload(&key, format!("{header}long,DUP,+3370000{number}{place},2022-01-01\n")).await;
+            assert_eq!(wire.take_faults(), [fault; 3], "{text}");
+            wire.next("", []);
+            let report = &reports(&world.aws, "reports/1/").await[&key];
+            assert_eq!(
+                (&report["state"], &report["imported"]),
+                (&json!("completed"), &json!(1)),
+                "{fault:?} at {text}"
+            );
+        }
+    }
+    assert_eq!(world.given_up(), [""; 0]);
+}
+
 /// What is answered to a call of which the first try is late, where another operator is granted this meanwhile and deletes it, so
 /// that nothing is in the way when the late one arrives. It has arrived when this returns.
 async fn overtaken(

@@ -61,6 +61,18 @@ pub enum Fault {
     FailureAfter,
     /// DynamoDB is unavailable.
     Unavailable,
+    /// The front of DynamoDB fails, by another name than DynamoDB itself, and the request is carried out.
+    InternalFailure,
+    /// Likewise, it is unavailable, and nothing is carried out.
+    UnavailableException,
+    /// The request took too long, as DynamoDB says, and is carried out.
+    RequestTimeout,
+    /// A gateway waits no longer, and says so without a code. The request is carried out.
+    GatewayTimeout,
+    /// Another region writes the item, and nothing is carried out.
+    ReplicatedWriteConflict,
+    /// The request is carried out, and half of the answer comes.
+    HalfAnswer,
     /// The connection breaks before the request is heard.
     Reset,
     /// The request is carried out, and the connection breaks before the answer is heard.
@@ -76,18 +88,24 @@ pub enum Fault {
 impl Fault {
     /// All of them, and how often each happens among a hundred. Who waits for silence waits for seconds: those are the
     /// rarest.
-    pub const ALL: [(Self, u32); 13] = [
-        (Self::Throttled, 14),
-        (Self::ItemThrottled, 14),
-        (Self::Conflict, 16),
-        (Self::ConflictAmong, 12),
-        (Self::InProgress, 4),
-        (Self::Failure, 6),
-        (Self::FailureAfter, 5),
-        (Self::Unavailable, 5),
-        (Self::Reset, 7),
-        (Self::AnswerLost, 7),
-        (Self::Slow, 8),
+    pub const ALL: [(Self, u32); 19] = [
+        (Self::Throttled, 12),
+        (Self::ItemThrottled, 12),
+        (Self::Conflict, 14),
+        (Self::ConflictAmong, 11),
+        (Self::InProgress, 3),
+        (Self::Failure, 5),
+        (Self::FailureAfter, 4),
+        (Self::Unavailable, 3),
+        (Self::InternalFailure, 3),
+        (Self::UnavailableException, 3),
+        (Self::RequestTimeout, 3),
+        (Self::GatewayTimeout, 3),
+        (Self::ReplicatedWriteConflict, 3),
+        (Self::HalfAnswer, 4),
+        (Self::Reset, 6),
+        (Self::AnswerLost, 5),
+        (Self::Slow, 4),
         (Self::Silence, 1),
         (Self::Late, 1),
     ];
@@ -113,7 +131,7 @@ impl Fault {
         match self {
             Self::ItemThrottled if !transaction && operation != "BatchGetItem" => Self::Throttled,
             Self::ConflictAmong | Self::InProgress if !transaction => Self::Slow,
-            Self::Conflict | Self::Late if !writes => Self::Slow,
+            Self::Conflict | Self::Late | Self::ReplicatedWriteConflict if !writes => Self::Slow,
             fault => fault,
         }
     }
@@ -278,6 +296,29 @@ impl Inner {
             Fault::Conflict => Ok(refused(StatusCode::BAD_REQUEST, "TransactionConflictException")),
             Fault::Failure => Ok(refused(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")),
             Fault::Unavailable => Ok(refused(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")),
+            Fault::UnavailableException => Ok(refused(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException")),
+            Fault::ReplicatedWriteConflict => Ok(refused(StatusCode::BAD_REQUEST, "ReplicatedWriteConflictException")),
+            Fault::InternalFailure => {
+                self.carry_out(request).await?;
+                Ok(refused(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"))
+            }
+            Fault::RequestTimeout => {
+                self.carry_out(request).await?;
+                Ok(refused(StatusCode::BAD_REQUEST, "RequestTimeout"))
+            }
+            Fault::GatewayTimeout => {
+                self.carry_out(request).await?;
+                let mut answer = Response::new(Bytes::from_static(b"<html><body>504 Gateway Timeout</body></html>"));
+                *answer.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+                Ok(answer)
+            }
+            Fault::HalfAnswer => {
+                let mut answer = self.carry_out(request).await?;
+                forget_length(answer.headers_mut());
+                // At least its first character, without which it would be no answer at all.
+                let half = (answer.body().len() / 2).max(1);
+                Ok(answer.map(|body| body.slice(..half.min(body.len()))))
+            }
             Fault::Reset => Err(broken()),
             Fault::Slow | Fault::ConflictAmong => {
                 tokio::time::sleep(SLOWNESS.mul_f64(random.f64())).await;
@@ -549,6 +590,12 @@ mod tests {
             (Fault::Failure, Some("InternalServerError"), "", 0, 0),
             (Fault::FailureAfter, Some("InternalServerError"), "", 2, 2),
             (Fault::Unavailable, Some("ServiceUnavailable"), "", 0, 0),
+            (Fault::InternalFailure, Some("InternalFailure"), "", 2, 2),
+            (Fault::UnavailableException, Some("ServiceUnavailableException"), "", 0, 0),
+            (Fault::RequestTimeout, Some("RequestTimeout"), "", 2, 2),
+            (Fault::GatewayTimeout, Some("no answer"), "", 2, 2),
+            (Fault::ReplicatedWriteConflict, Some("ReplicatedWriteConflictException"), "", 0, 0),
+            (Fault::HalfAnswer, Some("no answer"), "", 2, 2),
             (Fault::Reset, Some("no answer"), "", 0, 0),
             (Fault::AnswerLost, Some("no answer"), "", 2, 2),
             (Fault::Slow, None, "", 2, 2),

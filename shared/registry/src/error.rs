@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 
@@ -77,18 +78,40 @@ pub(crate) fn is_too_large(code: Option<&str>, message: Option<&str>) -> bool {
 pub(crate) const IN_PROGRESS: &str = "TransactionInProgressException";
 
 /// Whether a write that may be repeated is worth sending again: it collided, or nobody knows what became of it.
-pub(crate) fn is_transient<E, R>(error: &SdkError<E, R>) -> bool
+///
+/// By the status as well as by the code, for what stands before DynamoDB answers without one, and AWS adds codes: a 5xx, a 408, a 429,
+/// and an answer that cannot be read, half of one for example.
+pub(crate) fn is_transient<E>(error: &SdkError<E, HttpResponse>) -> bool
 where
-    SdkError<E, R>: ProvideErrorMetadata,
+    SdkError<E, HttpResponse>: ProvideErrorMetadata,
 {
     match error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
-        _ => error.code().is_some_and(|code| {
-            is_contention(code)
-                || code == IN_PROGRESS
-                || matches!(code, "InternalServerError" | "InternalServerErrorException" | "ServiceUnavailable")
-        }),
+        SdkError::ServiceError(refused) => {
+            let status = refused.raw().status().as_u16();
+            let unread = error.code().is_none();
+            unread || status >= 500 || matches!(status, 408 | 429) || error.code().is_some_and(is_transient_code)
+        }
+        _ => false,
     }
+}
+
+/// Whether an error's code, whatever its status, says that the same request may succeed a moment later.
+fn is_transient_code(code: &str) -> bool {
+    is_contention(code)
+        || code == IN_PROGRESS
+        || matches!(
+            code,
+            "InternalServerError"
+                | "InternalServerErrorException"
+                | "InternalFailure"
+                | "ServiceUnavailable"
+                | "ServiceUnavailableException"
+                | "RequestTimeout"
+                | "RequestTimeoutException"
+                // Another region writes the item.
+                | "ReplicatedWriteConflictException"
+        )
 }
 
 /// The moment at which a call must have its answer, whatever the tables do.
@@ -172,7 +195,7 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_dynamodb::config::http::HttpResponse;
+    use aws_sdk_dynamodb::error::ErrorMetadata;
     use aws_sdk_dynamodb::operation::get_item::GetItemError;
     use aws_smithy_runtime_api::client::result::ConnectorError;
 
@@ -186,12 +209,39 @@ mod tests {
             (Error::timeout_error("why"), "Timeout", true),
             (Error::dispatch_failure(ConnectorError::io("why".into())), "DispatchFailure", true),
             (Error::response_error("why", answer()), "ResponseError", true),
-            (Error::service_error(GetItemError::unhandled("why"), answer()), "Unknown", false),
+            (Error::service_error(GetItemError::unhandled("why"), answer()), "Unknown", true),
         ] {
             let said = StoreError::request("GetItem", &error);
             let StoreError::Request { operation: "GetItem", code, request_id } = said else { panic!("{said:?}") };
             assert_eq!((code.as_str(), request_id.as_str()), (expected, "none"));
             assert_eq!(is_transient(&error), transient, "{expected}");
+        }
+    }
+
+    #[test]
+    fn refusal_is_transient_by_its_status_or_by_its_code() {
+        for (status, code, transient) in [
+            (500, "InternalFailure", true),
+            (500, "SomethingNew", true),
+            (503, "ServiceUnavailableException", true),
+            (504, "SomethingNew", true),
+            (408, "SomethingNew", true),
+            (429, "SomethingNew", true),
+            (400, "InternalFailure", true),
+            (400, "ServiceUnavailableException", true),
+            (400, "RequestTimeout", true),
+            (400, "RequestTimeoutException", true),
+            (400, "ReplicatedWriteConflictException", true),
+            (400, "ThrottlingException", true),
+            (400, IN_PROGRESS, true),
+            (400, "SomethingNew", false),
+            (400, "ValidationException", false),
+            (403, "AccessDeniedException", false),
+            (499, "SomethingNew", false),
+        ] {
+            let refused = GetItemError::generic(ErrorMetadata::builder().code(code).build());
+            let answer = HttpResponse::new(u16::try_from(status).unwrap().try_into().unwrap(), "".into());
+            assert_eq!(is_transient(&Error::service_error(refused, answer)), transient, "{status} {code}");
         }
     }
 

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::StoreError;
 use crate::audit::Finding;
 use crate::claim_item::{Item, date, number, text};
-use crate::error::{Backoff, Deadline, is_contention};
+use crate::error::{Backoff, Deadline, is_contention, is_transient};
 use crate::read::batch_get_keys;
 use crate::tables::Tables;
 
@@ -402,7 +402,18 @@ impl Imports {
             (DATES_CONFIRMED.to_owned(), AttributeValue::Bool(dates_confirmed)),
         ]);
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
-        let sent = put.condition_expression("attribute_not_exists(import_id)").send().await;
+        // Its own item, where the client sent it again because the first answer was lost. No other has its name and key.
+        let sent = put
+            .condition_expression("attribute_not_exists(import_id) OR (#key = :key AND #state = :awaiting)")
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":key", AttributeValue::S(import.key.clone()))
+            .expression_attribute_values(
+                ":awaiting",
+                AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned()),
+            )
+            .send()
+            .await;
         sent.map(drop).map_err(|error| match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(_)) => corrupt("an import that is known already"),
             _ => StoreError::request("PutItem", &error),
@@ -587,7 +598,7 @@ impl Imports {
     ) -> Result<(), HoldError> {
         let values = [(":checkpoint", stored(checkpoint)?), (":until", leased_until(machine_now))];
         let expression = format!("SET {} = :checkpoint, leased_until = :until", hold.work.checkpoint());
-        self.write_held(hold, &expression, "", &[], values).await
+        self.write_held(hold, &expression, "", None, values).await
     }
 
     /// Lets go of an import that is not at its end: whoever comes next may take it at once.
@@ -595,7 +606,7 @@ impl Imports {
     /// # Errors
     /// As of [`Self::checkpoint`].
     pub async fn release(&self, hold: &Hold) -> Result<(), HoldError> {
-        self.write_held(hold, "SET leased_until = :zero", "", &[], [(":zero", number(0))]).await
+        self.write_held(hold, "SET leased_until = :zero", "", None, [(":zero", number(0))]).await
     }
 
     /// Ends an import, with its report and what only the registry's team is told of it.
@@ -615,7 +626,7 @@ impl Imports {
             (":for_the_team", stored(for_the_team)?),
         ];
         let expression = "SET #state = :state, report = :report, for_the_team = :for_the_team";
-        self.write_held(hold, expression, hold.work.checkpoint(), &[("#state", "state")], values).await
+        self.write_held(hold, expression, hold.work.checkpoint(), Some(outcome), values).await
     }
 
     async fn write_held<const N: usize>(
@@ -623,7 +634,7 @@ impl Imports {
         hold: &Hold,
         set: &str,
         remove: &str,
-        names: &[(&str, &str)],
+        ends: Option<FileOutcome>,
         values: [(&str, AttributeValue); N],
     ) -> Result<(), HoldError> {
         let mut expression = set.to_owned();
@@ -640,14 +651,15 @@ impl Imports {
             .set_key(Some(key(hold.record.operator, hold.record.id)))
             .update_expression(expression)
             .condition_expression("fence = :fence AND #held = :held")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_names("#held", "state")
             .expression_attribute_values(":held", AttributeValue::S(hold.work.state().as_str().to_owned()))
             .expression_attribute_values(":fence", number(hold.fence));
         if let Some(until) = hold.haunted_until {
             update = update.expression_attribute_values(":haunted_until", date(until));
         }
-        for (name, attribute) in names {
-            update = update.expression_attribute_names(*name, *attribute);
+        if ends.is_some() {
+            update = update.expression_attribute_names("#state", "state");
         }
         for (name, value) in values {
             update = update.expression_attribute_values(name, value);
@@ -658,8 +670,23 @@ impl Imports {
         loop {
             let Err(error) = update.clone().send().await else { return Ok(()) };
             match error.as_service_error() {
+                // By a try whose answer was lost: a hold ends once, and nobody else has its fence.
+                Some(UpdateItemError::ConditionalCheckFailedException(lost))
+                    if ends.is_some()
+                        && lost.item().is_some_and(|item| {
+                            integer(item, "fence") == Some(hold.fence)
+                                && text(item, "state") == ends.map(FileOutcome::as_str)
+                        }) =>
+                {
+                    return Ok(());
+                }
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Err(HoldError::Lost),
-                _ if error.code().is_some_and(is_contention) => backoff.pause().await?,
+                _ if is_transient(&error) => {
+                    if !error.code().is_some_and(is_contention) {
+                        backoff.note(StoreError::request("UpdateItem", &error));
+                    }
+                    backoff.pause().await?;
+                }
                 _ => return Err(HoldError::Store(StoreError::request("UpdateItem", &error))),
             }
         }

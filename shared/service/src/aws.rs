@@ -11,9 +11,10 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{BeforeTransmitInterceptorContextRef, InterceptorContext};
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
@@ -89,6 +90,31 @@ impl Intercept for CountRetries {
     }
 }
 
+/// Lets the SDK send a request to DynamoDB once more where its own classifiers see no reason to: an answer that cannot be read, half
+/// of one for example, and a write that met one of another region.
+#[derive(Debug)]
+struct UnknownOutcome;
+
+impl ClassifyRetry for UnknownOutcome {
+    fn name(&self) -> &'static str {
+        "UnknownOutcome"
+    }
+
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let (Some(Err(_)), Some(response)) = (context.output_or_error(), context.response()) else {
+            return RetryAction::NoActionIndicated;
+        };
+        let body = response.body().bytes().unwrap_or_default();
+        let says = |word: &[u8]| body.windows(word.len()).any(|part| part == word);
+        let unread = response.status().is_success() || !says(b"__type");
+        if unread || says(b"ReplicatedWriteConflictException") {
+            RetryAction::transient_error()
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+}
+
 /// Region, credentials and endpoints.
 #[derive(Clone, Debug)]
 pub struct Aws {
@@ -153,8 +179,10 @@ impl Aws {
     }
 
     fn dynamodb_with(&self, retry: Option<RetryConfig>) -> aws_sdk_dynamodb::Client {
-        let mut config =
-            aws_sdk_dynamodb::config::Builder::from(&self.config).interceptor(CountRetries).timeout_config(
+        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config)
+            .interceptor(CountRetries)
+            .retry_classifier(UnknownOutcome)
+            .timeout_config(
                 TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build(),
             );
         if let Some(retry) = retry {

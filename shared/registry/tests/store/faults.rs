@@ -29,7 +29,15 @@ const CONTENTION: [&str; 7] = [
 ];
 
 /// What says that the request may or may not have been carried out.
-const FAILURE: [&str; 3] = ["InternalServerError", "InternalServerErrorException", "ServiceUnavailable"];
+const FAILURE: [&str; 7] = [
+    "InternalServerError",
+    "InternalServerErrorException",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "RequestTimeout",
+    "ReplicatedWriteConflictException",
+];
 
 /// A transaction of the same token that may yet be written. No token is sent twice; it is met all the same.
 const IN_PROGRESS: &str = "TransactionInProgressException";
