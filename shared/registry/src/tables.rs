@@ -1,13 +1,18 @@
 //! The tables: their names in this environment, and their definition for the local stack and the tests. On AWS the
 //! template creates them.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
 };
 
 use crate::StoreError;
+use crate::error::{Backoff, Deadline};
 
 /// The names of the tables. A function is given only those it may use; the others stay empty, and a call that names one
 /// fails at once.
@@ -67,21 +72,38 @@ impl Tables {
         ]
     }
 
-    /// Creates the tables that do not exist yet. For the local stack and tests.
+    /// Creates the tables that do not exist yet, and returns when all can be used. For the local stack and tests.
     ///
     /// # Errors
-    /// [`StoreError::Request`] where DynamoDB refuses.
+    /// [`StoreError::Request`] where DynamoDB refuses, or a table is not active within a minute ([`StoreError::Busy`]).
     pub async fn create_missing(&self, db: &Client) -> Result<(), StoreError> {
         for (table, key) in self.keys() {
-            let described = db.describe_table().table_name(table).send().await;
-            let exists = described.is_ok_and(|d| {
-                d.table().and_then(|t| t.table_status()).is_some_and(|status| *status == TableStatus::Active)
-            });
-            if !exists {
+            if status(db, table).await?.is_none() {
                 create(db, table, key).await?;
             }
         }
+        let deadline = Deadline::after(ACTIVE_WITHIN);
+        for (table, _) in self.keys() {
+            let mut backoff = Backoff::until(deadline);
+            while status(db, table).await? != Some(TableStatus::Active) {
+                backoff.pause().await?;
+            }
+        }
         Ok(())
+    }
+}
+
+/// How long a table may take until it is active. DynamoDB takes some seconds.
+const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
+
+/// The status of a table; `None`: there is no such table.
+async fn status(db: &Client, table: &str) -> Result<Option<TableStatus>, StoreError> {
+    match db.describe_table().table_name(table).send().await {
+        Ok(described) => Ok(described.table.and_then(|table| table.table_status)),
+        Err(error) => match error.as_service_error() {
+            Some(DescribeTableError::ResourceNotFoundException(_)) => Ok(None),
+            _ => Err(StoreError::request("DescribeTable", &error)),
+        },
     }
 }
 
@@ -99,6 +121,12 @@ async fn create(db: &Client, table: &str, key: &[(&str, ScalarAttributeType)]) -
             )
             .key_schema(KeySchemaElement::builder().attribute_name(*name).key_type(role).build().map_err(built)?);
     }
-    request.send().await.map_err(|error| StoreError::request("CreateTable", &error))?;
-    Ok(())
+    match request.send().await {
+        Ok(_) => Ok(()),
+        Err(error) => match error.as_service_error() {
+            // By somebody else at the same moment, or by a try whose answer was lost.
+            Some(CreateTableError::ResourceInUseException(_)) => Ok(()),
+            _ => Err(StoreError::request("CreateTable", &error)),
+        },
+    }
 }

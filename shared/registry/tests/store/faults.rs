@@ -420,6 +420,36 @@ async fn a_row_of_history_is_imported_whatever_the_table_does() {
     assert_eq!(import(&store, DAY, row(1, 2), shortly()).await, Err(StoreError::Busy));
 }
 
+/// On AWS a table is there some seconds before it can be used.
+#[tokio::test]
+async fn tables_that_are_created_elsewhere_are_waited_for() {
+    let (calm, store, faults) = store_with_faults().await;
+    let creating =
+        |table: &str| Fault::Refused(200, format!(r#"{{"Table":{{"TableName":"{table}","TableStatus":"CREATING"}}}}"#));
+    // Each of nine is there, and the first one becomes active at the third look.
+    let there = (0..9).map(|_| creating("any"));
+    faults.to("DescribeTable", there.chain([creating("any"), creating("any")]));
+    store.requests.take();
+    assert_eq!(store.tables.create_missing(&store.db).await, Ok(()));
+    assert!(faults.are_over());
+    assert_eq!(store.requests.take(), 9 + 2 + 9, "none is created, each is looked at until it is active");
+
+    // One that somebody else creates at the same moment.
+    let missing = || {
+        let body =
+            r#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"as the test wants"}"#;
+        Fault::Refused(400, body.to_owned())
+    };
+    faults.to("DescribeTable", [missing()]);
+    assert_eq!(store.tables.create_missing(&store.db).await, Ok(()));
+    faults.to("DescribeTable", [Fault::code(REFUSED)]);
+    assert_eq!(code(store.tables.create_missing(&store.db).await), REFUSED);
+    faults.to("DescribeTable", [missing()]);
+    faults.to("CreateTable", [Fault::code(REFUSED)]);
+    assert_eq!(code(store.tables.create_missing(&store.db).await), REFUSED);
+    assert!(calm.scan(&calm.tables.claims).await.is_empty());
+}
+
 /// A record lists four rows, and says of a fifth that there was one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_record_notes_that_there_were_more() {
