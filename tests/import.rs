@@ -15,12 +15,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_lambda_events::s3::S3Event;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use cee_eligibility::{
     ApplicationId, Blocker, DrivingLicense, Identity, IdentityKeys, Instant, JourneyStatus, JourneyType, LastNameTrunc,
     OperatorId, OperatorJourneyId, PhoneTrunc, Reason, Rules, Siret, TruncatedIdentity,
 };
+use cee_fn_import::event::Event;
 use cee_fn_import::{ImportError, ImportFunction};
 use cee_local::dynamo::{self, DynamoServer};
 use cee_local::invoke::{AsyncQueue, Function, InProcess, QueueOptions};
@@ -119,11 +119,11 @@ async fn world() -> World {
     }
     let function = ImportFunction::from_environment(&Environment::of(environment.clone())).await.unwrap();
     let handler = function.clone();
-    let service = service_fn(move |event: LambdaEvent<S3Event>| {
+    let service = service_fn(move |event: LambdaEvent<Event>| {
         let function = handler.clone();
         async move { function.handle(event).await }
     });
-    let invoker = Arc::new(InProcess::<_, S3Event>::new(service, Function::new("import", Duration::from_secs(900))));
+    let invoker = Arc::new(InProcess::<_, Event>::new(service, Function::new("import", Duration::from_secs(900))));
     let options = QueueOptions { delay: Duration::from_millis(10), ..QueueOptions::default() };
     let started = AsyncQueue::start(&folder.path().join("queue"), invoker, options).unwrap();
     *queue.lock().unwrap() = Some(started.clone());

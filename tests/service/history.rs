@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use cee_local::stack::tables;
+use cee_local::stack::{BUCKET, tables};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{NOW, at, event, object, reports, world, world_with};
+use crate::support::{NOW, at, event, keys, object, reports, world, world_with};
 
 const ROWS: usize = 2_000;
 
@@ -259,4 +259,46 @@ async fn operators_reach_their_own_folder_alone() {
     for key in [other.as_str(), "imports/1/other.csv", "journeys/samples.csv"] {
         assert!(theirs.get_object().bucket("cee-local").key(key).send().await.is_err(), "{key}");
     }
+}
+
+/// S3's test event, events of other kinds and of no kind: passed over, never tried three times and given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn event_that_names_no_new_file_is_passed_over() {
+    let world = world().await;
+    let mut deleted = event("imports/1/h.csv", "e", "1");
+    deleted["Records"][0]["eventName"] = json!("ObjectRemoved:Delete");
+    let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "history"});
+    for nothing in [deleted, test, json!({}), json!({"Records": [{"eventName": "ObjectCreated:Put"}]})] {
+        world.stack.queue().accept(nothing).unwrap();
+    }
+    world.stack.queue().idle().await;
+    assert_eq!(world.given_up(), [""; 0]);
+    assert!(reports(&world.aws, "reports/1/").await.is_empty());
+}
+
+/// As emulators send it: without who put it and when, and with the same sequencer each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn second_file_under_one_key_is_imported_though_the_sequencer_is_constant() {
+    let world = world().await;
+    let mut names = Vec::new();
+    for phone in ["+336010203", "+336010204"] {
+        world
+            .upload(
+                "imports/1/h.csv",
+                format!("journey_type,last_name_trunc,phone_trunc,datetime\nlong,DUP,{phone},2021-02-15\n"),
+            )
+            .await;
+        let head = world.aws.s3().head_object().bucket(BUCKET).key("imports/1/h.csv");
+        let etag = head.send().await.unwrap().e_tag.unwrap();
+        let mut bare = event("imports/1/h.csv", etag.trim_matches('"'), "0055AED6DCD90281E5");
+        let record = bare["Records"][0].as_object_mut().unwrap();
+        record.retain(|name, _| name == "s3");
+        for _ in 0..2 {
+            world.stack.queue().accept(bare.clone()).unwrap();
+            world.stack.queue().idle().await;
+        }
+        names.push(keys(&world.aws, "reports/1/").await.len());
+    }
+    assert_eq!(names, [2, 4], "the stack's own event and this one, for each file");
+    assert_eq!(world.given_up(), [""; 0]);
 }

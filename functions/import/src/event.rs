@@ -1,10 +1,64 @@
 //! What an S3 event says: whose file, and which version of it.
 
-use aws_lambda_events::s3::S3EventRecord;
 use cee_eligibility::{Instant, OperatorId};
 use cee_registry::ImportId;
+use cee_service::clock::machine_now;
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+/// An event, whatever it is: S3 sends a test event without records, and what speaks S3 leaves out what it likes. An event that cannot be
+/// read would be tried three times and given up.
+#[derive(Clone, Default)]
+pub struct Event {
+    /// Its records; none where it is not an event of S3.
+    pub records: Vec<Record>,
+}
+
+/// What an event says of one object. May hold a person's name, in the key.
+#[derive(Clone)]
+pub struct Record(pub Value);
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut event = Value::deserialize(deserializer)?;
+        let records = match event.get_mut("Records").map(Value::take) {
+            Some(Value::Array(records)) => records.into_iter().map(Record).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self { records })
+    }
+}
+
+impl Record {
+    /// The text at this JSON Pointer.
+    #[must_use]
+    pub fn text(&self, pointer: &str) -> Option<&str> {
+        self.0.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// Whether it says that an object was put; where it says nothing, that is why it came.
+    fn is_put(&self) -> bool {
+        let name = self.text("/eventName");
+        name.is_none_or(|name| name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:"))
+    }
+
+    /// The object's version; a bucket that keeps none any more calls each `null`.
+    fn version(&self) -> Option<&str> {
+        self.text("/s3/object/versionId").filter(|version| *version != "null")
+    }
+
+    /// What tells this version of the object from any other: its version, or else sequencer and ETag. Neither alone: the same content
+    /// put again is another version, and there are stores whose sequencer is always the same.
+    fn name(&self) -> Option<String> {
+        if let Some(version) = self.version() {
+            return Some(version.to_owned());
+        }
+        let parts = [self.text("/s3/object/sequencer"), self.text("/s3/object/eTag").map(unquoted)];
+        let parts: Vec<&str> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join("-"))
+    }
+}
 
 /// What a record of an event is about.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,12 +129,14 @@ impl File {
     ///
     /// # Errors
     /// What is wrong, without the key.
-    pub fn of(record: S3EventRecord, bucket: &str) -> Result<Option<Subject>, &'static str> {
-        let (of_bucket, object) = (record.s3.bucket, record.s3.object);
-        if of_bucket.name.as_deref() != Some(bucket) {
+    pub fn of(record: &Record, bucket: &str) -> Result<Option<Subject>, &'static str> {
+        if !record.is_put() {
+            return Err("another kind of event");
+        }
+        if record.text("/s3/bucket/name") != Some(bucket) {
             return Err("another bucket");
         }
-        let key = decode(&object.key.ok_or("no key")?).ok_or("a key that is not UTF-8")?;
+        let key = decode(record.text("/s3/object/key").ok_or("no key")?).ok_or("a key that is not UTF-8")?;
         if key.ends_with('/') {
             return Ok(None);
         }
@@ -95,18 +151,17 @@ impl File {
             _ => {}
         }
         let owner = Owner::of(&key)?;
-        // A bucket without versions still tells two uploads apart by their sequencers; an event that comes twice has one.
-        let name = object.version_id.as_ref().or(object.sequencer.as_ref()).or(object.e_tag.as_ref());
-        let name = name.ok_or("no version")?.clone();
+        let name = record.name().ok_or("no version")?;
+        let put_at = record.text("/eventTime").and_then(|at| Instant::parse(at).ok());
         Ok(Some(Subject::File(Self {
             id: ImportId::of_object(bucket, &key, &name),
             owner,
             key,
             name,
-            size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-            version: object.version_id,
-            etag: object.e_tag.map(|etag| unquoted(&etag).to_owned()),
-            put_at: Instant::from_millis(record.event_time.timestamp_millis()).ok_or("no time")?,
+            size: record.0.pointer("/s3/object/size").and_then(Value::as_u64).unwrap_or(0),
+            version: record.version().map(str::to_owned),
+            etag: record.text("/s3/object/eTag").map(|etag| unquoted(etag).to_owned()),
+            put_at: put_at.unwrap_or_else(machine_now),
         })))
     }
 
@@ -177,10 +232,10 @@ fn decode(key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_lambda_events::s3::S3Event;
+    use serde_json::json;
 
     /// An event as S3 sends it.
-    fn record(key: &str, version: &str) -> S3EventRecord {
+    fn record(key: &str, version: &str) -> Record {
         let json = format!(
             r#"{{"Records":[{{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"eu-west-3",
             "eventTime":"2024-05-01T00:00:00.123Z","eventName":"ObjectCreated:Put",
@@ -190,7 +245,7 @@ mod tests {
             "bucket":{{"name":"b","ownerIdentity":{{"principalId":"p"}},"arn":"arn:aws:s3:::b"}},
             "object":{{"key":"{key}","size":1,"eTag":"abc","sequencer":"0A"{version}}}}}}}]}}"#
         );
-        let event: S3Event = serde_json::from_str(&json).unwrap();
+        let event: Event = serde_json::from_str(&json).unwrap();
         event.records.into_iter().next().unwrap()
     }
 
@@ -199,7 +254,7 @@ mod tests {
     }
 
     fn versioned(key: &str, version: &str) -> Result<Option<File>, &'static str> {
-        File::of(record(key, version), "b").map(|subject| match subject {
+        File::of(&record(key, version), "b").map(|subject| match subject {
             Some(Subject::File(file)) => Some(file),
             _ => None,
         })
@@ -219,7 +274,7 @@ mod tests {
         for key in ["reports/12/a.csv", "a.csv", "importsx/12/a.csv"] {
             assert_eq!(owner(key), Err("another prefix"), "{key}");
         }
-        assert_eq!(File::of(record("imports/12/a.csv", ""), "c").err(), Some("another bucket"));
+        assert_eq!(File::of(&record("imports/12/a.csv", ""), "c").err(), Some("another bucket"));
     }
 
     #[test]
@@ -238,6 +293,63 @@ mod tests {
     }
 
     #[test]
+    fn event_of_another_kind_has_nothing_to_import() {
+        let event = |event: Value| serde_json::from_value::<Event>(event).unwrap().records;
+        // S3 sends this when notifications are switched on.
+        let test =
+            json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Time": "2024-05-01T00:00:00.000Z", "Bucket": "b"});
+        for nothing in
+            [test, json!({}), json!([]), json!(null), json!("x"), json!({"Records": {}}), json!({"Records": []})]
+        {
+            assert!(event(nothing.clone()).is_empty(), "{nothing}");
+        }
+        for record in event(json!({"Records": [1, null, {}, {"s3": 1}, {"s3": {"bucket": {"name": "b"}}}]})) {
+            assert!(File::of(&record, "b").is_err());
+        }
+        for (name, read) in [
+            ("ObjectCreated:Put", true),
+            ("s3:ObjectCreated:CompleteMultipartUpload", true),
+            ("ObjectRemoved:Delete", false),
+            ("ObjectTagging:Put", false),
+            ("s3:TestEvent", false),
+            ("Put", false),
+        ] {
+            let mut record = record("imports/1/a.csv", "");
+            record.0["eventName"] = json!(name);
+            assert_eq!(File::of(&record, "b").is_ok(), read, "{name}");
+        }
+    }
+
+    #[test]
+    fn event_is_read_by_bucket_key_and_version_alone() {
+        let least = |object: Value| {
+            let event = json!({"Records": [{"s3": {"bucket": {"name": "b"}, "object": object}}]});
+            let event: Event = serde_json::from_value(event).unwrap();
+            match File::of(&event.records[0], "b") {
+                Ok(Some(Subject::File(file))) => Ok(file),
+                Ok(_) => panic!("a file"),
+                Err(what) => Err(what),
+            }
+        };
+        let of = |sequencer: &str, etag: &str| {
+            least(json!({"key": "imports/1/a.csv", "sequencer": sequencer, "eTag": etag})).unwrap().id
+        };
+        assert_eq!(of("0A", "x"), of("0A", "\"x\""), "an event again, with the ETag as an answer has it");
+        assert_ne!(of("0A", "x"), of("0A", "y"), "another file, from a store whose sequencer is always the same");
+        assert_ne!(of("0A", "x"), of("0B", "x"), "the same content again");
+        assert!(least(json!({"key": "imports/1/a.csv", "eTag": "x"})).is_ok());
+        assert!(least(json!({"key": "imports/1/a.csv", "sequencer": "1"})).is_ok());
+        assert_eq!(least(json!({"key": "imports/1/a.csv", "sequencer": ""})).err(), Some("no version"));
+        // A bucket that has stopped keeping versions.
+        let null = |etag: &str| {
+            let object = json!({"key": "imports/1/a.csv", "versionId": "null", "sequencer": "1", "eTag": etag});
+            least(object).unwrap()
+        };
+        assert_eq!(null("x").version, None);
+        assert_ne!(null("x").id, null("y").id);
+    }
+
+    #[test]
     fn a_note_says_it_all() {
         for (key, version) in [("imports/1/a.csv", r#","versionId":"v1""#), ("journeys/a.csv", "")] {
             let file = versioned(key, version).unwrap().unwrap();
@@ -246,14 +358,14 @@ mod tests {
             assert!(File::from_note(elsewhere.as_bytes()).is_none(), "no import of what is no history");
         }
         assert!(
-            matches!(File::of(record("continue/x/1", ""), "b"), Ok(Some(Subject::Continuation(key))) if key == "continue/x/1")
+            matches!(File::of(&record("continue/x/1", ""), "b"), Ok(Some(Subject::Continuation(key))) if key == "continue/x/1")
         );
     }
 
     #[test]
     fn an_undo_is_asked_for_by_a_key() {
         let (operator, id) = (OperatorId::new(12).unwrap(), ImportId::from_bytes([7; 16]));
-        let subject = |key: &str| File::of(record(key, ""), "b").map(|subject| subject.unwrap());
+        let subject = |key: &str| File::of(&record(key, ""), "b").map(|subject| subject.unwrap());
         assert!(subject(&undo_note(operator, id)) == Ok(Subject::Undo(operator, id)));
         assert_eq!(subject("undo/12").err(), Some("an undo of nothing"));
         assert_eq!(subject(&format!("undo/0/{id}")).err(), Some("an undo for no operator"));

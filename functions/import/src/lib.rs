@@ -28,7 +28,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use aws_lambda_events::s3::{S3Event, S3EventRecord};
 use cee_eligibility::{OperatorId, Rules};
 use cee_registry::{Applications, Claims, Deadline, HoldError, Imports, Journeys, Operators, StoreError};
 use cee_service::aws::Aws;
@@ -40,7 +39,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use tokio::time::Instant as Moment;
 use tracing::Instrument as _;
 
-use crate::event::{File, Subject};
+use crate::event::{Event, File, Record, Subject};
 
 /// What an invocation keeps of its time, half of it at most, for the rows that are out and for the checkpoint: tables that
 /// are short of throughput may need a while.
@@ -161,16 +160,19 @@ impl ImportFunction {
     ///
     /// # Errors
     /// The first [`ImportError`]; the other files are imported all the same. The event may be handled again.
-    pub async fn handle(&self, event: LambdaEvent<S3Event>) -> Result<(), ImportError> {
+    pub async fn handle(&self, event: LambdaEvent<Event>) -> Result<(), ImportError> {
         let trace = event.context.xray_trace_id.as_deref().and_then(telemetry::trace_id);
         let span = telemetry::call(NAME, &event.context.request_id, trace);
         self.handle_all(event).instrument(span).await
     }
 
-    async fn handle_all(&self, event: LambdaEvent<S3Event>) -> Result<(), ImportError> {
+    async fn handle_all(&self, event: LambdaEvent<Event>) -> Result<(), ImportError> {
         let budget = Budget::new(time_left(event.context.deadline()), self.0.rows_per_invocation);
         let worker = &event.context.request_id;
         let mut failed = None;
+        if event.payload.records.is_empty() {
+            tracing::warn!("an event without records: a test event of S3, or none of its events");
+        }
         for record in event.payload.records {
             // Caught here and not by the runtime, which would report what the panic said.
             let imported = AssertUnwindSafe(self.handle_one(record, worker, budget)).catch_unwind().await;
@@ -185,8 +187,8 @@ impl ImportFunction {
         failed.map_or(Ok(()), Err)
     }
 
-    async fn handle_one(&self, record: S3EventRecord, worker: &str, budget: Budget) -> Result<(), ImportError> {
-        match File::of(record, &self.0.bucket) {
+    async fn handle_one(&self, record: Record, worker: &str, budget: Budget) -> Result<(), ImportError> {
+        match File::of(&record, &self.0.bucket) {
             Ok(Some(Subject::File(file))) => self.import(file, worker, budget).await,
             Ok(Some(Subject::Continuation(note))) => self.go_on(&note, worker, budget).await,
             Ok(Some(Subject::Undo(operator, import))) => undo::undo(&self.0, operator, import, worker, budget).await,

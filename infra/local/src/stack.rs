@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::s3::S3Event;
 use cee_edge::{HttpFunction, ProblemType};
 use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_fn_access::Access;
@@ -14,6 +13,7 @@ use cee_fn_applications::OwnApplications;
 use cee_fn_audit::{AuditFunction, Auditor};
 use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
+use cee_fn_import::event::Event;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
@@ -839,7 +839,7 @@ impl Starter<'_> {
             let import = import.clone();
             async move { import.handle(event).await }
         });
-        Ok(Arc::new(InProcess::<_, S3Event>::new(service, Function::new("cee-import", IMPORT_TIMEOUT))))
+        Ok(Arc::new(InProcess::<_, Event>::new(service, Function::new("cee-import", IMPORT_TIMEOUT))))
     }
 
     async fn audit(&mut self) -> Result<Arc<dyn Invoker>, Error> {
