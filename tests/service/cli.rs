@@ -98,3 +98,30 @@ fn a_token_needs_a_stack() {
     let said = said(&token(folder.path(), "1"));
     assert!(!said.0 && said.1.contains("cargo run"), "{said:?}");
 }
+
+/// Runs the program to its end, and returns how that was and all that it said.
+fn ended(args: &[&str], data_dir: &Path) -> (bool, String) {
+    let output = Command::new(cee()).args(args).arg("--data-dir").arg(data_dir).output().unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&told).into_owned())
+}
+
+#[test]
+fn serve_leaves_a_foreign_directory_as_it_is() {
+    for name in ["local.json", "sam.json", "secrets.json", "s3/mine.txt", "queue/mine.txt", "dynamodb.sqlite"] {
+        let folder = TempDir::new().unwrap();
+        let mine = folder.path().join(name);
+        std::fs::create_dir_all(mine.parent().unwrap()).unwrap();
+        std::fs::write(&mine, "{}").unwrap();
+        for args in [&["serve", "--port", "0", "--dynamodb-port", "0", "--s3-port", "0"][..], &["serve", "--fresh"]] {
+            let (success, told) = ended(args, folder.path());
+            assert!(!success && told.contains("choose another --data-dir"), "{name}: {told}");
+            assert!(told.contains(name.split('/').next().unwrap()), "{name} is named: {told}");
+            assert_eq!(std::fs::read_to_string(&mine).unwrap(), "{}", "{name}");
+        }
+        // The team's commands make nothing there either.
+        assert!(!ended(&["token", "--operator", "1"], folder.path()).0);
+        assert!(!ended(&["env", "--sam"], folder.path()).0);
+        assert_eq!(std::fs::read_to_string(&mine).unwrap(), "{}", "{name}");
+    }
+}

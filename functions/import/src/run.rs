@@ -16,8 +16,8 @@ use aws_lc_rs::digest;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use cee_history::{
-    Counts, Dates, FileReader, FileRefusal, Header, LARGEST_FILE, Line, Progress, ReaderState, RejectedRow, RejectedWriter, Report,
-    Row, Survey, Verdict,
+    Counts, Dates, FileReader, FileRefusal, Header, LARGEST_FILE, Line, Progress, ReaderState, RejectedRow,
+    RejectedWriter, Report, Row, Survey, Verdict,
 };
 use cee_registry::{Begun, Contradicted, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;

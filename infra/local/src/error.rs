@@ -36,6 +36,9 @@ pub enum Error {
     /// Another stack runs on the data.
     #[error("another stack runs on {}: stop it, or choose another --data-dir", .0.display())]
     InUse(PathBuf),
+    /// A file or a folder in the data directory that no stack has made.
+    #[error("{} is not a local stack's and stays as it is: choose another --data-dir", .0.display())]
+    Foreign(PathBuf),
     /// The keys of the stack cannot be had.
     #[error("{0}")]
     Secrets(String),

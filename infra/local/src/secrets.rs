@@ -1,6 +1,5 @@
 //! The keys and secrets of one local stack: made at its first start, kept in its data directory.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use cee_eligibility::{Instant, OperatorId};
@@ -69,15 +68,23 @@ impl Secrets {
     /// # Errors
     /// [`Error::File`] where the file cannot be read or written, [`Error::Secrets`] where it holds something else.
     pub fn keep(path: &Path) -> Result<Self, Error> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::from_json(path, &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        match Self::read(path) {
+            Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 let secrets = Self::new()?;
                 secrets.write(path)?;
                 Ok(secrets)
             }
-            Err(error) => Err(Error::file(path)(error)),
+            read => read,
         }
+    }
+
+    /// Those kept in this file.
+    ///
+    /// # Errors
+    /// [`Error::File`] where the file cannot be read, [`Error::Secrets`] where it holds something else.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+        Self::from_json(path, &text)
     }
 
     /// Changes those kept in this file: all of the change or nothing.
@@ -86,8 +93,7 @@ impl Secrets {
     /// [`Error::File`] where there is no such file or it cannot be written, what the change says, and as
     /// [`keep`](Self::keep).
     pub fn change(path: &Path, change: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
-        let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
-        let mut secrets = Self::from_json(path, &text)?;
+        let mut secrets = Self::read(path)?;
         change(&mut secrets)?;
         secrets.write(path)
     }
@@ -96,7 +102,10 @@ impl Secrets {
         // serde's own message may repeat what it read.
         serde_json::from_str(text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
-            Error::Secrets(format!("{}: not the secrets of a local stack ({place})", path.display()))
+            Error::Secrets(format!(
+                "{}: not the secrets of a local stack ({place}): choose another --data-dir",
+                path.display()
+            ))
         })
     }
 
@@ -148,13 +157,5 @@ impl Secrets {
 /// # Errors
 /// [`Error::File`] where it cannot be written.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let staged = path.with_extension("new");
-    let write = || {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&staged, path)
-    };
-    write().map_err(Error::file(path))
+    cee_check::output::replace_private(path, content).map_err(Error::file(path))
 }

@@ -1,6 +1,6 @@
 //! The whole registry on one machine: the embedded AWS, and behind it the functions that are deployed.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -270,11 +270,31 @@ impl DataDir {
     fn lock(&self) -> Result<File, Error> {
         std::fs::create_dir_all(&self.0).map_err(Error::file(&self.0))?;
         let path = self.0.join("lock");
-        let file = File::create(&path).map_err(Error::file(&path))?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(Error::file(&path))?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse(self.0.clone())),
-            Err(std::fs::TryLockError::Error(error)) => Err(Error::file(&path)(error)),
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(Error::InUse(self.0.clone())),
+            Err(std::fs::TryLockError::Error(error)) => return Err(Error::file(&path)(error)),
+        }
+        self.check_owner()?;
+        Ok(file)
+    }
+
+    /// Makes sure that the files with our names are a stack's, for we write over them: one of the two that name it must be. A stack's
+    /// secrets are its first file, and the last that [`clear`](Self::clear) removes.
+    fn check_owner(&self) -> Result<(), Error> {
+        if std::fs::symlink_metadata(self.secrets()).is_ok() {
+            return Secrets::read(&self.secrets()).map(drop);
+        }
+        let description = std::fs::read(self.description()).ok();
+        if description.is_some_and(|json| serde_json::from_slice::<Description>(&json).is_ok()) {
+            return Ok(());
+        }
+        let ours = [self.database(), self.s3(), self.queue(), self.description(), self.for_sam()];
+        match ours.into_iter().find(|path| std::fs::symlink_metadata(path).is_ok()) {
+            Some(path) => Err(Error::Foreign(path)),
+            None => Ok(()),
         }
     }
 
@@ -294,7 +314,7 @@ impl DataDir {
         for folder in [self.s3(), self.queue()] {
             gone(&folder, std::fs::remove_dir_all(&folder))?;
         }
-        for file in [self.secrets(), self.description(), self.for_sam()] {
+        for file in [self.description(), self.for_sam(), self.secrets()] {
             gone(&file, std::fs::remove_file(&file))?;
         }
         Ok(())
@@ -304,14 +324,14 @@ impl DataDir {
 /// What the stack on a data directory has said of itself, and its secrets.
 ///
 /// # Errors
-/// [`Error::Secrets`] where no stack was ever started there.
+/// [`Error::Secrets`] where no stack was ever started there. [`Error::File`] where its secrets are gone.
 pub fn known(data_dir: &Path) -> Result<(Description, Secrets), Error> {
     let data = DataDir(data_dir.to_owned());
     let json = std::fs::read(data.description()).ok();
     let description = json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| {
         Error::Secrets(format!("no stack was started on {}: run `cargo run` first", data_dir.display()))
     })?;
-    Ok((description, Secrets::keep(&data.secrets())?))
+    Ok((description, Secrets::read(&data.secrets())?))
 }
 
 /// What `sam local` is told so that its containers find a stack: the file of `--env-vars`, which holds secrets and is written into
@@ -545,9 +565,7 @@ async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
     tables.create_missing(&db).await.map_err(store)?;
     let operators = Operators::new(db, &tables);
     for operator in samples::operators() {
-        if operators.find(operator.id).await.map_err(store)?.is_none() {
-            operators.put(&operator).await.map_err(store)?;
-        }
+        operators.add(&operator).await.map_err(store)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Cursor, Read, Seek, Write};
+use std::io::{self, Cursor, Read, Seek, Write as _};
 use std::path::{Path, PathBuf};
 
 use cee_eligibility::{Instant, Journey};
@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::output::{Input, Output};
 use crate::{Check, Error, say};
 
 /// How many rejected rows are told of at once; all of them are in their file.
@@ -60,6 +61,11 @@ pub(crate) fn files(check: &Check) -> Result<u8, Error> {
     let mut worst = 0;
     for path in &check.files {
         let rejected = match &check.rejected {
+            Some(rejected) if rejected == Path::new("-") => {
+                let what =
+                    "is the standard output, which tells the result: name a file for the rejected rows".to_owned();
+                return Err(Error::List { path: "-".to_owned(), what });
+            }
             Some(rejected) if check.files.len() == 1 => rejected.clone(),
             Some(rejected) => {
                 let what = "--rejected takes the rows of a single file".to_owned();
@@ -103,7 +109,7 @@ pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
 
 fn file<R: Row>(path: &Path, rejected: &Path, when: (Instant, Dates), json: bool) -> Result<u8, Error> {
     let mut told = Vec::new();
-    let checked = check::<R>(path, rejected, when, |line, column, reason| {
+    let (mut checked, out) = read::<R>(path, rejected, when, |line, column, reason| {
         if told.len() < TOLD {
             told.push(match column {
                 "" => format!("  line {line}: {reason}"),
@@ -111,11 +117,17 @@ fn file<R: Row>(path: &Path, rejected: &Path, when: (Instant, Dates), json: bool
             });
         }
     })?;
+    // The result is told whether or not the rejected rows can be kept.
+    let kept = out.map_or(Ok(()), Output::finish);
+    if kept.is_err() {
+        checked.rejected_rows = None;
+    }
     if json {
         say(&serde_json::to_string(&checked).unwrap_or_default());
     } else {
         tell(&checked, &told);
     }
+    kept?;
     Ok(match (checked.state, checked.rejected) {
         ("failed", _) => 2,
         (_, 0) => 0,
@@ -156,19 +168,33 @@ fn tell(checked: &Checked, told: &[String]) {
 /// `told` is called for each of them with line, column and reason.
 ///
 /// # Errors
-/// [`Error::File`] where the file cannot be read, or its rejected rows cannot be written.
+/// [`Error::File`] where the file cannot be read, or its rejected rows cannot be written. [`Error::Taken`] where something else has
+/// their place.
 pub fn check<R: Row>(
+    path: &Path,
+    rejected: &Path,
+    when: (Instant, Dates),
+    told: impl FnMut(u64, &str, &str),
+) -> Result<Checked, Error> {
+    let (checked, out) = read::<R>(path, rejected, when, told)?;
+    out.map_or(Ok(()), Output::finish)?;
+    Ok(checked)
+}
+
+/// As [`check`], but for the end: the rejected rows have their place once they are finished.
+fn read<R: Row>(
     path: &Path,
     rejected: &Path,
     (now, dates): (Instant, Dates),
     mut told: impl FnMut(u64, &str, &str),
-) -> Result<Checked, Error> {
-    let (mut input, size) = open(path)?;
+) -> Result<(Checked, Option<Output>), Error> {
+    let Input { source, file } = Input::open(path)?;
+    let (mut input, size) = twice(path, file)?;
     let bar = bar(path, size);
     let verdict = survey::<R>(path, &mut input, dates.or(Dates::of_name(&path.to_string_lossy())))?;
     input.rewind().map_err(Error::file(path))?;
     let survey = verdict.as_ref().ok().map(Verdict::surveyed);
-    let mut out: Option<(RejectedWriter, BufWriter<File>)> = None;
+    let mut out: Option<(RejectedWriter, Output)> = None;
     let mut counts = Counts::default();
     let (mut bytes, mut hash) = (0_u64, Sha256::new());
     let (mut lines, mut buffer, mut row) = (Vec::new(), vec![0; CHUNK], Vec::new());
@@ -204,8 +230,7 @@ pub fn check<R: Row>(
                             None => {
                                 let writer = RejectedWriter::new(reader_of_rows.header());
                                 row.append(&mut writer.header());
-                                let file = File::create(rejected).map_err(Error::file(rejected))?;
-                                out.insert((writer, BufWriter::new(file)))
+                                out.insert((writer, Output::create(rejected, &source)?))
                             }
                         };
                         writer.row(&refused, &mut row);
@@ -225,16 +250,10 @@ pub fn check<R: Row>(
         bar.set_position(bytes);
     }
     bar.finish_and_clear();
-    let rejected_rows = match out {
-        Some((_, mut out)) => {
-            out.flush().map_err(Error::file(rejected))?;
-            Some(rejected.display().to_string())
-        }
-        None => None,
-    };
+    let out = out.map(|(_, out)| out);
     let refusal = reader.err();
     let whole = refusal.is_none();
-    Ok(Checked {
+    let checked = Checked {
         file: path.display().to_string(),
         state: if whole { "completed" } else { "failed" },
         error: refusal.map(|refusal| refusal.to_string()),
@@ -246,28 +265,24 @@ pub fn check<R: Row>(
         // All of it, however much of a refused one was read.
         bytes: bytes.max(size),
         sha256: whole.then(|| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-        rejected_rows,
-    })
+        rejected_rows: out.is_some().then(|| rejected.display().to_string()),
+    };
+    Ok((checked, out))
 }
 
 /// What can be read twice.
-trait Input: Read + Seek {}
-impl<T: Read + Seek> Input for T {}
+trait Twice: Read + Seek {}
+impl<T: Read + Seek> Twice for T {}
 
-/// A file and its size. What is no file that can be read twice, as the standard input, is kept in memory.
-fn open(path: &Path) -> Result<(Box<dyn Input>, u64), Error> {
-    let mut pipe: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        let file = File::open(path).map_err(Error::file(path))?;
-        let metadata = file.metadata().map_err(Error::file(path))?;
-        if metadata.is_file() {
-            return Ok((Box::new(file), metadata.len()));
-        }
-        Box::new(file)
-    };
+/// The content of a file and its size. What cannot be read twice, such as a pipe, and the standard input, which may be a file that
+/// was read in part, is kept in memory.
+fn twice(path: &Path, file: File) -> Result<(Box<dyn Twice>, u64), Error> {
+    let metadata = file.metadata().map_err(Error::file(path))?;
+    if metadata.is_file() && path != Path::new("-") {
+        return Ok((Box::new(file), metadata.len()));
+    }
     let mut content = Vec::new();
-    pipe.by_ref().take(LARGEST_FILE + 1).read_to_end(&mut content).map_err(Error::file(path))?;
+    file.take(LARGEST_FILE + 1).read_to_end(&mut content).map_err(Error::file(path))?;
     let size = content.len() as u64;
     Ok((Box::new(Cursor::new(content)), size))
 }

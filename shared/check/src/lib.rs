@@ -5,12 +5,14 @@
 //! |---|---|
 //! | how a file is checked | [`check`] |
 //! | how a list of names and phones is normalised | [`list`] |
+//! | how a command writes a file | [`output`] |
 //!
 //! Nothing here prints a name, a phone or a key but into the files that were asked for, and, when one driver is given on
 //! the command line, that driver's.
 
 pub mod check;
 pub mod list;
+pub mod output;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -32,6 +34,14 @@ pub enum Error {
         path: String,
         /// Why.
         source: io::Error,
+    },
+    /// Something stands where a file should go; what to do.
+    #[error("{path} {}", by.as_str())]
+    Taken {
+        /// Where.
+        path: String,
+        /// What.
+        by: output::Obstacle,
     },
     /// A list cannot be read; what to do.
     #[error("{path}: {what}")]
@@ -78,7 +88,7 @@ pub struct Check {
     /// The files, compressed or not; - for the standard input.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// Where the rejected rows of a single file go; beside the file if not given.
+    /// Where the rejected rows of a single file go; beside the file if not given. A file that exists is never written over.
     #[arg(long)]
     pub rejected: Option<PathBuf>,
     /// They are journeys files, the registry's own.
@@ -101,9 +111,12 @@ pub struct Normalise {
     /// A CSV file with the columns last_name and phone, - for the standard input; other columns are kept.
     #[arg(required_unless_present_all = ["last_name", "phone"])]
     pub list: Option<PathBuf>,
-    /// Where the result goes; beside the list if not given, - for the standard output.
+    /// Where the result goes; beside the list if not given, - for the standard output. A file that exists is never written over.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
+    /// Where the rejected rows go; beside the list if not given.
+    #[arg(long)]
+    pub rejected: Option<PathBuf>,
     /// Write a history file: of a list that has journey_type and datetime as well.
     #[arg(long)]
     pub history: bool,

@@ -1,8 +1,7 @@
 //! The normaliser of a list: `last_name` and `phone` become what the registry compares.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::path::Path;
 
 use cee_eligibility::normalise::{identity_key, truncated_identity};
@@ -11,6 +10,7 @@ use cee_history::encoding::text;
 use csv::{ByteRecord, ReaderBuilder, Writer, WriterBuilder};
 
 use crate::check::beside;
+use crate::output::{Input, Output, apart};
 use crate::{Error, Normalise, say};
 
 /// Where the columns stand that are read.
@@ -25,12 +25,12 @@ struct Columns {
 pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     let list = what.list.clone().unwrap_or_default();
     let fault = |what: String| Error::List { path: list.display().to_string(), what };
-    let bytes: Box<dyn Read> = if list == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(&list).map_err(Error::file(&list))?)
-    };
-    let mut input = BufReader::new(LineFeeds::new(bytes));
+    let output = what.output.clone().unwrap_or_else(|| beside(&list, "normalised"));
+    let standard = output == Path::new("-");
+    let refused_path = what.rejected.clone().unwrap_or_else(|| beside(&list, "rejected"));
+    apart(&output, &refused_path)?;
+    let Input { source, file } = Input::open(&list)?;
+    let mut input = BufReader::new(LineFeeds::new(file));
     let mut first = Vec::new();
     input.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut first).map_err(Error::file(&list))?;
     // With a byte order mark or without one.
@@ -54,18 +54,12 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     names.extend(["last_name_trunc", "phone_trunc"]);
     names.extend((!what.history).then_some("identity_key"));
 
-    let output = what.output.clone().unwrap_or_else(|| beside(&list, "normalised"));
-    let standard = output == Path::new("-");
-    let sink: Box<dyn Write> = if standard {
-        Box::new(io::stdout().lock())
-    } else {
-        Box::new(BufWriter::new(File::create(&output).map_err(Error::file(&output))?))
-    };
+    let sink =
+        if standard { Sink::Standard(io::stdout().lock()) } else { Sink::File(Output::create(&output, &source)?) };
     let mut out = WriterBuilder::new().delimiter(separator).from_writer(sink);
     let unwritten = |error: csv::Error| Error::file(&output)(error.into());
     out.write_record(names).map_err(unwritten)?;
-    let refused_path = beside(&list, "rejected");
-    let mut refused: Option<Writer<File>> = None;
+    let mut refused: Option<Writer<Output>> = None;
     let (mut done, mut repaired, mut rejected) = (0_u64, 0_u64, 0_u64);
     while input.read_byte_record(&mut record).map_err(damaged)? {
         // The position of a record is that of the blank lines before it. This is the line after it, and each line ends in LF.
@@ -92,7 +86,7 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
                 let refused = match &mut refused {
                     Some(refused) => refused,
                     None => {
-                        let file = File::create(&refused_path).map_err(Error::file(&refused_path))?;
+                        let file = Output::create(&refused_path, &source)?;
                         let mut writer = WriterBuilder::new().delimiter(separator).flexible(true).from_writer(file);
                         let names = header.iter().map(String::as_str).chain(["line", "column", "reason"]);
                         writer.write_record(names).map_err(unwritten)?;
@@ -108,10 +102,17 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
             }
         }
     }
-    out.flush().map_err(Error::file(&output))?;
-    if let Some(mut refused) = refused {
-        refused.flush().map_err(Error::file(&refused_path))?;
+    // One that cannot be kept is no reason to lose the other.
+    let kept = match out.into_inner() {
+        Ok(Sink::File(file)) => file.finish(),
+        Ok(Sink::Standard(mut standard)) => standard.flush().map_err(Error::file(&output)),
+        Err(error) => Err(Error::file(&output)(error.into_error())),
+    };
+    if let Some(refused) = refused {
+        let file = refused.into_inner().map_err(|error| Error::file(&refused_path)(error.into_error()))?;
+        file.finish()?;
     }
+    kept?;
     let told = format!("{}: {done} drivers normalised into {}, {rejected} rejected", list.display(), output.display());
     let told = if rejected > 0 { format!("{told} into {}", refused_path.display()) } else { told };
     let told = if repaired > 0 { format!("{told}; {repaired} phones had lost a + or a 0") } else { told };
@@ -121,6 +122,28 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
         say(&told);
     }
     Ok(u8::from(rejected > 0))
+}
+
+/// Where the result goes.
+enum Sink {
+    Standard(io::StdoutLock<'static>),
+    File(Output),
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Standard(out) => out.write(bytes),
+            Self::File(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Standard(out) => out.flush(),
+            Self::File(out) => out.flush(),
+        }
+    }
 }
 
 /// A whole phone, and whether what a spreadsheet left of it was repaired.

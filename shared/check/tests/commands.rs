@@ -312,3 +312,184 @@ fn the_page_is_true() {
     let vectors = page.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 7);
     assert_eq!(vectors.count(), cee_eligibility::normalise::VECTORS.len());
 }
+
+/// The names in a folder, and what each file holds.
+fn content(folder: &TempDir) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+    let mut found: Vec<_> = entries
+        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap_or_default()))
+        .collect();
+    found.sort();
+    found
+}
+
+const LIST: &str = "last_name,phone\nTo,0601020304\nTo,12\n";
+
+/// `h.csv` and `list.csv`, each under five more names, a folder, a link that points nowhere, and a file.
+fn files_under_many_names() -> TempDir {
+    let folder =
+        files(&[("h.csv", MIXED.as_bytes()), ("list.csv", LIST.as_bytes()), ("mine.csv", b"corrected by hand\n")]);
+    for (name, kind) in [("h.csv", "h"), ("list.csv", "list")] {
+        std::os::unix::fs::symlink(name, folder.path().join(format!("{kind}-symbolic.csv"))).unwrap();
+        std::fs::hard_link(folder.path().join(name), folder.path().join(format!("{kind}-hard.csv"))).unwrap();
+    }
+    std::fs::create_dir(folder.path().join("folder")).unwrap();
+    std::os::unix::fs::symlink("nothing.csv", folder.path().join("dangling.csv")).unwrap();
+    folder
+}
+
+#[test]
+fn check_leaves_every_file_that_exists_as_it_is() {
+    let folder = files_under_many_names();
+    let before = content(&folder);
+    let absolute = folder.path().join("h.csv");
+    let (input, exists, is_folder) = ("is the file that is read", "exists already", "is a folder");
+    for (place, why) in [
+        ("h.csv", input),
+        ("./h.csv", input),
+        ("folder/../h.csv", input),
+        (absolute.to_str().unwrap(), input),
+        ("h-symbolic.csv", input),
+        ("h-hard.csv", input),
+        ("folder", is_folder),
+        ("folder/", is_folder),
+        ("..", is_folder),
+        ("dangling.csv", exists),
+        ("mine.csv", exists),
+        ("-", "is the standard output"),
+    ] {
+        for file in ["h.csv", "h-symbolic.csv"] {
+            let ran = run(folder.path(), &["check", file, "--rejected", place]);
+            assert!(ran.code == 2 && ran.err.contains(why), "{place}: {} {}", ran.code, ran.err);
+            assert!(ran.err.contains(place), "{place} is named: {}", ran.err);
+            assert_eq!(content(&folder), before, "{place}");
+        }
+    }
+    // The standard input is a file, too.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cee-check"));
+    let input = std::fs::File::open(&absolute).unwrap();
+    let ran =
+        ran(command.current_dir(folder.path()).args(["-", "--rejected", "h-hard.csv"]).stdin(input).output().unwrap());
+    assert!(ran.code == 2 && ran.err.contains("is the file that is read"), "{}", ran.err);
+    assert_eq!(content(&folder), before);
+}
+
+#[test]
+fn check_keeps_a_corrected_rejected_file() {
+    let folder = files(&[("h.csv", MIXED.as_bytes())]);
+    assert_eq!(run(folder.path(), &["h.csv"]).code, 1);
+    let first = content(&folder);
+    assert_eq!(run(folder.path(), &["h.csv"]).code, 1, "what it holds already is there already");
+    assert_eq!(content(&folder), first);
+
+    // As long as before.
+    let corrected = read(&folder, "h.rejected.csv").replace("Zoé", "ZOE ");
+    std::fs::write(folder.path().join("h.rejected.csv"), &corrected).unwrap();
+    let again = run(folder.path(), &["h.csv"]);
+    assert_eq!(again.code, 2);
+    assert!(
+        again.out.contains("4 rows read, 2 would be accepted, 2 rejected"),
+        "it is told all the same: {}",
+        again.out
+    );
+    assert!(!again.out.contains("the rejected rows, with their reasons"), "{}", again.out);
+    let why = "h.rejected.csv exists already and stays as it is: you may have corrected it. Rename or remove it";
+    assert!(again.err.contains(why), "{}", again.err);
+    assert_eq!(read(&folder, "h.rejected.csv"), corrected);
+    let json = run(folder.path(), &["h.csv", "--json"]);
+    let told: Value = serde_json::from_str(&json.out).unwrap();
+    assert!(json.code == 2 && told["rejected"] == 2 && told.get("rejected_rows").is_none(), "{told}");
+    assert_eq!(content(&folder).len(), 2, "nothing is left beside them");
+
+    // A second file whose rejected rows would have the same place is a file as any other.
+    std::fs::remove_file(folder.path().join("h.rejected.csv")).unwrap();
+    std::fs::write(folder.path().join("h.txt"), MIXED.replace("Zoé", "Noé")).unwrap();
+    let both = run(folder.path(), &["h.csv", "h.txt"]);
+    assert!(both.code == 2 && both.err.contains("h.rejected.csv exists already"), "{}", both.err);
+    assert!(read(&folder, "h.rejected.csv").contains("Zoé"));
+}
+
+#[test]
+fn normalise_leaves_every_file_that_exists_as_it_is() {
+    let folder = files_under_many_names();
+    let before = content(&folder);
+    let (input, exists) = ("is the file that is read", "exists already");
+    for (place, why) in [
+        ("list.csv", input),
+        ("./list.csv", input),
+        ("list-symbolic.csv", input),
+        ("list-hard.csv", input),
+        ("folder", "is a folder"),
+        ("dangling.csv", exists),
+        ("mine.csv", exists),
+    ] {
+        for (option, other) in [("-o", "--rejected"), ("--rejected", "-o")] {
+            let ran = run(folder.path(), &["normalise", "list.csv", option, place, other, "other.csv"]);
+            assert!(ran.code == 2 && ran.err.contains(why) && ran.err.contains(place), "{option} {place}: {}", ran.err);
+            let mut after = content(&folder);
+            after.retain(|(name, _)| name != "other.csv");
+            assert_eq!(after, before, "{option} {place}");
+            let _ = std::fs::remove_file(folder.path().join("other.csv"));
+        }
+    }
+    for (result, rejected) in
+        [("a.csv", "./a.csv"), ("list.rejected.csv", ""), ("list.rejected.csv", "./list.rejected.csv")]
+    {
+        let mut args = vec!["normalise", "list.csv", "-o", result];
+        args.extend([["--rejected", rejected]].iter().filter(|_| !rejected.is_empty()).flatten());
+        let ran = run(folder.path(), &args);
+        assert!(ran.code == 2 && ran.err.contains("two results"), "{result} {rejected}: {}", ran.err);
+        assert_eq!(content(&folder), before);
+    }
+    // A result that cannot be kept is no reason to lose the rejected rows.
+    assert_eq!(run(folder.path(), &["normalise", "list.csv", "-o", "mine.csv"]).code, 2);
+    assert!(read(&folder, "list.rejected.csv").contains("To,12,3,phone,"));
+}
+
+#[test]
+fn standard_output_that_goes_to_the_input_is_refused() {
+    let folder = files(&[("list.csv", LIST.as_bytes()), ("h.csv", MIXED.as_bytes())]);
+    let before = content(&folder);
+    for words in [&["normalise", "list.csv", "-o", "-"][..], &["check", "h.csv"], &["normalise", "-", "-o", "-"]] {
+        let name = if words.contains(&"h.csv") { "h.csv" } else { "list.csv" };
+        let output = std::fs::OpenOptions::new().append(true).open(folder.path().join(name)).unwrap();
+        let input = std::fs::File::open(folder.path().join(name)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cee-check"));
+        let done = command.current_dir(folder.path()).args(words).stdin(input).stdout(output).output().unwrap();
+        let ran = ran(done);
+        assert!(ran.code == 2 && ran.err.contains("send the output to another file"), "{words:?}: {}", ran.err);
+        assert_eq!(content(&folder), before, "{words:?}");
+    }
+}
+
+#[test]
+fn a_device_is_written_as_it_is() {
+    let folder = files(&[("h.csv", MIXED.as_bytes())]);
+    assert_eq!(run(folder.path(), &["h.csv", "--rejected", "/dev/null"]).code, 1);
+    let full = run(folder.path(), &["h.csv", "--rejected", "/dev/full"]);
+    assert!(full.code == 2 && full.err.contains("/dev/full: No space left"), "{}", full.err);
+    assert!(full.out.contains("2 rejected"), "{}", full.out);
+    let missing = run(folder.path(), &["h.csv", "--rejected", "no/such/folder.csv"]);
+    let why = "error: no/such/folder.csv: No such file or directory";
+    assert!(missing.code == 2 && missing.err.starts_with(why), "{}", missing.err);
+}
+
+#[test]
+fn full_disk_leaves_no_half_of_a_file() {
+    let many = format!("journey_type,last_name_trunc,phone_trunc,datetime\n{}", "long,Zoé,x,y\n".repeat(2000));
+    let list = format!("last_name,phone\n{}", "To,0601020304\nTo,1\n".repeat(2000));
+    let folder = files(&[("h.csv", many.as_bytes()), ("list.csv", list.as_bytes())]);
+    let before = content(&folder);
+    for words in ["check h.csv", "normalise list.csv"] {
+        // No file may grow beyond 8 KiB.
+        let script = format!("trap '' XFSZ; ulimit -f 8; exec '{}' {words}", env!("CARGO_BIN_EXE_cee-check"));
+        let ran = ran(Command::new("bash").current_dir(folder.path()).args(["-c", &script]).output().unwrap());
+        assert!(ran.code == 2 && ran.err.contains("too large"), "{words}: {} {}", ran.code, ran.err);
+        assert!(
+            ran.err.contains(if words.starts_with("check") { "h.rejected.csv" } else { "error: list." }),
+            "{}",
+            ran.err
+        );
+        assert_eq!(content(&folder), before, "{words}");
+    }
+}

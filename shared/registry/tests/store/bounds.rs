@@ -1,11 +1,13 @@
 //! No item grows without bound: how much one operator may add to a driver's items, and what is said of an item that was full before
 //! there were bounds.
 
+use crate::support::{
+    self, Item, Store, application, at, driver, identity_key, operator, soon, store, truncated, uuid,
+};
 use JourneyType::{Long, Short};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::*;
 use cee_registry::*;
-use crate::support::{self, Item, Store, application, at, driver, identity_key, operator, soon, store, truncated, uuid};
 use tokio::task::JoinSet;
 
 const DAY: &str = "2024-03-15T07:30:00Z";

@@ -1,0 +1,240 @@
+//! How a command writes a file: never over one that this run has not made, and whole or not at all.
+//!
+//! A file is written beside its place under a name of its own, and gets its name when it is complete. The operating system gives
+//! the name only while nothing has it: a file, a folder, a link that points nowhere. So no input is lost that goes by another name
+//! (`./x`, a symbolic link, a hard link), nor a file that appears while the command runs, nor a disk that is full.
+//!
+//! A device or a pipe, such as `/dev/null`, holds nothing that could be lost: it is written as it is.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile, TempPath};
+
+use crate::Error;
+
+/// A file that is being written. Dropping it leaves nothing behind.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    out: BufWriter<File>,
+    /// Where the content is until it is complete; a device or a pipe has no such place.
+    staged: Option<TempPath>,
+}
+
+impl Output {
+    /// Begins a file that will be at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] where the command reads `path`, or a folder is there. [`Error::File`] where nothing can be written there.
+    pub fn create(path: &Path, read: &Source) -> Result<Self, Error> {
+        match std::fs::metadata(path) {
+            Ok(there) if read.is(&there) => return Err(taken(path, Obstacle::Input)),
+            Ok(there) if there.is_dir() => return Err(taken(path, Obstacle::Folder)),
+            Ok(there) if !there.is_file() => {
+                let file = OpenOptions::new().write(true).open(path).map_err(Error::file(path))?;
+                return Ok(Self { path: path.to_owned(), out: BufWriter::new(file), staged: None });
+            }
+            _ => {}
+        }
+        if path.file_name().is_none() {
+            return Err(taken(path, Obstacle::Folder));
+        }
+        let staged = staged(path, SHARED).map_err(Error::file(path))?;
+        let (file, staged) = staged.into_parts();
+        Ok(Self { path: path.to_owned(), out: BufWriter::new(file), staged: Some(staged) })
+    }
+
+    /// Gives the complete file its name.
+    ///
+    /// The result of an earlier run is left as it is where it holds the same.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] where something else has the name. [`Error::File`] where the file cannot be written.
+    pub fn finish(self) -> Result<(), Error> {
+        let Self { path, out, staged } = self;
+        let file = out.into_inner().map_err(|error| Error::file(&path)(error.into_error()))?;
+        let Some(staged) = staged else { return Ok(()) };
+        file.sync_all().map_err(Error::file(&path))?;
+        drop(file);
+        let Err(error) = staged.persist_noclobber(&path) else { return Ok(()) };
+        if error.error.kind() != io::ErrorKind::AlreadyExists {
+            return Err(Error::file(&path)(error.error));
+        }
+        match std::fs::symlink_metadata(&path) {
+            Ok(there) if there.is_file() && same_content(&error.path, &path).unwrap_or(false) => Ok(()),
+            _ => Err(taken(&path, Obstacle::Other)),
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// What a command reads.
+pub struct Input {
+    /// Which file it is.
+    pub source: Source,
+    /// The file, open at its beginning; the standard input where it stands.
+    pub file: File,
+}
+
+/// The file that a command reads, under whatever name; nothing where it reads a pipe.
+#[derive(Debug)]
+pub struct Source(Option<Metadata>);
+
+impl Input {
+    /// The file at `path`, or the standard input where that is `-`.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is none, or it cannot be opened. [`Error::Taken`] where the standard output goes to the same
+    /// file.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let file = if path == Path::new("-") { this_process(&io::stdin()) } else { File::open(path) };
+        let file = file.map_err(Error::file(path))?;
+        let metadata = file.metadata().map_err(Error::file(path))?;
+        let source = Source(metadata.is_file().then_some(metadata));
+        let out = this_process(&io::stdout()).and_then(|out| out.metadata());
+        if out.is_ok_and(|out| source.is(&out)) {
+            return Err(taken(path, Obstacle::Redirected));
+        }
+        Ok(Self { source, file })
+    }
+}
+
+impl Source {
+    fn is(&self, other: &Metadata) -> bool {
+        self.0.as_ref().is_some_and(|file| other.is_file() && same_file(file, other))
+    }
+}
+
+/// Replaces a file of the program's own, such as its keys, whole or not at all. Only its owner may read it.
+///
+/// # Errors
+/// [`io::Error`] where it cannot be written.
+pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = staged(path, PRIVATE)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// What stands where a file should go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The file that is read.
+    Input,
+    /// The file that is read, to which the standard output goes.
+    Redirected,
+    /// A folder.
+    Folder,
+    /// Another file, which this run has not made.
+    Other,
+    /// Another file of this run.
+    Result,
+}
+
+impl Obstacle {
+    /// What is wrong, and what to do.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Input => "is the file that is read: it stays as it is. Name another file for the result",
+            Self::Redirected => "is read, and the standard output goes to it: send the output to another file",
+            Self::Folder => "is a folder: name a file in it",
+            Self::Other => {
+                "exists already and stays as it is: you may have corrected it. Rename or remove it, or name another file for the result"
+            }
+            Self::Result => "would hold two results of this run: name another file for one of them",
+        }
+    }
+}
+
+fn taken(path: &Path, by: Obstacle) -> Error {
+    Error::Taken { path: path.display().to_string(), by }
+}
+
+/// Makes sure that two results of one run go to two files.
+pub(crate) fn apart(one: &Path, other: &Path) -> Result<(), Error> {
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        (std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()), path.file_name().map(ToOwned::to_owned))
+    };
+    if place(one) == place(other) { Err(taken(one, Obstacle::Result)) } else { Ok(()) }
+}
+
+/// The permissions of a file that the user's settings may narrow.
+const SHARED: u32 = 0o666;
+/// The permissions of a file that only its owner may read.
+const PRIVATE: u32 = 0o600;
+
+/// A new file in the folder of `path`.
+fn staged(path: &Path, permissions: u32) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = Builder::new();
+    builder.prefix(".cee-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(permissions));
+    }
+    #[cfg(not(unix))]
+    let _ = permissions;
+    // The name of the unfinished file says nothing to the user, and the message names the file that was asked for.
+    builder.tempfile_in(folder).map_err(|error| io::Error::new(error.kind(), plain(&error)))
+}
+
+/// What the system says, without the path.
+fn plain(error: &io::Error) -> String {
+    let source = error.get_ref().and_then(std::error::Error::source);
+    source.map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[cfg(unix)]
+fn this_process(stream: &impl std::os::fd::AsFd) -> io::Result<File> {
+    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
+}
+
+#[cfg(windows)]
+fn this_process(stream: &impl std::os::windows::io::AsHandle) -> io::Result<File> {
+    Ok(File::from(stream.as_handle().try_clone_to_owned()?))
+}
+
+#[cfg(unix)]
+fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// The standard library tells no file's number here: the message then says that the file exists.
+#[cfg(not(unix))]
+const fn same_file(_one: &Metadata, _other: &Metadata) -> bool {
+    false
+}
+
+fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut left, mut right) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    loop {
+        let length = one.read(&mut left)?;
+        if length == 0 {
+            return Ok(true);
+        }
+        let (left, right) = (left.get(..length).unwrap_or_default(), right.get_mut(..length).unwrap_or_default());
+        if other.read_exact(right).is_err() || left != right {
+            return Ok(false);
+        }
+    }
+}
