@@ -2,7 +2,7 @@
 # What the tables held at a moment, beside them, and then in them: bash infra/recovery/restore.sh STACK MOMENT [--compare|--yes]
 #   (neither)  restores the six tables that one transaction may touch into new ones, and tells what to do next
 #   --compare  tells how each table differs from what it held, too; changes nothing
-#   --yes      puts each table back to it. Everything that writes must stand still (stop.sh STACK all)
+#   --yes      compares all of them, and puts each table back to it where none looks wrong. Everything that writes must stand still (stop.sh STACK all)
 # MOMENT is a second, in UTC: 2026-11-26T12:00:00Z. Begun again with the same moment it goes on with what is there already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -70,6 +70,20 @@ for table in "${tables[@]}"; do
 done
 
 echo "All six hold what the tables held at $moment."
+# All six are compared before the first is written: where one looks wrong, none is.
+if [[ $mode == --yes ]]; then
+    wrong=0
+    for index in "${!tables[@]}"; do
+        target=$(target_of "${tables[index]}")
+        kind=$(tr '[:upper:]' '[:lower:]' <<<"${tables[index]}")
+        setting=$(tr '[:lower:]' '[:upper:]' <<<"${tables[index]}")_TABLE
+        compared=$(env "$setting=${sources[index]}" "${cee[@]}" restore --aws --table "$kind" --from "$target")
+        printf '%s\n' "$compared"
+        [[ $compared != *"look again"* ]] || wrong=1
+    done
+    ((wrong == 0)) || fail "nothing is written: see above what each table would lose. Another second? Or put each table back by hand," \
+        "with --yes and --changing ITEMS, where that is what you want."
+fi
 for index in "${!tables[@]}"; do
     target=$(target_of "${tables[index]}")
     kind=$(tr '[:upper:]' '[:lower:]' <<<"${tables[index]}")

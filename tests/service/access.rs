@@ -423,6 +423,11 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     }
     let blocked = api.register(&about.operators[0].token, &body).await;
     assert_eq!((blocked.status, blocked.problem().as_str()), (StatusCode::CONFLICT, "duplicate"));
+    refusal(&create, "a former operator had it");
+    refusal(
+        &["create", "--id", "4", "--name", "Another", "--siret", "12000505500056"],
+        "choose a number that was never used",
+    );
     world.end().await;
 
     // With nobody there to ask, the command says so.

@@ -158,6 +158,14 @@ async fn restored_beside(aws: &cee_service::aws::Aws, restored: &Tables) {
     }
 }
 
+/// Empty tables with the key of claims.
+async fn restored_empty(aws: &cee_service::aws::Aws, names: &[&str]) {
+    for name in names {
+        let others = tables();
+        Tables { claims: (*name).to_owned(), ..others }.create_missing(&aws.dynamodb()).await.unwrap();
+    }
+}
+
 /// Somebody's hand was in the tables: they are put back to what they held before.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tables_are_put_back_to_a_moment() {
@@ -213,6 +221,53 @@ async fn the_tables_are_put_back_to_a_moment() {
     // Who came after that moment may come again, and who was there before may not.
     running.register(99).await;
     assert_eq!(running.ask(1).await.status, StatusCode::CONFLICT);
+
+    // An empty table, one of another kind with the same key, and one whose name says something else: asked twice.
+    restored_empty(&aws, &["claims-empty", "journeys-at-noon", "something"]).await;
+    let unrelated = HashMap::from([("pk".to_owned(), AttributeValue::S("1#a".to_owned()))]);
+    db.put_item().table_name("journeys-at-noon").set_item(Some(unrelated)).send().await.unwrap();
+    for item in scan(&aws, &claims).await {
+        db.put_item().table_name("something").set_item(Some(item)).send().await.unwrap();
+    }
+    let gone = scan(&aws, "something").await.swap_remove(0);
+    db.delete_item().table_name(&claims).set_key(Some(key(&gone))).send().await.unwrap();
+    let held = all(scan(&aws, &claims).await);
+    for (from, why, numbers, changing) in [
+        (
+            "claims-empty",
+            "claims-empty is empty",
+            "0 items would be put back, 0 replaced and 121 removed; 0 would stay",
+            121,
+        ),
+        (
+            "journeys-at-noon",
+            "more items would be removed than would stay",
+            "1 items would be put back, 0 replaced and 121",
+            122,
+        ),
+        (
+            "something",
+            "does not say that it holds claims",
+            "1 items would be put back, 0 replaced and 0 removed; 121",
+            1,
+        ),
+    ] {
+        let words = ["restore", "--table=claims", "--from", from];
+        let compared = done(&data_dir, &words);
+        assert!(compared.contains(numbers) && compared.contains("look again") && compared.contains(why), "{compared}");
+        for more in [&["--yes"][..], &["--yes", "--changing", "7"]] {
+            let (taken, said) = team(&data_dir, &[&words, more].concat());
+            assert!(!taken && said.contains("nothing is written"), "{from}: {said}");
+            assert!(said.contains(&format!("--changing {changing}")) || more.len() == 3, "{from}: {said}");
+            assert!(said.contains(numbers) || more.len() == 3, "{from}: {said}");
+            assert_eq!(all(scan(&aws, &claims).await), held, "{from}");
+        }
+    }
+    let (taken, said) = team(&data_dir, &["restore", "--table=claims", "--from=something", "--changing", "1"]);
+    assert!(!taken && said.contains("--yes"), "{said}");
+    let words = ["restore", "--table=claims", "--from=something", "--yes", "--changing", "1"];
+    assert!(done(&data_dir, &words).contains("121 items as in something, 1 lost"));
+    assert_eq!(scan(&aws, &claims).await.len(), 122);
 
     let (taken, why) = team(&data_dir, &["restore", "--table=claims", "--from=applications-at-noon", "--yes"]);
     assert!(!taken && why.contains("have other keys"), "{why}");

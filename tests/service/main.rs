@@ -38,6 +38,7 @@ mod journey_keys;
 mod least_privilege;
 mod linear;
 mod metrics;
+mod numbers;
 mod openapi;
 mod panics;
 mod phones;

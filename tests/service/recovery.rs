@@ -407,7 +407,17 @@ fn the_tables_are_restored_to_one_moment_and_each_is_compared_with_its_own() {
     assert_eq!(account.read("typed"), "");
     let (done, said) = restore(&["--yes"]);
     assert!(done && said.contains("Now audit"), "{said}");
-    assert_eq!(account.read("typed").lines().collect::<Vec<_>>(), typed(" --yes"));
+    let all = [typed(""), typed(" --yes")].concat();
+    assert_eq!(account.read("typed").lines().collect::<Vec<_>>(), all, "all are compared before one is written");
+    // Where one looks wrong, none is written.
+    account.write("typed", "");
+    account.program(
+        "cargo",
+        "echo \"$(env | grep '_TABLE=' | sort | tr '\\n' ' ')$*\" >>\"$FAKE_AWS/typed\"; [[ $* != *archive* ]] || echo 'look again: it is empty'",
+    );
+    let (refused, why) = restore(&["--yes"]);
+    assert!(!refused && why.contains("look again: it is empty") && why.contains("nothing is written"), "{why}");
+    assert_eq!(account.read("typed").lines().collect::<Vec<_>>(), typed(""));
     for table in TABLES {
         assert!(said.contains(&format!("aws dynamodb delete-table --table-name {}", beside(table))), "{said}");
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use cee_eligibility::{OperatorId, Siret};
-use cee_registry::{AccessKey, Credential, KeyPair, Operator, Tables};
+use cee_registry::{AccessKey, Credential, KeyPair, Numbers, Operator, Tables};
 use cee_service::Clock;
 use cee_service::aws::Aws;
 use clap::{Args, Subcommand};
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::error::Error;
 use crate::operators::{Account, Admissions};
-use crate::stack::known;
+use crate::stack::{known, tables};
 
 /// The longest name of an operator, in characters.
 const LONGEST_NAME: usize = 100;
@@ -25,7 +25,7 @@ pub enum Command {
     /// The credential is the API's. Who may put files on S3 is a matter of IAM on AWS; on this machine only the three
     /// sample operators can, and everybody else asks POST /policies/cee/imports for a place.
     Create {
-        /// Its number. One that was another operator's before would make it the owner of what that one registered.
+        /// Its number. A number that was ever used is refused: the new operator would own what the former one registered.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
         /// Its name.
@@ -37,6 +37,9 @@ pub enum Command {
         /// Where.
         #[command(flatten)]
         place: Place,
+        /// What tells whether the number was ever used.
+        #[command(flatten)]
+        traces: Traces,
     },
     /// List the operators.
     List {
@@ -124,6 +127,38 @@ pub struct Place {
     pub credentials_table: Option<String>,
 }
 
+/// On AWS: the tables that tell whether a number was ever used.
+#[derive(Args, Clone, Debug)]
+pub struct Traces {
+    /// On AWS: the output ImportsTable of the stack.
+    #[arg(long, requires_all = ["operators_table", "claims_table", "archive_table"])]
+    imports_table: Option<String>,
+    /// On AWS: the output ClaimsTable of the stack.
+    #[arg(long, requires = "imports_table")]
+    claims_table: Option<String>,
+    /// On AWS: the output ArchiveTable of the stack.
+    #[arg(long, requires = "imports_table")]
+    archive_table: Option<String>,
+}
+
+impl Traces {
+    async fn numbers(self, place: &Place) -> Result<Numbers, Error> {
+        let (Some(operators), Some(credentials)) = (place.operators_table.clone(), place.credentials_table.clone())
+        else {
+            let (description, _) = known(&place.data_dir)?;
+            return Ok(Numbers::new(description.aws().dynamodb(), &tables()));
+        };
+        let (Some(imports), Some(claims), Some(archive)) = (self.imports_table, self.claims_table, self.archive_table)
+        else {
+            let what = "whether the number was ever used is seen in three more tables: give --imports-table, --claims-table and \
+                        --archive-table too, the outputs of the stack";
+            return Err(Error::Operator(what.to_owned()));
+        };
+        let tables = Tables { operators, credentials, imports, claims, archive, ..Tables::default() };
+        Ok(Numbers::new(Aws::of_person().await.dynamodb(), &tables))
+    }
+}
+
 impl Place {
     async fn admissions(&self) -> Result<Admissions, Error> {
         match (&self.operators_table, &self.credentials_table) {
@@ -179,9 +214,10 @@ fn name(text: &str) -> Result<String, String> {
 /// [`Error::Operator`] where it cannot be done, [`Error::Secrets`] where no stack was ever started on the data directory.
 pub async fn run(command: Command) -> Result<Told, Error> {
     match command {
-        Command::Create { id, name, siret, place } => {
+        Command::Create { id, name, siret, place, traces } => {
             let operator = Operator { id, name, siret, suspended: false };
-            let pair = place.admissions().await?.create(&operator).await?;
+            let numbers = traces.numbers(&place).await?;
+            let pair = place.admissions().await?.create(&operator, &numbers).await?;
             Ok(shown_once(&pair, format!("operator {id} is admitted")))
         }
         Command::List { place } => {
@@ -230,7 +266,7 @@ async fn rotate(admissions: &Admissions, id: OperatorId, retire: Option<AccessKe
 
 async fn delete(admissions: &Admissions, id: OperatorId, yes: bool) -> Result<Told, Error> {
     let stays = format!(
-        "what it registered and imported stays, and so do its files and reports; give the number {id} to nobody else, who \
+        "what it registered and imported stays, and so do its files and reports; the number {id} is given to nobody else, who \
          would own them"
     );
     if yes {

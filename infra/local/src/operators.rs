@@ -1,12 +1,13 @@
 //! What the registry's team does with operators: admits, suspends and removes them, and hands out their credentials. Here
-//! or on AWS: it reaches the two tables and nothing else.
+//! or on AWS: it reaches the two tables and nothing else. Only to admit an operator it also reads the tables that tell whether the
+//! number was ever used.
 
 use std::num::NonZeroU32;
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_registry::{
-    AccessKey, Credential, Credentials, Failures, KeyPair, Operator, Operators, SecretHash, SecretKey, StoreError,
-    Tables,
+    AccessKey, Credential, Credentials, Failures, KeyPair, Numbers, Operator, Operators, SecretHash, SecretKey,
+    StoreError, Tables, Use,
 };
 use cee_service::Clock;
 use cee_service::aws::Aws;
@@ -49,16 +50,15 @@ impl Admissions {
     /// Admits an operator, and gives its first credential.
     ///
     /// # Errors
-    /// [`Error::Operator`] where there is one of this number, or the tables do not answer.
-    pub async fn create(&self, operator: &Operator) -> Result<KeyPair, Error> {
+    /// [`Error::Operator`] where the number was ever used, or the tables do not answer.
+    pub async fn create(&self, operator: &Operator, numbers: &Numbers) -> Result<KeyPair, Error> {
         let id = operator.id;
-        let known = self.operators.find(id).await.map_err(store)?.is_some();
-        // Else whoever had the number before would speak for whoever has it now.
-        if !known && !self.credentials_of(id).await?.is_empty() {
-            return refuse(format!("a former operator {id} has left credentials: `operator delete` removes them"));
+        // Else the operator that had the number before would speak for the one that has it now, or own less than it did.
+        if let Some(used) = numbers.used(id).await.map_err(store)? {
+            return refuse(used_already(id, used));
         }
-        if known || !self.operators.add(operator).await.map_err(store)? {
-            return refuse(format!("there is an operator {id} already: it stays as it is"));
+        if !self.operators.add(operator).await.map_err(store)? {
+            return refuse(used_already(id, Use::Operator));
         }
         self.issue(id).await
     }
@@ -209,6 +209,22 @@ pub(crate) async fn admit_samples(aws: &Aws, secrets: &Secrets, now: Instant) ->
         }
     };
     futures_util::future::try_join_all(secrets.operators.iter().map(one)).await.map(drop)
+}
+
+/// Why a number is not given out, and what to do.
+fn used_already(id: OperatorId, used: Use) -> String {
+    let found = match used {
+        Use::Operator => return format!("there is an operator {id} already: it stays as it is"),
+        Use::FormerOperator => "a former operator had it",
+        Use::Credential => "credentials of a former operator are left",
+        Use::Import => "files were imported under it",
+        Use::Application => "applications were registered or imported under it",
+        Use::DeletedApplication => "applications were registered under it, and deleted",
+    };
+    format!(
+        "the number {id} was used before: {found}. A new operator of this number would own what the former one registered and \
+         imported: choose a number that was never used"
+    )
 }
 
 fn refuse<T>(why: String) -> Result<T, Error> {

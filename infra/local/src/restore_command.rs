@@ -22,6 +22,9 @@ pub struct Command {
     /// Do it; without this, only tell how the two differ.
     #[arg(long)]
     yes: bool,
+    /// Do it although the other table looks empty or wrong: the number of items that would be put back, replaced and removed.
+    #[arg(long, requires = "yes", value_name = "ITEMS")]
+    changing: Option<u64>,
     /// Where the service on this machine keeps its data.
     #[arg(long, default_value = ".local", conflicts_with = "aws")]
     data_dir: std::path::PathBuf,
@@ -76,25 +79,63 @@ impl Command {
     }
 }
 
-/// Carries the command out.
+/// Why the table to restore from may be an empty or a wrong one, if it may.
+fn doubt(kind: Kind, from: &str, found: &Differences) -> Option<String> {
+    let Differences { same, lost, changed, added } = *found;
+    let name = kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    if same + changed + lost == 0 && added > 0 {
+        return Some(format!("{from} is empty"));
+    }
+    if added > same + changed {
+        return Some(format!(
+            "more items would be removed than would stay: {from} may be another kind of table, or too old"
+        ));
+    }
+    (!from.to_lowercase().contains(&name) && !found.are_none())
+        .then(|| format!("the name {from} does not say that it holds {name}"))
+}
+
+/// Carries the command out. It always compares first, and writes only what was seen there.
 ///
 /// # Errors
-/// [`Error::Restore`] where the two tables are not of one kind or do not answer, [`Error::Secrets`] where no stack was ever started
-/// on the data directory.
+/// [`Error::Restore`] where the two tables are not of one kind or do not answer, or where the other table looks wrong and nobody has
+/// said how many items are to change. [`Error::Secrets`] where no stack was ever started on the data directory.
 pub async fn run(command: Command) -> Result<Told, Error> {
     let (db, table) = command.open().await?;
     let from = command.from.as_str();
-    let found = restore::restore(&db, from, &table, command.yes).await;
-    let found = found.map_err(|error: StoreError| Error::Restore(format!("{from} -> {table}: {error}")))?;
+    let failed = |error: StoreError| Error::Restore(format!("{from} -> {table}: {error}"));
+    let found = restore::restore(&db, from, &table, false).await.map_err(failed)?;
     let Differences { same, lost, changed, added } = found;
-    let mut told =
-        Told::said(format!("{table}: {same} items as in {from}, {lost} lost, {changed} changed, {added} added since"));
-    told.notes.push(match (found.are_none(), command.yes) {
-        (true, _) => "nothing to do".to_owned(),
-        (false, true) => "put back: audit when all tables are".to_owned(),
-        (false, false) => {
-            "nothing is written: add --yes to put it back, with everything stopped that writes".to_owned()
-        }
-    });
+    let compared = format!("{table}: {same} items as in {from}, {lost} lost, {changed} changed, {added} added since");
+    let consequence =
+        format!("{lost} items would be put back, {changed} replaced and {added} removed; {same} would stay");
+    let total = lost + changed + added;
+    let doubt = doubt(command.table, from, &found);
+    if let (true, Some(changing)) = (command.yes, command.changing)
+        && changing != total
+    {
+        let what =
+            format!("{compared}\nnothing is written: --changing says {changing}, and {total} items would change");
+        return Err(Error::Restore(what));
+    }
+    if let (true, Some(doubt), None) = (command.yes, &doubt, command.changing) {
+        return Err(Error::Restore(format!(
+            "{compared}\nnothing is written: {doubt}. {consequence}. If that is what you want, add --changing {total}"
+        )));
+    }
+    let mut told = Told::said(compared);
+    if found.are_none() {
+        told.notes.push("nothing to do".to_owned());
+    } else if command.yes {
+        restore::restore(&db, from, &table, true).await.map_err(failed)?;
+        told.notes.push("put back: audit when all tables are".to_owned());
+    } else {
+        told.lines.push(consequence);
+        told.lines.extend(doubt.map(|doubt| format!("{LOOK_AGAIN}: {doubt}")));
+        told.notes.push("nothing is written: add --yes to put it back, with everything stopped that writes".to_owned());
+    }
     Ok(told)
 }
+
+/// What a comparison says of a table that looks wrong. `infra/recovery/restore.sh` looks for it.
+const LOOK_AGAIN: &str = "look again";

@@ -361,6 +361,18 @@ fn records(item: &Item) -> Result<Vec<Record>, StoreError> {
     Ok(found)
 }
 
+/// Whether a claim item holds anything that this operator registered or imported.
+pub(crate) fn belongs_to(item: &Item, operator: OperatorId) -> bool {
+    item.iter().any(|(attribute, value)| {
+        if attribute.starts_with(APPLICATION) {
+            let number = value.as_m().ok().and_then(|record| record.get("o")).and_then(|number| number.as_n().ok());
+            return number.is_some_and(|number| *number == operator.to_string());
+        }
+        let rest = [HISTORY, HISTORY_COPY].into_iter().find_map(|prefix| attribute.strip_prefix(prefix));
+        rest.and_then(|rest| rest.split_once('#')).is_some_and(|(number, _)| *number == operator.to_string())
+    })
+}
+
 /// The records on a claim item that are the same person as a driver with these tags (none: no identity key).
 ///
 /// # Errors

@@ -8,6 +8,7 @@
 //! | registered applications | [`applications`] |
 //! | journeys the registry knows | [`journeys`] |
 //! | operators and whether they are suspended | [`operators`] |
+//! | whether an operator's number was ever used | [`numbers`] |
 //! | the secrets with which operators get their tokens, and how guessing is slowed | [`credentials`] |
 //! | imports of files and how they ended | [`imports`] |
 //! | how an import is taken back | [`undo`] |
@@ -39,6 +40,7 @@ pub mod imports;
 pub mod journeys;
 pub mod keys;
 pub mod limits;
+pub mod numbers;
 pub mod operators;
 pub mod read;
 pub mod restore;
@@ -66,7 +68,8 @@ pub use imports::{
 pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
 pub use keys::{ClaimKeys, ClaimKind};
 pub use limits::Limits;
-pub use operators::{Operator, Operators};
+pub use numbers::{Numbers, Use};
+pub use operators::{Operator, Operators, Standing};
 pub use restore::Differences;
 pub use tables::Tables;
 pub use undo::{Brought, BroughtPage};

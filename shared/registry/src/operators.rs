@@ -1,7 +1,6 @@
 //! Operators: carpool platforms.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -32,29 +31,48 @@ struct Stored {
     siret: String,
     #[serde(default)]
     suspended: bool,
+    /// Whether the team has removed the operator: what is left keeps its number from another operator.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
+}
+
+/// What the table holds under a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// An operator.
+    Admitted(Operator),
+    /// The trace of an operator that the team has removed.
+    Removed,
 }
 
 impl Stored {
     fn of(operator: &Operator) -> Self {
         let Operator { id, name, siret, suspended } = operator;
-        Self { operator_id: id.get(), name: name.clone(), siret: siret.as_str().to_owned(), suspended: *suspended }
+        let (name, siret) = (name.clone(), siret.as_str().to_owned());
+        Self { operator_id: id.get(), name, siret, suspended: *suspended, removed: false }
     }
 
-    fn read(item: Item) -> Result<Operator, StoreError> {
+    fn read(item: Item) -> Result<Standing, StoreError> {
         let stored: Self = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
             .map_err(|_| corrupt("a missing or mistyped attribute"))?;
-        Ok(Operator {
+        if stored.removed {
+            return Ok(Standing::Removed);
+        }
+        Ok(Standing::Admitted(Operator {
             id: OperatorId::new(stored.operator_id).map_err(|_| corrupt("operator_id"))?,
             name: stored.name,
             siret: Siret::parse(&stored.siret).map_err(|_| corrupt("siret"))?,
             suspended: stored.suspended,
-        })
+        }))
     }
 }
 
 const fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { table: "operators", what }
 }
+
+/// There is such an operator.
+const IS_ADMITTED: &str = "attribute_exists(operator_id) AND attribute_not_exists(removed)";
 
 /// The table of operators.
 #[derive(Clone, Debug)]
@@ -75,6 +93,17 @@ impl Operators {
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
     pub async fn find(&self, id: OperatorId) -> Result<Option<Operator>, StoreError> {
+        Ok(match self.standing(id).await? {
+            Some(Standing::Admitted(operator)) => Some(operator),
+            Some(Standing::Removed) | None => None,
+        })
+    }
+
+    /// What the table holds under this number.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn standing(&self, id: OperatorId) -> Result<Option<Standing>, StoreError> {
         let answer = self
             .db
             .get_item()
@@ -95,13 +124,16 @@ impl Operators {
         let mut pages = self.db.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
         let mut found = Vec::new();
         while let Some(item) = pages.next().await {
-            found.push(Stored::read(item.map_err(|error| StoreError::request("Scan", &error))?)?);
+            let item = item.map_err(|error| StoreError::request("Scan", &error))?;
+            if let Standing::Admitted(operator) = Stored::read(item)? {
+                found.push(operator);
+            }
         }
         found.sort_by_key(|operator: &Operator| operator.id);
         Ok(found)
     }
 
-    /// Adds an operator, and says whether it did: one that is there already stays as it is.
+    /// Adds an operator, and says whether it did: one that is there already stays as it is, and so does the trace of a removed one.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
@@ -128,7 +160,7 @@ impl Operators {
             .table_name(&self.table)
             .key("operator_id", AttributeValue::N(id.to_string()))
             .update_expression("SET suspended = :suspended")
-            .condition_expression("attribute_exists(operator_id)")
+            .condition_expression(IS_ADMITTED)
             .expression_attribute_values(":suspended", AttributeValue::Bool(suspended));
         match update.send().await {
             Ok(_) => Ok(true),
@@ -139,22 +171,26 @@ impl Operators {
         }
     }
 
-    /// Removes an operator, and says whether there was one. What it registered and imported stays.
+    /// Removes an operator, and says whether there was one. What it registered and imported stays, and so does a trace of the operator,
+    /// which keeps its number from another one.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer; may be repeated.
     pub async fn remove(&self, id: OperatorId) -> Result<bool, StoreError> {
-        let delete = self
+        // Suspended too: a function of an earlier release reads nothing else of it.
+        let update = self
             .db
-            .delete_item()
+            .update_item()
             .table_name(&self.table)
             .key("operator_id", AttributeValue::N(id.to_string()))
-            .condition_expression("attribute_exists(operator_id)");
-        match delete.send().await {
+            .update_expression("SET removed = :yes, suspended = :yes")
+            .condition_expression(IS_ADMITTED)
+            .expression_attribute_values(":yes", AttributeValue::Bool(true));
+        match update.send().await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::request("DeleteItem", &error)),
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::request("UpdateItem", &error)),
             },
         }
     }

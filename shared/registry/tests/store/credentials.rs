@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{Store, at, operator, store};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, Siret};
-use cee_registry::{Credential, Credentials, Failures, KeyPair, Operator, SecretHash, StoreError, Success};
+use cee_registry::{Credential, Credentials, Failures, KeyPair, Operator, SecretHash, Standing, StoreError, Success};
 use tokio::task::JoinSet;
 
 const NOON: &str = "2024-05-01T12:00:00Z";
@@ -145,4 +145,10 @@ async fn operators_are_added_suspended_and_removed() {
     assert!(store.operators.remove(operator(7)).await.unwrap());
     assert!(!store.operators.remove(operator(7)).await.unwrap());
     assert_eq!(store.operators.list().await.unwrap(), [one(3)]);
+    // Its trace keeps the number, and is no operator to anybody.
+    assert_eq!(store.operators.find(operator(7)).await.unwrap(), None);
+    assert_eq!(store.operators.standing(operator(7)).await.unwrap(), Some(Standing::Removed));
+    assert_eq!(store.operators.standing(operator(8)).await.unwrap(), None);
+    assert!(!store.operators.add(&one(7)).await.unwrap());
+    assert!(!store.operators.suspend(operator(7), false).await.unwrap(), "it stays suspended for an earlier release");
 }
