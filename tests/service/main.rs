@@ -43,6 +43,7 @@ mod openapi;
 mod panics;
 mod phones;
 mod privacy;
+mod private;
 mod race;
 mod rate;
 mod readme;

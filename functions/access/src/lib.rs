@@ -10,6 +10,7 @@ use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, HttpFunction, Refusal, Reply};
 use cee_registry::{AccessKey, Credential, Credentials, Operators, SecretHash, SecretKey, Success};
 use cee_service::aws::Aws;
+use cee_service::clock::machine_now;
 use cee_service::{Clock, Environment, Metric, SettingError};
 use cee_tokens::{Caller, Scope, TokenIssuer};
 use http::StatusCode;
@@ -71,7 +72,7 @@ impl Access {
         let Pair { access_key, secret_key } = pair;
         let found = self.credentials.find(&access_key).await?;
         if let Some(credential) = &found
-            && let Some(wait) = credential.failures.locked_for(self.clock.now())
+            && let Some(wait) = credential.failures.locked_for(machine_now())
         {
             return Err(locked(call, credential, wait));
         }
@@ -83,7 +84,7 @@ impl Access {
             Some(credential) if fits => credential,
             found => return Err(self.wrong(call, &access_key, found.as_ref()).await),
         };
-        match self.credentials.succeeded(&credential, self.clock.now()).await? {
+        match self.credentials.succeeded(&credential, self.clock.now(), machine_now()).await? {
             Success::Counted => Ok(credential),
             Success::Locked(wait) => Err(locked(call, &credential, wait)),
             Success::Retired => Err(Refusal::InvalidCredentials(REFUSED)),
@@ -92,7 +93,7 @@ impl Access {
 
     /// Counts a wrong guess. Of what was sent nothing is logged: in the place of the access key there may be a secret.
     async fn wrong(&self, call: &Call, access_key: &AccessKey, found: Option<&Credential>) -> Refusal {
-        match self.credentials.failed(access_key, self.clock.now()).await {
+        match self.credentials.failed(access_key, machine_now()).await {
             Ok(failures) => {
                 let operator_id = found.map(|credential| credential.operator.get());
                 let in_a_row = failures.map(|failures| failures.in_a_row);

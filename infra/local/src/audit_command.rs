@@ -14,7 +14,7 @@ use clap::Args;
 
 use crate::error::Error;
 use crate::operator_command::Told;
-use crate::stack::known;
+use crate::stack::running;
 
 /// How long one repair may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,7 +51,7 @@ impl Command {
         if self.aws {
             return Auditor::from_environment(&environment, &Aws::of_person().await).map_err(setting);
         }
-        let (description, secrets) = known(&self.data_dir)?;
+        let (description, secrets) = running(&self.data_dir).await?;
         description.auditor(&secrets, environment.rules().map_err(setting)?)
     }
 }

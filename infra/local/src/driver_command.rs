@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::operator_command::Told;
-use crate::stack::known;
+use crate::stack::running;
 
 /// How long reading a few items, or one write, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,7 +68,7 @@ pub struct Place {
 impl Place {
     pub(crate) async fn open(&self) -> Result<(Claims, Clock), Error> {
         if !self.aws {
-            let (description, secrets) = known(&self.data_dir)?;
+            let (description, secrets) = running(&self.data_dir).await?;
             return Ok((description.claims(&secrets)?, description.clock()));
         }
         let environment = Environment::of_process();

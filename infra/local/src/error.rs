@@ -33,6 +33,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// No stack runs on the data.
+    #[error("the service on {} does not run: nothing answers at {url}. Start it with `cargo run`", data_dir.display())]
+    Stopped {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// Where it answered when it ran.
+        url: String,
+    },
     /// Another stack runs on the data.
     #[error("another stack runs on {}: stop it, or choose another --data-dir", .0.display())]
     InUse(PathBuf),

@@ -39,7 +39,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::invoke::{ACCOUNT, InvokeError, Invoker, machine_now, trace_id};
-use crate::listen::Listening;
+use crate::listen::{ForeignOrigin, Listening};
 
 /// What API Gateway takes as a body.
 pub const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -84,8 +84,12 @@ impl fmt::Debug for Route {
 /// What the gateway answers itself, without a function or in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GatewayRefusal {
-    /// No HTTP that a function could be given.
-    BadRequest,
+    /// A header holds what is not visible ASCII, or `Host` names no host.
+    InvalidHeader,
+    /// The body is not framed as its headers say, or ended too early.
+    BrokenBody,
+    /// A browser sends the request for a page of another site.
+    ForeignOrigin,
     /// No route has this method and path.
     NotFound,
     /// The body did not arrive in time.
@@ -105,7 +109,8 @@ impl GatewayRefusal {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::InvalidHeader | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -119,7 +124,8 @@ impl GatewayRefusal {
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
-            Self::BadRequest => "Bad Request",
+            Self::InvalidHeader | Self::BrokenBody => "Bad Request",
+            Self::ForeignOrigin => "Forbidden",
             Self::NotFound => "Not Found",
             Self::RequestTimeout => "Request Timeout",
             Self::PayloadTooLarge => "Request Entity Too Large",
@@ -196,8 +202,13 @@ pub struct Gateway {
 /// When a route's path is not one, or the listener has no address.
 pub async fn start(listener: TcpListener, routes: Vec<Route>, options: Options) -> Result<Gateway, Error> {
     let head_timeout = options.head_timeout;
+    let fallback = Arc::clone(&options.fallback);
+    let foreign: ForeignOrigin = Arc::new(move || {
+        let request_id = BASE64.encode(&Uuid::new_v4().as_bytes()[..11]);
+        fallback(GatewayRefusal::ForeignOrigin, &request_id).map(|body| Full::new(Bytes::from(body)))
+    });
     let shared = Arc::new(Shared { routes: Routes::new(routes)?, options });
-    let listening = Listening::start(listener, head_timeout, move |peer| {
+    let listening = Listening::start_with(listener, head_timeout, foreign, move |peer| {
         let shared = Arc::clone(&shared);
         service_fn(move |request| {
             let shared = Arc::clone(&shared);
@@ -293,7 +304,7 @@ impl Shared {
                 drain(body, headers).await;
                 Err(GatewayRefusal::PayloadTooLarge)
             }
-            Ok(Err(_)) => Err(GatewayRefusal::BadRequest),
+            Ok(Err(_)) => Err(GatewayRefusal::BrokenBody),
             Err(_) => Err(GatewayRefusal::RequestTimeout),
         }
     }
@@ -324,13 +335,13 @@ fn check_head(head: &http::request::Parts) -> Result<(), GatewayRefusal> {
     }
     // A function gets headers as JSON text, and `lambda_http` takes only what `HeaderValue::to_str` takes.
     if head.headers.values().any(|value| value.to_str().is_err()) {
-        return Err(GatewayRefusal::BadRequest);
+        return Err(GatewayRefusal::InvalidHeader);
     }
     let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let valid = host.is_none_or(|host| {
         host.parse::<Authority>().is_ok_and(|host| host.port().is_none() || host.port_u16().is_some())
     });
-    if valid { Ok(()) } else { Err(GatewayRefusal::BadRequest) }
+    if valid { Ok(()) } else { Err(GatewayRefusal::InvalidHeader) }
 }
 
 fn decoded_path(path: &str) -> Cow<'_, str> {

@@ -7,6 +7,7 @@ pub mod driver_command;
 pub mod dynamo;
 pub mod error;
 pub mod faults;
+mod front;
 pub mod gateway;
 pub mod generate;
 pub mod invoke;

@@ -1,25 +1,46 @@
-//! One HTTP/1 server loop, shared by the gateway, S3 and the Runtime API.
+//! One HTTP server loop, shared by the gateway, S3, the way to DynamoDB and the Runtime API: HTTP/1.1, and HTTP/2 with prior knowledge.
+//!
+//! A browser sends the requests of any page it shows to this machine, too. It names the page in `Origin`, and these are refused
+//! unless the page is this machine's own: the local stack holds names, phones and licences.
 
 use std::error::Error as StdError;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
+use http::header::{HOST, HeaderMap, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// How long requests that are under way may take once a stop was asked for.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Room for the request line and the headers. Twice what API Gateway and S3 take, so that they, and not hyper, refuse.
-const HEADER_BUFFER: usize = 32 * 1024;
+/// Room for the request line and the headers. Far more than API Gateway and S3 take, so that they, and not hyper, refuse: what hyper
+/// refuses has an empty answer.
+const HEADER_BUFFER: usize = 512 * 1024;
+
+/// How many headers hyper reads, for the same reason.
+const MOST_HEADERS: usize = 4096;
+
+/// How a client that knows that the server speaks HTTP/2 begins.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How often a client that has sent part of that is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What a server answers to a page that is not this machine's.
+pub(crate) type ForeignOrigin = Arc<dyn Fn() -> Response<Full<Bytes>> + Send + Sync>;
 
 /// A running server. Dropping it closes its port and its connections at once.
 #[derive(Debug)]
@@ -37,14 +58,36 @@ impl Listening {
         F: Fn(SocketAddr) -> S + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
         S::Future: Send + 'static,
-        S::Error: Into<Box<dyn StdError + Send + Sync>>,
-        B: Body + Send + 'static,
-        B::Data: Send,
+        S::Error: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let forbidden = || {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::FORBIDDEN;
+            response
+        };
+        Self::start_with(listener, head_timeout, Arc::new(forbidden), service_for)
+    }
+
+    /// The same, with an answer of the service's own to a page of another site.
+    pub(crate) fn start_with<F, S, B>(
+        listener: TcpListener,
+        head_timeout: Duration,
+        foreign: ForeignOrigin,
+        service_for: F,
+    ) -> io::Result<Self>
+    where
+        F: Fn(SocketAddr) -> S + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, head_timeout, service_for, stopped));
+        let task = tokio::spawn(accept(listener, head_timeout, foreign, service_for, stopped));
         Ok(Self { address, stop: Some(stop), task })
     }
 
@@ -72,19 +115,27 @@ impl Drop for Listening {
 async fn accept<F, S, B>(
     listener: TcpListener,
     head_timeout: Duration,
+    foreign: ForeignOrigin,
     service_for: F,
     mut stopped: oneshot::Receiver<()>,
 ) where
     F: Fn(SocketAddr) -> S,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,
-    S::Error: Into<Box<dyn StdError + Send + Sync>>,
-    B: Body + Send + 'static,
-    B::Data: Send,
+    S::Error: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(HEADER_BUFFER);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_buf_size(HEADER_BUFFER)
+        .max_headers(MOST_HEADERS);
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2
+        .timer(TokioTimer::new())
+        .keep_alive_interval(head_timeout)
+        .max_header_list_size(u32::try_from(HEADER_BUFFER).unwrap_or(u32::MAX));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
@@ -96,9 +147,19 @@ async fn accept<F, S, B>(
                 Ok((stream, peer)) => {
                     // Small answers must not wait for the acknowledgement of the previous packet.
                     let _ = stream.set_nodelay(true);
-                    let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service_for(peer)));
+                    let (http, http2, watcher) = (http.clone(), http2.clone(), graceful.watcher());
+                    let service = Guarded { service: service_for(peer), foreign: Arc::clone(&foreign) };
                     connections.spawn(async move {
-                        if let Err(error) = connection.await {
+                        // Whoever says nothing at all is not waited for.
+                        let spoken = tokio::time::timeout(head_timeout, speaks_http2(&stream));
+                        let Ok(is_http2) = spoken.await else { return };
+                        let stream = TokioIo::new(stream);
+                        let ended = if is_http2 {
+                            watcher.watch(http2.serve_connection(stream, service)).await
+                        } else {
+                            watcher.watch(http.serve_connection(stream, service)).await
+                        };
+                        if let Err(error) = ended {
                             tracing::debug!(%peer, %error, "connection ended");
                         }
                     });
@@ -115,6 +176,72 @@ async fn accept<F, S, B>(
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests still under way after {GRACE:?} are dropped");
     }
+}
+
+/// Whether a client begins with the preface of HTTP/2. Returns as soon as it differs, or nothing more comes.
+async fn speaks_http2(stream: &TcpStream) -> bool {
+    let mut begun = [0; HTTP2_PREFACE.len()];
+    loop {
+        match stream.peek(&mut begun).await {
+            Ok(length) if length == HTTP2_PREFACE.len() => return begun == HTTP2_PREFACE,
+            Ok(0) | Err(_) => return false,
+            Ok(length) if begun.get(..length) != HTTP2_PREFACE.get(..length) => return false,
+            Ok(_) => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
+/// A service that no foreign page reaches.
+struct Guarded<S> {
+    service: S,
+    foreign: ForeignOrigin,
+}
+
+impl<S, B> Service<Request<Incoming>> for Guarded<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: Send + 'static,
+{
+    type Response = Response<Either<B, Full<Bytes>>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        // HTTP/2 names the host beside the headers. Signatures cover it under its name in HTTP/1.1.
+        let authority = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+        if let Some(authority) = authority
+            && !request.headers().contains_key(HOST)
+        {
+            request.headers_mut().insert(HOST, authority);
+        }
+        if comes_from_elsewhere(request.headers()) {
+            let answer = (self.foreign)().map(Either::Right);
+            return Box::pin(async move { Ok(answer) });
+        }
+        let answered = self.service.call(request);
+        Box::pin(async move { answered.await.map(|answer| answer.map(Either::Left)) })
+    }
+}
+
+/// Whether a browser says that another site's page sends the request: `Origin` is neither this machine nor the address that the page
+/// itself was loaded from. An address, not a name: any name may be made to lead here.
+fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
+    let own = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let own = own.and_then(|own| address(own.host()));
+    headers.get_all(ORIGIN).iter().any(|origin| {
+        let host = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+        let host = host.as_ref().and_then(Uri::host);
+        host.is_none_or(|host| match address(host) {
+            Some(address) => !address.is_loopback() && Some(address) != own,
+            None => !host.eq_ignore_ascii_case("localhost"),
+        })
+    })
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// A client that shows every byte: the tests play the bootstrap, the browser and `curl` with it.

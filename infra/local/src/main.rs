@@ -17,7 +17,7 @@ use cee_local::operator_command::{self, Told};
 use cee_local::restore_command;
 use cee_local::samples;
 use cee_local::secret_command;
-use cee_local::stack::{ForSam, Functions, Options, Stack, for_sam, known, redrive};
+use cee_local::stack::{ForSam, Functions, Options, Stack, for_sam, known, redrive, running};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
 use cee_service::aws::Aws;
@@ -295,7 +295,7 @@ fn undo(what: Undo) -> Result<(), Error> {
     runtime.block_on(async {
         let team = match (bucket, imports_table) {
             (Some(bucket), Some(table)) => Team::new(Aws::of_person().await, bucket, table),
-            _ => known(&data_dir)?.0.team(),
+            _ => running(&data_dir).await?.0.team(),
         };
         let status = team.undoable(operator, import).await?;
         if let Some(report) = &status.report {
@@ -342,7 +342,10 @@ fn token(data_dir: &Path, operator: OperatorId, minutes: u32, scopes: Vec<Scope>
         return secrets.token(operator, scopes, now, minutes);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let caller = runtime.block_on(description.admissions().caller(operator, scopes))?;
+    let caller = runtime.block_on(async {
+        running(data_dir).await?;
+        description.admissions().caller(operator, scopes).await
+    })?;
     secrets.token_for(&caller, now, minutes)
 }
 
@@ -372,6 +375,8 @@ fn environment_of_sam(data_dir: &Path) -> Result<String, Error> {
 
 fn run(serve: Serve) -> Result<(), Error> {
     start_logging();
+    // What the service and its functions write holds names, phones and licences: nobody else on this machine reads it.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let options = Options {
@@ -394,6 +399,10 @@ fn run(serve: Serve) -> Result<(), Error> {
         };
         let stack = Stack::start(&options).await?;
         introduce(&stack, &serve.data_dir, serve.faults);
+        if !serve.host.is_loopback() {
+            expose(&stack, serve.host);
+        }
+        say("ready");
         stopped().await;
         if let Some(wire) = stack.wire() {
             let happened = wire.happened();
@@ -441,7 +450,24 @@ Try, in another terminal:
 
 The README goes on from there.
 ");
-    say("ready");
+}
+
+/// What is open to others when the stack listens beyond this machine.
+fn expose(stack: &Stack, host: IpAddr) {
+    let about = stack.description();
+    let port = |url: &str| url.rsplit(':').next().unwrap_or_default().trim_end_matches("/v3").to_owned();
+    say(&format!(
+        "\
+warning: the service listens on {host}, and whoever reaches that address reaches
+  port {:<6} DynamoDB: reads and changes everything, every name, phone and licence. It checks no key and no signature
+  port {:<6} S3: files and reports, with the keys of local.json or a presigned URL
+  port {:<6} the interface: with a token, an access key or nothing for what is public
+All of it unencrypted. Use a firewall, or the default --host 127.0.0.1.
+",
+        port(&about.dynamodb_url),
+        port(&about.s3_url),
+        port(&about.api_url)
+    ));
 }
 
 /// The functions' log, and warnings of everything else, on standard error.

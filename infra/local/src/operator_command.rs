@@ -6,12 +6,13 @@ use cee_eligibility::{OperatorId, Siret};
 use cee_registry::{AccessKey, Credential, KeyPair, Numbers, Operator, Tables};
 use cee_service::Clock;
 use cee_service::aws::Aws;
+use cee_service::clock::machine_now;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::error::Error;
 use crate::operators::{Account, Admissions};
-use crate::stack::{known, tables};
+use crate::stack::{running, tables};
 
 /// The longest name of an operator, in characters.
 const LONGEST_NAME: usize = 100;
@@ -145,7 +146,7 @@ impl Traces {
     async fn numbers(self, place: &Place) -> Result<Numbers, Error> {
         let (Some(operators), Some(credentials)) = (place.operators_table.clone(), place.credentials_table.clone())
         else {
-            let (description, _) = known(&place.data_dir)?;
+            let (description, _) = running(&place.data_dir).await?;
             return Ok(Numbers::new(description.aws().dynamodb(), &tables()));
         };
         let (Some(imports), Some(claims), Some(archive)) = (self.imports_table, self.claims_table, self.archive_table)
@@ -168,7 +169,7 @@ impl Place {
                 let aws = Aws::of_person().await;
                 Ok(Admissions::new(&aws, &tables, Clock::Machine))
             }
-            _ => Ok(known(&self.data_dir)?.0.admissions()),
+            _ => Ok(running(&self.data_dir).await?.0.admissions()),
         }
     }
 }
@@ -226,7 +227,7 @@ pub async fn run(command: Command) -> Result<Told, Error> {
         }
         Command::Show { id, place } => {
             let admissions = place.admissions().await?;
-            Ok(Told { lines: lines(&admissions.show(id).await?, admissions.clock()), notes: Vec::new() })
+            Ok(Told { lines: lines(&admissions.show(id).await?), notes: Vec::new() })
         }
         Command::Rotate { id, retire, place } => rotate(&place.admissions().await?, id, retire).await,
         Command::Retire { id, access_key, place } => {
@@ -275,7 +276,7 @@ async fn delete(admissions: &Admissions, id: OperatorId, yes: bool) -> Result<To
     }
     let account = admissions.show(id).await?;
     let notes = vec![format!("nothing was removed: add --yes to remove this; {stays}")];
-    Ok(Told { lines: lines(&account, admissions.clock()), notes })
+    Ok(Told { lines: lines(&account), notes })
 }
 
 /// The pair as the body of the call that it is for.
@@ -299,7 +300,7 @@ fn line(account: &Account) -> String {
     format!("operator {id}  {name}  SIRET {}  {state}  {}", siret.as_str(), credentials(account.credentials.len()))
 }
 
-fn lines(account: &Account, clock: Clock) -> Vec<String> {
+fn lines(account: &Account) -> Vec<String> {
     let one = |credential: &Credential| {
         let Credential { access_key, created_at, used_at, failures, .. } = credential;
         let used = used_at.map_or_else(|| "never used".to_owned(), |at| format!("last used {at}"));
@@ -307,7 +308,7 @@ fn lines(account: &Account, clock: Clock) -> Vec<String> {
         if failures.in_a_row > 0 {
             text.push_str(&format!("  {} wrong secrets in a row", failures.in_a_row));
         }
-        if let Some(wait) = failures.locked_for(clock.now()) {
+        if let Some(wait) = failures.locked_for(machine_now()) {
             text.push_str(&format!(", locked for {} s", wait.as_secs().max(1)));
         }
         text

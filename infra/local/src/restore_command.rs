@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::error::Error;
 use crate::operator_command::Told;
-use crate::stack::{known, tables};
+use crate::stack::{running, tables};
 
 /// Which table, from which one.
 #[derive(Args, Clone, Debug)]
@@ -69,7 +69,7 @@ impl Command {
     /// DynamoDB, and the name of the table there.
     async fn open(&self) -> Result<(Client, String), Error> {
         if !self.aws {
-            let (description, _) = known(&self.data_dir)?;
+            let (description, _) = running(&self.data_dir).await?;
             return Ok((description.aws().dynamodb(), self.table.of(tables()).1));
         }
         let environment = Environment::of_process();

@@ -189,8 +189,18 @@ pub async fn start(
     builder.set_auth(auth);
     builder.set_access(Access { credentials });
     let service = builder.build();
-    let listening = Listening::start(listener, HEAD_TIMEOUT, move |_| service.clone())?;
+    let listening = Listening::start_with(listener, HEAD_TIMEOUT, Arc::new(denied), move |_| service.clone())?;
     Ok(S3Server { listening })
+}
+
+/// What S3 answers to a caller that may not.
+fn denied() -> http::Response<http_body_util::Full<hyper::body::Bytes>> {
+    let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code><Message>A page of another site may not \
+                reach the local S3</Message></Error>";
+    let mut response = http::Response::new(http_body_util::Full::new(hyper::body::Bytes::from_static(body.as_bytes())));
+    *response.status_mut() = http::StatusCode::FORBIDDEN;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/xml"));
+    response
 }
 
 /// Makes the bucket `name` under `root`, if it is not there yet.

@@ -1,7 +1,8 @@
 //! The whole registry on one machine: the embedded AWS, and behind it the functions that are deployed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +29,12 @@ use lambda_http::{Adapter, Body};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::dynamo::{self, DynamoServer};
 use crate::error::Error;
 use crate::faults::{Plan, Wire};
+use crate::front::{self, Front};
 use crate::gateway::{self, Gateway, GatewayRefusal, Route};
 use crate::invoke::{AsyncQueue, Function, InProcess, Invoker, QueueOptions};
 use crate::operators::{Admissions, admit_samples};
@@ -268,9 +270,10 @@ impl DataDir {
 
     /// Takes the directory for this process alone: two on one set of data would not see one another's writes.
     fn lock(&self) -> Result<File, Error> {
-        std::fs::create_dir_all(&self.0).map_err(Error::file(&self.0))?;
+        let made = DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(&self.0);
+        made.map_err(Error::file(&self.0))?;
         let path = self.0.join("lock");
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(&path);
         let file = file.map_err(Error::file(&path))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -298,6 +301,25 @@ impl DataDir {
         }
     }
 
+    /// Lets nobody but the owner read what a stack keeps, also what an earlier release made. The directory itself stays as it is where
+    /// others keep files in it, too.
+    fn make_private(&self) -> Result<(), Error> {
+        let mut is_ours_alone = true;
+        for entry in std::fs::read_dir(&self.0).map_err(Error::file(&self.0))? {
+            let entry = entry.map_err(Error::file(&self.0))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_ours = ["lock", "secrets.json", "local.json", "sam.json", "s3", "queue"].contains(&name.as_str())
+                || name.starts_with("dynamodb.sqlite")
+                || (name.starts_with(".cee-") && name.ends_with(".part"));
+            if is_ours {
+                narrow(&entry.path())?;
+            } else {
+                is_ours_alone = false;
+            }
+        }
+        if is_ours_alone { narrow_one(&self.0, PRIVATE_FOLDER) } else { Ok(()) }
+    }
+
     /// Throws away what a stack keeps, and nothing else that may lie in the directory.
     fn clear(&self) -> Result<(), Error> {
         let gone = |path: &Path, result: std::io::Result<()>| match result {
@@ -321,6 +343,36 @@ impl DataDir {
     }
 }
 
+/// The permissions of a folder that only its owner may enter.
+const PRIVATE_FOLDER: u32 = 0o700;
+/// The permissions of a file that only its owner may read.
+const PRIVATE_FILE: u32 = 0o600;
+
+/// Takes the rights of everybody but the owner from a file, or from a folder and all that lies in it. Follows no link.
+fn narrow(path: &Path) -> Result<(), Error> {
+    let mut left = vec![path.to_owned()];
+    while let Some(path) = left.pop() {
+        let kind = std::fs::symlink_metadata(&path).map_err(Error::file(&path))?.file_type();
+        if kind.is_dir() {
+            narrow_one(&path, PRIVATE_FOLDER)?;
+            for entry in std::fs::read_dir(&path).map_err(Error::file(&path))? {
+                left.push(entry.map_err(Error::file(&path))?.path());
+            }
+        } else if kind.is_file() {
+            narrow_one(&path, PRIVATE_FILE)?;
+        }
+    }
+    Ok(())
+}
+
+fn narrow_one(path: &Path, permissions: u32) -> Result<(), Error> {
+    let known = std::fs::metadata(path).map_err(Error::file(path))?.permissions();
+    if known.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(permissions)).map_err(Error::file(path))
+}
+
 /// What the stack on a data directory has said of itself, and its secrets.
 ///
 /// # Errors
@@ -328,10 +380,32 @@ impl DataDir {
 pub fn known(data_dir: &Path) -> Result<(Description, Secrets), Error> {
     let data = DataDir(data_dir.to_owned());
     let json = std::fs::read(data.description()).ok();
-    let description = json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| {
-        Error::Secrets(format!("no stack was started on {}: run `cargo run` first", data_dir.display()))
-    })?;
+    let description =
+        json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| never_started(data_dir))?;
     Ok((description, Secrets::read(&data.secrets())?))
+}
+
+/// The same of a stack that runs, for what reaches its tables.
+///
+/// # Errors
+/// As [`known`], and [`Error::Stopped`] where nothing answers.
+pub async fn running(data_dir: &Path) -> Result<(Description, Secrets), Error> {
+    let (description, secrets) = known(data_dir)?;
+    let address = description.dynamodb_url.trim_start_matches("http://");
+    match tokio::time::timeout(KNOCK, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Ok((description, secrets)),
+        _ => Err(Error::Stopped { data_dir: data_dir.to_owned(), url: description.dynamodb_url }),
+    }
+}
+
+/// How long a running stack may take to accept a connection.
+const KNOCK: Duration = Duration::from_secs(5);
+
+fn never_started(data_dir: &Path) -> Error {
+    Error::Secrets(format!(
+        "no stack was started on {}: run `cargo run` first, or name another --data-dir",
+        data_dir.display()
+    ))
 }
 
 /// What `sam local` is told so that its containers find a stack: the file of `--env-vars`, which holds secrets and is written into
@@ -378,6 +452,10 @@ pub fn for_sam(data_dir: &Path) -> Result<ForSam, Error> {
 /// [`Error::InUse`] where the stack runs; [`Error::File`] where a file cannot be read or written.
 pub fn redrive(data_dir: &Path) -> Result<usize, Error> {
     let data = DataDir(data_dir.to_owned());
+    // Else a mistyped directory would be made, and hold no events.
+    if !data.secrets().is_file() {
+        return Err(never_started(data_dir));
+    }
     let _lock = data.lock()?;
     crate::invoke::redrive(&data.queue())
 }
@@ -389,6 +467,7 @@ pub struct Stack {
     gateway: Gateway,
     s3: S3Server,
     dynamo: DynamoServer,
+    front: Front,
     wire: Option<Wire>,
     queue: Arc<AsyncQueue>,
     audit: Schedule,
@@ -407,6 +486,7 @@ impl Stack {
         if options.fresh {
             data.clear()?;
         }
+        data.make_private()?;
         let secrets = Secrets::keep(&data.secrets())?;
         // All ports before anything else: a port in use is said at once and leaves nothing half started.
         let api_port = listen(options.host, options.port, "--port").await?;
@@ -414,8 +494,10 @@ impl Stack {
         let s3_port = listen(options.host, options.s3_port, "--s3-port").await?;
         let description = describe(options, &secrets, [&api_port, &dynamodb_port, &s3_port])?;
 
-        let dynamo = dynamo::start(dynamodb_port, Some(&data.database())).await?;
+        let dynamo = dynamo::start(front::hidden().await?, Some(&data.database())).await?;
+        let front = Front::start(dynamodb_port, dynamo.address())?;
         let mut settings = Settings::new(&secrets, &description)?;
+        settings.set("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url());
         for (name, value) in &options.settings {
             settings.set(name, value.clone());
         }
@@ -455,7 +537,7 @@ impl Stack {
         let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
         write_private(&data.description(), &json)?;
         let audit = Schedule::start(audit, AUDIT_EVERY);
-        Ok(Self { description, calls, gateway, s3, dynamo, wire, queue, audit, processes, _lock: lock })
+        Ok(Self { description, calls, gateway, s3, dynamo, front, wire, queue, audit, processes, _lock: lock })
     }
 
     /// How to reach everything.
@@ -513,6 +595,7 @@ impl Stack {
         if let Some(wire) = self.wire {
             wire.shutdown().await;
         }
+        self.front.shutdown().await;
         self.dynamo.shutdown().await;
     }
 }
@@ -629,7 +712,8 @@ fn gateway_options(now: Option<Instant>) -> gateway::Options {
 /// The gateway's own refusals, in the words of the interface.
 fn refusal(refusal: GatewayRefusal, request_id: &str) -> Response<String> {
     let problem = match refusal {
-        GatewayRefusal::BadRequest => ProblemType::MalformedBody,
+        GatewayRefusal::InvalidHeader | GatewayRefusal::ForeignOrigin => ProblemType::InvalidHeader,
+        GatewayRefusal::BrokenBody => ProblemType::MalformedBody,
         GatewayRefusal::NotFound => ProblemType::NotFound,
         GatewayRefusal::RequestTimeout => ProblemType::RequestTimeout,
         GatewayRefusal::PayloadTooLarge => ProblemType::BodyTooLarge,
@@ -638,7 +722,20 @@ fn refusal(refusal: GatewayRefusal, request_id: &str) -> Response<String> {
         GatewayRefusal::IntegrationTimeout => ProblemType::Busy,
     };
     let members = Map::from_iter([("request_id".to_owned(), json!(request_id))]);
-    problem.answer(refusal.message(), members).map(|body| match body {
+    let detail = match refusal {
+        GatewayRefusal::InvalidHeader => {
+            "a header holds a character outside visible ASCII, or Host is not a host: send ASCII, or encode what is not"
+        }
+        GatewayRefusal::ForeignOrigin => {
+            "Origin names another site: no page of it may call the service on this machine"
+        }
+        GatewayRefusal::BrokenBody => {
+            "the body is not framed as the headers say (a chunk is damaged), or ended before its length"
+        }
+        GatewayRefusal::HeadersTooLarge => "the request line and the headers are longer than 10,240 bytes together",
+        other => other.message(),
+    };
+    problem.answer(detail, members).map(|body| match body {
         Body::Text(text) => text,
         _ => String::new(),
     })

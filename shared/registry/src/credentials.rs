@@ -418,7 +418,7 @@ impl Credentials {
         }
     }
 
-    /// Counts a wrong guess, and says how many there were in a row; `None` where there is no such credential. Called for
+    /// Counts a wrong guess at this moment of the machine's clock, and says how many there were in a row; `None` where there is no such credential. Called for
     /// those as well: what an answer costs does not tell whether there is one.
     ///
     /// # Errors
@@ -446,11 +446,17 @@ impl Credentials {
     }
 
     /// Counts a right guess at a credential as it was found: no failures in a row any more. It does not count where so many
-    /// wrong ones have come before it, since then, that the credential is locked.
+    /// wrong ones have come before it, since then, that the credential is locked. `now` dates its use; a lock ends by the machine's
+    /// clock.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
-    pub async fn succeeded(&self, credential: &Credential, now: Instant) -> Result<Success, StoreError> {
+    pub async fn succeeded(
+        &self,
+        credential: &Credential,
+        now: Instant,
+        machine_now: Instant,
+    ) -> Result<Success, StoreError> {
         let Credential { access_key, failures: seen, .. } = credential;
         let update = self
             .db
@@ -474,7 +480,7 @@ impl Credentials {
                     None => Ok(Success::Retired),
                     Some(item) => {
                         let failures = Stored::read(item.clone())?.failures;
-                        Ok(Success::Locked(failures.locked_for(now).unwrap_or(Failures::FIRST_PAUSE)))
+                        Ok(Success::Locked(failures.locked_for(machine_now).unwrap_or(Failures::FIRST_PAUSE)))
                     }
                 },
                 _ => Err(StoreError::request("UpdateItem", &error)),

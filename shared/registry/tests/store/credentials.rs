@@ -47,7 +47,7 @@ async fn a_credential_is_written_once_and_retired_by_its_operator_alone() {
     assert_eq!(credentials.list().await.unwrap(), [two]);
     // What is counted for a credential that is gone does not bring it back.
     assert_eq!(credentials.failed(&one.access_key, at(NOON)).await.unwrap(), None);
-    assert_eq!(credentials.succeeded(&one, at(NOON)).await.unwrap(), Success::Retired);
+    assert_eq!(credentials.succeeded(&one, at(NOON), at(NOON)).await.unwrap(), Success::Retired);
     assert_eq!(credentials.find(&one.access_key).await.unwrap(), None);
 }
 
@@ -98,7 +98,7 @@ async fn a_right_guess_counts_until_wrong_ones_have_locked_the_credential() {
         fail(second).await;
     }
     // Read before them, and right: four failures are no lock.
-    assert_eq!(credentials.succeeded(&found, after(4)).await.unwrap(), Success::Counted);
+    assert_eq!(credentials.succeeded(&found, after(4), after(4)).await.unwrap(), Success::Counted);
     let used = now().await;
     assert_eq!((used.failures, used.used_at), (Failures::default(), Some(after(4))));
 
@@ -107,7 +107,7 @@ async fn a_right_guess_counts_until_wrong_ones_have_locked_the_credential() {
         fail(second).await;
     }
     let ten = Duration::from_secs(10);
-    assert_eq!(credentials.succeeded(&used, after(9)).await.unwrap(), Success::Locked(ten));
+    assert_eq!(credentials.succeeded(&used, after(9), after(9)).await.unwrap(), Success::Locked(ten));
     let locked = now().await;
     assert_eq!(locked.failures.locked_for(after(9)), Some(ten));
     // The pause is over, and the guess was read after it.
@@ -115,10 +115,10 @@ async fn a_right_guess_counts_until_wrong_ones_have_locked_the_credential() {
     // But another one fails first: the pause is twice as long now.
     assert_eq!(fail(19).await, Failures { in_a_row: 6, last_at: Some(after(19)) });
     let twenty = Duration::from_secs(20);
-    assert_eq!(credentials.succeeded(&locked, after(19)).await.unwrap(), Success::Locked(twenty));
+    assert_eq!(credentials.succeeded(&locked, after(19), after(19)).await.unwrap(), Success::Locked(twenty));
     // With nobody in between it counts, and all is forgotten.
     let over = now().await;
-    assert_eq!(credentials.succeeded(&over, after(39)).await.unwrap(), Success::Counted);
+    assert_eq!(credentials.succeeded(&over, after(39), after(39)).await.unwrap(), Success::Counted);
     assert_eq!(now().await.failures, Failures::default());
     assert_eq!(fail(40).await.in_a_row, 1);
 }
