@@ -1,7 +1,8 @@
 //! The program on the command line.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -124,4 +125,47 @@ fn serve_leaves_a_foreign_directory_as_it_is() {
         assert!(!ended(&["env", "--sam"], folder.path()).0);
         assert_eq!(std::fs::read_to_string(&mine).unwrap(), "{}", "{name}");
     }
+}
+
+/// Each command that reaches the tables, with what it needs besides the data directory.
+const REACH_THE_TABLES: [&[&str]; 8] = [
+    &["audit"],
+    &["operator", "list"],
+    &["operator", "create", "--id", "9", "--name", "Neuf", "--siret", "12000404400043"],
+    &["restore", "--table", "claims", "--from", "claims-at-noon"],
+    &["undo", "--operator", "1", "--import", "00000000000000000000000000000000"],
+    &["token", "--operator", "9"],
+    &["driver", "show"],
+    &["driver", "erase", "--reason", "asked"],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_say_that_the_service_does_not_run() {
+    let folder = TempDir::new().unwrap();
+    let data_dir = folder.path().join("data");
+    let (mut child, _) = serve(&folder, &[]).await;
+    child.kill().await.unwrap();
+    for words in REACH_THE_TABLES {
+        let mut command = Command::new(cee());
+        command.args(words).arg("--data-dir").arg(&data_dir).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // As PowerShell writes it.
+        let driver = "\u{feff}{\"driving_license\": \"051227308989\"}";
+        let _ = child.stdin.take().unwrap().write_all(driver.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let (success, told) = said(&output);
+        assert!(!success && told.contains("does not run: nothing answers at http://127.0.0.1:"), "{words:?}: {told}");
+        assert!(told.contains("`cargo run`") && !told.contains("busy"), "{words:?}: {told}");
+    }
+}
+
+#[test]
+fn redrive_of_a_directory_without_a_stack_makes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let mistyped = folder.path().join("mistyped");
+    for directory in [mistyped.as_path(), folder.path()] {
+        let (success, told) = ended(&["redrive"], directory);
+        assert!(!success && told.contains("no stack was started on") && told.contains("--data-dir"), "{told}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

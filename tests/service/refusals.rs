@@ -471,3 +471,41 @@ async fn journeys_that_carry_no_application() {
     assert_eq!((early.status, early.problem().as_str()), (StatusCode::BAD_REQUEST, "too_early"));
     assert_eq!(early.json()["available_at"], "2024-05-01T00:00:00.001Z");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn body_with_a_byte_order_mark_is_read_and_utf_16_is_named() {
+    let world = world().await;
+    let text = simulation().to_string();
+    let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+    assert_eq!(raw(&world, SIMULATE, marked, &[]).await.status, StatusCode::OK);
+    let twice = [b"\xef\xbb\xbf\xef\xbb\xbf", text.as_bytes()].concat();
+    assert_eq!(raw(&world, SIMULATE, twice, &[]).await.problem(), "malformed_body");
+    let (little, big): (Vec<u8>, Vec<u8>) = (
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+    );
+    for body in [little.clone(), big.clone(), [b"\xff\xfe", &little[..]].concat(), [b"\xfe\xff", &big[..]].concat()] {
+        let answer = raw(&world, SIMULATE, body, &[]).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["detail"].as_str()),
+            (400, Some("the body is UTF-16: send UTF-8"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_method_names_the_right_one() {
+    let world = world().await;
+    let token = world.token(1);
+    for (method, path, detail) in [
+        (Method::GET, "/policies/cee/simulate", "/policies/cee/simulate takes POST"),
+        (Method::GET, "/policies/cee/import", "/policies/cee/import takes POST"),
+        (Method::DELETE, "/policies/cee/imports", "/policies/cee/imports takes POST and GET"),
+        (Method::PUT, "/policies/cee", "no call has this method and path"),
+    ] {
+        let answer = world.api.call(method, path, &token).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::NOT_FOUND, "not_found"), "{path}");
+        let told = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(told.contains(detail), "{path}: {told}");
+    }
+}

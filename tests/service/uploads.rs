@@ -147,7 +147,7 @@ async fn what_was_said_of_a_file_binds_its_upload() {
         headers.iter().find(|header| header["name"] == name).map(|header| header["value"].as_str().unwrap().to_owned())
     };
     assert_eq!(header("content-type").as_deref(), Some("text/csv"));
-    assert_eq!(header("content-length"), Some(FILE.len().to_string()));
+    assert_eq!(header("content-length"), None, "clients set it by themselves, and some refuse to be told");
     let checksum = STANDARD.encode(sha256);
     assert_eq!(header("x-amz-checksum-sha256").as_ref(), Some(&checksum));
     let url = place["upload_url"].as_str().unwrap();

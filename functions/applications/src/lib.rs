@@ -71,7 +71,13 @@ impl HttpFunction for OwnApplications {
         let operator = self.gate.admit(call, Scope::Register).await?.operator;
         // API Gateway sends only its routes' paths here.
         let name = call.path().rsplit('/').next();
-        let uuid = name.and_then(ApplicationId::parse).ok_or(Refusal::UnknownApplication)?;
+        let uuid = name.and_then(ApplicationId::parse).ok_or(match name {
+            // The calls beside it, with the method of this one.
+            Some("simulate") => Refusal::NoSuchCall("/policies/cee/simulate takes POST"),
+            Some("import") => Refusal::NoSuchCall("/policies/cee/import takes POST"),
+            Some("imports") => Refusal::NoSuchCall("/policies/cee/imports takes POST and GET"),
+            _ => Refusal::UnknownApplication,
+        })?;
         if call.request().method() == Method::DELETE {
             self.delete(call, operator, uuid).await
         } else {

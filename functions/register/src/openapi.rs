@@ -135,7 +135,6 @@ pub fn operations() -> Vec<Operation> {
         .link("get", "getApplication", ("uuid", "$response.body#/uuid"), "The application, at any later time.")
         .link("delete", "deleteApplication", ("uuid", "$response.body#/uuid"), "Take it back.")
         .refused(&[
-            ProblemType::InvalidHeader,
             ProblemType::IdempotencyKeyReused,
             ProblemType::ApplicationDeleted,
             ProblemType::TooEarly,

@@ -285,11 +285,12 @@ fn unsigned<E: std::error::Error + Send + Sync + 'static, R: std::fmt::Debug>(er
     Refusal::Internal(InternalError::Signature(DisplayErrorContext(&error).to_string()))
 }
 
-/// What the upload must send along. The host is the URL's.
+/// What the upload must send along, but for what every client sets by itself, and some (Java's) refuse to be told: the host, which is
+/// the URL's, and the length, which is the file's.
 fn headers(signed: &PresignedRequest) -> Vec<Header> {
     let mut headers: Vec<Header> = signed
         .headers()
-        .filter(|(name, _)| !name.eq_ignore_ascii_case("host"))
+        .filter(|(name, _)| !["host", "content-length"].iter().any(|own| name.eq_ignore_ascii_case(own)))
         .map(|(name, value)| Header { name: name.to_owned(), value: value.to_owned() })
         .collect();
     headers.sort_by(|one, other| one.name.cmp(&other.name));

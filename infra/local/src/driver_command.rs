@@ -93,7 +93,7 @@ struct Typed {
 /// Reads a driver, and says of what is wrong only where it is.
 fn sought(json: &str) -> Result<Sought, Error> {
     let wrong = |what: String| Error::Driver(what);
-    let typed: Typed = serde_json::from_str(json).map_err(|_| {
+    let typed: Typed = serde_json::from_str(json.trim_start_matches('\u{feff}')).map_err(|_| {
         let fields = "driving_license, identity_key, last_name_trunc with phone_trunc";
         wrong(format!("the standard input must be one JSON object with any of {fields}, all of them texts"))
     })?;

@@ -733,6 +733,7 @@ fn refusal(refusal: GatewayRefusal, request_id: &str) -> Response<String> {
             "the body is not framed as the headers say (a chunk is damaged), or ended before its length"
         }
         GatewayRefusal::HeadersTooLarge => "the request line and the headers are longer than 10,240 bytes together",
+        GatewayRefusal::NotFound => "no call has this method and path: /v3/openapi.json lists the calls",
         other => other.message(),
     };
     problem.answer(detail, members).map(|body| match body {

@@ -292,9 +292,14 @@ fn read<T: DeserializeOwned>(request: &Request, limit: usize, shape: &str) -> Re
     if bytes.is_empty() {
         return malformed(&format!("the body is empty: send {shape}"));
     }
+    if matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{' | b'[', ..] | [b'{' | b'[', 0, ..]) {
+        return malformed("the body is UTF-16: send UTF-8");
+    }
     if let Err(error) = std::str::from_utf8(bytes) {
         return malformed(&format!("the body is not UTF-8 from byte {} on", error.valid_up_to()));
     }
+    // A byte order mark is no part of the text; editors and PowerShell write it, and RFC 8259 allows to ignore it.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match serde_json::from_slice(bytes) {
         Ok(read) => Ok(read),
         // The library's own words may repeat what was sent.

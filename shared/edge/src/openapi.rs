@@ -80,6 +80,7 @@ impl Operation {
         };
         operation.refused(&[
             ProblemType::MalformedBody,
+            ProblemType::InvalidHeader,
             ProblemType::HeadersTooLarge,
             ProblemType::Internal,
             ProblemType::Busy,

@@ -232,6 +232,8 @@ pub enum Refusal {
     CallClosed(Option<JourneyType>),
     /// The path begins with no version of the interface.
     NotFound,
+    /// No call has this method and path; which one may be meant.
+    NoSuchCall(&'static str),
     /// The registry knows no such application of the caller's.
     UnknownApplication,
     /// The registry knows no such import of the caller's.
@@ -364,7 +366,7 @@ impl Refusal {
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
             Self::CallClosed(_) => ProblemType::CallClosed,
-            Self::NotFound => ProblemType::NotFound,
+            Self::NotFound | Self::NoSuchCall(_) => ProblemType::NotFound,
             Self::UnknownApplication => ProblemType::UnknownApplication,
             Self::UnknownImport => ProblemType::UnknownImport,
             Self::UnknownJourney => ProblemType::UnknownJourney,
@@ -444,6 +446,7 @@ impl Refusal {
                 "the registry has closed this call for {journey_type} applications for the time being; no date is known"
             ),
             Self::NotFound => format!("a path begins with /{}", VERSIONS.join(", /")),
+            Self::NoSuchCall(meant) => (*meant).to_owned(),
             Self::UnknownApplication => "the registry knows no application of yours with this uuid".to_owned(),
             Self::UnknownImport => "the registry knows no import of yours with this import_id".to_owned(),
             Self::UnknownJourney => {

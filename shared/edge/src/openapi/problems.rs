@@ -105,6 +105,7 @@ impl ProblemType {
             Self::Internal => vec![always("request_id", request_id())],
             // Those that the gateway may give before, or in place of, a function.
             Self::MalformedBody
+            | Self::InvalidHeader
             | Self::NotFound
             | Self::RequestTimeout
             | Self::BodyTooLarge
@@ -117,7 +118,6 @@ impl ProblemType {
             | Self::InvalidCredentials
             | Self::TooManyAttempts
             | Self::TooManyCalls
-            | Self::InvalidHeader
             | Self::IdempotencyKeyReused
             | Self::DriverRecordFull
             | Self::UnknownApplication
