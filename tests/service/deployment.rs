@@ -6,6 +6,7 @@ use std::path::Path;
 
 use cee_eligibility::Rules;
 use cee_local::invoke::QueueOptions;
+use cee_local::secrets::Secrets;
 use cee_local::service_secret::ServiceSecret;
 use cee_local::stack::{
     AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, NOT_FOR_ALL, for_sam,
@@ -338,6 +339,7 @@ fn sam_local_can_hand_on_what_the_local_stack_gives() {
         "s3_url": "http://172.17.0.1:9000", "bucket": "b", "region": "r", "aws_access_key_id": "the key",
         "aws_secret_access_key": "s", "now": "2024-05-01T00:00:00Z", "operators": []});
     std::fs::write(folder.path().join("local.json"), description.to_string()).unwrap();
+    Secrets::keep(&folder.path().join("secrets.json")).unwrap();
     let told = for_sam(folder.path()).unwrap();
     let given: Value = serde_json::from_slice(&std::fs::read(told.file).unwrap()).unwrap();
     let given = given["Parameters"].as_object().unwrap();

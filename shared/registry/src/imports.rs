@@ -404,10 +404,13 @@ impl Imports {
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
         // Its own item, where the client sent it again because the first answer was lost. No other has its name and key.
         let sent = put
-            .condition_expression("attribute_not_exists(import_id) OR (#key = :key AND #state = :awaiting)")
+            .condition_expression(
+                "attribute_not_exists(import_id) OR (#key = :key AND #state = :awaiting AND created_at = :now)",
+            )
             .expression_attribute_names("#key", "key")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":key", AttributeValue::S(import.key.clone()))
+            .expression_attribute_values(":now", date(now))
             .expression_attribute_values(
                 ":awaiting",
                 AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned()),
