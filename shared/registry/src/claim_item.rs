@@ -28,7 +28,7 @@
 //! most [`MOST_HISTORY_DATES`] specific and [`MOST_APPLICATIONS`] standardized applications on a truncated identity. The update that
 //! adds one carries the bound as its condition, over `d#` and `n#`, for a condition cannot count attributes by their prefix. A
 //! specific one takes at most 260 bytes there (its name 27, five rows 105, the key given later 119, its date 9), a standardized one
-//! 130: 7.8 kB an operator. On an identity key's item an operator has at most as many copies, of [`MOST_COPIED_ROWS`] rows each: 11 kB.
+//! 130: 7.8 kB an operator. On an identity key's item an operator has at most as many copies, of `MOST_COPIED_ROWS` rows each: 11 kB.
 //! There and on a licence's item windows bound the standardized ones. So 36 operators fit into the fullest item. Where an item is
 //! full all the same (filled before there were bounds, or by more operators), the answer is [`NoRoom::Record`].
 //!
