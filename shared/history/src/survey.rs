@@ -59,6 +59,15 @@ pub enum SurveyError {
         /// The first line whose date can only have the month first.
         month_first: u64,
     },
+    /// A date with the year in front has its day before its month, and none has it after.
+    #[error(
+        "writes the day before the month behind the year (line {line}: year, day, month), so a date such as 2021-05-03 is 5 March in it: \
+         write all dates as YYYY-MM-DD, with the month in the middle"
+    )]
+    DayBeforeMonth {
+        /// The first such line.
+        line: u64,
+    },
     /// Many different days, none above the 12th of its month.
     #[error(
         "has {MANY} or more different days, but none after the 12th of a month among those that could be swapped, so day and \
@@ -434,6 +443,8 @@ struct Found {
     day_first: Option<u64>,
     /// The first line with a date that can only have the month first.
     month_first: Option<u64>,
+    /// The first line with a date that has the year in front and then can only have the day.
+    day_before_month: Option<u64>,
     /// The days with the year in front.
     year_first: Days,
     /// The other days, as if the day came first.
@@ -470,6 +481,8 @@ impl Found {
         if year_first {
             if first <= MONTHS {
                 self.year_first.note(year, first, second);
+            } else if second <= MONTHS {
+                self.day_before_month = self.day_before_month.or(Some(line));
             }
         } else if first > MONTHS {
             if second <= MONTHS {
@@ -494,6 +507,10 @@ impl Found {
             (None, None) if self.other.is_empty() => DateOrder::YearFirst,
             (None, None) => DateOrder::Undecided,
         };
+        // Where other dates show that the month comes first, it is one bad row.
+        if let Some(line) = self.day_before_month.filter(|_| !self.year_first.high) {
+            return Err(SurveyError::DayBeforeMonth { line }.into());
+        }
         if dates == Dates::Unconfirmed && self.look_swapped() {
             return Err(SurveyError::SwappedDays.into());
         }

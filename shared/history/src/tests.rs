@@ -505,6 +505,29 @@ fn days(count: usize, most: u32) -> Vec<(u32, u32, u32)> {
 }
 
 #[test]
+fn day_before_month_behind_the_year_is_refused_whole() {
+    let refused = Err(FileRefusal::Survey(SurveyError::DayBeforeMonth { line: 3 }));
+    for dates in [["2021-05-03", "2021-25-03"], ["2021-05-03", "2021-13-12T08:30:00Z"], ["2021/05/03", "2021/31/01"]] {
+        let file = dated(&dates);
+        assert_eq!(verdict(&file), refused, "{dates:?}");
+        assert_eq!(
+            survey::<HistoryRow>(file.as_bytes(), Dates::Confirmed).map(drop),
+            refused.clone().map(drop),
+            "{dates:?}"
+        );
+    }
+    // One bad row among dates that show their order, on either side of it.
+    for dates in [
+        ["2021-05-13", "2021-25-03"],
+        ["2021-25-03", "2021-05-13"],
+        ["2021-05-03", "2021-13-13"],
+        ["2021-05-03", "2021-32-03"],
+    ] {
+        assert!(verdict(&dated(&dates)).is_ok(), "{dates:?}");
+    }
+}
+
+#[test]
 fn thirty_days_none_after_the_12th_are_refused_unless_confirmed() {
     let iso = |(year, month, day): (u32, u32, u32)| format!("{year}-{month:02}-{day:02}");
     let french = |(year, month, day): (u32, u32, u32)| format!("{day:02}/{month:02}/{year}");
