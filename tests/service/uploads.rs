@@ -118,7 +118,9 @@ async fn a_running_import_tells_how_far_it_is() {
         if checkpoints == 0 {
             assert_eq!((read, bytes), (0, 0), "{now}");
         } else {
-            assert!(read > seen.0 && read < ROWS && bytes > seen.1 && bytes <= file.len() as u64, "{seen:?}: {now}");
+            // Bytes count when they arrive, and a small file may arrive at once.
+            let arrived = bytes > 0 && bytes >= seen.1 && bytes <= file.len() as u64;
+            assert!(read > seen.0 && read < ROWS && arrived, "{seen:?}: {now}");
             assert_eq!(now["bytes_total"].as_u64(), Some(file.len() as u64));
             assert!(now["rows_per_second"].as_u64() > Some(0), "{now}");
         }
