@@ -101,12 +101,7 @@ impl<'a> Written<'a> {
     /// As [`Self::of`], for days and months of one digit, and for `.` and `-`, or `/` after the year.
     #[cold]
     fn of_other_length(text: &'a str) -> Option<Self> {
-        let (one, separator, rest) = number(text)?;
-        let (two, again, rest) = number(rest.get(1..)?)?;
-        if separator != again || !matches!(separator, '/' | '-' | '.') {
-            return None;
-        }
-        let (three, _, rest) = number(rest.get(1..)?)?;
+        let ([one, two, three], rest) = three_numbers(text)?;
         let day = |digits: &str| (1..=2).contains(&digits.len()).then(|| digits.parse().ok()).flatten();
         let year = |digits: &str| (digits.len() == 4).then(|| digits.parse().ok()).flatten();
         let year_first = one.len() == 4;
@@ -136,6 +131,14 @@ impl<'a> Written<'a> {
         let text = moment.paris_day().format("%Y-%m-%d").to_string();
         Written::of(&text).map_or(day, |written| written.day(false))
     }
+}
+
+/// The digits of a day, a month and a year in any order, with the same separator between them, and what follows.
+fn three_numbers(text: &str) -> Option<([&str; 3], &str)> {
+    let (one, separator, rest) = number(text)?;
+    let (two, again, rest) = number(rest.get(1..)?)?;
+    let (three, _, rest) = number(rest.get(1..)?)?;
+    (separator == again && matches!(separator, '/' | '-' | '.')).then_some(([one, two, three], rest))
 }
 
 /// The digits at the beginning, what follows them (a space at the end), and all that.
@@ -245,15 +248,10 @@ fn time(text: &str) -> Option<(NaiveTime, Option<Offset>)> {
 
 /// Whether this is a date with a year of two digits that can only have the month first.
 pub(crate) fn is_month_first_without_century(text: &str) -> bool {
-    let parts = || {
-        let (one, separator, rest) = number(text)?;
-        let (two, again, rest) = number(rest.get(1..)?)?;
-        let (three, ..) = number(rest.get(1..)?)?;
-        let two_digits = [one, two, three].iter().all(|digits| digits.len() <= 2) && three.len() == 2;
-        (two_digits && separator == again && matches!(separator, '/' | '-' | '.')).then_some((one, two))
-    };
+    let Some((parts @ [one, two, year], _)) = three_numbers(text) else { return false };
+    let short = parts.iter().all(|digits| digits.len() <= 2) && year.len() == 2;
     let value = |digits: &str| digits.parse::<u32>().unwrap_or(0);
-    parts().is_some_and(|(one, two)| (1..=12).contains(&value(one)) && (13..=31).contains(&value(two)))
+    short && (1..=12).contains(&value(one)) && (13..=31).contains(&value(two))
 }
 
 /// What a text that begins with no day may have been.

@@ -954,6 +954,10 @@ async fn begin(store: &Store, import: &ImportRecord, worker: &str, machine_now: 
     store.imports.begin(import, worker, at(DAY), at(machine_now)).await.unwrap()
 }
 
+fn import_record(file: &str, by: u32) -> ImportRecord {
+    ImportRecord { id: ImportId::of_object("bucket", file, "1"), operator: Some(operator(by)), key: file.to_owned() }
+}
+
 async fn held(store: &Store, import: &ImportRecord, worker: &str, machine_now: &str) -> (Hold, Option<Known>) {
     match begin(store, import, worker, machine_now).await {
         Begun::Yours(hold, checkpoint) => (hold, checkpoint),
@@ -964,11 +968,7 @@ async fn held(store: &Store, import: &ImportRecord, worker: &str, machine_now: &
 #[tokio::test]
 async fn an_import_is_worked_on_by_one_at_a_time() {
     let store = store().await;
-    let import = ImportRecord {
-        id: ImportId::of_object("bucket", "one", "1"),
-        operator: Some(operator(1)),
-        key: "one".to_owned(),
-    };
+    let import = import_record("one", 1);
     let minute = |minute: u32| format!("2030-01-01T00:{minute:02}:00Z");
     let (first, checkpoint) = held(&store, &import, "a", &minute(0)).await;
     assert_eq!(checkpoint, None);
@@ -1084,11 +1084,7 @@ async fn more_records_than_one_write_holds_are_undone() {
 #[tokio::test]
 async fn an_import_is_undone_once_and_not_before_it_has_ended() {
     let store = store().await;
-    let import = ImportRecord {
-        id: ImportId::of_object("bucket", "one", "1"),
-        operator: Some(operator(1)),
-        key: "one".to_owned(),
-    };
+    let import = import_record("one", 1);
     let minute = |minute: u32| format!("2030-01-01T00:{minute:02}:00Z");
     let begin_undo = |worker: &'static str, moment: String| {
         let (imports, id) = (store.imports.clone(), import.id);
@@ -1128,12 +1124,7 @@ async fn an_import_is_undone_once_and_not_before_it_has_ended() {
 #[tokio::test]
 async fn imports_are_found_and_listed_by_their_operator() {
     let store = store().await;
-    let record = |file: &str, by| ImportRecord {
-        id: ImportId::of_object("bucket", file, "1"),
-        operator: Some(operator(by)),
-        key: file.to_owned(),
-    };
-    let (one, awaited, theirs) = (record("one", 1), record("awaited", 1), record("theirs", 2));
+    let (one, awaited, theirs) = (import_record("one", 1), import_record("awaited", 1), import_record("theirs", 2));
     store.imports.await_upload(&awaited, at("2024-06-01T00:00:00Z"), at("2024-06-01T00:15:00Z"), false).await.unwrap();
     assert!(store.imports.await_upload(&awaited, at(DAY), at(DAY), false).await.is_err(), "a name is given once");
     store.imports.await_upload(&theirs, at(DAY), at(DAY), true).await.unwrap();
