@@ -4,6 +4,8 @@ cee=${CEE:-target/debug/cee}
 [[ -n ${CEE:-} ]] || cargo build --quiet --bin cee
 work=$(mktemp -d)
 data=$work/data
+# The loop below may look before the program has opened its output.
+touch "$work/stdout"
 # Without a limit of calls: what is made up by the thousand would be told to wait.
 "$cee" serve --calls-per-second 0 --port 0 --dynamodb-port 0 --s3-port 0 --data-dir "$data" "$@" >"$work/stdout" 2>"$work/stderr" &
 stack=$!
