@@ -246,12 +246,18 @@ fn time(text: &str) -> Option<(NaiveTime, Option<Offset>)> {
     Some((NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?, None))
 }
 
-/// Whether this is a date with a year of two digits that can only have the month first.
+/// Whether this is a date with a year of two digits that can only have the month first. The opposite cannot be told: `13/05/21`
+/// has the day first, or the year.
 pub(crate) fn is_month_first_without_century(text: &str) -> bool {
     let Some((parts @ [one, two, year], _)) = three_numbers(text) else { return false };
     let short = parts.iter().all(|digits| digits.len() <= 2) && year.len() == 2;
     let value = |digits: &str| digits.parse::<u32>().unwrap_or(0);
     short && (1..=12).contains(&value(one)) && (13..=31).contains(&value(two))
+}
+
+/// Whether what follows a day is a time of a clock with twelve hours.
+pub(crate) fn is_half_day(rest: &str) -> bool {
+    time(rest).is_some() && matches!(rest.as_bytes().last_chunk(), Some([b'A' | b'a' | b'P' | b'p', b'M' | b'm']))
 }
 
 /// What a text that begins with no day may have been.

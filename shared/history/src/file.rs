@@ -1,5 +1,7 @@
 //! A whole file as it lies somewhere: compressed or not, a little at a time.
 
+use std::fmt;
+
 use cee_eligibility::{Instant, Rules};
 
 use crate::dialect::{FileError, Header};
@@ -29,7 +31,7 @@ pub enum FileRefusal {
 }
 
 /// A file as it lies somewhere, on its way to lines: unpacked, and in UTF-8 or windows-1252.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Feed {
     unpack: Unpack,
     text: Text,
@@ -61,6 +63,13 @@ pub(crate) enum Next<'a> {
     More,
     /// Its end, once.
     End,
+}
+
+impl fmt::Debug for Feed {
+    /// Not what is on its way: that is personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("end", &self.end).finish_non_exhaustive()
+    }
 }
 
 impl Feed {

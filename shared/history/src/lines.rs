@@ -2,6 +2,7 @@
 //! cannot disagree about what a line is.
 
 use std::any::Any;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use memchr::memchr2;
@@ -34,7 +35,6 @@ pub(crate) trait Take {
 }
 
 /// Where the cutting stands.
-#[derive(Debug)]
 pub(crate) struct Lines {
     /// The beginning of a line whose end has not arrived; of a line that is too long the part that is kept.
     held: Vec<u8>,
@@ -46,6 +46,13 @@ pub(crate) struct Lines {
     pub(crate) line: u64,
     /// Whether the last byte was a CR: an LF after it belongs to the same line end.
     pub(crate) after_cr: bool,
+}
+
+impl fmt::Debug for Lines {
+    /// Not what is held: that is personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("offset", &self.offset).field("line", &self.line).finish_non_exhaustive()
+    }
 }
 
 impl Lines {

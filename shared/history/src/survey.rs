@@ -7,7 +7,7 @@
 //!
 //! | the file has | dates without the year in front are read |
 //! |---|---|
-//! | none that decides | day first, as France writes them |
+//! | none that decides | day first, as France writes them. With a clock of twelve hours (AM, PM) the file is refused: France has none |
 //! | some that can only be day first | day first |
 //! | some that can only be month first | month first; the report counts them as repaired |
 //! | both | not at all: the file is refused, with a line of each kind |
@@ -20,12 +20,13 @@
 //! with the year in front are looked at by themselves too, for such a program leaves alone what it cannot read (`25/05/2021`).
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{Span, bare, is_blank, split};
-use crate::date::{Day, Written, is_month_first_without_century, ten};
+use crate::date::{Day, Written, is_half_day, is_month_first_without_century, ten};
 use crate::dialect::{FileError, Header, not_a_header};
 use crate::encoding;
 use crate::file::{Feed, FileRefusal, Next};
@@ -65,6 +66,16 @@ pub enum SurveyError {
          write all dates as YYYY-MM-DD, with the month in the middle"
     )]
     DayBeforeMonth {
+        /// The first such line.
+        line: u64,
+    },
+    /// Times of a clock with twelve hours, and no date says whether the day or the month comes first.
+    #[error(
+        "writes times with AM or PM (line {line}), as programs in English do, and no date says whether the day or the month comes \
+         first: write all dates as YYYY-MM-DD. If the day comes first, send the file with dates_confirmed, or with \
+         \"dates-confirmed\" in its name"
+    )]
+    HalfDays {
         /// The first such line.
         line: u64,
     },
@@ -187,13 +198,19 @@ impl Verdict {
 /// assert_eq!(verdict.surveyed().rows, 1);
 /// # Ok::<(), cee_history::FileRefusal>(())
 /// ```
-#[derive(Debug)]
 pub struct Survey<R> {
     feed: Feed,
     lines: Lines,
     rows: Rows<R>,
     dates: Dates,
     refused: Option<FileRefusal>,
+}
+
+impl<R> fmt::Debug for Survey<R> {
+    /// How far it is. Not what it holds of the file: that is personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Survey").field("rows", &self.rows.count).field("refused", &self.refused).finish_non_exhaustive()
+    }
 }
 
 /// The survey of a file that is in memory whole.
@@ -262,7 +279,6 @@ impl<R: Row> Survey<R> {
 }
 
 /// The part of a survey that knows lines.
-#[derive(Debug)]
 struct Rows<R> {
     /// The header as it came, and its line.
     header: Option<(Header, u64)>,
@@ -445,6 +461,8 @@ struct Found {
     month_first: Option<u64>,
     /// The first line with a date that has the year in front and then can only have the day.
     day_before_month: Option<u64>,
+    /// The first line with a clock of twelve hours behind a date that has the year last.
+    half_day: Option<u64>,
     /// The days with the year in front.
     year_first: Days,
     /// The other days, as if the day came first.
@@ -463,6 +481,9 @@ impl Found {
             return;
         };
         let Written { year_first, year, first, second, rest } = written;
+        if !year_first && self.half_day.is_none() && is_half_day(rest) {
+            self.half_day = Some(line);
+        }
         if year_first && !rest.is_empty() && !self.year_first.is_decided() {
             let Day { year, month, day } = written.paris_day();
             self.note_day(true, (year, month, day), line);
@@ -511,8 +532,13 @@ impl Found {
         if let Some(line) = self.day_before_month.filter(|_| !self.year_first.high) {
             return Err(SurveyError::DayBeforeMonth { line }.into());
         }
-        if dates == Dates::Unconfirmed && self.look_swapped() {
-            return Err(SurveyError::SwappedDays.into());
+        if dates == Dates::Unconfirmed {
+            if let Some(line) = self.half_day.filter(|_| order == DateOrder::Undecided) {
+                return Err(SurveyError::HalfDays { line }.into());
+            }
+            if self.look_swapped() {
+                return Err(SurveyError::SwappedDays.into());
+            }
         }
         Ok(order)
     }

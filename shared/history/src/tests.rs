@@ -13,7 +13,7 @@ use crate::rejected::{Column, RejectedRow, RejectedWriter};
 use crate::repair::Repair;
 use crate::survey::{DateOrder, Dates, Survey, SurveyError, Verdict, survey};
 use crate::text::Encoding;
-use crate::unpack::UnpackError;
+use crate::unpack::{Unpack, UnpackError};
 
 const HEADER: &str = "journey_type;last_name_trunc;phone_trunc;datetime";
 
@@ -351,7 +351,18 @@ fn nothing_personal_is_shown() {
     let lines = history(&file).unwrap();
     let mut reader = reader::<HistoryRow>(file.as_bytes());
     reader.push(&file.as_bytes()[..70], |_| {});
-    let shown = format!("{lines:?} {reader:?} {:?}", reader.state());
+    let beginning = &file.as_bytes()[..70];
+    let mut surveying = Survey::<HistoryRow>::new(Dates::Unconfirmed);
+    let verdict = survey::<HistoryRow>(file.as_bytes(), Dates::Unconfirmed).unwrap();
+    let mut whole = FileReader::<HistoryRow>::new(&verdict, now()).unwrap();
+    let mut unpack = Unpack::default();
+    surveying.push(beginning);
+    whole.push(beginning);
+    unpack.push(beginning);
+    while surveying.read().unwrap() {}
+    let mut held = Vec::new();
+    while whole.read(&mut held).unwrap() {}
+    let shown = format!("{lines:?} {reader:?} {:?} {surveying:?} {whole:?} {unpack:?}", reader.state());
     assert!(!shown.contains("ZQX") && !shown.contains("6999"), "{shown}");
     for row in rejected(&lines) {
         assert!(!row.reason.contains("ZQX") && !row.reason.contains("6999"), "{}", row.reason);
@@ -429,6 +440,7 @@ fn order(dates: &[&str]) -> Result<DateOrder, FileRefusal> {
 fn order_of_day_and_month_is_that_of_the_whole_file() {
     use DateOrder::{DayFirst, MonthFirst, Undecided, YearFirst};
     let both = |day_first, month_first| Err(SurveyError::BothOrders { day_first, month_first }.into());
+    let half = |line| Err(SurveyError::HalfDays { line }.into());
     let table: Vec<(&[&str], Result<DateOrder, FileRefusal>)> = vec![
         (&[], Ok(YearFirst)),
         (&["2021-05-03", "2021/13/05", "x", "", "2021-05-13T00:00:00Z"], Ok(YearFirst)),
@@ -442,6 +454,11 @@ fn order_of_day_and_month_is_that_of_the_whole_file() {
         (&["\"=\"\"05/13/2021\"\"\""], Ok(MonthFirst)),
         (&[" 05/13/2021"], Ok(MonthFirst)),
         (&["1/31/2021 12:00:00 AM"], Ok(MonthFirst)),
+        (&["3/5/2021 12:05 PM", "3/5/2021 13:05"], half(2)),
+        (&["3/5/2021 13:05", "3/5/2021 12:05:00\u{202f}pm"], half(3)),
+        (&["3/5/2021 12:05 PM", "13/5/2021 12:05 PM"], Ok(DayFirst)),
+        (&["3/5/2021 12:05 PM", "5/13/2021"], Ok(MonthFirst)),
+        (&["2021-05-03 12:05 PM", "03/05/2021", "3/5/2021 PM", "3/5/2021 12:05 XPM"], Ok(Undecided)),
         // A year of two digits is rejected, but it says how the program writes dates.
         (&["05/13/21", "03/05/2021"], Ok(MonthFirst)),
         (&["13/05/21", "03/05/2021"], Ok(Undecided)),
@@ -576,6 +593,9 @@ fn thirty_days_none_after_the_12th_are_refused_unless_confirmed() {
         let confirmed = read_confirmed_in::<HistoryRow>(file.as_bytes(), usize::MAX, Dates::Confirmed);
         assert_eq!(confirmed.unwrap().len(), dates.len(), "{what}");
     }
+    let half_days = dated(&["3/5/2021 12:05 PM"]);
+    let confirmed = survey::<HistoryRow>(half_days.as_bytes(), Dates::Confirmed).unwrap();
+    assert_eq!(confirmed.surveyed().date_order, DateOrder::Undecided);
     assert_eq!(
         survey::<HistoryRow>(dated(&["13/05/2021", "05/13/2021"]).as_bytes(), Dates::Confirmed).unwrap_err(),
         SurveyError::BothOrders { day_first: 2, month_first: 3 }.into(),

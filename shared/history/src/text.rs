@@ -18,7 +18,7 @@ pub enum Encoding {
 }
 
 /// Makes UTF-8 of a stream that begins with a byte order mark of UTF-16.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Text {
     form: Form,
     /// A byte whose other half has not arrived, or fewer bytes than tell the form.

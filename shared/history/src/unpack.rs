@@ -1,5 +1,6 @@
 //! What lies on S3 may be compressed: its bytes, unpacked a little at a time.
 
+use std::fmt;
 use std::io::Write as _;
 
 use flate2::write::MultiGzDecoder;
@@ -54,7 +55,7 @@ pub enum UnpackError {
 
 /// Unpacks a stream, if it is compressed: with gzip, or as a zip that holds one file. Bytes go in with [`Unpack::push`], and
 /// come out of [`Unpack::piece`] until that has no more to give.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Unpack {
     /// What came in and has not been looked at.
     waiting: Vec<u8>,
@@ -64,7 +65,7 @@ pub struct Unpack {
     form: Form,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Form {
     /// Too few bytes have come to tell.
     #[default]
@@ -80,10 +81,16 @@ enum Form {
 }
 
 /// How it is compressed.
-#[derive(Debug)]
 enum Packing {
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zip(Box<Zip>),
+}
+
+impl fmt::Debug for Unpack {
+    /// Not what waits: that is personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unpack").field("packed", &self.is_packed()).field("ended", &self.ended).finish_non_exhaustive()
+    }
 }
 
 impl Packing {

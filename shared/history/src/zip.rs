@@ -4,8 +4,8 @@
 //! behind it, which is how macOS and most programs that write to a pipe make them. What inflates is here already for gzip, and
 //! the import function has a quarter of its size left.
 //!
-//! Strict: checksum and sizes of each entry must be right, and the directory must follow the last one. Entries that hold
-//! nothing of the user's (folders, `__MACOSX/`, `.DS_Store`) are passed over.
+//! Strict: checksum and sizes of each entry must be right, and a whole directory must follow the last one. Entries that hold
+//! nothing of the user's (folders, `__MACOSX/`, `.DS_Store`) are skipped. A second zip behind the first is refused.
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
@@ -20,8 +20,15 @@ const PASSED_OVER: u64 = 16 * 1024 * 1024;
 const LOCAL_HEADER: &[u8] = b"PK\x03\x04";
 const HEADER_LENGTH: usize = 30;
 
-/// Anything of what follows the entries: the directory, its 64-bit end, its end.
-const DIRECTORY: [&[u8]; 3] = [b"PK\x01\x02", b"PK\x06\x06", b"PK\x05\x06"];
+/// The directory's records begin with these: a file, a signature, the end with 64-bit numbers, its locator, the end.
+const DIRECTORY_FILE: &[u8] = b"PK\x01\x02";
+const DIRECTORY_SIGNATURE: &[u8] = b"PK\x05\x05";
+const DIRECTORY_LONG_END: &[u8] = b"PK\x06\x06";
+const DIRECTORY_LOCATOR: &[u8] = b"PK\x06\x07";
+const DIRECTORY_END: &[u8] = b"PK\x05\x06";
+
+/// The largest record of a directory that a program writes: a file's, with the longest name, extra field and comment.
+const LONGEST_RECORD: usize = 46 + 3 * 65_535;
 
 /// Sizes and checksum behind an entry, with the longest form there is. More than that follows in any case.
 const DESCRIPTOR_LENGTH: usize = 24;
@@ -35,11 +42,10 @@ const SIZES_BEHIND: u16 = 0x0008;
 
 /// Whether this is the beginning of a zip.
 pub(crate) fn is_zip(beginning: &[u8]) -> bool {
-    beginning.starts_with(LOCAL_HEADER) || beginning.starts_with(b"PK\x05\x06")
+    beginning.starts_with(LOCAL_HEADER) || beginning.starts_with(DIRECTORY_END)
 }
 
 /// The reading of a zip.
-#[derive(Debug)]
 pub(crate) struct Zip {
     state: State,
     /// A header, as far as it has arrived.
@@ -52,7 +58,6 @@ pub(crate) struct Zip {
     passed_over: u64,
 }
 
-#[derive(Debug)]
 enum State {
     /// Before an entry or the directory.
     Header,
@@ -60,8 +65,12 @@ enum State {
     Entry(Box<Entry>),
     /// Behind an entry, before its sizes.
     Descriptor,
-    /// Behind the last entry.
+    /// In the directory behind the last entry.
     Directory,
+    /// Behind the directory's end.
+    End,
+    /// Behind what follows the end and is not another zip, such as padding.
+    Padding,
 }
 
 struct Entry {
@@ -75,12 +84,6 @@ struct Entry {
     checksum: Crc,
     packed: u64,
     unpacked: u64,
-}
-
-impl std::fmt::Debug for Entry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entry").field("packed", &self.packed).field("unpacked", &self.unpacked).finish_non_exhaustive()
-    }
 }
 
 impl Default for Zip {
@@ -133,7 +136,23 @@ impl Zip {
                     self.header.drain(..length);
                     self.state = State::Header;
                 }
-                State::Directory => return Ok(()),
+                State::Directory => {
+                    let Some(length) = self.record(&mut bytes)? else { return Ok(()) };
+                    if self.header.starts_with(DIRECTORY_END) {
+                        self.state = State::End;
+                    }
+                    self.header.drain(..length);
+                }
+                State::End => {
+                    if !self.has(LOCAL_HEADER.len(), &mut bytes) {
+                        return Ok(());
+                    }
+                    if is_zip(&self.header) {
+                        return Err(UnpackError::ZipOfSeveral);
+                    }
+                    self.state = State::Padding;
+                }
+                State::Padding => return Ok(()),
             }
         }
     }
@@ -141,8 +160,8 @@ impl Zip {
     /// Says that the zip ends here.
     pub(crate) fn finish(&self) -> Result<(), UnpackError> {
         match self.state {
-            State::Directory if self.found => Ok(()),
-            State::Directory => Err(UnpackError::ZipOfNothing),
+            State::End | State::Padding if self.found => Ok(()),
+            State::End | State::Padding => Err(UnpackError::ZipOfNothing),
             _ => Err(UnpackError::Damaged),
         }
     }
@@ -152,7 +171,7 @@ impl Zip {
         if !self.has(LOCAL_HEADER.len(), bytes) {
             return Ok(false);
         }
-        if DIRECTORY.iter().any(|signature| self.header.starts_with(signature)) {
+        if [DIRECTORY_FILE, DIRECTORY_LONG_END, DIRECTORY_END].iter().any(|start| self.header.starts_with(start)) {
             self.state = State::Directory;
             return Ok(true);
         }
@@ -169,6 +188,40 @@ impl Zip {
         self.state = State::Entry(Box::new(self.entry(name_end)?));
         self.header.clear();
         Ok(true)
+    }
+
+    /// Collects a record of the directory, and returns its length. `None`: it is not whole yet.
+    fn record(&mut self, bytes: &mut &[u8]) -> Result<Option<usize>, UnpackError> {
+        if !self.has(DIRECTORY_END.len(), bytes) {
+            return Ok(None);
+        }
+        let is = |start: &[u8]| self.header.starts_with(start);
+        // The part of fixed length, and where in it the lengths of the others stand.
+        let (fixed, lengths): (usize, &[usize]) = if is(DIRECTORY_FILE) {
+            (46, &[28, 30, 32])
+        } else if is(DIRECTORY_END) {
+            (22, &[20])
+        } else if is(DIRECTORY_SIGNATURE) {
+            (6, &[4])
+        } else if is(DIRECTORY_LOCATOR) {
+            (20, &[])
+        } else if is(DIRECTORY_LONG_END) {
+            (12, &[])
+        } else {
+            return Err(UnpackError::Damaged);
+        };
+        if !self.has(fixed, bytes) {
+            return Ok(None);
+        }
+        let mut length = fixed + lengths.iter().map(|at| usize::from(short(&self.header, *at))).sum::<usize>();
+        if self.header.starts_with(DIRECTORY_LONG_END) {
+            let rest = long(&self.header, 4).and_then(|rest| usize::try_from(rest).ok());
+            length = length.saturating_add(rest.unwrap_or(usize::MAX));
+        }
+        if length > LONGEST_RECORD {
+            return Err(UnpackError::Damaged);
+        }
+        Ok(self.has(length, bytes).then_some(length))
     }
 
     /// Whether so much of the header is there, after as many of these bytes were taken as that needs.
@@ -375,10 +428,26 @@ mod tests {
                 }
             }
         }
-        // Of the directory nothing is read but how it begins.
-        out.extend(b"PK\x01\x02");
-        out.resize(out.len() + 68, 0);
+        out.extend(directory());
         out
+    }
+
+    /// A directory with each kind of record. Only the records' lengths are read.
+    fn directory() -> Vec<u8> {
+        let record = |start: &[u8], fixed: usize, lengths: &[(usize, u8)]| {
+            let mut record = start.to_vec();
+            record.resize(fixed + lengths.iter().map(|(_, length)| usize::from(*length)).sum::<usize>(), 0);
+            lengths.iter().for_each(|(at, length)| record[*at] = *length);
+            record
+        };
+        [
+            record(DIRECTORY_FILE, 46, &[(28, 3), (30, 4), (32, 5)]),
+            record(DIRECTORY_SIGNATURE, 6, &[(4, 7)]),
+            record(DIRECTORY_LONG_END, 12, &[(4, 44)]),
+            record(DIRECTORY_LOCATOR, 20, &[]),
+            record(DIRECTORY_END, 22, &[(20, 9)]),
+        ]
+        .concat()
     }
 
     fn read_in(bytes: &[u8], chunk: usize) -> Result<Vec<u8>, UnpackError> {
@@ -450,7 +519,13 @@ mod tests {
             ("a workbook", zip(&[made("[Content_Types].xml", b"<")]), UnpackError::Workbook),
             ("a workbook in another order", zip(&[made("xl/workbook.xml", b"<")]), UnpackError::Workbook),
             ("a spreadsheet", zip(&[made("mimetype", b"application/")]), UnpackError::Workbook),
-            ("nothing", b"PK\x05\x06".to_vec(), UnpackError::ZipOfNothing),
+            ("nothing", [DIRECTORY_END, &[0; 18]].concat(), UnpackError::ZipOfNothing),
+            ("a zip behind it", [zip(&[one()]), zip(&[one()])].concat(), UnpackError::ZipOfSeveral),
+            (
+                "an empty zip behind it",
+                [&zip(&[one()])[..], DIRECTORY_END, &[0; 18]].concat(),
+                UnpackError::ZipOfSeveral,
+            ),
         ];
         for (what, bytes, expected) in table {
             assert_eq!(read(&bytes), Err(expected), "{what}");
@@ -462,11 +537,10 @@ mod tests {
         let content: Vec<u8> = (0..200_u32).flat_map(|n| format!("{n:05}").into_bytes()).collect();
         for flags in [0, SIZES_BEHIND] {
             let whole = zip(&[Made { flags, ..made("h.csv", &content) }]);
-            let directory = whole.len() - 72;
-            for end in 0..directory + 4 {
+            let directory = whole.len() - directory().len();
+            for end in 0..whole.len() {
                 assert_eq!(read_in(&whole[..end], 64), Err(UnpackError::Damaged), "cut off after {end}");
             }
-            assert!(read_in(&whole[..directory + 12], 64).is_ok());
             let data = HEADER_LENGTH + 5 + 5;
             for at in data..directory {
                 let mut damaged = whole.clone();
@@ -475,6 +549,15 @@ mod tests {
                 assert!(read_in(&damaged, 64).is_err() || read_in(&damaged, 64).as_ref() == Ok(&content), "at {at}");
             }
         }
+        // The second record of the directory, and the length of the third.
+        for (at, byte) in [(58 + 3, 9), (58 + 13 + 11, 0xff)] {
+            let mut damaged = zip(&[made("h.csv", &content)]);
+            let directory = damaged.len() - directory().len();
+            damaged[directory + at] = byte;
+            assert_eq!(read(&damaged), Err(UnpackError::Damaged), "at {at} of the directory");
+        }
+        let padded = [zip(&[made("h.csv", &content)]), b"\r\n\0\0\0".to_vec()].concat();
+        assert_eq!(read(&padded).as_deref(), Ok(&content[..]), "padding is not a zip");
         let mut lies = zip(&[made("h.csv", &content)]);
         lies[22] ^= 1;
         assert_eq!(read(&lies), Err(UnpackError::Damaged), "another size");
