@@ -802,6 +802,33 @@ async fn journeys_follow_the_latest_file() {
     assert_eq!(world.application_status(used.uuid).await, JourneyStatus::Canceled);
 }
 
+/// As emulators send it.
+#[tokio::test(flavor = "multi_thread")]
+async fn event_without_time_object_says_which_file_is_older() {
+    let world = world().await;
+    let file = |metres| JOURNEYS.to_owned() + &trip("a", metres, PASSED);
+    let mut older = world.upload_held("journeys/older.csv", file(1)).await;
+    older["Records"][0].as_object_mut().unwrap().remove("eventTime").unwrap();
+    let stored = files_of(&world.folder.path().join("s3")).into_iter().find(|path| path.ends_with("/older.csv"));
+    let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    std::fs::File::options().write(true).open(stored.unwrap()).unwrap().set_modified(an_hour_ago).unwrap();
+
+    world.import("journeys/newer.csv", file(2)).await;
+    invoke(&world.function, &older).await.unwrap();
+    assert_eq!(counts(&world.report("journeys/older.csv").await), [1, 0, 1, 0]);
+    assert_eq!(world.metres_and_status("a").await, (2, JourneyStatus::Ok));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn event_without_version_and_etag_refused_and_why() {
+    let world = world().await;
+    let mut event = world.upload_held("imports/1/h.csv", rows(0..1)).await;
+    event["Records"][0]["s3"]["object"].as_object_mut().unwrap().remove("eTag").unwrap();
+    invoke(&world.function, &event).await.unwrap();
+    let report = world.report("imports/1/h.csv").await;
+    assert!(report["error"].as_str().unwrap().contains("neither its version nor its ETag"), "{report}");
+}
+
 /// All files under a folder, hidden ones too.
 fn files_of(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -2,7 +2,6 @@
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_registry::ImportId;
-use cee_service::clock::machine_now;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -120,8 +119,8 @@ pub struct File {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was put, by S3's clock.
-    pub put_at: Instant,
+    /// When it was put, by S3's clock. `None`: the event does not say it, and the object has to.
+    pub put_at: Option<Instant>,
 }
 
 impl File {
@@ -161,7 +160,7 @@ impl File {
             size: record.0.pointer("/s3/object/size").and_then(Value::as_u64).unwrap_or(0),
             version: record.version().map(str::to_owned),
             etag: record.text("/s3/object/eTag").map(|etag| unquoted(etag).to_owned()),
-            put_at: put_at.unwrap_or_else(machine_now),
+            put_at,
         })))
     }
 
@@ -183,7 +182,7 @@ impl File {
             etag: self.etag.clone(),
             name: self.name.clone(),
             size: self.size,
-            put_at: self.put_at.millis(),
+            put_at: self.put_at.map(Instant::millis),
         };
         serde_json::to_string(&note).unwrap_or_default()
     }
@@ -201,7 +200,10 @@ impl File {
             etag: note.etag,
             name: note.name,
             size: note.size,
-            put_at: Instant::from_millis(note.put_at)?,
+            put_at: match note.put_at {
+                Some(put_at) => Some(Instant::from_millis(put_at)?),
+                None => None,
+            },
         })
     }
 }
@@ -214,7 +216,7 @@ struct Note {
     etag: Option<String>,
     name: String,
     size: u64,
-    put_at: i64,
+    put_at: Option<i64>,
 }
 
 /// An ETag without its quotes: events have none, answers do.

@@ -4,14 +4,13 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use cee_eligibility::{Journey, NoRoom, OperatorId};
+use cee_eligibility::{Instant, Journey, NoRoom, OperatorId};
 use cee_history::{Column, HistoryRow, Row};
 use cee_registry::{
     Contradicted, Deadline, HistoryApplication, HistoryOutcome, ImportId, JourneyOutcome, JourneyVersion, RowSource,
 };
 use cee_service::trap;
 
-use crate::event::File;
 use crate::{ImportError, Inner};
 
 /// What came of writing one row.
@@ -96,7 +95,9 @@ impl Destination for History {
 #[derive(Clone)]
 pub(crate) struct Journeys {
     pub(crate) inner: Arc<Inner>,
-    pub(crate) file: Arc<File>,
+    pub(crate) import: ImportId,
+    /// When the file was put: of two files the later one decides.
+    pub(crate) put_at: Instant,
     pub(crate) deadline: Deadline,
 }
 
@@ -108,7 +109,7 @@ impl Destination for Journeys {
     }
 
     async fn write(&self, line: u64, row: Journey) -> Result<Written, ImportError> {
-        let version = JourneyVersion::new(self.file.put_at, self.file.id, line);
+        let version = JourneyVersion::new(self.put_at, self.import, line);
         let (written, used_by) = self.inner.journeys.put(&row, &version, self.deadline).await?;
         if let Some(application) = used_by {
             self.inner.applications.follow_journey(application, row.status, &version).await?;

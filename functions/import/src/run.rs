@@ -15,6 +15,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use cee_eligibility::Instant;
 use cee_history::{
     Counts, Dates, FileReader, FileRefusal, Header, LARGEST_FILE, Line, Progress, ReaderState, RejectedRow,
     RejectedWriter, Report, Row, Survey, Verdict,
@@ -371,13 +372,12 @@ async fn run(
     }
     match file.owner {
         Owner::Operator(operator) => {
-            let to = History { inner: Arc::clone(inner), operator, import: file.id, deadline: budget.deadline };
-            run.read(to).await
+            run.read(|_| History { inner: Arc::clone(inner), operator, import: file.id, deadline: budget.deadline })
+                .await
         }
         Owner::Registry => {
-            let file_of_all = Arc::new(file.clone());
-            let to = Journeys { inner: Arc::clone(inner), file: file_of_all, deadline: budget.deadline };
-            run.read(to).await
+            run.read(|put_at| Journeys { inner: Arc::clone(inner), import: file.id, put_at, deadline: budget.deadline })
+                .await
         }
     }
 }
@@ -407,7 +407,8 @@ struct Growing<'a> {
 }
 
 impl<'a> Run<'a> {
-    async fn read<D: Destination>(mut self, to: D) -> Result<Ran, ImportError> {
+    /// Reads the file, or the next part of it. `to` makes the rows' destination from the moment when the file was put.
+    async fn read<D: Destination>(mut self, to: impl FnOnce(Instant) -> D) -> Result<Ran, ImportError> {
         let verdict = match self.checkpoint.verdict.clone() {
             Some(verdict) => verdict,
             None => match self.survey::<D::Row>().await? {
@@ -420,6 +421,7 @@ impl<'a> Run<'a> {
             Ok(object) => object,
             Err(why) => return self.refuse(why).await,
         };
+        let to = to(self.put_at(&object));
         let now = self.hold.started_at();
         // The file is read from its beginning again, and what was read of it before passed over: S3 gives a gigabyte in
         // some ten seconds, what is compressed can be read in no other way, and its checksum is that of the whole.
@@ -588,6 +590,12 @@ impl<'a> Run<'a> {
             }
             Err(error) => return Err(s3_error("GetObject")(error)),
         };
+        if self.file.version.is_none() && self.file.etag.is_none() {
+            return Ok(Err(
+                "The store announced the file with neither its version nor its ETag, so nobody can tell which content was \
+                 meant. Tell the registry's team.",
+            ));
+        }
         // What lies there now has an event of its own.
         if self.file.version.is_none() && object.e_tag().map(unquoted) != self.file.etag.as_deref() {
             return Ok(Err("The file was replaced before it could be read: the later one has a report of its own."));
@@ -595,6 +603,12 @@ impl<'a> Run<'a> {
         let total = object.content_length().and_then(|n| u64::try_from(n).ok());
         self.checkpoint.progress.bytes_total = total.unwrap_or(0);
         Ok(Ok(object))
+    }
+
+    /// When the file was put, by S3's clock: the event says it, or else the object.
+    fn put_at(&self, object: &GetObjectOutput) -> Instant {
+        let last_modified = || Instant::from_millis(object.last_modified()?.to_millis().ok()?);
+        self.file.put_at.or_else(last_modified).unwrap_or_else(|| self.hold.started_at())
     }
 
     /// Reads the file once from its beginning to its end, for what only the whole of it can tell.
