@@ -110,6 +110,28 @@ async fn key_again_gives_the_first_answer_while_its_application_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn key_again_after_the_period_ended_gives_the_first_answer() {
+    let folder = TempDir::new().unwrap();
+    let body = long("+336010203", "051227308989").to_string();
+    let world = world_on(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await;
+    let first = register(&world.api, &world.token(1), "key-1", &body).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    world.end().await;
+
+    let settings = vec![("LONG_PERIOD_END".to_owned(), "2024-03-01".to_owned())];
+    let world = world_on(&Options { now: Some(at(NOW)), settings, ..Options::new(folder.path()) }).await;
+    let again = register(&world.api, &world.token(1), "key-1", &body).await;
+    assert_eq!((again.status, &again.text), (StatusCode::CREATED, &first.text));
+    // Another body is told what is wrong with it first.
+    let late = register(&world.api, &world.token(1), "key-1", &long("+336010299", "OTHER1234").to_string()).await;
+    assert_eq!((late.status, late.problem().as_str()), (StatusCode::BAD_REQUEST, "invalid_fields"));
+    let other = long("+336010299", "OTHER1234").to_string().replace("2024-03-15", "2024-02-15");
+    let other = register(&world.api, &world.token(1), "key-1", &other).await;
+    assert_eq!((other.status, other.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_refused_is_not_remembered_and_a_bad_key_is_named() {
     let world = world().await;
     let token = world.token(1);

@@ -252,13 +252,18 @@ impl HttpFunction for Register {
         let now = self.clock.now();
         let fields = Fields::of(call.request())?;
         let named = key.map(|key| self.claims.named_call(caller.operator, &key, &fields.canonical()));
-        let demand = read(fields, &self.rules, now)?;
-        // What was granted once is told again while it stands, even if its journey or the rules have changed.
+        let demand = read(fields, &self.rules, now);
+        // What was granted once is told again while it stands, even if its journey or the rules have changed: the period of
+        // a long application is a rule, too.
         if let Some(named) = &named
             && let Some(remembered) = self.claims.remembered(named, now).await?
         {
-            return self.again(remembered).await;
+            return match remembered {
+                Remembered::OtherCall => demand.and(Err(Refusal::IdempotencyKeyReused)),
+                Remembered::Answered(_) => self.again(remembered).await,
+            };
         }
+        let demand = demand?;
         if !self.rules.any_open(|open| open.register) {
             return Err(Refusal::CallClosed(None));
         }
