@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use cee_eligibility::OperatorId;
 use cee_local::generate::{Expected, History};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::resume::dates;
@@ -141,9 +142,10 @@ const UNFAMILIAR: [Fault; 6] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unfamiliar_error_three_times_in_a_row_is_asked_about_again_by_each_call() {
-    let (world, wire) = Wire::world().await;
-    let token = world.token(1);
-    for (number, fault) in UNFAMILIAR.into_iter().enumerate() {
+    // Each with a stack of its own, for they mostly wait.
+    let each = UNFAMILIAR.into_iter().enumerate().map(|(number, fault)| async move {
+        let (world, wire) = Wire::world().await;
+        let token = world.token(1);
         // A client of a call sends three times in all.
         let (often, twice) = ([fault; 3], [fault; 2]);
         let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+33601020{number}"),
@@ -171,8 +173,9 @@ async fn unfamiliar_error_three_times_in_a_row_is_asked_about_again_by_each_call
         let place = world.api.post("/policies/cee/imports", &token, &json!({})).await;
         assert_eq!(place.status, http::StatusCode::CREATED, "{fault:?}: {place:?}");
         wire.next("", []);
-    }
-    assert_eq!(world.findings().await, []);
+        assert_eq!(world.findings().await, []);
+    });
+    join_all(each).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

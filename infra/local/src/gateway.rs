@@ -799,13 +799,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_of_unknown_length_is_cut_at_the_limit() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let routes = vec![route(Method::POST, "/", Arc::new(Answering(|_| Ok(Value::Null))))];
-        let limited = Options { body_limit: 10, body_timeout: Duration::from_millis(400), ..options() };
-        let gateway = start(listener, routes, limited).await.unwrap();
-        for (chunks, status) in
-            [("a\r\n0123456789\r\n0\r\n\r\n", "200"), ("b\r\n0123456789X\r\n0\r\n\r\n", "413"), ("a\r\n01234", "408")]
-        {
+        let patient = Duration::from_secs(60);
+        for (chunks, body_timeout, status) in [
+            ("a\r\n0123456789\r\n0\r\n\r\n", patient, "200"),
+            ("b\r\n0123456789X\r\n0\r\n\r\n", patient, "413"),
+            ("a\r\n01234", Duration::from_millis(100), "408"),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let routes = vec![route(Method::POST, "/", Arc::new(Answering(|_| Ok(Value::Null))))];
+            let limited = Options { body_limit: 10, body_timeout, ..options() };
+            let gateway = start(listener, routes, limited).await.unwrap();
             let mut stream = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
             let head = "POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
             stream.write_all(format!("{head}{chunks}").as_bytes()).await.unwrap();
@@ -821,25 +824,26 @@ mod tests {
             match request.uri().path() {
                 "/panic" => panic!("out of luck"),
                 "/fail" => Err("no".into()),
-                "/slow" => {
-                    tokio::time::sleep(Duration::from_secs(60)).await;
-                    Ok(lambda_http::Response::new(String::new()))
-                }
+                "/slow/er" => std::future::pending().await,
                 path => Ok(lambda_http::Response::new(path.to_owned())),
             }
         }
-        let adapter = Adapter::from(lambda_http::service_fn(handler));
-        let function = Function::new("public", Duration::from_millis(300));
-        let invoker: Arc<dyn Invoker> = Arc::new(InProcess::<_, LambdaRequest>::new(adapter, function));
+        let limited = |timeout| -> Arc<dyn Invoker> {
+            let adapter = Adapter::from(lambda_http::service_fn(handler));
+            Arc::new(InProcess::<_, LambdaRequest>::new(adapter, Function::new("public", timeout)))
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let problem = |refusal: GatewayRefusal, id: &str| {
             let mut response = Response::new(format!("{} {id}", refusal.message()));
             *response.status_mut() = refusal.status();
             response
         };
-        let routes = vec![route(Method::GET, "/{path}", invoker)];
+        let routes = vec![
+            route(Method::GET, "/{path}", limited(Duration::from_secs(60))),
+            route(Method::GET, "/slow/{path}", limited(Duration::from_millis(300))),
+        ];
         let gateway = start(listener, routes, Options { fallback: Arc::new(problem), ..options() }).await.unwrap();
-        for path in ["panic", "fail", "slow"] {
+        for path in ["panic", "fail", "slow/er"] {
             let answer = send(gateway.address(), &format!("GET /{path} HTTP/1.1\r\nhost: h"), b"").await;
             let id = answer.header("apigw-requestid").unwrap();
             assert_eq!((answer.status, answer.text()), (500, format!("Internal Server Error {id}")), "{path}");

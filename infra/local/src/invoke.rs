@@ -548,19 +548,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_handler_runs_with_a_context_and_its_failures_stay_its_own() {
-        let function = Function::new("register", Duration::from_millis(200));
-        let invoker: Arc<dyn Invoker> = Arc::new(InProcess::<_, Value>::new(service_fn(handler), function));
+        let limited = |timeout| -> Arc<dyn Invoker> {
+            Arc::new(InProcess::<_, Value>::new(service_fn(handler), Function::new("register", timeout)))
+        };
+        let invoker = limited(Duration::from_secs(60));
         let answer = invoker.invoke(json!({}), "id-1").await.unwrap();
         assert_eq!(answer["id"], "id-1");
         assert_eq!(answer["arn"], "arn:aws:lambda:eu-west-3:123456789012:function:register");
-        assert!((1..=200).contains(&answer["left"].as_i64().unwrap()), "{answer}");
+        assert!((1..=60_000).contains(&answer["left"].as_i64().unwrap()), "{answer}");
 
         let error = invoker.invoke(json!({ "do": "panic" }), "id-2").await.unwrap_err();
         assert_eq!(error.report()["errorMessage"], "Lambda panicked: out of luck");
         let error = invoker.invoke(json!({ "do": "fail" }), "id-3").await.unwrap_err();
         assert_eq!(error.report()["errorMessage"], "no such thing");
-        let error = invoker.invoke(json!({ "do": "sleep" }), "id-4").await.unwrap_err();
-        assert_eq!(error, InvokeError::Timeout(Duration::from_millis(200)));
+        let shortly = Duration::from_millis(200);
+        let error = limited(shortly).invoke(json!({ "do": "sleep" }), "id-4").await.unwrap_err();
+        assert_eq!(error, InvokeError::Timeout(shortly));
         assert_eq!(error.report()["errorType"], "Sandbox.Timedout");
         let error = invoker.invoke(json!({ "do": "large" }), "id-5").await.unwrap_err();
         assert_eq!(error.report()["errorType"], "Function.ResponseSizeTooLarge");

@@ -116,19 +116,30 @@ fn is_transient_code(code: &str) -> bool {
 
 /// The moment at which a call must have its answer, whatever the tables do.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline(tokio::time::Instant);
+pub struct Deadline {
+    moment: tokio::time::Instant,
+    /// How often something is tried again at most, without a pause.
+    retries: Option<u32>,
+}
 
 impl Deadline {
     /// So much time from now.
     #[must_use]
     pub fn after(time: Duration) -> Self {
-        Self(tokio::time::Instant::now() + time)
+        Self { moment: tokio::time::Instant::now() + time, retries: None }
+    }
+
+    /// A deadline for tests: time is up after this number of retries, none of which waits. So no test depends on how many tries
+    /// its machine makes in a second.
+    #[must_use]
+    pub fn after_retries(retries: u32) -> Self {
+        Self { retries: Some(retries), ..Self::after(Duration::from_secs(3600)) }
     }
 
     /// Whether there is no time left.
     #[must_use]
     pub fn has_passed(self) -> bool {
-        tokio::time::Instant::now() >= self.0
+        tokio::time::Instant::now() >= self.moment
     }
 }
 
@@ -181,8 +192,13 @@ impl Backoff {
 
     /// Waits before the next try, or says that there is no time for one, as [`Self::told`].
     pub(crate) async fn pause(&mut self) -> Result<(), StoreError> {
+        if let Some(left) = &mut self.deadline.retries {
+            let Some(less) = left.checked_sub(1) else { return self.told(Err(StoreError::Busy)) };
+            *left = less;
+            return Ok(());
+        }
         let wake = tokio::time::Instant::now() + self.bound.mul_f64(fastrand::f64());
-        if wake >= self.deadline.0 {
+        if wake >= self.deadline.moment {
             return self.told(Err(StoreError::Busy));
         }
         self.bound = (self.bound * 2).min(Self::LONGEST);
@@ -249,6 +265,13 @@ mod tests {
     fn a_deadline_passes() {
         assert!(!Deadline::after(Duration::from_secs(60)).has_passed());
         assert!(Deadline::after(Duration::ZERO).has_passed());
+    }
+
+    #[tokio::test]
+    async fn retries_end_after_their_number() {
+        let mut backoff = Backoff::until(Deadline::after_retries(2));
+        assert_eq!([backoff.pause().await, backoff.pause().await], [Ok(()), Ok(())]);
+        assert_eq!(backoff.pause().await, Err(StoreError::Busy));
     }
 
     /// That a pause is long enough is told by a clock, that it is short enough by its bound: no machine is too slow for this.

@@ -1,8 +1,6 @@
 //! What the store makes of a busy table, a network that breaks, and of others who write between its reading and its
 //! writing: each failure alone and at a known place, so that every step of the protocol is seen to do what it is there for.
 
-use std::time::Duration;
-
 use crate::support::{
     self, Fault, Item, Store, application, at, driver, driver_with_keys, find, identity_key, journey, operator, put,
     soon, store, store_that_tries_again, store_with_faults, truncated, using, uuid, version,
@@ -43,9 +41,9 @@ const FAILURE: [&str; 7] = [
 const IN_PROGRESS: &str = "TransactionInProgressException";
 const REFUSED: &str = "AccessDeniedException";
 
-/// Long enough for some tries, and short enough to wait for its end.
+/// Some tries.
 fn shortly() -> Deadline {
-    Deadline::after(Duration::from_millis(300))
+    Deadline::after_retries(8)
 }
 
 fn row(file: u8, line: u64) -> RowSource {
