@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The functions as they are deployed: `sam build` makes them, `sam local` runs them in containers against a local stack's DynamoDB and
 # S3: bash tests/interface/sam_local.sh
-# Through sam's port goes the README's tour, every command with the answer that is printed there; then `sam local invoke` imports a file
+# Through sam's port goes the tour (docs/tour.md), every command with the answer that is printed there; then `sam local invoke` imports a file
 # that lies on the local stack's S3.
 # Needs sam (SAM names the program), cargo-lambda, and a Docker engine. Ends with 77 where none answers: nothing was run then.
 # DOCKERD=start  starts Debian's engine for the time of this (root; apt-get install docker.io).
@@ -100,7 +100,7 @@ endings+=("kill $server; wait $server 2>/dev/null")
 answers() { kill -0 "$server" && curl -sf -o /dev/null --max-time 30 "$sam_api/health"; }
 until_true 600 answers || { tail -n 50 "$work/sam.log" >&2; exit 1; }
 
-if ! README_API=$sam_api README_DATA=$data CEE=$cee cargo test --quiet --test service readme::the_readmes_tour -- --exact --nocapture; then
+if ! README_API=$sam_api README_DATA=$data CEE=$cee cargo test --quiet --test service readme::tour_prints_what_it_shows -- --exact --nocapture; then
     tail -n 50 "$work/sam.log" >&2
     exit 1
 fi

@@ -1,4 +1,4 @@
-//! The README's tour and the operator's guide, as a newcomer would copy them: every command gives the printed answer.
+//! The commands of the README, the tour and the operator's guide, as a newcomer copies them: each prints what its page shows.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -100,7 +100,7 @@ async fn every_command_gives_the_printed_answer(page: &str) {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
     let all_required = std::env::var("README_TOOLS").is_ok_and(|value| value == "required");
     let mut steps = steps(&text);
-    assert!(steps.len() > 20, "{page}: its commands are not found");
+    assert!(steps.len() >= 5, "{page}: its commands are not found");
     for program in ["aws", "pyjwt"] {
         if steps.iter().any(|step| step.needs.as_deref() == Some(program)) && !is_there(program).await {
             assert!(!all_required, "{program} is not installed");
@@ -167,11 +167,16 @@ fn here(command: &str, api_url: &str, data: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_readmes_tour() {
+async fn readme_prints_what_it_shows() {
     every_command_gives_the_printed_answer("README.md").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_operators_guide() {
+async fn tour_prints_what_it_shows() {
+    every_command_gives_the_printed_answer("docs/tour.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_guide_prints_what_it_shows() {
     every_command_gives_the_printed_answer("docs/operators.md").await;
 }

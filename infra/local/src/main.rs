@@ -448,7 +448,7 @@ Try, in another terminal:
     \"journey_type\": \"short\", \"last_name_trunc\": \"MAR\", \"driving_license\": \"051227308989\",
     \"operator_journey_id\": \"ar:2024-03-15_0001\"}'
 
-The README goes on from there.
+docs/tour.md goes on from there.
 ");
 }
 

@@ -1,7 +1,7 @@
 //! What the OpenAPI document says of each field. Patterns and limits are those of [`fields`](crate::fields), where they are
 //! decided upon; here they only get words and examples.
 //!
-//! The examples are those of the README's tour: made-up drivers that the local stack knows.
+//! The examples are those of the tour (docs/tour.md): made-up drivers that the local stack knows.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-"""The README's tour with a client that is generated from the document: openapi-python-client."""
+"""The tour (docs/tour.md) with a client that is generated from the document: openapi-python-client."""
 
 import json
 import os

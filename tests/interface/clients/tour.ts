@@ -1,4 +1,4 @@
-// The README's tour with a client that is generated from the document: openapi-typescript and openapi-fetch. That it
+// The tour (docs/tour.md) with a client that is generated from the document: openapi-typescript and openapi-fetch. That it
 // compiles is half of the test: every name and type below is the document's.
 import { strict as assert } from "node:assert";
 import createClient from "openapi-fetch";

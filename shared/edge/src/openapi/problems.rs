@@ -254,7 +254,7 @@ const SAMPLE_UUID: &str = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
 const SAMPLE_DATETIME: &str = "2024-03-15T07:30:00Z";
 
 impl OwnApplication {
-    /// An application for the document to show, the first one of the README's tour.
+    /// An application for the document to show, the first one of the tour (docs/tour.md).
     #[must_use]
     pub fn sample(journey_type: JourneyType) -> Self {
         let short = journey_type == JourneyType::Short;
