@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, OperatorId, Siret};
 use cee_local::secrets::{AUDIENCE, ISSUER, Secrets};
@@ -359,9 +360,19 @@ pub async fn applications(aws: &Aws) -> Vec<HashMap<String, AttributeValue>> {
     items
 }
 
+/// Every item of a table. Waits as long as that takes: a page of a megabyte takes a busy machine longer than a function waits.
 pub async fn scan(aws: &Aws, table: &str) -> Vec<HashMap<String, AttributeValue>> {
-    let pages = aws.dynamodb().scan().table_name(table).into_paginator().items().send();
-    pages.collect::<Result<Vec<_>, _>>().await.unwrap()
+    let (mut items, mut after) = (Vec::new(), None);
+    loop {
+        let patient = aws_sdk_dynamodb::Config::builder().timeout_config(TimeoutConfig::disabled());
+        let scan = aws.dynamodb().scan().table_name(table).set_exclusive_start_key(after);
+        let page = scan.customize().config_override(patient).send().await.unwrap();
+        items.extend(page.items.unwrap_or_default());
+        after = page.last_evaluated_key;
+        if after.is_none() {
+            return items;
+        }
+    }
 }
 
 /// An object's content.

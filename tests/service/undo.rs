@@ -98,6 +98,8 @@ async fn imports_come_and_go_as_in_the_model() {
                 if let Some(id) = standing.remove(&file) {
                     // Taken back, and what only it said is gone.
                     let said = team.undo(operator(*by), id, |_| {}).await.unwrap();
+                    // The report follows the table.
+                    world.imported().await;
                     let before = model.history.len();
                     let mut kept = 0;
                     for sources in model.history.values_mut() {
@@ -229,6 +231,7 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
         let left = records(aws).await;
         assert_eq!(left.len(), ROWS, "the other operator's stay");
         assert!(left.iter().all(|(_, name)| name.starts_with("h#2#")));
+        stack.queue().idle().await;
         let report = &reports(aws, "reports/1/").await["imports/1/wrong.csv"];
         assert_eq!((&report["state"], &report["imported"]), (&json!("undone"), &json!(ROWS)));
         // Again, it is done already; and the same file may come again.
@@ -303,6 +306,7 @@ async fn what_cannot_be_undone_and_what_goes_with_it() {
     let id = import_id(&reports(&world.aws, "reports/2/").await["imports/2/late.csv"]);
     assert_eq!(refused(&team, 1, id).await, "there is no such import", "it is another operator's");
     team.undo(operator(2), id, |_| {}).await.unwrap();
+    world.imported().await;
     assert_eq!(keys(&world.aws, "contradictions/").await, [""; 0]);
     let status =
         world.api.request(http::Method::GET, &format!("/policies/cee/imports/{id}"), Some(&world.token(2)), Vec::new());

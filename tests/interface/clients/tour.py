@@ -21,7 +21,6 @@ from cee_client.models import (
     JourneyType,
     Place,
     ShortRegistration,
-    ShortRegistrationJourneyType,
     Simulation,
     UnknownApplicationProblem,
     Upload,
@@ -40,7 +39,7 @@ ours, theirs = [client(keys) for keys in json.loads(os.environ["KEYS"])[:2]]
 
 
 def registration(journey, name="TO "):
-    return ShortRegistration(journey_type=ShortRegistrationJourneyType.SHORT, last_name_trunc=name, driving_license="99-DE/B072RRE2I55",
+    return ShortRegistration(journey_type="short", last_name_trunc=name, driving_license="99-DE/B072RRE2I55",
                              operator_journey_id=journey)
 
 
