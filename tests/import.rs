@@ -810,8 +810,8 @@ async fn event_without_time_object_says_which_file_is_older() {
     let mut older = world.upload_held("journeys/older.csv", file(1)).await;
     older["Records"][0].as_object_mut().unwrap().remove("eventTime").unwrap();
     let stored = files_of(&world.folder.path().join("s3")).into_iter().find(|path| path.ends_with("/older.csv"));
-    let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
-    std::fs::File::options().write(true).open(stored.unwrap()).unwrap().set_modified(an_hour_ago).unwrap();
+    let long_ago = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    std::fs::File::options().write(true).open(stored.unwrap()).unwrap().set_modified(long_ago).unwrap();
 
     world.import("journeys/newer.csv", file(2)).await;
     invoke(&world.function, &older).await.unwrap();
