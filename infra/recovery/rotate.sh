@@ -16,7 +16,13 @@ usage() {
 [[ $# -ge 3 && -n $1 && $1 != -* ]] || usage
 stack=$1 step=$2 signer=$3
 case "$step $signer" in
-"announce proof" | "sign proof" | "announce application-token" | "sign application-token")
+"announce proof" | "sign proof")
+    [[ $# == 3 ]] || usage
+    # A key of another kind than the tokens' format needs would keep the next deployment from starting.
+    format=$(parameter TokenFormat) || exit
+    change=(secret "$step" --signer proof --token-format "$format" --pipe)
+    ;;
+"announce application-token" | "sign application-token")
     [[ $# == 3 ]] || usage
     change=(secret "$step" --signer "$signer" --pipe)
     ;;

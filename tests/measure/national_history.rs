@@ -114,7 +114,7 @@ async fn function(name: &str) -> ExitCode {
             ExitCode::SUCCESS
         }
         "cee-audit" => {
-            let audit = AuditFunction::from_environment(&environment).unwrap();
+            let audit = AuditFunction::from_environment(&environment).await.unwrap();
             let service = service_fn(move |event| {
                 let audit = audit.clone();
                 async move { audit.handle(event).await }

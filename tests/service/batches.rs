@@ -222,6 +222,50 @@ async fn late_history_in_a_batch_is_counted_for_the_registrys_team() {
     assert!(metrics().iter().any(|line| line["LateContradictions"] == 1.0 && line["function"] == "batches"));
 }
 
+/// By rule 3 such a driver does not block an application with another key: the registry's team sees how many, and whose.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_given_later_are_counted_for_the_registrys_team() {
+    let world = world().await;
+    let token = world.token(3);
+    let rows = json!([row("KEY", "+336010281"), row("KEY", "+336010282")]);
+    assert_eq!(counts(&world.api.post(IMPORT, &token, &rows).await.json()), [2, 0, 0]);
+    let granted = world.api.register(&token, &long("KEY", "+336010283", "KEYS0001", None)).await.json();
+    let specific = |phone: &str, key: &str| {
+        let mut row = row("KEY", phone);
+        row["cee_application_type"] = json!("specific");
+        row["identity_key"] = json!(key.repeat(64));
+        row
+    };
+    let standardized = json!({"cee_application_type": "standardized", "cee_application_uuid": granted["uuid"],
+                              "identity_key": "c".repeat(64)});
+    let batch =
+        json!([specific("+336010281", "a"), specific("+336010282", "b"), standardized, specific("+336010299", "d")]);
+    let before = metrics().len();
+    let request_ids: Vec<String> = {
+        let mut ids = Vec::new();
+        for (expected, batch) in [([3, 0, 1], &batch), ([0, 3, 1], &batch)] {
+            let answer = world.api.post(IDENTITY, &token, batch).await;
+            assert_eq!(counts(&answer.json()), expected, "{answer:?}");
+            ids.push(answer.headers["apigw-requestid"].to_str().unwrap().to_owned());
+        }
+        ids
+    };
+    let written = metrics().split_off(before);
+    let late = |id: &str, to: &str| {
+        let line = written.iter().find(|line| line["request_id"] == id && line["Application"] == to);
+        line.map(|line| line["LateKeys"].as_f64().unwrap())
+    };
+    let [first, again] = &request_ids[..] else { panic!("two calls") };
+    assert_eq!((late(first, "specific"), late(first, "standardized")), (Some(2.0), Some(1.0)));
+    assert_eq!((late(again, "specific"), late(again, "standardized")), (None, None), "what has its key is given none");
+    let logs = logs();
+    let lines: Vec<&str> = logs.lines().filter(|line| line.contains("identity keys were given later")).collect();
+    let line = lines.iter().find(|line| line.contains(first)).expect("the log says so");
+    assert!(line.contains("\"operator_id\":3"), "{line}");
+    assert!(line.contains("\"specific\":2") && line.contains("\"standardized\":1"), "{line}");
+    assert!(!lines.iter().any(|line| line.contains(again)), "{lines:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identity_key_moves_history_from_a_truncated_identity_to_a_person() {
     let world = world().await;

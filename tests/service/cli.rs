@@ -128,8 +128,9 @@ fn serve_leaves_a_foreign_directory_as_it_is() {
 }
 
 /// Each command that reaches the tables, with what it needs besides the data directory.
-const REACH_THE_TABLES: [&[&str]; 8] = [
+const REACH_THE_TABLES: [&[&str]; 9] = [
     &["audit"],
+    &["pepper"],
     &["operator", "list"],
     &["operator", "create", "--id", "9", "--name", "Neuf", "--siret", "12000404400043"],
     &["restore", "--table", "claims", "--from", "claims-at-noon"],

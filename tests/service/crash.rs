@@ -17,6 +17,11 @@ use crate::support::{Api, cee, scan};
 
 /// The program on this data, once it has said `ready`.
 pub async fn serve(folder: &TempDir, options: &[&str]) -> (Child, Value) {
+    serve_in(folder, options, &[]).await
+}
+
+/// The same, with these variables in its environment.
+pub async fn serve_in(folder: &TempDir, options: &[&str], environment: &[(&str, &str)]) -> (Child, Value) {
     let data_dir = folder.path().join("data");
     let mut child = Command::new(cee())
         .args([
@@ -33,6 +38,7 @@ pub async fn serve(folder: &TempDir, options: &[&str]) -> (Child, Value) {
         ])
         .arg(&data_dir)
         .args(options)
+        .envs(environment.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)

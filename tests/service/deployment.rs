@@ -13,6 +13,7 @@ use cee_local::stack::{
 };
 use cee_service::Environment;
 use cee_service::aws::Aws;
+use cee_tokens::TokenFormat;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
@@ -34,7 +35,8 @@ fn documented() -> BTreeSet<String> {
 }
 
 /// Settings for demonstrations and tests, which no deployment has.
-const OF_THE_LOCAL_STACK: [&str; 4] = ["NOW", "S3_PATH_STYLE", "CEE_PANIC_ON", "IMPORT_ROWS_PER_INVOCATION"];
+const OF_THE_LOCAL_STACK: [&str; 5] =
+    ["NOW", "S3_PATH_STYLE", "CEE_PANIC_ON", "IMPORT_ROWS_PER_INVOCATION", "IMPORT_TURN_MILLISECONDS"];
 
 fn defaults() -> BTreeMap<&'static str, &'static Value> {
     let parameters = TEMPLATE["Parameters"].as_object().unwrap().iter();
@@ -317,7 +319,13 @@ fn of_secret() -> BTreeMap<String, String> {
 
 #[test]
 fn the_secret_that_is_printed_is_the_one_that_the_functions_want() {
-    let secret = ServiceSecret::new().unwrap().to_json().unwrap();
+    for format in [TokenFormat::Jws, TokenFormat::Rpc] {
+        secret_that_the_functions_want(format);
+    }
+}
+
+fn secret_that_the_functions_want(format: TokenFormat) {
+    let secret = ServiceSecret::new(format).unwrap().to_json().unwrap();
     let secret: BTreeMap<String, String> = serde_json::from_str(&secret).unwrap();
     let wanted = of_secret();
     assert_eq!(secret.keys().collect::<BTreeSet<_>>(), wanted.values().collect());
@@ -325,7 +333,8 @@ fn the_secret_that_is_printed_is_the_one_that_the_functions_want() {
     let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let variables = wanted.iter().map(|(name, member)| (name.clone(), secret[member].clone())).chain(given);
     let environment = Environment::of(variables);
-    assert!(environment.proof_signer().is_ok());
+    let key = cee_tokens::SigningKey::from_pem(&secret["proof_key"]).unwrap();
+    assert!(environment.proof_signer().is_ok() && format.allows(key.kind()));
     assert!(environment.claim_keys().is_ok() && environment.key_set("PROOF_JWKS").is_ok());
     assert!(environment.application_tokens().is_ok() && environment.token_issuer().is_ok());
 }

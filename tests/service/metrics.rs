@@ -173,6 +173,10 @@ async fn exercise() {
         let rows = [keyed(date, &key), keyed("2021-01-01T00:00:00Z", &key)];
         assert_eq!(world.api.post("/policies/cee/import/identity", &two, &json!(rows)).await.status, StatusCode::OK);
     }
+    // The application whose journey brought a key of its own has one already; this one has none.
+    let later = json!([{"cee_application_type": "standardized", "cee_application_uuid": granted.json()["uuid"],
+                        "identity_key": "e".repeat(64)}]);
+    assert_eq!(world.api.post("/policies/cee/import/identity", &one, &later).await.json()["imported"], 1);
     let wrong =
         world.api.post("/auth/access_token", "", &json!({"access_key": "A".repeat(20), "secret_key": "x"})).await;
     assert_eq!(wrong.problem(), "invalid_credentials");

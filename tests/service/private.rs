@@ -237,6 +237,15 @@ async fn requests_that_are_broken_are_told_what_is_wrong() {
             "malformed_body",
             "a chunk is damaged",
         ),
+        (
+            "content-length: 2\r\ncontent-length: 3\r\n".to_owned(),
+            "{}",
+            400,
+            "invalid_header",
+            "two values of Content-Length that differ",
+        ),
+        ("content-length: two\r\n".to_owned(), "{}", 400, "invalid_header", "cannot be read"),
+        ("no colon\r\n".to_owned(), "{}", 400, "invalid_header", "a line without a colon"),
         (too_many, "", 431, "headers_too_large", "10,240 bytes"),
         (long(20_000), "", 431, "headers_too_large", "10,240 bytes"),
         (long(200_000), "", 431, "headers_too_large", "10,240 bytes"),
@@ -247,6 +256,20 @@ async fn requests_that_are_broken_are_told_what_is_wrong() {
         assert!(answer.contains(&format!("#{problem}\"")) && answer.contains(why), "{why}: {answer}");
         assert!(answer.contains("application/problem+json"), "{answer}");
     }
+    // The answer is whole, and names the request.
+    let answer =
+        raw(address, "GET /v3/health HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.contains(&format!("content-length: {}", body.len())) && head.contains("connection: close"),
+        "{answer}"
+    );
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert!(head.contains(body["request_id"].as_str().unwrap()), "{answer}");
+    // The same length twice is one length.
+    let twice =
+        "GET /v3/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 0\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(status(&raw(address, twice).await), 200);
     // More than a hundred headers that are short enough are answered.
     let answer = raw(address, &format!("GET /v3/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{many}\r\n")).await;
     assert_eq!(status(&answer), 200, "{answer}");

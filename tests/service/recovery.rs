@@ -41,6 +41,7 @@ impl Account {
             ("SecretName", "cee/prod"),
             ("SecretStage", "AWSCURRENT"),
             ("ImportConcurrency", "5"),
+            ("TokenFormat", "jws"),
         ];
         for (name, value) in parameters {
             account.write(&format!("parameters/{name}"), value);
@@ -196,6 +197,18 @@ fn two_rotations_keep_every_proof_key_that_was_ever_published() {
     // Nothing of a secret is in what every process of the machine may read, nor on the screen.
     let calls = account.read("calls");
     assert!(!calls.contains("PRIVATE") && !calls.contains(pepper.as_str().unwrap()));
+}
+
+/// Under `TokenFormat=rpc` the functions start with an RSA key alone.
+#[test]
+fn rotation_of_an_rpc_registry_makes_rsa_keys() {
+    let account = Account::new();
+    account.write("parameters/TokenFormat", "rpc");
+    for step in ["announce", "sign"] {
+        account.deploy(&account.done("rotate.sh", &["cee-prod", step, "proof"]));
+    }
+    let key = account.secret("AWSCURRENT")["proof_key"].as_str().unwrap().to_owned();
+    assert_eq!(cee_tokens::SigningKey::from_pem(&key).unwrap().kind(), cee_tokens::KeyKind::Rsa);
 }
 
 #[test]

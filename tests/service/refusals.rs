@@ -185,7 +185,7 @@ async fn tokens_that_open_nothing() {
         scopes: Scope::ALL.to_vec(),
     };
     let good = world.token(1);
-    let stranger = SigningKey::from_pem(&SigningKey::generate_pem().unwrap()).unwrap();
+    let stranger = SigningKey::from_pem(&SigningKey::generate_pem(cee_tokens::KeyKind::P256).unwrap()).unwrap();
     let foreign = TokenIssuer::new(stranger, ISSUER.to_owned(), AUDIENCE.to_owned()).issue(&caller, now, 60).unwrap();
     let expired = world.issuer(ISSUER, AUDIENCE).issue(&caller, at("2024-04-30T22:59:59Z"), 60).unwrap();
     let early = world.issuer(ISSUER, AUDIENCE).issue(&caller, at("2024-05-01T00:01:00Z"), 60).unwrap();

@@ -197,9 +197,10 @@ pub async fn world_with(change: impl FnOnce(&mut Options)) -> World {
     let mut options = Options::new(folder.path());
     change(&mut options);
     // Tests make as many calls as they can, where they do not ask for a limit.
-    let unlimited = ("OPERATOR_CALLS_PER_SECOND".to_owned(), "0".to_owned());
-    if !options.settings.iter().any(|(name, _)| *name == unlimited.0) {
-        options.settings.push(unlimited);
+    for name in ["OPERATOR_CALLS_PER_SECOND", "TOKEN_CALLS"] {
+        if !options.settings.iter().any(|(known, _)| known == name) {
+            options.settings.push((name.to_owned(), "0".to_owned()));
+        }
     }
     let mut world = world_on(&options).await;
     world.folder = Some(folder);
@@ -270,6 +271,11 @@ impl World {
         }
         self.api.record.disk(&self.data_dir);
         self.api.record.tables(&self.aws).await;
+    }
+
+    /// Where the stack keeps its data.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// A token of a sample operator.
@@ -360,8 +366,15 @@ pub async fn applications(aws: &Aws) -> Vec<HashMap<String, AttributeValue>> {
     items
 }
 
-/// Every item of a table. Waits as long as that takes: a page of a megabyte takes a busy machine longer than a function waits.
+/// Every item of a table but for the check value of the pepper, which is nobody's claim.
 pub async fn scan(aws: &Aws, table: &str) -> Vec<HashMap<String, AttributeValue>> {
+    let mut items = scan_all(aws, table).await;
+    items.retain(|item| item.get("pk") != Some(&AttributeValue::S("pepper".to_owned())));
+    items
+}
+
+/// Every item of a table. Waits as long as that takes: a page of a megabyte takes a busy machine longer than a function waits.
+pub async fn scan_all(aws: &Aws, table: &str) -> Vec<HashMap<String, AttributeValue>> {
     let (mut items, mut after) = (Vec::new(), None);
     loop {
         let patient = aws_sdk_dynamodb::Config::builder().timeout_config(TimeoutConfig::disabled());

@@ -237,6 +237,106 @@ async fn nothing_reaches_another_operator() {
     }
 }
 
+/// Mistakes of clients, answered as S3 answers them.
+#[tokio::test(flavor = "multi_thread")]
+async fn upload_that_s3_refuses_is_refused_here_too() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let world = world().await;
+    let place = world.place(1, json!({"file_name": "h.csv"})).await;
+    let url = place["upload_url"].as_str().unwrap();
+    let token = format!("Bearer {}", world.token(1));
+    for (header, status, code) in [
+        (("authorization", token.as_str()), 400, "<Code>InvalidArgument</Code>"),
+        (("authorization", "Basic eDp5"), 400, "Only one auth mechanism allowed"),
+        (("x-amz-acl", "bucket-owner-full-control"), 403, "<HeadersNotSigned>x-amz-acl</HeadersNotSigned>"),
+        (("x-amz-server-side-encryption", "aws:kms"), 403, "not signed"),
+    ] {
+        let answer = world.plain(Method::PUT, url, &[header], FILE.as_bytes()).await;
+        assert_eq!(answer.status.as_u16(), status, "{header:?}: {answer:?}");
+        assert!(answer.text.contains(code), "{header:?}: {answer:?}");
+    }
+    let (address, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let chunked = format!(
+        "PUT /{path} HTTP/1.1\r\nhost: {address}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+    );
+    stream.write_all(chunked.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 411") && answer.contains("MissingContentLength"), "{answer}");
+    // None of these was an upload.
+    let path = format!("{IMPORTS}/{}", id(&place));
+    assert_eq!(world.get_as(1, &path).await.json()["state"], "awaiting_upload");
+    assert_eq!(world.put(&place, FILE.as_bytes()).await, StatusCode::OK);
+}
+
+/// What an operator's own credentials may do with its own files, as the policy of the template says.
+#[tokio::test(flavor = "multi_thread")]
+async fn own_credentials_copy_and_name_the_owner_of_the_bucket() {
+    use aws_sdk_s3::error::ProvideErrorMetadata as _;
+    use aws_sdk_s3::types::ObjectCannedAcl;
+    let world = world().await;
+    let about = world.stack.description();
+    let keys = &about.operators[0];
+    let s3 = crate::support::aws(&about.dynamodb_url, &about.s3_url, &keys.access_key, &keys.secret_key).s3();
+    let put = |key: &str, acl| {
+        let put = s3.put_object().bucket(&about.bucket).key(key).body(FILE.as_bytes().to_vec().into());
+        put.acl(acl).send()
+    };
+    put("imports/1/h.csv", ObjectCannedAcl::BucketOwnerFullControl).await.unwrap();
+    let refused = put("imports/1/public.csv", ObjectCannedAcl::PublicRead).await.unwrap_err();
+    assert_eq!(refused.code(), Some("AccessControlListNotSupported"), "{refused:?}");
+    let copy = |to: &str, from: &str| {
+        s3.copy_object().bucket(&about.bucket).key(to).copy_source(format!("{}/{from}", about.bucket)).send()
+    };
+    copy("imports/1/copy.csv", "imports/1/h.csv").await.unwrap();
+    world.stack.queue().idle().await;
+    let reports = crate::support::reports(&world.aws, "reports/1/").await;
+    assert_eq!(
+        reports["imports/1/copy.csv"]["already_known"].as_u64().unwrap()
+            + reports["imports/1/copy.csv"]["imported"].as_u64().unwrap(),
+        2
+    );
+    let report = format!("reports/1/{}.json", reports["imports/1/h.csv"]["import_id"].as_str().unwrap());
+    copy("imports/1/a-report.csv", &report).await.unwrap();
+    for (to, from) in [
+        ("reports/1/x.json", "imports/1/h.csv"),
+        ("imports/2/h.csv", "imports/1/h.csv"),
+        ("undo/1/x", "imports/1/h.csv"),
+    ] {
+        assert_eq!(copy(to, from).await.unwrap_err().code(), Some("AccessDenied"), "{to}");
+    }
+}
+
+/// The operator knows no import ID of a second file at one URL.
+#[tokio::test(flavor = "multi_thread")]
+async fn second_file_at_one_url_is_not_imported_and_the_import_says_so() {
+    let world = world().await;
+    let place = world.place(1, json!({"file_name": "h.csv"})).await;
+    let path = format!("{IMPORTS}/{}", id(&place));
+    assert_eq!(world.put(&place, FILE.as_bytes()).await, StatusCode::OK);
+    world.stack.queue().idle().await;
+    let first = world.get_as(1, &path).await.json();
+    assert!(first["state"] == "completed" && first.get("ignored_upload").is_none(), "{first}");
+    let other = FILE.replace("+3360102", "+3360103");
+    assert_eq!(world.put(&place, other.as_bytes()).await, StatusCode::OK, "S3 takes it");
+    world.imported().await;
+    let mut second = world.get_as(1, &path).await.json();
+    assert_eq!(second["ignored_upload"], true, "{second}");
+    assert_eq!(
+        world.get_as(1, IMPORTS).await.json()["imports"].as_array().unwrap().len(),
+        1,
+        "no import of another name"
+    );
+    let free = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010303"});
+    assert_eq!(world.api.simulate(&world.token(2), &free).await.status, StatusCode::OK, "nothing of it counts");
+    // All else is as it was.
+    second.as_object_mut().unwrap().remove("ignored_upload");
+    for member in ["state", "key", "read", "imported", "rejected", "ended_at"] {
+        assert_eq!(second[member], first[member], "{member}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_and_what_is_at_fault() {
     let world = world().await;

@@ -12,11 +12,14 @@ use cee_registry::{AccessKey, Credential, Credentials, Operators, SecretHash, Se
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 use cee_service::{Clock, Environment, Metric, SettingError};
-use cee_tokens::{Caller, Scope, TokenIssuer};
+use cee_tokens::{Scope, TokenIssuer};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::attempts::{Attempts, Caller};
+
+mod attempts;
 pub mod openapi;
 
 /// How long a token is valid, in minutes. Source: the table of calls of the contract.
@@ -32,6 +35,7 @@ pub struct Access {
     credentials: Credentials,
     operators: Operators,
     clock: Clock,
+    attempts: Attempts,
 }
 
 /// What a caller shows.
@@ -64,7 +68,8 @@ impl Access {
         let db = Aws::of_function(environment).dynamodb();
         let operators = Operators::new(db.clone(), &tables);
         warm_up(&operators).await;
-        Ok(Self { issuer, credentials: Credentials::new(db, &tables), operators, clock })
+        let attempts = Attempts::new(environment.token_calls()?);
+        Ok(Self { issuer, credentials: Credentials::new(db, &tables), operators, clock, attempts })
     }
 
     /// The credential that a pair opens.
@@ -76,6 +81,7 @@ impl Access {
         {
             return Err(locked(call, credential, wait));
         }
+        self.admit(call, &access_key, found.as_ref())?;
         let hash = found.as_ref().map_or_else(SecretHash::decoy, |credential| credential.hash.clone());
         // Not on this thread: for a tenth of a second nothing else would be answered on it.
         let fits = tokio::task::spawn_blocking(move || hash.fits(&secret_key)).await;
@@ -89,6 +95,23 @@ impl Access {
             Success::Locked(wait) => Err(locked(call, &credential, wait)),
             Success::Retired => Err(Refusal::InvalidCredentials(REFUSED)),
         }
+    }
+
+    /// Whether the caller may have a slow hash.
+    fn admit(&self, call: &Call, access_key: &AccessKey, found: Option<&Credential>) -> Result<(), Refusal> {
+        let caller = if found.is_some() { Caller::Known(access_key) } else { Caller::Stranger(call.source()) };
+        // By the machine's clock: a pinned one would never give calls back.
+        let Err(wait) = self.attempts.take(caller, machine_now()) else { return Ok(()) };
+        Err(match found {
+            Some(credential) => {
+                call.note_caller(credential.operator);
+                Refusal::TooManyCalls(wait)
+            }
+            None => {
+                call.count(Metric::FailedAttempts, 1);
+                Refusal::TooManyStrangers(wait)
+            }
+        })
     }
 
     /// Counts a wrong guess. Of what was sent nothing is logged: in the place of the access key there may be a secret.
@@ -106,14 +129,14 @@ impl Access {
     }
 
     /// Whom a credential's tokens speak for, if it is admitted.
-    async fn caller(&self, credential: &Credential) -> Result<Caller, Refusal> {
+    async fn caller(&self, credential: &Credential) -> Result<cee_tokens::Caller, Refusal> {
         let Some(operator) = self.operators.find(credential.operator).await? else {
             return Err(Refusal::InvalidCredentials("the registry does not know this operator any more"));
         };
         if operator.suspended {
             return Err(Refusal::InvalidCredentials("the registry has suspended this operator"));
         }
-        Ok(Caller { operator: operator.id, siret: operator.siret, scopes: Scope::ALL.to_vec() })
+        Ok(cee_tokens::Caller { operator: operator.id, siret: operator.siret, scopes: Scope::ALL.to_vec() })
     }
 }
 

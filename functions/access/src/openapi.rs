@@ -34,7 +34,8 @@ pub fn operations() -> Vec<Operation> {
             "Access",
             "Get an application token",
             "Gives an application token for an access key and its secret, which the registry's team has given the operator. It is \
-             valid for five minutes and carries every scope. Wrong secrets are counted, and slowed down.",
+             valid for five minutes and carries every scope. Wrong secrets are counted, and slowed down. One access key gets twenty tokens in \
+             ten seconds, or what the registry's team has set: keep a token for its five minutes.",
         )
         .body::<Pair>(
             vec![Sample::new("pair", "As the registry's team gave it", pair)],
@@ -45,6 +46,6 @@ pub fn operations() -> Vec<Operation> {
             "A token for five minutes.",
             vec![Sample::new("token", "Send it as Authorization: Bearer", json!(token))],
         )
-        .refused(&[ProblemType::InvalidCredentials, ProblemType::TooManyAttempts]);
+        .refused(&[ProblemType::InvalidCredentials, ProblemType::TooManyAttempts, ProblemType::TooManyCalls]);
     vec![access]
 }

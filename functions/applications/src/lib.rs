@@ -38,8 +38,10 @@ impl OwnApplications {
         ];
         let tables = environment.tables_with(&needed)?;
         let db = Aws::of_function(environment).dynamodb();
+        let claims = Claims::new(db.clone(), tables.clone(), environment.claim_keys()?);
         Ok(Self {
-            gate: Gate::from_environment(
+            gate: Gate::before(
+                &claims,
                 environment,
                 Operators::new(db.clone(), &tables),
                 Limits::new(db.clone(), &tables),
@@ -47,7 +49,7 @@ impl OwnApplications {
             .await?,
             clock: environment.clock()?,
             applications: Applications::new(db.clone(), &tables),
-            claims: Claims::new(db, tables, environment.claim_keys()?),
+            claims,
         })
     }
 

@@ -11,7 +11,7 @@ use cee_eligibility::{OperatorId, Rules};
 use cee_registry::audit::Place;
 use cee_registry::{Audited, Claims, Deadline, Finding, ImportId, Imports, StoreError, Tables};
 use cee_service::aws::Aws;
-use cee_service::{Environment, SettingError, trap};
+use cee_service::{Environment, PepperError, SettingError, trap};
 use futures_util::FutureExt as _;
 
 /// How long one part may take.
@@ -30,6 +30,9 @@ pub enum AuditError {
     /// The tables.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The pepper.
+    #[error(transparent)]
+    Pepper(#[from] PepperError),
     /// The bucket.
     #[error("{operation} failed: {code}")]
     S3 {

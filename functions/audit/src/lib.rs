@@ -18,16 +18,17 @@ pub mod auditor;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use cee_eligibility::Instant;
 use cee_registry::audit::Place;
-use cee_registry::{Audited, FindingKind};
+use cee_registry::{Audited, Deadline, FindingKind};
 use cee_service::aws::Aws;
 use cee_service::clock::{machine_now, time_left};
 use cee_service::metrics::{Metric, Numbers};
-use cee_service::{Clock, Environment, Metrics, SettingError, telemetry, trap};
+use cee_service::{CheckedPepper, Clock, Environment, Metrics, SettingError, telemetry, trap};
 use futures_util::FutureExt as _;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::de::IgnoredAny;
@@ -56,6 +57,7 @@ impl From<AuditError> for Diagnostic {
 #[derive(Clone, Debug)]
 pub struct AuditFunction {
     auditor: Auditor,
+    pepper: Arc<CheckedPepper>,
     clock: Clock,
     metrics: Metrics,
     /// How many parts of a hundred items one invocation looks at, at most.
@@ -119,10 +121,12 @@ impl AuditFunction {
     ///
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
-    pub fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let (parts, parts_per_second) = environment.audit_parts()?;
+        let auditor = Auditor::from_environment(environment, &Aws::of_function(environment))?;
         Ok(Self {
-            auditor: Auditor::from_environment(environment, &Aws::of_function(environment))?,
+            pepper: Arc::new(CheckedPepper::at_start(auditor.claims()).await?),
+            auditor,
             clock: environment.clock()?,
             metrics: environment.metrics(),
             parts,
@@ -150,6 +154,7 @@ impl AuditFunction {
 
     async fn audit(&self, until: Moment, request_id: &str) -> Result<(), AuditError> {
         trap::spring("event", || NAME);
+        self.pepper.ensure(Deadline::after(RESERVE)).await?;
         let (mut note, mut place) = self.read().await?.unwrap_or_default();
         if place == Place::End || note.began_at == 0 {
             (note.began_at, place) = (machine_now().millis(), Place::Start);

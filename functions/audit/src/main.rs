@@ -10,7 +10,7 @@ use lambda_runtime::service_fn;
 async fn main() -> ExitCode {
     let environment = Environment::of_process();
     telemetry::start(&environment);
-    let function = match AuditFunction::from_environment(&environment) {
+    let function = match AuditFunction::from_environment(&environment).await {
         Ok(function) => function,
         Err(error) => return telemetry::refuse_to_start(&error),
     };

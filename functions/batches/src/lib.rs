@@ -7,6 +7,7 @@
 pub mod openapi;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cee_edge::body::SentRow;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
@@ -19,7 +20,7 @@ use cee_registry::{
     RowSource, StoreError,
 };
 use cee_service::aws::Aws;
-use cee_service::metrics::Row;
+use cee_service::metrics::{LateKey, Row};
 use cee_service::{Clock, Environment, Metric, SettingError, trap};
 use cee_tokens::Scope;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
@@ -119,8 +120,10 @@ impl Batches {
         let tables =
             environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
         let db = Aws::of_function(environment).dynamodb();
+        let claims = Claims::new(db.clone(), tables.clone(), environment.claim_keys()?);
         Ok(Self {
-            gate: Gate::from_environment(
+            gate: Gate::before(
+                &claims,
                 environment,
                 Operators::new(db.clone(), &tables),
                 Limits::new(db.clone(), &tables),
@@ -128,7 +131,7 @@ impl Batches {
             .await?,
             rules: environment.rules()?,
             clock: environment.clock()?,
-            claims: Claims::new(db, tables, environment.claim_keys()?),
+            claims,
         })
     }
 
@@ -218,7 +221,13 @@ impl Batches {
 
     async fn identity(&self, call: &Call, operator: OperatorId, rows: Vec<SentRow>) -> Result<Reply, Refusal> {
         let now = self.clock.now();
+        let given_to = [AtomicU64::new(0), AtomicU64::new(0)];
+        let [standardized, specific] = &given_to;
         let give = |_, row: IdentityRow| async move {
+            let count = match &row {
+                IdentityRow::Standardized { .. } => standardized,
+                IdentityRow::Specific { .. } => specific,
+            };
             let given = match &row {
                 IdentityRow::Standardized { uuid, identity_key } => {
                     self.claims.give_key(operator, *uuid, identity_key, &self.rules, call.deadline()).await
@@ -230,7 +239,10 @@ impl Batches {
                 }
             };
             match given {
-                Ok(GivenKey::Given { contradicts }) => Outcome::Imported(contradicts),
+                Ok(GivenKey::Given { contradicts }) => {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    Outcome::Imported(contradicts)
+                }
                 Ok(GivenKey::AlreadyHas) => Outcome::AlreadyKnown,
                 Ok(GivenKey::Unknown) => Outcome::Failed("the registry knows no such application of yours".to_owned()),
                 Ok(GivenKey::Closed(journey_type)) => Outcome::Failed(format!(
@@ -250,6 +262,17 @@ impl Batches {
         };
         let batch =
             self.each(rows, (call, Metric::IdentityRows), |fields| read_identity(fields, &self.rules, now), give).await;
+        let [standardized, specific] = given_to.map(AtomicU64::into_inner);
+        for (kind, number) in [(LateKey::Standardized, standardized), (LateKey::Specific, specific)] {
+            if number > 0 {
+                call.count(Metric::LateKeys(kind), number);
+            }
+        }
+        if standardized + specific > 0 {
+            // For the registry's team, by figures alone: whose drivers, and how many.
+            let operator_id = operator.get();
+            tracing::info!(operator_id, standardized, specific, "identity keys were given later");
+        }
         Reply::json(StatusCode::OK, &batch)
     }
 }

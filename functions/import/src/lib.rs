@@ -28,22 +28,27 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use cee_eligibility::{OperatorId, Rules};
-use cee_registry::{Applications, Claims, Deadline, HoldError, Imports, Journeys, Operators, StoreError};
+use cee_eligibility::{Instant, Rules};
+use cee_registry::{
+    Applications, Claimed, Claims, Deadline, HoldError, ImportSlots, Imports, Journeys, Operators, StoreError,
+};
 use cee_service::aws::Aws;
-use cee_service::clock::time_left;
+use cee_service::clock::{machine_now, time_left};
 use cee_service::metrics::Numbers;
-use cee_service::{Clock, Environment, Metrics, SettingError, telemetry, trap};
+use cee_service::{CheckedPepper, Clock, Environment, Metrics, PepperError, SettingError, telemetry, trap};
 use futures_util::FutureExt as _;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use tokio::time::Instant as Moment;
 use tracing::Instrument as _;
 
-use crate::event::{Event, File, Record, Subject};
+use crate::event::{Event, File, Owner, Record, Subject};
 
 /// What an invocation keeps of its time, half of it at most, for the rows that are out and for the checkpoint: tables that
 /// are short of throughput may need a while.
 const RESERVE: Duration = Duration::from_secs(90);
+
+/// How long an invocation steps aside for, before it asks for another turn: a moment, in which it keeps one from nobody for long.
+const ASIDE: Duration = Duration::from_millis(500);
 
 /// How much of its time it waits for the store.
 const WAITING: f64 = 0.95;
@@ -57,12 +62,21 @@ pub(crate) struct Budget {
     pub(crate) deadline: Deadline,
     /// At most how many rows it reads, or items it takes back.
     rows: u64,
+    /// For how long it reads new rows.
+    turn: Option<Duration>,
 }
 
 impl Budget {
-    fn new(left: Duration, rows: u64) -> Self {
+    fn new(left: Duration, rows: u64, turn: Option<Duration>) -> Self {
         let reading = left - RESERVE.min(left / 2);
-        Self { reading: Moment::now() + reading, deadline: Deadline::after(left.mul_f64(WAITING)), rows }
+        Self { reading: Moment::now() + reading, deadline: Deadline::after(left.mul_f64(WAITING)), rows, turn }
+    }
+
+    /// When the turn of an import is over that begins to read new rows now. What it took to get there (a survey, the rows before its
+    /// checkpoint) it may read as well, so that no file goes back and forth without getting on.
+    pub(crate) fn turn_ends(&self, began: Moment) -> Option<Moment> {
+        let now = Moment::now();
+        self.turn.map(|turn| now + turn.max(now.duration_since(began)))
     }
 
     /// Whether this many rows, or the time, is all that the invocation may use.
@@ -80,6 +94,9 @@ pub enum ImportError {
     /// The hold on the import.
     #[error(transparent)]
     Hold(#[from] HoldError),
+    /// The pepper.
+    #[error(transparent)]
+    Pepper(#[from] PepperError),
     /// The bucket.
     #[error("{operation} failed: {code}")]
     S3 {
@@ -116,9 +133,13 @@ struct Inner {
     clock: Clock,
     metrics: Metrics,
     rows_per_invocation: u64,
+    turn: Option<Duration>,
+    /// The slots of each operator; `None`: no limit.
+    slots: Option<ImportSlots>,
     /// Made when the first file comes: it reads what AWS has in which region, a tenth of the start.
     s3: LazyLock<aws_sdk_s3::Client, Box<dyn FnOnce() -> aws_sdk_s3::Client + Send>>,
     claims: Claims,
+    pepper: CheckedPepper,
     applications: Applications,
     journeys: Journeys,
     imports: Imports,
@@ -131,28 +152,34 @@ impl ImportFunction {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE"];
+        let needed = [
+            "CLAIMS_TABLE",
+            "APPLICATIONS_TABLE",
+            "JOURNEYS_TABLE",
+            "IMPORTS_TABLE",
+            "OPERATORS_TABLE",
+            "LIMITS_TABLE",
+        ];
         let tables = environment.tables_with(&needed)?;
         let aws = Aws::of_function(environment);
         let (db, rows) = (aws.dynamodb_patient(), aws.dynamodb_once());
+        let claims = Claims::new(rows.clone(), tables.clone(), environment.claim_keys()?);
         let inner = Inner {
             bucket: environment.required("BUCKET")?,
             rules: environment.rules()?,
             clock: environment.clock()?,
             metrics: environment.metrics(),
             rows_per_invocation: environment.import_rows_per_invocation()?,
+            turn: environment.import_turn()?,
+            slots: environment.imports_per_operator()?.map(|slots| ImportSlots::new(db.clone(), &tables, slots)),
             s3: LazyLock::new(Box::new(move || aws.s3())),
             applications: Applications::new(db.clone(), &tables),
-            journeys: Journeys::new(rows.clone(), &tables),
+            journeys: Journeys::new(rows, &tables),
             imports: Imports::new(db.clone(), &tables),
             operators: Operators::new(db, &tables),
-            claims: Claims::new(rows, tables, environment.claim_keys()?),
+            pepper: CheckedPepper::at_start(&claims).await?,
+            claims,
         };
-        if let Ok(first) = OperatorId::new(1)
-            && let Err(error) = inner.operators.find(first).await
-        {
-            tracing::warn!(%error, "the first request to the tables failed");
-        }
         Ok(Self(Arc::new(inner)))
     }
 
@@ -167,15 +194,22 @@ impl ImportFunction {
     }
 
     async fn handle_all(&self, event: LambdaEvent<Event>) -> Result<(), ImportError> {
-        let budget = Budget::new(time_left(event.context.deadline()), self.0.rows_per_invocation);
+        let left = time_left(event.context.deadline());
+        let budget = Budget::new(left, self.0.rows_per_invocation, self.0.turn);
+        let until = machine_now().millis().saturating_add(i64::try_from(left.as_millis()).unwrap_or(0));
+        let until = Instant::from_millis(until).unwrap_or_else(machine_now);
         let worker = &event.context.request_id;
+        if let Err(error) = self.0.pepper.ensure(budget.deadline).await {
+            tracing::error!(%error, "an import stopped");
+            return Err(error.into());
+        }
         let mut failed = None;
         if event.payload.records.is_empty() {
             tracing::warn!("an event without records: a test event of S3, or none of its events");
         }
         for record in event.payload.records {
             // Caught here and not by the runtime, which would report what the panic said.
-            let imported = AssertUnwindSafe(self.handle_one(record, worker, budget)).catch_unwind().await;
+            let imported = AssertUnwindSafe(self.handle_one(record, (worker, until), budget)).catch_unwind().await;
             let imported = imported.unwrap_or(Err(ImportError::Panic));
             if let Err(error) = imported {
                 tracing::error!(%error, "an import stopped");
@@ -187,10 +221,15 @@ impl ImportFunction {
         failed.map_or(Ok(()), Err)
     }
 
-    async fn handle_one(&self, record: Record, worker: &str, budget: Budget) -> Result<(), ImportError> {
+    async fn handle_one(
+        &self,
+        record: Record,
+        (worker, until): (&str, Instant),
+        budget: Budget,
+    ) -> Result<(), ImportError> {
         match File::of(&record, &self.0.bucket) {
-            Ok(Some(Subject::File(file))) => self.import(file, worker, budget).await,
-            Ok(Some(Subject::Continuation(note))) => self.go_on(&note, worker, budget).await,
+            Ok(Some(Subject::File(file))) => self.import(file, (worker, until), budget).await,
+            Ok(Some(Subject::Continuation(note))) => self.go_on(&note, (worker, until), budget).await,
             Ok(Some(Subject::Undo(operator, import))) => undo::undo(&self.0, operator, import, worker, budget).await,
             Ok(None) => Ok(()),
             // Tried again it would be the same: whoever put it there sees that no report comes.
@@ -201,25 +240,57 @@ impl ImportFunction {
         }
     }
 
-    async fn import(&self, mut file: File, worker: &str, budget: Budget) -> Result<(), ImportError> {
+    async fn import(&self, mut file: File, whose: (&str, Instant), budget: Budget) -> Result<(), ImportError> {
         trap::spring("event", || file.key.clone());
         // A place for it may have been asked for: then its name is known to whoever asked.
-        if let Some((operator, awaited)) = file.awaited()
-            && self.0.imports.claim_upload(operator, awaited, &file.key, &file.name).await?
-        {
-            file.id = awaited;
+        if let Some((operator, awaited)) = file.awaited() {
+            match self.0.imports.claim_upload(operator, awaited, &file.key, &file.name).await? {
+                Claimed::Awaited => file.id = awaited,
+                Claimed::Other => {}
+                Claimed::Ignored => {
+                    let operator_id = operator.get();
+                    tracing::warn!(import_id = %awaited, operator_id, "a second file at one upload URL is not imported");
+                    return Ok(());
+                }
+            }
         }
-        run::import(&self.0, &file, worker, budget).await
+        self.in_turn(&file, whose, budget).await
+    }
+
+    /// Imports a file, or the next part of it, if a slot of its operator is free. Otherwise it goes to the end of the queue.
+    async fn in_turn(&self, file: &File, (worker, until): (&str, Instant), budget: Budget) -> Result<(), ImportError> {
+        let mut held = None;
+        if let (Some(slots), Owner::Operator(operator)) = (&self.0.slots, file.owner) {
+            match slots.take(operator, worker, until, machine_now()).await {
+                Ok(Some(slot)) => held = Some((slots, slot)),
+                Ok(None) => {
+                    let operator_id = operator.get();
+                    tracing::info!(import_id = %file.id, operator_id, "an import waits for others of its operator");
+                    tokio::time::sleep(ASIDE).await;
+                    return run::wake_next(&self.0, file).await;
+                }
+                // Slots are fair, and no more: what cannot be counted is imported.
+                Err(error) => tracing::warn!(%error, "imports are not counted"),
+            }
+        }
+        // On the heap: it is by far the largest of the futures around it.
+        let imported = Box::pin(run::import(&self.0, file, worker, budget)).await;
+        if let Some((slots, slot)) = held
+            && let Err(error) = slots.give_back(&slot, machine_now()).await
+        {
+            tracing::warn!(%error, "a slot is free again only when this invocation would have been over");
+        }
+        imported
     }
 
     /// Goes on with the import that a note names.
-    async fn go_on(&self, note: &str, worker: &str, budget: Budget) -> Result<(), ImportError> {
+    async fn go_on(&self, note: &str, whose: (&str, Instant), budget: Budget) -> Result<(), ImportError> {
         let get = self.0.s3.get_object().bucket(&self.0.bucket).key(note);
         let body = get.send().await.map_err(report::s3_error("GetObject"))?.body;
         let note = body.collect().await;
         let note = note.map_err(|_| ImportError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
         match File::from_note(&note.into_bytes()) {
-            Some(file) => run::import(&self.0, &file, worker, budget).await,
+            Some(file) => self.in_turn(&file, whose, budget).await,
             None => Err(ImportError::Impossible("a note that cannot be read")),
         }
     }

@@ -242,17 +242,22 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
     }
 }
 
-/// Lets the import go, and wakes another invocation for it: a note on S3 raises an event as a file does.
+/// Lets the import go, and wakes another invocation for it.
 async fn go_on_later(inner: &Inner, file: &File, hold: &Hold) -> Result<(), ImportError> {
     match inner.imports.release(hold).await {
         Ok(()) => {}
         Err(HoldError::Lost) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
-    let key = format!("continue/{}.json", file.id);
-    put(&inner.s3, &inner.bucket, &key, "application/json", file.to_note().into_bytes()).await?;
+    wake_next(inner, file).await?;
     tracing::info!(import_id = %file.id, "an import goes on in another invocation");
     Ok(())
+}
+
+/// Wakes another invocation for a file: a note on S3 raises an event as a file does, which goes to the end of the queue.
+pub(crate) async fn wake_next(inner: &Inner, file: &File) -> Result<(), ImportError> {
+    let key = format!("continue/{}.json", file.id);
+    put(&inner.s3, &inner.bucket, &key, "application/json", file.to_note().into_bytes()).await
 }
 
 fn report(
@@ -409,6 +414,7 @@ struct Growing<'a> {
 impl<'a> Run<'a> {
     /// Reads the file, or the next part of it. `to` makes the rows' destination from the moment when the file was put.
     async fn read<D: Destination>(mut self, to: impl FnOnce(Instant) -> D) -> Result<Ran, ImportError> {
+        let began = Moment::now();
         let verdict = match self.checkpoint.verdict.clone() {
             Some(verdict) => verdict,
             None => match self.survey::<D::Row>().await? {
@@ -465,6 +471,7 @@ impl<'a> Run<'a> {
         let before = self.checkpoint.progress.counts.read;
         let mut last = (Moment::now(), before);
         let mut ended = false;
+        let mut turn_ends = None;
         while !ended {
             match object.body.next().await {
                 Some(Ok(chunk)) => {
@@ -499,7 +506,10 @@ impl<'a> Run<'a> {
                     return Ok(again);
                 }
                 let read = self.checkpoint.progress.counts.read;
-                let is_over = self.budget.is_over(read - before);
+                if read > before && turn_ends.is_none() {
+                    turn_ends = self.budget.turn_ends(began);
+                }
+                let is_over = self.budget.is_over(read - before) || turn_ends.is_some_and(|ends| Moment::now() >= ends);
                 if read - last.1 >= ROWS || last.0.elapsed() >= PAUSE || is_over {
                     if let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await? {
                         return Ok(again);

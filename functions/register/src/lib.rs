@@ -100,8 +100,10 @@ impl Register {
         ];
         let tables = environment.tables_with(&needed)?;
         let db = Aws::of_function(environment).dynamodb();
+        let claims = Claims::new(db.clone(), tables.clone(), environment.claim_keys()?);
         Ok(Self {
-            gate: Gate::from_environment(
+            gate: Gate::before(
+                &claims,
                 environment,
                 Operators::new(db.clone(), &tables),
                 Limits::new(db.clone(), &tables),
@@ -113,7 +115,7 @@ impl Register {
             signer: environment.proof_signer()?,
             journeys: Journeys::new(db.clone(), &tables),
             applications: Applications::new(db.clone(), &tables),
-            claims: Claims::new(db, tables, environment.claim_keys()?),
+            claims,
         })
     }
 

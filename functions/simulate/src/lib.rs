@@ -70,8 +70,10 @@ impl Simulate {
         let tables =
             environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
         let db = Aws::of_function(environment).dynamodb();
+        let claims = Claims::new(db.clone(), tables.clone(), environment.claim_keys()?);
         Ok(Self {
-            gate: Gate::from_environment(
+            gate: Gate::before(
+                &claims,
                 environment,
                 Operators::new(db.clone(), &tables),
                 Limits::new(db.clone(), &tables),
@@ -80,7 +82,7 @@ impl Simulate {
             rules: environment.rules()?,
             clock: environment.clock()?,
             applications: Applications::new(db.clone(), &tables),
-            claims: Claims::new(db, tables, environment.claim_keys()?),
+            claims,
         })
     }
 }

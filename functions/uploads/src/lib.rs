@@ -150,6 +150,10 @@ struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     survey: Option<Surveyed>,
+    /// True where a second file was put to its upload URL. That file was not imported: ask for a place of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    ignored_upload: Option<bool>,
     /// What was taken back, where the registry's team has undone the import.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -226,7 +230,8 @@ impl Uploads {
     }
 
     async fn import(&self, status: Status) -> Result<Import, Refusal> {
-        let Status { record, state, created_at, started_at, checkpoint, report, expires_at, .. } = status;
+        let Status { record, state, created_at, started_at, checkpoint, report, expires_at, ignored_upload, .. } =
+            status;
         let mut links = (None, None);
         if let Some(report) = &report {
             links.0 = Some(self.link(&record.beside(".json")).await?);
@@ -256,6 +261,7 @@ impl Uploads {
             survey,
             counts: progress.counts,
             error,
+            ignored_upload: ignored_upload.then_some(true),
             undone,
             links_expire_at: links.0.is_some().then(|| later(machine_now()).to_string()),
             report_url: links.0,

@@ -120,6 +120,7 @@ impl Import {
             }),
             rows_per_second: completed.then_some(375),
             error: None,
+            ignored_upload: None,
             undone: None,
             report_url: completed.then(|| link(".json")),
             rejected_rows_url: completed.then(|| link(".rejected.csv")),

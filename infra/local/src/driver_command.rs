@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::operator_command::Told;
+use crate::pepper_command::checked;
 use crate::stack::running;
 
 /// How long reading a few items, or one write, may take.
@@ -69,14 +70,15 @@ impl Place {
     pub(crate) async fn open(&self) -> Result<(Claims, Clock), Error> {
         if !self.aws {
             let (description, secrets) = running(&self.data_dir).await?;
-            return Ok((description.claims(&secrets)?, description.clock()));
+            return Ok((checked(description.claims(&secrets)?).await?, description.clock()));
         }
         let environment = Environment::of_process();
         let setting = |error: cee_service::SettingError| Error::Driver(error.to_string());
         let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "IDEMPOTENCY_TABLE", "JOURNEYS_TABLE"];
         let tables = environment.tables_with(&needed).map_err(setting)?;
         let keys = environment.claim_keys().map_err(setting)?;
-        Ok((Claims::new(Aws::of_person().await.dynamodb_patient(), tables, keys), Clock::Machine))
+        let claims = Claims::new(Aws::of_person().await.dynamodb_patient(), tables, keys);
+        Ok((checked(claims).await?, Clock::Machine))
     }
 }
 

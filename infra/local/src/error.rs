@@ -65,6 +65,9 @@ pub enum Error {
     /// The tables are not what they should be, or cannot be read; what was found.
     #[error("{0}")]
     Audit(String),
+    /// A pepper that is not the one of the tables, or cannot be compared with it.
+    #[error("{0}")]
+    Pepper(String),
     /// A table that is not put back; why.
     #[error("{0}")]
     Restore(String),

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 
 use crate::error::Error;
-use crate::listen::Listening;
+use crate::listen::{Listening, Refusals};
 
 /// How long a connection may be idle.
 const IDLE: Duration = Duration::from_secs(60);
@@ -38,10 +38,15 @@ impl Front {
     /// [`Error::Network`] where the port has no address.
     pub(crate) fn start(listener: TcpListener, target: SocketAddr) -> Result<Self, Error> {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let listening = Listening::start_with(listener, IDLE, Arc::new(denied), move |_| {
-            let client = client.clone();
-            service_fn(move |request| pass(client.clone(), target, request))
-        })?;
+        let listening = Listening::start_with(
+            listener,
+            IDLE,
+            Refusals { foreign: Arc::new(denied), unreadable: None },
+            move |_| {
+                let client = client.clone();
+                service_fn(move |request| pass(client.clone(), target, request))
+            },
+        )?;
         Ok(Self { listening })
     }
 

@@ -39,7 +39,8 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::invoke::{ACCOUNT, InvokeError, Invoker, machine_now, trace_id};
-use crate::listen::{ForeignOrigin, Listening};
+use crate::listen::{ForeignOrigin, Listening, Refusals};
+use crate::unreadable::Unreadable;
 
 /// What API Gateway takes as a body.
 pub const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -86,6 +87,8 @@ impl fmt::Debug for Route {
 pub enum GatewayRefusal {
     /// A header holds what is not visible ASCII, or `Host` names no host.
     InvalidHeader,
+    /// The request line or a header cannot be read, or two headers contradict each other.
+    UnreadableHead,
     /// The body is not framed as its headers say, or ended too early.
     BrokenBody,
     /// A browser sends the request for a page of another site.
@@ -109,7 +112,7 @@ impl GatewayRefusal {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Self::InvalidHeader | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::InvalidHeader | Self::UnreadableHead | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -124,7 +127,7 @@ impl GatewayRefusal {
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
-            Self::InvalidHeader | Self::BrokenBody => "Bad Request",
+            Self::InvalidHeader | Self::UnreadableHead | Self::BrokenBody => "Bad Request",
             Self::ForeignOrigin => "Forbidden",
             Self::NotFound => "Not Found",
             Self::RequestTimeout => "Request Timeout",
@@ -207,8 +210,14 @@ pub async fn start(listener: TcpListener, routes: Vec<Route>, options: Options) 
         let request_id = BASE64.encode(&Uuid::new_v4().as_bytes()[..11]);
         fallback(GatewayRefusal::ForeignOrigin, &request_id).map(|body| Full::new(Bytes::from(body)))
     });
+    let fallback = Arc::clone(&options.fallback);
+    let unreadable: Unreadable = Arc::new(move || {
+        let request_id = BASE64.encode(&Uuid::new_v4().as_bytes()[..11]);
+        whole(&fallback(GatewayRefusal::UnreadableHead, &request_id), &request_id)
+    });
+    let refusals = Refusals { foreign, unreadable: Some(unreadable) };
     let shared = Arc::new(Shared { routes: Routes::new(routes)?, options });
-    let listening = Listening::start_with(listener, head_timeout, foreign, move |peer| {
+    let listening = Listening::start_with(listener, head_timeout, refusals, move |peer| {
         let shared = Arc::clone(&shared);
         service_fn(move |request| {
             let shared = Arc::clone(&shared);
@@ -216,6 +225,20 @@ pub async fn start(listener: TcpListener, routes: Vec<Route>, options: Options) 
         })
     })?;
     Ok(Gateway { listening })
+}
+
+/// An answer as it goes over a connection, which it ends.
+fn whole(response: &Response<String>, request_id: &str) -> Vec<u8> {
+    let mut answer = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
+    for (name, value) in response.headers() {
+        answer.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    let length = response.body().len();
+    answer.extend(
+        format!("apigw-requestid: {request_id}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n").bytes(),
+    );
+    answer.extend(response.body().bytes());
+    answer
 }
 
 impl Gateway {
@@ -311,7 +334,7 @@ impl Shared {
 }
 
 /// Reads and forgets what remains of a refused body: a connection closed on unread data is reset, and the refusal with it.
-async fn drain(mut body: Incoming, headers: &HeaderMap) {
+pub(crate) async fn drain(mut body: Incoming, headers: &HeaderMap) {
     if headers.contains_key(header::EXPECT) {
         // The client waits for leave to send, and gets the refusal instead.
         return;

@@ -23,6 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::unreadable::{Explaining, Unreadable};
+
 /// How long requests that are under way may take once a stop was asked for.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -41,6 +43,15 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// What a server answers to a page that is not this machine's.
 pub(crate) type ForeignOrigin = Arc<dyn Fn() -> Response<Full<Bytes>> + Send + Sync>;
+
+/// What a server answers before its service is asked.
+#[derive(Clone)]
+pub(crate) struct Refusals {
+    /// To a page that is not this machine's.
+    pub(crate) foreign: ForeignOrigin,
+    /// To a request of HTTP/1.1 that cannot be read; `None`: an empty 400.
+    pub(crate) unreadable: Option<Unreadable>,
+}
 
 /// A running server. Dropping it closes its port and its connections at once.
 #[derive(Debug)]
@@ -67,14 +78,19 @@ impl Listening {
             *response.status_mut() = StatusCode::FORBIDDEN;
             response
         };
-        Self::start_with(listener, head_timeout, Arc::new(forbidden), service_for)
+        Self::start_with(
+            listener,
+            head_timeout,
+            Refusals { foreign: Arc::new(forbidden), unreadable: None },
+            service_for,
+        )
     }
 
-    /// The same, with an answer of the service's own to a page of another site.
+    /// The same, with answers of the service's own.
     pub(crate) fn start_with<F, S, B>(
         listener: TcpListener,
         head_timeout: Duration,
-        foreign: ForeignOrigin,
+        refusals: Refusals,
         service_for: F,
     ) -> io::Result<Self>
     where
@@ -87,7 +103,7 @@ impl Listening {
     {
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, head_timeout, foreign, service_for, stopped));
+        let task = tokio::spawn(accept(listener, head_timeout, refusals, service_for, stopped));
         Ok(Self { address, stop: Some(stop), task })
     }
 
@@ -115,7 +131,7 @@ impl Drop for Listening {
 async fn accept<F, S, B>(
     listener: TcpListener,
     head_timeout: Duration,
-    foreign: ForeignOrigin,
+    refusals: Refusals,
     service_for: F,
     mut stopped: oneshot::Receiver<()>,
 ) where
@@ -148,16 +164,21 @@ async fn accept<F, S, B>(
                     // Small answers must not wait for the acknowledgement of the previous packet.
                     let _ = stream.set_nodelay(true);
                     let (http, http2, watcher) = (http.clone(), http2.clone(), graceful.watcher());
-                    let service = Guarded { service: service_for(peer), foreign: Arc::clone(&foreign) };
+                    let Refusals { foreign, unreadable } = refusals.clone();
+                    let service = Guarded { service: service_for(peer), foreign };
                     connections.spawn(async move {
                         // Whoever says nothing at all is not waited for.
                         let spoken = tokio::time::timeout(head_timeout, speaks_http2(&stream));
                         let Ok(is_http2) = spoken.await else { return };
-                        let stream = TokioIo::new(stream);
-                        let ended = if is_http2 {
-                            watcher.watch(http2.serve_connection(stream, service)).await
-                        } else {
-                            watcher.watch(http.serve_connection(stream, service)).await
+                        let ended = match unreadable {
+                            _ if is_http2 => {
+                                watcher.watch(http2.serve_connection(TokioIo::new(stream), service)).await
+                            }
+                            Some(unreadable) => {
+                                let stream = TokioIo::new(Explaining::new(stream, unreadable));
+                                watcher.watch(http.serve_connection(stream, service)).await
+                            }
+                            None => watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await,
                         };
                         if let Err(error) = ended {
                             tracing::debug!(%peer, %error, "connection ended");

@@ -14,12 +14,14 @@ use cee_local::error::Error;
 use cee_local::faults::{Plan, Seeded};
 use cee_local::generate::History;
 use cee_local::operator_command::{self, Told};
+use cee_local::pepper_command;
 use cee_local::restore_command;
 use cee_local::samples;
 use cee_local::secret_command;
 use cee_local::stack::{ForSam, Functions, Options, Stack, for_sam, known, redrive, running};
 use cee_local::undo::Team;
 use cee_registry::ImportId;
+use cee_service::Environment;
 use cee_service::aws::Aws;
 use cee_tokens::Scope;
 use clap::{Args, Parser, Subcommand};
@@ -37,7 +39,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start the service (what happens without a command, too).
+    /// Start the service (what happens without a command, too). TOKEN_FORMAT=rpc in its environment lets it sign proof tokens as the
+    /// public registry did.
     Serve(Serve),
     #[command(flatten)]
     Before(cee_check::Command),
@@ -68,6 +71,9 @@ enum Command {
     /// Look whether the tables hold what cannot be, such as a certificate granted twice: for the registry's team, here or on
     /// AWS. Fails where anything is found.
     Audit(audit_command::Command),
+    /// Compare the pepper with the tables, and write its check value, which every function compares when it starts: for the
+    /// registry's team, here or on AWS.
+    Pepper(pepper_command::Command),
     /// Put a table back to what another one beside it holds, such as DynamoDB restores to a moment: for the registry's team, here
     /// or on AWS.
     Restore(restore_command::Command),
@@ -214,6 +220,10 @@ fn main() -> ExitCode {
                 say(&told.done);
             }
         }),
+        Some(Command::Pepper(command)) => {
+            start_logging();
+            team(pepper_command::run(command))
+        }
         Some(Command::Restore(command)) => {
             start_logging();
             team(restore_command::run(command))
@@ -377,6 +387,7 @@ fn run(serve: Serve) -> Result<(), Error> {
     start_logging();
     // What the service and its functions write holds names, phones and licences: nobody else on this machine reads it.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let token_format = Environment::of_process().optional("TOKEN_FORMAT");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let options = Options {
@@ -388,10 +399,13 @@ fn run(serve: Serve) -> Result<(), Error> {
             fresh: serve.fresh,
             now: serve.now,
             functions: serve.binaries.map_or(Functions::InProcess, Functions::Binaries),
-            settings: vec![
+            settings: [
                 ("OPERATOR_CALLS_PER_SECOND".to_owned(), serve.calls_per_second.to_string()),
                 ("IMPORT_ROWS_PER_INVOCATION".to_owned(), serve.rows_per_invocation.to_string()),
-            ],
+            ]
+            .into_iter()
+            .chain(token_format.map(|format| ("TOKEN_FORMAT".to_owned(), format)))
+            .collect(),
             faults: serve.faults.map(|percent| {
                 let plan: Arc<dyn Plan> = Arc::new(Seeded { seed: serve.faults_seed, percent });
                 plan

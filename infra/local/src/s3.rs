@@ -9,6 +9,7 @@
 //!   leaves the old one; after a `kill -9` the object is whole. (Nothing is forced to the disk: a power cut may lose
 //!   the latest uploads.)
 //! - Conditional reads and writes (`If-Match`, `If-None-Match`) that cannot be raced.
+//! - What S3 refuses by the head of a request alone ([`crate::s3_head`]).
 //! - Credentials that reach only some prefixes, and no key that leads out of its prefix by `..`.
 //!
 //! `curl --aws-sigv4 aws:amz:{region}:s3` needs `-H "x-amz-content-sha256: UNSIGNED-PAYLOAD"` with curl 7, as real S3 does.
@@ -29,6 +30,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
+use http::Request;
+use http_body_util::Either;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
@@ -42,8 +47,10 @@ use tokio::sync::{RwLock, mpsc};
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::gateway::drain;
 use crate::invoke::{ACCOUNT, machine_now};
-use crate::listen::Listening;
+use crate::listen::{Listening, Refusals};
+use crate::s3_head::refused;
 
 /// How long a client may take to send the head of a request, and may stay idle between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -110,7 +117,7 @@ pub enum Scope {
         bucket: String,
         /// Under these it may read and list.
         read: Vec<String>,
-        /// Under these it may write, in parts too. It may never delete.
+        /// Under these it may write, in parts and copies too. It may never delete.
         write: Vec<String>,
     },
 }
@@ -189,7 +196,26 @@ pub async fn start(
     builder.set_auth(auth);
     builder.set_access(Access { credentials });
     let service = builder.build();
-    let listening = Listening::start_with(listener, HEAD_TIMEOUT, Arc::new(denied), move |_| service.clone())?;
+    let listening = Listening::start_with(
+        listener,
+        HEAD_TIMEOUT,
+        Refusals { foreign: Arc::new(denied), unreadable: None },
+        move |_| {
+            let service = service.clone();
+            service_fn(move |request: Request<Incoming>| {
+                let service = service.clone();
+                async move {
+                    let (head, body) = request.into_parts();
+                    if let Some(refused) = refused(&head) {
+                        drain(body, &head.headers).await;
+                        return Ok(refused.map(Either::Right));
+                    }
+                    let answered = Service::call(&service, Request::from_parts(head, body)).await;
+                    answered.map(|answer| answer.map(Either::Left))
+                }
+            })
+        },
+    )?;
     Ok(S3Server { listening })
 }
 
@@ -247,6 +273,17 @@ impl Access {
         found.ok_or_else(|| s3_error!(AccessDenied, "Signature is required"))
     }
 
+    /// Whether the source of a copy may be read; S3 asks for no more of it.
+    fn may_copy(&self, used: Option<&s3s::auth::Credentials>, source: &CopySource) -> S3Result<()> {
+        match (self.scope(used)?, source) {
+            (Scope::All, _) => Ok(()),
+            (Scope::Prefixes { bucket: own, read, .. }, CopySource::Bucket { bucket, key, .. }) => {
+                allow(**bucket == **own && read.iter().any(|read| key.starts_with(read.as_str())))
+            }
+            (Scope::Prefixes { .. }, _) => allow(false),
+        }
+    }
+
     fn may_list(&self, used: Option<&s3s::auth::Credentials>, bucket: &str, prefix: Option<&str>) -> S3Result<()> {
         match self.scope(used)? {
             Scope::All => Ok(()),
@@ -279,10 +316,20 @@ impl S3Access for Access {
             | "CompleteMultipartUpload"
             | "AbortMultipartUpload"
             | "ListParts" => under(write),
+            // Only the request itself tells what is copied: see below.
+            "CopyObject" | "UploadPartCopy" => under(write),
             // Only the request itself tells which prefix is listed: see below.
             "ListObjects" | "ListObjectsV2" => true,
             _ => false,
         })
+    }
+
+    async fn copy_object(&self, req: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
+        self.may_copy(req.credentials.as_ref(), &req.input.copy_source)
+    }
+
+    async fn upload_part_copy(&self, req: &mut S3Request<UploadPartCopyInput>) -> S3Result<()> {
+        self.may_copy(req.credentials.as_ref(), &req.input.copy_source)
     }
 
     async fn list_objects(&self, req: &mut S3Request<ListObjectsInput>) -> S3Result<()> {

@@ -3,7 +3,9 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use cee_service::Environment;
+use cee_tokens::{KeyKind, TokenFormat};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::error::Error;
 use crate::secrets::Secrets;
@@ -13,12 +15,22 @@ use crate::service_secret::{ServiceSecret, Signer};
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Print a new secret, for the first deployment of a registry.
-    New,
+    New {
+        /// For which registry.
+        #[command(flatten)]
+        format: Format,
+    },
     /// First step of replacing a signing key: make the next one and publish it beside the others.
     Announce {
         /// Which.
         #[arg(long, value_enum)]
         signer: Signer,
+        /// The kind of a proof key. Without this, the kind that the format needs, or that signs now.
+        #[arg(long, value_enum)]
+        key: Option<Kind>,
+        /// For which registry.
+        #[command(flatten)]
+        format: Format,
         /// Where.
         #[command(flatten)]
         place: Place,
@@ -28,6 +40,9 @@ pub enum Command {
         /// Which.
         #[arg(long, value_enum)]
         signer: Signer,
+        /// For which registry.
+        #[command(flatten)]
+        format: Format,
         /// Where.
         #[command(flatten)]
         place: Place,
@@ -44,6 +59,47 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
+}
+
+/// Which proof tokens the registry signs.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Format {
+    /// The registry's TOKEN_FORMAT (on AWS the parameter TokenFormat): jws or rpc. Without this, the environment's TOKEN_FORMAT.
+    #[arg(long, value_parser = format)]
+    token_format: Option<TokenFormat>,
+}
+
+fn format(text: &str) -> Result<TokenFormat, &'static str> {
+    TokenFormat::parse(text).ok_or("jws or rpc")
+}
+
+impl Format {
+    /// What is said here, or by the environment.
+    fn known(self) -> Result<Option<TokenFormat>, Error> {
+        let environment = Environment::of_process();
+        if self.token_format.is_some() || environment.optional("TOKEN_FORMAT").is_none() {
+            return Ok(self.token_format);
+        }
+        environment.token_format().map(Some).map_err(|error| Error::Secrets(error.to_string()))
+    }
+}
+
+/// The kinds of proof keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// An elliptic curve key, for `jws` alone.
+    P256,
+    /// An RSA key of 2048 bits.
+    Rsa,
+}
+
+impl From<Kind> for KeyKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::P256 => Self::P256,
+            Kind::Rsa => Self::Rsa,
+        }
+    }
 }
 
 /// Where the secret is.
@@ -72,18 +128,24 @@ pub struct Told {
 /// [`Error::Secrets`] where it cannot be done, [`Error::File`] where the file cannot be read or written.
 pub fn run(command: Command) -> Result<Told, Error> {
     match command {
-        Command::New => {
+        Command::New { format } => {
             let done = "keep it in Secrets Manager, and nowhere else".to_owned();
-            Ok(Told { secret: Some(ServiceSecret::new()?.to_json()?), done })
+            Ok(Told { secret: Some(ServiceSecret::new(format.known()?.unwrap_or_default())?.to_json()?), done })
         }
-        Command::Announce { signer, place } => place.change(|secret| {
-            let kid = secret.announce(signer)?;
-            Ok(format!("the key {kid} verifies from now on, and does not sign yet"))
-        }),
-        Command::Sign { signer, place } => place.change(|secret| {
-            let kid = secret.sign(signer)?;
-            Ok(format!("the key {kid} signs from now on; what the old one signed is still verified"))
-        }),
+        Command::Announce { signer, key, format, place } => {
+            let format = format.known()?;
+            place.change(|secret| {
+                let kid = secret.announce(signer, format, key.map(KeyKind::from))?;
+                Ok(format!("the key {kid} verifies from now on, and does not sign yet"))
+            })
+        }
+        Command::Sign { signer, format, place } => {
+            let format = format.known()?;
+            place.change(|secret| {
+                let kid = secret.sign(signer, format)?;
+                Ok(format!("the key {kid} signs from now on; what the old one signed is still verified"))
+            })
+        }
         Command::Retire { signer, kid, place } => place.change(|secret| {
             secret.retire(signer, &kid)?;
             Ok(format!("what the key {kid} signed is refused from now on"))

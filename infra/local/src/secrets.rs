@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cee_eligibility::{Instant, OperatorId};
-use cee_tokens::{Caller, Scope, TokenIssuer};
+use cee_tokens::{Caller, Scope, TokenFormat, TokenIssuer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -68,14 +68,30 @@ impl Secrets {
     /// # Errors
     /// [`Error::File`] where the file cannot be read or written, [`Error::Secrets`] where it holds something else.
     pub fn keep(path: &Path) -> Result<Self, Error> {
-        match Self::read(path) {
+        Self::keep_for(path, TokenFormat::default())
+    }
+
+    /// The same, with a key that signs proof tokens of this format. Where there is another one, a new key takes its place: what the old
+    /// one signed is still verified.
+    ///
+    /// # Errors
+    /// As [`keep`](Self::keep).
+    pub fn keep_for(path: &Path, format: TokenFormat) -> Result<Self, Error> {
+        let mut secrets = match Self::read(path) {
             Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                let secrets = Self::new()?;
+                let secrets = Self::new(format)?;
                 secrets.write(path)?;
-                Ok(secrets)
+                return Ok(secrets);
             }
-            read => read,
+            read => read?,
+        };
+        if !format.allows(secrets.service.signing_key(Signer::Proof)?.kind()) {
+            // An RSA key may be announced already.
+            let _ = secrets.service.announce(Signer::Proof, Some(format), None);
+            secrets.service.sign(Signer::Proof, Some(format))?;
+            secrets.write(path)?;
         }
+        Ok(secrets)
     }
 
     /// Those kept in this file.
@@ -114,7 +130,7 @@ impl Secrets {
         write_private(path, &text)
     }
 
-    fn new() -> Result<Self, Error> {
+    fn new(format: TokenFormat) -> Result<Self, Error> {
         let operators = samples::operators()
             .into_iter()
             .map(|operator| {
@@ -124,7 +140,7 @@ impl Secrets {
                 })
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self { service: ServiceSecret::new()?, root: KeyPair::new("LOCAL")?, operators })
+        Ok(Self { service: ServiceSecret::new(format)?, root: KeyPair::new("LOCAL")?, operators })
     }
 
     /// An application token for a sample operator.

@@ -5,7 +5,7 @@
 //! of whoever signs: [`announce`](ServiceSecret::announce), then [`sign`](ServiceSecret::sign), and where nothing that the old
 //! key signed is valid any more, [`retire`](ServiceSecret::retire).
 
-use cee_tokens::{KeySet, SigningKey};
+use cee_tokens::{KeyError, KeyKind, KeySet, SigningKey, TokenFormat};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -52,22 +52,30 @@ struct Part<'a> {
     next: &'a mut Option<String>,
 }
 
-fn unusable(error: cee_tokens::keys::KeyError) -> Error {
+/// The kind of a new registry's proof key.
+const fn kind_for(format: TokenFormat) -> KeyKind {
+    match format {
+        TokenFormat::Jws => KeyKind::P256,
+        TokenFormat::Rpc => KeyKind::Rsa,
+    }
+}
+
+fn unusable(error: KeyError) -> Error {
     Error::Secrets(error.to_string())
 }
 
 impl ServiceSecret {
-    /// A new one, for a registry that has never granted anything.
+    /// A new one, for a registry that has never granted anything, and that signs proof tokens of this format.
     ///
     /// # Errors
     /// [`Error::Secrets`] where the system has no randomness.
-    pub fn new() -> Result<Self, Error> {
+    pub fn new(format: TokenFormat) -> Result<Self, Error> {
         let mut secret = Self {
             claim_pepper: random(48)?,
-            proof_key: SigningKey::generate_pem().map_err(unusable)?,
+            proof_key: SigningKey::generate_pem(kind_for(format)).map_err(unusable)?,
             proof_jwks: String::new(),
             proof_key_next: None,
-            application_token_key: SigningKey::generate_pem().map_err(unusable)?,
+            application_token_key: SigningKey::generate_pem(KeyKind::P256).map_err(unusable)?,
             application_token_jwks: String::new(),
             application_token_key_next: None,
         };
@@ -150,15 +158,34 @@ impl ServiceSecret {
         Ok(set)
     }
 
-    /// Makes the key that will sign next, and publishes it. Returns its `kid`.
+    /// Makes the key that will sign next, and publishes it. Returns its `kid`. A proof key is of the kind that is asked for, or else of
+    /// the kind that `format` needs, or else of the kind that signs now. An announced key of another kind is replaced.
     ///
     /// # Errors
-    /// [`Error::Secrets`] where one is announced already.
-    pub fn announce(&mut self, signer: Signer) -> Result<String, Error> {
-        let pem = SigningKey::generate_pem().map_err(unusable)?;
+    /// [`Error::Secrets`] where a key of this kind is announced already, or where the format does not allow the kind.
+    pub fn announce(
+        &mut self,
+        signer: Signer,
+        format: Option<TokenFormat>,
+        kind: Option<KeyKind>,
+    ) -> Result<String, Error> {
+        let signs = self.signing_key(signer)?.kind();
+        let kind = match signer {
+            Signer::ApplicationToken if kind == Some(KeyKind::Rsa) => {
+                return Err(Error::Secrets("application tokens are signed with a P-256 key".to_owned()));
+            }
+            Signer::ApplicationToken => KeyKind::P256,
+            Signer::Proof => kind.unwrap_or(if format == Some(TokenFormat::Rpc) { KeyKind::Rsa } else { signs }),
+        };
+        if signer == Signer::Proof && !format.unwrap_or_default().allows(kind) {
+            return Err(unusable(KeyError::Format));
+        }
+        let pem = SigningKey::generate_pem(kind).map_err(unusable)?;
         let kid = SigningKey::from_pem(&pem).map_err(unusable)?.kid().to_owned();
         let next = self.part(signer).next;
-        if next.is_some() {
+        if let Some(next) = next
+            && SigningKey::from_pem(next).map_err(unusable)?.kind() == kind
+        {
             return Err(Error::Secrets("a key is announced already: deploy it, then let it sign".to_owned()));
         }
         *next = Some(pem);
@@ -170,8 +197,30 @@ impl ServiceSecret {
     /// Lets the announced key sign from now on; the old one's public half stays. Returns the new `kid`.
     ///
     /// # Errors
-    /// [`Error::Secrets`] where none is announced.
-    pub fn sign(&mut self, signer: Signer) -> Result<String, Error> {
+    /// [`Error::Secrets`] where none is announced, and where the announced proof key is none for the format. Where nobody says the
+    /// format, a P-256 key does not follow an RSA key: the functions of a registry with `TOKEN_FORMAT=rpc` could not start.
+    pub fn sign(&mut self, signer: Signer, format: Option<TokenFormat>) -> Result<String, Error> {
+        let signs = self.signing_key(signer)?.kind();
+        if let (Signer::Proof, Some(next)) = (signer, self.part(signer).next) {
+            let next = SigningKey::from_pem(next).map_err(unusable)?.kind();
+            match format {
+                Some(format) if !format.allows(next) => {
+                    return Err(Error::Secrets(
+                        "TOKEN_FORMAT=rpc signs with an RSA key, and the announced one is a P-256 key: announce again, an RSA key \
+                         takes its place"
+                            .to_owned(),
+                    ));
+                }
+                None if (signs, next) == (KeyKind::Rsa, KeyKind::P256) => {
+                    return Err(Error::Secrets(
+                        "an RSA key signs, and a P-256 key is announced, which TOKEN_FORMAT=rpc does not allow: add --token-format jws \
+                         or --token-format rpc, whichever the registry has"
+                            .to_owned(),
+                    ));
+                }
+                _ => {}
+            }
+        }
         let set = self.key_set(signer)?.to_json();
         let part = self.part(signer);
         let next = part.next.take();

@@ -22,6 +22,7 @@ use cee_fn_uploads::Uploads;
 use cee_registry::{ClaimKeys, Claims, Imports, Journeys, Operators, Tables};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, Metrics, SettingError};
+use cee_tokens::TokenFormat;
 use chrono::DateTime;
 use http::{Method, Response};
 use lambda_http::request::LambdaRequest;
@@ -38,6 +39,7 @@ use crate::front::{self, Front};
 use crate::gateway::{self, Gateway, GatewayRefusal, Route};
 use crate::invoke::{AsyncQueue, Function, InProcess, Invoker, QueueOptions};
 use crate::operators::{Admissions, admit_samples};
+use crate::pepper_command;
 use crate::reference;
 use crate::runtime_api::Process;
 use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
@@ -135,6 +137,15 @@ impl Options {
             faults: None,
         }
     }
+
+    /// The format that the stack's own proof key must allow. Where a test brings a key of its own, any.
+    fn token_format(&self) -> Result<TokenFormat, Error> {
+        if self.settings.iter().any(|(name, _)| name == "PROOF_KEY") {
+            return Ok(TokenFormat::default());
+        }
+        let settings = Environment::of(self.settings.iter().cloned());
+        settings.token_format().map_err(|error| Error::Secrets(error.to_string()))
+    }
 }
 
 /// What `local.json` tells: how to reach everything. Holds the sample operators' credentials.
@@ -184,9 +195,7 @@ impl Description {
     /// # Errors
     /// [`Error::Secrets`] where the pepper is none.
     pub fn claims(&self, secrets: &Secrets) -> Result<Claims, Error> {
-        let keys = ClaimKeys::new(secrets.service.claim_pepper.as_bytes())
-            .map_err(|error| Error::Secrets(error.to_string()))?;
-        Ok(Claims::new(self.aws().dynamodb_patient(), tables(), keys))
+        claims_of(&self.aws(), secrets)
     }
 
     /// How the registry's team looks for what cannot be.
@@ -487,7 +496,7 @@ impl Stack {
             data.clear()?;
         }
         data.make_private()?;
-        let secrets = Secrets::keep(&data.secrets())?;
+        let secrets = Secrets::keep_for(&data.secrets(), options.token_format()?)?;
         // All ports before anything else: a port in use is said at once and leaves nothing half started.
         let api_port = listen(options.host, options.port, "--port").await?;
         let dynamodb_port = listen(options.host, options.dynamodb_port, "--dynamodb-port").await?;
@@ -503,6 +512,7 @@ impl Stack {
         }
         let aws = Aws::of_function(&settings.of_team());
         prepare_tables(&aws).await?;
+        pepper_command::keep(&claims_of(&aws, &secrets)?).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
         // What prepares the stack and what its team does goes straight to the database, and only the functions over the wire.
@@ -641,6 +651,12 @@ fn describe(options: &Options, secrets: &Secrets, listeners: [&TcpListener; 3]) 
     })
 }
 
+fn claims_of(aws: &Aws, secrets: &Secrets) -> Result<Claims, Error> {
+    let keys =
+        ClaimKeys::new(secrets.service.claim_pepper.as_bytes()).map_err(|error| Error::Secrets(error.to_string()))?;
+    Ok(Claims::new(aws.dynamodb_patient(), tables(), keys))
+}
+
 /// The tables and the sample operators; what is there already stays as it is.
 async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
     let store = |error: cee_registry::StoreError| Error::Dynamo(error.to_string());
@@ -712,7 +728,9 @@ fn gateway_options(now: Option<Instant>) -> gateway::Options {
 /// The gateway's own refusals, in the words of the interface.
 fn refusal(refusal: GatewayRefusal, request_id: &str) -> Response<String> {
     let problem = match refusal {
-        GatewayRefusal::InvalidHeader | GatewayRefusal::ForeignOrigin => ProblemType::InvalidHeader,
+        GatewayRefusal::InvalidHeader | GatewayRefusal::UnreadableHead | GatewayRefusal::ForeignOrigin => {
+            ProblemType::InvalidHeader
+        }
         GatewayRefusal::BrokenBody => ProblemType::MalformedBody,
         GatewayRefusal::NotFound => ProblemType::NotFound,
         GatewayRefusal::RequestTimeout => ProblemType::RequestTimeout,
@@ -725,6 +743,10 @@ fn refusal(refusal: GatewayRefusal, request_id: &str) -> Response<String> {
     let detail = match refusal {
         GatewayRefusal::InvalidHeader => {
             "a header holds a character outside visible ASCII, or Host is not a host: send ASCII, or encode what is not"
+        }
+        GatewayRefusal::UnreadableHead => {
+            "the request line or a header cannot be read, or two headers contradict each other (two values of Content-Length that \
+             differ, a line without a colon)"
         }
         GatewayRefusal::ForeignOrigin => {
             "Origin names another site: no page of it may call the service on this machine"
@@ -859,7 +881,8 @@ const BATCHES_HAS: [&str; 6] = SIMULATE_HAS;
 const UPLOADS_HAS: [&str; 5] = ["LIMITS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE", "BUCKET", "APPLICATION_TOKEN_JWKS"];
 const ACCESS_HAS: [&str; 3] = ["OPERATORS_TABLE", "CREDENTIALS_TABLE", "APPLICATION_TOKEN_KEY"];
 const PUBLIC_HAS: [&str; 1] = ["PROOF_JWKS"];
-const IMPORT_HAS: [&str; 7] = [
+const IMPORT_HAS: [&str; 8] = [
+    "LIMITS_TABLE",
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
     "JOURNEYS_TABLE",
@@ -963,6 +986,7 @@ impl Starter<'_> {
             return Ok(process);
         }
         let audit = AuditFunction::from_environment(&self.settings.environment("cee-audit", &AUDIT_HAS))
+            .await
             .map_err(|error| Error::Function(error.to_string()))?;
         let service = lambda_runtime::service_fn(move |event| {
             let audit = audit.clone();

@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cee_eligibility::OperatorId;
-use cee_registry::{Limits, Operator, Operators};
+use cee_registry::{Claims, Limits, Operator, Operators};
 use cee_service::clock::machine_now;
-use cee_service::{Clock, Environment, SettingError, trap};
+use cee_service::{CheckedPepper, Clock, Environment, SettingError, trap};
 use cee_tokens::{ApplicationTokens, Caller, Scope};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -30,6 +30,8 @@ pub struct Gate {
     clock: Clock,
     remembered: Remembered,
     rate: Rate,
+    /// Of a function that reaches claims.
+    pepper: Option<CheckedPepper>,
 }
 
 /// What is known of operators, each for a minute after it was asked for.
@@ -74,10 +76,29 @@ impl Gate {
         operators: Operators,
         limits: Limits,
     ) -> Result<Self, SettingError> {
+        let gate = Self::new(environment, operators, limits)?;
+        warm_up(&gate.operators).await;
+        Ok(gate)
+    }
+
+    /// A door before these claims. What makes it warm is the comparison of the pepper with the check value in the tables.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first setting that is missing or bad, and for a pepper that is not the one of the tables.
+    pub async fn before(
+        claims: &Claims,
+        environment: &Environment,
+        operators: Operators,
+        limits: Limits,
+    ) -> Result<Self, SettingError> {
+        let gate = Self::new(environment, operators, limits)?;
+        Ok(Self { pepper: Some(CheckedPepper::at_start(claims).await?), ..gate })
+    }
+
+    fn new(environment: &Environment, operators: Operators, limits: Limits) -> Result<Self, SettingError> {
         let (tokens, clock) = (environment.application_tokens()?, environment.clock()?);
         let rate = Rate::new(limits, environment.operator_calls_per_second()?);
-        warm_up(&operators).await;
-        Ok(Self { tokens, operators, clock, remembered: Remembered::default(), rate })
+        Ok(Self { tokens, operators, clock, remembered: Remembered::default(), rate, pepper: None })
     }
 
     /// The caller, if it may make a call that needs this scope.
@@ -104,6 +125,9 @@ impl Gate {
         }
         // By the machine's clock: a pinned one would never give calls back.
         self.rate.take(caller.operator, machine_now()).await?;
+        if let Some(pepper) = &self.pepper {
+            pepper.ensure(call.deadline()).await?;
+        }
         trap::spring("request", || String::from_utf8_lossy(call.request().body()).into_owned());
         Ok(caller)
     }

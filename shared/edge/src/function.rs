@@ -21,6 +21,7 @@ use serde::Serialize;
 use tokio::time::{Instant as Moment, timeout_at};
 use tracing::Instrument as _;
 
+use crate::network::Network;
 use crate::problem::{InternalError, ProblemType, Refusal};
 
 /// Kept back of an invocation's time, so that a refusal still gets out.
@@ -71,6 +72,15 @@ impl Call {
     #[must_use]
     pub const fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// The network that the request came from, where API Gateway says so.
+    #[must_use]
+    pub fn source(&self) -> Option<Network> {
+        match self.request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => Network::parse(context.http.source_ip.as_deref()?),
+            _ => None,
+        }
     }
 
     /// The path as API Gateway decoded it, without the `/` that some clients put at its end: the public registry

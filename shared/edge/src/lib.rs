@@ -6,6 +6,7 @@
 //! | how a body is read, and how each of its faults is named | [`body`] |
 //! | every refusal there is, and its problem type | [`problem`] |
 //! | how calls and refusals are described in the OpenAPI document | [`openapi`] |
+//! | where a call comes from | [`network`] |
 //! | what happens around every call: panics, logs, time left | [`function`] |
 //! | what the answers about applications hold | [`application`] |
 //!
@@ -16,6 +17,7 @@ pub mod access;
 pub mod application;
 pub mod body;
 pub mod function;
+pub mod network;
 pub mod openapi;
 pub mod problem;
 mod rate;
@@ -23,4 +25,5 @@ mod rate;
 pub use access::Gate;
 pub use body::Fields;
 pub use function::{Call, HttpFunction, Reply, VERSIONS, run, service, to_json};
+pub use network::Network;
 pub use problem::{ProblemType, Refusal};

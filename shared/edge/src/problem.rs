@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, NoRoom, Reason};
 use cee_registry::StoreError;
+use cee_service::PepperError;
 use cee_tokens::{KeyError, Scope, TokenError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -224,6 +225,9 @@ pub enum Refusal {
     TooManyAttempts(Duration),
     /// The operator's calls are used up for so long.
     TooManyCalls(Duration),
+    /// Those that name no known access key have asked for too many tokens, from this address or all together: for so long none of
+    /// them is looked at.
+    TooManyStrangers(Duration),
     /// The call needs this scope.
     MissingScope(Scope),
     /// The operator may not call; why.
@@ -283,6 +287,9 @@ pub enum InternalError {
     /// The signing key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The pepper is not the one that filled the tables.
+    #[error(transparent)]
+    Pepper(PepperError),
     /// A URL could not be signed; why.
     #[error("a URL could not be signed: {0}")]
     Signature(String),
@@ -302,6 +309,15 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Busy => Self::Busy,
             other => Self::Internal(other.into()),
+        }
+    }
+}
+
+impl From<PepperError> for Refusal {
+    fn from(error: PepperError) -> Self {
+        match error {
+            PepperError::Store(error) => error.into(),
+            other => Self::Internal(InternalError::Pepper(other)),
         }
     }
 }
@@ -362,7 +378,7 @@ impl Refusal {
             Self::Unauthenticated(_) => ProblemType::Unauthenticated,
             Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,
             Self::TooManyAttempts(_) => ProblemType::TooManyAttempts,
-            Self::TooManyCalls(_) => ProblemType::TooManyCalls,
+            Self::TooManyCalls(_) | Self::TooManyStrangers(_) => ProblemType::TooManyCalls,
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
             Self::CallClosed(_) => ProblemType::CallClosed,
@@ -426,6 +442,13 @@ impl Refusal {
                 let seconds = seconds(wait);
                 headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
                 format!("your calls are used up: there are more in {seconds} seconds")
+            }
+            Self::TooManyStrangers(wait) => {
+                let seconds = seconds(wait);
+                headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+                format!(
+                    "too many calls name an access key that the registry does not know: none is looked at for {seconds} seconds"
+                )
             }
             Self::TooManyAttempts(wait) => {
                 let seconds = seconds(wait);

@@ -19,6 +19,7 @@ use crate::error::Deadline;
 use crate::imports::{ImportId, audit_import};
 use crate::journeys::{StoredJourney, journey_key};
 use crate::keys::{Claim, ClaimKind, Tag};
+use crate::pepper::is_check;
 use crate::read::{batch_get, page, page_after};
 use crate::rewrite::{Rewrite, Transacted, transact};
 
@@ -396,7 +397,11 @@ impl Claims {
     }
 
     /// On which of its keys an application has no claim.
-    async fn unclaimed(&self, application: &Application, deadline: Deadline) -> Result<Vec<ClaimKind>, StoreError> {
+    pub(crate) async fn unclaimed(
+        &self,
+        application: &Application,
+        deadline: Deadline,
+    ) -> Result<Vec<ClaimKind>, StoreError> {
         let claims = self.keys.claims(application.journey_type, &application.identity);
         self.without_record(application.uuid, &claims, deadline).await
     }
@@ -419,7 +424,8 @@ impl Claims {
     }
 
     async fn claims_after(&self, after: Option<&str>, deadline: Deadline) -> Result<(Vec<Item>, Place), StoreError> {
-        let (items, next) = page(&self.db, &self.tables.claims, PK, after, PAGE, deadline).await?;
+        let (mut items, next) = page(&self.db, &self.tables.claims, PK, after, PAGE, deadline).await?;
+        items.retain(|item| !is_check(item));
         Ok((items, next.map_or(Place::Imports(None), |next| Place::Claims(Some(next)))))
     }
 

@@ -39,6 +39,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Where it is kept that the dates of a file are said to be right.
 const DATES_CONFIRMED: &str = "dates_confirmed";
 
+/// The attribute that says that a second file came where one was awaited.
+const IGNORED_UPLOAD: &str = "ignored_upload";
+
 /// How many items DynamoDB gives in one batch.
 const MOST_AT_ONCE: usize = 100;
 
@@ -305,6 +308,17 @@ pub enum HoldError {
     Store(#[from] StoreError),
 }
 
+/// Whose an object is that was put where a file may be awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// It is the awaited file.
+    Awaited,
+    /// The awaited file came before it: it is not imported.
+    Ignored,
+    /// No file is awaited there: it is an import of its own.
+    Other,
+}
+
 /// What the interface tells of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportStatus<C, R, U> {
@@ -324,6 +338,8 @@ pub struct ImportStatus<C, R, U> {
     pub report: Option<R>,
     /// Until when an upload is awaited.
     pub expires_at: Option<Instant>,
+    /// Whether a second file came to its place, which is not imported.
+    pub ignored_upload: bool,
     /// Until when an invocation that fell silent may still write to it; it cannot be undone before.
     pub haunted_until: Option<Instant>,
 }
@@ -423,8 +439,8 @@ impl Imports {
         })
     }
 
-    /// Whether a file that was awaited under this name has this version: the first version that comes does, another one
-    /// is an import of its own.
+    /// Whose an object is that was put where a file is awaited: the first version that comes is the awaited one. Another version is
+    /// never imported, because the operator knows no name for it: the awaited import says that it came.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer; may be repeated.
@@ -434,7 +450,7 @@ impl Imports {
         id: ImportId,
         object_key: &str,
         version: &str,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Claimed, StoreError> {
         let sent = self
             .db
             .update_item()
@@ -446,12 +462,36 @@ impl Imports {
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":key", AttributeValue::S(object_key.to_owned()))
             .expression_attribute_values(":version", AttributeValue::S(version.to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match sent {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Claimed::Awaited),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
+                    let awaited_key = lost.item().and_then(|item| text(item, "key"));
+                    if awaited_key != Some(object_key) {
+                        return Ok(Claimed::Other);
+                    }
+                    self.note_ignored(operator, id).await?;
+                    Ok(Claimed::Ignored)
+                }
+                _ => Err(StoreError::request("UpdateItem", &error)),
+            },
+        }
+    }
+
+    /// Notes that a second file came where one was awaited.
+    async fn note_ignored(&self, operator: OperatorId, id: ImportId) -> Result<(), StoreError> {
+        let update = self.db.update_item().table_name(&self.table).set_key(Some(key(Some(operator), id)));
+        let update =
+            update.update_expression("SET #ignored = :true").condition_expression("attribute_exists(import_id)");
+        let update = update.expression_attribute_names("#ignored", IGNORED_UPLOAD);
+        let sent = update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
                 _ => Err(StoreError::request("UpdateItem", &error)),
             },
         }
@@ -840,6 +880,7 @@ fn status<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
         undo: value(item, Work::Undo.checkpoint())?,
         report: value(item, "report")?,
         expires_at: instant(item, "expires_at"),
+        ignored_upload: item.get(IGNORED_UPLOAD).and_then(|said| said.as_bool().ok()).copied().unwrap_or(false),
         haunted_until: instant(item, "haunted_until"),
     })
 }

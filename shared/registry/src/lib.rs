@@ -16,9 +16,10 @@
 //! | how an application is given an identity key later | [`identity`] |
 //! | what is held about one driver, and how it is erased | [`drivers`] |
 //! | how a lost answer is had again | [`idempotency`] |
-//! | how many calls each operator makes | [`limits`] |
+//! | how many calls each operator makes, how many of its files are imported at once | [`limits`] |
 //! | whether the tables hold what the protocol says cannot be | [`audit`] |
 //! | how many items are read | [`read`] |
+//! | whether the pepper is the one that filled the tables | [`pepper`] |
 //! | how a table is put back to an earlier moment | [`restore`] |
 //! | how something is taken out of a claim item | [`rewrite`] |
 //! | table names and definitions | [`tables`] |
@@ -42,6 +43,7 @@ pub mod keys;
 pub mod limits;
 pub mod numbers;
 pub mod operators;
+pub mod pepper;
 pub mod read;
 pub mod restore;
 pub mod rewrite;
@@ -62,14 +64,15 @@ pub use error::{Deadline, StoreError, take_retries};
 pub use idempotency::{FirstAnswer, NamedCall, Remembered};
 pub use identity::{GivenKey, HistoryKey};
 pub use imports::{
-    Begun, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports, UndoBegun,
-    UndoRefusal,
+    Begun, Claimed, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports,
+    UndoBegun, UndoRefusal,
 };
 pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
 pub use keys::{ClaimKeys, ClaimKind};
-pub use limits::Limits;
+pub use limits::{ImportSlot, ImportSlots, Limits};
 pub use numbers::{Numbers, Use};
 pub use operators::{Operator, Operators, Standing};
+pub use pepper::{Evidence, Pepper};
 pub use restore::Differences;
 pub use tables::Tables;
 pub use undo::{Brought, BroughtPage};

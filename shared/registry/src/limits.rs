@@ -2,11 +2,13 @@
 //!
 //! Time is cut into windows. Whoever answers calls takes a slice of a window's calls at once, and asks again when it is used.
 //! One item counts an operator's window; it forgets itself.
+//!
+//! Beside them lie the slots of imports ([`ImportSlots`]): how many files of one operator are imported at one moment.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use cee_eligibility::OperatorId;
+use cee_eligibility::{Instant, OperatorId};
 
 use crate::StoreError;
 use crate::claim_item::{PK, number};
@@ -45,6 +47,91 @@ impl Limits {
             .expression_attribute_values(":slice", number(i64::from(slice)))
             .expression_attribute_values(":most", number(i64::from(most)))
             .expression_attribute_values(":forgotten", number((window + 2).saturating_mul(WINDOW)))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::request("UpdateItem", &error)),
+            },
+        }
+    }
+}
+
+/// The slots in which an operator's files are imported, a few at a time, so that the others find one free.
+///
+/// Each slot is one item. A lost slot is free again when its holder can no longer be at work.
+#[derive(Clone, Debug)]
+pub struct ImportSlots {
+    db: Client,
+    table: String,
+    /// How many slots each operator has.
+    slots: u32,
+}
+
+/// A slot that an invocation holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportSlot {
+    pk: String,
+    holder: String,
+}
+
+impl ImportSlots {
+    /// The slots in this environment's table.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables, slots: u32) -> Self {
+        Self { db, table: tables.limits.clone(), slots }
+    }
+
+    /// Takes a slot of an operator for an invocation, until a moment at which it is certainly over. `None`: all are taken. A
+    /// request for each slot that is taken, and one for the free one. The same invocation, tried again, gets its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn take(
+        &self,
+        operator: OperatorId,
+        holder: &str,
+        until: Instant,
+        now: Instant,
+    ) -> Result<Option<ImportSlot>, StoreError> {
+        for slot in 0..self.slots {
+            let slot = ImportSlot { pk: format!("{operator}#import#{slot}"), holder: holder.to_owned() };
+            if self
+                .write(&slot, until, "attribute_not_exists(pk) OR held_until < :now OR holder = :holder", now)
+                .await?
+            {
+                return Ok(Some(slot));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives a slot back, unless another invocation has it by now.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn give_back(&self, slot: &ImportSlot, now: Instant) -> Result<(), StoreError> {
+        let over = Instant::from_millis(now.millis() - 1).unwrap_or(now);
+        self.write(slot, over, "holder = :holder AND held_until >= :now", now).await.map(drop)
+    }
+
+    async fn write(
+        &self,
+        slot: &ImportSlot,
+        until: Instant,
+        condition: &str,
+        now: Instant,
+    ) -> Result<bool, StoreError> {
+        let update = self.db.update_item().table_name(&self.table).key(PK, AttributeValue::S(slot.pk.clone()));
+        let sent = update
+            .update_expression("SET holder = :holder, held_until = :until, forgotten_at = :forgotten")
+            .condition_expression(condition)
+            .expression_attribute_values(":holder", AttributeValue::S(slot.holder.clone()))
+            .expression_attribute_values(":until", number(until.millis()))
+            .expression_attribute_values(":forgotten", number(until.millis().div_euclid(1000).saturating_add(60)))
+            .expression_attribute_values(":now", number(now.millis()))
             .send()
             .await;
         match sent {

@@ -17,6 +17,7 @@ use crate::claim_item::{HistoryRecord, Item, PK, history, history_key_attribute,
 use crate::claims::Claims;
 use crate::error::{Backoff, Deadline, is_transient};
 use crate::imports::ImportId;
+use crate::pepper::is_check;
 use crate::read::page;
 use crate::rewrite::{Change, Rewrite, Written};
 
@@ -117,7 +118,8 @@ impl Claims {
         after: Option<&str>,
         deadline: Deadline,
     ) -> Result<BroughtPage, StoreError> {
-        let (items, next) = page(&self.db, &self.tables.claims, PK, after, PAGE, deadline).await?;
+        let (mut items, next) = page(&self.db, &self.tables.claims, PK, after, PAGE, deadline).await?;
+        items.retain(|item| !is_check(item));
         let mut found =
             BroughtPage { items: u64::try_from(items.len()).unwrap_or(u64::MAX), brought: Vec::new(), next };
         for item in items {

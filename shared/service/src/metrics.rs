@@ -92,6 +92,16 @@ words! {
 }
 
 words! {
+    /// What was given an identity key later.
+    LateKey {
+        /// An application that is granted.
+        Standardized = "standardized",
+        /// One of history.
+        Specific = "specific",
+    }
+}
+
+words! {
     /// Who sent a request to DynamoDB or S3 once more.
     Retrier {
         /// The claim protocol and its neighbours: other writes collided, or the tables were short of throughput.
@@ -121,6 +131,9 @@ pub enum Metric {
     ImportRate,
     /// Rows of history that contradict applications which are granted already.
     LateContradictions,
+    /// Identity keys that an operator has given to its own applications later. By rule 3 such an application blocks no more who has
+    /// another key: that frees drivers, whether they are others or say so.
+    LateKeys(LateKey),
     /// Guesses at an operator's secret: wrong ones, those at access keys that nobody has, those not even looked at.
     FailedAttempts,
     /// Calls that this version of this function answered with a 500. By the version, for a deployment is taken back because of
@@ -150,6 +163,7 @@ impl Metric {
             .chain(each(Row::ALL, Self::JourneyRows))
             .chain(each(Row::ALL, Self::IdentityRows))
             .chain(each(Import::ALL, Self::Imports))
+            .chain(each(LateKey::ALL, Self::LateKeys))
             .chain(each(Retrier::ALL, Self::Retries))
             .chain(each(FindingKind::ALL, Self::Findings))
             .chain([Self::ImportRate, Self::LateContradictions, Self::FailedAttempts, Self::Failures])
@@ -168,6 +182,7 @@ impl Metric {
             Self::Imports(_) => "Imports",
             Self::ImportRate => "ImportRate",
             Self::LateContradictions => "LateContradictions",
+            Self::LateKeys(_) => "LateKeys",
             Self::FailedAttempts => "FailedAttempts",
             Self::Failures => "Failures",
             Self::Retries(_) => "Retries",
@@ -197,6 +212,7 @@ impl Metric {
                 Some(("Outcome", row.as_str()))
             }
             Self::Imports(import) => Some(("Outcome", import.as_str())),
+            Self::LateKeys(to) => Some(("Application", to.as_str())),
             Self::Retries(by) => Some(("By", by.as_str())),
             Self::Findings(kind) => Some(("Finding", kind.as_str())),
             Self::Failures => Some(("Version", THIS_VERSION)),

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `IDEMPOTENCY_TABLE` `LIMITS_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` `CREDENTIALS_TABLE` | names of the tables | each function needs those it uses |
 //! | `BUCKET` | bucket of files and reports | the import function needs it |
-//! | `CLAIM_PEPPER` | secret, 32 bytes or more, under which claim keys are hashed | needed |
+//! | `CLAIM_PEPPER` | secret, 32 bytes or more, under which claim keys are hashed; compared with the [check value](crate::pepper) in the tables | needed |
 //! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |
 //! | `TOKEN_FORMAT` | `jws` or `rpc` | `jws` |
 //! | `PROOF_JWKS` | public keys that verify proof tokens, retired ones included | needed by public |
@@ -22,6 +22,7 @@
 //! | `MAX_DISTANCE_METRES` | metres | 80000 |
 //! | `OPERATOR_CLASS` | one letter | `C` |
 //! | `OPERATOR_CALLS_PER_SECOND` | calls that each operator may make, over ten seconds; 0 is no limit | 50 |
+//! | `TOKEN_CALLS` | tokens that each access key may ask for in ten seconds of one running copy of the function, and each source address that names no known one; 0 is no limit | 20 |
 //! | `IDEMPOTENCY_DAYS` | days of 24 hours for which the answer to a call with an `Idempotency-Key` is remembered | 1 |
 //! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true`, `false`, or the one journey type that the call is open for: `short` or `long` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
@@ -30,6 +31,8 @@
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
 //! | `AUDIT_PARTS` | parts of a hundred items that one invocation of the audit looks at, at most | 500 |
 //! | `AUDIT_PARTS_PER_SECOND` | how many of them a second | 10 |
+//! | `IMPORTS_PER_OPERATOR` | files of one operator that are imported at one moment, while others wait; 0 is no limit | 2 |
+//! | `IMPORT_TURN_MILLISECONDS` | how long one invocation of the import reads new rows before the next one goes on, for tests; 0 is no limit but time | 60000 |
 //! | `IMPORT_ROWS_PER_INVOCATION` | rows that one invocation of the import reads, or items that it takes back, before the next one goes on, for demonstrations and tests; 0 is no limit but time | 0 |
 //! | `CEE_PANIC_ON` | where work is to panic; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
 //! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
@@ -40,6 +43,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cee_eligibility::rules::{OpenCalls, Period};
 use cee_eligibility::{Instant, Rules};
@@ -49,6 +53,7 @@ use chrono::NaiveDate;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::pepper::PepperError;
 
 /// A setting that is missing or bad. Names it and says what it should be; never repeats its value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +61,13 @@ use crate::metrics::Metrics;
 pub struct SettingError {
     name: &'static str,
     problem: String,
+}
+
+impl SettingError {
+    /// A pepper that is not the one of the tables, or cannot be compared with it.
+    pub(crate) fn of_pepper(error: &PepperError) -> Self {
+        Self { name: "CLAIM_PEPPER", problem: format!("does not fit: {error}") }
+    }
 }
 
 /// Where settings are read.
@@ -254,12 +266,20 @@ impl Environment {
         Ok(TokenIssuer::new(key, issuer, audience))
     }
 
+    /// The format of proof tokens.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is neither `jws` nor `rpc`.
+    pub fn token_format(&self) -> Result<TokenFormat, SettingError> {
+        self.parsed("TOKEN_FORMAT", "jws or rpc", TokenFormat::default(), TokenFormat::parse)
+    }
+
     /// The signer of proof tokens.
     ///
     /// # Errors
     /// [`SettingError`] where the key is missing or bad, or does not fit the format.
     pub fn proof_signer(&self) -> Result<ProofSigner, SettingError> {
-        let format = self.parsed("TOKEN_FORMAT", "jws or rpc", TokenFormat::default(), TokenFormat::parse)?;
+        let format = self.token_format()?;
         let name = "PROOF_KEY";
         SigningKey::from_pem(&self.required(name)?)
             .and_then(|key| ProofSigner::new(key, format))
@@ -272,6 +292,14 @@ impl Environment {
     /// [`SettingError`] where it is no whole number.
     pub fn operator_calls_per_second(&self) -> Result<u32, SettingError> {
         self.parsed("OPERATOR_CALLS_PER_SECOND", "a whole number", 50, |text| text.parse().ok())
+    }
+
+    /// How many tokens each access key, and each source address that names no known one, may ask for in ten seconds; 0 is no limit.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is no whole number.
+    pub fn token_calls(&self) -> Result<u32, SettingError> {
+        self.parsed("TOKEN_CALLS", "a whole number", 20, |text| text.parse().ok())
     }
 
     /// How many parts of a hundred items one invocation of the audit looks at, and how many a second, at most.
@@ -292,6 +320,24 @@ impl Environment {
     pub fn import_rows_per_invocation(&self) -> Result<u64, SettingError> {
         let rows = self.parsed("IMPORT_ROWS_PER_INVOCATION", "a whole number", 0, |text| text.parse().ok())?;
         Ok(if rows == 0 { u64::MAX } else { rows })
+    }
+
+    /// How many files of one operator are imported at one moment; `None`: no limit.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is no whole number.
+    pub fn imports_per_operator(&self) -> Result<Option<u32>, SettingError> {
+        let files = self.parsed("IMPORTS_PER_OPERATOR", "a whole number", 2, |text| text.parse().ok())?;
+        Ok(Some(files).filter(|files| *files > 0))
+    }
+
+    /// How long one invocation of the import reads new rows before it lets the next one go on; `None`: as long as it has time.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is no whole number.
+    pub fn import_turn(&self) -> Result<Option<Duration>, SettingError> {
+        let turn = self.parsed("IMPORT_TURN_MILLISECONDS", "a whole number", 60_000, |text| text.parse().ok())?;
+        Ok(Some(turn).filter(|turn| *turn > 0).map(Duration::from_millis))
     }
 
     /// For how many days of 24 hours the answer to a call with an `Idempotency-Key` is remembered.
@@ -413,6 +459,18 @@ mod tests {
         let rows = |rows| environment(&[("IMPORT_ROWS_PER_INVOCATION", rows)]).import_rows_per_invocation();
         assert_eq!((rows("0"), rows("500")), (Ok(u64::MAX), Ok(500)));
         assert!(rows("-1").is_err());
+        let slots = |files| environment(&[("IMPORTS_PER_OPERATOR", files)]).imports_per_operator();
+        assert_eq!(
+            (environment(&[]).imports_per_operator(), slots("0"), slots("3")),
+            (Ok(Some(2)), Ok(None), Ok(Some(3)))
+        );
+        assert!(slots("-1").is_err());
+        let turn = |turn| environment(&[("IMPORT_TURN_MILLISECONDS", turn)]).import_turn();
+        assert_eq!(environment(&[]).import_turn(), Ok(Some(Duration::from_secs(60))));
+        assert_eq!((turn("0"), turn("250")), (Ok(None), Ok(Some(Duration::from_millis(250)))));
+        assert!(turn("1s").is_err());
+        assert_eq!(environment(&[]).token_calls(), Ok(20));
+        assert!(environment(&[("TOKEN_CALLS", "many")]).token_calls().is_err());
         let said = environment(&[("APPLICATION_TOKEN_KEY", "PEM")]).token_issuer().unwrap_err().to_string();
         assert!(said.contains("APPLICATION_TOKEN_KEY is no usable key"), "{said}");
         assert!(environment(&[("PROOF_KEY", "PEM")]).proof_signer().unwrap_err().to_string().contains("PROOF_KEY"));

@@ -192,7 +192,7 @@ mod tests {
     }
 
     fn key() -> SigningKey {
-        SigningKey::from_pem(&SigningKey::generate_pem().unwrap()).unwrap()
+        SigningKey::from_pem(&SigningKey::generate_pem(crate::KeyKind::P256).unwrap()).unwrap()
     }
 
     fn caller() -> Caller {

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,9 +23,21 @@ pub enum KeyError {
     /// A key of the set cannot be told from others or cannot verify.
     #[error("every key of the set needs a kid of its own, an alg of ES256, RS256 or RS512, and no private part")]
     PublicKey,
+    /// A key of a kind that the format of proof tokens does not allow.
+    #[error("TOKEN_FORMAT=rpc signs with an RSA key, and this is a P-256 key")]
+    Format,
     /// The random generator failed.
     #[error("no key could be made")]
     Generation,
+}
+
+/// The kinds of signing keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// An elliptic curve key, which signs `ES256`.
+    P256,
+    /// An RSA key, which signs `RS512`. New ones have 2048 bits: Lambda allows a function 4 KB of variables in all.
+    Rsa,
 }
 
 /// A private key with the algorithm and the `kid` it signs under.
@@ -65,14 +79,22 @@ impl SigningKey {
         Ok(Self { encoding, algorithm, public, kid })
     }
 
-    /// Makes a new P-256 private key, in PEM.
+    /// Makes a new private key, in PEM (PKCS#8).
     ///
     /// # Errors
     /// [`KeyError::Generation`] where the system has no randomness.
-    pub fn generate_pem() -> Result<String, KeyError> {
-        let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-            .map_err(|_| KeyError::Generation)?;
-        let body = STANDARD.encode(der.as_ref());
+    pub fn generate_pem(kind: KeyKind) -> Result<String, KeyError> {
+        let body = match kind {
+            KeyKind::P256 => {
+                let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+                STANDARD.encode(der.map_err(|_| KeyError::Generation)?.as_ref())
+            }
+            KeyKind::Rsa => {
+                let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Generation)?;
+                let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::Generation)?;
+                STANDARD.encode(der.as_ref())
+            }
+        };
         let mut pem = "-----BEGIN PRIVATE KEY-----\n".to_owned();
         let mut rest = body.as_str();
         while !rest.is_empty() {
@@ -83,6 +105,12 @@ impl SigningKey {
         }
         pem.push_str("-----END PRIVATE KEY-----\n");
         Ok(pem)
+    }
+
+    /// What kind of key it is.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        if self.algorithm == Algorithm::ES256 { KeyKind::P256 } else { KeyKind::Rsa }
     }
 
     /// The key's name.

@@ -11,5 +11,5 @@ pub mod keys;
 pub mod proof;
 
 pub use application::{ApplicationTokens, Caller, Scope, TokenError, TokenIssuer};
-pub use keys::{KeyError, KeySet, SigningKey};
+pub use keys::{KeyError, KeyKind, KeySet, SigningKey};
 pub use proof::{Proof, ProofSigner, TokenFormat};

@@ -6,7 +6,7 @@ use cee_eligibility::{ApplicationId, DrivingLicense, Instant, JourneyType, Siret
 use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
 
-use crate::keys::{KeyError, SigningKey};
+use crate::keys::{KeyError, KeyKind, SigningKey};
 
 /// The shape of a proof token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,12 @@ impl TokenFormat {
             "rpc" => Some(Self::Rpc),
             _ => None,
         }
+    }
+
+    /// Whether tokens of this format can be signed with a key of this kind.
+    #[must_use]
+    pub fn allows(self, kind: KeyKind) -> bool {
+        self == Self::Jws || kind == KeyKind::Rsa
     }
 }
 
@@ -69,10 +75,10 @@ impl ProofSigner {
     /// A signer under this key, in this format.
     ///
     /// # Errors
-    /// [`KeyError::PrivateKey`] where the format needs an RSA key and this is none.
+    /// [`KeyError::Format`] where the format needs an RSA key and this is none.
     pub fn new(key: SigningKey, format: TokenFormat) -> Result<Self, KeyError> {
-        if format == TokenFormat::Rpc && key.algorithm != Algorithm::RS512 {
-            return Err(KeyError::PrivateKey);
+        if !format.allows(key.kind()) {
+            return Err(KeyError::Format);
         }
         Ok(Self { key, format })
     }
@@ -148,7 +154,10 @@ mod tests {
 
     #[test]
     fn a_jws_verifies_against_the_published_set_with_either_kind_of_key() {
-        for (pem, algorithm) in [(SigningKey::generate_pem().unwrap(), "ES256"), (RSA.to_owned(), "RS512")] {
+        let made = |kind| SigningKey::generate_pem(kind).unwrap();
+        for (pem, algorithm) in
+            [(made(KeyKind::P256), "ES256"), (made(KeyKind::Rsa), "RS512"), (RSA.to_owned(), "RS512")]
+        {
             let key = SigningKey::from_pem(&pem).unwrap();
             let set = key.public_key_set();
             let token = ProofSigner::new(key.clone(), TokenFormat::Jws).unwrap().sign(&Parts::new().proof()).unwrap();
@@ -191,8 +200,18 @@ mod tests {
 
     #[test]
     fn keys_that_cannot_sign_are_refused_at_once() {
-        let ec = SigningKey::from_pem(&SigningKey::generate_pem().unwrap()).unwrap();
-        assert_eq!(ProofSigner::new(ec, TokenFormat::Rpc).map(|_| ()), Err(KeyError::PrivateKey));
+        let made = |kind| SigningKey::from_pem(&SigningKey::generate_pem(kind).unwrap()).unwrap();
+        for (kind, format, signs) in [
+            (KeyKind::P256, TokenFormat::Jws, true),
+            (KeyKind::P256, TokenFormat::Rpc, false),
+            (KeyKind::Rsa, TokenFormat::Jws, true),
+            (KeyKind::Rsa, TokenFormat::Rpc, true),
+        ] {
+            let key = made(kind);
+            assert_eq!((key.kind(), format.allows(kind)), (kind, signs));
+            let signer = ProofSigner::new(key, format).map(|_| ());
+            assert_eq!(signer, if signs { Ok(()) } else { Err(KeyError::Format) }, "{kind:?} {format:?}");
+        }
         for bad in ["", "nonsense", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
             assert_eq!(SigningKey::from_pem(bad).map(|_| ()), Err(KeyError::PrivateKey));
         }

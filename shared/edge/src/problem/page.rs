@@ -110,7 +110,9 @@ impl ProblemType {
             }
             Self::TooManyCalls => {
                 "Your calls are used up: an operator may make fifty a second, counted over ten seconds, or what the registry's team \
-                 has set. The call was not looked at. The header `Retry-After` says when there are more."
+                 has set. The call was not looked at. The header `Retry-After` says when there are more. `POST \
+                 /auth/access_token` gives one access key twenty tokens in ten seconds; calls that name no known access key are \
+                 counted by their address, and together."
             }
             Self::HeadersTooLarge => {
                 "Request line and headers together are longer than the gateway takes (10,240 bytes)."
@@ -170,7 +172,7 @@ impl ProblemType {
                 "Wait as long as `Retry-After` says, and look for the client that has an old secret."
             }
             Self::TooManyCalls => {
-                "Wait as long as the header `Retry-After` says, and send the call again, with fewer at once."
+                "Wait as long as the header `Retry-After` says, and send the call again, with fewer at once. Keep a token for its five minutes."
             }
             Self::HeadersTooLarge => "Leave out headers that the call does not need.",
             Self::Internal => {

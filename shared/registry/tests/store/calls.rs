@@ -1142,16 +1142,19 @@ async fn imports_are_found_and_listed_by_their_operator() {
     let listed = store.imports.list::<Known, Known, Known>(operator(1)).await.unwrap();
     assert_eq!(listed.iter().map(|import| import.record.key.as_str()).collect::<Vec<_>>(), ["awaited", "one"]);
 
-    // The first version that comes to an awaited place is the import; another version is one of its own.
+    // The first version that comes to an awaited place is the import; another version is none.
     let claim = |by, id, key: &'static str, version: &'static str| {
         let store = store.clone();
         async move { store.imports.claim_upload(operator(by), id, key, version).await.unwrap() }
     };
-    assert!(claim(1, awaited.id, "awaited", "v1").await);
-    assert!(claim(1, awaited.id, "awaited", "v1").await, "the same event again");
-    assert!(!claim(1, awaited.id, "awaited", "v2").await);
-    assert!(!claim(1, awaited.id, "elsewhere", "v1").await);
-    assert!(!claim(2, awaited.id, "awaited", "v1").await);
+    assert_eq!(claim(1, awaited.id, "awaited", "v1").await, Claimed::Awaited);
+    assert_eq!(claim(1, awaited.id, "awaited", "v1").await, Claimed::Awaited, "the same event again");
+    assert_eq!(claim(1, awaited.id, "elsewhere", "v1").await, Claimed::Other);
+    assert_eq!(claim(2, awaited.id, "awaited", "v1").await, Claimed::Other);
+    assert!(!found(1, awaited.id).await.unwrap().ignored_upload);
+    assert_eq!(claim(1, awaited.id, "awaited", "v2").await, Claimed::Ignored);
+    assert!(found(1, awaited.id).await.unwrap().ignored_upload);
+    assert_eq!(claim(1, awaited.id, "awaited", "v1").await, Claimed::Awaited, "of the first one too");
     assert!(matches!(begin(&store, &awaited, "a", "2030-01-01T00:00:00Z").await, Begun::Yours(_, None)));
     for text in [awaited.id.to_string().to_uppercase(), awaited.id.to_string()[1..].to_owned(), "x".repeat(32)] {
         assert_eq!(ImportId::parse(&text), None, "{text}");

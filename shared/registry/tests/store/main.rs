@@ -10,4 +10,5 @@ mod credentials;
 mod drivers;
 mod faults;
 mod model;
+mod pepper;
 mod support;

@@ -1,0 +1,167 @@
+//! How many tokens may be asked for, so that nobody who knows no access key keeps the operators from theirs.
+//!
+//! A token costs a slow hash, a tenth of a second of one core. API Gateway counts a route as a whole and tells no caller from another
+//! (docs/adr/0042), so it lets through what the cheap part of this function can answer, and this function says who may have the hash:
+//!
+//! - an access key that the registry knows has its own count. Nobody else's calls are on it, whatever address they come from;
+//! - calls that name no such key are counted by source address, and all of them together.
+//!
+//! The counts are those of one running copy of the function: they cost no request. A flood that is refused is answered in a moment, so
+//! it keeps few copies busy.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cee_edge::Network;
+use cee_eligibility::Instant;
+use cee_registry::AccessKey;
+use cee_registry::limits::WINDOW;
+
+/// How many hashes those that name no known access key get in a window, all together: half of what a core makes in it.
+const STRANGERS: u32 = 50;
+
+/// How many source addresses are counted one by one in a window. The others are counted together with all strangers, and not by
+/// themselves.
+const MOST_ADDRESSES: usize = 4096;
+
+/// Who asks for a token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Caller<'a> {
+    /// One that names an access key of the registry.
+    Known(&'a AccessKey),
+    /// Anybody else, with its address where the gateway says it.
+    Stranger(Option<Network>),
+}
+
+/// Who has asked in this window.
+#[derive(Default)]
+struct Window {
+    number: i64,
+    known: HashMap<AccessKey, u32>,
+    addresses: HashMap<Network, u32>,
+    strangers: u32,
+}
+
+/// The counts.
+pub(crate) struct Attempts {
+    /// How often each caller may ask in a window; `None`: no limit.
+    most: Option<u32>,
+    window: Mutex<Window>,
+}
+
+impl std::fmt::Debug for Attempts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Addresses and access keys are nobody's to read.
+        f.write_str("Attempts(…)")
+    }
+}
+
+impl Attempts {
+    /// So many calls of each caller in a window of ten seconds; 0 is no limit.
+    pub(crate) fn new(calls: u32) -> Self {
+        Self { most: Some(calls).filter(|calls| *calls > 0), window: Mutex::default() }
+    }
+
+    /// Counts a call.
+    ///
+    /// # Errors
+    /// The time until the caller may ask again, where it has asked too often.
+    pub(crate) fn take(&self, caller: Caller<'_>, now: Instant) -> Result<(), Duration> {
+        let Some(most) = self.most else { return Ok(()) };
+        let length = WINDOW * 1000;
+        let number = now.millis().div_euclid(length);
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        if window.number != number {
+            *window = Window { number, ..Window::default() };
+        }
+        let may = match caller {
+            Caller::Known(key) => add_one(window.known.entry(key.clone()).or_default(), most),
+            Caller::Stranger(network) => {
+                let counted = window.addresses.len() < MOST_ADDRESSES;
+                let own = match network {
+                    Some(network) if counted || window.addresses.contains_key(&network) => {
+                        add_one(window.addresses.entry(network).or_default(), most)
+                    }
+                    _ => true,
+                };
+                own && add_one(&mut window.strangers, STRANGERS)
+            }
+        };
+        if may {
+            return Ok(());
+        }
+        Err(Duration::from_millis(u64::try_from(length - now.millis().rem_euclid(length)).unwrap_or(0)))
+    }
+}
+
+/// Whether a count is not used up; if so, it is one more now.
+fn add_one(count: &mut u32, most: u32) -> bool {
+    let may = *count < most;
+    *count += u32::from(may);
+    may
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> AccessKey {
+        AccessKey::parse(name).unwrap()
+    }
+
+    fn stranger(number: u32) -> Caller<'static> {
+        Caller::Stranger(Network::parse(&format!("10.{}.{}.{}", number >> 16, number >> 8 & 255, number & 255)))
+    }
+
+    fn at(millis: i64) -> Instant {
+        Instant::from_millis(1_700_000_000_000 + millis).unwrap()
+    }
+
+    fn accepted(attempts: &Attempts, caller: Caller<'_>, times: usize) -> usize {
+        (0..times).filter(|_| attempts.take(caller, at(0)).is_ok()).count()
+    }
+
+    #[test]
+    fn caller_has_a_count_of_its_own_until_the_window_ends() {
+        let attempts = Attempts::new(3);
+        let (one, two) = (key("one"), key("two"));
+        for caller in [Caller::Known(&one), Caller::Known(&two), stranger(1), stranger(2)] {
+            assert_eq!(accepted(&attempts, caller, 5), 3, "{caller:?}");
+        }
+        assert_eq!(attempts.take(Caller::Known(&one), at(6_789)), Err(Duration::from_millis(3_211)));
+        assert_eq!(attempts.take(Caller::Known(&one), at(10_000)), Ok(()));
+    }
+
+    #[test]
+    fn strangers_together_use_up_no_known_key() {
+        let attempts = Attempts::new(3);
+        let (one, two) = (key("one"), key("two"));
+        let strangers: usize = (0..100).map(|number| accepted(&attempts, stranger(number), 4)).sum();
+        assert_eq!(strangers, STRANGERS as usize);
+        assert_eq!(accepted(&attempts, Caller::Stranger(None), 1), 0, "nor one whose address nobody knows");
+        for key in [&one, &two] {
+            assert_eq!(accepted(&attempts, Caller::Known(key), 4), 3);
+        }
+        assert_eq!(attempts.take(stranger(1), at(10_000)), Ok(()));
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_addresses_come() {
+        let attempts = Attempts::new(3);
+        for number in 0..100_000 {
+            let _ = attempts.take(stranger(number), at(0));
+        }
+        let window = attempts.window.lock().unwrap();
+        assert_eq!((window.addresses.len(), window.known.len()), (MOST_ADDRESSES, 0));
+        assert_eq!(window.strangers, STRANGERS);
+    }
+
+    #[test]
+    fn no_limit_counts_nobody() {
+        let attempts = Attempts::new(0);
+        assert_eq!(accepted(&attempts, stranger(1), 1_000), 1_000);
+        assert_eq!(attempts.window.lock().unwrap().addresses.len(), 0);
+        assert_eq!(format!("{attempts:?}"), "Attempts(…)");
+    }
+}

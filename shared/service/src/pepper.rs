@@ -1,0 +1,89 @@
+//! A function starts with the pepper that filled the tables, or not at all.
+//!
+//! The check costs one request, which is also the one that warms the connection up. Where the tables do not answer at the start, each
+//! call asks again until they have: a warm function asks no more.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cee_registry::{Claims, Deadline, Pepper, StoreError};
+use tokio::time::timeout;
+
+use crate::settings::SettingError;
+
+/// How long a start waits for the check value. A call then asks again.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why nothing may be read or written with this pepper.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PepperError {
+    /// The claims in the table were made under another one.
+    #[error(
+        "CLAIM_PEPPER is not the pepper of these tables: no claim in them would be found, and every driver would be granted again \
+         (docs/runbook.md, \"The pepper moves\")"
+    )]
+    Wrong,
+    /// The table holds no check value.
+    #[error(
+        "CLAIM_PEPPER cannot be checked: the tables hold no check value. The command `cee pepper` writes it (docs/runbook.md)"
+    )]
+    Unnoted,
+    /// The table did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Compares a pepper with the check value in the tables.
+///
+/// # Errors
+/// [`PepperError`] unless it is the pepper of the tables.
+pub async fn check(claims: &Claims, deadline: Deadline) -> Result<(), PepperError> {
+    match claims.pepper(deadline).await? {
+        Pepper::Right => Ok(()),
+        Pepper::Wrong => Err(PepperError::Wrong),
+        Pepper::Unnoted => Err(PepperError::Unnoted),
+    }
+}
+
+/// The pepper of a function, compared with the check value in the tables.
+#[derive(Debug)]
+pub struct CheckedPepper {
+    claims: Claims,
+    is_right: AtomicBool,
+}
+
+impl CheckedPepper {
+    /// Compares when a function starts: one request.
+    ///
+    /// # Errors
+    /// [`SettingError`] where the pepper is another one, or the tables hold no check value. Not where they do not answer.
+    pub async fn at_start(claims: &Claims) -> Result<Self, SettingError> {
+        // A client that is patient would wait for longer than Lambda allows for a start.
+        let is_right = match timeout(PATIENCE, check(claims, Deadline::after(PATIENCE))).await {
+            Ok(Ok(())) => true,
+            Ok(Err(PepperError::Store(error))) => {
+                tracing::warn!(%error, "the first request to the tables failed");
+                false
+            }
+            Ok(Err(error)) => return Err(SettingError::of_pepper(&error)),
+            Err(_) => {
+                tracing::warn!("the first request to the tables was not answered in time");
+                false
+            }
+        };
+        Ok(Self { claims: claims.clone(), is_right: AtomicBool::new(is_right) })
+    }
+
+    /// Compares if nobody has been able to: no request otherwise.
+    ///
+    /// # Errors
+    /// [`PepperError`] unless it is the pepper of the tables.
+    pub async fn ensure(&self, deadline: Deadline) -> Result<(), PepperError> {
+        if self.is_right.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        check(&self.claims, deadline).await?;
+        self.is_right.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
