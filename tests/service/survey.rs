@@ -64,6 +64,73 @@ async fn confirmation_is_true_or_false() {
     }
 }
 
+const BAD: &str = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,DUP,+336399801,2021-02-15\nlong,dup,+336399801,2021-02-15\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_only_reports_as_an_import_and_changes_nothing() {
+    let world = world().await;
+    let import = async |body: Value| {
+        let place = world.place(1, body).await;
+        assert_eq!(world.put(&place, BAD.as_bytes()).await, StatusCode::OK);
+        let path = format!("{IMPORTS}/{}", place["import_id"].as_str().unwrap());
+        let before = world.api.call(http::Method::GET, &path, &world.token(1)).await.json();
+        world.imported().await;
+        (before, world.api.call(http::Method::GET, &path, &world.token(1)).await.json())
+    };
+    let (before, checked) = import(json!({"check_only": true, "language": "fr"})).await;
+    assert_eq!(before["check_only"], true, "known before anything was read: {before}");
+    let counts = |import: &Value| {
+        ["read", "imported", "already_known", "accepted", "rejected"].map(|name| import[name].as_u64())
+    };
+    assert_eq!(counts(&checked), [Some(2), Some(0), Some(0), Some(1), Some(1)], "{checked}");
+    assert_eq!((&checked["state"], &checked["check_only"]), (&json!("completed"), &json!(true)));
+    assert!(dates(&world.aws).await.is_empty(), "nothing of it is written");
+    let rejected = world.plain(http::Method::GET, checked["rejected_rows_url"].as_str().unwrap(), &[], b"").await.text;
+    let rows: Vec<&str> = rejected.lines().collect();
+    assert_eq!(rows[0], "\u{feff}journey_type,last_name_trunc,phone_trunc,datetime,ligne,colonne,motif");
+    assert!(
+        rows[1].starts_with("long,dup,+336399801,2021-02-15,3,last_name_trunc,\"contient une lettre minuscule : "),
+        "{rejected}"
+    );
+
+    // What is sent after it in earnest is new.
+    let (before, imported) = import(json!({"check_only": false, "language": "en"})).await;
+    assert_eq!((before.get("check_only"), imported.get("check_only")), (None, None));
+    assert_eq!(counts(&imported), [Some(2), Some(1), Some(0), None, Some(1)], "{imported}");
+    let rejected = world.plain(http::Method::GET, imported["rejected_rows_url"].as_str().unwrap(), &[], b"").await.text;
+    assert!(
+        rejected.contains(",line,column,reason\n") && rejected.contains("holds a lower-case letter: "),
+        "{rejected}"
+    );
+    assert_eq!(world.findings().await.len(), 0, "a check-only import adds up");
+}
+
+/// A fault that only the tables show is explained in the language too.
+#[tokio::test(flavor = "multi_thread")]
+async fn language_explains_what_the_tables_say() {
+    let world = world().await;
+    let mut csv = "journey_type,last_name_trunc,phone_trunc,datetime\n".to_owned();
+    for day in 1..=21 {
+        csv.push_str(&format!("long,DUP,+336399801,2021-02-{day:02}\n"));
+    }
+    world.upload("imports/1/h language-fr.csv", csv).await;
+    let report = &reports(&world.aws, "reports/1/").await["imports/1/h language-fr.csv"];
+    assert_eq!((&report["imported"], &report["rejected"]), (&json!(20), &json!(1)), "{report}");
+    let rejected = crate::support::object(&world.aws, report["rejected_rows"].as_str().unwrap()).await;
+    let rejected = String::from_utf8(rejected).unwrap();
+    assert!(rejected.contains("est une date de trop"), "{rejected}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn language_is_one_of_two() {
+    let world = world().await;
+    for body in [json!({"language": "de"}), json!({"language": 1}), json!({"language": "fr", "check_only": "true"})] {
+        let answer = world.api.post(IMPORTS, &world.token(1), &body).await;
+        let at_fault = if body["language"] == "fr" { "/check_only" } else { "/language" };
+        assert_eq!((answer.status, answer.pointers()), (StatusCode::BAD_REQUEST, vec![at_fault.to_owned()]), "{body}");
+    }
+}
+
 /// The row that shows the order stands last, and each invocation but one reads none but earlier or later rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_invocation_reads_dates_in_the_order_of_the_whole_file() {

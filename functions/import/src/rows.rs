@@ -4,8 +4,8 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use cee_eligibility::{Instant, Journey, NoRoom, OperatorId};
-use cee_history::{Column, HistoryRow, Row};
+use cee_eligibility::{Instant, Journey, Language, NoRoom, OperatorId};
+use cee_history::{Column, HistoryRow, Row, catalogue};
 use cee_registry::{
     Contradicted, Deadline, HistoryApplication, HistoryOutcome, ImportId, JourneyOutcome, JourneyVersion, RowSource,
 };
@@ -59,6 +59,7 @@ pub(crate) struct History {
     pub(crate) inner: Arc<Inner>,
     pub(crate) operator: OperatorId,
     pub(crate) import: ImportId,
+    pub(crate) language: Language,
     pub(crate) deadline: Deadline,
 }
 
@@ -84,7 +85,7 @@ impl Destination for History {
             HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
             HistoryOutcome::NoRoom(why) => {
                 let column = (why == NoRoom::Dates).then_some(Column::Name("datetime"));
-                Outcome::Rejected { column, reason: why.to_string() }
+                Outcome::Rejected { column, reason: catalogue::no_room(why, self.language).into_owned() }
             }
         };
         Ok(Written { outcome, throttled: written.throttled })

@@ -15,10 +15,11 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use cee_eligibility::Instant;
+use cee_eligibility::{Instant, Language};
+use cee_history::catalogue::Closed;
 use cee_history::{
     Counts, Dates, FileReader, FileRefusal, Header, LARGEST_FILE, Line, Progress, ReaderState, RejectedRow,
-    RejectedWriter, Report, Row, Survey, Verdict,
+    RejectedWriter, Report, Row, Survey, Verdict, catalogue, name,
 };
 use cee_registry::{Begun, Contradicted, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
@@ -65,8 +66,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The rows that the metrics tell of: none of a file that is only checked.
     fn rows(&self) -> [(RowMetric, u64); 3] {
-        let Counts { imported, already_known, rejected, .. } = self.progress.counts;
+        let Counts { imported, already_known, mut rejected, accepted, .. } = self.progress.counts;
+        if accepted.is_some() {
+            rejected = 0;
+        }
         [(RowMetric::Imported, imported), (RowMetric::AlreadyKnown, already_known), (RowMetric::Rejected, rejected)]
     }
 }
@@ -275,6 +280,7 @@ fn report(
         key: hold.record().key.clone(),
         state: if error.is_some() { FileOutcome::Failed } else { FileOutcome::Completed }.as_str().to_owned(),
         error,
+        check_only: progress.counts.accepted.is_some(),
         counts: progress.counts.clone(),
         survey: verdict.as_ref().map(Verdict::surveyed),
         // All of it, however much of a refused one was read.
@@ -314,12 +320,13 @@ async fn end(
     if late_contradictions > 0 {
         tracing::warn!(import_id, operator_id, late_contradictions, "history contradicts granted applications");
     }
-    let Report { state, counts, bytes, duration_ms, .. } = &report;
+    let Report { state, check_only, counts, bytes, duration_ms, .. } = &report;
     let Counts { read, imported, already_known, rejected, .. } = counts;
     tracing::info!(
         import_id,
         operator_id,
         state,
+        check_only,
         read,
         imported,
         already_known,
@@ -350,35 +357,39 @@ async fn run(
     inner: &Arc<Inner>,
     file: &File,
     hold: &Hold,
-    (checkpoint, worker): (Checkpoint, &str),
+    (mut checkpoint, worker): (Checkpoint, &str),
     budget: Budget,
 ) -> Result<Ran, ImportError> {
+    let wishes = hold.wishes();
+    if wishes.check_only || name::is_check_only(&file.key) {
+        checkpoint.progress.counts.accepted.get_or_insert(0);
+    }
+    let language = wishes.language.or(name::language(&file.key)).unwrap_or_default();
     let told = Told::of(&checkpoint, worker);
     let kept = checkpoint.clone();
-    let run =
-        Run { inner, file, hold, budget, checkpoint, kept, rejected: Vec::new(), held: 0, told, worked: Moment::now() };
+    let (rejected, held, worked) = (Vec::new(), 0, Moment::now());
+    let run = Run { inner, file, hold, budget, language, checkpoint, kept, rejected, held, told, worked };
     // Closed for one journey type, the rows of that type are rejected alone.
     if !inner.rules.any_open(|open| open.import) {
-        return run
-            .refuse("The registry has closed imports for the time being: put the file again when they are open.")
-            .await;
+        return run.refuse(catalogue::closed(Closed::Imports, language)).await;
     }
     if let Owner::Operator(operator) = file.owner {
         match inner.operators.find(operator).await? {
             Some(operator) if operator.suspended => {
-                return run.refuse("The registry has suspended this operator.").await;
+                return run.refuse(catalogue::closed(Closed::Suspended, language)).await;
             }
             Some(_) => {}
-            None => return run.refuse("The registry does not know this operator.").await,
+            None => return run.refuse(catalogue::closed(Closed::Unknown, language)).await,
         }
     }
     if file.size > LARGEST_FILE {
-        return run.refuse(&FileRefusal::TooLarge.to_string()).await;
+        return run.refuse(&catalogue::file(&FileRefusal::TooLarge, language)).await;
     }
     match file.owner {
         Owner::Operator(operator) => {
-            run.read(|_| History { inner: Arc::clone(inner), operator, import: file.id, deadline: budget.deadline })
-                .await
+            let inner = Arc::clone(inner);
+            let deadline = budget.deadline;
+            run.read(|_| History { inner, operator, import: file.id, language, deadline }).await
         }
         Owner::Registry => {
             run.read(|put_at| Journeys { inner: Arc::clone(inner), import: file.id, put_at, deadline: budget.deadline })
@@ -393,6 +404,8 @@ struct Run<'a> {
     file: &'a File,
     hold: &'a Hold,
     budget: Budget,
+    /// In which language rejected rows are explained.
+    language: Language,
     checkpoint: Checkpoint,
     told: Told,
     /// The checkpoint that was written last.
@@ -437,6 +450,7 @@ impl<'a> Run<'a> {
         }
         .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?
         .under(&self.inner.rules)
+        .in_language(self.language)
         .keep_lines();
         reader.give_up(self.checkpoint.given_up.iter().copied());
         let mut lists = self.lists();
@@ -496,8 +510,9 @@ impl<'a> Run<'a> {
                         if let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await? {
                             return Ok(again);
                         }
+                        let why = catalogue::file(&refusal.into(), self.language);
                         let finished = self.finish(lists).await?;
-                        return Ok(Ran::Refused { why: FileRefusal::from(refusal).to_string(), finished });
+                        return Ok(Ran::Refused { why, finished });
                     }
                 }
                 if self.held >= HELD
@@ -596,19 +611,16 @@ impl<'a> Run<'a> {
         let object = match get.set_version_id(self.file.version.clone()).send().await {
             Ok(object) => object,
             Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => {
-                return Ok(Err("The file was gone before it could be read: put it again."));
+                return Ok(Err(catalogue::closed(Closed::Gone, self.language)));
             }
             Err(error) => return Err(s3_error("GetObject")(error)),
         };
         if self.file.version.is_none() && self.file.etag.is_none() {
-            return Ok(Err(
-                "The store announced the file with neither its version nor its ETag, so nobody can tell which content was \
-                 meant. Tell the registry's team.",
-            ));
+            return Ok(Err(catalogue::closed(Closed::Unnamed, self.language)));
         }
         // What lies there now has an event of its own.
         if self.file.version.is_none() && object.e_tag().map(unquoted) != self.file.etag.as_deref() {
-            return Ok(Err("The file was replaced before it could be read: the later one has a report of its own."));
+            return Ok(Err(catalogue::closed(Closed::Replaced, self.language)));
         }
         let total = object.content_length().and_then(|n| u64::try_from(n).ok());
         self.checkpoint.progress.bytes_total = total.unwrap_or(0);
@@ -627,7 +639,7 @@ impl<'a> Run<'a> {
             Ok(object) => object,
             Err(why) => return Ok(Looked::Refused(why.to_owned())),
         };
-        let said = Dates::confirmed_if(self.hold.dates_confirmed());
+        let said = Dates::confirmed_if(self.hold.wishes().dates_confirmed);
         let mut survey = Survey::<R>::new(said.or(Dates::of_name(&self.file.key)));
         let mut last = Moment::now();
         while let Some(chunk) = object.body.next().await {
@@ -637,7 +649,7 @@ impl<'a> Run<'a> {
                 match survey.read() {
                     Ok(true) => {}
                     Ok(false) => break,
-                    Err(refusal) => return Ok(Looked::Refused(refusal.to_string())),
+                    Err(refusal) => return Ok(Looked::Refused(catalogue::file(&refusal, self.language))),
                 }
             }
             if self.budget.is_over(0) {
@@ -658,11 +670,12 @@ impl<'a> Run<'a> {
                 self.kept = self.checkpoint.clone();
                 Looked::At(verdict)
             }
-            Err(refusal) => Looked::Refused(refusal.to_string()),
+            Err(refusal) => Looked::Refused(catalogue::file(&refusal, self.language)),
         })
     }
 
-    /// Deals rows to the lanes, and holds those that are rejected: in the list they stand in their order.
+    /// Deals rows to the lanes, unless the file is only checked, and holds those that are rejected: in the list they stand in their
+    /// order.
     async fn deal<D: Destination>(
         &mut self,
         lanes: &mut Lanes<Job<D::Row>, Tally>,
@@ -674,6 +687,10 @@ impl<'a> Run<'a> {
             match line {
                 Line::Row { line, row, repairs, raw } => {
                     counts.repaired(repairs);
+                    if let Some(accepted) = &mut counts.accepted {
+                        *accepted += 1;
+                        continue;
+                    }
                     let raw = raw.unwrap_or_default();
                     self.held += raw.len();
                     lanes.send(&D::about(&row), (line, row, raw)).await?;
@@ -736,7 +753,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         rejected.sort_unstable_by_key(|row| row.line);
-        let writer = RejectedWriter::new(header);
+        let writer = RejectedWriter::new(header).in_language(self.language);
         for row in rejected {
             let first = list.is_empty();
             let write = |out: &mut Vec<u8>| {
@@ -748,5 +765,21 @@ impl<'a> Run<'a> {
             list.add(write).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_tell_of_no_row_that_was_only_checked() {
+        let counts = Counts { read: 5, imported: 2, already_known: 1, rejected: 2, ..Counts::default() };
+        let of = |counts| {
+            Checkpoint { progress: Progress { counts, ..Progress::default() }, ..Checkpoint::default() }.rows()
+        };
+        assert_eq!(of(counts).map(|(_, rows)| rows), [2, 1, 2]);
+        let checked = Counts { read: 5, rejected: 2, accepted: Some(3), ..Counts::default() };
+        assert_eq!(of(checked).map(|(_, rows)| rows), [0; 3]);
     }
 }

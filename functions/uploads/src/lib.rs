@@ -14,9 +14,9 @@ use cee_edge::openapi::Utc;
 use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::fields::{FieldError, FileName, FileSize, parse_sha256};
-use cee_eligibility::{Instant, OperatorId};
-use cee_history::{Counts, LARGEST_FILE, Progress, Report, Surveyed, UndoProgress, Undone};
-use cee_registry::{ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, Operators};
+use cee_eligibility::{Instant, Language, OperatorId};
+use cee_history::{Counts, LARGEST_FILE, Progress, Report, Surveyed, UndoProgress, Undone, name};
+use cee_registry::{ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, Operators, Wishes};
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 use cee_service::{Clock, Environment, SettingError};
@@ -67,6 +67,10 @@ pub struct Upload {
     content_type: Option<&'static str>,
     #[schema(schema_with = openapi::dates_confirmed)]
     dates_confirmed: Option<bool>,
+    #[schema(schema_with = openapi::check_only)]
+    check_only: Option<bool>,
+    #[schema(schema_with = openapi::language)]
+    language: Option<Language>,
 }
 
 /// A place for one file.
@@ -108,6 +112,9 @@ struct Import {
     import_id: String,
     #[schema(schema_with = openapi::state)]
     state: &'static str,
+    /// Whether the file is only checked: nothing of it is imported. Absent where it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    check_only: bool,
     /// The key of the file on S3.
     #[schema(examples("imports/1/history.csv"))]
     key: String,
@@ -215,8 +222,12 @@ impl Uploads {
         let put = put.set_content_length(upload.size.and_then(|size| i64::try_from(size.get()).ok()));
         let expires_at = later(machine_now());
         let signed = put.presigned(valid()?).await.map_err(unsigned)?;
-        let dates_confirmed = upload.dates_confirmed.unwrap_or(false);
-        self.imports.await_upload(&record, self.clock.now(), expires_at, dates_confirmed).await?;
+        let wishes = Wishes {
+            dates_confirmed: upload.dates_confirmed.unwrap_or(false),
+            check_only: upload.check_only.unwrap_or(false),
+            language: upload.language,
+        };
+        self.imports.await_upload(&record, self.clock.now(), expires_at, wishes).await?;
         let headers = headers(&signed);
         let place = Place {
             import_id: id.to_string(),
@@ -230,8 +241,9 @@ impl Uploads {
     }
 
     async fn import(&self, status: Status) -> Result<Import, Refusal> {
-        let Status { record, state, created_at, started_at, checkpoint, report, expires_at, ignored_upload, .. } =
+        let Status { record, state, created_at, started_at, checkpoint, report, expires_at, ignored_upload, wishes, .. } =
             status;
+        let check_only = wishes.check_only || name::is_check_only(&record.key);
         let mut links = (None, None);
         if let Some(report) = &report {
             links.0 = Some(self.link(&record.beside(".json")).await?);
@@ -249,6 +261,7 @@ impl Uploads {
         Ok(Import {
             import_id: record.id.to_string(),
             state: state.as_str(),
+            check_only,
             key: record.key,
             created_at: created_at.to_string(),
             expires_at: expires_at.filter(|_| awaiting).map(|at| at.to_string()),
@@ -345,6 +358,8 @@ pub fn read(mut fields: Fields) -> Result<Upload, Refusal> {
         CONTENT_TYPES.into_iter().find(|known| *known == text).ok_or(FieldError::ContentType)
     });
     let dates_confirmed = fields.optional_bool("dates_confirmed");
+    let check_only = fields.optional_bool("check_only");
+    let language = fields.optional("language", Language::parse);
     let upload = || {
         Some(Upload {
             file_name: file_name?,
@@ -352,6 +367,8 @@ pub fn read(mut fields: Fields) -> Result<Upload, Refusal> {
             sha256: sha256?,
             content_type: content_type?,
             dates_confirmed: dates_confirmed?,
+            check_only: check_only?,
+            language: language?,
         })
     };
     fields.finish(upload())

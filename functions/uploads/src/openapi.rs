@@ -2,8 +2,8 @@
 
 use cee_edge::ProblemType;
 use cee_edge::openapi::{Operation, Sample};
-use cee_eligibility::IdentityKey;
 use cee_eligibility::fields::FieldError;
+use cee_eligibility::{IdentityKey, Language};
 use cee_history::{Counts, DateOrder, Encoding, LARGEST_FILE, Repair, Surveyed};
 use cee_registry::ImportState;
 use cee_tokens::Scope;
@@ -92,6 +92,27 @@ pub(crate) fn dates_confirmed() -> Object {
         .build()
 }
 
+pub(crate) fn check_only() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .description(Some(
+            "The file is only checked: the report and the rejected rows come as after an import, `accepted` counts the rows that would be \
+             taken, and nothing is imported.",
+        ))
+        .examples([false])
+        .build()
+}
+
+pub(crate) fn language() -> Object {
+    text(
+        "The language in which it is explained why rows are rejected, or the whole file: of the reasons, and of the names of the columns \
+         beside the rejected rows.",
+    )
+        .enum_values(Some(Language::ALL.map(Language::as_str)))
+        .default(Some(json!(Language::default().as_str())))
+        .build()
+}
+
 impl Import {
     /// An import for the document to show.
     fn sample(completed: bool) -> Self {
@@ -99,11 +120,17 @@ impl Import {
         let link = |name: &str| {
             format!("https://bucket.s3.eu-west-3.amazonaws.com/reports/1/{IMPORT_ID}{name}?X-Amz-Signature=0d3f6f8e")
         };
-        let counts =
-            Counts { read: 3, imported: 2, already_known: 0, rejected: 1, repairs: [(Repair::NamePadded, 1)].into() };
+        let counts = Counts {
+            read: 3,
+            imported: 2,
+            rejected: 1,
+            repairs: [(Repair::NamePadded, 1)].into(),
+            ..Counts::default()
+        };
         Self {
             import_id: IMPORT_ID.to_owned(),
             state: if completed { ImportState::Completed } else { ImportState::AwaitingUpload }.as_str(),
+            check_only: false,
             key: format!("imports/1/{IMPORT_ID}/history-2021.csv"),
             created_at: at(0),
             expires_at: (!completed).then(|| "2024-05-01T09:15:00.000Z".to_owned()),
@@ -126,6 +153,15 @@ impl Import {
             rejected_rows_url: completed.then(|| link(".rejected.csv")),
             links_expire_at: completed.then(|| "2024-05-01T09:20:00.000Z".to_owned()),
         }
+    }
+}
+
+impl Import {
+    /// A file that was only checked.
+    fn checked() -> Self {
+        let completed = Self::sample(true);
+        let counts = Counts { imported: 0, accepted: Some(completed.counts.imported), ..completed.counts };
+        Self { check_only: true, counts, ..completed }
     }
 }
 
@@ -162,6 +198,7 @@ fn place() -> Operation {
                 Sample::new("named", "A file with a name", json!({"file_name": "history-2021.csv"})),
                 Sample::new("pinned", "This very file and no other", all),
                 Sample::new("nothing", "Any file", json!({})),
+                Sample::new("check", "A file to check, explained in French", json!({"check_only": true, "language": "fr"})),
             ],
             &[
                 ("file_name", FieldError::FileName.to_string()),
@@ -210,6 +247,7 @@ fn status() -> Operation {
             vec![
                 Sample::new("awaiting", "It awaits its file", json!(Import::sample(false))),
                 Sample::new("completed", "It is done", json!(Import::sample(true))),
+                Sample::new("checked", "It was only checked", json!(Import::checked())),
             ],
         )
         .refused(&[ProblemType::UnknownImport])

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, Write as _};
 use std::path::{Path, PathBuf};
 
-use cee_eligibility::{Instant, Journey};
+use cee_eligibility::{Instant, Journey, Language};
 use cee_history::{
     Counts, DateOrder, Dates, FileReader, FileRefusal, HistoryRow, LARGEST_FILE, Line, RejectedWriter, Repair, Row,
-    Survey, Surveyed, Verdict,
+    Survey, Surveyed, Verdict, catalogue, name,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -54,10 +54,21 @@ pub struct Checked {
     pub rejected_rows: Option<String>,
 }
 
+/// How a file is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// The moment after which nothing may be dated.
+    pub now: Instant,
+    /// What is said of its dates besides its name.
+    pub dates: Dates,
+    /// In which language rejected rows are explained; else what its name says.
+    pub language: Option<Language>,
+}
+
 /// Checks files, and returns the exit status.
 pub(crate) fn files(check: &Check) -> Result<u8, Error> {
     let now = check.now.map_or_else(now, Ok)?;
-    let dates = Dates::confirmed_if(check.dates_confirmed);
+    let how = How { now, dates: Dates::confirmed_if(check.dates_confirmed), language: check.language };
     let mut worst = 0;
     for path in &check.files {
         let rejected = match &check.rejected {
@@ -74,9 +85,9 @@ pub(crate) fn files(check: &Check) -> Result<u8, Error> {
             None => beside(path, "rejected"),
         };
         let code = if check.journeys {
-            file::<Journey>(path, &rejected, (now, dates), check.json)
+            file::<Journey>(path, &rejected, how, check.json)
         } else {
-            file::<HistoryRow>(path, &rejected, (now, dates), check.json)
+            file::<HistoryRow>(path, &rejected, how, check.json)
         };
         match code {
             Ok(code) => worst = worst.max(code),
@@ -107,9 +118,9 @@ pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
     path.with_file_name(format!("{bare}.{what}.csv"))
 }
 
-fn file<R: Row>(path: &Path, rejected: &Path, when: (Instant, Dates), json: bool) -> Result<u8, Error> {
+fn file<R: Row>(path: &Path, rejected: &Path, how: How, json: bool) -> Result<u8, Error> {
     let mut told = Vec::new();
-    let (mut checked, out) = read::<R>(path, rejected, when, |line, column, reason| {
+    let (mut checked, out) = read::<R>(path, rejected, how, |line, column, reason| {
         if told.len() < TOLD {
             told.push(match column {
                 "" => format!("  line {line}: {reason}"),
@@ -162,8 +173,7 @@ fn tell(checked: &Checked, told: &[String]) {
     }
 }
 
-/// Checks one file, and writes the rows that would be rejected as the registry would. `dates` is what is said of its dates
-/// besides its name.
+/// Checks one file, and writes the rows that would be rejected as the registry would.
 ///
 /// `told` is called for each of them with line, column and reason.
 ///
@@ -173,10 +183,10 @@ fn tell(checked: &Checked, told: &[String]) {
 pub fn check<R: Row>(
     path: &Path,
     rejected: &Path,
-    when: (Instant, Dates),
+    how: How,
     told: impl FnMut(u64, &str, &str),
 ) -> Result<Checked, Error> {
-    let (checked, out) = read::<R>(path, rejected, when, told)?;
+    let (checked, out) = read::<R>(path, rejected, how, told)?;
     out.map_or(Ok(()), Output::finish)?;
     Ok(checked)
 }
@@ -185,9 +195,10 @@ pub fn check<R: Row>(
 fn read<R: Row>(
     path: &Path,
     rejected: &Path,
-    (now, dates): (Instant, Dates),
+    How { now, dates, language }: How,
     mut told: impl FnMut(u64, &str, &str),
 ) -> Result<(Checked, Option<Output>), Error> {
+    let language = language.or(name::language(&path.to_string_lossy())).unwrap_or_default();
     let Input { source, file } = Input::open(path)?;
     let (mut input, size) = twice(path, file)?;
     let bar = bar(path, size);
@@ -198,7 +209,7 @@ fn read<R: Row>(
     let mut counts = Counts::default();
     let (mut bytes, mut hash) = (0_u64, Sha256::new());
     let (mut lines, mut buffer, mut row) = (Vec::new(), vec![0; CHUNK], Vec::new());
-    let mut reader = verdict.and_then(|verdict| Ok(FileReader::<R>::new(&verdict, now)?));
+    let mut reader = verdict.and_then(|verdict| Ok(FileReader::<R>::new(&verdict, now)?.in_language(language)));
     let mut ended = false;
     while let (Ok(reader_of_rows), false) = (&mut reader, ended) {
         let length = input.read(&mut buffer).map_err(Error::file(path))?;
@@ -228,7 +239,7 @@ fn read<R: Row>(
                         let (writer, out) = match &mut out {
                             Some(out) => out,
                             None => {
-                                let writer = RejectedWriter::new(reader_of_rows.header());
+                                let writer = RejectedWriter::new(reader_of_rows.header()).in_language(language);
                                 row.append(&mut writer.header());
                                 out.insert((writer, Output::create(rejected, &source)?))
                             }
@@ -256,7 +267,7 @@ fn read<R: Row>(
     let checked = Checked {
         file: path.display().to_string(),
         state: if whole { "completed" } else { "failed" },
-        error: refusal.map(|refusal| refusal.to_string()),
+        error: refusal.map(|refusal| catalogue::file(&refusal, language)),
         read: counts.read,
         accepted: counts.imported,
         rejected: counts.rejected,

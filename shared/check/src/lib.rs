@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cee_eligibility::normalise::VECTORS;
-use cee_eligibility::{Instant, LastName, Phone};
+use cee_eligibility::{Instant, Language, LastName, Phone};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -100,6 +100,9 @@ pub struct Check {
     /// The dates are right, though none lies after the 12th of a month.
     #[arg(long)]
     pub dates_confirmed: bool,
+    /// The language in which rejected rows are explained, en or fr; else what the file's name says (language-fr).
+    #[arg(long, value_parser = language)]
+    pub language: Option<Language>,
     /// Tell the result as JSON, one line a file.
     #[arg(long)]
     pub json: bool,
@@ -132,6 +135,10 @@ impl fmt::Debug for Normalise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Normalise(…)")
     }
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    Language::parse(text).map_err(|error| error.to_string())
 }
 
 fn moment(text: &str) -> Result<Instant, String> {

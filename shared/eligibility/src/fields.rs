@@ -16,7 +16,6 @@ use crate::time::Instant;
 
 /// Why a field was refused. Its `Display` says what is expected and never repeats the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum FieldError {
     /// Neither `short` nor `long`.
     #[error("must be \"short\" or \"long\"")]
@@ -58,7 +57,8 @@ pub enum FieldError {
     PhoneInvisible(char),
     /// A number that lost its `+` or 0, and may be several.
     #[error(
-        "may have lost a leading 0 or a +, and more than one reading is possible: write it with its + (\"+336010203\")"
+        "may have lost a leading 0 or a +, as where a program takes it for a number, and more than one reading is possible: write it with \
+         its + and with spaces (\"+33 6 01 02 03\"), which stays text"
     )]
     PhoneAmbiguous,
     /// `3.36E+08`.
@@ -91,6 +91,9 @@ pub enum FieldError {
     /// Neither of the content types that a history file has.
     #[error("must be \"text/csv\", \"application/gzip\" or \"application/zip\"")]
     ContentType,
+    /// Neither of the languages.
+    #[error("must be \"en\" or \"fr\"")]
+    Language,
     /// Empty, longer than 255 characters, or with control characters.
     #[error("must hold 1 to 255 characters, none of them a control character")]
     OperatorJourneyId,

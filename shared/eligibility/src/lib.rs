@@ -3,6 +3,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | what a field may hold, how it is normalised | [`fields`] |
+//! | in which languages a rejected row is explained | [`language`] |
 //! | how a driving licence is written, and which spellings are one licence | [`license`] |
 //! | dates, time zones, "N years before" | [`time`] |
 //! | windows, floors, delays, period, distance: every number | [`rules`] |
@@ -22,6 +23,7 @@ pub mod decision;
 pub mod fields;
 pub mod identity;
 pub mod journey;
+pub mod language;
 pub mod license;
 pub mod normalise;
 #[cfg(feature = "openapi")]
@@ -37,6 +39,7 @@ pub use fields::{
 };
 pub use identity::{Identity, IdentityKeys, TruncatedIdentity};
 pub use journey::{Criterion, Journey, JourneyStatus};
+pub use language::Language;
 pub use license::DrivingLicense;
 pub use normalise::{LastName, NormaliseError};
 pub use phone::{Phone, PhoneTrunc};

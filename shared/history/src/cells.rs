@@ -40,6 +40,20 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// A cell that is not there, at the end of its line.
+    pub(crate) const fn missing(line: &[u8]) -> Self {
+        Self { from: line.len(), to: line.len(), shape: Shape::Plain }
+    }
+
+    /// Whether the cell as it was written means the same to every reader of RFC 4180.
+    pub(crate) fn is_strict(self, line: &str) -> bool {
+        match self.shape {
+            Shape::Plain => !self.raw(line).contains('"'),
+            Shape::Quoted | Shape::Escaped => true,
+            Shape::Unclosed | Shape::Stray => false,
+        }
+    }
+
     /// The cell as it was written, quotes included.
     pub(crate) fn raw(self, line: &str) -> &str {
         line.get(self.from..self.to).unwrap_or_default()
@@ -100,6 +114,8 @@ pub(crate) struct Split {
     pub(crate) count: usize,
     /// Whether the quotes of all of them are in order.
     pub(crate) well_formed: bool,
+    /// Whether the last one opens a quote that is not closed.
+    pub(crate) open: bool,
 }
 
 /// Takes a line apart. The first cells go into `spans` as far as there is room, and the others are counted, so that a
@@ -138,7 +154,7 @@ pub(crate) fn split(line: &[u8], separator: u8, spans: &mut [Span]) -> Split {
         }
     }
     keep(Span { from, to: line.len(), shape: Shape::Plain });
-    Split { count, well_formed: true }
+    Split { count, well_formed: true, open: false }
 }
 
 /// All cells of a line.
@@ -153,7 +169,7 @@ pub(crate) fn split_all(line: &[u8], separator: u8) -> (Vec<Span>, Split) {
 /// As [`split`], for a line that has a quote somewhere.
 #[inline(never)]
 fn split_quoted(line: &[u8], separator: u8, spans: &mut [Span]) -> Split {
-    let mut found = Split { count: 0, well_formed: true };
+    let mut found = Split { count: 0, well_formed: true, open: false };
     let mut from = 0;
     loop {
         let mut shape = Shape::Plain;
@@ -161,6 +177,7 @@ fn split_quoted(line: &[u8], separator: u8, spans: &mut [Span]) -> Split {
         if line.get(from) == Some(&b'"') {
             shape = quoted(line, separator, &mut to);
             found.well_formed &= !matches!(shape, Shape::Unclosed | Shape::Stray);
+            found.open = shape == Shape::Unclosed;
         }
         if matches!(shape, Shape::Plain | Shape::Stray) {
             to = line[to..].iter().position(|b| *b == separator).map_or(line.len(), |further| to + further);
@@ -195,48 +212,45 @@ fn quoted(line: &[u8], separator: u8, at: &mut usize) -> Shape {
     }
 }
 
-/// Why a cell was refused. Like [`FieldError`] it says what to do and never repeats the value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a cell was refused. What is said of it, in either language, is in [`crate::catalogue`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CellError {
-    #[error(transparent)]
-    Field(#[from] FieldError),
-    #[error("is empty, but every row needs it")]
+    /// A rule of the field.
+    Field(FieldError),
+    /// Nothing, where every row needs something.
     Empty,
-    #[error("opens a quote that is not closed on its line: close it, or double a quote that belongs to the value")]
+    /// No name, where every row needs one.
+    NameEmpty,
+    /// A quote that is not closed.
     Unclosed,
-    #[error("goes on after its closing quote: a quote within a quoted value must be doubled")]
+    /// More after the closing quote.
     Stray,
 
-    #[error("holds an accent or another character outside A-Z: {}", FieldError::LastNameTrunc)]
+    /// A character outside `A` to `Z`.
     NameAccent,
-    #[error("holds a lower-case letter: {}", FieldError::LastNameTrunc)]
     NameLowerCase,
-    #[error("holds a hyphen or an apostrophe: {}", FieldError::LastNameTrunc)]
     NameHyphen,
-    #[error("is too long: {}", FieldError::LastNameTrunc)]
     NameTooLong,
-    #[error("begins with a space, so a letter of the name may be missing: {}", FieldError::LastNameSpace)]
+    /// A space in front.
     NameTrimmed,
 
-    #[error("must be a date: RFC 3339 with an offset (\"2024-03-15T08:30:00+01:00\"), YYYY-MM-DD or DD/MM/YYYY")]
+    /// No date at all.
     Date,
-    #[error("is a date that does not exist: check the day and the month (DD/MM/YYYY or YYYY-MM-DD)")]
     NoSuchDay,
-    #[error("has a year of two digits: write it with four (DD/MM/YYYY or YYYY-MM-DD)")]
     ShortYear,
-    #[error("names the month or the day in words: write DD/MM/YYYY or YYYY-MM-DD")]
     InWords,
-    #[error(
-        "looks like a date as Excel counts days, for which Excel has two calendars: format the column as a date \
-         (DD/MM/YYYY or YYYY-MM-DD)"
-    )]
+    /// `44270`, as Excel counts days.
     DaySerial,
-    #[error("was written as #### by Excel because its column was too narrow: widen it and export again")]
+    /// `####`.
     Hashes,
-    #[error("names a time that the clocks in Paris showed twice that day: write RFC 3339 with an offset")]
     ClockTwice,
-    #[error("names a time that the clocks in Paris skipped that day: write RFC 3339 with an offset")]
     ClockNever,
+}
+
+impl From<FieldError> for CellError {
+    fn from(fault: FieldError) -> Self {
+        Self::Field(fault)
+    }
 }
 
 /// What reading a cell may need besides its text.
@@ -404,7 +418,10 @@ mod tests {
     fn only_what_is_needed_is_kept() {
         let mut spans = [Span::default(); 5];
         for line in [",".repeat(100_000), "\"\",".repeat(100_000)] {
-            assert_eq!(split(line.as_bytes(), b',', &mut spans), Split { count: 100_001, well_formed: true });
+            assert_eq!(
+                split(line.as_bytes(), b',', &mut spans),
+                Split { count: 100_001, well_formed: true, open: false }
+            );
         }
     }
 

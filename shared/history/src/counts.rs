@@ -33,16 +33,21 @@ pub struct Counts {
     pub already_known: u64,
     /// Rows refused, each of which the rejected file lists.
     pub rejected: u64,
+    /// Of a file that was only checked, rows that would be taken for all that the file says. What only the tables know is left open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub accepted: Option<u64>,
     /// For each kind of repair the rows it was done in. Rejected rows are not counted here.
     #[serde(default)]
     pub repairs: BTreeMap<Repair, u64>,
 }
 
 impl Counts {
-    /// The invariant of every report: `read = imported + already_known + rejected`.
+    /// The invariant of every report: `read = imported + already_known + rejected`, and `read = accepted + rejected` where the file was
+    /// only checked.
     #[must_use]
     pub fn adds_up(&self) -> bool {
-        let outcomes = [self.imported, self.already_known, self.rejected];
+        let outcomes = [self.imported, self.already_known, self.rejected, self.accepted.unwrap_or(0)];
         outcomes.into_iter().try_fold(0_u64, u64::checked_add) == Some(self.read)
     }
 
@@ -61,6 +66,9 @@ impl AddAssign<&Self> for Counts {
         self.imported += part.imported;
         self.already_known += part.already_known;
         self.rejected += part.rejected;
+        if let Some(accepted) = part.accepted {
+            *self.accepted.get_or_insert(0) += accepted;
+        }
         for (repair, rows) in &part.repairs {
             *self.repairs.entry(*repair).or_default() += rows;
         }
@@ -78,11 +86,20 @@ mod tests {
         let part = whole.clone();
         whole += &part;
         let repairs = BTreeMap::from([(Repair::NamePadded, 2), (Repair::LetterCase, 2)]);
-        assert_eq!(whole, Counts { read: 6, imported: 2, already_known: 2, rejected: 2, repairs });
+        assert_eq!(whole, Counts { read: 6, imported: 2, already_known: 2, rejected: 2, accepted: None, repairs });
         assert!(whole.adds_up());
         whole.read += 1;
         assert!(!whole.adds_up());
         assert!(!Counts { imported: u64::MAX, rejected: 1, ..Counts::default() }.adds_up(), "no overflow");
+        let mut checked = Counts { read: 3, rejected: 1, accepted: Some(2), ..Counts::default() };
+        assert!(checked.adds_up());
+        checked += &checked.clone();
+        assert_eq!((checked.read, checked.accepted), (6, Some(4)));
+        let json = serde_json::to_string(&checked).unwrap();
+        assert!(
+            json.contains(r#""accepted":4"#) && serde_json::from_str::<Counts>(&json).unwrap() == checked,
+            "{json}"
+        );
         let json = serde_json::to_string(&whole).unwrap();
         assert_eq!(serde_json::from_str::<Counts>(&json).unwrap(), whole, "a checkpoint keeps them");
     }

@@ -479,7 +479,8 @@ mod tests {
         for (text, journey_type, refused) in table {
             assert_eq!(history(text, &mut context, Some(journey_type)).err(), refused, "{text} {journey_type}");
         }
-        assert!(late.to_string().starts_with("must be dated before 2023-01-01 (midnight in Paris): "), "{late}");
+        let said = crate::catalogue::cell(late, cee_eligibility::Language::English);
+        assert!(said.starts_with("must be dated before 2023-01-01 (midnight in Paris): "), "{said}");
         // A row whose journey type cannot be read: the later of the two bounds.
         assert!(history("2023-01-01", &mut context, None).is_ok());
     }

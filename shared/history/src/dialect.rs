@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
-use crate::cells::{split_all, trim, unguard};
+use cee_eligibility::Language;
+
+use crate::catalogue;
+use crate::cells::{Span, split_all, trim, unguard};
 use crate::encoding;
+use crate::lines::Quoting;
 use crate::reader::Field;
-use crate::rejected::REPORT_COLUMNS;
 use crate::repair::Repairs;
 
 /// Why a file cannot be read at all. It is refused before any of its rows. Its `Display` says what to do, in one
@@ -165,8 +168,11 @@ fn faults(missing: &[&str], unknown: &[String], duplicate: &[&str]) -> String {
     text
 }
 
+/// How many empty cells beyond those of the header a row may have.
+pub(crate) const MOST_EMPTY: usize = 16;
+
 /// How many unknown columns are named.
-const MOST_NAMED: usize = 10;
+pub(crate) const MOST_NAMED: usize = 10;
 
 /// The separators a file may use.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
@@ -192,7 +198,7 @@ pub struct Header {
 pub(crate) enum HeaderCell {
     /// A field of the row type: its number and its name.
     Field(usize, &'static str),
-    /// A column that we added to a rejected file.
+    /// A column that we added to a rejected file, in either language.
     Report(&'static str),
     /// A first column without a name, in which a program has put the name or number of each row.
     RowName,
@@ -233,7 +239,8 @@ impl Header {
         let mut columns = Vec::with_capacity(names.len());
         let (mut unknown, mut duplicate) = (Vec::new(), Vec::new());
         for (position, name) in names.iter().enumerate() {
-            let report = REPORT_COLUMNS.into_iter().find(|column| column.eq_ignore_ascii_case(name));
+            let mut reports = Language::ALL.into_iter().flat_map(catalogue::columns);
+            let report = reports.find(|column| column.eq_ignore_ascii_case(name));
             columns.push(if let Some(number) = fields.iter().position(|field| field.is(name)) {
                 if std::mem::replace(&mut positions[number], position) != NOWHERE
                     && !duplicate.contains(&fields[number].name())
@@ -294,6 +301,42 @@ impl Header {
 
     /// How many columns have a name.
     pub(crate) const fn named(&self) -> usize {
+        self.named
+    }
+
+    /// How a row of several lines is told. The same for a header and for the one that is [`completed`](Self::completed).
+    pub(crate) fn quoting(&self) -> Quoting {
+        // Nameless ones at the end are neither, and there may be thousands.
+        let named = self.columns.get(..self.named).unwrap_or_default();
+        let fields = named.iter().filter(|column| matches!(column, HeaderCell::Field(..))).count();
+        let ours = named.iter().filter(|column| matches!(column, HeaderCell::Report(_))).count();
+        Quoting { separator: self.separator, least: fields, most: fields + ours + 1 + MOST_EMPTY }
+    }
+
+    /// Fills in the cells of our own columns where a row has none, or others than it should. Where ours stand at the end, it is
+    /// whatever stands behind the file's own columns; where they stand elsewhere, a row may have the cells of the file's own columns and
+    /// no other. `count` cells are in `spans`, which has room for those of all columns. Returns how many there are then.
+    #[cold]
+    pub(crate) fn fill(&self, line: &[u8], spans: &mut [Span], count: usize) -> usize {
+        let is_ours = |column: &HeaderCell| matches!(column, HeaderCell::Report(_));
+        let named = self.columns.get(..self.named).unwrap_or_default();
+        let missing = Span::missing(line);
+        let own = named.iter().rposition(|column| !is_ours(column)).map_or(0, |last| last + 1);
+        if own < self.named && count >= own {
+            if spans.iter().take(own).any(|span| span.fault().is_some()) {
+                return count;
+            }
+            spans.iter_mut().skip(own).for_each(|span| *span = missing);
+            return self.named;
+        }
+        let ours = named.iter().filter(|column| is_ours(column)).count();
+        if ours == 0 || count + ours != self.named {
+            return count;
+        }
+        let mut own = spans.get(..count).unwrap_or_default().to_vec().into_iter();
+        for (span, column) in spans.iter_mut().zip(named) {
+            *span = if is_ours(column) { missing } else { own.next().unwrap_or(missing) };
+        }
         self.named
     }
 }

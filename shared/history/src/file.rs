@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cee_eligibility::{Instant, Rules};
+use cee_eligibility::{Instant, Language, Rules};
 
 use crate::dialect::{FileError, Header};
 use crate::reader::{Line, Reader, ReaderState, Row};
@@ -164,6 +164,13 @@ impl<R: Row> FileReader<R> {
     #[must_use]
     pub fn under(mut self, rules: &Rules) -> Self {
         self.reader = self.reader.under(rules);
+        self
+    }
+
+    /// As [`Reader::in_language`].
+    #[must_use]
+    pub fn in_language(mut self, language: Language) -> Self {
+        self.reader = self.reader.in_language(language);
         self
     }
 

@@ -84,7 +84,7 @@ fn spoilt_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellE
     }
     let allowed = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
     match text.as_bytes() {
-        [] => Err(CellError::Empty),
+        [] => Err(CellError::NameEmpty),
         [b' '] | [b' ', _] | [b' ', _, _] if allowed(text) => Err(CellError::NameTrimmed),
         _ if text.contains(['-', '\'', '’']) => Err(CellError::NameHyphen),
         _ if !text.is_ascii() => Err(CellError::NameAccent),
@@ -141,7 +141,7 @@ mod tests {
     fn names_refused() {
         let pattern = CellError::Field(FieldError::LastNameTrunc);
         let table = [
-            ("", CellError::Empty),
+            ("", CellError::NameEmpty),
             (" ", CellError::NameTrimmed),
             ("  ", CellError::NameTrimmed),
             (" T", CellError::NameTrimmed),

@@ -12,6 +12,8 @@
 //! | the columns and fields of a journey file | [`journeys`] |
 //! | what is repaired, and what each repair is called in the report | [`repair`] |
 //! | the `.rejected.csv` beside the report | [`rejected`] |
+//! | what the name of a file says of it | [`name`] |
+//! | what is said of a rejected row, in English and in French | [`catalogue`] |
 //! | the counts of the report | [`counts`] |
 //! | the report itself, and how far an import is | [`report`] |
 //!
@@ -22,13 +24,14 @@
 //! - UTF-16 with a byte order mark; UTF-8 with or without one, or windows-1252. Between these two it is decided **line by line**: a line that is valid UTF-8 is
 //!   UTF-8, any other is windows-1252. A stream can be read that way without looking ahead, and a file glued together
 //!   from both is read right.
-//! - Lines end in LF, CRLF or CR (Excel for Mac), mixed as they come. **A line is a row**: no field of either file can
-//!   hold a line break, so a quote that is never closed costs its own row and no other.
+//! - Lines end in LF, CRLF or CR (Excel for Mac), mixed as they come. **A line is a row**, but for a row with a line break in a
+//!   quoted cell, if its quotes are in order (`lines`). A quote that is never closed costs its own row and no other.
 //! - A first line `sep=;`, with which some programs tell Excel the separator, is skipped.
 //! - Blank lines (nothing but separators, spaces and tabs) are skipped and not counted.
 //! - Separators too many at the end of the header (`a;b;c;d;;`, as Excel leaves them) are no columns, and the cells
 //!   below them must be empty.
-//! - The columns `line`, `column` and `reason` are skipped: a rejected file, once corrected, can be sent back as it is.
+//! - The columns `line`, `column` and `reason`, or `ligne`, `colonne` and `motif`, are skipped, and their cells may be missing: a
+//!   rejected file, once corrected, can be sent back as it is.
 //!   A first column without a name holds the names of rows, and is skipped. Any other unknown column refuses the file.
 //! - Each row may have a cell more than the header has names: in front, where a program put the name of the row, or
 //!   at the end, where it is empty in every row.
@@ -72,12 +75,14 @@
 //! assert!(csv.contains("\n01/02/2021;short;DUP;3,36E+08;3;phone_trunc;\"was rounded by Excel"));
 //! ```
 
+pub mod catalogue;
 pub mod counts;
 pub mod dialect;
 pub mod encoding;
 pub mod file;
 pub mod history;
 pub mod journeys;
+pub mod name;
 pub mod reader;
 pub mod rejected;
 pub mod repair;

@@ -1,5 +1,10 @@
-//! A stream of chunks cut into lines, whatever each line is then read for: the survey and the reader both stand on this, and so
-//! cannot disagree about what a line is.
+//! A stream of chunks cut into rows, whatever each row is then read for: the survey and the reader both stand on this, and so
+//! cannot disagree about what a row is.
+//!
+//! A row is a line, but for a row with a line break in a quoted cell (RFC 4180). Where a line leaves a quote open, the lines after
+//! it are searched for the end of the row. The row is taken as one where its quotes are in order, it has as many cells as a row
+//! of the file may have, and no whole row lies within the quotes ([`Scan`]). In any other case the quote was never closed, and
+//! the line is a row by itself.
 
 use std::any::Any;
 use std::fmt;
@@ -14,13 +19,50 @@ pub const MAX_LINE: usize = 64 * 1024;
 /// How much of a longer line is kept to be shown.
 pub(crate) const KEPT: usize = 1024;
 
+/// What became of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It was taken.
+    Row,
+    /// It was not: it leaves a quote open, so its row may go on in the next line.
+    Open,
+}
+
+/// What is known of the rows of a file before they are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Quoting {
+    pub(crate) separator: u8,
+    /// With fewer cells than this it is no row of the file.
+    pub(crate) least: usize,
+    /// With more cells than this it is no row of the file.
+    pub(crate) most: usize,
+}
+
+/// A line as it is handed on.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole<'a> {
+    /// Its bytes, without its end.
+    pub(crate) bytes: &'a [u8],
+    /// The same as text, if that is known.
+    pub(crate) text: Option<&'a str>,
+    /// Where it begins in the file.
+    pub(crate) offset: u64,
+    /// Its number, from 1.
+    pub(crate) number: u64,
+    /// Whether its row may go on in the next line.
+    pub(crate) may_go_on: bool,
+}
+
 /// What takes the lines.
 pub(crate) trait Take {
     /// Why it takes no more.
     type Error;
 
-    /// Takes one line, without its end, that begins at `offset` and as text is `text` if that is known.
-    fn line(&mut self, line: &[u8], text: Option<&str>, offset: u64, number: u64) -> Result<(), Self::Error>;
+    /// Takes one line, or the lines of one row.
+    fn line(&mut self, line: Whole<'_>) -> Result<Taken, Self::Error>;
+
+    /// How a row of several lines is told, where a line was open.
+    fn quoting(&self) -> Quoting;
 
     /// Takes the beginning of a line that is longer than [`MAX_LINE`].
     fn too_long(&mut self, beginning: &[u8], number: u64) -> Result<(), Self::Error>;
@@ -36,16 +78,18 @@ pub(crate) trait Take {
 
 /// Where the cutting stands.
 pub(crate) struct Lines {
-    /// The beginning of a line whose end has not arrived; of a line that is too long the part that is kept.
+    /// The beginning of a row whose end has not arrived; of a line that is too long the part that is kept.
     held: Vec<u8>,
-    /// How many bytes of that line have arrived.
+    /// How many bytes of that row have arrived.
     arrived: u64,
-    /// Where that line begins.
+    /// Where that row begins.
     pub(crate) offset: u64,
-    /// Its number.
+    /// The number of its first line.
     pub(crate) line: u64,
     /// Whether the last byte was a CR: an LF after it belongs to the same line end.
     pub(crate) after_cr: bool,
+    /// The search for the end of that row, where its first line leaves a quote open.
+    open: Option<Scan>,
 }
 
 impl fmt::Debug for Lines {
@@ -58,19 +102,13 @@ impl fmt::Debug for Lines {
 impl Lines {
     /// At this place of a file.
     pub(crate) const fn at(offset: u64, line: u64, after_cr: bool) -> Self {
-        Self { held: Vec::new(), arrived: 0, offset, line, after_cr }
+        Self { held: Vec::new(), arrived: 0, offset, line, after_cr, open: None }
     }
 
-    /// Takes the next bytes and hands on every line they complete.
+    /// Takes the next bytes and hands on every row they complete.
     pub(crate) fn push<T: Take>(&mut self, chunk: &[u8], take: &mut T) -> Result<(), T::Error> {
         let mut rest = chunk;
-        if self.after_cr && !rest.is_empty() {
-            self.after_cr = false;
-            if let Some(further) = rest.strip_prefix(b"\n") {
-                rest = further;
-                self.offset += 1;
-            }
-        }
+        self.skip_line_feed(&mut rest);
         // Valid UTF-8 is told faster in one go than line by line. What comes after the first byte that is not is told so.
         let valid = match std::str::from_utf8(rest) {
             Ok(text) => text,
@@ -88,18 +126,84 @@ impl Lines {
         self.hold(rest, take)
     }
 
-    /// Takes the complete lines off the front of `rest`, the end of a chunk of `whole` bytes that begins with `valid`.
-    fn complete<T: Take>(&mut self, rest: &mut &[u8], whole: usize, valid: &str, take: &mut T) -> Result<(), T::Error> {
-        while let Some(end) = memchr2(b'\n', b'\r', rest) {
-            let at = whole - rest.len();
-            let (line, tail) = rest.split_at(end);
-            let line_end = if tail.starts_with(b"\r\n") { 2 } else { 1 };
-            self.after_cr = tail == b"\r";
-            self.line_complete(line, valid.get(at..at + end), take)?;
-            self.offset += line_end as u64;
-            *rest = &tail[line_end..];
+    /// Leaves out the LF of a CRLF that was cut in two.
+    fn skip_line_feed(&mut self, rest: &mut &[u8]) {
+        if self.after_cr && !rest.is_empty() {
+            self.after_cr = false;
+            if let Some(further) = rest.strip_prefix(b"\n") {
+                *rest = further;
+                self.offset += 1;
+            }
         }
-        Ok(())
+    }
+
+    /// Takes the complete rows off the front of `rest`, the end of a chunk of `whole` bytes that begins with `valid`.
+    fn complete<T: Take>(&mut self, rest: &mut &[u8], whole: usize, valid: &str, take: &mut T) -> Result<(), T::Error> {
+        loop {
+            if self.open.is_some() && !self.go_on(rest, false, take)? {
+                return Ok(());
+            }
+            while self.open.is_none() {
+                let Some(end) = memchr2(b'\n', b'\r', rest) else { return Ok(()) };
+                let at = whole - rest.len();
+                let (line, tail) = rest.split_at(end);
+                let line_end = if tail.starts_with(b"\r\n") { 2 } else { 1 };
+                self.after_cr = tail == b"\r";
+                if self.line_complete(line, valid.get(at..at + end), true, take)? == Taken::Open {
+                    // Its end is a part of the row.
+                    self.after_cr = false;
+                    self.open = Some(Scan::new(take.quoting()));
+                    *rest = tail;
+                } else {
+                    self.offset += line_end as u64;
+                    *rest = &tail[line_end..];
+                }
+            }
+        }
+    }
+
+    /// Searches on for the end of a row that has a quote open, and hands the row on. `false`: it wants more of the file, which
+    /// has not `ended`.
+    #[cold]
+    fn go_on<T: Take>(&mut self, rest: &mut &[u8], ended: bool, take: &mut T) -> Result<bool, T::Error> {
+        let Some(scan) = &mut self.open else { return Ok(true) };
+        let found = loop {
+            // Found before, where the row that ends there has panicked.
+            if let Some(found) = scan.found {
+                break found;
+            }
+            if rest.is_empty() && !ended {
+                return Ok(false);
+            }
+            let room = (MAX_LINE + 1).saturating_sub(self.held.len());
+            let line = memchr2(b'\n', b'\r', rest).map_or(rest.len(), |end| end + 1);
+            let (part, further) = rest.split_at(line.min(room));
+            self.held.extend_from_slice(part);
+            self.arrived = self.held.len() as u64;
+            *rest = further;
+            scan.look(&self.held, ended && further.is_empty());
+        };
+        let (row, is_row) = match found {
+            Found::End(end) => (self.held.get(..end).unwrap_or(&self.held), true),
+            Found::Broken => (first_line(&self.held), false),
+        };
+        let line = Whole { bytes: row, text: None, offset: self.offset, number: self.line, may_go_on: false };
+        take.line(line)?;
+        let lines = if is_row { line_ends(row) } else { 0 };
+        let behind = self.held.get(row.len()..).unwrap_or_default();
+        let line_end = if behind.starts_with(b"\r\n") { 2 } else { behind.len().min(1) };
+        self.after_cr = behind == b"\r";
+        let read = row.len() + line_end;
+        self.offset += read as u64;
+        self.line += lines + 1;
+        self.open = None;
+        self.arrived = 0;
+        let held = std::mem::take(&mut self.held);
+        // What is behind a quote that was never closed is read again, and may leave a quote open itself. Each such line adds a
+        // cell to the row that was searched for, so there are not many of them within one another.
+        self.push(held.get(read..).unwrap_or_default(), take)?;
+        self.skip_line_feed(rest);
+        Ok(true)
     }
 
     /// After a panic: makes it as if the end of the line, so many bytes, had not arrived, and gives the line up. Where it
@@ -109,15 +213,25 @@ impl Lines {
         if !take.give_up(self.line) {
             resume_unwind(panic);
         }
+        if self.open.is_some() {
+            return;
+        }
         self.arrived = self.arrived.saturating_sub(length as u64);
         // Of a line that is read either all of it is held or nothing.
         self.held.truncate(usize::try_from(self.arrived).unwrap_or(usize::MAX));
     }
 
-    /// Says that the file ends here, and hands on its last line if it has no line end.
+    /// Says that the file ends here, and hands on its last row if it has no line end.
     pub(crate) fn finish<T: Take>(&mut self, take: &mut T) -> Result<(), T::Error> {
         while self.arrived > 0 {
-            match catch_unwind(AssertUnwindSafe(|| self.line_complete(&[], None, take))) {
+            let end = AssertUnwindSafe(|| {
+                if self.open.is_some() {
+                    self.go_on(&mut &[][..], true, take).map(drop)
+                } else {
+                    self.line_complete(&[], None, false, take).map(drop)
+                }
+            });
+            match catch_unwind(end) {
                 Ok(read) => read?,
                 Err(panic) => self.take_back(0, panic, take),
             }
@@ -148,27 +262,143 @@ impl Lines {
         Ok(())
     }
 
-    /// A line is complete: what was held of it and then `tail`, which as text is `text` if that is known.
-    fn line_complete<T: Take>(&mut self, tail: &[u8], text: Option<&str>, take: &mut T) -> Result<(), T::Error> {
+    /// A line is complete: what was held of it and then `tail`, which as text is `text` if that is known. A line that leaves a
+    /// quote open is held.
+    fn line_complete<T: Take>(
+        &mut self,
+        tail: &[u8],
+        text: Option<&str>,
+        may_go_on: bool,
+        take: &mut T,
+    ) -> Result<Taken, T::Error> {
+        let (offset, number) = (self.offset, self.line);
         if self.arrived == 0 {
             self.arrived = tail.len() as u64;
             if tail.len() > MAX_LINE {
                 take.too_long(tail, self.line)?;
-            } else {
-                take.line(tail, text, self.offset, self.line)?;
+            } else if take.line(Whole { bytes: tail, text, offset, number, may_go_on })? == Taken::Open {
+                self.held.extend_from_slice(tail);
+                return Ok(Taken::Open);
             }
         } else {
             self.hold(tail, take)?;
             if self.arrived > MAX_LINE as u64 {
                 take.too_long(&self.held, self.line)?;
-            } else {
-                take.line(&self.held, None, self.offset, self.line)?;
+            } else if take.line(Whole { bytes: &self.held, text: None, offset, number, may_go_on })? == Taken::Open {
+                return Ok(Taken::Open);
             }
         }
         self.held.clear();
         self.offset += self.arrived;
         self.arrived = 0;
         self.line += 1;
-        Ok(())
+        Ok(Taken::Row)
+    }
+}
+
+/// The first line, without its end.
+fn first_line(bytes: &[u8]) -> &[u8] {
+    memchr2(b'\n', b'\r', bytes).and_then(|end| bytes.get(..end)).unwrap_or(bytes)
+}
+
+/// How many line ends there are.
+fn line_ends(bytes: &[u8]) -> u64 {
+    let ends = bytes.iter().filter(|b| matches!(b, b'\n' | b'\r')).count();
+    let pairs = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
+    (ends - pairs) as u64
+}
+
+/// The search for the end of a row whose first line leaves a quote open. It looks at each byte once, however they arrive.
+#[derive(Debug)]
+struct Scan {
+    quoting: Quoting,
+    /// How many bytes have been looked at.
+    at: usize,
+    place: Place,
+    cells: usize,
+    /// Whether the line lies within quotes so far, and how many separators it has.
+    is_quoted: bool,
+    separators: usize,
+    found: Option<Found>,
+}
+
+/// Where in a row the search stands.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// At the beginning of a cell.
+    Beginning,
+    /// In a cell without quotes.
+    Plain,
+    /// In a cell in quotes.
+    Quoted,
+    /// Behind a quote within such a cell: its last one, or the first of two that mean one.
+    Quote,
+}
+
+/// What the search has found.
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    /// The row ends here.
+    End(usize),
+    /// It is no row of several lines.
+    Broken,
+}
+
+impl Scan {
+    const fn new(quoting: Quoting) -> Self {
+        let (at, place) = (0, Place::Beginning);
+        Self { quoting, at, place, cells: 1, is_quoted: false, separators: 0, found: None }
+    }
+
+    /// Looks at what has come since. `ended`: nothing more will.
+    fn look(&mut self, bytes: &[u8], ended: bool) {
+        while let (None, Some(byte)) = (self.found, bytes.get(self.at)) {
+            self.byte(*byte);
+            self.at += 1;
+            if self.found.is_none() && (self.cells > self.quoting.most || self.at > MAX_LINE) {
+                self.found = Some(Found::Broken);
+            }
+        }
+        if ended && self.found.is_none() {
+            self.found = Some(if matches!(self.place, Place::Quoted) { Found::Broken } else { self.end() });
+        }
+    }
+
+    fn byte(&mut self, byte: u8) {
+        let is_separator = byte == self.quoting.separator;
+        let is_line_end = matches!(byte, b'\n' | b'\r');
+        self.place = match self.place {
+            Place::Quoted => {
+                self.is_quoted &= byte != b'"';
+                self.separators += usize::from(is_separator);
+                if is_line_end {
+                    if self.is_quoted && self.separators + 1 >= self.quoting.least {
+                        self.found = Some(Found::Broken);
+                    }
+                    self.is_quoted = true;
+                    self.separators = 0;
+                }
+                if byte == b'"' { Place::Quote } else { Place::Quoted }
+            }
+            Place::Quote if byte == b'"' => Place::Quoted,
+            _ if is_line_end => {
+                self.found = Some(self.end());
+                self.place
+            }
+            _ if is_separator => {
+                self.cells += 1;
+                Place::Beginning
+            }
+            Place::Beginning if byte == b'"' => Place::Quoted,
+            Place::Beginning | Place::Plain => Place::Plain,
+            Place::Quote => {
+                self.found = Some(Found::Broken);
+                Place::Quote
+            }
+        };
+    }
+
+    const fn end(&self) -> Found {
+        if self.cells < self.quoting.least { Found::Broken } else { Found::End(self.at) }
     }
 }

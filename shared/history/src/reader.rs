@@ -6,20 +6,18 @@ use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 
-use cee_eligibility::{Instant, Rules};
+use cee_eligibility::{Instant, Language, Rules};
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::{self, RowFault};
 use crate::cells::{CellError, Cells, Context, Span, bare, is_blank, split};
 use crate::date::{Day, Midnights, Written};
 use crate::dialect::{FileError, Header, HeaderCell};
 use crate::encoding;
-use crate::lines::{KEPT, Lines, MAX_LINE, Take};
+use crate::lines::{KEPT, Lines, Quoting, Take, Taken, Whole};
 use crate::rejected::{Column, RejectedRow};
 use crate::repair::{Repair, Repairs};
 use crate::survey::Verdict;
-
-/// What is said of a row at which this software failed. That is no fault of the row's, and may pass.
-const GIVEN_UP: &str = "internal: the registry failed at this row, and its team is told: send it again later";
 
 /// A kind of row, and with it a kind of file: [`HistoryRow`](crate::HistoryRow) or [`Journey`](cee_eligibility::Journey).
 pub trait Row: Sized {
@@ -82,7 +80,7 @@ impl Field {
 pub enum Line<R> {
     /// A row that holds what it should.
     Row {
-        /// Its line in the file, as an editor counts: from 1, the header included.
+        /// Its first line in the file, as an editor counts: from 1, the header included.
         line: u64,
         /// The row.
         row: R,
@@ -131,7 +129,7 @@ impl ReaderState {
 
 /// Reads a file of rows `R` as its bytes arrive, after a survey of the whole.
 ///
-/// It holds back at most [`MAX_LINE`] bytes, whatever the file. Every row that a chunk completes is handed out before
+/// It holds back at most [`MAX_LINE`](crate::MAX_LINE) bytes, whatever the file. Every row that a chunk completes is handed out before
 /// [`Reader::push`] returns, so that [`Reader::state`] between two chunks is a checkpoint after exactly those rows.
 ///
 /// ```
@@ -175,6 +173,8 @@ struct Rows<R> {
     given_up: BTreeSet<u64>,
     /// Whether each row comes with its line.
     keeps_lines: bool,
+    /// In which language a rejected row is explained.
+    language: Language,
     spans: Vec<Span>,
     context: Context,
     row: PhantomData<fn() -> R>,
@@ -206,6 +206,7 @@ impl<R: Row> Reader<R> {
             empty_cells: verdict.empty_cells,
             given_up: BTreeSet::new(),
             keeps_lines: false,
+            language: Language::default(),
             spans: Vec::new(),
             context,
             row: PhantomData,
@@ -235,6 +236,13 @@ impl<R: Row> Reader<R> {
     #[must_use]
     pub const fn keep_lines(mut self) -> Self {
         self.rows.keeps_lines = true;
+        self
+    }
+
+    /// The same reader, which explains in this language why a row is rejected.
+    #[must_use]
+    pub const fn in_language(mut self, language: Language) -> Self {
+        self.rows.language = language;
         self
     }
 
@@ -276,13 +284,16 @@ impl<R: Row> Reader<R> {
 impl<R: Row, F: FnMut(Line<R>)> Take for Pouring<'_, R, F> {
     type Error = Infallible;
 
-    fn line(&mut self, line: &[u8], text: Option<&str>, _offset: u64, number: u64) -> Result<(), Infallible> {
-        self.rows.read(line, text, number, &mut self.sink);
-        Ok(())
+    fn line(&mut self, line: Whole<'_>) -> Result<Taken, Infallible> {
+        Ok(self.rows.read(line, &mut self.sink))
+    }
+
+    fn quoting(&self) -> Quoting {
+        self.rows.header.quoting()
     }
 
     fn too_long(&mut self, beginning: &[u8], number: u64) -> Result<(), Infallible> {
-        (self.sink)(Line::Rejected(Box::new(too_long(beginning, number))));
+        (self.sink)(Line::Rejected(Box::new(too_long(beginning, number, self.rows.language))));
         Ok(())
     }
 
@@ -292,19 +303,26 @@ impl<R: Row, F: FnMut(Line<R>)> Take for Pouring<'_, R, F> {
 }
 
 impl<R: Row> Rows<R> {
-    /// Reads one line, without its end, which as text is `text` if that is known.
-    fn read(&mut self, line: &[u8], text: Option<&str>, number: u64, sink: &mut impl FnMut(Line<R>)) {
+    /// Reads one line, or the lines of one row.
+    fn read(&mut self, whole: Whole<'_>, sink: &mut impl FnMut(Line<R>)) -> Taken {
+        let Whole { bytes: line, text, number, .. } = whole;
         let header = &self.header;
         if number <= self.header_line || is_blank(line, header.separator_byte()) {
-            return;
+            return Taken::Row;
         }
         let text = text.map_or_else(|| encoding::text(line), Cow::Borrowed);
         let columns = header.columns().len();
         self.spans.resize(columns, Span::default());
-        let found = split(text.as_bytes(), header.separator_byte(), &mut self.spans);
+        let mut found = split(text.as_bytes(), header.separator_byte(), &mut self.spans);
+        if found.open && whole.may_go_on {
+            return Taken::Open;
+        }
+        if !found.well_formed || found.count != columns {
+            found.count = header.fill(text.as_bytes(), &mut self.spans, found.count);
+        }
         let spans = &self.spans[..found.count.min(columns)];
         let regular = found.well_formed && found.count == columns && header.named() == columns;
-        let misshapen = if regular { None } else { misshapen(header, &text, spans, found.count) };
+        let misshapen = if regular { None } else { misshapen(header, &text, spans, found.count, self.language) };
         let month_first = self.context.month_first;
         // With the year first where the month is: sent back alone, nothing would tell.
         let as_it_came = || {
@@ -313,7 +331,9 @@ impl<R: Row> Rows<R> {
         };
         let (column, reason) = match misshapen {
             Some(fault) => fault,
-            None if self.given_up.remove(&number) => (None, GIVEN_UP.to_owned()),
+            None if self.given_up.remove(&number) => {
+                (None, catalogue::row(RowFault::GivenUp, self.language).into_owned())
+            }
             None => {
                 let mut cells = Cells::new(&text, spans, header, &mut self.context);
                 let row = R::read(&mut cells);
@@ -329,13 +349,14 @@ impl<R: Row> Rows<R> {
                     }
                     let raw = self.keeps_lines.then(|| as_it_came().into_boxed_slice());
                     sink(Line::Row { line: number, row, repairs: self.context.repairs, raw });
-                    return;
+                    return Taken::Row;
                 }
-                explain::<R>(header, faults)
+                explain::<R>(header, faults, self.language)
             }
         };
         let raw = as_it_came();
         sink(Line::Rejected(Box::new(RejectedRow { line: number, column, reason, raw })));
+        Taken::Row
     }
 }
 
@@ -355,26 +376,29 @@ fn year_first(header: &Header, text: &str, spans: &[Span], field: usize) -> Opti
 }
 
 /// Why a line cannot be taken for cells under the columns of its file, where it cannot.
-fn misshapen(header: &Header, text: &str, spans: &[Span], count: usize) -> Option<(Option<Column>, String)> {
+fn misshapen(
+    header: &Header,
+    text: &str,
+    spans: &[Span],
+    count: usize,
+    language: Language,
+) -> Option<(Option<Column>, String)> {
+    let said = |fault| catalogue::row(fault, language).into_owned();
     let columns = header.columns();
     for (position, span) in spans.iter().enumerate() {
         if let Some(fault) = span.fault() {
-            return Some((Some(column_name(header, position)), fault.to_string()));
+            return Some((Some(column_name(header, position)), catalogue::cell(fault, language).into_owned()));
         }
     }
     let named = header.named();
     if count < named {
-        let reason = format!("the row has {count} of the header's {named} cells: this is the first one missing");
-        return Some((Some(column_name(header, count)), reason));
+        return Some((Some(column_name(header, count)), said(RowFault::CellsMissing { count, named })));
     }
     // Below separators too many in the header, and no further than those, there may be empty cells.
     let filled = |span: &Span| !span.text(text).trim().is_empty();
     let stray = spans.iter().skip(named).position(filled).map(|further| named + further);
     let stray = stray.or((count > columns.len()).then_some(columns.len()))?;
-    let reason = format!(
-        "the row has a cell beyond the header's {named}: quote a value that contains the separator, or take the cell out"
-    );
-    Some((Some(Column::Number(stray + 1)), reason))
+    Some((Some(Column::Number(stray + 1)), said(RowFault::CellBeyond { named })))
 }
 
 fn column_name(header: &Header, position: usize) -> Column {
@@ -386,17 +410,27 @@ fn column_name(header: &Header, position: usize) -> Column {
 
 /// Every fault of a row in the order of its columns: the first column, and a reason that names the others.
 #[cold]
-fn explain<R: Row>(header: &Header, mut faults: Vec<(usize, CellError)>) -> (Option<Column>, String) {
+fn explain<R: Row>(
+    header: &Header,
+    mut faults: Vec<(usize, CellError)>,
+    language: Language,
+) -> (Option<Column>, String) {
+    let said = |fault| catalogue::cell(fault, language);
     faults.sort_by_key(|(field, _)| header.position(*field));
     let name = |field: usize| R::FIELDS.get(field).map_or("", Field::name);
     let mut faults = faults.into_iter();
-    let Some((field, fault)) = faults.next() else { return (None, "the row cannot be read".to_owned()) };
-    let reason = faults.fold(fault.to_string(), |reason, (field, fault)| format!("{reason}; {} {fault}", name(field)));
+    let Some((field, fault)) = faults.next() else {
+        return (None, catalogue::row(RowFault::Unreadable, language).into_owned());
+    };
+    let between = catalogue::between(language);
+    let reason = faults.fold(said(fault).into_owned(), |reason, (field, fault)| {
+        format!("{reason}{between}{} {}", name(field), said(fault))
+    });
     (Some(Column::Name(name(field))), reason)
 }
 
 #[cold]
-fn too_long(line: &[u8], number: u64) -> RejectedRow {
+fn too_long(line: &[u8], number: u64, language: Language) -> RejectedRow {
     let mut raw = line.get(..KEPT).unwrap_or(line);
     // Not in the middle of a character: the whole line would be taken for windows-1252.
     if let Err(cut) = std::str::from_utf8(raw)
@@ -404,10 +438,7 @@ fn too_long(line: &[u8], number: u64) -> RejectedRow {
     {
         raw = &raw[..cut.valid_up_to()];
     }
-    let reason = format!(
-        "the line is longer than {MAX_LINE} bytes, so it is no row: look for a missing line end. Only its first {KEPT} \
-         bytes are kept"
-    );
+    let reason = catalogue::row(RowFault::TooLong, language).into_owned();
     RejectedRow { line: number, column: None, reason, raw: raw.to_vec() }
 }
 

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use cee_eligibility::Language;
+
+use crate::catalogue;
 use crate::cells::{Span, split};
 use crate::dialect::{Header, HeaderCell};
 use crate::encoding;
-
-/// The columns that a rejected file has beside those of its file.
-pub(crate) const REPORT_COLUMNS: [&str; 3] = ["line", "column", "reason"];
 
 /// The column at which a row failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +31,13 @@ impl fmt::Display for Column {
 /// A row that was refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RejectedRow {
-    /// Its line in the file, from 1, the header included.
+    /// Its first line in the file, from 1, the header included.
     pub line: u64,
     /// The first column at fault; none where the line as a whole is.
     pub column: Option<Column>,
     /// Every fault, and what to do about it. Never repeats a value.
     pub reason: String,
-    /// The line as it came, without its end; of a line that is too long its beginning. Personal data.
+    /// The row as it came, without its line end; of a line that is too long its beginning. Personal data.
     pub raw: Vec<u8>,
 }
 
@@ -53,13 +53,15 @@ impl fmt::Debug for RejectedRow {
 }
 
 /// Writes the rejected rows of one file as CSV: its own columns in its own order, header and separator, then `line`,
-/// `column` and `reason`.
+/// `column` and `reason`, in French `ligne`, `colonne` and `motif`. A row in is a row out, and RFC 4180 holds whatever the cells
+/// hold.
 ///
 /// - UTF-8 with a byte order mark: without it Excel takes UTF-8 for windows-1252 and shows `Ã©` for `é`.
 /// - Lines end in LF, which every spreadsheet and every command-line tool reads.
 /// - A row with as many cells as the header is written as it came. One with cells missing is filled up with empty ones,
 ///   and one with cells too many keeps the rest in its last column: `line`, `column` and `reason` always stand under
-///   their names. A cell with a quote out of order is quoted anew, and control characters become `�`.
+///   their names. A cell with a quote where RFC 4180 has none is put in quotes. Control characters become `�`, but for line breaks
+///   in quotes.
 /// - The reader skips the three columns, so a corrected rejected file can be sent back as it is. What is rejected of
 ///   that one gets new ones in their place.
 ///
@@ -67,13 +69,21 @@ impl fmt::Debug for RejectedRow {
 #[derive(Clone, Debug)]
 pub struct RejectedWriter {
     header: Header,
+    language: Language,
 }
 
 impl RejectedWriter {
     /// A writer for the rejected rows of a file with this header.
     #[must_use]
     pub fn new(header: &Header) -> Self {
-        Self { header: header.clone() }
+        Self { header: header.clone(), language: Language::default() }
+    }
+
+    /// The same writer, whose columns are named in this language.
+    #[must_use]
+    pub const fn in_language(mut self, language: Language) -> Self {
+        self.language = language;
+        self
     }
 
     /// The byte order mark and the header line.
@@ -81,7 +91,7 @@ impl RejectedWriter {
     pub fn header(&self) -> Vec<u8> {
         let mut line = String::from('\u{feff}');
         self.cells(self.header.text(), &mut line);
-        for column in REPORT_COLUMNS {
+        for column in catalogue::columns(self.language) {
             self.cell(column, &mut line);
         }
         self.end(line)
@@ -102,8 +112,9 @@ impl RejectedWriter {
         let (columns, named) = (self.header.columns(), self.header.named());
         let mut spans = vec![Span::default(); columns.len()];
         let found = split(text.as_bytes(), self.header.separator_byte(), &mut spans);
-        spans.truncate(found.count);
-        let surplus = found.count > columns.len() || spans.iter().skip(named).any(|s| !s.text(text).trim().is_empty());
+        let count = self.header.fill(text.as_bytes(), &mut spans, found.count);
+        spans.truncate(count);
+        let surplus = count > columns.len() || spans.iter().skip(named).any(|s| !s.text(text).trim().is_empty());
         let ours = |column: &HeaderCell| matches!(column, HeaderCell::Report(_));
         // The rest of a line that has too many cells belongs with the last column that is not replaced by ours.
         let last = columns.iter().take(named).rposition(|column| !ours(column));
@@ -113,7 +124,7 @@ impl RejectedWriter {
                 self.cell(span.map_or("", |span| span.rest(text)), out);
             } else if !ours(column) {
                 match span {
-                    Some(span) if span.fault().is_none() => self.raw(span, text, out),
+                    Some(span) if span.is_strict(text) => self.raw(span, text, out),
                     Some(span) => self.cell(span.raw(text), out),
                     None => out.push(self.header.separator()),
                 }
@@ -130,7 +141,7 @@ impl RejectedWriter {
     /// A cell with quotes where it needs them.
     fn cell(&self, text: &str, out: &mut String) {
         let text = printable(text);
-        if text.contains(['"', self.header.separator()]) {
+        if text.contains(['"', self.header.separator(), '\n', '\r']) {
             out.push('"');
             out.push_str(&text.replace('"', "\"\""));
             out.push('"');
@@ -147,8 +158,8 @@ impl RejectedWriter {
     }
 }
 
-/// Control characters would make the file unreadable for some programs: NUL ends it.
+/// Control characters would make the file unreadable for some programs: NUL ends it. Line breaks are within quotes.
 fn printable(text: &str) -> Cow<'_, str> {
-    let control = |c: char| c.is_control() && c != '\t';
+    let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     if text.contains(control) { Cow::Owned(text.replace(control, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }

@@ -56,6 +56,9 @@ pub struct Report {
     /// Why it was refused whole, and what to do.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
+    /// Whether the file was only checked: nothing of it was imported.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub check_only: bool,
     /// How many rows came to what.
     #[serde(flatten)]
     pub counts: Counts,

@@ -27,10 +27,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::cells::{Span, bare, is_blank, split};
 use crate::date::{Day, Written, is_half_day, is_month_first_without_century, ten};
-use crate::dialect::{FileError, Header, not_a_header};
+use crate::dialect::{FileError, Header, MOST_EMPTY, not_a_header};
 use crate::encoding;
 use crate::file::{Feed, FileRefusal, Next};
-use crate::lines::{Lines, MAX_LINE, Take};
+use crate::lines::{Lines, MAX_LINE, Quoting, Take, Taken, Whole};
+use crate::name;
 use crate::reader::Row;
 use crate::repair::Repairs;
 use crate::text::Encoding;
@@ -38,21 +39,18 @@ use crate::text::Encoding;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// So many different days are no chance.
-const MANY: usize = 30;
+pub(crate) const MANY: usize = 30;
 
 /// No month has more days than the year has months.
 const MONTHS: u32 = 12;
-
-/// So many empty cells beyond the header's may end each row.
-const MOST_EMPTY: usize = 16;
 
 /// Why a file is refused for what all its rows together say. Ends a sentence that begins with "The file".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SurveyError {
     /// Some dates can only have the day first, others only the month.
     #[error(
-        "writes some dates with the day first (line {day_first}) and others with the month first (line {month_first}), so \
-         nobody can tell what a date such as 03/05/2021 means in it: write all dates as YYYY-MM-DD"
+        "writes some dates with the day first (line {day_first}) and others with the month first (line {month_first}), as \
+         a program does that rewrites the dates it understands and leaves the others (SheetJS, LibreOffice in English), so nobody can tell what a date such as 03/05/2021 means in it: write all dates as YYYY-MM-DD"
     )]
     BothOrders {
         /// The first line whose date can only have the day first.
@@ -109,8 +107,7 @@ impl Dates {
     /// ```
     #[must_use]
     pub fn of_name(path: &str) -> Self {
-        let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase().replace('_', "-");
-        Self::confirmed_if(name.contains("dates-confirmed"))
+        Self::confirmed_if(name::says(path, "dates-confirmed"))
     }
 
     /// Confirmed if so.
@@ -395,22 +392,32 @@ impl<R: Row> Rows<R> {
 impl<R: Row> Take for Rows<R> {
     type Error = FileError;
 
-    fn line(&mut self, line: &[u8], text: Option<&str>, offset: u64, number: u64) -> Result<(), FileError> {
-        let Some((header, _)) = &self.header else { return self.read_header(line, offset, number) };
+    fn line(&mut self, whole: Whole<'_>) -> Result<Taken, FileError> {
+        let Whole { bytes: line, text, offset, number, may_go_on } = whole;
+        let Some((header, _)) = &self.header else {
+            return self.read_header(line, offset, number).map(|()| Taken::Row);
+        };
         let separator = header.separator_byte();
         if is_blank(line, separator) {
-            return Ok(());
+            return Ok(Taken::Row);
+        }
+        let mut found = split(line, separator, &mut self.spans);
+        if found.open && may_go_on {
+            return Ok(Taken::Open);
         }
         // Counted before it panicked.
         if !self.given_up.is_empty() && self.given_up.remove(&number) {
-            return Ok(());
+            return Ok(Taken::Row);
         }
         self.count += 1;
         if text.is_none() && std::str::from_utf8(line).is_err() {
             self.windows_1252 = true;
         }
         let columns = header.columns().len();
-        let found = split(line, separator, &mut self.spans);
+        let count = found.count;
+        if !found.well_formed || count != columns {
+            found.count = header.fill(line, &mut self.spans, count);
+        }
         if let Some(field) = R::DATE
             && let Some(span) = self.spans.get(..found.count).unwrap_or(&self.spans).get(header.position(field))
         {
@@ -422,12 +429,17 @@ impl<R: Row> Take for Rows<R> {
                 None => self.dates.note(&span.text_of(line), number),
             }
         }
-        if found.count == columns {
+        if count == columns {
             self.widths.straight = true;
         } else {
-            self.misfit(line, found.count, number);
+            self.misfit(line, count, number);
         }
-        Ok(())
+        Ok(Taken::Row)
+    }
+
+    fn quoting(&self) -> Quoting {
+        // Only a row is open, and a row has a header.
+        self.header.as_ref().map(|(header, _)| header.quoting()).unwrap_or_default()
     }
 
     fn too_long(&mut self, beginning: &[u8], _number: u64) -> Result<(), FileError> {

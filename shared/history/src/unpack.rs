@@ -19,7 +19,7 @@ const SLICE: usize = 1024;
 
 /// How many times its size a file may unpack to. A list of drivers shrinks to a fifth, one that is mostly repetition to a
 /// fiftieth; what shrinks further is made to do harm.
-const RATIO: u64 = 200;
+pub(crate) const RATIO: u64 = 200;
 
 /// What a small file may unpack to in any case.
 const SMALL: u64 = 16 * 1024 * 1024;

@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use cee_eligibility::{Instant, OperatorId};
+use cee_eligibility::{Instant, Language, OperatorId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,11 @@ const DATES_CONFIRMED: &str = "dates_confirmed";
 
 /// The attribute that says that a second file came where one was awaited.
 const IGNORED_UPLOAD: &str = "ignored_upload";
+/// Where it is kept that a file is only to be checked.
+const CHECK_ONLY: &str = "check_only";
+
+/// Where it is kept in which language rejected rows are explained.
+const LANGUAGE: &str = "language";
 
 /// How many items DynamoDB gives in one batch.
 const MOST_AT_ONCE: usize = 100;
@@ -186,7 +191,41 @@ pub struct Hold {
     work: Work,
     /// Until when the invocation that this one took over from may still be alive, if it did.
     haunted_until: Option<Instant>,
-    dates_confirmed: bool,
+    wishes: Wishes,
+}
+
+/// What an operator says of a file when it asks for a place for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// The dates of the file are right, however they look.
+    pub dates_confirmed: bool,
+    /// The file is only checked: nothing of it is imported.
+    pub check_only: bool,
+    /// In which language rejected rows are explained, if it said so.
+    pub language: Option<Language>,
+}
+
+impl Wishes {
+    fn of(item: &Item) -> Self {
+        let is = |name: &str| item.get(name).and_then(|said| said.as_bool().ok()).copied().unwrap_or(false);
+        Self {
+            dates_confirmed: is(DATES_CONFIRMED),
+            check_only: is(CHECK_ONLY),
+            language: text(item, LANGUAGE).and_then(|language| Language::parse(language).ok()),
+        }
+    }
+
+    /// The attributes in which they are kept.
+    fn attributes(self) -> impl Iterator<Item = (String, AttributeValue)> {
+        let language = self.language.map(|language| AttributeValue::S(language.as_str().to_owned()));
+        [
+            (DATES_CONFIRMED, Some(AttributeValue::Bool(self.dates_confirmed))),
+            (CHECK_ONLY, self.check_only.then_some(AttributeValue::Bool(true))),
+            (LANGUAGE, language),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    }
 }
 
 /// What an import is held for.
@@ -250,10 +289,10 @@ impl Hold {
         &self.record
     }
 
-    /// Whether the dates of the file are right, as the operator said when it asked for a place for it.
+    /// What the operator said of the file when it asked for a place for it.
     #[must_use]
-    pub const fn dates_confirmed(&self) -> bool {
-        self.dates_confirmed
+    pub const fn wishes(&self) -> Wishes {
+        self.wishes
     }
 }
 
@@ -340,6 +379,8 @@ pub struct ImportStatus<C, R, U> {
     pub expires_at: Option<Instant>,
     /// Whether a second file came to its place, which is not imported.
     pub ignored_upload: bool,
+    /// What the operator said of the file.
+    pub wishes: Wishes,
     /// Until when an invocation that fell silent may still write to it; it cannot be undone before.
     pub haunted_until: Option<Instant>,
 }
@@ -398,7 +439,7 @@ impl Imports {
         Self { db, table: tables.imports.clone() }
     }
 
-    /// Notes that a file is awaited, and whether its dates are said to be right.
+    /// Notes that a file is awaited, and what is said of it.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer, or knows an import of this name.
@@ -407,7 +448,7 @@ impl Imports {
         import: &ImportRecord,
         now: Instant,
         expires_at: Instant,
-        dates_confirmed: bool,
+        wishes: Wishes,
     ) -> Result<(), StoreError> {
         let mut item = key(import.operator, import.id);
         item.extend([
@@ -415,8 +456,8 @@ impl Imports {
             ("state".to_owned(), AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned())),
             ("created_at".to_owned(), date(now)),
             ("expires_at".to_owned(), date(expires_at)),
-            (DATES_CONFIRMED.to_owned(), AttributeValue::Bool(dates_confirmed)),
         ]);
+        item.extend(wishes.attributes());
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
         // Its own item, where the client sent it again because the first answer was lost. No other has its name and key.
         let sent = put
@@ -834,7 +875,7 @@ impl Hold {
             started_at: instant(item, started_at).ok_or(corrupt(started_at))?,
             work,
             haunted_until: silent.then(|| later(machine_now, LONGEST_INVOCATION)).flatten(),
-            dates_confirmed: item.get(DATES_CONFIRMED).and_then(|said| said.as_bool().ok()).copied().unwrap_or(false),
+            wishes: Wishes::of(item),
         })
     }
 }
@@ -881,6 +922,7 @@ fn status<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
         report: value(item, "report")?,
         expires_at: instant(item, "expires_at"),
         ignored_upload: item.get(IGNORED_UPLOAD).and_then(|said| said.as_bool().ok()).copied().unwrap_or(false),
+        wishes: Wishes::of(item),
         haunted_until: instant(item, "haunted_until"),
     })
 }
@@ -896,6 +938,9 @@ struct ToldReport {
     imported: u64,
     already_known: u64,
     rejected: u64,
+    /// Of a file that was only checked.
+    #[serde(default)]
+    accepted: u64,
 }
 
 /// What is wrong with an import's item. Its operator is told all that it holds, and a link to what it names.
@@ -922,7 +967,17 @@ pub(crate) fn audit_import(item: &Item) -> Vec<Finding> {
         found.push(Finding::Foreign(record.operator, "of an import whose file is another's"));
     }
     if let Some(report) = report {
-        let ToldReport { import_id, operator_id, key, rejected_rows, read, imported, already_known, rejected } = report;
+        let ToldReport {
+            import_id,
+            operator_id,
+            key,
+            rejected_rows,
+            read,
+            imported,
+            already_known,
+            rejected,
+            accepted,
+        } = report;
         if import_id != record.id.to_string()
             || operator_id != record.operator.map(OperatorId::get)
             || key != record.key
@@ -932,7 +987,7 @@ pub(crate) fn audit_import(item: &Item) -> Vec<Finding> {
         if rejected_rows.is_some_and(|key| key != record.beside(".rejected.csv")) {
             found.push(Finding::Foreign(record.operator, "rejected rows of another import"));
         }
-        let outcomes = [imported, already_known, rejected];
+        let outcomes = [imported, already_known, rejected, accepted];
         if outcomes.into_iter().try_fold(0_u64, u64::checked_add) != Some(read) {
             found.push(Finding::Miscounted(record.operator, record.id));
         }

@@ -65,7 +65,7 @@ pub use idempotency::{FirstAnswer, NamedCall, Remembered};
 pub use identity::{GivenKey, HistoryKey};
 pub use imports::{
     Begun, Claimed, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports,
-    UndoBegun, UndoRefusal,
+    UndoBegun, UndoRefusal, Wishes,
 };
 pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
 pub use keys::{ClaimKeys, ClaimKind};

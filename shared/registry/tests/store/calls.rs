@@ -1125,9 +1125,19 @@ async fn an_import_is_undone_once_and_not_before_it_has_ended() {
 async fn imports_are_found_and_listed_by_their_operator() {
     let store = store().await;
     let (one, awaited, theirs) = (import_record("one", 1), import_record("awaited", 1), import_record("theirs", 2));
-    store.imports.await_upload(&awaited, at("2024-06-01T00:00:00Z"), at("2024-06-01T00:15:00Z"), false).await.unwrap();
-    assert!(store.imports.await_upload(&awaited, at(DAY), at(DAY), false).await.is_err(), "a name is given once");
-    store.imports.await_upload(&theirs, at(DAY), at(DAY), true).await.unwrap();
+    store
+        .imports
+        .await_upload(&awaited, at("2024-06-01T00:00:00Z"), at("2024-06-01T00:15:00Z"), Wishes::default())
+        .await
+        .unwrap();
+    assert!(
+        store.imports.await_upload(&awaited, at(DAY), at(DAY), Wishes::default()).await.is_err(),
+        "a name is given once"
+    );
+    let wishes = Wishes { dates_confirmed: true, check_only: true, language: Some(Language::French) };
+    store.imports.await_upload(&theirs, at(DAY), at(DAY), wishes).await.unwrap();
+    let kept = store.imports.find::<Known, Known, Known>(operator(2), theirs.id).await.unwrap().unwrap();
+    assert_eq!(kept.wishes, wishes);
     let (hold, _) = held(&store, &one, "a", "2030-01-01T00:00:00Z").await;
     store.imports.end(&hold, FileOutcome::Failed, &note(7), &note(0)).await.unwrap();
 

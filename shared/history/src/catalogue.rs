@@ -1,0 +1,684 @@
+//! What is said of a rejected row and of a refused file, in English and in French: all French is here, and the English of a row beside
+//! it. The English of [`FieldError`], [`NoRoom`] and [`FileRefusal`] is where these are declared. [docs/reasons.md](../../../docs/reasons.md)
+//! shows the two languages of every sentence beside each other, and a test writes that page.
+//!
+//! The sentence of a row follows the name of its column. Each says what to do, and none repeats a value.
+
+use std::borrow::Cow;
+
+use cee_eligibility::fields::FieldError;
+use cee_eligibility::rules::MOST_HISTORY_DATES;
+use cee_eligibility::{Language, NoRoom};
+
+use crate::cells::CellError;
+use crate::dialect::{FileError, Form, MOST_NAMED};
+use crate::file::FileRefusal;
+use crate::lines::{KEPT, MAX_LINE};
+use crate::survey::{MANY, SurveyError};
+use crate::unpack::{RATIO, UnpackError};
+
+/// A sentence, or its words in one language.
+type Words = Cow<'static, str>;
+
+/// What is wrong with a row as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowFault {
+    /// The row has fewer cells than the header.
+    CellsMissing {
+        /// How many it has.
+        count: usize,
+        /// How many the header has.
+        named: usize,
+    },
+    /// The row has a cell under no column.
+    CellBeyond {
+        /// How many the header has.
+        named: usize,
+    },
+    /// The line is longer than [`MAX_LINE`].
+    TooLong,
+    /// No cell says what is wrong.
+    Unreadable,
+    /// This software failed at the row. That is no fault of the row's, and may pass.
+    GivenUp,
+}
+
+/// The columns that a rejected file has beside those of its file: the line, the column at fault and the reason.
+pub(crate) const fn columns(language: Language) -> [&'static str; 3] {
+    match language {
+        Language::English => ["line", "column", "reason"],
+        Language::French => ["ligne", "colonne", "motif"],
+    }
+}
+
+/// What separates the faults of one row.
+pub(crate) const fn between(language: Language) -> &'static str {
+    match language {
+        Language::English => "; ",
+        Language::French => " ; ",
+    }
+}
+
+/// What is wrong with a cell.
+pub(crate) fn cell(fault: CellError, language: Language) -> Words {
+    choose(language, both_of_cell(fault))
+}
+
+/// What is wrong with a row as a whole.
+pub(crate) fn row(fault: RowFault, language: Language) -> Words {
+    choose(language, both_of_row(fault))
+}
+
+/// Why the registry does not take one more record of a driver.
+#[must_use]
+pub fn no_room(why: NoRoom, language: Language) -> Cow<'static, str> {
+    choose(language, both_of_no_room(why))
+}
+
+/// Why a file is refused whole.
+#[must_use]
+pub fn file(refusal: &FileRefusal, language: Language) -> String {
+    match language {
+        Language::English => refusal.to_string(),
+        Language::French => french_of_file(refusal),
+    }
+}
+
+/// Why the registry refuses a file whatever is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Imports are closed.
+    Imports,
+    /// The operator is suspended.
+    Suspended,
+    /// There is no such operator.
+    Unknown,
+    /// The file was removed.
+    Gone,
+    /// Another file has taken its place.
+    Replaced,
+    /// The event says neither which version of it nor its ETag.
+    Unnamed,
+}
+
+/// Why the registry refuses a file whatever is in it.
+#[must_use]
+pub fn closed(why: Closed, language: Language) -> &'static str {
+    let (english, french) = both_of_closed(why);
+    match language {
+        Language::English => english,
+        Language::French => french,
+    }
+}
+
+const fn both_of_closed(why: Closed) -> (&'static str, &'static str) {
+    match why {
+        Closed::Imports => (
+            "The registry has closed imports for the time being: put the file again when they are open.",
+            "Le registre a fermé les imports pour le moment : redéposez le fichier quand ils seront ouverts.",
+        ),
+        Closed::Suspended => ("The registry has suspended this operator.", "Le registre a suspendu cet opérateur."),
+        Closed::Unknown => ("The registry does not know this operator.", "Le registre ne connaît pas cet opérateur."),
+        Closed::Gone => (
+            "The file was gone before it could be read: put it again.",
+            "Le fichier avait disparu avant d'être lu : redéposez-le.",
+        ),
+        Closed::Unnamed => (
+            "The store announced the file with neither its version nor its ETag, so nobody can tell which content was meant. Tell the \
+             registry's team.",
+            "Le stockage a annoncé le fichier sans sa version ni son ETag : personne ne peut dire de quel contenu il s'agit. Prévenez \
+             l'équipe du registre.",
+        ),
+        Closed::Replaced => (
+            "The file was replaced before it could be read: the later one has a report of its own.",
+            "Le fichier a été remplacé avant d'être lu : le suivant a son propre rapport.",
+        ),
+    }
+}
+
+fn french_of_file(refusal: &FileRefusal) -> String {
+    let what: Words = match refusal {
+        FileRefusal::TooLarge => "dépasse 5 Gio : déposez-le en plusieurs parties, chacune avec son en-tête".into(),
+        FileRefusal::Unpack(error) => french_of_unpack(*error).into(),
+        FileRefusal::Survey(error) => french_of_survey(*error).into(),
+        FileRefusal::Header(error) => french_of_header(error),
+    };
+    format!("Le fichier {what}.")
+}
+
+fn french_of_unpack(error: UnpackError) -> String {
+    match error {
+        UnpackError::Damaged => {
+            "est endommagé là où il est compressé (gzip ou zip), ou a été coupé : compressez-le et déposez-le de nouveau".to_owned()
+        }
+        UnpackError::Bomb => {
+            format!("se décompresse à plus de {RATIO} fois sa taille : aucune liste de conducteurs ne le fait")
+        }
+        UnpackError::TooLarge => {
+            "se décompresse à plus de 5 Gio : déposez-le en plusieurs parties, chacune avec son en-tête".to_owned()
+        }
+        UnpackError::ZipOfSeveral => {
+            "est un zip qui contient plusieurs fichiers : envoyez chacun séparément".to_owned()
+        }
+        UnpackError::ZipOfNothing => {
+            "est un zip qui ne contient aucun fichier : mettez-y le fichier CSV, ou envoyez celui-ci tel quel".to_owned()
+        }
+        UnpackError::ZipEncrypted => {
+            "est un zip avec mot de passe : envoyez-le sans, la connexion est chiffrée".to_owned()
+        }
+        UnpackError::ZipMethod => {
+            "est un zip compressé d'une manière que le registre ne lit pas : choisissez deflate, ou utilisez gzip".to_owned()
+        }
+        UnpackError::Workbook => {
+            "est un classeur (comme .xlsx et .ods), pas un fichier CSV : ouvrez-le et exportez-le en « CSV UTF-8 »".to_owned()
+        }
+    }
+}
+
+fn french_of_survey(error: SurveyError) -> String {
+    match error {
+        SurveyError::BothOrders { day_first, month_first } => format!(
+            "écrit certaines dates avec le jour d'abord (ligne {day_first}) et d'autres avec le mois d'abord (ligne {month_first}), \
+             comme un programme qui réécrit les dates qu'il comprend et laisse les autres (SheetJS, LibreOffice en anglais) : personne ne peut dire ce que 03/05/2021 y signifie. Écrivez toutes les dates AAAA-MM-JJ"
+        ),
+        SurveyError::DayBeforeMonth { line } => format!(
+            "écrit le jour avant le mois derrière l'année (ligne {line} : année, jour, mois), si bien qu'une date comme 2021-05-03 y est \
+             le 5 mars : écrivez toutes les dates AAAA-MM-JJ, le mois au milieu"
+        ),
+        SurveyError::HalfDays { line } => format!(
+            "écrit des heures avec AM ou PM (ligne {line}), comme le font les programmes en anglais, et aucune date ne dit si le jour ou \
+             le mois vient d'abord : écrivez toutes les dates AAAA-MM-JJ. Si le jour vient d'abord, envoyez le fichier avec \
+             dates_confirmed, ou avec « dates-confirmed » dans son nom"
+        ),
+        SurveyError::SwappedDays => format!(
+            "a {MANY} jours différents ou plus, mais aucun après le 12 du mois parmi ceux qui pourraient être échangés : jour et mois \
+             semblent échangés. Un programme qui devine les dates (pandas, csvkit, Gnumeric en anglais) lit 03/05/2021 comme le 5 mars \
+             et écrit 2021-03-05. Réécrivez les dates depuis leur source, dans pandas avec dayfirst=True. Si elles sont justes, envoyez \
+             le fichier avec dates_confirmed, ou avec « dates-confirmed » dans son nom"
+        ),
+    }
+}
+
+fn french_of_header(error: &FileError) -> Words {
+    match error {
+        FileError::Empty => "est vide : il faut un en-tête et au moins une ligne".into(),
+        FileError::Utf16 => "a été enregistré en UTF-16 sans indicateur d'ordre des octets : enregistrez-le en « CSV UTF-8 »".into(),
+        FileError::Form(form) => french_of_form(*form).into(),
+        FileError::NotText => {
+            "n'est pas un fichier texte : il commence par des caractères de contrôle. Exportez-le en « CSV UTF-8 »".into()
+        }
+        FileError::HeaderTooLong { limit } => {
+            format!("n'a pas d'en-tête : sa première ligne compte plus de {limit} octets").into()
+        }
+        FileError::HeaderQuote => {
+            "a un en-tête avec un guillemet qui n'est pas fermé ou se trouve à l'intérieur d'un nom".into()
+        }
+        FileError::NoHeader { expected } => format!(
+            "n'a pas d'en-tête : sa première ligne doit nommer les colonnes {expected}, séparées par des virgules, des points-virgules \
+             ou des tabulations"
+        )
+        .into(),
+        FileError::Columns { missing, unknown, duplicate } => {
+            let (named, rest) = unknown.split_at(unknown.len().min(MOST_NAMED));
+            let more = if rest.is_empty() { String::new() } else { format!(" et {} de plus", rest.len()) };
+            let unknown = named.join(", ").replace("column ", "colonne ") + &more;
+            let parts = [("manque", missing.join(", ")), ("inconnu", unknown), ("plus d'une fois", duplicate.join(", "))];
+            let parts = parts.into_iter().filter(|(_, columns)| !columns.is_empty());
+            let parts: Vec<String> = parts.map(|(what, columns)| format!("{what} {columns}")).collect();
+            format!("a un en-tête qui ne convient pas : {}", parts.join(" ; ")).into()
+        }
+    }
+}
+
+const fn french_of_form(form: Form) -> &'static str {
+    match form {
+        Form::Workbook => "est un classeur Excel, pas un fichier CSV : ouvrez-le et exportez-le en « CSV UTF-8 »",
+        Form::Twice => "est compressé deux fois : envoyez-le compressé une fois (gzip ou zip), ou non compressé",
+        Form::Zstd => "est compressé avec Zstandard (.zst) : compressez-le avec gzip, ou envoyez-le non compressé",
+        Form::Xz => "est compressé avec xz : compressez-le avec gzip, ou envoyez-le non compressé",
+        Form::Bzip2 => "est compressé avec bzip2 (.bz2) : compressez-le avec gzip, ou envoyez-le non compressé",
+        Form::Lz4 => "est compressé avec LZ4 : compressez-le avec gzip, ou envoyez-le non compressé",
+        Form::SevenZip => "est une archive 7-Zip (.7z) : envoyez le fichier CSV lui-même, ou un zip de celui-ci",
+        Form::Rar => "est une archive RAR : envoyez le fichier CSV lui-même, ou un zip de celui-ci",
+        Form::Parquet => {
+            "est un fichier Parquet : écrivez-le en CSV (`COPY … TO 'history.csv'`, `to_csv`, `write_csv`)"
+        }
+        Form::Arrow => "est un fichier Arrow (Feather) : écrivez-le en CSV (`to_csv`, `write_csv`)",
+        Form::Sqlite => "est une base SQLite : exportez la table en CSV (`sqlite3 -header -csv`)",
+        Form::R => "est un fichier de R (.rds ou .RData) : écrivez-le en CSV (`write.csv(…, row.names = FALSE)`)",
+        Form::Pdf => "est un PDF : exportez le tableau en « CSV UTF-8 »",
+        Form::Markup => "est une page web ou du XML, pas un fichier CSV : exportez le tableau en « CSV UTF-8 »",
+        Form::Json => {
+            "est du JSON, pas un fichier CSV : écrivez-le en CSV, ou envoyez ses lignes à POST /policies/cee/import"
+        }
+        Form::Multipart => {
+            "est un formulaire (multipart/form-data) qui contient le fichier : déposez le fichier lui-même, comme le fait \
+             `curl --upload-file`, et non `curl --form`"
+        }
+    }
+}
+
+fn choose(language: Language, (english, french): (Words, Words)) -> Words {
+    match language {
+        Language::English => english,
+        Language::French => french,
+    }
+}
+
+fn both_of_cell(fault: CellError) -> (Words, Words) {
+    let with = |(english, french): (&str, &str), rule: FieldError| {
+        let (of_rule, de_la_regle) = both_of_field(rule);
+        (Cow::Owned(format!("{english}: {of_rule}")), Cow::Owned(format!("{french} : {de_la_regle}")))
+    };
+    let (english, french) = match fault {
+        CellError::Field(fault) => return both_of_field(fault),
+        CellError::Empty => ("is empty, but every row needs it", "est vide, alors que chaque ligne doit l'indiquer"),
+        CellError::NameEmpty => (
+            "is empty, but every row needs it. Programs that guess (in2csv, fread, R, pandas) take the name \"NA \" for a missing \
+             value: if it was that name, write it again, and have the program keep it (in2csv --blanks, na.strings = NULL, \
+             keep_default_na=False)",
+            "est vide, alors que chaque ligne doit l'indiquer. Les programmes qui devinent (in2csv, fread, R, pandas) prennent le \
+             nom « NA » pour une valeur manquante : si c'était ce nom, écrivez-le de nouveau, et demandez au programme de le garder \
+             (in2csv --blanks, na.strings = NULL, keep_default_na=False)",
+        ),
+        CellError::Unclosed => (
+            "opens a quote that is not closed on its line: close it, or double a quote that belongs to the value",
+            "ouvre un guillemet qui n'est pas fermé sur sa ligne : fermez-le, ou doublez un guillemet qui fait partie de la valeur",
+        ),
+        CellError::Stray => (
+            "goes on after its closing quote: a quote within a quoted value must be doubled",
+            "se poursuit après son guillemet fermant : un guillemet à l'intérieur d'une valeur entre guillemets doit être doublé",
+        ),
+        CellError::NameAccent => {
+            return with(
+                (
+                    "holds an accent or another character outside A-Z",
+                    "contient un accent ou un autre caractère hors de A-Z",
+                ),
+                FieldError::LastNameTrunc,
+            );
+        }
+        CellError::NameLowerCase => {
+            return with(("holds a lower-case letter", "contient une lettre minuscule"), FieldError::LastNameTrunc);
+        }
+        CellError::NameHyphen => {
+            return with(
+                ("holds a hyphen or an apostrophe", "contient un trait d'union ou une apostrophe"),
+                FieldError::LastNameTrunc,
+            );
+        }
+        CellError::NameTooLong => return with(("is too long", "est trop long"), FieldError::LastNameTrunc),
+        CellError::NameTrimmed => {
+            return with(
+                (
+                    "begins with a space, so a letter of the name may be missing",
+                    "commence par une espace : une lettre du nom manque peut-être",
+                ),
+                FieldError::LastNameSpace,
+            );
+        }
+        CellError::Date => (
+            "must be a date: RFC 3339 with an offset (\"2024-03-15T08:30:00+01:00\"), YYYY-MM-DD or DD/MM/YYYY",
+            "doit être une date : RFC 3339 avec décalage (« 2024-03-15T08:30:00+01:00 »), AAAA-MM-JJ ou JJ/MM/AAAA",
+        ),
+        CellError::NoSuchDay => (
+            "is a date that does not exist: check the day and the month (DD/MM/YYYY or YYYY-MM-DD)",
+            "est une date qui n'existe pas : vérifiez le jour et le mois (JJ/MM/AAAA ou AAAA-MM-JJ)",
+        ),
+        CellError::ShortYear => (
+            "has a year of two digits, as a spreadsheet shows a date that is typed into it: write the year with four (DD/MM/YYYY or \
+             YYYY-MM-DD), and format the column so",
+            "a une année à deux chiffres, comme un tableur affiche une date qui y est saisie : écrivez l'année avec quatre (JJ/MM/AAAA ou \
+             AAAA-MM-JJ), et mettez la colonne à ce format",
+        ),
+        CellError::InWords => (
+            "names the month or the day in words: write DD/MM/YYYY or YYYY-MM-DD",
+            "nomme le mois ou le jour en toutes lettres : écrivez JJ/MM/AAAA ou AAAA-MM-JJ",
+        ),
+        CellError::DaySerial => (
+            "looks like a date as Excel counts days, for which Excel has two calendars: format the column as a date \
+             (DD/MM/YYYY or YYYY-MM-DD)",
+            "ressemble à une date telle qu'Excel compte les jours, pour quoi Excel a deux calendriers : mettez la colonne au format \
+             date (JJ/MM/AAAA ou AAAA-MM-JJ)",
+        ),
+        CellError::Hashes => (
+            "was written as #### by Excel because its column was too narrow: widen it and export again",
+            "a été écrit #### par Excel, car sa colonne était trop étroite : élargissez-la et exportez de nouveau",
+        ),
+        CellError::ClockTwice => (
+            "names a time that the clocks in Paris showed twice that day: write RFC 3339 with an offset",
+            "indique une heure que les horloges de Paris ont affichée deux fois ce jour-là : écrivez-la en RFC 3339 avec décalage",
+        ),
+        CellError::ClockNever => (
+            "names a time that the clocks in Paris skipped that day: write RFC 3339 with an offset",
+            "indique une heure que les horloges de Paris ont sautée ce jour-là : écrivez-la en RFC 3339 avec décalage",
+        ),
+    };
+    (english.into(), french.into())
+}
+
+/// The French of the rules that a cell of a file can break. No cell of a file breaks the others: they are said in English.
+fn both_of_field(fault: FieldError) -> (Words, Words) {
+    let english = fault.to_string();
+    let french: Words = match fault {
+        FieldError::JourneyType => "doit être « short » (courte distance) ou « long » (longue distance)".into(),
+        FieldError::LastNameTrunc => {
+            "doit compter exactement 3 caractères parmi A-Z et l'espace : majuscules, sans accent, une espace à la place d'un trait \
+             d'union ou d'une apostrophe, complété par des espaces (« TO  » : TO et une espace)"
+                .into()
+        }
+        FieldError::LastNameSpace => {
+            "doit commencer par une lettre : retirez les espaces devant le nom, puis tronquez-le, et complétez-le par des espaces à \
+             la fin seulement"
+                .into()
+        }
+        FieldError::PhoneTrunc => {
+            "doit être un numéro de téléphone E.164 sans ses deux derniers chiffres (« +336010203 ») ou sa forme nationale \
+             française (« 06010203 »)"
+                .into()
+        }
+        FieldError::PhoneCountry => "commence par un indicatif qu'aucun pays n'a".into(),
+        FieldError::PhoneLength => "a trop ou trop peu de chiffres pour un numéro de mobile de son pays".into(),
+        FieldError::PhoneWhole => "est un numéro de téléphone entier : retirez ses deux derniers chiffres".into(),
+        FieldError::PhoneInvisible(character) => {
+            format!("contient le caractère invisible U+{:04X} : retirez-le", u32::from(character)).into()
+        }
+        FieldError::PhoneAmbiguous => {
+            "a peut-être perdu un 0 initial ou un +, comme quand un programme le prend pour un nombre, et plusieurs lectures sont \
+             possibles : écrivez-le avec son + et des espaces (« +33 6 01 02 03 »), ce qui reste du texte"
+                .into()
+        }
+        FieldError::PhoneRounded => {
+            "a été arrondi par Excel, qui l'a pris pour un nombre (« 3,36E+08 ») : ses derniers chiffres sont perdus. Exportez de \
+             nouveau avec la colonne au format texte"
+                .into()
+        }
+        FieldError::InTheFuture => "doit se situer dans le passé".into(),
+        FieldError::NotHistory { before } => format!(
+            "doit être antérieure au {} (minuit à Paris) : l'historique précède les opérations standardisées, et une demande \
+             ultérieure s'enregistre au lieu de s'importer",
+            before.paris_day().format("%d/%m/%Y")
+        )
+        .into(),
+        FieldError::ImportClosed => {
+            "est fermé : le registre ne reçoit pas d'historique de ce type de trajet pour le moment".into()
+        }
+        FieldError::IdentityKey => "doit être un SHA-256 écrit en 64 chiffres hexadécimaux minuscules".into(),
+        FieldError::OperatorJourneyId => "doit compter 1 à 255 caractères, sans caractère de contrôle".into(),
+        FieldError::OperatorId => "doit être le numéro d'un opérateur, 1 ou plus".into(),
+        FieldError::Datetime => {
+            "doit être une date et heure RFC 3339 avec décalage, par exemple « 2024-03-15T08:30:00+01:00 »".into()
+        }
+        FieldError::Insee => {
+            "doit être un code INSEE : 5 caractères, par exemple « 75056 », « 2A004 » ou « 99100 »".into()
+        }
+        FieldError::Distance => "doit être un nombre entier de mètres".into(),
+        FieldError::WholeNumber => "doit être un nombre entier, 0 ou plus".into(),
+        FieldError::OperatorClass => "doit être une classe d'opérateur : A, B ou C".into(),
+        FieldError::AcquisitionStatus => {
+            "doit être « received », « updated », « processed », « failed », « canceled », « expired » ou \
+             « terms_violation_error », ou un statut de l'interface : « ok », « pending », « acquisition_error », \
+             « anomaly_error », « fraud_error », « unknown »"
+                .into()
+        }
+        FieldError::CheckStatus => "doit être « passed », « failed », « pending » ou vide".into(),
+        FieldError::EndBeforeStart => "ne doit pas précéder start_datetime".into(),
+        FieldError::Phone
+        | FieldError::DrivingLicense
+        | FieldError::LicenseCharacter(_)
+        | FieldError::ForeignLicense
+        | FieldError::FileName
+        | FieldError::FileSize
+        | FieldError::ContentType
+        | FieldError::Language
+        | FieldError::IdempotencyKey
+        | FieldError::ApplicationType
+        | FieldError::ApplicationId
+        | FieldError::Credential
+        | FieldError::Siret
+        | FieldError::OutsidePeriod => english.clone().into(),
+    };
+    (english.into(), french)
+}
+
+fn both_of_row(fault: RowFault) -> (Words, Words) {
+    match fault {
+        RowFault::CellsMissing { count, named } => (
+            format!("the row has {count} of the header's {named} cells: this is the first one missing").into(),
+            format!("la ligne a {count} des {named} cellules de l'en-tête : celle-ci est la première qui manque").into(),
+        ),
+        RowFault::CellBeyond { named } => (
+            format!(
+                "the row has a cell beyond the header's {named}: quote a value that contains the separator, or take the cell out"
+            )
+            .into(),
+            format!(
+                "la ligne a une cellule de plus que les {named} de l'en-tête : mettez entre guillemets une valeur qui contient le \
+                 séparateur, ou retirez la cellule"
+            )
+            .into(),
+        ),
+        RowFault::TooLong => (
+            format!(
+                "the line is longer than {MAX_LINE} bytes, so it is no row: look for a missing line end. Only its first {KEPT} \
+                 bytes are kept"
+            )
+            .into(),
+            format!(
+                "la ligne compte plus de {MAX_LINE} octets et n'en est donc pas une : cherchez une fin de ligne manquante. Seuls ses \
+                 {KEPT} premiers octets sont gardés"
+            )
+            .into(),
+        ),
+        RowFault::Unreadable => ("the row cannot be read".into(), "la ligne ne peut pas être lue".into()),
+        RowFault::GivenUp => (
+            "internal: the registry failed at this row, and its team is told: send it again later".into(),
+            "interne : le registre a échoué sur cette ligne, et son équipe en est avertie : renvoyez-la plus tard".into(),
+        ),
+    }
+}
+
+fn both_of_no_room(why: NoRoom) -> (Words, Words) {
+    let french: Words = match why {
+        NoRoom::Dates => format!(
+            "est une date de trop : d'un conducteur (nom et téléphone) et d'un type de trajet, le registre garde au plus \
+             {MOST_HISTORY_DATES} dates d'un opérateur. Un nom et un téléphone que beaucoup de lignes partagent ne désignent pas un \
+             conducteur : corrigez ou retirez ces lignes"
+        )
+        .into(),
+        // An application's, never a row's.
+        NoRoom::Applications => why.to_string().into(),
+        NoRoom::Record => {
+            "la fiche de ce conducteur dans le registre est pleine : écrivez à l'équipe du registre, renvoyer la ligne ne sert à rien"
+                .into()
+        }
+    };
+    (why.to_string().into(), french)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cee_eligibility::Rules;
+
+    const CELLS: [CellError; 17] = [
+        CellError::Empty,
+        CellError::NameEmpty,
+        CellError::Unclosed,
+        CellError::Stray,
+        CellError::NameAccent,
+        CellError::NameLowerCase,
+        CellError::NameHyphen,
+        CellError::NameTooLong,
+        CellError::NameTrimmed,
+        CellError::Date,
+        CellError::NoSuchDay,
+        CellError::ShortYear,
+        CellError::InWords,
+        CellError::DaySerial,
+        CellError::Hashes,
+        CellError::ClockTwice,
+        CellError::ClockNever,
+    ];
+
+    fn fields() -> Vec<FieldError> {
+        let before = Rules::default().short.history_before;
+        vec![
+            FieldError::JourneyType,
+            FieldError::LastNameTrunc,
+            FieldError::LastNameSpace,
+            FieldError::PhoneTrunc,
+            FieldError::PhoneCountry,
+            FieldError::PhoneLength,
+            FieldError::PhoneWhole,
+            FieldError::PhoneInvisible('\u{200b}'),
+            FieldError::PhoneAmbiguous,
+            FieldError::PhoneRounded,
+            FieldError::InTheFuture,
+            FieldError::NotHistory { before },
+            FieldError::ImportClosed,
+        ]
+    }
+
+    fn of_journeys() -> [FieldError; 11] {
+        [
+            FieldError::IdentityKey,
+            FieldError::OperatorJourneyId,
+            FieldError::OperatorId,
+            FieldError::Datetime,
+            FieldError::Insee,
+            FieldError::Distance,
+            FieldError::WholeNumber,
+            FieldError::OperatorClass,
+            FieldError::AcquisitionStatus,
+            FieldError::CheckStatus,
+            FieldError::EndBeforeStart,
+        ]
+    }
+
+    fn all() -> Vec<(&'static str, Vec<(Words, Words)>)> {
+        let rows = [
+            RowFault::CellsMissing { count: 3, named: 4 },
+            RowFault::CellBeyond { named: 4 },
+            RowFault::TooLong,
+            RowFault::Unreadable,
+            RowFault::GivenUp,
+        ];
+        vec![
+            ("A cell", CELLS.into_iter().map(both_of_cell).collect()),
+            ("A field of a history file", fields().into_iter().map(both_of_field).collect()),
+            ("A field of a journeys file", of_journeys().into_iter().map(both_of_field).collect()),
+            ("A row", rows.into_iter().map(both_of_row).collect()),
+            ("A driver", [NoRoom::Dates, NoRoom::Record].into_iter().map(both_of_no_room).collect()),
+            (
+                "A file",
+                files().iter().map(|refusal| (refusal.to_string().into(), french_of_file(refusal).into())).collect(),
+            ),
+            ("A file, whatever is in it", closed().map(|(english, french)| (english.into(), french.into())).collect()),
+        ]
+    }
+
+    fn closed() -> impl Iterator<Item = (&'static str, &'static str)> {
+        [Closed::Imports, Closed::Suspended, Closed::Unknown, Closed::Gone, Closed::Replaced, Closed::Unnamed]
+            .into_iter()
+            .map(both_of_closed)
+    }
+
+    fn files() -> Vec<FileRefusal> {
+        let unpack = [
+            UnpackError::Damaged,
+            UnpackError::Bomb,
+            UnpackError::TooLarge,
+            UnpackError::ZipOfSeveral,
+            UnpackError::ZipOfNothing,
+            UnpackError::ZipEncrypted,
+            UnpackError::ZipMethod,
+            UnpackError::Workbook,
+        ];
+        let survey = [
+            SurveyError::BothOrders { day_first: 2, month_first: 7 },
+            SurveyError::DayBeforeMonth { line: 4 },
+            SurveyError::HalfDays { line: 5 },
+            SurveyError::SwappedDays,
+        ];
+        let columns = FileError::Columns {
+            missing: vec!["phone_trunc", "datetime"],
+            unknown: (1..13).map(|number| format!("column {number}")).collect(),
+            duplicate: vec!["journey_type"],
+        };
+        let header = [
+            FileError::Empty,
+            FileError::Utf16,
+            FileError::NotText,
+            FileError::HeaderTooLong { limit: MAX_LINE },
+            FileError::HeaderQuote,
+            FileError::NoHeader { expected: "journey_type, datetime".to_owned() },
+            columns,
+            FileError::Columns { missing: vec!["datetime"], unknown: Vec::new(), duplicate: Vec::new() },
+        ];
+        let forms = [
+            Form::Workbook,
+            Form::Twice,
+            Form::Zstd,
+            Form::Xz,
+            Form::Bzip2,
+            Form::Lz4,
+            Form::SevenZip,
+            Form::Rar,
+            Form::Parquet,
+            Form::Arrow,
+            Form::Sqlite,
+            Form::R,
+            Form::Pdf,
+            Form::Markup,
+            Form::Json,
+            Form::Multipart,
+        ];
+        let forms = forms.into_iter().map(FileError::Form);
+        let unpack = unpack.into_iter().map(FileRefusal::from);
+        let survey = survey.into_iter().map(FileRefusal::from);
+        unpack
+            .chain(survey)
+            .chain(header.into_iter().chain(forms).map(FileRefusal::from))
+            .chain([FileRefusal::TooLarge])
+            .collect()
+    }
+
+    #[test]
+    fn french_is_not_english() {
+        for (english, french) in all().into_iter().flat_map(|(_, sentences)| sentences) {
+            assert_ne!(english, french);
+            assert!(!french.contains('"'), "quotes are « »: {french}");
+            let numbers = |text: &str| {
+                let mut numbers: Vec<String> =
+                    text.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).map(str::to_owned).collect();
+                numbers.sort();
+                numbers
+            };
+            // A day is written the French way round, and a decimal comma for a point.
+            assert_eq!(numbers(&english), numbers(&french), "{french}");
+        }
+    }
+
+    /// `UPDATE=1` writes the page.
+    #[test]
+    #[allow(clippy::disallowed_methods)]
+    fn page_shows_every_reason() {
+        let mut page = String::from(
+            "# Reasons\n\nWhat the `reason` of a rejected row and the `error` of a refused file may say, and the same where the sender \
+             chose French. The sentence of a row follows the name of its column. `shared/history/src/catalogue.rs` holds them, and a \
+             test writes this page.\n",
+        );
+        for (of, sentences) in all() {
+            page.push_str(&format!("\n## {of}\n\n| English | Français |\n|---|---|\n"));
+            for (english, french) in sentences {
+                page.push_str(&format!("| {english} | {french} |\n"));
+            }
+        }
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reasons.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &page).unwrap();
+        }
+        assert!(std::fs::read_to_string(path).unwrap() == page, "UPDATE=1 writes docs/reasons.md again");
+    }
+}
