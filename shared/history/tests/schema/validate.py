@@ -1,18 +1,118 @@
-"""What the Frictionless validator makes of history files: for each file one line of JSON with the lines at fault.
+"""What a validator that is not ours makes of history files: for each file one line of JSON with the lines at fault.
 
-Usage: validate.py SCHEMA < one JSON object a line: {"path", "separator", "header_line"}, the latter two null for a file that
-our reader refuses whole.
+Usage: validate.py SCHEMA [VALIDATOR] < one JSON object a line: {"path", "separator", "header_line", "rows"}, the latter three null for a
+file that our reader refuses whole. VALIDATOR is frictionless (else), tableschema, tableschema.js (NODE_PATH names its folder) or
+validata-core.
 
 How a file is written (separator, encoding, names in capitals) is no matter of a Table Schema: that much is told by our
-reader, and the comparison is about rows. A line is a row there, so each is validated by itself, under its header.
+reader, and the comparison is about rows. Each row is validated by itself, under its header.
 """
 
+import csv
+import io
 import json
+import logging
+import pathlib
+import subprocess
 import sys
 
-from frictionless import Detector, Dialect, Resource, Schema, formats
 
-schema = Schema.from_descriptor(sys.argv[1])
+def frictionless(path):
+    from frictionless import Detector, Dialect, Resource, Schema, formats
+
+    schema = Schema.from_descriptor(path)
+
+    def faults(data, separator):
+        dialect = Dialect(controls=[formats.CsvControl(delimiter=separator)])
+        detector = Detector(schema_sync=True)
+        resource = Resource(
+            data, format="csv", encoding="utf-8", dialect=dialect, detector=detector, schema=schema.to_copy()
+        )
+        report = resource.validate()
+        errors = report.errors + [error for task in report.tasks for error in task.errors]
+        return sorted({error.type for error in errors})
+
+    return faults
+
+
+def cells(data, separator):
+    """The names and the cells of each row, as Python reads them; None where that cannot be, or there are none."""
+    text = io.StringIO(data.decode("utf-8", errors="replace").removeprefix("\ufeff"), newline="")
+    try:
+        rows = [row for row in csv.reader(text, delimiter=separator) if row]
+    except csv.Error:
+        return None
+    return rows if len(rows) > 1 else None
+
+
+def by_cells(names, cast):
+    """A validator that knows no file: its cells are put in the order of the schema's fields, as its own readers do."""
+
+    def faults(data, separator):
+        rows = cells(data, separator)
+        if rows is None:
+            return ["row"]
+        header, found = rows[0], set()
+        if len(set(header)) < len(header) or any(name not in header for name in names):
+            return ["header"]
+        for row in rows[1:]:
+            found |= {"row"} if len(row) != len(header) else set(cast([row[header.index(name)] for name in names]))
+        return sorted(found)
+
+    return faults
+
+
+def tableschema(path):
+    import tableschema
+
+    schema = tableschema.Schema(path)
+
+    def cast(row):
+        try:
+            schema.cast_row(row)
+        except tableschema.exceptions.CastError as error:
+            return sorted({type(fault).__name__ for fault in error.errors or [error]})
+        return []
+
+    return by_cells(schema.field_names, cast)
+
+
+def tableschema_js(path):
+    names = [field["name"] for field in json.load(open(path))["fields"]]
+    script = pathlib.Path(__file__).with_name("tableschema.js")
+    node = subprocess.Popen(["node", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def cast(row):
+        node.stdin.write(json.dumps(row) + "\n")
+        node.stdin.flush()
+        return json.loads(node.stdout.readline())
+
+    return by_cells(names, cast)
+
+
+def validata_core(path):
+    import validata_core
+
+    logging.disable()
+    schema = json.load(open(path))
+
+    def faults(data, separator):
+        rows = cells(data, separator)
+        if rows is None:
+            return ["row"]
+        report = validata_core.validate(rows, schema)
+        errors = report["errors"] + [error for task in report["tasks"] for error in task["errors"]]
+        return sorted({error["code"] for error in errors})
+
+    return faults
+
+
+VALIDATORS = {
+    "frictionless": frictionless,
+    "tableschema": tableschema,
+    "tableschema.js": tableschema_js,
+    "validata-core": validata_core,
+}
 
 
 def text(line):
@@ -22,18 +122,7 @@ def text(line):
         return line.decode("cp1252", errors="replace")
 
 
-def faults(data, separator):
-    dialect = Dialect(controls=[formats.CsvControl(delimiter=separator)])
-    detector = Detector(schema_sync=True)
-    resource = Resource(
-        data, format="csv", encoding="utf-8", dialect=dialect, detector=detector, schema=schema.to_copy()
-    )
-    report = resource.validate()
-    errors = report.errors + [error for task in report.tasks for error in task.errors]
-    return sorted({error.type for error in errors})
-
-
-def rows(content, separator, header_line):
+def rows(faults, content, separator, header_line, numbers):
     lines = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     lines = [text(line) for line in lines]
     blank = set(" \t" + separator)
@@ -42,21 +131,28 @@ def rows(content, separator, header_line):
         names.pop()
     header = separator.join(names)
     found = {}
-    for number, line in enumerate(lines[header_line:], header_line + 1):
-        if not set(line) <= blank:
-            kinds = faults(f"{header}\n{line}\n".encode(), separator)
-            if kinds:
-                found[number] = kinds
+    for number, following in zip(numbers, numbers[1:] + [len(lines) + 1]):
+        row = lines[number - 1 : following - 1]
+        while set(row[-1]) <= blank:
+            row.pop()
+        kinds = faults("\n".join([header, *row, ""]).encode(), separator)
+        if kinds:
+            found[number] = kinds
     return found
 
 
-for request in map(json.loads, sys.stdin):
-    with open(request["path"], "rb") as file:
-        content = file.read()
-    separator = request["separator"]
-    if separator is None:
-        kinds = faults(content, ",") if content else ["source-error"]
-        found = {0: kinds} if kinds else {}
-    else:
-        found = rows(content, separator, request["header_line"])
-    print(json.dumps(found), flush=True)
+def main():
+    faults = VALIDATORS[(sys.argv[2:] or ["frictionless"])[0]](sys.argv[1])
+    for request in map(json.loads, sys.stdin):
+        with open(request["path"], "rb") as file:
+            content = file.read()
+        separator = request["separator"]
+        if separator is None:
+            kinds = faults(content, ",") if content else ["source-error"]
+            found = {0: kinds} if kinds else {}
+        else:
+            found = rows(faults, content, separator, request["header_line"], request["rows"])
+        print(json.dumps(found), flush=True)
+
+
+main()
