@@ -164,7 +164,6 @@ async fn twenty_kills_leave_no_trace() {
         history.write(rows, &mut file).unwrap();
         let options = ["--now", NOW, "--rows-per-invocation", "500"];
         let pending = folder.path().join("data/queue/pending");
-        let given_up = || std::fs::read_dir(folder.path().join("data/queue/dead-letter")).unwrap().count();
         let mut moments = Vec::new();
         let mut outlived = false;
         for kill in 0..KILLS {
@@ -197,35 +196,81 @@ async fn twenty_kills_leave_no_trace() {
         if !outlived {
             continue;
         }
-        let (mut child, about) = serve(&folder, &["--now", NOW]).await;
-        let aws = aws_of(&about);
-        while state(&aws).await.is_none_or(|(state, _)| state == "running") {
-            assert_eq!(given_up(), 0, "nobody goes on with the import, after kills at {moments:?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        // Every event is done with; the report is put by the one that ended the import.
-        while std::fs::read_dir(&pending).unwrap().count() > 0 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        let calm = world().await;
-        calm.upload("imports/1/h.csv", file).await;
-        let (ours, theirs) = (reports(&aws, "reports/1/").await, reports(&calm.aws, "reports/1/").await);
-        assert_eq!(ours.len(), 1, "one import, one report: {ours:?}");
-        let (report, expected) = (&ours["imports/1/h.csv"], &theirs["imports/1/h.csv"]);
-        for name in ["state", "read", "imported", "already_known", "rejected", "repairs", "bytes", "sha256"] {
-            assert_eq!(report[name], expected[name], "{name} after kills at {moments:?}");
-        }
+        let report = ends_as_if_never_killed(&folder, file, &moments).await;
         assert_eq!(report["imported"].as_u64(), Some(history.expected(rows).imported));
-        let rejected = async |aws: &cee_service::aws::Aws, report: &Value| {
-            object(aws, report["rejected_rows"].as_str().unwrap()).await
-        };
-        assert!(rejected(&aws, report).await == rejected(&calm.aws, expected).await, "row for row");
-        assert_eq!(dates(&aws).await, dates(&calm.aws).await);
-        assert_eq!(given_up(), 0);
-        child.kill().await.unwrap();
         return;
     }
     panic!("the import was over before it could be killed twenty times");
+}
+
+/// Starts the program on this data once more, lets the import of this file end, and compares all that it left with what an import leaves
+/// that was never killed. Returns the report.
+async fn ends_as_if_never_killed(folder: &TempDir, file: Vec<u8>, moments: &[Duration]) -> Value {
+    let pending = folder.path().join("data/queue/pending");
+    let given_up = || std::fs::read_dir(folder.path().join("data/queue/dead-letter")).unwrap().count();
+    let (mut child, about) = serve(folder, &["--now", NOW]).await;
+    let aws = aws_of(&about);
+    while state(&aws).await.is_none_or(|(state, _)| state == "running") {
+        assert_eq!(given_up(), 0, "nobody goes on with the import, after kills at {moments:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Every event is done with; the report is put by the one that ended the import.
+    while std::fs::read_dir(&pending).unwrap().count() > 0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let calm = world().await;
+    calm.upload("imports/1/h.csv", file).await;
+    let (mut ours, theirs) = (reports(&aws, "reports/1/").await, reports(&calm.aws, "reports/1/").await);
+    assert_eq!(ours.len(), 1, "one import, one report: {ours:?}");
+    let (report, expected) = (ours.remove("imports/1/h.csv").unwrap(), &theirs["imports/1/h.csv"]);
+    for name in ["state", "read", "imported", "already_known", "rejected", "repairs", "survey", "bytes", "sha256"] {
+        assert_eq!(report[name], expected[name], "{name} after kills at {moments:?}");
+    }
+    let rejected = async |aws: &cee_service::aws::Aws, report: &Value| {
+        object(aws, report["rejected_rows"].as_str().unwrap()).await
+    };
+    assert!(rejected(&aws, &report).await == rejected(&calm.aws, expected).await, "row for row");
+    assert_eq!(dates(&aws).await, dates(&calm.aws).await);
+    assert_eq!(given_up(), 0);
+    child.kill().await.unwrap();
+    report
+}
+
+/// The program is killed ten times while it surveys one file, beside the twenty times above, some of which come within a survey too.
+/// Blank lines make the survey long and cost nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_kills_in_a_survey_leave_no_trace() {
+    const KILLS: usize = 10;
+    let mut random = fastrand::Rng::with_seed(21);
+    // How long a survey takes depends on the machine.
+    'sizes: for megabytes in [8, 64] {
+        let folder = TempDir::new().unwrap();
+        let file = [history(1_000).into_bytes(), b" ,,\n".repeat(megabytes << 18)].concat();
+        let (mut moments, mut surveyed) = (Vec::new(), 0);
+        for kill in 0..KILLS {
+            let (mut child, about) = serve(&folder, &["--now", NOW]).await;
+            let aws = aws_of(&about);
+            if kill == 0 {
+                let put = aws.s3().put_object().bucket("cee-local").key("imports/1/h.csv");
+                put.body(file.clone().into()).send().await.unwrap();
+            }
+            let moment = Duration::from_millis(random.u64(2..40));
+            tokio::time::sleep(moment).await;
+            moments.push(moment);
+            let has_begun = state(&aws).await.is_some();
+            let is_surveyed = !dates(&aws).await.is_empty();
+            child.kill().await.unwrap();
+            if is_surveyed {
+                continue 'sizes;
+            }
+            surveyed += usize::from(has_begun);
+        }
+        assert!(surveyed >= KILLS / 2, "{surveyed} kills came after the import had begun");
+        let report = ends_as_if_never_killed(&folder, file, &moments).await;
+        assert_eq!((&report["imported"], &report["rejected"]), (&json!(990), &json!(10)), "{report}");
+        return;
+    }
+    panic!("the survey was over before it could be killed ten times");
 }
 
 #[tokio::test(flavor = "multi_thread")]
