@@ -241,8 +241,18 @@ impl Uploads {
     }
 
     async fn import(&self, status: Status) -> Result<Import, Refusal> {
-        let Status { record, state, created_at, started_at, checkpoint, report, expires_at, ignored_upload, wishes, .. } =
-            status;
+        let Status {
+            record,
+            state,
+            created_at,
+            started_at,
+            checkpoint,
+            report,
+            expires_at,
+            ignored_upload,
+            wishes,
+            ..
+        } = status;
         let check_only = wishes.check_only || name::is_check_only(&record.key);
         let mut links = (None, None);
         if let Some(report) = &report {
