@@ -106,11 +106,10 @@ pub fn operations() -> Vec<Operation> {
         )
         .header(
             "Idempotency-Key",
-            "A name for this attempt. For a day, the same call under the same name gets the first answer again, to the letter, and \
-             another body is refused; once the application is deleted, the answer is 410. Only a success is remembered. The name is the operator's own: no other operator's call \
-             meets it.",
+            "A name for this attempt, such as a random UUID. Within a day, the same call with the same name gets the first answer \
+             again, byte for byte, and another body is refused (422). Once the application is deleted the answer is 410. Only a \
+             success is remembered. Operators do not share names.",
             idempotency_key(),
-            "7c9e6679-7425-40de-944b-e07fc1f90ae7",
         )
         .scope(Scope::Register)
         .body::<Registration>(

@@ -23,7 +23,66 @@ fn operations() -> Vec<Operation> {
 /// # Errors
 /// Where it cannot be written as JSON, which a test would show.
 pub fn json() -> Result<String, serde_json::Error> {
-    Ok(document(info(), tags(), operations()).to_pretty_json()? + "\n")
+    Ok(with_constants(&document(info(), tags(), operations()).to_pretty_json()?))
+}
+
+/// Writes `"const": 1` for each `"enum": [1]`, which the crate utoipa has no word for: from a list of one value generators of clients
+/// make a class with one member.
+fn with_constants(json: &str) -> String {
+    let mut lines = json.lines().peekable();
+    let mut out = String::with_capacity(json.len());
+    while let Some(line) = lines.next() {
+        let Some(indent) = line.strip_suffix("\"enum\": [") else {
+            out.extend([line, "\n"]);
+            continue;
+        };
+        let values: Vec<&str> =
+            std::iter::from_fn(|| lines.next_if(|line| !line.trim_start().starts_with(']'))).collect();
+        let end = lines.next().unwrap_or_default();
+        match values[..] {
+            [value] => {
+                let comma = if end.ends_with(',') { "," } else { "" };
+                out.extend([indent, "\"const\": ", value.trim_start(), comma, "\n"]);
+            }
+            _ => [&[line][..], &values, &[end]].concat().into_iter().for_each(|line| out.extend([line, "\n"])),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_constants;
+
+    #[test]
+    fn list_of_one_value_becomes_a_constant() {
+        let json = r#"{
+  "enum": [
+    "a"
+  ],
+  "x": {
+    "enum": [
+      1
+    ]
+  },
+  "enum": [
+    "a",
+    "b"
+  ]
+}"#;
+        let expected = r#"{
+  "const": "a",
+  "x": {
+    "const": 1
+  },
+  "enum": [
+    "a",
+    "b"
+  ]
+}
+"#;
+        assert_eq!(with_constants(json), expected);
+    }
 }
 
 fn info() -> Info {

@@ -151,16 +151,15 @@ impl Operation {
         Self { operation, ..self }.refused(&[ProblemType::NotFound])
     }
 
-    /// A header that may be sent along.
+    /// A header that may be sent along. Without an example, which tools send as it stands.
     #[must_use]
-    pub fn header(mut self, name: &str, description: &str, schema: impl Into<RefOr<Schema>>, example: &str) -> Self {
+    pub fn header(mut self, name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Self {
         let parameter = ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some(description))
-            .schema(Some(schema))
-            .example(Some(example.into()));
+            .schema(Some(schema));
         self.operation = self.operation.parameter(parameter);
         self
     }
@@ -230,6 +229,9 @@ impl Operation {
     /// The operation with all its responses.
     fn finish(self) -> OperationBuilder {
         let Self { answers, problems, faults, scope, operation, .. } = self;
+        // An empty list says that a call needs no token; without a list a linter takes it for forgotten.
+        let operation =
+            if scope.is_none() { operation.securities(Some(Vec::<SecurityRequirement>::new())) } else { operation };
         let answers = answers.into_iter().map(|(status, response)| (status, RefOr::T(response)));
         let problems = problems
             .into_iter()

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::fields::{ApplicationId, FileName, IdentityKey, JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc};
@@ -49,39 +49,28 @@ schemas! {
     .min_length(Some(3))
     .max_length(Some(3))
     .into();
-    PhoneTrunc => AnyOfBuilder::new()
-        .description(Some(
-            "The driver's phone number in E.164 less its last two digits: the country code, and as many digits as a mobile number \
+    PhoneTrunc => text(
+        "The driver's phone number in E.164 less its last two digits: the country code, and as many digits as a mobile number \
              of this country has, less two. Also read, and normalised: the French national form; spaces, no-break spaces, dots, \
              hyphens, slashes and brackets, `00` for `+`, and a trunk 0 behind the country code. Numbers of overseas France get \
              their own country code however they are written. A whole number is refused.",
-        ))
-        .examples(["+336399801", "+2626920102", "06 39 98 01"])
-        .item(form("E.164, less the last two digits.", PhoneTrunc::PATTERNS[0], PhoneTrunc::MAX_LENGTH))
-        .item(form("A French number, international.", PhoneTrunc::PATTERNS[1], PhoneTrunc::MAX_LENGTH))
-        .item(form("A French number, national.", PhoneTrunc::PATTERNS[2], PhoneTrunc::MAX_LENGTH))
-        .into();
-    DrivingLicense => AnyOfBuilder::new()
-        .description(Some(
-            "The number of the driver's licence (permis de conduire). One number may fit several of the forms. Lower case, \
+        ["+336399801", "+2626920102", "06 39 98 01"],
+    )
+    .pattern(Some(any_of(&PhoneTrunc::PATTERNS)))
+    .max_length(Some(PhoneTrunc::MAX_LENGTH))
+    .into();
+    DrivingLicense => text(
+        "The number of the driver's licence (permis de conduire). One number may fit several of the forms. Lower case, \
              separators (spaces, hyphens and dashes, `. / \\ _ , : ' ( ) *`) and full-width characters are read; the registry \
              compares, stores and signs the canonical form: capitals and digits without separators, in Unicode NFC, after `99-` \
              for a foreign licence. `99-de/b072 rre2i55` is `99-DEB072RRE2I55`. A letter of another script or an invisible \
-             character is refused by its name.",
-        ))
-        .examples(["051227308989", "822146819", "99-DEB072RRE2I55", "99-DE/B072 RRE2I55"])
-        .item(form(
-            "Letters and digits, then four digits; twelve digits are of this form.",
-            DrivingLicense::SPELLINGS[0],
-            DrivingLicense::MAX_LENGTH,
-        ))
-        .item(form("Up to fifteen letters and digits.", DrivingLicense::SPELLINGS[1], DrivingLicense::MAX_LENGTH))
-        .item(form(
-            "A foreign licence: `99-` and 1 to 61 letters and digits. Letters with accents are read too.",
-            DrivingLicense::SPELLINGS[2],
-            DrivingLicense::MAX_LENGTH,
-        ))
-        .into();
+             character is refused by its name. The forms: up to fifteen letters and digits; the same, then four digits (twelve \
+             digits are of this form); `99-` and 1 to 61 letters and digits, also with accents, for a foreign licence.",
+        ["051227308989", "822146819", "99-DEB072RRE2I55", "99-DE/B072 RRE2I55"],
+    )
+    .pattern(Some(any_of(&DrivingLicense::SPELLINGS)))
+    .max_length(Some(DrivingLicense::MAX_LENGTH))
+    .into();
     IdentityKey => text(
         "The identity key: SHA-256 of the full phone number in E.164, a hyphen and the last name in capitals, as lower-case \
          hexadecimal digits. Computed by the operator; the example is that of `+33701020304-D HERUG DE L HERAULT`.",
@@ -138,8 +127,11 @@ fn text<const N: usize>(description: &str, examples: [&str; N]) -> ObjectBuilder
     ObjectBuilder::new().schema_type(Type::String).description(Some(description)).examples(examples)
 }
 
-fn form(description: &str, pattern: &str, max_length: usize) -> Object {
-    text(description, []).pattern(Some(pattern)).max_length(Some(max_length)).build()
+/// One pattern for a text that fits one of these. Not `anyOf`: from that, generators of clients make a class for each form, some of them
+/// without a member.
+fn any_of(patterns: &[&str]) -> String {
+    let inner = patterns.iter().map(|pattern| pattern.trim_start_matches('^').trim_end_matches('$'));
+    format!("^(?:{})$", inner.collect::<Vec<_>>().join("|"))
 }
 
 fn words<const N: usize>(description: &str, words: [&'static str; N]) -> RefOr<Schema> {
