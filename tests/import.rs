@@ -29,9 +29,9 @@ use cee_registry::{
     Application, ApplicationJourney, Applications, Claims, Deadline, Journeys, Operator, Operators, Registration,
     Simulated, StoredJourney, Tables,
 };
-use cee_service::Environment;
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
+use cee_service::{Environment, PepperError};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -962,7 +962,7 @@ async fn what_fails_for_a_moment_is_tried_again_and_stops_no_other_file() {
 
     let broken = world.function_with("CLAIMS_TABLE", "no-such-table").await;
     let error = invoke(&broken, &event).await.unwrap_err();
-    assert!(matches!(error, ImportError::Store(_)), "{error:?}");
+    assert!(matches!(error, ImportError::Pepper(PepperError::Store(_))), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("history"), "a file's name in an error");
     let states = |reports: Vec<(String, Value)>| {
         let state = |(_, report): (String, Value)| {

@@ -199,10 +199,6 @@ impl ImportFunction {
         let until = machine_now().millis().saturating_add(i64::try_from(left.as_millis()).unwrap_or(0));
         let until = Instant::from_millis(until).unwrap_or_else(machine_now);
         let worker = &event.context.request_id;
-        if let Err(error) = self.0.pepper.ensure(budget.deadline).await {
-            tracing::error!(%error, "an import stopped");
-            return Err(error.into());
-        }
         let mut failed = None;
         if event.payload.records.is_empty() {
             tracing::warn!("an event without records: a test event of S3, or none of its events");

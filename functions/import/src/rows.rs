@@ -72,6 +72,8 @@ impl Destination for History {
 
     async fn write(&self, line: u64, row: HistoryRow) -> Result<Written, ImportError> {
         trap::spring("row", || row.identity.last_name_trunc.as_str().to_owned());
+        // Asks nothing once it was right.
+        self.inner.pepper.ensure(self.deadline).await?;
         let application = HistoryApplication {
             journey_type: row.journey_type,
             identity: &row.identity,

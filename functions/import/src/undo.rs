@@ -33,6 +33,7 @@ pub(crate) async fn undo(
     worker: &str,
     budget: Budget,
 ) -> Result<(), ImportError> {
+    inner.pepper.ensure(budget.deadline).await?;
     let operator_id = operator.get();
     let begun =
         inner.imports.begin_undo::<UndoProgress, Report>(operator, id, worker, inner.clock.now(), machine_now());
