@@ -1,5 +1,7 @@
 //! What is left beside a file: its report, and the lists of what was rejected and what came too late.
 
+use std::ops::Range;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
@@ -51,16 +53,41 @@ pub struct List<'a> {
     bucket: &'a str,
     /// What the keys of this run's pieces begin with.
     prefix: String,
-    /// The keys of the pieces, in order.
+    /// The pieces, in order: one entry a run, however many it has put. The checkpoint holds them.
     pieces: Vec<String>,
+    /// How many there are.
+    number: usize,
     buffer: Vec<u8>,
+}
+
+/// Some pieces of one run, as a checkpoint names them: what their keys begin with, and their numbers. An import has as many of these as
+/// it has invocations, and not as many as it has pieces, which would not fit into its item.
+fn entry(prefix: &str, numbers: Range<usize>) -> String {
+    format!("{prefix}-{}..{}", numbers.start, numbers.end)
+}
+
+/// What their keys begin with, and their numbers.
+fn numbers(entry: &str) -> Option<(&str, Range<usize>)> {
+    let (prefix, numbers) = entry.rsplit_once('-')?;
+    let (start, end) = numbers.split_once("..")?;
+    Some((prefix, start.parse().ok()?..end.parse().ok()?))
+}
+
+/// The keys of these pieces. What is no entry is a key itself: an earlier release kept those.
+fn keys(pieces: &[String]) -> Vec<String> {
+    let of = |entry: &String| match numbers(entry) {
+        Some((prefix, numbers)) => numbers.map(|number| format!("{prefix}-{number}.csv")).collect(),
+        None => vec![entry.clone()],
+    };
+    pieces.iter().flat_map(of).collect()
 }
 
 impl<'a> List<'a> {
     /// Goes on after these pieces. `fence` names this run's, so that a run that was given up can overwrite none of them.
     #[must_use]
     pub fn new(s3: &'a Client, bucket: &'a str, (id, name, fence): (ImportId, &str, i64), pieces: Vec<String>) -> Self {
-        Self { s3, bucket, prefix: format!("{}{name}-{fence}", folder(id)), pieces, buffer: Vec::new() }
+        let number = pieces.iter().map(|entry| numbers(entry).map_or(1, |(_, numbers)| numbers.len())).sum();
+        Self { s3, bucket, prefix: format!("{}{name}-{fence}", folder(id)), pieces, number, buffer: Vec::new() }
     }
 
     /// Whether nothing was ever added.
@@ -78,15 +105,22 @@ impl<'a> List<'a> {
         if self.buffer.len() >= PART { self.keep().await.map(drop) } else { Ok(()) }
     }
 
-    /// Puts what there is so far, and returns the keys of all pieces, for a checkpoint.
+    /// Puts what there is so far, and names all pieces, for a checkpoint.
     ///
     /// # Errors
     /// [`ImportError::S3`].
     pub async fn keep(&mut self) -> Result<&[String], ImportError> {
         if !self.buffer.is_empty() {
-            let key = format!("{}-{}.csv", self.prefix, self.pieces.len());
+            let key = format!("{}-{}.csv", self.prefix, self.number);
             put(self.s3, self.bucket, &key, CSV, std::mem::take(&mut self.buffer)).await?;
-            self.pieces.push(key);
+            let last = self.pieces.last().and_then(|last| numbers(last));
+            let own = last.filter(|(prefix, _)| *prefix == self.prefix).map(|(_, numbers)| numbers.start);
+            if own.is_some() {
+                self.pieces.pop();
+            }
+            let first = own.unwrap_or(self.number);
+            self.number += 1;
+            self.pieces.push(entry(&self.prefix, first..self.number));
         }
         Ok(&self.pieces)
     }
@@ -147,7 +181,7 @@ struct Assembly<'a> {
 
 impl Assembly<'_> {
     async fn write(&mut self, pieces: &[String]) -> Result<(), ImportError> {
-        for piece in pieces {
+        for piece in keys(pieces) {
             let get = self.s3.get_object().bucket(self.bucket).key(piece);
             let mut body = get.send().await.map_err(s3_error("GetObject"))?.body;
             while let Some(chunk) = body.next().await {
@@ -205,6 +239,22 @@ impl Assembly<'_> {
             if let Err(error) = abort.send().await.map_err(s3_error("AbortMultipartUpload")) {
                 tracing::warn!(%error, "parts of a list are left behind");
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_one_run_are_one_entry_of_a_checkpoint() {
+        let entries = [entry("work/a/rejected-1", 0..2), entry("work/a/rejected-7", 2..3)];
+        assert_eq!(entries, ["work/a/rejected-1-0..2", "work/a/rejected-7-2..3"]);
+        assert_eq!(keys(&entries), ["work/a/rejected-1-0.csv", "work/a/rejected-1-1.csv", "work/a/rejected-7-2.csv"]);
+        for other in ["", "work", "work/a/rejected-1-0.csv", "work/a/rejected-1-0..", "work/a/rejected-1-x..2"] {
+            assert_eq!(numbers(other), None, "{other}");
+            assert_eq!(keys(&[other.to_owned()]), [other], "the key itself, of an earlier release");
         }
     }
 }
