@@ -104,7 +104,7 @@ impl Border {
         let unused = self.0.functions.iter().flat_map(|function| {
             let used = used.get(&function.binary);
             let unused = function.rights.iter().filter(move |right| used.is_none_or(|used| !used.contains(right)));
-            unused.map(|Right { action, resource }| format!("{} {action} {resource}", function.binary))
+            unused.map(|Right { action, resource, .. }| format!("{} {action} {resource}", function.binary))
         });
         unused.collect()
     }
@@ -134,17 +134,17 @@ impl Border {
     async fn pass(&self, service: Service, request: Request<Incoming>, target: u16) -> Result<Response<Body>, Refusal> {
         let (mut head, body) = request.into_parts();
         let caller = caller(&head.headers, &head.uri);
-        let (acts, body) = match service {
+        let (acts, asked, body) = match service {
             Service::DynamoDb => {
                 let body = body.collect().await?.to_bytes();
-                (on_tables(&head.headers, &body), whole(body))
+                (on_tables(&head.headers, &body), projected(&body), whole(body))
             }
-            Service::S3 => (vec![on_objects(&head.method, &head.uri)], body.boxed()),
+            Service::S3 => (vec![on_objects(&head.method, &head.uri)], None, body.boxed()),
         };
         // Who has an access key of no function is the registry's team, or an operator.
         let function = self.0.functions.iter().find(|function| Some(&function.binary) == caller.as_ref());
         if let Some(function) = function {
-            if !self.allow(function, &acts) {
+            if !self.allow(function, &acts, asked.as_ref()) {
                 return Ok(service.denies());
             }
             if self.fails(&head.method, &head.uri, &acts[0].1) {
@@ -161,18 +161,18 @@ impl Border {
             _ => return Ok(answer.map(http_body_util::BodyExt::boxed)),
         };
         if let (Some(function), http::StatusCode::NOT_FOUND) = (function, answer.status())
-            && !self.allow(function, &[(list.to_owned(), "DataBucket".to_owned())])
+            && !self.allow(function, &[(list.to_owned(), "DataBucket".to_owned())], None)
         {
             return Ok(service.denies());
         }
         Ok(answer.map(http_body_util::BodyExt::boxed))
     }
 
-    /// Whether a function may do all of this, which is written down.
-    fn allow(&self, function: &Function, acts: &[Act]) -> bool {
+    /// Whether a function may do all of this with these attributes (`None`: all), which is written down.
+    fn allow(&self, function: &Function, acts: &[Act], asked: Option<&BTreeSet<String>>) -> bool {
         let mut allowed = true;
         for (action, resource) in acts {
-            match function.rights.iter().find(|right| right.allows(action, resource)) {
+            match function.rights.iter().find(|right| right.allows(action, resource) && right.is_for(asked)) {
                 Some(right) => {
                     let mut used = self.0.used.lock().unwrap();
                     used.entry(function.binary.clone()).or_default().insert(right.clone());
@@ -244,8 +244,20 @@ fn on_tables(headers: &HeaderMap, body: &[u8]) -> Vec<Act> {
                 })
                 .collect()
         }
-        _ => vec![act(operation, &body["TableName"])],
+        _ => {
+            let (action, table) = act(operation, &body["TableName"]);
+            let index = body["IndexName"].as_str().map(|index| format!("{table}/index/{index}"));
+            vec![(action, index.unwrap_or(table))]
+        }
     }
+}
+
+/// The attributes that a request reads; `None`: all.
+fn projected(body: &[u8]) -> Option<BTreeSet<String>> {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let names = body["ProjectionExpression"].as_str()?.split(',').map(str::trim);
+    let real = |name: &str| body["ExpressionAttributeNames"][name].as_str().unwrap_or(name).to_owned();
+    Some(names.map(real).collect())
 }
 
 /// The resource of the template that is a table of the local stack: both name it alike.

@@ -51,6 +51,8 @@ async fn applications(world: &World) {
     let path = format!("{REGISTER}/{}", granted.json()["uuid"].as_str().unwrap());
     assert_eq!(world.api.call(Method::GET, &path, &token).await.json()["status"], "fraud_error");
     assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
+    let proof = format!("/proofs/{}", granted.json()["uuid"].as_str().unwrap());
+    assert_eq!(world.api.get(&proof).await.json()["state"], "deleted");
 }
 
 /// Batches, and files whose rows meet what a batch has changed.
@@ -81,6 +83,14 @@ async fn files(world: &World) {
     let report = world.plain(Method::GET, done["report_url"].as_str().unwrap(), &[], b"").await;
     assert_eq!(report.status, StatusCode::OK, "{report:?}");
     assert_eq!(world.api.call(Method::GET, IMPORTS, &token).await.status, StatusCode::OK);
+    // Replaced, and that one taken back.
+    let place = world.place(1, json!({"replaces": done["import_id"]})).await;
+    assert_eq!(world.put(&place, file.as_bytes()).await, StatusCode::OK);
+    world.stack.queue().idle().await;
+    let path = format!("{IMPORTS}/{}", place["import_id"].as_str().unwrap());
+    assert_eq!(world.api.call(Method::GET, &path, &token).await.json()["replaced"]["kept"], 1);
+    assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::ACCEPTED);
+    world.stack.queue().idle().await;
     for key in ["imports/1/gone.csv", "journeys/gone.csv"] {
         world.stack.queue().accept(event(key, "e", "1")).unwrap();
         let mut versioned = event(key, "e", "2");

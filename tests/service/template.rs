@@ -83,6 +83,8 @@ fn long_form(Tag { handle, suffix }: &Tag, value: Value) -> Value {
 pub struct Right {
     pub action: String,
     pub resource: String,
+    /// The only attributes that it is for; `None`: it is for all.
+    pub attributes: Option<BTreeSet<String>>,
 }
 
 impl Right {
@@ -93,6 +95,15 @@ impl Right {
             None => resource == self.resource,
         };
         named && action == self.action
+    }
+
+    /// Whether it is for these attributes; `None`: a request for all.
+    pub fn is_for(&self, asked: Option<&BTreeSet<String>>) -> bool {
+        match (&self.attributes, asked) {
+            (None, _) => true,
+            (Some(allowed), Some(asked)) => asked.is_subset(allowed),
+            (Some(_), None) => false,
+        }
     }
 }
 
@@ -169,12 +180,17 @@ fn rights(function: &str, policy: &Value) -> Vec<Right> {
     assert!(!statements.is_empty(), "{function}: a policy that is not written out: {policy}");
     let mut rights = Vec::new();
     for statement in statements {
-        let members: BTreeSet<_> = statement.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut members: BTreeSet<_> = statement.as_object().unwrap().keys().map(String::as_str).collect();
+        let attributes = members.remove("Condition").then(|| attributes(function, &statement["Condition"]));
         assert_eq!(members, BTreeSet::from(["Action", "Effect", "Resource", "Sid"]), "{function}: {statement}");
         assert_eq!(statement["Effect"], "Allow", "{function}");
         for action in list(&statement["Action"]) {
             for resource in list(&statement["Resource"]) {
-                let right = Right { action: action.as_str().unwrap().to_owned(), resource: named(resource) };
+                let right = Right {
+                    action: action.as_str().unwrap().to_owned(),
+                    resource: named(resource),
+                    attributes: attributes.clone(),
+                };
                 assert!(!right.action.contains('*'), "{function} may do whatever {} means", right.action);
                 assert!(!rights.contains(&right), "{function} is given {right:?} twice");
                 rights.push(right);
@@ -184,6 +200,17 @@ fn rights(function: &str, policy: &Value) -> Vec<Right> {
     rights
 }
 
+/// The attributes that a condition limits a right to, in the form that AWS documents for it. No other condition is understood here.
+fn attributes(function: &str, condition: &Value) -> BTreeSet<String> {
+    let attributes = &condition["ForAllValues:StringEquals"]["dynamodb:Attributes"];
+    let documented = json!({
+        "ForAllValues:StringEquals": {"dynamodb:Attributes": attributes},
+        "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+    });
+    assert_eq!(*condition, documented, "{function}");
+    list(attributes).into_iter().map(|attribute| attribute.as_str().unwrap().to_owned()).collect()
+}
+
 /// The thing that an ARN of the template names.
 fn named(arn: &Value) -> String {
     if let Some([resource, attribute]) = arn["Fn::GetAtt"].as_array().map(Vec::as_slice) {
@@ -191,6 +218,9 @@ fn named(arn: &Value) -> String {
         return resource.as_str().unwrap().to_owned();
     }
     let text = arn["Fn::Sub"].as_str().unwrap_or_else(|| panic!("no thing of this template: {arn}"));
+    if let Some((table, index)) = text.strip_prefix("${").and_then(|text| text.split_once(".Arn}/index/")) {
+        return format!("{table}/index/{index}");
+    }
     let bucket = TEMPLATE["Resources"]["DataBucket"]["Properties"]["BucketName"]["Fn::Sub"].as_str().unwrap();
     let rest = text
         .strip_prefix("${DataBucket.Arn}")

@@ -3,11 +3,15 @@
 //!
 //! A bad row fails alone, and is told with what is wrong with it. A row again has no effect: a caller that lost an answer
 //! sends the whole batch anew. For more than a few thousand rows there are files (`…/imports`).
+//!
+//! A batch of history is an import as a file is: it is noted before its first row is written, listed, and can be taken back. A batch of
+//! identity keys is not: a key that is given to history adds no row, and goes with the row that it was given to.
 
 pub mod openapi;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant as Moment};
 
 use cee_edge::body::SentRow;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
@@ -15,11 +19,13 @@ use cee_eligibility::{
     ApplicationId, FieldError, IdentityKey, Instant, JourneyType, LastNameTrunc, NoRoom, OperatorId, PhoneTrunc, Rules,
     TruncatedIdentity,
 };
+use cee_history::{Counts, Report};
 use cee_registry::{
-    Claims, Contradicted, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, Limits, Operators,
-    RowSource, StoreError,
+    Claims, Contradicted, Deadline, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, ImportRecord,
+    Imports, Limits, Operators, RowSource, StoreError,
 };
 use cee_service::aws::Aws;
+use cee_service::clock::machine_now;
 use cee_service::metrics::{LateKey, Row};
 use cee_service::{Clock, Environment, Metric, SettingError, trap};
 use cee_tokens::Scope;
@@ -39,6 +45,13 @@ const TOO_BUSY: &str = "the registry was too busy: send this row again";
 /// harm.
 const FAILED: &str = "internal: the registry failed at this row, and its team is told: send it again later";
 
+/// What stays of a batch whose call never noted what came of its rows.
+const UNANSWERED: &str = "The call was not answered, and nobody counted its rows: some of them may count. Send the batch again, which does \
+                          no harm, or have the import taken back.";
+
+/// How long the function tries to note what came of a batch: within the time that a call leaves of its invocation.
+const NOTING: Duration = Duration::from_secs(1);
+
 /// How many rows are written at once.
 const AT_ONCE: usize = 32;
 
@@ -49,6 +62,7 @@ pub struct Batches {
     rules: Rules,
     clock: Clock,
     claims: Claims,
+    imports: Imports,
 }
 
 /// A driver's application from before the scheme. Holds personal data.
@@ -99,6 +113,22 @@ struct Batch {
     failed_details: Vec<FailedRow>,
 }
 
+/// The answer to a batch of history, which is an import.
+#[derive(Serialize, ToSchema)]
+struct ImportedBatch {
+    /// The import's name: 32 lower-case hexadecimal digits.
+    #[schema(pattern = "^[0-9a-f]{32}$", examples("0d3f6f8e6c6b4d0f9a5e7c1b2a394857"))]
+    import_id: String,
+    /// Rows that count from now on, by this call.
+    imported: usize,
+    /// Rows that counted before: harmless.
+    already_known: usize,
+    /// Rows that do not count.
+    failed: usize,
+    /// Those rows, as they came.
+    failed_details: Vec<FailedRow>,
+}
+
 /// A row that failed: its fields as they came, and what is wrong.
 #[derive(Serialize, ToSchema)]
 struct FailedRow {
@@ -117,8 +147,13 @@ impl Batches {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let tables =
-            environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
+        let tables = environment.tables_with(&[
+            "CLAIMS_TABLE",
+            "APPLICATIONS_TABLE",
+            "IMPORTS_TABLE",
+            "OPERATORS_TABLE",
+            "LIMITS_TABLE",
+        ])?;
         let db = Aws::of_function(environment).dynamodb();
         let claims = Claims::new(db.clone(), tables.clone(), environment.claim_keys()?);
         Ok(Self {
@@ -131,6 +166,7 @@ impl Batches {
             .await?,
             rules: environment.rules()?,
             clock: environment.clock()?,
+            imports: Imports::new(db.clone(), &tables),
             claims,
         })
     }
@@ -194,9 +230,16 @@ impl Batches {
     }
 
     async fn import(&self, call: &Call, operator: OperatorId, rows: Vec<SentRow>) -> Result<Reply, Refusal> {
-        let now = self.clock.now();
+        let (now, began) = (self.clock.now(), Moment::now());
         // A name for the rows of this call: no call after it has the same.
         let import = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
+        let record = ImportRecord { id: import, operator: Some(operator), key: ImportRecord::BATCH.to_owned() };
+        let report = |ended: Result<Counts, String>| {
+            let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let times = (now.to_string(), self.clock.now().to_string());
+            Report::of_batch((import.to_string(), operator.get()), ImportRecord::BATCH, ended, times, took)
+        };
+        self.imports.begin_batch(&record, &report(Err(UNANSWERED.to_owned())), now, machine_now()).await?;
         let write = |index: usize, row: HistoryRow| async move {
             let application = HistoryApplication {
                 journey_type: row.journey_type,
@@ -216,7 +259,24 @@ impl Batches {
         };
         let batch =
             self.each(rows, (call, Metric::HistoryRows), |fields| read_history(fields, &self.rules, now), write).await;
-        Reply::json(StatusCode::CREATED, &batch)
+        let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+        let Batch { imported, already_known, failed, failed_details } = batch;
+        let counts = Counts {
+            read: count(imported + already_known + failed),
+            imported: count(imported),
+            already_known: count(already_known),
+            rejected: count(failed),
+            ..Counts::default()
+        };
+        // What the caller is told is true all the same. The list of its imports then says that nobody counted the rows.
+        let report = report(Ok(counts));
+        let noted = self.imports.end_batch(&record, &report, Deadline::after(NOTING));
+        match tokio::time::timeout(NOTING, noted).await.unwrap_or(Err(StoreError::Busy)) {
+            Ok(()) => {}
+            Err(error) => tracing::warn!(%error, import_id = %import, "what came of a batch is not noted"),
+        }
+        let import_id = import.to_string();
+        Reply::json(StatusCode::CREATED, &ImportedBatch { import_id, imported, already_known, failed, failed_details })
     }
 
     async fn identity(&self, call: &Call, operator: OperatorId, rows: Vec<SentRow>) -> Result<Reply, Refusal> {

@@ -9,7 +9,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-use crate::{Batch, FailedRow, MOST_ROWS};
+use crate::{Batch, FailedRow, ImportedBatch, MOST_ROWS};
 
 /// The part of the interface that the calls of this function belong to.
 const TAG: &str = "History";
@@ -112,18 +112,25 @@ fn import() -> Operation {
             TAG,
             "Import rows of history",
             "Up to a thousand specific applications (opérations spécifiques, from before the scheme) at once. A bad row fails alone. \
-             A row again has no effect, so that a batch whose answer was lost is sent anew. More than a few thousand rows come as a \
-             file.",
+             A row again has no effect, so that a batch whose answer was lost is sent anew. A batch is an import as a file is: \
+             `import_id` names it, it is listed, and can be taken back; a batch that is sent twice is two of them. More than a few \
+             thousand rows come as a file.",
         )
         .rows::<HistoryRow>(
             MOST_ROWS,
             vec![Sample::new("two", "Two rows", json!([row("MAU", "+336399836"), row("D H", "06 39 98 20")]))],
         )
-        .answer::<Batch>(
+        .answer::<ImportedBatch>(
             StatusCode::CREATED,
             "Every row was looked at; what became of each is told.",
-            vec![Sample::new("two", "One is imported, one failed", json!(failed(bad, &error)))],
+            vec![Sample::new("two", "One is imported, one failed", json!(as_import(failed(bad, &error))))],
         )
+        .link("status", "getImport", ("import_id", "$response.body#/import_id"), "The import that this batch is.")
+}
+
+fn as_import(Batch { imported, already_known, failed, failed_details }: Batch) -> ImportedBatch {
+    let import_id = "0d3f6f8e6c6b4d0f9a5e7c1b2a394857".to_owned();
+    ImportedBatch { import_id, imported, already_known, failed, failed_details }
 }
 
 fn identity() -> Operation {

@@ -2,6 +2,7 @@
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_registry::ImportId;
+pub use cee_registry::undo_note;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -68,12 +69,6 @@ pub enum Subject {
     Continuation(String),
     /// An import whose undoing is asked for by a note at [`undo_note`].
     Undo(OperatorId, ImportId),
-}
-
-/// The key of the note that asks for an import to be undone, or for its undoing to be gone on with.
-#[must_use]
-pub fn undo_note(operator: OperatorId, import: ImportId) -> String {
-    format!("undo/{operator}/{import}")
 }
 
 /// Whose a file is. The prefix says it, never the content.

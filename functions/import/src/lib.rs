@@ -9,6 +9,7 @@
 //! | what becomes of a row | [`rows`] |
 //! | the report and the lists beside it | [`report`] |
 //! | how an import is taken back | [`undo`] |
+//! | how a file replaces an import | [`replace`] |
 //!
 //! A panic of a row rejects that row, a panic of anything else fails that event: [`run`], [`ImportFunction::handle`].
 //!
@@ -19,6 +20,7 @@
 pub mod event;
 pub mod lanes;
 pub mod pace;
+pub mod replace;
 pub mod report;
 pub mod rows;
 pub mod run;
@@ -136,6 +138,8 @@ struct Inner {
     turn: Option<Duration>,
     /// The slots of each operator; `None`: no limit.
     slots: Option<ImportSlots>,
+    /// For how many days an operator may take back an import of its own.
+    take_back_days: u16,
     /// Made when the first file comes: it reads what AWS has in which region, a tenth of the start.
     s3: LazyLock<aws_sdk_s3::Client, Box<dyn FnOnce() -> aws_sdk_s3::Client + Send>>,
     claims: Claims,
@@ -172,6 +176,7 @@ impl ImportFunction {
             rows_per_invocation: environment.import_rows_per_invocation()?,
             turn: environment.import_turn()?,
             slots: environment.imports_per_operator()?.map(|slots| ImportSlots::new(db.clone(), &tables, slots)),
+            take_back_days: environment.take_back_days()?,
             s3: LazyLock::new(Box::new(move || aws.s3())),
             applications: Applications::new(db.clone(), &tables),
             journeys: Journeys::new(rows, &tables),

@@ -31,6 +31,7 @@ use tokio::time::Instant as Moment;
 use crate::event::{File, Owner, unquoted};
 use crate::lanes::{Done, Lanes};
 use crate::pace::Pace;
+use crate::replace::{self, Replaces};
 use crate::report::{List, put, s3_error};
 use crate::rows::{Destination, History, Journeys, Outcome};
 use crate::{Budget, ImportError, Inner, NAME};
@@ -60,6 +61,9 @@ pub struct Checkpoint {
     /// Pieces of the list of late contradictions.
     contradiction_pieces: Vec<String>,
     late_contradictions: u64,
+    /// The checksum of a file that replaces an import, once all its rows are written: what is left is to take that import back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
     /// Lines after the reader's place at which a run has panicked, in order: the next one rejects them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     given_up: Vec<u64>,
@@ -231,7 +235,22 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
     match ran {
         Ok(Ran::Paused | Ran::Panicked(_)) => go_on_later(inner, file, &hold).await,
         Ok(Ran::Completed { finished, sha256 }) => {
-            let report = report(inner, &hold, None, &finished, Some(sha256));
+            let Counts { imported, already_known, .. } = finished.progress.progress.counts;
+            let replaced = match Replaces::of(file, &hold) {
+                // None of its rows counts, or the file is only checked: it would free every driver of the old one.
+                Replaces::Import(..) if imported + already_known == 0 => None,
+                Replaces::Import(operator, old) => {
+                    let (old, rows) = ((operator, old), &finished.progress);
+                    match replace::take_back_replaced(inner, old, &hold, rows, (worker, budget)).await {
+                        Ok(Some(replaced)) => Some(replaced),
+                        Ok(None) => return go_on_later(inner, file, &hold).await,
+                        Err(ImportError::Hold(HoldError::Lost)) => return Ok(()),
+                        Err(error) => return Err(error),
+                    }
+                }
+                Replaces::Nothing | Replaces::Unreadable => None,
+            };
+            let report = Report { replaced, ..report(inner, &hold, None, &finished, Some(sha256)) };
             end(inner, &hold, FileOutcome::Completed, report, finished).await
         }
         Ok(Ran::Refused { why, finished }) => {
@@ -292,6 +311,7 @@ fn report(
         duration_ms: u64::try_from(took).unwrap_or(0),
         work_ms: progress.work_ms,
         undone: None,
+        replaced: None,
     }
 }
 
@@ -348,6 +368,10 @@ pub(crate) const fn counted(outcome: FileOutcome) -> Import {
 }
 
 pub(crate) async fn put_report(inner: &Inner, record: &ImportRecord, report: &Report) -> Result<(), ImportError> {
+    // A batch has no file, and no report beside one.
+    if record.is_batch() {
+        return Ok(());
+    }
     let json = serde_json::to_vec_pretty(report).map_err(|_| ImportError::Impossible("a report that is no JSON"))?;
     put(&inner.s3, &inner.bucket, &record.beside(".json"), "application/json", json).await
 }
@@ -368,7 +392,13 @@ async fn run(
     let told = Told::of(&checkpoint, worker);
     let kept = checkpoint.clone();
     let (rejected, held, worked) = (Vec::new(), 0, Moment::now());
-    let run = Run { inner, file, hold, budget, language, checkpoint, kept, rejected, held, told, worked };
+    let mut run = Run { inner, file, hold, budget, language, checkpoint, kept, rejected, held, told, worked };
+    // Whatever has become of the file, of its operator or of the switches: half of a replacement would leave both histories.
+    if let Some(sha256) = run.checkpoint.sha256.clone() {
+        let lists = run.lists();
+        let finished = run.finish(lists).await?;
+        return Ok(Ran::Completed { finished, sha256 });
+    }
     // Closed for one journey type, the rows of that type are rejected alone.
     if !inner.rules.any_open(|open| open.import) {
         return run.refuse(catalogue::closed(Closed::Imports, language)).await;
@@ -541,7 +571,13 @@ impl<'a> Run<'a> {
         if let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await? {
             return Ok(again);
         }
-        let sha256 = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256: String = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        // No row is written any more, whatever happens while what the file replaces is taken back.
+        if Replaces::of(self.file, self.hold) != Replaces::Nothing {
+            self.checkpoint.reader = Some(reader.state());
+            self.checkpoint.sha256 = Some(sha256.clone());
+            self.keep(&mut lists).await?;
+        }
         let finished = self.finish(lists).await?;
         Ok(Ran::Completed { finished, sha256 })
     }
@@ -665,6 +701,9 @@ impl<'a> Run<'a> {
         }
         Ok(match survey.verdict() {
             Ok(verdict) => {
+                if let Some(why) = replace::refusal(self.inner, self.file, self.hold).await? {
+                    return Ok(Looked::Refused(why));
+                }
                 self.checkpoint.progress.rows_total = Some(verdict.surveyed().rows);
                 self.checkpoint.verdict = Some(verdict.clone());
                 self.kept = self.checkpoint.clone();

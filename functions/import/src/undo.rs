@@ -1,6 +1,7 @@
 //! Taking an import back, over as many invocations as it takes.
 //!
-//! The registry's team asks for it with a note on S3, as an invocation asks the next one to go on. First everything that
+//! The registry's team, and the operator by a call, ask for it with a note on S3, as an invocation asks the next one to go on. An import
+//! that replaces another one takes that back itself ([`replace`](crate::replace)). First everything that
 //! the import added is counted, then it is withdrawn: what is told at the end was counted once, whatever crashed later.
 //! It is withdrawn pass by pass until one finds nothing: while a pass goes by, an identity key that comes for one of the rows
 //! may put a copy of it on an item that the pass has behind it.
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use cee_eligibility::OperatorId;
 use cee_history::{Report, UndoProgress, Undone};
-use cee_registry::{Brought, FileOutcome, Hold, HoldError, ImportId, ImportRecord, UndoBegun};
+use cee_registry::{Brought, FileOutcome, Hold, HoldError, ImportId, ImportRecord, UndoBegun, UndoRefusal};
 use cee_service::clock::machine_now;
 use cee_service::metrics::{Metric, Numbers};
 use tokio::time::Instant as Moment;
@@ -19,13 +20,33 @@ use crate::event::undo_note;
 use crate::lanes::{Done, Lanes};
 use crate::pace::Pace;
 use crate::report::{put, s3_error};
-use crate::run::{ForTheTeam, counted, put_report};
+use crate::run::{Checkpoint, ForTheTeam, counted, put_report};
 use crate::{Budget, ImportError, Inner, NAME};
 
 /// How long it goes without a checkpoint at most.
 const PAUSE: Duration = Duration::from_secs(20);
 
-/// Undoes an import, or the next part of it.
+/// How far an undo came in one invocation.
+pub(crate) enum Taken {
+    /// The import is taken back, by this invocation or before; here is its report.
+    Done(Box<Report>),
+    /// The invocation has used its budget, and has let go of the import.
+    Paused,
+    /// Another invocation works on it, or has taken over.
+    Elsewhere,
+    /// It cannot be taken back now.
+    Refused(UndoRefusal),
+}
+
+/// The import that replaces the one that is taken back, and waits for that.
+#[derive(Clone, Copy)]
+pub(crate) struct Replacing<'a> {
+    pub(crate) hold: &'a Hold,
+    /// How far it is: all its rows are written.
+    pub(crate) checkpoint: &'a Checkpoint,
+}
+
+/// Undoes an import, or the next part of it, as a note on S3 asks.
 pub(crate) async fn undo(
     inner: &Arc<Inner>,
     operator: OperatorId,
@@ -35,35 +56,50 @@ pub(crate) async fn undo(
 ) -> Result<(), ImportError> {
     inner.pepper.ensure(budget.deadline).await?;
     let operator_id = operator.get();
+    match take_back(inner, operator, id, (worker, budget), None).await? {
+        Taken::Done(_) => Ok(()),
+        Taken::Paused => put(&inner.s3, &inner.bucket, &undo_note(operator, id), "application/json", Vec::new()).await,
+        Taken::Elsewhere => {
+            tracing::info!(import_id = %id, operator_id, "an undo that another invocation works on");
+            Ok(())
+        }
+        Taken::Refused(reason) => {
+            tracing::warn!(import_id = %id, operator_id, %reason, "an import that cannot be undone");
+            Ok(())
+        }
+    }
+}
+
+/// Takes an import back, or the next part of it. Whoever asked sees to the rest.
+pub(crate) async fn take_back(
+    inner: &Arc<Inner>,
+    operator: OperatorId,
+    id: ImportId,
+    (worker, budget): (&str, Budget),
+    by: Option<Replacing<'_>>,
+) -> Result<Taken, ImportError> {
+    let operator_id = operator.get();
     let begun =
         inner.imports.begin_undo::<UndoProgress, Report>(operator, id, worker, inner.clock.now(), machine_now());
     let (hold, progress, report) = match begun.await? {
         UndoBegun::Yours(hold, progress, report) => (hold, progress, report),
-        UndoBegun::Held => {
-            tracing::info!(import_id = %id, operator_id, "an undo that another invocation works on");
-            return Ok(());
-        }
+        UndoBegun::Held => return Ok(Taken::Elsewhere),
         UndoBegun::Ended(report) => {
             let record = ImportRecord { id, operator: Some(operator), key: report.key.clone() };
-            return put_report(inner, &record, &report).await;
+            put_report(inner, &record, &report).await?;
+            return Ok(Taken::Done(Box::new(report)));
         }
-        UndoBegun::Refused(reason) => {
-            tracing::warn!(import_id = %id, operator_id, %reason, "an import that cannot be undone");
-            return Ok(());
-        }
+        UndoBegun::Refused(reason) => return Ok(Taken::Refused(reason)),
     };
     tracing::info!(import_id = %id, operator_id, resumed = progress.is_some(), "an undo begins");
-    match run(inner, &hold, progress.unwrap_or_default(), budget).await {
-        Ok(Some(progress)) => end(inner, &hold, report, &progress, worker).await,
-        Ok(None) => {
-            match inner.imports.release(&hold).await {
-                Ok(()) => {}
-                Err(HoldError::Lost) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
-            put(&inner.s3, &inner.bucket, &undo_note(operator, id), "application/json", Vec::new()).await
-        }
-        Err(ImportError::Hold(HoldError::Lost)) => Ok(()),
+    match run(inner, &hold, progress.unwrap_or_default(), budget, by).await {
+        Ok(Some(progress)) => end(inner, &hold, report, &progress, worker, by).await,
+        Ok(None) => match inner.imports.release(&hold).await {
+            Ok(()) => Ok(Taken::Paused),
+            Err(HoldError::Lost) => Ok(Taken::Elsewhere),
+            Err(error) => Err(error.into()),
+        },
+        Err(ImportError::Hold(HoldError::Lost)) => Ok(Taken::Elsewhere),
         Err(error) => Err(error),
     }
 }
@@ -74,6 +110,7 @@ async fn run(
     hold: &Hold,
     mut progress: UndoProgress,
     budget: Budget,
+    by: Option<Replacing<'_>>,
 ) -> Result<Option<UndoProgress>, ImportError> {
     let import = hold.record().id;
     let withdrawing = Arc::clone(inner);
@@ -118,6 +155,10 @@ async fn run(
                 progress.found = false;
             }
             inner.imports.checkpoint(hold, &progress, machine_now()).await?;
+            // Holds the import that waits for this one for another while.
+            if let Some(Replacing { hold, checkpoint }) = by {
+                inner.imports.checkpoint(hold, checkpoint, machine_now()).await?;
+            }
             last = Moment::now();
         }
         if is_over {
@@ -132,17 +173,19 @@ async fn end(
     mut report: Report,
     progress: &UndoProgress,
     worker: &str,
-) -> Result<(), ImportError> {
+    by: Option<Replacing<'_>>,
+) -> Result<Taken, ImportError> {
     report.state = FileOutcome::Undone.as_str().to_owned();
     report.undone = Some(Undone {
         removed: progress.removed,
         kept: progress.kept,
         started_at: hold.started_at().to_string(),
         ended_at: inner.clock.now().to_string(),
+        replaced_by: by.map(|by| by.hold.record().id.to_string()),
     });
     match inner.imports.end(hold, FileOutcome::Undone, &report, &ForTheTeam::default()).await {
         Ok(()) => {}
-        Err(HoldError::Lost) => return Ok(()),
+        Err(HoldError::Lost) => return Ok(Taken::Elsewhere),
         Err(error) => return Err(error.into()),
     }
     let numbers = Numbers::default();
@@ -157,5 +200,5 @@ async fn end(
     let operator_id = hold.record().operator.map(OperatorId::get);
     let (removed, kept) = (progress.removed, progress.kept);
     tracing::info!(import_id = %hold.record().id, operator_id, removed, kept, "an import was undone");
-    Ok(())
+    Ok(Taken::Done(Box::new(report)))
 }

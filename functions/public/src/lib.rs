@@ -1,7 +1,16 @@
-//! What anyone may ask without a token: the keys that verify proof tokens, the description of the interface, and whether
-//! the service answers. Holds no secret and reaches no table.
+//! What anyone may ask without a token: the keys that verify proof tokens, what has become of the application that a proof is of, the
+//! description of the interface, and whether the service answers. Holds no secret. Of the tables it reads a UUID and whether its
+//! application was deleted, nothing else ([`Proofs`]).
+//!
+//! `HEAD` is answered as `GET` is: the gateway leaves out the body.
+
+use std::fmt;
+use std::sync::LazyLock;
 
 use cee_edge::{Call, HttpFunction, Refusal, Reply};
+use cee_eligibility::ApplicationId;
+use cee_registry::Proofs;
+use cee_service::aws::Aws;
 use cee_service::{Environment, SettingError};
 use http::StatusCode;
 use serde::Serialize;
@@ -12,10 +21,27 @@ pub mod openapi;
 /// The description of the interface: the committed file, which a test holds to the code.
 pub const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
-/// Answers `GET /v3/.well-known/jwks.json`, `GET /v3/openapi.json` and `GET /v3/health`.
-#[derive(Debug)]
+/// Answers `GET` and `HEAD` of `/v3/.well-known/jwks.json`, `/v3/openapi.json`, `/v3/health` and `/v3/proofs/{uuid}`.
 pub struct Public {
     key_set: String,
+    /// Made when the first proof is asked about: all other calls reach no table, and start without a client.
+    proofs: LazyLock<Proofs, Box<dyn FnOnce() -> Proofs + Send>>,
+}
+
+impl fmt::Debug for Public {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Public(…)")
+    }
+}
+
+/// What has become of the application that a proof is of.
+#[derive(Serialize, ToSchema)]
+struct Proof {
+    /// The application's UUID, as the proof's payload has it.
+    #[schema(value_type = ApplicationId)]
+    uuid: String,
+    #[schema(schema_with = openapi::state)]
+    state: &'static str,
 }
 
 /// That the service answers.
@@ -33,9 +59,19 @@ impl Public {
     /// The function with its settings.
     ///
     /// # Errors
-    /// [`SettingError`] where the keys to publish are missing or must not be published.
+    /// [`SettingError`] where a table is missing, or the keys to publish are missing or must not be published.
     pub fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        Ok(Self { key_set: environment.key_set("PROOF_JWKS")?.to_json() })
+        let tables = environment.tables_with(&["APPLICATIONS_TABLE", "ARCHIVE_TABLE"])?;
+        let key_set = environment.key_set("PROOF_JWKS")?.to_json();
+        let environment = environment.clone();
+        let proofs = move || Proofs::new(Aws::of_function(&environment).dynamodb(), &tables);
+        Ok(Self { key_set, proofs: LazyLock::new(Box::new(proofs)) })
+    }
+
+    async fn proof(&self, uuid: &str) -> Result<Reply, Refusal> {
+        let uuid = ApplicationId::parse(uuid).ok_or(Refusal::UnknownProof)?;
+        let state = self.proofs.state(uuid).await?.ok_or(Refusal::UnknownProof)?;
+        Reply::json(StatusCode::OK, &Proof { uuid: uuid.to_string(), state: state.as_str() })
     }
 }
 
@@ -43,8 +79,11 @@ impl HttpFunction for Public {
     const NAME: &'static str = "public";
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
-        // API Gateway sends only its routes' paths here.
+        // API Gateway sends only its routes' paths here. The proofs come first: what stands behind them may look like another path.
         let path = call.path();
+        if let Some((_, uuid)) = path.split_once("/proofs/") {
+            return self.proof(uuid).await;
+        }
         // Five minutes: how long a verifier may not yet know a key that has just begun to sign.
         let keep = "public, max-age=300";
         if path.ends_with("/jwks.json") {

@@ -1,13 +1,16 @@
 //! What the OpenAPI document says of this function's calls.
 
+use cee_edge::ProblemType;
 use cee_edge::openapi::{Operation, Sample};
+use cee_eligibility::ApplicationId;
+use cee_registry::ProofState;
 use http::{Method, StatusCode};
 use serde_json::json;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::Health;
+use crate::{Health, Proof};
 
 /// The part of the interface that the calls of this function belong to.
 const TAG: &str = "Public";
@@ -58,13 +61,31 @@ impl PartialSchema for Document {
 
 impl ToSchema for Document {}
 
-/// The calls of this function.
+pub(crate) fn state() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(ProofState::ALL.map(ProofState::as_str)))
+        .description(Some(
+            "What has become of the application: `granted`, it stands; `deleted`, its operator has taken it back since, and the \
+             driver may have had another certificate.",
+        ))
+        .build()
+}
+
+/// The calls of this function, each with `GET` and with `HEAD`.
 #[must_use]
 pub fn operations() -> Vec<Operation> {
+    [(jwks as fn() -> Operation, "headKeys"), (document, "headDocument"), (health, "headHealth"), (proof, "headProof")]
+        .into_iter()
+        .flat_map(|(call, head)| [call(), call().head(head, "The same without a body")])
+        .collect()
+}
+
+fn jwks() -> Operation {
     let keys = json!({"keys": [{"kty": "EC", "use": "sig", "alg": "ES256", "kid": "2024-03", "crv": "P-256",
                                 "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
                                 "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]});
-    let jwks = Operation::new(Method::GET, "/.well-known/jwks.json", "getKeys")
+    Operation::new(Method::GET, "/.well-known/jwks.json", "getKeys")
         .about(
             TAG,
             "The keys that verify proof tokens",
@@ -76,20 +97,47 @@ pub fn operations() -> Vec<Operation> {
             "application/jwk-set+json",
             "The keys.",
             vec![Sample::new("keys", "One key (that of RFC 7515)", keys)],
-        );
-    let document = Operation::new(Method::GET, "/openapi.json", "getDocument")
+        )
+}
+
+fn document() -> Operation {
+    Operation::new(Method::GET, "/openapi.json", "getDocument")
         .about(TAG, "This document", "The description of the interface, in OpenAPI 3.1.")
         .answer::<Document>(
             StatusCode::OK,
             "The document.",
             vec![Sample::new("document", "Its beginning", json!({"openapi": "3.1.0", "info": {}, "paths": {}}))],
-        );
-    let health = Operation::new(Method::GET, "/health", "getHealth")
+        )
+}
+
+fn health() -> Operation {
+    Operation::new(Method::GET, "/health", "getHealth")
         .about(TAG, "Whether the service answers", "Answers without asking anything else.")
         .answer::<Health>(
             StatusCode::OK,
             "It does.",
             vec![Sample::new("ok", "It does", json!(Health { status: "ok", version: env!("CARGO_PKG_VERSION") }))],
-        );
-    vec![jwks, document, health]
+        )
+}
+
+fn proof() -> Operation {
+    let uuid = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
+    let sample = |state: ProofState| json!(Proof { uuid: uuid.to_owned(), state: state.as_str() });
+    Operation::new(Method::GET, "/proofs/{uuid}", "getProof")
+        .about(
+            TAG,
+            "What has become of a proof",
+            "A proof of a deleted application still verifies offline. This says whether the application stands, to anybody who knows \
+             the `uuid` of the proof's payload, and nothing else of it. The certificate of a driver whose data was erased stands.",
+        )
+        .path_parameter("uuid", ApplicationId::schema(), uuid)
+        .answer::<Proof>(
+            StatusCode::OK,
+            "The registry has granted the application.",
+            vec![
+                Sample::new("granted", "It stands", sample(ProofState::Granted)),
+                Sample::new("deleted", "It was deleted since", sample(ProofState::Deleted)),
+            ],
+        )
+        .refused(&[ProblemType::UnknownProof])
 }

@@ -1,8 +1,11 @@
-//! `…/policies/cee/imports`: a place for a history file, and how far its import is.
+//! `…/policies/cee/imports`: a place for a history file, how far its import is, and taking it back.
 //!
 //! A file never passes through here. The caller gets a presigned URL, with which it puts the file on S3 itself: one object,
 //! under its own prefix, for a quarter of an hour. What the call says of the file (size, checksum, content type) becomes
 //! part of the signature: S3 takes nothing else then.
+//!
+//! An import is taken back by the import function. This one asks for it with a note on S3, as the registry's team does, once it has seen
+//! that the import is the caller's, has ended and is not too old.
 
 use std::time::Duration;
 
@@ -15,8 +18,11 @@ use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::fields::{FieldError, FileName, FileSize, parse_sha256};
 use cee_eligibility::{Instant, Language, OperatorId};
-use cee_history::{Counts, LARGEST_FILE, Progress, Report, Surveyed, UndoProgress, Undone, name};
-use cee_registry::{ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, Operators, Wishes};
+use cee_history::{Counts, LARGEST_FILE, Progress, Replaced, Report, Surveyed, UndoProgress, Undone, name};
+use cee_registry::{
+    Cursor, ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, MOST_LISTED, Operators, Wishes,
+    take_back_refusal, undo_note,
+};
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 use cee_service::{Clock, Environment, SettingError};
@@ -30,21 +36,20 @@ pub mod openapi;
 /// How long a presigned URL is valid. An upload has to begin within this time, not to end.
 const VALID: Duration = Duration::from_secs(15 * 60);
 
-/// How many imports are listed: the latest ones.
-const LISTED: usize = 100;
-
 /// What an operator's file is called that has no name.
 const NAMELESS: &str = "history.csv";
 
 /// The content types that a file may be declared as.
 const CONTENT_TYPES: [&str; 3] = ["text/csv", "application/gzip", "application/zip"];
 
-/// Answers `POST` and `GET /v3/policies/cee/imports` and `GET /v3/policies/cee/imports/{import_id}`.
+/// Answers `POST` and `GET /v3/policies/cee/imports`, and `GET` and `DELETE /v3/policies/cee/imports/{import_id}`.
 #[derive(Debug)]
 pub struct Uploads {
     gate: Gate,
     open: bool,
     clock: Clock,
+    /// For how many days an operator may take back an import of its own.
+    take_back_days: u16,
     bucket: String,
     s3: aws_sdk_s3::Client,
     imports: Imports,
@@ -71,6 +76,8 @@ pub struct Upload {
     check_only: Option<bool>,
     #[schema(schema_with = openapi::language)]
     language: Option<Language>,
+    #[schema(schema_with = openapi::replaces)]
+    replaces: Option<ImportId>,
 }
 
 /// A place for one file.
@@ -115,9 +122,12 @@ struct Import {
     /// Whether the file is only checked: nothing of it is imported. Absent where it is not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     check_only: bool,
-    /// The key of the file on S3.
-    #[schema(examples("imports/1/history.csv"))]
-    key: String,
+    #[schema(schema_with = openapi::kind)]
+    kind: &'static str,
+    /// The key of the file on S3; absent of a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("imports/1/history.csv"))]
+    key: Option<String>,
     /// When its place was asked for, or its file came.
     #[schema(value_type = Utc)]
     created_at: String,
@@ -161,10 +171,18 @@ struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     ignored_upload: Option<bool>,
-    /// What was taken back, where the registry's team has undone the import.
+    /// What was taken back, where the import was.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     undone: Option<Undone>,
+    /// The import that this one is to replace, where the call for its place said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = openapi::import_id)]
+    replaces: Option<String>,
+    /// What was taken back of the import that this one replaces, once that is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    replaced: Option<Replaced>,
     /// Where the report can be read: a presigned URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", nullable = false)]
@@ -183,8 +201,12 @@ struct Import {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Imports)]
 struct List {
-    /// The latest hundred.
+    /// The latest first.
     imports: Vec<Import>,
+    /// Where the list goes on, where it does: the parameter `cursor` of the next call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = openapi::cursor)]
+    next_cursor: Option<String>,
 }
 
 impl Uploads {
@@ -205,6 +227,7 @@ impl Uploads {
             .await?,
             open: environment.rules()?.any_open(|open| open.import),
             clock: environment.clock()?,
+            take_back_days: environment.take_back_days()?,
             bucket: environment.required("BUCKET")?,
             s3: aws.s3(),
             imports: Imports::new(db, &tables),
@@ -221,11 +244,15 @@ impl Uploads {
         let put = put.set_content_type(upload.content_type.map(str::to_owned)).set_checksum_sha256(checksum);
         let put = put.set_content_length(upload.size.and_then(|size| i64::try_from(size.get()).ok()));
         let expires_at = later(machine_now());
+        if let Some(old) = upload.replaces {
+            self.own_to_take_back(operator, old).await?;
+        }
         let signed = put.presigned(valid()?).await.map_err(unsigned)?;
         let wishes = Wishes {
             dates_confirmed: upload.dates_confirmed.unwrap_or(false),
             check_only: upload.check_only.unwrap_or(false),
             language: upload.language,
+            replaces: upload.replaces,
         };
         self.imports.await_upload(&record, self.clock.now(), expires_at, wishes).await?;
         let headers = headers(&signed);
@@ -240,39 +267,73 @@ impl Uploads {
         Reply::json(StatusCode::CREATED, &place)
     }
 
+    /// The operator's own import of this name, which it may take back now.
+    async fn own_to_take_back(&self, operator: OperatorId, id: ImportId) -> Result<Status, Refusal> {
+        let status = self.imports.find(operator, id, machine_now()).await?.ok_or(Refusal::UnknownImport)?;
+        match take_back_refusal(&status, (self.clock.now(), machine_now()), self.take_back_days) {
+            Some(why) => Err(Refusal::ImportStays(why)),
+            None => Ok(status),
+        }
+    }
+
+    /// Has an import of the operator's taken back. May be asked again: what is under way goes on, what is done stays so.
+    async fn take_back(&self, operator: OperatorId, id: ImportId) -> Result<Reply, Refusal> {
+        let status = self.own_to_take_back(operator, id).await?;
+        if status.state != ImportState::Undone {
+            let put = self.s3.put_object().bucket(&self.bucket).key(undo_note(operator, id)).send().await;
+            put.map_err(|error| Refusal::Internal(InternalError::Bucket(DisplayErrorContext(&error).to_string())))?;
+        }
+        Reply::json(StatusCode::ACCEPTED, &self.import(status).await?)
+    }
+
+    /// Some of the operator's imports.
+    async fn list(&self, call: &Call, operator: OperatorId) -> Result<Reply, Refusal> {
+        let mut query = call.query();
+        let most = query.optional("limit", |text| {
+            let number = text.parse().ok().filter(|number| (1..=MOST_LISTED).contains(number));
+            number.ok_or("must be a whole number from 1 to 100")
+        })?;
+        let after =
+            query.optional("cursor", |text| Cursor::parse(text).ok_or("must be the next_cursor of an answer"))?;
+        query.finish("limit and cursor")?;
+        let page = (after, most.unwrap_or(MOST_LISTED));
+        let (found, next) = self.imports.list(operator, page, machine_now(), call.deadline()).await?;
+        let mut imports = Vec::with_capacity(found.len());
+        for status in found {
+            imports.push(self.import(status).await?);
+        }
+        Reply::json(StatusCode::OK, &List { imports, next_cursor: next.map(|next| next.to_string()) })
+    }
+
     async fn import(&self, status: Status) -> Result<Import, Refusal> {
-        let Status {
-            record,
-            state,
-            created_at,
-            started_at,
-            checkpoint,
-            report,
-            expires_at,
-            ignored_upload,
-            wishes,
-            ..
-        } = status;
+        let state = status.state_at(machine_now());
+        let Status { record, created_at, started_at, checkpoint, report, expires_at, ignored_upload, wishes, .. } =
+            status;
         let check_only = wishes.check_only || name::is_check_only(&record.key);
+        // A batch that runs holds the report for the case that it is never answered.
+        let is_batch = record.is_batch();
+        let report = report.filter(|_| !is_batch || state != ImportState::Running);
         let mut links = (None, None);
-        if let Some(report) = &report {
+        if let Some(report) = report.as_ref().filter(|_| !is_batch) {
             links.0 = Some(self.link(&record.beside(".json")).await?);
             if let Some(key) = &report.rejected_rows {
                 links.1 = Some(self.link(key).await?);
             }
         }
         let progress = report.as_ref().map(Report::progress).or(checkpoint);
-        let bytes_total = progress.as_ref().map(|progress| progress.bytes_total);
+        let bytes_total = progress.as_ref().filter(|_| !is_batch).map(|progress| progress.bytes_total);
         let progress = progress.unwrap_or_default();
         let awaiting = state == ImportState::AwaitingUpload;
         let survey = report.as_ref().and_then(|report| report.survey);
-        let (ended_at, error, undone) =
-            report.map_or((None, None, None), |report| (Some(report.ended_at), report.error, report.undone));
+        let (ended_at, error, undone, replaced) = report.map_or((None, None, None, None), |report| {
+            (Some(report.ended_at), report.error, report.undone, report.replaced)
+        });
         Ok(Import {
             import_id: record.id.to_string(),
             state: state.as_str(),
             check_only,
-            key: record.key,
+            kind: if is_batch { openapi::BATCH } else { openapi::FILE },
+            key: Some(record.key).filter(|_| !is_batch),
             created_at: created_at.to_string(),
             expires_at: expires_at.filter(|_| awaiting).map(|at| at.to_string()),
             started_at: started_at.map(|at| at.to_string()),
@@ -286,6 +347,8 @@ impl Uploads {
             error,
             ignored_upload: ignored_upload.then_some(true),
             undone,
+            replaces: wishes.replaces.map(|old| old.to_string()),
+            replaced,
             links_expire_at: links.0.is_some().then(|| later(machine_now()).to_string()),
             report_url: links.0,
             rejected_rows_url: links.1,
@@ -340,20 +403,23 @@ impl HttpFunction for Uploads {
         // API Gateway sends only its routes' paths here.
         let path = call.path();
         if path.ends_with("/imports") {
-            let mut found = self.imports.list(operator).await?;
-            found.truncate(LISTED);
-            let mut imports = Vec::with_capacity(found.len());
-            for status in found {
-                imports.push(self.import(status).await?);
-            }
-            return Reply::json(StatusCode::OK, &List { imports });
+            return self.list(call, operator).await;
         }
         // Read in either case, as every UUID.
-        let id = path.rsplit('/').next().map(str::to_ascii_lowercase);
-        let id = id.as_deref().and_then(ImportId::parse).ok_or(Refusal::UnknownImport)?;
-        let status = self.imports.find(operator, id).await?.ok_or(Refusal::UnknownImport)?;
+        let id = path.rsplit('/').next().and_then(read_import_id).ok_or(Refusal::UnknownImport)?;
+        if call.request().method() == Method::DELETE {
+            if !self.open {
+                return Err(Refusal::CallClosed(None));
+            }
+            return self.take_back(operator, id).await;
+        }
+        let status = self.imports.find(operator, id, machine_now()).await?.ok_or(Refusal::UnknownImport)?;
         Reply::json(StatusCode::OK, &self.import(status).await?)
     }
+}
+
+fn read_import_id(text: &str) -> Option<ImportId> {
+    ImportId::parse(&text.to_ascii_lowercase())
 }
 
 /// Reads the body of the call.
@@ -370,6 +436,7 @@ pub fn read(mut fields: Fields) -> Result<Upload, Refusal> {
     let dates_confirmed = fields.optional_bool("dates_confirmed");
     let check_only = fields.optional_bool("check_only");
     let language = fields.optional("language", Language::parse);
+    let replaces = fields.optional("replaces", |text| read_import_id(text).ok_or(FieldError::ImportId));
     let upload = || {
         Some(Upload {
             file_name: file_name?,
@@ -379,6 +446,7 @@ pub fn read(mut fields: Fields) -> Result<Upload, Refusal> {
             dates_confirmed: dates_confirmed?,
             check_only: check_only?,
             language: language?,
+            replaces: replaces?,
         })
     };
     fields.finish(upload())

@@ -5,7 +5,7 @@ use cee_edge::openapi::{Operation, Sample};
 use cee_eligibility::fields::FieldError;
 use cee_eligibility::{IdentityKey, Language};
 use cee_history::{Counts, DateOrder, Encoding, LARGEST_FILE, Repair, Surveyed};
-use cee_registry::ImportState;
+use cee_registry::{ImportState, MOST_LISTED};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -30,11 +30,42 @@ pub(crate) fn import_id() -> Object {
         .build()
 }
 
-/// In a path it is read in either case.
-fn import_id_as_read() -> Object {
+/// A caller may write it in either case.
+fn import_id_as_read() -> ObjectBuilder {
     text("The import's name: 32 hexadecimal digits, in either case.")
         .pattern(Some("^[0-9A-Fa-f]{32}$"))
         .examples([IMPORT_ID])
+}
+
+pub(crate) fn replaces() -> Object {
+    import_id_as_read()
+        .description(Some(
+            "The import that this file replaces, one of the caller's own that has ended: once all rows of the file are written, what \
+             that import alone had added is taken back. A file that is refused, or none of whose rows is accepted, takes \
+             nothing back.",
+        ))
+        .build()
+}
+
+/// An import whose rows came as a file.
+pub(crate) const FILE: &str = "file";
+
+/// An import whose rows came in the body of a call.
+pub(crate) const BATCH: &str = "batch";
+
+pub(crate) fn kind() -> Object {
+    text("How the rows came: as a `file`, or as a `batch` in the body of a call.")
+        .enum_values(Some([FILE, BATCH]))
+        .build()
+}
+
+/// A cursor, in a list and in the query.
+const CURSOR: &str = "0000018f312f4c000d3f6f8e6c6b4d0f9a5e7c1b2a394857";
+
+pub(crate) fn cursor() -> Object {
+    text("Where the list goes on. Not to be read, only to be sent back.")
+        .pattern(Some("^[0-9a-f]{48}$"))
+        .examples([CURSOR])
         .build()
 }
 
@@ -49,7 +80,7 @@ pub(crate) fn state() -> Object {
     ];
     text(
         "How far it is: `awaiting_upload`, no file has come yet; `running`; `completed`, read to its end; `failed`, refused whole, \
-         `error` says why; `undoing` and `undone`, the registry's team takes back what it added.",
+         `error` says why; `undoing` and `undone`, what it added is taken back.",
     )
     .enum_values(Some(states.map(ImportState::as_str)))
     .build()
@@ -131,7 +162,8 @@ impl Import {
             import_id: IMPORT_ID.to_owned(),
             state: if completed { ImportState::Completed } else { ImportState::AwaitingUpload }.as_str(),
             check_only: false,
-            key: format!("imports/1/{IMPORT_ID}/history-2021.csv"),
+            kind: FILE,
+            key: Some(format!("imports/1/{IMPORT_ID}/history-2021.csv")),
             created_at: at(0),
             expires_at: (!completed).then(|| "2024-05-01T09:15:00.000Z".to_owned()),
             started_at: completed.then(|| at(7)),
@@ -149,6 +181,8 @@ impl Import {
             error: None,
             ignored_upload: None,
             undone: None,
+            replaces: None,
+            replaced: None,
             report_url: completed.then(|| link(".json")),
             rejected_rows_url: completed.then(|| link(".rejected.csv")),
             links_expire_at: completed.then(|| "2024-05-01T09:20:00.000Z".to_owned()),
@@ -168,7 +202,7 @@ impl Import {
 /// The calls of this function.
 #[must_use]
 pub fn operations() -> Vec<Operation> {
-    vec![place(), list(), status()]
+    vec![place(), list(), status(), take_back()]
 }
 
 fn place() -> Operation {
@@ -190,13 +224,15 @@ fn place() -> Operation {
             "Get a place for a history file",
             "Gives a presigned URL, with which the caller puts one CSV file of specific applications (opérations spécifiques, from \
              before the scheme) on S3 within a quarter of an hour. The import begins by itself. All fields are optional: what is \
-             said of the file becomes part of the signature, and S3 then takes nothing else.",
+             said of the file becomes part of the signature, and S3 then takes nothing else. A place that nobody uses is forgotten \
+             after 15 days.",
         )
         .scope(Scope::Import)
         .body::<Upload>(
             vec![
                 Sample::new("named", "A file with a name", json!({"file_name": "history-2021.csv"})),
                 Sample::new("pinned", "This very file and no other", all),
+                Sample::new("corrected", "A file that replaces a wrong one", json!({"replaces": IMPORT_ID})),
                 Sample::new("nothing", "Any file", json!({})),
                 Sample::new("check", "A file to check, explained in French", json!({"check_only": true, "language": "fr"})),
             ],
@@ -211,17 +247,29 @@ fn place() -> Operation {
             vec![Sample::new("place", "Put the file there", json!(place))],
         )
         .link("status", "getImport", ("import_id", "$response.body#/import_id"), "How far the import is.")
-        .refused(&[ProblemType::CallClosed])
+        .refused(&[ProblemType::CallClosed, ProblemType::UnknownImport, ProblemType::ImportStays])
 }
 
 fn list() -> Operation {
-    let imports = List { imports: vec![Import::sample(false), Import::sample(true)] };
+    let imports =
+        List { imports: vec![Import::sample(false), Import::sample(true)], next_cursor: Some(CURSOR.to_owned()) };
+    let limit = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(MOST_LISTED))
+        .default(Some(json!(MOST_LISTED)))
+        .description(Some("How many imports are listed at most."))
+        .build();
     Operation::new(Method::GET, "/policies/cee/imports", "listImports")
         .about(
             TAG,
             "List imports",
-            "The caller's latest hundred imports, whichever way their files came, the latest first.",
+            "The caller's imports, files and batches, the latest first, a hundred at a time or as many as `limit` says. Where there are \
+             more, `next_cursor` leads to them. An import of this very moment may be missing still.",
         )
+        .query_parameter("limit", limit)
+        .query_parameter("cursor", cursor())
+        .refused(&[ProblemType::InvalidQuery])
         .scope(Scope::Import)
         .answer::<List>(
             StatusCode::OK,
@@ -239,7 +287,7 @@ fn status() -> Operation {
             "How far an import of the caller's is: counts so far, and at its end links to the report and to the rejected rows, which \
              are good for a quarter of an hour.",
         )
-        .path_parameter("import_id", import_id_as_read(), IMPORT_ID)
+        .path_parameter("import_id", import_id_as_read().build(), IMPORT_ID)
         .scope(Scope::Import)
         .answer::<Import>(
             StatusCode::OK,
@@ -251,4 +299,25 @@ fn status() -> Operation {
             ],
         )
         .refused(&[ProblemType::UnknownImport])
+}
+
+fn take_back() -> Operation {
+    Operation::new(Method::DELETE, "/policies/cee/imports/{import_id}", "deleteImport")
+        .about(
+            TAG,
+            "Take an import back",
+            "Has an import of the caller's own taken back that was wrong: what it alone had added disappears, and what stood behind it \
+             counts again. What another import of the caller's brought too stays. It takes a while: the import's state becomes \
+             `undoing`, then `undone`. An operator may do so for some days after the import began (30, or what the registry's team has \
+             set), and the registry's team at any time. The call may be sent again.",
+        )
+        .path_parameter("import_id", import_id_as_read().build(), IMPORT_ID)
+        .scope(Scope::Import)
+        .answer::<Import>(
+            StatusCode::ACCEPTED,
+            "It will be taken back; here is how it stands now.",
+            vec![Sample::new("completed", "It was completed", json!(Import::sample(true)))],
+        )
+        .link("status", "getImport", ("import_id", "$request.path.import_id"), "How far it is.")
+        .refused(&[ProblemType::CallClosed, ProblemType::UnknownImport, ProblemType::ImportStays])
 }

@@ -877,10 +877,18 @@ const APPLICATIONS_HAS: [&str; 8] = [
     "CLAIM_PEPPER",
     "APPLICATION_TOKEN_JWKS",
 ];
-const BATCHES_HAS: [&str; 6] = SIMULATE_HAS;
+const BATCHES_HAS: [&str; 7] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "IMPORTS_TABLE",
+    "LIMITS_TABLE",
+    "OPERATORS_TABLE",
+    "CLAIM_PEPPER",
+    "APPLICATION_TOKEN_JWKS",
+];
 const UPLOADS_HAS: [&str; 5] = ["LIMITS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE", "BUCKET", "APPLICATION_TOKEN_JWKS"];
 const ACCESS_HAS: [&str; 3] = ["OPERATORS_TABLE", "CREDENTIALS_TABLE", "APPLICATION_TOKEN_KEY"];
-const PUBLIC_HAS: [&str; 1] = ["PROOF_JWKS"];
+const PUBLIC_HAS: [&str; 3] = ["APPLICATIONS_TABLE", "ARCHIVE_TABLE", "PROOF_JWKS"];
 const IMPORT_HAS: [&str; 8] = [
     "LIMITS_TABLE",
     "CLAIMS_TABLE",
@@ -944,10 +952,16 @@ impl Starter<'_> {
             route(Method::POST, "/{version}/policies/cee/imports", &uploads),
             route(Method::GET, "/{version}/policies/cee/imports", &uploads),
             route(Method::GET, "/{version}/policies/cee/imports/{import_id}", &uploads),
+            route(Method::DELETE, "/{version}/policies/cee/imports/{import_id}", &uploads),
             route(Method::POST, "/{version}/auth/access_token", &access),
             route(Method::GET, "/{version}/.well-known/jwks.json", &public),
             route(Method::GET, "/{version}/openapi.json", &public),
             route(Method::GET, "/{version}/health", &public),
+            route(Method::GET, "/{version}/proofs/{uuid}", &public),
+            route(Method::HEAD, "/{version}/.well-known/jwks.json", &public),
+            route(Method::HEAD, "/{version}/openapi.json", &public),
+            route(Method::HEAD, "/{version}/health", &public),
+            route(Method::HEAD, "/{version}/proofs/{uuid}", &public),
         ])
     }
 

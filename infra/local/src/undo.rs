@@ -50,7 +50,8 @@ impl Team {
     }
 
     async fn status(&self, operator: OperatorId, id: ImportId) -> Result<Status, Error> {
-        let found = self.imports.find(operator, id).await.map_err(|error| Error::Dynamo(error.to_string()))?;
+        let found =
+            self.imports.find(operator, id, machine_now()).await.map_err(|error| Error::Dynamo(error.to_string()))?;
         found.ok_or_else(|| Error::Undo("there is no such import".to_owned()))
     }
 

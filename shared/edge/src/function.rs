@@ -95,6 +95,13 @@ impl Call {
         path.strip_suffix('/').unwrap_or(path)
     }
 
+    /// The parameters of the query. A parameter that came more than once holds its values behind one another, with commas between.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        let parameters = self.request.query_string_parameters();
+        Query(parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
     /// Whether the path begins with a version of the interface. API Gateway's routes take any first segment.
     fn has_version(&self) -> bool {
         self.path().split('/').nth(1).is_some_and(|version| VERSIONS.contains(&version))
@@ -114,6 +121,42 @@ impl Call {
     /// Notes whose call it is, for the log.
     pub fn note_caller(&self, operator: OperatorId) {
         let _ = self.caller.set(operator);
+    }
+}
+
+/// The parameters of a query on their way into types.
+#[derive(Debug)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads a parameter that may be absent.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidQuery`] with what `parse` says of it, or where it came twice.
+    pub fn optional<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, Refusal> {
+        let mut values: Vec<String> = self.0.extract_if(.., |(n, _)| n == name).map(|(_, value)| value).collect();
+        match (values.pop(), values.pop()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => {
+                parse(&value).map(Some).map_err(|expected| Refusal::InvalidQuery(format!("{name} {expected}")))
+            }
+            (Some(_), Some(_)) => Err(Refusal::InvalidQuery(format!("{name} must be given once"))),
+        }
+    }
+
+    /// Refuses a query with a parameter that nobody asked for; `known` says which there are.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidQuery`]
+    pub fn finish(self, known: &str) -> Result<(), Refusal> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::InvalidQuery(format!("it holds a parameter that this call does not know: there are {known}")))
     }
 }
 

@@ -151,6 +151,18 @@ impl Operation {
         Self { operation, ..self }.refused(&[ProblemType::NotFound])
     }
 
+    /// A parameter of the query, which may be left out. Without an example, which tools send as it stands.
+    #[must_use]
+    pub fn query_parameter(mut self, name: &str, schema: impl Into<RefOr<Schema>>) -> Self {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .schema(Some(schema));
+        self.operation = self.operation.parameter(parameter);
+        self
+    }
+
     /// A header that may be sent along. Without an example, which tools send as it stands.
     #[must_use]
     pub fn header(mut self, name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Self {
@@ -226,19 +238,31 @@ impl Operation {
         content(Ref::from_schema_name(T::name()), samples)
     }
 
+    /// The same call with `HEAD`: each answer without its body. A generated client knows it as `id`.
+    #[must_use]
+    pub fn head(self, id: &str, summary: &str) -> Self {
+        let operation = self.operation.operation_id(Some(id)).summary(Some(summary));
+        Self { method: Method::HEAD, operation, ..self }
+    }
+
     /// The operation with all its responses.
     fn finish(self) -> OperationBuilder {
-        let Self { answers, problems, faults, scope, operation, .. } = self;
+        let Self { method, answers, problems, faults, scope, operation, .. } = self;
         // An empty list says that a call needs no token; without a list a linter takes it for forgotten.
         let operation =
             if scope.is_none() { operation.securities(Some(Vec::<SecurityRequirement>::new())) } else { operation };
-        let answers = answers.into_iter().map(|(status, response)| (status, RefOr::T(response)));
-        let problems = problems
-            .into_iter()
-            .map(|(status, problems)| (status, RefOr::T(problems::response(&problems, &faults, scope))));
-        answers
-            .chain(problems)
-            .fold(operation, |operation, (status, response)| operation.response(status.to_string(), response))
+        let without_body = |mut response: Response| {
+            if method == Method::HEAD {
+                response.content.clear();
+                response.links.clear();
+            }
+            response
+        };
+        let problems =
+            problems.into_iter().map(|(status, problems)| (status, problems::response(&problems, &faults, scope)));
+        answers.into_iter().chain(problems).fold(operation, |operation, (status, response)| {
+            operation.response(status.to_string(), RefOr::T(without_body(response)))
+        })
     }
 }
 

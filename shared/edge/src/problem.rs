@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, NoRoom, Reason};
-use cee_registry::StoreError;
+use cee_registry::{StoreError, TakeBackRefusal, UndoRefusal};
 use cee_service::PepperError;
 use cee_tokens::{KeyError, Scope, TokenError};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -32,6 +32,8 @@ pub enum ProblemType {
     InvalidFields,
     /// A header is at fault.
     InvalidHeader,
+    /// A parameter of the query is at fault.
+    InvalidQuery,
     /// The application can be registered from `available_at` on.
     TooEarly,
     /// No token, or none that is valid now.
@@ -48,6 +50,8 @@ pub enum ProblemType {
     NotFound,
     /// The registry knows no such application of the caller's.
     UnknownApplication,
+    /// The registry has granted no application of this UUID.
+    UnknownProof,
     /// The registry knows no such import of the caller's.
     UnknownImport,
     /// The registry knows no such journey of the caller's.
@@ -60,6 +64,8 @@ pub enum ProblemType {
     Duplicate,
     /// The journey carries an application already.
     JourneyUsed,
+    /// The import cannot be taken back now, or no more by its operator.
+    ImportStays,
     /// The request did not arrive in time.
     RequestTimeout,
     /// The body is longer than any call takes.
@@ -86,10 +92,11 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// Every type there is.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::MalformedBody,
         Self::InvalidFields,
         Self::InvalidHeader,
+        Self::InvalidQuery,
         Self::TooEarly,
         Self::Unauthenticated,
         Self::InvalidCredentials,
@@ -98,12 +105,14 @@ impl ProblemType {
         Self::CallClosed,
         Self::NotFound,
         Self::UnknownApplication,
+        Self::UnknownProof,
         Self::UnknownImport,
         Self::UnknownJourney,
         Self::IneligibleJourney,
         Self::History,
         Self::Duplicate,
         Self::JourneyUsed,
+        Self::ImportStays,
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
@@ -122,6 +131,7 @@ impl ProblemType {
             Self::MalformedBody => ("malformed_body", StatusCode::BAD_REQUEST, "The body is not a JSON object"),
             Self::InvalidFields => ("invalid_fields", StatusCode::BAD_REQUEST, "Fields of the body are at fault"),
             Self::InvalidHeader => ("invalid_header", StatusCode::BAD_REQUEST, "A header is at fault"),
+            Self::InvalidQuery => ("invalid_query", StatusCode::BAD_REQUEST, "A parameter of the query is at fault"),
             Self::TooEarly => ("too_early", StatusCode::BAD_REQUEST, "The application comes too early"),
             Self::Unauthenticated => {
                 ("unauthenticated", StatusCode::UNAUTHORIZED, "A valid application token is needed")
@@ -136,6 +146,7 @@ impl ProblemType {
             Self::CallClosed => ("call_closed", StatusCode::FORBIDDEN, "The registry has closed this call"),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Nothing answers here"),
             Self::UnknownApplication => ("unknown_application", StatusCode::NOT_FOUND, "The application is not known"),
+            Self::UnknownProof => ("unknown_proof", StatusCode::NOT_FOUND, "The proof is not known"),
             Self::UnknownImport => ("unknown_import", StatusCode::NOT_FOUND, "The import is not known"),
             Self::UnknownJourney => ("unknown_journey", StatusCode::NOT_FOUND, "The journey is not known"),
             Self::IneligibleJourney => {
@@ -144,6 +155,7 @@ impl ProblemType {
             Self::History => ("history", StatusCode::CONFLICT, "An application from before the scheme is in the way"),
             Self::Duplicate => ("duplicate", StatusCode::CONFLICT, "An earlier application is in the way"),
             Self::JourneyUsed => ("journey_used", StatusCode::CONFLICT, "The journey carries an application already"),
+            Self::ImportStays => ("import_stays", StatusCode::CONFLICT, "The import cannot be taken back"),
             Self::RequestTimeout => ("request_timeout", StatusCode::REQUEST_TIMEOUT, "The request came too slowly"),
             Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
             Self::UnsupportedMediaType => {
@@ -215,6 +227,8 @@ pub enum Refusal {
     InvalidFields(Vec<Fault>),
     /// A header is at fault: its name, and what is expected.
     InvalidHeader(&'static str, FieldError),
+    /// A parameter of the query is at fault: which, and what is expected.
+    InvalidQuery(String),
     /// The application can be registered from this moment on.
     TooEarly(Instant),
     /// No token was sent, or a bad one.
@@ -240,6 +254,8 @@ pub enum Refusal {
     NoSuchCall(&'static str),
     /// The registry knows no such application of the caller's.
     UnknownApplication,
+    /// The registry has granted no application of this UUID.
+    UnknownProof,
     /// The registry knows no such import of the caller's.
     UnknownImport,
     /// The registry knows no such journey of the caller's.
@@ -262,6 +278,8 @@ pub enum Refusal {
         /// All of it, unless it went away this very moment.
         own: Option<Box<OwnApplication>>,
     },
+    /// An import cannot be taken back now; why.
+    ImportStays(TakeBackRefusal),
     /// The call's `Idempotency-Key` is remembered, with another body.
     IdempotencyKeyReused,
     /// The call's `Idempotency-Key` is remembered; the application of this name, which it registered, is gone.
@@ -293,6 +311,9 @@ pub enum InternalError {
     /// A URL could not be signed; why.
     #[error("a URL could not be signed: {0}")]
     Signature(String),
+    /// The bucket; why.
+    #[error("the bucket: {0}")]
+    Bucket(String),
     /// A panic; its place is in the log already.
     #[error("the call panicked")]
     Panic,
@@ -374,6 +395,8 @@ impl Refusal {
             Self::MalformedBody(_) => ProblemType::MalformedBody,
             Self::InvalidFields(_) => ProblemType::InvalidFields,
             Self::InvalidHeader(..) => ProblemType::InvalidHeader,
+            Self::InvalidQuery(_) => ProblemType::InvalidQuery,
+            Self::ImportStays(_) => ProblemType::ImportStays,
             Self::TooEarly(_) => ProblemType::TooEarly,
             Self::Unauthenticated(_) => ProblemType::Unauthenticated,
             Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,
@@ -384,6 +407,7 @@ impl Refusal {
             Self::CallClosed(_) => ProblemType::CallClosed,
             Self::NotFound | Self::NoSuchCall(_) => ProblemType::NotFound,
             Self::UnknownApplication => ProblemType::UnknownApplication,
+            Self::UnknownProof => ProblemType::UnknownProof,
             Self::UnknownImport => ProblemType::UnknownImport,
             Self::UnknownJourney => ProblemType::UnknownJourney,
             Self::IneligibleJourney(_) => ProblemType::IneligibleJourney,
@@ -418,6 +442,13 @@ impl Refusal {
                 detail
             }
             Self::InvalidHeader(name, expected) => format!("the header {name} {expected}"),
+            Self::InvalidQuery(what) => format!("the query: {what}"),
+            Self::ImportStays(why) => {
+                if let TakeBackRefusal::Undo(UndoRefusal::Haunted(until)) = why {
+                    members.insert("available_at".to_owned(), json!(until.to_string()));
+                }
+                why.to_string()
+            }
             Self::TooEarly(available_at) => {
                 members.insert("available_at".to_owned(), json!(available_at.to_string()));
                 format!("this application can be registered from {available_at} on")
@@ -471,6 +502,7 @@ impl Refusal {
             Self::NotFound => format!("a path begins with /{}", VERSIONS.join(", /")),
             Self::NoSuchCall(meant) => (*meant).to_owned(),
             Self::UnknownApplication => "the registry knows no application of yours with this uuid".to_owned(),
+            Self::UnknownProof => "the registry has granted no application with this uuid".to_owned(),
             Self::UnknownImport => "the registry knows no import of yours with this import_id".to_owned(),
             Self::UnknownJourney => {
                 "the registry knows no journey of yours with this operator_journey_id; a journey sent today may take a \

@@ -94,6 +94,9 @@ pub enum FieldError {
     /// Neither of the languages.
     #[error("must be \"en\" or \"fr\"")]
     Language,
+    /// Not the name of an import.
+    #[error("must be the import_id of an import: 32 hexadecimal digits")]
+    ImportId,
     /// Empty, longer than 255 characters, or with control characters.
     #[error("must hold 1 to 255 characters, none of them a control character")]
     OperatorJourneyId,

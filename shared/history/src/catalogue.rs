@@ -430,6 +430,7 @@ fn both_of_field(fault: FieldError) -> (Words, Words) {
         | FieldError::FileName
         | FieldError::FileSize
         | FieldError::ContentType
+        | FieldError::ImportId
         | FieldError::Language
         | FieldError::IdempotencyKey
         | FieldError::ApplicationType

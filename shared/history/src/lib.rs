@@ -107,7 +107,7 @@ pub use lines::MAX_LINE;
 pub use reader::{Line, Reader, ReaderState, Row};
 pub use rejected::{Column, RejectedRow, RejectedWriter};
 pub use repair::{Repair, Repairs};
-pub use report::{LARGEST_FILE, Progress, Report, UndoProgress, Undone};
+pub use report::{LARGEST_FILE, Progress, Replaced, Report, UndoProgress, Undone};
 pub use survey::{DateOrder, Dates, Survey, SurveyError, Surveyed, Verdict, survey};
 pub use text::Encoding;
 pub use unpack::{Unpack, UnpackError};

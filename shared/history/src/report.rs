@@ -49,7 +49,7 @@ pub struct Report {
     /// Whose file it was; nobody's for the registry's own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub operator_id: Option<u32>,
-    /// The object's key.
+    /// The object's key; `batch` where the rows came in the body of a call.
     pub key: String,
     /// `completed`; `failed` where the file was refused whole; `undone` where what it added was taken back.
     pub state: String,
@@ -82,12 +82,49 @@ pub struct Report {
     /// How much of that it was worked on, in milliseconds.
     #[serde(default)]
     pub work_ms: u64,
-    /// What was taken back, where the registry's team has undone the import.
+    /// What was taken back, where the import was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub undone: Option<Undone>,
+    /// What was taken back of the import that this one replaces.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replaced: Option<Replaced>,
 }
 
 impl Report {
+    /// What came of a batch of rows, which has no file: its counts, or why there are none.
+    #[must_use]
+    pub fn of_batch(
+        (import_id, operator_id): (String, u32),
+        key: &str,
+        ended: Result<Counts, String>,
+        (started_at, ended_at): (String, String),
+        took_ms: u64,
+    ) -> Self {
+        let (state, error, counts) = match ended {
+            Ok(counts) => ("completed", None, counts),
+            Err(why) => ("failed", Some(why), Counts::default()),
+        };
+        Self {
+            import_id,
+            operator_id: Some(operator_id),
+            key: key.to_owned(),
+            state: state.to_owned(),
+            error,
+            check_only: false,
+            counts,
+            survey: None,
+            bytes: 0,
+            sha256: None,
+            rejected_rows: None,
+            started_at,
+            ended_at,
+            duration_ms: took_ms,
+            work_ms: took_ms,
+            undone: None,
+            replaced: None,
+        }
+    }
+
     /// How far the import came.
     #[must_use]
     pub fn progress(&self) -> Progress {
@@ -113,6 +150,23 @@ pub struct Undone {
     pub started_at: String,
     /// When it ended, RFC 3339.
     pub ended_at: String,
+    /// The import that replaces it, where one does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, pattern = "^[0-9a-f]{32}$"))]
+    pub replaced_by: Option<String>,
+}
+
+/// What an import took back of the one that it replaces.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// The import that was replaced.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[0-9a-f]{32}$"))]
+    pub import_id: String,
+    /// Drivers' applications that are gone with it: those that nothing else brought, this import included.
+    pub removed: u64,
+    /// Those that stay, because this import or another one brought them too.
+    pub kept: u64,
 }
 
 /// How far an undo is: first everything is counted, then taken back.

@@ -214,7 +214,8 @@ pub(crate) enum NameTaken {
 }
 
 impl NameTaken {
-    const ATTRIBUTE: &str = "name_taken";
+    /// Where it is kept.
+    pub(crate) const ATTRIBUTE: &str = "name_taken";
     const CALLED_OFF: &str = "called off";
     const ARCHIVED: &str = "archived";
 

@@ -8,8 +8,12 @@
 //! (nothing) ──► running ──► completed | failed ──► undoing ──► undone
 //! awaiting_upload ──┘
 //! ```
+//!
+//! A batch of rows is an import without a file: `imports/batch.rs`.
 
-use std::collections::HashSet;
+mod batch;
+
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -46,9 +50,27 @@ const CHECK_ONLY: &str = "check_only";
 
 /// Where it is kept in which language rejected rows are explained.
 const LANGUAGE: &str = "language";
+/// Where it is kept which import a file is to replace.
+const REPLACES: &str = "replaces";
 
 /// How many items DynamoDB gives in one batch.
 const MOST_AT_ONCE: usize = 100;
+
+/// How many imports are listed at once: each is one item of one batch.
+pub const MOST_LISTED: usize = MOST_AT_ONCE;
+
+/// For how long the place for a file is kept after its URL has expired, where no file came: longer than the event of a file can wait
+/// until somebody hands it over again.
+const UNUSED: Duration = Duration::from_secs(15 * 24 * 60 * 60);
+
+/// When a place that nobody used is forgotten, in seconds since 1970: DynamoDB removes the item some time later.
+const FORGOTTEN_AT: &str = "forgotten_at";
+
+/// The index of an operator's imports by the moment of their creation. It holds keys and nothing else: a checkpoint costs it nothing.
+pub(crate) const BY_CREATION: &str = "by_creation";
+
+/// The index of those imports that are worked on now, whosever they are: the attribute stands in no other item.
+pub(crate) const WORKING: &str = "working";
 
 /// The longest that an invocation lives, whatever it does: Lambda's own limit.
 const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
@@ -111,8 +133,25 @@ pub struct ImportRecord {
     pub id: ImportId,
     /// Whose file it is; `None` for the registry's own journeys files.
     pub operator: Option<OperatorId>,
-    /// The object's key.
+    /// The object's key, or [`ImportRecord::BATCH`].
     pub key: String,
+}
+
+/// The key of the note on S3 that asks for an import to be taken back, or for the work on that to be gone on with.
+#[must_use]
+pub fn undo_note(operator: OperatorId, import: ImportId) -> String {
+    format!("undo/{operator}/{import}")
+}
+
+impl ImportRecord {
+    /// Stands for the key of an import that has no file: its rows came in the body of a call. No key of a file is like it.
+    pub const BATCH: &str = "batch";
+
+    /// Whether its rows came in the body of a call.
+    #[must_use]
+    pub fn is_batch(&self) -> bool {
+        self.key == Self::BATCH
+    }
 }
 
 /// How a file ended.
@@ -203,6 +242,8 @@ pub struct Wishes {
     pub check_only: bool,
     /// In which language rejected rows are explained, if it said so.
     pub language: Option<Language>,
+    /// The file replaces this import of the same operator's.
+    pub replaces: Option<ImportId>,
 }
 
 impl Wishes {
@@ -212,6 +253,7 @@ impl Wishes {
             dates_confirmed: is(DATES_CONFIRMED),
             check_only: is(CHECK_ONLY),
             language: text(item, LANGUAGE).and_then(|language| Language::parse(language).ok()),
+            replaces: text(item, REPLACES).and_then(ImportId::parse),
         }
     }
 
@@ -222,6 +264,7 @@ impl Wishes {
             (DATES_CONFIRMED, Some(AttributeValue::Bool(self.dates_confirmed))),
             (CHECK_ONLY, self.check_only.then_some(AttributeValue::Bool(true))),
             (LANGUAGE, language),
+            (REPLACES, self.replaces.map(|old| AttributeValue::S(old.to_string()))),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)))
@@ -332,7 +375,7 @@ pub enum UndoRefusal {
     NotEnded(ImportState),
     /// An invocation that fell silent while it worked on the import may still be alive, and write a row that is already
     /// taken back.
-    #[error("an invocation that fell silent may still write to it until {0}: undo it then")]
+    #[error("an invocation that fell silent may still write to it until {0}: take it back then")]
     Haunted(Instant),
 }
 
@@ -383,6 +426,20 @@ pub struct ImportStatus<C, R, U> {
     pub wishes: Wishes,
     /// Until when an invocation that fell silent may still write to it; it cannot be undone before.
     pub haunted_until: Option<Instant>,
+}
+
+impl<C, R, U> ImportStatus<C, R, U> {
+    /// Where it stands, where `machine_now` is the machine's clock: a batch that is noted as not answered may still be answered for a
+    /// while, and runs as long.
+    #[must_use]
+    pub fn state_at(&self, machine_now: Instant) -> ImportState {
+        let may_be_answered = self.haunted_until.is_some_and(|until| until >= machine_now);
+        if self.record.is_batch() && self.state == ImportState::Failed && may_be_answered {
+            ImportState::Running
+        } else {
+            self.state
+        }
+    }
 }
 
 impl ImportRecord {
@@ -456,6 +513,7 @@ impl Imports {
             ("state".to_owned(), AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned())),
             ("created_at".to_owned(), date(now)),
             ("expires_at".to_owned(), date(expires_at)),
+            (FORGOTTEN_AT.to_owned(), number(later(expires_at, UNUSED).map_or(0, |at| at.millis() / 1000))),
         ]);
         item.extend(wishes.attributes());
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
@@ -497,7 +555,7 @@ impl Imports {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(Some(operator), id)))
-            .update_expression("SET #version = :version")
+            .update_expression("SET #version = :version REMOVE forgotten_at")
             .condition_expression("#key = :key AND (attribute_not_exists(#version) OR #version = :version)")
             .expression_attribute_names("#key", "key")
             .expression_attribute_names("#version", "version")
@@ -559,9 +617,9 @@ impl Imports {
             .set_key(Some(key(import.operator, import.id)))
             .update_expression(
                 "SET fence = if_not_exists(fence, :zero) + :one, worker = :worker, leased_until = :until, \
-                 taken_from = if_not_exists(leased_until, :zero), #state = :running, #key = :key, \
+                 taken_from = if_not_exists(leased_until, :zero), #state = :running, #key = :key, working = :working, \
                  started_at = if_not_exists(started_at, :now), created_at = if_not_exists(created_at, :now) \
-                 REMOVE expires_at",
+                 REMOVE expires_at, forgotten_at",
             )
             .condition_expression(
                 "attribute_not_exists(#state) OR #state = :awaiting \
@@ -576,6 +634,7 @@ impl Imports {
             .expression_attribute_values(":machine_now", date(machine_now))
             .expression_attribute_values(":now", date(now))
             .expression_attribute_values(":key", AttributeValue::S(import.key.clone()))
+            .expression_attribute_values(":working", working())
             .expression_attribute_values(":running", AttributeValue::S(ImportState::Running.as_str().to_owned()))
             .expression_attribute_values(
                 ":awaiting",
@@ -626,7 +685,7 @@ impl Imports {
             .table_name(&self.table)
             .set_key(Some(key(Some(operator), id)))
             .update_expression(
-                "SET fence = fence + :one, worker = :worker, leased_until = :until, #state = :undoing, \
+                "SET fence = fence + :one, worker = :worker, leased_until = :until, #state = :undoing, working = :working, \
                  undo_started_at = if_not_exists(undo_started_at, :now)",
             )
             .condition_expression(
@@ -639,6 +698,7 @@ impl Imports {
             .expression_attribute_values(":until", leased_until(machine_now))
             .expression_attribute_values(":machine_now", date(machine_now))
             .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(":working", working())
             .expression_attribute_values(":completed", state(ImportState::Completed))
             .expression_attribute_values(":failed", state(ImportState::Failed))
             .expression_attribute_values(":undoing", state(ImportState::Undoing))
@@ -710,7 +770,8 @@ impl Imports {
             (":for_the_team", stored(for_the_team)?),
         ];
         let expression = "SET #state = :state, report = :report, for_the_team = :for_the_team";
-        self.write_held(hold, expression, hold.work.checkpoint(), Some(outcome), values).await
+        let remove = format!("{}, working", hold.work.checkpoint());
+        self.write_held(hold, expression, &remove, Some(outcome), values).await
     }
 
     async fn write_held<const N: usize>(
@@ -784,10 +845,12 @@ impl Imports {
         &self,
         operator: OperatorId,
         id: ImportId,
+        machine_now: Instant,
     ) -> Result<Option<ImportStatus<C, R, U>>, StoreError> {
         let get = self.db.get_item().table_name(&self.table).set_key(Some(key(Some(operator), id)));
         let answer = get.consistent_read(true).send().await.map_err(|error| StoreError::request("GetItem", &error))?;
-        answer.item.as_ref().map(status).transpose()
+        let item = answer.item.filter(|item| !is_forgotten(item, machine_now));
+        item.as_ref().map(status).transpose()
     }
 
     /// Since when the oldest import is worked on, or taken back, that has not ended; `None` where there is none. One that cannot be
@@ -796,22 +859,19 @@ impl Imports {
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
     pub async fn oldest_running(&self) -> Result<Option<Instant>, StoreError> {
-        let state = |state: ImportState| AttributeValue::S(state.as_str().to_owned());
         let mut items = self
             .db
-            .scan()
+            .query()
             .table_name(&self.table)
-            .filter_expression("#state IN (:running, :undoing)")
-            .projection_expression("#state, started_at, undo_started_at")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":running", state(ImportState::Running))
-            .expression_attribute_values(":undoing", state(ImportState::Undoing))
+            .index_name(WORKING)
+            .key_condition_expression("working = :working")
+            .expression_attribute_values(":working", working())
             .into_paginator()
             .items()
             .send();
         let mut oldest = None;
         while let Some(item) = items.next().await {
-            let item = item.map_err(|error| StoreError::request("Scan", &error))?;
+            let item = item.map_err(|error| StoreError::request("Query", &error))?;
             let work = ImportState::of(&item).ok().and_then(Work::of);
             let Some(started_at) = work.and_then(|work| instant(&item, work.started_at())) else { continue };
             oldest = Some(oldest.map_or(started_at, |oldest: Instant| oldest.min(started_at)));
@@ -837,26 +897,90 @@ impl Imports {
         Ok(known)
     }
 
-    /// All of an operator's imports, the latest first.
+    /// Some of an operator's imports, the latest first, and where the list goes on: two requests. At most [`MOST_LISTED`]; fewer where
+    /// places were forgotten. An import of this very moment may be missing still, for an index follows its table.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer, or holds something else.
+    /// [`StoreError`] where the store cannot answer in time, or holds something else.
     pub async fn list<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
         &self,
         operator: OperatorId,
-    ) -> Result<Vec<ImportStatus<C, R, U>>, StoreError> {
+        (after, most): (Option<Cursor>, usize),
+        machine_now: Instant,
+        deadline: Deadline,
+    ) -> Result<(Vec<ImportStatus<C, R, U>>, Option<Cursor>), StoreError> {
+        let after = after.map(|Cursor { created_at, id }| {
+            let mut start = key(Some(operator), id);
+            start.insert("created_at".to_owned(), number(created_at));
+            start
+        });
         let query = self
             .db
             .query()
             .table_name(&self.table)
+            .index_name(BY_CREATION)
             .key_condition_expression("operator_id = :operator")
-            .expression_attribute_values(":operator", number(i64::from(operator.get())));
-        let items: Result<Vec<Item>, _> = query.into_paginator().items().send().collect().await;
-        let items = items.map_err(|error| StoreError::request("Query", &error))?;
-        let mut found = items.iter().map(status).collect::<Result<Vec<_>, _>>()?;
-        found.sort_by_key(|import| (std::cmp::Reverse(import.created_at), import.record.id));
-        Ok(found)
+            .expression_attribute_values(":operator", number(i64::from(operator.get())))
+            .scan_index_forward(false)
+            .limit(i32::try_from(most.min(MOST_LISTED)).unwrap_or(1))
+            .set_exclusive_start_key(after);
+        let answer = query.send().await.map_err(|error| StoreError::request("Query", &error))?;
+        let next = answer.last_evaluated_key.as_ref().map(Cursor::of).transpose()?;
+        let ids = answer.items().iter().map(|item| Ok(name(item)?.1)).collect::<Result<Vec<_>, StoreError>>()?;
+        if ids.is_empty() {
+            return Ok((Vec::new(), next));
+        }
+        let keys = ids.iter().map(|id| key(Some(operator), *id)).collect();
+        let mut found = HashMap::new();
+        for item in batch_get_keys(&self.db, &self.table, keys, deadline).await? {
+            if !is_forgotten(&item, machine_now) {
+                found.insert(name(&item)?.1, status(&item)?);
+            }
+        }
+        Ok((ids.iter().filter_map(|id| found.remove(id)).collect(), next))
     }
+}
+
+/// Where a list of an operator's imports goes on. Which operator's it does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    created_at: i64,
+    id: ImportId,
+}
+
+impl Cursor {
+    /// Reads what [`Display`](fmt::Display) writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (created_at, id) = text.split_at_checked(16)?;
+        if !created_at.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        let created_at = u64::from_str_radix(created_at, 16).ok()?.cast_signed();
+        Some(Self { created_at, id: ImportId::parse(id)? })
+    }
+
+    fn of(key: &Item) -> Result<Self, StoreError> {
+        let created_at = integer(key, "created_at").ok_or(corrupt("created_at"))?;
+        Ok(Self { created_at, id: name(key)?.1 })
+    }
+}
+
+impl fmt::Display for Cursor {
+    /// 48 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{}", self.created_at, self.id)
+    }
+}
+
+/// What stands in the items that are worked on: the one partition of their index.
+fn working() -> AttributeValue {
+    AttributeValue::S("yes".to_owned())
+}
+
+/// Whether an item is a place that nobody used in time, which DynamoDB has yet to remove.
+fn is_forgotten(item: &Item, machine_now: Instant) -> bool {
+    integer(item, FORGOTTEN_AT).is_some_and(|at| at < machine_now.millis() / 1000)
 }
 
 fn leased_until(machine_now: Instant) -> AttributeValue {
@@ -896,6 +1020,38 @@ pub fn undo_refusal(state: ImportState, haunted_until: Option<Instant>, machine_
         ImportState::Undoing | ImportState::Undone => None,
     }
 }
+
+/// Why an operator cannot take back an import of its own now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TakeBackRefusal {
+    /// Nobody can.
+    #[error(transparent)]
+    Undo(#[from] UndoRefusal),
+    /// It was begun more than this many days ago. The registry's team can.
+    #[error("the import was begun {0} days ago or more: ask the registry's team to take it back")]
+    TooOld(u16),
+}
+
+/// Why the operator of this import cannot take it back now, if it cannot. `now` is the registry's clock, `machine_now` the machine's;
+/// `days` is for how long operators may.
+#[must_use]
+pub fn take_back_refusal<C, R, U>(
+    status: &ImportStatus<C, R, U>,
+    (now, machine_now): (Instant, Instant),
+    days: u16,
+) -> Option<TakeBackRefusal> {
+    if let Some(refusal) = undo_refusal(status.state_at(machine_now), status.haunted_until, machine_now) {
+        return Some(refusal.into());
+    }
+    // What has begun, or is done, is not refused the second time.
+    let is_done = matches!(status.state, ImportState::Undoing | ImportState::Undone);
+    let began = status.started_at.unwrap_or(status.created_at);
+    let age = now.millis().saturating_sub(began.millis());
+    (!is_done && age >= i64::from(days) * DAY_MILLIS).then_some(TakeBackRefusal::TooOld(days))
+}
+
+/// A day of 24 hours, in milliseconds.
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
 /// Whose it is and its name: the item's key.
 fn name(item: &Item) -> Result<(Option<OperatorId>, ImportId), StoreError> {
@@ -963,7 +1119,8 @@ pub(crate) fn audit_import(item: &Item) -> Vec<Finding> {
     }
     let mut found = Vec::new();
     let its = record.operator.map_or_else(|| "journeys/".to_owned(), |operator| format!("imports/{operator}/"));
-    if !record.key.starts_with(&its) {
+    let is_batch = record.is_batch() && record.operator.is_some();
+    if !is_batch && !record.key.starts_with(&its) {
         found.push(Finding::Foreign(record.operator, "of an import whose file is another's"));
     }
     if let Some(report) = report {

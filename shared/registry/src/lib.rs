@@ -15,6 +15,7 @@
 //! | how an application is deleted | [`delete`] |
 //! | how an application is given an identity key later | [`identity`] |
 //! | what is held about one driver, and how it is erased | [`drivers`] |
+//! | what has become of the application that a proof is of | [`proofs`] |
 //! | how a lost answer is had again | [`idempotency`] |
 //! | how many calls each operator makes, how many of its files are imported at once | [`limits`] |
 //! | whether the tables hold what the protocol says cannot be | [`audit`] |
@@ -44,6 +45,7 @@ pub mod limits;
 pub mod numbers;
 pub mod operators;
 pub mod pepper;
+pub mod proofs;
 pub mod read;
 pub mod restore;
 pub mod rewrite;
@@ -64,8 +66,8 @@ pub use error::{Deadline, StoreError, take_retries};
 pub use idempotency::{FirstAnswer, NamedCall, Remembered};
 pub use identity::{GivenKey, HistoryKey};
 pub use imports::{
-    Begun, Claimed, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports,
-    UndoBegun, UndoRefusal, Wishes,
+    Begun, Claimed, Cursor, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports,
+    MOST_LISTED, TakeBackRefusal, UndoBegun, UndoRefusal, Wishes, take_back_refusal, undo_note,
 };
 pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
 pub use keys::{ClaimKeys, ClaimKind};
@@ -73,6 +75,7 @@ pub use limits::{ImportSlot, ImportSlots, Limits};
 pub use numbers::{Numbers, Use};
 pub use operators::{Operator, Operators, Standing};
 pub use pepper::{Evidence, Pepper};
+pub use proofs::{ProofState, Proofs};
 pub use restore::Differences;
 pub use tables::Tables;
 pub use undo::{Brought, BroughtPage};

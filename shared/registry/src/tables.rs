@@ -8,11 +8,13 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, KeySchemaElement,
+    KeyType, Projection, ProjectionType, ScalarAttributeType, TableStatus,
 };
 
 use crate::StoreError;
 use crate::error::{Backoff, Deadline};
+use crate::imports::{BY_CREATION, WORKING};
 
 /// The names of the tables. A function is given only those it may use; the others stay empty, and a call that names one
 /// fails at once.
@@ -84,13 +86,87 @@ impl Tables {
         }
         let deadline = Deadline::after(ACTIVE_WITHIN);
         for (table, _) in self.keys() {
-            let mut backoff = Backoff::until(deadline);
-            while status(db, table).await? != Some(TableStatus::Active) {
-                backoff.pause().await?;
-            }
+            wait(db, table, deadline).await?;
+        }
+        let known = indexes(db, &self.imports).await?;
+        for index in INDEXES.iter().filter(|index| !known.iter().any(|known| known == index.name)) {
+            // One after the other: DynamoDB makes no two at once.
+            add_index(db, &self.imports, index).await?;
+            wait(db, &self.imports, deadline).await?;
         }
         Ok(())
     }
+}
+
+/// An index of the table of imports, beside the keys of the table itself.
+struct Index {
+    name: &'static str,
+    key: &'static [(&'static str, ScalarAttributeType)],
+    /// What it holds beside keys.
+    also: &'static [&'static str],
+}
+
+const INDEXES: [Index; 2] = [
+    Index {
+        name: BY_CREATION,
+        key: &[("operator_id", ScalarAttributeType::N), ("created_at", ScalarAttributeType::N)],
+        also: &[],
+    },
+    Index {
+        name: WORKING,
+        key: &[("working", ScalarAttributeType::S)],
+        also: &["state", "started_at", "undo_started_at"],
+    },
+];
+
+/// The names of a table's indexes.
+async fn indexes(db: &Client, table: &str) -> Result<Vec<String>, StoreError> {
+    let described = db.describe_table().table_name(table).send().await;
+    let described = described.map_err(|error| StoreError::request("DescribeTable", &error))?;
+    let indexes = described.table.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
+    Ok(indexes.into_iter().filter_map(|index| index.index_name).collect())
+}
+
+/// Returns when a table can be used.
+async fn wait(db: &Client, table: &str, deadline: Deadline) -> Result<(), StoreError> {
+    let mut backoff = Backoff::until(deadline);
+    while status(db, table).await? != Some(TableStatus::Active) {
+        backoff.pause().await?;
+    }
+    Ok(())
+}
+
+/// Gives a table an index, also one that an earlier release made.
+async fn add_index(db: &Client, table: &str, index: &Index) -> Result<(), StoreError> {
+    let built = |_: BuildError| StoreError::Corrupt { table: "definitions", what: "an index" };
+    let (attributes, key) = definitions(index.key)?;
+    let also: Vec<String> = index.also.iter().map(|name| (*name).to_owned()).collect();
+    let kind = if also.is_empty() { ProjectionType::KeysOnly } else { ProjectionType::Include };
+    let also = Some(also).filter(|also| !also.is_empty());
+    let create = CreateGlobalSecondaryIndexAction::builder()
+        .index_name(index.name)
+        .set_key_schema(Some(key))
+        .projection(Projection::builder().projection_type(kind).set_non_key_attributes(also).build())
+        .build()
+        .map_err(built)?;
+    let update = GlobalSecondaryIndexUpdate::builder().create(create).build();
+    let request = db.update_table().table_name(table).set_attribute_definitions(Some(attributes));
+    let sent = request.global_secondary_index_updates(update).send().await;
+    sent.map(drop).map_err(|error| StoreError::request("UpdateTable", &error))
+}
+
+/// The definitions of a key's attributes, and the key.
+fn definitions(
+    key: &[(&str, ScalarAttributeType)],
+) -> Result<(Vec<AttributeDefinition>, Vec<KeySchemaElement>), StoreError> {
+    let built = |_: BuildError| StoreError::Corrupt { table: "definitions", what: "a key" };
+    let (mut attributes, mut elements) = (Vec::new(), Vec::new());
+    for ((name, kind), role) in key.iter().zip([KeyType::Hash, KeyType::Range]) {
+        let attribute = AttributeDefinition::builder().attribute_name(*name).attribute_type(kind.clone());
+        attributes.push(attribute.build().map_err(built)?);
+        elements.push(KeySchemaElement::builder().attribute_name(*name).key_type(role).build().map_err(built)?);
+    }
+    Ok((attributes, elements))
 }
 
 /// How long a table may take until it is active. DynamoDB takes some seconds.
@@ -108,19 +184,9 @@ async fn status(db: &Client, table: &str) -> Result<Option<TableStatus>, StoreEr
 }
 
 async fn create(db: &Client, table: &str, key: &[(&str, ScalarAttributeType)]) -> Result<(), StoreError> {
-    let built = |_: BuildError| StoreError::Corrupt { table: "definitions", what: "a key" };
-    let mut request = db.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
-    for ((name, kind), role) in key.iter().zip([KeyType::Hash, KeyType::Range]) {
-        request = request
-            .attribute_definitions(
-                AttributeDefinition::builder()
-                    .attribute_name(*name)
-                    .attribute_type(kind.clone())
-                    .build()
-                    .map_err(built)?,
-            )
-            .key_schema(KeySchemaElement::builder().attribute_name(*name).key_type(role).build().map_err(built)?);
-    }
+    let (attributes, key) = definitions(key)?;
+    let request = db.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+    let request = request.set_attribute_definitions(Some(attributes)).set_key_schema(Some(key));
     match request.send().await {
         Ok(_) => Ok(()),
         Err(error) => match error.as_service_error() {

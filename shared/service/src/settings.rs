@@ -23,6 +23,7 @@
 //! | `OPERATOR_CLASS` | one letter | `C` |
 //! | `OPERATOR_CALLS_PER_SECOND` | calls that each operator may make, over ten seconds; 0 is no limit | 50 |
 //! | `TOKEN_CALLS` | tokens that each access key may ask for in ten seconds of one running copy of the function, and each source address that names no known one; 0 is no limit | 20 |
+//! | `TAKE_BACK_DAYS` | days of 24 hours for which an operator may take back an import of its own; 0: never | 30 |
 //! | `IDEMPOTENCY_DAYS` | days of 24 hours for which the answer to a call with an `Idempotency-Key` is remembered | 1 |
 //! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true`, `false`, or the one journey type that the call is open for: `short` or `long` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
@@ -338,6 +339,14 @@ impl Environment {
     pub fn import_turn(&self) -> Result<Option<Duration>, SettingError> {
         let turn = self.parsed("IMPORT_TURN_MILLISECONDS", "a whole number", 60_000, |text| text.parse().ok())?;
         Ok(Some(turn).filter(|turn| *turn > 0).map(Duration::from_millis))
+    }
+
+    /// For how many days of 24 hours after its beginning an operator may take back an import of its own.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is no whole number.
+    pub fn take_back_days(&self) -> Result<u16, SettingError> {
+        self.parsed("TAKE_BACK_DAYS", "a whole number", 30, |text| text.parse().ok())
     }
 
     /// For how many days of 24 hours the answer to a call with an `Idempotency-Key` is remembered.

@@ -8,7 +8,8 @@ import httpx
 from cee_client import AuthenticatedClient, Client
 from cee_client.api.access import get_access_token
 from cee_client.api.applications import delete_application, get_application, register, simulate
-from cee_client.api.history import get_import, place_import
+from cee_client.api.history import get_import, list_imports, place_import
+from cee_client.api.public import get_proof
 from cee_client.models import (
     AccessToken,
     Application,
@@ -16,10 +17,14 @@ from cee_client.models import (
     DuplicateProblem,
     Eligible,
     Import,
+    ImportKind,
+    Imports,
     ImportState,
     InvalidFieldsProblem,
     JourneyType,
     Place,
+    Proof,
+    ProofState,
     ShortRegistration,
     Simulation,
     UnknownApplicationProblem,
@@ -72,6 +77,12 @@ for _ in range(100):
     time.sleep(0.1)
 assert (status.state, status.imported) == (ImportState.COMPLETED, 1), status
 
+listed = list_imports.sync(client=ours, limit=1)
+assert isinstance(listed, Imports) and len(listed.imports) == 1, listed
+assert (listed.imports[0].import_id, listed.imports[0].kind) == (place.import_id, ImportKind.FILE), listed
+
+proof = get_proof.sync(granted.uuid, client=ours)
+assert isinstance(proof, Proof) and proof.state == ProofState.GRANTED, proof
 assert delete_application.sync_detailed(granted.uuid, client=ours).status_code == 204
 assert isinstance(simulate.sync(client=theirs, body=question), Eligible)
 print("Python: the tour is done")

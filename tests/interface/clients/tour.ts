@@ -67,8 +67,16 @@ const rows = [
 const batch = await ours.POST("/policies/cee/import", { body: rows });
 assert(batch.data, JSON.stringify(batch.error));
 assert.deepEqual([batch.data.imported, batch.data.failed], [1, 0]);
+const listed = await ours.GET("/policies/cee/imports", { params: { query: { limit: 1 } } });
+assert(listed.data, JSON.stringify(listed.error));
+assert.deepEqual(listed.data.imports.map((one) => [one.import_id, one.kind]), [[batch.data.import_id, "batch"]]);
+const back = await ours.DELETE("/policies/cee/imports/{import_id}", { params: { path: { import_id: batch.data.import_id } } });
+assert.deepEqual([back.response.status, back.data?.import_id], [202, batch.data.import_id]);
+const proof = await ours.GET("/proofs/{uuid}", mine);
+assert.equal(proof.data?.state, "granted");
 
 assert.equal((await ours.DELETE("/policies/cee/{uuid}", mine)).response.status, 204);
+assert.equal((await ours.GET("/proofs/{uuid}", mine)).data?.state, "deleted");
 const free = await theirs.POST("/policies/cee/simulate", { body: { ...driver, phone_trunc: "+336399801" } });
 assert.equal(free.data?.eligible, true);
 console.log("TypeScript: the tour is done");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, NoRoom, Reason, Rules};
+use cee_registry::{TakeBackRefusal, UndoRefusal};
 use cee_tokens::{Scope, TokenError};
 use http::{Response as HttpResponse, StatusCode};
 use lambda_http::Body;
@@ -75,6 +76,7 @@ impl ProblemType {
             }
             Self::ApplicationDeleted => vec![always("uuid", Ref::from_schema_name("ApplicationId"))],
             Self::TooEarly => vec![always("available_at", Ref::from_schema_name(Utc::name()))],
+            Self::ImportStays => vec![sometimes("available_at", Ref::from_schema_name(Utc::name()))],
             Self::IneligibleJourney => {
                 let criterion = ObjectBuilder::new()
                     .property("criterion", Ref::from_schema_name("Criterion"))
@@ -121,6 +123,8 @@ impl ProblemType {
             | Self::IdempotencyKeyReused
             | Self::DriverRecordFull
             | Self::UnknownApplication
+            | Self::InvalidQuery
+            | Self::UnknownProof
             | Self::UnknownImport
             | Self::UnknownJourney
             | Self::UnsupportedMediaType => Vec::new(),
@@ -188,6 +192,17 @@ impl ProblemType {
             Self::InvalidHeader => {
                 one("A key with a space", Refusal::InvalidHeader("idempotency-key", FieldError::IdempotencyKey))
             }
+            Self::InvalidQuery => {
+                one("Too many", Refusal::InvalidQuery("limit must be a whole number from 1 to 100".to_owned()))
+            }
+            Self::ImportStays => {
+                let silent = UndoRefusal::Haunted(at("2024-05-01T09:15:00Z"));
+                let stays = |refusal| Refusal::ImportStays(refusal).into_response(REQUEST_ID);
+                vec![
+                    sample(name, "Too old", stays(TakeBackRefusal::TooOld(30))),
+                    sample("import_stays_for_now", "Not quite ended", stays(silent.into())),
+                ]
+            }
             Self::InvalidCredentials => one(
                 "Not a pair that the registry gave",
                 Refusal::InvalidCredentials("the registry knows no such access key, or it has another secret"),
@@ -203,6 +218,7 @@ impl ProblemType {
                 one("Twenty applications stand already", Refusal::DriverRecordFull(NoRoom::Applications))
             }
             Self::UnknownApplication => one("Not one of yours", Refusal::UnknownApplication),
+            Self::UnknownProof => one("Never granted", Refusal::UnknownProof),
             Self::UnknownImport => one("Not one of yours", Refusal::UnknownImport),
             Self::UnknownJourney => one("Not one of yours", Refusal::UnknownJourney),
             Self::IneligibleJourney => {

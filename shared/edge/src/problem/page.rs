@@ -24,6 +24,14 @@ impl ProblemType {
                  `message`. A message says what is expected and never repeats the value."
             }
             Self::InvalidHeader => "A header is not what it should be. `detail` names it and says what is expected.",
+            Self::InvalidQuery => {
+                "A parameter of the query is not what it should be. `detail` names it and says what is expected."
+            }
+            Self::ImportStays => {
+                "An import of yours is to be taken back, by `DELETE` or by a file that replaces it, and cannot be: it has not ended yet; it \
+                 was begun too long ago (30 days, or what the registry's team has set); or what fell silent while it worked on the import \
+                 may still write a row until `available_at`. `detail` says which."
+            }
             Self::TooEarly => {
                 "Everything is in order but the date: an application can be registered seven days after the journey's end (short) \
                  or after `datetime` (long). `available_at` is the first moment at which the same call is accepted."
@@ -50,6 +58,10 @@ impl ProblemType {
             Self::UnknownApplication => {
                 "The registry knows no application of *yours* with this `uuid`, or knows it no more because it was deleted. \
                  Another operator's application is as unknown as one that never was."
+            }
+            Self::UnknownProof => {
+                "`GET /proofs/{uuid}` alone: the registry has never granted an application with this `uuid`. (An application that was \
+                 granted and deleted later is no refusal: its state is `deleted`.)"
             }
             Self::UnknownImport => {
                 "The registry knows no import of *yours* with this `import_id`. Another operator's import is as unknown as one \
@@ -132,6 +144,10 @@ impl ProblemType {
             Self::MalformedBody => "Send one JSON object, as a JSON library writes it.",
             Self::InvalidFields => "Correct every field in `errors` and send the call again.",
             Self::InvalidHeader => "Correct the header and send the call again.",
+            Self::InvalidQuery => "Correct the parameter and send the call again.",
+            Self::ImportStays => {
+                "Wait until the import has ended, or until `available_at`; write to the registry's team where it is too old."
+            }
             Self::TooEarly => "Send the same call at `available_at` or later.",
             Self::Unauthenticated => "Get a fresh application token and send the call again.",
             Self::InvalidCredentials => {
@@ -147,6 +163,10 @@ impl ProblemType {
             }
             Self::UnknownApplication => {
                 "Compare the `uuid` with that of the 201; if it was deleted, there is nothing to do."
+            }
+            Self::UnknownProof => {
+                "Compare the `uuid` with that of the proof's payload. A proof that verifies names one that was granted: write to the \
+                 registry's team."
             }
             Self::UnknownImport => "List your imports: `GET /policies/cee/imports`.",
             Self::UnknownJourney => "Check the name that you gave the journey; if it is right, try again tomorrow.",

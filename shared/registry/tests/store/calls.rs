@@ -1117,7 +1117,8 @@ async fn an_import_is_undone_once_and_not_before_it_has_ended() {
     store.imports.end(&again, FileOutcome::Undone, &note(61), &note(0)).await.unwrap();
     assert_eq!(begin_undo("v", minute(31)).await, UndoBegun::Ended(note(61)));
     assert_eq!(begin(&store, &import, "c", &minute(50)).await, Begun::Ended(note(61)));
-    let status = store.imports.find::<Known, Known, Known>(operator(1), import.id).await.unwrap().unwrap();
+    let status =
+        store.imports.find::<Known, Known, Known>(operator(1), import.id, at(&minute(50))).await.unwrap().unwrap();
     assert_eq!((status.state, status.undo, status.checkpoint), (ImportState::Undone, None, None));
 }
 
@@ -1134,22 +1135,26 @@ async fn imports_are_found_and_listed_by_their_operator() {
         store.imports.await_upload(&awaited, at(DAY), at(DAY), Wishes::default()).await.is_err(),
         "a name is given once"
     );
-    let wishes = Wishes { dates_confirmed: true, check_only: true, language: Some(Language::French) };
+    let wishes =
+        Wishes { dates_confirmed: true, check_only: true, language: Some(Language::French), replaces: Some(one.id) };
     store.imports.await_upload(&theirs, at(DAY), at(DAY), wishes).await.unwrap();
-    let kept = store.imports.find::<Known, Known, Known>(operator(2), theirs.id).await.unwrap().unwrap();
+    let kept = store.imports.find::<Known, Known, Known>(operator(2), theirs.id, at(DAY)).await.unwrap().unwrap();
     assert_eq!(kept.wishes, wishes);
     let (hold, _) = held(&store, &one, "a", "2030-01-01T00:00:00Z").await;
     store.imports.end(&hold, FileOutcome::Failed, &note(7), &note(0)).await.unwrap();
 
     let found = |by, id| {
         let store = store.clone();
-        async move { store.imports.find::<Known, Known, Known>(operator(by), id).await.unwrap() }
+        async move { store.imports.find::<Known, Known, Known>(operator(by), id, at("2024-06-02T00:00:00Z")).await.unwrap() }
     };
     let status = found(1, one.id).await.unwrap();
     assert_eq!((status.state, status.report, status.created_at), (ImportState::Failed, Some(note(7)), at(DAY)));
     assert_eq!(found(1, awaited.id).await.unwrap().state, ImportState::AwaitingUpload);
     assert_eq!(found(2, one.id).await, None, "another operator's is as unknown as none");
-    let listed = store.imports.list::<Known, Known, Known>(operator(1)).await.unwrap();
+    let all = (None, MOST_LISTED);
+    let list = store.imports.list::<Known, Known, Known>(operator(1), all, at("2024-06-02T00:00:00Z"), soon());
+    let (listed, next) = list.await.unwrap();
+    assert_eq!(next, None);
     assert_eq!(listed.iter().map(|import| import.record.key.as_str()).collect::<Vec<_>>(), ["awaited", "one"]);
 
     // The first version that comes to an awaited place is the import; another version is none.
@@ -1187,4 +1192,47 @@ async fn operators_are_found_as_they_were_last_put() {
         assert_eq!(store.operators.find(known.id).await, Ok(Some(known)));
     }
     assert_eq!(store.operators.find(operator(2)).await, Ok(None));
+}
+
+/// A table of imports that an earlier release made has no index, and items in it.
+#[tokio::test]
+async fn indexes_are_added_to_table_of_earlier_release() {
+    let store = store().await;
+    let (one, two) = (import_record("one", 1), import_record("two", 1));
+    store
+        .imports
+        .await_upload(&one, at("2024-06-01T00:00:00Z"), at("2024-06-01T00:15:00Z"), Wishes::default())
+        .await
+        .unwrap();
+    store
+        .imports
+        .await_upload(&two, at("2024-06-01T00:00:01Z"), at("2024-06-01T00:15:00Z"), Wishes::default())
+        .await
+        .unwrap();
+    let delete = |name: &str| {
+        let action =
+            aws_sdk_dynamodb::types::DeleteGlobalSecondaryIndexAction::builder().index_name(name).build().unwrap();
+        let update = aws_sdk_dynamodb::types::GlobalSecondaryIndexUpdate::builder().delete(action).build();
+        store.db.update_table().table_name(&store.tables.imports).global_secondary_index_updates(update).send()
+    };
+    delete("by_creation").await.unwrap();
+    delete("working").await.unwrap();
+    let list = || store.imports.list::<Known, Known, Known>(operator(1), (None, 1), at("2024-06-02T00:00:00Z"), soon());
+    assert!(list().await.is_err());
+    store.tables.create_missing(&store.db).await.unwrap();
+    let (listed, next) = list().await.unwrap();
+    assert_eq!(listed.iter().map(|import| import.record.key.as_str()).collect::<Vec<_>>(), ["two"]);
+    let next = next.unwrap();
+    assert_eq!(Cursor::parse(&next.to_string()), Some(next));
+    for text in [
+        "",
+        "x",
+        &next.to_string()[1..],
+        &next.to_string().to_uppercase(),
+        &format!("{next}0"),
+        &format!("+{}", &next.to_string()[1..]),
+    ] {
+        assert_eq!(Cursor::parse(text), None, "{text}");
+    }
+    assert_eq!(store.imports.oldest_running().await, Ok(None));
 }
