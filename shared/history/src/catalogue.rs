@@ -241,7 +241,7 @@ const fn french_of_form(form: Form) -> &'static str {
         Form::SevenZip => "est une archive 7-Zip (.7z) : envoyez le fichier CSV lui-même, ou un zip de celui-ci",
         Form::Rar => "est une archive RAR : envoyez le fichier CSV lui-même, ou un zip de celui-ci",
         Form::Parquet => {
-            "est un fichier Parquet : écrivez-le en CSV (`COPY … TO 'history.csv'`, `to_csv`, `write_csv`)"
+            "est un fichier Parquet : écrivez-le en CSV (`copy … to 'history.csv'`, `to_csv`, `write_csv`)"
         }
         Form::Arrow => "est un fichier Arrow (Feather) : écrivez-le en CSV (`to_csv`, `write_csv`)",
         Form::Sqlite => "est une base SQLite : exportez la table en CSV (`sqlite3 -header -csv`)",

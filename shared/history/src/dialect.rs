@@ -86,7 +86,7 @@ pub enum Form {
     #[error("is a RAR archive: send the CSV file itself, or a zip of it")]
     Rar,
     /// A Parquet file.
-    #[error("is a Parquet file: write it as CSV (`COPY … TO 'history.csv'`, `to_csv`, `write_csv`)")]
+    #[error("is a Parquet file: write it as CSV (`copy … to 'history.csv'`, `to_csv`, `write_csv`)")]
     Parquet,
     /// An Arrow or Feather file.
     #[error("is an Arrow (Feather) file: write it as CSV (`to_csv`, `write_csv`)")]
