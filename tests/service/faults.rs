@@ -59,7 +59,11 @@ async fn the_last_word_on_an_import_is_said_again_where_it_collides_and_no_row_i
     assert_eq!(wire.take_faults(), [Fault::Conflict]);
     let made = wire.take_operations();
     let updates = made.iter().filter(|operation| *operation == "UpdateItem").count();
-    assert_eq!(updates, 50 + 1 + 2, "a row each, the begin, the end twice: {made:?}");
+    assert_eq!(
+        updates,
+        50 + 2 + 1 + 2,
+        "a row each, the slot taken and given back, the begin, the end twice: {made:?}"
+    );
     assert_eq!(reports(&world.aws, "reports/1/").await["imports/1/h.csv"]["imported"], json!(50));
 }
 
