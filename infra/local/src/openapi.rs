@@ -50,41 +50,6 @@ fn with_constants(json: &str) -> String {
     out
 }
 
-#[cfg(test)]
-mod tests {
-    use super::with_constants;
-
-    #[test]
-    fn list_of_one_value_becomes_a_constant() {
-        let json = r#"{
-  "enum": [
-    "a"
-  ],
-  "x": {
-    "enum": [
-      1
-    ]
-  },
-  "enum": [
-    "a",
-    "b"
-  ]
-}"#;
-        let expected = r#"{
-  "const": "a",
-  "x": {
-    "const": 1
-  },
-  "enum": [
-    "a",
-    "b"
-  ]
-}
-"#;
-        assert_eq!(with_constants(json), expected);
-    }
-}
-
 fn info() -> Info {
     InfoBuilder::new()
         .title("Certificate registry for carpooling")
@@ -121,4 +86,39 @@ fn tags() -> Vec<Tag> {
     ]
     .map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_constants;
+
+    #[test]
+    fn list_of_one_value_becomes_a_constant() {
+        let json = r#"{
+  "enum": [
+    "a"
+  ],
+  "x": {
+    "enum": [
+      1
+    ]
+  },
+  "enum": [
+    "a",
+    "b"
+  ]
+}"#;
+        let expected = r#"{
+  "const": "a",
+  "x": {
+    "const": 1
+  },
+  "enum": [
+    "a",
+    "b"
+  ]
+}
+"#;
+        assert_eq!(with_constants(json), expected);
+    }
 }
