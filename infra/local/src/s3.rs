@@ -9,7 +9,7 @@
 //!   leaves the old one; after a `kill -9` the object is whole. (Nothing is forced to the disk: a power cut may lose
 //!   the latest uploads.)
 //! - Conditional reads and writes (`If-Match`, `If-None-Match`) that cannot be raced.
-//! - What S3 refuses by the head of a request alone ([`crate::s3_head`]).
+//! - What S3 refuses by the head of a request alone (`s3_head`).
 //! - Credentials that reach only some prefixes, and no key that leads out of its prefix by `..`.
 //!
 //! `curl --aws-sigv4 aws:amz:{region}:s3` needs `-H "x-amz-content-sha256: UNSIGNED-PAYLOAD"` with curl 7, as real S3 does.
