@@ -36,6 +36,7 @@ mod files;
 mod history;
 mod idempotency;
 mod journey_keys;
+mod kills;
 mod least_privilege;
 mod linear;
 mod metrics;
