@@ -272,11 +272,11 @@ async fn only_rows_that_nothing_else_brought_go_with_replaced_import() {
     let new = &reports(&world.aws, "reports/1/").await[&key];
     assert_eq!(new["replaced"], json!({"import_id": old["import_id"], "removed": 1, "kept": 1}), "{new}");
     assert_eq!(days(&world.aws).await, ["1:2021-01-01", "1:2021-02-03", "2:2021-01-01", "2:2021-03-02"]);
-    // The file once more, under another key: there is nothing left to take back, and its rows are known.
+    // The file once more, under another key: there is nothing left to take back.
     world.upload(&key.replace("right", "again"), format!("{HEADER}{}", line("+336010202", "2021-02-03"))).await;
     let again = &reports(&world.aws, "reports/1/").await[&key.replace("right", "again")];
-    assert_eq!((&again["state"], &again["already_known"]), (&json!("completed"), &json!(1)));
-    assert_eq!(again["replaced"], json!({"import_id": old["import_id"], "removed": 0, "kept": 0}));
+    assert_eq!((&again["state"], &again["read"]), (&json!("failed"), &json!(0)));
+    assert!(again["error"].as_str().unwrap().contains("taken back already"), "{again}");
     is_clean(&world).await;
 }
 
@@ -301,13 +301,39 @@ async fn refused_file_takes_nothing_back() {
     for rows in ["", "long,Dup,+336010201,2021-02-03\n"] {
         let empty = put(&world, json!({"replaces": old}), &format!("{HEADER}{rows}")).await;
         assert_eq!((&empty["state"], empty.get("replaced")), (&json!("completed"), None), "{empty}");
+        assert!(empty["not_replaced"].as_str().unwrap().contains("was not taken back"), "{empty}");
     }
     // Nor does a file that is only checked, of which nothing is imported.
     let right = format!("{HEADER}long,DUP,+336010201,2021-02-03\n");
     let checked = put(&world, json!({"replaces": old, "check_only": true}), &right).await;
     assert_eq!((&checked["accepted"], checked.get("replaced")), (&json!(1), None), "{checked}");
+    assert!(checked["not_replaced"].as_str().unwrap().contains("only checked"), "{checked}");
     assert_eq!(import(&world, 1, ImportId::parse(old.as_str().unwrap()).unwrap()).await["state"], "completed");
     assert_eq!(days(&world.aws).await, ["1:2021-03-02"]);
+}
+
+/// The driver of a rejected row would have neither its old date nor a new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn replacement_with_rejected_row_takes_nothing_back_until_corrected() {
+    let world = world().await;
+    let old = format!("{HEADER}long,DUP,+336010201,2021-03-02\nlong,MAR,+336010202,2021-03-02\n");
+    world.upload("imports/1/old.csv", old).await;
+    let old = reports(&world.aws, "reports/1/").await["imports/1/old.csv"]["import_id"].clone();
+    let partly = format!("{HEADER}long,DUP,+336010201,2021-02-03\nlong,mar,+336010202,2021-02-03\n");
+    let partly = put(&world, json!({"replaces": old}), &partly).await;
+    assert_eq!((&partly["imported"], &partly["rejected"], partly.get("replaced")), (&json!(1), &json!(1), None));
+    assert!(partly["not_replaced"].as_str().unwrap().starts_with("1 of the rows were rejected"), "{partly}");
+    assert_eq!(days(&world.aws).await, ["1:2021-02-03", "1:2021-03-02", "1:2021-03-02"]);
+    // The rejected row alone, corrected, would take the other driver's date back.
+    let rejected = format!("{}long,MAR,+336010202,2021-02-03\n", HEADER.replace('\n', ",ligne,colonne,motif\n"));
+    let refused = put(&world, json!({"replaces": old}), &rejected).await;
+    assert_eq!((&refused["state"], &refused["read"]), (&json!("failed"), &json!(0)), "{refused}");
+    assert!(refused["error"].as_str().unwrap().contains("without `replaces`"), "{refused}");
+    let whole = format!("{HEADER}long,DUP,+336010201,2021-02-03\nlong,MAR,+336010202,2021-02-03\n");
+    let whole = put(&world, json!({"replaces": old}), &whole).await;
+    assert_eq!(whole["replaced"], json!({"import_id": old, "removed": 2, "kept": 0}), "{whole}");
+    assert_eq!(days(&world.aws).await, ["1:2021-02-03", "1:2021-02-03"]);
+    is_clean(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

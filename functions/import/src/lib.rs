@@ -32,7 +32,8 @@ use std::time::Duration;
 
 use cee_eligibility::{Instant, Rules};
 use cee_registry::{
-    Applications, Claimed, Claims, Deadline, HoldError, ImportSlots, Imports, Journeys, Operators, StoreError,
+    Applications, Claimed, Claims, Deadline, HoldError, ImportId, ImportSlot, ImportSlots, Imports, Journeys,
+    Operators, StoreError,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::{machine_now, time_left};
@@ -123,6 +124,20 @@ impl From<ImportError> for Diagnostic {
 
 /// Its name in the log and beside its metrics.
 const NAME: &str = "import";
+
+/// A slot of an operator, where slots are counted.
+struct Turn<'a>(Option<(&'a ImportSlots, ImportSlot)>);
+
+impl Turn<'_> {
+    /// Gives the slot back.
+    async fn end(self) {
+        if let Some((slots, slot)) = self.0
+            && let Err(error) = slots.give_back(&slot, machine_now()).await
+        {
+            tracing::warn!(%error, "a slot is free again only when this invocation would have been over");
+        }
+    }
+}
 
 /// The import function.
 #[derive(Clone, Debug)]
@@ -231,7 +246,14 @@ impl ImportFunction {
         match File::of(&record, &self.0.bucket) {
             Ok(Some(Subject::File(file))) => self.import(file, (worker, until), budget).await,
             Ok(Some(Subject::Continuation(note))) => self.go_on(&note, (worker, until), budget).await,
-            Ok(Some(Subject::Undo(operator, import))) => undo::undo(&self.0, operator, import, worker, budget).await,
+            Ok(Some(Subject::Undo(operator, import))) => {
+                let Some(turn) = self.turn(operator, import, (worker, until)).await? else {
+                    return undo::wake_next(&self.0, operator, import).await;
+                };
+                let undone = undo::undo(&self.0, operator, import, worker, budget).await;
+                turn.end().await;
+                undone
+            }
             Ok(None) => Ok(()),
             // Tried again it would be the same: whoever put it there sees that no report comes.
             Err(what) => {
@@ -260,28 +282,44 @@ impl ImportFunction {
 
     /// Imports a file, or the next part of it, if a slot of its operator is free. Otherwise it goes to the end of the queue.
     async fn in_turn(&self, file: &File, (worker, until): (&str, Instant), budget: Budget) -> Result<(), ImportError> {
-        let mut held = None;
-        if let (Some(slots), Owner::Operator(operator)) = (&self.0.slots, file.owner) {
-            match slots.take(operator, worker, until, machine_now()).await {
-                Ok(Some(slot)) => held = Some((slots, slot)),
-                Ok(None) => {
-                    let operator_id = operator.get();
-                    tracing::info!(import_id = %file.id, operator_id, "an import waits for others of its operator");
-                    tokio::time::sleep(ASIDE).await;
-                    return run::wake_next(&self.0, file).await;
-                }
-                // Slots are fair, and no more: what cannot be counted is imported.
-                Err(error) => tracing::warn!(%error, "imports are not counted"),
-            }
-        }
+        let turn = match file.owner {
+            Owner::Operator(operator) => match self.turn(operator, file.id, (worker, until)).await? {
+                Some(turn) => turn,
+                None => return run::wake_next(&self.0, file).await,
+            },
+            Owner::Registry => Turn(None),
+        };
         // On the heap: it is by far the largest of the futures around it.
         let imported = Box::pin(run::import(&self.0, file, worker, budget)).await;
-        if let Some((slots, slot)) = held
-            && let Err(error) = slots.give_back(&slot, machine_now()).await
-        {
-            tracing::warn!(%error, "a slot is free again only when this invocation would have been over");
-        }
+        turn.end().await;
         imported
+    }
+
+    /// Takes a slot of an operator for work on one of its imports. `None`: none is free. Then it has waited a moment, and the work goes
+    /// to the end of the queue. It gives back the lease that an earlier try of this invocation may have left: whoever works next has
+    /// another name, and would find the import held.
+    async fn turn(
+        &self,
+        operator: OperatorId,
+        import: ImportId,
+        (worker, until): (&str, Instant),
+    ) -> Result<Option<Turn<'_>>, ImportError> {
+        let Some(slots) = &self.0.slots else { return Ok(Some(Turn(None))) };
+        match slots.take(operator, worker, until, machine_now()).await {
+            Ok(Some(slot)) => Ok(Some(Turn(Some((slots, slot))))),
+            Ok(None) => {
+                let operator_id = operator.get();
+                tracing::info!(import_id = %import, operator_id, "an import waits for others of its operator");
+                self.0.imports.let_go(operator, import, worker).await?;
+                tokio::time::sleep(ASIDE).await;
+                Ok(None)
+            }
+            // Slots are fair, and no more: what cannot be counted is done.
+            Err(error) => {
+                tracing::warn!(%error, "imports are not counted");
+                Ok(Some(Turn(None)))
+            }
+        }
     }
 
     /// Goes on with the import that a note names.

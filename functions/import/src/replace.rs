@@ -3,7 +3,8 @@
 //! First every row of the new file is written, then the old import is taken back. So no driver is free in between, and whatever stops the
 //! work, it goes on: the new import stays `running`, with all its rows behind it, until the old one is undone. A file that is refused
 //! takes nothing back, for its survey comes before its first row; nor does one that is refused in the middle because it is gone, nor one
-//! none of whose rows was accepted, nor one that is only checked.
+//! with a rejected row, whose driver would then have neither date, nor one without rows, nor one that is only checked. The report says
+//! why. The rejected rows of an import, sent back, are no replacement of it: they would take its good rows back.
 //!
 //! What goes is what an undo takes: records that nothing else brought. A row that both files have is `already_known` in the new one, and
 //! stays.
@@ -15,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cee_eligibility::OperatorId;
-use cee_history::{Progress, Replaced, Report, UndoProgress};
-use cee_registry::{Hold, ImportId, take_back_refusal};
+use cee_history::{Counts, Progress, Replaced, Report, UndoProgress, Verdict, name};
+use cee_registry::{Hold, ImportId, ImportState, take_back_refusal};
 use cee_service::clock::machine_now;
 
 use crate::event::{File, Owner};
@@ -47,17 +48,17 @@ impl Replaces {
         }
     }
 
-    /// `replaces-` or `replaces_` and an `import_id` somewhere in the file's name, in any case. A word there that is no hexadecimal number
-    /// is part of a name like any other; a number of another length is a mistake.
+    /// `replaces-`, or `replaces` with `_` or a space, and an `import_id` somewhere in the file's name, in any case. A word there that is no
+    /// hexadecimal number is part of a name like any other. A number of another length is a mistake, and so are two of them.
     fn named(key: &str) -> Option<Result<ImportId, ()>> {
-        let name = key.rsplit('/').next().unwrap_or_default().to_ascii_lowercase().replace('_', "-");
-        let (_, rest) = name.split_once("replaces-")?;
-        let end = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
-        match ImportId::parse(&rest[..end]) {
-            Some(id) => Some(Ok(id)),
-            None if end >= SHORTEST_MISTAKE => Some(Err(())),
-            None => None,
-        }
+        let name = name::words(key);
+        let mut said = name.split("replaces-").skip(1).filter_map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
+            let number = rest.get(..end).unwrap_or_default();
+            (end >= SHORTEST_MISTAKE).then(|| ImportId::parse(number).ok_or(()))
+        });
+        let first = said.next()?;
+        Some(if said.next().is_some() { Err(()) } else { first })
     }
 }
 
@@ -65,7 +66,12 @@ impl Replaces {
 const SHORTEST_MISTAKE: usize = 9;
 
 /// Why this file cannot replace what it says, if it cannot: asked before its first row is written.
-pub(crate) async fn refusal(inner: &Inner, file: &File, hold: &Hold) -> Result<Option<String>, ImportError> {
+pub(crate) async fn refusal(
+    inner: &Inner,
+    file: &File,
+    hold: &Hold,
+    verdict: &Verdict,
+) -> Result<Option<String>, ImportError> {
     let (operator, old) = match Replaces::of(file, hold) {
         Replaces::Nothing => return Ok(None),
         Replaces::Import(operator, old) if old != file.id => (operator, old),
@@ -75,11 +81,41 @@ pub(crate) async fn refusal(inner: &Inner, file: &File, hold: &Hold) -> Result<O
     let Some(status) = inner.imports.find::<Progress, Report, UndoProgress>(operator, old, machine_now()).await? else {
         return Ok(Some(UNKNOWN.to_owned()));
     };
+    if status.state == ImportState::Undone {
+        return Ok(Some(GONE.to_owned()));
+    }
+    if verdict.is_of_rejected_rows() {
+        return Ok(Some(REJECTED_ROWS.to_owned()));
+    }
     let refusal = take_back_refusal(&status, (inner.clock.now(), machine_now()), inner.take_back_days);
     Ok(refusal.map(|why| {
         format!("The import that this file is to replace cannot be taken back now: {why}. Nothing was imported.")
     }))
 }
+
+/// Why a file takes nothing back, though all its rows are done, if so.
+pub(crate) fn stays(counts: &Counts) -> Option<String> {
+    let Counts { read, rejected, accepted, .. } = *counts;
+    if accepted.is_some() {
+        Some("The file was only checked, so the import that it is to replace was not taken back.".to_owned())
+    } else if read == 0 {
+        Some("The file has no rows, so the import that it is to replace was not taken back.".to_owned())
+    } else if rejected > 0 {
+        Some(format!(
+            "{rejected} of the rows were rejected, so the import that the file is to replace was not taken back: their drivers would \
+             have neither date. The other rows are imported. Correct the whole file and send it again with `replaces`."
+        ))
+    } else {
+        None
+    }
+}
+
+const GONE: &str = "The import that this file is to replace is taken back already. Nothing was imported: send the file without `replaces`, or \
+                    with the `import_id` of a later import.";
+
+const REJECTED_ROWS: &str = "The file has a column of a rejected file (line, column, reason), so it holds only some rows of the import that it is to \
+                             replace: the others would be taken back. Nothing was imported. Send the rejected rows without `replaces`, \
+                             or the whole corrected file without these columns.";
 
 const ITSELF: &str = "The file is to replace its own import. Nothing was imported.";
 
@@ -131,6 +167,8 @@ mod tests {
             format!("imports/1/replaces-{id}.csv"),
             format!("imports/1/corrected_REPLACES_{}_dates-confirmed.csv.gz", id.to_uppercase()),
             format!("replaces-{id}"),
+            format!("imports/1/history replaces {id}.csv"),
+            format!("replaces-facade-replaces-{id}.csv"),
         ] {
             assert_eq!(named(&name), Some(Ok(id.to_owned())), "{name}");
         }
@@ -144,9 +182,12 @@ mod tests {
         ] {
             assert_eq!(named(&name), None, "{name}");
         }
-        for name in
-            [format!("replaces-{}.csv", &id[1..]), format!("replaces-{id}0.csv"), "replaces-012345678".to_owned()]
-        {
+        for name in [
+            format!("replaces-{}.csv", &id[1..]),
+            format!("replaces-{id}0.csv"),
+            "replaces-012345678".to_owned(),
+            format!("replaces-{id}-replaces-{id}.csv"),
+        ] {
             assert_eq!(named(&name), Some(Err(())), "{name}");
         }
     }

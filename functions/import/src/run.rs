@@ -235,10 +235,13 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
     match ran {
         Ok(Ran::Paused | Ran::Panicked(_)) => go_on_later(inner, file, &hold).await,
         Ok(Ran::Completed { finished, sha256 }) => {
-            let Counts { imported, already_known, .. } = finished.progress.progress.counts;
-            let replaced = match Replaces::of(file, &hold) {
-                // None of its rows counts, or the file is only checked: it would free every driver of the old one.
-                Replaces::Import(..) if imported + already_known == 0 => None,
+            let replaces = Replaces::of(file, &hold);
+            let not_replaced = match replaces {
+                Replaces::Import(..) => replace::stays(&finished.progress.progress.counts),
+                Replaces::Nothing | Replaces::Unreadable => None,
+            };
+            let replaced = match replaces {
+                Replaces::Import(..) if not_replaced.is_some() => None,
                 Replaces::Import(operator, old) => {
                     let (old, rows) = ((operator, old), &finished.progress);
                     match replace::take_back_replaced(inner, old, &hold, rows, (worker, budget)).await {
@@ -250,7 +253,7 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
                 }
                 Replaces::Nothing | Replaces::Unreadable => None,
             };
-            let report = Report { replaced, ..report(inner, &hold, None, &finished, Some(sha256)) };
+            let report = Report { replaced, not_replaced, ..report(inner, &hold, None, &finished, Some(sha256)) };
             end(inner, &hold, FileOutcome::Completed, report, finished).await
         }
         Ok(Ran::Refused { why, finished }) => {
@@ -312,6 +315,7 @@ fn report(
         work_ms: progress.work_ms,
         undone: None,
         replaced: None,
+        not_replaced: None,
     }
 }
 
@@ -395,8 +399,11 @@ async fn run(
     let mut run = Run { inner, file, hold, budget, language, checkpoint, kept, rejected, held, told, worked };
     // Whatever has become of the file, of its operator or of the switches: half of a replacement would leave both histories.
     if let Some(sha256) = run.checkpoint.sha256.clone() {
+        // A later invocation may have to go on with them once more.
+        let pieces = (run.checkpoint.rejected_pieces.clone(), run.checkpoint.contradiction_pieces.clone());
         let lists = run.lists();
-        let finished = run.finish(lists).await?;
+        let mut finished = run.finish(lists).await?;
+        (finished.progress.rejected_pieces, finished.progress.contradiction_pieces) = pieces;
         return Ok(Ran::Completed { finished, sha256 });
     }
     // Closed for one journey type, the rows of that type are rejected alone.
@@ -701,12 +708,16 @@ impl<'a> Run<'a> {
         }
         Ok(match survey.verdict() {
             Ok(verdict) => {
-                if let Some(why) = replace::refusal(self.inner, self.file, self.hold).await? {
+                if let Some(why) = replace::refusal(self.inner, self.file, self.hold, &verdict).await? {
                     return Ok(Looked::Refused(why));
                 }
                 self.checkpoint.progress.rows_total = Some(verdict.surveyed().rows);
                 self.checkpoint.verdict = Some(verdict.clone());
                 self.kept = self.checkpoint.clone();
+                // Once rows are written it cannot be refused for what has become of the import that it replaces.
+                if Replaces::of(self.file, self.hold) != Replaces::Nothing {
+                    self.inner.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
+                }
                 Looked::At(verdict)
             }
             Err(refusal) => Looked::Refused(catalogue::file(&refusal, self.language)),

@@ -54,11 +54,10 @@ pub(crate) async fn undo(
     worker: &str,
     budget: Budget,
 ) -> Result<(), ImportError> {
-    inner.pepper.ensure(budget.deadline).await?;
     let operator_id = operator.get();
     match take_back(inner, operator, id, (worker, budget), None).await? {
         Taken::Done(_) => Ok(()),
-        Taken::Paused => put(&inner.s3, &inner.bucket, &undo_note(operator, id), "application/json", Vec::new()).await,
+        Taken::Paused => wake_next(inner, operator, id).await,
         Taken::Elsewhere => {
             tracing::info!(import_id = %id, operator_id, "an undo that another invocation works on");
             Ok(())
@@ -70,6 +69,11 @@ pub(crate) async fn undo(
     }
 }
 
+/// Wakes another invocation for an undo.
+pub(crate) async fn wake_next(inner: &Inner, operator: OperatorId, id: ImportId) -> Result<(), ImportError> {
+    put(&inner.s3, &inner.bucket, &undo_note(operator, id), "application/json", Vec::new()).await
+}
+
 /// Takes an import back, or the next part of it. Whoever asked sees to the rest.
 pub(crate) async fn take_back(
     inner: &Arc<Inner>,
@@ -78,6 +82,7 @@ pub(crate) async fn take_back(
     (worker, budget): (&str, Budget),
     by: Option<Replacing<'_>>,
 ) -> Result<Taken, ImportError> {
+    inner.pepper.ensure(budget.deadline).await?;
     let operator_id = operator.get();
     let begun =
         inner.imports.begin_undo::<UndoProgress, Report>(operator, id, worker, inner.clock.now(), machine_now());

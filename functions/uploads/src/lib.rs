@@ -47,6 +47,8 @@ const CONTENT_TYPES: [&str; 3] = ["text/csv", "application/gzip", "application/z
 pub struct Uploads {
     gate: Gate,
     open: bool,
+    /// Whether imports are open for both journey types: what is taken back of a closed one could not come back.
+    open_for_both: bool,
     clock: Clock,
     /// For how many days an operator may take back an import of its own.
     take_back_days: u16,
@@ -183,6 +185,10 @@ struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     replaced: Option<Replaced>,
+    /// Why nothing was taken back of it, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    not_replaced: Option<String>,
     /// Where the report can be read: a presigned URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", nullable = false)]
@@ -226,6 +232,7 @@ impl Uploads {
             )
             .await?,
             open: environment.rules()?.any_open(|open| open.import),
+            open_for_both: !environment.rules()?.any_open(|open| !open.import),
             clock: environment.clock()?,
             take_back_days: environment.take_back_days()?,
             bucket: environment.required("BUCKET")?,
@@ -325,9 +332,10 @@ impl Uploads {
         let progress = progress.unwrap_or_default();
         let awaiting = state == ImportState::AwaitingUpload;
         let survey = report.as_ref().and_then(|report| report.survey);
-        let (ended_at, error, undone, replaced) = report.map_or((None, None, None, None), |report| {
-            (Some(report.ended_at), report.error, report.undone, report.replaced)
-        });
+        let (ended_at, error, undone, replaced, not_replaced) = report
+            .map_or((None, None, None, None, None), |report| {
+                (Some(report.ended_at), report.error, report.undone, report.replaced, report.not_replaced)
+            });
         Ok(Import {
             import_id: record.id.to_string(),
             state: state.as_str(),
@@ -349,6 +357,7 @@ impl Uploads {
             undone,
             replaces: wishes.replaces.map(|old| old.to_string()),
             replaced,
+            not_replaced,
             links_expire_at: links.0.is_some().then(|| later(machine_now()).to_string()),
             report_url: links.0,
             rejected_rows_url: links.1,
@@ -408,7 +417,7 @@ impl HttpFunction for Uploads {
         // Read in either case, as every UUID.
         let id = path.rsplit('/').next().and_then(read_import_id).ok_or(Refusal::UnknownImport)?;
         if call.request().method() == Method::DELETE {
-            if !self.open {
+            if !self.open_for_both {
                 return Err(Refusal::CallClosed(None));
             }
             return self.take_back(operator, id).await;

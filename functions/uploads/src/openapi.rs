@@ -183,6 +183,7 @@ impl Import {
             undone: None,
             replaces: None,
             replaced: None,
+            not_replaced: None,
             report_url: completed.then(|| link(".json")),
             rejected_rows_url: completed.then(|| link(".rejected.csv")),
             links_expire_at: completed.then(|| "2024-05-01T09:20:00.000Z".to_owned()),

@@ -316,8 +316,8 @@ struct Scan {
     at: usize,
     place: Place,
     cells: usize,
-    /// Whether the line lies within quotes so far, and how many separators it has.
-    is_quoted: bool,
+    /// Whether a line end has come within this cell in quotes, and how many separators since then, or since the cell began.
+    is_further: bool,
     separators: usize,
     found: Option<Found>,
 }
@@ -347,7 +347,7 @@ enum Found {
 impl Scan {
     const fn new(quoting: Quoting) -> Self {
         let (at, place) = (0, Place::Beginning);
-        Self { quoting, at, place, cells: 1, is_quoted: false, separators: 0, found: None }
+        Self { quoting, at, place, cells: 1, is_further: false, separators: 0, found: None }
     }
 
     /// Looks at what has come since. `ended`: nothing more will.
@@ -369,13 +369,14 @@ impl Scan {
         let is_line_end = matches!(byte, b'\n' | b'\r');
         self.place = match self.place {
             Place::Quoted => {
-                self.is_quoted &= byte != b'"';
                 self.separators += usize::from(is_separator);
+                // As many cells as a row has lie within the quotes: the quote is out of order, and would swallow a row.
+                let is_row = self.separators + 1 >= self.quoting.least;
+                if is_row && (is_line_end || (self.is_further && byte == b'"')) {
+                    self.found = Some(Found::Broken);
+                }
                 if is_line_end {
-                    if self.is_quoted && self.separators + 1 >= self.quoting.least {
-                        self.found = Some(Found::Broken);
-                    }
-                    self.is_quoted = true;
+                    self.is_further = true;
                     self.separators = 0;
                 }
                 if byte == b'"' { Place::Quote } else { Place::Quoted }
@@ -389,7 +390,10 @@ impl Scan {
                 self.cells += 1;
                 Place::Beginning
             }
-            Place::Beginning if byte == b'"' => Place::Quoted,
+            Place::Beginning if byte == b'"' => {
+                (self.is_further, self.separators) = (false, 0);
+                Place::Quoted
+            }
             Place::Beginning | Place::Plain => Place::Plain,
             Place::Quote => {
                 self.found = Some(Found::Broken);

@@ -2,23 +2,30 @@
 
 use cee_eligibility::Language;
 
-/// Whether the name of a file, of which `path` is the key or the path, holds these words with `-` between them: in any case, and with
-/// `_` for `-`. A folder says nothing of its files.
-pub(crate) fn says(path: &str, words: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase().replace('_', "-");
-    name.contains(words)
+/// The name of a file, of which `path` is the key or the path, as its words are looked for: in lower case, with `-` for `_` and spaces.
+#[must_use]
+pub fn words(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase().replace(['_', ' '], "-")
 }
 
-/// Whether the name says that the file is only checked, not imported: `check-only`.
+/// Whether the name of a file holds these words. A folder says nothing of its files.
+pub(crate) fn says(path: &str, wanted: &str) -> bool {
+    words(path).contains(wanted)
+}
+
+/// Whether the name says that the file is only checked, not imported: `check-only`. A folder says so too: to import what somebody only
+/// wanted to check is worse than to check what somebody wanted to import.
 ///
 /// ```
 /// use cee_history::name::is_check_only;
 /// assert!(is_check_only("imports/1/history Check_Only.csv"));
-/// assert!(!is_check_only("imports/1/check-only/history.csv"), "a folder is not the file");
+/// assert!(is_check_only("imports/1/history check only.csv"));
+/// assert!(is_check_only("imports/1/check-only/history.csv"));
+/// assert!(!is_check_only("imports/1/checked.csv"));
 /// ```
 #[must_use]
 pub fn is_check_only(path: &str) -> bool {
-    says(path, "check-only")
+    path.split('/').any(|part| says(part, "check-only"))
 }
 
 /// In which language the name says that rejected rows are explained: `language-fr` or `language-en`.

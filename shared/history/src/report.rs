@@ -88,6 +88,9 @@ pub struct Report {
     /// What was taken back of the import that this one replaces.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replaced: Option<Replaced>,
+    /// Why nothing was taken back of it, if so, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_replaced: Option<String>,
 }
 
 impl Report {
@@ -122,6 +125,7 @@ impl Report {
             work_ms: took_ms,
             undone: None,
             replaced: None,
+            not_replaced: None,
         }
     }
 

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cells::{Span, bare, is_blank, split};
 use crate::date::{Day, Written, is_half_day, is_month_first_without_century, ten};
-use crate::dialect::{FileError, Header, MOST_EMPTY, not_a_header};
+use crate::dialect::{FileError, Header, HeaderCell, MOST_EMPTY, not_a_header};
 use crate::encoding;
 use crate::file::{Feed, FileRefusal, Next};
 use crate::lines::{Lines, MAX_LINE, Quoting, Take, Taken, Whole};
@@ -167,10 +167,19 @@ pub struct Verdict {
     pub(crate) header_line: u64,
     /// Whether each row has empty cells beyond those of the header as it came.
     pub(crate) empty_cells: bool,
+    /// Whether the file has columns of a rejected file.
+    #[serde(default)]
+    of_rejected_rows: bool,
     surveyed: Surveyed,
 }
 
 impl Verdict {
+    /// Whether the file looks like the rejected rows of an import, sent back: it has one of their columns.
+    #[must_use]
+    pub const fn is_of_rejected_rows(&self) -> bool {
+        self.of_rejected_rows
+    }
+
     /// What the report says of it.
     #[must_use]
     pub const fn surveyed(&self) -> Surveyed {
@@ -385,7 +394,9 @@ impl<R: Row> Rows<R> {
             date_order: found.order(dates)?,
         };
         let header = header.completed(row_name, empty, R::FIELDS)?;
-        Ok(Verdict { header: header.text().to_owned(), header_line, empty_cells: empty > 0, surveyed })
+        let of_rejected_rows = header.columns().iter().any(|column| matches!(column, HeaderCell::Report(_)));
+        let header = header.text().to_owned();
+        Ok(Verdict { header, header_line, empty_cells: empty > 0, of_rejected_rows, surveyed })
     }
 }
 

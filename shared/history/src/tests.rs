@@ -1081,6 +1081,24 @@ fn verdict_on_another_kind_of_file_is_refused() {
     assert!(Reader::<Journey>::new(&verdict, now()).is_err());
 }
 
+/// A stray quote that another one closes further down must not swallow the rows between them.
+#[test]
+fn rows_between_two_stray_quotes_are_not_lost() {
+    let header = "journey_type,last_name_trunc,phone_trunc,datetime,line,column,reason";
+    let rows = [
+        "short,DUP,+336010203,2021-02-01,5,x,\"oops",
+        "short,MAR,+336010204,2021-02-01,6,\"\",x",
+        "short,TO ,+336010206,2021-02-01,8,,z\"",
+    ];
+    let read = |file: &str| read::<HistoryRow>(file.as_bytes()).unwrap().len();
+    assert_eq!(read(&format!("{header}\n{}\n", rows.join("\n"))), 3);
+    assert_eq!(read(&format!("{header}\n{}\n{}\n", rows[0], rows[2])), 2);
+    let named = "\"\",journey_type,last_name_trunc,phone_trunc,datetime\n\"1,short,DUP,+336010203,2021-02-01\n2\",short,MAR,+336010204,2021-02-01\n";
+    assert_eq!(read(named), 2);
+    // A line break within a cell is one row, as before.
+    assert_eq!(read(&format!("{header}\nshort,DUP,\"+336010203\n\",2021-02-01,5,x,\"a, b\nc, d\"\n")), 1);
+}
+
 /// Pieces that files are made of: good rows, damage of every kind, bytes of no kind.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let pieces: [&[u8]; 28] = [
@@ -1133,6 +1151,32 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Whether the quotes of a row of several lines hold, in one of these lines, as many cells as a row has.
+fn has_row_within_quotes(row: &str) -> bool {
+    let (mut quoted, mut closed, mut separators, mut spans, mut before, mut found) =
+        (false, false, 0, false, ';', false);
+    for char in row.chars() {
+        let is_row = quoted && separators + 1 >= 4;
+        match char {
+            '"' if quoted => {
+                found |= is_row && spans;
+                (quoted, closed, before) = (false, true, char);
+                continue;
+            }
+            '"' if closed => quoted = true,
+            '"' if before == ';' => (quoted, separators, spans) = (true, 0, false),
+            ';' if quoted => separators += 1,
+            '\n' => {
+                found |= is_row;
+                (separators, spans) = (0, true);
+            }
+            _ => {}
+        }
+        (closed, before) = (false, char);
+    }
+    found
+}
+
 /// The rows after the header, found in the plainest way: each line that is not blank, or as many as make a row whose quotes are in
 /// order.
 fn rows_expected(file: &[u8]) -> usize {
@@ -1152,10 +1196,7 @@ fn rows_expected(file: &[u8]) -> usize {
         for count in 1..=lines.len() - at {
             let row = lines[at..at + count].join("\n");
             let (_, found) = split_all(row.as_bytes(), b';');
-            let within = count > 2 && {
-                let line = lines[at + count - 2];
-                !line.contains('"') && line.matches(';').count() >= 3
-            };
+            let within = has_row_within_quotes(&row);
             let is_broken = !found.well_formed && !found.open || found.count > most || within;
             if found.well_formed && !is_broken && (count == 1 || found.count >= 4) {
                 taken = count;

@@ -753,6 +753,33 @@ impl Imports {
         self.write_held(hold, "SET leased_until = :zero", "", None, [(":zero", number(0))]).await
     }
 
+    /// Ends the lease that an earlier try of this invocation holds on an import, if it holds one: an invocation of another name may take
+    /// the import at once. As after any lease that ran out, that try may still be writing.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn let_go(&self, operator: OperatorId, id: ImportId, worker: &str) -> Result<(), StoreError> {
+        let sent = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(Some(operator), id)))
+            // Not 0, which says that the lease was given back and nobody writes any more.
+            .update_expression("SET leased_until = :past")
+            .condition_expression("worker = :worker AND attribute_exists(working) AND leased_until > :past")
+            .expression_attribute_values(":past", number(1))
+            .expression_attribute_values(":worker", AttributeValue::S(worker.to_owned()))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(StoreError::request("UpdateItem", &error)),
+            },
+        }
+    }
+
     /// Ends an import, with its report and what only the registry's team is told of it.
     ///
     /// # Errors

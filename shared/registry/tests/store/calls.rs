@@ -988,6 +988,12 @@ async fn an_import_is_worked_on_by_one_at_a_time() {
         let end = store.imports.end(lost, FileOutcome::Completed, &note(99), &note(0)).await;
         assert_eq!(end, Err(HoldError::Lost));
     }
+    // A try that failed may let its lease go by its name alone, and another name takes over at once.
+    store.imports.let_go(operator(1), import.id, "a").await.unwrap();
+    assert_eq!(begin(&store, &import, "d", &minute(5)).await, Begun::Held, "it is another one's lease");
+    store.imports.let_go(operator(1), import.id, "b").await.unwrap();
+    let (second, checkpoint) = held(&store, &import, "d", &minute(5)).await;
+    assert_eq!(checkpoint, Some(note(20)));
     // Let go, it is anybody's at once.
     store.imports.checkpoint(&second, &note(40), at(&minute(5))).await.unwrap();
     store.imports.release(&second).await.unwrap();
