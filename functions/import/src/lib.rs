@@ -30,7 +30,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use cee_eligibility::{Instant, Rules};
+use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_registry::{
     Applications, Claimed, Claims, Deadline, HoldError, ImportId, ImportSlot, ImportSlots, Imports, Journeys,
     Operators, StoreError,

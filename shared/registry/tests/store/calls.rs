@@ -980,7 +980,7 @@ async fn an_import_is_worked_on_by_one_at_a_time() {
     assert_eq!((checkpoint, again.started_at()), (Some(note(20)), first.started_at()));
     assert_eq!(store.imports.checkpoint(&first, &note(10), at(&minute(2))).await, Err(HoldError::Lost));
     // Another one takes over when the lease has ended; whoever held it before can write nothing.
-    let (second, checkpoint) = held(&store, &import, "b", &minute(5)).await;
+    let (_, checkpoint) = held(&store, &import, "b", &minute(5)).await;
     assert_eq!(checkpoint, Some(note(20)));
     for lost in [&first, &again] {
         assert_eq!(store.imports.checkpoint(lost, &note(99), at(&minute(5))).await, Err(HoldError::Lost));
