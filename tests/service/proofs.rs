@@ -77,6 +77,9 @@ async fn proof_of_what_was_never_granted_is_unknown() {
     for path in [uuid, "x", "%2E%2E", "openapi.json", "1c9d8b1e5c534e2a9d0b0f4d1f1d2a3b", "health"] {
         let answer = proof(&world, path).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::NOT_FOUND, "unknown_proof"), "{path}");
+        // A slip of the pen is not a forgery.
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert_eq!(detail.contains("does not end with a UUID"), path != uuid, "{path}: {detail}");
         let head = world.api.request(Method::HEAD, &format!("/proofs/{path}"), None, Vec::new());
         assert_eq!(world.api.send(head).await.unwrap().status, StatusCode::NOT_FOUND, "{path}");
     }

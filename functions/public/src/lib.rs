@@ -69,8 +69,8 @@ impl Public {
     }
 
     async fn proof(&self, uuid: &str) -> Result<Reply, Refusal> {
-        let uuid = ApplicationId::parse(uuid).ok_or(Refusal::UnknownProof)?;
-        let state = self.proofs.state(uuid).await?.ok_or(Refusal::UnknownProof)?;
+        let uuid = ApplicationId::parse(uuid).ok_or(Refusal::UnknownProof { is_uuid: false })?;
+        let state = self.proofs.state(uuid).await?.ok_or(Refusal::UnknownProof { is_uuid: true })?;
         Reply::json(StatusCode::OK, &Proof { uuid: uuid.to_string(), state: state.as_str() })
     }
 }

@@ -255,7 +255,10 @@ pub enum Refusal {
     /// The registry knows no such application of the caller's.
     UnknownApplication,
     /// The registry has granted no application of this UUID.
-    UnknownProof,
+    UnknownProof {
+        /// Whether what was asked about is a UUID at all.
+        is_uuid: bool,
+    },
     /// The registry knows no such import of the caller's.
     UnknownImport,
     /// The registry knows no such journey of the caller's.
@@ -407,7 +410,7 @@ impl Refusal {
             Self::CallClosed(_) => ProblemType::CallClosed,
             Self::NotFound | Self::NoSuchCall(_) => ProblemType::NotFound,
             Self::UnknownApplication => ProblemType::UnknownApplication,
-            Self::UnknownProof => ProblemType::UnknownProof,
+            Self::UnknownProof { .. } => ProblemType::UnknownProof,
             Self::UnknownImport => ProblemType::UnknownImport,
             Self::UnknownJourney => ProblemType::UnknownJourney,
             Self::IneligibleJourney(_) => ProblemType::IneligibleJourney,
@@ -502,7 +505,10 @@ impl Refusal {
             Self::NotFound => format!("a path begins with /{}", VERSIONS.join(", /")),
             Self::NoSuchCall(meant) => (*meant).to_owned(),
             Self::UnknownApplication => "the registry knows no application of yours with this uuid".to_owned(),
-            Self::UnknownProof => "the registry has granted no application with this uuid".to_owned(),
+            Self::UnknownProof { is_uuid: true } => "the registry has granted no application with this uuid".to_owned(),
+            Self::UnknownProof { is_uuid: false } => {
+                "the path does not end with a UUID, such as 1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b: copy it from the proof again".to_owned()
+            }
             Self::UnknownImport => "the registry knows no import of yours with this import_id".to_owned(),
             Self::UnknownJourney => {
                 "the registry knows no journey of yours with this operator_journey_id; a journey sent today may take a \

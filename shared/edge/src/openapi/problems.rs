@@ -218,7 +218,7 @@ impl ProblemType {
                 one("Twenty applications stand already", Refusal::DriverRecordFull(NoRoom::Applications))
             }
             Self::UnknownApplication => one("Not one of yours", Refusal::UnknownApplication),
-            Self::UnknownProof => one("Never granted", Refusal::UnknownProof),
+            Self::UnknownProof => one("Never granted", Refusal::UnknownProof { is_uuid: true }),
             Self::UnknownImport => one("Not one of yours", Refusal::UnknownImport),
             Self::UnknownJourney => one("Not one of yours", Refusal::UnknownJourney),
             Self::IneligibleJourney => {
