@@ -137,10 +137,9 @@ pub(crate) fn check_only() -> Object {
 pub(crate) fn language() -> Object {
     text(
         "The language in which it is explained why rows are rejected, or the whole file: of the reasons, and of the names of the columns \
-         beside the rejected rows.",
+         beside the rejected rows. English, if absent.",
     )
         .enum_values(Some(Language::ALL.map(Language::as_str)))
-        .default(Some(json!(Language::default().as_str())))
         .build()
 }
 
