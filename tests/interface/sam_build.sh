@@ -34,7 +34,7 @@ sockets = [socket.socket() for _ in range(2)]
 for one in sockets: one.bind(("127.0.0.1", 0))
 print(*(one.getsockname()[1] for one in sockets))')
 keys='{"keys":[{"kty":"EC","crv":"P-256","use":"sig","alg":"ES256","kid":"k","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}'
-PROOF_JWKS=$keys "$rie" --log-level error --runtime-interface-emulator-address "127.0.0.1:$port" \
+APPLICATIONS_TABLE=a ARCHIVE_TABLE=b PROOF_JWKS=$keys "$rie" --log-level error --runtime-interface-emulator-address "127.0.0.1:$port" \
     --runtime-api-address "127.0.0.1:$runtime_port" "$binary" >"$work/log" 2>&1 &
 emulator=$!
 # shellcheck disable=SC2016 # `$default` is what API Gateway calls its stage
