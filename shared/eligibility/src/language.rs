@@ -39,3 +39,17 @@ impl Language {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_language_has_one_word() {
+        assert_eq!(Language::ALL.map(Language::as_str), ["en", "fr"]);
+        for language in Language::ALL {
+            assert_eq!(Language::parse(language.as_str()), Ok(language));
+        }
+        assert!(Language::parse("de").is_err() && Language::parse("").is_err());
+    }
+}
