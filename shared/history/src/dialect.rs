@@ -206,6 +206,13 @@ pub(crate) enum HeaderCell {
     Nothing,
 }
 
+impl HeaderCell {
+    /// Whether it is a column that we added to a rejected file.
+    pub(crate) const fn is_report(&self) -> bool {
+        matches!(self, Self::Report(_))
+    }
+}
+
 impl Header {
     /// The header line as it came, without byte order mark and line end.
     #[must_use]
@@ -309,7 +316,7 @@ impl Header {
         // Nameless ones at the end are neither, and there may be thousands.
         let named = self.columns.get(..self.named).unwrap_or_default();
         let fields = named.iter().filter(|column| matches!(column, HeaderCell::Field(..))).count();
-        let ours = named.iter().filter(|column| matches!(column, HeaderCell::Report(_))).count();
+        let ours = named.iter().filter(|column| column.is_report()).count();
         Quoting { separator: self.separator, least: fields, most: fields + ours + 1 + MOST_EMPTY }
     }
 
@@ -318,10 +325,9 @@ impl Header {
     /// no other. `count` cells are in `spans`, which has room for those of all columns. Returns how many there are then.
     #[cold]
     pub(crate) fn fill(&self, line: &[u8], spans: &mut [Span], count: usize) -> usize {
-        let is_ours = |column: &HeaderCell| matches!(column, HeaderCell::Report(_));
         let named = self.columns.get(..self.named).unwrap_or_default();
         let missing = Span::missing(line);
-        let own = named.iter().rposition(|column| !is_ours(column)).map_or(0, |last| last + 1);
+        let own = named.iter().rposition(|column| !column.is_report()).map_or(0, |last| last + 1);
         if own < self.named && count >= own {
             if spans.iter().take(own).any(|span| span.fault().is_some()) {
                 return count;
@@ -329,13 +335,13 @@ impl Header {
             spans.iter_mut().skip(own).for_each(|span| *span = missing);
             return self.named;
         }
-        let ours = named.iter().filter(|column| is_ours(column)).count();
+        let ours = named.iter().filter(|column| column.is_report()).count();
         if ours == 0 || count + ours != self.named {
             return count;
         }
         let mut own = spans.get(..count).unwrap_or_default().to_vec().into_iter();
         for (span, column) in spans.iter_mut().zip(named) {
-            *span = if is_ours(column) { missing } else { own.next().unwrap_or(missing) };
+            *span = if column.is_report() { missing } else { own.next().unwrap_or(missing) };
         }
         self.named
     }

@@ -7,7 +7,7 @@ use cee_eligibility::Language;
 
 use crate::catalogue;
 use crate::cells::{Span, split};
-use crate::dialect::{Header, HeaderCell};
+use crate::dialect::Header;
 use crate::encoding;
 
 /// The column at which a row failed.
@@ -115,14 +115,13 @@ impl RejectedWriter {
         let count = self.header.fill(text.as_bytes(), &mut spans, found.count);
         spans.truncate(count);
         let surplus = count > columns.len() || spans.iter().skip(named).any(|s| !s.text(text).trim().is_empty());
-        let ours = |column: &HeaderCell| matches!(column, HeaderCell::Report(_));
         // The rest of a line that has too many cells belongs with the last column that is not replaced by ours.
-        let last = columns.iter().take(named).rposition(|column| !ours(column));
+        let last = columns.iter().take(named).rposition(|column| !column.is_report());
         for (position, column) in columns.iter().enumerate().take(named) {
             let span = spans.get(position).copied();
             if surplus && Some(position) == last {
                 self.cell(span.map_or("", |span| span.rest(text)), out);
-            } else if !ours(column) {
+            } else if !column.is_report() {
                 match span {
                     Some(span) if span.is_strict(text) => self.raw(span, text, out),
                     Some(span) => self.cell(span.raw(text), out),

@@ -394,7 +394,7 @@ impl<R: Row> Rows<R> {
             date_order: found.order(dates)?,
         };
         let header = header.completed(row_name, empty, R::FIELDS)?;
-        let of_rejected_rows = header.columns().iter().any(|column| matches!(column, HeaderCell::Report(_)));
+        let of_rejected_rows = header.columns().iter().any(HeaderCell::is_report);
         let header = header.text().to_owned();
         Ok(Verdict { header, header_line, empty_cells: empty > 0, of_rejected_rows, surveyed })
     }
