@@ -20,8 +20,6 @@ use std::time::Duration;
 use aws_lc_rs::pbkdf2;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{FieldError, Instant, OperatorId};
@@ -30,6 +28,7 @@ use serde_bytes::ByteBuf;
 
 use crate::StoreError;
 use crate::claim_item::{Item, date, number};
+use crate::error::met;
 use crate::tables::Tables;
 
 /// The most characters that either half of a credential may have. Ours have far fewer; what is longer is not even hashed.
@@ -388,13 +387,7 @@ impl Credentials {
     pub async fn add(&self, credential: &Credential) -> Result<bool, StoreError> {
         let item = serde_dynamo::aws_sdk_dynamodb_1::to_item(Stored::of(credential)).map_err(|_| corrupt("an item"))?;
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
-        match put.condition_expression("attribute_not_exists(access_key)").send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::request("PutItem", &error)),
-            },
-        }
+        met("PutItem", put.condition_expression("attribute_not_exists(access_key)").send().await)
     }
 
     /// Removes an operator's credential, and says whether there was one of this access key, and of this operator's.
@@ -409,13 +402,7 @@ impl Credentials {
             .key("access_key", Self::key(access_key))
             .condition_expression("operator_id = :operator")
             .expression_attribute_values(":operator", number(operator.get().into()));
-        match delete.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::request("DeleteItem", &error)),
-            },
-        }
+        met("DeleteItem", delete.send().await)
     }
 
     /// Counts a wrong guess at this moment of the machine's clock, and says how many there were in a row; `None` where there is no such credential. Called for

@@ -73,6 +73,21 @@ pub(crate) fn is_too_large(code: Option<&str>, message: Option<&str>) -> bool {
         && message.is_some_and(|message| message.starts_with("Item size") && message.contains("exceeded"))
 }
 
+/// Whether a conditional write was carried out: `false` where its condition did not hold.
+///
+/// # Errors
+/// [`StoreError::Request`] for any other failure.
+pub(crate) fn met<T, E>(operation: &'static str, sent: Result<T, SdkError<E, HttpResponse>>) -> Result<bool, StoreError>
+where
+    SdkError<E, HttpResponse>: ProvideErrorMetadata + RequestId,
+{
+    match sent {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(StoreError::request(operation, &error)),
+    }
+}
+
 /// A transaction with the same token is under way, and may yet be written. Each request has a token of its own, so DynamoDB has no
 /// reason to say so; if it does, what became of a try is as unknown as without an answer, and is met as that.
 pub(crate) const IN_PROGRESS: &str = "TransactionInProgressException";

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::StoreError;
 use crate::audit::Finding;
 use crate::claim_item::{Item, date, number, text};
-use crate::error::{Backoff, Deadline, is_contention, is_transient};
+use crate::error::{Backoff, Deadline, is_contention, is_transient, met};
 use crate::read::batch_get_keys;
 use crate::tables::Tables;
 
@@ -771,13 +771,7 @@ impl Imports {
             .expression_attribute_values(":worker", AttributeValue::S(worker.to_owned()))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
-        }
+        met("UpdateItem", sent).map(drop)
     }
 
     /// Ends an import, with its report and what only the registry's team is told of it.

@@ -6,12 +6,12 @@
 //! Beside them lie the slots of imports ([`ImportSlots`]): how many files of one operator are imported at one moment.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, OperatorId};
 
 use crate::StoreError;
 use crate::claim_item::{PK, number};
+use crate::error::met;
 use crate::tables::Tables;
 
 /// How long a window is, in seconds: what an operator saves up in it, it may use at one moment.
@@ -49,13 +49,7 @@ impl Limits {
             .expression_attribute_values(":forgotten", number((window + 2).saturating_mul(WINDOW)))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
-        }
+        met("UpdateItem", sent)
     }
 }
 
@@ -134,12 +128,6 @@ impl ImportSlots {
             .expression_attribute_values(":now", number(now.millis()))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
-        }
+        met("UpdateItem", sent)
     }
 }

@@ -1,14 +1,13 @@
 //! Operators: carpool platforms.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{OperatorId, Siret};
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
 use crate::claim_item::Item;
+use crate::error::met;
 use crate::tables::Tables;
 
 /// A carpool platform.
@@ -140,13 +139,7 @@ impl Operators {
     pub async fn add(&self, operator: &Operator) -> Result<bool, StoreError> {
         let item = serde_dynamo::aws_sdk_dynamodb_1::to_item(Stored::of(operator)).map_err(|_| corrupt("an item"))?;
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
-        match put.condition_expression("attribute_not_exists(operator_id)").send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::request("PutItem", &error)),
-            },
-        }
+        met("PutItem", put.condition_expression("attribute_not_exists(operator_id)").send().await)
     }
 
     /// Suspends an operator or lets it call again, and says whether there is such an operator.
@@ -162,13 +155,7 @@ impl Operators {
             .update_expression("SET suspended = :suspended")
             .condition_expression(IS_ADMITTED)
             .expression_attribute_values(":suspended", AttributeValue::Bool(suspended));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
-        }
+        met("UpdateItem", update.send().await)
     }
 
     /// Removes an operator, and says whether there was one. What it registered and imported stays, and so does a trace of the operator,
@@ -186,13 +173,7 @@ impl Operators {
             .update_expression("SET removed = :yes, suspended = :yes")
             .condition_expression(IS_ADMITTED)
             .expression_attribute_values(":yes", AttributeValue::Bool(true));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
-        }
+        met("UpdateItem", update.send().await)
     }
 
     /// Writes an operator, replacing what was known of it.
