@@ -235,24 +235,20 @@ pub(crate) async fn import(inner: &Arc<Inner>, file: &File, worker: &str, budget
     match ran {
         Ok(Ran::Paused | Ran::Panicked(_)) => go_on_later(inner, file, &hold).await,
         Ok(Ran::Completed { finished, sha256 }) => {
-            let replaces = Replaces::of(file, &hold);
-            let not_replaced = match replaces {
-                Replaces::Import(..) => replace::stays(&finished.progress.progress.counts),
-                Replaces::Nothing | Replaces::Unreadable => None,
-            };
-            let replaced = match replaces {
-                Replaces::Import(..) if not_replaced.is_some() => None,
-                Replaces::Import(operator, old) => {
-                    let (old, rows) = ((operator, old), &finished.progress);
-                    match replace::take_back_replaced(inner, old, &hold, rows, (worker, budget)).await {
+            let (mut replaced, mut not_replaced) = (None, None);
+            if let Replaces::Import(operator, old) = Replaces::of(file, &hold) {
+                let rows = &finished.progress;
+                not_replaced = replace::stays(&rows.progress.counts);
+                if not_replaced.is_none() {
+                    let old = (operator, old);
+                    replaced = match replace::take_back_replaced(inner, old, &hold, rows, (worker, budget)).await {
                         Ok(Some(replaced)) => Some(replaced),
                         Ok(None) => return go_on_later(inner, file, &hold).await,
                         Err(ImportError::Hold(HoldError::Lost)) => return Ok(()),
                         Err(error) => return Err(error),
-                    }
+                    };
                 }
-                Replaces::Nothing | Replaces::Unreadable => None,
-            };
+            }
             let report = Report { replaced, not_replaced, ..report(inner, &hold, None, &finished, Some(sha256)) };
             end(inner, &hold, FileOutcome::Completed, report, finished).await
         }

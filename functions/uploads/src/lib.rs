@@ -224,6 +224,7 @@ impl Uploads {
         let tables = environment.tables_with(&["IMPORTS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
         let aws = Aws::of_function(environment);
         let db = aws.dynamodb();
+        let rules = environment.rules()?;
         Ok(Self {
             gate: Gate::from_environment(
                 environment,
@@ -231,8 +232,8 @@ impl Uploads {
                 Limits::new(db.clone(), &tables),
             )
             .await?,
-            open: environment.rules()?.any_open(|open| open.import),
-            open_for_both: !environment.rules()?.any_open(|open| !open.import),
+            open: rules.any_open(|open| open.import),
+            open_for_both: !rules.any_open(|open| !open.import),
             clock: environment.clock()?,
             take_back_days: environment.take_back_days()?,
             bucket: environment.required("BUCKET")?,
