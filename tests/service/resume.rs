@@ -10,6 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::crash::{aws_of, serve};
 use crate::support::{NOW, at, event, keys, object, reports, scan, world, world_on, world_with};
@@ -103,6 +105,42 @@ async fn an_import_goes_on_where_an_invocation_ended() {
             assert_eq!((&compressed["imported"], &compressed["rejected"]), (&json!(0), &json!(ROWS / 100)));
         }
     }
+}
+
+/// A client of S3 is slow, so S3 ends later than it is asked to. An import that goes on meanwhile fails three times for want of S3.
+#[tokio::test(flavor = "multi_thread")]
+async fn stack_stopped_during_an_import_gives_nothing_up() {
+    let folder = TempDir::new().unwrap();
+    let wire = Wire::new();
+    let options = Options {
+        now: Some(at(NOW)),
+        settings: in_parts(100),
+        faults: Some(wire.plan()),
+        ..Options::new(folder.path())
+    };
+    let world = world_on(&options).await;
+    let mut held = wire.hold("SET checkpoint");
+    world.put_file("imports/1/h.csv", history(400)).await;
+    held.come().await;
+    let s3 = world.stack.description().s3_url.trim_start_matches("http://").to_owned();
+    let mut slow = TcpStream::connect(&s3).await.unwrap();
+    slow.write_all(b"GET /cee-local/slow HTTP/1.1\r\n").await.unwrap();
+    let queue = world.stack.queue().clone();
+    let s3_ends = async {
+        while TcpStream::connect(&s3).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let is_stopped = queue.is_stopped();
+        held.release();
+        drop(slow);
+        is_stopped
+    };
+    let ((), queue_ended_first) = tokio::join!(world.end(), s3_ends);
+    assert!(queue_ended_first);
+    let world = world_on(&options).await;
+    world.imported().await;
+    check(&world.aws, "imports/1/h.csv", 400, history(400).len()).await;
+    world.end().await;
 }
 
 /// Stops the whole stack twice while it imports, once before any checkpoint and once after one, then lets it end.

@@ -18,8 +18,8 @@ use lambda_runtime::{Config, Context, Diagnostic, LambdaEvent, Service};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -285,7 +285,8 @@ struct Queue {
     options: QueueOptions,
     permits: Semaphore,
     counts: watch::Sender<QueueCounts>,
-    tasks: Mutex<JoinSet<()>>,
+    /// `None` once it is stopped.
+    tasks: Mutex<Option<JoinSet<()>>>,
 }
 
 impl fmt::Debug for AsyncQueue {
@@ -317,7 +318,7 @@ impl AsyncQueue {
                 options,
                 permits,
                 counts: watch::Sender::new(QueueCounts::default()),
-                tasks: Mutex::new(JoinSet::new()),
+                tasks: Mutex::new(Some(JoinSet::new())),
             }),
         };
         for (name, event) in left_over(&queue.inner.pending)? {
@@ -338,18 +339,6 @@ impl AsyncQueue {
         Ok(())
     }
 
-    /// Takes every event of a channel until its senders are gone.
-    pub fn feed(&self, mut events: mpsc::UnboundedReceiver<Value>) -> JoinHandle<()> {
-        let queue = self.clone();
-        tokio::spawn(async move {
-            while let Some(event) = events.recv().await {
-                if let Err(error) = queue.accept(event) {
-                    tracing::error!(%error, "an event is lost");
-                }
-            }
-        })
-    }
-
     /// Waits until every accepted event is done with.
     pub async fn idle(&self) {
         // The sender is in `self`: the channel cannot close meanwhile.
@@ -368,13 +357,21 @@ impl AsyncQueue {
         &self.inner.dead
     }
 
-    /// Stops at once. What was not done with stays in `pending/` for the next start.
+    /// Stops at once. What was not done with stays in `pending/` for the next start, and so does every event that comes later.
     pub async fn shutdown(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks());
-        tasks.shutdown().await;
+        let tasks = self.tasks().take();
+        if let Some(mut tasks) = tasks {
+            tasks.shutdown().await;
+        }
     }
 
-    fn tasks(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+    /// Whether it was stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.tasks().is_none()
+    }
+
+    fn tasks(&self) -> std::sync::MutexGuard<'_, Option<JoinSet<()>>> {
         self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -382,6 +379,7 @@ impl AsyncQueue {
         self.inner.counts.send_modify(|counts| counts.waiting += 1);
         let queue = Arc::clone(&self.inner);
         let mut tasks = self.tasks();
+        let Some(tasks) = tasks.as_mut() else { return };
         // Forget the tasks that have ended.
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move { queue.handle(&name, event).await });
@@ -594,11 +592,7 @@ mod tests {
         queue.idle().await;
         assert_eq!(calls.load(Ordering::SeqCst), 2);
 
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let feeding = queue.feed(receiver);
-        sender.send(json!({ "good": false })).unwrap();
-        drop(sender);
-        feeding.await.unwrap();
+        queue.accept(json!({ "good": false })).unwrap();
         queue.idle().await;
         assert_eq!(calls.load(Ordering::SeqCst), 5);
         assert_eq!(queue.counts(), QueueCounts { waiting: 0, succeeded: 1, dead: 1 });
@@ -649,6 +643,8 @@ mod tests {
         queue.accept(json!({ "number": 1 })).unwrap();
         queue.accept(json!({ "number": 2 })).unwrap();
         queue.shutdown().await;
+        assert!(queue.is_stopped());
+        queue.accept(json!({ "number": 3 })).unwrap();
         std::fs::write(folder.path().join("pending/1.half.draft"), "{").unwrap();
 
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -660,7 +656,7 @@ mod tests {
         let one = QueueOptions { concurrency: 1, ..options() };
         let queue = AsyncQueue::start(folder.path(), Arc::new(invoker), one).unwrap();
         queue.idle().await;
-        assert_eq!(*seen.lock().unwrap(), [1, 2]);
+        assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
         assert_eq!(std::fs::read_dir(folder.path().join("pending")).unwrap().count(), 0);
     }
 }

@@ -20,7 +20,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::unreadable::{Explaining, Unreadable};
@@ -57,8 +57,8 @@ pub(crate) struct Refusals {
 #[derive(Debug)]
 pub(crate) struct Listening {
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    stop: Option<watch::Sender<()>>,
+    task: JoinHandle<bool>,
 }
 
 impl Listening {
@@ -102,7 +102,7 @@ impl Listening {
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let address = listener.local_addr()?;
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = watch::channel(());
         let task = tokio::spawn(accept(listener, head_timeout, refusals, service_for, stopped));
         Ok(Self { address, stop: Some(stop), task })
     }
@@ -111,13 +111,12 @@ impl Listening {
         self.address
     }
 
-    /// Takes no more connections and waits until the requests under way are answered, but not for ever.
-    pub(crate) async fn shutdown(mut self) {
-        if let Some(stop) = self.stop.take() {
-            // An error means the loop has already ended.
-            let _ = stop.send(());
-        }
-        let _ = (&mut self.task).await;
+    /// Takes no more connections and waits until the requests under way are answered, but not for ever. Returns whether all of them
+    /// were.
+    pub(crate) async fn shutdown(mut self) -> bool {
+        // Without a sender the channel is closed, and all who wait for it know.
+        self.stop = None;
+        (&mut self.task).await.unwrap_or(false)
     }
 }
 
@@ -133,8 +132,9 @@ async fn accept<F, S, B>(
     head_timeout: Duration,
     refusals: Refusals,
     service_for: F,
-    mut stopped: oneshot::Receiver<()>,
-) where
+    mut stopped: watch::Receiver<()>,
+) -> bool
+where
     F: Fn(SocketAddr) -> S,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,
@@ -156,7 +156,7 @@ async fn accept<F, S, B>(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            _ = &mut stopped => break,
+            _ = stopped.changed() => break,
             // Forget the connections that have ended.
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
@@ -165,11 +165,16 @@ async fn accept<F, S, B>(
                     let _ = stream.set_nodelay(true);
                     let (http, http2, watcher) = (http.clone(), http2.clone(), graceful.watcher());
                     let Refusals { foreign, unreadable } = refusals.clone();
+                    let mut stopped = stopped.clone();
                     let service = Guarded { service: service_for(peer), foreign };
                     connections.spawn(async move {
-                        // Whoever says nothing at all is not waited for.
+                        // Whoever says nothing at all is not waited for: a client may open a connection that it never uses.
                         let spoken = tokio::time::timeout(head_timeout, speaks_http2(&stream));
-                        let Ok(is_http2) = spoken.await else { return };
+                        let is_http2 = tokio::select! {
+                            spoken = spoken => spoken.ok(),
+                            _ = stopped.changed() => None,
+                        };
+                        let Some(is_http2) = is_http2 else { return };
                         let ended = match unreadable {
                             _ if is_http2 => {
                                 watcher.watch(http2.serve_connection(TokioIo::new(stream), service)).await
@@ -194,9 +199,11 @@ async fn accept<F, S, B>(
         }
     }
     drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+    let answered = tokio::time::timeout(GRACE, graceful.shutdown()).await.is_ok();
+    if !answered {
         tracing::warn!("requests still under way after {GRACE:?} are dropped");
     }
+    answered
 }
 
 /// Whether a client begins with the preface of HTTP/2. Returns as soon as it differs, or nothing more comes.
@@ -307,5 +314,37 @@ pub(crate) mod testing {
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Answer { status, head, body: bytes[end + 4..].to_vec() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use http::Response;
+    use http_body_util::Empty;
+    use hyper::body::{Bytes, Incoming};
+    use hyper::service::service_fn;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::Listening;
+
+    /// An SDK opens a connection that it may never use.
+    #[tokio::test]
+    async fn server_with_a_silent_client_ends_with_every_request_answered() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let answer = |_| {
+            service_fn(|_: http::Request<Incoming>| async { Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())) })
+        };
+        let server = Listening::start(listener, Duration::from_secs(3600), answer).unwrap();
+        let mut silent = TcpStream::connect(server.address()).await.unwrap();
+        // Connections are accepted in order: once this one is answered, the silent one is known.
+        let head = "GET / HTTP/1.1\r\nhost: localhost";
+        assert_eq!(super::testing::send(server.address(), head, b"").await.status, 200);
+        assert!(server.shutdown().await);
+        assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
     }
 }

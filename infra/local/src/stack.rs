@@ -597,11 +597,12 @@ impl Stack {
     pub async fn shutdown(self) {
         self.audit.stop();
         self.gateway.shutdown().await;
-        self.s3.shutdown().await;
+        // Before what an import needs: without S3 it would fail three times, and its event be given up.
         self.queue.shutdown().await;
         for process in self.processes {
             process.kill().await;
         }
+        self.s3.shutdown().await;
         if let Some(wire) = self.wire {
             wire.shutdown().await;
         }
