@@ -312,8 +312,28 @@ async fn anyone_may_ask_for_keys_and_health() {
     let keys = world.api.get("/.well-known/jwks.json").await;
     assert_eq!(keys.headers["content-type"], "application/jwk-set+json");
     assert_eq!(keys.headers["cache-control"], "public, max-age=300");
+    assert_eq!(keys.headers["access-control-allow-origin"], "*", "a verifier may be a web page");
     for key in keys.json()["keys"].as_array().unwrap() {
         assert!(key.get("d").is_none(), "a private key is published");
         assert!(key["kid"].is_string() && key["alg"] == "ES256" && key["use"] == "sig");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_carry_security_headers() {
+    let world = world().await;
+    let body = long("DUP", "+336010203", "L1", "2024-03-15T08:30:00Z");
+    let answers = [
+        (world.api.get("/health").await, StatusCode::OK, true),
+        (world.api.get("/proofs/nonsense").await, StatusCode::NOT_FOUND, true),
+        (world.api.register(&world.token(1), &body).await, StatusCode::CREATED, false),
+        (world.api.register(&world.token(2), &body).await, StatusCode::CONFLICT, false),
+        (world.api.register("nonsense", &body).await, StatusCode::UNAUTHORIZED, false),
+    ];
+    for (answer, status, any_origin) in answers {
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+        assert_eq!(answer.headers["strict-transport-security"], "max-age=31536000");
+        assert_eq!(answer.headers.contains_key("access-control-allow-origin"), any_origin, "{status}");
     }
 }

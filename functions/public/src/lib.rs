@@ -77,6 +77,7 @@ impl Public {
 
 impl HttpFunction for Public {
     const NAME: &'static str = "public";
+    const IS_PUBLIC: bool = true;
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         // API Gateway sends only its routes' paths here. The proofs come first: what stands behind them may look like another path.

@@ -116,6 +116,8 @@ struct Header {
 
 /// One import: how far it is, and how it ended.
 #[derive(Serialize, ToSchema)]
+// `Import` is a reserved word of some generators' languages.
+#[schema(as = HistoryImport)]
 struct Import {
     #[schema(schema_with = openapi::import_id)]
     import_id: String,

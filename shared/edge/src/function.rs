@@ -13,7 +13,9 @@ use cee_service::clock::time_left;
 use cee_service::metrics::Numbers;
 use cee_service::{Environment, Metric, Metrics, SettingError, telemetry};
 use futures_util::FutureExt as _;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, Response, StatusCode};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _, Service, service_fn};
@@ -237,6 +239,9 @@ pub trait HttpFunction: Send + Sync + 'static {
     /// Its name in the log.
     const NAME: &'static str;
 
+    /// Whether a page of any site may read the answers. They then hold nothing but what anybody may ask for without a token.
+    const IS_PUBLIC: bool = false;
+
     /// Answers one call.
     fn answer(&self, call: &Call) -> impl Future<Output = Result<Reply, Refusal>> + Send;
 
@@ -300,10 +305,17 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
         tracing::error!(%error, "failed");
         call.count(Metric::Failures, 1);
     }
-    let response = match answer {
+    let mut response = match answer {
         Ok(reply) => reply.into_response(),
         Err(refusal) => refusal.into_response(&call.id),
     };
+    let headers = response.headers_mut();
+    // No answer is a page, whatever a browser makes of its text; and a browser that has seen the API over TLS keeps to that.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    if F::IS_PUBLIC {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
     tracing::info!(
         operator_id = call.caller.get().map(|operator| operator.get()),
         status = response.status().as_u16(),

@@ -1,8 +1,12 @@
 //! Application tokens: JSON Web Tokens that say which operator calls, and what it may do.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::digest::{SHA256, digest};
 use cee_eligibility::rules::CLOCK_LEEWAY_SECONDS;
 use cee_eligibility::{Instant, OperatorId, Siret};
-use jsonwebtoken::{DecodingKey, Header, Validation};
+use jsonwebtoken::{DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{KeyError, KeySet, SigningKey, verifying_algorithm};
@@ -84,29 +88,84 @@ struct Claims {
     scope: String,
 }
 
-/// Checks application tokens.
+/// The `typ` of an application token's header.
+const TYPE: &str = "JWT";
+
+/// How many tokens are remembered. An operator needs one at a time.
+const REMEMBERED: usize = 1000;
+
+/// A token whose signature, issuer and audience are right.
+#[derive(Clone, Debug)]
+struct Verified {
+    caller: Caller,
+    /// In seconds since 1970.
+    not_before: i64,
+    expires: i64,
+}
+
+impl Verified {
+    fn valid_at(&self, now: i64) -> Result<(), TokenError> {
+        if self.expires <= now {
+            return Err(TokenError::Expired);
+        }
+        if self.not_before > now + CLOCK_LEEWAY_SECONDS {
+            return Err(TokenError::NotYetValid);
+        }
+        Ok(())
+    }
+}
+
+/// Checks application tokens. Clones share what they remember.
 #[derive(Clone, Debug)]
 pub struct ApplicationTokens {
     keys: KeySet,
     issuer: String,
     audience: String,
+    /// By the SHA-256 of the token: a client sends one token with many calls, and a signature costs more to check than all else in a call.
+    verified: Arc<Mutex<HashMap<[u8; 32], Verified>>>,
 }
 
 impl ApplicationTokens {
     /// A checker of tokens signed under one of these keys, by this issuer, for this audience.
     #[must_use]
-    pub const fn new(keys: KeySet, issuer: String, audience: String) -> Self {
-        Self { keys, issuer, audience }
+    pub fn new(keys: KeySet, issuer: String, audience: String) -> Self {
+        Self { keys, issuer, audience, verified: Arc::default() }
     }
 
-    /// The caller that a token speaks for.
+    /// The caller that a token speaks for. A signature is checked once, the dates each time.
     ///
     /// # Errors
     /// [`TokenError`] for any token that is not valid now.
     pub fn verify(&self, token: &str, now: Instant) -> Result<Caller, TokenError> {
+        let now = now.millis().div_euclid(1000);
+        let name = name_of(token);
+        let remembered = name.and_then(|name| self.remembered().get(&name).cloned());
+        let is_new = remembered.is_none();
+        let verified = remembered.map_or_else(|| self.check(token), Ok)?;
+        verified.valid_at(now)?;
+        if is_new && let Some(name) = name {
+            let mut remembered = self.remembered();
+            if remembered.len() >= REMEMBERED {
+                remembered.clear();
+            }
+            remembered.insert(name, verified.clone());
+        }
+        Ok(verified.caller)
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, HashMap<[u8; 32], Verified>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks all of a token but its dates.
+    fn check(&self, token: &str) -> Result<Verified, TokenError> {
         use jsonwebtoken::errors::ErrorKind;
-        // A header with `alg: none`, or an algorithm nobody has heard of, is no header to the library.
+        // The library refuses a header with `alg: none` or an unknown algorithm.
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
+        // The sender asks for an extension to be understood (RFC 7515, 4.1.11). There is none here.
+        if header.crit.is_some() {
+            return Err(TokenError::Malformed);
+        }
         let key = header.kid.and_then(|kid| self.keys.0.find(&kid)).ok_or(TokenError::UnknownKey)?;
         let algorithm = verifying_algorithm(key).map_err(|_| TokenError::UnknownKey)?;
         let decoding = DecodingKey::from_jwk(key).map_err(|_| TokenError::UnknownKey)?;
@@ -125,23 +184,24 @@ impl ApplicationTokens {
                 _ => TokenError::Malformed,
             })?
             .claims;
-        let now = now.millis().div_euclid(1000);
-        if claims.exp <= now {
-            return Err(TokenError::Expired);
-        }
-        if claims.iat.max(claims.nbf.unwrap_or(claims.iat)) > now + CLOCK_LEEWAY_SECONDS {
-            return Err(TokenError::NotYetValid);
-        }
-        Ok(Caller {
-            operator: OperatorId::new(claims.operator_id).map_err(|_| TokenError::Malformed)?,
-            siret: Siret::parse(&claims.siret).map_err(|_| TokenError::Malformed)?,
-            scopes: claims
-                .scope
-                .split(' ')
-                .filter_map(|word| Scope::ALL.into_iter().find(|scope| scope.as_str() == word))
-                .collect(),
+        Ok(Verified {
+            not_before: claims.iat.max(claims.nbf.unwrap_or(claims.iat)),
+            expires: claims.exp,
+            caller: Caller {
+                operator: OperatorId::new(claims.operator_id).map_err(|_| TokenError::Malformed)?,
+                siret: Siret::parse(&claims.siret).map_err(|_| TokenError::Malformed)?,
+                scopes: claims
+                    .scope
+                    .split(' ')
+                    .filter_map(|word| Scope::ALL.into_iter().find(|scope| scope.as_str() == word))
+                    .collect(),
+            },
         })
     }
+}
+
+fn name_of(token: &str) -> Option<[u8; 32]> {
+    digest(&SHA256, token.as_bytes()).as_ref().try_into().ok()
 }
 
 /// Issues application tokens.
@@ -176,8 +236,7 @@ impl TokenIssuer {
             siret: caller.siret.as_str().to_owned(),
             scope: scopes.join(" "),
         };
-        let header = Header { kid: Some(self.key.kid().to_owned()), ..Header::new(self.key.algorithm) };
-        jsonwebtoken::encode(&header, &claims, &self.key.encoding).map_err(|_| KeyError::PrivateKey)
+        self.key.sign_claims(TYPE, &claims)
     }
 }
 
@@ -258,6 +317,55 @@ mod tests {
     }
 
     #[test]
+    fn verified_token_is_remembered_until_its_dates_refuse_it() {
+        let key = key();
+        let now = at("2024-05-01T00:00:00Z");
+        let tokens = issuer(&key, "registry", "api");
+        let checker = checker(key.public_key_set());
+        let token = tokens.issue(&caller(), now, 5).unwrap();
+        assert_eq!(checker.clone().verify(&token, now), Ok(caller()));
+        assert_eq!(checker.remembered().len(), 1);
+        // Without its keys it has only what it remembers.
+        let forgetful = ApplicationTokens { keys: KeySet::from_json(r#"{"keys":[]}"#).unwrap(), ..checker.clone() };
+        assert_eq!(forgetful.verify(&token, now), Ok(caller()));
+        assert_eq!(forgetful.verify(&token, at("2024-05-01T00:05:00Z")), Err(TokenError::Expired));
+        assert_eq!(forgetful.verify(&token, at("2024-04-30T23:00:00Z")), Err(TokenError::NotYetValid));
+        let other = tokens.issue(&caller(), now, 6).unwrap();
+        assert_eq!(forgetful.verify(&other, now), Err(TokenError::UnknownKey));
+        // Neither a refused token nor one out of date takes room.
+        let forged = format!("{}A", &other[..other.len() - 1]);
+        assert!(checker.verify(&forged, now).is_err());
+        assert_eq!(checker.verify(&other, at("2024-05-01T01:00:00Z")), Err(TokenError::Expired));
+        assert_eq!(checker.remembered().len(), 1);
+    }
+
+    #[test]
+    fn remembered_tokens_are_at_most_a_thousand() {
+        let key = key();
+        let now = at("2024-05-01T00:00:00Z");
+        let tokens = issuer(&key, "registry", "api");
+        let checker = checker(key.public_key_set());
+        for minutes in 1..=u32::try_from(REMEMBERED).unwrap() + 1 {
+            checker.verify(&tokens.issue(&caller(), now, minutes).unwrap(), now).unwrap();
+            assert!((1..=REMEMBERED).contains(&checker.remembered().len()));
+        }
+        assert_eq!(checker.remembered().len(), 1);
+    }
+
+    #[test]
+    fn token_that_asks_for_an_extension_is_refused() {
+        let key = key();
+        let now = at("2024-05-01T00:00:00Z");
+        let good = issuer(&key, "registry", "api").issue(&caller(), now, 5).unwrap();
+        let claims = good.split('.').nth(1).unwrap();
+        let header = format!(r#"{{"alg":"ES256","kid":"{}","crit":["b64"],"b64":true}}"#, key.kid());
+        let message = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
+        let signature = URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes()).unwrap());
+        let checker = checker(key.public_key_set());
+        assert_eq!(checker.verify(&format!("{message}.{signature}"), now), Err(TokenError::Malformed));
+    }
+
+    #[test]
     fn keys_can_be_rotated() {
         let (old, new) = (key(), key());
         let now = at("2024-05-01T00:00:00Z");
@@ -268,6 +376,18 @@ mod tests {
         }
         let round_trip = KeySet::from_json(&both.keys.to_json()).unwrap();
         assert_eq!(round_trip.0, both.keys.0);
+    }
+
+    /// python-jose 3.5.0 refuses a token if the set has an RSA key before the EC key that signed it.
+    #[test]
+    fn key_set_is_published_with_p256_keys_first() {
+        let rsa = SigningKey::from_pem(&SigningKey::generate_pem(crate::KeyKind::Rsa).unwrap()).unwrap();
+        let (old, new) = (key(), key());
+        let set = rsa.public_key_set().and(&new.public_key_set()).and(&old.public_key_set());
+        let published: serde_json::Value = serde_json::from_str(&set.to_json()).unwrap();
+        let kids: Vec<&str> =
+            published["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap()).collect();
+        assert_eq!(kids, [new.kid(), old.kid(), rsa.kid()]);
     }
 
     #[test]

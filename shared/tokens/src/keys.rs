@@ -1,15 +1,17 @@
 //! Signing keys, and the sets of public keys (JWKS) that verify what they sign.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA512, RsaKeyPair};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, EncodingKey};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
 
 /// A key that cannot be used. Says nothing of the key itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,13 +42,42 @@ pub enum KeyKind {
     Rsa,
 }
 
+impl KeyKind {
+    /// The algorithm that such a key signs with.
+    const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::P256 => Algorithm::ES256,
+            Self::Rsa => Algorithm::RS512,
+        }
+    }
+}
+
 /// A private key with the algorithm and the `kid` it signs under.
 #[derive(Clone)]
 pub struct SigningKey {
-    pub(crate) encoding: EncodingKey,
-    pub(crate) algorithm: Algorithm,
+    pair: Pair,
     public: Jwk,
     kid: String,
+}
+
+/// A private key, parsed and checked once. `jsonwebtoken` would do that again for each signature.
+#[derive(Clone)]
+enum Pair {
+    P256(Arc<EcdsaKeyPair>),
+    Rsa(Arc<RsaKeyPair>),
+}
+
+impl Pair {
+    fn of(encoding: &EncodingKey, kind: KeyKind) -> Option<Self> {
+        let der = encoding.as_bytes();
+        match kind {
+            KeyKind::P256 => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok()?;
+                Some(Self::P256(Arc::new(pair)))
+            }
+            KeyKind::Rsa => RsaKeyPair::from_der(der).ok().map(|pair| Self::Rsa(Arc::new(pair))),
+        }
+    }
 }
 
 impl fmt::Debug for SigningKey {
@@ -63,20 +94,48 @@ impl SigningKey {
     /// [`KeyError::PrivateKey`] for anything else.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let keys = [
-            (EncodingKey::from_ec_pem(pem.as_bytes()), Algorithm::ES256),
-            (EncodingKey::from_rsa_pem(pem.as_bytes()), Algorithm::RS512),
+            (EncodingKey::from_ec_pem(pem.as_bytes()), KeyKind::P256),
+            (EncodingKey::from_rsa_pem(pem.as_bytes()), KeyKind::Rsa),
         ];
-        let (encoding, algorithm) = keys
-            .into_iter()
-            .find_map(|(key, algorithm)| key.ok().map(|key| (key, algorithm)))
-            .ok_or(KeyError::PrivateKey)?;
-        let mut public = Jwk::from_encoding_key(&encoding, algorithm).map_err(|_| KeyError::PrivateKey)?;
+        let (encoding, kind) =
+            keys.into_iter().find_map(|(key, kind)| key.ok().map(|key| (key, kind))).ok_or(KeyError::PrivateKey)?;
+        let mut public = Jwk::from_encoding_key(&encoding, kind.algorithm()).map_err(|_| KeyError::PrivateKey)?;
         let kid = public.thumbprint(ThumbprintHash::SHA256).map_err(|_| KeyError::PrivateKey)?;
         public.common.key_id = Some(kid.clone());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
-        // A key that reads well may still refuse to sign (another curve): better now than at the first driver.
-        jsonwebtoken::crypto::sign(b"", &encoding, algorithm).map_err(|_| KeyError::PrivateKey)?;
-        Ok(Self { encoding, algorithm, public, kid })
+        let pair = Pair::of(&encoding, kind).ok_or(KeyError::PrivateKey)?;
+        Ok(Self { pair, public, kid })
+    }
+
+    /// Signs with the key's own algorithm.
+    ///
+    /// # Errors
+    /// [`KeyError::PrivateKey`] if the system has no randomness.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let random = SystemRandom::new();
+        match &self.pair {
+            Pair::P256(pair) => pair.sign(&random, message).map(|signature| signature.as_ref().to_vec()),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA512, &random, message, &mut signature).map(|()| signature)
+            }
+        }
+        .map_err(|_| KeyError::PrivateKey)
+    }
+
+    /// A JSON Web Signature (RFC 7515, compact) of these claims. `typ` says what kind of token it is.
+    ///
+    /// # Errors
+    /// [`KeyError::PrivateKey`] if the system has no randomness.
+    pub(crate) fn sign_claims(&self, typ: &str, claims: &impl Serialize) -> Result<String, KeyError> {
+        let header =
+            Header { typ: Some(typ.to_owned()), kid: Some(self.kid.clone()), ..Header::new(self.kind().algorithm()) };
+        let part = |json: serde_json::Result<Vec<u8>>| json.map(|json| URL_SAFE_NO_PAD.encode(json));
+        let header = part(serde_json::to_vec(&header)).map_err(|_| KeyError::PrivateKey)?;
+        let claims = part(serde_json::to_vec(claims)).map_err(|_| KeyError::PrivateKey)?;
+        let message = format!("{header}.{claims}");
+        let signature = URL_SAFE_NO_PAD.encode(self.sign(message.as_bytes())?);
+        Ok(format!("{message}.{signature}"))
     }
 
     /// Makes a new private key, in PEM (PKCS#8).
@@ -110,7 +169,10 @@ impl SigningKey {
     /// What kind of key it is.
     #[must_use]
     pub fn kind(&self) -> KeyKind {
-        if self.algorithm == Algorithm::ES256 { KeyKind::P256 } else { KeyKind::Rsa }
+        match self.pair {
+            Pair::P256(_) => KeyKind::P256,
+            Pair::Rsa(_) => KeyKind::Rsa,
+        }
     }
 
     /// The key's name.
@@ -152,10 +214,12 @@ impl KeySet {
         Ok(Self(set))
     }
 
-    /// The set as it is published.
+    /// The set as it is published: P-256 keys first. Some verifiers take the first key for the only one, or fail at an RSA key.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string(&self.0).unwrap_or_else(|_| "{\"keys\":[]}".to_owned())
+        let mut set = self.0.clone();
+        set.keys.sort_by_key(|key| key.common.key_algorithm != Some(KeyAlgorithm::ES256));
+        serde_json::to_string(&set).unwrap_or_else(|_| "{\"keys\":[]}".to_owned())
     }
 
     /// The set without the key of this name; `None` where it has no such key.

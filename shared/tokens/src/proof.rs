@@ -1,9 +1,8 @@
 //! Proof tokens: the registry's signature over a registered application, checked offline by anyone.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use cee_eligibility::{ApplicationId, DrivingLicense, Instant, JourneyType, Siret};
-use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
 
 use crate::keys::{KeyError, KeyKind, SigningKey};
@@ -64,6 +63,9 @@ struct Claims<'a> {
     iat: i64,
 }
 
+/// The `typ` of a proof's header (RFC 8725, 3.11): no other token of this registry has it.
+const TYPE: &str = "cee-proof+jwt";
+
 /// Signs proofs.
 #[derive(Clone, Debug)]
 pub struct ProofSigner {
@@ -90,7 +92,6 @@ impl ProofSigner {
     pub fn sign(&self, proof: &Proof<'_>) -> Result<String, KeyError> {
         match self.format {
             TokenFormat::Jws => {
-                let header = Header { kid: Some(self.key.kid().to_owned()), ..Header::new(self.key.algorithm) };
                 let claims = Claims {
                     siret: proof.siret.as_str(),
                     journey_type: proof.journey_type.as_str(),
@@ -99,13 +100,11 @@ impl ProofSigner {
                     uuid: proof.uuid.to_string(),
                     iat: proof.issued_at.millis().div_euclid(1000),
                 };
-                jsonwebtoken::encode(&header, &claims, &self.key.encoding).map_err(|_| KeyError::PrivateKey)
+                self.key.sign_claims(TYPE, &claims)
             }
             TokenFormat::Rpc => {
-                let message = Self::rpc_message(proof);
-                let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key.encoding, Algorithm::RS512);
-                let bytes = signature.ok().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-                bytes.map(|bytes| STANDARD.encode(bytes)).ok_or(KeyError::PrivateKey)
+                let signature = self.key.sign(Self::rpc_message(proof).as_bytes())?;
+                Ok(STANDARD.encode(signature))
             }
         }
     }
@@ -122,7 +121,8 @@ impl ProofSigner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jsonwebtoken::{DecodingKey, Validation};
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
     /// A 2048-bit RSA key made for this test alone: `openssl genrsa 2048`.
     const RSA: &str = include_str!("../tests/rsa-test-key.pem");
@@ -162,6 +162,7 @@ mod tests {
             let set = key.public_key_set();
             let token = ProofSigner::new(key.clone(), TokenFormat::Jws).unwrap().sign(&Parts::new().proof()).unwrap();
             let header = jsonwebtoken::decode_header(&token).unwrap();
+            assert_eq!(header.typ.as_deref(), Some("cee-proof+jwt"));
             assert_eq!((header.kid.as_deref(), format!("{:?}", header.alg)), (Some(key.kid()), algorithm.to_owned()));
             let mut validation = Validation::new(header.alg);
             validation.set_required_spec_claims::<&str>(&[]);

@@ -16,10 +16,10 @@ from cee_client.models import (
     Credentials,
     DuplicateProblem,
     Eligible,
-    Import,
-    ImportKind,
+    HistoryImport,
+    HistoryImportKind,
     Imports,
-    ImportState,
+    HistoryImportState,
     InvalidFieldsProblem,
     JourneyType,
     Place,
@@ -71,15 +71,15 @@ csv = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,PIE,+336399838,20
 httpx.request(place.method, place.upload_url, content=csv).raise_for_status()
 for _ in range(100):
     status = get_import.sync(place.import_id, client=ours)
-    assert isinstance(status, Import), status
-    if status.state == ImportState.COMPLETED:
+    assert isinstance(status, HistoryImport), status
+    if status.state == HistoryImportState.COMPLETED:
         break
     time.sleep(0.1)
-assert (status.state, status.imported) == (ImportState.COMPLETED, 1), status
+assert (status.state, status.imported) == (HistoryImportState.COMPLETED, 1), status
 
 listed = list_imports.sync(client=ours, limit=1)
 assert isinstance(listed, Imports) and len(listed.imports) == 1, listed
-assert (listed.imports[0].import_id, listed.imports[0].kind) == (place.import_id, ImportKind.FILE), listed
+assert (listed.imports[0].import_id, listed.imports[0].kind) == (place.import_id, HistoryImportKind.FILE), listed
 
 proof = get_proof.sync(granted.uuid, client=ours)
 assert isinstance(proof, Proof) and proof.state == ProofState.GRANTED, proof
