@@ -18,21 +18,17 @@
 #[path = "../promise/mod.rs"]
 mod promise;
 
-use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cee_local::secrets::Secrets;
-use cee_local::stack::{Description, known, tables};
+use cee_local::stack::tables;
 use cee_registry::{ClaimKeys, Journeys};
 use clap::Parser;
 use futures_util::{StreamExt as _, stream};
 use promise::drive::{Callers, Group, NOW, prepare};
 use promise::judge::{Tally, check, held};
 use promise::load;
-use tempfile::TempDir;
+use promise::server::Server;
 
 /// Calls on one registry.
 const A_ROUND: u64 = 100_000;
@@ -69,65 +65,10 @@ struct Options {
     bench: bool,
 }
 
-/// The local stack as a process.
-struct Server {
-    child: Child,
-    folder: TempDir,
-    about: Description,
-    secrets: Secrets,
-}
-
-impl Server {
-    fn start(faults: u32, seed: u64) -> Self {
-        let folder = TempDir::new().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cee"))
-            .args(["serve", "--port=0", "--dynamodb-port=0", "--s3-port=0", "--calls-per-second=0", "--now", NOW])
-            .args(["--faults", &faults.to_string(), "--faults-seed", &seed.to_string(), "--data-dir"])
-            .arg(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap() == "ready"), "the stack does not start");
-        // What it says when it stops is told on.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
-        let (about, secrets) = known(folder.path()).unwrap();
-        Self { child, folder, about, secrets }
-    }
-
-    fn callers(&self, seed: u64) -> Arc<Callers> {
-        let tokens: HashMap<u32, String> =
-            self.about.operators.iter().map(|operator| (operator.id, operator.token.clone())).collect();
-        Arc::new(Callers::new(&self.about.api_url, tokens, seed))
-    }
-
-    /// A figure of the process's memory, in KiB.
-    fn memory(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    }
-
-    /// The auditor's word, then the end.
-    fn audit_and_stop(mut self) {
-        let began = Instant::now();
-        let audit = Command::new(env!("CARGO_BIN_EXE_cee"))
-            .args(["audit", "--parts-per-second=1000", "--data-dir"])
-            .arg(self.folder.path())
-            .output()
-            .unwrap();
-        println!("audit, {:.0} s: {}", began.elapsed().as_secs_f64(), String::from_utf8_lossy(&audit.stdout).trim());
-        assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));
-        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
+/// A stack without a limit of calls, some of whose requests to DynamoDB fail.
+fn with_faults(faults: u32, seed: u64) -> Server {
+    let (faults, seed) = (faults.to_string(), seed.to_string());
+    Server::start(&["--now", NOW, "--calls-per-second=0", "--faults", &faults, "--faults-seed", &seed])
 }
 
 fn main() {
@@ -161,7 +102,7 @@ async fn explained(options: &Options) {
 
 async fn round_explained(options: &Options, round: u64, calls: u64, tally: &mut Tally) {
     let seed = options.seed + round;
-    let server = Server::start(options.faults, seed);
+    let server = with_faults(options.faults, seed);
     let groups = || (0..calls / promise::drive::CALLS_OF_A_GROUP + 1).map(|number| Group { number });
     let database = server.about.aws().dynamodb();
     prepare(&Journeys::new(database.clone(), &tables()), groups()).await;
@@ -203,13 +144,13 @@ async fn round_explained(options: &Options, round: u64, calls: u64, tally: &mut 
 async fn under_load(options: &Options) {
     let time = Duration::from_secs_f64(options.minutes * 60.0);
     // What it can hold, without faults and with as many callers as it likes.
-    let server = Server::start(0, options.seed);
+    let server = with_faults(0, options.seed);
     let most = load::capacity(server.callers(options.seed), Duration::from_secs(30)).await;
     drop(server);
     let rate = options.rate.unwrap_or(most * 0.8);
     println!("at the beginning it can hold {most:.0} calls a second");
     for (faults, time) in [(0, time.min(Duration::from_secs(120))), (options.faults, time)] {
-        let server = Server::start(faults, options.seed);
+        let server = with_faults(faults, options.seed);
         let before = server.memory("VmRSS");
         println!("\n{rate:.0} calls a second for {:.0} s, {faults} % faults", time.as_secs_f64());
         let memory = |at: Duration| println!("  after {:>4.0} s: {} KiB", at.as_secs_f64(), server.memory("VmRSS"));

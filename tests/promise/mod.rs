@@ -21,3 +21,4 @@ pub mod calls;
 pub mod drive;
 pub mod judge;
 pub mod load;
+pub mod server;
