@@ -34,6 +34,9 @@ const SPELT: usize = 8;
 /// one phone among thousands.
 const DRAWN: usize = 32;
 
+/// The digits of a time in milliseconds since 1970: of thousands of lines one spells the few digits of a phone.
+const MILLIS: usize = 13;
+
 /// How many encodings within one another are looked through.
 const DEPTH: usize = 4;
 
@@ -182,6 +185,13 @@ fn is_drawn(text: &[u8], part: Range<usize>) -> bool {
     let (before, after) =
         (text[..part.start].iter().rev().take_while(of_it), text[part.end..].iter().take_while(of_it));
     before.chain(after).filter(|byte| **byte != b'-').count() + part.len() >= DRAWN
+}
+
+/// Whether this part of a text lies within the digits of a time in milliseconds, of 2001 or later.
+fn is_of_time(text: &[u8], part: &Range<usize>) -> bool {
+    let before = text[..part.start].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let after = text[part.end..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    before + part.len() + after == MILLIS && matches!(text.get(part.start - before), Some(b'1' | b'2'))
 }
 
 /// Whether it begins as dates do.
@@ -393,7 +403,7 @@ impl Scanner {
             let pattern = self.patterns[hit.pattern().as_usize()];
             let alone = !letter(hit.start().checked_sub(1)) && !letter(Some(hit.end()));
             let same_case = !text[hit.range()].iter().any(u8::is_ascii_lowercase);
-            let chance = pattern.digits && is_drawn(text, hit.range());
+            let chance = pattern.digits && (is_of_time(text, &hit.range()) || is_drawn(text, hit.range()));
             if (alone || !pattern.alone) && (same_case || !pattern.exact) && !chance {
                 found.insert((pattern.value, through.to_vec()));
             }

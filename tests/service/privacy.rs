@@ -225,6 +225,13 @@ fn a_number_that_spells_a_name_is_none() {
             "one stands beside {drawn}"
         );
     }
+    let phone = sent(&[(Kind::Phone, "7337983")]);
+    for time in [r#"{"Timestamp":1795873379836}"#, "at 1795873379836"] {
+        assert_eq!(found(&phone, time), [], "a time in milliseconds: {time}");
+        for other in ["795873379836", "11795873379836", "3795873379836", "7337983"] {
+            assert_eq!(found(&phone, &time.replace("1795873379836", other)), [Kind::Phone], "{other} is no such time");
+        }
+    }
     let hash = format!("AAB-{}", "x".repeat(39));
     assert_eq!(found(&name, &hash), []);
     assert_eq!(found(&name, &hash[..42]), [Kind::Name]);
