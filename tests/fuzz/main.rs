@@ -6,11 +6,14 @@
 mod properties;
 
 use std::collections::BTreeSet;
-use std::fs::{read, read_dir, read_to_string};
+use std::fs::{File, read, read_dir, read_to_string};
+use std::io::Read as _;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
+use flate2::read::GzDecoder;
 use properties::{TARGETS, tells_nothing};
+use tar::Archive;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz")
@@ -21,15 +24,27 @@ fn names(folder: PathBuf) -> BTreeSet<String> {
     read_dir(folder).unwrap().map(file_name).collect()
 }
 
-/// Puts every file of a folder through a property.
-fn replay(target: &str, folder: &Path, check: fn(&[u8])) {
-    let names = names(folder.to_owned());
-    assert!(!names.is_empty(), "{target} has no inputs");
-    for name in names {
-        let path = folder.join(name);
-        let bytes = read(&path).unwrap();
-        assert!(catch_unwind(|| check(&bytes)).is_ok(), "{target} fails with {}", path.display());
+/// Puts every input through a property.
+fn replay(target: &str, inputs: impl IntoIterator<Item = (PathBuf, Vec<u8>)>, check: fn(&[u8])) {
+    let mut count = 0;
+    for (name, bytes) in inputs {
+        count += 1;
+        assert!(catch_unwind(|| check(&bytes)).is_ok(), "{target} fails with {}", name.display());
     }
+    assert!(count > 0, "{target} has no inputs");
+}
+
+/// The inputs of a corpus, out of its archive.
+fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let file = File::open(folder().join("corpus").join(format!("{target}.tar.gz"))).unwrap();
+    let mut archive = Archive::new(GzDecoder::new(file));
+    let inputs = archive.entries().unwrap().map(|entry| {
+        let mut entry = entry.unwrap();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        (entry.path().unwrap().into_owned(), bytes)
+    });
+    inputs.collect()
 }
 
 /// A test for each target, so that they run side by side.
@@ -37,7 +52,7 @@ macro_rules! replays {
     ($($target:ident)*) => {$(
         #[test]
         fn $target() {
-            replay(stringify!($target), &folder().join("corpus").join(stringify!($target)), properties::$target::check);
+            replay(stringify!($target), corpus(stringify!($target)), properties::$target::check);
         }
     )*};
 }
@@ -46,13 +61,17 @@ replays!(bodies event fields history journeys tokens);
 /// The last byte of an input is none of the file: here it is the end of the last line.
 #[test]
 fn history_files_written_by_hand() {
-    replay("history", &folder().join("../files/history"), properties::history::check);
+    let folder = folder().join("../files/history");
+    let files =
+        names(folder.clone()).into_iter().map(|name| folder.join(name)).map(|path| (path.clone(), read(path).unwrap()));
+    replay("history", files, properties::history::check);
 }
 
 #[test]
 fn no_target_is_forgotten() {
     let expected: BTreeSet<String> = TARGETS.iter().map(|(target, _)| (*target).to_owned()).collect();
-    assert_eq!(names(folder().join("corpus")), expected);
+    let archives: BTreeSet<String> = expected.iter().map(|target| format!("{target}.tar.gz")).collect();
+    assert_eq!(names(folder().join("corpus")), archives);
     assert_eq!(names(folder().join("dictionaries")), expected);
     let programs: BTreeSet<String> = expected.iter().map(|target| format!("{target}.rs")).collect();
     assert_eq!(names(folder().join("targets")), programs);

@@ -2,10 +2,13 @@
 //!
 //! First the other operators call alone. Then operator 1 joins them, with valid credentials, at the stack's own limits:
 //!
-//! - more than its calls a second: one placeholder driver, batches of a thousand rows on that driver, bodies of a megabyte, headers of
-//!   30,000 characters, lists, places for uploads that it never uses, one `Idempotency-Key` for all;
-//! - files: many and large, one driver on thousands of dates, a column title of 60,000 characters, damaged zips, taken back again;
+//! - more than its fifty calls a second: one placeholder driver, batches of a thousand rows on that driver, bodies of a megabyte, headers
+//!   of 30,000 characters, lists, places for uploads that it never uses, one `Idempotency-Key` for all;
+//! - files without a pause: many rows, one driver on thousands of dates, a column title of 60,000 characters, damaged zips, taken back again;
 //! - calls for tokens without a valid key, from an address of its own.
+//!
+//! On AWS each function and each table has capacity of its own. Here all share one machine and one database file, so the rows that the
+//! operator sends are bounded (`--rows-per-second`): beyond what the database writes, every call waits for it, whoever sends it.
 //!
 //! No answer to another operator may be a 5xx or a 429, every import of theirs must complete, and the 99th percentile of their
 //! calls may be at most three times that of the first part. Then the audit runs.
@@ -53,9 +56,11 @@ const FILE_ROWS: u64 = 200;
 /// How long a file may take until its import is completed.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
-/// At most how many files of the hostile operator wait to be imported. Without an end they would fill the disk of a machine that is slower
-/// than the operator.
-const HOSTILE_FILES: usize = 20;
+/// How many calls a second the hostile operator makes. It may make fifty.
+const HOSTILE_CALLS: f64 = 65.0;
+
+/// Rows of a large file of the hostile operator.
+const LARGE: u64 = 5_000;
 
 const HOSTILE: u32 = 1;
 const OTHERS: [u32; 2] = [2, 3];
@@ -69,6 +74,9 @@ struct Options {
     /// How long the others call alone before that.
     #[arg(long, default_value_t = 5.0)]
     quiet_minutes: f64,
+    /// How many rows a second the hostile operator sends, on average: half in files, half in batches.
+    #[arg(long, default_value_t = 400)]
+    rows_per_second: u32,
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// What cargo passes to a benchmark.
@@ -287,11 +295,11 @@ impl World {
         *self.hostile.lock().unwrap().entry((what, status)).or_default() += 1;
     }
 
-    /// Twice as many calls as an operator may make.
+    /// More calls than an operator may make.
     async fn worst_calls(self: Arc<Self>, mut random: Rng) {
         let mut calls = JoinSet::new();
         while !self.is_over() {
-            tokio::time::sleep(Duration::from_millis(10).mul_f64(-(1.0 - random.f64()).ln())).await;
+            tokio::time::sleep(Duration::from_secs_f64(-(1.0 - random.f64()).ln() / HOSTILE_CALLS)).await;
             let (world, mut random) = (Arc::clone(&self), random.fork());
             calls.spawn(async move { world.worst_call(&mut random).await });
             while calls.try_join_next().is_some() {}
@@ -316,16 +324,7 @@ impl World {
                 body.as_object_mut().unwrap().remove("datetime");
                 ("simulate", self.call(HOSTILE, Method::POST, "/policies/cee/simulate", &body).await)
             }
-            50..55 => {
-                let rows: Vec<Value> = (0..1000)
-                    .map(|_| {
-                        json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": phone,
-                               "datetime": date(random)})
-                    })
-                    .collect();
-                ("batch", self.call(HOSTILE, Method::POST, "/policies/cee/import", &rows.into()).await)
-            }
-            55..60 => {
+            50..60 => {
                 let text = "x".repeat(1_000_000);
                 (
                     "megabyte",
@@ -354,26 +353,35 @@ impl World {
         self.note(what, answer.as_ref());
     }
 
-    /// Files without an end, as many as may wait.
-    async fn worst_files(self: Arc<Self>, aws: cee_service::aws::Aws, mut random: Rng) {
-        let s3 = aws.s3();
-        let mut number = 0;
+    /// Batches of a thousand rows on the placeholder driver.
+    async fn worst_batches(self: Arc<Self>, rows_per_second: u32, mut random: Rng) {
         while !self.is_over() {
-            let reports = s3.list_objects_v2().bucket("cee-local").prefix("reports/1/").send().await.unwrap();
-            let done = usize::try_from(reports.key_count().unwrap_or(0)).unwrap();
-            // A listing ends at a thousand: then a file at a time.
-            if number >= done + HOSTILE_FILES && done < 1000 {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
+            let began = Instant::now();
+            let rows: Vec<Value> = (0..1000)
+                .map(|_| {
+                    json!({"journey_type": "long", "last_name_trunc": PLACEHOLDER.0, "phone_trunc": PLACEHOLDER.1,
+                           "datetime": date(&mut random)})
+                })
+                .collect();
+            let answer = self.call(HOSTILE, Method::POST, "/policies/cee/import", &rows.into()).await;
+            self.note("batch", answer.as_ref());
+            tokio::time::sleep(pause(1000, rows_per_second, began)).await;
+        }
+    }
+
+    /// Files, one after the other.
+    async fn worst_files(self: Arc<Self>, aws: cee_service::aws::Aws, rows_per_second: u32, mut random: Rng) {
+        let s3 = aws.s3();
+        for number in 0.. {
+            if self.is_over() {
+                return;
             }
-            let (name, content) = worst_file(&mut random, self.drivers.fetch_add(50_000, Ordering::SeqCst));
+            let began = Instant::now();
+            let (name, rows, content) = worst_file(&mut random, self.drivers.fetch_add(LARGE, Ordering::SeqCst));
             let key = format!("imports/1/{number}-{name}");
             s3.put_object().bucket("cee-local").key(key).body(content.into()).send().await.unwrap();
-            number += 1;
             *self.hostile.lock().unwrap().entry((name, 200)).or_default() += 1;
-            if done >= 1000 {
-                tokio::time::sleep(Duration::from_secs(5)).await;
-            }
+            tokio::time::sleep(pause(rows, rows_per_second, began)).await;
         }
     }
 
@@ -408,32 +416,38 @@ fn date(random: &mut Rng) -> String {
     format!("{day}T08:00:00Z")
 }
 
-/// A kind of file, and one of it.
-fn worst_file(random: &mut Rng, first: u64) -> (&'static str, Vec<u8>) {
+/// What is left of the time that so many rows may take.
+fn pause(rows: u64, rows_per_second: u32, began: Instant) -> Duration {
+    Duration::from_secs_f64(rows as f64 / f64::from(rows_per_second)).saturating_sub(began.elapsed())
+}
+
+/// A kind of file, how many rows it has, and one of it.
+fn worst_file(random: &mut Rng, first: u64) -> (&'static str, u64, Vec<u8>) {
     let mut file = HEADER.to_owned();
     match random.u32(..6) {
         0 => {
             for _ in 0..9_000 {
                 writeln!(file, "long,{},{},{}", PLACEHOLDER.0, PLACEHOLDER.1, &date(random)[..10]).unwrap();
             }
-            ("one-driver.csv", file.into_bytes())
+            ("one-driver.csv", 9_000, file.into_bytes())
         }
         1 => (
             "long-title.csv",
+            500,
             format!("journey_type,last_name_trunc,phone_trunc,datetime,{}\n", "t".repeat(60_000)).into_bytes(),
         ),
         2 => {
             for row in 0..20_000 {
                 writeln!(file, "long,\"D\"\"{row},+33,yesterday").unwrap();
             }
-            ("all-wrong.csv", file.into_bytes())
+            ("all-wrong.csv", 20_000, file.into_bytes())
         }
-        3 => ("damaged.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0damaged".repeat(1000)),
+        3 => ("damaged.csv.gz", 500, b"\x1f\x8b\x08\0\0\0\0\0damaged".repeat(1000)),
         _ => {
-            for driver in first..first + 50_000 {
+            for driver in first..first + LARGE {
                 writeln!(file, "long,DUP,{},2021-02-15", phone(driver)).unwrap();
             }
-            ("large.csv", file.into_bytes())
+            ("large.csv", LARGE, file.into_bytes())
         }
     }
 }
@@ -489,7 +503,12 @@ async fn run(options: &Options) {
     world.is_loud.store(true, Ordering::SeqCst);
     let memory = server.memory("VmRSS");
     others.spawn(Arc::clone(&world).worst_calls(random.fork()));
-    others.spawn(Arc::clone(&world).worst_files(server.about.aws(), random.fork()));
+    others.spawn(Arc::clone(&world).worst_files(
+        server.about.aws(),
+        options.rows_per_second.div_ceil(2),
+        random.fork(),
+    ));
+    others.spawn(Arc::clone(&world).worst_batches(options.rows_per_second.div_ceil(2), random.fork()));
     others.spawn(Arc::clone(&world).worst_tokens(random.fork()));
     tokio::time::sleep(Duration::from_secs_f64(options.minutes * 60.0)).await;
     world.over.store(true, Ordering::SeqCst);
