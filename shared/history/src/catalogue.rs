@@ -10,8 +10,8 @@ use cee_eligibility::fields::FieldError;
 use cee_eligibility::rules::MOST_HISTORY_DATES;
 use cee_eligibility::{Language, NoRoom};
 
-use crate::cells::CellError;
 use crate::dialect::{FileError, Form, MOST_NAMED};
+use crate::fault::Fault;
 use crate::file::FileRefusal;
 use crate::lines::{KEPT, MAX_LINE};
 use crate::survey::{MANY, SurveyError};
@@ -60,7 +60,7 @@ pub(crate) const fn between(language: Language) -> &'static str {
 }
 
 /// What is wrong with a cell.
-pub(crate) fn cell(fault: CellError, language: Language) -> Words {
+pub(crate) fn cell(fault: Fault, language: Language) -> Words {
     choose(language, both_of_cell(fault))
 }
 
@@ -265,15 +265,15 @@ fn choose(language: Language, (english, french): (Words, Words)) -> Words {
     }
 }
 
-fn both_of_cell(fault: CellError) -> (Words, Words) {
+fn both_of_cell(fault: Fault) -> (Words, Words) {
     let with = |(english, french): (&str, &str), rule: FieldError| {
         let (of_rule, de_la_regle) = both_of_field(rule);
         (Cow::Owned(format!("{english}: {of_rule}")), Cow::Owned(format!("{french} : {de_la_regle}")))
     };
     let (english, french) = match fault {
-        CellError::Field(fault) => return both_of_field(fault),
-        CellError::Empty => ("is empty, but every row needs it", "est vide, alors que chaque ligne doit l'indiquer"),
-        CellError::NameEmpty => (
+        Fault::Field(fault) => return both_of_field(fault),
+        Fault::Empty => ("is empty, but every row needs it", "est vide, alors que chaque ligne doit l'indiquer"),
+        Fault::NameEmpty => (
             "is empty, but every row needs it. Programs that guess (in2csv, fread, R, pandas) take the name \"NA \" for a missing \
              value: if it was that name, write it again, and have the program keep it (in2csv --blanks, na.strings = NULL, \
              keep_default_na=False)",
@@ -281,15 +281,15 @@ fn both_of_cell(fault: CellError) -> (Words, Words) {
              nom « NA » pour une valeur manquante : si c'était ce nom, écrivez-le de nouveau, et demandez au programme de le garder \
              (in2csv --blanks, na.strings = NULL, keep_default_na=False)",
         ),
-        CellError::Unclosed => (
+        Fault::Unclosed => (
             "opens a quote that is not closed on its line: close it, or double a quote that belongs to the value",
             "ouvre un guillemet qui n'est pas fermé sur sa ligne : fermez-le, ou doublez un guillemet qui fait partie de la valeur",
         ),
-        CellError::Stray => (
+        Fault::Stray => (
             "goes on after its closing quote: a quote within a quoted value must be doubled",
             "se poursuit après son guillemet fermant : un guillemet à l'intérieur d'une valeur entre guillemets doit être doublé",
         ),
-        CellError::NameAccent => {
+        Fault::NameAccent => {
             return with(
                 (
                     "holds an accent or another character outside A-Z",
@@ -298,17 +298,17 @@ fn both_of_cell(fault: CellError) -> (Words, Words) {
                 FieldError::LastNameTrunc,
             );
         }
-        CellError::NameLowerCase => {
+        Fault::NameLowerCase => {
             return with(("holds a lower-case letter", "contient une lettre minuscule"), FieldError::LastNameTrunc);
         }
-        CellError::NameHyphen => {
+        Fault::NameHyphen => {
             return with(
                 ("holds a hyphen or an apostrophe", "contient un trait d'union ou une apostrophe"),
                 FieldError::LastNameTrunc,
             );
         }
-        CellError::NameTooLong => return with(("is too long", "est trop long"), FieldError::LastNameTrunc),
-        CellError::NameTrimmed => {
+        Fault::NameTooLong => return with(("is too long", "est trop long"), FieldError::LastNameTrunc),
+        Fault::NameTrimmed => {
             return with(
                 (
                     "begins with a space, so a letter of the name may be missing",
@@ -317,39 +317,39 @@ fn both_of_cell(fault: CellError) -> (Words, Words) {
                 FieldError::LastNameSpace,
             );
         }
-        CellError::Date => (
+        Fault::Date => (
             "must be a date: RFC 3339 with an offset (\"2024-03-15T08:30:00+01:00\"), YYYY-MM-DD or DD/MM/YYYY",
             "doit être une date : RFC 3339 avec décalage (« 2024-03-15T08:30:00+01:00 »), AAAA-MM-JJ ou JJ/MM/AAAA",
         ),
-        CellError::NoSuchDay => (
+        Fault::NoSuchDay => (
             "is a date that does not exist: check the day and the month (DD/MM/YYYY or YYYY-MM-DD)",
             "est une date qui n'existe pas : vérifiez le jour et le mois (JJ/MM/AAAA ou AAAA-MM-JJ)",
         ),
-        CellError::ShortYear => (
+        Fault::ShortYear => (
             "has a year of two digits, as a spreadsheet shows a date that is typed into it: write the year with four (DD/MM/YYYY or \
              YYYY-MM-DD), and format the column so",
             "a une année à deux chiffres, comme un tableur affiche une date qui y est saisie : écrivez l'année avec quatre (JJ/MM/AAAA ou \
              AAAA-MM-JJ), et mettez la colonne à ce format",
         ),
-        CellError::InWords => (
+        Fault::InWords => (
             "names the month or the day in words: write DD/MM/YYYY or YYYY-MM-DD",
             "nomme le mois ou le jour en toutes lettres : écrivez JJ/MM/AAAA ou AAAA-MM-JJ",
         ),
-        CellError::DaySerial => (
+        Fault::DaySerial => (
             "looks like a date as Excel counts days, for which Excel has two calendars: format the column as a date \
              (DD/MM/YYYY or YYYY-MM-DD)",
             "ressemble à une date telle qu'Excel compte les jours, pour quoi Excel a deux calendriers : mettez la colonne au format \
              date (JJ/MM/AAAA ou AAAA-MM-JJ)",
         ),
-        CellError::Hashes => (
+        Fault::Hashes => (
             "was written as #### by Excel because its column was too narrow: widen it and export again",
             "a été écrit #### par Excel, car sa colonne était trop étroite : élargissez-la et exportez de nouveau",
         ),
-        CellError::ClockTwice => (
+        Fault::ClockTwice => (
             "names a time that the clocks in Paris showed twice that day: write RFC 3339 with an offset",
             "indique une heure que les horloges de Paris ont affichée deux fois ce jour-là : écrivez-la en RFC 3339 avec décalage",
         ),
-        CellError::ClockNever => (
+        Fault::ClockNever => (
             "names a time that the clocks in Paris skipped that day: write RFC 3339 with an offset",
             "indique une heure que les horloges de Paris ont sautée ce jour-là : écrivez-la en RFC 3339 avec décalage",
         ),
@@ -502,24 +502,24 @@ mod tests {
     use super::*;
     use cee_eligibility::Rules;
 
-    const CELLS: [CellError; 17] = [
-        CellError::Empty,
-        CellError::NameEmpty,
-        CellError::Unclosed,
-        CellError::Stray,
-        CellError::NameAccent,
-        CellError::NameLowerCase,
-        CellError::NameHyphen,
-        CellError::NameTooLong,
-        CellError::NameTrimmed,
-        CellError::Date,
-        CellError::NoSuchDay,
-        CellError::ShortYear,
-        CellError::InWords,
-        CellError::DaySerial,
-        CellError::Hashes,
-        CellError::ClockTwice,
-        CellError::ClockNever,
+    const CELLS: [Fault; 17] = [
+        Fault::Empty,
+        Fault::NameEmpty,
+        Fault::Unclosed,
+        Fault::Stray,
+        Fault::NameAccent,
+        Fault::NameLowerCase,
+        Fault::NameHyphen,
+        Fault::NameTooLong,
+        Fault::NameTrimmed,
+        Fault::Date,
+        Fault::NoSuchDay,
+        Fault::ShortYear,
+        Fault::InWords,
+        Fault::DaySerial,
+        Fault::Hashes,
+        Fault::ClockTwice,
+        Fault::ClockNever,
     ];
 
     fn fields() -> Vec<FieldError> {

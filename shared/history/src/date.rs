@@ -4,18 +4,16 @@ use cee_eligibility::{Instant, JourneyType};
 use chrono::{LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Europe::Paris;
 
-use crate::cells::{CellError, Context, bare};
+use crate::cells::Context;
+use crate::fault::Fault;
 use crate::repair::Repair;
+use crate::strip::bare;
 
 /// The date of an application from before the scheme, of this journey type if that could be read: a day, with the year first
 /// or last, and perhaps a time. A day alone is midnight in Paris, a time without an offset the time in Paris where that leaves
 /// no doubt.
 #[inline]
-pub(crate) fn history(
-    text: &str,
-    context: &mut Context,
-    journey_type: Option<JourneyType>,
-) -> Result<Instant, CellError> {
+pub(crate) fn history(text: &str, context: &mut Context, journey_type: Option<JourneyType>) -> Result<Instant, Fault> {
     let text = bare(text, &mut context.repairs)?;
     let moment = read(text, context)?;
     context.rules.check_history(journey_type, moment, context.now)?;
@@ -23,12 +21,12 @@ pub(crate) fn history(
 }
 
 /// A moment in RFC 3339 and nothing else: what a machine writes.
-pub(crate) fn exact(text: &str, context: &mut Context) -> Result<Instant, CellError> {
+pub(crate) fn exact(text: &str, context: &mut Context) -> Result<Instant, Fault> {
     Ok(Instant::parse(bare(text, &mut context.repairs)?)?)
 }
 
 #[inline]
-fn read(text: &str, context: &mut Context) -> Result<Instant, CellError> {
+fn read(text: &str, context: &mut Context) -> Result<Instant, Fault> {
     let Some(written) = Written::of(text) else { return Err(diagnose(text)) };
     let day = written.day(context.month_first);
     if !written.year_first && context.month_first {
@@ -38,7 +36,7 @@ fn read(text: &str, context: &mut Context) -> Result<Instant, CellError> {
         if let Some(midnight) = context.midnights.known(day) {
             return Ok(midnight);
         }
-        let midnight = Instant::paris_midnight(day.date().ok_or(CellError::NoSuchDay)?).map_err(|_| CellError::Date)?;
+        let midnight = Instant::paris_midnight(day.date().ok_or(Fault::NoSuchDay)?).map_err(|_| Fault::Date)?;
         context.midnights.learn(day, midnight);
         return Ok(midnight);
     }
@@ -47,16 +45,16 @@ fn read(text: &str, context: &mut Context) -> Result<Instant, CellError> {
     {
         return Ok(moment);
     }
-    let date = day.date().ok_or(CellError::NoSuchDay)?;
-    let (time, offset) = time(written.rest).ok_or(CellError::Date)?;
+    let date = day.date().ok_or(Fault::NoSuchDay)?;
+    let (time, offset) = time(written.rest).ok_or(Fault::Date)?;
     if let Some(offset) = offset {
-        return offset.moment(date.and_time(time)).ok_or(CellError::Date);
+        return offset.moment(date.and_time(time)).ok_or(Fault::Date);
     }
     context.repairs.insert(Repair::ParisTime);
     match Paris.from_local_datetime(&date.and_time(time)) {
-        LocalResult::Single(moment) => Instant::from_millis(moment.timestamp_millis()).ok_or(CellError::Date),
-        LocalResult::Ambiguous(..) => Err(CellError::ClockTwice),
-        LocalResult::None => Err(CellError::ClockNever),
+        LocalResult::Single(moment) => Instant::from_millis(moment.timestamp_millis()).ok_or(Fault::Date),
+        LocalResult::Ambiguous(..) => Err(Fault::ClockTwice),
+        LocalResult::None => Err(Fault::ClockNever),
     }
 }
 
@@ -262,16 +260,16 @@ pub(crate) fn is_half_day(rest: &str) -> bool {
 
 /// What a text that begins with no day may have been.
 #[cold]
-fn diagnose(text: &str) -> CellError {
+fn diagnose(text: &str) -> Fault {
     let digits = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
         lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
     };
     let (whole, fraction) = text.split_once([',', '.']).unwrap_or((text, "0"));
     if digits(whole, 4..=6) && digits(fraction, 1..=20) {
-        return CellError::DaySerial;
+        return Fault::DaySerial;
     }
     if text.bytes().all(|b| b == b'#') {
-        return CellError::Hashes;
+        return Fault::Hashes;
     }
     let date = text.split(' ').next().unwrap_or_default();
     let parts: Vec<&str> = date.split(['/', '-', '.']).take(4).collect();
@@ -280,12 +278,12 @@ fn diagnose(text: &str) -> CellError {
         && digits(b, 1..=2)
         && digits(year, 2..=2)
     {
-        return CellError::ShortYear;
+        return Fault::ShortYear;
     }
     // `15 mars 2021`, `15-Mar-21`, `Mon Mar 15 2021 …`.
     let is_word = |word: &str| word.len() >= 3 && word.chars().all(char::is_alphabetic);
     let has_digit = text.bytes().any(|b| b.is_ascii_digit());
-    if has_digit && text.split([' ', '-', '/', '.', ',']).any(is_word) { CellError::InWords } else { CellError::Date }
+    if has_digit && text.split([' ', '-', '/', '.', ',']).any(is_word) { Fault::InWords } else { Fault::Date }
 }
 
 /// Midnights in Paris worked out before. A history names the same few thousand days millions of times, and a time zone's
@@ -332,7 +330,7 @@ mod tests {
         Context { now, rules, repairs: Repairs::NONE, midnights: Midnights::default(), month_first: false }
     }
 
-    fn past(text: &str, context: &mut Context) -> Result<Instant, CellError> {
+    fn past(text: &str, context: &mut Context) -> Result<Instant, Fault> {
         history(text, context, Some(JourneyType::Short))
     }
 
@@ -397,66 +395,66 @@ mod tests {
 
     #[test]
     fn refused() {
-        let future = CellError::Field(FieldError::InTheFuture);
+        let future = Fault::Field(FieldError::InTheFuture);
         let table = [
-            ("", CellError::Empty),
-            (" ", CellError::Empty),
+            ("", Fault::Empty),
+            (" ", Fault::Empty),
             ("2024-05-01T00:00:00.001Z", future),
             ("02/05/2024", future),
-            ("44259", CellError::DaySerial),
-            ("44259,354", CellError::DaySerial),
-            ("44259.354166667", CellError::DaySerial),
-            ("15/03/21", CellError::ShortYear),
-            ("5/3/21", CellError::ShortYear),
-            ("15-03-21", CellError::ShortYear),
-            ("15/03/21 08:30", CellError::ShortYear),
-            ("1/13/2021", CellError::NoSuchDay),
-            ("12/31/2020", CellError::NoSuchDay),
-            ("2021-02-30T00:00:00Z", CellError::NoSuchDay),
-            ("31/02/2021", CellError::NoSuchDay),
-            ("13/13/2021", CellError::NoSuchDay),
-            ("00/01/2021", CellError::NoSuchDay),
-            ("2021-02-29", CellError::NoSuchDay),
-            ("2021-13-01", CellError::NoSuchDay),
-            ("2021-31-12", CellError::NoSuchDay),
-            ("29/10/2023 02:30", CellError::ClockTwice),
-            ("2023-10-29 02:00:00", CellError::ClockTwice),
-            ("26/03/2023 02:30", CellError::ClockNever),
-            ("########", CellError::Hashes),
-            ("15/03/2021 25:00", CellError::Date),
-            ("2021-03-1508:30", CellError::Date),
-            ("20210315", CellError::Date),
-            ("15 mars 2021", CellError::InWords),
-            ("15-Mar-21", CellError::InWords),
-            ("lundi 15/03", CellError::InWords),
-            ("Mon Mar 15 2021 00:00:00 GMT+0100", CellError::InWords),
-            ("15/03-2021", CellError::Date),
-            ("15/3/02021", CellError::Date),
-            ("15/3/202", CellError::Date),
-            ("155/3/2021", CellError::Date),
-            ("15:3:2021", CellError::Date),
-            ("15/3/", CellError::Date),
-            ("5/3/2021x", CellError::Date),
-            ("2021-03-15 8", CellError::Date),
-            ("2021-03-15 8:3", CellError::Date),
-            ("2021-03-15 008:30", CellError::Date),
-            ("2021-03-15 08:30:0", CellError::Date),
-            ("2021-03-15 08:30:60", CellError::Date),
-            ("2021-03-15 08:30:00.", CellError::Date),
-            ("2021-03-15 08:30:00+24", CellError::Date),
-            ("2021-03-15 08:30:00+0160", CellError::Date),
-            ("2021-03-15 08:30:00+1", CellError::Date),
-            ("2021-03-15 08:30:00*01", CellError::Date),
-            ("2021-03-15 08:30:00 CET", CellError::Date),
-            ("2021-03-15 0:30 AM", CellError::Date),
-            ("2021-03-15 13:30 PM", CellError::Date),
-            ("2021-03-15 1:30 PM+01", CellError::Date),
-            ("1615793400", CellError::Date),
-            ("0000-01-01", CellError::Date),
-            ("9999-01-02", CellError::Date),
-            ("2021-03-1é", CellError::Date),
-            ("+2021-03-15", CellError::Date),
-            ("yesterday", CellError::Date),
+            ("44259", Fault::DaySerial),
+            ("44259,354", Fault::DaySerial),
+            ("44259.354166667", Fault::DaySerial),
+            ("15/03/21", Fault::ShortYear),
+            ("5/3/21", Fault::ShortYear),
+            ("15-03-21", Fault::ShortYear),
+            ("15/03/21 08:30", Fault::ShortYear),
+            ("1/13/2021", Fault::NoSuchDay),
+            ("12/31/2020", Fault::NoSuchDay),
+            ("2021-02-30T00:00:00Z", Fault::NoSuchDay),
+            ("31/02/2021", Fault::NoSuchDay),
+            ("13/13/2021", Fault::NoSuchDay),
+            ("00/01/2021", Fault::NoSuchDay),
+            ("2021-02-29", Fault::NoSuchDay),
+            ("2021-13-01", Fault::NoSuchDay),
+            ("2021-31-12", Fault::NoSuchDay),
+            ("29/10/2023 02:30", Fault::ClockTwice),
+            ("2023-10-29 02:00:00", Fault::ClockTwice),
+            ("26/03/2023 02:30", Fault::ClockNever),
+            ("########", Fault::Hashes),
+            ("15/03/2021 25:00", Fault::Date),
+            ("2021-03-1508:30", Fault::Date),
+            ("20210315", Fault::Date),
+            ("15 mars 2021", Fault::InWords),
+            ("15-Mar-21", Fault::InWords),
+            ("lundi 15/03", Fault::InWords),
+            ("Mon Mar 15 2021 00:00:00 GMT+0100", Fault::InWords),
+            ("15/03-2021", Fault::Date),
+            ("15/3/02021", Fault::Date),
+            ("15/3/202", Fault::Date),
+            ("155/3/2021", Fault::Date),
+            ("15:3:2021", Fault::Date),
+            ("15/3/", Fault::Date),
+            ("5/3/2021x", Fault::Date),
+            ("2021-03-15 8", Fault::Date),
+            ("2021-03-15 8:3", Fault::Date),
+            ("2021-03-15 008:30", Fault::Date),
+            ("2021-03-15 08:30:0", Fault::Date),
+            ("2021-03-15 08:30:60", Fault::Date),
+            ("2021-03-15 08:30:00.", Fault::Date),
+            ("2021-03-15 08:30:00+24", Fault::Date),
+            ("2021-03-15 08:30:00+0160", Fault::Date),
+            ("2021-03-15 08:30:00+1", Fault::Date),
+            ("2021-03-15 08:30:00*01", Fault::Date),
+            ("2021-03-15 08:30:00 CET", Fault::Date),
+            ("2021-03-15 0:30 AM", Fault::Date),
+            ("2021-03-15 13:30 PM", Fault::Date),
+            ("2021-03-15 1:30 PM+01", Fault::Date),
+            ("1615793400", Fault::Date),
+            ("0000-01-01", Fault::Date),
+            ("9999-01-02", Fault::Date),
+            ("2021-03-1é", Fault::Date),
+            ("+2021-03-15", Fault::Date),
+            ("yesterday", Fault::Date),
         ];
         let mut context = context();
         for (text, expected) in table {
@@ -468,7 +466,7 @@ mod tests {
     fn history_is_dated_before_the_scheme_of_its_journey_type() {
         let mut context = context();
         let before = Rules::default().long.history_before;
-        let late = CellError::Field(FieldError::NotHistory { before });
+        let late = Fault::Field(FieldError::NotHistory { before });
         let table = [
             ("31/12/2022", JourneyType::Long, None),
             ("2022-12-31T22:59:59.999Z", JourneyType::Long, None),
@@ -520,7 +518,7 @@ mod tests {
                 assert_eq!(context.repairs.contains(Repair::MonthFirst), repaired, "{text}");
             }
         }
-        assert_eq!(past("15/03/2021", &mut context), Err(CellError::NoSuchDay));
+        assert_eq!(past("15/03/2021", &mut context), Err(Fault::NoSuchDay));
     }
 
     #[test]
@@ -554,8 +552,8 @@ mod tests {
         assert!(exact("2021-03-15T08:30:00+01:00", &mut context()).is_ok());
         assert!(exact("2999-03-15T08:30:00+01:00", &mut context()).is_ok(), "the registry's own clock is believed");
         for bad in ["2021-03-15", "15/03/2021", "2021-03-15 08:30"] {
-            assert_eq!(exact(bad, &mut context()), Err(CellError::Field(FieldError::Datetime)), "{bad}");
+            assert_eq!(exact(bad, &mut context()), Err(Fault::Field(FieldError::Datetime)), "{bad}");
         }
-        assert_eq!(exact("", &mut context()), Err(CellError::Empty));
+        assert_eq!(exact("", &mut context()), Err(Fault::Empty));
     }
 }

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use cee_eligibility::Language;
 
 use crate::catalogue;
-use crate::cells::{Span, split_all, trim, unguard};
 use crate::encoding;
 use crate::lines::Quoting;
 use crate::reader::Field;
 use crate::repair::Repairs;
+use crate::split::{Span, split_all};
+use crate::strip::{trim, unguard};
 
 /// Why a file cannot be read at all. It is refused before any of its rows. Its `Display` says what to do, in one
 /// sentence after the file's name.

@@ -3,11 +3,13 @@
 use cee_eligibility::fields::FieldError;
 use cee_eligibility::{Instant, JourneyType, LastNameTrunc, TruncatedIdentity};
 
-use crate::cells::{CellError, Cells, Context, bare, unguard};
+use crate::cells::{Cells, Context};
 use crate::date;
+use crate::fault::Fault;
 use crate::phone::phone;
 use crate::reader::{Field, Row, WordColumn};
 use crate::repair::{Repair, Repairs};
+use crate::strip::{bare, unguard};
 
 /// A driver's application from before the scheme, as an operator's history file says it. Personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ fn is_journey_type(text: &str) -> bool {
 }
 
 #[inline(always)]
-fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, CellError> {
+fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, Fault> {
     let text = bare(text, &mut context.repairs)?;
     let journey_type = JourneyType::parse(text).or_else(|fault| {
         let same = |word: &JourneyType| word.as_str().eq_ignore_ascii_case(text);
@@ -67,12 +69,12 @@ fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, CellEr
 /// end only, and to three. A name that begins with a space has no one reading: ` TO` is `TO` with its padding on the wrong side,
 /// or `TOM` truncated before it was trimmed.
 #[inline(always)]
-fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellError> {
+fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, Fault> {
     LastNameTrunc::parse(text).or_else(|_| spoilt_name(text, context))
 }
 
 #[cold]
-fn spoilt_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellError> {
+fn spoilt_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, Fault> {
     let text = unguard(text, &mut context.repairs);
     let padded = format!("{:<3}", text.replace(['\u{a0}', '\u{202f}'], " ").trim_end_matches(' '));
     if let Ok(name) = LastNameTrunc::parse(&padded) {
@@ -84,12 +86,12 @@ fn spoilt_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, CellE
     }
     let allowed = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
     match text.as_bytes() {
-        [] => Err(CellError::NameEmpty),
-        [b' '] | [b' ', _] | [b' ', _, _] if allowed(text) => Err(CellError::NameTrimmed),
-        _ if text.contains(['-', '\'', '’']) => Err(CellError::NameHyphen),
-        _ if !text.is_ascii() => Err(CellError::NameAccent),
-        _ if text.contains(|c: char| c.is_ascii_lowercase()) => Err(CellError::NameLowerCase),
-        _ if allowed(text) => Err(CellError::NameTooLong),
+        [] => Err(Fault::NameEmpty),
+        [b' '] | [b' ', _] | [b' ', _, _] if allowed(text) => Err(Fault::NameTrimmed),
+        _ if text.contains(['-', '\'', '’']) => Err(Fault::NameHyphen),
+        _ if !text.is_ascii() => Err(Fault::NameAccent),
+        _ if text.contains(|c: char| c.is_ascii_lowercase()) => Err(Fault::NameLowerCase),
+        _ if allowed(text) => Err(Fault::NameTooLong),
         _ => Err(FieldError::LastNameTrunc.into()),
     }
 }
@@ -139,30 +141,30 @@ mod tests {
 
     #[test]
     fn names_refused() {
-        let pattern = CellError::Field(FieldError::LastNameTrunc);
+        let pattern = Fault::Field(FieldError::LastNameTrunc);
         let table = [
-            ("", CellError::NameEmpty),
-            (" ", CellError::NameTrimmed),
-            ("  ", CellError::NameTrimmed),
-            (" T", CellError::NameTrimmed),
-            (" TO", CellError::NameTrimmed),
-            ("  T", CellError::NameTrimmed),
-            ("   ", CellError::NameTrimmed),
-            ("=\" TO\"", CellError::NameTrimmed),
-            (" to", CellError::NameLowerCase),
-            ("dup", CellError::NameLowerCase),
-            ("Dup", CellError::NameLowerCase),
-            ("to", CellError::NameLowerCase),
-            ("HÉR", CellError::NameAccent),
-            ("Hér", CellError::NameAccent),
-            ("\u{a0}DU", CellError::NameAccent),
-            ("D-H", CellError::NameHyphen),
-            ("D'H", CellError::NameHyphen),
-            ("D’H", CellError::NameHyphen),
-            ("'DUP", CellError::NameHyphen),
-            ("DUPO", CellError::NameTooLong),
-            (" DUP", CellError::NameTooLong),
-            ("DUPO ", CellError::NameTooLong),
+            ("", Fault::NameEmpty),
+            (" ", Fault::NameTrimmed),
+            ("  ", Fault::NameTrimmed),
+            (" T", Fault::NameTrimmed),
+            (" TO", Fault::NameTrimmed),
+            ("  T", Fault::NameTrimmed),
+            ("   ", Fault::NameTrimmed),
+            ("=\" TO\"", Fault::NameTrimmed),
+            (" to", Fault::NameLowerCase),
+            ("dup", Fault::NameLowerCase),
+            ("Dup", Fault::NameLowerCase),
+            ("to", Fault::NameLowerCase),
+            ("HÉR", Fault::NameAccent),
+            ("Hér", Fault::NameAccent),
+            ("\u{a0}DU", Fault::NameAccent),
+            ("D-H", Fault::NameHyphen),
+            ("D'H", Fault::NameHyphen),
+            ("D’H", Fault::NameHyphen),
+            ("'DUP", Fault::NameHyphen),
+            ("DUPO", Fault::NameTooLong),
+            (" DUP", Fault::NameTooLong),
+            ("DUPO ", Fault::NameTooLong),
             ("DU1", pattern),
             ("D\"H", pattern),
             ("DU\0", pattern),
@@ -191,14 +193,14 @@ mod tests {
         }
         let mut closed = context();
         closed.rules.short.open.import = false;
-        let expected = Err(CellError::Field(FieldError::ImportClosed));
+        let expected = Err(Fault::Field(FieldError::ImportClosed));
         assert_eq!(
             (journey_type("short", &mut closed), journey_type(" LONG", &mut closed)),
             (expected, Ok(JourneyType::Long))
         );
-        assert_eq!(journey_type("", &mut context()), Err(CellError::Empty));
+        assert_eq!(journey_type("", &mut context()), Err(Fault::Empty));
         for bad in ["courte", "shortt", "short long", "s", "ſhort"] {
-            let expected = Err(CellError::Field(FieldError::JourneyType));
+            let expected = Err(Fault::Field(FieldError::JourneyType));
             assert_eq!(journey_type(bad, &mut context()), expected, "{bad}");
         }
     }

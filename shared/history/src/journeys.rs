@@ -4,11 +4,13 @@ use cee_eligibility::fields::FieldError;
 use cee_eligibility::journey::{Insee, parse_operator_class};
 use cee_eligibility::{IdentityKey, Journey, JourneyStatus, OperatorId, OperatorJourneyId};
 
-use crate::cells::{CellError, Cells, Context, bare, trim};
+use crate::cells::{Cells, Context};
 use crate::date;
+use crate::fault::Fault;
 use crate::phone::phone;
 use crate::reader::{Field, Row};
 use crate::repair::Repair;
+use crate::strip::{bare, trim};
 
 const END: usize = 5;
 const STATUSES: [usize; 3] = [11, 12, 13];
@@ -52,7 +54,7 @@ impl Row for Journey {
             cells.fault(END, FieldError::EndBeforeStart.into());
         }
         let status = if acquisition.is_empty() {
-            cells.fault(STATUSES[0], CellError::Empty);
+            cells.fault(STATUSES[0], Fault::Empty);
             None
         } else {
             JourneyStatus::derive(&acquisition, &fraud, &anomaly)
@@ -77,13 +79,13 @@ impl Row for Journey {
 }
 
 /// Digits and nothing else: Rust would read `+5` too.
-fn number<N: std::str::FromStr>(text: &str, context: &mut Context, fault: FieldError) -> Result<N, CellError> {
+fn number<N: std::str::FromStr>(text: &str, context: &mut Context, fault: FieldError) -> Result<N, Fault> {
     let text = bare(text, &mut context.repairs)?;
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|_| digits).ok_or(fault.into())
 }
 
-fn insee(text: &str, context: &mut Context) -> Result<Insee, CellError> {
+fn insee(text: &str, context: &mut Context) -> Result<Insee, Fault> {
     let text = bare(text, &mut context.repairs)?;
     if text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit()) {
         context.repairs.insert(Repair::InseeLostZero);
@@ -92,13 +94,13 @@ fn insee(text: &str, context: &mut Context) -> Result<Insee, CellError> {
     Ok(Insee::parse(text)?)
 }
 
-fn identity_key(text: &str, context: &mut Context) -> Result<Option<IdentityKey>, CellError> {
+fn identity_key(text: &str, context: &mut Context) -> Result<Option<IdentityKey>, Fault> {
     match trim(text, &mut context.repairs) {
         "" => Ok(None),
         key => Ok(Some(IdentityKey::parse(key)?)),
     }
 }
 
-fn word(text: &str, context: &mut Context) -> Result<String, CellError> {
+fn word(text: &str, context: &mut Context) -> Result<String, Fault> {
     Ok(trim(text, &mut context.repairs).to_owned())
 }

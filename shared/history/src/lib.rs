@@ -8,6 +8,7 @@
 //! | how what is compressed is unpacked, and what is refused | [`unpack`], `zip` |
 //! | separator, header, and why a whole file is refused | [`dialect`] |
 //! | UTF-8 and windows-1252; UTF-16 | [`encoding`], `text` |
+//! | how a line is taken apart; why a cell is refused; what is taken off a value | `split`, `fault`, `strip` |
 //! | the columns and fields of a history file | [`history`] |
 //! | the columns and fields of a journey file | [`journeys`] |
 //! | what is repaired, and what each repair is called in the report | [`repair`] |
@@ -92,8 +93,11 @@ pub mod unpack;
 
 mod cells;
 mod date;
+mod fault;
 mod lines;
 mod phone;
+mod split;
+mod strip;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -308,6 +308,12 @@ fn line_ends(bytes: &[u8]) -> u64 {
     (ends - pairs) as u64
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many bytes the searches of this thread have looked at.
+    pub(crate) static LOOKED_AT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// The search for the end of a row whose first line leaves a quote open. It looks at each byte once, however they arrive.
 #[derive(Debug)]
 struct Scan {
@@ -355,6 +361,8 @@ impl Scan {
         while let (None, Some(byte)) = (self.found, bytes.get(self.at)) {
             self.byte(*byte);
             self.at += 1;
+            #[cfg(test)]
+            LOOKED_AT.with(|bytes| bytes.set(bytes.get() + 1));
             if self.found.is_none() && (self.cells > self.quoting.most || self.at > MAX_LINE) {
                 self.found = Some(Found::Broken);
             }

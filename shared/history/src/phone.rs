@@ -3,13 +3,15 @@
 use cee_eligibility::PhoneTrunc;
 use cee_eligibility::phone::Lost;
 
-use crate::cells::{CellError, Context, bare};
+use crate::cells::Context;
+use crate::fault::Fault;
 use crate::repair::Repair;
+use crate::strip::bare;
 
 /// A truncated phone in any form of the contract, or one that a spreadsheet took for a number, if only one reading is
 /// possible.
 #[inline(always)]
-pub(crate) fn phone(text: &str, context: &mut Context) -> Result<PhoneTrunc, CellError> {
+pub(crate) fn phone(text: &str, context: &mut Context) -> Result<PhoneTrunc, Fault> {
     let text = bare(text, &mut context.repairs)?;
     match PhoneTrunc::parse(text) {
         Ok(phone) => Ok(phone),
@@ -20,7 +22,7 @@ pub(crate) fn phone(text: &str, context: &mut Context) -> Result<PhoneTrunc, Cel
 }
 
 #[cold]
-fn repaired(text: &str, context: &mut Context) -> Result<PhoneTrunc, CellError> {
+fn repaired(text: &str, context: &mut Context) -> Result<PhoneTrunc, Fault> {
     let (phone, lost) = PhoneTrunc::repair(text)?;
     context.repairs.insert(match lost {
         Lost::Zero => Repair::PhoneLostZero,
@@ -37,7 +39,7 @@ mod tests {
     use cee_eligibility::Instant;
     use cee_eligibility::fields::FieldError;
 
-    fn read(text: &str) -> Result<(String, Repairs), CellError> {
+    fn read(text: &str) -> Result<(String, Repairs), Fault> {
         let now = Instant::from_millis(0).unwrap();
         let mut context = Context {
             now,
@@ -87,11 +89,11 @@ mod tests {
 
     #[test]
     fn refused() {
-        let field = CellError::Field;
+        let field = Fault::Field;
         let table = [
-            ("", CellError::Empty),
-            ("  ", CellError::Empty),
-            ("'", CellError::Empty),
+            ("", Fault::Empty),
+            ("  ", Fault::Empty),
+            ("'", Fault::Empty),
             ("3.36E+08", field(FieldError::PhoneRounded)),
             ("689401234", field(FieldError::PhoneAmbiguous)),
             ("6877512", field(FieldError::PhoneAmbiguous)),

@@ -10,13 +10,16 @@ use cee_eligibility::{Instant, Language, Rules};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{self, RowFault};
-use crate::cells::{CellError, Cells, Context, Span, bare, is_blank, split};
+use crate::cells::{Cells, Context};
 use crate::date::{Day, Midnights, Written};
 use crate::dialect::{FileError, Header, HeaderCell};
 use crate::encoding;
+use crate::fault::Fault;
 use crate::lines::{KEPT, Lines, Quoting, Take, Taken, Whole};
 use crate::rejected::{Column, RejectedRow};
 use crate::repair::{Repair, Repairs};
+use crate::split::{Span, is_blank, split};
+use crate::strip::bare;
 use crate::survey::Verdict;
 
 /// A kind of row, and with it a kind of file: [`HistoryRow`](crate::HistoryRow) or [`Journey`](cee_eligibility::Journey).
@@ -410,11 +413,7 @@ fn column_name(header: &Header, position: usize) -> Column {
 
 /// Every fault of a row in the order of its columns: the first column, and a reason that names the others.
 #[cold]
-fn explain<R: Row>(
-    header: &Header,
-    mut faults: Vec<(usize, CellError)>,
-    language: Language,
-) -> (Option<Column>, String) {
+fn explain<R: Row>(header: &Header, mut faults: Vec<(usize, Fault)>, language: Language) -> (Option<Column>, String) {
     let said = |fault| catalogue::cell(fault, language);
     faults.sort_by_key(|(field, _)| header.position(*field));
     let name = |field: usize| R::FIELDS.get(field).map_or("", Field::name);

@@ -6,9 +6,9 @@ use std::fmt;
 use cee_eligibility::Language;
 
 use crate::catalogue;
-use crate::cells::{Span, split};
 use crate::dialect::Header;
 use crate::encoding;
+use crate::split::{Span, split};
 
 /// The column at which a row failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,6 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cells::{Span, bare, is_blank, split};
 use crate::date::{Day, Written, is_half_day, is_month_first_without_century, ten};
 use crate::dialect::{FileError, Header, HeaderCell, MOST_EMPTY, not_a_header};
 use crate::encoding;
@@ -34,6 +33,8 @@ use crate::lines::{Lines, MAX_LINE, Quoting, Take, Taken, Whole};
 use crate::name;
 use crate::reader::Row;
 use crate::repair::Repairs;
+use crate::split::{Span, is_blank, split};
+use crate::strip::bare;
 use crate::text::Encoding;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
