@@ -28,29 +28,20 @@
 //!
 //! Each type reaches only the tables it needs, so that a function's IAM role can be read off the types it holds.
 
-pub mod applications;
-pub mod audit;
-pub mod claim_item;
-pub mod claims;
-pub mod credentials;
-pub mod delete;
-pub mod drivers;
-pub mod error;
-pub mod idempotency;
-pub mod identity;
-pub mod imports;
-pub mod journeys;
-pub mod keys;
-pub mod limits;
-pub mod numbers;
-pub mod operators;
-pub mod pepper;
-pub mod proofs;
-pub mod read;
-pub mod restore;
-pub mod rewrite;
-pub mod tables;
-pub mod undo;
+pub mod dynamo;
+pub mod protocol;
+pub mod records;
+pub mod stores;
+pub mod team;
+
+pub use dynamo::{error, read, tables};
+pub use protocol::{delete, give_key as identity, proofs, register as claims, undo};
+pub use records::{
+    application as applications, claim_item, claim_keys as keys, credential as credentials, idempotency,
+    journey as journeys, rewrite,
+};
+pub use stores::{imports, limits, operators};
+pub use team::{audit, drivers, numbers, pepper, restore};
 
 pub use applications::{Application, ApplicationJourney, Applications};
 pub use audit::{Audited, Finding, FindingKind};

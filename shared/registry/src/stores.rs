@@ -1,0 +1,5 @@
+//! The tables, one each.
+
+pub mod imports;
+pub mod limits;
+pub mod operators;
