@@ -26,8 +26,8 @@ use cee_local::dynamo::{self, DynamoServer};
 use cee_local::invoke::{AsyncQueue, Function, InProcess, QueueOptions};
 use cee_local::s3::{self, Credentials, EventSink, S3Server};
 use cee_registry::{
-    Application, ApplicationJourney, Applications, Claims, Deadline, Journeys, Operator, Operators, Registration,
-    Simulated, StoredJourney, Tables,
+    Application, ApplicationJourney, Applications, ClaimKeys, Deadline, Journeys, Operator, Operators, PepperKeeper,
+    Registrar, Registration, Simulated, Simulator, StoredJourney, Tables,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
@@ -114,8 +114,8 @@ async fn world() -> World {
     let aws = Aws::of_function(&Environment::of(environment.clone()));
     tables.create_missing(&aws.dynamodb()).await.unwrap();
     let keys = Environment::of(environment.clone()).claim_keys().unwrap();
-    let claims = Claims::new(aws.dynamodb(), tables.clone(), keys);
-    claims.note_pepper(Instant::parse(NOW).unwrap(), Deadline::after(Duration::from_secs(20))).await.unwrap();
+    let keeper = PepperKeeper::new(aws.dynamodb(), &tables, keys);
+    keeper.note_pepper(Instant::parse(NOW).unwrap(), Deadline::after(Duration::from_secs(20))).await.unwrap();
     for (id, suspended) in [(1, false), (2, false), (3, true)] {
         let siret = Siret::parse(&id.to_string().repeat(14)).unwrap();
         let known = Operator { id: operator(id), name: format!("Operator {id}"), siret, suspended };
@@ -281,15 +281,15 @@ impl World {
         kept.unwrap_or_else(|| panic!("no record of {report}"))
     }
 
-    fn claims(&self) -> Claims {
-        let keys = Environment::of(self.environment.clone()).claim_keys().unwrap();
-        Claims::new(self.aws.dynamodb(), self.tables.clone(), keys)
+    fn keys(&self) -> ClaimKeys {
+        Environment::of(self.environment.clone()).claim_keys().unwrap()
     }
 
     /// What stands in a driver's way today.
     async fn blocker(&self, journey_type: JourneyType, identity: &Identity) -> Option<Blocker> {
         let cutoffs = Rules::default().cutoffs(journey_type, at(NOW));
-        match self.claims().simulate(journey_type, identity, &cutoffs, operator(1), soon()).await.unwrap() {
+        let simulator = Simulator::new(self.aws.dynamodb(), &self.tables, self.keys());
+        match simulator.simulate(journey_type, identity, &cutoffs, operator(1), soon()).await.unwrap() {
             Simulated::Blocked(blocker) => Some(blocker),
             Simulated::Eligible => None,
             Simulated::NoRoom(why) => panic!("{why}"),
@@ -723,7 +723,8 @@ impl World {
 
     async fn register(&self, application: &Application, journey: Option<&StoredJourney>) {
         let cutoffs = Rules::default().cutoffs(application.journey_type, application.datetime);
-        let registered = self.claims().register(application, &cutoffs, journey, None, soon()).await;
+        let registrar = Registrar::new(self.aws.dynamodb(), &self.tables, self.keys());
+        let registered = registrar.register(application, &cutoffs, journey, None, soon()).await;
         assert_eq!(registered, Ok(Registration::Registered));
     }
 }

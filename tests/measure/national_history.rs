@@ -31,7 +31,7 @@ use cee_fn_uploads::Uploads;
 use cee_local::dynamo;
 use cee_local::generate::{Expected, History};
 use cee_local::stack::{BINARIES, BUCKET, Functions, Options, Stack, tables};
-use cee_registry::{ClaimKeys, Claims, Deadline, HistoryApplication, ImportId, RowSource};
+use cee_registry::{ClaimKeys, Deadline, HistoryApplication, HistoryWriter, ImportId, RowSource};
 use cee_service::aws::Aws;
 use cee_service::{Environment, telemetry};
 use http::Request;
@@ -289,8 +289,8 @@ async fn database_alone(rows: u64) -> Alone {
     tables().create_missing(&aws_sdk_dynamodb::Client::from_conf(base.clone().build())).await.unwrap();
     let connector = SharedHttpConnector::new(captured.clone());
     let capturing = base.http_client(http_client_fn(move |_, _| connector.clone())).build();
-    let claims =
-        Claims::new(aws_sdk_dynamodb::Client::from_conf(capturing), tables(), ClaimKeys::new(&[7; 32]).unwrap());
+    let capturing = aws_sdk_dynamodb::Client::from_conf(capturing);
+    let writer = HistoryWriter::new(capturing, &tables(), ClaimKeys::new(&[7; 32]).unwrap());
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let (mut spent, mut done, repeated) = (Duration::ZERO, 0, Arc::new(AtomicU64::new(0)));
     for (id, rows) in shares(rows) {
@@ -308,7 +308,7 @@ async fn database_alone(rows: u64) -> Alone {
                     source: source(row),
                 };
                 let deadline = Deadline::after(Duration::from_secs(60));
-                claims.import_history(&application, &Rules::default(), deadline).await.unwrap();
+                writer.import_history(&application, &Rules::default(), deadline).await.unwrap();
             }
             let updates = std::mem::take(&mut *captured.0.lock().unwrap());
             done += updates.len() as u64;

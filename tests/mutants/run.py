@@ -44,8 +44,16 @@ MODEL = (["--test=store"], ["model::"])
 # Which tests judge which files' mutants: the quickest first, then all of them those that are left.
 JUDGES = [
     ("cee-eligibility", ".*", [(["--lib"], []), (["--lib", "--test=patterns"], [])]),
-    ("cee-registry", "records/(?:claim_item|claim_keys|rewrite)|protocol/(?:register|delete|give_key|undo)", [MODEL, REGISTRY]),
-    ("cee-registry", "dynamo/error|records/(?:application|idempotency|journey)|team/(?:audit|drivers)", [REGISTRY]),
+    (
+        "cee-registry",
+        "dynamo/transaction|records/(?:claim_item|claim_keys|rewrite)|stores/(?:applications|claims|journeys)|protocol/[a-z_]+",
+        [MODEL, REGISTRY],
+    ),
+    (
+        "cee-registry",
+        "dynamo/(?:error|retry)|records/(?:application|archive|idempotency|journey)|stores/(?:archive|idempotency)|team/[a-z/]+",
+        [REGISTRY],
+    ),
 ]
 FOLDERS = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}
 # The same random cases each time, or a mutant would survive in one run and not in the next; and no search for a smaller one.
@@ -135,7 +143,7 @@ def run_limited(command, clock, **options):
 def mutate(judges, more, clock):
     """Mutates some files. Returns the mutants by their outcome, and whether all of them were tested."""
     package, files, passes = judges
-    out = WORK / f"{package}-{re.match(r'[a-z]*', files)[0] or 'all'}"
+    out = WORK / f"{package}-{re.sub(r'[^a-z]+', '-', files)[:20].strip('-') or 'all'}"
     shutil.rmtree(out, ignore_errors=True)
     found, complete = {}, True
     for number, (tests, names) in enumerate(passes):

@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 use cee_eligibility::Rules;
 use cee_fn_audit::Auditor;
 use cee_local::stack::{BUCKET, tables};
-use cee_registry::audit::Place;
-use cee_registry::{Audited, ClaimKeys, Claims, Imports};
+use cee_registry::{AuditPlace, Audited, ClaimKeys, Imports, TableAuditor};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -62,14 +61,14 @@ async fn reason(world: &World, name: &str, phone: &str, letter: &str) -> Option<
 async fn audited(world: &World) -> Vec<String> {
     let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
     let db = world.aws.dynamodb();
-    let (claims, imports) = (Claims::new(db.clone(), tables(), keys), Imports::new(db, &tables()));
-    let auditor = Auditor::new(claims, imports, Rules::default(), world.aws.s3(), BUCKET.to_owned());
+    let (auditor, imports) = (TableAuditor::new(db.clone(), &tables(), keys), Imports::new(db, &tables()));
+    let auditor = Auditor::new(auditor, imports, Rules::default(), world.aws.s3(), BUCKET.to_owned());
     let mut found = Vec::new();
     let told = |part: &Audited| {
         found.extend(part.findings.iter().map(ToString::to_string));
         ControlFlow::Continue(())
     };
-    auditor.walk(Place::Start, 1000, told).await.unwrap();
+    auditor.walk(AuditPlace::Start, 1000, told).await.unwrap();
     found
 }
 

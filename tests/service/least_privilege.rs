@@ -1,18 +1,31 @@
 //! Each function may do on AWS what it does, and nothing else: the policies of the template against every call that the functions
-//! make while everything happens that makes them call.
+//! make while everything happens that makes them call, and against the tables that each function holds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Debug;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::OperatorId;
-use cee_local::stack::tables;
-use cee_registry::ImportId;
+use cee_fn_access::Access;
+use cee_fn_applications::OwnApplications;
+use cee_fn_audit::AuditFunction;
+use cee_fn_batches::Batches;
+use cee_fn_import::ImportFunction;
+use cee_fn_public::Public;
+use cee_fn_register::Register;
+use cee_fn_simulate::Simulate;
+use cee_fn_uploads::Uploads;
+use cee_local::stack::{NOT_FOR_ALL, tables};
+use cee_registry::{ImportId, Tables};
+use cee_service::Environment;
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::border::Border;
-use crate::support::{Trip, World, event, reports};
+use crate::pepper::variables;
+use crate::support::{Trip, World, event, reports, world};
+use crate::template::functions;
 
 const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
 const REGISTER: &str = "/policies/cee";
@@ -222,4 +235,53 @@ async fn a_function_may_do_what_it_does_and_nothing_else() {
     let nothing = std::collections::BTreeSet::new();
     assert_eq!(border.refused(), nothing, "a function called what template.yaml does not allow it");
     assert_eq!(border.unused(), nothing, "template.yaml allows what no function ever calls");
+}
+
+/// The tables that a function holds, as the template names them: each name that its fields show.
+fn held(function: &impl Debug) -> BTreeSet<String> {
+    let Tables { claims, applications, archive, idempotency, limits, journeys, imports, operators, credentials } =
+        tables();
+    let names = [
+        (claims, "ClaimsTable"),
+        (applications, "ApplicationsTable"),
+        (archive, "ArchiveTable"),
+        (idempotency, "IdempotencyTable"),
+        (limits, "LimitsTable"),
+        (journeys, "JourneysTable"),
+        (imports, "ImportsTable"),
+        (operators, "OperatorsTable"),
+        (credentials, "CredentialsTable"),
+    ];
+    let shown = format!("{function:?}");
+    let is_held = |(name, _): &(String, &str)| shown.contains(&format!("{name:?}"));
+    names.into_iter().filter(is_held).map(|(_, resource)| resource.to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn function_offered_every_table_holds_those_of_its_policies() {
+    let world = world().await;
+    let mut every: HashMap<String, String> = variables(&world, &NOT_FOR_ALL).into_iter().collect();
+    every.insert("CLAIM_PEPPER".to_owned(), world.secrets.service.claim_pepper.clone());
+    let env = Environment::of(every);
+    let held = BTreeMap::from([
+        ("cee-access", held(&Access::from_environment(&env).await.unwrap())),
+        ("cee-applications", held(&OwnApplications::from_environment(&env).await.unwrap())),
+        ("cee-audit", held(&AuditFunction::from_environment(&env).await.unwrap())),
+        ("cee-batches", held(&Batches::from_environment(&env).await.unwrap())),
+        ("cee-import", held(&ImportFunction::from_environment(&env).await.unwrap())),
+        ("cee-public", held(&Public::from_environment(&env).unwrap())),
+        ("cee-register", held(&Register::from_environment(&env).await.unwrap())),
+        ("cee-simulate", held(&Simulate::from_environment(&env).await.unwrap())),
+        ("cee-uploads", held(&Uploads::from_environment(&env).await.unwrap())),
+    ]);
+    let functions = functions();
+    let allowed: BTreeMap<&str, BTreeSet<String>> = functions
+        .iter()
+        .map(|function| {
+            let on_tables = function.rights.iter().filter(|right| right.action.starts_with("dynamodb:"));
+            let table = |resource: &str| resource.split('/').next().unwrap().to_owned();
+            (function.binary.as_str(), on_tables.map(|right| table(&right.resource)).collect())
+        })
+        .collect();
+    assert_eq!(held, allowed);
 }

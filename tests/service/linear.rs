@@ -9,8 +9,7 @@ use cee_eligibility::{DrivingLicense, Rules};
 use cee_fn_audit::Auditor;
 use cee_local::faults::Seeded;
 use cee_local::stack::{BUCKET, tables};
-use cee_registry::audit::Place;
-use cee_registry::{Audited, ClaimKeys, Claims, Imports, Journeys};
+use cee_registry::{AuditPlace, Audited, ClaimKeys, Imports, Journeys, TableAuditor};
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Request, StatusCode};
 
@@ -81,14 +80,14 @@ async fn searched(world: &World) {
 async fn audited(world: &World) {
     let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
     let db = world.aws.dynamodb();
-    let claims = Claims::new(db.clone(), tables(), keys);
+    let auditor = TableAuditor::new(db.clone(), &tables(), keys);
     let imports = Imports::new(db, &tables());
-    let auditor = Auditor::new(claims, imports, Rules::default(), world.aws.s3(), BUCKET.to_owned());
+    let auditor = Auditor::new(auditor, imports, Rules::default(), world.aws.s3(), BUCKET.to_owned());
     let clean = |part: &Audited| {
         assert!(part.findings.is_empty(), "{:?}", part.findings);
         ControlFlow::Continue(())
     };
-    auditor.walk(Place::Start, 1000, clean).await.unwrap();
+    auditor.walk(AuditPlace::Start, 1000, clean).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

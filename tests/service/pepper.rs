@@ -40,7 +40,7 @@ async fn forget(aws: &Aws) {
 }
 
 /// The variables of a compiled function, but for the pepper.
-fn variables(world: &World, given: &[&str]) -> Vec<(String, String)> {
+pub fn variables(world: &World, given: &[&str]) -> Vec<(String, String)> {
     let about = world.stack.description();
     let file = for_sam(world.data_dir()).unwrap().file;
     let all: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();

@@ -1,7 +1,8 @@
 //! `GET /proofs/{uuid}`: what has become of the application that a proof is of.
 
 use cee_eligibility::{DrivingLicense, Instant};
-use cee_registry::{Deadline, Sought};
+use cee_local::stack::Store;
+use cee_registry::{Deadline, DriverEraser, DriverFinder, DriverQuery};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -26,13 +27,16 @@ async fn proof(world: &World, uuid: &str) -> Answer {
 
 /// Has this driver erased, as the registry's team does.
 async fn erase(world: &World, license: &str) {
-    let claims = world.stack.description().claims(&world.secrets).unwrap();
-    let sought =
-        Sought { driving_license: Some(DrivingLicense::parse(license).unwrap()), identity_key: None, truncated: None };
+    let Store { db, tables, keys } = world.stack.description().store(&world.secrets).unwrap();
+    let query = DriverQuery {
+        driving_license: Some(DrivingLicense::parse(license).unwrap()),
+        identity_key: None,
+        truncated: None,
+    };
     let deadline = Deadline::after(Duration::from_secs(30));
-    let held = claims.held(&sought, deadline).await.unwrap();
+    let data = DriverFinder::new(db.clone(), &tables, keys).find(&query, deadline).await.unwrap();
     let now = Instant::parse("2024-05-02T00:00:00Z").unwrap();
-    let erased = claims.erase(&held, "the driver asked", now, deadline).await.unwrap();
+    let erased = DriverEraser::new(db, &tables).erase(&data, "the driver asked", now, deadline).await.unwrap();
     assert_eq!(erased.applications.len(), 1);
 }
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{OperatorId, Rules};
 use cee_local::stack::{Description, Options, tables};
-use cee_registry::audit::Place;
-use cee_registry::{Audited, ImportId};
+use cee_registry::{AuditPlace, Audited, ImportId};
 use cee_service::aws::Aws;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -71,7 +70,7 @@ async fn clean(description: &Description, secrets: &cee_local::secrets::Secrets)
         found.extend(part.findings.iter().map(ToString::to_string));
         ControlFlow::Continue(())
     };
-    auditor.walk(Place::Start, 1000, told).await.unwrap();
+    auditor.walk(AuditPlace::Start, 1000, told).await.unwrap();
     assert_eq!(found, [""; 0]);
 }
 

@@ -15,8 +15,7 @@ use std::time::Duration;
 
 use cee_edge::Network;
 use cee_eligibility::Instant;
-use cee_registry::AccessKey;
-use cee_registry::limits::WINDOW;
+use cee_registry::{AccessKey, WINDOW};
 
 /// How many hashes those that name no known access key get in a window, all together: half of what a core makes in it.
 const STRANGERS: u32 = 50;

@@ -5,7 +5,7 @@
 use cee_edge::application::own;
 use cee_edge::{Call, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{ApplicationId, OperatorId};
-use cee_registry::{Applications, Claims, Deleted, Limits, Operators};
+use cee_registry::{Applications, Deleted, Deleter, Limits, Operators, PepperCheck};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
@@ -19,7 +19,7 @@ pub struct OwnApplications {
     gate: Gate,
     clock: Clock,
     applications: Applications,
-    claims: Claims,
+    deleter: Deleter,
 }
 
 impl OwnApplications {
@@ -37,11 +37,10 @@ impl OwnApplications {
             "LIMITS_TABLE",
         ];
         let tables = environment.tables_with(&needed)?;
-        let db = Aws::of_function(environment).dynamodb();
-        let claims = Claims::new(db.clone(), tables.clone(), environment.claim_keys()?);
+        let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
             gate: Gate::before(
-                &claims,
+                PepperCheck::new(db.clone(), &tables, keys.clone()),
                 environment,
                 Operators::new(db.clone(), &tables),
                 Limits::new(db.clone(), &tables),
@@ -49,7 +48,7 @@ impl OwnApplications {
             .await?,
             clock: environment.clock()?,
             applications: Applications::new(db.clone(), &tables),
-            claims,
+            deleter: Deleter::new(db, &tables, keys),
         })
     }
 
@@ -59,7 +58,7 @@ impl OwnApplications {
     }
 
     async fn delete(&self, call: &Call, operator: OperatorId, uuid: ApplicationId) -> Result<Reply, Refusal> {
-        match self.claims.delete(operator, uuid, self.clock.now(), call.deadline()).await? {
+        match self.deleter.delete(operator, uuid, self.clock.now(), call.deadline()).await? {
             Deleted::Done => Ok(Reply::nothing()),
             Deleted::Unknown => Err(Refusal::UnknownApplication),
         }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use cee_eligibility::{OperatorId, Rules};
-use cee_registry::audit::Place;
-use cee_registry::{Audited, Claims, Deadline, Finding, ImportId, Imports, StoreError, Tables};
+use cee_registry::{
+    AuditPlace, Audited, Deadline, Finding, ImportId, Imports, PepperCheck, StoreError, TableAuditor, Tables,
+};
 use cee_service::aws::Aws;
 use cee_service::{Environment, PepperError, SettingError, trap};
 use futures_util::FutureExt as _;
@@ -58,7 +59,7 @@ impl AuditError {
 /// Looks through the tables and the reports, part by part. It writes nothing.
 #[derive(Clone, Debug)]
 pub struct Auditor {
-    claims: Claims,
+    tables: TableAuditor,
     imports: Imports,
     rules: Rules,
     s3: Client,
@@ -68,26 +69,21 @@ pub struct Auditor {
 impl Auditor {
     /// An auditor of these tables and this bucket.
     #[must_use]
-    pub fn new(claims: Claims, imports: Imports, rules: Rules, s3: Client, bucket: String) -> Self {
-        Self { claims, imports, rules, s3, bucket }
+    pub fn new(tables: TableAuditor, imports: Imports, rules: Rules, s3: Client, bucket: String) -> Self {
+        Self { tables, imports, rules, s3, bucket }
     }
 
-    /// An auditor with its settings, of what is reached so.
+    /// An auditor with its settings, of what is reached so, and the check of its pepper.
     ///
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
-    pub fn from_environment(environment: &Environment, aws: &Aws) -> Result<Self, SettingError> {
+    pub fn from_environment(environment: &Environment, aws: &Aws) -> Result<(Self, PepperCheck), SettingError> {
         let tables: Tables = environment.tables_with(&TABLES)?;
         let (bucket, rules, keys) = (environment.required("BUCKET")?, environment.rules()?, environment.claim_keys()?);
         let db = aws.dynamodb_patient();
         let imports = Imports::new(db.clone(), &tables);
-        Ok(Self::new(Claims::new(db, tables, keys), imports, rules, aws.s3(), bucket))
-    }
-
-    /// The claims that it looks at, for whoever repairs them.
-    #[must_use]
-    pub const fn claims(&self) -> &Claims {
-        &self.claims
+        let auditor = TableAuditor::new(db.clone(), &tables, keys.clone());
+        Ok((Self::new(auditor, imports, rules, aws.s3(), bucket), PepperCheck::new(db, &tables, keys)))
     }
 
     pub(crate) const fn imports(&self) -> &Imports {
@@ -106,13 +102,13 @@ impl Auditor {
     /// [`AuditError`] where something cannot be read; what `see` has heard of stands.
     pub async fn walk(
         &self,
-        from: Place,
+        from: AuditPlace,
         parts_per_second: u32,
         mut see: impl FnMut(&Audited) -> ControlFlow<()>,
     ) -> Result<(), AuditError> {
         let pause = Duration::from_secs(1) / parts_per_second.max(1);
         let mut place = from;
-        while place != Place::End {
+        while place != AuditPlace::End {
             let part = match AssertUnwindSafe(self.part(&place)).catch_unwind().await {
                 Ok(part) => part?,
                 Err(_) => {
@@ -129,25 +125,25 @@ impl Auditor {
         Ok(())
     }
 
-    async fn part(&self, place: &Place) -> Result<Audited, AuditError> {
+    async fn part(&self, place: &AuditPlace) -> Result<Audited, AuditError> {
         trap::spring("part", || place.to_string());
         let deadline = Deadline::after(PATIENCE);
-        if let Place::Reports(after) = place {
+        if let AuditPlace::Reports(after) = place {
             return self.audit_reports(after.as_deref(), deadline).await;
         }
-        Ok(then_the_reports(self.claims.audit(place, &self.rules, deadline).await?))
+        Ok(then_the_reports(self.tables.audit(place, &self.rules, deadline).await?))
     }
 
-    async fn pass_over(&self, place: &Place) -> Result<Audited, AuditError> {
-        if let Place::Reports(after) = place {
+    async fn pass_over(&self, place: &AuditPlace) -> Result<Audited, AuditError> {
+        if let AuditPlace::Reports(after) = place {
             let (_, next) = self.reports_after(after.as_deref()).await?;
             return Ok(Audited::passed_over(place, next));
         }
-        Ok(then_the_reports(self.claims.pass_over(place, Deadline::after(PATIENCE)).await?))
+        Ok(then_the_reports(self.tables.pass_over(place, Deadline::after(PATIENCE)).await?))
     }
 
     /// The keys of some reports, and the place of the next ones.
-    async fn reports_after(&self, after: Option<&str>) -> Result<(Vec<String>, Place), AuditError> {
+    async fn reports_after(&self, after: Option<&str>) -> Result<(Vec<String>, AuditPlace), AuditError> {
         let list = self.s3.list_objects_v2().bucket(&self.bucket).prefix(REPORTS).max_keys(1000);
         let listed = list.set_start_after(after.map(str::to_owned)).send().await;
         let listed = listed.map_err(|error| AuditError::s3("ListObjectsV2", &error))?;
@@ -155,7 +151,7 @@ impl Auditor {
         let keys: Vec<String> =
             listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key).collect();
         let last = keys.last().filter(|_| is_truncated).cloned();
-        Ok((keys, last.map_or(Place::End, |last| Place::Reports(Some(last)))))
+        Ok((keys, last.map_or(AuditPlace::End, |last| AuditPlace::Reports(Some(last)))))
     }
 
     /// Whether each report belongs to an import of the operator under whose number it lies, who can read it.
@@ -186,8 +182,8 @@ impl Auditor {
 
 /// The tables know nothing of the reports, which come after them.
 fn then_the_reports(mut part: Audited) -> Audited {
-    if part.place == Place::End {
-        part.place = Place::Reports(None);
+    if part.place == AuditPlace::End {
+        part.place = AuditPlace::Reports(None);
     }
     part
 }

@@ -4,7 +4,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | what is looked at, and how the command and this function go through it | [`auditor`] |
-//! | what is wrong with an item of a table | `cee_registry::audit` |
+//! | what is wrong with an item of a table | `cee_registry::team::audit` |
 //!
 //! Where it is, and what it has found, it keeps in an object of the bucket, `audit/place.json`, and goes on from there next time.
 //! A round takes as many invocations as the tables are large. What the last whole round found counts until the next one has
@@ -23,8 +23,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use cee_eligibility::Instant;
-use cee_registry::audit::Place;
-use cee_registry::{Audited, Deadline, FindingKind};
+use cee_registry::{AuditPlace, Audited, Deadline, FindingKind};
 use cee_service::aws::Aws;
 use cee_service::clock::{machine_now, time_left};
 use cee_service::metrics::{Metric, Numbers};
@@ -91,7 +90,7 @@ struct Round {
 }
 
 impl Note {
-    fn of(json: &[u8]) -> Option<(Self, Place)> {
+    fn of(json: &[u8]) -> Option<(Self, AuditPlace)> {
         let note: Self = serde_json::from_slice(json).ok()?;
         let place = note.place.parse().ok()?;
         Some((note, place))
@@ -109,7 +108,7 @@ impl Note {
             *self.found.entry(finding.kind().as_str().to_owned()).or_default() += 1;
         }
         self.place = part.place.to_string();
-        if part.place == Place::End {
+        if part.place == AuditPlace::End {
             tracing::info!(findings = self.found.values().sum::<u64>(), "a round of the audit ended");
             self.last = Some(Round { ended_at: machine_now().millis(), found: std::mem::take(&mut self.found) });
         }
@@ -123,9 +122,9 @@ impl AuditFunction {
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let (parts, parts_per_second) = environment.audit_parts()?;
-        let auditor = Auditor::from_environment(environment, &Aws::of_function(environment))?;
+        let (auditor, pepper) = Auditor::from_environment(environment, &Aws::of_function(environment))?;
         Ok(Self {
-            pepper: Arc::new(CheckedPepper::at_start(auditor.claims()).await?),
+            pepper: Arc::new(CheckedPepper::at_start(pepper).await?),
             auditor,
             clock: environment.clock()?,
             metrics: environment.metrics(),
@@ -156,8 +155,8 @@ impl AuditFunction {
         trap::spring("event", || NAME);
         self.pepper.ensure(Deadline::after(RESERVE)).await?;
         let (mut note, mut place) = self.read().await?.unwrap_or_default();
-        if place == Place::End || note.began_at == 0 {
-            (note.began_at, place) = (machine_now().millis(), Place::Start);
+        if place == AuditPlace::End || note.began_at == 0 {
+            (note.began_at, place) = (machine_now().millis(), AuditPlace::Start);
         }
         note.place = place.to_string();
         let numbers = Numbers::default();
@@ -188,7 +187,7 @@ impl AuditFunction {
     }
 
     /// The note of the last invocation, unless there is none, or none that can be read: then the audit begins anew.
-    async fn read(&self) -> Result<Option<(Note, Place)>, AuditError> {
+    async fn read(&self) -> Result<Option<(Note, AuditPlace)>, AuditError> {
         let (s3, bucket) = self.auditor.bucket();
         let object = match s3.get_object().bucket(bucket).key(PLACE).send().await {
             Ok(object) => object,
@@ -222,7 +221,7 @@ mod tests {
     use cee_eligibility::ApplicationId;
     use cee_registry::Finding;
 
-    fn part(place: Place, findings: &[Finding]) -> Audited {
+    fn part(place: AuditPlace, findings: &[Finding]) -> Audited {
         Audited { place, findings: findings.iter().cloned().collect(), ..Audited::default() }
     }
 
@@ -233,16 +232,16 @@ mod tests {
             Finding::Orphan(uuid, "k".to_owned())
         };
         let mut note = Note::default();
-        note.add(&part(Place::Claims(None), &[orphan()]));
+        note.add(&part(AuditPlace::Claims(None), &[orphan()]));
         assert_eq!(note.known(FindingKind::Orphan), 1, "at once");
-        note.add(&part(Place::End, &[]));
-        note.add(&part(Place::Claims(None), &[]));
+        note.add(&part(AuditPlace::End, &[]));
+        note.add(&part(AuditPlace::Claims(None), &[]));
         assert_eq!(note.known(FindingKind::Orphan), 1, "a share without it is no proof");
         let json = serde_json::to_vec(&note).unwrap();
         let (mut note, place) = Note::of(&json).unwrap();
-        assert_eq!(place, Place::Claims(None));
+        assert_eq!(place, AuditPlace::Claims(None));
         assert_eq!((note.known(FindingKind::Orphan), note.known(FindingKind::Unclaimed)), (1, 0));
-        note.add(&part(Place::End, &[]));
+        note.add(&part(AuditPlace::End, &[]));
         assert_eq!(note.known(FindingKind::Orphan), 0, "everything was looked at again");
         assert!(
             Note::of(b"{}").is_none() && Note::of(br#"{"place":"x","began_at":0,"found":{},"last":null}"#).is_none()

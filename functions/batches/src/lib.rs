@@ -21,8 +21,8 @@ use cee_eligibility::{
 };
 use cee_history::{Counts, Report};
 use cee_registry::{
-    Claims, Contradicted, Deadline, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, ImportId, ImportRecord,
-    Imports, Limits, Operators, RowSource, StoreError,
+    Contradicted, Deadline, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, HistoryWriter, ImportId,
+    ImportRecord, Imports, KeyGiver, Limits, Operators, PepperCheck, RowSource, StoreError,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
@@ -61,7 +61,8 @@ pub struct Batches {
     gate: Gate,
     rules: Rules,
     clock: Clock,
-    claims: Claims,
+    history: HistoryWriter,
+    key_giver: KeyGiver,
     imports: Imports,
 }
 
@@ -154,11 +155,10 @@ impl Batches {
             "OPERATORS_TABLE",
             "LIMITS_TABLE",
         ])?;
-        let db = Aws::of_function(environment).dynamodb();
-        let claims = Claims::new(db.clone(), tables.clone(), environment.claim_keys()?);
+        let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
             gate: Gate::before(
-                &claims,
+                PepperCheck::new(db.clone(), &tables, keys.clone()),
                 environment,
                 Operators::new(db.clone(), &tables),
                 Limits::new(db.clone(), &tables),
@@ -167,7 +167,8 @@ impl Batches {
             rules: environment.rules()?,
             clock: environment.clock()?,
             imports: Imports::new(db.clone(), &tables),
-            claims,
+            history: HistoryWriter::new(db.clone(), &tables, keys.clone()),
+            key_giver: KeyGiver::new(db, &tables, keys),
         })
     }
 
@@ -248,7 +249,7 @@ impl Batches {
                 operator,
                 source: RowSource { import, line: index as u64 + 1 },
             };
-            match self.claims.import_history(&application, &self.rules, call.deadline()).await {
+            match self.history.import_history(&application, &self.rules, call.deadline()).await {
                 Ok(imported) => match imported.outcome {
                     HistoryOutcome::Imported { contradicts } => Outcome::Imported(contradicts),
                     HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
@@ -290,12 +291,12 @@ impl Batches {
             };
             let given = match &row {
                 IdentityRow::Standardized { uuid, identity_key } => {
-                    self.claims.give_key(operator, *uuid, identity_key, &self.rules, call.deadline()).await
+                    self.key_giver.give_key(operator, *uuid, identity_key, &self.rules, call.deadline()).await
                 }
                 IdentityRow::Specific { row: HistoryRow { journey_type, identity, datetime }, identity_key } => {
                     let (journey_type, datetime) = (*journey_type, *datetime);
                     let history = HistoryKey { journey_type, identity, datetime, operator, identity_key };
-                    self.claims.give_key_to_history(&history, &self.rules, call.deadline()).await
+                    self.key_giver.give_key_to_history(&history, &self.rules, call.deadline()).await
                 }
             };
             match given {

@@ -32,8 +32,8 @@ use std::time::Duration;
 
 use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_registry::{
-    Applications, Claimed, Claims, Deadline, HoldError, ImportId, ImportSlot, ImportSlots, Imports, Journeys,
-    Operators, StoreError,
+    Applications, Claimed, Deadline, HistoryRemover, HistoryWriter, HoldError, ImportId, ImportSlot, ImportSlots,
+    Imports, Journeys, Operators, PepperCheck, StoreError,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::{machine_now, time_left};
@@ -157,7 +157,8 @@ struct Inner {
     take_back_days: u16,
     /// Made when the first file comes: it reads what AWS has in which region, a tenth of the start.
     s3: LazyLock<aws_sdk_s3::Client, Box<dyn FnOnce() -> aws_sdk_s3::Client + Send>>,
-    claims: Claims,
+    writer: HistoryWriter,
+    remover: HistoryRemover,
     pepper: CheckedPepper,
     applications: Applications,
     journeys: Journeys,
@@ -182,7 +183,7 @@ impl ImportFunction {
         let tables = environment.tables_with(&needed)?;
         let aws = Aws::of_function(environment);
         let (db, rows) = (aws.dynamodb_patient(), aws.dynamodb_once());
-        let claims = Claims::new(rows.clone(), tables.clone(), environment.claim_keys()?);
+        let keys = environment.claim_keys()?;
         let inner = Inner {
             bucket: environment.required("BUCKET")?,
             rules: environment.rules()?,
@@ -194,11 +195,12 @@ impl ImportFunction {
             take_back_days: environment.take_back_days()?,
             s3: LazyLock::new(Box::new(move || aws.s3())),
             applications: Applications::new(db.clone(), &tables),
-            journeys: Journeys::new(rows, &tables),
+            writer: HistoryWriter::new(rows.clone(), &tables, keys.clone()),
+            remover: HistoryRemover::new(rows.clone(), &tables),
+            journeys: Journeys::new(rows.clone(), &tables),
             imports: Imports::new(db.clone(), &tables),
             operators: Operators::new(db, &tables),
-            pepper: CheckedPepper::at_start(&claims).await?,
-            claims,
+            pepper: CheckedPepper::at_start(PepperCheck::new(rows, &tables, keys)).await?,
         };
         Ok(Self(Arc::new(inner)))
     }

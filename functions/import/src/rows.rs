@@ -81,7 +81,7 @@ impl Destination for History {
             operator: self.operator,
             source: RowSource { import: self.import, line },
         };
-        let written = self.inner.claims.import_history(&application, &self.inner.rules, self.deadline).await?;
+        let written = self.inner.writer.import_history(&application, &self.inner.rules, self.deadline).await?;
         let outcome = match written.outcome {
             HistoryOutcome::Imported { contradicts } => Outcome::Imported { contradicts },
             HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,

@@ -123,14 +123,14 @@ async fn run(
         let inner = Arc::clone(&withdrawing);
         async move {
             let records = brought.removed + brought.kept;
-            inner.claims.withdraw(brought, import, budget.deadline).await?;
+            inner.remover.withdraw(brought, import, budget.deadline).await?;
             Ok(Done { tally: done + records, throttled: false })
         }
     });
     let mut last = Moment::now();
     let mut withdrawn = 0;
     loop {
-        let page = inner.claims.brought_by(import, progress.after.as_deref(), budget.deadline).await?;
+        let page = inner.remover.brought_by(import, progress.after.as_deref(), budget.deadline).await?;
         // A page may hold more than there is time for. What was withdrawn of it lists the import no more, so the next
         // invocation reads the same page again and finds the rest.
         let whole = if progress.counted {

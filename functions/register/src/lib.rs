@@ -11,8 +11,8 @@ use cee_eligibility::{
     JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
 };
 use cee_registry::{
-    Application, ApplicationJourney, Applications, Claims, FirstAnswer, Journeys, Limits, NamedCall, Operators,
-    Registration, Remembered, StoredJourney,
+    Application, ApplicationJourney, Applications, IdempotencyRecord, Journeys, Limits, Operators, PepperCheck,
+    Registrar, Registration, Replay, RequestKey, StoredJourney,
 };
 use cee_service::aws::Aws;
 use cee_service::metrics::Application as Counted;
@@ -36,7 +36,7 @@ pub struct Register {
     clock: Clock,
     idempotency_days: u16,
     signer: ProofSigner,
-    claims: Claims,
+    registrar: Registrar,
     journeys: Journeys,
     applications: Applications,
 }
@@ -72,8 +72,8 @@ struct Asking<'a> {
     call: &'a Call,
     caller: &'a Caller,
     now: Instant,
-    /// Where the caller named its call.
-    named: Option<NamedCall>,
+    /// Where the request has an `Idempotency-Key`.
+    request: Option<RequestKey>,
 }
 
 /// What an application of either type comes down to.
@@ -99,11 +99,10 @@ impl Register {
             "LIMITS_TABLE",
         ];
         let tables = environment.tables_with(&needed)?;
-        let db = Aws::of_function(environment).dynamodb();
-        let claims = Claims::new(db.clone(), tables.clone(), environment.claim_keys()?);
+        let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
             gate: Gate::before(
-                &claims,
+                PepperCheck::new(db.clone(), &tables, keys.clone()),
                 environment,
                 Operators::new(db.clone(), &tables),
                 Limits::new(db.clone(), &tables),
@@ -115,7 +114,7 @@ impl Register {
             signer: environment.proof_signer()?,
             journeys: Journeys::new(db.clone(), &tables),
             applications: Applications::new(db.clone(), &tables),
-            claims,
+            registrar: Registrar::new(db, &tables, keys),
         })
     }
 
@@ -168,7 +167,7 @@ impl Register {
         claim: Claim,
         journey: Option<&StoredJourney>,
     ) -> Result<(String, Registration), Refusal> {
-        let Asking { call, caller, now, named } = asking;
+        let Asking { call, caller, now, request } = asking;
         let now = *now;
         let Claim { journey_type, phone_trunc, identity_keys, datetime } = claim;
         self.rules.check_delay(journey_type, datetime, now).map_err(|early| Refusal::TooEarly(early.available_at))?;
@@ -201,20 +200,20 @@ impl Register {
         };
         let cutoffs = self.rules.cutoffs(journey_type, datetime);
         let answer = to_json(&OwnApplication::from(&application))?;
-        let first_answer = named.clone().map(|call| FirstAnswer {
-            call,
-            answer: answer.clone(),
+        let record = request.clone().map(|request| IdempotencyRecord {
+            request,
+            response: answer.clone(),
             now,
-            forgotten_at: now.days_after(self.idempotency_days),
+            expires_at: now.days_after(self.idempotency_days),
         });
         let registration =
-            self.claims.register(&application, &cutoffs, journey, first_answer.as_ref(), call.deadline()).await?;
+            self.registrar.register(&application, &cutoffs, journey, record.as_ref(), call.deadline()).await?;
         Ok((answer, registration))
     }
 
-    /// The answer to a call whose key is remembered: the first one, as long as its application stands.
-    async fn again(&self, remembered: Remembered) -> Result<Reply, Refusal> {
-        let Remembered::Answered(answer) = remembered else { return Err(Refusal::IdempotencyKeyReused) };
+    /// The response to a request whose key has a record: the stored one, as long as its application stands.
+    async fn replay(&self, replay: Replay) -> Result<Reply, Refusal> {
+        let Replay::Response(answer) = replay else { return Err(Refusal::IdempotencyKeyReused) };
         let named: Option<serde_json::Value> = serde_json::from_str(&answer).ok();
         let uuid = named.and_then(|named| ApplicationId::parse(named["uuid"].as_str()?));
         let without = InternalError::Impossible("a first answer without its application's uuid");
@@ -228,7 +227,7 @@ impl Register {
     async fn tell(&self, caller: &Caller, answer: String, registration: Registration) -> Result<Reply, Refusal> {
         match registration {
             Registration::Registered => Ok(Reply::written(StatusCode::CREATED, answer)),
-            Registration::Remembered(remembered) => self.again(remembered).await,
+            Registration::Replay(replay) => self.replay(replay).await,
             Registration::Blocked(blocker) => Err(in_the_way(&blocker, caller.operator, &self.applications).await),
             Registration::NoRoom(why) => Err(Refusal::DriverRecordFull(why)),
             Registration::JourneyUsed(blocker) => Err(Refusal::JourneyUsed {
@@ -253,16 +252,16 @@ impl HttpFunction for Register {
         let key = idempotency_key(call.request().headers())?;
         let now = self.clock.now();
         let fields = Fields::of(call.request())?;
-        let named = key.map(|key| self.claims.named_call(caller.operator, &key, &fields.canonical()));
+        let request = key.map(|key| self.registrar.request_key(caller.operator, &key, &fields.canonical()));
         let demand = read(fields, &self.rules, now);
         // What was granted once is told again while it stands, even if its journey or the rules have changed: the period of
         // a long application is a rule, too.
-        if let Some(named) = &named
-            && let Some(remembered) = self.claims.remembered(named, now).await?
+        if let Some(request) = &request
+            && let Some(replay) = self.registrar.replay(request, now).await?
         {
-            return match remembered {
-                Remembered::OtherCall => demand.and(Err(Refusal::IdempotencyKeyReused)),
-                Remembered::Answered(_) => self.again(remembered).await,
+            return match replay {
+                Replay::OtherRequest => demand.and(Err(Refusal::IdempotencyKeyReused)),
+                Replay::Response(_) => self.replay(replay).await,
             };
         }
         let demand = demand?;
@@ -273,7 +272,7 @@ impl HttpFunction for Register {
         if !self.rules.of(journey_type).open.register {
             return Err(Refusal::CallClosed(Some(journey_type)));
         }
-        self.register(&Asking { call, caller: &caller, now, named }, demand).await
+        self.register(&Asking { call, caller: &caller, now, request }, demand).await
     }
 
     fn counts(ended: Result<&Reply, ProblemType>) -> Option<Metric> {

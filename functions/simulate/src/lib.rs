@@ -7,7 +7,7 @@ use cee_eligibility::{
     DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, LastNameTrunc, PhoneTrunc, Rules,
     TruncatedIdentity,
 };
-use cee_registry::{Applications, Claims, Limits, Operators, Simulated};
+use cee_registry::{Applications, Limits, Operators, PepperCheck, Simulated, Simulator};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
@@ -23,7 +23,7 @@ pub struct Simulate {
     gate: Gate,
     rules: Rules,
     clock: Clock,
-    claims: Claims,
+    simulator: Simulator,
     applications: Applications,
 }
 
@@ -69,11 +69,10 @@ impl Simulate {
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let tables =
             environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
-        let db = Aws::of_function(environment).dynamodb();
-        let claims = Claims::new(db.clone(), tables.clone(), environment.claim_keys()?);
+        let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
             gate: Gate::before(
-                &claims,
+                PepperCheck::new(db.clone(), &tables, keys.clone()),
                 environment,
                 Operators::new(db.clone(), &tables),
                 Limits::new(db.clone(), &tables),
@@ -82,7 +81,7 @@ impl Simulate {
             rules: environment.rules()?,
             clock: environment.clock()?,
             applications: Applications::new(db.clone(), &tables),
-            claims,
+            simulator: Simulator::new(db, &tables, keys),
         })
     }
 }
@@ -103,7 +102,7 @@ impl HttpFunction for Simulate {
         // The moment of the call is the date. Source: the contract, "simulate".
         let now = self.clock.now();
         let cutoffs = self.rules.cutoffs(journey_type, now);
-        match self.claims.simulate(journey_type, &identity, &cutoffs, caller, call.deadline()).await? {
+        match self.simulator.simulate(journey_type, &identity, &cutoffs, caller, call.deadline()).await? {
             Simulated::Blocked(blocker) => Err(in_the_way(&blocker, caller, &self.applications).await),
             Simulated::NoRoom(why) => Err(Refusal::DriverRecordFull(why)),
             Simulated::Eligible => {

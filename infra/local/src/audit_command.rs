@@ -6,8 +6,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use cee_fn_audit::Auditor;
-use cee_registry::audit::Place;
-use cee_registry::{Deadline, Finding};
+use cee_registry::{AuditPlace, Deadline, Finding, StrayRemover};
 use cee_service::aws::Aws;
 use cee_service::{Environment, SettingError};
 use clap::Args;
@@ -15,7 +14,7 @@ use clap::Args;
 use crate::error::Error;
 use crate::operator_command::Told;
 use crate::pepper_command::checked;
-use crate::stack::running;
+use crate::stack::{Store, running};
 
 /// How long one repair may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,8 +26,8 @@ pub struct Command {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     parts_per_second: u32,
     /// Go on where an audit that was stopped said that it was.
-    #[arg(long, value_parser = Place::from_str)]
-    from: Option<Place>,
+    #[arg(long, value_parser = AuditPlace::from_str)]
+    from: Option<AuditPlace>,
     /// Remove claims that name an application which there is not, or which has all its claims elsewhere. Without --yes, only tell
     /// which.
     #[arg(long)]
@@ -46,18 +45,22 @@ pub struct Command {
 }
 
 impl Command {
-    async fn auditor(&self) -> Result<Auditor, Error> {
+    async fn open(&self) -> Result<(Auditor, StrayRemover), Error> {
         let environment = Environment::of_process();
         let setting = |error: SettingError| Error::Audit(error.to_string());
-        let auditor = if self.aws {
-            Auditor::from_environment(&environment, &Aws::of_person().await).map_err(setting)?
+        let (auditor, store) = if self.aws {
+            let aws = Aws::of_person().await;
+            let (auditor, _) = Auditor::from_environment(&environment, &aws).map_err(setting)?;
+            let keys = environment.claim_keys().map_err(setting)?;
+            (auditor, Store { db: aws.dynamodb_patient(), tables: environment.tables(), keys })
         } else {
             let (description, secrets) = running(&self.data_dir).await?;
-            description.auditor(&secrets, environment.rules().map_err(setting)?)?
+            let auditor = description.auditor(&secrets, environment.rules().map_err(setting)?)?;
+            (auditor, description.store(&secrets)?)
         };
         // Under another pepper every record looks misplaced.
-        checked(auditor.claims().clone()).await?;
-        Ok(auditor)
+        let Store { db, tables, keys } = checked(store).await?;
+        Ok((auditor, StrayRemover::new(db, &tables, keys)))
     }
 }
 
@@ -65,7 +68,7 @@ impl Command {
 #[derive(Debug)]
 pub enum Heard<'a> {
     /// Where it is, and how many items it has looked at.
-    Place(&'a Place, u64),
+    Place(&'a AuditPlace, u64),
     /// Something that it has found or done.
     Line(String),
 }
@@ -75,7 +78,7 @@ pub enum Heard<'a> {
 /// # Errors
 /// [`Error::Audit`] where anything is found that is not repaired, or where the tables cannot be read.
 pub async fn run(command: Command, mut tell: impl FnMut(Heard<'_>)) -> Result<Told, Error> {
-    let auditor = command.auditor().await?;
+    let (auditor, remover) = command.open().await?;
     let mut findings = BTreeSet::new();
     let [mut applications, mut claims, mut imports, mut reports] = [0; 4];
     let mut place = command.from.clone().unwrap_or_default();
@@ -101,7 +104,7 @@ pub async fn run(command: Command, mut tell: impl FnMut(Heard<'_>)) -> Result<To
     }
     let mut left = findings.len();
     if command.repair {
-        left -= repair(&auditor, &findings, command.yes, tell).await?;
+        left -= repair(&remover, &findings, command.yes, tell).await?;
     }
     if left > 0 {
         return Err(Error::Audit(format!("{summary}\n{left} findings are left: see docs/runbook.md")));
@@ -111,7 +114,7 @@ pub async fn run(command: Command, mut tell: impl FnMut(Heard<'_>)) -> Result<To
 
 /// Removes what may be removed without asking anybody, and says how much it was.
 async fn repair(
-    auditor: &Auditor,
+    remover: &StrayRemover,
     findings: &BTreeSet<Finding>,
     yes: bool,
     mut tell: impl FnMut(Heard<'_>),
@@ -129,7 +132,7 @@ async fn repair(
             tell(Heard::Line(format!("would remove the claim of {uuid} from {key}: add --yes")));
             continue;
         }
-        let removed = auditor.claims().remove_stray(uuid, key, Deadline::after(PATIENCE)).await;
+        let removed = remover.remove_stray(uuid, key, Deadline::after(PATIENCE)).await;
         if removed.map_err(|error| Error::Audit(error.to_string()))? {
             tell(Heard::Line(format!("removed the claim of {uuid} from {key}")));
             repaired += 1;

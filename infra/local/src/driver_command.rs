@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use cee_eligibility::fields::FieldError;
 use cee_eligibility::{ApplicationId, DrivingLicense, IdentityKey, LastNameTrunc, PhoneTrunc, TruncatedIdentity};
-use cee_registry::{Application, Archived, Claims, Deadline, Erased, Held, Recorded, Sought, StoreError};
+use cee_registry::{
+    Application, Archived, Deadline, DriverData, DriverEraser, DriverFinder, DriverQuery, Erased, Recorded, StoreError,
+};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment};
 use clap::{Args, Subcommand};
@@ -20,7 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::error::Error;
 use crate::operator_command::Told;
 use crate::pepper_command::checked;
-use crate::stack::running;
+use crate::stack::{Store, running};
 
 /// How long reading a few items, or one write, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,18 +69,18 @@ pub struct Place {
 }
 
 impl Place {
-    pub(crate) async fn open(&self) -> Result<(Claims, Clock), Error> {
+    pub(crate) async fn open(&self) -> Result<(Store, Clock), Error> {
         if !self.aws {
             let (description, secrets) = running(&self.data_dir).await?;
-            return Ok((checked(description.claims(&secrets)?).await?, description.clock()));
+            return Ok((checked(description.store(&secrets)?).await?, description.clock()));
         }
         let environment = Environment::of_process();
         let setting = |error: cee_service::SettingError| Error::Driver(error.to_string());
         let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "IDEMPOTENCY_TABLE", "JOURNEYS_TABLE"];
         let tables = environment.tables_with(&needed).map_err(setting)?;
         let keys = environment.claim_keys().map_err(setting)?;
-        let claims = Claims::new(Aws::of_person().await.dynamodb_patient(), tables, keys);
-        Ok((checked(claims).await?, Clock::Machine))
+        let store = Store { db: Aws::of_person().await.dynamodb_patient(), tables, keys };
+        Ok((checked(store).await?, Clock::Machine))
     }
 }
 
@@ -93,7 +95,7 @@ struct Typed {
 }
 
 /// Reads a driver, and says of what is wrong only where it is.
-fn sought(json: &str) -> Result<Sought, Error> {
+fn query(json: &str) -> Result<DriverQuery, Error> {
     let wrong = |what: String| Error::Driver(what);
     let typed: Typed = serde_json::from_str(json.trim_start_matches('\u{feff}')).map_err(|_| {
         let fields = "driving_license, identity_key, last_name_trunc with phone_trunc";
@@ -110,11 +112,11 @@ fn sought(json: &str) -> Result<Sought, Error> {
         (None, None) => None,
         _ => return Err(wrong("last_name_trunc and phone_trunc belong together".to_owned())),
     };
-    let sought = Sought { driving_license: license.transpose()?, identity_key: key.transpose()?, truncated };
-    if sought.driving_license.is_none() && sought.identity_key.is_none() && sought.truncated.is_none() {
+    let query = DriverQuery { driving_license: license.transpose()?, identity_key: key.transpose()?, truncated };
+    if query.driving_license.is_none() && query.identity_key.is_none() && query.truncated.is_none() {
         return Err(wrong("nobody is looked for: no field is given".to_owned()));
     }
-    Ok(sought)
+    Ok(query)
 }
 
 /// Carries a command out.
@@ -124,31 +126,35 @@ fn sought(json: &str) -> Result<Sought, Error> {
 pub async fn run(command: Command) -> Result<Told, Error> {
     let mut typed = String::new();
     std::io::stdin().read_to_string(&mut typed)?;
-    let sought = sought(&typed)?;
-    let store = |error: StoreError| Error::Driver(error.to_string());
+    let query = query(&typed)?;
+    let failed = |error: StoreError| Error::Driver(error.to_string());
     match command {
         Command::Show { place } => {
-            let (claims, _) = place.open().await?;
-            let held = claims.held(&sought, Deadline::after(PATIENCE)).await.map_err(store)?;
-            let json = serde_json::to_string_pretty(&told(&held)).map_err(|error| Error::Driver(error.to_string()))?;
+            let (Store { db, tables, keys }, _) = place.open().await?;
+            let finder = DriverFinder::new(db, &tables, keys);
+            let data = finder.find(&query, Deadline::after(PATIENCE)).await.map_err(failed)?;
+            let json = serde_json::to_string_pretty(&told(&data)).map_err(|error| Error::Driver(error.to_string()))?;
             Ok(Told::said(json))
         }
         Command::Erase { reason, yes, place } => {
-            if sought.driving_license.is_none() && sought.identity_key.is_none() {
+            if query.driving_license.is_none() && query.identity_key.is_none() {
                 let what = "an erasure needs driving_license or identity_key: many drivers share a truncated identity";
                 return Err(Error::Driver(what.to_owned()));
             }
             // What only shares the truncated identity is perhaps somebody else's.
-            let sought = Sought { truncated: None, ..sought };
-            let (claims, clock) = place.open().await?;
-            let held = claims.held(&sought, Deadline::after(PATIENCE)).await.map_err(store)?;
-            let found: BTreeSet<ApplicationId> = held.applications.iter().map(|application| application.uuid).collect();
-            let count = found.len() + held.archived.len();
+            let query = DriverQuery { truncated: None, ..query };
+            let (Store { db, tables, keys }, clock) = place.open().await?;
+            let finder = DriverFinder::new(db.clone(), &tables, keys);
+            let data = finder.find(&query, Deadline::after(PATIENCE)).await.map_err(failed)?;
+            let found: BTreeSet<ApplicationId> = data.applications.iter().map(|application| application.uuid).collect();
+            let count = found.len() + data.archived.len();
             if !yes {
                 return Ok(Told::said(format!("{count} applications would be erased: add --yes")));
             }
-            let Erased { applications, answers, journeys, missed } =
-                claims.erase(&held, &reason, clock.now(), Deadline::after(PATIENCE)).await.map_err(store)?;
+            let Erased { applications, answers, journeys, missed } = DriverEraser::new(db, &tables)
+                .erase(&data, &reason, clock.now(), Deadline::after(PATIENCE))
+                .await
+                .map_err(failed)?;
             let mut notes = Vec::with_capacity(applications.len());
             for uuid in &applications {
                 tracing::info!(application_uuid = %uuid, reason, "an application was erased");
@@ -164,8 +170,8 @@ pub async fn run(command: Command) -> Result<Told, Error> {
     }
 }
 
-fn told(held: &Held) -> Value {
-    let Held { recorded, applications, archived, journeys } = held;
+fn told(data: &DriverData) -> Value {
+    let DriverData { recorded, applications, archived, journeys } = data;
     json!({
         "claims": recorded.iter().map(claim).collect::<Vec<_>>(),
         "applications": applications.iter().map(application).collect::<Vec<_>>(),

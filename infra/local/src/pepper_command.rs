@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cee_registry::{Claims, Deadline, Evidence, Pepper, StoreError};
+use cee_registry::{Deadline, Evidence, Pepper, PepperKeeper, StoreError};
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 use cee_service::pepper::{self, PepperError};
@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::error::Error;
 use crate::operator_command::Told;
-use crate::stack::running;
+use crate::stack::{Store, running};
 
 /// How long a request may take, with its repetitions.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,31 +47,31 @@ fn wrong() -> Error {
 ///
 /// # Errors
 /// [`Error::Pepper`] unless it is the pepper of the tables.
-pub(crate) async fn checked(claims: Claims) -> Result<Claims, Error> {
-    pepper::check(&claims, Deadline::after(PATIENCE)).await.map_err(|error| Error::Pepper(error.to_string()))?;
-    Ok(claims)
+pub(crate) async fn checked(store: Store) -> Result<Store, Error> {
+    let checked = pepper::check(&store.pepper_check(), Deadline::after(PATIENCE)).await;
+    checked.map(|()| store).map_err(|error| Error::Pepper(error.to_string()))
 }
 
 /// Writes the check value for the local stack, where the tables may be of a release that had none.
 ///
 /// # Errors
 /// [`Error::Pepper`] where the claims in the tables were made under another pepper.
-pub(crate) async fn keep(claims: &Claims) -> Result<(), Error> {
-    match claims.pepper(Deadline::after(PATIENCE)).await.map_err(failed)? {
+pub(crate) async fn keep(keeper: &PepperKeeper) -> Result<(), Error> {
+    match keeper.pepper(Deadline::after(PATIENCE)).await.map_err(failed)? {
         Pepper::Right => Ok(()),
         Pepper::Wrong => Err(wrong()),
         Pepper::Unnoted => {
-            let doubt = evidence(claims).await?.doubt;
+            let doubt = evidence(keeper).await?.doubt;
             if let Some(doubt) = doubt {
                 tracing::warn!("the check value of the pepper is written although {doubt}");
             }
-            note(claims).await
+            note(keeper).await
         }
     }
 }
 
-async fn note(claims: &Claims) -> Result<(), Error> {
-    match claims.note_pepper(machine_now(), Deadline::after(PATIENCE)).await.map_err(failed)? {
+async fn note(keeper: &PepperKeeper) -> Result<(), Error> {
+    match keeper.note_pepper(machine_now(), Deadline::after(PATIENCE)).await.map_err(failed)? {
         Pepper::Right => Ok(()),
         Pepper::Wrong | Pepper::Unnoted => Err(wrong()),
     }
@@ -88,9 +88,9 @@ struct Found {
 ///
 /// # Errors
 /// [`Error::Pepper`] where they contradict the pepper.
-async fn evidence(claims: &Claims) -> Result<Found, Error> {
+async fn evidence(keeper: &PepperKeeper) -> Result<Found, Error> {
     let proved = |what: &str| Found { what: what.to_owned(), doubt: None };
-    Ok(match claims.prove_pepper(Deadline::after(PATIENCE)).await.map_err(failed)? {
+    Ok(match keeper.prove_pepper(Deadline::after(PATIENCE)).await.map_err(failed)? {
         Evidence::Empty => proved("the tables are empty"),
         Evidence::HistoryAlone => {
             let what = "the tables hold history alone, which proves no pepper".to_owned();
@@ -112,16 +112,16 @@ async fn evidence(claims: &Claims) -> Result<Found, Error> {
 }
 
 impl Command {
-    async fn claims(&self) -> Result<Claims, Error> {
+    async fn keeper(&self) -> Result<PepperKeeper, Error> {
         if !self.aws {
             let (description, secrets) = running(&self.data_dir).await?;
-            return description.claims(&secrets);
+            return Ok(description.store(&secrets)?.pepper_keeper());
         }
         let environment = Environment::of_process();
         let setting = |error: SettingError| Error::Pepper(error.to_string());
         let tables = environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE"]).map_err(setting)?;
         let keys = environment.claim_keys().map_err(setting)?;
-        Ok(Claims::new(Aws::of_person().await.dynamodb_patient(), tables, keys))
+        Ok(PepperKeeper::new(Aws::of_person().await.dynamodb_patient(), &tables, keys))
     }
 }
 
@@ -130,13 +130,13 @@ impl Command {
 /// # Errors
 /// [`Error::Pepper`] where the pepper is another one, or cannot be proved, and where the tables do not answer.
 pub async fn run(command: Command) -> Result<Told, Error> {
-    let claims = command.claims().await?;
-    match claims.pepper(Deadline::after(PATIENCE)).await.map_err(failed)? {
+    let keeper = command.keeper().await?;
+    match keeper.pepper(Deadline::after(PATIENCE)).await.map_err(failed)? {
         Pepper::Right => return Ok(Told::said("CLAIM_PEPPER is the pepper of these tables".to_owned())),
         Pepper::Wrong => return Err(wrong()),
         Pepper::Unnoted => {}
     }
-    let Found { what, doubt } = evidence(&claims).await?;
+    let Found { what, doubt } = evidence(&keeper).await?;
     if !command.yes {
         let mut told = Told::said(format!("the tables hold no check value of a pepper; {what}"));
         told.notes.push("nothing is written: add --yes to write it".to_owned());
@@ -147,6 +147,6 @@ pub async fn run(command: Command) -> Result<Told, Error> {
             "nothing is written: {doubt}. If CLAIM_PEPPER is certainly the pepper of these tables, add --unproven"
         )));
     }
-    note(&claims).await?;
+    note(&keeper).await?;
     Ok(Told::said(format!("{what}; the check value is written: only this pepper starts from now on")))
 }

@@ -104,7 +104,7 @@ pub async fn run(command: Command) -> Result<Told, Error> {
     let (db, table) = command.open().await?;
     let from = command.from.as_str();
     let failed = |error: StoreError| Error::Restore(format!("{from} -> {table}: {error}"));
-    let found = restore::restore(&db, from, &table, false).await.map_err(failed)?;
+    let found = restore(&db, from, &table, false).await.map_err(failed)?;
     let Differences { same, lost, changed, added } = found;
     let compared = format!("{table}: {same} items as in {from}, {lost} lost, {changed} changed, {added} added since");
     let consequence =
@@ -127,7 +127,7 @@ pub async fn run(command: Command) -> Result<Told, Error> {
     if found.are_none() {
         told.notes.push("nothing to do".to_owned());
     } else if command.yes {
-        restore::restore(&db, from, &table, true).await.map_err(failed)?;
+        restore(&db, from, &table, true).await.map_err(failed)?;
         told.notes.push("put back: audit when all tables are".to_owned());
     } else {
         told.lines.push(consequence);

@@ -19,7 +19,7 @@ use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
-use cee_registry::{ClaimKeys, Claims, Imports, Journeys, Operators, Tables};
+use cee_registry::{ClaimKeys, Imports, Journeys, Operators, PepperCheck, PepperKeeper, TableAuditor, Tables};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, Metrics, SettingError};
 use cee_tokens::TokenFormat;
@@ -190,12 +190,12 @@ impl Description {
         Admissions::new(&self.aws(), &tables(), self.clock())
     }
 
-    /// How the registry's team reaches what is held about drivers.
+    /// How the registry's team reaches the tables.
     ///
     /// # Errors
     /// [`Error::Secrets`] where the pepper is none.
-    pub fn claims(&self, secrets: &Secrets) -> Result<Claims, Error> {
-        claims_of(&self.aws(), secrets)
+    pub fn store(&self, secrets: &Secrets) -> Result<Store, Error> {
+        Store::of(&self.aws(), secrets)
     }
 
     /// How the registry's team looks for what cannot be.
@@ -203,9 +203,10 @@ impl Description {
     /// # Errors
     /// [`Error::Secrets`] where the pepper is none.
     pub fn auditor(&self, secrets: &Secrets, rules: Rules) -> Result<Auditor, Error> {
-        let (claims, aws) = (self.claims(secrets)?, self.aws());
-        let imports = Imports::new(aws.dynamodb_patient(), &tables());
-        Ok(Auditor::new(claims, imports, rules, aws.s3(), self.bucket.clone()))
+        let Store { db, tables, keys } = self.store(secrets)?;
+        let imports = Imports::new(db.clone(), &tables);
+        let auditor = TableAuditor::new(db, &tables, keys);
+        Ok(Auditor::new(auditor, imports, rules, self.aws().s3(), self.bucket.clone()))
     }
 
     /// How everything is reached that the stack stands in for, past what goes wrong between the functions and DynamoDB.
@@ -512,7 +513,7 @@ impl Stack {
         }
         let aws = Aws::of_function(&settings.of_team());
         prepare_tables(&aws).await?;
-        pepper_command::keep(&claims_of(&aws, &secrets)?).await?;
+        pepper_command::keep(&Store::of(&aws, &secrets)?.pepper_keeper()).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
         // What prepares the stack and what its team does goes straight to the database, and only the functions over the wire.
@@ -652,10 +653,31 @@ fn describe(options: &Options, secrets: &Secrets, listeners: [&TcpListener; 3]) 
     })
 }
 
-fn claims_of(aws: &Aws, secrets: &Secrets) -> Result<Claims, Error> {
-    let keys =
-        ClaimKeys::new(secrets.service.claim_pepper.as_bytes()).map_err(|error| Error::Secrets(error.to_string()))?;
-    Ok(Claims::new(aws.dynamodb_patient(), tables(), keys))
+/// What the types of the store are made of: a client, the names of the tables, the keys of claims.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The client.
+    pub db: aws_sdk_dynamodb::Client,
+    /// The names of the tables.
+    pub tables: Tables,
+    /// The keys of claims.
+    pub keys: ClaimKeys,
+}
+
+impl Store {
+    fn of(aws: &Aws, secrets: &Secrets) -> Result<Self, Error> {
+        let keys = ClaimKeys::new(secrets.service.claim_pepper.as_bytes());
+        let keys = keys.map_err(|error| Error::Secrets(error.to_string()))?;
+        Ok(Self { db: aws.dynamodb_patient(), tables: tables(), keys })
+    }
+
+    pub(crate) fn pepper_check(&self) -> PepperCheck {
+        PepperCheck::new(self.db.clone(), &self.tables, self.keys.clone())
+    }
+
+    pub(crate) fn pepper_keeper(&self) -> PepperKeeper {
+        PepperKeeper::new(self.db.clone(), &self.tables, self.keys.clone())
+    }
 }
 
 /// The tables and the sample operators; what is there already stays as it is.

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant as Moment};
 use cee_eligibility::OperatorId;
 use cee_fn_import::event::undo_note;
 use cee_history::{Progress, Report, UndoProgress, Undone};
-use cee_registry::imports::undo_refusal;
-use cee_registry::{ImportId, ImportState, ImportStatus, Imports, Tables};
+use cee_registry::{ImportId, ImportState, ImportStatus, Imports, Tables, undo_refusal};
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 

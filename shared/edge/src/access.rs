@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cee_eligibility::OperatorId;
-use cee_registry::{Claims, Limits, Operator, Operators};
+use cee_registry::{Limits, Operator, Operators, PepperCheck};
 use cee_service::clock::machine_now;
 use cee_service::{CheckedPepper, Clock, Environment, SettingError, trap};
 use cee_tokens::{ApplicationTokens, Caller, Scope};
@@ -86,13 +86,13 @@ impl Gate {
     /// # Errors
     /// [`SettingError`] for the first setting that is missing or bad, and for a pepper that is not the one of the tables.
     pub async fn before(
-        claims: &Claims,
+        pepper: PepperCheck,
         environment: &Environment,
         operators: Operators,
         limits: Limits,
     ) -> Result<Self, SettingError> {
         let gate = Self::new(environment, operators, limits)?;
-        Ok(Self { pepper: Some(CheckedPepper::at_start(claims).await?), ..gate })
+        Ok(Self { pepper: Some(CheckedPepper::at_start(pepper).await?), ..gate })
     }
 
     fn new(environment: &Environment, operators: Operators, limits: Limits) -> Result<Self, SettingError> {

@@ -9,8 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cee_eligibility::{Instant, OperatorId};
-use cee_registry::Limits;
-use cee_registry::limits::WINDOW;
+use cee_registry::{Limits, WINDOW};
 
 use crate::problem::Refusal;
 

@@ -1,32 +1,63 @@
 //! The store: everything the registry keeps in DynamoDB.
 //!
+//! The crate has five storeys, and a file imports from its own storey and from those above it in this list only:
+//!
+//! | storey | what it holds |
+//! |---|---|
+//! | [`dynamo`] | what the store makes of DynamoDB: errors, retries, transactions, reading in pages, the tables' definitions |
+//! | [`records`] | what each item holds: encoding and decoding, no request |
+//! | [`stores`] | a type for each table: every other storey sends its requests through them |
+//! | [`protocol`] | calls that read or write items of several tables |
+//! | [`team`] | what the registry's team runs over whole tables |
+//!
 //! | to find | look in |
 //! |---|---|
-//! | how one driver is granted one certificate, whatever happens at once | [`claims`] |
-//! | what a claim item holds | [`claim_item`] |
-//! | why no name, phone or licence is ever a partition key | [`keys`] |
-//! | registered applications | [`applications`] |
-//! | journeys the registry knows | [`journeys`] |
-//! | operators and whether they are suspended | [`operators`] |
-//! | whether an operator's number was ever used | [`numbers`] |
-//! | the secrets with which operators get their tokens, and how guessing is slowed | [`credentials`] |
-//! | imports of files and how they ended | [`imports`] |
-//! | how an import is taken back | [`undo`] |
-//! | how an application is deleted | [`delete`] |
-//! | how an application is given an identity key later | [`identity`] |
-//! | what is held about one driver, and how it is erased | [`drivers`] |
-//! | what has become of the application that a proof is of | [`proofs`] |
-//! | how a lost answer is had again | [`idempotency`] |
-//! | how many calls each operator makes, how many of its files are imported at once | [`limits`] |
-//! | whether the tables hold what the protocol says cannot be | [`audit`] |
-//! | how many items are read | [`read`] |
-//! | whether the pepper is the one that filled the tables | [`pepper`] |
-//! | how a table is put back to an earlier moment | [`restore`] |
-//! | how something is taken out of a claim item | [`rewrite`] |
-//! | table names and definitions | [`tables`] |
-//! | what can go wrong, and what is tried again | [`error`] |
+//! | how one driver is granted one certificate, whatever happens at once | [`protocol::register`] |
+//! | what a claim item holds | [`records::claim_item`] |
+//! | why no name, phone or licence is ever a partition key | [`records::claim_keys`] |
+//! | how history is imported, and how an import is taken back | [`protocol::history`], [`protocol::undo`] |
+//! | how an application is given an identity key later | [`protocol::give_key`] |
+//! | how an application is deleted | [`protocol::delete`] |
+//! | what has become of the application that a proof is of | [`protocol::proofs`] |
+//! | how a retried request gets its first response | [`records::idempotency`] |
+//! | imports of files and how they ended | [`records::import`], [`stores::imports`] |
+//! | the secrets with which operators get their tokens, and how guessing is slowed | [`records::credential`], [`stores::credentials`] |
+//! | how many calls each operator makes, how many of its files are imported at once | [`stores::limits`] |
+//! | whether the pepper is the one that filled the tables | [`stores::pepper`], [`team::pepper`] |
+//! | whether the tables hold what the protocol says cannot be | [`team::audit`] |
+//! | what is held about one driver, and how it is erased | [`team::drivers`], [`team::erase`] |
+//! | whether an operator's number was ever used | [`team::numbers`] |
+//! | how a table is put back to an earlier moment | [`team::restore`] |
+//! | how something is taken out of a claim item | [`records::rewrite`] |
+//! | table names and definitions | [`dynamo::tables`] |
+//! | what can go wrong, and what is tried again | [`dynamo::error`], [`dynamo::retry`] |
 //!
-//! Each type reaches only the tables it needs, so that a function's IAM role can be read off the types it holds.
+//! A type holds the tables it needs and no other, so a function's IAM policy can be read off the types in its constructor. A test
+//! compares this table with the types:
+//!
+//! | type | tables | used by |
+//! |---|---|---|
+//! | [`Applications`] | applications | every function that finds or changes one application |
+//! | [`Journeys`] | journeys | register, import |
+//! | [`Imports`] | imports | import, batches, uploads, audit |
+//! | [`Operators`] | operators | every function that takes calls of operators |
+//! | [`Credentials`] | credentials | access |
+//! | [`Limits`] | limits | every function that takes calls of operators |
+//! | [`ImportSlots`] | limits | import |
+//! | [`PepperCheck`] | claims | every function that makes claim keys |
+//! | [`Simulator`] | claims | simulate |
+//! | [`Registrar`] | claims, applications, journeys, idempotency | register |
+//! | [`HistoryWriter`] | claims | import, batches |
+//! | [`HistoryRemover`] | claims | import |
+//! | [`KeyGiver`] | claims, applications | batches |
+//! | [`Deleter`] | claims, applications, archive, journeys | applications |
+//! | [`Proofs`] | applications, archive | public |
+//! | [`TableAuditor`] | claims, applications, archive, journeys, imports | audit |
+//! | [`StrayRemover`] | claims, applications, archive | `cee audit --repair` |
+//! | [`DriverFinder`] | claims, applications, archive, journeys | `cee driver` |
+//! | [`DriverEraser`] | applications, archive, journeys, idempotency | `cee driver erase` |
+//! | [`PepperKeeper`] | claims, applications | `cee pepper` |
+//! | [`Numbers`] | claims, archive, imports, operators, credentials | `cee operator add` |
 
 pub mod dynamo;
 pub mod protocol;
@@ -34,39 +65,43 @@ pub mod records;
 pub mod stores;
 pub mod team;
 
-pub use dynamo::{error, read, tables};
-pub use protocol::{delete, give_key as identity, proofs, register as claims, undo};
-pub use records::{
-    application as applications, claim_item, claim_keys as keys, credential as credentials, idempotency,
-    journey as journeys, rewrite,
+pub use dynamo::error::StoreError;
+pub use dynamo::retry::{Deadline, take_retries};
+pub use dynamo::tables::Tables;
+pub use protocol::delete::{Deleted, Deleter};
+pub use protocol::give_key::{GivenKey, HistoryKey, KeyGiver};
+pub use protocol::history::{Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, HistoryWriter};
+pub use protocol::proofs::{ProofState, Proofs};
+pub use protocol::register::{Registrar, Registration};
+pub use protocol::simulate::{Simulated, Simulator};
+pub use protocol::undo::{Brought, BroughtPage, HistoryRemover};
+pub use records::application::{Application, ApplicationJourney};
+pub use records::claim_item::RowSource;
+pub use records::claim_keys::{ClaimKeys, ClaimKind};
+pub use records::credential::{AccessKey, Credential, Failures, KeyPair, NoRandomness, SecretHash, SecretKey};
+pub use records::idempotency::{IdempotencyRecord, Replay, RequestKey};
+pub use records::ids::ImportId;
+pub use records::import::{
+    FileOutcome, ImportRecord, ImportState, ImportStatus, TakeBackRefusal, UndoRefusal, Wishes, take_back_refusal,
+    undo_note, undo_refusal,
 };
-pub use stores::{imports, limits, operators};
-pub use team::{audit, drivers, numbers, pepper, restore};
-
-pub use applications::{Application, ApplicationJourney, Applications};
-pub use audit::{Audited, Finding, FindingKind};
-pub use claims::{
-    Claims, Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, Registration, RowSource, Simulated,
-};
-pub use credentials::{
-    AccessKey, Credential, Credentials, Failures, KeyPair, NoRandomness, SecretHash, SecretKey, Success,
-};
-pub use delete::Deleted;
-pub use drivers::{Archived, Erased, Held, HeldJourney, Recorded, Sought};
-pub use error::{Deadline, StoreError, take_retries};
-pub use idempotency::{FirstAnswer, NamedCall, Remembered};
-pub use identity::{GivenKey, HistoryKey};
-pub use imports::{
-    Begun, Claimed, Cursor, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportState, ImportStatus, Imports,
-    MOST_LISTED, TakeBackRefusal, UndoBegun, UndoRefusal, Wishes, take_back_refusal, undo_note,
-};
-pub use journeys::{JourneyOutcome, JourneyVersion, Journeys, StoredJourney};
-pub use keys::{ClaimKeys, ClaimKind};
-pub use limits::{ImportSlot, ImportSlots, Limits};
-pub use numbers::{Numbers, Use};
-pub use operators::{Operator, Operators, Standing};
-pub use pepper::{Evidence, Pepper};
-pub use proofs::{ProofState, Proofs};
-pub use restore::Differences;
-pub use tables::Tables;
-pub use undo::{Brought, BroughtPage};
+pub use records::journey::{JourneyVersion, StoredJourney};
+pub use stores::applications::Applications;
+pub use stores::credentials::{Credentials, Success};
+pub use stores::imports::hold::{Begun, Hold, HoldError, UndoBegun};
+pub use stores::imports::list::{Cursor, MOST_LISTED};
+pub use stores::imports::table::Imports;
+pub use stores::imports::uploads::Claimed;
+pub use stores::journeys::{JourneyOutcome, Journeys};
+pub use stores::limits::{ImportSlot, ImportSlots, Limits, WINDOW};
+pub use stores::operators::{Operator, Operators, Standing};
+pub use stores::pepper::{Pepper, PepperCheck};
+pub use team::audit::auditor::TableAuditor;
+pub use team::audit::finding::{Finding, FindingKind};
+pub use team::audit::part::{AuditPlace, Audited};
+pub use team::audit::repair::StrayRemover;
+pub use team::drivers::{Archived, DriverData, DriverFinder, DriverJourney, DriverQuery, Recorded};
+pub use team::erase::{DriverEraser, Erased};
+pub use team::numbers::{Numbers, Use};
+pub use team::pepper::{Evidence, PepperKeeper};
+pub use team::restore::{Differences, restore};

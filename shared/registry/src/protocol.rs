@@ -1,7 +1,19 @@
-//! What reads or writes items of several tables.
+//! The calls that read or write items of several tables, or many records of one item.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | how a registration claims a driver, and what blocks it | [`register`] |
+//! | the same question without a write | [`simulate`] |
+//! | how a row of history is written | [`history`] |
+//! | how an import is taken back | [`undo`] |
+//! | how an application gets an identity key later | [`give_key`] |
+//! | how an application is deleted | [`delete`] |
+//! | what has become of the application that a proof is of | [`proofs`] |
 
 pub mod delete;
 pub mod give_key;
+pub mod history;
 pub mod proofs;
 pub mod register;
+pub mod simulate;
 pub mod undo;

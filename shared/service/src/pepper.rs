@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cee_registry::{Claims, Deadline, Pepper, StoreError};
+use cee_registry::{Deadline, Pepper, PepperCheck, StoreError};
 use tokio::time::timeout;
 
 use crate::settings::SettingError;
@@ -37,8 +37,8 @@ pub enum PepperError {
 ///
 /// # Errors
 /// [`PepperError`] unless it is the pepper of the tables.
-pub async fn check(claims: &Claims, deadline: Deadline) -> Result<(), PepperError> {
-    match claims.pepper(deadline).await? {
+pub async fn check(pepper: &PepperCheck, deadline: Deadline) -> Result<(), PepperError> {
+    match pepper.pepper(deadline).await? {
         Pepper::Right => Ok(()),
         Pepper::Wrong => Err(PepperError::Wrong),
         Pepper::Unnoted => Err(PepperError::Unnoted),
@@ -48,7 +48,7 @@ pub async fn check(claims: &Claims, deadline: Deadline) -> Result<(), PepperErro
 /// The pepper of a function, compared with the check value in the tables.
 #[derive(Debug)]
 pub struct CheckedPepper {
-    claims: Claims,
+    check: PepperCheck,
     is_right: AtomicBool,
 }
 
@@ -57,9 +57,9 @@ impl CheckedPepper {
     ///
     /// # Errors
     /// [`SettingError`] where the pepper is another one, or the tables hold no check value. Not where they do not answer.
-    pub async fn at_start(claims: &Claims) -> Result<Self, SettingError> {
+    pub async fn at_start(pepper: PepperCheck) -> Result<Self, SettingError> {
         // A client that is patient would wait for longer than Lambda allows for a start.
-        let is_right = match timeout(PATIENCE, check(claims, Deadline::after(PATIENCE))).await {
+        let is_right = match timeout(PATIENCE, check(&pepper, Deadline::after(PATIENCE))).await {
             Ok(Ok(())) => true,
             Ok(Err(PepperError::Store(error))) => {
                 tracing::warn!(%error, "the first request to the tables failed");
@@ -71,7 +71,7 @@ impl CheckedPepper {
                 false
             }
         };
-        Ok(Self { claims: claims.clone(), is_right: AtomicBool::new(is_right) })
+        Ok(Self { check: pepper, is_right: AtomicBool::new(is_right) })
     }
 
     /// Compares if nobody has been able to: no request otherwise.
@@ -82,7 +82,7 @@ impl CheckedPepper {
         if self.is_right.load(Ordering::Relaxed) {
             return Ok(());
         }
-        check(&self.claims, deadline).await?;
+        check(&self.check, deadline).await?;
         self.is_right.store(true, Ordering::Relaxed);
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! Reading many items: some by their keys, or a table part by part.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
-use crate::StoreError;
-use crate::claim_item::{Item, text};
-use crate::error::{Backoff, Deadline, is_transient};
+use crate::dynamo::error::{StoreError, is_transient};
+use crate::dynamo::item::{Item, text};
+use crate::dynamo::retry::{Backoff, Deadline};
 
 /// Those items of these keys that there are, as they are now: one request, where DynamoDB gives all at once. At most a hundred.
 pub(crate) async fn batch_get<'a>(
@@ -83,4 +84,16 @@ pub(crate) async fn page_after(
             Err(error) => return Err(StoreError::request("Scan", &error)),
         }
     }
+}
+
+/// Reads a table page by page, however large it is.
+pub(crate) async fn each(
+    scan: ScanFluentBuilder,
+    mut look: impl FnMut(Item) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut items = scan.consistent_read(true).into_paginator().items().send();
+    while let Some(item) = items.next().await {
+        look(item.map_err(|error| StoreError::request("Scan", &error))?)?;
+    }
+    Ok(())
 }

@@ -12,9 +12,14 @@ use aws_sdk_dynamodb::types::{
     KeyType, Projection, ProjectionType, ScalarAttributeType, TableStatus,
 };
 
-use crate::StoreError;
-use crate::error::{Backoff, Deadline};
-use crate::imports::{BY_CREATION, WORKING};
+use crate::dynamo::error::StoreError;
+use crate::dynamo::retry::{Backoff, Deadline};
+
+/// The index of an operator's imports by the moment of their creation. It holds keys and nothing else: a checkpoint costs it nothing.
+pub(crate) const BY_CREATION: &str = "by_creation";
+
+/// The index of those imports that are worked on now, of every operator: no other item has the attribute.
+pub(crate) const WORKING: &str = "working";
 
 /// The names of the tables. A function is given only those it may use; the others stay empty, and a call that names one
 /// fails at once.

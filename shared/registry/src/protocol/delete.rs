@@ -3,26 +3,30 @@
 //!
 //! It is **one** transaction: the record leaves each claim item, the journey is free, the application leaves its table and
 //! enters the archive. Its name stays taken, or a registration's late first request could bring it back. Each claim item is
-//! written on the condition that it is still what was read ([`crate::rewrite`]), so a registration, an import or another delete
+//! written on the condition that it is still what was read ([`crate::records::rewrite`]), so a registration, an import or another delete
 //! at the same moment comes before or after, never in between.
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use cee_eligibility::{ApplicationId, Instant, OperatorId};
 
-use crate::StoreError;
-use crate::applications::{Application, NameTaken, condition_as_read, get_application};
-use crate::claim_item::{Item, application_attribute, date};
-use crate::claims::Claims;
-use crate::error::{Backoff, Deadline};
-use crate::journeys::{OwnJourney, change_own_journey};
-use crate::rewrite::{Rewrite, TOO_LARGE, Transacted, is_fine, is_lost, transact};
+use crate::dynamo::error::StoreError;
+use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::tables::Tables;
+use crate::dynamo::transaction::{TOO_LARGE, Transacted, is_fine, is_lost, transact};
+use crate::records::application::Application;
+use crate::records::archive::deleted;
+use crate::records::claim_item::application_attribute;
+use crate::records::claim_keys::ClaimKeys;
+use crate::records::rewrite::Rewrite;
+use crate::stores::applications::Applications;
+use crate::stores::archive::Archive;
+use crate::stores::claims::ClaimTable;
+use crate::stores::journeys::{Journeys, OwnJourney};
 
 /// How often an application that lacks a claim is looked at again. One that lacks it for good, which only an audit explains, can
 /// be deleted all the same.
 const LOOKS: u32 = 3;
-
-/// What an archived application has beside its own attributes.
-pub(crate) const DELETED_AT: &str = "deleted_at";
 
 /// How a delete ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +37,31 @@ pub enum Deleted {
     Unknown,
 }
 
-impl Claims {
+/// Deletes applications.
+#[derive(Clone, Debug)]
+pub struct Deleter {
+    db: Client,
+    keys: ClaimKeys,
+    claims: ClaimTable,
+    applications: Applications,
+    archive: Archive,
+    journeys: Journeys,
+}
+
+impl Deleter {
+    /// A deleter in these tables.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables, keys: ClaimKeys) -> Self {
+        Self {
+            keys,
+            claims: ClaimTable::new(db.clone(), tables),
+            applications: Applications::new(db.clone(), tables),
+            archive: Archive::new(db.clone(), tables),
+            journeys: Journeys::new(db.clone(), tables),
+            db,
+        }
+    }
+
     /// Deletes an operator's own application: three requests, where no other write collides.
     ///
     /// # Errors
@@ -49,7 +77,7 @@ impl Claims {
         let mut backoff = Backoff::until(deadline);
         let mut looks = LOOKS;
         loop {
-            let found = get_application(&self.db, &self.tables.applications, uuid).await?;
+            let found = self.applications.find(uuid).await?;
             let Some(application) = found.filter(|application| application.operator == operator) else {
                 // Gone since a try whose answer was lost: by that try, or by another delete of the same operator's.
                 return Ok(if backoff.heard().is_some() { Deleted::Done } else { Deleted::Unknown });
@@ -62,11 +90,10 @@ impl Claims {
                 continue;
             }
             let record = items.len();
-            let mut archived = application.to_item()?;
-            archived.insert(DELETED_AT.to_owned(), date(now));
-            items.extend(self.to_archive(&application, archived)?);
+            items.push(self.applications.take_out(&application)?);
+            items.push(self.archive.add(deleted(&application, now)?)?);
             let journey = items.len();
-            items.extend(change_own_journey(&self.tables.journeys, &application, OwnJourney::Free)?);
+            items.extend(self.journeys.change_own(&application, OwnJourney::Free)?);
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(Deleted::Done),
                 Transacted::Unknown(heard) => backoff.note(heard),
@@ -93,35 +120,14 @@ impl Claims {
         let claims = self.keys.claims(application.journey_type, &application.identity);
         let record = application_attribute(application.uuid);
         let mut changes = Vec::with_capacity(claims.len() + 3);
-        for item in self.items(claims.iter().map(|claim| claim.key.as_str()), deadline).await? {
+        for item in self.claims.items_of(&claims, deadline).await? {
             let mut rewrite = Rewrite::of(&item)?;
             rewrite.remove(&record);
             if !rewrite.is_empty() {
-                changes.push(rewrite.change()?.in_transaction(&self.tables.claims)?);
+                changes.push(self.claims.rewrite_in_transaction(rewrite)?);
             }
         }
         let whole = changes.len() == claims.len();
         Ok((changes, whole))
-    }
-
-    /// The application out of its table, all but its name, provided that it is what was read, and what is kept of it into the
-    /// archive.
-    pub(crate) fn to_archive(
-        &self,
-        application: &Application,
-        archived: Item,
-    ) -> Result<[TransactWriteItem; 2], StoreError> {
-        let corrupt = |_| StoreError::Corrupt { table: "applications", what: "a move" };
-        let (condition, values) = condition_as_read(application);
-        let gone = Put::builder()
-            .table_name(&self.tables.applications)
-            .set_item(Some(NameTaken::Archived.item(application.uuid)))
-            .condition_expression(condition)
-            .expression_attribute_names("#uuid", "uuid")
-            .set_expression_attribute_values(values)
-            .build()
-            .map_err(corrupt)?;
-        let kept = Put::builder().table_name(&self.tables.archive).set_item(Some(archived)).build().map_err(corrupt)?;
-        Ok([gone, kept].map(|put| TransactWriteItem::builder().put(put).build()))
     }
 }

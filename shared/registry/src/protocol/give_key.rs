@@ -5,24 +5,30 @@
 //! way of the same person under another name or phone. Only an empty key is filled, none is replaced. The own key of a short
 //! application's journey fills nothing: beside it the caller's counts too, as if it had come with the registration.
 //!
-//! Each is one transaction over what was read ([`crate::rewrite`]).
+//! Each is one transaction over what was read ([`crate::records::rewrite`]).
 
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use cee_eligibility::{
-    ApplicationId, Blocker, EarlierApplication, IdentityKey, Instant, JourneyType, MOST_HISTORY_DATES, NoRoom,
-    OperatorId, Rules, TruncatedIdentity, latest_blocker,
+    ApplicationId, Blocker, Cutoffs, EarlierApplication, IdentityKey, IdentityKeys, Instant, JourneyType,
+    MOST_HISTORY_DATES, NoRoom, OperatorId, Rules, TruncatedIdentity, latest_blocker,
 };
 
-use crate::StoreError;
-use crate::applications::{Application, condition_as_read, get_application};
-use crate::claim_item::{
-    Item, MOST_COPIED_ROWS, MOST_SOURCES, PK, ambiguous_key, application_attribute, application_record, copies,
-    given_key, history_attribute, history_copy_attribute, history_key, history_key_attribute, lists_import, more,
-    same_person, sources, text,
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::{Item, PK, text};
+use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::tables::Tables;
+use crate::dynamo::transaction::{Transacted, transact};
+use crate::protocol::history::{Contradicted, contradicted};
+use crate::records::application::Application;
+use crate::records::claim_item::{
+    MOST_COPIED_ROWS, ambiguous_key, application_attribute, application_record, copies, given_key, history_attribute,
+    history_copy_attribute, history_key, history_key_attribute, same_person, sources,
 };
-use crate::claims::{Claims, Contradicted, HistoryApplication, HistoryOutcome, contradicted};
-use crate::error::{Backoff, Deadline};
-use crate::rewrite::{Rewrite, Transacted, transact};
+use crate::records::claim_keys::{ClaimKeys, Tag};
+use crate::records::rewrite::Rewrite;
+use crate::stores::applications::Applications;
+use crate::stores::claims::ClaimTable;
 
 /// How giving an identity key ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,17 +69,96 @@ pub struct HistoryKey<'a> {
     pub identity_key: &'a IdentityKey,
 }
 
-/// It carries the key. By this very call, perhaps, whose answer was lost: with what that try would have contradicted.
-fn given(perhaps: Option<Vec<Contradicted>>) -> GivenKey {
-    perhaps.map_or(GivenKey::AlreadyHas, |contradicts| GivenKey::Given { contradicts })
+/// A claim item, which may not be there, and its key.
+struct Place {
+    key: String,
+    item: Option<Item>,
 }
 
-/// There is none. Gone with the key, perhaps, that this very call gave it: nobody is told then that nothing was written.
-fn unknown(backoff: &Backoff) -> Result<GivenKey, StoreError> {
-    backoff.heard().map_or(Ok(GivenKey::Unknown), |heard| Err(heard.clone()))
+impl Place {
+    fn holds(&self, attribute: &str) -> bool {
+        self.item.as_ref().is_some_and(|item| item.contains_key(attribute))
+    }
+
+    /// Every application there: they are all one person's, for this is the item of an identity key.
+    fn applications(&self) -> Result<Vec<EarlierApplication>, StoreError> {
+        self.item.as_ref().map_or(Ok(Vec::new()), |item| same_person(item, &[]))
+    }
+
+    fn rewrite(&self) -> Result<Rewrite, StoreError> {
+        Rewrite::of_either(&self.key, self.item.as_ref())
+    }
+
+    /// The rows that the copy of a specific application lists.
+    fn rows(&self, copy_attribute: &str) -> &[AttributeValue] {
+        self.item.as_ref().map_or(&[], |item| sources(item, copy_attribute))
+    }
 }
 
-impl Claims {
+/// The tries of one call.
+struct Tries {
+    backoff: Backoff,
+    /// What a try contradicts that may have been carried out, or may yet be.
+    perhaps: Option<Vec<Contradicted>>,
+}
+
+impl Tries {
+    const fn until(deadline: Deadline) -> Self {
+        Self { backoff: Backoff::until(deadline), perhaps: None }
+    }
+
+    /// It carries the key. By this very call, perhaps, whose answer was lost: with what that try would have contradicted.
+    fn given(self) -> GivenKey {
+        self.perhaps.map_or(GivenKey::AlreadyHas, |contradicts| GivenKey::Given { contradicts })
+    }
+
+    /// There is none. Gone with the key, perhaps, that this very call gave it: the caller must not be told that nothing was written.
+    fn unknown(&self) -> Result<GivenKey, StoreError> {
+        self.backoff.heard().map_or(Ok(GivenKey::Unknown), |heard| Err(heard.clone()))
+    }
+
+    /// Carries a try out. `None`, after a pause: everything is to be read again.
+    async fn carry_out(
+        &mut self,
+        db: &Client,
+        items: Vec<TransactWriteItem>,
+        contradicts: Vec<Contradicted>,
+    ) -> Result<Option<GivenKey>, StoreError> {
+        match transact(db, items).await? {
+            Transacted::Done => return Ok(Some(GivenKey::Given { contradicts })),
+            Transacted::Unknown(heard) => {
+                self.backoff.note(heard);
+                self.perhaps = Some(contradicts);
+            }
+            // A try that nobody heard of may be written yet, where there is room again.
+            Transacted::NoRoom if self.perhaps.is_none() => return Ok(Some(GivenKey::NoRoom(NoRoom::Record))),
+            Transacted::NoRoom | Transacted::Lost(_) => {}
+        }
+        self.backoff.pause().await.map(|()| None)
+    }
+}
+
+/// Gives identity keys to applications.
+#[derive(Clone, Debug)]
+pub struct KeyGiver {
+    db: Client,
+    keys: ClaimKeys,
+    claims: ClaimTable,
+    applications: Applications,
+}
+
+impl KeyGiver {
+    /// A giver of keys in these tables.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables, keys: ClaimKeys) -> Self {
+        Self {
+            keys,
+            claims: ClaimTable::new(db.clone(), tables),
+            applications: Applications::new(db.clone(), tables),
+            db,
+        }
+    }
+
     /// Gives an identity key to an operator's own registered application: three requests, where no other write collides.
     ///
     /// # Errors
@@ -87,73 +172,71 @@ impl Claims {
         rules: &Rules,
         deadline: Deadline,
     ) -> Result<GivenKey, StoreError> {
-        let mut backoff = Backoff::until(deadline);
-        let mut perhaps = None;
+        let mut tries = Tries::until(deadline);
         loop {
-            let found = get_application(&self.db, &self.tables.applications, uuid).await?;
+            let found = self.applications.find(uuid).await?;
             let Some(application) = found.filter(|application| application.operator == operator) else {
-                return unknown(&backoff);
+                return tries.unknown();
             };
             if application.identity.identity_keys.contains(key) {
-                return Ok(given(perhaps));
+                return Ok(tries.given());
             }
-            if !rules.of(application.journey_type).open.import {
-                return Ok(GivenKey::Closed(application.journey_type));
+            let journey_type = application.journey_type;
+            if !rules.of(journey_type).open.import {
+                return Ok(GivenKey::Closed(journey_type));
             }
             let Some(keys) = application.identity.identity_keys.given(key.clone()) else {
                 return Ok(GivenKey::HasAnother);
             };
-            let journey_type = application.journey_type;
             let both = self.both(journey_type, &application.identity.truncated, key, deadline).await;
-            let [here, there] = backoff.told(both)?;
-            let record = application_attribute(uuid);
+            let [here, there] = tries.backoff.told(both)?;
             // The key was given meanwhile, by another call: it must not stand in its own way.
-            if there.1.as_ref().is_some_and(|item| item.contains_key(&record)) {
-                backoff.pause().await?;
+            if there.holds(&application_attribute(uuid)) {
+                tries.backoff.pause().await?;
                 continue;
             }
-            let cutoffs = rules.cutoffs(journey_type, application.datetime);
-            let on_key = there.1.as_ref().map_or(Ok(Vec::new()), |item| same_person(item, &[]))?;
-            // History on the key is known too late to refuse what was granted.
-            let (granted, history): (Vec<_>, Vec<_>) =
-                on_key.into_iter().partition(|earlier| matches!(earlier, EarlierApplication::Standardized { .. }));
-            let contradicted = Contradicted { uuid, datetime: application.datetime, operator };
-            let is_late = history.iter().any(|earlier| earlier.blocks(&cutoffs));
-            let contradicts = if is_late { vec![contradicted] } else { Vec::new() };
-            if let Some(blocker) = latest_blocker(granted, &cutoffs, operator) {
+            let (blocker, is_late) = on_key(&there, &rules.cutoffs(journey_type, application.datetime), operator)?;
+            if let Some(blocker) = blocker {
                 // The two were not read at one moment. What is still there was there when the other was read, for no
                 // application comes back and none loses its keys.
-                let now = get_application(&self.db, &self.tables.applications, uuid).await?;
+                let now = self.applications.find(uuid).await?;
                 if now.is_some_and(|now| now.identity.identity_keys.callers().is_none())
-                    && (perhaps.is_none() || self.call_off_changes(here.1.as_ref()).await?)
+                    && (tries.perhaps.is_none() || self.call_off_changes(here.item.as_ref()).await?)
                 {
                     return Ok(GivenKey::Blocked(blocker));
                 }
-                backoff.pause().await?;
+                tries.backoff.pause().await?;
                 continue;
             }
-            let mut on_truncated_identity = Rewrite::of_either(&here.0, here.1.as_ref())?;
-            let tags = self.keys.tags(&keys);
-            on_truncated_identity.set(&record, application_record(application.datetime, operator, &tags));
-            let mut on_identity_key = Rewrite::of_either(&there.0, there.1.as_ref())?;
-            on_identity_key.set(&record, application_record(application.datetime, operator, &[]));
-            let items = vec![
-                on_truncated_identity.change()?.in_transaction(&self.tables.claims)?,
-                on_identity_key.change()?.in_transaction(&self.tables.claims)?,
-                self.fill_key(&application, key)?,
-            ];
-            match transact(&self.db, items).await? {
-                Transacted::Done => return Ok(GivenKey::Given { contradicts }),
-                Transacted::Unknown(heard) => {
-                    backoff.note(heard);
-                    perhaps = Some(contradicts);
-                }
-                // A try that nobody heard of may be written yet, where there is room again.
-                Transacted::NoRoom if perhaps.is_none() => return Ok(GivenKey::NoRoom(NoRoom::Record)),
-                Transacted::NoRoom | Transacted::Lost(_) => {}
+            let contradicted = Contradicted { uuid, datetime: application.datetime, operator };
+            let contradicts = if is_late { vec![contradicted] } else { Vec::new() };
+            let items = self.with_key(&application, key, &keys, [&here, &there])?;
+            if let Some(ended) = tries.carry_out(&self.db, items, contradicts).await? {
+                return Ok(ended);
             }
-            backoff.pause().await?;
         }
+    }
+
+    /// An application and its claims with the key.
+    fn with_key(
+        &self,
+        application: &Application,
+        key: &IdentityKey,
+        keys: &IdentityKeys,
+        [here, there]: [&Place; 2],
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let Application { uuid, operator, datetime, .. } = *application;
+        let record = application_attribute(uuid);
+        let mut on_truncated_identity = here.rewrite()?;
+        let tags = self.keys.tags(keys);
+        on_truncated_identity.set(&record, application_record(datetime, operator, &tags));
+        let mut on_identity_key = there.rewrite()?;
+        on_identity_key.set(&record, application_record(datetime, operator, &[]));
+        Ok(vec![
+            self.claims.rewrite_in_transaction(on_truncated_identity)?,
+            self.claims.rewrite_in_transaction(on_identity_key)?,
+            self.applications.fill_key(application, key)?,
+        ])
     }
 
     /// Gives an identity key to an operator's own specific application: two requests, where no other write collides.
@@ -169,163 +252,117 @@ impl Claims {
     ) -> Result<GivenKey, StoreError> {
         let HistoryKey { journey_type, identity, datetime, operator, identity_key } = *history;
         let attribute = history_attribute(operator, datetime);
-        let copy_attribute = history_copy_attribute(&attribute);
         let tag = self.keys.tag(identity_key);
-        let mut backoff = Backoff::until(deadline);
-        let mut perhaps = None;
+        let mut tries = Tries::until(deadline);
         loop {
-            let [here, there] = backoff.told(self.both(journey_type, identity, identity_key, deadline).await)?;
-            let Some(item) = here.1.as_ref().filter(|item| item.contains_key(&attribute)) else {
-                return unknown(&backoff);
+            let [here, there] = tries.backoff.told(self.both(journey_type, identity, identity_key, deadline).await)?;
+            let Some(item) = here.item.as_ref().filter(|item| item.contains_key(&attribute)) else {
+                return tries.unknown();
             };
             match given_key(item, &attribute) {
-                Some((known, _)) if known == tag => return Ok(given(perhaps)),
+                Some((known, _)) if known == tag => return Ok(tries.given()),
                 Some((known, key)) => {
                     let mut rewrite = Rewrite::of(item)?;
                     rewrite.set(&history_key_attribute(&attribute), ambiguous_key(known, key));
-                    let items = vec![rewrite.change()?.in_transaction(&self.tables.claims)?];
-                    match transact(&self.db, items).await? {
+                    match transact(&self.db, vec![self.claims.rewrite_in_transaction(rewrite)?]).await? {
                         Transacted::Done => return Ok(GivenKey::HasAnother),
-                        Transacted::Unknown(heard) => backoff.note(heard),
+                        Transacted::Unknown(heard) => tries.backoff.note(heard),
                         Transacted::NoRoom => return Ok(GivenKey::NoRoom(NoRoom::Record)),
                         Transacted::Lost(_) => {}
                     }
-                    backoff.pause().await?;
+                    tries.backoff.pause().await?;
                     continue;
                 }
                 None => {}
             }
-            let contradicts = there.1.as_ref().map_or(Ok(Vec::new()), |item| {
-                let earlier = same_person(item, &[])?;
-                Ok(contradicted(earlier, journey_type, datetime, rules))
-            })?;
-            let mut on_truncated_identity = Rewrite::of(item)?;
-            on_truncated_identity.set(&history_key_attribute(&attribute), history_key(tag, &there.0));
-            let mut on_identity_key = Rewrite::of_either(&there.0, there.1.as_ref())?;
-            // Of the same driver under another truncated identity there may be a copy already.
-            let mut rows = there.1.as_ref().map_or(&[][..], |item| sources(item, &copy_attribute)).to_vec();
-            for row in sources(item, &attribute) {
-                if !rows.contains(row) {
-                    rows.push(row.clone());
+            let contradicts = contradicted(there.applications()?, journey_type, datetime, rules);
+            match self.copied(item, &attribute, tag, &there, operator)? {
+                Copied::Written(items) => {
+                    if let Some(ended) = tries.carry_out(&self.db, items, contradicts).await? {
+                        return Ok(ended);
+                    }
                 }
-            }
-            let is_copied = there.1.as_ref().is_some_and(|item| item.contains_key(&copy_attribute));
-            let full = there.1.as_ref().is_some_and(|item| copies(item, operator) >= MOST_HISTORY_DATES);
-            let why = match (is_copied, full, rows.len() > MOST_COPIED_ROWS) {
-                (false, true, _) => Some(NoRoom::Dates),
-                (_, _, true) => Some(NoRoom::Record),
-                _ => None,
-            };
-            match why {
-                Some(why) if perhaps.is_none() => return Ok(GivenKey::NoRoom(why)),
+                Copied::NoRoom(why) if tries.perhaps.is_none() => return Ok(GivenKey::NoRoom(why)),
                 // An earlier try may be written yet, once there is room.
-                Some(_) => {
-                    backoff.pause().await?;
-                    continue;
-                }
-                None => {}
+                Copied::NoRoom(_) => tries.backoff.pause().await?,
             }
-            on_identity_key.set(&copy_attribute, AttributeValue::L(rows));
-            let items = vec![
-                on_truncated_identity.change()?.in_transaction(&self.tables.claims)?,
-                on_identity_key.change()?.in_transaction(&self.tables.claims)?,
-            ];
-            match transact(&self.db, items).await? {
-                Transacted::Done => return Ok(GivenKey::Given { contradicts }),
-                Transacted::Unknown(heard) => {
-                    backoff.note(heard);
-                    perhaps = Some(contradicts);
-                }
-                Transacted::NoRoom if perhaps.is_none() => return Ok(GivenKey::NoRoom(NoRoom::Record)),
-                Transacted::NoRoom | Transacted::Lost(_) => {}
-            }
-            backoff.pause().await?;
         }
     }
 
-    /// Lists one more row on a specific application that was given an identity key, and on its copy: an undo of the first
-    /// rows must leave both or neither. `None`: the item is not what was read any more.
-    pub(crate) async fn list_with_copy(
+    /// A specific application with the key, and its copy on the item of the identity key.
+    fn copied(
         &self,
         item: &Item,
         attribute: &str,
-        application: &HistoryApplication<'_>,
-        deadline: Deadline,
-    ) -> Result<Option<HistoryOutcome>, StoreError> {
-        let known = Ok(Some(HistoryOutcome::AlreadyKnown));
-        let source = application.source;
-        let Some((_, copy_key)) = given_key(item, attribute) else { return Ok(None) };
-        let listed = sources(item, attribute);
-        let row = match listed.len().cmp(&MOST_SOURCES) {
-            std::cmp::Ordering::Less => source.to_attribute(),
-            // An undo of this import takes the record with the row that is listed.
-            std::cmp::Ordering::Equal if lists_import(listed, source.import) => return known,
-            std::cmp::Ordering::Equal => more(),
-            std::cmp::Ordering::Greater => return known,
-        };
-        let with = |listed: &[AttributeValue], row: &AttributeValue| {
-            AttributeValue::L([listed, std::slice::from_ref(row)].concat())
-        };
+        tag: Tag,
+        there: &Place,
+        operator: OperatorId,
+    ) -> Result<Copied, StoreError> {
         let copy_attribute = history_copy_attribute(attribute);
-        let copy = self.items([copy_key], deadline).await?.pop();
-        let mut here = Rewrite::of(item)?;
-        here.set(attribute, with(listed, &row));
-        let mut there = Rewrite::of_either(copy_key, copy.as_ref())?;
-        let copied = copy.as_ref().map_or(&[][..], |copy| sources(copy, &copy_attribute));
-        let copied_row = if copied.len() < MOST_COPIED_ROWS { row } else { more() };
-        if copied.len() < MOST_COPIED_ROWS || !copied.contains(&copied_row) {
-            there.set(&copy_attribute, with(copied, &copied_row));
+        let mut on_truncated_identity = Rewrite::of(item)?;
+        on_truncated_identity.set(&history_key_attribute(attribute), history_key(tag, &there.key));
+        let mut on_identity_key = there.rewrite()?;
+        // Of the same driver under another truncated identity there may be a copy already.
+        let mut rows = there.rows(&copy_attribute).to_vec();
+        for row in sources(item, attribute) {
+            if !rows.contains(row) {
+                rows.push(row.clone());
+            }
         }
-        let items = vec![
-            here.change()?.in_transaction(&self.tables.claims)?,
-            there.change()?.in_transaction(&self.tables.claims)?,
-        ];
-        match transact(&self.db, items).await? {
-            Transacted::Done => known,
-            Transacted::NoRoom => Ok(Some(HistoryOutcome::NoRoom(NoRoom::Record))),
-            Transacted::Unknown(_) | Transacted::Lost(_) => Ok(None),
+        let full = there.item.as_ref().is_some_and(|item| copies(item, operator) >= MOST_HISTORY_DATES);
+        match (there.holds(&copy_attribute), full, rows.len() > MOST_COPIED_ROWS) {
+            (false, true, _) => return Ok(Copied::NoRoom(NoRoom::Dates)),
+            (_, _, true) => return Ok(Copied::NoRoom(NoRoom::Record)),
+            _ => {}
         }
+        on_identity_key.set(&copy_attribute, AttributeValue::L(rows));
+        Ok(Copied::Written(vec![
+            self.claims.rewrite_in_transaction(on_truncated_identity)?,
+            self.claims.rewrite_in_transaction(on_identity_key)?,
+        ]))
     }
 
     /// Keeps every change that was made from this item as it was read, or from an earlier one, from being carried out from now
-    /// on: its stamp is another. Who is told that something is in the way must not be given it by a late try, when the item
-    /// of what was in the way is gone, and nothing tells it from one that never was. `false`: the item is not what was read.
+    /// on: its stamp is another. A caller that is told of a blocking application must not be given the key by a late try, when the item
+    /// of that application is gone, and nothing tells it from one that never was. `false`: the item is not what was read.
     async fn call_off_changes(&self, item: Option<&Item>) -> Result<bool, StoreError> {
         let Some(item) = item else { return Ok(true) };
-        let touch = Rewrite::of(item)?.change()?.in_transaction(&self.tables.claims)?;
+        let touch = self.claims.rewrite_in_transaction(Rewrite::of(item)?)?;
         Ok(matches!(transact(&self.db, vec![touch]).await?, Transacted::Done))
     }
 
-    /// The items of a truncated identity and of an identity key, each with its key.
+    /// The items of a truncated identity and of an identity key: one request.
     async fn both(
         &self,
         journey_type: JourneyType,
         identity: &TruncatedIdentity,
         key: &IdentityKey,
         deadline: Deadline,
-    ) -> Result<[(String, Option<Item>); 2], StoreError> {
-        let keys = [self.keys.truncated_identity(journey_type, identity), self.keys.identity_key(journey_type, key)];
-        let mut found = self.items(keys.iter().map(String::as_str), deadline).await?;
+    ) -> Result<[Place; 2], StoreError> {
+        let keys = &self.keys;
+        let keys = [keys.truncated_identity(journey_type, identity), keys.identity_key(journey_type, key)];
+        let mut found = self.claims.items(keys.iter().map(String::as_str), deadline).await?;
         Ok(keys.map(|key| {
             let its = |item: &Item| text(item, PK) == Some(key.as_str());
             let item = found.iter().position(its).map(|place| found.swap_remove(place));
-            (key, item)
+            Place { key, item }
         }))
     }
+}
 
-    /// The application with the key, provided that it is what was read.
-    fn fill_key(&self, application: &Application, key: &IdentityKey) -> Result<TransactWriteItem, StoreError> {
-        let (condition, values) = condition_as_read(application);
-        let update = Update::builder()
-            .table_name(&self.tables.applications)
-            .key("uuid", AttributeValue::S(application.uuid.to_string()))
-            .update_expression("SET identity_key = :key")
-            .condition_expression(condition)
-            .expression_attribute_names("#uuid", "uuid")
-            .set_expression_attribute_values(values)
-            .expression_attribute_values(":key", AttributeValue::B(key.as_bytes().to_vec().into()))
-            .build()
-            .map_err(|_| StoreError::Corrupt { table: "applications", what: "an update" })?;
-        Ok(TransactWriteItem::builder().update(update).build())
-    }
+/// What is to be written of a specific application and its copy.
+enum Copied {
+    Written(Vec<TransactWriteItem>),
+    NoRoom(NoRoom),
+}
+
+/// The granted application on the item of an identity key that blocks another one, and whether history there would have blocked it,
+/// which is known too late to refuse what was granted.
+fn on_key(there: &Place, cutoffs: &Cutoffs, operator: OperatorId) -> Result<(Option<Blocker>, bool), StoreError> {
+    let (granted, history): (Vec<_>, Vec<_>) = there
+        .applications()?
+        .into_iter()
+        .partition(|earlier| matches!(earlier, EarlierApplication::Standardized { .. }));
+    let is_late = history.iter().any(|earlier| earlier.blocks(cutoffs));
+    Ok((latest_blocker(granted, cutoffs, operator), is_late))
 }

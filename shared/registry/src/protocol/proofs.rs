@@ -11,12 +11,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::ApplicationId;
 
-use crate::StoreError;
-use crate::applications::NameTaken;
-use crate::claim_item::Item;
-use crate::delete::DELETED_AT;
-use crate::drivers::DELETED_AT_OF_ERASED;
-use crate::tables::Tables;
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::Item;
+use crate::dynamo::tables::Tables;
+use crate::records::application::NameTaken;
+use crate::records::archive::{DELETED_AT, DELETED_AT_OF_ERASED};
 
 /// What has become of an application that was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,18 +8,17 @@
 //! condition that the item is still what was read: a registration or an import at the same moment comes before or after,
 //! never in between.
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::StoreError;
-use crate::claim_item::{HistoryRecord, Item, PK, history, history_key_attribute, text};
-use crate::claims::Claims;
-use crate::error::{Backoff, Deadline, is_transient};
-use crate::imports::ImportId;
-use crate::pepper::is_check;
-use crate::read::page;
-use crate::rewrite::{Change, Rewrite, Written};
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::{Item, PK, text};
+use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::tables::Tables;
+use crate::records::claim_item::{HistoryRecord, history, history_key_attribute};
+use crate::records::ids::ImportId;
+use crate::records::rewrite::Rewrite;
+use crate::stores::claims::{ClaimTable, Tried};
 
 /// How many records of one item go in one write: an expression may hold four kilobytes.
 const AT_ONCE: usize = 100;
@@ -100,14 +99,19 @@ impl Plan {
     }
 }
 
-/// How one try to write ended.
-enum Tried {
-    /// It was written, or it was no longer what was read: here is what it is now, if it still is.
-    Now(Option<Item>),
-    Contention,
+/// Takes out of the claims what an import added.
+#[derive(Clone, Debug)]
+pub struct HistoryRemover {
+    claims: ClaimTable,
 }
 
-impl Claims {
+impl HistoryRemover {
+    /// A remover in these tables.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables) -> Self {
+        Self { claims: ClaimTable::new(db, tables) }
+    }
+
     /// The next part of what an import added: one request.
     ///
     /// # Errors
@@ -118,8 +122,7 @@ impl Claims {
         after: Option<&str>,
         deadline: Deadline,
     ) -> Result<BroughtPage, StoreError> {
-        let (mut items, next) = page(&self.db, &self.tables.claims, PK, after, PAGE, deadline).await?;
-        items.retain(|item| !is_check(item));
+        let (items, next) = self.claims.page(after, PAGE, deadline).await?;
         let mut found =
             BroughtPage { items: u64::try_from(items.len()).unwrap_or(u64::MAX), brought: Vec::new(), next };
         for item in items {
@@ -139,49 +142,12 @@ impl Claims {
         let mut item = brought.item;
         let mut backoff = Backoff::until(deadline);
         while let Some(plan) = Plan::new(&item, import, AT_ONCE)? {
-            match self.write(plan.rewrite).await? {
+            match self.claims.rewrite(plan.rewrite).await? {
                 Tried::Now(Some(now)) => item = now,
                 Tried::Now(None) => break,
                 Tried::Contention => backoff.pause().await?,
             }
         }
         Ok(())
-    }
-
-    async fn write(&self, rewrite: Rewrite) -> Result<Tried, StoreError> {
-        let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
-        match rewrite.change()? {
-            Change::Delete(Written { pk, condition, names, values }) => {
-                let delete = self.db.delete_item().table_name(&self.tables.claims).key(PK, pk);
-                let delete = delete.condition_expression(condition).set_expression_attribute_names(names);
-                let delete = delete.set_expression_attribute_values(values);
-                match delete.return_values_on_condition_check_failure(all_old).send().await {
-                    Ok(_) => Ok(Tried::Now(None)),
-                    Err(error) => match error.as_service_error() {
-                        Some(DeleteItemError::ConditionalCheckFailedException(lost)) => {
-                            Ok(Tried::Now(lost.item.clone()))
-                        }
-                        _ if is_transient(&error) => Ok(Tried::Contention),
-                        _ => Err(StoreError::request("DeleteItem", &error)),
-                    },
-                }
-            }
-            Change::Update { expression, written: Written { pk, condition, names, values } } => {
-                let update = self.db.update_item().table_name(&self.tables.claims).key(PK, pk);
-                let update = update.update_expression(expression).condition_expression(condition);
-                let update = update.set_expression_attribute_names(names).set_expression_attribute_values(values);
-                let update = update.return_values(ReturnValue::AllNew);
-                match update.return_values_on_condition_check_failure(all_old).send().await {
-                    Ok(answer) => Ok(Tried::Now(answer.attributes)),
-                    Err(error) => match error.as_service_error() {
-                        Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
-                            Ok(Tried::Now(lost.item.clone()))
-                        }
-                        _ if is_transient(&error) => Ok(Tried::Contention),
-                        _ => Err(StoreError::request("UpdateItem", &error)),
-                    },
-                }
-            }
-        }
     }
 }

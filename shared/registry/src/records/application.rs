@@ -1,7 +1,5 @@
-//! Registered applications.
+//! What the item of a registered application holds, and what stays under the UUID of one that is gone.
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,10 +10,9 @@ use cee_eligibility::{
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::StoreError;
-use crate::claim_item::{Item, text};
-use crate::journeys::JourneyVersion;
-use crate::tables::Tables;
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::{Item, text};
+use crate::records::journey::{JourneyVersion, partition_key};
 
 /// A registered (*standardized*) application. Holds personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +110,7 @@ impl StoredToken {
     }
 }
 
-const fn corrupt(what: &'static str) -> StoreError {
+pub(crate) const fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { table: "applications", what }
 }
 
@@ -189,6 +186,12 @@ impl Application {
         })
     }
 
+    /// The key of the journey that it uses, or used, if any.
+    pub(crate) fn journey_key(&self) -> Option<String> {
+        let journey = self.journey.as_ref()?;
+        Some(partition_key(self.operator, &journey.operator_journey_id))
+    }
+
     /// Whether what lies under its name shows that it has been written, whatever has become of it since. Another's application there
     /// is told by its proof, of which each call has one of its own.
     pub(crate) fn was_written(&self, found: &Item) -> Result<bool, StoreError> {
@@ -238,17 +241,6 @@ impl NameTaken {
     }
 }
 
-/// The application of this name in a table of applications.
-pub(crate) async fn get_application(
-    db: &Client,
-    table: &str,
-    uuid: ApplicationId,
-) -> Result<Option<Application>, StoreError> {
-    let get = db.get_item().table_name(table).key("uuid", AttributeValue::S(uuid.to_string())).consistent_read(true);
-    let answer = get.send().await.map_err(|error| StoreError::request("GetItem", &error))?;
-    answer.item.filter(|item| NameTaken::of(item).is_none()).map(Application::from_item).transpose()
-}
-
 /// The condition that an application is still what was read, in all that may change of it, with the values it speaks of. Not met
 /// by its name alone, which is all that stays of one that is deleted.
 /// `#uuid` stands for `uuid`.
@@ -263,64 +255,6 @@ pub(crate) fn condition_as_read(application: &Application) -> (String, Option<It
     let values = [(":read_key", key), (":version", version)].into_iter();
     let values: Item = values.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     (condition, Some(values).filter(|values| !values.is_empty()))
-}
-
-/// The table of registered applications.
-#[derive(Clone, Debug)]
-pub struct Applications {
-    db: Client,
-    table: String,
-}
-
-impl Applications {
-    /// The applications in this environment's table.
-    #[must_use]
-    pub fn new(db: Client, tables: &Tables) -> Self {
-        Self { db, table: tables.applications.clone() }
-    }
-
-    /// The application of this name, whoever's it is: one request.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer, or holds something else under this name.
-    pub async fn find(&self, uuid: ApplicationId) -> Result<Option<Application>, StoreError> {
-        get_application(&self.db, &self.table, uuid).await
-    }
-
-    /// Lets an application follow its journey's status. An older line never replaces a newer one's status, and an
-    /// application that is gone stays gone.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
-    pub async fn follow_journey(
-        &self,
-        uuid: ApplicationId,
-        status: JourneyStatus,
-        version: &JourneyVersion,
-    ) -> Result<(), StoreError> {
-        let sent = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key("uuid", AttributeValue::S(uuid.to_string()))
-            .update_expression("SET #status = :status, status_version = :version")
-            .condition_expression("attribute_exists(#uuid) AND status_version < :version")
-            .expression_attribute_names("#uuid", "uuid")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()))
-            .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error)
-                if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(StoreError::request("UpdateItem", &error)),
-        }
-    }
 }
 
 #[cfg(test)]

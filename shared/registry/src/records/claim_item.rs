@@ -45,18 +45,14 @@ use cee_eligibility::{
     ApplicationId, EarlierApplication, Instant, MOST_APPLICATIONS, MOST_HISTORY_DATES, NoRoom, OperatorId,
 };
 
-use crate::StoreError;
-use crate::imports::ImportId;
-use crate::keys::{ClaimKeys, Tag};
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::{Item, date, number};
+use crate::records::claim_keys::{ClaimKeys, ClaimKind, Tag};
+use crate::records::ids::ImportId;
 
 /// How many bytes of a row's source are its import's.
 const IMPORT_BYTES: usize = 16;
 
-/// A DynamoDB item.
-pub(crate) type Item = HashMap<String, AttributeValue>;
-
-/// The partition key's attribute.
-pub(crate) const PK: &str = "pk";
 /// Latest standardized application (on a truncated identity: of those without an identity key).
 pub(crate) const STANDARDIZED_AT: &str = "sd";
 /// Latest standardized application with an identity key, on a truncated identity.
@@ -67,6 +63,23 @@ pub(crate) const SPECIFIC_AT: &str = "sp";
 pub(crate) const SPECIFIC_WITH_KEY_AT: &str = "spk";
 /// The stamp of the latest write.
 pub(crate) const STAMP: &str = "v";
+
+/// Where an imported row comes from: its import and its line. Names the row for ever, so that the same row imported
+/// again after a crash is recognised as itself and counted as before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowSource {
+    /// The import.
+    pub import: ImportId,
+    /// The line in its file, 1 for the first.
+    pub line: u64,
+}
+
+impl RowSource {
+    /// The import's name, then its line. An item lists it for as long as the row counts.
+    pub(crate) fn to_attribute(self) -> AttributeValue {
+        AttributeValue::B([self.import.as_bytes().as_slice(), &self.line.to_be_bytes()].concat().into())
+    }
+}
 
 /// How many rows a specific application's record lists. Files that repeat one another would otherwise make an item grow
 /// for ever; beyond this, the record only says that there were [`more`].
@@ -245,19 +258,6 @@ pub(crate) fn given_key<'a>(item: &'a Item, history_attribute: &str) -> Option<(
     Some((given.get("k")?.as_b().ok()?.as_ref().try_into().ok()?, given.get("p")?.as_s().ok()?))
 }
 
-/// An attribute that is a text, of an item of any table.
-pub(crate) fn text<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
-    item.get(attribute)?.as_s().ok().map(String::as_str)
-}
-
-pub(crate) fn number(value: i64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-pub(crate) fn date(datetime: Instant) -> AttributeValue {
-    number(datetime.millis())
-}
-
 /// The record of a standardized application.
 pub(crate) fn application_record(datetime: Instant, operator: OperatorId, tags: &[Tag]) -> AttributeValue {
     let mut record =
@@ -306,11 +306,6 @@ pub(crate) fn history(item: &Item) -> Result<Vec<HistoryRecord<'_>>, StoreError>
         }
     }
     Ok(found)
-}
-
-/// A latest date, where the item holds one.
-pub(crate) fn latest(item: &Item, attribute: &str) -> Option<Instant> {
-    millis(item.get(attribute)?)
 }
 
 fn millis(value: &AttributeValue) -> Option<Instant> {
@@ -380,6 +375,16 @@ pub(crate) fn belongs_to(item: &Item, operator: OperatorId) -> bool {
 pub(crate) fn same_person(item: &Item, tags: &[Tag]) -> Result<Vec<EarlierApplication>, StoreError> {
     let same = records(item)?.into_iter().filter(|(_, its_tags)| !keys_differ(tags, its_tags));
     Ok(same.map(|(application, _)| application).collect())
+}
+
+/// A bound, to be compared with.
+pub(crate) fn most(bound: usize) -> AttributeValue {
+    number(i64::try_from(bound).unwrap_or(i64::MAX))
+}
+
+/// On a truncated identity, keys tell people apart; on the items of a licence or a key everybody is the same person.
+pub(crate) fn compared_tags(kind: ClaimKind, tags: &[Tag]) -> &[Tag] {
+    if kind == ClaimKind::TruncatedIdentity { tags } else { &[] }
 }
 
 /// A standardized application on a claim item.

@@ -19,17 +19,12 @@ use std::time::Duration;
 
 use aws_lc_rs::pbkdf2;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{FieldError, Instant, OperatorId};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::StoreError;
-use crate::claim_item::{Item, date, number};
-use crate::error::met;
-use crate::tables::Tables;
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::Item;
 
 /// The most characters that either half of a credential may have. Ours have far fewer; what is longer is not even hashed.
 const LONGEST: usize = 128;
@@ -256,17 +251,6 @@ pub struct Credential {
     pub failures: Failures,
 }
 
-/// What became of a right guess.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Success {
-    /// It counts.
-    Counted,
-    /// Wrong guesses came before it meanwhile: it does not count, and none is looked at for so long.
-    Locked(Duration),
-    /// The credential was retired meanwhile.
-    Retired,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Stored {
     access_key: String,
@@ -284,7 +268,7 @@ struct Stored {
     failed_at: Option<i64>,
 }
 
-const fn corrupt(what: &'static str) -> StoreError {
+pub(crate) const fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { table: "credentials", what }
 }
 
@@ -336,143 +320,13 @@ impl Stored {
     }
 }
 
-/// The table of credentials.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    db: Client,
-    table: String,
-}
-
-impl Credentials {
-    /// The credentials in this environment's table.
-    #[must_use]
-    pub fn new(db: Client, tables: &Tables) -> Self {
-        Self { db, table: tables.credentials.clone() }
+impl Credential {
+    pub(crate) fn to_item(&self) -> Result<Item, StoreError> {
+        serde_dynamo::aws_sdk_dynamodb_1::to_item(Stored::of(self)).map_err(|_| corrupt("an item"))
     }
 
-    fn key(access_key: &AccessKey) -> AttributeValue {
-        AttributeValue::S(access_key.0.clone())
-    }
-
-    /// The credential of this access key.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer.
-    pub async fn find(&self, access_key: &AccessKey) -> Result<Option<Credential>, StoreError> {
-        let request = self.db.get_item().table_name(&self.table).key("access_key", Self::key(access_key));
-        let answer = request.consistent_read(true).send().await;
-        answer.map_err(|error| StoreError::request("GetItem", &error))?.item.map(Stored::read).transpose()
-    }
-
-    /// Every credential, by operator and age. For the registry's team: it reads the whole table, a few dozen items.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer.
-    pub async fn list(&self) -> Result<Vec<Credential>, StoreError> {
-        let mut pages = self.db.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
-        let mut found = Vec::new();
-        while let Some(item) = pages.next().await {
-            found.push(Stored::read(item.map_err(|error| StoreError::request("Scan", &error))?)?);
-        }
-        found.sort_by(|one, other| {
-            (one.operator, one.created_at, &one.access_key).cmp(&(other.operator, other.created_at, &other.access_key))
-        });
-        Ok(found)
-    }
-
-    /// Adds a credential, and says whether it did: an access key that is there already stays as it is.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer.
-    pub async fn add(&self, credential: &Credential) -> Result<bool, StoreError> {
-        let item = serde_dynamo::aws_sdk_dynamodb_1::to_item(Stored::of(credential)).map_err(|_| corrupt("an item"))?;
-        let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
-        met("PutItem", put.condition_expression("attribute_not_exists(access_key)").send().await)
-    }
-
-    /// Removes an operator's credential, and says whether there was one of this access key, and of this operator's.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
-    pub async fn retire(&self, operator: OperatorId, access_key: &AccessKey) -> Result<bool, StoreError> {
-        let delete = self
-            .db
-            .delete_item()
-            .table_name(&self.table)
-            .key("access_key", Self::key(access_key))
-            .condition_expression("operator_id = :operator")
-            .expression_attribute_values(":operator", number(operator.get().into()));
-        met("DeleteItem", delete.send().await)
-    }
-
-    /// Counts a wrong guess at this moment of the machine's clock, and says how many there were in a row; `None` where there is no such credential. Called for
-    /// those as well: what an answer costs does not tell whether there is one.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer.
-    pub async fn failed(&self, access_key: &AccessKey, now: Instant) -> Result<Option<Failures>, StoreError> {
-        // One addition: however many count at the same moment, none is lost. On the condition that there is something to
-        // count on: a guess must not make an item.
-        let update = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key("access_key", Self::key(access_key))
-            .update_expression("SET failed_at = :now ADD failures :one")
-            .condition_expression("attribute_exists(access_key)")
-            .expression_attribute_values(":now", date(now))
-            .expression_attribute_values(":one", number(1))
-            .return_values(ReturnValue::AllNew);
-        match update.send().await {
-            Ok(answer) => Stored::read(answer.attributes.ok_or(corrupt("no attributes"))?).map(|c| Some(c.failures)),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
-        }
-    }
-
-    /// Counts a right guess at a credential as it was found: no failures in a row any more. It does not count where so many
-    /// wrong ones have come before it, since then, that the credential is locked. `now` dates its use; a lock ends by the machine's
-    /// clock.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer.
-    pub async fn succeeded(
-        &self,
-        credential: &Credential,
-        now: Instant,
-        machine_now: Instant,
-    ) -> Result<Success, StoreError> {
-        let Credential { access_key, failures: seen, .. } = credential;
-        let update = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key("access_key", Self::key(access_key))
-            .update_expression("SET used_at = :now, failures = :none REMOVE failed_at")
-            .condition_expression(
-                "attribute_exists(access_key) AND (failures < :free OR (failures = :seen AND failed_at = :seen_at))",
-            )
-            .expression_attribute_values(":now", date(now))
-            .expression_attribute_values(":none", number(0))
-            .expression_attribute_values(":free", number(Failures::FREE.into()))
-            .expression_attribute_values(":seen", number(seen.in_a_row.into()))
-            .expression_attribute_values(":seen_at", number(seen.last_at.map_or(0, Instant::millis)))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await {
-            Ok(_) => Ok(Success::Counted),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => match lost.item() {
-                    None => Ok(Success::Retired),
-                    Some(item) => {
-                        let failures = Stored::read(item.clone())?.failures;
-                        Ok(Success::Locked(failures.locked_for(machine_now).unwrap_or(Failures::FIRST_PAUSE)))
-                    }
-                },
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
-        }
+    pub(crate) fn from_item(item: Item) -> Result<Self, StoreError> {
+        Stored::read(item)
     }
 }
 

@@ -1,10 +1,5 @@
-//! Journeys the registry knows, as its trip export brings them.
+//! What the item of a journey holds. The registry's trip export brings the journeys.
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
 use cee_eligibility::journey::{Insee, parse_operator_class};
 use cee_eligibility::{
     ApplicationId, IdentityKey, Instant, Journey, JourneyStatus, OperatorId, OperatorJourneyId, PhoneTrunc,
@@ -12,12 +7,9 @@ use cee_eligibility::{
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::StoreError;
-use crate::applications::Application;
-use crate::claim_item::{Item, date};
-use crate::error::{Backoff, Deadline, is_transient};
-use crate::imports::ImportId;
-use crate::tables::Tables;
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::Item;
+use crate::records::ids::ImportId;
 
 /// Which line of which file a journey comes from. Later files order after earlier ones, and later lines of one file after
 /// earlier ones: a plain comparison of strings, which is what DynamoDB's conditions have.
@@ -40,7 +32,7 @@ impl JourneyVersion {
         &self.0
     }
 
-    fn file(&self) -> &str {
+    pub(crate) fn file(&self) -> &str {
         self.0.rsplit_once('#').map_or("", |(file, _)| file)
     }
 }
@@ -63,15 +55,6 @@ pub struct Used {
     pub by: ApplicationId,
     /// Its date.
     pub datetime: Instant,
-}
-
-/// How the import of one line of a journeys file ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JourneyOutcome {
-    /// It is the registry's knowledge now, or was until a later line of the same file.
-    Imported,
-    /// The registry knows a later line, of a later file.
-    AlreadyKnown,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,7 +80,7 @@ struct Stored {
     used_at: Option<i64>,
 }
 
-const fn corrupt(what: &'static str) -> StoreError {
+pub(crate) const fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { table: "journeys", what }
 }
 
@@ -150,7 +133,7 @@ impl StoredJourney {
         }))
     }
 
-    fn to_item(&self) -> Result<Item, StoreError> {
+    pub(crate) fn to_item(&self) -> Result<Item, StoreError> {
         let journey = &self.journey;
         let stored = Stored {
             pk: partition_key(journey.operator, &journey.operator_journey_id),
@@ -170,173 +153,6 @@ impl StoredJourney {
         };
         serde_dynamo::aws_sdk_dynamodb_1::to_item(stored).map_err(|_| corrupt("an item that cannot be written"))
     }
-}
-
-/// The part of a registration that takes the journey: its condition says that the journey is unused *and still what was
-/// read*, since it may be cancelled or corrected between the read and the write.
-pub(crate) fn claim_journey(
-    table: &str,
-    read: &StoredJourney,
-    application: ApplicationId,
-    datetime: Instant,
-) -> Result<Update, StoreError> {
-    Update::builder()
-        .table_name(table)
-        .key("pk", AttributeValue::S(partition_key(read.journey.operator, &read.journey.operator_journey_id)))
-        .update_expression("SET used_by = :uuid, used_at = :at")
-        .condition_expression("#version = :version AND attribute_not_exists(used_by)")
-        .expression_attribute_names("#version", "version")
-        .expression_attribute_values(":uuid", AttributeValue::S(application.to_string()))
-        .expression_attribute_values(":at", date(datetime))
-        .expression_attribute_values(":version", AttributeValue::S(read.version.0.clone()))
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-        .build()
-        .map_err(|_| corrupt("an update"))
-}
-
-/// The key of the journey that an application uses, or used, if any.
-pub(crate) fn journey_key(application: &Application) -> Option<String> {
-    let journey = application.journey.as_ref()?;
-    Some(partition_key(application.operator, &journey.operator_journey_id))
-}
-
-/// What becomes of an application's journey, where the application goes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum OwnJourney {
-    /// Another application may use it.
-    Free,
-    /// It stays used, and names no driver any more.
-    Erase,
-}
-
-/// What a journey loses with its driver.
-pub(crate) const WITHOUT_DRIVER: &str = "REMOVE phone_trunc, identity_key";
-
-/// The part of a transaction that changes the application's journey, if it has one, provided that it is still its own.
-pub(crate) fn change_own_journey(
-    table: &str,
-    application: &Application,
-    what: OwnJourney,
-) -> Result<Option<TransactWriteItem>, StoreError> {
-    let Some(key) = journey_key(application) else { return Ok(None) };
-    let update = Update::builder()
-        .table_name(table)
-        .key("pk", AttributeValue::S(key))
-        .update_expression(match what {
-            OwnJourney::Free => "REMOVE used_by, used_at",
-            OwnJourney::Erase => WITHOUT_DRIVER,
-        })
-        .condition_expression("used_by = :uuid")
-        .expression_attribute_values(":uuid", AttributeValue::S(application.uuid.to_string()))
-        .build()
-        .map_err(|_| corrupt("an update"))?;
-    Ok(Some(TransactWriteItem::builder().update(update).build()))
-}
-
-/// The table of journeys.
-#[derive(Clone, Debug)]
-pub struct Journeys {
-    db: Client,
-    table: String,
-}
-
-impl Journeys {
-    /// The journeys in this environment's table.
-    #[must_use]
-    pub fn new(db: Client, tables: &Tables) -> Self {
-        Self { db, table: tables.journeys.clone() }
-    }
-
-    /// An operator's own journey of this name: one request. Another operator's journey cannot be asked for.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer, or holds something else under this name.
-    pub async fn find(
-        &self,
-        operator: OperatorId,
-        operator_journey_id: &OperatorJourneyId,
-    ) -> Result<Option<StoredJourney>, StoreError> {
-        let answer = self
-            .db
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", AttributeValue::S(partition_key(operator, operator_journey_id)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::request("GetItem", &error))?;
-        Ok(answer.item.map(StoredJourney::from_item).transpose()?.flatten())
-    }
-
-    /// Writes a journey, unless a later line is known. An application that uses it keeps using it; its name is returned
-    /// so that it can follow the journey's status.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer in time; may be repeated.
-    pub async fn put(
-        &self,
-        journey: &Journey,
-        version: &JourneyVersion,
-        deadline: Deadline,
-    ) -> Result<(JourneyOutcome, Option<ApplicationId>), StoreError> {
-        let stored = StoredJourney { journey: journey.clone(), version: version.clone(), used: None };
-        let mut attributes = stored.to_item()?;
-        let key = attributes.remove("pk").ok_or(corrupt("pk"))?;
-        // An update and not a put: whoever uses the journey must not be forgotten.
-        let mut names: Vec<String> = attributes.keys().cloned().collect();
-        names.sort();
-        let sets: Vec<String> = names.iter().enumerate().map(|(i, _)| format!("#n{i} = :v{i}")).collect();
-        let mut expression = format!("SET {}", sets.join(", "));
-        if journey.driver_identity_key.is_none() {
-            expression.push_str(" REMOVE identity_key");
-        }
-        let mut backoff = Backoff::until(deadline);
-        loop {
-            let mut request = self
-                .db
-                .update_item()
-                .table_name(&self.table)
-                .key("pk", key.clone())
-                .update_expression(&expression)
-                .condition_expression("attribute_not_exists(#version) OR #version < :version")
-                .expression_attribute_names("#version", "version")
-                .expression_attribute_values(":version", AttributeValue::S(version.0.clone()))
-                .return_values(ReturnValue::AllOld)
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-            for (i, name) in names.iter().enumerate() {
-                let value = attributes.get(name).cloned().ok_or(corrupt("an attribute"))?;
-                request = request
-                    .expression_attribute_names(format!("#n{i}"), name)
-                    .expression_attribute_values(format!(":v{i}"), value);
-            }
-            let error = match request.send().await {
-                Ok(answer) => return Ok((JourneyOutcome::Imported, used_by(answer.attributes()))),
-                Err(error) => error,
-            };
-            match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
-                    let known = lost
-                        .item()
-                        .and_then(|item| item.get("version")?.as_s().ok())
-                        .map(|known| JourneyVersion(known.clone()));
-                    // The same line again, after a crash: what the first try may have left undone is done now.
-                    let again = known.as_ref() == Some(version);
-                    let same_file = known.is_some_and(|known| known.file() == version.file());
-                    return Ok(if same_file {
-                        (JourneyOutcome::Imported, used_by(lost.item()).filter(|_| again))
-                    } else {
-                        (JourneyOutcome::AlreadyKnown, None)
-                    });
-                }
-                _ if is_transient(&error) => backoff.pause().await?,
-                _ => return Err(StoreError::request("UpdateItem", &error)),
-            }
-        }
-    }
-}
-
-fn used_by(item: Option<&Item>) -> Option<ApplicationId> {
-    ApplicationId::parse(item?.get("used_by")?.as_s().ok()?)
 }
 
 #[cfg(test)]

@@ -9,10 +9,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, OperatorId};
 
-use crate::StoreError;
-use crate::claim_item::{PK, number};
-use crate::error::met;
-use crate::tables::Tables;
+use crate::dynamo::error::{StoreError, met};
+use crate::dynamo::item::{PK, number};
+use crate::dynamo::tables::Tables;
 
 /// How long a window is, in seconds: what an operator saves up in it, it may use at one moment.
 pub const WINDOW: i64 = 10;

@@ -5,10 +5,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{OperatorId, Siret};
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
-use crate::claim_item::Item;
-use crate::error::met;
-use crate::tables::Tables;
+use crate::dynamo::error::{StoreError, met};
+use crate::dynamo::item::Item;
+use crate::dynamo::read::each;
+use crate::dynamo::tables::Tables;
 
 /// A carpool platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,14 +120,14 @@ impl Operators {
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
     pub async fn list(&self) -> Result<Vec<Operator>, StoreError> {
-        let mut pages = self.db.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
         let mut found = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| StoreError::request("Scan", &error))?;
+        each(self.db.scan().table_name(&self.table), |item| {
             if let Standing::Admitted(operator) = Stored::read(item)? {
                 found.push(operator);
             }
-        }
+            Ok(())
+        })
+        .await?;
         found.sort_by_key(|operator: &Operator| operator.id);
         Ok(found)
     }

@@ -1,36 +1,34 @@
-//! What the registry holds about one driver, and how it is erased.
+//! What the registry holds about one driver, for the registry's team, which the law obliges to say so.
 //!
-//! Both are for the registry's team, which the law obliges to tell and to erase. They take a licence, an identity key or a
-//! truncated identity. What a claim item says is found by its key; the archive, the journeys and the first answers have no such
-//! key and are read whole.
-//!
-//! Erasing takes away everything that names the driver and leaves what the scheme's controls need: that an application was
-//! granted, to which operator, for which date, and the claims, whose keys are hashes under a secret. So the driver stays known
-//! to have had the certificate, by nothing that tells who it was.
+//! The driver is looked for by a licence, an identity key or a truncated identity. What a claim item says is found by its key; the
+//! archive and the journeys have no such key and are read whole.
 
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{
     ApplicationId, DrivingLicense, EarlierApplication, IdentityKey, Instant, JourneyType, OperatorId, TruncatedIdentity,
 };
 
-use crate::StoreError;
-use crate::applications::{Application, get_application};
-use crate::claim_item::{Item, PK, date, number, same_person, text};
-use crate::claims::{Claims, compared_tags};
-use crate::delete::DELETED_AT;
-use crate::error::{Backoff, Deadline};
-use crate::idempotency::ANSWER;
-use crate::journeys::{OwnJourney, WITHOUT_DRIVER, change_own_journey, journey_key};
-use crate::keys::ClaimKind;
-use crate::rewrite::{TOO_LARGE, Transacted, transact};
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::{PK, text};
+use crate::dynamo::read::each;
+use crate::dynamo::retry::Deadline;
+use crate::dynamo::tables::Tables;
+use crate::records::application::Application;
+use crate::records::archive::DELETED_AT;
+use crate::records::claim_item::{compared_tags, same_person};
+use crate::records::claim_keys::{ClaimKeys, ClaimKind};
+use crate::stores::applications::Applications;
+use crate::stores::archive::Archive;
+use crate::stores::claims::ClaimTable;
+use crate::stores::journeys::Journeys;
 
 /// By what a driver is looked for. Personal data.
 #[derive(Clone)]
-pub struct Sought {
+pub struct DriverQuery {
     /// The licence.
     pub driving_license: Option<DrivingLicense>,
     /// The identity key.
@@ -65,7 +63,7 @@ pub struct Archived {
 
 /// A journey with the driver's identity key or truncated phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldJourney {
+pub struct DriverJourney {
     /// Its operator and the operator's name for it.
     pub key: String,
     /// The registry's number for it.
@@ -74,7 +72,7 @@ pub struct HeldJourney {
 
 /// Everything that the registry holds about one driver. Personal data.
 #[derive(Clone, Debug, Default)]
-pub struct Held {
+pub struct DriverData {
     /// What the claims say.
     pub recorded: BTreeSet<Recorded>,
     /// The applications that they name, as far as they are this driver's: not those of who only shares a truncated identity.
@@ -82,80 +80,88 @@ pub struct Held {
     /// Those that were deleted.
     pub archived: Vec<Archived>,
     /// Journeys that carry the identity key, or the truncated phone: then perhaps somebody else's.
-    pub journeys: Vec<HeldJourney>,
+    pub journeys: Vec<DriverJourney>,
 }
 
-/// What an erasure came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Erased {
-    /// The applications of which only a trace is left.
-    pub applications: Vec<ApplicationId>,
-    /// How many remembered answers went.
-    pub answers: usize,
-    /// How many journeys lost their driver.
-    pub journeys: usize,
-    /// Applications that somebody deleted or erased meanwhile: another erasure finds them in the archive.
-    pub missed: Vec<ApplicationId>,
+/// Finds what is held about a driver.
+#[derive(Clone, Debug)]
+pub struct DriverFinder {
+    keys: ClaimKeys,
+    claims: ClaimTable,
+    applications: Applications,
+    archive: Archive,
+    journeys: Journeys,
 }
 
-impl Claims {
+impl DriverFinder {
+    /// A finder in these tables.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables, keys: ClaimKeys) -> Self {
+        Self {
+            keys,
+            claims: ClaimTable::new(db.clone(), tables),
+            applications: Applications::new(db.clone(), tables),
+            archive: Archive::new(db.clone(), tables),
+            journeys: Journeys::new(db, tables),
+        }
+    }
+
     /// Everything that is held about a driver. Reads the archive and the journeys whole.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer in time, or holds something else.
-    pub async fn held(&self, sought: &Sought, deadline: Deadline) -> Result<Held, StoreError> {
-        let mut held = Held::default();
+    pub async fn find(&self, query: &DriverQuery, deadline: Deadline) -> Result<DriverData, StoreError> {
+        let mut data = DriverData::default();
         for journey_type in JourneyType::ALL {
-            let keys = self.keys_of(journey_type, sought);
-            for item in self.items(keys.iter().map(|(_, key)| key.as_str()), deadline).await? {
+            let keys = self.keys_of(journey_type, query);
+            for item in self.claims.items(keys.iter().map(|(_, key)| key.as_str()), deadline).await? {
                 let pk = text(&item, PK);
                 let kind = keys.iter().find(|(_, key)| Some(key.as_str()) == pk).map(|(kind, _)| *kind);
                 let kind = kind.ok_or(StoreError::Corrupt { table: "claims", what: "a key" })?;
-                let tags: Vec<_> = sought.identity_key.iter().map(|key| self.keys.tag(key)).collect();
+                let tags: Vec<_> = query.identity_key.iter().map(|key| self.keys.tag(key)).collect();
                 for earlier in same_person(&item, compared_tags(kind, &tags))? {
                     let uuid = match earlier {
                         EarlierApplication::Standardized { uuid, .. } => Some(uuid),
                         EarlierApplication::Specific { .. } => None,
                     };
                     let (datetime, operator) = (earlier.datetime(), earlier.operator());
-                    held.recorded.insert(Recorded { journey_type, kind, datetime, operator, uuid });
+                    data.recorded.insert(Recorded { journey_type, kind, datetime, operator, uuid });
                 }
             }
         }
-        let named: BTreeSet<ApplicationId> = held.recorded.iter().filter_map(|recorded| recorded.uuid).collect();
+        let named: BTreeSet<ApplicationId> = data.recorded.iter().filter_map(|recorded| recorded.uuid).collect();
         for uuid in named {
-            let found = get_application(&self.db, &self.tables.applications, uuid).await?;
-            held.applications.extend(found.filter(|application| sought.is(application)));
+            let found = self.applications.find(uuid).await?;
+            data.applications.extend(found.filter(|application| query.is(application)));
         }
-        let archive = self.db.scan().table_name(&self.tables.archive);
-        each(archive, |mut item| {
+        each(self.archive.scan(), |mut item| {
             // What is erased has no name any more.
             let Some(at) = item.remove(DELETED_AT).and_then(|at| at.as_n().ok()?.parse().ok()) else { return Ok(()) };
             let deleted_at =
                 Instant::from_millis(at).ok_or(StoreError::Corrupt { table: "archive", what: "a date" })?;
             let application = Application::from_item(item)?;
-            if sought.is(&application) {
-                held.archived.push(Archived { application, deleted_at });
+            if query.is(&application) {
+                data.archived.push(Archived { application, deleted_at });
             }
             Ok(())
         })
         .await?;
-        let Some(journeys) = sought.journeys(self.db.scan().table_name(&self.tables.journeys)) else { return Ok(held) };
+        let Some(journeys) = query.journeys(self.journeys.scan()) else { return Ok(data) };
         each(journeys, |item| {
             let corrupt = || StoreError::Corrupt { table: "journeys", what: "an attribute" };
             let key = text(&item, PK).ok_or_else(corrupt)?.to_owned();
             let journey_id = item.get("journey_id").and_then(|id| id.as_n().ok()?.parse().ok());
-            held.journeys.push(HeldJourney { key, journey_id: journey_id.ok_or_else(corrupt)? });
+            data.journeys.push(DriverJourney { key, journey_id: journey_id.ok_or_else(corrupt)? });
             Ok(())
         })
         .await?;
-        Ok(held)
+        Ok(data)
     }
 
-    fn keys_of(&self, journey_type: JourneyType, sought: &Sought) -> Vec<(ClaimKind, String)> {
-        let truncated = sought.truncated.as_ref().map(|t| self.keys.truncated_identity(journey_type, t));
-        let license = sought.driving_license.as_ref().map(|l| self.keys.driving_license(journey_type, l));
-        let key = sought.identity_key.as_ref().map(|k| self.keys.identity_key(journey_type, k));
+    fn keys_of(&self, journey_type: JourneyType, query: &DriverQuery) -> Vec<(ClaimKind, String)> {
+        let truncated = query.truncated.as_ref().map(|t| self.keys.truncated_identity(journey_type, t));
+        let license = query.driving_license.as_ref().map(|l| self.keys.driving_license(journey_type, l));
+        let key = query.identity_key.as_ref().map(|k| self.keys.identity_key(journey_type, k));
         let keys = [
             (ClaimKind::TruncatedIdentity, truncated),
             (ClaimKind::DrivingLicense, license),
@@ -163,127 +169,9 @@ impl Claims {
         ];
         keys.into_iter().filter_map(|(kind, key)| key.map(|key| (kind, key))).collect()
     }
-
-    /// Erases applications, live and deleted: of each a trace is left in the archive, with the reason. Their journeys lose their
-    /// driver, and so do others with the identity key; answers that are remembered of them go. May be repeated.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot answer in time; what was erased before it stays so.
-    pub async fn erase(
-        &self,
-        held: &Held,
-        reason: &str,
-        now: Instant,
-        deadline: Deadline,
-    ) -> Result<Erased, StoreError> {
-        let mut erased = Erased { applications: Vec::new(), answers: 0, journeys: 0, missed: Vec::new() };
-        for application in &held.applications {
-            let done = self.erase_application(application, reason, now, deadline).await?;
-            let list = if done { &mut erased.applications } else { &mut erased.missed };
-            list.push(application.uuid);
-        }
-        for Archived { application, deleted_at } in &held.archived {
-            let mut trace = trace(application, reason, now);
-            trace.insert(DELETED_AT_OF_ERASED.to_owned(), date(*deleted_at));
-            let put = self.db.put_item().table_name(&self.tables.archive).set_item(Some(trace));
-            put.send().await.map_err(|error| StoreError::request("PutItem", &error))?;
-            erased.applications.push(application.uuid);
-        }
-        let own = held.archived.iter().filter_map(|archived| journey_key(&archived.application));
-        // Found by the identity key, they are this driver's. The journey of a deleted application is free, and perhaps used again
-        // by another: then it is that one's.
-        let keys: BTreeSet<String> = held.journeys.iter().map(|journey| journey.key.clone()).chain(own).collect();
-        for key in keys {
-            let update = self.db.update_item().table_name(&self.tables.journeys).key(PK, AttributeValue::S(key));
-            let update = update.update_expression(WITHOUT_DRIVER);
-            let sent =
-                update.condition_expression("attribute_exists(phone_trunc) AND attribute_not_exists(used_by)").send();
-            match sent.await {
-                Ok(_) => erased.journeys += 1,
-                Err(error) => match error.as_service_error() {
-                    Some(UpdateItemError::ConditionalCheckFailedException(_)) => {}
-                    _ => return Err(StoreError::request("UpdateItem", &error)),
-                },
-            }
-        }
-        let mut answers = Vec::new();
-        each(self.db.scan().table_name(&self.tables.idempotency), |item| {
-            let answer = text(&item, ANSWER);
-            let is_about = |uuid: &ApplicationId| answer.is_some_and(|answer| answer.contains(&uuid.to_string()));
-            if erased.applications.iter().any(is_about) {
-                answers.extend(item.get(PK).cloned());
-            }
-            Ok(())
-        })
-        .await?;
-        for pk in answers {
-            let delete = self.db.delete_item().table_name(&self.tables.idempotency).key(PK, pk);
-            delete.send().await.map_err(|error| StoreError::request("DeleteItem", &error))?;
-            erased.answers += 1;
-        }
-        Ok(erased)
-    }
-
-    /// The application out of its table, its trace into the archive, its journey without a driver. Its claims stay. `false`: it is
-    /// not in its table any more.
-    async fn erase_application(
-        &self,
-        application: &Application,
-        reason: &str,
-        now: Instant,
-        deadline: Deadline,
-    ) -> Result<bool, StoreError> {
-        let mut backoff = Backoff::until(deadline);
-        let mut application = application.clone();
-        loop {
-            let mut items = Vec::from(self.to_archive(&application, trace(&application, reason, now))?);
-            items.extend(change_own_journey(&self.tables.journeys, &application, OwnJourney::Erase)?);
-            match transact(&self.db, items).await? {
-                Transacted::Done => return Ok(true),
-                Transacted::Unknown(heard) => backoff.note(heard),
-                Transacted::NoRoom => return Err(TOO_LARGE),
-                Transacted::Lost(_) => {}
-            }
-            match get_application(&self.db, &self.tables.applications, application.uuid).await? {
-                Some(now) => application = now,
-                // By a try whose answer was lost, or deleted meanwhile: then it is in the archive, for the next call to find.
-                None => return Ok(backoff.heard().is_some()),
-            }
-            backoff.pause().await?;
-        }
-    }
 }
 
-/// When a deleted application that is erased was deleted. Another name than that of one that can still be read.
-pub(crate) const DELETED_AT_OF_ERASED: &str = "was_deleted_at";
-
-/// What stays of an application: what the scheme's controls need and nothing more.
-fn trace(application: &Application, reason: &str, now: Instant) -> Item {
-    let mut trace = Item::from([
-        ("uuid".to_owned(), AttributeValue::S(application.uuid.to_string())),
-        ("operator_id".to_owned(), number(i64::from(application.operator.get()))),
-        ("journey_type".to_owned(), AttributeValue::S(application.journey_type.as_str().to_owned())),
-        ("datetime".to_owned(), date(application.datetime)),
-        ("registered_at".to_owned(), date(application.registered_at)),
-        ("erased_at".to_owned(), date(now)),
-        ("reason".to_owned(), AttributeValue::S(reason.to_owned())),
-    ]);
-    if let Some(journey) = &application.journey {
-        trace.insert("journey_id".to_owned(), AttributeValue::N(journey.journey_id.to_string()));
-    }
-    trace
-}
-
-/// Reads a table page by page, however large it is.
-async fn each(scan: ScanFluentBuilder, mut look: impl FnMut(Item) -> Result<(), StoreError>) -> Result<(), StoreError> {
-    let mut items = scan.consistent_read(true).into_paginator().items().send();
-    while let Some(item) = items.next().await {
-        look(item.map_err(|error| StoreError::request("Scan", &error))?)?;
-    }
-    Ok(())
-}
-
-impl Sought {
+impl DriverQuery {
     /// Whether an application is this driver's, to be told in full. Where a licence or a key is given, one of them decides: who
     /// only shares the truncated identity is perhaps somebody else, of whom nothing may be told.
     fn is(&self, application: &Application) -> bool {

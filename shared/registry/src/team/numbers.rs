@@ -4,15 +4,18 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use cee_eligibility::OperatorId;
 
-use crate::claim_item::{Item, belongs_to};
-use crate::error::{Backoff, Deadline, is_transient};
-use crate::operators::{Operators, Standing};
-use crate::read::page_after;
-use crate::tables::Tables;
-use crate::{Credentials, StoreError};
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::Item;
+use crate::dynamo::retry::Deadline;
+use crate::dynamo::tables::Tables;
+use crate::records::claim_item::belongs_to;
+use crate::stores::archive::Archive;
+use crate::stores::claims::ClaimTable;
+use crate::stores::credentials::Credentials;
+use crate::stores::imports::table::Imports;
+use crate::stores::operators::{Operators, Standing};
 
 /// How long one request may take, with its repetitions.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,10 +43,11 @@ pub enum Use {
 /// The tables that tell.
 #[derive(Clone, Debug)]
 pub struct Numbers {
-    db: Client,
     operators: Operators,
     credentials: Credentials,
-    tables: Tables,
+    imports: Imports,
+    archive: Archive,
+    claims: ClaimTable,
 }
 
 impl Numbers {
@@ -53,8 +57,9 @@ impl Numbers {
         Self {
             operators: Operators::new(db.clone(), tables),
             credentials: Credentials::new(db.clone(), tables),
-            tables: tables.clone(),
-            db,
+            imports: Imports::new(db.clone(), tables),
+            archive: Archive::new(db.clone(), tables),
+            claims: ClaimTable::new(db, tables),
         }
     }
 
@@ -72,49 +77,34 @@ impl Numbers {
         if self.credentials.list().await?.iter().any(|credential| credential.operator == id) {
             return Ok(Some(Use::Credential));
         }
-        if self.has_import(id).await? {
+        if self.imports.has_any(id, Deadline::after(PATIENCE)).await? {
             return Ok(Some(Use::Import));
         }
-        if self.any(&self.tables.archive, |item| of_operator(item, id)).await? {
+        let archive = async |after: Option<&str>| self.archive.page(after, PART, Deadline::after(PATIENCE)).await;
+        if any(archive, |item| of_operator(item, id)).await? {
             return Ok(Some(Use::DeletedApplication));
         }
-        let has_claim = self.any(&self.tables.claims, |item| belongs_to(item, id)).await?;
+        let claims = async |after: Option<&str>| self.claims.page(after, PART, Deadline::after(PATIENCE)).await;
+        let has_claim = any(claims, |item| belongs_to(item, id)).await?;
         Ok(has_claim.then_some(Use::Application))
     }
+}
 
-    async fn has_import(&self, id: OperatorId) -> Result<bool, StoreError> {
-        let query = self
-            .db
-            .query()
-            .table_name(&self.tables.imports)
-            .key_condition_expression("operator_id = :operator")
-            .expression_attribute_values(":operator", AttributeValue::N(id.to_string()))
-            .consistent_read(true)
-            .select(Select::Count)
-            .limit(1);
-        let mut backoff = Backoff::until(Deadline::after(PATIENCE));
-        loop {
-            match query.clone().send().await {
-                Ok(found) => return Ok(found.count > 0),
-                Err(error) if is_transient(&error) => backoff.pause().await?,
-                Err(error) => return Err(StoreError::request("Query", &error)),
-            }
+/// Whether any item of a table is such a one.
+async fn any(
+    page: impl AsyncFn(Option<&str>) -> Result<(Vec<Item>, Option<String>), StoreError>,
+    is_such: impl Fn(&Item) -> bool,
+) -> Result<bool, StoreError> {
+    let mut after: Option<String> = None;
+    loop {
+        let (items, next) = page(after.as_deref()).await?;
+        if items.iter().any(&is_such) {
+            return Ok(true);
         }
-    }
-
-    /// Whether any item of a table is such a one.
-    async fn any(&self, table: &str, is_such: impl Fn(&Item) -> bool) -> Result<bool, StoreError> {
-        let mut after = None;
-        loop {
-            let (items, last) = page_after(&self.db, table, after, PART, Deadline::after(PATIENCE)).await?;
-            if items.iter().any(&is_such) {
-                return Ok(true);
-            }
-            after = last;
-            if after.is_none() {
-                return Ok(false);
-            }
+        if next.is_none() {
+            return Ok(false);
         }
+        after = next;
     }
 }
 

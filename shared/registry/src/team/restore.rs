@@ -9,11 +9,11 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 
-use crate::StoreError;
-use crate::claim_item::Item;
-use crate::error::{Backoff, Deadline, is_transient};
-use crate::pepper::{differ, is_check};
-use crate::read::{batch_get_keys, page_after};
+use crate::dynamo::error::{StoreError, is_transient};
+use crate::dynamo::item::Item;
+use crate::dynamo::read::{batch_get_keys, page_after};
+use crate::dynamo::retry::{Backoff, Deadline};
+use crate::records::pepper::{differ, is_check};
 
 /// How many items are compared at a time: as many as one request reads by their keys.
 const PART: i32 = 100;

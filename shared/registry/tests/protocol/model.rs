@@ -156,7 +156,7 @@ impl Read {
         }
     }
 
-    /// `Claims::call_off_changes`: the item as it was read, with another stamp.
+    /// `KeyGiver::call_off_changes`: the item as it was read, with another stamp.
     fn touched(&self) -> Write {
         let item = self.item.clone().unwrap_or_default();
         Write::Rewrite(Rewrite {
@@ -322,7 +322,7 @@ impl Protocol {
         self.remedies.contains(&remedy)
     }
 
-    /// `Claims::transaction` and `Claims::claim_update`.
+    /// `Registrar::transaction` and `Registrar::claim_update`.
     fn register(&self, client: u8, state: &Client, law: u8, keep: bool) -> Vec<Write> {
         let Call::Register { driver, date, name } = state.call else { return Vec::new() };
         let uuid = Uuid { client, invocation: state.invocation };
@@ -559,7 +559,7 @@ impl Protocol {
                 let (key, operator, newest) = (ClaimKey::Truncated(truncated), client.operator, *newest);
                 Some(Ok(request(vec![Write::Import { key, operator, date, row: name, newest }], *sender)))
             }
-            // `Claims::call_off`
+            // `Applications::call_off`
             Place::Ready(sender @ Sender::CallOff { .. }) => {
                 let uuid = Uuid { client: name, invocation: client.invocation };
                 Some(Ok(request(vec![Write::CallOff { uuid }], *sender)))

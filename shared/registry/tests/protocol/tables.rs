@@ -185,7 +185,7 @@ impl Condition {
     }
 }
 
-/// A change of an item as it was read: `rewrite.rs`.
+/// A change of an item as it was read: `records/rewrite.rs`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Rewrite {
     pub(crate) key: ClaimKey,
@@ -202,21 +202,21 @@ pub(crate) struct Rewrite {
 /// One write, with its condition.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Write {
-    /// `Claims::claim_update`
+    /// `Registrar::claim_update`
     Claim { key: ClaimKey, uuid: Uuid, entry: Entry, conditions: Vec<Condition>, latest: Option<(Latest, Date)> },
-    /// `Claims::import_history`
+    /// `HistoryWriter::import_history`
     Import { key: ClaimKey, operator: u8, date: Date, row: u8, newest: bool },
     /// `Change::in_transaction`
     Rewrite(Rewrite),
-    /// The put of `Claims::transaction`
+    /// `Applications::add`
     Put { uuid: Uuid, application: Application },
-    /// `Claims::to_archive`
+    /// `Applications::take_out`
     Archive { uuid: Uuid, with_key: bool, leaves_name: bool },
-    /// `Claims::fill_key`
+    /// `Applications::fill_key`
     Fill { uuid: Uuid, key: u8, or_to_name: bool },
-    /// `FirstAnswer::put`
+    /// `IdempotencyRecords::add`
     Remember { name: u8, uuid: Uuid },
-    /// The put of `Claims::call_off`. Where it finds itself it need not be written again.
+    /// The put of `Applications::call_off`. Where it finds itself it need not be written again.
     CallOff { uuid: Uuid },
 }
 

@@ -8,7 +8,6 @@ use crate::support::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::*;
-use cee_registry::audit::Place;
 use cee_registry::*;
 
 fn identity(number: u64, key: bool) -> Identity {
@@ -28,9 +27,9 @@ async fn register(store: &Store, number: u64, identity: &Identity, datetime: &st
 /// Everything that is found, and how much was looked at.
 async fn audit(store: &Store) -> (BTreeSet<Finding>, u64, u64) {
     let (mut findings, mut applications, mut claims, mut imports) = (BTreeSet::new(), 0, 0, 0);
-    let mut place = Place::Start;
-    while place != Place::End {
-        let part = store.claims.audit(&place, &Rules::default(), soon()).await.unwrap();
+    let mut place = AuditPlace::Start;
+    while place != AuditPlace::End {
+        let part = store.auditor.audit(&place, &Rules::default(), soon()).await.unwrap();
         assert_ne!(part.place, place, "it goes on");
         findings.extend(part.findings);
         (applications, claims, place) = (applications + part.applications, claims + part.claims, part.place);
@@ -38,8 +37,8 @@ async fn audit(store: &Store) -> (BTreeSet<Finding>, u64, u64) {
     }
     let there = store.db.scan().table_name(&store.tables.imports).send().await.unwrap();
     assert_eq!(imports, there.items().len() as u64, "each import is looked at");
-    let after = store.claims.audit(&Place::End, &Rules::default(), soon()).await.unwrap();
-    assert_eq!((after.place, after.applications, after.claims), (Place::End, 0, 0), "nothing comes after the end");
+    let after = store.auditor.audit(&AuditPlace::End, &Rules::default(), soon()).await.unwrap();
+    assert_eq!((after.place, after.applications, after.claims), (AuditPlace::End, 0, 0), "nothing comes after the end");
     (findings, applications, claims)
 }
 
@@ -70,13 +69,14 @@ async fn nothing_is_found_where_nothing_is_wrong() {
         register(&store, number, &sharing, "2024-03-15T07:30:00Z").await;
     }
     let later = IdentityKey::parse(&"e".repeat(64)).unwrap();
-    let given = store.claims.give_key(operator(1), uuid(1), &later, &Rules::default(), soon()).await.unwrap();
+    let given = store.key_giver.give_key(operator(1), uuid(1), &later, &Rules::default(), soon()).await.unwrap();
     assert_eq!(given, GivenKey::Given { contradicts: Vec::new() });
     let now = at("2024-05-01T00:00:00Z");
-    assert_eq!(store.claims.delete(operator(1), uuid(2), now, soon()).await.unwrap(), Deleted::Done);
-    let sought = Sought { driving_license: identity(3, false).driving_license, identity_key: None, truncated: None };
-    let held = store.claims.held(&sought, soon()).await.unwrap();
-    assert_eq!(store.claims.erase(&held, "r", now, soon()).await.unwrap().applications, [uuid(3)]);
+    assert_eq!(store.deleter.delete(operator(1), uuid(2), now, soon()).await.unwrap(), Deleted::Done);
+    let sought =
+        DriverQuery { driving_license: identity(3, false).driving_license, identity_key: None, truncated: None };
+    let held = store.finder.find(&sought, soon()).await.unwrap();
+    assert_eq!(store.eraser.erase(&held, "r", now, soon()).await.unwrap().applications, [uuid(3)]);
     let source = RowSource { import: ImportId::from_bytes([1; 16]), line: 2 };
     store.import(JourneyType::Long, &identity(5, false).truncated, at("2022-01-01T00:00:00Z"), 2, source).await;
 
@@ -131,11 +131,14 @@ async fn each_kind_of_damage_is_found_and_orphans_are_removed() {
     let orphans: BTreeSet<_> =
         [&its, &truncated, &license].map(|key| Finding::Orphan(second.uuid, key.clone())).into_iter().collect();
     assert_eq!(audit(&store).await.0, orphans);
-    assert!(!store.claims.remove_stray(first.uuid, &license, soon()).await.unwrap(), "this one has its application");
+    assert!(
+        !store.stray_remover.remove_stray(first.uuid, &license, soon()).await.unwrap(),
+        "this one has its application"
+    );
     for finding in orphans {
         let Finding::Orphan(uuid, key) = finding else { panic!("{finding:?}") };
-        assert!(store.claims.remove_stray(uuid, &key, soon()).await.unwrap());
-        assert!(!store.claims.remove_stray(uuid, &key, soon()).await.unwrap(), "again, there is none");
+        assert!(store.stray_remover.remove_stray(uuid, &key, soon()).await.unwrap());
+        assert!(!store.stray_remover.remove_stray(uuid, &key, soon()).await.unwrap(), "again, there is none");
     }
     assert_eq!(audit(&store).await.0, BTreeSet::new());
     assert_eq!(store.scan(&store.tables.claims).await.len(), 3, "what was only the orphan's is gone");
@@ -172,7 +175,7 @@ async fn a_claim_on_an_item_that_is_not_its_applications_is_found_and_removed() 
 
     // Nothing is removed from where it belongs, nor where the application has not all its claims: perhaps it is the application
     // that was changed by hand.
-    let remove = async |key: &str| store.claims.remove_stray(first.uuid, key, soon()).await.unwrap();
+    let remove = async |key: &str| store.stray_remover.remove_stray(first.uuid, key, soon()).await.unwrap();
     for kind in kinds {
         assert!(!remove(&key(kind, &one)).await, "{kind:?}");
     }
@@ -186,7 +189,7 @@ async fn a_claim_on_an_item_that_is_not_its_applications_is_found_and_removed() 
         assert!(!remove(&key(kind, &other)).await, "again, there is none: {kind:?}");
     }
     assert_eq!(audit(&store).await.0, BTreeSet::new());
-    assert_eq!(store.claims.delete(operator(1), uuid(2), at("2024-05-01T00:00:00Z"), soon()).await, Ok(Deleted::Done));
+    assert_eq!(store.deleter.delete(operator(1), uuid(2), at("2024-05-01T00:00:00Z"), soon()).await, Ok(Deleted::Done));
     register(&store, 3, &other, "2024-03-15T07:30:00Z").await;
 }
 
@@ -196,12 +199,14 @@ async fn under_another_pepper_no_claim_is_removed() {
     let store = store().await;
     let one = identity(1, true);
     let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
-    let astray = Claims::new(store.db.clone(), store.tables.clone(), ClaimKeys::new(&[8; 32]).unwrap());
-    let part = astray.audit(&Place::Claims(None), &Rules::default(), soon()).await.unwrap();
+    let keys = || ClaimKeys::new(&[8; 32]).unwrap();
+    let astray = TableAuditor::new(store.db.clone(), &store.tables, keys());
+    let remover = StrayRemover::new(store.db.clone(), &store.tables, keys());
+    let part = astray.audit(&AuditPlace::Claims(None), &Rules::default(), soon()).await.unwrap();
     let kinds = [ClaimKind::TruncatedIdentity, ClaimKind::DrivingLicense, ClaimKind::IdentityKey];
     assert_eq!(part.findings, kinds.map(|kind| Finding::Misplaced(first.uuid, key(kind, &one))).into());
     for kind in kinds {
-        assert!(!astray.remove_stray(first.uuid, &key(kind, &one), soon()).await.unwrap(), "{kind:?}");
+        assert!(!remover.remove_stray(first.uuid, &key(kind, &one), soon()).await.unwrap(), "{kind:?}");
     }
     assert_eq!(audit(&store).await.0, BTreeSet::new());
 }
@@ -213,15 +218,15 @@ async fn claims_of_an_application_that_does_not_say_whose_it_is_stay() {
     let now = at("2024-05-01T00:00:00Z");
     let erase = async |number: u64| {
         let driving_license = identity(number, false).driving_license;
-        let sought = Sought { driving_license, identity_key: None, truncated: None };
-        let held = store.claims.held(&sought, soon()).await.unwrap();
-        assert_eq!(store.claims.erase(&held, "r", now, soon()).await.unwrap().applications, [uuid(number)]);
+        let sought = DriverQuery { driving_license, identity_key: None, truncated: None };
+        let held = store.finder.find(&sought, soon()).await.unwrap();
+        assert_eq!(store.eraser.erase(&held, "r", now, soon()).await.unwrap().applications, [uuid(number)]);
     };
     for number in 1..=3 {
         register(&store, number, &identity(number, false), "2024-03-15T07:30:00Z").await;
     }
     let license = |number| key(ClaimKind::DrivingLicense, &identity(number, false));
-    let remove = async |number| store.claims.remove_stray(uuid(number), &license(number), soon()).await.unwrap();
+    let remove = async |number| store.stray_remover.remove_stray(uuid(number), &license(number), soon()).await.unwrap();
     erase(1).await;
     let update = store.db.update_item().table_name(&store.tables.applications).key("uuid", text(&uuid(2).to_string()));
     let update = update.update_expression("SET journey_type = :v").expression_attribute_values(":v", text("none"));
@@ -231,7 +236,7 @@ async fn claims_of_an_application_that_does_not_say_whose_it_is_stay() {
 
     // One that was deleted before it was erased has no claims.
     let claim = store.scan(&store.tables.claims).await[&license(3)].clone();
-    assert_eq!(store.claims.delete(operator(1), uuid(3), now, soon()).await, Ok(Deleted::Done));
+    assert_eq!(store.deleter.delete(operator(1), uuid(3), now, soon()).await, Ok(Deleted::Done));
     erase(3).await;
     let claim: Vec<_> = claim.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     put(&store, &store.tables.claims, &claim).await;
@@ -310,7 +315,10 @@ async fn a_claim_with_another_identity_key_than_its_application_is_found() {
         };
         replace(&other).await;
         assert_eq!(audit(&store).await.0, [Finding::Disagrees(application.uuid, pk.clone())].into());
-        assert!(!store.claims.remove_stray(application.uuid, &pk, soon()).await.unwrap(), "the driver would be free");
+        assert!(
+            !store.stray_remover.remove_stray(application.uuid, &pk, soon()).await.unwrap(),
+            "the driver would be free"
+        );
         if (application, kind) == (&first, ClaimKind::TruncatedIdentity) {
             // Somebody else, for all that the item says; for the application, nobody can tell.
             let sharing = Identity { truncated: one.truncated.clone(), ..identity(3, true) };
@@ -319,7 +327,7 @@ async fn a_claim_with_another_identity_key_than_its_application_is_found() {
                 [Finding::Disagrees(first.uuid, pk.clone()), Finding::GrantedTwice(first.uuid, third.uuid)].into();
             assert_eq!(audit(&store).await.0, expected);
             let now = at("2024-05-01T00:00:00Z");
-            assert_eq!(store.claims.delete(operator(1), third.uuid, now, soon()).await, Ok(Deleted::Done));
+            assert_eq!(store.deleter.delete(operator(1), third.uuid, now, soon()).await, Ok(Deleted::Done));
         }
         replace(&items[&pk]).await;
         assert_eq!(audit(&store).await.0, BTreeSet::new());
@@ -422,7 +430,7 @@ async fn a_journey_that_was_corrected_after_its_use_is_found() {
         assert_eq!(audit(&store).await.0, expected.into_iter().collect(), "{what}");
 
         // The runbook: the operator deletes the application and registers it again.
-        assert_eq!(store.claims.delete(operator(1), short.uuid, short.datetime, soon()).await, Ok(Deleted::Done));
+        assert_eq!(store.deleter.delete(operator(1), short.uuid, short.datetime, soon()).await, Ok(Deleted::Done));
         assert_eq!(audit(&store).await.0, BTreeSet::new(), "{what}");
     }
 
@@ -434,7 +442,7 @@ async fn a_journey_that_was_corrected_after_its_use_is_found() {
     assert_eq!(store.register(&short, Some(&read)).await, Registration::Registered);
     support::put(&store, &plain, &support::version(2, 1)).await;
     assert_eq!(audit(&store).await.0, [Finding::JourneyCorrected(short.uuid)].into());
-    let given = store.claims.give_key(operator(1), short.uuid, &identity_key('a'), &Rules::default(), soon()).await;
+    let given = store.key_giver.give_key(operator(1), short.uuid, &identity_key('a'), &Rules::default(), soon()).await;
     assert_eq!(given, Ok(GivenKey::Given { contradicts: Vec::new() }));
     assert_eq!(audit(&store).await.0, BTreeSet::new());
 }
@@ -452,7 +460,7 @@ async fn a_corrected_journey_of_an_application_that_is_deleted_meanwhile_is_not_
     let corrected = Journey { driver_identity_key: Some(identity_key('b')), ..trip };
     support::put(&calm, &corrected, &support::version(2, 1)).await;
     let goes = async move {
-        assert_eq!(calm.claims.delete(operator(1), short.uuid, short.datetime, soon()).await, Ok(Deleted::Done));
+        assert_eq!(calm.deleter.delete(operator(1), short.uuid, short.datetime, soon()).await, Ok(Deleted::Done));
     };
     faults.to("BatchGetItem", [support::Fault::None, support::Fault::meanwhile(goes)]);
     assert_eq!(audit(&store).await.0, BTreeSet::new());
@@ -578,22 +586,22 @@ async fn a_part_is_passed_over_and_nothing_else() {
     for number in 0..150 {
         register(&store, number, &identity(number, number == 0), "2024-03-15T07:30:00Z").await;
     }
-    let mut place = Place::Start;
+    let mut place = AuditPlace::Start;
     let mut places = Vec::new();
-    while place != Place::End {
-        let looked = store.claims.audit(&place, &Rules::default(), soon()).await.unwrap();
-        let passed_over = store.claims.pass_over(&place, soon()).await.unwrap();
+    while place != AuditPlace::End {
+        let looked = store.auditor.audit(&place, &Rules::default(), soon()).await.unwrap();
+        let passed_over = store.auditor.pass_over(&place, soon()).await.unwrap();
         assert_eq!((&passed_over.place, passed_over.items()), (&looked.place, 0));
         assert_eq!(passed_over.findings, [Finding::PassedOver(place.to_string())].into());
         places.push(place);
         place = looked.place;
     }
     assert_eq!(places.len(), 2 + 4 + 1, "{places:?}");
-    let found = |place| Audited::passed_over(&place, Place::End).findings.pop_first().unwrap().to_string();
+    let found = |place| Audited::passed_over(&place, AuditPlace::End).findings.pop_first().unwrap().to_string();
     for (place, told) in [
-        (Place::Claims(Some("k".to_owned())), "claims:k"),
-        (Place::Applications("+33601020304".to_owned()), "applications:"),
-        (Place::Reports(Some("reports/DUPONT.csv".to_owned())), "reports:"),
+        (AuditPlace::Claims(Some("k".to_owned())), "claims:k"),
+        (AuditPlace::Applications("+33601020304".to_owned()), "applications:"),
+        (AuditPlace::Reports(Some("reports/DUPONT.csv".to_owned())), "reports:"),
     ] {
         assert_eq!(found(place), format!("unreadable: looking at the part after {told} panicked"));
     }
@@ -665,9 +673,9 @@ async fn what_changes_meanwhile_is_no_finding() {
                 let identity = identity(lane, false);
                 register(&store, number, &identity, "2024-03-15T07:30:00Z").await;
                 let key = IdentityKey::parse(&format!("{lane:064x}")).unwrap();
-                store.claims.give_key(operator(1), uuid(number), &key, &Rules::default(), soon()).await.unwrap();
+                store.key_giver.give_key(operator(1), uuid(number), &key, &Rules::default(), soon()).await.unwrap();
                 let (by, now) = (operator(1), at("2024-05-01T00:00:00Z"));
-                assert_eq!(store.claims.delete(by, uuid(number), now, soon()).await.unwrap(), Deleted::Done);
+                assert_eq!(store.deleter.delete(by, uuid(number), now, soon()).await.unwrap(), Deleted::Done);
             }
         })
     });
@@ -711,16 +719,6 @@ fn each_finding_is_told_by_the_name_of_its_kind() {
 
 #[test]
 fn what_was_looked_at_is_counted_together() {
-    let part = audit::Audited { applications: 1, claims: 2, imports: 4, reports: 8, ..Default::default() };
+    let part = Audited { applications: 1, claims: 2, imports: 4, reports: 8, ..Default::default() };
     assert_eq!(part.items(), 15);
-}
-
-/// Whoever may not read the imports looks at all else.
-#[tokio::test]
-async fn without_the_table_of_imports_the_audit_ends_before_it() {
-    let store = store().await;
-    let tables = Tables { imports: String::new(), ..store.tables.clone() };
-    let claims = Claims::new(store.db.clone(), tables, support::claim_keys());
-    let part = claims.audit(&Place::Imports(None), &Rules::default(), soon()).await.unwrap();
-    assert_eq!((part.place, part.imports), (Place::End, 0));
 }

@@ -34,7 +34,7 @@ fn one_of_many(number: usize) -> Identity {
 
 async fn simulate(store: &Store, scope: JourneyType, identity: &Identity, by: u32) -> Simulated {
     let cutoffs = Rules::default().cutoffs(scope, at(DAY));
-    store.claims.simulate(scope, identity, &cutoffs, operator(by), soon()).await.unwrap()
+    store.simulator.simulate(scope, identity, &cutoffs, operator(by), soon()).await.unwrap()
 }
 
 /// The item of the driver's truncated identity.
@@ -45,8 +45,8 @@ async fn item(store: &Store, scope: JourneyType) -> Option<Item> {
 
 async fn undo(store: &Store, file: u8) {
     let import = ImportId::from_bytes([file; 16]);
-    for brought in store.claims.brought_by(import, None, soon()).await.unwrap().brought {
-        store.claims.withdraw(brought, import, soon()).await.unwrap();
+    for brought in store.remover.brought_by(import, None, soon()).await.unwrap().brought {
+        store.remover.withdraw(brought, import, soon()).await.unwrap();
     }
 }
 
@@ -136,12 +136,12 @@ async fn application_21_of_one_operator_on_a_truncated_identity_is_refused() {
     assert_eq!(store.register(&asked(104, 2), None).await, Registration::Registered);
 
     let gone = uuid(granted[0] as u64);
-    assert_eq!(store.claims.delete(operator(1), gone, at(DAY), soon()).await, Ok(Deleted::Done));
+    assert_eq!(store.deleter.delete(operator(1), gone, at(DAY), soon()).await, Ok(Deleted::Done));
     assert_eq!(store.register(&asked(105, 1), None).await, Registration::Registered, "a deleted one leaves room");
     assert_eq!(store.register(&asked(106, 1), None).await, full);
     for number in (0..60).chain([104, 105]) {
         for by in [1, 2] {
-            store.claims.delete(operator(by), uuid(number as u64), at(DAY), soon()).await.unwrap();
+            store.deleter.delete(operator(by), uuid(number as u64), at(DAY), soon()).await.unwrap();
         }
     }
     assert_eq!(store.scan(&store.tables.claims).await, [].into(), "nothing is left, no count either");
@@ -153,7 +153,7 @@ async fn an_application_counts_once_whenever_its_key_comes() {
     let store = store().await;
     let identity = driver("DUP", "A", None);
     assert_eq!(store.register(&application(1, 1, Long, &identity, at(DAY)), None).await, Registration::Registered);
-    let given = store.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
+    let given = store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
     assert_eq!(given, Ok(GivenKey::Given { contradicts: Vec::new() }));
     for number in 2..=MOST_APPLICATIONS {
         let asked = application(number as u64, 1, Long, &one_of_many(number), at(DAY));
@@ -178,7 +178,7 @@ async fn an_identity_key_is_given_to_20_dates_of_one_operator() {
             operator: operator(by),
             identity_key: &identity_key('a'),
         };
-        store.claims.give_key_to_history(&history, &Rules::default(), soon()).await.unwrap()
+        store.key_giver.give_key_to_history(&history, &Rules::default(), soon()).await.unwrap()
     };
     let given = GivenKey::Given { contradicts: Vec::new() };
     for day in 0..MOST_HISTORY_DATES {
@@ -262,12 +262,12 @@ async fn an_item_that_was_full_before_there_were_bounds_says_so_at_once() {
         operator: operator(1),
         identity_key: &identity_key('a'),
     };
-    let given = store.claims.give_key_to_history(&history, &Rules::default(), soon()).await;
+    let given = store.key_giver.give_key_to_history(&history, &Rules::default(), soon()).await;
     assert_eq!(given, Ok(GivenKey::NoRoom(NoRoom::Record)));
     // What is there can be read, and what goes makes room.
-    let sought = Sought { driving_license: None, identity_key: None, truncated: Some(identity.clone()) };
-    assert!(store.claims.held(&sought, soon()).await.unwrap().recorded.len() > 5_000);
-    assert_eq!(store.claims.delete(operator(3), uuid(1), at(DAY), soon()).await, Ok(Deleted::Done));
+    let sought = DriverQuery { driving_license: None, identity_key: None, truncated: Some(identity.clone()) };
+    assert!(store.finder.find(&sought, soon()).await.unwrap().recorded.len() > 5_000);
+    assert_eq!(store.deleter.delete(operator(3), uuid(1), at(DAY), soon()).await, Ok(Deleted::Done));
     assert_eq!(store.import(Long, &identity, at("2002-01-01T00:00:00Z"), 2, row(2, 1)).await, imported());
     let another = store.import(Long, &identity, at("2003-01-01T00:00:00Z"), 2, row(2, 2)).await;
     assert!(another == full || another == imported(), "{another:?}");

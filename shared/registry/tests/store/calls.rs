@@ -181,7 +181,7 @@ async fn a_corrupt_claim_item_ends_an_import() {
     };
     let rules = Rules::default();
     let said =
-        tokio::time::timeout(std::time::Duration::from_secs(10), store.claims.import_history(&row, &rules, soon()));
+        tokio::time::timeout(std::time::Duration::from_secs(10), store.writer.import_history(&row, &rules, soon()));
     assert!(matches!(said.await, Ok(Err(StoreError::Corrupt { table: "claims", .. }))));
 }
 
@@ -311,7 +311,7 @@ async fn application_of_an_earlier_plan_is_found_and_freed() {
     let asked = application(1, 1, Long, &identity, at(DAY));
     assert_eq!(store.register(&asked, None).await, Registration::Registered);
     assert_eq!(store.applications.find(asked.uuid).await.unwrap().unwrap(), asked);
-    store.claims.delete(operator(1), asked.uuid, asked.registered_at, soon()).await.unwrap();
+    store.deleter.delete(operator(1), asked.uuid, asked.registered_at, soon()).await.unwrap();
     let [claims, ..] = store.written().await;
     assert!(claims.values().all(|item| records(item, "a#") == 0), "{claims:?}");
     assert_eq!(store.register(&application(2, 2, Long, &identity, at(DAY)), None).await, Registration::Registered);
@@ -340,7 +340,7 @@ async fn a_call_again_changes_nothing() {
     // A name that is taken is not overwritten, whoever asks; what it means is not this call's to say.
     let stolen = application(1, 2, Long, &driver("ZOE", "Z", Some('d')), at(DAY));
     let cutoffs = Rules::default().cutoffs(Long, stolen.datetime);
-    let said = store.claims.register(&stolen, &cutoffs, None, None, soon()).await;
+    let said = store.registrar.register(&stolen, &cutoffs, None, None, soon()).await;
     assert!(matches!(said, Err(StoreError::Corrupt { table: "applications", .. })), "{said:?}");
     assert_eq!(store.written().await, before);
 }
@@ -461,7 +461,7 @@ async fn either_of_two_keys_is_blocked_by_an_earlier_application() {
             operator: operator(2),
             identity_key: &identity_key(key),
         };
-        let said = store.claims.give_key_to_history(&given, &Rules::default(), soon()).await;
+        let said = store.key_giver.give_key_to_history(&given, &Rules::default(), soon()).await;
         assert_eq!(said, Ok(GivenKey::Given { contradicts: Vec::new() }));
         let asked = application(2, 1, Short, &with_both_keys(), at(DAY));
         assert_eq!(store.register(&asked, None).await, Registration::Blocked(history("2023-06-01T00:00:00Z", 2)));
@@ -476,7 +476,7 @@ async fn delete_frees_both_keys() {
     let first = using(application(1, 1, Short, &with_both_keys(), at(DAY)), &read);
     assert_eq!(store.register(&first, Some(&read)).await, Registration::Registered);
     store.requests.take();
-    let deleted = store.claims.delete(operator(1), first.uuid, at(DAY), soon()).await;
+    let deleted = store.deleter.delete(operator(1), first.uuid, at(DAY), soon()).await;
     assert_eq!((deleted, store.requests.take()), (Ok(Deleted::Done), 3));
     assert!(store.scan(&store.tables.claims).await.is_empty());
     assert_eq!(find(&store, 1, "trip").await.unwrap().used, None);
@@ -492,7 +492,7 @@ async fn key_given_later_is_claimed_beside_the_journeys_own() {
     let store = store().await;
     let give = async |number, letter| {
         let key = identity_key(letter);
-        store.claims.give_key(operator(1), uuid(number), &key, &Rules::default(), soon()).await.unwrap()
+        store.key_giver.give_key(operator(1), uuid(number), &key, &Rules::default(), soon()).await.unwrap()
     };
     let given = GivenKey::Given { contradicts: Vec::new() };
     let of_journey = driver_with_keys("DUP", "A1", None, Some('a'));
@@ -524,7 +524,7 @@ async fn key_given_later_is_claimed_beside_the_journeys_own() {
     }
     for number in [1, 2, 5] {
         let by = if number == 1 { 1 } else { 2 };
-        assert_eq!(store.claims.delete(operator(by), uuid(number), at(DAY), soon()).await, Ok(Deleted::Done));
+        assert_eq!(store.deleter.delete(operator(by), uuid(number), at(DAY), soon()).await, Ok(Deleted::Done));
     }
     assert!(store.scan(&store.tables.claims).await.is_empty());
 }
@@ -1011,10 +1011,10 @@ async fn an_import_is_worked_on_by_one_at_a_time() {
 async fn undo(store: &Store, import: ImportId) -> (u64, u64) {
     let (mut removed, mut kept, mut after) = (0, 0, None);
     loop {
-        let page = store.claims.brought_by(import, after.as_deref(), soon()).await.unwrap();
+        let page = store.remover.brought_by(import, after.as_deref(), soon()).await.unwrap();
         for brought in page.brought {
             (removed, kept) = (removed + brought.removed, kept + brought.kept);
-            store.claims.withdraw(brought, import, soon()).await.unwrap();
+            store.remover.withdraw(brought, import, soon()).await.unwrap();
         }
         after = page.next;
         if after.is_none() {

@@ -15,21 +15,21 @@ const DELETED: &str = "2024-05-01T00:00:00Z";
 const ERASED: &str = "2024-06-01T00:00:00Z";
 
 /// By which of a licence, an identity key and the truncated identity of all here a driver is looked for.
-fn sought(license: Option<&str>, key: Option<char>, by_name: bool) -> Sought {
+fn sought(license: Option<&str>, key: Option<char>, by_name: bool) -> DriverQuery {
     let known = driver("DUP", license.unwrap_or("A1"), key);
-    Sought {
+    DriverQuery {
         driving_license: known.driving_license.filter(|_| license.is_some()),
         identity_key: key.map(support::identity_key),
         truncated: by_name.then_some(known.truncated),
     }
 }
 
-async fn held(store: &Store, sought: &Sought) -> Held {
-    store.claims.held(sought, soon()).await.unwrap()
+async fn held(store: &Store, sought: &DriverQuery) -> DriverData {
+    store.finder.find(sought, soon()).await.unwrap()
 }
 
 /// The numbers of applications and archived ones, and the keys of journeys.
-fn told(held: &Held) -> (Vec<u64>, Vec<u64>, Vec<&str>) {
+fn told(held: &DriverData) -> (Vec<u64>, Vec<u64>, Vec<&str>) {
     let number = |uuid: ApplicationId| (1..10).find(|number| support::uuid(*number) == uuid).unwrap();
     let sorted = |mut numbers: Vec<u64>| {
         numbers.sort_unstable();
@@ -50,11 +50,11 @@ async fn register(store: &Store, application: &Application, journey: Option<&Sto
 
 /// Registers under a name, with an answer that tells the application's.
 async fn register_named(store: &Store, application: &Application, name: &str) {
-    let call = store.claims.named_call(application.operator, &IdempotencyKey::parse(name).unwrap(), "a body");
-    let answer = format!("{{\"uuid\":\"{}\"}}", application.uuid);
-    let answer = FirstAnswer { call, answer, now: at(DAY), forgotten_at: at("2024-03-16T07:30:00Z") };
+    let request = store.registrar.request_key(application.operator, &IdempotencyKey::parse(name).unwrap(), "a body");
+    let response = format!("{{\"uuid\":\"{}\"}}", application.uuid);
+    let answer = IdempotencyRecord { request, response, now: at(DAY), expires_at: at("2024-03-16T07:30:00Z") };
     let cutoffs = Rules::default().cutoffs(application.journey_type, application.datetime);
-    let said = store.claims.register(application, &cutoffs, None, Some(&answer), soon()).await;
+    let said = store.registrar.register(application, &cutoffs, None, Some(&answer), soon()).await;
     assert_eq!(said, Ok(Registration::Registered));
 }
 
@@ -78,7 +78,7 @@ async fn drivers() -> Store {
     for (number, id) in [(3, "gone"), (6, "reused")] {
         let read = find(&store, 1, id).await.unwrap();
         register(&store, &using(application(number, 1, Short, &theirs, at(DAY)), &read), Some(&read)).await;
-        let said = store.claims.delete(operator(1), uuid(number), at(DELETED), soon()).await;
+        let said = store.deleter.delete(operator(1), uuid(number), at(DELETED), soon()).await;
         assert_eq!(said, Ok(Deleted::Done));
     }
     for (number, id, identity) in [(2, "trip", &theirs), (7, "reused", &driver("MAR", "M7", Some('c')))] {
@@ -162,7 +162,7 @@ async fn an_erasure_takes_what_names_the_driver_and_nothing_of_anybody_else() {
     let whole = sought(Some("A1"), Some('a'), false);
     let (before, answers) = (held(&store, &whole).await, store.scan(&store.tables.idempotency).await.len());
     let claims = store.scan(&store.tables.claims).await;
-    let erased = store.claims.erase(&before, "asked for", at(ERASED), soon()).await.unwrap();
+    let erased = store.eraser.erase(&before, "asked for", at(ERASED), soon()).await.unwrap();
     assert_eq!(erased.applications.iter().collect::<BTreeSet<_>>(), [1, 2, 3, 6].map(uuid).iter().collect());
     // `gone` and `unused`: the driver of `trip` went with its application, and `reused` is another's.
     assert_eq!((erased.answers, erased.journeys, erased.missed), (1, 2, vec![]));
@@ -208,7 +208,7 @@ async fn an_erasure_takes_what_names_the_driver_and_nothing_of_anybody_else() {
     let after = held(&store, &whole).await;
     assert_eq!(told(&after), (vec![], vec![], vec![]));
     assert_eq!(after.recorded, before.recorded);
-    let again = store.claims.erase(&before, "asked for", at(ERASED), soon()).await.unwrap();
+    let again = store.eraser.erase(&before, "asked for", at(ERASED), soon()).await.unwrap();
     assert_eq!(again.missed.iter().collect::<BTreeSet<_>>(), [1, 2].map(uuid).iter().collect());
     assert_eq!((again.answers, again.journeys), (0, 0));
 }

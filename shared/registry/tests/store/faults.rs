@@ -53,11 +53,11 @@ fn row(file: u8, line: u64) -> RowSource {
 async fn register(
     store: &Store,
     application: &Application,
-    answer: Option<&FirstAnswer>,
+    answer: Option<&IdempotencyRecord>,
     deadline: Deadline,
 ) -> Result<Registration, StoreError> {
     let cutoffs = Rules::default().cutoffs(application.journey_type, application.datetime);
-    store.claims.register(application, &cutoffs, None, answer, deadline).await
+    store.registrar.register(application, &cutoffs, None, answer, deadline).await
 }
 
 async fn import(
@@ -73,7 +73,7 @@ async fn import(
         operator: operator(1),
         source,
     };
-    store.claims.import_history(&row, &Rules::default(), deadline).await
+    store.writer.import_history(&row, &Rules::default(), deadline).await
 }
 
 /// The code of an error that is told and not tried again.
@@ -100,7 +100,7 @@ async fn give_to_history(store: &Store, letter: char, deadline: Deadline) -> Res
         operator: operator(1),
         identity_key: &identity_key(letter),
     };
-    store.claims.give_key_to_history(&history, &Rules::default(), deadline).await
+    store.key_giver.give_key_to_history(&history, &Rules::default(), deadline).await
 }
 
 /// How many rows each record of history lists.
@@ -116,7 +116,7 @@ async fn trip(store: &Store, id: &str) -> StoredJourney {
 }
 
 async fn delete(store: &Store, deadline: Deadline) -> Result<Deleted, StoreError> {
-    store.claims.delete(operator(1), uuid(1), at(LATER), deadline).await
+    store.deleter.delete(operator(1), uuid(1), at(LATER), deadline).await
 }
 
 /// The item of the driver's truncated identity.
@@ -196,14 +196,14 @@ async fn who_is_refused_is_not_registered_later_by_a_try_that_was_late() {
     assert_eq!(code(register(&store, &asked(6), None, soon()).await), REFUSED, "and nobody is told what may be wrong");
     assert!(faults.are_over());
     // What was in the way goes, and the late ones arrive.
-    assert_eq!(calm.claims.delete(operator(1), uuid(1), at(LATER), soon()).await, Ok(Deleted::Done));
+    assert_eq!(calm.deleter.delete(operator(1), uuid(1), at(LATER), soon()).await, Ok(Deleted::Done));
     for number in [3, 4, 5] {
         let late = register(&calm, &asked(number), None, soon()).await;
         assert!(matches!(late, Err(StoreError::Corrupt { table: "applications", .. })), "{number}: {late:?}");
         assert_eq!(calm.applications.find(uuid(number)).await, Ok(None));
     }
     assert_eq!(calm.scan(&calm.tables.claims).await.len(), 0);
-    let audited = calm.claims.audit(&audit::Place::default(), &Rules::default(), soon()).await.unwrap();
+    let audited = calm.auditor.audit(&AuditPlace::default(), &Rules::default(), soon()).await.unwrap();
     assert_eq!((audited.applications, audited.findings.len()), (0, 0), "the audit knows what these are");
 }
 
@@ -218,7 +218,7 @@ async fn late_try_before_it_is_called_off(goes: bool) -> (Store, Result<Registra
             assert_eq!(delete(&calm, soon()).await, Ok(Deleted::Done));
             assert_eq!(calm.register(&late, None).await, Registration::Registered);
             if goes {
-                assert_eq!(calm.claims.delete(operator(1), uuid(2), at(LATER), soon()).await, Ok(Deleted::Done));
+                assert_eq!(calm.deleter.delete(operator(1), uuid(2), at(LATER), soon()).await, Ok(Deleted::Done));
             }
         }
     };
@@ -264,7 +264,7 @@ async fn a_late_try_brings_back_nothing_that_was_deleted() {
     assert_eq!(calm.register(&other, None).await, Registration::Registered);
     assert_eq!(calm.register(&asked, Some(&read)).await, Registration::Registered);
     assert_eq!(calm.applications.find(uuid(1)).await, Ok(None));
-    let audited = calm.claims.audit(&audit::Place::default(), &Rules::default(), soon()).await.unwrap();
+    let audited = calm.auditor.audit(&AuditPlace::default(), &Rules::default(), soon()).await.unwrap();
     assert_eq!((audited.applications, audited.findings.len()), (1, 0), "the audit knows what the name is");
 }
 
@@ -311,9 +311,11 @@ async fn no_call_says_busy_that_may_have_written() {
                 }
                 let said = match call {
                     "delete" => delete(&store, shortly()).await.map(drop),
-                    "give_key" => {
-                        store.claims.give_key(operator(1), uuid(1), &key, &Rules::default(), shortly()).await.map(drop)
-                    }
+                    "give_key" => store
+                        .key_giver
+                        .give_key(operator(1), uuid(1), &key, &Rules::default(), shortly())
+                        .await
+                        .map(drop),
                     _ => give_to_history(&store, 'a', shortly()).await.map(drop),
                 };
                 match perhaps {
@@ -387,7 +389,7 @@ async fn another_driver_of_the_same_truncated_identity_comes_and_goes() {
     let meanwhile = {
         let calm = calm.clone();
         async move {
-            let gone = calm.claims.delete(operator(2), uuid(1), at(LATER), soon()).await;
+            let gone = calm.deleter.delete(operator(2), uuid(1), at(LATER), soon()).await;
             assert_eq!(gone, Ok(Deleted::Done));
             assert_eq!(calm.register(&same_day, None).await, Registration::Registered);
         }
@@ -581,7 +583,7 @@ async fn a_full_record_with_an_identity_key_lists_no_file_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_identity_key_is_given_whatever_happens_meanwhile() {
     let give = async |store: &Store, deadline: Deadline| {
-        store.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), deadline).await
+        store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), deadline).await
     };
     let given = Ok(GivenKey::Given { contradicts: Vec::new() });
     for fault in CONTENTION.map(Fault::code).into_iter().chain([Fault::AnswerLost, Fault::Lost]) {
@@ -606,7 +608,7 @@ async fn an_identity_key_is_given_whatever_happens_meanwhile() {
     let (calm, store, faults) = store_with_faults().await;
     granted(&calm).await;
     let meanwhile = async move {
-        let said = calm.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
+        let said = calm.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
         assert_eq!(said, Ok(GivenKey::Given { contradicts: Vec::new() }));
     };
     faults.to("BatchGetItem", [Fault::meanwhile(meanwhile)]);
@@ -652,18 +654,18 @@ async fn the_name_of_a_deleted_application_is_no_application() {
 
     // Its application was read before, its claims after it was deleted.
     let (calm, store, _) = fresh("BatchGetItem").await;
-    let given = store.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
+    let given = store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
     assert_eq!(given, Ok(GivenKey::Unknown));
     assert!(calm.scan(&calm.tables.claims).await.is_empty());
 
     let (calm, store, _) = fresh("BatchGetItem").await;
-    assert_eq!(store.claims.delete(operator(1), uuid(1), now, soon()).await, Ok(Deleted::Unknown));
+    assert_eq!(store.deleter.delete(operator(1), uuid(1), now, soon()).await, Ok(Deleted::Unknown));
     assert_eq!(archived(&calm).await["deleted_at"], AttributeValue::N(at(LATER).millis().to_string()));
 
     // An erasure reads no claims.
     let (calm, store, asked) = fresh("TransactWriteItems").await;
-    let held = Held { applications: vec![asked], ..Held::default() };
-    assert_eq!(store.claims.erase(&held, "asked for", now, soon()).await.unwrap().missed, [uuid(1)]);
+    let held = DriverData { applications: vec![asked], ..DriverData::default() };
+    assert_eq!(store.eraser.erase(&held, "asked for", now, soon()).await.unwrap().missed, [uuid(1)]);
     assert!(archived(&calm).await.contains_key("phone_trunc"), "it is in the archive, for the next call to find");
 }
 
@@ -675,13 +677,14 @@ async fn key_given_during_an_erasure_is_seen() {
         let asked = application(1, 1, Short, &driver_with_keys("DUP", "A1", callers, journeys), at(DAY));
         assert_eq!(calm.register(&asked, None).await, Registration::Registered);
         let meanwhile = async move {
-            let said = calm.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
+            let said =
+                calm.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
             assert_eq!(said, Ok(GivenKey::Given { contradicts: Vec::new() }));
         };
         faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
         store.requests.take();
-        let held = Held { applications: vec![asked], ..Held::default() };
-        let erased = store.claims.erase(&held, "asked for", at(LATER), soon()).await.unwrap();
+        let held = DriverData { applications: vec![asked], ..DriverData::default() };
+        let erased = store.eraser.erase(&held, "asked for", at(LATER), soon()).await.unwrap();
         assert_eq!(erased.applications, [uuid(1)]);
         // It was sent in vain, read again and sent again; then the answers are looked through.
         assert_eq!(store.requests.take(), 4, "{journeys:?}");
@@ -692,9 +695,9 @@ async fn key_given_during_an_erasure_is_seen() {
 #[tokio::test]
 async fn an_erasure_and_a_status_that_may_not_have_been_written() {
     let (_, store, faults) = store_with_faults().await;
-    let held = Held { applications: vec![granted(&store).await], ..Held::default() };
+    let held = DriverData { applications: vec![granted(&store).await], ..DriverData::default() };
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
-    let erased = store.claims.erase(&held, "asked for", at(LATER), soon()).await.unwrap();
+    let erased = store.eraser.erase(&held, "asked for", at(LATER), soon()).await.unwrap();
     assert_eq!((erased.applications, erased.missed), (vec![uuid(1)], vec![]));
     faults.to("UpdateItem", [Fault::code(REFUSED)]);
     let followed = store.applications.follow_journey(uuid(1), JourneyStatus::Ok, &version(1, 1)).await;
@@ -715,7 +718,7 @@ async fn a_key_that_is_refused_is_not_given_later_by_a_try_that_was_late() {
         Ok(GivenKey::Blocked(blocker))
     };
     let give =
-        async || store.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
+        async || store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
     let other = calm.clone();
     let comes = async move { assert_eq!(other.register(&first, None).await, Registration::Registered) };
     let before = item(&calm).await.unwrap();
@@ -746,7 +749,7 @@ async fn an_identity_key_that_went_with_what_it_was_given_to_is_not_denied() {
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
     faults.to("GetItem", [Fault::None, Fault::meanwhile(goes)]);
     let give =
-        async || store.claims.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
+        async || store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
     let heard = give().await;
     assert!(matches!(heard, Err(StoreError::Request { operation: "TransactWriteItems", .. })), "{heard:?}");
     assert!(calm.scan(&calm.tables.archive).await[&uuid(1).to_string()].contains_key("identity_key"), "it was given");
@@ -755,9 +758,9 @@ async fn an_identity_key_that_went_with_what_it_was_given_to_is_not_denied() {
     let (calm, store, faults) = store_with_faults().await;
     import(&calm, DAY, row(1, 2), soon()).await.unwrap();
     let goes = async move {
-        let page = calm.claims.brought_by(row(1, 2).import, None, soon()).await.unwrap();
+        let page = calm.remover.brought_by(row(1, 2).import, None, soon()).await.unwrap();
         for brought in page.brought {
-            assert_eq!(calm.claims.withdraw(brought, row(1, 2).import, soon()).await, Ok(()));
+            assert_eq!(calm.remover.withdraw(brought, row(1, 2).import, soon()).await, Ok(()));
         }
     };
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
@@ -915,11 +918,11 @@ async fn an_import_is_withdrawn_whatever_happens_meanwhile() {
         };
         let undo = async |store: &Store, deadline: Deadline| {
             let import = row(1, 2).import;
-            let page = store.claims.brought_by(import, None, soon()).await.unwrap();
+            let page = store.remover.brought_by(import, None, soon()).await.unwrap();
             let [brought] = <[_; 1]>::try_from(page.brought).unwrap();
             let key = support::claim_keys().truncated_identity(Short, &truncated("DUP", "+336010203"));
             assert_eq!((brought.key(), brought.removed, brought.kept), (key.as_str(), 1, 0));
-            store.claims.withdraw(brought, import, deadline).await
+            store.remover.withdraw(brought, import, deadline).await
         };
         let latest = async |store: &Store| item(store).await.map(|item| item["sp"].as_n().unwrap().parse().unwrap());
         let left = (rows == 2).then(|| at(BEFORE).millis());
@@ -967,11 +970,11 @@ async fn a_line_of_a_journeys_file_is_written_whatever_the_table_does() {
 async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
     let store = store().await;
     let key = |text: &str| IdempotencyKey::parse(text).unwrap();
-    let answer = |key: &IdempotencyKey, body: &str| FirstAnswer {
-        call: store.claims.named_call(operator(1), key, body),
-        answer: format!("the answer to {body}"),
+    let answer = |key: &IdempotencyKey, body: &str| IdempotencyRecord {
+        request: store.registrar.request_key(operator(1), key, body),
+        response: format!("the answer to {body}"),
         now: at(DAY),
-        forgotten_at: at("2024-03-16T07:30:00Z"),
+        expires_at: at("2024-03-16T07:30:00Z"),
     };
     let read = trip(&store, "trip").await;
     let other_read = trip(&store, "other").await;
@@ -982,40 +985,39 @@ async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
     let (first, second) = (answer(&key("one"), "a body"), answer(&key("two"), "another"));
     for (asked, read, answer) in [(&short, Some(&read), &first), (&long, None, &second)] {
         let cutoffs = Rules::default().cutoffs(asked.journey_type, asked.datetime);
-        let said = store.claims.register(asked, &cutoffs, read, Some(answer), soon()).await;
+        let said = store.registrar.register(asked, &cutoffs, read, Some(answer), soon()).await;
         assert_eq!(said, Ok(Registration::Registered));
     }
     // The same key again, with whatever else the call would write.
     for (asked, read, key, body, expected) in [
-        (&again, Some(&other_read), "one", "a body", Remembered::Answered("the answer to a body".to_owned())),
-        (&again, Some(&other_read), "one", "a changed one", Remembered::OtherCall),
-        (&longer, None, "two", "another", Remembered::Answered("the answer to another".to_owned())),
-        (&longer, None, "two", "a changed one", Remembered::OtherCall),
+        (&again, Some(&other_read), "one", "a body", Replay::Response("the answer to a body".to_owned())),
+        (&again, Some(&other_read), "one", "a changed one", Replay::OtherRequest),
+        (&longer, None, "two", "another", Replay::Response("the answer to another".to_owned())),
+        (&longer, None, "two", "a changed one", Replay::OtherRequest),
     ] {
         let cutoffs = Rules::default().cutoffs(asked.journey_type, asked.datetime);
         let answer = answer(&IdempotencyKey::parse(key).unwrap(), body);
-        let said = store.claims.register(asked, &cutoffs, read, Some(&answer), soon()).await;
-        assert_eq!(said, Ok(Registration::Remembered(expected)), "{key}, {body}");
+        let said = store.registrar.register(asked, &cutoffs, read, Some(&answer), soon()).await;
+        assert_eq!(said, Ok(Registration::Replay(expected)), "{key}, {body}");
         assert_eq!(store.applications.find(asked.uuid).await, Ok(None), "nothing was written");
     }
-    let remembered = async |moment: &str| store.claims.remembered(&first.call, at(moment)).await;
-    let answered = Ok(Some(Remembered::Answered("the answer to a body".to_owned())));
+    let remembered = async |moment: &str| store.registrar.replay(&first.request, at(moment)).await;
+    let answered = Ok(Some(Replay::Response("the answer to a body".to_owned())));
     assert_eq!(remembered(DAY).await, answered);
     assert_eq!(remembered("2024-03-16T07:29:59.999Z").await, answered, "in its last second");
     assert_eq!(remembered("2024-03-16T07:30:00Z").await, Ok(None), "forgotten at its time");
     assert_eq!(remembered("2024-03-17T00:00:00Z").await, Ok(None), "and later");
-    let unknown = store.claims.named_call(operator(2), &key("one"), "a body");
-    assert_eq!(store.claims.remembered(&unknown, at(DAY)).await, Ok(None), "another operator's key is another");
+    let unknown = store.registrar.request_key(operator(2), &key("one"), "a body");
+    assert_eq!(store.registrar.replay(&unknown, at(DAY)).await, Ok(None), "another operator's key is another");
     // What is forgotten is in nobody's way.
-    let later = FirstAnswer { now: at("2024-03-16T07:30:00Z"), ..answer(&key("one"), "a changed one") };
+    let later = IdempotencyRecord { now: at("2024-03-16T07:30:00Z"), ..answer(&key("one"), "a changed one") };
     let cutoffs = Rules::default().cutoffs(Short, again.datetime);
-    let said = store.claims.register(&again, &cutoffs, Some(&other_read), Some(&later), soon()).await;
+    let said = store.registrar.register(&again, &cutoffs, Some(&other_read), Some(&later), soon()).await;
     assert_eq!(said, Ok(Registration::Registered));
 
-    let call = &first.call;
-    let shown =
-        format!("{call:?} {first:?} {:?} {:?}", Remembered::Answered("secret".to_owned()), Remembered::OtherCall);
-    assert_eq!(shown, "NamedCall(…) FirstAnswer(…) Answered(…) OtherCall");
+    let request = &first.request;
+    let shown = format!("{request:?} {first:?} {:?} {:?}", Replay::Response("secret".to_owned()), Replay::OtherRequest);
+    assert_eq!(shown, "RequestKey(…) IdempotencyRecord(…) Response(…) OtherRequest");
 }
 
 /// Two calls of one name at once: the second one's transaction meets the first one's claims, and the record of the name while
@@ -1024,11 +1026,11 @@ async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
 async fn a_named_call_gets_its_first_answer_also_where_the_record_of_it_is_held() {
     let (calm, store, faults) = store_with_faults().await;
     let read = trip(&calm, "trip").await;
-    let answer = |name: &str| FirstAnswer {
-        call: store.claims.named_call(operator(1), &IdempotencyKey::parse(name).unwrap(), "a body"),
-        answer: format!("the answer to {name}"),
+    let answer = |name: &str| IdempotencyRecord {
+        request: store.registrar.request_key(operator(1), &IdempotencyKey::parse(name).unwrap(), "a body"),
+        response: format!("the answer to {name}"),
         now: at(DAY),
-        forgotten_at: at("2024-03-16T07:30:00Z"),
+        expires_at: at("2024-03-16T07:30:00Z"),
     };
     let long = |number: u64| application(number, 1, Long, &driver("DUP", "A1", None), at(DAY));
     let short = |number: u64| using(application(number, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY)), &read);
@@ -1036,7 +1038,7 @@ async fn a_named_call_gets_its_first_answer_also_where_the_record_of_it_is_held(
     for (first, second, journey, name) in [(long(1), long(2), None, "long"), (short(3), short(4), Some(&read), "short")]
     {
         let cutoffs = Rules::default().cutoffs(first.journey_type, first.datetime);
-        let said = calm.claims.register(&first, &cutoffs, journey, Some(&answer(name)), soon()).await;
+        let said = calm.registrar.register(&first, &cutoffs, journey, Some(&answer(name)), soon()).await;
         assert_eq!(said, Ok(Registration::Registered));
         let (claims, journeys) = (calm.scan(&calm.tables.claims).await, calm.scan(&calm.tables.journeys).await);
         let license = json(
@@ -1052,9 +1054,9 @@ async fn a_named_call_gets_its_first_answer_also_where_the_record_of_it_is_held(
         };
         faults.to("TransactWriteItems", [Fault::cancelled(&reasons)]);
         store.requests.take();
-        let said = store.claims.register(&second, &cutoffs, journey, Some(&answer(name)), soon()).await;
-        let expected = Remembered::Answered(format!("the answer to {name}"));
-        assert_eq!(said, Ok(Registration::Remembered(expected)), "{name}");
+        let said = store.registrar.register(&second, &cutoffs, journey, Some(&answer(name)), soon()).await;
+        let expected = Replay::Response(format!("the answer to {name}"));
+        assert_eq!(said, Ok(Registration::Replay(expected)), "{name}");
         assert_eq!(store.requests.take(), 2, "{name}: asked once more");
     }
 }

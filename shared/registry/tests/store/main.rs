@@ -12,3 +12,4 @@ mod faults;
 mod model;
 mod pepper;
 mod support;
+mod types;

@@ -279,7 +279,8 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                     let application = support::application(names, step.operator, journey_type, &identity, datetime);
                     let cutoffs = Rules::default().cutoffs(journey_type, datetime);
                     let by = support::operator(step.operator);
-                    let simulated = store.claims.simulate(journey_type, &identity, &cutoffs, by, support::soon()).await;
+                    let simulated =
+                        store.simulator.simulate(journey_type, &identity, &cutoffs, by, support::soon()).await;
                     let blocker = oracle.in_the_way(&asking, &By::ALL).pop();
                     let expected = match blocker {
                         Some(blocker) => Some(Ok(blocker)),
@@ -310,13 +311,13 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 let expected = if oracle.delete(uuid, by) { Deleted::Done } else { Deleted::Unknown };
                 let before = store.applications.find(uuid).await.unwrap().unwrap();
                 let said =
-                    store.claims.delete(support::operator(by), uuid, before.registered_at, support::soon()).await;
+                    store.deleter.delete(support::operator(by), uuid, before.registered_at, support::soon()).await;
                 assert_eq!(said.unwrap(), expected, "step {number}: {step:?}");
                 if expected == Deleted::Done {
                     archived.push(uuid);
                     assert_eq!(store.applications.find(uuid).await.unwrap(), None, "step {number}");
                     let again =
-                        store.claims.delete(support::operator(by), uuid, before.registered_at, support::soon()).await;
+                        store.deleter.delete(support::operator(by), uuid, before.registered_at, support::soon()).await;
                     assert_eq!(again.unwrap(), Deleted::Unknown, "step {number}: deleted twice");
                 }
             }
@@ -328,7 +329,8 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 for expected in [&expected, &again(&expected)] {
                     let key = world.identity_key(*key);
                     let by = support::operator(by);
-                    let said = store.claims.give_key(by, uuid, &key, &Rules::default(), support::soon()).await.unwrap();
+                    let said =
+                        store.key_giver.give_key(by, uuid, &key, &Rules::default(), support::soon()).await.unwrap();
                     assert_eq!(key_given(said), *expected, "step {number}: {step:?}");
                 }
                 if matches!(expected, KeyGiven::Given(_)) {
@@ -361,7 +363,7 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                         operator: support::operator(row.operator),
                         identity_key: &world.identity_key(*key),
                     };
-                    let said = store.claims.give_key_to_history(&history, &Rules::default(), support::soon()).await;
+                    let said = store.key_giver.give_key_to_history(&history, &Rules::default(), support::soon()).await;
                     assert_eq!(key_given(said.unwrap()), *expected, "step {number}: {step:?}");
                 }
             }
@@ -369,11 +371,11 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 for attempt in 0..2 {
                     let (mut removed, mut kept) = (0, 0);
                     let page =
-                        store.claims.brought_by(import(step.operator, *file), None, support::soon()).await.unwrap();
+                        store.remover.brought_by(import(step.operator, *file), None, support::soon()).await.unwrap();
                     assert_eq!(page.next, None, "one page holds the whole table");
                     for brought in page.brought {
                         (removed, kept) = (removed + brought.removed, kept + brought.kept);
-                        store.claims.withdraw(brought, import(step.operator, *file), support::soon()).await.unwrap();
+                        store.remover.withdraw(brought, import(step.operator, *file), support::soon()).await.unwrap();
                     }
                     let expected = if attempt == 0 { oracle.undo(step.operator, u32::from(*file)) } else { (0, 0) };
                     assert_eq!((removed, kept), expected, "step {number}, attempt {attempt}: {step:?}");

@@ -202,7 +202,17 @@ pub(crate) struct Store {
     pub db: Client,
     pub tables: Tables,
     pub requests: Requests,
-    pub claims: Claims,
+    pub simulator: Simulator,
+    pub registrar: Registrar,
+    pub writer: HistoryWriter,
+    pub remover: HistoryRemover,
+    pub key_giver: KeyGiver,
+    pub deleter: Deleter,
+    pub auditor: TableAuditor,
+    pub stray_remover: StrayRemover,
+    pub finder: DriverFinder,
+    pub eraser: DriverEraser,
+    pub keeper: PepperKeeper,
     pub applications: Applications,
     pub journeys: Journeys,
     pub imports: Imports,
@@ -255,7 +265,17 @@ async fn store_at(endpoint: &str, configure: impl FnOnce(Configure) -> Configure
     tables.create_missing(&db).await.unwrap();
     requests.take();
     Store {
-        claims: Claims::new(db.clone(), tables.clone(), claim_keys()),
+        simulator: Simulator::new(db.clone(), &tables, claim_keys()),
+        registrar: Registrar::new(db.clone(), &tables, claim_keys()),
+        writer: HistoryWriter::new(db.clone(), &tables, claim_keys()),
+        remover: HistoryRemover::new(db.clone(), &tables),
+        key_giver: KeyGiver::new(db.clone(), &tables, claim_keys()),
+        deleter: Deleter::new(db.clone(), &tables, claim_keys()),
+        auditor: TableAuditor::new(db.clone(), &tables, claim_keys()),
+        stray_remover: StrayRemover::new(db.clone(), &tables, claim_keys()),
+        finder: DriverFinder::new(db.clone(), &tables, claim_keys()),
+        eraser: DriverEraser::new(db.clone(), &tables),
+        keeper: PepperKeeper::new(db.clone(), &tables, claim_keys()),
         applications: Applications::new(db.clone(), &tables),
         journeys: Journeys::new(db.clone(), &tables),
         imports: Imports::new(db.clone(), &tables),
@@ -270,7 +290,7 @@ impl Store {
     /// Registers under the rules of the contract.
     pub(crate) async fn register(&self, application: &Application, journey: Option<&StoredJourney>) -> Registration {
         let cutoffs = Rules::default().cutoffs(application.journey_type, application.datetime);
-        self.claims.register(application, &cutoffs, journey, None, soon()).await.unwrap()
+        self.registrar.register(application, &cutoffs, journey, None, soon()).await.unwrap()
     }
 
     /// What is in the way of a driver at this moment, as `simulate` asks.
@@ -282,7 +302,7 @@ impl Store {
         by: u32,
     ) -> Option<Blocker> {
         let cutoffs = Rules::default().cutoffs(scope, new);
-        match self.claims.simulate(scope, identity, &cutoffs, operator(by), soon()).await.unwrap() {
+        match self.simulator.simulate(scope, identity, &cutoffs, operator(by), soon()).await.unwrap() {
             Simulated::Blocked(blocker) => Some(blocker),
             Simulated::Eligible => None,
             Simulated::NoRoom(why) => panic!("{why}"),
@@ -298,7 +318,7 @@ impl Store {
         source: RowSource,
     ) -> HistoryOutcome {
         let row = HistoryApplication { journey_type: scope, identity, datetime, operator: operator(by), source };
-        self.claims.import_history(&row, &Rules::default(), soon()).await.unwrap().outcome
+        self.writer.import_history(&row, &Rules::default(), soon()).await.unwrap().outcome
     }
 
     /// Every item of a table as it is stored, by its key. Not counted among the requests.

@@ -8,19 +8,21 @@
 //! A function that is stopped in the middle leaves the first note. It says what is true then, and an undo takes it as it takes any
 //! import that has ended. While the call may still write rows, `haunted_until` keeps an undo from it.
 
-use super::{Deadline, Duration, ImportRecord, ImportState, Imports, corrupt, key, later, stored};
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use std::time::Duration;
+
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::Instant;
 use serde::Serialize;
 
-use crate::StoreError;
-use crate::claim_item::{date, number};
-use crate::error::{Backoff, is_transient};
+use crate::dynamo::error::{StoreError, is_transient, met};
+use crate::dynamo::item::{date, number};
+use crate::dynamo::retry::{Backoff, Deadline};
+use crate::records::import::{ImportRecord, ImportState, corrupt, key, later, stored};
+use crate::stores::imports::table::Imports;
 
 /// For how long after its beginning a call may still write a row: several times as long as an invocation lives.
-pub(super) const BATCH_WRITES: Duration = Duration::from_secs(60);
+const BATCH_WRITES: Duration = Duration::from_secs(60);
 
 impl Imports {
     /// Notes a batch before its first row is written, with the report that stays where the call is never answered.
@@ -47,11 +49,8 @@ impl Imports {
         ]);
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
         let sent = put.condition_expression("attribute_not_exists(import_id)").send().await;
-        sent.map(drop).or_else(|error| match error.as_service_error() {
-            // By a try whose answer was lost: no other call has this import's name.
-            Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
-            _ => Err(StoreError::request("PutItem", &error)),
-        })
+        // It may be there by a try whose answer was lost: no other call has this import's UUID.
+        met("PutItem", sent).map(drop)
     }
 
     /// Notes what came of a batch. Its call writes no row from now on.

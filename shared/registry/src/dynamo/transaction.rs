@@ -1,0 +1,101 @@
+//! Transactions: all of a change or nothing.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextMut;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{Builder, Config, ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata as _};
+use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput};
+use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
+
+use crate::dynamo::error::{StoreError, is_contention, is_too_large, is_transient};
+
+/// How a transaction of changes ended.
+pub(crate) enum Transacted {
+    /// All of it is written.
+    Done,
+    /// Nothing is written: something is not what was read any more, or other writes collided. Why, item by item; empty where
+    /// DynamoDB took the transaction for none.
+    Lost(Vec<CancellationReason>),
+    /// Nothing is written: an item would be larger than DynamoDB takes. No other try can be written.
+    NoRoom,
+    /// Nobody knows whether it is written, or may yet be: this is what was heard.
+    Unknown(StoreError),
+}
+
+/// What takes something out makes no item larger.
+pub(crate) const TOO_LARGE: StoreError = StoreError::Corrupt { table: "any kind", what: "an item that has no room" };
+
+/// Client configuration without the SDK's retries, and without the token that only a retry needs.
+pub(crate) fn once() -> Builder {
+    Config::builder().retry_config(RetryConfig::disabled()).interceptor(NoClientRequestToken)
+}
+
+/// Clears the `ClientRequestToken` that the SDK puts into each transaction. DynamoDB compares it with those of the last ten minutes,
+/// to recognise a request that is sent again. A transaction of ours is sent once, so the token would be stored and never compared.
+#[derive(Debug)]
+struct NoClientRequestToken;
+
+impl Intercept for NoClientRequestToken {
+    fn name(&self) -> &'static str {
+        "NoClientRequestToken"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(input) = context.input_mut().downcast_mut::<TransactWriteItemsInput>() {
+            input.client_request_token = None;
+        }
+        Ok(())
+    }
+}
+
+/// Writes all of a change or nothing.
+///
+/// Sent once, and not again by the client: where one try is carried out and its answer lost, and the next one collides, the
+/// client would tell of the second alone, and nobody would know of what was done.
+///
+/// # Errors
+/// [`StoreError::Request`] where the request is refused for good.
+pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Result<Transacted, StoreError> {
+    let send = db.transact_write_items().set_transact_items(Some(items)).customize().config_override(once());
+    let error = match send.send().await {
+        Ok(_) => return Ok(Transacted::Done),
+        Err(error) => error,
+    };
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            let reasons = cancelled.cancellation_reasons();
+            let lost = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+            let too_large = |reason: &CancellationReason| is_too_large(reason.code(), reason.message());
+            let expected = |reason: &CancellationReason| {
+                lost(reason)
+                    || too_large(reason)
+                    || reason.code().is_none_or(|code| code == "None" || is_contention(code))
+            };
+            if reasons.iter().all(expected) {
+                // Where a condition did not hold, that is the reason to tell.
+                let no_room = reasons.iter().any(too_large) && !reasons.iter().any(lost);
+                return Ok(if no_room { Transacted::NoRoom } else { Transacted::Lost(reasons.to_vec()) });
+            }
+            Err(StoreError::request("TransactWriteItems", &error))
+        }
+        _ if error.code().is_some_and(is_contention) => Ok(Transacted::Lost(Vec::new())),
+        _ if is_transient(&error) => Ok(Transacted::Unknown(StoreError::request("TransactWriteItems", &error))),
+        _ => Err(StoreError::request("TransactWriteItems", &error)),
+    }
+}
+
+/// Whether the condition of this item of a transaction did not hold.
+pub(crate) fn is_lost(reasons: &[CancellationReason], number: usize) -> bool {
+    reasons.get(number).is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"))
+}
+
+/// Whether this item of a transaction would have been written: its condition held, and no other write collided with it.
+pub(crate) fn is_fine(reasons: &[CancellationReason], number: usize) -> bool {
+    reasons.get(number).is_some_and(|reason| reason.code().is_none_or(|code| code == "None"))
+}

@@ -1,0 +1,163 @@
+//! The table of registered applications.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use cee_eligibility::{ApplicationId, IdentityKey, JourneyStatus};
+
+use crate::dynamo::error::{StoreError, is_transient, met};
+use crate::dynamo::item::Item;
+use crate::dynamo::read::{batch_get, page};
+use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::tables::Tables;
+use crate::dynamo::transaction::once;
+use crate::records::application::{Application, NameTaken, condition_as_read, corrupt};
+use crate::records::journey::JourneyVersion;
+
+/// The partition key.
+const UUID: &str = "uuid";
+
+/// The table of registered applications.
+#[derive(Clone, Debug)]
+pub struct Applications {
+    db: Client,
+    table: String,
+}
+
+impl Applications {
+    /// The applications in this environment's table.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables) -> Self {
+        Self { db, table: tables.applications.clone() }
+    }
+
+    /// The application of this UUID, of any operator: one request.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer, or holds something else under this UUID.
+    pub async fn find(&self, uuid: ApplicationId) -> Result<Option<Application>, StoreError> {
+        let get = self.db.get_item().table_name(&self.table).key(UUID, AttributeValue::S(uuid.to_string()));
+        let answer = get.consistent_read(true).send().await.map_err(|error| StoreError::request("GetItem", &error))?;
+        answer.item.filter(|item| NameTaken::of(item).is_none()).map(Application::from_item).transpose()
+    }
+
+    /// Lets an application follow its journey's status. An older line never replaces a newer one's status, and an
+    /// application that is gone stays gone.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer; may be repeated.
+    pub async fn follow_journey(
+        &self,
+        uuid: ApplicationId,
+        status: JourneyStatus,
+        version: &JourneyVersion,
+    ) -> Result<(), StoreError> {
+        let sent = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key(UUID, AttributeValue::S(uuid.to_string()))
+            .update_expression("SET #status = :status, status_version = :version")
+            .condition_expression("attribute_exists(#uuid) AND status_version < :version")
+            .expression_attribute_names("#uuid", UUID)
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()))
+            .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
+            .send()
+            .await;
+        met("UpdateItem", sent).map(drop)
+    }
+
+    /// The part of a transaction that adds an application, unless its UUID is taken.
+    pub(crate) fn add(&self, application: &Application) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(application.to_item()?))
+            .condition_expression("attribute_not_exists(#uuid)")
+            .expression_attribute_names("#uuid", UUID)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|_| corrupt("a put"))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Keeps every try of adding an application from being carried out from now on, and says whether one has been. Tried again here,
+    /// where the deadline is known, and not by the client.
+    pub(crate) async fn call_off(&self, uuid: ApplicationId, mut backoff: Backoff) -> Result<bool, StoreError> {
+        loop {
+            let put = self.db.put_item().table_name(&self.table);
+            let sent = put
+                .set_item(Some(NameTaken::CalledOff.item(uuid)))
+                .condition_expression("attribute_not_exists(#uuid)")
+                .expression_attribute_names("#uuid", UUID)
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .customize()
+                .config_override(once())
+                .send()
+                .await;
+            let Err(error) = sent else { return Ok(false) };
+            if let Some(PutItemError::ConditionalCheckFailedException(found)) = error.as_service_error() {
+                // By itself, where its own answer was lost.
+                return Ok(found.item().and_then(NameTaken::of) != Some(NameTaken::CalledOff));
+            }
+            let heard = StoreError::request("PutItem", &error);
+            if !is_transient(&error) {
+                return Err(heard);
+            }
+            backoff.pause().await.map_err(|_| heard)?;
+        }
+    }
+
+    /// The part of a transaction that gives an application an identity key, provided that it is what was read.
+    pub(crate) fn fill_key(
+        &self,
+        application: &Application,
+        key: &IdentityKey,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let (condition, values) = condition_as_read(application);
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key(UUID, AttributeValue::S(application.uuid.to_string()))
+            .update_expression("SET identity_key = :key")
+            .condition_expression(condition)
+            .expression_attribute_names("#uuid", UUID)
+            .set_expression_attribute_values(values)
+            .expression_attribute_values(":key", AttributeValue::B(key.as_bytes().to_vec().into()))
+            .build()
+            .map_err(|_| corrupt("an update"))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// The part of a transaction that takes an application out, all but its UUID, provided that it is what was read.
+    pub(crate) fn take_out(&self, application: &Application) -> Result<TransactWriteItem, StoreError> {
+        let (condition, values) = condition_as_read(application);
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(NameTaken::Archived.item(application.uuid)))
+            .condition_expression(condition)
+            .expression_attribute_names("#uuid", UUID)
+            .set_expression_attribute_values(values)
+            .build()
+            .map_err(|_| corrupt("a move"))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The items of these UUIDs, also where an application is gone: one request, at most a hundred.
+    pub(crate) async fn items<'a>(
+        &self,
+        uuids: impl IntoIterator<Item = &'a str>,
+        deadline: Deadline,
+    ) -> Result<Vec<Item>, StoreError> {
+        batch_get(&self.db, &self.table, UUID, uuids, deadline).await
+    }
+
+    /// Some items after a UUID, and the UUID after which more come: one request.
+    pub(crate) async fn page(
+        &self,
+        after: Option<&str>,
+        most: i32,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, Option<String>), StoreError> {
+        page(&self.db, &self.table, UUID, after, most, deadline).await
+    }
+}

@@ -1,0 +1,167 @@
+//! The table of credentials: how wrong and right guesses at a secret are counted.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use cee_eligibility::{Instant, OperatorId};
+
+use crate::dynamo::error::{StoreError, met};
+use crate::dynamo::item::{date, number};
+use crate::dynamo::read::each;
+use crate::dynamo::tables::Tables;
+use crate::records::credential::{AccessKey, Credential, Failures, corrupt};
+
+/// What became of a right guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Success {
+    /// It counts.
+    Counted,
+    /// Wrong guesses came before it meanwhile: it does not count, and none is looked at for so long.
+    Locked(Duration),
+    /// The credential was retired meanwhile.
+    Retired,
+}
+
+/// The table of credentials.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    db: Client,
+    table: String,
+}
+
+impl Credentials {
+    /// The credentials in this environment's table.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables) -> Self {
+        Self { db, table: tables.credentials.clone() }
+    }
+
+    fn key(access_key: &AccessKey) -> AttributeValue {
+        AttributeValue::S(access_key.as_str().to_owned())
+    }
+
+    /// The credential of this access key.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn find(&self, access_key: &AccessKey) -> Result<Option<Credential>, StoreError> {
+        let request = self.db.get_item().table_name(&self.table).key("access_key", Self::key(access_key));
+        let answer = request.consistent_read(true).send().await;
+        answer.map_err(|error| StoreError::request("GetItem", &error))?.item.map(Credential::from_item).transpose()
+    }
+
+    /// Every credential, by operator and age. For the registry's team: it reads the whole table, a few dozen items.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn list(&self) -> Result<Vec<Credential>, StoreError> {
+        let mut found = Vec::new();
+        each(self.db.scan().table_name(&self.table), |item| {
+            found.push(Credential::from_item(item)?);
+            Ok(())
+        })
+        .await?;
+        found.sort_by(|one, other| {
+            (one.operator, one.created_at, &one.access_key).cmp(&(other.operator, other.created_at, &other.access_key))
+        });
+        Ok(found)
+    }
+
+    /// Adds a credential, and says whether it did: an access key that is there already stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn add(&self, credential: &Credential) -> Result<bool, StoreError> {
+        let put = self.db.put_item().table_name(&self.table).set_item(Some(credential.to_item()?));
+        met("PutItem", put.condition_expression("attribute_not_exists(access_key)").send().await)
+    }
+
+    /// Removes an operator's credential, and says whether there was one of this access key, and of this operator's.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer; may be repeated.
+    pub async fn retire(&self, operator: OperatorId, access_key: &AccessKey) -> Result<bool, StoreError> {
+        let delete = self
+            .db
+            .delete_item()
+            .table_name(&self.table)
+            .key("access_key", Self::key(access_key))
+            .condition_expression("operator_id = :operator")
+            .expression_attribute_values(":operator", number(operator.get().into()));
+        met("DeleteItem", delete.send().await)
+    }
+
+    /// Counts a wrong guess at this moment of the machine's clock, and says how many there were in a row; `None` where there is no such
+    /// credential. Called for those as well: what an answer costs does not tell whether there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn failed(&self, access_key: &AccessKey, now: Instant) -> Result<Option<Failures>, StoreError> {
+        // One addition: however many count at the same moment, none is lost. On the condition that there is something to
+        // count on: a guess must not make an item.
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("access_key", Self::key(access_key))
+            .update_expression("SET failed_at = :now ADD failures :one")
+            .condition_expression("attribute_exists(access_key)")
+            .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllNew);
+        match update.send().await {
+            Ok(answer) => {
+                Credential::from_item(answer.attributes.ok_or(corrupt("no attributes"))?).map(|c| Some(c.failures))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(StoreError::request("UpdateItem", &error)),
+            },
+        }
+    }
+
+    /// Counts a right guess at a credential as it was found: no failures in a row any more. It does not count where so many
+    /// wrong ones have come before it, since then, that the credential is locked. `now` dates its use; a lock ends by the machine's
+    /// clock.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    pub async fn succeeded(
+        &self,
+        credential: &Credential,
+        now: Instant,
+        machine_now: Instant,
+    ) -> Result<Success, StoreError> {
+        let Credential { access_key, failures: seen, .. } = credential;
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("access_key", Self::key(access_key))
+            .update_expression("SET used_at = :now, failures = :none REMOVE failed_at")
+            .condition_expression(
+                "attribute_exists(access_key) AND (failures < :free OR (failures = :seen AND failed_at = :seen_at))",
+            )
+            .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":free", number(Failures::FREE.into()))
+            .expression_attribute_values(":seen", number(seen.in_a_row.into()))
+            .expression_attribute_values(":seen_at", number(seen.last_at.map_or(0, Instant::millis)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await {
+            Ok(_) => Ok(Success::Counted),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => match lost.item() {
+                    None => Ok(Success::Retired),
+                    Some(item) => {
+                        let failures = Credential::from_item(item.clone())?.failures;
+                        Ok(Success::Locked(failures.locked_for(machine_now).unwrap_or(Failures::FIRST_PAUSE)))
+                    }
+                },
+                _ => Err(StoreError::request("UpdateItem", &error)),
+            },
+        }
+    }
+}

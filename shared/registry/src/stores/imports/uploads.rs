@@ -1,0 +1,125 @@
+//! Files that are awaited: an operator asks for an upload URL, and later the file comes.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use cee_eligibility::{Instant, OperatorId};
+
+use crate::dynamo::error::{StoreError, met};
+use crate::dynamo::item::{date, number, text};
+use crate::records::ids::ImportId;
+use crate::records::import::{FORGOTTEN_AT, IGNORED_UPLOAD, ImportRecord, ImportState, Wishes, corrupt, key, later};
+use crate::stores::imports::table::Imports;
+
+/// For how long the place for a file is kept after its URL has expired, where no file came: longer than the event of a file can wait
+/// until somebody hands it over again.
+const UNUSED: Duration = Duration::from_secs(15 * 24 * 60 * 60);
+
+/// Whose an object is that was put where a file may be awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// It is the awaited file.
+    Awaited,
+    /// The awaited file came before it: it is not imported.
+    Ignored,
+    /// No file is awaited there: it is an import of its own.
+    Other,
+}
+
+impl Imports {
+    /// Notes that a file is awaited, and what is said of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer, or knows an import of this name.
+    pub async fn await_upload(
+        &self,
+        import: &ImportRecord,
+        now: Instant,
+        expires_at: Instant,
+        wishes: Wishes,
+    ) -> Result<(), StoreError> {
+        let mut item = key(import.operator, import.id);
+        item.extend([
+            ("key".to_owned(), AttributeValue::S(import.key.clone())),
+            ("state".to_owned(), AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned())),
+            ("created_at".to_owned(), date(now)),
+            ("expires_at".to_owned(), date(expires_at)),
+            (FORGOTTEN_AT.to_owned(), number(later(expires_at, UNUSED).map_or(0, |at| at.millis() / 1000))),
+        ]);
+        item.extend(wishes.attributes());
+        let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
+        // Its own item, where the client sent it again because the first answer was lost. No other has its name and key.
+        let sent = put
+            .condition_expression(
+                "attribute_not_exists(import_id) OR (#key = :key AND #state = :awaiting AND created_at = :now)",
+            )
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":key", AttributeValue::S(import.key.clone()))
+            .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(
+                ":awaiting",
+                AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned()),
+            )
+            .send()
+            .await;
+        sent.map(drop).map_err(|error| match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(_)) => corrupt("an import that is known already"),
+            _ => StoreError::request("PutItem", &error),
+        })
+    }
+
+    /// Whose an object is that was put where a file is awaited: the first version that comes is the awaited one. Another version is
+    /// never imported, because the operator knows no name for it: the awaited import says that it came.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer; may be repeated.
+    pub async fn claim_upload(
+        &self,
+        operator: OperatorId,
+        id: ImportId,
+        object_key: &str,
+        version: &str,
+    ) -> Result<Claimed, StoreError> {
+        let sent = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(Some(operator), id)))
+            .update_expression("SET #version = :version REMOVE forgotten_at")
+            .condition_expression("#key = :key AND (attribute_not_exists(#version) OR #version = :version)")
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":key", AttributeValue::S(object_key.to_owned()))
+            .expression_attribute_values(":version", AttributeValue::S(version.to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Claimed::Awaited),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
+                    let awaited_key = lost.item().and_then(|item| text(item, "key"));
+                    if awaited_key != Some(object_key) {
+                        return Ok(Claimed::Other);
+                    }
+                    self.note_ignored(operator, id).await?;
+                    Ok(Claimed::Ignored)
+                }
+                _ => Err(StoreError::request("UpdateItem", &error)),
+            },
+        }
+    }
+
+    /// Notes that a second file came where one was awaited.
+    async fn note_ignored(&self, operator: OperatorId, id: ImportId) -> Result<(), StoreError> {
+        let update = self.db.update_item().table_name(&self.table).set_key(Some(key(Some(operator), id)));
+        let update =
+            update.update_expression("SET #ignored = :true").condition_expression("attribute_exists(import_id)");
+        let update = update.expression_attribute_names("#ignored", IGNORED_UPLOAD);
+        let sent = update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await;
+        met("UpdateItem", sent).map(drop)
+    }
+}

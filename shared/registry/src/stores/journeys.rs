@@ -1,0 +1,210 @@
+//! The table of journeys.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use cee_eligibility::{ApplicationId, Instant, Journey, OperatorId, OperatorJourneyId};
+
+use crate::dynamo::error::{StoreError, is_transient, met};
+use crate::dynamo::item::{Item, PK, date};
+use crate::dynamo::read::batch_get;
+use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::tables::Tables;
+use crate::records::application::Application;
+use crate::records::journey::{JourneyVersion, StoredJourney, corrupt, partition_key};
+
+/// How the import of one line of a journeys file ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JourneyOutcome {
+    /// It is the registry's knowledge now, or was until a later line of the same file.
+    Imported,
+    /// The registry knows a later line, of a later file.
+    AlreadyKnown,
+}
+
+/// What becomes of an application's journey, where the application goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OwnJourney {
+    /// Another application may use it.
+    Free,
+    /// It stays used, and names no driver any more.
+    Erase,
+}
+
+/// What a journey loses with its driver.
+const WITHOUT_DRIVER: &str = "REMOVE phone_trunc, identity_key";
+
+/// The table of journeys.
+#[derive(Clone, Debug)]
+pub struct Journeys {
+    db: Client,
+    table: String,
+}
+
+impl Journeys {
+    /// The journeys in this environment's table.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables) -> Self {
+        Self { db, table: tables.journeys.clone() }
+    }
+
+    /// An operator's own journey of this name: one request. Another operator's journey cannot be asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer, or holds something else under this name.
+    pub async fn find(
+        &self,
+        operator: OperatorId,
+        operator_journey_id: &OperatorJourneyId,
+    ) -> Result<Option<StoredJourney>, StoreError> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.table)
+            .key(PK, AttributeValue::S(partition_key(operator, operator_journey_id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| StoreError::request("GetItem", &error))?;
+        Ok(answer.item.map(StoredJourney::from_item).transpose()?.flatten())
+    }
+
+    /// Writes a journey, unless a later line is known. An application that uses it keeps using it; its name is returned
+    /// so that it can follow the journey's status.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer in time; may be repeated.
+    pub async fn put(
+        &self,
+        journey: &Journey,
+        version: &JourneyVersion,
+        deadline: Deadline,
+    ) -> Result<(JourneyOutcome, Option<ApplicationId>), StoreError> {
+        let stored = StoredJourney { journey: journey.clone(), version: version.clone(), used: None };
+        let mut attributes = stored.to_item()?;
+        let key = attributes.remove(PK).ok_or(corrupt("pk"))?;
+        // An update and not a put: whoever uses the journey must not be forgotten.
+        let mut names: Vec<String> = attributes.keys().cloned().collect();
+        names.sort();
+        let sets: Vec<String> = names.iter().enumerate().map(|(i, _)| format!("#n{i} = :v{i}")).collect();
+        let mut expression = format!("SET {}", sets.join(", "));
+        if journey.driver_identity_key.is_none() {
+            expression.push_str(" REMOVE identity_key");
+        }
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let mut request = self
+                .db
+                .update_item()
+                .table_name(&self.table)
+                .key(PK, key.clone())
+                .update_expression(&expression)
+                .condition_expression("attribute_not_exists(#version) OR #version < :version")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
+                .return_values(ReturnValue::AllOld)
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            for (i, name) in names.iter().enumerate() {
+                let value = attributes.get(name).cloned().ok_or(corrupt("an attribute"))?;
+                request = request
+                    .expression_attribute_names(format!("#n{i}"), name)
+                    .expression_attribute_values(format!(":v{i}"), value);
+            }
+            let error = match request.send().await {
+                Ok(answer) => return Ok((JourneyOutcome::Imported, used_by(answer.attributes()))),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
+                    let known = lost
+                        .item()
+                        .and_then(|item| item.get("version")?.as_s().ok())
+                        .map(|known| JourneyVersion::from_stored(known.clone()));
+                    // The same line again, after a crash: what the first try may have left undone is done now.
+                    let again = known.as_ref() == Some(version);
+                    let same_file = known.is_some_and(|known| known.file() == version.file());
+                    return Ok(if same_file {
+                        (JourneyOutcome::Imported, used_by(lost.item()).filter(|_| again))
+                    } else {
+                        (JourneyOutcome::AlreadyKnown, None)
+                    });
+                }
+                _ if is_transient(&error) => backoff.pause().await?,
+                _ => return Err(StoreError::request("UpdateItem", &error)),
+            }
+        }
+    }
+
+    /// The part of a registration that takes the journey: its condition says that the journey is unused *and still what was
+    /// read*, since it may be cancelled or corrected between the read and the write.
+    pub(crate) fn claim(
+        &self,
+        read: &StoredJourney,
+        application: ApplicationId,
+        datetime: Instant,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key(PK, AttributeValue::S(partition_key(read.journey.operator, &read.journey.operator_journey_id)))
+            .update_expression("SET used_by = :uuid, used_at = :at")
+            .condition_expression("#version = :version AND attribute_not_exists(used_by)")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":uuid", AttributeValue::S(application.to_string()))
+            .expression_attribute_values(":at", date(datetime))
+            .expression_attribute_values(":version", AttributeValue::S(read.version.as_str().to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|_| corrupt("an update"))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// The part of a transaction that changes the application's journey, if it has one, provided that it is still its own.
+    pub(crate) fn change_own(
+        &self,
+        application: &Application,
+        what: OwnJourney,
+    ) -> Result<Option<TransactWriteItem>, StoreError> {
+        let Some(key) = application.journey_key() else { return Ok(None) };
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key(PK, AttributeValue::S(key))
+            .update_expression(match what {
+                OwnJourney::Free => "REMOVE used_by, used_at",
+                OwnJourney::Erase => WITHOUT_DRIVER,
+            })
+            .condition_expression("used_by = :uuid")
+            .expression_attribute_values(":uuid", AttributeValue::S(application.uuid.to_string()))
+            .build()
+            .map_err(|_| corrupt("an update"))?;
+        Ok(Some(TransactWriteItem::builder().update(update).build()))
+    }
+
+    /// Takes the driver out of a journey that no application uses, and says whether there was one in it.
+    pub(crate) async fn erase_driver(&self, key: String) -> Result<bool, StoreError> {
+        let update = self.db.update_item().table_name(&self.table).key(PK, AttributeValue::S(key));
+        let update = update.update_expression(WITHOUT_DRIVER);
+        let update = update.condition_expression("attribute_exists(phone_trunc) AND attribute_not_exists(used_by)");
+        met("UpdateItem", update.send().await)
+    }
+
+    /// The items of these keys: one request.
+    pub(crate) async fn items<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a str>,
+        deadline: Deadline,
+    ) -> Result<Vec<Item>, StoreError> {
+        batch_get(&self.db, &self.table, PK, keys, deadline).await
+    }
+
+    /// A reading of the whole table.
+    pub(crate) fn scan(&self) -> ScanFluentBuilder {
+        self.db.scan().table_name(&self.table)
+    }
+}
+
+fn used_by(item: Option<&Item>) -> Option<ApplicationId> {
+    ApplicationId::parse(item?.get("used_by")?.as_s().ok()?)
+}

@@ -1,0 +1,220 @@
+//! Going through the tables, part by part.
+//!
+//! Reading takes time, and the tables change meanwhile. So what looks wrong is read again before it counts: a registration or
+//! a delete that was in between is no finding.
+
+use std::collections::{BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::Client;
+use cee_eligibility::{ApplicationId, Rules};
+
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::{Item, PK, text};
+use crate::dynamo::retry::Deadline;
+use crate::dynamo::tables::Tables;
+use crate::records::application::{Application, NameTaken};
+use crate::records::claim_item::granted;
+use crate::records::claim_keys::ClaimKeys;
+use crate::records::ids::ImportId;
+use crate::stores::applications::Applications;
+use crate::stores::claims::ClaimTable;
+use crate::stores::imports::table::Imports;
+use crate::stores::journeys::Journeys;
+use crate::team::audit::checks::{claim_findings, import_findings, journey_finding};
+use crate::team::audit::finding::Finding;
+use crate::team::audit::known::ApplicationLookup;
+use crate::team::audit::part::{AuditPlace, Audited};
+
+/// How many items are looked at with one request: what DynamoDB gives in one batch.
+const PAGE: i32 = 100;
+
+/// Looks through the tables. Writes nothing.
+#[derive(Clone, Debug)]
+pub struct TableAuditor {
+    keys: ClaimKeys,
+    claims: ClaimTable,
+    applications: Applications,
+    /// The applications again, and the archive.
+    lookup: ApplicationLookup,
+    journeys: Journeys,
+    imports: Imports,
+}
+
+impl TableAuditor {
+    /// An auditor of these tables.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables, keys: ClaimKeys) -> Self {
+        Self {
+            claims: ClaimTable::new(db.clone(), tables),
+            applications: Applications::new(db.clone(), tables),
+            lookup: ApplicationLookup::new(db.clone(), tables, keys.clone()),
+            journeys: Journeys::new(db.clone(), tables),
+            imports: Imports::new(db, tables),
+            keys,
+        }
+    }
+
+    /// Looks at the next part of the tables: a hundred items.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer in time, or holds what cannot be read.
+    pub async fn audit(&self, place: &AuditPlace, rules: &Rules, deadline: Deadline) -> Result<Audited, StoreError> {
+        match place {
+            AuditPlace::Start => self.audit_applications(None, deadline).await,
+            AuditPlace::Applications(after) => self.audit_applications(Some(after), deadline).await,
+            AuditPlace::Claims(after) => self.audit_claims(after.as_deref(), rules, deadline).await,
+            AuditPlace::Imports(after) => self.audit_imports(*after, deadline).await,
+            AuditPlace::Reports(_) | AuditPlace::End => Ok(Audited { place: AuditPlace::End, ..Audited::default() }),
+        }
+    }
+
+    /// Passes over the part at this place, at which looking panicked, so that one item does not keep all that comes after it from
+    /// being looked at. It is found to be unreadable.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer in time.
+    pub async fn pass_over(&self, place: &AuditPlace, deadline: Deadline) -> Result<Audited, StoreError> {
+        let next = match place {
+            AuditPlace::Start => self.applications_after(None, deadline).await?.1,
+            AuditPlace::Applications(after) => self.applications_after(Some(after), deadline).await?.1,
+            AuditPlace::Claims(after) => self.claims_after(after.as_deref(), deadline).await?.1,
+            AuditPlace::Imports(after) => self.imports_after(*after, deadline).await?.1,
+            AuditPlace::Reports(_) | AuditPlace::End => AuditPlace::End,
+        };
+        Ok(Audited::passed_over(place, next))
+    }
+
+    async fn applications_after(
+        &self,
+        after: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, AuditPlace), StoreError> {
+        let (items, next) = self.applications.page(after, PAGE, deadline).await?;
+        Ok((items, next.map_or(AuditPlace::Claims(None), AuditPlace::Applications)))
+    }
+
+    async fn audit_applications(&self, after: Option<&str>, deadline: Deadline) -> Result<Audited, StoreError> {
+        let (mut items, place) = self.applications_after(after, deadline).await?;
+        items.retain(|item| NameTaken::of(item).is_none());
+        let mut audited = Audited { applications: items.len() as u64, place, ..Audited::default() };
+        let mut applications = Vec::with_capacity(items.len());
+        for item in items {
+            // Its key, where it is a name of ours: what somebody has put there by hand may be anything.
+            let uuid = text(&item, "uuid").and_then(ApplicationId::parse);
+            match Application::from_item(item) {
+                Ok(application) => applications.push(application),
+                Err(_) => {
+                    let key = uuid.map_or_else(|| "of no uuid".to_owned(), |uuid| uuid.to_string());
+                    audited.findings.insert(Finding::Unreadable("applications", key));
+                }
+            }
+        }
+        audited.findings.extend(self.journey_findings(&applications, deadline).await?);
+        for application in applications {
+            for kind in self.claims.unclaimed(&application, &self.keys, deadline).await? {
+                // Deleted, or given a key, since it was read?
+                let again = self.applications.find(application.uuid).await?;
+                if let Some(now) = again
+                    && self.claims.unclaimed(&now, &self.keys, deadline).await?.contains(&kind)
+                {
+                    audited.findings.insert(Finding::Unclaimed(application.uuid, kind));
+                }
+            }
+        }
+        Ok(audited)
+    }
+
+    /// What is wrong with the journeys of these applications.
+    async fn journey_findings(
+        &self,
+        applications: &[Application],
+        deadline: Deadline,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let mut found = Vec::new();
+        for (uuid, suspicious) in self.look_at_journeys(applications, deadline).await? {
+            // Deleted, or given a key, since it was read?
+            let Some(now) = self.applications.find(uuid).await? else { continue };
+            let again = self.look_at_journeys(&[now], deadline).await?;
+            found.extend(again.into_iter().map(|(_, finding)| finding).filter(|finding| *finding == suspicious));
+        }
+        Ok(found)
+    }
+
+    /// One request, where any of these applications has a journey.
+    async fn look_at_journeys(
+        &self,
+        applications: &[Application],
+        deadline: Deadline,
+    ) -> Result<Vec<(ApplicationId, Finding)>, StoreError> {
+        let short: Vec<(&Application, String)> =
+            applications.iter().filter_map(|application| Some((application, application.journey_key()?))).collect();
+        if short.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: BTreeSet<&str> = short.iter().map(|(_, key)| key.as_str()).collect();
+        let items = self.journeys.items(keys, deadline).await?;
+        let items: HashMap<&str, &Item> = items.iter().filter_map(|item| Some((text(item, PK)?, item))).collect();
+        let finding = |(application, key): (&Application, String)| {
+            journey_finding(application, items.get(key.as_str()).copied()).map(|finding| (application.uuid, finding))
+        };
+        Ok(short.into_iter().filter_map(finding).collect())
+    }
+
+    async fn claims_after(
+        &self,
+        after: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, AuditPlace), StoreError> {
+        let (items, next) = self.claims.page(after, PAGE, deadline).await?;
+        Ok((items, next.map_or(AuditPlace::Imports(None), |next| AuditPlace::Claims(Some(next)))))
+    }
+
+    async fn audit_claims(
+        &self,
+        after: Option<&str>,
+        rules: &Rules,
+        deadline: Deadline,
+    ) -> Result<Audited, StoreError> {
+        let (items, place) = self.claims_after(after, deadline).await?;
+        let mut audited = Audited { claims: items.len() as u64, place, ..Audited::default() };
+        let mut named = BTreeSet::new();
+        for item in &items {
+            // What cannot be read is told further down.
+            named.extend(granted(item).unwrap_or_default().into_iter().map(|granted| granted.uuid));
+        }
+        let known = self.lookup.find(&named, deadline).await?;
+        for item in &items {
+            let key = text(item, PK).unwrap_or_default().to_owned();
+            let suspicious = claim_findings(item, &key, &known, rules);
+            if suspicious.is_empty() {
+                continue;
+            }
+            // What has changed since it was read is seen now.
+            let Some(item) = self.claims.items([key.as_str()], deadline).await?.pop() else { continue };
+            let named = granted(&item).unwrap_or_default().into_iter().map(|granted| granted.uuid).collect();
+            let known = self.lookup.find(&named, deadline).await?;
+            audited
+                .findings
+                .extend(claim_findings(&item, &key, &known, rules).into_iter().filter(|f| suspicious.contains(f)));
+        }
+        Ok(audited)
+    }
+
+    async fn imports_after(
+        &self,
+        after: Option<(u32, ImportId)>,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, AuditPlace), StoreError> {
+        let (items, next) = self.imports.page(after, PAGE, deadline).await?;
+        Ok((items, next.map_or(AuditPlace::End, |next| AuditPlace::Imports(Some(next)))))
+    }
+
+    async fn audit_imports(&self, after: Option<(u32, ImportId)>, deadline: Deadline) -> Result<Audited, StoreError> {
+        let (items, place) = self.imports_after(after, deadline).await?;
+        let mut audited = Audited { imports: items.len() as u64, place, ..Audited::default() };
+        for item in &items {
+            audited.findings.extend(import_findings(item));
+        }
+        Ok(audited)
+    }
+}

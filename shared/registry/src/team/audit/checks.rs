@@ -1,0 +1,160 @@
+//! What is wrong with an item, by what is known of the others.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cee_eligibility::identity::keys_differ;
+use cee_eligibility::{ApplicationId, Instant, OperatorId, Rules};
+use serde::Deserialize;
+
+use crate::dynamo::item::{Item, instant, integer, text};
+use crate::records::application::Application;
+use crate::records::claim_item::{Granted, LatestDates, compared_tags, counts, granted};
+use crate::records::ids::ImportId;
+use crate::records::import::{ImportState, Work, record, value};
+use crate::records::journey::StoredJourney;
+use crate::team::audit::finding::Finding;
+use crate::team::audit::known::Known;
+
+/// What is wrong with an application's journey.
+pub(super) fn journey_finding(application: &Application, item: Option<&Item>) -> Option<Finding> {
+    let uuid = application.uuid;
+    let Some(item) = item.filter(|item| text(item, "used_by").and_then(ApplicationId::parse) == Some(uuid)) else {
+        return Some(Finding::JourneyUnclaimed(uuid));
+    };
+    match StoredJourney::from_item(item.clone()) {
+        Ok(Some(stored)) if stored.journey.is_driven_by(&application.identity) => None,
+        Ok(Some(_)) => Some(Finding::JourneyCorrected(uuid)),
+        // Its driver is erased.
+        Ok(None) => None,
+        // Its own key may be anything that the operator has chosen.
+        Err(_) => Some(Finding::Unreadable("journeys", format!("that {uuid} uses"))),
+    }
+}
+
+/// What is wrong with an item, by what is known of the applications that it names.
+pub(super) fn claim_findings(
+    item: &Item,
+    key: &str,
+    known: &HashMap<ApplicationId, Known>,
+    rules: &Rules,
+) -> BTreeSet<Finding> {
+    let (Ok(records), Ok(dates), Ok(counts)) = (granted(item), LatestDates::of(item), counts(item)) else {
+        return [Finding::Unreadable("claims", key.to_owned())].into();
+    };
+    let mut found = BTreeSet::new();
+    let mut live: BTreeMap<(Instant, ApplicationId), Granted> = BTreeMap::new();
+    for mut granted in records {
+        let Some(application) = known.get(&granted.uuid) else {
+            found.insert(Finding::Orphan(granted.uuid, key.to_owned()));
+            continue;
+        };
+        // Who asks is told all of its own application by the claim's word, and of another's nothing but date and reason.
+        let mut agrees =
+            application.operator == Some(granted.operator) && application.datetime == Some(granted.datetime);
+        if let Some(belongs) = &application.belongs {
+            let Some(claim) = belongs.on(key) else {
+                // In somebody else's way, and no second one of that driver's.
+                found.insert(Finding::Misplaced(granted.uuid, key.to_owned()));
+                continue;
+            };
+            let tags = compared_tags(claim.kind, &belongs.tags);
+            agrees &= granted.tags == tags;
+            // Whether two are one person their applications say: a record with a wrong tag may be why there are two.
+            granted.tags = tags.to_vec();
+        }
+        if !agrees {
+            found.insert(Finding::Disagrees(granted.uuid, key.to_owned()));
+        }
+        live.insert((granted.datetime, granted.uuid), granted);
+    }
+    for (number, later) in live.values().enumerate() {
+        let Some(journey_type) = known.get(&later.uuid).and_then(|known| known.journey_type) else { continue };
+        let cutoff = rules.cutoffs(journey_type, later.datetime).standardized;
+        for earlier in live.values().take(number) {
+            if earlier.datetime >= cutoff && !keys_differ(&earlier.tags, &later.tags) {
+                let (one, other) = (earlier.uuid.min(later.uuid), earlier.uuid.max(later.uuid));
+                found.insert(Finding::GrantedTwice(one, other));
+            }
+        }
+    }
+    for (attribute, expected) in dates.attributes() {
+        if instant(item, attribute) != expected {
+            found.insert(Finding::WrongDate(key.to_owned(), attribute));
+        }
+    }
+    for (attribute, _) in counts {
+        // Not all of it: the rest is an operator's number.
+        let kind = if attribute.starts_with('d') { "d#" } else { "n#" };
+        found.insert(Finding::WrongDate(key.to_owned(), kind));
+    }
+    found
+}
+
+/// The part of a report that an audit looks at.
+#[derive(Deserialize)]
+struct ToldReport {
+    import_id: String,
+    operator_id: Option<u32>,
+    key: String,
+    rejected_rows: Option<String>,
+    read: u64,
+    imported: u64,
+    already_known: u64,
+    rejected: u64,
+    /// Of a file that was only checked.
+    #[serde(default)]
+    accepted: u64,
+}
+
+/// What is wrong with an import's item. Its operator is told all that it holds, and a link to what it names.
+pub(super) fn import_findings(item: &Item) -> Vec<Finding> {
+    let whose = integer(item, "operator_id").unwrap_or_default();
+    let unreadable = || {
+        // The name, where it is one of ours.
+        let id = text(item, "import_id").and_then(ImportId::parse);
+        let id = id.map_or_else(|| "of no name".to_owned(), |id| id.to_string());
+        vec![Finding::Unreadable("imports", format!("{whose}/{id}"))]
+    };
+    let (Ok(record), Ok(state), Ok(report)) =
+        (record(item), ImportState::of(item), value::<ToldReport>(item, "report"))
+    else {
+        return unreadable();
+    };
+    // Nobody would notice that it stands still.
+    if Work::of(state).is_some_and(|work| instant(item, work.started_at()).is_none()) {
+        return unreadable();
+    }
+    let mut found = Vec::new();
+    let its = record.operator.map_or_else(|| "journeys/".to_owned(), |operator| format!("imports/{operator}/"));
+    let is_batch = record.is_batch() && record.operator.is_some();
+    if !is_batch && !record.key.starts_with(&its) {
+        found.push(Finding::Foreign(record.operator, "of an import whose file is another's"));
+    }
+    if let Some(report) = report {
+        let ToldReport {
+            import_id,
+            operator_id,
+            key,
+            rejected_rows,
+            read,
+            imported,
+            already_known,
+            rejected,
+            accepted,
+        } = report;
+        if import_id != record.id.to_string()
+            || operator_id != record.operator.map(OperatorId::get)
+            || key != record.key
+        {
+            found.push(Finding::Foreign(record.operator, "a report of another import"));
+        }
+        if rejected_rows.is_some_and(|key| key != record.beside(".rejected.csv")) {
+            found.push(Finding::Foreign(record.operator, "rejected rows of another import"));
+        }
+        let outcomes = [imported, already_known, rejected, accepted];
+        if outcomes.into_iter().try_fold(0_u64, u64::checked_add) != Some(read) {
+            found.push(Finding::Miscounted(record.operator, record.id));
+        }
+    }
+    found
+}

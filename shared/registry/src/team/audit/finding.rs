@@ -1,0 +1,152 @@
+//! What an audit may find.
+
+use std::fmt;
+
+use cee_eligibility::{ApplicationId, OperatorId};
+
+use crate::records::claim_keys::ClaimKind;
+use crate::records::ids::ImportId;
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Finding {
+    /// Two live applications of one person stand within one another's window.
+    GrantedTwice(ApplicationId, ApplicationId),
+    /// An application lacks the claim on one of its keys.
+    Unclaimed(ApplicationId, ClaimKind),
+    /// A short application's journey does not say that it carries it.
+    JourneyUnclaimed(ApplicationId),
+    /// A short application's journey names another phone or identity key than the application claims: it was corrected after the
+    /// registration.
+    JourneyCorrected(ApplicationId),
+    /// A claim names an application that there is not. Here is the key of its item.
+    Orphan(ApplicationId, String),
+    /// A claim lies on an item to which none of its application's keys leads. Here is the key of that item.
+    Misplaced(ApplicationId, String),
+    /// A claim's date, operator or identity keys are not its application's. Here is the key of its item.
+    Disagrees(ApplicationId, String),
+    /// A latest date of the item with this key, or a count, is not that of its records.
+    WrongDate(String, &'static str),
+    /// The counts of an import's report do not add up.
+    Miscounted(Option<OperatorId>, ImportId),
+    /// An operator could read what is not its own: what is kept under its number speaks of another's. `None`: under the registry's.
+    Foreign(Option<OperatorId>, &'static str),
+    /// An item of this table is not what the store writes. Here is its key, where that can hold nothing personal.
+    Unreadable(&'static str, String),
+    /// Looking at a part panicked, and it was passed over. Here is the place where it begins, as far as that can hold nothing
+    /// personal.
+    PassedOver(String),
+}
+
+/// The kinds of what can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingKind {
+    /// [`Finding::GrantedTwice`]
+    GrantedTwice,
+    /// [`Finding::Unclaimed`]
+    Unclaimed,
+    /// [`Finding::JourneyUnclaimed`]
+    JourneyUnclaimed,
+    /// [`Finding::JourneyCorrected`]
+    JourneyCorrected,
+    /// [`Finding::Orphan`]
+    Orphan,
+    /// [`Finding::Misplaced`]
+    Misplaced,
+    /// [`Finding::Disagrees`]
+    Disagrees,
+    /// [`Finding::WrongDate`]
+    WrongDate,
+    /// [`Finding::Miscounted`]
+    Miscounted,
+    /// [`Finding::Foreign`]
+    Foreign,
+    /// [`Finding::Unreadable`], [`Finding::PassedOver`]
+    Unreadable,
+}
+
+impl FindingKind {
+    /// Every one there is.
+    pub const ALL: &[Self] = &[
+        Self::GrantedTwice,
+        Self::Unclaimed,
+        Self::JourneyUnclaimed,
+        Self::JourneyCorrected,
+        Self::Orphan,
+        Self::Misplaced,
+        Self::Disagrees,
+        Self::WrongDate,
+        Self::Miscounted,
+        Self::Foreign,
+        Self::Unreadable,
+    ];
+
+    /// Its name, in a metric and in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GrantedTwice => "granted_twice",
+            Self::Unclaimed => "unclaimed",
+            Self::JourneyUnclaimed => "journey_unclaimed",
+            Self::JourneyCorrected => "journey_corrected",
+            Self::Orphan => "orphan",
+            Self::Misplaced => "misplaced",
+            Self::Disagrees => "disagrees",
+            Self::WrongDate => "wrong_date",
+            Self::Miscounted => "miscounted",
+            Self::Foreign => "foreign",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl Finding {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> FindingKind {
+        match self {
+            Self::GrantedTwice(..) => FindingKind::GrantedTwice,
+            Self::Unclaimed(..) => FindingKind::Unclaimed,
+            Self::JourneyUnclaimed(..) => FindingKind::JourneyUnclaimed,
+            Self::JourneyCorrected(..) => FindingKind::JourneyCorrected,
+            Self::Orphan(..) => FindingKind::Orphan,
+            Self::Misplaced(..) => FindingKind::Misplaced,
+            Self::Disagrees(..) => FindingKind::Disagrees,
+            Self::WrongDate(..) => FindingKind::WrongDate,
+            Self::Miscounted(..) => FindingKind::Miscounted,
+            Self::Foreign(..) => FindingKind::Foreign,
+            Self::Unreadable(..) | Self::PassedOver(_) => FindingKind::Unreadable,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = |operator: &Option<OperatorId>| {
+            operator.map_or_else(|| "the registry".to_owned(), |o| format!("operator {o}"))
+        };
+        match self {
+            Self::GrantedTwice(one, other) => write!(f, "granted twice: {one} and {other} are one driver's"),
+            Self::Unclaimed(uuid, kind) => write!(f, "unclaimed: {uuid} has no claim on its {}", kind.as_str()),
+            Self::JourneyUnclaimed(uuid) => write!(f, "journey unclaimed: the journey of {uuid} does not carry it"),
+            Self::JourneyCorrected(uuid) => {
+                let what = "names another phone or identity key than the application claims";
+                write!(f, "journey corrected: the journey of {uuid} {what}")
+            }
+            Self::Orphan(uuid, key) => write!(f, "orphan: the item {key} names {uuid}, which there is not"),
+            Self::Misplaced(uuid, key) => write!(f, "misplaced: the item {key} names {uuid}, which has no such key"),
+            Self::Disagrees(uuid, key) => {
+                write!(f, "disagrees: the item {key} gives {uuid} another date, operator or identity key than it has")
+            }
+            Self::WrongDate(key, attribute) => {
+                write!(f, "wrong date: {attribute} of the item {key} is not what its records say")
+            }
+            Self::Miscounted(operator, id) => {
+                write!(f, "miscounted: the report of the import {id} of {} does not add up", whose(operator))
+            }
+            Self::Foreign(operator, what) => write!(f, "foreign: {} could read {what}", whose(operator)),
+            Self::Unreadable(table, key) => write!(f, "unreadable: the item {key} of the table of {table}"),
+            Self::PassedOver(place) => write!(f, "unreadable: looking at the part after {place} panicked"),
+        }
+    }
+}

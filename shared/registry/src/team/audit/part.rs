@@ -1,0 +1,130 @@
+//! An audit goes through the tables in parts: where one begins, and what came of it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use cee_eligibility::ApplicationId;
+
+use crate::records::ids::ImportId;
+use crate::team::audit::finding::Finding;
+
+/// Where an audit is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AuditPlace {
+    /// It begins.
+    #[default]
+    Start,
+    /// Among the applications, after this one.
+    Applications(String),
+    /// Among the claims, after the item with this key; `None`: before the first.
+    Claims(Option<String>),
+    /// Among the imports, after this one of this operator (0: the registry); `None`: before the first.
+    Imports(Option<(u32, ImportId)>),
+    /// Among the reports on S3, after the one of this key; `None`: before the first. [`TableAuditor`](super::auditor::TableAuditor) reaches no bucket: it neither
+    /// goes there nor looks there.
+    Reports(Option<String>),
+    /// It has seen everything.
+    End,
+}
+
+const NO_PLACE: &str = "must be a place as an audit tells it";
+
+impl fmt::Display for AuditPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => f.write_str("start"),
+            Self::Applications(after) => write!(f, "applications:{after}"),
+            Self::Claims(after) => write!(f, "claims:{}", after.as_deref().unwrap_or_default()),
+            Self::Imports(None) => f.write_str("imports:"),
+            Self::Imports(Some((operator, id))) => write!(f, "imports:{operator}/{id}"),
+            Self::Reports(after) => write!(f, "reports:{}", after.as_deref().unwrap_or_default()),
+            Self::End => f.write_str("end"),
+        }
+    }
+}
+
+impl FromStr for AuditPlace {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "start" => Ok(Self::Start),
+            None if text == "end" => Ok(Self::End),
+            Some(("applications", after)) => Ok(Self::Applications(after.to_owned())),
+            Some(("claims", after)) => Ok(Self::Claims(Some(after.to_owned()).filter(|after| !after.is_empty()))),
+            Some(("imports", "")) => Ok(Self::Imports(None)),
+            Some(("imports", after)) => {
+                let after = after
+                    .split_once('/')
+                    .and_then(|(operator, id)| Some((operator.parse().ok()?, ImportId::parse(id)?)));
+                after.map(|after| Self::Imports(Some(after))).ok_or(NO_PLACE)
+            }
+            Some(("reports", after)) => Ok(Self::Reports(Some(after.to_owned()).filter(|after| !after.is_empty()))),
+            _ => Err(NO_PLACE),
+        }
+    }
+}
+
+/// What a part of an audit came to.
+#[derive(Clone, Debug, Default)]
+pub struct Audited {
+    /// Applications that were looked at.
+    pub applications: u64,
+    /// Claim items that were looked at.
+    pub claims: u64,
+    /// Imports that were looked at.
+    pub imports: u64,
+    /// Reports on S3 that were looked at.
+    pub reports: u64,
+    /// What is wrong. One may be found more than once.
+    pub findings: BTreeSet<Finding>,
+    /// Where the next part goes on.
+    pub place: AuditPlace,
+}
+
+impl Audited {
+    /// Of a part at which looking panicked: it goes on with the next one.
+    #[must_use]
+    pub fn passed_over(place: &AuditPlace, next: AuditPlace) -> Self {
+        // What somebody has put there by hand may be anything.
+        let place = match place {
+            AuditPlace::Applications(after) if ApplicationId::parse(after).is_none() => "applications:".to_owned(),
+            AuditPlace::Reports(_) => "reports:".to_owned(),
+            place => place.to_string(),
+        };
+        Self { findings: [Finding::PassedOver(place)].into(), place: next, ..Self::default() }
+    }
+
+    /// How much was looked at.
+    #[must_use]
+    pub const fn items(&self) -> u64 {
+        self.applications + self.claims + self.imports + self.reports
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_and_read_back() {
+        let after = Some("x:y".to_owned());
+        for place in [
+            AuditPlace::Start,
+            AuditPlace::Applications("1c9d8b1e".to_owned()),
+            AuditPlace::Claims(None),
+            AuditPlace::Claims(after),
+            AuditPlace::Imports(None),
+            AuditPlace::Imports(Some((7, ImportId::from_bytes([7; 16])))),
+            AuditPlace::Reports(None),
+            AuditPlace::Reports(Some("reports/7/a:b.json".to_owned())),
+            AuditPlace::End,
+        ] {
+            assert_eq!(place.to_string().parse(), Ok(place));
+        }
+        for nowhere in ["", "middle", "started", "claim:x", "end:", "imports:x", "imports:7/x"] {
+            assert!(nowhere.parse::<AuditPlace>().is_err(), "{nowhere}");
+        }
+    }
+}

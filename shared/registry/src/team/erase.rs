@@ -1,0 +1,140 @@
+//! Erasing a driver.
+//!
+//! Erasing takes away everything that names the driver and leaves what the scheme's controls need: that an application was
+//! granted, to which operator, for which date, and the claims, whose keys are hashes under a secret. So the driver stays known
+//! to have had the certificate, by nothing that says who it was.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::Client;
+use cee_eligibility::{ApplicationId, Instant};
+
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::{PK, date};
+use crate::dynamo::read::each;
+use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::tables::Tables;
+use crate::dynamo::transaction::{TOO_LARGE, Transacted, transact};
+use crate::records::application::Application;
+use crate::records::archive::{DELETED_AT_OF_ERASED, trace};
+use crate::records::idempotency::response;
+use crate::stores::applications::Applications;
+use crate::stores::archive::Archive;
+use crate::stores::idempotency::IdempotencyRecords;
+use crate::stores::journeys::{Journeys, OwnJourney};
+use crate::team::drivers::{Archived, DriverData};
+
+/// What an erasure came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// The applications of which only a trace is left.
+    pub applications: Vec<ApplicationId>,
+    /// How many remembered answers went.
+    pub answers: usize,
+    /// How many journeys lost their driver.
+    pub journeys: usize,
+    /// Applications that somebody deleted or erased meanwhile: another erasure finds them in the archive.
+    pub missed: Vec<ApplicationId>,
+}
+
+/// Erases drivers. The claims stay.
+#[derive(Clone, Debug)]
+pub struct DriverEraser {
+    db: Client,
+    applications: Applications,
+    archive: Archive,
+    journeys: Journeys,
+    idempotency: IdempotencyRecords,
+}
+
+impl DriverEraser {
+    /// An eraser in these tables.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables) -> Self {
+        Self {
+            applications: Applications::new(db.clone(), tables),
+            archive: Archive::new(db.clone(), tables),
+            journeys: Journeys::new(db.clone(), tables),
+            idempotency: IdempotencyRecords::new(db.clone(), tables),
+            db,
+        }
+    }
+
+    /// Erases applications, live and deleted: of each a trace is left in the archive, with the reason. Their journeys lose their
+    /// driver, and so do others with the identity key; answers that are remembered of them go. May be repeated.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer in time; what was erased before it stays so.
+    pub async fn erase(
+        &self,
+        data: &DriverData,
+        reason: &str,
+        now: Instant,
+        deadline: Deadline,
+    ) -> Result<Erased, StoreError> {
+        let mut erased = Erased { applications: Vec::new(), answers: 0, journeys: 0, missed: Vec::new() };
+        for application in &data.applications {
+            let done = self.erase_application(application, reason, now, deadline).await?;
+            let list = if done { &mut erased.applications } else { &mut erased.missed };
+            list.push(application.uuid);
+        }
+        for Archived { application, deleted_at } in &data.archived {
+            let mut trace = trace(application, reason, now);
+            trace.insert(DELETED_AT_OF_ERASED.to_owned(), date(*deleted_at));
+            self.archive.replace(trace).await?;
+            erased.applications.push(application.uuid);
+        }
+        let own = data.archived.iter().filter_map(|archived| archived.application.journey_key());
+        // Found by the identity key, they are this driver's. The journey of a deleted application is free, and perhaps used again
+        // by another: then it is that one's.
+        let keys: BTreeSet<String> = data.journeys.iter().map(|journey| journey.key.clone()).chain(own).collect();
+        for key in keys {
+            erased.journeys += usize::from(self.journeys.erase_driver(key).await?);
+        }
+        let mut answers = Vec::new();
+        each(self.idempotency.scan(), |item| {
+            let answer = response(&item);
+            let is_about = |uuid: &ApplicationId| answer.is_some_and(|answer| answer.contains(&uuid.to_string()));
+            if erased.applications.iter().any(is_about) {
+                answers.extend(item.get(PK).cloned());
+            }
+            Ok(())
+        })
+        .await?;
+        for pk in answers {
+            self.idempotency.remove(pk).await?;
+            erased.answers += 1;
+        }
+        Ok(erased)
+    }
+
+    /// The application out of its table, its trace into the archive, its journey without a driver. Its claims stay. `false`: it is
+    /// not in its table any more.
+    async fn erase_application(
+        &self,
+        application: &Application,
+        reason: &str,
+        now: Instant,
+        deadline: Deadline,
+    ) -> Result<bool, StoreError> {
+        let mut backoff = Backoff::until(deadline);
+        let mut application = application.clone();
+        loop {
+            let mut items =
+                vec![self.applications.take_out(&application)?, self.archive.add(trace(&application, reason, now))?];
+            items.extend(self.journeys.change_own(&application, OwnJourney::Erase)?);
+            match transact(&self.db, items).await? {
+                Transacted::Done => return Ok(true),
+                Transacted::Unknown(heard) => backoff.note(heard),
+                Transacted::NoRoom => return Err(TOO_LARGE),
+                Transacted::Lost(_) => {}
+            }
+            match self.applications.find(application.uuid).await? {
+                Some(now) => application = now,
+                // By a try whose answer was lost, or deleted meanwhile: then it is in the archive, for the next call to find.
+                None => return Ok(backoff.heard().is_some()),
+            }
+            backoff.pause().await?;
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The tables that each type holds, as the head of the crate says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use cee_registry::*;
+
+use crate::support::{claim_keys, store};
+
+/// The tables whose names a type's fields show.
+fn held(a_type: &impl Debug) -> BTreeSet<&'static str> {
+    const TABLES: [&str; 9] = [
+        "claims",
+        "applications",
+        "archive",
+        "idempotency",
+        "limits",
+        "journeys",
+        "imports",
+        "operators",
+        "credentials",
+    ];
+    let shown = format!("{a_type:?}");
+    TABLES.into_iter().filter(|table| shown.contains(&format!("\"test-{table}\""))).collect()
+}
+
+/// The table of types in the documentation of the crate.
+fn documented() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let lines = include_str!("../../src/lib.rs").lines();
+    let lines = lines.skip_while(|line| !line.starts_with("//! | type | tables |")).skip(2);
+    lines
+        .map_while(|line| {
+            let mut cells = line.strip_prefix("//! | ")?.split(" | ");
+            let name = cells.next()?.strip_prefix("[`")?.strip_suffix("`]")?;
+            Some((name, cells.next()?.split(", ").collect()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn types_hold_the_tables_that_the_documentation_names() {
+    let store = store().await;
+    let (db, tables, keys) = (|| store.db.clone(), &store.tables, claim_keys);
+    let types = BTreeMap::from([
+        ("Applications", held(&Applications::new(db(), tables))),
+        ("Journeys", held(&Journeys::new(db(), tables))),
+        ("Imports", held(&Imports::new(db(), tables))),
+        ("Operators", held(&Operators::new(db(), tables))),
+        ("Credentials", held(&Credentials::new(db(), tables))),
+        ("Limits", held(&Limits::new(db(), tables))),
+        ("ImportSlots", held(&ImportSlots::new(db(), tables, 3))),
+        ("PepperCheck", held(&PepperCheck::new(db(), tables, keys()))),
+        ("Simulator", held(&Simulator::new(db(), tables, keys()))),
+        ("Registrar", held(&Registrar::new(db(), tables, keys()))),
+        ("HistoryWriter", held(&HistoryWriter::new(db(), tables, keys()))),
+        ("HistoryRemover", held(&HistoryRemover::new(db(), tables))),
+        ("KeyGiver", held(&KeyGiver::new(db(), tables, keys()))),
+        ("Deleter", held(&Deleter::new(db(), tables, keys()))),
+        ("Proofs", held(&Proofs::new(db(), tables))),
+        ("TableAuditor", held(&TableAuditor::new(db(), tables, keys()))),
+        ("StrayRemover", held(&StrayRemover::new(db(), tables, keys()))),
+        ("DriverFinder", held(&DriverFinder::new(db(), tables, keys()))),
+        ("DriverEraser", held(&DriverEraser::new(db(), tables))),
+        ("PepperKeeper", held(&PepperKeeper::new(db(), tables, keys()))),
+        ("Numbers", held(&Numbers::new(db(), tables))),
+    ]);
+    assert_eq!(types, documented());
+}
