@@ -64,7 +64,7 @@ impl ToSchema for Document {}
 pub(crate) fn state() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
-        .enum_values(Some(ProofState::ALL.map(ProofState::as_str)))
+        .enum_values(Some(ProofState::ALL.iter().map(|state| state.as_str())))
         .description(Some(
             "What has become of the application: `granted`, it stands; `deleted`, its operator has taken it back since, and the \
              driver may have had another certificate.",

@@ -12,6 +12,7 @@
 //! | which journeys may be used | [`journey`] |
 //! | how phones are written, and which form is kept | [`phone`] |
 //! | how an error message names a character | [`character`] |
+//! | an enum whose variants have words | [`words!`] |
 //! | how a full name and phone become what is compared | [`normalise`] |
 //! | what the OpenAPI document says of each field (feature `openapi`) | `openapi` |
 //!
@@ -31,6 +32,7 @@ pub mod openapi;
 pub mod phone;
 pub mod rules;
 pub mod time;
+mod words;
 
 pub use decision::{Blocker, EarlierApplication, Reason, latest_blocker};
 pub use fields::{

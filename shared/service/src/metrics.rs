@@ -13,35 +13,16 @@ use std::fmt;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cee_eligibility::words;
 use cee_registry::FindingKind;
 use serde_json::{Map, Value, json};
 
 use crate::aws::take_sdk_retries;
 use crate::clock::machine_now;
 
-/// A closed set of words that a dimension may have.
-macro_rules! words {
-    ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$what])* $variant,)+ }
-
-        impl $name {
-            /// Every one there is.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word, as the dimension has it.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-        }
-    };
-}
-
 words! {
     /// How a call that asks for a certificate ended.
-    Application {
+    pub enum Application {
         /// It is granted.
         Registered = "registered",
         /// It was granted before, to a call of the same `Idempotency-Key`.
@@ -69,7 +50,7 @@ words! {
 
 words! {
     /// What became of a row.
-    Row {
+    pub enum Row {
         /// It added something.
         Imported = "imported",
         /// It was known before.
@@ -81,7 +62,7 @@ words! {
 
 words! {
     /// How the import of a file ended.
-    Import {
+    pub enum Import {
         /// The file was read to its end.
         Completed = "completed",
         /// The file was refused whole.
@@ -93,7 +74,7 @@ words! {
 
 words! {
     /// What was given an identity key later.
-    LateKey {
+    pub enum LateKey {
         /// An application that is granted.
         Standardized = "standardized",
         /// One of history.
@@ -103,7 +84,7 @@ words! {
 
 words! {
     /// Who sent a request to DynamoDB or S3 once more.
-    Retrier {
+    pub enum Retrier {
         /// The claim protocol and its neighbours: other writes collided, or the tables were short of throughput.
         Registry = "registry",
         /// The AWS SDK: an answer was lost, or said to try again.

@@ -9,7 +9,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use cee_eligibility::ApplicationId;
+use cee_eligibility::{ApplicationId, words};
 
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::Item;
@@ -17,26 +17,13 @@ use crate::dynamo::tables::Tables;
 use crate::records::application::NameTaken;
 use crate::records::archive::{DELETED_AT, DELETED_AT_OF_ERASED};
 
-/// What has become of an application that was granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProofState {
-    /// It stands.
-    Granted,
-    /// Its operator has deleted it.
-    Deleted,
-}
-
-impl ProofState {
-    /// Every state there is.
-    pub const ALL: [Self; 2] = [Self::Granted, Self::Deleted];
-
-    /// The word of the interface.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Granted => "granted",
-            Self::Deleted => "deleted",
-        }
+words! {
+    /// What has become of an application that was granted, in the words of the interface.
+    pub enum ProofState {
+        /// It stands.
+        Granted = "granted",
+        /// Its operator has deleted it.
+        Deleted = "deleted",
     }
 }
 

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cee_eligibility::{
     ApplicationId, DrivingLicense, Identity, IdentityKey, IdentityKeys, Instant, JourneyStatus, JourneyType,
-    LastNameTrunc, OperatorId, OperatorJourneyId, PhoneTrunc, TruncatedIdentity,
+    LastNameTrunc, OperatorId, OperatorJourneyId, PhoneTrunc, TruncatedIdentity, words,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -206,38 +206,31 @@ impl Application {
     }
 }
 
-/// Why a name in the table of applications is nobody's any more. An item with it stays there in an application's place: a
-/// request that was late, and would bring the application, finds its name taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NameTaken {
-    /// The call was refused after a try that nobody heard of.
-    CalledOff,
-    /// The application was there, and has moved to the archive.
-    Archived,
+words! {
+    /// Why no application is under a UUID any more. An item with this word stays in the application's place: a late request that
+    /// would bring the application finds its UUID taken.
+    pub(crate) enum NameTaken {
+        /// The call was refused after a try whose outcome is unknown.
+        CalledOff = "called off",
+        /// The application was there, and has moved to the archive.
+        Archived = "archived",
+    }
 }
 
 impl NameTaken {
-    /// Where it is kept.
+    /// The attribute that holds the word.
     pub(crate) const ATTRIBUTE: &str = "name_taken";
-    const CALLED_OFF: &str = "called off";
-    const ARCHIVED: &str = "archived";
 
-    /// What stays under the name.
+    /// What stays under the UUID.
     pub(crate) fn item(self, uuid: ApplicationId) -> Item {
-        let why = match self {
-            Self::CalledOff => Self::CALLED_OFF,
-            Self::Archived => Self::ARCHIVED,
-        };
-        let attributes = [("uuid", uuid.to_string()), (Self::ATTRIBUTE, why.to_owned())];
+        let attributes = [("uuid", uuid.to_string()), (Self::ATTRIBUTE, self.as_str().to_owned())];
         attributes.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
     }
 
     /// `None`: the item is an application.
     pub(crate) fn of(item: &Item) -> Option<Self> {
-        match text(item, Self::ATTRIBUTE)? {
-            Self::CALLED_OFF => Some(Self::CalledOff),
-            _ => Some(Self::Archived),
-        }
+        // A word that this release does not know is of an application that is gone.
+        text(item, Self::ATTRIBUTE).map(|word| Self::parse(word).unwrap_or(Self::Archived))
     }
 }
 

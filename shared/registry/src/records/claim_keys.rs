@@ -8,7 +8,7 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cee_eligibility::{DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, TruncatedIdentity};
+use cee_eligibility::{DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, TruncatedIdentity, words};
 
 /// Makes claim keys from what identifies a driver.
 #[derive(Clone)]
@@ -27,26 +27,15 @@ impl fmt::Debug for ClaimKeys {
 #[error("the pepper must hold at least {} bytes", ClaimKeys::SHORTEST_PEPPER)]
 pub struct WeakPepper;
 
-/// Which kind of a driver's keys a claim is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ClaimKind {
-    /// Three letters of the name and the phone less two digits.
-    TruncatedIdentity,
-    /// The driving licence.
-    DrivingLicense,
-    /// An identity key: the caller's, or the journey's own.
-    IdentityKey,
-}
-
-impl ClaimKind {
-    /// For a person.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TruncatedIdentity => "truncated identity",
-            Self::DrivingLicense => "driving licence",
-            Self::IdentityKey => "identity key",
-        }
+words! {
+    /// Which kind of a driver's keys a claim is on, with its name for the registry's team.
+    pub enum ClaimKind {
+        /// Three letters of the name and the phone less two digits.
+        TruncatedIdentity = "truncated identity",
+        /// The driving licence.
+        DrivingLicense = "driving licence",
+        /// An identity key: the caller's, or the journey's own.
+        IdentityKey = "identity key",
     }
 }
 

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use cee_eligibility::{Instant, Language, OperatorId};
+use cee_eligibility::{Instant, Language, OperatorId, words};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -96,43 +96,27 @@ impl FileOutcome {
     }
 }
 
-/// Where an import stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ImportState {
-    /// A place for it was asked for; no file has come yet.
-    AwaitingUpload,
-    /// It is worked on, or will be again.
-    Running,
-    /// It was read to its end.
-    Completed,
-    /// It was refused whole.
-    Failed,
-    /// What it added is being taken back.
-    Undoing,
-    /// What it added was taken back.
-    Undone,
+words! {
+    /// Where an import stands, in the words of the interface.
+    pub enum ImportState {
+        /// A place for it was asked for; no file has come yet.
+        AwaitingUpload = "awaiting_upload",
+        /// It is worked on, or will be again.
+        Running = "running",
+        /// It was read to its end.
+        Completed = "completed",
+        /// It was refused whole.
+        Failed = "failed",
+        /// What it added is being taken back.
+        Undoing = "undoing",
+        /// What it added was taken back.
+        Undone = "undone",
+    }
 }
 
 impl ImportState {
-    const ALL: [Self; 6] =
-        [Self::AwaitingUpload, Self::Running, Self::Completed, Self::Failed, Self::Undoing, Self::Undone];
-
-    /// The word of the interface.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AwaitingUpload => "awaiting_upload",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Undoing => "undoing",
-            Self::Undone => "undone",
-        }
-    }
-
     pub(crate) fn of(item: &Item) -> Result<Self, StoreError> {
-        let word = text(item, "state").ok_or(corrupt("state"))?;
-        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or(corrupt("state"))
+        text(item, "state").and_then(Self::parse).ok_or(corrupt("state"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cee_eligibility::{ApplicationId, OperatorId};
+use cee_eligibility::{ApplicationId, OperatorId, words};
 
 use crate::records::claim_keys::ClaimKind;
 use crate::records::ids::ImportId;
@@ -38,65 +38,31 @@ pub enum Finding {
     PassedOver(String),
 }
 
-/// The kinds of what can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FindingKind {
-    /// [`Finding::GrantedTwice`]
-    GrantedTwice,
-    /// [`Finding::Unclaimed`]
-    Unclaimed,
-    /// [`Finding::JourneyUnclaimed`]
-    JourneyUnclaimed,
-    /// [`Finding::JourneyCorrected`]
-    JourneyCorrected,
-    /// [`Finding::Orphan`]
-    Orphan,
-    /// [`Finding::Misplaced`]
-    Misplaced,
-    /// [`Finding::Disagrees`]
-    Disagrees,
-    /// [`Finding::WrongDate`]
-    WrongDate,
-    /// [`Finding::Miscounted`]
-    Miscounted,
-    /// [`Finding::Foreign`]
-    Foreign,
-    /// [`Finding::Unreadable`], [`Finding::PassedOver`]
-    Unreadable,
-}
-
-impl FindingKind {
-    /// Every one there is.
-    pub const ALL: &[Self] = &[
-        Self::GrantedTwice,
-        Self::Unclaimed,
-        Self::JourneyUnclaimed,
-        Self::JourneyCorrected,
-        Self::Orphan,
-        Self::Misplaced,
-        Self::Disagrees,
-        Self::WrongDate,
-        Self::Miscounted,
-        Self::Foreign,
-        Self::Unreadable,
-    ];
-
-    /// Its name, in a metric and in the log.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::GrantedTwice => "granted_twice",
-            Self::Unclaimed => "unclaimed",
-            Self::JourneyUnclaimed => "journey_unclaimed",
-            Self::JourneyCorrected => "journey_corrected",
-            Self::Orphan => "orphan",
-            Self::Misplaced => "misplaced",
-            Self::Disagrees => "disagrees",
-            Self::WrongDate => "wrong_date",
-            Self::Miscounted => "miscounted",
-            Self::Foreign => "foreign",
-            Self::Unreadable => "unreadable",
-        }
+words! {
+    /// The kinds of what can be wrong, with their names in metrics and in the log.
+    pub enum FindingKind {
+        /// [`Finding::GrantedTwice`]
+        GrantedTwice = "granted_twice",
+        /// [`Finding::Unclaimed`]
+        Unclaimed = "unclaimed",
+        /// [`Finding::JourneyUnclaimed`]
+        JourneyUnclaimed = "journey_unclaimed",
+        /// [`Finding::JourneyCorrected`]
+        JourneyCorrected = "journey_corrected",
+        /// [`Finding::Orphan`]
+        Orphan = "orphan",
+        /// [`Finding::Misplaced`]
+        Misplaced = "misplaced",
+        /// [`Finding::Disagrees`]
+        Disagrees = "disagrees",
+        /// [`Finding::WrongDate`]
+        WrongDate = "wrong_date",
+        /// [`Finding::Miscounted`]
+        Miscounted = "miscounted",
+        /// [`Finding::Foreign`]
+        Foreign = "foreign",
+        /// [`Finding::Unreadable`], [`Finding::PassedOver`]
+        Unreadable = "unreadable",
     }
 }
 
