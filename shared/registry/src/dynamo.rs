@@ -7,11 +7,13 @@
 //! | items, and attributes that several tables have | [`item`] |
 //! | several writes, all or none of them | [`transaction`] |
 //! | reading many items | [`read`] |
+//! | requests to one table | [`table`] |
 //! | table names and definitions | [`tables`] |
 
 pub mod error;
 pub mod item;
 pub mod read;
 pub mod retry;
+pub mod table;
 pub mod tables;
 pub mod transaction;

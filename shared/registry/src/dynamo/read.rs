@@ -2,25 +2,13 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use crate::dynamo::error::{StoreError, is_transient};
-use crate::dynamo::item::{Item, text};
+use crate::dynamo::item::Item;
 use crate::dynamo::retry::{Backoff, Deadline};
 
 /// Those items of these keys that there are, as they are now: one request, where DynamoDB gives all at once. At most a hundred.
-pub(crate) async fn batch_get<'a>(
-    db: &Client,
-    table: &str,
-    key: &str,
-    values: impl IntoIterator<Item = &'a str>,
-    deadline: Deadline,
-) -> Result<Vec<Item>, StoreError> {
-    let wanted = values.into_iter().map(|value| Item::from([(key.to_owned(), AttributeValue::S(value.to_owned()))]));
-    batch_get_keys(db, table, wanted.collect(), deadline).await
-}
-
-/// The same, where the whole keys are given.
 pub(crate) async fn batch_get_keys(
     db: &Client,
     table: &str,
@@ -54,20 +42,6 @@ pub(crate) async fn batch_get_keys(
 }
 
 /// Some items of a table after a key, and the key after which more come: one request.
-pub(crate) async fn page(
-    db: &Client,
-    table: &str,
-    key: &str,
-    after: Option<&str>,
-    most: i32,
-    deadline: Deadline,
-) -> Result<(Vec<Item>, Option<String>), StoreError> {
-    let after = after.map(|after| Item::from([(key.to_owned(), AttributeValue::S(after.to_owned()))]));
-    let (items, last) = page_after(db, table, after, most, deadline).await?;
-    Ok((items, last.and_then(|last| text(&last, key).map(str::to_owned))))
-}
-
-/// The same, where the whole key is given and told.
 pub(crate) async fn page_after(
     db: &Client,
     table: &str,

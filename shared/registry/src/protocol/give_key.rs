@@ -341,7 +341,7 @@ impl KeyGiver {
     ) -> Result<[Place; 2], StoreError> {
         let keys = &self.keys;
         let keys = [keys.truncated_identity(journey_type, identity), keys.identity_key(journey_type, key)];
-        let mut found = self.claims.items(keys.iter().map(String::as_str), deadline).await?;
+        let mut found = self.claims.table.items(keys.iter().map(String::as_str), deadline).await?;
         Ok(keys.map(|key| {
             let its = |item: &Item| text(item, PK) == Some(key.as_str());
             let item = found.iter().position(its).map(|place| found.swap_remove(place));

@@ -214,7 +214,8 @@ impl HistoryWriter {
             (String::new(), format!("{SPECIFIC_AT} > :at"))
         };
         self.claims
-            .update(&row.key)
+            .table
+            .update(AttributeValue::S(row.key.clone()))
             .update_expression(format!(
                 "SET #record = list_append(if_not_exists(#record, :none), :sources), {STAMP} = :stamp{latest_date} \
                  ADD #dates :dates"
@@ -275,7 +276,8 @@ impl HistoryWriter {
     async fn note_more(&self, key: &str, attribute: &str) -> Result<Option<HistoryOutcome>, StoreError> {
         let sent = self
             .claims
-            .update(key)
+            .table
+            .update(AttributeValue::S(key.to_owned()))
             .update_expression(format!("SET #record = list_append(#record, :more), {STAMP} = :stamp"))
             .condition_expression("size(#record) = :most AND attribute_not_exists(#key)")
             .expression_attribute_names("#record", attribute)
@@ -320,7 +322,7 @@ impl HistoryWriter {
             AttributeValue::L([listed, std::slice::from_ref(row)].concat())
         };
         let copy_attribute = history_copy_attribute(attribute);
-        let copy = self.claims.items([copy_key], deadline).await?.pop();
+        let copy = self.claims.table.items([copy_key], deadline).await?.pop();
         let mut here = Rewrite::of(item)?;
         here.set(attribute, with(listed, &row));
         let mut there = Rewrite::of_either(copy_key, copy.as_ref())?;

@@ -25,7 +25,9 @@
 //! | has one or two | an application there without a key (`sd`, `sp`) | likewise; one that shares a key is met on that key's own item, one that shares none is another person |
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 use cee_eligibility::{
     Blocker, Cutoffs, IdempotencyKey, Instant, MOST_APPLICATIONS, NoRoom, OperatorId, latest_blocker,
 };
@@ -241,7 +243,8 @@ impl Registrar {
         }
         let mut update = self
             .claims
-            .update_in_transaction(&claim.key)
+            .table
+            .update_in_transaction(AttributeValue::S(claim.key.clone()))
             .expression_attribute_names("#record", application_attribute(application.uuid))
             .expression_attribute_values(
                 ":record",

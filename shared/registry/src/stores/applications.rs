@@ -2,13 +2,12 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use cee_eligibility::{ApplicationId, IdentityKey, JourneyStatus};
 
 use crate::dynamo::error::{StoreError, is_transient, met};
-use crate::dynamo::item::Item;
-use crate::dynamo::read::{batch_get, page};
-use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::retry::Backoff;
+use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
 use crate::dynamo::transaction::once;
 use crate::records::application::{Application, NameTaken, condition_as_read, corrupt};
@@ -20,15 +19,14 @@ const UUID: &str = "uuid";
 /// The table of registered applications.
 #[derive(Clone, Debug)]
 pub struct Applications {
-    db: Client,
-    table: String,
+    pub(crate) table: Table,
 }
 
 impl Applications {
     /// The applications in this environment's table.
     #[must_use]
     pub fn new(db: Client, tables: &Tables) -> Self {
-        Self { db, table: tables.applications.clone() }
+        Self { table: Table::new(db, &tables.applications, UUID) }
     }
 
     /// The application of this UUID, of any operator: one request.
@@ -36,9 +34,8 @@ impl Applications {
     /// # Errors
     /// [`StoreError`] where the store cannot answer, or holds something else under this UUID.
     pub async fn find(&self, uuid: ApplicationId) -> Result<Option<Application>, StoreError> {
-        let get = self.db.get_item().table_name(&self.table).key(UUID, AttributeValue::S(uuid.to_string()));
-        let answer = get.consistent_read(true).send().await.map_err(|error| StoreError::request("GetItem", &error))?;
-        answer.item.filter(|item| NameTaken::of(item).is_none()).map(Application::from_item).transpose()
+        let item = self.table.get(AttributeValue::S(uuid.to_string())).await?;
+        item.filter(|item| NameTaken::of(item).is_none()).map(Application::from_item).transpose()
     }
 
     /// Lets an application follow its journey's status. An older line never replaces a newer one's status, and an
@@ -53,10 +50,8 @@ impl Applications {
         version: &JourneyVersion,
     ) -> Result<(), StoreError> {
         let sent = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key(UUID, AttributeValue::S(uuid.to_string()))
+            .table
+            .update(AttributeValue::S(uuid.to_string()))
             .update_expression("SET #status = :status, status_version = :version")
             .condition_expression("attribute_exists(#uuid) AND status_version < :version")
             .expression_attribute_names("#uuid", UUID)
@@ -70,9 +65,9 @@ impl Applications {
 
     /// The part of a transaction that adds an application, unless its UUID is taken.
     pub(crate) fn add(&self, application: &Application) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(application.to_item()?))
+        let put = self
+            .table
+            .put_in_transaction(application.to_item()?)
             .condition_expression("attribute_not_exists(#uuid)")
             .expression_attribute_names("#uuid", UUID)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -85,9 +80,9 @@ impl Applications {
     /// where the deadline is known, and not by the client.
     pub(crate) async fn call_off(&self, uuid: ApplicationId, mut backoff: Backoff) -> Result<bool, StoreError> {
         loop {
-            let put = self.db.put_item().table_name(&self.table);
-            let sent = put
-                .set_item(Some(NameTaken::CalledOff.item(uuid)))
+            let sent = self
+                .table
+                .put(NameTaken::CalledOff.item(uuid))
                 .condition_expression("attribute_not_exists(#uuid)")
                 .expression_attribute_names("#uuid", UUID)
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -115,9 +110,9 @@ impl Applications {
         key: &IdentityKey,
     ) -> Result<TransactWriteItem, StoreError> {
         let (condition, values) = condition_as_read(application);
-        let update = Update::builder()
-            .table_name(&self.table)
-            .key(UUID, AttributeValue::S(application.uuid.to_string()))
+        let update = self
+            .table
+            .update_in_transaction(AttributeValue::S(application.uuid.to_string()))
             .update_expression("SET identity_key = :key")
             .condition_expression(condition)
             .expression_attribute_names("#uuid", UUID)
@@ -131,33 +126,14 @@ impl Applications {
     /// The part of a transaction that takes an application out, all but its UUID, provided that it is what was read.
     pub(crate) fn take_out(&self, application: &Application) -> Result<TransactWriteItem, StoreError> {
         let (condition, values) = condition_as_read(application);
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(NameTaken::Archived.item(application.uuid)))
+        let put = self
+            .table
+            .put_in_transaction(NameTaken::Archived.item(application.uuid))
             .condition_expression(condition)
             .expression_attribute_names("#uuid", UUID)
             .set_expression_attribute_values(values)
             .build()
             .map_err(|_| corrupt("a move"))?;
         Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    /// The items of these UUIDs, also where an application is gone: one request, at most a hundred.
-    pub(crate) async fn items<'a>(
-        &self,
-        uuids: impl IntoIterator<Item = &'a str>,
-        deadline: Deadline,
-    ) -> Result<Vec<Item>, StoreError> {
-        batch_get(&self.db, &self.table, UUID, uuids, deadline).await
-    }
-
-    /// Some items after a UUID, and the UUID after which more come: one request.
-    pub(crate) async fn page(
-        &self,
-        after: Option<&str>,
-        most: i32,
-        deadline: Deadline,
-    ) -> Result<(Vec<Item>, Option<String>), StoreError> {
-        page(&self.db, &self.table, UUID, after, most, deadline).await
     }
 }

@@ -10,6 +10,7 @@ use cee_eligibility::{Instant, OperatorId};
 use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{date, number};
 use crate::dynamo::read::each;
+use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
 use crate::records::credential::{AccessKey, Credential, Failures, corrupt};
 
@@ -27,15 +28,14 @@ pub enum Success {
 /// The table of credentials.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    db: Client,
-    table: String,
+    table: Table,
 }
 
 impl Credentials {
     /// The credentials in this environment's table.
     #[must_use]
     pub fn new(db: Client, tables: &Tables) -> Self {
-        Self { db, table: tables.credentials.clone() }
+        Self { table: Table::new(db, &tables.credentials, "access_key") }
     }
 
     fn key(access_key: &AccessKey) -> AttributeValue {
@@ -47,9 +47,7 @@ impl Credentials {
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
     pub async fn find(&self, access_key: &AccessKey) -> Result<Option<Credential>, StoreError> {
-        let request = self.db.get_item().table_name(&self.table).key("access_key", Self::key(access_key));
-        let answer = request.consistent_read(true).send().await;
-        answer.map_err(|error| StoreError::request("GetItem", &error))?.item.map(Credential::from_item).transpose()
+        self.table.get(Self::key(access_key)).await?.map(Credential::from_item).transpose()
     }
 
     /// Every credential, by operator and age. For the registry's team: it reads the whole table, a few dozen items.
@@ -58,7 +56,7 @@ impl Credentials {
     /// [`StoreError`] where the store cannot answer.
     pub async fn list(&self) -> Result<Vec<Credential>, StoreError> {
         let mut found = Vec::new();
-        each(self.db.scan().table_name(&self.table), |item| {
+        each(self.table.scan(), |item| {
             found.push(Credential::from_item(item)?);
             Ok(())
         })
@@ -74,7 +72,7 @@ impl Credentials {
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
     pub async fn add(&self, credential: &Credential) -> Result<bool, StoreError> {
-        let put = self.db.put_item().table_name(&self.table).set_item(Some(credential.to_item()?));
+        let put = self.table.put(credential.to_item()?);
         met("PutItem", put.condition_expression("attribute_not_exists(access_key)").send().await)
     }
 
@@ -84,10 +82,8 @@ impl Credentials {
     /// [`StoreError`] where the store cannot answer; may be repeated.
     pub async fn retire(&self, operator: OperatorId, access_key: &AccessKey) -> Result<bool, StoreError> {
         let delete = self
-            .db
-            .delete_item()
-            .table_name(&self.table)
-            .key("access_key", Self::key(access_key))
+            .table
+            .delete(Self::key(access_key))
             .condition_expression("operator_id = :operator")
             .expression_attribute_values(":operator", number(operator.get().into()));
         met("DeleteItem", delete.send().await)
@@ -102,10 +98,8 @@ impl Credentials {
         // One addition: however many count at the same moment, none is lost. On the condition that there is something to
         // count on: a guess must not make an item.
         let update = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key("access_key", Self::key(access_key))
+            .table
+            .update(Self::key(access_key))
             .update_expression("SET failed_at = :now ADD failures :one")
             .condition_expression("attribute_exists(access_key)")
             .expression_attribute_values(":now", date(now))
@@ -136,10 +130,8 @@ impl Credentials {
     ) -> Result<Success, StoreError> {
         let Credential { access_key, failures: seen, .. } = credential;
         let update = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key("access_key", Self::key(access_key))
+            .table
+            .update(Self::key(access_key))
             .update_expression("SET used_at = :now, failures = :none REMOVE failed_at")
             .condition_expression(
                 "attribute_exists(access_key) AND (failures < :free OR (failures = :seen AND failed_at = :seen_at))",

@@ -1,39 +1,37 @@
 //! The table of idempotency records.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use cee_eligibility::Instant;
 
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::PK;
+use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
 use crate::records::idempotency::{FORGOTTEN_AT, IdempotencyRecord, Replay, RequestKey, corrupt};
 
 /// The table of idempotency records.
 #[derive(Clone, Debug)]
 pub(crate) struct IdempotencyRecords {
-    db: Client,
-    table: String,
+    pub(crate) table: Table,
 }
 
 impl IdempotencyRecords {
     pub(crate) fn new(db: Client, tables: &Tables) -> Self {
-        Self { db, table: tables.idempotency.clone() }
+        Self { table: Table::new(db, &tables.idempotency, PK) }
     }
 
     /// What the store holds under a request's key at this moment: one request.
     pub(crate) async fn find(&self, request: &RequestKey, now: Instant) -> Result<Option<Replay>, StoreError> {
-        let get = self.db.get_item().table_name(&self.table).key(PK, request.pk()).consistent_read(true);
-        let item = get.send().await.map_err(|error| StoreError::request("GetItem", &error))?.item;
+        let item = self.table.get(request.pk()).await?;
         item.map_or(Ok(None), |item| Replay::at(&item, request, now))
     }
 
     /// The part of a transaction that adds a record, unless its key has one that counts.
     pub(crate) fn add(&self, record: &IdempotencyRecord) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(record.to_item()))
+        let put = self
+            .table
+            .put_in_transaction(record.to_item())
             .condition_expression(format!("attribute_not_exists({PK}) OR {FORGOTTEN_AT} <= :now"))
             .expression_attribute_values(":now", record.now())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -42,14 +40,9 @@ impl IdempotencyRecords {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// A reading of the whole table.
-    pub(crate) fn scan(&self) -> ScanFluentBuilder {
-        self.db.scan().table_name(&self.table)
-    }
-
     /// Removes a record.
     pub(crate) async fn remove(&self, pk: AttributeValue) -> Result<(), StoreError> {
-        let delete = self.db.delete_item().table_name(&self.table).key(PK, pk).send().await;
+        let delete = self.table.delete(pk).send().await;
         delete.map(drop).map_err(|error| StoreError::request("DeleteItem", &error))
     }
 }

@@ -1,17 +1,14 @@
 //! The table of journeys.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use cee_eligibility::{ApplicationId, Instant, Journey, OperatorId, OperatorJourneyId};
 
 use crate::dynamo::error::{StoreError, is_transient, met};
 use crate::dynamo::item::{Item, PK, date};
-use crate::dynamo::read::batch_get;
 use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
 use crate::records::application::Application;
 use crate::records::journey::{JourneyVersion, StoredJourney, corrupt, partition_key};
@@ -40,15 +37,14 @@ const WITHOUT_DRIVER: &str = "REMOVE phone_trunc, identity_key";
 /// The table of journeys.
 #[derive(Clone, Debug)]
 pub struct Journeys {
-    db: Client,
-    table: String,
+    pub(crate) table: Table,
 }
 
 impl Journeys {
     /// The journeys in this environment's table.
     #[must_use]
     pub fn new(db: Client, tables: &Tables) -> Self {
-        Self { db, table: tables.journeys.clone() }
+        Self { table: Table::new(db, &tables.journeys, PK) }
     }
 
     /// An operator's own journey of this name: one request. Another operator's journey cannot be asked for.
@@ -60,16 +56,8 @@ impl Journeys {
         operator: OperatorId,
         operator_journey_id: &OperatorJourneyId,
     ) -> Result<Option<StoredJourney>, StoreError> {
-        let answer = self
-            .db
-            .get_item()
-            .table_name(&self.table)
-            .key(PK, AttributeValue::S(partition_key(operator, operator_journey_id)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::request("GetItem", &error))?;
-        Ok(answer.item.map(StoredJourney::from_item).transpose()?.flatten())
+        let item = self.table.get(AttributeValue::S(partition_key(operator, operator_journey_id))).await?;
+        Ok(item.map(StoredJourney::from_item).transpose()?.flatten())
     }
 
     /// Writes a journey, unless a later line is known. An application that uses it keeps using it; its name is returned
@@ -97,10 +85,8 @@ impl Journeys {
         let mut backoff = Backoff::until(deadline);
         loop {
             let mut request = self
-                .db
-                .update_item()
-                .table_name(&self.table)
-                .key(PK, key.clone())
+                .table
+                .update(key.clone())
                 .update_expression(&expression)
                 .condition_expression("attribute_not_exists(#version) OR #version < :version")
                 .expression_attribute_names("#version", "version")
@@ -146,9 +132,10 @@ impl Journeys {
         application: ApplicationId,
         datetime: Instant,
     ) -> Result<TransactWriteItem, StoreError> {
-        let update = Update::builder()
-            .table_name(&self.table)
-            .key(PK, AttributeValue::S(partition_key(read.journey.operator, &read.journey.operator_journey_id)))
+        let key = partition_key(read.journey.operator, &read.journey.operator_journey_id);
+        let update = self
+            .table
+            .update_in_transaction(AttributeValue::S(key))
             .update_expression("SET used_by = :uuid, used_at = :at")
             .condition_expression("#version = :version AND attribute_not_exists(used_by)")
             .expression_attribute_names("#version", "version")
@@ -168,9 +155,9 @@ impl Journeys {
         what: OwnJourney,
     ) -> Result<Option<TransactWriteItem>, StoreError> {
         let Some(key) = application.journey_key() else { return Ok(None) };
-        let update = Update::builder()
-            .table_name(&self.table)
-            .key(PK, AttributeValue::S(key))
+        let update = self
+            .table
+            .update_in_transaction(AttributeValue::S(key))
             .update_expression(match what {
                 OwnJourney::Free => "REMOVE used_by, used_at",
                 OwnJourney::Erase => WITHOUT_DRIVER,
@@ -184,24 +171,9 @@ impl Journeys {
 
     /// Takes the driver out of a journey that no application uses, and says whether there was one in it.
     pub(crate) async fn erase_driver(&self, key: String) -> Result<bool, StoreError> {
-        let update = self.db.update_item().table_name(&self.table).key(PK, AttributeValue::S(key));
-        let update = update.update_expression(WITHOUT_DRIVER);
+        let update = self.table.update(AttributeValue::S(key)).update_expression(WITHOUT_DRIVER);
         let update = update.condition_expression("attribute_exists(phone_trunc) AND attribute_not_exists(used_by)");
         met("UpdateItem", update.send().await)
-    }
-
-    /// The items of these keys: one request.
-    pub(crate) async fn items<'a>(
-        &self,
-        keys: impl IntoIterator<Item = &'a str>,
-        deadline: Deadline,
-    ) -> Result<Vec<Item>, StoreError> {
-        batch_get(&self.db, &self.table, PK, keys, deadline).await
-    }
-
-    /// A reading of the whole table.
-    pub(crate) fn scan(&self) -> ScanFluentBuilder {
-        self.db.scan().table_name(&self.table)
     }
 }
 

@@ -11,6 +11,7 @@ use cee_eligibility::{Instant, OperatorId};
 
 use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{PK, number};
+use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
 
 /// How long a window is, in seconds: what an operator saves up in it, it may use at one moment.
@@ -19,15 +20,14 @@ pub const WINDOW: i64 = 10;
 /// The table that counts calls.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    db: Client,
-    table: String,
+    table: Table,
 }
 
 impl Limits {
     /// The counts in this environment's table.
     #[must_use]
     pub fn new(db: Client, tables: &Tables) -> Self {
-        Self { db, table: tables.limits.clone() }
+        Self { table: Table::new(db, &tables.limits, PK) }
     }
 
     /// Takes a slice of an operator's calls in a window (so many times [`WINDOW`] since 1970). `false`: the window's calls are
@@ -37,10 +37,8 @@ impl Limits {
     /// [`StoreError`] where the store cannot answer.
     pub async fn take(&self, operator: OperatorId, window: i64, slice: u32, most: u32) -> Result<bool, StoreError> {
         let sent = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key(PK, AttributeValue::S(format!("{operator}#{window}")))
+            .table
+            .update(AttributeValue::S(format!("{operator}#{window}")))
             .update_expression("ADD taken :slice SET forgotten_at = :forgotten")
             .condition_expression("attribute_not_exists(taken) OR taken < :most")
             .expression_attribute_values(":slice", number(i64::from(slice)))
@@ -57,8 +55,7 @@ impl Limits {
 /// Each slot is one item. A lost slot is free again when its holder can no longer be at work.
 #[derive(Clone, Debug)]
 pub struct ImportSlots {
-    db: Client,
-    table: String,
+    table: Table,
     /// How many slots each operator has.
     slots: u32,
 }
@@ -74,7 +71,7 @@ impl ImportSlots {
     /// The slots in this environment's table.
     #[must_use]
     pub fn new(db: Client, tables: &Tables, slots: u32) -> Self {
-        Self { db, table: tables.limits.clone(), slots }
+        Self { table: Table::new(db, &tables.limits, PK), slots }
     }
 
     /// Takes a slot of an operator for an invocation, until a moment at which it is certainly over. `None`: all are taken. A
@@ -117,7 +114,7 @@ impl ImportSlots {
         condition: &str,
         now: Instant,
     ) -> Result<bool, StoreError> {
-        let update = self.db.update_item().table_name(&self.table).key(PK, AttributeValue::S(slot.pk.clone()));
+        let update = self.table.update(AttributeValue::S(slot.pk.clone()));
         let sent = update
             .update_expression("SET holder = :holder, held_until = :until, forgotten_at = :forgotten")
             .condition_expression(condition)

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::Item;
 use crate::dynamo::read::each;
+use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
 
 /// A carpool platform.
@@ -51,6 +52,10 @@ impl Stored {
         Self { operator_id: id.get(), name, siret, suspended: *suspended, removed: false }
     }
 
+    fn to_item(&self) -> Result<Item, StoreError> {
+        serde_dynamo::aws_sdk_dynamodb_1::to_item(self).map_err(|_| corrupt("an item"))
+    }
+
     fn read(item: Item) -> Result<Standing, StoreError> {
         let stored: Self = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
             .map_err(|_| corrupt("a missing or mistyped attribute"))?;
@@ -76,15 +81,14 @@ const IS_ADMITTED: &str = "attribute_exists(operator_id) AND attribute_not_exist
 /// The table of operators.
 #[derive(Clone, Debug)]
 pub struct Operators {
-    db: Client,
-    table: String,
+    table: Table,
 }
 
 impl Operators {
     /// The operators in this environment's table.
     #[must_use]
     pub fn new(db: Client, tables: &Tables) -> Self {
-        Self { db, table: tables.operators.clone() }
+        Self { table: Table::new(db, &tables.operators, "operator_id") }
     }
 
     /// The operator of this number.
@@ -103,16 +107,7 @@ impl Operators {
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
     pub async fn standing(&self, id: OperatorId) -> Result<Option<Standing>, StoreError> {
-        let answer = self
-            .db
-            .get_item()
-            .table_name(&self.table)
-            .key("operator_id", AttributeValue::N(id.to_string()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::request("GetItem", &error))?;
-        answer.item.map(Stored::read).transpose()
+        self.table.get(AttributeValue::N(id.to_string())).await?.map(Stored::read).transpose()
     }
 
     /// Every operator, by number. For the registry's team: it reads the whole table, a few dozen items.
@@ -121,7 +116,7 @@ impl Operators {
     /// [`StoreError`] where the store cannot answer.
     pub async fn list(&self) -> Result<Vec<Operator>, StoreError> {
         let mut found = Vec::new();
-        each(self.db.scan().table_name(&self.table), |item| {
+        each(self.table.scan(), |item| {
             if let Standing::Admitted(operator) = Stored::read(item)? {
                 found.push(operator);
             }
@@ -137,8 +132,7 @@ impl Operators {
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
     pub async fn add(&self, operator: &Operator) -> Result<bool, StoreError> {
-        let item = serde_dynamo::aws_sdk_dynamodb_1::to_item(Stored::of(operator)).map_err(|_| corrupt("an item"))?;
-        let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
+        let put = self.table.put(Stored::of(operator).to_item()?);
         met("PutItem", put.condition_expression("attribute_not_exists(operator_id)").send().await)
     }
 
@@ -148,10 +142,8 @@ impl Operators {
     /// [`StoreError`] where the store cannot answer; may be repeated.
     pub async fn suspend(&self, id: OperatorId, suspended: bool) -> Result<bool, StoreError> {
         let update = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key("operator_id", AttributeValue::N(id.to_string()))
+            .table
+            .update(AttributeValue::N(id.to_string()))
             .update_expression("SET suspended = :suspended")
             .condition_expression(IS_ADMITTED)
             .expression_attribute_values(":suspended", AttributeValue::Bool(suspended));
@@ -166,10 +158,8 @@ impl Operators {
     pub async fn remove(&self, id: OperatorId) -> Result<bool, StoreError> {
         // Suspended too: a function of an earlier release reads nothing else of it.
         let update = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key("operator_id", AttributeValue::N(id.to_string()))
+            .table
+            .update(AttributeValue::N(id.to_string()))
             .update_expression("SET removed = :yes, suspended = :yes")
             .condition_expression(IS_ADMITTED)
             .expression_attribute_values(":yes", AttributeValue::Bool(true));
@@ -181,14 +171,7 @@ impl Operators {
     /// # Errors
     /// [`StoreError`] where the store cannot answer; may be repeated.
     pub async fn put(&self, operator: &Operator) -> Result<(), StoreError> {
-        let item = serde_dynamo::aws_sdk_dynamodb_1::to_item(Stored::of(operator)).map_err(|_| corrupt("an item"))?;
-        self.db
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .send()
-            .await
-            .map_err(|error| StoreError::request("PutItem", &error))?;
-        Ok(())
+        let put = self.table.put(Stored::of(operator).to_item()?).send().await;
+        put.map(drop).map_err(|error| StoreError::request("PutItem", &error))
     }
 }

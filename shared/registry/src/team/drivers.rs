@@ -114,7 +114,7 @@ impl DriverFinder {
         let mut data = DriverData::default();
         for journey_type in JourneyType::ALL {
             let keys = self.keys_of(journey_type, query);
-            for item in self.claims.items(keys.iter().map(|(_, key)| key.as_str()), deadline).await? {
+            for item in self.claims.table.items(keys.iter().map(|(_, key)| key.as_str()), deadline).await? {
                 let pk = text(&item, PK);
                 let kind = keys.iter().find(|(_, key)| Some(key.as_str()) == pk).map(|(kind, _)| *kind);
                 let kind = kind.ok_or(StoreError::Corrupt { table: "claims", what: "a key" })?;
@@ -134,7 +134,7 @@ impl DriverFinder {
             let found = self.applications.find(uuid).await?;
             data.applications.extend(found.filter(|application| query.is(application)));
         }
-        each(self.archive.scan(), |mut item| {
+        each(self.archive.table.scan(), |mut item| {
             // What is erased has no name any more.
             let Some(at) = item.remove(DELETED_AT).and_then(|at| at.as_n().ok()?.parse().ok()) else { return Ok(()) };
             let deleted_at =
@@ -146,7 +146,7 @@ impl DriverFinder {
             Ok(())
         })
         .await?;
-        let Some(journeys) = query.journeys(self.journeys.scan()) else { return Ok(data) };
+        let Some(journeys) = query.journeys(self.journeys.table.scan()) else { return Ok(data) };
         each(journeys, |item| {
             let corrupt = || StoreError::Corrupt { table: "journeys", what: "an attribute" };
             let key = text(&item, PK).ok_or_else(corrupt)?.to_owned();

@@ -92,7 +92,7 @@ impl DriverEraser {
             erased.journeys += usize::from(self.journeys.erase_driver(key).await?);
         }
         let mut answers = Vec::new();
-        each(self.idempotency.scan(), |item| {
+        each(self.idempotency.table.scan(), |item| {
             let answer = response(&item);
             let is_about = |uuid: &ApplicationId| answer.is_some_and(|answer| answer.contains(&uuid.to_string()));
             if erased.applications.iter().any(is_about) {

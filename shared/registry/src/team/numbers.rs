@@ -80,7 +80,7 @@ impl Numbers {
         if self.imports.has_any(id, Deadline::after(PATIENCE)).await? {
             return Ok(Some(Use::Import));
         }
-        let archive = async |after: Option<&str>| self.archive.page(after, PART, Deadline::after(PATIENCE)).await;
+        let archive = async |after: Option<&str>| self.archive.table.page(after, PART, Deadline::after(PATIENCE)).await;
         if any(archive, |item| of_operator(item, id)).await? {
             return Ok(Some(Use::DeletedApplication));
         }

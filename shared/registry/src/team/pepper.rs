@@ -82,7 +82,7 @@ impl PepperKeeper {
     pub async fn prove_pepper(&self, deadline: Deadline) -> Result<Evidence, StoreError> {
         let (mut found, mut missed, mut after) = (0, 0, None);
         loop {
-            let (items, next) = self.applications.page(after.as_deref(), PAGE, deadline).await?;
+            let (items, next) = self.applications.table.page(after.as_deref(), PAGE, deadline).await?;
             for item in items.into_iter().filter(|item| NameTaken::of(item).is_none()) {
                 // An item that somebody has changed by hand proves nothing.
                 let Ok(application) = Application::from_item(item) else { continue };

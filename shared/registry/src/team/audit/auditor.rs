@@ -89,7 +89,7 @@ impl TableAuditor {
         after: Option<&str>,
         deadline: Deadline,
     ) -> Result<(Vec<Item>, AuditPlace), StoreError> {
-        let (items, next) = self.applications.page(after, PAGE, deadline).await?;
+        let (items, next) = self.applications.table.page(after, PAGE, deadline).await?;
         Ok((items, next.map_or(AuditPlace::Claims(None), AuditPlace::Applications)))
     }
 
@@ -152,7 +152,7 @@ impl TableAuditor {
             return Ok(Vec::new());
         }
         let keys: BTreeSet<&str> = short.iter().map(|(_, key)| key.as_str()).collect();
-        let items = self.journeys.items(keys, deadline).await?;
+        let items = self.journeys.table.items(keys, deadline).await?;
         let items: HashMap<&str, &Item> = items.iter().filter_map(|item| Some((text(item, PK)?, item))).collect();
         let finding = |(application, key): (&Application, String)| {
             journey_finding(application, items.get(key.as_str()).copied()).map(|finding| (application.uuid, finding))
@@ -190,7 +190,7 @@ impl TableAuditor {
                 continue;
             }
             // What has changed since it was read is seen now.
-            let Some(item) = self.claims.items([key.as_str()], deadline).await?.pop() else { continue };
+            let Some(item) = self.claims.table.items([key.as_str()], deadline).await?.pop() else { continue };
             let named = granted(&item).unwrap_or_default().into_iter().map(|granted| granted.uuid).collect();
             let known = self.lookup.find(&named, deadline).await?;
             audited

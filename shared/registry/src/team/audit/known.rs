@@ -63,7 +63,7 @@ impl ApplicationLookup {
         let mut known = HashMap::new();
         let uuids: Vec<String> = named.iter().map(ToString::to_string).collect();
         for some in uuids.chunks(AT_ONCE) {
-            let items = self.applications.items(some.iter().map(String::as_str), deadline).await?;
+            let items = self.applications.table.items(some.iter().map(String::as_str), deadline).await?;
             // One that cannot be read is there all the same.
             let live = items.into_iter().filter(|item| NameTaken::of(item).is_none());
             known.extend(live.filter_map(|item| self.known(item)));
@@ -71,7 +71,7 @@ impl ApplicationLookup {
         let missing = |uuid: &&ApplicationId| !known.contains_key(uuid);
         let uuids: Vec<String> = named.iter().filter(missing).map(ToString::to_string).collect();
         for some in uuids.chunks(AT_ONCE) {
-            let items = self.archive.items(some.iter().map(String::as_str), deadline).await?;
+            let items = self.archive.table.items(some.iter().map(String::as_str), deadline).await?;
             // A deleted application has no claims; one that is erased keeps them, unless it was deleted before.
             let is_erased = |item: &Item| item.contains_key(ERASED_AT) && !item.contains_key(DELETED_AT_OF_ERASED);
             known.extend(items.into_iter().filter(is_erased).filter_map(|item| self.known(item)));

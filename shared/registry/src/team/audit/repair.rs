@@ -37,7 +37,7 @@ impl StrayRemover {
     /// # Errors
     /// [`StoreError`] where the store cannot answer in time.
     pub async fn remove_stray(&self, uuid: ApplicationId, key: &str, deadline: Deadline) -> Result<bool, StoreError> {
-        let Some(item) = self.claims.items([key], deadline).await?.pop() else { return Ok(false) };
+        let Some(item) = self.claims.table.items([key], deadline).await?.pop() else { return Ok(false) };
         // After the item and not before: an application that is registered, or given a key, from now on gives the item a new
         // stamp.
         if let Some(known) = self.lookup.find(&BTreeSet::from([uuid]), deadline).await?.get(&uuid) {
