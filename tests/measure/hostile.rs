@@ -24,6 +24,7 @@
 
 #[path = "../promise/mod.rs"]
 mod promise;
+mod server;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -40,8 +41,8 @@ use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use promise::server::Server;
 use serde_json::{Value, json};
+use server::Server;
 use tokio::task::JoinSet;
 
 /// Each of the other operators makes one call in this time, on average.

@@ -17,6 +17,7 @@
 
 #[path = "../promise/mod.rs"]
 mod promise;
+mod server;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,10 +26,10 @@ use cee_local::stack::tables;
 use cee_registry::{ClaimKeys, Journeys};
 use clap::Parser;
 use futures_util::{StreamExt as _, stream};
-use promise::drive::{Callers, Group, NOW, prepare};
+use promise::drive::{Group, NOW, prepare};
 use promise::judge::{Tally, check, held};
 use promise::load;
-use promise::server::Server;
+use server::Server;
 
 /// Calls on one registry.
 const A_ROUND: u64 = 100_000;

@@ -21,4 +21,3 @@ pub mod calls;
 pub mod drive;
 pub mod judge;
 pub mod load;
-pub mod server;

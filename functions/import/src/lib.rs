@@ -3,127 +3,54 @@
 //! | to find | look in |
 //! |---|---|
 //! | whose file it is, and which version of it | [`event`] |
-//! | how it is read, and what refuses it whole | [`run`] |
-//! | why never two rows of one driver are written at once | [`lanes`] |
-//! | how many rows are written at once | [`pace`] |
-//! | what becomes of a row | [`rows`] |
-//! | the report and the lists beside it | [`report`] |
-//! | how an import is taken back | [`undo`] |
-//! | how a file replaces an import | [`replace`] |
+//! | a file's way from its first byte to its report, and what refuses it whole | `file` |
+//! | its survey; how its rows are read; its checkpoints; its end | `file::survey`, `file::rows`, `file::checkpoint`, `file::ending` |
+//! | why never two rows of one driver are written at once | [`workers::lanes`] |
+//! | how many rows are written at once | [`workers::pace`] |
+//! | what becomes of a row | [`workers::rows`] |
+//! | the lists beside the report, and how an object is put | `s3::objects` |
+//! | how an import is taken back | `undo` |
+//! | how a file replaces an import | `replace` |
+//! | settings, stores, time, errors | `context` |
 //!
-//! A panic of a row rejects that row, a panic of anything else fails that event: [`run`], [`ImportFunction::handle`].
+//! A panic of a row rejects that row, a panic of anything else fails that event: `file::rows`, [`ImportFunction::handle`].
 //!
 //! Everything here may happen again: S3 delivers an event at least once, Lambda tries a failed one anew. A row names its
 //! place in its file for ever, so that a row imported again is recognised and counted as before, and an import that has
 //! ended is not begun again.
 
-pub mod event;
-pub mod lanes;
-pub mod pace;
-pub mod replace;
-pub mod report;
-pub mod rows;
-pub mod run;
-pub mod undo;
+mod context;
+mod file;
+mod replace;
+mod s3;
+mod undo;
+pub mod workers;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use cee_eligibility::{Instant, OperatorId, Rules};
+use cee_eligibility::{Instant, OperatorId};
 use cee_registry::{
-    Applications, Claimed, Deadline, HistoryRemover, HistoryWriter, HoldError, ImportId, ImportSlot, ImportSlots,
-    Imports, Journeys, Operators, PepperCheck, StoreError,
+    Applications, Claimed, HistoryRemover, HistoryWriter, ImportId, ImportSlot, ImportSlots, Imports, Journeys,
+    Operators, PepperCheck,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::{machine_now, time_left};
 use cee_service::metrics::Numbers;
-use cee_service::{CheckedPepper, Clock, Environment, Metrics, PepperError, SettingError, telemetry, trap};
+use cee_service::{CheckedPepper, Environment, SettingError, telemetry, trap};
 use futures_util::FutureExt as _;
-use lambda_runtime::{Diagnostic, LambdaEvent};
-use tokio::time::Instant as Moment;
+use lambda_runtime::LambdaEvent;
 use tracing::Instrument as _;
 
+pub use crate::context::ImportError;
+use crate::context::{Budget, Context, NAME};
 use crate::event::{Event, File, Owner, Record, Subject};
-
-/// What an invocation keeps of its time, half of it at most, for the rows that are out and for the checkpoint: tables that
-/// are short of throughput may need a while.
-const RESERVE: Duration = Duration::from_secs(90);
+pub use crate::s3::event;
+use crate::s3::objects::s3_error;
 
 /// How long an invocation steps aside for, before it asks for another turn: a moment, in which it keeps one from nobody for long.
 const ASIDE: Duration = Duration::from_millis(500);
-
-/// How much of its time it waits for the store.
-const WAITING: f64 = 0.95;
-
-/// How much one invocation does before it lets the next one go on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
-    /// When reading ends.
-    reading: Moment,
-    /// When the store must have answered.
-    pub(crate) deadline: Deadline,
-    /// At most how many rows it reads, or items it takes back.
-    rows: u64,
-    /// For how long it reads new rows.
-    turn: Option<Duration>,
-}
-
-impl Budget {
-    fn new(left: Duration, rows: u64, turn: Option<Duration>) -> Self {
-        let reading = left - RESERVE.min(left / 2);
-        Self { reading: Moment::now() + reading, deadline: Deadline::after(left.mul_f64(WAITING)), rows, turn }
-    }
-
-    /// When the turn of an import is over that begins to read new rows now. What it took to get there (a survey, the rows before its
-    /// checkpoint) it may read as well, so that no file goes back and forth without getting on.
-    pub(crate) fn turn_ends(&self, began: Moment) -> Option<Moment> {
-        let now = Moment::now();
-        self.turn.map(|turn| now + turn.max(now.duration_since(began)))
-    }
-
-    /// Whether this many rows, or the time, is all that the invocation may use.
-    pub(crate) fn is_over(&self, rows: u64) -> bool {
-        rows >= self.rows || Moment::now() >= self.reading
-    }
-}
-
-/// Why an import could not be brought to its end. It is tried again. Holds nothing of the file.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The tables.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The hold on the import.
-    #[error(transparent)]
-    Hold(#[from] HoldError),
-    /// The pepper.
-    #[error(transparent)]
-    Pepper(#[from] PepperError),
-    /// The bucket.
-    #[error("{operation} failed: {code}")]
-    S3 {
-        /// The S3 operation.
-        operation: &'static str,
-        /// The error's code, or what kind of failure it was.
-        code: String,
-    },
-    /// A panic; its place is in the log already, and what it said may hold anything.
-    #[error("it panicked")]
-    Panic,
-    /// A state that the code says cannot be.
-    #[error("impossible: {0}")]
-    Impossible(&'static str),
-}
-
-impl From<ImportError> for Diagnostic {
-    fn from(error: ImportError) -> Self {
-        Self { error_type: "ImportError".to_owned(), error_message: error.to_string() }
-    }
-}
-
-/// Its name in the log and beside its metrics.
-const NAME: &str = "import";
 
 /// A slot of an operator, where slots are counted.
 struct Turn<'a>(Option<(&'a ImportSlots, ImportSlot)>);
@@ -141,30 +68,7 @@ impl Turn<'_> {
 
 /// The import function.
 #[derive(Clone, Debug)]
-pub struct ImportFunction(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    bucket: String,
-    rules: Rules,
-    clock: Clock,
-    metrics: Metrics,
-    rows_per_invocation: u64,
-    turn: Option<Duration>,
-    /// The slots of each operator; `None`: no limit.
-    slots: Option<ImportSlots>,
-    /// For how many days an operator may take back an import of its own.
-    take_back_days: u16,
-    /// Made when the first file comes: it reads what AWS has in which region, a tenth of the start.
-    s3: LazyLock<aws_sdk_s3::Client, Box<dyn FnOnce() -> aws_sdk_s3::Client + Send>>,
-    writer: HistoryWriter,
-    remover: HistoryRemover,
-    pepper: CheckedPepper,
-    applications: Applications,
-    journeys: Journeys,
-    imports: Imports,
-    operators: Operators,
-}
+pub struct ImportFunction(Arc<Context>);
 
 impl ImportFunction {
     /// The function with its settings.
@@ -184,7 +88,7 @@ impl ImportFunction {
         let aws = Aws::of_function(environment);
         let (db, rows) = (aws.dynamodb_patient(), aws.dynamodb_once());
         let keys = environment.claim_keys()?;
-        let inner = Inner {
+        let context = Context {
             bucket: environment.required("BUCKET")?,
             rules: environment.rules()?,
             clock: environment.clock()?,
@@ -202,7 +106,7 @@ impl ImportFunction {
             operators: Operators::new(db, &tables),
             pepper: CheckedPepper::at_start(PepperCheck::new(rows, &tables, keys)).await?,
         };
-        Ok(Self(Arc::new(inner)))
+        Ok(Self(Arc::new(context)))
     }
 
     /// Imports every file that the event names.
@@ -287,12 +191,12 @@ impl ImportFunction {
         let turn = match file.owner {
             Owner::Operator(operator) => match self.turn(operator, file.id, (worker, until)).await? {
                 Some(turn) => turn,
-                None => return run::wake_next(&self.0, file).await,
+                None => return file::wake_next(&self.0, file).await,
             },
             Owner::Registry => Turn(None),
         };
         // On the heap: it is by far the largest of the futures around it.
-        let imported = Box::pin(run::import(&self.0, file, worker, budget)).await;
+        let imported = Box::pin(file::import(&self.0, file, worker, budget)).await;
         turn.end().await;
         imported
     }
@@ -327,7 +231,7 @@ impl ImportFunction {
     /// Goes on with the import that a note names.
     async fn go_on(&self, note: &str, whose: (&str, Instant), budget: Budget) -> Result<(), ImportError> {
         let get = self.0.s3.get_object().bucket(&self.0.bucket).key(note);
-        let body = get.send().await.map_err(report::s3_error("GetObject"))?.body;
+        let body = get.send().await.map_err(s3_error("GetObject"))?.body;
         let note = body.collect().await;
         let note = note.map_err(|_| ImportError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
         match File::from_note(&note.into_bytes()) {

@@ -20,10 +20,10 @@ use cee_history::{Counts, Progress, Replaced, Report, UndoProgress, Verdict, nam
 use cee_registry::{Hold, ImportId, ImportState, take_back_refusal};
 use cee_service::clock::machine_now;
 
-use crate::event::{File, Owner};
-use crate::run::Checkpoint;
+use crate::context::{Budget, Context, ImportError};
+use crate::file::checkpoint::Checkpoint;
+use crate::s3::event::{File, Owner};
 use crate::undo::{Replacing, Taken, take_back};
-use crate::{Budget, ImportError, Inner};
 
 /// How long it waits before it looks again at an undo that another invocation works on.
 const LOOK: Duration = Duration::from_secs(1);
@@ -67,7 +67,7 @@ const SHORTEST_MISTAKE: usize = 9;
 
 /// Why this file cannot replace what it says, if it cannot: asked before its first row is written.
 pub(crate) async fn refusal(
-    inner: &Inner,
+    context: &Context,
     file: &File,
     hold: &Hold,
     verdict: &Verdict,
@@ -78,7 +78,8 @@ pub(crate) async fn refusal(
         Replaces::Import(..) => return Ok(Some(ITSELF.to_owned())),
         Replaces::Unreadable => return Ok(Some(UNREADABLE.to_owned())),
     };
-    let Some(status) = inner.imports.find::<Progress, Report, UndoProgress>(operator, old, machine_now()).await? else {
+    let Some(status) = context.imports.find::<Progress, Report, UndoProgress>(operator, old, machine_now()).await?
+    else {
         return Ok(Some(UNKNOWN.to_owned()));
     };
     if status.state == ImportState::Undone {
@@ -87,7 +88,7 @@ pub(crate) async fn refusal(
     if verdict.is_of_rejected_rows() {
         return Ok(Some(REJECTED_ROWS.to_owned()));
     }
-    let refusal = take_back_refusal(&status, (inner.clock.now(), machine_now()), inner.take_back_days);
+    let refusal = take_back_refusal(&status, (context.clock.now(), machine_now()), context.take_back_days);
     Ok(refusal.map(|why| {
         format!("The import that this file is to replace cannot be taken back now: {why}. Nothing was imported.")
     }))
@@ -126,7 +127,7 @@ const UNREADABLE: &str = "The file's name says that it replaces an import, and t
 
 /// Takes back what this import replaces, once all its rows are written. `None`: the invocation has used its budget.
 pub(crate) async fn take_back_replaced(
-    inner: &Arc<Inner>,
+    context: &Arc<Context>,
     (operator, old): (OperatorId, ImportId),
     hold: &Hold,
     checkpoint: &Checkpoint,
@@ -134,7 +135,7 @@ pub(crate) async fn take_back_replaced(
 ) -> Result<Option<Replaced>, ImportError> {
     loop {
         let by = Replacing { hold, checkpoint };
-        match take_back(inner, operator, old, (worker, budget), Some(by)).await? {
+        match take_back(context, operator, old, (worker, budget), Some(by)).await? {
             Taken::Done(report) => {
                 let undone = report.undone.filter(|undone| undone.replaced_by == Some(hold.record().id.to_string()));
                 // Taken back by somebody else, it was not this import's doing.
@@ -145,7 +146,7 @@ pub(crate) async fn take_back_replaced(
             Taken::Elsewhere if budget.is_over(0) => return Ok(None),
             Taken::Elsewhere => {
                 tokio::time::sleep(LOOK).await;
-                inner.imports.checkpoint(hold, checkpoint, machine_now()).await?;
+                context.imports.checkpoint(hold, checkpoint, machine_now()).await?;
             }
             Taken::Refused(reason) => {
                 tracing::error!(import_id = %old, operator_id = operator.get(), %reason, "a replaced import cannot be undone");

@@ -16,12 +16,13 @@ use cee_service::clock::machine_now;
 use cee_service::metrics::{Metric, Numbers};
 use tokio::time::Instant as Moment;
 
-use crate::event::undo_note;
-use crate::lanes::{Done, Lanes};
-use crate::pace::Pace;
-use crate::report::{put, s3_error};
-use crate::run::{Checkpoint, ForTheTeam, counted, put_report};
-use crate::{Budget, ImportError, Inner, NAME};
+use crate::context::{Budget, Context, ImportError, NAME};
+use crate::file::checkpoint::{Checkpoint, ForTheTeam};
+use crate::file::ending::{counted, put_report};
+use crate::s3::event::undo_note;
+use crate::s3::objects::{put, s3_error};
+use crate::workers::lanes::{Done, Lanes};
+use crate::workers::pace::Pace;
 
 /// How long it goes without a checkpoint at most.
 const PAUSE: Duration = Duration::from_secs(20);
@@ -48,16 +49,16 @@ pub(crate) struct Replacing<'a> {
 
 /// Undoes an import, or the next part of it, as a note on S3 asks.
 pub(crate) async fn undo(
-    inner: &Arc<Inner>,
+    context: &Arc<Context>,
     operator: OperatorId,
     id: ImportId,
     worker: &str,
     budget: Budget,
 ) -> Result<(), ImportError> {
     let operator_id = operator.get();
-    match take_back(inner, operator, id, (worker, budget), None).await? {
+    match take_back(context, operator, id, (worker, budget), None).await? {
         Taken::Done(_) => Ok(()),
-        Taken::Paused => wake_next(inner, operator, id).await,
+        Taken::Paused => wake_next(context, operator, id).await,
         Taken::Elsewhere => {
             tracing::info!(import_id = %id, operator_id, "an undo that another invocation works on");
             Ok(())
@@ -70,36 +71,36 @@ pub(crate) async fn undo(
 }
 
 /// Wakes another invocation for an undo.
-pub(crate) async fn wake_next(inner: &Inner, operator: OperatorId, id: ImportId) -> Result<(), ImportError> {
-    put(&inner.s3, &inner.bucket, &undo_note(operator, id), "application/json", Vec::new()).await
+pub(crate) async fn wake_next(context: &Context, operator: OperatorId, id: ImportId) -> Result<(), ImportError> {
+    put(&context.s3, &context.bucket, &undo_note(operator, id), "application/json", Vec::new()).await
 }
 
 /// Takes an import back, or the next part of it. Whoever asked sees to the rest.
 pub(crate) async fn take_back(
-    inner: &Arc<Inner>,
+    context: &Arc<Context>,
     operator: OperatorId,
     id: ImportId,
     (worker, budget): (&str, Budget),
     by: Option<Replacing<'_>>,
 ) -> Result<Taken, ImportError> {
-    inner.pepper.ensure(budget.deadline).await?;
+    context.pepper.ensure(budget.deadline).await?;
     let operator_id = operator.get();
     let begun =
-        inner.imports.begin_undo::<UndoProgress, Report>(operator, id, worker, inner.clock.now(), machine_now());
+        context.imports.begin_undo::<UndoProgress, Report>(operator, id, worker, context.clock.now(), machine_now());
     let (hold, progress, report) = match begun.await? {
         UndoBegun::Yours(hold, progress, report) => (hold, progress, report),
         UndoBegun::Held => return Ok(Taken::Elsewhere),
         UndoBegun::Ended(report) => {
             let record = ImportRecord { id, operator: Some(operator), key: report.key.clone() };
-            put_report(inner, &record, &report).await?;
+            put_report(context, &record, &report).await?;
             return Ok(Taken::Done(Box::new(report)));
         }
         UndoBegun::Refused(reason) => return Ok(Taken::Refused(reason)),
     };
     tracing::info!(import_id = %id, operator_id, resumed = progress.is_some(), "an undo begins");
-    match run(inner, &hold, progress.unwrap_or_default(), budget, by).await {
-        Ok(Some(progress)) => end(inner, &hold, report, &progress, worker, by).await,
-        Ok(None) => match inner.imports.release(&hold).await {
+    match run(context, &hold, progress.unwrap_or_default(), budget, by).await {
+        Ok(Some(progress)) => end(context, &hold, report, &progress, worker, by).await,
+        Ok(None) => match context.imports.release(&hold).await {
             Ok(()) => Ok(Taken::Paused),
             Err(HoldError::Lost) => Ok(Taken::Elsewhere),
             Err(error) => Err(error.into()),
@@ -111,26 +112,26 @@ pub(crate) async fn take_back(
 
 /// Counts, then withdraws. `None`: the invocation has used its budget.
 async fn run(
-    inner: &Arc<Inner>,
+    context: &Arc<Context>,
     hold: &Hold,
     mut progress: UndoProgress,
     budget: Budget,
     by: Option<Replacing<'_>>,
 ) -> Result<Option<UndoProgress>, ImportError> {
     let import = hold.record().id;
-    let withdrawing = Arc::clone(inner);
+    let withdrawing = Arc::clone(context);
     let mut lanes = Lanes::start(&Arc::new(Pace::new()), move |brought: Brought, done: u64| {
-        let inner = Arc::clone(&withdrawing);
+        let context = Arc::clone(&withdrawing);
         async move {
             let records = brought.removed + brought.kept;
-            inner.remover.withdraw(brought, import, budget.deadline).await?;
+            context.remover.withdraw(brought, import, budget.deadline).await?;
             Ok(Done { tally: done + records, throttled: false })
         }
     });
     let mut last = Moment::now();
     let mut withdrawn = 0;
     loop {
-        let page = inner.remover.brought_by(import, progress.after.as_deref(), budget.deadline).await?;
+        let page = context.remover.brought_by(import, progress.after.as_deref(), budget.deadline).await?;
         // A page may hold more than there is time for. What was withdrawn of it lists the import no more, so the next
         // invocation reads the same page again and finds the rest.
         let whole = if progress.counted {
@@ -159,10 +160,10 @@ async fn run(
                 progress.counted = true;
                 progress.found = false;
             }
-            inner.imports.checkpoint(hold, &progress, machine_now()).await?;
+            context.imports.checkpoint(hold, &progress, machine_now()).await?;
             // Holds the import that waits for this one for another while.
             if let Some(Replacing { hold, checkpoint }) = by {
-                inner.imports.checkpoint(hold, checkpoint, machine_now()).await?;
+                context.imports.checkpoint(hold, checkpoint, machine_now()).await?;
             }
             last = Moment::now();
         }
@@ -173,7 +174,7 @@ async fn run(
 }
 
 async fn end(
-    inner: &Inner,
+    context: &Context,
     hold: &Hold,
     mut report: Report,
     progress: &UndoProgress,
@@ -185,20 +186,20 @@ async fn end(
         removed: progress.removed,
         kept: progress.kept,
         started_at: hold.started_at().to_string(),
-        ended_at: inner.clock.now().to_string(),
+        ended_at: context.clock.now().to_string(),
         replaced_by: by.map(|by| by.hold.record().id.to_string()),
     });
-    match inner.imports.end(hold, FileOutcome::Undone, &report, &ForTheTeam::default()).await {
+    match context.imports.end(hold, FileOutcome::Undone, &report, &ForTheTeam::default()).await {
         Ok(()) => {}
         Err(HoldError::Lost) => return Ok(Taken::Elsewhere),
         Err(error) => return Err(error.into()),
     }
     let numbers = Numbers::default();
     numbers.count(Metric::Imports(counted(FileOutcome::Undone)), 1);
-    inner.metrics.write(&numbers, NAME, worker);
-    put_report(inner, hold.record(), &report).await?;
+    context.metrics.write(&numbers, NAME, worker);
+    put_report(context, hold.record(), &report).await?;
     // What contradicted granted applications is gone.
-    let list = inner.s3.delete_object().bucket(&inner.bucket).key(ForTheTeam::key(hold.record())).send().await;
+    let list = context.s3.delete_object().bucket(&context.bucket).key(ForTheTeam::key(hold.record())).send().await;
     if let Err(error) = list.map_err(s3_error("DeleteObject")) {
         tracing::warn!(%error, "a list of contradictions is left behind");
     }

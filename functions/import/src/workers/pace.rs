@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::lanes::LANES;
+use crate::workers::LANES;
 
 /// Where every import begins: a new table takes some hundreds of writes a second and learns to take more.
 const FIRST: usize = 32;

@@ -8,7 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use cee_registry::ImportId;
 
-use crate::ImportError;
+use crate::context::ImportError;
 
 /// How much of a list is held back: what stays below it is one object put in one go, what does not goes out
 /// in parts of this size. S3 takes no part below 5 MiB, but for the last.
@@ -33,7 +33,7 @@ where
 ///
 /// # Errors
 /// [`ImportError::S3`]; may be repeated.
-pub async fn put(
+pub(crate) async fn put(
     s3: &Client,
     bucket: &str,
     key: &str,
@@ -48,7 +48,7 @@ const CSV: &str = "text/csv; charset=utf-8";
 
 /// A list that grows with an import, on its way to S3. It is put there in pieces, as far as the import is each time, and
 /// put together at the end: a piece that another run wrote is there for this one, and none is held in memory.
-pub struct List<'a> {
+pub(crate) struct List<'a> {
     s3: &'a Client,
     bucket: &'a str,
     /// What the keys of this run's pieces begin with.
@@ -85,14 +85,19 @@ fn keys(pieces: &[String]) -> Vec<String> {
 impl<'a> List<'a> {
     /// Goes on after these pieces. `fence` names this run's, so that a run that was given up can overwrite none of them.
     #[must_use]
-    pub fn new(s3: &'a Client, bucket: &'a str, (id, name, fence): (ImportId, &str, i64), pieces: Vec<String>) -> Self {
+    pub(crate) fn new(
+        s3: &'a Client,
+        bucket: &'a str,
+        (id, name, fence): (ImportId, &str, i64),
+        pieces: Vec<String>,
+    ) -> Self {
         let number = pieces.iter().map(|entry| numbers(entry).map_or(1, |(_, numbers)| numbers.len())).sum();
         Self { s3, bucket, prefix: format!("{}{name}-{fence}", folder(id)), pieces, number, buffer: Vec::new() }
     }
 
     /// Whether nothing was ever added.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.pieces.is_empty() && self.buffer.is_empty()
     }
 
@@ -100,7 +105,7 @@ impl<'a> List<'a> {
     ///
     /// # Errors
     /// [`ImportError::S3`] where a piece cannot be put.
-    pub async fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), ImportError> {
+    pub(crate) async fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), ImportError> {
         write(&mut self.buffer);
         if self.buffer.len() >= PART { self.keep().await.map(drop) } else { Ok(()) }
     }
@@ -109,7 +114,7 @@ impl<'a> List<'a> {
     ///
     /// # Errors
     /// [`ImportError::S3`].
-    pub async fn keep(&mut self) -> Result<&[String], ImportError> {
+    pub(crate) async fn keep(&mut self) -> Result<&[String], ImportError> {
         if !self.buffer.is_empty() {
             let key = format!("{}-{}.csv", self.prefix, self.number);
             put(self.s3, self.bucket, &key, CSV, std::mem::take(&mut self.buffer)).await?;
@@ -129,7 +134,7 @@ impl<'a> List<'a> {
     ///
     /// # Errors
     /// [`ImportError::S3`].
-    pub async fn finish(&mut self, key: String) -> Result<Option<String>, ImportError> {
+    pub(crate) async fn finish(&mut self, key: String) -> Result<Option<String>, ImportError> {
         if self.pieces.is_empty() {
             if self.buffer.is_empty() {
                 return Ok(None);
@@ -148,7 +153,7 @@ impl<'a> List<'a> {
 
     /// Removes all pieces of an import that has ended: they hold names and phones, and are needed no more. Those of a run
     /// that crashed before a checkpoint named them are found too. What stays behind here, the bucket's lifecycle removes.
-    pub async fn clear(s3: &Client, bucket: &str, id: ImportId) {
+    pub(crate) async fn clear(s3: &Client, bucket: &str, id: ImportId) {
         let mut pages = s3.list_objects_v2().bucket(bucket).prefix(folder(id)).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = match page.map_err(s3_error("ListObjectsV2")) {

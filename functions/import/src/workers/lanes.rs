@@ -11,11 +11,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::ImportError;
-use crate::pace::Pace;
-
-/// How many lanes there are: at most so many rows are written at once.
-pub const LANES: usize = 128;
+use crate::context::ImportError;
+use crate::workers::LANES;
+use crate::workers::pace::Pace;
 
 /// How many rows wait before each lane. Reading stops when a lane is full, so that memory stays flat.
 const WAITING: usize = 2;

@@ -11,7 +11,7 @@ use cee_registry::{
 };
 use cee_service::trap;
 
-use crate::{ImportError, Inner};
+use crate::context::{Context, ImportError};
 
 /// What came of writing one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub trait Destination: Clone + Send + Sync + 'static {
 /// An operator's history.
 #[derive(Clone)]
 pub(crate) struct History {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) context: Arc<Context>,
     pub(crate) operator: OperatorId,
     pub(crate) import: ImportId,
     pub(crate) language: Language,
@@ -73,7 +73,7 @@ impl Destination for History {
     async fn write(&self, line: u64, row: HistoryRow) -> Result<Written, ImportError> {
         trap::spring("row", || row.identity.last_name_trunc.as_str().to_owned());
         // Asks nothing once it was right.
-        self.inner.pepper.ensure(self.deadline).await?;
+        self.context.pepper.ensure(self.deadline).await?;
         let application = HistoryApplication {
             journey_type: row.journey_type,
             identity: &row.identity,
@@ -81,7 +81,7 @@ impl Destination for History {
             operator: self.operator,
             source: RowSource { import: self.import, line },
         };
-        let written = self.inner.writer.import_history(&application, &self.inner.rules, self.deadline).await?;
+        let written = self.context.writer.import_history(&application, &self.context.rules, self.deadline).await?;
         let outcome = match written.outcome {
             HistoryOutcome::Imported { contradicts } => Outcome::Imported { contradicts },
             HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
@@ -97,7 +97,7 @@ impl Destination for History {
 /// The registry's trip export.
 #[derive(Clone)]
 pub(crate) struct Journeys {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) context: Arc<Context>,
     pub(crate) import: ImportId,
     /// When the file was put: of two files the later one decides.
     pub(crate) put_at: Instant,
@@ -113,9 +113,9 @@ impl Destination for Journeys {
 
     async fn write(&self, line: u64, row: Journey) -> Result<Written, ImportError> {
         let version = JourneyVersion::new(self.put_at, self.import, line);
-        let (written, used_by) = self.inner.journeys.put(&row, &version, self.deadline).await?;
+        let (written, used_by) = self.context.journeys.put(&row, &version, self.deadline).await?;
         if let Some(application) = used_by {
-            self.inner.applications.follow_journey(application, row.status, &version).await?;
+            self.context.applications.follow_journey(application, row.status, &version).await?;
         }
         let outcome = match written {
             JourneyOutcome::Imported => Outcome::Imported { contradicts: Vec::new() },

@@ -10,7 +10,7 @@ use cee_local::secrets::Secrets;
 use cee_local::stack::{Description, known};
 use tempfile::TempDir;
 
-use super::drive::Callers;
+use crate::promise::drive::Callers;
 
 /// The local stack as a process of its own.
 pub struct Server {

@@ -1,0 +1,182 @@
+//! One file from its first byte to its report, over as many invocations as it takes.
+//!
+//! The file is read twice: surveyed from its beginning to its end before the first row is written, then imported. What the
+//! survey decided is part of the checkpoint. A run that ends within the survey leaves nothing; the next one surveys the same
+//! version of the file from its beginning, to the same verdict.
+//!
+//! Whoever holds the import reads the file, deals its rows to the lanes, and every so often waits for the rows that are
+//! out and writes a checkpoint: the place in the file, the counts, the rejected rows so far. A later run goes on from
+//! there. What was done after the last checkpoint is done again, and again has no effect.
+
+use std::sync::Arc;
+
+use cee_history::catalogue::Closed;
+use cee_history::{FileRefusal, LARGEST_FILE, Report, catalogue, name};
+use cee_registry::{Begun, FileOutcome, Hold, HoldError, ImportRecord};
+use cee_service::clock::machine_now;
+use tokio::time::Instant as Moment;
+
+use crate::context::{Budget, Context, ImportError};
+use crate::replace::{self, Replaces};
+use crate::s3::event::{File, Owner};
+use crate::s3::objects::{List, put};
+use crate::workers::rows::{History, Journeys};
+
+pub(crate) mod checkpoint;
+pub(crate) mod ending;
+mod rows;
+mod run;
+mod survey;
+
+use checkpoint::{Checkpoint, Told};
+use ending::{end, put_report, report};
+use run::{Ran, Run};
+
+/// Imports a file, or the next part of it, unless that has ended before.
+pub(crate) async fn import(
+    context: &Arc<Context>,
+    file: &File,
+    worker: &str,
+    budget: Budget,
+) -> Result<(), ImportError> {
+    let operator = match file.owner {
+        Owner::Operator(operator) => Some(operator),
+        Owner::Registry => None,
+    };
+    let operator_id = operator.map(cee_eligibility::OperatorId::get);
+    let record = ImportRecord { id: file.id, operator, key: file.key.clone() };
+    let begun =
+        context.imports.begin::<Checkpoint, Report>(&record, worker, context.clock.now(), machine_now()).await?;
+    let (hold, progress) = match begun {
+        Begun::Yours(hold, progress) => (hold, progress),
+        Begun::Held => {
+            tracing::info!(import_id = %file.id, operator_id, "an import that another invocation works on");
+            return Ok(());
+        }
+        // Whoever ended it may have had no time left to put the report, or to tidy up.
+        Begun::Ended(report) => {
+            tracing::info!(import_id = %file.id, operator_id, "an import that has ended");
+            put_report(context, &record, &report).await?;
+            List::clear(&context.s3, &context.bucket, file.id).await;
+            return Ok(());
+        }
+    };
+    tracing::info!(import_id = %file.id, operator_id, resumed = progress.is_some(), "an import begins");
+    let mut checkpoint = progress.unwrap_or_default();
+    let ran = loop {
+        match run(context, file, &hold, (checkpoint, worker), budget).await {
+            Ok(Ran::Panicked(_)) if budget.is_over(0) => break Ok(Ran::Paused),
+            Ok(Ran::Panicked(before)) => checkpoint = before,
+            ran => break ran,
+        }
+    };
+    match ran {
+        Ok(Ran::Paused | Ran::Panicked(_)) => go_on_later(context, file, &hold).await,
+        Ok(Ran::Completed { finished, sha256 }) => {
+            let (mut replaced, mut not_replaced) = (None, None);
+            if let Replaces::Import(operator, old) = Replaces::of(file, &hold) {
+                let rows = &finished.progress;
+                not_replaced = replace::stays(&rows.progress.counts);
+                if not_replaced.is_none() {
+                    let old = (operator, old);
+                    replaced = match replace::take_back_replaced(context, old, &hold, rows, (worker, budget)).await {
+                        Ok(Some(replaced)) => Some(replaced),
+                        Ok(None) => return go_on_later(context, file, &hold).await,
+                        Err(ImportError::Hold(HoldError::Lost)) => return Ok(()),
+                        Err(error) => return Err(error),
+                    };
+                }
+            }
+            let report = Report { replaced, not_replaced, ..report(context, &hold, None, &finished, Some(sha256)) };
+            end(context, &hold, FileOutcome::Completed, report, finished).await
+        }
+        Ok(Ran::Refused { why, finished }) => {
+            let report = report(context, &hold, Some(why), &finished, None);
+            end(context, &hold, FileOutcome::Failed, report, finished).await
+        }
+        // Whoever has taken over does the rest.
+        Err(ImportError::Hold(HoldError::Lost)) => {
+            tracing::info!(import_id = %file.id, operator_id, "another invocation has taken the import over");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Lets the import go, and wakes another invocation for it.
+async fn go_on_later(context: &Context, file: &File, hold: &Hold) -> Result<(), ImportError> {
+    match context.imports.release(hold).await {
+        Ok(()) => {}
+        Err(HoldError::Lost) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    wake_next(context, file).await?;
+    tracing::info!(import_id = %file.id, "an import goes on in another invocation");
+    Ok(())
+}
+
+/// Wakes another invocation for a file: a note on S3 raises an event as a file does, which goes to the end of the queue.
+pub(crate) async fn wake_next(context: &Context, file: &File) -> Result<(), ImportError> {
+    let key = format!("continue/{}.json", file.id);
+    put(&context.s3, &context.bucket, &key, "application/json", file.to_note().into_bytes()).await
+}
+
+/// Reads the file, unless something forbids it.
+async fn run(
+    context: &Arc<Context>,
+    file: &File,
+    hold: &Hold,
+    (mut checkpoint, worker): (Checkpoint, &str),
+    budget: Budget,
+) -> Result<Ran, ImportError> {
+    let wishes = hold.wishes();
+    if wishes.check_only || name::is_check_only(&file.key) {
+        checkpoint.progress.counts.accepted.get_or_insert(0);
+    }
+    let language = wishes.language.or(name::language(&file.key)).unwrap_or_default();
+    let told = Told::of(&checkpoint, worker);
+    let kept = checkpoint.clone();
+    let (rejected, held, worked) = (Vec::new(), 0, Moment::now());
+    let mut run = Run { context, file, hold, budget, language, checkpoint, kept, rejected, held, told, worked };
+    // Whatever has become of the file, of its operator or of the switches: half of a replacement would leave both histories.
+    if let Some(sha256) = run.checkpoint.sha256.clone() {
+        // A later invocation may have to go on with them once more.
+        let pieces = (run.checkpoint.rejected_pieces.clone(), run.checkpoint.contradiction_pieces.clone());
+        let lists = run.lists();
+        let mut finished = run.finish(lists).await?;
+        (finished.progress.rejected_pieces, finished.progress.contradiction_pieces) = pieces;
+        return Ok(Ran::Completed { finished, sha256 });
+    }
+    // Closed for one journey type, the rows of that type are rejected alone.
+    if !context.rules.any_open(|open| open.import) {
+        return run.refuse(catalogue::closed(Closed::Imports, language)).await;
+    }
+    if let Owner::Operator(operator) = file.owner {
+        match context.operators.find(operator).await? {
+            Some(operator) if operator.suspended => {
+                return run.refuse(catalogue::closed(Closed::Suspended, language)).await;
+            }
+            Some(_) => {}
+            None => return run.refuse(catalogue::closed(Closed::Unknown, language)).await,
+        }
+    }
+    if file.size > LARGEST_FILE {
+        return run.refuse(&catalogue::file(&FileRefusal::TooLarge, language)).await;
+    }
+    match file.owner {
+        Owner::Operator(operator) => {
+            let context = Arc::clone(context);
+            let deadline = budget.deadline;
+            run.read(|_| History { context, operator, import: file.id, language, deadline }).await
+        }
+        Owner::Registry => {
+            run.read(|put_at| Journeys {
+                context: Arc::clone(context),
+                import: file.id,
+                put_at,
+                deadline: budget.deadline,
+            })
+            .await
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! How far an import is, and how much of it the metrics have told.
+
+use cee_history::{Counts, Progress, ReaderState, Verdict};
+use cee_registry::ImportRecord;
+use cee_service::metrics::{Import, Metric, Numbers, Row as RowMetric};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant as Moment;
+
+use crate::context::{Context, NAME};
+
+/// How far an import is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    /// What is told of it.
+    #[serde(flatten)]
+    pub(crate) progress: Progress,
+    /// What the survey decided; `None` before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) verdict: Option<Verdict>,
+    /// Where reading goes on; `None` at the beginning.
+    pub(super) reader: Option<ReaderState>,
+    /// Pieces of the list of rejected rows.
+    pub(super) rejected_pieces: Vec<String>,
+    /// Pieces of the list of late contradictions.
+    pub(super) contradiction_pieces: Vec<String>,
+    pub(super) late_contradictions: u64,
+    /// The checksum of a file that replaces an import, once all its rows are written: what is left is to take that import back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sha256: Option<String>,
+    /// Lines after the reader's place at which a run has panicked, in order: the next one rejects them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) given_up: Vec<u64>,
+}
+
+impl Checkpoint {
+    /// The rows that the metrics tell of: none of a file that is only checked.
+    fn rows(&self) -> [(RowMetric, u64); 3] {
+        let Counts { imported, already_known, mut rejected, accepted, .. } = self.progress.counts;
+        if accepted.is_some() {
+            rejected = 0;
+        }
+        [(RowMetric::Imported, imported), (RowMetric::AlreadyKnown, already_known), (RowMetric::Rejected, rejected)]
+    }
+}
+
+/// What the registry's team is told of an import, and nobody else: history that arrived late, which would have blocked
+/// applications that are already granted.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ForTheTeam {
+    /// How many rows.
+    pub(super) late_contradictions: u64,
+    /// The key of their list.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) list: Option<String>,
+}
+
+impl ForTheTeam {
+    /// The key of the list of an import.
+    pub(crate) fn key(record: &ImportRecord) -> String {
+        let operator = record.operator.map_or_else(|| "journeys".to_owned(), |operator| operator.to_string());
+        format!("contradictions/{operator}/{}.csv", record.id)
+    }
+}
+
+/// How much of an import its metrics have told. They tell of a row once what became of it is written where the next
+/// invocation goes on from: so none is told twice, whatever crashes, and what is lost is no more than one telling.
+pub(super) struct Told {
+    worker: String,
+    counts: [(RowMetric, u64); 3],
+    late_contradictions: u64,
+    /// When it was told.
+    at: Moment,
+}
+
+impl Told {
+    /// What is in the checkpoint has been told.
+    pub(super) fn of(checkpoint: &Checkpoint, worker: &str) -> Self {
+        Self {
+            worker: worker.to_owned(),
+            counts: checkpoint.rows(),
+            late_contradictions: checkpoint.late_contradictions,
+            at: Moment::now(),
+        }
+    }
+
+    /// Tells what has come to the checkpoint since, and how the import ended, if it did.
+    pub(super) fn tell(
+        &mut self,
+        context: &Context,
+        record: &ImportRecord,
+        checkpoint: &Checkpoint,
+        ended: Option<Import>,
+    ) {
+        let (numbers, mut rows) = (Numbers::default(), 0);
+        let metric = if record.operator.is_some() { Metric::HistoryRows } else { Metric::JourneyRows };
+        for ((row, now), (_, before)) in checkpoint.rows().into_iter().zip(self.counts) {
+            let since = now.saturating_sub(before);
+            rows += since;
+            if since > 0 {
+                numbers.count(metric(row), since);
+            }
+        }
+        let late = checkpoint.late_contradictions.saturating_sub(self.late_contradictions);
+        if late > 0 {
+            numbers.count(Metric::LateContradictions, late);
+        }
+        let seconds = self.at.elapsed().as_secs_f64();
+        if rows > 0 && seconds > 0.0 {
+            numbers.rate(Metric::ImportRate, rows, seconds);
+        }
+        if let Some(ended) = ended {
+            numbers.count(Metric::Imports(ended), 1);
+        }
+        context.metrics.write(&numbers, NAME, &self.worker);
+        *self = Self::of(checkpoint, &self.worker);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_tell_of_no_row_that_was_only_checked() {
+        let counts = Counts { read: 5, imported: 2, already_known: 1, rejected: 2, ..Counts::default() };
+        let of = |counts| {
+            Checkpoint { progress: Progress { counts, ..Progress::default() }, ..Checkpoint::default() }.rows()
+        };
+        assert_eq!(of(counts).map(|(_, rows)| rows), [2, 1, 2]);
+        let checked = Counts { read: 5, rejected: 2, accepted: Some(3), ..Counts::default() };
+        assert_eq!(of(checked).map(|(_, rows)| rows), [0; 3]);
+    }
+}

@@ -1,0 +1,265 @@
+//! The second reading of a file, in which its rows are written.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use cee_eligibility::Instant;
+use cee_history::{FileReader, Header, Line, RejectedRow, RejectedWriter, catalogue};
+use cee_registry::Contradicted;
+use futures_util::FutureExt as _;
+use tokio::time::Instant as Moment;
+
+use crate::context::ImportError;
+use crate::file::run::{Growing, PAUSE, Ran, Run};
+use crate::file::survey::Looked;
+use crate::replace::Replaces;
+use crate::s3::objects::List;
+use crate::workers::lanes::{Done, Lanes};
+use crate::workers::pace::Pace;
+use crate::workers::rows::{Destination, Outcome};
+
+/// How many rows are done again at most after a crash.
+const ROWS: u64 = 20_000;
+
+/// How many bytes of lines are held at most until the rows before them are written: usually some of those that a checkpoint ends.
+const HELD: usize = 4 * 1024 * 1024;
+
+/// The columns of the list of late contradictions. It names applications and lines, no driver.
+const CONTRADICTIONS: &str = "line,application_uuid,application_operator_id,application_datetime\n";
+
+/// What one lane's rows came to.
+#[derive(Default)]
+struct Tally {
+    imported: u64,
+    already_known: u64,
+    contradictions: Vec<(u64, Vec<Contradicted>)>,
+    rejected: Vec<RejectedRow>,
+    /// Lines whose row panicked.
+    panicked: Vec<u64>,
+}
+
+/// A row on its way to a lane: its line, what it says, and the line as it came.
+type Job<R> = (u64, R, Box<[u8]>);
+
+impl Run<'_> {
+    /// Reads the file, or the next part of it. `to` makes the rows' destination from the moment when the file was put.
+    pub(super) async fn read<D: Destination>(mut self, to: impl FnOnce(Instant) -> D) -> Result<Ran, ImportError> {
+        let began = Moment::now();
+        let verdict = match self.checkpoint.verdict.clone() {
+            Some(verdict) => verdict,
+            None => match self.survey::<D::Row>().await? {
+                Looked::At(verdict) => verdict,
+                Looked::Refused(why) => return self.refuse(&why).await,
+                Looked::Paused => return Ok(Ran::Paused),
+            },
+        };
+        let mut object = match self.open().await? {
+            Ok(object) => object,
+            Err(why) => return self.refuse(why).await,
+        };
+        let to = to(self.put_at(&object));
+        let now = self.hold.started_at();
+        // The file is read from its beginning again, and what was read of it before passed over: S3 gives a gigabyte in
+        // some ten seconds, what is compressed can be read in no other way, and its checksum is that of the whole.
+        let mut reader = match &self.checkpoint.reader {
+            Some(state) => FileReader::<D::Row>::resume(&verdict, state, now),
+            None => FileReader::<D::Row>::new(&verdict, now),
+        }
+        .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?
+        .under(&self.context.rules)
+        .in_language(self.language)
+        .keep_lines();
+        reader.give_up(self.checkpoint.given_up.iter().copied());
+        let mut lists = self.lists();
+        let pace = Arc::new(Pace::new());
+        let mut lanes = Lanes::start(&pace, move |(line, row, raw): Job<D::Row>, mut tally: Tally| {
+            let to = to.clone();
+            async move {
+                // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
+                let Ok(written) = AssertUnwindSafe(to.write(line, row)).catch_unwind().await else {
+                    tally.panicked.push(line);
+                    return Ok(Done { tally, throttled: false });
+                };
+                let written = written?;
+                match written.outcome {
+                    Outcome::Imported { contradicts } => {
+                        tally.imported += 1;
+                        if !contradicts.is_empty() {
+                            tally.contradictions.push((line, contradicts));
+                        }
+                    }
+                    Outcome::AlreadyKnown => tally.already_known += 1,
+                    Outcome::Rejected { column, reason } => {
+                        tally.rejected.push(RejectedRow { line, column, reason, raw: raw.into_vec() });
+                    }
+                }
+                Ok(Done { tally, throttled: written.throttled })
+            }
+        });
+        let mut hash = digest::Context::new(&digest::SHA256);
+        let mut lines = Vec::new();
+        let mut bytes = 0_u64;
+        let before = self.checkpoint.progress.counts.read;
+        let mut last = (Moment::now(), before);
+        let mut ended = false;
+        let mut turn_ends = None;
+        while !ended {
+            match object.body.next().await {
+                Some(Ok(chunk)) => {
+                    hash.update(&chunk);
+                    bytes += chunk.len() as u64;
+                    reader.push(&chunk);
+                }
+                Some(Err(_)) => return Err(ImportError::S3 { operation: "GetObject", code: "Body".to_owned() }),
+                None => {
+                    reader.end();
+                    ended = true;
+                }
+            }
+            loop {
+                let more = reader.read(&mut lines);
+                self.deal::<D>(&mut lanes, &mut lines).await?;
+                self.checkpoint.progress.bytes = self.checkpoint.progress.bytes.max(bytes);
+                match more {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(refusal) => {
+                        if let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await? {
+                            return Ok(again);
+                        }
+                        let why = catalogue::file(&refusal.into(), self.language);
+                        let finished = self.finish(lists).await?;
+                        return Ok(Ran::Refused { why, finished });
+                    }
+                }
+                if self.held >= HELD
+                    && let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await?
+                {
+                    return Ok(again);
+                }
+                let read = self.checkpoint.progress.counts.read;
+                if read > before && turn_ends.is_none() {
+                    turn_ends = self.budget.turn_ends(began);
+                }
+                let is_over = self.budget.is_over(read - before) || turn_ends.is_some_and(|ends| Moment::now() >= ends);
+                if read - last.1 >= ROWS || last.0.elapsed() >= PAUSE || is_over {
+                    if let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await? {
+                        return Ok(again);
+                    }
+                    self.checkpoint.reader = Some(reader.state());
+                    self.keep(&mut lists).await?;
+                    last = (Moment::now(), read);
+                }
+                if is_over {
+                    return Ok(Ran::Paused);
+                }
+            }
+        }
+        if let Some(again) = self.collect(&mut lanes, &mut lists, reader.header()).await? {
+            return Ok(again);
+        }
+        let sha256: String = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        // No row is written any more, whatever happens while what the file replaces is taken back.
+        if Replaces::of(self.file, self.hold) != Replaces::Nothing {
+            self.checkpoint.reader = Some(reader.state());
+            self.checkpoint.sha256 = Some(sha256.clone());
+            self.keep(&mut lists).await?;
+        }
+        let finished = self.finish(lists).await?;
+        Ok(Ran::Completed { finished, sha256 })
+    }
+
+    /// Deals rows to the lanes, unless the file is only checked, and holds those that are rejected: in the list they stand in their
+    /// order.
+    async fn deal<D: Destination>(
+        &mut self,
+        lanes: &mut Lanes<Job<D::Row>, Tally>,
+        lines: &mut Vec<Line<D::Row>>,
+    ) -> Result<(), ImportError> {
+        let counts = &mut self.checkpoint.progress.counts;
+        for line in lines.drain(..) {
+            counts.read += 1;
+            match line {
+                Line::Row { line, row, repairs, raw } => {
+                    counts.repaired(repairs);
+                    if let Some(accepted) = &mut counts.accepted {
+                        *accepted += 1;
+                        continue;
+                    }
+                    let raw = raw.unwrap_or_default();
+                    self.held += raw.len();
+                    lanes.send(&D::about(&row), (line, row, raw)).await?;
+                }
+                Line::Rejected(row) => {
+                    counts.rejected += 1;
+                    self.held += row.raw.len();
+                    self.rejected.push(*row);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every row that was dealt is done, adds up what they came to, and adds those that are rejected to their list. Where
+    /// some have panicked, that is how the run ends.
+    async fn collect<J: Send + 'static>(
+        &mut self,
+        lanes: &mut Lanes<J, Tally>,
+        lists: &mut Growing<'_>,
+        header: &Header,
+    ) -> Result<Option<Ran>, ImportError> {
+        let (mut late, mut panicked) = (Vec::new(), Vec::new());
+        for tally in lanes.collect().await? {
+            self.checkpoint.progress.counts.imported += tally.imported;
+            self.checkpoint.progress.counts.already_known += tally.already_known;
+            self.checkpoint.progress.counts.rejected += tally.rejected.len() as u64;
+            self.rejected.extend(tally.rejected);
+            late.extend(tally.contradictions);
+            panicked.extend(tally.panicked);
+        }
+        if !panicked.is_empty() {
+            panicked.sort_unstable();
+            return self.give_up(panicked).await.map(Some);
+        }
+        self.held = 0;
+        self.list_rejected(&mut lists.rejected, header).await?;
+        let list = &mut lists.contradictions;
+        late.sort_unstable_by_key(|(line, _)| *line);
+        for (line, contradicts) in late {
+            self.checkpoint.late_contradictions += 1;
+            let first = list.is_empty();
+            let write = |out: &mut Vec<u8>| {
+                if first {
+                    out.extend_from_slice(CONTRADICTIONS.as_bytes());
+                }
+                for Contradicted { uuid, operator, datetime } in &contradicts {
+                    out.extend_from_slice(format!("{line},{uuid},{operator},{datetime}\n").as_bytes());
+                }
+            };
+            list.add(write).await?;
+        }
+        Ok(None)
+    }
+
+    /// Adds the rejected rows to their list, in the order of the file.
+    async fn list_rejected(&mut self, list: &mut List<'_>, header: &Header) -> Result<(), ImportError> {
+        let mut rejected = std::mem::take(&mut self.rejected);
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        rejected.sort_unstable_by_key(|row| row.line);
+        let writer = RejectedWriter::new(header).in_language(self.language);
+        for row in rejected {
+            let first = list.is_empty();
+            let write = |out: &mut Vec<u8>| {
+                if first {
+                    out.append(&mut writer.header());
+                }
+                writer.row(&row, out);
+            };
+            list.add(write).await?;
+        }
+        Ok(())
+    }
+}

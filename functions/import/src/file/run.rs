@@ -1,0 +1,147 @@
+//! One run over a file, or over a part of it: what both readings of the file use.
+
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use cee_eligibility::{Instant, Language};
+use cee_history::catalogue::Closed;
+use cee_history::{ReaderState, RejectedRow, catalogue};
+use cee_registry::Hold;
+use cee_service::clock::machine_now;
+use std::time::Duration;
+use tokio::time::Instant as Moment;
+
+use crate::context::{Budget, Context, ImportError};
+use crate::file::checkpoint::{Checkpoint, ForTheTeam, Told};
+use crate::file::ending::{Finished, Lists};
+use crate::s3::event::{File, unquoted};
+use crate::s3::objects::{List, s3_error};
+
+/// How long an import goes without a checkpoint at most: well within its lease, and soon enough for whoever watches it.
+pub(super) const PAUSE: Duration = Duration::from_secs(20);
+
+/// How a run ended.
+pub(super) enum Ran {
+    /// The file was read to its end.
+    Completed { finished: Finished, sha256: String },
+    /// The file is refused, from its beginning or, where it turned out to be damaged, from somewhere on.
+    Refused { why: String, finished: Finished },
+    /// The invocation has used its budget. Another one does the rest.
+    Paused,
+    /// Rows have panicked. From this checkpoint on everything is done again, without them.
+    Panicked(Checkpoint),
+}
+
+/// One run over a file, or over a part of it.
+pub(super) struct Run<'a> {
+    pub(super) context: &'a Context,
+    pub(super) file: &'a File,
+    pub(super) hold: &'a Hold,
+    pub(super) budget: Budget,
+    /// In which language rejected rows are explained.
+    pub(super) language: Language,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) told: Told,
+    /// The checkpoint that was written last.
+    pub(super) kept: Checkpoint,
+    /// Rows that the reader has rejected since rows were last collected.
+    pub(super) rejected: Vec<RejectedRow>,
+    /// How many bytes their lines, and those of the rows that are out, have.
+    pub(super) held: usize,
+    /// Since when the time worked is not in the checkpoint.
+    pub(super) worked: Moment,
+}
+
+/// The lists of a run.
+pub(super) struct Growing<'a> {
+    pub(super) rejected: List<'a>,
+    pub(super) contradictions: List<'a>,
+}
+
+impl<'a> Run<'a> {
+    /// Refuses the file, or what is left of it.
+    pub(super) async fn refuse(mut self, why: &str) -> Result<Ran, ImportError> {
+        let lists = self.lists();
+        let finished = self.finish(lists).await?;
+        Ok(Ran::Refused { why: why.to_owned(), finished })
+    }
+
+    /// The lists as far as they are.
+    pub(super) fn lists(&mut self) -> Growing<'a> {
+        let (s3, bucket, id, fence) = (&self.context.s3, &self.context.bucket, self.file.id, self.hold.fence());
+        let list = |name, pieces: &mut Vec<String>| List::new(s3, bucket, (id, name, fence), std::mem::take(pieces));
+        Growing {
+            rejected: list("rejected", &mut self.checkpoint.rejected_pieces),
+            contradictions: list("contradictions", &mut self.checkpoint.contradiction_pieces),
+        }
+    }
+
+    /// Writes a checkpoint.
+    pub(super) async fn keep(&mut self, lists: &mut Growing<'_>) -> Result<(), ImportError> {
+        self.checkpoint.rejected_pieces = lists.rejected.keep().await?.to_vec();
+        self.checkpoint.contradiction_pieces = lists.contradictions.keep().await?.to_vec();
+        let next = self.checkpoint.reader.as_ref().map_or(0, ReaderState::line);
+        self.checkpoint.given_up.retain(|line| *line >= next);
+        self.note_work();
+        self.context.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
+        self.told.tell(self.context, self.hold.record(), &self.checkpoint, None);
+        self.kept = self.checkpoint.clone();
+        Ok(())
+    }
+
+    /// Goes back to the last checkpoint, from which the next run rejects the rows at these lines: as they came, and in their
+    /// order, which nobody knows of a row that has become a value. Noted in the table, so that each run gets further.
+    pub(super) async fn give_up(&mut self, lines: Vec<u64>) -> Result<Ran, ImportError> {
+        self.note_work();
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.progress.work_ms = self.checkpoint.progress.work_ms;
+        tracing::error!(import_id = %self.file.id, rows = lines.len(), line = lines.first(), "rows panicked and are rejected");
+        kept.given_up.extend(lines);
+        kept.given_up.sort_unstable();
+        self.context.imports.checkpoint(self.hold, &kept, machine_now()).await?;
+        Ok(Ran::Panicked(kept))
+    }
+
+    pub(super) fn note_work(&mut self) {
+        let worked = std::mem::replace(&mut self.worked, Moment::now()).elapsed();
+        self.checkpoint.progress.work_ms += u64::try_from(worked.as_millis()).unwrap_or(0);
+    }
+
+    /// Puts the lists in their places.
+    pub(super) async fn finish(mut self, mut lists: Growing<'_>) -> Result<Finished, ImportError> {
+        let record = self.hold.record();
+        let finished = Lists {
+            rejected: lists.rejected.finish(record.beside(".rejected.csv")).await?,
+            contradictions: lists.contradictions.finish(ForTheTeam::key(record)).await?,
+        };
+        self.note_work();
+        Ok(Finished { progress: self.checkpoint, lists: finished, told: self.told })
+    }
+
+    /// The object, or why there is none to read.
+    pub(super) async fn open(&mut self) -> Result<Result<GetObjectOutput, &'static str>, ImportError> {
+        let get = self.context.s3.get_object().bucket(&self.context.bucket).key(&self.file.key);
+        let object = match get.set_version_id(self.file.version.clone()).send().await {
+            Ok(object) => object,
+            Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => {
+                return Ok(Err(catalogue::closed(Closed::Gone, self.language)));
+            }
+            Err(error) => return Err(s3_error("GetObject")(error)),
+        };
+        if self.file.version.is_none() && self.file.etag.is_none() {
+            return Ok(Err(catalogue::closed(Closed::Unnamed, self.language)));
+        }
+        // What lies there now has an event of its own.
+        if self.file.version.is_none() && object.e_tag().map(unquoted) != self.file.etag.as_deref() {
+            return Ok(Err(catalogue::closed(Closed::Replaced, self.language)));
+        }
+        let total = object.content_length().and_then(|n| u64::try_from(n).ok());
+        self.checkpoint.progress.bytes_total = total.unwrap_or(0);
+        Ok(Ok(object))
+    }
+
+    /// When the file was put, by S3's clock: the event says it, or else the object.
+    pub(super) fn put_at(&self, object: &GetObjectOutput) -> Instant {
+        let last_modified = || Instant::from_millis(object.last_modified()?.to_millis().ok()?);
+        self.file.put_at.or_else(last_modified).unwrap_or_else(|| self.hold.started_at())
+    }
+}

@@ -1,0 +1,69 @@
+//! The first reading of a file, before its first row is written, for what only the whole of it can tell.
+
+use cee_history::{Dates, Row, Survey, Verdict, catalogue};
+use cee_service::clock::machine_now;
+use tokio::time::Instant as Moment;
+
+use crate::context::ImportError;
+use crate::file::run::{PAUSE, Run};
+use crate::replace::{self, Replaces};
+
+/// How a survey ended.
+pub(super) enum Looked {
+    /// The file can be read.
+    At(Verdict),
+    /// The file is refused.
+    Refused(String),
+    /// The invocation has used its budget.
+    Paused,
+}
+
+impl Run<'_> {
+    /// Reads the file once from its beginning to its end, for what only the whole of it can tell.
+    pub(super) async fn survey<R: Row>(&mut self) -> Result<Looked, ImportError> {
+        let mut object = match self.open().await? {
+            Ok(object) => object,
+            Err(why) => return Ok(Looked::Refused(why.to_owned())),
+        };
+        let said = Dates::confirmed_if(self.hold.wishes().dates_confirmed);
+        let mut survey = Survey::<R>::new(said.or(Dates::of_name(&self.file.key)));
+        let mut last = Moment::now();
+        while let Some(chunk) = object.body.next().await {
+            let chunk = chunk.map_err(|_| ImportError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
+            survey.push(&chunk);
+            loop {
+                match survey.read() {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(refusal) => return Ok(Looked::Refused(catalogue::file(&refusal, self.language))),
+                }
+            }
+            if self.budget.is_over(0) {
+                return Ok(Looked::Paused);
+            }
+            if last.elapsed() >= PAUSE {
+                // Nothing has come to the checkpoint but time: it holds the import.
+                self.note_work();
+                self.context.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
+                self.kept = self.checkpoint.clone();
+                last = Moment::now();
+            }
+        }
+        Ok(match survey.verdict() {
+            Ok(verdict) => {
+                if let Some(why) = replace::refusal(self.context, self.file, self.hold, &verdict).await? {
+                    return Ok(Looked::Refused(why));
+                }
+                self.checkpoint.progress.rows_total = Some(verdict.surveyed().rows);
+                self.checkpoint.verdict = Some(verdict.clone());
+                self.kept = self.checkpoint.clone();
+                // Once rows are written it cannot be refused for what has become of the import that it replaces.
+                if Replaces::of(self.file, self.hold) != Replaces::Nothing {
+                    self.context.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
+                }
+                Looked::At(verdict)
+            }
+            Err(refusal) => Looked::Refused(catalogue::file(&refusal, self.language)),
+        })
+    }
+}
