@@ -130,6 +130,7 @@ fn a_changed_parameter_publishes_every_function_anew() {
     for function in functions() {
         let text = json!({"Fn::GetAtt": ["Settings", "Value"]});
         assert_eq!(function.properties["VersionDescription"], text, "{}", function.binary);
+        assert_eq!(function.properties["AutoPublishAliasAllProperties"], true, "{}", function.binary);
         // Lambda makes no version of a function that is the same, and CloudFormation fails then.
         assert_eq!(function.variables["SETTINGS"], text, "{}", function.binary);
         let given: BTreeSet<&str> = function.variables.values().flat_map(parameters_of).collect();
