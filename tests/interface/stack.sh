@@ -1,19 +1,29 @@
 # Sourced by the other scripts of this folder: a local stack on free ports, gone when the script ends.
-# Sets $api (with /v3), $data (its data directory) and $cee (the program).
+# Sets $api (with /v3), $data (its data directory) and $cee (the program). `stop_stack` and `start_stack` restart it on the same data.
 cee=${CEE:-target/debug/cee}
 [[ -n ${CEE:-} ]] || cargo build --quiet --bin cee
 work=$(mktemp -d)
 data=$work/data
-# The loop below may look before the program has opened its output.
-touch "$work/stdout"
-# Without a limit of calls: what is made up by the thousand would be told to wait.
-"$cee" serve --calls-per-second 0 --port 0 --dynamodb-port 0 --s3-port 0 --data-dir "$data" "$@" >"$work/stdout" 2>"$work/stderr" &
-stack=$!
-trap 'kill "$stack" 2>/dev/null || true; wait "$stack" 2>/dev/null || true; rm -rf "$work"' EXIT
-for ((tries = 0; tries < 600; tries++)); do
-    grep -qx ready "$work/stdout" && break
-    kill -0 "$stack" || { cat "$work/stderr" >&2; exit 1; }
-    sleep 0.1
-done
-grep -qx ready "$work/stdout" || { echo "the stack did not get ready" >&2; exit 1; }
-api=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["api_url"])' "$data/local.json")
+stack=
+stop_stack() {
+    [[ -z $stack ]] || kill "$stack" 2>/dev/null || true
+    [[ -z $stack ]] || wait "$stack" 2>/dev/null || true
+    stack=
+}
+trap 'stop_stack; rm -rf "$work"' EXIT
+start_stack() {
+    local tries
+    # The loop below may look before the program has opened its output.
+    : >"$work/stdout"
+    # Without a limit of calls: what is made up by the thousand would be told to wait.
+    "$cee" serve --calls-per-second 0 --port 0 --dynamodb-port 0 --s3-port 0 --data-dir "$data" "$@" >"$work/stdout" 2>"$work/stderr" &
+    stack=$!
+    for ((tries = 0; tries < 600; tries++)); do
+        grep -qx ready "$work/stdout" && break
+        kill -0 "$stack" || { cat "$work/stderr" >&2; exit 1; }
+        sleep 0.1
+    done
+    grep -qx ready "$work/stdout" || { echo "the stack did not get ready" >&2; exit 1; }
+    api=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["api_url"])' "$data/local.json")
+}
+start_stack "$@"
