@@ -1,5 +1,8 @@
 //! The local stack as a process.
 
+// Each program uses its own part of this.
+#![allow(dead_code)]
+
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
