@@ -16,15 +16,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use aws_stand_in::dynamo::{self, DynamoServer};
+use aws_stand_in::invoke::{Function, InProcess};
+use aws_stand_in::queue::{AsyncQueue, QueueOptions};
+use aws_stand_in::s3::{self, Credentials, EventSink, S3Server};
 use cee_eligibility::{
     ApplicationId, Blocker, DrivingLicense, Identity, IdentityKeys, Instant, JourneyStatus, JourneyType, LastNameTrunc,
     OperatorId, OperatorJourneyId, PhoneTrunc, Reason, Rules, Siret, TruncatedIdentity,
 };
 use cee_fn_import::event::Event;
 use cee_fn_import::{ImportError, ImportFunction};
-use cee_local::dynamo::{self, DynamoServer};
-use cee_local::invoke::{AsyncQueue, Function, InProcess, QueueOptions};
-use cee_local::s3::{self, Credentials, EventSink, S3Server};
 use cee_registry::{
     Application, ApplicationJourney, Applications, ClaimKeys, Deadline, Journeys, Operator, Operators, PepperKeeper,
     Registrar, Registration, Simulated, Simulator, StoredJourney, Tables,

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use aws_stand_in::queue::QueueOptions;
 use cee_eligibility::Rules;
-use cee_local::invoke::QueueOptions;
 use cee_local::secrets::Secrets;
 use cee_local::service_secret::ServiceSecret;
 use cee_local::stack::{

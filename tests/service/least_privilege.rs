@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use cee::undo::Team;
 use cee_eligibility::OperatorId;
 use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
@@ -214,7 +215,7 @@ async fn long_work(world: &World) {
     world.upload("imports/1/wrong.csv", format!("{HEADER}{}", one_driver("+336010210", 1))).await;
     let reports = reports(&world.aws, "reports/1/").await;
     let id = ImportId::parse(reports["imports/1/wrong.csv"]["import_id"].as_str().unwrap()).unwrap();
-    world.stack.description().team().undo(OperatorId::new(1).unwrap(), id, |_| {}).await.unwrap();
+    Team::local(world.stack.description()).undo(OperatorId::new(1).unwrap(), id, |_| {}).await.unwrap();
     world.stack.queue().idle().await;
     assert_eq!(world.given_up(), [""; 0]);
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use aws_stand_in::faults::Seeded;
 use cee_eligibility::{DrivingLicense, Rules};
 use cee_fn_audit::Auditor;
-use cee_local::faults::Seeded;
 use cee_local::stack::{BUCKET, tables};
 use cee_registry::{AuditPlace, Audited, ClaimKeys, Imports, Journeys, TableAuditor};
 use futures_util::{StreamExt as _, stream};

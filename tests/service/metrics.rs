@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use aws_stand_in::faults::Fault;
+use cee::undo::Team;
 use cee_eligibility::OperatorId;
-use cee_local::faults::Fault;
 use cee_local::stack::BUCKET;
 use cee_registry::ImportId;
 use cee_service::Metric;
@@ -183,7 +184,7 @@ async fn exercise() {
 
     let report = &reports(&world.aws, "reports/2/").await["imports/2/m.csv"];
     let import = ImportId::parse(report["import_id"].as_str().unwrap()).unwrap();
-    let team = world.stack.description().team();
+    let team = Team::local(world.stack.description());
     team.undo(OperatorId::new(2).unwrap(), import, |_| {}).await.unwrap();
     world.stack.queue().idle().await;
 

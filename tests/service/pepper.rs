@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use cee_local::runtime_api::Process;
+use aws_stand_in::runtime_api::Process;
 use cee_local::stack::{GIVEN, HTTP_TIMEOUT, NOT_FOR_ALL, Options, Stack, for_sam, tables};
 use cee_service::aws::Aws;
 use http::StatusCode;

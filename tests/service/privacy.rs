@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_stand_in::gateway::{self, Route};
+use aws_stand_in::invoke::{Function, InProcess};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use cee_edge::{Call, HttpFunction, Refusal, Reply};
-use cee_local::gateway::{self, Route};
-use cee_local::invoke::{Function, InProcess};
 use cee_local::stack::{BINARIES, Functions, tables};
 use cee_service::Environment;
 use http::{Method, StatusCode};

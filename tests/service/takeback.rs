@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use cee::undo::Team;
 use cee_eligibility::{OperatorId, Rules};
 use cee_local::stack::{Description, Options, tables};
 use cee_registry::{AuditPlace, Audited, ImportId};
@@ -104,7 +105,7 @@ async fn batch_is_listed_found_and_undone_as_file_is() {
     assert_eq!((theirs.status, theirs.problem().as_str()), (StatusCode::NOT_FOUND, "unknown_import"));
     is_clean(&world).await;
 
-    let team = world.stack.description().team();
+    let team = Team::local(world.stack.description());
     let undone = team.undo(OperatorId::new(1).unwrap(), batch_id, |_| {}).await.unwrap();
     assert_eq!((undone.removed, undone.kept), (1, 1), "the file brought the second row too");
     let found = import(&world, 1, batch_id).await;
@@ -121,7 +122,7 @@ async fn batch_sent_again_is_second_import_and_row_goes_with_the_last() {
     let (first, again) = (batch(&world, 1, &rows).await, batch(&world, 1, &rows).await);
     assert_ne!(id(&first), id(&again));
     assert_eq!((&first["imported"], &again["already_known"]), (&json!(1), &json!(1)));
-    let team = world.stack.description().team();
+    let team = Team::local(world.stack.description());
     let one = OperatorId::new(1).unwrap();
     let undone = team.undo(one, id(&first), |_| {}).await.unwrap();
     assert_eq!((undone.removed, undone.kept), (0, 1));
@@ -142,7 +143,7 @@ async fn batch_of_identity_keys_is_no_import() {
     assert_eq!((&answer["imported"], answer.get("import_id")), (&json!(1), None));
     let listed = call(&world, 1, Method::GET, IMPORTS).await.json();
     assert_eq!(listed["imports"].as_array().unwrap().len(), 1);
-    world.stack.description().team().undo(OperatorId::new(1).unwrap(), id(&history), |_| {}).await.unwrap();
+    Team::local(world.stack.description()).undo(OperatorId::new(1).unwrap(), id(&history), |_| {}).await.unwrap();
     assert_eq!(world.scan(&tables().claims).await, []);
 }
 

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use cee::undo::Team;
 use cee_eligibility::OperatorId;
-use cee_local::error::Error;
 use cee_local::stack::{Options, tables};
-use cee_local::undo::Team;
 use cee_registry::ImportId;
 use cee_service::aws::Aws;
 use http::StatusCode;
@@ -81,7 +80,7 @@ fn body(driver: usize) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_come_and_go_as_in_the_model() {
     let world = world().await;
-    let team = world.stack.description().team();
+    let team = Team::local(world.stack.description());
     let mut random = fastrand::Rng::with_seed(9);
     let mut pick = move |of: usize| random.usize(..of);
     let mut model = Model::default();
@@ -210,7 +209,7 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
             assert!(said.contains("1000 imported") && said.contains("add --yes"), "{said}");
             // Stop the stack in the middle of taking back: the first checkpoint ends the count, the second one a part of the rows.
             let mut first = wire.hold("SET undo_checkpoint");
-            let team = stack.description().team();
+            let team = Team::local(stack.description());
             let watched = tokio::spawn(async move { team.undo(operator(1), wrong, |_| {}).await.map(drop) });
             first.come().await;
             let mut second = wire.hold("SET undo_checkpoint");
@@ -255,7 +254,7 @@ async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
     let text: String = (0..rows).map(|row| format!("long,DUP,+336{row:06},2021-02-15\n")).collect();
     world.upload("imports/1/wrong.csv", format!("{HEADER}{text}")).await;
     let id = import_id(&reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"]);
-    let team = world.stack.description().team();
+    let team = Team::local(world.stack.description());
     // The rows are counted and not yet taken back when the first keys come.
     let mut held = wire.hold("SET undo_checkpoint");
     let undo = tokio::spawn(async move { team.undo(operator(1), id, |_| {}).await.unwrap() });
@@ -286,9 +285,9 @@ async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_undone_and_what_goes_with_it() {
     let world = world().await;
-    let team = world.stack.description().team();
+    let team = Team::local(world.stack.description());
     let refused = async |team: &Team, by: u32, id: ImportId| match team.undo(operator(by), id, |_| {}).await {
-        Err(Error::Undo(why)) => why,
+        Err(why) => why.to_string(),
         other => panic!("{other:?}"),
     };
     assert_eq!(refused(&team, 1, ImportId::from_bytes([7; 16])).await, "there is no such import");

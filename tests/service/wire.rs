@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-pub use cee_local::faults::Fault;
-use cee_local::faults::{self, Call, Plan};
+pub use aws_stand_in::faults::Fault;
+use aws_stand_in::faults::{self, Call, Plan};
 use cee_local::stack::Options;
 use fastrand::Rng;
 use hyper::body::Bytes;

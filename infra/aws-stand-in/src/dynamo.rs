@@ -9,7 +9,7 @@
 //!   that gets lost on the way, and every read is consistent whether or not the request asks for it.
 //! - The tokens that make `TransactWriteItems` repeatable are kept in memory: a repeated call after a restart is a new one. dynoxide
 //!   3.2.0 looks through all tokens of the last ten minutes at each call that has one, so that a call takes longer the more calls there
-//!   were. The functions send none (`cee_registry`).
+//!   were. Under load, send none.
 //! - Nothing costs: capacity is reported, never limited; a hot partition is as fast as any other.
 //! - Signatures are not checked: any access key reaches every table, whatever an IAM policy would say.
 //! - No point-in-time recovery, no backups, no global tables, no encryption.
@@ -24,6 +24,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
+
+mod front;
+
+pub use self::front::{Front, hidden};
 
 /// How long requests that are under way may take once a stop was asked for.
 const GRACE: Duration = Duration::from_secs(5);

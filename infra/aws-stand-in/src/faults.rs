@@ -1,11 +1,11 @@
-//! What a network and a busy table do, and the embedded database never does: a [`Wire`] between the functions and DynamoDB on
-//! which requests go wrong.
+//! A fault-injecting proxy between a client and DynamoDB: it does what a network and a busy table do, and what the embedded database
+//! never does.
 //!
-//! Which request meets which [`Fault`] is a [`Plan`]'s to say. [`Seeded`] draws it from a seed and the request's number, so
-//! that the same seed lets the same requests fail in the same way, as far as the requests come in the same order.
+//! A [`Plan`] says which request gets which [`Fault`]. [`Seeded`] draws the faults from a seed and the request's number: the same seed
+//! lets the same requests fail in the same way, as far as the requests come in the same order.
 //!
-//! The answers are those of DynamoDB, to the letter where a program could tell: codes, reasons and their order, what is
-//! carried out and what is not.
+//! The answers are those of DynamoDB wherever a program could see a difference: codes, reasons and their order, what is carried out and
+//! what is not.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use crate::error::Error;
 use crate::listen::Listening;
 
-/// Longer than any function waits for one answer (`cee_service::aws`).
+/// Longer than a client that cares about its latency waits for one answer.
 const SILENCE: Duration = Duration::from_secs(4);
 
 /// The longest that a slow request is held up, before it is carried out and again after it.
@@ -52,8 +52,8 @@ pub enum Fault {
     /// Another transaction holds one item of a transaction that is cancelled for the conditions of others. Nothing happens
     /// where it is not cancelled.
     ConflictAmong,
-    /// A transaction is carried out, and the answer is that one with the same token is still under way. Functions send no token, and
-    /// should never get this answer: it stands here for one more way not to know what became of a try.
+    /// A transaction is carried out, and the answer is that one with the same token is still under way. A client that sends no token
+    /// never gets it from DynamoDB: here it is one more answer that leaves the outcome unknown.
     InProgress,
     /// DynamoDB fails inside, and nothing is carried out.
     Failure,

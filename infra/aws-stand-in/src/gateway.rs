@@ -12,8 +12,8 @@
 //! What it does not do: TLS, authorizers, CORS, throttling, named stages, `ANY` and `$default` routes.
 //!
 //! In one thing it follows `sam local`, because AWS documents nothing: a `/` at the end of a path is ignored when the route is
-//! chosen. API Gateway takes no route key that ends in one, and reports differ on whether it then finds the route
-//! (docs/known-differences.md). `rawPath` keeps the `/`.
+//! chosen. API Gateway takes no route key that ends in one, and reports differ on whether it then finds the route. `rawPath`
+//! keeps the `/`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -39,20 +39,14 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::invoke::{ACCOUNT, InvokeError, Invoker, machine_now, trace_id};
-use crate::listen::{ForeignOrigin, Listening, Refusals};
-use crate::unreadable::Unreadable;
+use crate::listen::unreadable::Unreadable;
+use crate::listen::{ForeignOrigin, Listening, Refusals, drain};
 
 /// What API Gateway takes as a body.
 pub const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
 /// What API Gateway takes as request line and headers together.
 pub const HEADERS_LIMIT: usize = 10_240;
-
-/// How much of a body that was refused is still read, so that its sender gets to read the refusal.
-const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
-
-/// How long that may last.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// Headers between two hops: API Gateway neither passes them on nor lets a function set them.
 const HOP_HEADERS: [HeaderName; 7] = [
@@ -331,23 +325,6 @@ impl Shared {
             Err(_) => Err(GatewayRefusal::RequestTimeout),
         }
     }
-}
-
-/// Reads and forgets what remains of a refused body: a connection closed on unread data is reset, and the refusal with it.
-pub(crate) async fn drain(mut body: Incoming, headers: &HeaderMap) {
-    if headers.contains_key(header::EXPECT) {
-        // The client waits for leave to send, and gets the refusal instead.
-        return;
-    }
-    let reading = async {
-        let mut left = DRAIN_LIMIT;
-        while let Some(Ok(frame)) = body.frame().await {
-            let size = frame.data_ref().map_or(0, Bytes::len);
-            let Some(rest) = left.checked_sub(size) else { break };
-            left = rest;
-        }
-    };
-    let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
 }
 
 fn check_head(head: &http::request::Parts) -> Result<(), GatewayRefusal> {

@@ -1,7 +1,7 @@
-//! One HTTP server loop, shared by the gateway, S3, the way to DynamoDB and the Runtime API: HTTP/1.1, and HTTP/2 with prior knowledge.
+//! One HTTP server loop, shared by the gateway, S3, the two proxies of DynamoDB and the Runtime API: HTTP/1.1, and HTTP/2 with prior knowledge.
 //!
-//! A browser sends the requests of any page it shows to this machine, too. It names the page in `Origin`, and these are refused
-//! unless the page is this machine's own: the local stack holds names, phones and licences.
+//! A browser also sends the requests of any page it shows to this machine. It names the page in `Origin`, and the server refuses
+//! the request unless the page is this machine's own: local data may be as private as the data on AWS.
 
 use std::error::Error as StdError;
 use std::io;
@@ -10,10 +10,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, HeaderMap, ORIGIN};
+use http::header::{EXPECT, HOST, HeaderMap, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -23,7 +23,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::unreadable::{Explaining, Unreadable};
+pub(crate) mod unreadable;
+
+use self::unreadable::{Explaining, Unreadable};
 
 /// How long requests that are under way may take once a stop was asked for.
 const GRACE: Duration = Duration::from_secs(10);
@@ -34,6 +36,12 @@ const HEADER_BUFFER: usize = 512 * 1024;
 
 /// How many headers hyper reads, for the same reason.
 const MOST_HEADERS: usize = 4096;
+
+/// How much of a body that was refused is still read, so that its sender gets to read the refusal.
+const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
+
+/// How long that may last.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// How a client that knows that the server speaks HTTP/2 begins.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -168,7 +176,7 @@ where
                     let mut stopped = stopped.clone();
                     let service = Guarded { service: service_for(peer), foreign };
                     connections.spawn(async move {
-                        // Whoever says nothing at all is not waited for: a client may open a connection that it never uses.
+                        // A client may open a connection that it never uses: a stop does not wait for its first byte.
                         let spoken = tokio::time::timeout(head_timeout, speaks_http2(&stream));
                         let is_http2 = tokio::select! {
                             spoken = spoken => spoken.ok(),
@@ -270,6 +278,23 @@ fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
 
 fn address(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Reads and forgets what remains of a refused body: a connection closed on unread data is reset, and the refusal with it.
+pub(crate) async fn drain(mut body: Incoming, headers: &HeaderMap) {
+    if headers.contains_key(EXPECT) {
+        // The client waits for leave to send, and gets the refusal instead.
+        return;
+    }
+    let reading = async {
+        let mut left = DRAIN_LIMIT;
+        while let Some(Ok(frame)) = body.frame().await {
+            let size = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(size) else { break };
+            left = rest;
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
 }
 
 /// A client that shows every byte: the tests play the bootstrap, the browser and `curl` with it.

@@ -9,7 +9,7 @@
 //!   leaves the old one; after a `kill -9` the object is whole. (Nothing is forced to the disk: a power cut may lose
 //!   the latest uploads.)
 //! - Conditional reads and writes (`If-Match`, `If-None-Match`) that cannot be raced.
-//! - What S3 refuses by the head of a request alone (`s3_head`).
+//! - What S3 refuses by the head of a request alone (`head`).
 //! - Credentials that reach only some prefixes, and no key that leads out of its prefix by `..`.
 //!
 //! `curl --aws-sigv4 aws:amz:{region}:s3` needs `-H "x-amz-content-sha256: UNSIGNED-PAYLOAD"` with curl 7, as real S3 does.
@@ -47,10 +47,12 @@ use tokio::sync::{RwLock, mpsc};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::gateway::drain;
 use crate::invoke::{ACCOUNT, machine_now};
-use crate::listen::{Listening, Refusals};
-use crate::s3_head::refused;
+use crate::listen::{Listening, Refusals, drain};
+
+mod head;
+
+use self::head::refused;
 
 /// How long a client may take to send the head of a request, and may stay idle between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -177,7 +179,7 @@ pub async fn start(
     events: EventSink,
 ) -> Result<S3Server, Error> {
     let staging = root.join(STAGING);
-    // What an earlier process did not finish: nobody was told that it was stored.
+    // What an earlier process did not finish: it answered no upload of these.
     if let Err(error) = std::fs::remove_dir_all(&staging)
         && error.kind() != io::ErrorKind::NotFound
     {

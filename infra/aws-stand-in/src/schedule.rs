@@ -1,4 +1,4 @@
-//! A rule of EventBridge that invokes a function every so often.
+//! A rule of EventBridge that invokes a function at a fixed rate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,37 +10,38 @@ use uuid::Uuid;
 
 use crate::invoke::{ACCOUNT, InvokeError, Invoker, machine_now};
 
-/// A function that is invoked every so often, for the first time when that time has passed once.
+/// A rule that invokes a function at a fixed rate; the first invocation comes when that time has passed once.
 pub struct Schedule {
+    rule: String,
     invoker: Arc<dyn Invoker>,
     ticking: JoinHandle<()>,
 }
 
 impl Schedule {
-    /// Starts the schedule.
+    /// Starts the rule of this name.
     #[must_use]
-    pub fn start(invoker: Arc<dyn Invoker>, every: Duration) -> Self {
-        let invoked = Arc::clone(&invoker);
+    pub fn start(rule: &str, invoker: Arc<dyn Invoker>, every: Duration) -> Self {
+        let (name, invoked) = (rule.to_owned(), Arc::clone(&invoker));
         let ticking = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(every).await;
-                if let Err(error) = invoke(invoked.as_ref()).await {
+                if let Err(error) = invoke(&name, invoked.as_ref()).await {
                     tracing::error!(%error, "a scheduled function failed");
                 }
             }
         });
-        Self { invoker, ticking }
+        Self { rule: rule.to_owned(), invoker, ticking }
     }
 
-    /// Invokes the function now, beside the schedule, and returns the invocation's name.
+    /// Invokes the function now, beside the schedule, and returns the request ID.
     ///
     /// # Errors
-    /// [`InvokeError`] where the function fails.
+    /// [`InvokeError`] if the function fails.
     pub async fn run_now(&self) -> Result<String, InvokeError> {
-        invoke(self.invoker.as_ref()).await
+        invoke(&self.rule, self.invoker.as_ref()).await
     }
 
-    /// Invokes it no more.
+    /// Stops the rule. An invocation under way goes on.
     pub fn stop(&self) {
         self.ticking.abort();
     }
@@ -52,13 +53,13 @@ impl Drop for Schedule {
     }
 }
 
-async fn invoke(invoker: &dyn Invoker) -> Result<String, InvokeError> {
+async fn invoke(rule: &str, invoker: &dyn Invoker) -> Result<String, InvokeError> {
     let request_id = Uuid::new_v4().to_string();
-    invoker.invoke(event(), &request_id).await.map(|_| request_id)
+    invoker.invoke(event(rule), &request_id).await.map(|_| request_id)
 }
 
 /// The event as EventBridge sends it.
-fn event() -> Value {
+fn event(rule: &str) -> Value {
     json!({
         "version": "0",
         "id": Uuid::new_v4().to_string(),
@@ -67,7 +68,7 @@ fn event() -> Value {
         "account": ACCOUNT,
         "time": machine_now().to_rfc3339_opts(SecondsFormat::Secs, true),
         "region": "eu-west-3",
-        "resources": [format!("arn:aws:events:eu-west-3:{ACCOUNT}:rule/audit")],
+        "resources": [format!("arn:aws:events:eu-west-3:{ACCOUNT}:rule/{rule}")],
         "detail": {},
     })
 }

@@ -1,20 +1,15 @@
-//! What the registry's team does with operators: admits, suspends and removes them, and hands out their credentials. Here
-//! or on AWS: it reaches the two tables and nothing else. Only to admit an operator it also reads the tables that tell whether the
-//! number was ever used.
+//! What the registry's team does with operators: admits, suspends and removes them, and hands out their credentials, here or on AWS.
+//! It uses two tables; only to admit an operator it also reads the tables that show whether the number was ever used.
 
-use std::num::NonZeroU32;
-
-use cee_eligibility::{Instant, OperatorId};
+use anyhow::{Result, anyhow, bail};
+use cee_eligibility::OperatorId;
+use cee_local::operators::credential;
 use cee_registry::{
-    AccessKey, Credential, Credentials, Failures, KeyPair, Numbers, Operator, Operators, SecretHash, SecretKey,
-    StoreError, Tables, Use,
+    AccessKey, Credential, Credentials, KeyPair, Numbers, Operator, Operators, SecretHash, StoreError, Tables, Use,
 };
 use cee_service::Clock;
 use cee_service::aws::Aws;
 use cee_tokens::{Caller, Scope};
-
-use crate::error::Error;
-use crate::secrets::{OperatorKeys, Secrets};
 
 /// The registry's operators and their credentials.
 #[derive(Debug)]
@@ -41,7 +36,7 @@ impl Admissions {
         Self { operators: Operators::new(db.clone(), tables), credentials: Credentials::new(db, tables), clock }
     }
 
-    /// The clock that it goes by.
+    /// Its clock.
     #[must_use]
     pub const fn clock(&self) -> Clock {
         self.clock
@@ -50,15 +45,15 @@ impl Admissions {
     /// Admits an operator, and gives its first credential.
     ///
     /// # Errors
-    /// [`Error::Operator`] where the number was ever used, or the tables do not answer.
-    pub async fn create(&self, operator: &Operator, numbers: &Numbers) -> Result<KeyPair, Error> {
+    /// If the number was ever used, or the tables do not answer.
+    pub async fn create(&self, operator: &Operator, numbers: &Numbers) -> Result<KeyPair> {
         let id = operator.id;
         // Else the operator that had the number before would speak for the one that has it now, or own less than it did.
         if let Some(used) = numbers.used(id).await.map_err(store)? {
-            return refuse(used_already(id, used));
+            bail!(used_already(id, used));
         }
         if !self.operators.add(operator).await.map_err(store)? {
-            return refuse(used_already(id, Use::Operator));
+            bail!(used_already(id, Use::Operator));
         }
         self.issue(id).await
     }
@@ -66,8 +61,8 @@ impl Admissions {
     /// Every operator.
     ///
     /// # Errors
-    /// [`Error::Operator`] where the tables do not answer.
-    pub async fn list(&self) -> Result<Vec<Account>, Error> {
+    /// If the tables do not answer.
+    pub async fn list(&self) -> Result<Vec<Account>> {
         let operators = self.operators.list().await.map_err(store)?;
         let all = self.credentials.list().await.map_err(store)?;
         let account = |operator: Operator| {
@@ -80,16 +75,16 @@ impl Admissions {
     /// One operator.
     ///
     /// # Errors
-    /// [`Error::Operator`] where there is none of this number, or the tables do not answer.
-    pub async fn show(&self, id: OperatorId) -> Result<Account, Error> {
+    /// If there is no such operator, or the tables do not answer.
+    pub async fn show(&self, id: OperatorId) -> Result<Account> {
         Ok(Account { operator: self.operator(id).await?, credentials: self.credentials_of(id).await? })
     }
 
     /// Gives an operator one more credential. Those it has go on as before.
     ///
     /// # Errors
-    /// [`Error::Operator`] where there is no such operator, or the tables do not answer.
-    pub async fn rotate(&self, id: OperatorId) -> Result<KeyPair, Error> {
+    /// If there is no such operator, or the tables do not answer.
+    pub async fn rotate(&self, id: OperatorId) -> Result<KeyPair> {
         self.operator(id).await?;
         self.issue(id).await
     }
@@ -97,10 +92,10 @@ impl Admissions {
     /// Takes a credential from an operator, and says how many it has left.
     ///
     /// # Errors
-    /// [`Error::Operator`] where it has no such credential, or the tables do not answer.
-    pub async fn retire(&self, id: OperatorId, access_key: &AccessKey) -> Result<usize, Error> {
+    /// If the operator has no such credential, or the tables do not answer.
+    pub async fn retire(&self, id: OperatorId, access_key: &AccessKey) -> Result<usize> {
         if !self.credentials.retire(id, access_key).await.map_err(store)? {
-            return refuse(format!("operator {id} has no credential of this access key"));
+            bail!("operator {id} has no credential of this access key");
         }
         Ok(self.credentials_of(id).await?.len())
     }
@@ -108,8 +103,8 @@ impl Admissions {
     /// Suspends an operator, or lets it call again.
     ///
     /// # Errors
-    /// [`Error::Operator`] where there is no such operator, or the tables do not answer.
-    pub async fn suspend(&self, id: OperatorId, suspended: bool) -> Result<(), Error> {
+    /// If there is no such operator, or the tables do not answer.
+    pub async fn suspend(&self, id: OperatorId, suspended: bool) -> Result<()> {
         if self.operators.suspend(id, suspended).await.map_err(store)? { Ok(()) } else { unknown(id) }
     }
 
@@ -117,8 +112,8 @@ impl Admissions {
     /// platform has closed. May be repeated after a failure, and then removes what is left.
     ///
     /// # Errors
-    /// [`Error::Operator`] where there is neither, or the tables do not answer.
-    pub async fn delete(&self, id: OperatorId) -> Result<(), Error> {
+    /// If there is neither an operator nor a credential, or the tables do not answer.
+    pub async fn delete(&self, id: OperatorId) -> Result<()> {
         // The operator first: from then on its credentials open nothing, and it is given no further one.
         let known = self.operators.remove(id).await.map_err(store)?;
         let credentials = self.credentials_of(id).await?;
@@ -131,84 +126,34 @@ impl Admissions {
     /// Whom a token of an operator speaks for.
     ///
     /// # Errors
-    /// [`Error::Operator`] where there is no such operator, or the tables do not answer.
-    pub async fn caller(&self, id: OperatorId, scopes: Vec<Scope>) -> Result<Caller, Error> {
+    /// If there is no such operator, or the tables do not answer.
+    pub async fn caller(&self, id: OperatorId, scopes: Vec<Scope>) -> Result<Caller> {
         let operator = self.operator(id).await?;
         Ok(Caller { operator: operator.id, siret: operator.siret, scopes })
     }
 
-    async fn operator(&self, id: OperatorId) -> Result<Operator, Error> {
+    async fn operator(&self, id: OperatorId) -> Result<Operator> {
         match self.operators.find(id).await.map_err(store)? {
             Some(operator) => Ok(operator),
             None => unknown(id),
         }
     }
 
-    async fn credentials_of(&self, id: OperatorId) -> Result<Vec<Credential>, Error> {
+    async fn credentials_of(&self, id: OperatorId) -> Result<Vec<Credential>> {
         let mut all = self.credentials.list().await.map_err(store)?;
         all.retain(|credential| credential.operator == id);
         Ok(all)
     }
 
-    async fn issue(&self, id: OperatorId) -> Result<KeyPair, Error> {
-        let pair = KeyPair::generate().map_err(|error| Error::Operator(error.to_string()))?;
+    async fn issue(&self, id: OperatorId) -> Result<KeyPair> {
+        let pair = KeyPair::generate()?;
         let credential = credential(id, &pair, SecretHash::ITERATIONS, self.clock.now()).await?;
         if !self.credentials.add(&credential).await.map_err(store)? {
-            // The first one of 2^85 to be met twice.
-            return refuse("the access key is taken: rotate once more".to_owned());
+            // One chance in 2^85.
+            bail!("the access key is taken: rotate once more");
         }
         Ok(pair)
     }
-}
-
-/// What is kept of a pair.
-async fn credential(
-    operator: OperatorId,
-    pair: &KeyPair,
-    iterations: NonZeroU32,
-    now: Instant,
-) -> Result<Credential, Error> {
-    let secret = pair.secret_key.clone();
-    let hash = tokio::task::spawn_blocking(move || SecretHash::of(&secret, iterations)).await;
-    let hash = hash.map_err(|error| Error::Operator(error.to_string()))?;
-    Ok(Credential {
-        access_key: pair.access_key.clone(),
-        operator,
-        hash: hash.map_err(|error| Error::Operator(error.to_string()))?,
-        created_at: now,
-        used_at: None,
-        failures: Failures::default(),
-    })
-}
-
-/// For the secrets of the sample operators: they stand in `local.json`, beside the table, so a slow hash would protect nothing and
-/// only delay the start.
-const SAMPLE_ITERATIONS: NonZeroU32 = NonZeroU32::MIN;
-
-/// Lets the sample operators of the local stack get tokens with the keys that `local.json` tells. What is there already
-/// stays as it is.
-///
-/// # Errors
-/// [`Error::Operator`] where the tables do not answer.
-pub(crate) async fn admit_samples(aws: &Aws, secrets: &Secrets, now: Instant) -> Result<(), Error> {
-    let credentials = Credentials::new(aws.dynamodb(), &crate::stack::tables());
-    let credentials = &credentials;
-    let one = |sample: &OperatorKeys| {
-        let unusable =
-            |error: cee_eligibility::FieldError| Error::Secrets(format!("a sample operator's keys: {error}"));
-        let id = OperatorId::new(sample.operator_id).map_err(unusable);
-        let access_key = AccessKey::parse(&sample.keys.access_key).map_err(unusable);
-        let secret_key = SecretKey::parse(&sample.keys.secret_key).map_err(unusable);
-        async move {
-            let (id, pair) = (id?, KeyPair { access_key: access_key?, secret_key: secret_key? });
-            if credentials.find(&pair.access_key).await.map_err(store)?.is_none() {
-                let credential = credential(id, &pair, SAMPLE_ITERATIONS, now).await?;
-                credentials.add(&credential).await.map_err(store)?;
-            }
-            Ok(())
-        }
-    };
-    futures_util::future::try_join_all(secrets.operators.iter().map(one)).await.map(drop)
 }
 
 /// Why a number is not given out, and what to do.
@@ -227,19 +172,15 @@ fn used_already(id: OperatorId, used: Use) -> String {
     )
 }
 
-fn refuse<T>(why: String) -> Result<T, Error> {
-    Err(Error::Operator(why))
+fn unknown<T>(id: OperatorId) -> Result<T> {
+    bail!("there is no operator {id}")
 }
 
-fn unknown<T>(id: OperatorId) -> Result<T, Error> {
-    refuse(format!("there is no operator {id}"))
-}
-
-/// A command that finds nobody should say what to do.
-fn store(error: StoreError) -> Error {
+/// The error of a request, with what to do if nothing answers.
+fn store(error: StoreError) -> anyhow::Error {
     let hint = match &error {
         StoreError::Request { code, .. } if code == "DispatchFailure" => "; does the service run?",
         _ => "",
     };
-    Error::Operator(format!("the tables do not answer: {error}{hint}"))
+    anyhow!("the tables do not answer: {error}{hint}")
 }

@@ -1,20 +1,20 @@
-//! What the registry's team runs to take an import back: asks the import function for it, and watches.
+//! How the registry's team undoes an import: it asks the import function for it, and watches.
 
 use std::time::{Duration, Instant as Moment};
 
+use anyhow::{Result, anyhow, bail};
 use cee_eligibility::OperatorId;
 use cee_fn_import::event::undo_note;
 use cee_history::{Progress, Report, UndoProgress, Undone};
+use cee_local::stack::{Description, tables};
 use cee_registry::{ImportId, ImportState, ImportStatus, Imports, Tables, undo_refusal};
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 
-use crate::error::Error;
-
-/// How often the table is looked at.
+/// How long to wait between two reads of the table.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// How long nothing may happen before we say so: an invocation that crashed is taken over after two minutes.
+/// How long nothing may happen before that is an error: another invocation takes over from a crashed one after two minutes.
 const SILENCE: Duration = Duration::from_secs(300);
 
 /// An import as the team sees it.
@@ -36,44 +36,49 @@ impl Team {
         Self { aws, bucket, imports }
     }
 
+    /// Of a local stack.
+    #[must_use]
+    pub fn local(description: &Description) -> Self {
+        Self::new(description.aws(), description.bucket.clone(), tables().imports)
+    }
+
     /// An import, if it can be undone.
     ///
     /// # Errors
-    /// [`Error::Undo`] where it cannot.
-    pub async fn undoable(&self, operator: OperatorId, id: ImportId) -> Result<Status, Error> {
+    /// If it cannot, with the reason.
+    pub async fn undoable(&self, operator: OperatorId, id: ImportId) -> Result<Status> {
         let status = self.status(operator, id).await?;
         match undo_refusal(status.state, status.haunted_until, machine_now()) {
-            Some(refusal) => Err(Error::Undo(refusal.to_string())),
+            Some(refusal) => Err(anyhow!(refusal.to_string())),
             None => Ok(status),
         }
     }
 
-    async fn status(&self, operator: OperatorId, id: ImportId) -> Result<Status, Error> {
-        let found =
-            self.imports.find(operator, id, machine_now()).await.map_err(|error| Error::Dynamo(error.to_string()))?;
-        found.ok_or_else(|| Error::Undo("there is no such import".to_owned()))
+    async fn status(&self, operator: OperatorId, id: ImportId) -> Result<Status> {
+        let found = self.imports.find(operator, id, machine_now()).await?;
+        found.ok_or_else(|| anyhow!("there is no such import"))
     }
 
-    /// Has an import undone, and waits until it is. `tell` hears how far it is. Whoever stops watching stops nothing, and
-    /// may come back.
+    /// Asks the import function to undo an import, and waits until it has. `tell` gets the progress. Dropping the future does not stop
+    /// the function, and another call goes on watching.
     ///
     /// # Errors
-    /// [`Error::Undo`] where it cannot be, or where nothing happens.
+    /// If the import cannot be undone, or nothing happens for too long.
     pub async fn undo(
         &self,
         operator: OperatorId,
         id: ImportId,
         mut tell: impl FnMut(&UndoProgress),
-    ) -> Result<Undone, Error> {
+    ) -> Result<Undone> {
         self.undoable(operator, id).await?;
         let put = self.aws.s3().put_object().bucket(&self.bucket).key(undo_note(operator, id));
-        put.send().await.map_err(|error| Error::S3(error.to_string()))?;
+        put.send().await.map_err(|error| anyhow!("the note in the bucket cannot be written: {error}"))?;
         let mut last = (Moment::now(), None);
         loop {
             let Status { state, undo, report, .. } = self.status(operator, id).await?;
             if state == ImportState::Undone {
                 let undone = report.and_then(|report| report.undone);
-                return undone.ok_or_else(|| Error::Undo("its report does not say what was undone".to_owned()));
+                return undone.ok_or_else(|| anyhow!("its report does not say what was undone"));
             }
             if let Some(undo) = &undo {
                 tell(undo);
@@ -82,9 +87,7 @@ impl Team {
                 last = (Moment::now(), undo);
             }
             if last.0.elapsed() > SILENCE {
-                let what =
-                    "nothing happens: look for the import in the import function's log and in its dead-letter queue";
-                return Err(Error::Undo(what.to_owned()));
+                bail!("nothing happens: look for the import in the import function's log and in its dead-letter queue");
             }
             tokio::time::sleep(LOOK).await;
         }

@@ -1,12 +1,15 @@
-//! Why a local service could not be started or used.
+//! Why a local stack cannot be started or used.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a local service could not be started or used.
+/// Why a local stack cannot be started or used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A socket or a stream failed.
+    /// A stand-in cannot start or go on.
+    #[error(transparent)]
+    Aws(#[from] aws_stand_in::Error),
+    /// A socket has no address.
     #[error("network: {0}")]
     Network(#[from] io::Error),
     /// A file or a folder could not be read, written or made.
@@ -17,14 +20,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The embedded DynamoDB refused to open its data.
-    #[error("local DynamoDB: {0}")]
-    Dynamo(String),
-    /// The embedded S3 refused to start.
-    #[error("local S3: {0}")]
-    S3(String),
-    /// A port that cannot be had.
-    #[error("port {port} cannot be had ({source}): choose another with {option}, 0 takes a free one")]
+    /// The tables could not be prepared.
+    #[error("the tables cannot be prepared: {0}")]
+    Tables(String),
+    /// The sample journeys could not be uploaded.
+    #[error("the sample journeys cannot be uploaded: {0}")]
+    Samples(String),
+    /// A port that cannot be opened.
+    #[error("port {port} cannot be opened ({source}): choose another with {option}, 0 takes a free one")]
     Port {
         /// The option that chooses it.
         option: &'static str,
@@ -47,36 +50,15 @@ pub enum Error {
     /// A file or a folder in the data directory that no stack has made.
     #[error("{} is not a local stack's and stays as it is: choose another --data-dir", .0.display())]
     Foreign(PathBuf),
-    /// The keys of the stack cannot be had.
+    /// The keys of the stack cannot be read or made.
     #[error("{0}")]
     Secrets(String),
     /// A function could not be started.
     #[error("a function cannot start: {0}")]
     Function(String),
-    /// An import that is not undone; why.
-    #[error("{0}")]
-    Undo(String),
-    /// What the registry's team asked for of an operator cannot be done; why.
-    #[error("{0}")]
-    Operator(String),
-    /// What the registry's team asked for of a driver cannot be done; why. Repeats nothing of the driver.
-    #[error("{0}")]
-    Driver(String),
-    /// The tables are not what they should be, or cannot be read; what was found.
-    #[error("{0}")]
-    Audit(String),
-    /// A pepper that is not the one of the tables, or cannot be compared with it.
+    /// The pepper is not the pepper of the tables, or cannot be compared with it.
     #[error("{0}")]
     Pepper(String),
-    /// A table that is not put back; why.
-    #[error("{0}")]
-    Restore(String),
-    /// A bucket name that S3 would refuse.
-    #[error("'{0}' is not a valid bucket name")]
-    BucketName(String),
-    /// A route that API Gateway would refuse.
-    #[error("'{0}' is not a valid route path")]
-    Route(String),
 }
 
 impl Error {

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
+use aws_stand_in::gateway::Route;
+use aws_stand_in::invoke::{InvokeError, Invoker};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::Method;
 use serde_json::{Value, json};
-
-use crate::gateway::Route;
-use crate::invoke::{InvokeError, Invoker};
 
 /// Where each file lies, its content type, and what it holds.
 const FILES: [(&str, &str, &str); 4] = [

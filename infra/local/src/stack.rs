@@ -7,6 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_stand_in::dynamo::{self, DynamoServer, Front};
+use aws_stand_in::faults::{Plan, Wire};
+use aws_stand_in::gateway::{self, Gateway, GatewayRefusal, Route};
+use aws_stand_in::invoke::{Function, InProcess, Invoker};
+use aws_stand_in::queue::{self, AsyncQueue, QueueOptions};
+use aws_stand_in::runtime_api::Process;
+use aws_stand_in::s3::{self, Credentials, EventSink, S3Server, Scope};
+use aws_stand_in::schedule::Schedule;
 use cee_edge::{HttpFunction, ProblemType};
 use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_fn_access::Access;
@@ -32,22 +40,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::dynamo::{self, DynamoServer};
 use crate::error::Error;
-use crate::faults::{Plan, Wire};
-use crate::front::{self, Front};
-use crate::gateway::{self, Gateway, GatewayRefusal, Route};
-use crate::invoke::{AsyncQueue, Function, InProcess, Invoker, QueueOptions};
-use crate::operators::{Admissions, admit_samples};
-use crate::pepper_command;
+use crate::operators::admit_samples;
+use crate::pepper;
 use crate::reference;
-use crate::runtime_api::Process;
-use crate::s3::{self, Credentials, EventSink, S3Server, Scope};
 use crate::samples;
-use crate::schedule::Schedule;
 use crate::secrets::{AUDIENCE, ISSUER, OperatorKeys, Secrets, write_private};
 use crate::service_secret::Signer;
-use crate::undo::Team;
 
 /// The bucket of the local stack.
 pub const BUCKET: &str = "cee-local";
@@ -178,16 +177,6 @@ impl Description {
     pub fn clock(&self) -> Clock {
         let pinned = self.now.as_ref().and_then(|now| Instant::parse(now).ok());
         pinned.map_or(Clock::Machine, Clock::Pinned)
-    }
-
-    /// How the registry's team reaches the service.
-    pub fn team(&self) -> Team {
-        Team::new(self.aws(), self.bucket.clone(), tables().imports)
-    }
-
-    /// How the registry's team reaches its operators and their credentials.
-    pub fn admissions(&self) -> Admissions {
-        Admissions::new(&self.aws(), &tables(), self.clock())
     }
 
     /// How the registry's team reaches the tables.
@@ -467,7 +456,7 @@ pub fn redrive(data_dir: &Path) -> Result<usize, Error> {
         return Err(never_started(data_dir));
     }
     let _lock = data.lock()?;
-    crate::invoke::redrive(&data.queue())
+    Ok(queue::redrive(&data.queue())?)
 }
 
 /// A running stack.
@@ -504,7 +493,7 @@ impl Stack {
         let s3_port = listen(options.host, options.s3_port, "--s3-port").await?;
         let description = describe(options, &secrets, [&api_port, &dynamodb_port, &s3_port])?;
 
-        let dynamo = dynamo::start(front::hidden().await?, Some(&data.database())).await?;
+        let dynamo = dynamo::start(dynamo::hidden().await?, Some(&data.database())).await?;
         let front = Front::start(dynamodb_port, dynamo.address())?;
         let mut settings = Settings::new(&secrets, &description)?;
         settings.set("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url());
@@ -513,7 +502,7 @@ impl Stack {
         }
         let aws = Aws::of_function(&settings.of_team());
         prepare_tables(&aws).await?;
-        pepper_command::keep(&Store::of(&aws, &secrets)?.pepper_keeper()).await?;
+        pepper::keep(&Store::of(&aws, &secrets)?.pepper_keeper()).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
         // What prepares the stack and what its team does goes straight to the database, and only the functions over the wire.
@@ -547,7 +536,7 @@ impl Stack {
         }
         let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
         write_private(&data.description(), &json)?;
-        let audit = Schedule::start(audit, AUDIT_EVERY);
+        let audit = Schedule::start("audit", audit, AUDIT_EVERY);
         Ok(Self { description, calls, gateway, s3, dynamo, front, wire, queue, audit, processes, _lock: lock })
     }
 
@@ -675,14 +664,16 @@ impl Store {
         PepperCheck::new(self.db.clone(), &self.tables, self.keys.clone())
     }
 
-    pub(crate) fn pepper_keeper(&self) -> PepperKeeper {
+    /// For the pepper and its check value.
+    #[must_use]
+    pub fn pepper_keeper(&self) -> PepperKeeper {
         PepperKeeper::new(self.db.clone(), &self.tables, self.keys.clone())
     }
 }
 
 /// The tables and the sample operators; what is there already stays as it is.
 async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
-    let store = |error: cee_registry::StoreError| Error::Dynamo(error.to_string());
+    let store = |error: cee_registry::StoreError| Error::Tables(error.to_string());
     let (db, tables) = (aws.dynamodb(), tables());
     tables.create_missing(&db).await.map_err(store)?;
     let operators = Operators::new(db, &tables);
@@ -695,7 +686,7 @@ async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
 /// Drops the sample journeys on S3 as the trip export would, and waits until they are known. Or until the queue is empty,
 /// for imports may be closed; not always for that, for an import that an earlier run has left may take an hour.
 async fn load_samples(aws: &Aws, now: Instant, queue: &AsyncQueue) -> Result<(), Error> {
-    let store = |error: cee_registry::StoreError| Error::Dynamo(error.to_string());
+    let store = |error: cee_registry::StoreError| Error::Tables(error.to_string());
     let file = samples::journeys(now);
     let journeys = Journeys::new(aws.dynamodb(), &tables());
     let names = samples::names(&file);
@@ -704,7 +695,7 @@ async fn load_samples(aws: &Aws, now: Instant, queue: &AsyncQueue) -> Result<(),
         before.push(journeys.find(*operator, name).await.map_err(store)?.map(|known| known.version));
     }
     let put = aws.s3().put_object().bucket(BUCKET).key("journeys/samples.csv").body(file.into_bytes().into());
-    put.send().await.map_err(|error| Error::S3(error.to_string()))?;
+    put.send().await.map_err(|error| Error::Samples(error.to_string()))?;
     let known = async {
         for ((operator, name), before) in names.iter().zip(before) {
             while journeys.find(*operator, name).await.map_err(store)?.map(|known| known.version) == before {

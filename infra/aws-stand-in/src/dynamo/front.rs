@@ -1,8 +1,7 @@
-//! The port of the embedded DynamoDB, to which it stands as S3 and the gateway do to theirs: dynoxide answers the pages of any site, and
-//! allows them to read the answer.
+//! A proxy before the embedded DynamoDB that refuses what a browser sends for another site's page: dynoxide answers the pages of any
+//! site, and allows them to read the answer.
 //!
-//! dynoxide listens on an address of this machine that nobody is told, and requests reach it through here. The functions go straight
-//! there, so that nothing that is measured goes this way.
+//! dynoxide itself listens on an address that a page cannot guess ([`hidden`]). Clients other than a browser may go straight there.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -25,18 +24,18 @@ use crate::listen::{Listening, Refusals};
 /// How long a connection may be idle.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A port before the embedded DynamoDB.
+/// A running proxy. Dropping it closes its port at once.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub struct Front {
     listening: Listening,
 }
 
 impl Front {
-    /// Passes what comes on this port on to where DynamoDB listens.
+    /// Passes requests on this port on to the DynamoDB at `target`.
     ///
     /// # Errors
-    /// [`Error::Network`] where the port has no address.
-    pub(crate) fn start(listener: TcpListener, target: SocketAddr) -> Result<Self, Error> {
+    /// [`Error::Network`] if the port has no address.
+    pub fn start(listener: TcpListener, target: SocketAddr) -> Result<Self, Error> {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let listening = Listening::start_with(
             listener,
@@ -51,7 +50,7 @@ impl Front {
     }
 
     /// Takes no more requests and answers those under way.
-    pub(crate) async fn shutdown(self) {
+    pub async fn shutdown(self) {
         self.listening.shutdown().await;
     }
 }
@@ -69,7 +68,7 @@ async fn pass(
     Ok(client.request(request).await?)
 }
 
-/// What DynamoDB answers to a caller that may not.
+/// The answer of DynamoDB to a caller without permission.
 fn denied() -> Response<Full<Bytes>> {
     let body = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"A page of another site may not reach the local DynamoDB"}"#;
     let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
@@ -78,9 +77,12 @@ fn denied() -> Response<Full<Bytes>> {
     response
 }
 
-/// A port on an address of this machine that no page can guess: of the 16 million that begin with 127, one at random. Where the
-/// system has only 127.0.0.1, a free port there.
-pub(crate) async fn hidden() -> Result<TcpListener, Error> {
+/// A port on an address of this machine that no page can guess: one at random of the 16 million that begin with 127. If the system
+/// has only 127.0.0.1, a free port there.
+///
+/// # Errors
+/// [`Error::Network`] if no port is free.
+pub async fn hidden() -> Result<TcpListener, Error> {
     let [a, b, c, ..] = *uuid::Uuid::new_v4().as_bytes();
     // Neither the network's own address nor its broadcast address.
     let unguessable = Ipv4Addr::new(127, a, b, c.clamp(1, 254));

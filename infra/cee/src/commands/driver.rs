@@ -1,17 +1,19 @@
-//! The command `driver`, as the registry's team types it: what the law obliges it to tell and to erase.
+//! The command `driver`: what the law obliges the registry to show and to erase.
 //!
-//! The driver is named on the standard input and not on the command line, which a shell keeps and every process of the machine
-//! can read.
+//! It reads the driver from standard input: a shell keeps the command line, and every process of the machine can read it.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Result, anyhow, bail};
 use cee_eligibility::fields::FieldError;
 use cee_eligibility::{ApplicationId, DrivingLicense, IdentityKey, LastNameTrunc, PhoneTrunc, TruncatedIdentity};
+use cee_local::pepper::checked;
+use cee_local::stack::{Store, running};
 use cee_registry::{
-    Application, Archived, Deadline, DriverData, DriverEraser, DriverFinder, DriverQuery, Erased, Recorded, StoreError,
+    Application, Archived, Deadline, DriverData, DriverEraser, DriverFinder, DriverQuery, Erased, Recorded,
 };
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment};
@@ -19,15 +21,12 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::error::Error;
-use crate::operator_command::Told;
-use crate::pepper_command::checked;
-use crate::stack::{Store, running};
+use crate::output::{Output, block_on, start_logging};
 
 /// How long reading a few items, or one write, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is done about a driver.
+/// The actions.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Print everything that the registry holds about a driver, as JSON.
@@ -35,22 +34,22 @@ pub enum Command {
     /// Reads one JSON object from the standard input, with any of the fields driving_license, identity_key, and
     /// last_name_trunc with phone_trunc, as the API takes them.
     Show {
-        /// Where.
+        /// Which registry.
         #[command(flatten)]
         place: Place,
     },
-    /// Erase a driver: of each application only a trace without a name is left, with the reason. That the driver has had the
-    /// certificate stays known, by hashes under a secret.
+    /// Erase a driver: of each application, only a record without personal data is left, with the reason. Keyed hashes still show that
+    /// the driver has had the certificate.
     ///
     /// Reads the driver as `show` does, and needs the licence or the identity key: many drivers share a truncated identity.
     Erase {
-        /// Why, for whoever checks the archive later. It must name nobody.
+        /// The reason, for a later check of the archive. No personal data.
         #[arg(long)]
         reason: String,
-        /// Do it; without this, only tell what would be erased.
+        /// Do it; without this, only show what would be erased.
         #[arg(long)]
         yes: bool,
-        /// Where.
+        /// Which registry.
         #[command(flatten)]
         place: Place,
     },
@@ -59,7 +58,7 @@ pub enum Command {
 /// Which registry.
 #[derive(Args, Clone, Debug)]
 pub struct Place {
-    /// Where the running service on this machine keeps its data.
+    /// The data directory of the running service on this machine.
     #[arg(long, default_value = ".local", conflicts_with = "aws")]
     data_dir: PathBuf,
     /// On AWS: with the credentials and the settings of the environment, which are those of a function (CLAIMS_TABLE,
@@ -69,16 +68,15 @@ pub struct Place {
 }
 
 impl Place {
-    pub(crate) async fn open(&self) -> Result<(Store, Clock), Error> {
+    async fn open(&self) -> Result<(Store, Clock)> {
         if !self.aws {
             let (description, secrets) = running(&self.data_dir).await?;
             return Ok((checked(description.store(&secrets)?).await?, description.clock()));
         }
         let environment = Environment::of_process();
-        let setting = |error: cee_service::SettingError| Error::Driver(error.to_string());
         let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "IDEMPOTENCY_TABLE", "JOURNEYS_TABLE"];
-        let tables = environment.tables_with(&needed).map_err(setting)?;
-        let keys = environment.claim_keys().map_err(setting)?;
+        let tables = environment.tables_with(&needed)?;
+        let keys = environment.claim_keys()?;
         let store = Store { db: Aws::of_person().await.dynamodb_patient(), tables, keys };
         Ok((checked(store).await?, Clock::Machine))
     }
@@ -94,14 +92,13 @@ struct Typed {
     phone_trunc: Option<String>,
 }
 
-/// Reads a driver, and says of what is wrong only where it is.
-fn query(json: &str) -> Result<DriverQuery, Error> {
-    let wrong = |what: String| Error::Driver(what);
+/// Reads a driver. An error names the field and repeats no value.
+fn query(json: &str) -> Result<DriverQuery> {
     let typed: Typed = serde_json::from_str(json.trim_start_matches('\u{feff}')).map_err(|_| {
         let fields = "driving_license, identity_key, last_name_trunc with phone_trunc";
-        wrong(format!("the standard input must be one JSON object with any of {fields}, all of them texts"))
+        anyhow!("the standard input must be one JSON object with any of {fields}, all of them strings")
     })?;
-    let named = |name: &'static str| move |error: FieldError| Error::Driver(format!("{name} {error}"));
+    let named = |name: &'static str| move |error: FieldError| anyhow!("{name} {error}");
     let license = typed.driving_license.map(|text| DrivingLicense::parse(&text).map_err(named("driving_license")));
     let key = typed.identity_key.map(|text| IdentityKey::parse(&text).map_err(named("identity_key")));
     let truncated = match (typed.last_name_trunc, typed.phone_trunc) {
@@ -110,51 +107,51 @@ fn query(json: &str) -> Result<DriverQuery, Error> {
             phone_trunc: PhoneTrunc::parse(&phone).map_err(named("phone_trunc"))?,
         }),
         (None, None) => None,
-        _ => return Err(wrong("last_name_trunc and phone_trunc belong together".to_owned())),
+        _ => bail!("last_name_trunc and phone_trunc belong together"),
     };
     let query = DriverQuery { driving_license: license.transpose()?, identity_key: key.transpose()?, truncated };
     if query.driving_license.is_none() && query.identity_key.is_none() && query.truncated.is_none() {
-        return Err(wrong("nobody is looked for: no field is given".to_owned()));
+        bail!("no field is given: which driver?");
     }
     Ok(query)
 }
 
-/// Carries a command out.
+/// Carries out the action, and prints what came of it.
 ///
 /// # Errors
-/// [`Error::Driver`] where it cannot be done, [`Error::Secrets`] where no stack was ever started on the data directory.
-pub async fn run(command: Command) -> Result<Told, Error> {
+/// If it cannot be done, or no stack was ever started on the data directory.
+pub fn run(command: Command) -> Result<()> {
+    start_logging();
+    block_on(carry_out(command)).map(Output::print)
+}
+
+async fn carry_out(command: Command) -> Result<Output> {
     let mut typed = String::new();
     std::io::stdin().read_to_string(&mut typed)?;
     let query = query(&typed)?;
-    let failed = |error: StoreError| Error::Driver(error.to_string());
     match command {
         Command::Show { place } => {
             let (Store { db, tables, keys }, _) = place.open().await?;
-            let finder = DriverFinder::new(db, &tables, keys);
-            let data = finder.find(&query, Deadline::after(PATIENCE)).await.map_err(failed)?;
-            let json = serde_json::to_string_pretty(&told(&data)).map_err(|error| Error::Driver(error.to_string()))?;
-            Ok(Told::said(json))
+            let data = DriverFinder::new(db, &tables, keys).find(&query, Deadline::after(PATIENCE)).await?;
+            Ok(Output::line(serde_json::to_string_pretty(&shown(&data))?))
         }
         Command::Erase { reason, yes, place } => {
             if query.driving_license.is_none() && query.identity_key.is_none() {
-                let what = "an erasure needs driving_license or identity_key: many drivers share a truncated identity";
-                return Err(Error::Driver(what.to_owned()));
+                bail!("an erasure needs driving_license or identity_key: many drivers share a truncated identity");
             }
-            // What only shares the truncated identity is perhaps somebody else's.
+            // An application that only shares the truncated identity may be another driver's.
             let query = DriverQuery { truncated: None, ..query };
             let (Store { db, tables, keys }, clock) = place.open().await?;
             let finder = DriverFinder::new(db.clone(), &tables, keys);
-            let data = finder.find(&query, Deadline::after(PATIENCE)).await.map_err(failed)?;
+            let data = finder.find(&query, Deadline::after(PATIENCE)).await?;
             let found: BTreeSet<ApplicationId> = data.applications.iter().map(|application| application.uuid).collect();
             let count = found.len() + data.archived.len();
             if !yes {
-                return Ok(Told::said(format!("{count} applications would be erased: add --yes")));
+                return Ok(Output::line(format!("{count} applications would be erased: add --yes")));
             }
-            let Erased { applications, answers, journeys, missed } = DriverEraser::new(db, &tables)
-                .erase(&data, &reason, clock.now(), Deadline::after(PATIENCE))
-                .await
-                .map_err(failed)?;
+            let eraser = DriverEraser::new(db, &tables);
+            let Erased { applications, answers, journeys, missed } =
+                eraser.erase(&data, &reason, clock.now(), Deadline::after(PATIENCE)).await?;
             let mut notes = Vec::with_capacity(applications.len());
             for uuid in &applications {
                 tracing::info!(application_uuid = %uuid, reason, "an application was erased");
@@ -164,21 +161,21 @@ pub async fn run(command: Command) -> Result<Told, Error> {
                 "{} applications, {answers} remembered answers and the driver of {journeys} unused journeys are erased",
                 applications.len()
             )];
-            lines.extend(missed.iter().map(|uuid| format!("{uuid} was deleted meanwhile: erase once more")));
-            Ok(Told { lines, notes })
+            lines.extend(missed.iter().map(|uuid| format!("{uuid} was deleted during the erasure: erase once more")));
+            Ok(Output { lines, notes })
         }
     }
 }
 
-fn told(data: &DriverData) -> Value {
+fn shown(data: &DriverData) -> Value {
     let DriverData { recorded, applications, archived, journeys } = data;
     json!({
         "claims": recorded.iter().map(claim).collect::<Vec<_>>(),
         "applications": applications.iter().map(application).collect::<Vec<_>>(),
         "archived": archived.iter().map(|Archived { application: archived, deleted_at }| {
-            let mut told = application(archived);
-            told.insert("deleted_at".to_owned(), json!(deleted_at.to_string()));
-            told
+            let mut shown = application(archived);
+            shown.insert("deleted_at".to_owned(), json!(deleted_at.to_string()));
+            shown
         }).collect::<Vec<_>>(),
         "journeys": journeys.iter().map(|journey| {
             let (operator, name) = journey.key.split_once('#').unwrap_or(("", &journey.key));

@@ -1,8 +1,10 @@
-//! The command `operator`, as the registry's team types it.
+//! The command `operator`.
 
 use std::path::PathBuf;
 
+use anyhow::{Result, bail};
 use cee_eligibility::{OperatorId, Siret};
+use cee_local::stack::{running, tables};
 use cee_registry::{AccessKey, Credential, KeyPair, Numbers, Operator, Tables};
 use cee_service::Clock;
 use cee_service::aws::Aws;
@@ -10,21 +12,18 @@ use cee_service::clock::machine_now;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::error::Error;
 use crate::operators::{Account, Admissions};
-use crate::stack::{running, tables};
+use crate::output::{Output, block_on};
+use crate::parse::{access_key, name, operator, siret};
 
-/// The longest name of an operator, in characters.
-const LONGEST_NAME: usize = 100;
-
-/// What is done with operators.
+/// The actions.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Admit an operator, and print its first credential: the body of POST /auth/access_token. Its secret is shown this
     /// once.
     ///
-    /// The credential is the API's. Who may put files on S3 is a matter of IAM on AWS; on this machine only the three
-    /// sample operators can, and everybody else asks POST /policies/cee/imports for a place.
+    /// The credential is the API's. On AWS, IAM decides who may put files on S3; on this machine only the three sample
+    /// operators can, and every other operator asks POST /policies/cee/imports for an upload URL.
     Create {
         /// Its number. A number that was ever used is refused: the new operator would own what the former one registered.
         #[arg(long, value_parser = operator)]
@@ -35,16 +34,16 @@ pub enum Command {
         /// Its business number: 14 digits. Every proof carries it.
         #[arg(long, value_parser = siret)]
         siret: Siret,
-        /// Where.
+        /// Which registry.
         #[command(flatten)]
         place: Place,
-        /// What tells whether the number was ever used.
+        /// The tables that show whether the number was ever used.
         #[command(flatten)]
         traces: Traces,
     },
     /// List the operators.
     List {
-        /// Where.
+        /// Which registry.
         #[command(flatten)]
         place: Place,
     },
@@ -53,7 +52,7 @@ pub enum Command {
         /// Its number.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
-        /// Where.
+        /// Which registry.
         #[command(flatten)]
         place: Place,
     },
@@ -66,11 +65,11 @@ pub enum Command {
         /// Retire the credential of this access key at once.
         #[arg(long, value_name = "ACCESS_KEY", value_parser = access_key)]
         retire: Option<AccessKey>,
-        /// Where.
+        /// Which registry.
         #[command(flatten)]
         place: Place,
     },
-    /// Take a credential from an operator. Tokens that were got with it are valid for five minutes at most.
+    /// Remove a credential of an operator. Its tokens are valid for five minutes at most.
     Retire {
         /// The operator's number.
         #[arg(long, value_parser = operator)]
@@ -78,16 +77,16 @@ pub enum Command {
         /// Which credential.
         #[arg(long, value_parser = access_key)]
         access_key: AccessKey,
-        /// Where.
+        /// Which registry.
         #[command(flatten)]
         place: Place,
     },
-    /// Suspend an operator: it gets no further token, and within a minute every call of its is refused.
+    /// Suspend an operator: no new tokens, and its calls are rejected within 60 s.
     Suspend {
         /// Its number.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
-        /// Where.
+        /// Which registry.
         #[command(flatten)]
         place: Place,
     },
@@ -96,7 +95,7 @@ pub enum Command {
         /// Its number.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
-        /// Where.
+        /// Which registry.
         #[command(flatten)]
         place: Place,
     },
@@ -105,10 +104,10 @@ pub enum Command {
         /// Its number.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
-        /// Do it; without this, only tell what would be removed.
+        /// Do it; without this, only show what would be removed.
         #[arg(long)]
         yes: bool,
-        /// Where.
+        /// Which registry.
         #[command(flatten)]
         place: Place,
     },
@@ -117,7 +116,7 @@ pub enum Command {
 /// Which registry: the running one on this machine, or one on AWS with the credentials of the environment.
 #[derive(Args, Clone, Debug)]
 pub struct Place {
-    /// Where the running service on this machine keeps its data.
+    /// The data directory of the running service on this machine.
     #[arg(long, default_value = ".local", conflicts_with = "operators_table")]
     pub data_dir: PathBuf,
     /// On AWS, with the credentials of the environment: the output OperatorsTable of the stack.
@@ -128,7 +127,7 @@ pub struct Place {
     pub credentials_table: Option<String>,
 }
 
-/// On AWS: the tables that tell whether a number was ever used.
+/// On AWS: the tables that show whether a number was ever used.
 #[derive(Args, Clone, Debug)]
 pub struct Traces {
     /// On AWS: the output ImportsTable of the stack.
@@ -143,7 +142,7 @@ pub struct Traces {
 }
 
 impl Traces {
-    async fn numbers(self, place: &Place) -> Result<Numbers, Error> {
+    async fn numbers(self, place: &Place) -> Result<Numbers> {
         let (Some(operators), Some(credentials)) = (place.operators_table.clone(), place.credentials_table.clone())
         else {
             let (description, _) = running(&place.data_dir).await?;
@@ -151,9 +150,10 @@ impl Traces {
         };
         let (Some(imports), Some(claims), Some(archive)) = (self.imports_table, self.claims_table, self.archive_table)
         else {
-            let what = "whether the number was ever used is seen in three more tables: give --imports-table, --claims-table and \
-                        --archive-table too, the outputs of the stack";
-            return Err(Error::Operator(what.to_owned()));
+            bail!(
+                "three more tables show whether the number was ever used: give --imports-table, --claims-table and --archive-table \
+                 too, the outputs of the stack"
+            );
         };
         let tables = Tables { operators, credentials, imports, claims, archive, ..Tables::default() };
         Ok(Numbers::new(Aws::of_person().await.dynamodb(), &tables))
@@ -161,7 +161,7 @@ impl Traces {
 }
 
 impl Place {
-    async fn admissions(&self) -> Result<Admissions, Error> {
+    async fn admissions(&self) -> Result<Admissions> {
         match (&self.operators_table, &self.credentials_table) {
             (Some(operators), Some(credentials)) => {
                 let (operators, credentials) = (operators.clone(), credentials.clone());
@@ -169,51 +169,23 @@ impl Place {
                 let aws = Aws::of_person().await;
                 Ok(Admissions::new(&aws, &tables, Clock::Machine))
             }
-            _ => Ok(running(&self.data_dir).await?.0.admissions()),
+            _ => {
+                let (description, _) = running(&self.data_dir).await?;
+                Ok(Admissions::new(&description.aws(), &tables(), description.clock()))
+            }
         }
     }
 }
 
-/// What a command has to say.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// For whoever asked, a program perhaps: the standard output.
-    pub lines: Vec<String>,
-    /// For the person before the screen alone: the standard error.
-    pub notes: Vec<String>,
-}
-
-impl Told {
-    /// One line for whoever asked.
-    pub(crate) fn said(line: String) -> Self {
-        Self { lines: vec![line], notes: Vec::new() }
-    }
-}
-
-fn operator(text: &str) -> Result<OperatorId, String> {
-    OperatorId::parse(text).map_err(|error| error.to_string())
-}
-
-fn siret(text: &str) -> Result<Siret, String> {
-    Siret::parse(text).map_err(|error| error.to_string())
-}
-
-fn access_key(text: &str) -> Result<AccessKey, String> {
-    AccessKey::parse(text).map_err(|error| error.to_string())
-}
-
-fn name(text: &str) -> Result<String, String> {
-    let fits = (1..=LONGEST_NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    let trimmed = text.trim() == text;
-    let expected = "must hold 1 to 100 characters, none of them a control character, and no space at either end";
-    if fits && trimmed { Ok(text.to_owned()) } else { Err(expected.to_owned()) }
-}
-
-/// Carries a command out.
+/// Carries out the action, and prints what came of it.
 ///
 /// # Errors
-/// [`Error::Operator`] where it cannot be done, [`Error::Secrets`] where no stack was ever started on the data directory.
-pub async fn run(command: Command) -> Result<Told, Error> {
+/// If it cannot be done, or no stack was ever started on the data directory.
+pub fn run(command: Command) -> Result<()> {
+    block_on(carry_out(command)).map(Output::print)
+}
+
+async fn carry_out(command: Command) -> Result<Output> {
     match command {
         Command::Create { id, name, siret, place, traces } => {
             let operator = Operator { id, name, siret, suspended: false };
@@ -223,67 +195,67 @@ pub async fn run(command: Command) -> Result<Told, Error> {
         }
         Command::List { place } => {
             let accounts = place.admissions().await?.list().await?;
-            Ok(Told { lines: accounts.iter().map(line).collect(), notes: Vec::new() })
+            Ok(Output { lines: accounts.iter().map(line).collect(), notes: Vec::new() })
         }
         Command::Show { id, place } => {
             let admissions = place.admissions().await?;
-            Ok(Told { lines: lines(&admissions.show(id).await?), notes: Vec::new() })
+            Ok(Output { lines: lines(&admissions.show(id).await?), notes: Vec::new() })
         }
         Command::Rotate { id, retire, place } => rotate(&place.admissions().await?, id, retire).await,
         Command::Retire { id, access_key, place } => {
             let left = place.admissions().await?.retire(id, &access_key).await?;
-            Ok(Told::said(format!("retired: operator {id} has {} left", credentials(left))))
+            Ok(Output::line(format!("retired: operator {id} has {} left", credentials(left))))
         }
         Command::Suspend { id, place } => {
             place.admissions().await?.suspend(id, true).await?;
-            Ok(Told::said(format!(
-                "operator {id} gets no further token, and within a minute every call of its is refused"
+            Ok(Output::line(format!(
+                "operator {id} is suspended: no new tokens, and its calls are rejected within 60 s"
             )))
         }
         Command::Resume { id, place } => {
             place.admissions().await?.suspend(id, false).await?;
-            Ok(Told::said(format!("operator {id} gets tokens again, and within a minute every call of its is let in")))
+            Ok(Output::line(format!("operator {id} is admitted again: its calls are accepted within 60 s")))
         }
         Command::Delete { id, yes, place } => delete(&place.admissions().await?, id, yes).await,
     }
 }
 
-async fn rotate(admissions: &Admissions, id: OperatorId, retire: Option<AccessKey>) -> Result<Told, Error> {
+async fn rotate(admissions: &Admissions, id: OperatorId, retire: Option<AccessKey>) -> Result<Output> {
     if let Some(old) = &retire {
-        // Before anything is made: a mistyped key should not leave a credential that nobody asked for.
+        // First: a mistyped key must not leave a new credential behind.
         let has = admissions.show(id).await?.credentials.iter().any(|credential| credential.access_key == *old);
         if !has {
-            return Err(Error::Operator(format!("operator {id} has no credential of this access key")));
+            bail!("operator {id} has no credential of this access key");
         }
     }
     let pair = admissions.rotate(id).await?;
-    let mut told = shown_once(&pair, format!("operator {id} has one more credential"));
+    let mut output = shown_once(&pair, format!("operator {id} has one more credential"));
     if let Some(old) = &retire {
         let left = admissions.retire(id, old).await?;
-        told.notes.push(format!("the old one is retired: operator {id} has {} now", credentials(left)));
+        output.notes.push(format!("the old one is retired: operator {id} has {} now", credentials(left)));
     }
-    Ok(told)
+    Ok(output)
 }
 
-async fn delete(admissions: &Admissions, id: OperatorId, yes: bool) -> Result<Told, Error> {
+async fn delete(admissions: &Admissions, id: OperatorId, yes: bool) -> Result<Output> {
     let stays = format!(
-        "what it registered and imported stays, and so do its files and reports; the number {id} is given to nobody else, who \
-         would own them"
+        "its applications, imports, files and reports stay, and the number {id} is never given to another operator, who would own \
+         them"
     );
     if yes {
         admissions.delete(id).await?;
-        return Ok(Told::said(format!("operator {id} and its credentials are removed; {stays}")));
+        return Ok(Output::line(format!("operator {id} and its credentials are removed; {stays}")));
     }
     let account = admissions.show(id).await?;
     let notes = vec![format!("nothing was removed: add --yes to remove this; {stays}")];
-    Ok(Told { lines: lines(&account), notes })
+    Ok(Output { lines: lines(&account), notes })
 }
 
 /// The pair as the body of the call that it is for.
-fn shown_once(pair: &KeyPair, what: String) -> Told {
+fn shown_once(pair: &KeyPair, what: String) -> Output {
     let body = json!({"access_key": pair.access_key.as_str(), "secret_key": pair.secret_key.reveal()});
-    let notes = vec![format!("{what}; its secret is shown this once: whoever loses it needs `operator rotate`")];
-    Told { lines: vec![body.to_string()], notes }
+    let notes = vec![format!("{what}; its secret is shown this once: `operator rotate` makes another one")];
+    Output { lines: vec![body.to_string()], notes }
 }
 
 fn credentials(count: usize) -> String {

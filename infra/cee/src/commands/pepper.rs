@@ -1,24 +1,18 @@
-//! The command `pepper`, as the registry's team types it: is the pepper the one that filled the tables? And its check value, which
-//! every function and command compares at its start.
+//! The command `pepper`: is the pepper the one that filled the tables? It also writes the check value of the pepper.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use cee_registry::{Deadline, Evidence, Pepper, PepperKeeper, StoreError};
+use anyhow::{Result, bail};
+use cee_local::pepper::{Found, evidence, is_noted, note};
+use cee_local::stack::running;
+use cee_registry::PepperKeeper;
+use cee_service::Environment;
 use cee_service::aws::Aws;
-use cee_service::clock::machine_now;
-use cee_service::pepper::{self, PepperError};
-use cee_service::{Environment, SettingError};
 use clap::Args;
 
-use crate::error::Error;
-use crate::operator_command::Told;
-use crate::stack::{Store, running};
+use crate::output::{Output, block_on, start_logging};
 
-/// How long a request may take, with its repetitions.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Which registry, and whether the check value is written.
+/// Which registry, and whether to write the check value.
 #[derive(Args, Clone, Debug)]
 pub struct Command {
     /// Write the check value, if there is none and the tables do not contradict the pepper. Without this, only compare.
@@ -27,7 +21,7 @@ pub struct Command {
     /// Write it although the tables cannot prove the pepper: they hold history alone, or applications that lack some of their claims.
     #[arg(long, requires = "yes")]
     unproven: bool,
-    /// Where the running service on this machine keeps its data.
+    /// The data directory of the running service on this machine.
     #[arg(long, default_value = ".local", conflicts_with = "aws")]
     data_dir: PathBuf,
     /// On AWS: with the credentials of the environment, and its settings CLAIMS_TABLE, APPLICATIONS_TABLE and CLAIM_PEPPER.
@@ -35,118 +29,42 @@ pub struct Command {
     aws: bool,
 }
 
-fn failed(error: StoreError) -> Error {
-    Error::Pepper(error.to_string())
-}
-
-fn wrong() -> Error {
-    Error::Pepper(PepperError::Wrong.to_string())
-}
-
-/// Compares the pepper of a command with the check value in the tables.
-///
-/// # Errors
-/// [`Error::Pepper`] unless it is the pepper of the tables.
-pub(crate) async fn checked(store: Store) -> Result<Store, Error> {
-    let checked = pepper::check(&store.pepper_check(), Deadline::after(PATIENCE)).await;
-    checked.map(|()| store).map_err(|error| Error::Pepper(error.to_string()))
-}
-
-/// Writes the check value for the local stack, where the tables may be of a release that had none.
-///
-/// # Errors
-/// [`Error::Pepper`] where the claims in the tables were made under another pepper.
-pub(crate) async fn keep(keeper: &PepperKeeper) -> Result<(), Error> {
-    match keeper.pepper(Deadline::after(PATIENCE)).await.map_err(failed)? {
-        Pepper::Right => Ok(()),
-        Pepper::Wrong => Err(wrong()),
-        Pepper::Unnoted => {
-            let doubt = evidence(keeper).await?.doubt;
-            if let Some(doubt) = doubt {
-                tracing::warn!("the check value of the pepper is written although {doubt}");
-            }
-            note(keeper).await
-        }
-    }
-}
-
-async fn note(keeper: &PepperKeeper) -> Result<(), Error> {
-    match keeper.note_pepper(machine_now(), Deadline::after(PATIENCE)).await.map_err(failed)? {
-        Pepper::Right => Ok(()),
-        Pepper::Wrong | Pepper::Unnoted => Err(wrong()),
-    }
-}
-
-/// What the tables say of the pepper.
-struct Found {
-    what: String,
-    /// Why the pepper is not proved, if it is not.
-    doubt: Option<String>,
-}
-
-/// Looks into the tables.
-///
-/// # Errors
-/// [`Error::Pepper`] where they contradict the pepper.
-async fn evidence(keeper: &PepperKeeper) -> Result<Found, Error> {
-    let proved = |what: &str| Found { what: what.to_owned(), doubt: None };
-    Ok(match keeper.prove_pepper(Deadline::after(PATIENCE)).await.map_err(failed)? {
-        Evidence::Empty => proved("the tables are empty"),
-        Evidence::HistoryAlone => {
-            let what = "the tables hold history alone, which proves no pepper".to_owned();
-            Found { doubt: Some(what.clone()), what }
-        }
-        Evidence::Compared { found: 0, missed } => {
-            return Err(Error::Pepper(format!(
-                "none of {missed} applications has its claims where CLAIM_PEPPER puts them: the claims were made under another pepper"
-            )));
-        }
-        Evidence::Compared { found, missed: 0 } => {
-            proved(&format!("{found} applications have their claims where CLAIM_PEPPER puts them"))
-        }
-        Evidence::Compared { found, missed } => {
-            let what = format!("{missed} of {} applications lack a claim: see `audit`", found + missed);
-            Found { doubt: Some(what.clone()), what }
-        }
-    })
-}
-
 impl Command {
-    async fn keeper(&self) -> Result<PepperKeeper, Error> {
+    async fn keeper(&self) -> Result<PepperKeeper> {
         if !self.aws {
             let (description, secrets) = running(&self.data_dir).await?;
             return Ok(description.store(&secrets)?.pepper_keeper());
         }
         let environment = Environment::of_process();
-        let setting = |error: SettingError| Error::Pepper(error.to_string());
-        let tables = environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE"]).map_err(setting)?;
-        let keys = environment.claim_keys().map_err(setting)?;
+        let tables = environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE"])?;
+        let keys = environment.claim_keys()?;
         Ok(PepperKeeper::new(Aws::of_person().await.dynamodb_patient(), &tables, keys))
     }
 }
 
-/// Carries the command out.
+/// Compares, with `--yes` writes, and prints what came of it.
 ///
 /// # Errors
-/// [`Error::Pepper`] where the pepper is another one, or cannot be proved, and where the tables do not answer.
-pub async fn run(command: Command) -> Result<Told, Error> {
+/// If the pepper is another one, or cannot be proved, or the tables do not answer.
+pub fn run(command: Command) -> Result<()> {
+    start_logging();
+    block_on(carry_out(command)).map(Output::print)
+}
+
+async fn carry_out(command: Command) -> Result<Output> {
     let keeper = command.keeper().await?;
-    match keeper.pepper(Deadline::after(PATIENCE)).await.map_err(failed)? {
-        Pepper::Right => return Ok(Told::said("CLAIM_PEPPER is the pepper of these tables".to_owned())),
-        Pepper::Wrong => return Err(wrong()),
-        Pepper::Unnoted => {}
+    if is_noted(&keeper).await? {
+        return Ok(Output::line("CLAIM_PEPPER is the pepper of these tables".to_owned()));
     }
     let Found { what, doubt } = evidence(&keeper).await?;
     if !command.yes {
-        let mut told = Told::said(format!("the tables hold no check value of a pepper; {what}"));
-        told.notes.push("nothing is written: add --yes to write it".to_owned());
-        return Ok(told);
+        let mut output = Output::line(format!("the tables hold no check value of a pepper; {what}"));
+        output.notes.push("nothing is written: add --yes to write it".to_owned());
+        return Ok(output);
     }
     if let (Some(doubt), false) = (doubt, command.unproven) {
-        return Err(Error::Pepper(format!(
-            "nothing is written: {doubt}. If CLAIM_PEPPER is certainly the pepper of these tables, add --unproven"
-        )));
+        bail!("nothing is written: {doubt}. If CLAIM_PEPPER is certainly the pepper of these tables, add --unproven");
     }
     note(&keeper).await?;
-    Ok(Told::said(format!("{what}; the check value is written: only this pepper starts from now on")))
+    Ok(Output::line(format!("{what}; the check value is written: only this pepper starts from now on")))
 }

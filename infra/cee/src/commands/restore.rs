@@ -1,33 +1,35 @@
-//! The command `restore`, as the registry's team types it: a table put back to what it held at an earlier moment.
+//! The command `restore`: a table gets back the items that it held at an earlier moment.
 
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow, bail};
 use aws_sdk_dynamodb::Client;
+use cee_local::stack::{running, tables};
 use cee_registry::{Differences, StoreError, Tables, restore};
 use cee_service::Environment;
 use cee_service::aws::Aws;
 use clap::{Args, ValueEnum};
 
-use crate::error::Error;
-use crate::operator_command::Told;
-use crate::stack::{running, tables};
+use crate::output::{Output, block_on, start_logging};
 
 /// Which table, from which one.
 #[derive(Args, Clone, Debug)]
 pub struct Command {
-    /// The table that is to be put back.
+    /// The table to restore.
     #[arg(long)]
     table: Kind,
-    /// The table beside it that holds what it held: on AWS, as DynamoDB has restored it to a moment.
+    /// The table with the items of that moment: on AWS, one that DynamoDB restored.
     #[arg(long)]
     from: String,
-    /// Do it; without this, only tell how the two differ.
+    /// Do it; without this, only show how the two differ.
     #[arg(long)]
     yes: bool,
     /// Do it although the other table looks empty or wrong: the number of items that would be put back, replaced and removed.
     #[arg(long, requires = "yes", value_name = "ITEMS")]
     changing: Option<u64>,
-    /// Where the service on this machine keeps its data.
+    /// The data directory of the service on this machine.
     #[arg(long, default_value = ".local", conflicts_with = "aws")]
-    data_dir: std::path::PathBuf,
+    data_dir: PathBuf,
     /// On AWS: with the credentials of the environment, and the name of the table in its setting (CLAIMS_TABLE, …).
     #[arg(long)]
     aws: bool,
@@ -67,14 +69,14 @@ impl Kind {
 
 impl Command {
     /// DynamoDB, and the name of the table there.
-    async fn open(&self) -> Result<(Client, String), Error> {
+    async fn open(&self) -> Result<(Client, String)> {
         if !self.aws {
             let (description, _) = running(&self.data_dir).await?;
             return Ok((description.aws().dynamodb(), self.table.of(tables()).1));
         }
         let environment = Environment::of_process();
         let (setting, table) = self.table.of(environment.tables());
-        environment.required(setting).map_err(|error| Error::Restore(error.to_string()))?;
+        environment.required(setting)?;
         Ok((Aws::of_person().await.dynamodb_patient(), table))
     }
 }
@@ -95,15 +97,20 @@ fn doubt(kind: Kind, from: &str, found: &Differences) -> Option<String> {
         .then(|| format!("the name {from} does not say that it holds {name}"))
 }
 
-/// Carries the command out. It always compares first, and writes only what was seen there.
+/// Compares, with `--yes` restores what the comparison found, and prints what came of it.
 ///
 /// # Errors
-/// [`Error::Restore`] where the two tables are not of one kind or do not answer, or where the other table looks wrong and nobody has
-/// said how many items are to change. [`Error::Secrets`] where no stack was ever started on the data directory.
-pub async fn run(command: Command) -> Result<Told, Error> {
+/// If the two tables are not of one kind or do not answer, if the other table looks wrong and `--changing` does not say how many items
+/// change, or if no stack was ever started on the data directory.
+pub fn run(command: Command) -> Result<()> {
+    start_logging();
+    block_on(carry_out(command)).map(Output::print)
+}
+
+async fn carry_out(command: Command) -> Result<Output> {
     let (db, table) = command.open().await?;
     let from = command.from.as_str();
-    let failed = |error: StoreError| Error::Restore(format!("{from} -> {table}: {error}"));
+    let failed = |error: StoreError| anyhow!("{from} -> {table}: {error}");
     let found = restore(&db, from, &table, false).await.map_err(failed)?;
     let Differences { same, lost, changed, added } = found;
     let compared = format!("{table}: {same} items as in {from}, {lost} lost, {changed} changed, {added} added since");
@@ -114,28 +121,26 @@ pub async fn run(command: Command) -> Result<Told, Error> {
     if let (true, Some(changing)) = (command.yes, command.changing)
         && changing != total
     {
-        let what =
-            format!("{compared}\nnothing is written: --changing says {changing}, and {total} items would change");
-        return Err(Error::Restore(what));
+        bail!("{compared}\nnothing is written: --changing says {changing}, and {total} items would change");
     }
     if let (true, Some(doubt), None) = (command.yes, &doubt, command.changing) {
-        return Err(Error::Restore(format!(
+        bail!(
             "{compared}\nnothing is written: {doubt}. {consequence}. If that is what you want, add --changing {total}"
-        )));
+        );
     }
-    let mut told = Told::said(compared);
+    let mut output = Output::line(compared);
     if found.are_none() {
-        told.notes.push("nothing to do".to_owned());
+        output.notes.push("nothing to do".to_owned());
     } else if command.yes {
         restore(&db, from, &table, true).await.map_err(failed)?;
-        told.notes.push("put back: audit when all tables are".to_owned());
+        output.notes.push("restored: run `audit` when all tables are".to_owned());
     } else {
-        told.lines.push(consequence);
-        told.lines.extend(doubt.map(|doubt| format!("{LOOK_AGAIN}: {doubt}")));
-        told.notes.push("nothing is written: add --yes to put it back, with everything stopped that writes".to_owned());
+        output.lines.push(consequence);
+        output.lines.extend(doubt.map(|doubt| format!("{LOOK_AGAIN}: {doubt}")));
+        output.notes.push("nothing is written: stop every writer, then add --yes".to_owned());
     }
-    Ok(told)
+    Ok(output)
 }
 
-/// What a comparison says of a table that looks wrong. `infra/recovery/restore.sh` looks for it.
+/// What a comparison prints about a table that looks wrong. `infra/recovery/restore.sh` searches for it.
 const LOOK_AGAIN: &str = "look again";

@@ -1,22 +1,24 @@
-//! The command `secret`, as the registry's team types it.
+//! The command `secret`.
 
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use anyhow::Result;
+use cee_local::error::Error;
+use cee_local::secrets::Secrets;
+use cee_local::service_secret::{ServiceSecret, Signer};
 use cee_service::Environment;
 use cee_tokens::{KeyKind, TokenFormat};
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::error::Error;
-use crate::secrets::Secrets;
-use crate::service_secret::{ServiceSecret, Signer};
+use crate::output::Output;
 
-/// What is done with a registry's secret.
+/// The actions.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Print a new secret, for the first deployment of a registry.
     New {
-        /// For which registry.
+        /// Which registry.
         #[command(flatten)]
         format: Format,
     },
@@ -28,10 +30,10 @@ pub enum Command {
         /// The kind of a proof key. Without this, the kind that the format needs, or that signs now.
         #[arg(long, value_enum)]
         key: Option<Kind>,
-        /// For which registry.
+        /// Which registry.
         #[command(flatten)]
         format: Format,
-        /// Where.
+        /// Where the secret is.
         #[command(flatten)]
         place: Place,
     },
@@ -40,10 +42,10 @@ pub enum Command {
         /// Which.
         #[arg(long, value_enum)]
         signer: Signer,
-        /// For which registry.
+        /// Which registry.
         #[command(flatten)]
         format: Format,
-        /// Where.
+        /// Where the secret is.
         #[command(flatten)]
         place: Place,
     },
@@ -55,7 +57,7 @@ pub enum Command {
         /// The key's name.
         #[arg(long, allow_hyphen_values = true)]
         kid: String,
-        /// Where.
+        /// Where the secret is.
         #[command(flatten)]
         place: Place,
     },
@@ -74,13 +76,13 @@ fn format(text: &str) -> Result<TokenFormat, &'static str> {
 }
 
 impl Format {
-    /// What is said here, or by the environment.
-    fn known(self) -> Result<Option<TokenFormat>, Error> {
+    /// The format of the option, or else of the environment.
+    fn known(self) -> Result<Option<TokenFormat>> {
         let environment = Environment::of_process();
         if self.token_format.is_some() || environment.optional("TOKEN_FORMAT").is_none() {
             return Ok(self.token_format);
         }
-        environment.token_format().map(Some).map_err(|error| Error::Secrets(error.to_string()))
+        Ok(Some(environment.token_format()?))
     }
 }
 
@@ -108,29 +110,24 @@ pub struct Place {
     /// Read the secret from standard input and print the new one: for Secrets Manager (docs/runbook.md).
     #[arg(long, conflicts_with = "data_dir")]
     pipe: bool,
-    /// Where the service on this machine keeps its data. It takes the change up when it is started again.
+    /// The data directory of the service on this machine. The change takes effect at its next start.
     #[arg(long, default_value = ".local")]
     data_dir: PathBuf,
 }
 
-/// What to tell: on standard output, and to a person.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Told {
-    /// The secret, where it is asked for.
-    pub secret: Option<String>,
-    /// What was done.
-    pub done: String,
-}
-
-/// Does it.
+/// Carries out the action. Standard output gets the secret alone, if there is one to hand on.
 ///
 /// # Errors
-/// [`Error::Secrets`] where it cannot be done, [`Error::File`] where the file cannot be read or written.
-pub fn run(command: Command) -> Result<Told, Error> {
+/// If it cannot be done, or the file cannot be read or written.
+pub fn run(command: Command) -> Result<()> {
+    carry_out(command).map(Output::print)
+}
+
+fn carry_out(command: Command) -> Result<Output> {
     match command {
         Command::New { format } => {
-            let done = "keep it in Secrets Manager, and nowhere else".to_owned();
-            Ok(Told { secret: Some(ServiceSecret::new(format.known()?.unwrap_or_default())?.to_json()?), done })
+            let secret = ServiceSecret::new(format.known()?.unwrap_or_default())?.to_json()?;
+            Ok(Output { lines: vec![secret], notes: vec!["keep it in Secrets Manager, and nowhere else".to_owned()] })
         }
         Command::Announce { signer, key, format, place } => {
             let format = format.known()?;
@@ -154,19 +151,19 @@ pub fn run(command: Command) -> Result<Told, Error> {
 }
 
 impl Place {
-    fn change(&self, change: impl FnOnce(&mut ServiceSecret) -> Result<String, Error>) -> Result<Told, Error> {
+    fn change(&self, change: impl FnOnce(&mut ServiceSecret) -> Result<String, Error>) -> Result<Output> {
         if self.pipe {
             let mut json = String::new();
             std::io::stdin().read_to_string(&mut json)?;
             let mut secret = ServiceSecret::from_json(&json)?;
             let done = change(&mut secret)?;
-            return Ok(Told { secret: Some(secret.to_json()?), done });
+            return Ok(Output { lines: vec![secret.to_json()?], notes: vec![done] });
         }
         let mut done = String::new();
         Secrets::change(&self.data_dir.join("secrets.json"), |secrets| {
             done = change(&mut secrets.service)?;
             Ok(())
         })?;
-        Ok(Told { secret: None, done })
+        Ok(Output::line(done))
     }
 }
