@@ -70,6 +70,18 @@ fn there_is_one_tls_stack() {
     assert!(others.is_empty(), "a second TLS stack: {others:?}; `cargo tree --target all -i` says who asks for it");
 }
 
+/// It stands in for AWS, whatever runs on it.
+#[test]
+fn stand_in_for_aws_imports_no_crate_of_the_project() {
+    let manifest = file("infra/aws-stand-in/Cargo.toml");
+    for kind in ["dependencies", "dev-dependencies"] {
+        let crates = table(&manifest, kind);
+        assert!(!crates.is_empty(), "no {kind}");
+        let ours: Vec<_> = crates.iter().filter(|line| line.starts_with("cee")).collect();
+        assert!(ours.is_empty(), "{ours:?}");
+    }
+}
+
 /// The lines of a table of a TOML file, without its comments.
 fn table(toml: &str, name: &str) -> BTreeSet<String> {
     let heading = format!("[{name}]");

@@ -385,7 +385,7 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     let sample_two = sample(&about, 2);
     for id in ["2", "4"] {
         let (done, told, _) = team(&["suspend", "--id", id]);
-        assert!(done && told.contains("within a minute"), "{told}");
+        assert!(done && told.contains("within 60 s"), "{told}");
     }
     assert!(refused(&ask(api, &third).await).contains("suspended"));
     assert!(refused(&ask(api, &sample_two).await).contains("suspended"));
@@ -425,7 +425,7 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     assert!(done && told.contains(&key(&third)) && said.contains("add --yes"), "{told} {said}");
     token(&ask(api, &third).await);
     let (done, told, _) = team(&["delete", "--id", "4", "--yes"]);
-    assert!(done && told.contains("registered and imported stays"), "{told}");
+    assert!(done && told.contains("imports, files and reports stay"), "{told}");
     refused(&ask(api, &third).await);
     for arguments in [
         &["delete", "--id", "4", "--yes"][..],
