@@ -178,9 +178,12 @@ async fn host_beyond_this_machine_is_warned_of() {
         }
         assert_eq!(said.contains("warning: the service listens on 0.0.0.0"), is_warned, "{said}");
         if is_warned {
-            for words in
-                ["DynamoDB: to read and change every name", "S3: files and reports", "the interface", "--host 127.0.0.1"]
-            {
+            for words in [
+                "DynamoDB: to read and change every name",
+                "S3: files and reports",
+                "the interface",
+                "--host 127.0.0.1",
+            ] {
                 assert!(said.contains(words), "{words}: {said}");
             }
         }

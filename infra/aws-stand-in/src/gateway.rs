@@ -16,7 +16,6 @@
 //! keeps the `/`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
@@ -26,124 +25,35 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Utc};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::Authority;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::service::service_fn;
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::invoke::{ACCOUNT, InvokeError, Invoker, machine_now, trace_id};
+use crate::invoke::{InvokeError, machine_now};
 use crate::listen::unreadable::Unreadable;
 use crate::listen::{ForeignOrigin, Listening, Refusals, drain};
+
+mod event;
+mod refusal;
+mod routes;
+
+use self::event::{event, to_http};
+pub use self::refusal::{Fallback, GatewayRefusal, aws_refusal};
+pub use self::routes::Route;
+use self::routes::Routes;
 
 /// What API Gateway takes as a body.
 pub const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
 /// What API Gateway takes as request line and headers together.
 pub const HEADERS_LIMIT: usize = 10_240;
-
-/// Headers between two hops: API Gateway neither passes them on nor lets a function set them.
-const HOP_HEADERS: [HeaderName; 7] = [
-    header::CONNECTION,
-    header::EXPECT,
-    header::PROXY_AUTHENTICATE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
-/// One route: a method and a path lead to a function.
-#[derive(Clone)]
-pub struct Route {
-    /// The method, exactly.
-    pub method: Method,
-    /// The path: literal segments, `{name}` for one segment, `{name+}` at the end for all that follow.
-    pub path: String,
-    /// The function.
-    pub invoker: Arc<dyn Invoker>,
-}
-
-impl fmt::Debug for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Route").field("method", &self.method).field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-/// What the gateway answers itself, without a function or in its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GatewayRefusal {
-    /// A header holds what is not visible ASCII, or `Host` names no host.
-    InvalidHeader,
-    /// The request line or a header cannot be read, or two headers contradict each other.
-    UnreadableHead,
-    /// The body is not framed as its headers say, or ended too early.
-    BrokenBody,
-    /// A browser sends the request for a page of another site.
-    ForeignOrigin,
-    /// No route has this method and path.
-    NotFound,
-    /// The body did not arrive in time.
-    RequestTimeout,
-    /// The body is above [`BODY_LIMIT`], or the event above what Lambda takes.
-    PayloadTooLarge,
-    /// The request line and the headers are above [`HEADERS_LIMIT`].
-    HeadersTooLarge,
-    /// The function failed, crashed, took too long, or answered something that is no answer.
-    FunctionFailed,
-    /// The function gave no answer within the time that the gateway waits.
-    IntegrationTimeout,
-}
-
-impl GatewayRefusal {
-    /// The status that API Gateway gives.
-    #[must_use]
-    pub fn status(self) -> StatusCode {
-        match self {
-            Self::InvalidHeader | Self::UnreadableHead | Self::BrokenBody => StatusCode::BAD_REQUEST,
-            Self::ForeignOrigin => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::FunctionFailed => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::IntegrationTimeout => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
-    /// The message that API Gateway gives.
-    #[must_use]
-    pub fn message(self) -> &'static str {
-        match self {
-            Self::InvalidHeader | Self::UnreadableHead | Self::BrokenBody => "Bad Request",
-            Self::ForeignOrigin => "Forbidden",
-            Self::NotFound => "Not Found",
-            Self::RequestTimeout => "Request Timeout",
-            Self::PayloadTooLarge => "Request Entity Too Large",
-            Self::HeadersTooLarge => "Request Header Fields Too Large",
-            Self::FunctionFailed => "Internal Server Error",
-            Self::IntegrationTimeout => "Service Unavailable",
-        }
-    }
-}
-
-/// Builds the answer to a refusal of the gateway; the text is the gateway's request id.
-pub type Fallback = Arc<dyn Fn(GatewayRefusal, &str) -> Response<String> + Send + Sync>;
-
-/// The answer of API Gateway: its status and `{"message":…}`.
-#[must_use]
-pub fn aws_refusal(refusal: GatewayRefusal, _request_id: &str) -> Response<String> {
-    let mut response = Response::new(json!({ "message": refusal.message() }).to_string());
-    *response.status_mut() = refusal.status();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
 
 /// How a gateway behaves.
 #[derive(Clone)]
@@ -352,267 +262,20 @@ fn decoded_path(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// One segment of a route. The order is the order of preference.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Segment {
-    Literal(String),
-    Parameter(String),
-    Rest(String),
-}
-
-impl Segment {
-    fn parse(text: &str) -> Option<Self> {
-        let Some(name) = text.strip_prefix('{').and_then(|name| name.strip_suffix('}')) else {
-            return (!text.contains(['{', '}'])).then(|| Self::Literal(text.to_owned()));
-        };
-        let (name, rest) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
-        let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-        let name = name.to_owned();
-        valid.then_some(if rest { Self::Rest(name) } else { Self::Parameter(name) })
-    }
-}
-
-/// The routes, the most specific first.
-struct Routes {
-    routes: Vec<(Vec<Segment>, Route)>,
-}
-
-struct Found<'a> {
-    route: &'a Route,
-    parameters: BTreeMap<&'a str, String>,
-}
-
-impl Routes {
-    fn new(routes: Vec<Route>) -> Result<Self, Error> {
-        let mut parsed = Vec::with_capacity(routes.len());
-        for route in routes {
-            let segments: Option<Vec<_>> =
-                route.path.strip_prefix('/').and_then(|path| path.split('/').map(Segment::parse).collect());
-            let valid = segments.filter(|segments| {
-                let before_last = segments.len().saturating_sub(1);
-                !segments[..before_last].iter().any(|segment| matches!(segment, Segment::Rest(_)))
-            });
-            let Some(segments) = valid else { return Err(Error::Route(route.path)) };
-            parsed.push((segments, route));
-        }
-        parsed.sort_by(|(left, _), (right, _)| left.cmp(right));
-        Ok(Self { routes: parsed })
-    }
-
-    fn find(&self, method: &Method, path: &str) -> Option<Found<'_>> {
-        self.find_exactly(method, path).or_else(|| self.find_exactly(method, path.strip_suffix('/')?))
-    }
-
-    fn find_exactly(&self, method: &Method, path: &str) -> Option<Found<'_>> {
-        let path: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        self.routes.iter().filter(|(_, route)| route.method == *method).find_map(|(segments, route)| {
-            let parameters = matched(segments, &path)?;
-            Some(Found { route, parameters })
-        })
-    }
-}
-
-fn matched<'a>(segments: &'a [Segment], path: &[&str]) -> Option<BTreeMap<&'a str, String>> {
-    let mut parameters = BTreeMap::new();
-    let mut position = 0;
-    for segment in segments {
-        let value = path.get(position).copied()?;
-        position += 1;
-        match segment {
-            Segment::Literal(text) if text == value => {}
-            Segment::Parameter(name) if !value.is_empty() => {
-                parameters.insert(name.as_str(), value.to_owned());
-            }
-            Segment::Rest(name) if !value.is_empty() => {
-                parameters.insert(name.as_str(), path[position - 1..].join("/"));
-                position = path.len();
-            }
-            _ => return None,
-        }
-    }
-    (position == path.len()).then_some(parameters)
-}
-
-fn event(
-    head: &http::request::Parts,
-    path: &str,
-    found: &Found<'_>,
-    body: &Bytes,
-    peer: SocketAddr,
-    request_id: &str,
-    shared: &Shared,
-) -> Value {
-    let now = (shared.options.clock)();
-    let source_ip = peer.ip().to_canonical().to_string();
-    let (headers, cookies) = event_headers(head, body.len(), &source_ip);
-    let host = headers.get("host").and_then(Value::as_str).unwrap_or("localhost");
-    let domain = host.parse::<Authority>().map_or_else(|_| host.to_owned(), |host| host.host().to_owned());
-    let route_key = format!("{} {}", found.route.method, found.route.path);
-    let query = head.uri.query().unwrap_or_default();
-    let mut event = json!({
-        "version": "2.0",
-        "routeKey": route_key,
-        "rawPath": path,
-        "rawQueryString": query,
-        "requestContext": {
-            "accountId": ACCOUNT,
-            "apiId": shared.options.api_id,
-            "domainName": domain,
-            "domainPrefix": domain.split('.').next(),
-            "http": {
-                "method": head.method.as_str(),
-                "path": path,
-                "protocol": format!("{:?}", head.version),
-                "sourceIp": source_ip,
-                "userAgent": headers.get("user-agent").and_then(Value::as_str).unwrap_or_default(),
-            },
-            "requestId": request_id,
-            "routeKey": route_key,
-            "stage": "$default",
-            "time": now.format("%d/%b/%Y:%H:%M:%S +0000").to_string(),
-            "timeEpoch": now.timestamp_millis(),
-        },
-        "headers": headers,
-        "isBase64Encoded": false,
-    });
-    // What is empty is absent, as at API Gateway.
-    if !cookies.is_empty() {
-        event["cookies"] = json!(cookies);
-    }
-    let parameters = query_parameters(query);
-    if !parameters.is_empty() {
-        event["queryStringParameters"] = json!(parameters);
-    }
-    if !found.parameters.is_empty() {
-        event["pathParameters"] = json!(found.parameters);
-    }
-    if !body.is_empty() {
-        let text = if is_text(&head.headers) { std::str::from_utf8(body).ok() } else { None };
-        event["isBase64Encoded"] = Value::Bool(text.is_none());
-        event["body"] = Value::String(text.map_or_else(|| BASE64.encode(body), ToOwned::to_owned));
-    }
-    event
-}
-
-fn event_headers(head: &http::request::Parts, length: usize, source_ip: &str) -> (Map<String, Value>, Vec<String>) {
-    let joined = |name: &HeaderName| {
-        let values: Vec<_> = head.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-        values.join(",")
-    };
-    let mut headers = Map::new();
-    for name in head.headers.keys() {
-        if *name != header::COOKIE && !HOP_HEADERS.contains(name) {
-            headers.insert(name.to_string(), Value::String(joined(name)));
-        }
-    }
-    let cookies = head.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let cookies = cookies.flat_map(|value| value.split(';')).map(|cookie| cookie.trim().to_owned());
-    let cookies = cookies.filter(|cookie| !cookie.is_empty()).collect();
-    // What API Gateway adds.
-    headers.insert("content-length".to_owned(), Value::String(length.to_string()));
-    let forwarded = match headers.get("x-forwarded-for").and_then(Value::as_str) {
-        Some(before) => format!("{before}, {source_ip}"),
-        None => source_ip.to_owned(),
-    };
-    headers.insert("x-forwarded-for".to_owned(), Value::String(forwarded));
-    let port =
-        head.headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok()?.port_u16());
-    headers.insert("x-forwarded-port".to_owned(), Value::String(port.unwrap_or(80).to_string()));
-    headers.insert("x-forwarded-proto".to_owned(), Value::String("http".to_owned()));
-    if !headers.contains_key("x-amzn-trace-id") {
-        let trace = trace_id();
-        let root = trace.split(';').next().unwrap_or_default();
-        headers.insert("x-amzn-trace-id".to_owned(), Value::String(root.to_owned()));
-    }
-    (headers, cookies)
-}
-
-/// Decoded, the values of a repeated name joined by a comma.
-fn query_parameters(query: &str) -> BTreeMap<String, String> {
-    let mut parameters = BTreeMap::<String, String>::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-        let value = decode(value);
-        parameters
-            .entry(decode(name))
-            .and_modify(|values| {
-                values.push(',');
-                values.push_str(&value);
-            })
-            .or_insert(value);
-    }
-    parameters
-}
-
-/// Whether a body of this type is passed as text.
-fn is_text(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else { return true };
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    kind.starts_with("text/")
-        || ["application/json", "application/javascript", "application/xml"].contains(&kind.as_str())
-        || kind.ends_with("+json")
-        || kind.ends_with("+xml")
-}
-
-/// Turns the answer of a function into HTTP; `None` when it is no answer.
-fn to_http(answer: Value) -> Option<Response<Full<Bytes>>> {
-    let mut answer = match answer {
-        Value::Object(answer) if answer.contains_key("statusCode") => answer,
-        other => {
-            let body = if let Value::String(text) = other { text } else { other.to_string() };
-            let mut response = Response::new(Full::new(Bytes::from(body)));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            return Some(response);
-        }
-    };
-    let status = u16::try_from(answer.get("statusCode")?.as_u64()?).ok()?;
-    // 1xx is not an answer to a request.
-    let status = StatusCode::from_u16(status).ok().filter(|status| (200..600).contains(&status.as_u16()))?;
-    let body = match answer.remove("body") {
-        None | Some(Value::Null) => Bytes::new(),
-        Some(Value::String(text)) if answer.get("isBase64Encoded") == Some(&Value::Bool(true)) => {
-            Bytes::from(BASE64.decode(text).ok()?)
-        }
-        Some(Value::String(text)) => Bytes::from(text),
-        Some(_) => return None,
-    };
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    if let Some(given) = answer.get("headers").and_then(Value::as_object) {
-        for (name, value) in given {
-            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            let value = match value {
-                Value::String(text) => HeaderValue::from_str(text).ok()?,
-                Value::Number(_) | Value::Bool(_) => HeaderValue::from_str(&value.to_string()).ok()?,
-                _ => return None,
-            };
-            // The server counts the length itself.
-            if name != header::CONTENT_LENGTH && !HOP_HEADERS.contains(&name) {
-                headers.insert(name, value);
-            }
-        }
-    }
-    for cookie in answer.get("cookies").and_then(Value::as_array).into_iter().flatten() {
-        headers.append(header::SET_COOKIE, HeaderValue::from_str(cookie.as_str()?).ok()?);
-    }
-    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain; charset=utf-8"));
-    Some(response)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
     use chrono::TimeZone;
+    use http::Method;
     use lambda_http::Adapter;
     use lambda_http::request::LambdaRequest;
+    use serde_json::{Value, json};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
     use crate::invoke::testing::Answering;
-    use crate::invoke::{Function, InProcess};
+    use crate::invoke::{Function, InProcess, Invoker};
     use crate::listen::testing::send;
 
     fn route(method: Method, path: &str, invoker: Arc<dyn Invoker>) -> Route {

@@ -1,13 +1,31 @@
 //! The certificate registry on one machine: [`stack`] wires the functions that are deployed to a stand-in for AWS
 //! ([`aws_stand_in`]), with sample data.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what is started, in which order, and stopped | [`stack`] |
+//! | the functions, their routes and time limits | `functions` |
+//! | which function gets which setting | `settings` |
+//! | what the data directory holds, and who may use it | `data_dir` |
+//! | `local.json`: addresses and keys | `description` |
+//! | keys, secrets, and the secret that a deployment shares | [`secrets`], [`service_secret`] |
+//! | sample operators and journeys; made-up history files | [`samples`], [`generate`] |
+//! | the OpenAPI document, and the page that shows it | [`openapi`], `reference` |
 
+mod data_dir;
+mod description;
 pub mod error;
+mod functions;
 pub mod generate;
 pub mod openapi;
 pub mod operators;
 pub mod pepper;
-pub mod reference;
+mod random;
+mod reference;
+mod refusals;
+mod sam;
 pub mod samples;
 pub mod secrets;
 pub mod service_secret;
+mod settings;
 pub mod stack;

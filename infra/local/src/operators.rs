@@ -6,6 +6,7 @@ use cee_eligibility::{Instant, OperatorId};
 use cee_registry::{AccessKey, Credential, Credentials, Failures, KeyPair, SecretHash, SecretKey};
 use cee_service::aws::Aws;
 
+use crate::description::tables;
 use crate::error::Error;
 use crate::secrets::{OperatorKeys, Secrets};
 
@@ -41,9 +42,9 @@ const SAMPLE_ITERATIONS: NonZeroU32 = NonZeroU32::MIN;
 /// # Errors
 /// [`Error::Tables`] if the table does not answer, [`Error::Secrets`] if the keys are not usable.
 pub(crate) async fn admit_samples(aws: &Aws, secrets: &Secrets, now: Instant) -> Result<(), Error> {
-    let credentials = Credentials::new(aws.dynamodb(), &crate::stack::tables());
+    let credentials = Credentials::new(aws.dynamodb(), &tables());
     let credentials = &credentials;
-    let tables = |error: cee_registry::StoreError| Error::Tables(error.to_string());
+    let failed = |error: cee_registry::StoreError| Error::Tables(error.to_string());
     let one = |sample: &OperatorKeys| {
         let unusable =
             |error: cee_eligibility::FieldError| Error::Secrets(format!("a sample operator's keys: {error}"));
@@ -52,9 +53,9 @@ pub(crate) async fn admit_samples(aws: &Aws, secrets: &Secrets, now: Instant) ->
         let secret_key = SecretKey::parse(&sample.keys.secret_key).map_err(unusable);
         async move {
             let (id, pair) = (id?, KeyPair { access_key: access_key?, secret_key: secret_key? });
-            if credentials.find(&pair.access_key).await.map_err(tables)?.is_none() {
+            if credentials.find(&pair.access_key).await.map_err(failed)?.is_none() {
                 let credential = credential(id, &pair, SAMPLE_ITERATIONS, now).await?;
-                credentials.add(&credential).await.map_err(tables)?;
+                credentials.add(&credential).await.map_err(failed)?;
             }
             Ok(())
         }

@@ -7,8 +7,8 @@ use cee_registry::{Deadline, Evidence, Pepper, PepperKeeper, StoreError};
 use cee_service::clock::machine_now;
 use cee_service::pepper::{self, PepperError};
 
+use crate::description::Store;
 use crate::error::Error;
-use crate::stack::Store;
 
 /// How long a request may take, with its repetitions.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -23,8 +23,7 @@ const FILES: [(&str, &str, &str); 4] = [
 ];
 
 /// The routes of the page.
-#[must_use]
-pub fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     let redirect = json!({"statusCode": 307, "headers": {"location": "/docs/reference/"}, "body": ""});
     let files = FILES.into_iter().map(|(path, content_type, body)| {
         let headers = json!({"content-type": content_type, "cache-control": "no-cache"});

@@ -7,6 +7,7 @@ use cee_tokens::{Caller, Scope, TokenFormat, TokenIssuer};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::random::random;
 use crate::samples;
 use crate::service_secret::{ServiceSecret, Signer};
 
@@ -44,16 +45,6 @@ pub struct OperatorKeys {
     /// Its keys.
     #[serde(flatten)]
     pub keys: KeyPair,
-}
-
-/// So many characters that nobody guesses.
-pub(crate) fn random(characters: usize) -> Result<String, Error> {
-    use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-    use base64::Engine as _;
-    let mut bytes = vec![0; characters];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Secrets("the system gives no randomness".to_owned()))?;
-    let text = base64::engine::general_purpose::STANDARD.encode(&bytes);
-    Ok(text.chars().filter(char::is_ascii_alphanumeric).take(characters).collect())
 }
 
 impl KeyPair {

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::secrets::random;
+use crate::random::random;
 
 /// Which of the two signing keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

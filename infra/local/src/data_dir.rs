@@ -1,0 +1,180 @@
+//! The directory in which a stack keeps its data.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::description::Description;
+use crate::error::Error;
+use crate::secrets::Secrets;
+
+/// What lies in a data directory.
+pub(crate) struct DataDir(pub(crate) PathBuf);
+
+impl DataDir {
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.join("dynamodb.sqlite")
+    }
+
+    pub(crate) fn s3(&self) -> PathBuf {
+        self.0.join("s3")
+    }
+
+    pub(crate) fn queue(&self) -> PathBuf {
+        self.0.join("queue")
+    }
+
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.0.join("secrets.json")
+    }
+
+    pub(crate) fn description(&self) -> PathBuf {
+        self.0.join("local.json")
+    }
+
+    pub(crate) fn for_sam(&self) -> PathBuf {
+        self.0.join("sam.json")
+    }
+
+    /// Takes the directory for this process alone: two on one set of data would not see one another's writes.
+    pub(crate) fn lock(&self) -> Result<File, Error> {
+        let made = DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(&self.0);
+        made.map_err(Error::file(&self.0))?;
+        let path = self.0.join("lock");
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(&path);
+        let file = file.map_err(Error::file(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(Error::InUse(self.0.clone())),
+            Err(std::fs::TryLockError::Error(error)) => return Err(Error::file(&path)(error)),
+        }
+        self.check_owner()?;
+        Ok(file)
+    }
+
+    /// Makes sure that the files with our names are a stack's, for we write over them: one of the two that name it must be. A stack's
+    /// secrets are its first file, and the last that [`clear`](Self::clear) removes.
+    fn check_owner(&self) -> Result<(), Error> {
+        if std::fs::symlink_metadata(self.secrets()).is_ok() {
+            return Secrets::read(&self.secrets()).map(drop);
+        }
+        let description = std::fs::read(self.description()).ok();
+        if description.is_some_and(|json| serde_json::from_slice::<Description>(&json).is_ok()) {
+            return Ok(());
+        }
+        let ours = [self.database(), self.s3(), self.queue(), self.description(), self.for_sam()];
+        match ours.into_iter().find(|path| std::fs::symlink_metadata(path).is_ok()) {
+            Some(path) => Err(Error::Foreign(path)),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets nobody but the owner read what a stack keeps, also what an earlier release made. The directory itself stays as it is where
+    /// others keep files in it, too.
+    pub(crate) fn make_private(&self) -> Result<(), Error> {
+        let mut is_ours_alone = true;
+        for entry in std::fs::read_dir(&self.0).map_err(Error::file(&self.0))? {
+            let entry = entry.map_err(Error::file(&self.0))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_ours = ["lock", "secrets.json", "local.json", "sam.json", "s3", "queue"].contains(&name.as_str())
+                || name.starts_with("dynamodb.sqlite")
+                || (name.starts_with(".cee-") && name.ends_with(".part"));
+            if is_ours {
+                narrow(&entry.path())?;
+            } else {
+                is_ours_alone = false;
+            }
+        }
+        if is_ours_alone { narrow_one(&self.0, PRIVATE_FOLDER) } else { Ok(()) }
+    }
+
+    /// Throws away what a stack keeps, and nothing else that may lie in the directory.
+    pub(crate) fn clear(&self) -> Result<(), Error> {
+        let gone = |path: &Path, result: std::io::Result<()>| match result {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file(path)(error)),
+            _ => Ok(()),
+        };
+        let database = self.database();
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = database.clone().into_os_string();
+            name.push(suffix);
+            let path = PathBuf::from(name);
+            gone(&path, std::fs::remove_file(&path))?;
+        }
+        for folder in [self.s3(), self.queue()] {
+            gone(&folder, std::fs::remove_dir_all(&folder))?;
+        }
+        for file in [self.description(), self.for_sam(), self.secrets()] {
+            gone(&file, std::fs::remove_file(&file))?;
+        }
+        Ok(())
+    }
+}
+
+/// The permissions of a folder that only its owner may enter.
+const PRIVATE_FOLDER: u32 = 0o700;
+/// The permissions of a file that only its owner may read.
+const PRIVATE_FILE: u32 = 0o600;
+
+/// Takes the rights of everybody but the owner from a file, or from a folder and all that lies in it. Follows no link.
+fn narrow(path: &Path) -> Result<(), Error> {
+    let mut left = vec![path.to_owned()];
+    while let Some(path) = left.pop() {
+        let kind = std::fs::symlink_metadata(&path).map_err(Error::file(&path))?.file_type();
+        if kind.is_dir() {
+            narrow_one(&path, PRIVATE_FOLDER)?;
+            for entry in std::fs::read_dir(&path).map_err(Error::file(&path))? {
+                left.push(entry.map_err(Error::file(&path))?.path());
+            }
+        } else if kind.is_file() {
+            narrow_one(&path, PRIVATE_FILE)?;
+        }
+    }
+    Ok(())
+}
+
+fn narrow_one(path: &Path, permissions: u32) -> Result<(), Error> {
+    let known = std::fs::metadata(path).map_err(Error::file(path))?.permissions();
+    if known.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(permissions)).map_err(Error::file(path))
+}
+
+/// What the stack on a data directory has said of itself, and its secrets.
+///
+/// # Errors
+/// [`Error::Secrets`] where no stack was ever started there. [`Error::File`] where its secrets are gone.
+pub fn known(data_dir: &Path) -> Result<(Description, Secrets), Error> {
+    let data = DataDir(data_dir.to_owned());
+    let json = std::fs::read(data.description()).ok();
+    let description =
+        json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| never_started(data_dir))?;
+    Ok((description, Secrets::read(&data.secrets())?))
+}
+
+/// The same of a stack that runs, for what reaches its tables.
+///
+/// # Errors
+/// As [`known`], and [`Error::Stopped`] where nothing answers.
+pub async fn running(data_dir: &Path) -> Result<(Description, Secrets), Error> {
+    let (description, secrets) = known(data_dir)?;
+    let address = description.dynamodb_url.trim_start_matches("http://");
+    match tokio::time::timeout(KNOCK, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Ok((description, secrets)),
+        _ => Err(Error::Stopped { data_dir: data_dir.to_owned(), url: description.dynamodb_url }),
+    }
+}
+
+/// How long a running stack may take to accept a connection.
+const KNOCK: Duration = Duration::from_secs(5);
+
+pub(crate) fn never_started(data_dir: &Path) -> Error {
+    Error::Secrets(format!(
+        "no stack was started on {}: run `cargo run` first, or name another --data-dir",
+        data_dir.display()
+    ))
+}

@@ -1,0 +1,177 @@
+//! The functions, in this process or as processes of their own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_stand_in::gateway::Route;
+use aws_stand_in::invoke::{Function, InProcess, Invoker};
+use aws_stand_in::runtime_api::Process;
+use cee_edge::HttpFunction;
+use cee_fn_access::Access;
+use cee_fn_applications::OwnApplications;
+use cee_fn_audit::AuditFunction;
+use cee_fn_batches::Batches;
+use cee_fn_import::ImportFunction;
+use cee_fn_import::event::Event;
+use cee_fn_public::Public;
+use cee_fn_register::Register;
+use cee_fn_simulate::Simulate;
+use cee_fn_uploads::Uploads;
+use cee_service::{Environment, Metrics, SettingError};
+use http::Method;
+use lambda_http::Adapter;
+use lambda_http::request::LambdaRequest;
+use serde::de::IgnoredAny;
+
+use crate::error::Error;
+use crate::settings::{
+    ACCESS_HAS, APPLICATIONS_HAS, AUDIT_HAS, BATCHES_HAS, IMPORT_HAS, PUBLIC_HAS, REGISTER_HAS, SIMULATE_HAS, Settings,
+    UPLOADS_HAS,
+};
+
+/// As in the template.
+pub const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
+/// As in the template.
+pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
+/// As in the template.
+pub const AUDIT_TIMEOUT: Duration = Duration::from_secs(180);
+/// As in the template.
+pub const AUDIT_EVERY: Duration = Duration::from_secs(15 * 60);
+
+/// The binaries of all functions.
+pub const BINARIES: [&str; 9] = [
+    "cee-simulate",
+    "cee-register",
+    "cee-applications",
+    "cee-batches",
+    "cee-uploads",
+    "cee-access",
+    "cee-public",
+    "cee-import",
+    "cee-audit",
+];
+
+/// Where the functions run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Functions {
+    /// In this process.
+    #[default]
+    InProcess,
+    /// As the compiled binaries in this folder, each a process of its own behind a Lambda Runtime API.
+    Binaries(PathBuf),
+}
+
+/// Starts functions, here or as processes.
+pub(crate) struct Starter<'a> {
+    pub(crate) functions: &'a Functions,
+    pub(crate) settings: &'a Settings,
+    pub(crate) processes: Vec<Arc<Process>>,
+}
+
+impl Starter<'_> {
+    /// The routes of the template.
+    pub(crate) async fn routes(&mut self) -> Result<Vec<Route>, Error> {
+        let simulate =
+            self.http("cee-simulate", &SIMULATE_HAS, async |env| Simulate::from_environment(&env).await).await?;
+        let register =
+            self.http("cee-register", &REGISTER_HAS, async |env| Register::from_environment(&env).await).await?;
+        let applications = self
+            .http("cee-applications", &APPLICATIONS_HAS, async |env| OwnApplications::from_environment(&env).await)
+            .await?;
+        let batches = self.http("cee-batches", &BATCHES_HAS, async |env| Batches::from_environment(&env).await).await?;
+        let uploads = self.http("cee-uploads", &UPLOADS_HAS, async |env| Uploads::from_environment(&env).await).await?;
+        let access = self.http("cee-access", &ACCESS_HAS, async |env| Access::from_environment(&env).await).await?;
+        let public = self.http("cee-public", &PUBLIC_HAS, async |env| Public::from_environment(&env)).await?;
+        let route = |method, path: &str, invoker: &Arc<dyn Invoker>| Route {
+            method,
+            path: path.to_owned(),
+            invoker: Arc::clone(invoker),
+        };
+        Ok(vec![
+            route(Method::POST, "/{version}/policies/cee/simulate", &simulate),
+            route(Method::POST, "/{version}/policies/cee", &register),
+            route(Method::GET, "/{version}/policies/cee/{uuid}", &applications),
+            route(Method::DELETE, "/{version}/policies/cee/{uuid}", &applications),
+            route(Method::POST, "/{version}/policies/cee/import", &batches),
+            route(Method::POST, "/{version}/policies/cee/import/identity", &batches),
+            route(Method::POST, "/{version}/policies/cee/imports", &uploads),
+            route(Method::GET, "/{version}/policies/cee/imports", &uploads),
+            route(Method::GET, "/{version}/policies/cee/imports/{import_id}", &uploads),
+            route(Method::DELETE, "/{version}/policies/cee/imports/{import_id}", &uploads),
+            route(Method::POST, "/{version}/auth/access_token", &access),
+            route(Method::GET, "/{version}/.well-known/jwks.json", &public),
+            route(Method::GET, "/{version}/openapi.json", &public),
+            route(Method::GET, "/{version}/health", &public),
+            route(Method::GET, "/{version}/proofs/{uuid}", &public),
+            route(Method::HEAD, "/{version}/.well-known/jwks.json", &public),
+            route(Method::HEAD, "/{version}/openapi.json", &public),
+            route(Method::HEAD, "/{version}/health", &public),
+            route(Method::HEAD, "/{version}/proofs/{uuid}", &public),
+        ])
+    }
+
+    /// A function behind HTTP with the settings that the template gives it: here or as a process.
+    async fn http<F: HttpFunction>(
+        &mut self,
+        name: &str,
+        given: &[&str],
+        start: impl AsyncFnOnce(Environment) -> Result<F, SettingError>,
+    ) -> Result<Arc<dyn Invoker>, Error> {
+        if let Some(process) = self.binary(name, HTTP_TIMEOUT, given).await? {
+            return Ok(process);
+        }
+        let environment = self.settings.environment(name, given);
+        let metrics = environment.metrics();
+        let function = start(environment).await.map_err(|error| Error::Function(error.to_string()))?;
+        Ok(http_function(function, metrics))
+    }
+
+    pub(crate) async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
+        if let Some(process) = self.binary("cee-import", IMPORT_TIMEOUT, &IMPORT_HAS).await? {
+            return Ok(process);
+        }
+        let import = ImportFunction::from_environment(&self.settings.environment("cee-import", &IMPORT_HAS))
+            .await
+            .map_err(|error| Error::Function(error.to_string()))?;
+        let service = lambda_runtime::service_fn(move |event| {
+            let import = import.clone();
+            async move { import.handle(event).await }
+        });
+        Ok(Arc::new(InProcess::<_, Event>::new(service, Function::new("cee-import", IMPORT_TIMEOUT))))
+    }
+
+    pub(crate) async fn audit(&mut self) -> Result<Arc<dyn Invoker>, Error> {
+        if let Some(process) = self.binary("cee-audit", AUDIT_TIMEOUT, &AUDIT_HAS).await? {
+            return Ok(process);
+        }
+        let audit = AuditFunction::from_environment(&self.settings.environment("cee-audit", &AUDIT_HAS))
+            .await
+            .map_err(|error| Error::Function(error.to_string()))?;
+        let service = lambda_runtime::service_fn(move |event| {
+            let audit = audit.clone();
+            async move { audit.handle(event).await }
+        });
+        Ok(Arc::new(InProcess::<_, IgnoredAny>::new(service, Function::new("cee-audit", AUDIT_TIMEOUT))))
+    }
+
+    /// The function as a process, where that is how functions run.
+    async fn binary(
+        &mut self,
+        name: &str,
+        timeout: Duration,
+        given: &[&str],
+    ) -> Result<Option<Arc<dyn Invoker>>, Error> {
+        let Functions::Binaries(folder) = self.functions else { return Ok(None) };
+        let process = Process::start(&folder.join(name), name, self.settings.of(name, given), timeout).await?;
+        process.ready().await.map_err(|error| Error::Function(format!("{name}: {error}")))?;
+        let process = Arc::new(process);
+        self.processes.push(Arc::clone(&process));
+        Ok(Some(process))
+    }
+}
+
+fn http_function<F: HttpFunction>(function: F, metrics: Metrics) -> Arc<dyn Invoker> {
+    let adapter = Adapter::from(cee_edge::service(Arc::new(function), metrics));
+    Arc::new(InProcess::<_, LambdaRequest>::new(adapter, Function::new(F::NAME, HTTP_TIMEOUT)))
+}

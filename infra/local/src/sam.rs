@@ -1,0 +1,47 @@
+//! What `sam local` needs to reach a stack.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, json};
+
+use crate::data_dir::{DataDir, known};
+use crate::error::Error;
+use crate::secrets::write_private;
+use crate::settings::Settings;
+
+/// What `sam local` is told so that its containers find a stack: the file of `--env-vars`, which holds secrets and is written into
+/// the data directory, and what its own environment must say of credentials, which that file cannot.
+pub struct ForSam {
+    /// The file.
+    pub file: PathBuf,
+    /// What is exported.
+    pub exported: [(&'static str, String); 3],
+}
+
+/// Writes what `sam local` is told of the stack on a data directory. Its containers reach one that listens on this machine alone, or
+/// everywhere, under Docker's name for this machine, and any other where it listens. Each function is handed what the template names
+/// for it, and no more: `sam local` sees to that.
+///
+/// # Errors
+/// [`Error::Secrets`] where no stack was ever started there; [`Error::File`] where the file cannot be written.
+pub fn for_sam(data_dir: &Path) -> Result<ForSam, Error> {
+    let (mut description, secrets) = known(data_dir)?;
+    for url in [&mut description.dynamodb_url, &mut description.s3_url] {
+        *url = ["//127.0.0.1:", "//[::1]:"]
+            .iter()
+            .fold(url.clone(), |url, here| url.replace(here, "//host.docker.internal:"));
+    }
+    let exported = [
+        ("AWS_REGION", description.region.clone()),
+        ("AWS_ACCESS_KEY_ID", description.aws_access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", description.aws_secret_access_key.clone()),
+    ];
+    let settings = Settings::new(&secrets, &description)?.0.into_iter();
+    let in_file = settings.filter(|(name, _)| exported.iter().all(|(exported, _)| exported != name));
+    let variables: Map<_, _> = in_file.map(|(name, value)| (name, json!(value))).collect();
+    let json = serde_json::to_vec_pretty(&json!({ "Parameters": variables }))
+        .map_err(|error| Error::Secrets(error.to_string()))?;
+    let file = DataDir(data_dir.to_owned()).for_sam();
+    write_private(&file, &json)?;
+    Ok(ForSam { file, exported })
+}

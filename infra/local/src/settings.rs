@@ -1,0 +1,161 @@
+//! The settings of the functions, and which function gets which.
+
+use cee_service::Environment;
+
+use crate::description::{BUCKET, Description, REGION, tables};
+use crate::error::Error;
+use crate::secrets::{AUDIENCE, ISSUER, Secrets};
+use crate::service_secret::Signer;
+
+/// Every setting that any function is given; each is then given its own.
+pub(crate) struct Settings(pub(crate) Vec<(String, String)>);
+
+impl Settings {
+    pub(crate) fn new(secrets: &Secrets, description: &Description) -> Result<Self, Error> {
+        let service = &secrets.service;
+        let tables = tables();
+        let mut settings: Vec<(&str, String)> = vec![
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", secrets.root.access_key.clone()),
+            ("AWS_SECRET_ACCESS_KEY", secrets.root.secret_key.clone()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", description.dynamodb_url.clone()),
+            ("AWS_ENDPOINT_URL_S3", description.s3_url.clone()),
+            ("S3_PATH_STYLE", "true".to_owned()),
+            ("CLAIMS_TABLE", tables.claims),
+            ("APPLICATIONS_TABLE", tables.applications),
+            ("ARCHIVE_TABLE", tables.archive),
+            ("IDEMPOTENCY_TABLE", tables.idempotency),
+            ("LIMITS_TABLE", tables.limits),
+            ("JOURNEYS_TABLE", tables.journeys),
+            ("IMPORTS_TABLE", tables.imports),
+            ("OPERATORS_TABLE", tables.operators),
+            ("CREDENTIALS_TABLE", tables.credentials),
+            ("BUCKET", BUCKET.to_owned()),
+            ("CLAIM_PEPPER", service.claim_pepper.clone()),
+            ("PROOF_KEY", service.proof_key.clone()),
+            ("PROOF_JWKS", service.key_set(Signer::Proof)?.to_json()),
+            ("APPLICATION_TOKEN_KEY", service.application_token_key.clone()),
+            ("APPLICATION_TOKEN_JWKS", service.key_set(Signer::ApplicationToken)?.to_json()),
+            ("APPLICATION_TOKEN_ISSUER", ISSUER.to_owned()),
+            ("APPLICATION_TOKEN_AUDIENCE", AUDIENCE.to_owned()),
+        ];
+        settings.extend(description.now.clone().map(|now| ("NOW", now)));
+        Ok(Self(settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: String) {
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.to_owned(), value));
+    }
+
+    /// What all functions are given, and of the rest only this; and an access key that is the function's name.
+    pub(crate) fn of(&self, function: &str, given: &[&str]) -> Vec<(String, String)> {
+        let is_given = |name: &str| given.contains(&name) || !NOT_FOR_ALL.contains(&name);
+        let own = |(name, value): &(String, String)| {
+            let value = if name == "AWS_ACCESS_KEY_ID" { function } else { value };
+            (name.clone(), value.to_owned())
+        };
+        self.0.iter().filter(|(name, _)| is_given(name)).map(own).collect()
+    }
+
+    pub(crate) fn environment(&self, function: &str, given: &[&str]) -> Environment {
+        Environment::of(self.of(function, given))
+    }
+
+    /// What it takes to reach everything, as the registry's team does.
+    pub(crate) fn of_team(&self) -> Environment {
+        Environment::of(self.0.clone())
+    }
+}
+
+/// What only some functions hold on AWS: the others must not need it here either.
+pub const NOT_FOR_ALL: [&str; 16] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "IDEMPOTENCY_TABLE",
+    "LIMITS_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "OPERATORS_TABLE",
+    "CREDENTIALS_TABLE",
+    "BUCKET",
+    "CLAIM_PEPPER",
+    "PROOF_KEY",
+    "PROOF_JWKS",
+    "TOKEN_FORMAT",
+    "APPLICATION_TOKEN_KEY",
+    "APPLICATION_TOKEN_JWKS",
+];
+
+// What each function of the template holds of it.
+pub(crate) const SIMULATE_HAS: [&str; 6] =
+    ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "LIMITS_TABLE", "OPERATORS_TABLE", "CLAIM_PEPPER", "APPLICATION_TOKEN_JWKS"];
+pub(crate) const REGISTER_HAS: [&str; 10] = [
+    "LIMITS_TABLE",
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "IDEMPOTENCY_TABLE",
+    "JOURNEYS_TABLE",
+    "OPERATORS_TABLE",
+    "CLAIM_PEPPER",
+    "PROOF_KEY",
+    "TOKEN_FORMAT",
+    "APPLICATION_TOKEN_JWKS",
+];
+pub(crate) const APPLICATIONS_HAS: [&str; 8] = [
+    "LIMITS_TABLE",
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "JOURNEYS_TABLE",
+    "OPERATORS_TABLE",
+    "CLAIM_PEPPER",
+    "APPLICATION_TOKEN_JWKS",
+];
+pub(crate) const BATCHES_HAS: [&str; 7] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "IMPORTS_TABLE",
+    "LIMITS_TABLE",
+    "OPERATORS_TABLE",
+    "CLAIM_PEPPER",
+    "APPLICATION_TOKEN_JWKS",
+];
+pub(crate) const UPLOADS_HAS: [&str; 5] =
+    ["LIMITS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE", "BUCKET", "APPLICATION_TOKEN_JWKS"];
+pub(crate) const ACCESS_HAS: [&str; 3] = ["OPERATORS_TABLE", "CREDENTIALS_TABLE", "APPLICATION_TOKEN_KEY"];
+pub(crate) const PUBLIC_HAS: [&str; 3] = ["APPLICATIONS_TABLE", "ARCHIVE_TABLE", "PROOF_JWKS"];
+pub(crate) const IMPORT_HAS: [&str; 8] = [
+    "LIMITS_TABLE",
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "OPERATORS_TABLE",
+    "CLAIM_PEPPER",
+    "BUCKET",
+];
+
+pub(crate) const AUDIT_HAS: [&str; 7] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "CLAIM_PEPPER",
+    "BUCKET",
+];
+
+/// Each function's binary, and what it is given of [`NOT_FOR_ALL`], as in the template.
+pub const GIVEN: [(&str, &[&str]); 9] = [
+    ("cee-simulate", &SIMULATE_HAS),
+    ("cee-register", &REGISTER_HAS),
+    ("cee-applications", &APPLICATIONS_HAS),
+    ("cee-batches", &BATCHES_HAS),
+    ("cee-uploads", &UPLOADS_HAS),
+    ("cee-access", &ACCESS_HAS),
+    ("cee-public", &PUBLIC_HAS),
+    ("cee-import", &IMPORT_HAS),
+    ("cee-audit", &AUDIT_HAS),
+];
