@@ -44,7 +44,7 @@ mod event;
 mod refusal;
 mod routes;
 
-use self::event::{event, to_http};
+use self::event::{Arrival, event, to_http};
 pub use self::refusal::{Fallback, GatewayRefusal, aws_refusal};
 pub use self::routes::Route;
 use self::routes::Routes;
@@ -196,7 +196,8 @@ impl Shared {
             }
         };
         let body = self.read_body(&head.headers, body).await?;
-        let event = event(&head, &path, &found, &body, peer, request_id, self);
+        let arrival = Arrival { api_id: &self.options.api_id, request_id, peer, now: (self.options.clock)() };
+        let event = event(&head, &path, &found, &body, &arrival);
         drop(body);
         let invocation = Uuid::new_v4().to_string();
         let invoked = found.route.invoker.invoke(event, &invocation);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use chrono::{DateTime, Utc};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{Response, StatusCode};
@@ -13,7 +14,6 @@ use hyper::body::Bytes;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use super::Shared;
 use super::routes::Found;
 use crate::invoke::{ACCOUNT, trace_id};
 
@@ -28,17 +28,23 @@ const HOP_HEADERS: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
+/// What the gateway knows of a request beside the request itself.
+pub(super) struct Arrival<'a> {
+    pub(super) api_id: &'a str,
+    pub(super) request_id: &'a str,
+    pub(super) peer: SocketAddr,
+    pub(super) now: DateTime<Utc>,
+}
+
 /// The event that the function gets.
 pub(super) fn event(
     head: &http::request::Parts,
     path: &str,
     found: &Found<'_>,
     body: &Bytes,
-    peer: SocketAddr,
-    request_id: &str,
-    shared: &Shared,
+    arrival: &Arrival<'_>,
 ) -> Value {
-    let now = (shared.options.clock)();
+    let Arrival { api_id, request_id, peer, now } = arrival;
     let source_ip = peer.ip().to_canonical().to_string();
     let (headers, cookies) = event_headers(head, body.len(), &source_ip);
     let host = headers.get("host").and_then(Value::as_str).unwrap_or("localhost");
@@ -52,7 +58,7 @@ pub(super) fn event(
         "rawQueryString": query,
         "requestContext": {
             "accountId": ACCOUNT,
-            "apiId": shared.options.api_id,
+            "apiId": api_id,
             "domainName": domain,
             "domainPrefix": domain.split('.').next(),
             "http": {
