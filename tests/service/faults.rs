@@ -105,7 +105,7 @@ async fn a_registration_that_is_late_brings_back_nothing_that_was_deleted() {
     let path = format!("/policies/cee/{}", granted.json()["uuid"].as_str().unwrap());
     let deleted = world.api.call(http::Method::DELETE, &path, &token).await;
     assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{deleted:?}");
-    world.stack.wire().unwrap().settled().await;
+    world.stack.proxy().unwrap().settled().await;
     let gone = world.api.call(http::Method::GET, &path, &token).await;
     assert_eq!(gone.status, http::StatusCode::NOT_FOUND, "{gone:?}");
     let again = world.api.register(&token, &body).await;
@@ -227,7 +227,7 @@ async fn overtaken(
     let (answer, path) = tokio::join!(late, overtakes);
     let deleted = world.api.call(http::Method::DELETE, &path, other).await;
     assert_eq!(deleted.status, http::StatusCode::NO_CONTENT, "{deleted:?}");
-    world.stack.wire().unwrap().settled().await;
+    world.stack.proxy().unwrap().settled().await;
     answer
 }
 

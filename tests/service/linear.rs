@@ -47,7 +47,7 @@ async fn judged(faults: Option<u32>) -> World {
     let callers = Callers::new(&world.api.url, tokens, SEED).recorded_by(Arc::clone(&world.api.record) as _);
     let done: Vec<_> =
         stream::iter(groups.clone()).map(|group| callers.group(group)).buffer_unordered(AT_ONCE).collect().await;
-    if let Some(wire) = world.stack.wire() {
+    if let Some(wire) = world.stack.proxy() {
         wire.settled().await;
         assert!(wire.happened().values().sum::<u64>() > 0, "something went wrong");
     }

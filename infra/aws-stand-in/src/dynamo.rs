@@ -1,16 +1,16 @@
 //! An embedded DynamoDB behind the real protocol, so that the code under test uses the real SDK.
 //!
-//! Every answered write is in the file: SQLite's write-ahead log with `synchronous=NORMAL`. A `kill -9` loses nothing
-//! that was answered, nor half of a transaction; a power cut may lose the latest writes, and leaves whole transactions.
+//! Every answered write is in the file: SQLite's write-ahead log with `synchronous=NORMAL`. A `kill -9` loses no answered write and
+//! leaves no half of a transaction; a power cut may lose the latest writes, and leaves whole transactions.
 //!
-//! What it does not show, and what must therefore be tested otherwise:
+//! What it does not show, so that you must test it in another way (see [`faults`](crate::faults)):
 //!
 //! - It serialises writes: no `TransactionConflict`, no `TransactionInProgress`, no `ThrottlingException`, no answer
 //!   that gets lost on the way, and every read is consistent whether or not the request asks for it.
 //! - The tokens that make `TransactWriteItems` repeatable are kept in memory: a repeated call after a restart is a new one. dynoxide
 //!   3.2.0 looks through all tokens of the last ten minutes at each call that has one, so that a call takes longer the more calls there
 //!   were. Under load, send none.
-//! - Nothing costs: capacity is reported, never limited; a hot partition is as fast as any other.
+//! - Capacity is reported, never limited; a hot partition is as fast as any other.
 //! - Signatures are not checked: any access key reaches every table, whatever an IAM policy would say.
 //! - No point-in-time recovery, no backups, no global tables, no encryption.
 

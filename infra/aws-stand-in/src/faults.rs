@@ -42,18 +42,18 @@ const IDLE: Duration = Duration::from_secs(180);
 /// What may happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// The table is short of throughput, in the words of one kind of table or the other.
+    /// The table is throttled, with the code of an on-demand or of a provisioned table.
     Throttled,
-    /// One item is: a transaction is cancelled for it alone, a batch of reads comes back without it. A request for one
-    /// item is throttled.
+    /// One item is throttled: a transaction is cancelled because of it alone, a batch of reads comes back without it. A request for one
+    /// item is throttled as a whole.
     ItemThrottled,
-    /// Another transaction holds an item, one of those that a transaction writes.
+    /// Another transaction holds one of the items.
     Conflict,
-    /// Another transaction holds one item of a transaction that is cancelled for the conditions of others. Nothing happens
-    /// where it is not cancelled.
+    /// Another transaction holds one item of a transaction that is cancelled because of the conditions of other items. Nothing happens
+    /// if it is not cancelled.
     ConflictAmong,
-    /// A transaction is carried out, and the answer is that one with the same token is still under way. A client that sends no token
-    /// never gets it from DynamoDB: here it is one more answer that leaves the outcome unknown.
+    /// A transaction is carried out, and the answer says that one with the same token is still under way. DynamoDB never gives this
+    /// answer to a client without tokens: here it is one more answer that leaves the outcome unknown.
     InProgress,
     /// DynamoDB fails inside, and nothing is carried out.
     Failure,
@@ -61,9 +61,9 @@ pub enum Fault {
     FailureAfter,
     /// DynamoDB is unavailable.
     Unavailable,
-    /// The front of DynamoDB fails, by another name than DynamoDB itself, and the request is carried out.
+    /// The front end of DynamoDB fails, with a code of its own, and the request is carried out.
     InternalFailure,
-    /// Likewise, it is unavailable, and nothing is carried out.
+    /// The front end of DynamoDB is unavailable, with a code of its own, and nothing is carried out.
     UnavailableException,
     /// The request took too long, as DynamoDB says, and is carried out.
     RequestTimeout,
@@ -73,21 +73,20 @@ pub enum Fault {
     ReplicatedWriteConflict,
     /// The request is carried out, and half of the answer comes.
     HalfAnswer,
-    /// The connection breaks before the request is heard.
+    /// The connection breaks before the request arrives.
     Reset,
-    /// The request is carried out, and the connection breaks before the answer is heard.
+    /// The request is carried out, and the connection breaks before the answer.
     AnswerLost,
-    /// It takes a while until the request arrives, and until the answer does.
+    /// Request and answer are delayed a little.
     Slow,
-    /// The request is carried out, and nothing comes back for longer than anybody waits.
+    /// The request is carried out, and no answer comes for longer than a client waits.
     Silence,
-    /// The request is on its way for longer than anybody waits, and is carried out then.
+    /// The request is delayed for longer than a client waits, and then carried out.
     Late,
 }
 
 impl Fault {
-    /// All of them, and how often each happens among a hundred. Who waits for silence waits for seconds: those are the
-    /// rarest.
+    /// All faults, with the share of each in percent. A client waits seconds for an answer that does not come: those are the rarest.
     pub const ALL: [(Self, u32); 19] = [
         (Self::Throttled, 12),
         (Self::ItemThrottled, 12),
@@ -110,7 +109,7 @@ impl Fault {
         (Self::Late, 1),
     ];
 
-    /// One of them, each as often as it happens.
+    /// A fault at random, by these shares.
     #[must_use]
     pub fn any(random: &mut Rng) -> Self {
         let all: u32 = Self::ALL.iter().map(|(_, often)| often).sum();
@@ -124,7 +123,7 @@ impl Fault {
         Self::Slow
     }
 
-    /// What it comes down to for an operation: not everything happens to each.
+    /// The fault that an operation gets in place of one that it cannot have.
     fn on(self, operation: &str) -> Self {
         let transaction = operation == "TransactWriteItems";
         let writes = transaction || matches!(operation, "UpdateItem" | "PutItem" | "DeleteItem");
@@ -137,41 +136,40 @@ impl Fault {
     }
 }
 
-/// A request as it comes by.
+/// A request on its way through the proxy.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    /// Its number on this wire, from 0.
+    /// Its number, from 0.
     pub number: u64,
     /// `UpdateItem`, for example.
     pub operation: &'a str,
-    /// What it asks for. Holds personal data.
+    /// Its body, as it was sent: it may hold personal data.
     pub body: &'a Bytes,
 }
 
 /// Which requests go wrong, and how.
 pub trait Plan: Debug + Send + Sync + 'static {
-    /// What happens to this request. What happens in particular (which item, how long) is drawn from this generator.
+    /// The fault of this request, if any. The details (which item, how long) are drawn from `random`.
     fn fault(&self, call: &Call<'_>, random: &mut Rng) -> Option<Fault>;
 
-    /// Where the generators begin.
+    /// The seed of the generators.
     fn seed(&self) -> u64;
 
-    /// Whether DynamoDB is asked what each request takes that goes through. [`Plan::took`] is told.
+    /// Whether to ask DynamoDB for the capacity of each request without a fault, for [`Plan::took`].
     fn meters(&self) -> bool {
         false
     }
 
-    /// What this request took, in capacity units of all tables together; `None` where it was refused, of which DynamoDB
-    /// does not tell.
+    /// The capacity units of this request, of all tables together; `None` if DynamoDB refused it, because it then reports none.
     fn took(&self, _call: &Call<'_>, _units: Option<f64>) {}
 }
 
-/// So many of a hundred requests go wrong, drawn from a seed.
+/// A share of the requests goes wrong, drawn from a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seeded {
-    /// Another seed, other requests.
+    /// Another seed lets other requests go wrong.
     pub seed: u64,
-    /// Of a hundred.
+    /// The share, in percent.
     pub percent: u32,
 }
 
@@ -185,9 +183,9 @@ impl Plan for Seeded {
     }
 }
 
-/// A way to DynamoDB on which requests go wrong.
+/// A running proxy. Dropping it closes its port at once.
 #[derive(Debug)]
-pub struct Wire {
+pub struct Proxy {
     inner: Arc<Inner>,
     listening: Listening,
 }
@@ -203,11 +201,11 @@ struct Inner {
     late: Mutex<JoinSet<()>>,
 }
 
-impl Wire {
-    /// A way through this port to where DynamoDB listens.
+impl Proxy {
+    /// Passes requests on this port on to the DynamoDB at `target`.
     ///
     /// # Errors
-    /// [`Error::Network`] where the port is none.
+    /// [`Error::Network`] if the port has no address.
     pub fn start(listener: TcpListener, target: SocketAddr, plan: Arc<dyn Plan>) -> Result<Self, Error> {
         let inner = Arc::new(Inner {
             target,
@@ -234,25 +232,25 @@ impl Wire {
         format!("http://{}", self.listening.address())
     }
 
-    /// How many requests have come by.
+    /// How many requests have come so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.inner.requests.load(Ordering::SeqCst)
     }
 
-    /// What has happened so far, and how often.
+    /// The faults so far, with the number of each.
     #[must_use]
     pub fn happened(&self) -> BTreeMap<Fault, u64> {
         self.inner.happened.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns when no request is on its way any more that was late.
+    /// Waits until every request that was [`Fault::Late`] is carried out.
     pub async fn settled(&self) {
         let late = std::mem::take(&mut *self.inner.late.lock().unwrap_or_else(PoisonError::into_inner));
         late.join_all().await;
     }
 
-    /// Takes no more requests, answers those under way and lets those arrive that are late.
+    /// Waits until late requests are carried out, takes no more requests and answers those under way.
     pub async fn shutdown(self) {
         self.settled().await;
         self.listening.shutdown().await;
@@ -351,7 +349,7 @@ impl Inner {
         }
     }
 
-    /// On its own: whoever sent it hangs up long before, which must not keep it from arriving.
+    /// In a task of its own: its client hangs up long before, and the request must still arrive.
     fn send_late(self: &Arc<Self>, request: Request<Full<Bytes>>) {
         let inner = Arc::clone(self);
         let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
@@ -374,13 +372,13 @@ impl Inner {
         Ok(Response::from_parts(head, body))
     }
 
-    /// Carries out a request whose body is not what was sent.
+    /// Carries out a request with another body.
     async fn carry_out_changed(&self, mut head: http::request::Parts, asked: &Value) -> io::Result<Response<Bytes>> {
         head.headers.remove(http::header::CONTENT_LENGTH);
         self.carry_out(Request::from_parts(head, Full::new(asked.to_string().into()))).await
     }
 
-    /// Carries it out, and asks what it takes.
+    /// Carries out a request, and asks DynamoDB for its capacity.
     async fn meter(&self, head: http::request::Parts, call: &Call<'_>) -> io::Result<Response<Bytes>> {
         let mut asked: Value = serde_json::from_slice(call.body)?;
         asked["ReturnConsumedCapacity"] = "TOTAL".into();
@@ -421,14 +419,14 @@ impl Inner {
     }
 }
 
-/// What cancels a transaction whose item another one holds.
+/// The reason of a transaction that is cancelled because another one holds an item.
 const CONFLICT: &str = "TransactionConflict";
 
 fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "a fault that was asked for")
 }
 
-/// Length and checksum are those of another body.
+/// Removes length and checksum, which are those of another body.
 fn forget_length(headers: &mut http::HeaderMap) {
     headers.remove(http::header::CONTENT_LENGTH);
     headers.remove("x-amz-crc32");
@@ -452,7 +450,7 @@ fn answer(status: StatusCode, code: &str, mut body: Value) -> Response<Bytes> {
     response
 }
 
-/// A transaction that is cancelled for one of its items, whatever the conditions of the others.
+/// A transaction that is cancelled because of one of its items, whatever the conditions of the others.
 fn cancelled(body: &Bytes, code: &str, random: &mut Rng) -> Response<Bytes> {
     let asked: Value = serde_json::from_slice(body).unwrap_or_default();
     let items = asked["TransactItems"].as_array().map_or(1, |items| items.len().max(1));
@@ -473,7 +471,7 @@ fn cancellation(reasons: Vec<Value>) -> Response<Bytes> {
     answer(StatusCode::BAD_REQUEST, "TransactionCanceledException", body)
 }
 
-/// A transaction that was cancelled for conditions is cancelled for a conflict on one of its items, too.
+/// Adds a conflict on one item to the reasons of a transaction that was cancelled because of conditions.
 fn conflict_among(answer: &Response<Bytes>, random: &mut Rng) -> Option<Response<Bytes>> {
     let told: Value = serde_json::from_slice(answer.body()).ok()?;
     let mut reasons = told.get("CancellationReasons")?.as_array()?.clone();
@@ -515,7 +513,7 @@ mod tests {
     /// A database with a table, a way to it, and one on which one thing happens.
     struct Ways {
         server: DynamoServer,
-        wire: Wire,
+        proxy: Proxy,
         straight: Client,
         through: Client,
     }
@@ -534,14 +532,14 @@ mod tests {
     async fn ways(fault: Fault) -> Ways {
         let listener = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = dynamo::start(listener().await, None).await.unwrap();
-        let wire = Wire::start(listener().await, server.address(), Arc::new(Always(fault))).unwrap();
+        let proxy = Proxy::start(listener().await, server.address(), Arc::new(Always(fault))).unwrap();
         let straight = client(server.url());
         let (name, kind) = ("pk", ScalarAttributeType::S);
         let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap();
         let key = KeySchemaElement::builder().attribute_name(name).key_type(KeyType::Hash).build().unwrap();
         let table = straight.create_table().table_name("faults").billing_mode(BillingMode::PayPerRequest);
         table.attribute_definitions(attribute).key_schema(key).send().await.unwrap();
-        Ways { through: client(wire.url()), straight, server, wire }
+        Ways { through: client(proxy.url()), straight, server, proxy }
     }
 
     fn put(pk: &str, only_new: bool) -> TransactWriteItem {
@@ -612,11 +610,11 @@ mod tests {
                 assert_eq!(sorted, ["None", reason], "{fault:?}");
             }
             assert_eq!(ways.written().await, at_once, "{fault:?}");
-            ways.wire.settled().await;
+            ways.proxy.settled().await;
             assert_eq!(ways.written().await, in_the_end, "{fault:?}, in the end");
-            let counted = ways.wire.happened().get(&fault).copied().unwrap_or_default();
+            let counted = ways.proxy.happened().get(&fault).copied().unwrap_or_default();
             assert_eq!(counted, u64::from(fault != Fault::ConflictAmong), "{fault:?}");
-            ways.wire.shutdown().await;
+            ways.proxy.shutdown().await;
             ways.server.shutdown().await;
         }
     }
@@ -641,7 +639,7 @@ mod tests {
         reasons.sort();
         assert_eq!(code.as_deref(), Some("TransactionCanceledException"));
         assert_eq!(reasons, ["ConditionalCheckFailed with its item", "TransactionConflict"]);
-        assert_eq!(ways.wire.happened()[&Fault::ConflictAmong], 1);
+        assert_eq!(ways.proxy.happened()[&Fault::ConflictAmong], 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
 /// The AWS account, as in every example of AWS.
 pub(crate) const ACCOUNT: &str = "123456789012";
 
-/// Why an invocation gave no answer.
+/// Why an invocation has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
     /// The function ran and reported an error (a panic too: the runtime catches it and reports it).

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::invoke::{InvokeError, Invoker, machine_now};
 
-/// How an [`AsyncQueue`] treats its events.
+/// How an [`AsyncQueue`] handles its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueOptions {
     /// How often a failed event is tried again. Lambda: 2.
@@ -32,10 +32,10 @@ impl Default for QueueOptions {
     }
 }
 
-/// What became of the events of an [`AsyncQueue`] since it was started.
+/// The events of an [`AsyncQueue`] since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueCounts {
-    /// Not yet done with.
+    /// Neither handled nor given up.
     pub waiting: usize,
     /// Handled.
     pub succeeded: usize,
@@ -46,7 +46,7 @@ pub struct QueueCounts {
 /// Lambda's queue of asynchronous invocations: each event is handled at least once, tried again when that fails, and
 /// written to `dead-letter/` when that fails too.
 ///
-/// An accepted event is a file in `pending/` until it is done with, so that neither a `kill -9` nor a restart loses one.
+/// An accepted event is a file in `pending/` until it is handled or given up: neither a `kill -9` nor a restart loses one.
 /// Cloning gives another handle on the same queue.
 #[derive(Clone)]
 pub struct AsyncQueue {
@@ -74,7 +74,7 @@ impl fmt::Debug for AsyncQueue {
 }
 
 impl AsyncQueue {
-    /// Opens the queue in `folder` and takes up what an earlier process left in it.
+    /// Opens the queue in `folder`, and handles what an earlier process left in it.
     ///
     /// # Errors
     /// When the folder cannot be made or read.
@@ -114,25 +114,25 @@ impl AsyncQueue {
         Ok(())
     }
 
-    /// Waits until every accepted event is done with.
+    /// Waits until every accepted event is handled or given up.
     pub async fn idle(&self) {
         // The sender is in `self`: the channel cannot close meanwhile.
         let _ = self.inner.counts.subscribe().wait_for(|counts| counts.waiting == 0).await;
     }
 
-    /// What became of the events so far.
+    /// The events so far.
     #[must_use]
     pub fn counts(&self) -> QueueCounts {
         *self.inner.counts.borrow()
     }
 
-    /// The folder in which given up events lie, one file each.
+    /// The folder of the dead letters, a file each.
     #[must_use]
     pub fn dead_letters(&self) -> &Path {
         &self.inner.dead
     }
 
-    /// Stops at once. What was not done with stays in `pending/` for the next start, and so does every event that comes later.
+    /// Stops at once. What is not handled stays in `pending/` for the next start, and so does every event that comes later.
     pub async fn shutdown(&self) {
         let tasks = self.tasks().take();
         if let Some(mut tasks) = tasks {
@@ -241,8 +241,8 @@ fn left_over(pending: &Path) -> Result<Vec<(String, Value)>, Error> {
     Ok(found)
 }
 
-/// Puts the events that were given up back into the queue in `folder`, for its next start, and says how many. As often as
-/// it takes: an event that is handled again does no harm.
+/// Puts the dead letters of the queue in `folder` back into it, for its next start, and returns how many. It may be repeated after a
+/// failure: Lambda, too, may deliver an event twice.
 ///
 /// # Errors
 /// When a file cannot be read or written; what was put back before it stays so.

@@ -1,7 +1,7 @@
 //! Lambda's Runtime API for one machine: runs the compiled binary of a function as Lambda does.
 //!
 //! Each start of the process gets a port of its own, so that a process that was killed cannot take or answer an
-//! invocation meant for its successor. One invocation at a time per process, as on Lambda; what comes meanwhile waits
+//! invocation meant for its successor. One invocation at a time per process, as on Lambda; the next invocation waits
 //! (Lambda would start another process instead).
 //!
 //! Not enforced: memory, the read-only file system, the freeze between two invocations. Not offered: extensions,
@@ -47,7 +47,7 @@ struct Inner {
     bootstrap: PathBuf,
     environment: Vec<(String, String)>,
     function: Function,
-    /// The one process; whoever holds the lock has the only invocation. `None` after a crash or a timeout.
+    /// The one process; the holder of the lock has the only invocation. `None` after a crash or a timeout.
     instance: tokio::sync::Mutex<Option<Instance>>,
     lines: Arc<Mutex<VecDeque<String>>>,
     facts: Mutex<Facts>,

@@ -72,3 +72,27 @@ fn event(rule: &str) -> Value {
         "detail": {},
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::invoke::testing::Answering;
+
+    #[tokio::test]
+    async fn rule_invokes_its_function_by_itself_and_when_asked() {
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let invoker = Answering(move |event: Value| {
+            sender.send(event).unwrap();
+            Ok(Value::Null)
+        });
+        let schedule = Schedule::start("nightly", Arc::new(invoker), Duration::from_millis(1));
+        let event = events.recv().await.unwrap();
+        assert_eq!(event["detail-type"], "Scheduled Event");
+        assert_eq!(event["resources"][0], "arn:aws:events:eu-west-3:123456789012:rule/nightly");
+        schedule.stop();
+        assert!(schedule.run_now().await.is_ok());
+        assert!(events.recv().await.is_some());
+    }
+}

@@ -11,7 +11,7 @@ use crate::description::Description;
 use crate::error::Error;
 use crate::secrets::Secrets;
 
-/// What lies in a data directory.
+/// A data directory.
 pub(crate) struct DataDir(pub(crate) PathBuf);
 
 impl DataDir {
@@ -72,8 +72,8 @@ impl DataDir {
         }
     }
 
-    /// Lets nobody but the owner read what a stack keeps, also what an earlier release made. The directory itself stays as it is where
-    /// others keep files in it, too.
+    /// Lets the owner alone read what a stack keeps, also what an earlier release made. The directory itself stays as it is if it also
+    /// holds other files.
     pub(crate) fn make_private(&self) -> Result<(), Error> {
         let mut is_ours_alone = true;
         for entry in std::fs::read_dir(&self.0).map_err(Error::file(&self.0))? {

@@ -62,7 +62,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// For `map_err` on file operations: keeps the path, which `io::Error` does not tell.
+    /// For `map_err` on file operations: keeps the path, which `io::Error` does not contain.
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::File { path, source }

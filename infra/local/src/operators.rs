@@ -10,7 +10,7 @@ use crate::description::tables;
 use crate::error::Error;
 use crate::secrets::{OperatorKeys, Secrets};
 
-/// What the table holds of a key pair: the secret as a hash of so many iterations.
+/// What the table holds of a key pair: the secret as a hash of `iterations`.
 ///
 /// # Errors
 /// [`Error::Secrets`] if the secret cannot be hashed.

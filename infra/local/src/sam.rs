@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::secrets::write_private;
 use crate::settings::Settings;
 
-/// What `sam local` is told so that its containers find a stack: the file of `--env-vars`, which holds secrets and is written into
-/// the data directory, and what its own environment must say of credentials, which that file cannot.
+/// What `sam local` needs so that its containers find a stack: the file of `--env-vars`, which holds secrets and is in the data
+/// directory, and variables of its own environment, for the credentials, which that file cannot hold.
 pub struct ForSam {
     /// The file.
     pub file: PathBuf,
@@ -18,7 +18,7 @@ pub struct ForSam {
     pub exported: [(&'static str, String); 3],
 }
 
-/// Writes what `sam local` is told of the stack on a data directory. Its containers reach one that listens on this machine alone, or
+/// Writes what `sam local` needs to reach the stack on a data directory. Its containers reach one that listens on this machine alone, or
 /// everywhere, under Docker's name for this machine, and any other where it listens. Each function is handed what the template names
 /// for it, and no more: `sam local` sees to that.
 ///

@@ -1,8 +1,8 @@
-//! The secret of a deployment: what the functions of one registry share with nobody else, as one JSON object of strings. On AWS
+//! The secret of a deployment: what only the functions of one registry share, as one JSON object of strings. On AWS
 //! it is a secret of Secrets Manager (parameter `SecretName` of the template), on this machine a part of `secrets.json`.
 //!
-//! A signing key is replaced in steps, each a deployment of its own, so that at every moment whoever verifies knows the key
-//! of whoever signs: [`announce`](ServiceSecret::announce), then [`sign`](ServiceSecret::sign), and where nothing that the old
+//! A signing key is replaced in steps, each a deployment of its own, so that at every moment each verifier knows the key
+//! of each signer: [`announce`](ServiceSecret::announce), then [`sign`](ServiceSecret::sign), and where nothing that the old
 //! key signed is valid any more, [`retire`](ServiceSecret::retire).
 
 use cee_tokens::{KeyError, KeyKind, KeySet, SigningKey, TokenFormat};

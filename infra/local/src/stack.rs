@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_stand_in::dynamo::{self, DynamoServer, Front};
-use aws_stand_in::faults::{Plan, Wire};
+use aws_stand_in::faults::{Plan, Proxy};
 use aws_stand_in::gateway::{self, Gateway};
 use aws_stand_in::queue::{self, AsyncQueue, QueueOptions};
 use aws_stand_in::runtime_api::Process;
@@ -123,7 +123,7 @@ pub struct Stack {
     s3: S3Server,
     dynamo: DynamoServer,
     front: Front,
-    wire: Option<Wire>,
+    proxy: Option<Proxy>,
     queue: Arc<AsyncQueue>,
     audit: Schedule,
     processes: Vec<Arc<Process>>,
@@ -161,18 +161,18 @@ impl Stack {
         pepper::keep(&Store::of(&aws, &secrets)?.pepper_keeper()).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
-        // What prepares the stack and what its team does goes straight to the database, and only the functions over the wire.
-        let mut wire = None;
+        // The start of the stack and the commands of the team go straight to the database, and only the functions go through the proxy.
+        let mut proxy = None;
         if let Some(plan) = &options.faults {
             let through = listen(Ipv4Addr::LOCALHOST.into(), 0, "--faults").await?;
-            let started = Wire::start(through, dynamo.address(), Arc::clone(plan))?;
+            let started = Proxy::start(through, dynamo.address(), Arc::clone(plan))?;
             settings.set("AWS_ENDPOINT_URL_DYNAMODB", started.url());
-            wire = Some(started);
+            proxy = Some(started);
         }
 
         let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         let mut starter = Starter { functions: &options.functions, settings: &settings, processes: Vec::new() };
-        // At the same time: the credentials' hashes are slow by intent, and needed by nobody before the first call.
+        // At the same time: the credentials' hashes are slow by intent, and no call needs them yet.
         let functions =
             async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
         let ((mut routes, import, audit), ()) =
@@ -193,7 +193,7 @@ impl Stack {
         let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
         write_private(&data.description(), &json)?;
         let audit = Schedule::start("audit", audit, AUDIT_EVERY);
-        Ok(Self { description, calls, gateway, s3, dynamo, front, wire, queue, audit, processes, _lock: lock })
+        Ok(Self { description, calls, gateway, s3, dynamo, front, proxy, queue, audit, processes, _lock: lock })
     }
 
     /// How to reach everything.
@@ -222,8 +222,8 @@ impl Stack {
 
     /// The way from the functions to DynamoDB, where something goes wrong on it.
     #[must_use]
-    pub const fn wire(&self) -> Option<&Wire> {
-        self.wire.as_ref()
+    pub const fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 
     /// What the functions wrote, where they run as processes of their own.
@@ -249,8 +249,8 @@ impl Stack {
             process.kill().await;
         }
         self.s3.shutdown().await;
-        if let Some(wire) = self.wire {
-            wire.shutdown().await;
+        if let Some(proxy) = self.proxy {
+            proxy.shutdown().await;
         }
         self.front.shutdown().await;
         self.dynamo.shutdown().await;
@@ -338,7 +338,7 @@ async fn load_samples(aws: &Aws, now: Instant, queue: &AsyncQueue) -> Result<(),
 }
 
 /// Who reaches what on the local S3: an operator its own prefix alone, as its IAM user on AWS. A function has an access key
-/// of its own as it has a role there, so that whoever looks at its requests knows whose they are.
+/// of its own as it has a role there, so that a request shows which function sent it.
 fn credentials(secrets: &Secrets) -> Credentials {
     let root = Credentials::root(&secrets.root.access_key, &secrets.root.secret_key);
     let functions = BINARIES

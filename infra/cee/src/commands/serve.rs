@@ -158,9 +158,9 @@ All of it unencrypted. Use a firewall, or the default --host 127.0.0.1.
 
 /// What went wrong between the functions and DynamoDB, because `--faults` asked for it.
 fn report_faults(stack: &Stack) {
-    let Some(wire) = stack.wire() else { return };
-    let happened = wire.happened();
-    say(&format!("{} requests to DynamoDB, of which {} went wrong", wire.requests(), happened.values().sum::<u64>()));
+    let Some(proxy) = stack.proxy() else { return };
+    let happened = proxy.happened();
+    say(&format!("{} requests to DynamoDB, of which {} went wrong", proxy.requests(), happened.values().sum::<u64>()));
     for (fault, times) in happened {
         say(&format!("{times:>8}  {fault:?}"));
     }
