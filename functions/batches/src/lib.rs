@@ -66,31 +66,63 @@ pub struct Batches {
     imports: Imports,
 }
 
-/// A driver's application from before the scheme. Holds personal data.
-#[derive(Debug, PartialEq, Eq)]
+/// A driver's specific application (opération spécifique), from before the scheme.
+// Holds personal data.
+#[derive(Debug, PartialEq, Eq, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct HistoryRow {
     journey_type: JourneyType,
-    identity: TruncatedIdentity,
+    last_name_trunc: LastNameTrunc,
+    phone_trunc: PhoneTrunc,
+    /// The day of commitment; must lie in the past.
     datetime: Instant,
 }
 
-/// An application that came without an identity key, and its key. Holds personal data.
-#[derive(Debug, PartialEq, Eq)]
+/// An application that came without an identity key, and its key: one of two, told apart by `cee_application_type`.
+#[derive(Debug, PartialEq, Eq, ToSchema)]
+#[serde(untagged)]
+#[schema(discriminator(
+    property_name = "cee_application_type",
+    mapping(
+        ("standardized" = "#/components/schemas/StandardizedIdentity"),
+        ("specific" = "#/components/schemas/SpecificIdentity")
+    )
+))]
 pub enum IdentityRow {
     /// One that this registry granted.
-    Standardized {
-        /// Its name.
-        uuid: ApplicationId,
-        /// The key.
-        identity_key: IdentityKey,
-    },
+    Standardized(StandardizedIdentity),
     /// One from before the scheme.
-    Specific {
-        /// What was imported of it.
-        row: HistoryRow,
-        /// The key.
-        identity_key: IdentityKey,
-    },
+    Specific(SpecificIdentity),
+}
+
+/// The field that tells the two apart: its value is the type around it.
+#[derive(Debug, PartialEq, Eq)]
+struct Tag;
+
+/// An application of the caller's that was registered here (opération standardisée).
+// Holds personal data.
+#[derive(Debug, PartialEq, Eq, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandardizedIdentity {
+    #[schema(schema_with = openapi::standardized)]
+    cee_application_type: Tag,
+    cee_application_uuid: ApplicationId,
+    identity_key: IdentityKey,
+}
+
+/// A specific application (opération spécifique) of the caller's, as it was imported.
+// Holds personal data.
+#[derive(Debug, PartialEq, Eq, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpecificIdentity {
+    #[schema(schema_with = openapi::specific)]
+    cee_application_type: Tag,
+    journey_type: JourneyType,
+    last_name_trunc: LastNameTrunc,
+    phone_trunc: PhoneTrunc,
+    /// The day of commitment, as it was imported.
+    datetime: Instant,
+    identity_key: IdentityKey,
 }
 
 /// What came of one row.
@@ -242,10 +274,11 @@ impl Batches {
         };
         self.imports.begin_batch(&record, &report(Err(UNANSWERED.to_owned())), now, machine_now()).await?;
         let write = |index: usize, row: HistoryRow| async move {
+            let HistoryRow { journey_type, last_name_trunc, phone_trunc, datetime } = row;
             let application = HistoryApplication {
-                journey_type: row.journey_type,
-                identity: &row.identity,
-                datetime: row.datetime,
+                journey_type,
+                identity: &TruncatedIdentity { last_name_trunc, phone_trunc },
+                datetime,
                 operator,
                 source: RowSource { import, line: index as u64 + 1 },
             };
@@ -286,15 +319,19 @@ impl Batches {
         let [standardized, specific] = &given_to;
         let give = |_, row: IdentityRow| async move {
             let count = match &row {
-                IdentityRow::Standardized { .. } => standardized,
-                IdentityRow::Specific { .. } => specific,
+                IdentityRow::Standardized(_) => standardized,
+                IdentityRow::Specific(_) => specific,
             };
-            let given = match &row {
-                IdentityRow::Standardized { uuid, identity_key } => {
-                    self.key_giver.give_key(operator, *uuid, identity_key, &self.rules, call.deadline()).await
+            let given = match row {
+                IdentityRow::Standardized(StandardizedIdentity { cee_application_uuid, identity_key, .. }) => {
+                    let key = &identity_key;
+                    self.key_giver.give_key(operator, cee_application_uuid, key, &self.rules, call.deadline()).await
                 }
-                IdentityRow::Specific { row: HistoryRow { journey_type, identity, datetime }, identity_key } => {
-                    let (journey_type, datetime) = (*journey_type, *datetime);
+                IdentityRow::Specific(row) => {
+                    let SpecificIdentity { journey_type, last_name_trunc, phone_trunc, datetime, identity_key, .. } =
+                        row;
+                    let identity = &TruncatedIdentity { last_name_trunc, phone_trunc };
+                    let identity_key = &identity_key;
                     let history = HistoryKey { journey_type, identity, datetime, operator, identity_key };
                     self.key_giver.give_key_to_history(&history, &self.rules, call.deadline()).await
                 }
@@ -414,7 +451,8 @@ fn history_row(fields: &mut Fields, rules: &Rules, now: Instant) -> Option<Histo
     let datetime = fields.required("datetime", |text| history_date(text, journey_type, rules, now));
     Some(HistoryRow {
         journey_type: journey_type?,
-        identity: TruncatedIdentity { last_name_trunc: last_name_trunc?, phone_trunc: phone_trunc? },
+        last_name_trunc: last_name_trunc?,
+        phone_trunc: phone_trunc?,
         datetime: datetime?,
     })
 }
@@ -466,12 +504,29 @@ pub fn read_identity(mut fields: Fields, rules: &Rules, now: Instant) -> Result<
                 fields.foreign(name, "standardized");
             }
             let uuid = fields.required("cee_application_uuid", uuid);
-            uuid.zip(identity_key).map(|(uuid, identity_key)| IdentityRow::Standardized { uuid, identity_key })
+            uuid.zip(identity_key).map(|(cee_application_uuid, identity_key)| {
+                let cee_application_type = Tag;
+                IdentityRow::Standardized(StandardizedIdentity {
+                    cee_application_type,
+                    cee_application_uuid,
+                    identity_key,
+                })
+            })
         }
         Some(Kind::Specific) => {
             fields.foreign("cee_application_uuid", "specific");
             let row = history_row(&mut fields, rules, now);
-            row.zip(identity_key).map(|(row, identity_key)| IdentityRow::Specific { row, identity_key })
+            row.zip(identity_key).map(|(row, identity_key)| {
+                let HistoryRow { journey_type, last_name_trunc, phone_trunc, datetime } = row;
+                IdentityRow::Specific(SpecificIdentity {
+                    cee_application_type: Tag,
+                    journey_type,
+                    last_name_trunc,
+                    phone_trunc,
+                    datetime,
+                    identity_key,
+                })
+            })
         }
         None => {
             fields.checked("cee_application_uuid", uuid);

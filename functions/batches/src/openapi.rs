@@ -2,86 +2,28 @@
 
 use cee_edge::ProblemType;
 use cee_edge::openapi::{Operation, Sample};
-use cee_eligibility::{ApplicationId, IdentityKey, Instant, JourneyType, LastNameTrunc, PhoneTrunc};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::json;
-use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-use crate::{Batch, FailedRow, ImportedBatch, MOST_ROWS};
+use crate::{Batch, FailedRow, HistoryRow, IdentityRow, ImportedBatch, MOST_ROWS};
 
 /// The part of the interface that the calls of this function belong to.
 const TAG: &str = "History";
 
 const KEY: &str = "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30";
 
-/// A driver's specific application (opération spécifique), from before the scheme.
-// As `read_history` takes it. Never made.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "a description")]
-struct HistoryRow {
-    journey_type: JourneyType,
-    last_name_trunc: LastNameTrunc,
-    phone_trunc: PhoneTrunc,
-    /// The day of commitment; must lie in the past.
-    datetime: Instant,
-}
-
-/// An application that came without an identity key, and its key: one of two, told apart by `cee_application_type`.
-// As `read_identity` takes it. Never made.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[schema(discriminator(
-    property_name = "cee_application_type",
-    mapping(
-        ("standardized" = "#/components/schemas/StandardizedIdentity"),
-        ("specific" = "#/components/schemas/SpecificIdentity")
-    )
-))]
-#[expect(dead_code, reason = "a description")]
-enum IdentityRow {
-    Standardized(StandardizedIdentity),
-    Specific(SpecificIdentity),
-}
-
-/// An application of the caller's that was registered here (opération standardisée).
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "a description")]
-struct StandardizedIdentity {
-    #[schema(schema_with = standardized)]
-    cee_application_type: String,
-    cee_application_uuid: ApplicationId,
-    identity_key: IdentityKey,
-}
-
-/// A specific application (opération spécifique) of the caller's, as it was imported.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "a description")]
-struct SpecificIdentity {
-    #[schema(schema_with = specific)]
-    cee_application_type: String,
-    journey_type: JourneyType,
-    last_name_trunc: LastNameTrunc,
-    phone_trunc: PhoneTrunc,
-    /// The day of commitment, as it was imported.
-    datetime: Instant,
-    identity_key: IdentityKey,
-}
-
 fn only(word: &str) -> Object {
     let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
     word.description(Some("Tells the two kinds of application apart.")).build()
 }
 
-fn standardized() -> Object {
+pub(crate) fn standardized() -> Object {
     only("standardized")
 }
 
-fn specific() -> Object {
+pub(crate) fn specific() -> Object {
     only("specific")
 }
 

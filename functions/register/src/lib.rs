@@ -19,6 +19,7 @@ use cee_service::metrics::Application as Counted;
 use cee_service::{Clock, Environment, Metric, SettingError};
 use cee_tokens::{Caller, Proof, ProofSigner, Scope};
 use http::{HeaderMap, StatusCode};
+use utoipa::ToSchema;
 
 pub mod openapi;
 
@@ -41,28 +42,69 @@ pub struct Register {
     applications: Applications,
 }
 
-/// What the call asks for. Holds personal data.
+/// What is registered: one of two, told apart by `journey_type`.
+#[derive(Debug, PartialEq, Eq, ToSchema)]
+#[serde(untagged)]
+#[schema(
+    as = Registration,
+    discriminator(
+        property_name = "journey_type",
+        mapping(("short" = "#/components/schemas/ShortRegistration"), ("long" = "#/components/schemas/LongRegistration"))
+    )
+)]
+pub enum Demand {
+    /// For a journey that the registry knows.
+    Short(ShortRegistration),
+    /// Without a journey.
+    Long(LongRegistration),
+}
+
+/// The field that tells the two apart: its value is the type around it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Demand {
+struct Tag;
+
+/// A short application (demande CEE courte distance, fiche TRA-SE-115), for a journey that the registry knows.
+// Holds personal data.
+#[derive(Debug, PartialEq, Eq, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShortRegistration {
+    #[schema(schema_with = openapi::short)]
+    journey_type: Tag,
     last_name_trunc: LastNameTrunc,
     driving_license: DrivingLicense,
-    application_timestamp: Instant,
+    operator_journey_id: OperatorJourneyId,
+    /// When the driver signed; must lie in the past. The moment of the call, if not given.
+    #[schema(nullable = false)]
+    application_timestamp: Option<Instant>,
+    /// Counts beside the journey's own identity key, where the journey has one. If the two differ, both count.
+    #[schema(nullable = false)]
     identity_key: Option<IdentityKey>,
-    certificate: Certificate,
 }
 
-/// What the two journey types differ in.
-#[derive(Debug, PartialEq, Eq)]
-enum Certificate {
-    Short { operator_journey_id: OperatorJourneyId },
-    Long { phone_trunc: PhoneTrunc, datetime: Instant },
+/// A long application (demande CEE longue distance, fiche TRA-SE-114), which needs no journey.
+// Holds personal data.
+#[derive(Debug, PartialEq, Eq, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LongRegistration {
+    #[schema(schema_with = openapi::long)]
+    journey_type: Tag,
+    last_name_trunc: LastNameTrunc,
+    phone_trunc: PhoneTrunc,
+    driving_license: DrivingLicense,
+    /// The day the costs were shared, in the period of the scheme.
+    datetime: Instant,
+    /// When the driver signed; must lie in the past. The moment of the call, if not given.
+    #[schema(nullable = false)]
+    application_timestamp: Option<Instant>,
+    #[schema(nullable = false)]
+    identity_key: Option<IdentityKey>,
 }
 
-impl Certificate {
+impl Demand {
     const fn journey_type(&self) -> JourneyType {
         match self {
-            Self::Short { .. } => JourneyType::Short,
-            Self::Long { .. } => JourneyType::Long,
+            Self::Short(_) => JourneyType::Short,
+            Self::Long(_) => JourneyType::Long,
         }
     }
 }
@@ -77,11 +119,13 @@ struct Asking<'a> {
 }
 
 /// What an application of either type comes down to.
-struct Claim {
+struct Claim<'a> {
     journey_type: JourneyType,
-    phone_trunc: PhoneTrunc,
-    identity_keys: IdentityKeys,
+    identity: Identity,
+    /// The licence of the identity, which every application has.
+    driving_license: &'a DrivingLicense,
     datetime: Instant,
+    application_timestamp: Instant,
 }
 
 impl Register {
@@ -119,43 +163,47 @@ impl Register {
     }
 
     async fn register(&self, asking: &Asking<'_>, demand: Demand) -> Result<Reply, Refusal> {
-        match &demand.certificate {
-            Certificate::Long { phone_trunc, datetime } => {
-                let claim = Claim {
-                    journey_type: JourneyType::Long,
-                    phone_trunc: phone_trunc.clone(),
-                    identity_keys: IdentityKeys::of_caller(demand.identity_key.clone()),
-                    datetime: *datetime,
-                };
-                let (answer, registration) = self.claim(asking, &demand, claim, None).await?;
-                self.tell(asking.caller, answer, registration).await
+        let demand = match demand {
+            Demand::Long(long) => return self.register_long(asking, long).await,
+            Demand::Short(short) => short,
+        };
+        let found = self.journeys.find(asking.caller.operator, &demand.operator_journey_id).await?;
+        let mut journey = found.ok_or(Refusal::UnknownJourney)?;
+        for _ in 0..JOURNEY_CHANGES {
+            let failed = journey.journey.failed_criteria(&self.rules);
+            if !failed.is_empty() {
+                let named = failed.into_iter().map(|criterion| (criterion, criterion.message(&self.rules)));
+                return Err(Refusal::IneligibleJourney(named.collect()));
             }
-            Certificate::Short { operator_journey_id } => {
-                let found = self.journeys.find(asking.caller.operator, operator_journey_id).await?;
-                let mut journey = found.ok_or(Refusal::UnknownJourney)?;
-                for _ in 0..JOURNEY_CHANGES {
-                    let failed = journey.journey.failed_criteria(&self.rules);
-                    if !failed.is_empty() {
-                        let named = failed.into_iter().map(|criterion| (criterion, criterion.message(&self.rules)));
-                        return Err(Refusal::IneligibleJourney(named.collect()));
-                    }
-                    let claim = Claim {
-                        journey_type: JourneyType::Short,
-                        phone_trunc: journey.journey.driver_phone_trunc.clone(),
-                        identity_keys: IdentityKeys::new(
-                            demand.identity_key.clone(),
-                            journey.journey.driver_identity_key.clone(),
-                        ),
-                        datetime: journey.journey.end,
-                    };
-                    match self.claim(asking, &demand, claim, Some(&journey)).await? {
-                        (_, Registration::JourneyChanged(changed)) => journey = *changed,
-                        (answer, registration) => return self.tell(asking.caller, answer, registration).await,
-                    }
-                }
-                Err(Refusal::Busy)
+            let driver = (demand.last_name_trunc.clone(), journey.journey.driver_phone_trunc.clone());
+            let keys = IdentityKeys::new(demand.identity_key.clone(), journey.journey.driver_identity_key.clone());
+            let claim = Claim {
+                journey_type: JourneyType::Short,
+                identity: identity(driver, &demand.driving_license, keys),
+                driving_license: &demand.driving_license,
+                datetime: journey.journey.end,
+                application_timestamp: demand.application_timestamp.unwrap_or(asking.now),
+            };
+            match self.claim(asking, claim, Some(&journey)).await? {
+                (_, Registration::JourneyChanged(changed)) => journey = *changed,
+                (answer, registration) => return self.tell(asking.caller, answer, registration).await,
             }
         }
+        Err(Refusal::Busy)
+    }
+
+    async fn register_long(&self, asking: &Asking<'_>, demand: LongRegistration) -> Result<Reply, Refusal> {
+        let LongRegistration { last_name_trunc, phone_trunc, driving_license, datetime, .. } = demand;
+        let keys = IdentityKeys::of_caller(demand.identity_key);
+        let claim = Claim {
+            journey_type: JourneyType::Long,
+            identity: identity((last_name_trunc, phone_trunc), &driving_license, keys),
+            driving_license: &driving_license,
+            datetime,
+            application_timestamp: demand.application_timestamp.unwrap_or(asking.now),
+        };
+        let (answer, registration) = self.claim(asking, claim, None).await?;
+        self.tell(asking.caller, answer, registration).await
     }
 
     /// One try: checks the delay, signs the proof and writes everything or nothing. Returns the body of the answer that
@@ -163,32 +211,30 @@ impl Register {
     async fn claim(
         &self,
         asking: &Asking<'_>,
-        demand: &Demand,
-        claim: Claim,
+        claim: Claim<'_>,
         journey: Option<&StoredJourney>,
     ) -> Result<(String, Registration), Refusal> {
         let Asking { call, caller, now, request } = asking;
         let now = *now;
-        let Claim { journey_type, phone_trunc, identity_keys, datetime } = claim;
+        let Claim { journey_type, identity, driving_license, datetime, application_timestamp } = claim;
         self.rules.check_delay(journey_type, datetime, now).map_err(|early| Refusal::TooEarly(early.available_at))?;
         let uuid = ApplicationId::new(uuid::Uuid::new_v4());
         // Signed before it is written: an application that exists has its proof, whatever happens next.
         let token = self.signer.sign(&Proof {
             siret: &caller.siret,
             journey_type,
-            driving_license: &demand.driving_license,
+            driving_license,
             datetime,
             uuid,
             issued_at: now,
         })?;
-        let truncated = TruncatedIdentity { last_name_trunc: demand.last_name_trunc.clone(), phone_trunc };
         let application = Application {
             uuid,
             operator: caller.operator,
             journey_type,
-            identity: Identity { truncated, driving_license: Some(demand.driving_license.clone()), identity_keys },
+            identity,
             datetime,
-            application_timestamp: demand.application_timestamp,
+            application_timestamp,
             registered_at: now,
             journey: journey.map(|stored| ApplicationJourney {
                 operator_journey_id: stored.journey.operator_journey_id.clone(),
@@ -268,7 +314,7 @@ impl HttpFunction for Register {
         if !self.rules.any_open(|open| open.register) {
             return Err(Refusal::CallClosed(None));
         }
-        let journey_type = demand.certificate.journey_type();
+        let journey_type = demand.journey_type();
         if !self.rules.of(journey_type).open.register {
             return Err(Refusal::CallClosed(Some(journey_type)));
         }
@@ -290,6 +336,15 @@ impl HttpFunction for Register {
             Err(_) => Counted::Refused,
         }))
     }
+}
+
+fn identity(
+    (last_name_trunc, phone_trunc): (LastNameTrunc, PhoneTrunc),
+    driving_license: &DrivingLicense,
+    identity_keys: IdentityKeys,
+) -> Identity {
+    let truncated = TruncatedIdentity { last_name_trunc, phone_trunc };
+    Identity { truncated, driving_license: Some(driving_license.clone()), identity_keys }
 }
 
 /// The name that the caller gives its call, if any.
@@ -320,40 +375,57 @@ pub fn read(mut fields: Fields, rules: &Rules, now: Instant) -> Result<Demand, R
     };
     let journey_type = fields.required("journey_type", JourneyType::parse);
     let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
-    let certificate = match journey_type {
+    // What both have comes after what is one type's own, as the faults are listed.
+    let common = |fields: &mut Fields| {
+        let driving_license = fields.required("driving_license", DrivingLicense::parse);
+        let application_timestamp = fields.optional("application_timestamp", |text| {
+            let signed = Instant::parse(text)?;
+            check_signed(signed, now).map(|()| signed)
+        });
+        (driving_license, application_timestamp, fields.optional("identity_key", IdentityKey::parse))
+    };
+    match journey_type {
         Some(JourneyType::Short) => {
             fields.foreign("phone_trunc", JourneyType::Short);
             fields.foreign("datetime", JourneyType::Short);
-            let id = fields.required("operator_journey_id", OperatorJourneyId::parse);
-            id.map(|operator_journey_id| Certificate::Short { operator_journey_id })
+            let operator_journey_id = fields.required("operator_journey_id", OperatorJourneyId::parse);
+            let (driving_license, application_timestamp, identity_key) = common(&mut fields);
+            let short = || {
+                Some(Demand::Short(ShortRegistration {
+                    journey_type: Tag,
+                    last_name_trunc: last_name_trunc?,
+                    driving_license: driving_license?,
+                    operator_journey_id: operator_journey_id?,
+                    application_timestamp: application_timestamp?,
+                    identity_key: identity_key?,
+                }))
+            };
+            fields.finish(short())
         }
         Some(JourneyType::Long) => {
             fields.foreign("operator_journey_id", JourneyType::Long);
             let phone_trunc = fields.required("phone_trunc", PhoneTrunc::parse);
             let datetime = fields.required("datetime", in_period);
-            phone_trunc.zip(datetime).map(|(phone_trunc, datetime)| Certificate::Long { phone_trunc, datetime })
+            let (driving_license, application_timestamp, identity_key) = common(&mut fields);
+            let long = || {
+                Some(Demand::Long(LongRegistration {
+                    journey_type: Tag,
+                    last_name_trunc: last_name_trunc?,
+                    phone_trunc: phone_trunc?,
+                    driving_license: driving_license?,
+                    datetime: datetime?,
+                    application_timestamp: application_timestamp?,
+                    identity_key: identity_key?,
+                }))
+            };
+            fields.finish(long())
         }
         None => {
             fields.checked("phone_trunc", PhoneTrunc::parse);
             fields.checked("datetime", in_period);
             fields.checked("operator_journey_id", OperatorJourneyId::parse);
-            None
+            common(&mut fields);
+            fields.finish(None)
         }
-    };
-    let driving_license = fields.required("driving_license", DrivingLicense::parse);
-    let signed = fields.optional("application_timestamp", |text| {
-        let signed = Instant::parse(text)?;
-        check_signed(signed, now).map(|()| signed)
-    });
-    let identity_key = fields.optional("identity_key", IdentityKey::parse);
-    let demand = || {
-        Some(Demand {
-            last_name_trunc: last_name_trunc?,
-            driving_license: driving_license?,
-            application_timestamp: signed?.unwrap_or(now),
-            identity_key: identity_key?,
-            certificate: certificate?,
-        })
-    };
-    fields.finish(demand())
+    }
 }

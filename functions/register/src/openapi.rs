@@ -3,67 +3,13 @@
 use cee_edge::ProblemType;
 use cee_edge::application::OwnApplication;
 use cee_edge::openapi::{Operation, Sample};
-use cee_eligibility::{
-    DrivingLicense, FieldError, IdempotencyKey, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorJourneyId,
-    PhoneTrunc,
-};
+use cee_eligibility::{FieldError, IdempotencyKey, JourneyType};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::json;
-use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-/// What is registered: one of two, told apart by `journey_type`.
-// As `read` takes it. Never made; that it says what `read` does is tested over HTTP, field by field
-// (`tests/service/openapi.rs`).
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[schema(discriminator(
-    property_name = "journey_type",
-    mapping(("short" = "#/components/schemas/ShortRegistration"), ("long" = "#/components/schemas/LongRegistration"))
-))]
-#[expect(dead_code, reason = "a description")]
-enum Registration {
-    Short(ShortRegistration),
-    Long(LongRegistration),
-}
-
-/// A short application (demande CEE courte distance, fiche TRA-SE-115), for a journey that the registry knows.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "a description")]
-struct ShortRegistration {
-    #[schema(schema_with = short)]
-    journey_type: JourneyType,
-    last_name_trunc: LastNameTrunc,
-    driving_license: DrivingLicense,
-    operator_journey_id: OperatorJourneyId,
-    /// When the driver signed; must lie in the past. The moment of the call, if not given.
-    #[schema(nullable = false)]
-    application_timestamp: Option<Instant>,
-    /// Counts beside the journey's own identity key, where the journey has one. If the two differ, both count.
-    #[schema(nullable = false)]
-    identity_key: Option<IdentityKey>,
-}
-
-/// A long application (demande CEE longue distance, fiche TRA-SE-114), which needs no journey.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "a description")]
-struct LongRegistration {
-    #[schema(schema_with = long)]
-    journey_type: JourneyType,
-    last_name_trunc: LastNameTrunc,
-    phone_trunc: PhoneTrunc,
-    driving_license: DrivingLicense,
-    /// The day the costs were shared, in the period of the scheme.
-    datetime: Instant,
-    /// When the driver signed; must lie in the past. The moment of the call, if not given.
-    #[schema(nullable = false)]
-    application_timestamp: Option<Instant>,
-    #[schema(nullable = false)]
-    identity_key: Option<IdentityKey>,
-}
+use crate::Demand;
 
 fn idempotency_key() -> Object {
     let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(IdempotencyKey::PATTERN));
@@ -75,11 +21,11 @@ fn only(journey_type: JourneyType) -> Object {
     word.description(Some("Tells the two kinds of application apart.")).build()
 }
 
-fn short() -> Object {
+pub(crate) fn short() -> Object {
     only(JourneyType::Short)
 }
 
-fn long() -> Object {
+pub(crate) fn long() -> Object {
     only(JourneyType::Long)
 }
 
@@ -112,7 +58,7 @@ pub fn operations() -> Vec<Operation> {
             idempotency_key(),
         )
         .scope(Scope::Register)
-        .body::<Registration>(
+        .body::<Demand>(
             vec![
                 Sample::new("short", "For a journey that the registry knows", short),
                 Sample::new("long", "Without a journey, with all that can be sent", long),
