@@ -88,10 +88,9 @@ pub struct HistoryRow {
         ("specific" = "#/components/schemas/SpecificIdentity")
     )
 ))]
+#[allow(missing_docs, reason = "a text here would stand beside a $ref of the schema")]
 pub enum IdentityRow {
-    /// One that this registry granted.
     Standardized(StandardizedIdentity),
-    /// One from before the scheme.
     Specific(SpecificIdentity),
 }
 

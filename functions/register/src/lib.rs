@@ -52,10 +52,9 @@ pub struct Register {
         mapping(("short" = "#/components/schemas/ShortRegistration"), ("long" = "#/components/schemas/LongRegistration"))
     )
 )]
+#[allow(missing_docs, reason = "a text here would stand beside a $ref of the schema")]
 pub enum Demand {
-    /// For a journey that the registry knows.
     Short(ShortRegistration),
-    /// Without a journey.
     Long(LongRegistration),
 }
 
