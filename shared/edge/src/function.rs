@@ -25,6 +25,7 @@ use tracing::Instrument as _;
 
 use crate::network::Network;
 use crate::problem::{InternalError, ProblemType, Refusal};
+use crate::version::VERSIONS;
 
 /// Kept back of an invocation's time, so that a refusal still gets out.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -35,9 +36,6 @@ const LAST: Duration = Duration::from_millis(200);
 
 /// The longest that a call tries: a driver waits, and API Gateway gives up after 30 seconds.
 const LONGEST: Duration = Duration::from_secs(8);
-
-/// The versions of the interface, which are one: the public registry's clients hard-code `/v3.2` or `/v3.3`.
-pub const VERSIONS: [&str; 3] = ["v3", "v3.2", "v3.3"];
 
 /// One call on its way through a function.
 #[derive(Debug)]

@@ -8,12 +8,14 @@
 //! | how calls and refusals are described in the OpenAPI document | [`openapi`] |
 //! | where a call comes from | [`network`] |
 //! | what happens around every call: panics, logs, time left | [`function`] |
-//! | what the answers about applications hold | [`application`] |
+//! | what the answers about applications hold | [`answer`] |
+//! | how an application is looked up for an answer | [`application`] |
 //!
 //! Errors of the layers below are turned into refusals here and nowhere else. What is told outside is never what is
 //! logged inside.
 
 pub mod access;
+pub mod answer;
 pub mod application;
 pub mod body;
 pub mod function;
@@ -21,9 +23,11 @@ pub mod network;
 pub mod openapi;
 pub mod problem;
 mod rate;
+mod version;
 
 pub use access::Gate;
 pub use body::Fields;
-pub use function::{Call, HttpFunction, Reply, VERSIONS, run, service, to_json};
+pub use function::{Call, HttpFunction, Reply, run, service, to_json};
 pub use network::Network;
 pub use problem::{ProblemType, Refusal};
+pub use version::VERSIONS;

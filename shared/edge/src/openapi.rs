@@ -25,8 +25,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Server, ServerBuilder};
 
-use crate::function::VERSIONS;
 use crate::problem::{Fault, ProblemType};
+use crate::version::VERSIONS;
 
 /// The name of the one security scheme.
 const APPLICATION_TOKEN: &str = "application_token";

@@ -15,8 +15,8 @@ use lambda_http::Body;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::application::OwnApplication;
-use crate::function::VERSIONS;
+use crate::answer::OwnApplication;
+use crate::version::VERSIONS;
 
 pub use page::page;
 

@@ -1,7 +1,8 @@
 //! Who counts as the same person.
 
-use crate::fields::{IdentityKey, LastNameTrunc, PhoneTrunc};
+use crate::fields::{IdentityKey, LastNameTrunc};
 use crate::license::DrivingLicense;
+use crate::phone::PhoneTrunc;
 
 /// Three letters of the last name and the phone less two digits. Personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

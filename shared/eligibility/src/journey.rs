@@ -1,7 +1,9 @@
 //! Journeys that the registry knows, and which of them may carry a short application.
 
-use crate::fields::{FieldError, IdentityKey, OperatorId, OperatorJourneyId, PhoneTrunc};
+use crate::error::FieldError;
+use crate::fields::{IdentityKey, OperatorId, OperatorJourneyId};
 use crate::identity::Identity;
+use crate::phone::PhoneTrunc;
 use crate::rules::{Period, Rules};
 use crate::time::Instant;
 

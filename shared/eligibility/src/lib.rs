@@ -3,6 +3,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | what a field may hold, how it is normalised | [`fields`] |
+//! | why a field is refused | [`error`] |
 //! | in which languages a rejected row is explained | [`language`] |
 //! | how a driving licence is written, and which spellings are one licence | [`license`] |
 //! | dates, time zones, "N years before" | [`time`] |
@@ -21,6 +22,7 @@
 
 pub mod character;
 pub mod decision;
+pub mod error;
 pub mod fields;
 pub mod identity;
 pub mod journey;
@@ -35,15 +37,15 @@ pub mod time;
 mod words;
 
 pub use decision::{Blocker, EarlierApplication, Reason, latest_blocker};
+pub use error::{FieldError, NormaliseError};
 pub use fields::{
-    ApplicationId, FieldError, IdempotencyKey, IdentityKey, JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId,
-    Siret,
+    ApplicationId, IdempotencyKey, IdentityKey, JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId, Siret,
 };
 pub use identity::{Identity, IdentityKeys, TruncatedIdentity};
 pub use journey::{Criterion, Journey, JourneyStatus};
 pub use language::Language;
 pub use license::DrivingLicense;
-pub use normalise::{LastName, NormaliseError};
+pub use normalise::LastName;
 pub use phone::{Phone, PhoneTrunc};
 pub use rules::{Cutoffs, MOST_APPLICATIONS, MOST_HISTORY_DATES, NoRoom, Rules, TooEarly};
 pub use time::Instant;

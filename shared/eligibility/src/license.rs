@@ -19,7 +19,7 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::character::CharacterName;
-use crate::fields::FieldError;
+use crate::error::FieldError;
 
 /// A driving licence number in its canonical form. Personal data.
 ///

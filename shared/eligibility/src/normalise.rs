@@ -9,26 +9,10 @@ use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::fields::{FieldError, IdentityKey, LastNameTrunc};
+pub use crate::error::NormaliseError;
+use crate::fields::{IdentityKey, LastNameTrunc};
 use crate::identity::TruncatedIdentity;
 pub use crate::phone::Phone;
-
-/// Why a name or a phone cannot be normalised. Never repeats it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NormaliseError {
-    /// Nothing, or nothing but spaces, hyphens and apostrophes.
-    #[error("is empty")]
-    Empty,
-    /// A character that is no Latin letter.
-    #[error(
-        "holds a character that is neither a Latin letter nor a space, hyphen or apostrophe: write the name as on the driving licence"
-    )]
-    Name,
-    /// Not a whole phone number.
-    #[error(transparent)]
-    Phone(#[from] FieldError),
-}
 
 /// A driver's last name, normalised: `A` to `Z` and single spaces. Personal data.
 ///

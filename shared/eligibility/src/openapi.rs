@@ -9,7 +9,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::fields::{ApplicationId, FileName, IdentityKey, JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc};
+use crate::fields::{ApplicationId, FileName, IdentityKey, JourneyType, LastNameTrunc, OperatorJourneyId};
+use crate::phone::PhoneTrunc;
 use crate::{Criterion, DrivingLicense, Instant, JourneyStatus, Reason};
 
 /// A point in time as answers tell it: in UTC, with milliseconds. Requests may use any form of RFC 3339, which is

@@ -18,8 +18,7 @@ mod plan;
 use std::fmt;
 
 use crate::character::is_invisible;
-use crate::fields::FieldError;
-use crate::normalise::NormaliseError;
+use crate::error::{FieldError, NormaliseError};
 use plan::{OVERSEAS, PLANS};
 
 /// What a country code says of the numbers behind it.

@@ -215,7 +215,7 @@ impl Rules {
             Some(journey_type) => self.of(journey_type).history_before,
             None => self.short.history_before.max(self.long.history_before),
         };
-        if datetime < before { Ok(()) } else { Err(FieldError::NotHistory { before }) }
+        if datetime < before { Ok(()) } else { Err(FieldError::NotHistory { before: before.paris_day() }) }
     }
 
     /// Whether history of this journey type is taken at present.
@@ -361,7 +361,7 @@ mod tests {
         for (journey_type, last, first) in table {
             assert_eq!(rules.check_history(journey_type, last, now), Ok(()), "{journey_type:?}");
             let refused = rules.check_history(journey_type, first, now);
-            assert_eq!(refused, Err(FieldError::NotHistory { before: first }), "{journey_type:?}");
+            assert_eq!(refused, Err(FieldError::NotHistory { before: first.paris_day() }), "{journey_type:?}");
         }
         let swapped = Rules { short: rules.long, long: rules.short, ..rules };
         assert_eq!(swapped.check_history(None, last_long, now), Ok(()));

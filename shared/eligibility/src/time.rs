@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
 use chrono_tz::Europe::Paris;
 
-use crate::fields::FieldError;
+use crate::error::FieldError;
 
 /// A point in time in UTC, to the millisecond; what is finer is cut off.
 ///

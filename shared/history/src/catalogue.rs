@@ -10,12 +10,9 @@ use cee_eligibility::fields::FieldError;
 use cee_eligibility::rules::MOST_HISTORY_DATES;
 use cee_eligibility::{Language, NoRoom};
 
-use crate::dialect::{FileError, Form, MOST_NAMED};
 use crate::fault::Fault;
-use crate::file::FileRefusal;
 use crate::lines::{KEPT, MAX_LINE};
-use crate::survey::{MANY, SurveyError};
-use crate::unpack::{RATIO, UnpackError};
+use crate::refusal::{FileError, FileRefusal, Form, MANY, MOST_NAMED, RATIO, SurveyError, UnpackError};
 
 /// A sentence, or its words in one language.
 type Words = Cow<'static, str>;
@@ -397,7 +394,7 @@ fn both_of_field(fault: FieldError) -> (Words, Words) {
         FieldError::NotHistory { before } => format!(
             "doit être antérieure au {} (minuit à Paris) : l'historique précède les opérations standardisées, et une demande \
              ultérieure s'enregistre au lieu de s'importer",
-            before.paris_day().format("%d/%m/%Y")
+            before.format("%d/%m/%Y")
         )
         .into(),
         FieldError::ImportClosed => {
@@ -523,7 +520,7 @@ mod tests {
     ];
 
     fn fields() -> Vec<FieldError> {
-        let before = Rules::default().short.history_before;
+        let before = Rules::default().short.history_before.paris_day();
         vec![
             FieldError::JourneyType,
             FieldError::LastNameTrunc,

@@ -1,27 +1,10 @@
-//! The cells of one row, and what reading them needs.
+//! The cells of one row.
 
-use cee_eligibility::{Instant, Rules};
-
-use crate::date::Midnights;
+use crate::context::Context;
 use crate::dialect::Header;
 use crate::fault::Fault;
 use crate::repair::Repairs;
 use crate::split::{Shape, Span};
-
-/// What reading a cell may need besides its text.
-#[derive(Debug)]
-pub(crate) struct Context {
-    /// The moment of the import: nothing in a history may lie after it.
-    pub(crate) now: Instant,
-    /// The rules in force: before which day history is dated, and which journey types are open for import.
-    pub(crate) rules: Rules,
-    /// The repairs done in this row so far.
-    pub(crate) repairs: Repairs,
-    /// Midnights in Paris worked out before.
-    pub(crate) midnights: Midnights,
-    /// Whether the file writes the month before the day, where it does not write the year first.
-    pub(crate) month_first: bool,
-}
 
 /// The cells of one row, under the columns of its file.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! Dates as people and programs write them.
 
 use cee_eligibility::{Instant, JourneyType};
-use chrono::{LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono::{LocalResult, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Europe::Paris;
 
-use crate::cells::Context;
+use crate::context::Context;
+use crate::day::Day;
 use crate::fault::Fault;
 use crate::repair::Repair;
 use crate::strip::bare;
@@ -55,20 +56,6 @@ fn read(text: &str, context: &mut Context) -> Result<Instant, Fault> {
         LocalResult::Single(moment) => Instant::from_millis(moment.timestamp_millis()).ok_or(Fault::Date),
         LocalResult::Ambiguous(..) => Err(Fault::ClockTwice),
         LocalResult::None => Err(Fault::ClockNever),
-    }
-}
-
-/// A day as written: perhaps one that no calendar has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Day {
-    pub(crate) year: u32,
-    pub(crate) month: u32,
-    pub(crate) day: u32,
-}
-
-impl Day {
-    fn date(&self) -> Option<NaiveDate> {
-        NaiveDate::from_ymd_opt(i32::try_from(self.year).ok()?, self.month, self.day)
     }
 }
 
@@ -286,42 +273,14 @@ fn diagnose(text: &str) -> Fault {
     if has_digit && text.split([' ', '-', '/', '.', ',']).any(is_word) { Fault::InWords } else { Fault::Date }
 }
 
-/// Midnights in Paris worked out before. A history names the same few thousand days millions of times, and a time zone's
-/// rules cost more than all the rest of a row.
-#[derive(Debug, Default)]
-pub(crate) struct Midnights(Vec<Option<(u32, Instant)>>);
-
-impl Midnights {
-    /// Twenty-two years of days, each in a place of its own.
-    const PLACES: u32 = 8192;
-
-    fn place(day: Day) -> usize {
-        ((day.year * 372 + day.month * 31 + day.day) % Self::PLACES) as usize
-    }
-
-    /// A number that no other day has, even one that no calendar has.
-    const fn number(day: Day) -> u32 {
-        (day.year * 100 + day.month) * 100 + day.day
-    }
-
-    fn known(&self, day: Day) -> Option<Instant> {
-        let (number, midnight) = self.0.get(Self::place(day)).copied()??;
-        (number == Self::number(day)).then_some(midnight)
-    }
-
-    #[cold]
-    fn learn(&mut self, day: Day, midnight: Instant) {
-        self.0.resize(Self::PLACES as usize, None);
-        self.0[Self::place(day)] = Some((Self::number(day), midnight));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::day::Midnights;
     use crate::repair::Repairs;
     use cee_eligibility::Rules;
     use cee_eligibility::fields::FieldError;
+    use chrono::NaiveDate;
 
     fn context() -> Context {
         let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
@@ -466,7 +425,7 @@ mod tests {
     fn history_is_dated_before_the_scheme_of_its_journey_type() {
         let mut context = context();
         let before = Rules::default().long.history_before;
-        let late = Fault::Field(FieldError::NotHistory { before });
+        let late = Fault::Field(FieldError::NotHistory { before: before.paris_day() });
         let table = [
             ("31/12/2022", JourneyType::Long, None),
             ("2022-12-31T22:59:59.999Z", JourneyType::Long, None),

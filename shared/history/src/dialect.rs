@@ -1,119 +1,15 @@
-//! What the first line of a file says about the rest: separator and columns. And why a file is refused whole.
-
-use std::fmt::Write as _;
+//! What the first line of a file says about the rest: separator and columns.
 
 use cee_eligibility::Language;
 
 use crate::catalogue;
+use crate::column::Field;
 use crate::encoding;
 use crate::lines::Quoting;
-use crate::reader::Field;
+use crate::refusal::{FileError, Form};
 use crate::repair::Repairs;
 use crate::split::{Span, split_all};
 use crate::strip::{trim, unguard};
-
-/// Why a file cannot be read at all. It is refused before any of its rows. Its `Display` says what to do, in one
-/// sentence after the file's name.
-///
-/// An unknown column is repeated only where it looks like a column name: a file without a header begins with a row, and
-/// a row holds personal data.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FileError {
-    /// No byte, or nothing but blank lines.
-    #[error("is empty: it needs a header and at least one row")]
-    Empty,
-    /// UTF-16 without a byte order mark.
-    #[error("was saved as UTF-16 without a byte order mark: save it as \"CSV UTF-8\"")]
-    Utf16,
-    /// A form that is not CSV.
-    #[error("{0}")]
-    Form(Form),
-    /// Control characters where the header should be.
-    #[error("is not a text file: it begins with control characters. Export it as \"CSV UTF-8\"")]
-    NotText,
-    /// The first line has no end.
-    #[error("has no header: its first line is longer than {limit} bytes")]
-    HeaderTooLong {
-        /// The longest line there may be.
-        limit: usize,
-    },
-    /// The header opens a quote and does not close it, or goes on after it.
-    #[error("has a header with a quote that is not closed or stands within a name")]
-    HeaderQuote,
-    /// The first line names none of the columns.
-    #[error("has no header: its first line must name the columns {expected}, separated by commas, semicolons or tabs")]
-    NoHeader {
-        /// The columns that a file of this kind must have.
-        expected: String,
-    },
-    /// The header names other columns than a file of this kind has. Every fault is listed.
-    #[error("has a header that does not fit: {}", faults(.missing, .unknown, .duplicate))]
-    Columns {
-        /// Columns that are not there.
-        missing: Vec<&'static str>,
-        /// Columns that nobody knows: the name, or the number of the column where the name is none.
-        unknown: Vec<String>,
-        /// Columns that are there more than once.
-        duplicate: Vec<&'static str>,
-    },
-}
-
-/// What a file may be that is not CSV, told by how it begins. Its `Display` says what to send instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Form {
-    /// A workbook of Excel or another spreadsheet.
-    #[error("is an Excel workbook, not a CSV file: open it and export it as \"CSV UTF-8\"")]
-    Workbook,
-    /// Compressed twice.
-    #[error("is compressed twice: send it compressed once (gzip or zip), or uncompressed")]
-    Twice,
-    /// Compressed with Zstandard.
-    #[error("is compressed with Zstandard (.zst): compress it with gzip, or send it uncompressed")]
-    Zstd,
-    /// Compressed with xz.
-    #[error("is compressed with xz: compress it with gzip, or send it uncompressed")]
-    Xz,
-    /// Compressed with bzip2.
-    #[error("is compressed with bzip2 (.bz2): compress it with gzip, or send it uncompressed")]
-    Bzip2,
-    /// Compressed with LZ4.
-    #[error("is compressed with LZ4: compress it with gzip, or send it uncompressed")]
-    Lz4,
-    /// A 7-Zip archive.
-    #[error("is a 7-Zip archive (.7z): send the CSV file itself, or a zip of it")]
-    SevenZip,
-    /// A RAR archive.
-    #[error("is a RAR archive: send the CSV file itself, or a zip of it")]
-    Rar,
-    /// A Parquet file.
-    #[error("is a Parquet file: write it as CSV (`copy … to 'history.csv'`, `to_csv`, `write_csv`)")]
-    Parquet,
-    /// An Arrow or Feather file.
-    #[error("is an Arrow (Feather) file: write it as CSV (`to_csv`, `write_csv`)")]
-    Arrow,
-    /// An SQLite database.
-    #[error("is an SQLite database: export the table as CSV (`sqlite3 -header -csv`)")]
-    Sqlite,
-    /// R's own format.
-    #[error("is a file of R (.rds or .RData): write it as CSV (`write.csv(…, row.names = FALSE)`)")]
-    R,
-    /// A PDF.
-    #[error("is a PDF: export the table as \"CSV UTF-8\"")]
-    Pdf,
-    /// A web page or XML.
-    #[error("is a web page or XML, not a CSV file: export the table as \"CSV UTF-8\"")]
-    Markup,
-    /// JSON.
-    #[error("is JSON, not a CSV file: write it as CSV, or send its rows to POST /policies/cee/import")]
-    Json,
-    /// A body of a form.
-    #[error(
-        "is a form (multipart/form-data) with the file in it: put the file itself, as `curl --upload-file` does, not \
-         `curl --form`"
-    )]
-    Multipart,
-}
 
 impl Form {
     /// How each begins.
@@ -153,27 +49,8 @@ fn is_boundary(line: &[u8]) -> bool {
         && boundary.iter().all(|b| b.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(b))
 }
 
-fn faults(missing: &[&str], unknown: &[String], duplicate: &[&str]) -> String {
-    let mut text = String::new();
-    let mut say = |what: &str, columns: String| {
-        if !columns.is_empty() {
-            let _ = write!(text, "{}{what} {columns}", if text.is_empty() { "" } else { "; " });
-        }
-    };
-    say("missing", missing.join(", "));
-    // A header may have thousands of columns, and the operator reads this in each list of its imports.
-    let (named, rest) = unknown.split_at(unknown.len().min(MOST_NAMED));
-    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-    say("unknown", named.join(", ") + &more);
-    say("more than once", duplicate.join(", "));
-    text
-}
-
 /// How many empty cells beyond those of the header a row may have.
 pub(crate) const MOST_EMPTY: usize = 16;
-
-/// How many unknown columns are named.
-pub(crate) const MOST_NAMED: usize = 10;
 
 /// The separators a file may use.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
@@ -384,7 +261,7 @@ pub(crate) fn not_a_header(line: &[u8]) -> Option<FileError> {
 mod tests {
     use super::*;
     use crate::history::HistoryRow;
-    use crate::reader::Row;
+    use crate::row::Row;
     use cee_eligibility::Journey;
 
     fn header(line: &str) -> Result<Header, FileError> {

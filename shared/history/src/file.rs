@@ -1,120 +1,13 @@
 //! A whole file as it lies somewhere: compressed or not, a little at a time.
 
-use std::fmt;
-
 use cee_eligibility::{Instant, Language, Rules};
 
-use crate::dialect::{FileError, Header};
-use crate::reader::{Line, Reader, ReaderState, Row};
-use crate::survey::{SurveyError, Verdict};
-use crate::text::Text;
-use crate::unpack::{Unpack, UnpackError};
-
-/// How much is read between two returns to the caller: some two hundred rows.
-const SLICE: usize = 8 * 1024;
-
-/// Why a file is refused whole. Its `Display` is a sentence for whoever sent the file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FileRefusal {
-    /// It is compressed, and cannot be unpacked.
-    #[error("The file {0}.")]
-    Unpack(#[from] UnpackError),
-    /// It is no file of this kind.
-    #[error("The file {0}.")]
-    Header(#[from] FileError),
-    /// Its rows contradict each other, or look wrong all together.
-    #[error("The file {0}.")]
-    Survey(#[from] SurveyError),
-    /// It is larger than [`LARGEST_FILE`](crate::LARGEST_FILE).
-    #[error("The file is larger than 5 GiB: put it in parts, each with its own header.")]
-    TooLarge,
-}
-
-/// A file as it lies somewhere, on its way to lines: unpacked, and in UTF-8 or windows-1252.
-#[derive(Default)]
-pub(crate) struct Feed {
-    unpack: Unpack,
-    text: Text,
-    /// What came out last, and how much of it has been read.
-    piece: Vec<u8>,
-    read: usize,
-    /// Of what comes out, this much was read before.
-    skip: u64,
-    end: End,
-}
-
-/// How far the end of a file is.
-#[derive(Debug, Default, PartialEq, Eq)]
-enum End {
-    #[default]
-    NotSaid,
-    Said,
-    /// What was left when it came has come out too.
-    Flushed,
-    /// It was told.
-    Told,
-}
-
-/// What comes next of a file.
-pub(crate) enum Next<'a> {
-    /// These bytes.
-    Slice(&'a [u8]),
-    /// What has not arrived.
-    More,
-    /// Its end, once.
-    End,
-}
-
-impl fmt::Debug for Feed {
-    /// Not what is on its way: that is personal data.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Feed").field("end", &self.end).finish_non_exhaustive()
-    }
-}
-
-impl Feed {
-    /// Takes the next bytes of the file.
-    pub(crate) fn push(&mut self, chunk: &[u8]) {
-        self.unpack.push(chunk);
-    }
-
-    /// Says that the file ends here.
-    pub(crate) fn end(&mut self) {
-        if self.end == End::NotSaid {
-            self.unpack.end();
-            self.end = End::Said;
-        }
-    }
-
-    /// Whether the file turned out to be UTF-16.
-    pub(crate) const fn is_utf_16(&self) -> bool {
-        self.text.is_utf_16()
-    }
-
-    /// What comes next, a little of it.
-    pub(crate) fn next(&mut self) -> Result<Next<'_>, UnpackError> {
-        while self.read == self.piece.len() {
-            self.piece = match (self.unpack.piece()?, &self.end) {
-                (Some(piece), _) => self.text.push(piece),
-                (None, End::NotSaid | End::Told) => return Ok(Next::More),
-                (None, End::Said) => {
-                    self.end = End::Flushed;
-                    self.text.end()
-                }
-                (None, End::Flushed) => {
-                    self.end = End::Told;
-                    return Ok(Next::End);
-                }
-            };
-            self.read = usize::try_from(self.skip).unwrap_or(usize::MAX).min(self.piece.len());
-            self.skip -= self.read as u64;
-        }
-        let rest = self.piece.get(self.read..).unwrap_or_default();
-        let slice = rest.get(..SLICE).unwrap_or(rest);
-        self.read += slice.len();
-        Ok(Next::Slice(slice))
-    }
-}
+use crate::dialect::Header;
+use crate::feed::{Feed, Next};
+use crate::reader::{Line, Reader, ReaderState};
+use crate::refusal::{FileError, UnpackError};
+use crate::row::Row;
+use crate::survey::Verdict;
 
 /// Reads a file of rows `R` that was surveyed, whichever form it came in. The import and the check before an upload both read
 /// through this, and so cannot disagree.
@@ -156,7 +49,7 @@ impl<R: Row> FileReader<R> {
     /// # Errors
     /// As of [`Reader::new`].
     pub fn resume(verdict: &Verdict, state: &ReaderState, now: Instant) -> Result<Self, FileError> {
-        let feed = Feed { skip: state.offset(), ..Feed::default() };
+        let feed = Feed::from(state.offset());
         Ok(Self { feed, reader: Reader::resume(verdict, state, now)? })
     }
 

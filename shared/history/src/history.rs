@@ -3,12 +3,14 @@
 use cee_eligibility::fields::FieldError;
 use cee_eligibility::{Instant, JourneyType, LastNameTrunc, TruncatedIdentity};
 
-use crate::cells::{Cells, Context};
+use crate::cells::Cells;
+use crate::column::Field;
+use crate::context::Context;
 use crate::date;
 use crate::fault::Fault;
 use crate::phone::phone;
-use crate::reader::{Field, Row, WordColumn};
 use crate::repair::{Repair, Repairs};
+use crate::row::{Row, WordColumn};
 use crate::strip::{bare, unguard};
 
 /// A driver's application from before the scheme, as an operator's history file says it. Personal data.
@@ -99,7 +101,7 @@ fn spoilt_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, Fault
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::date::Midnights;
+    use crate::day::Midnights;
     use cee_eligibility::Rules;
 
     fn context() -> Context {

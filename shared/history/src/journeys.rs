@@ -4,12 +4,14 @@ use cee_eligibility::fields::FieldError;
 use cee_eligibility::journey::{Insee, parse_operator_class};
 use cee_eligibility::{IdentityKey, Journey, JourneyStatus, OperatorId, OperatorJourneyId};
 
-use crate::cells::{Cells, Context};
+use crate::cells::Cells;
+use crate::column::Field;
+use crate::context::Context;
 use crate::date;
 use crate::fault::Fault;
 use crate::phone::phone;
-use crate::reader::{Field, Row};
 use crate::repair::Repair;
+use crate::row::Row;
 use crate::strip::{bare, trim};
 
 const END: usize = 5;

@@ -6,7 +6,8 @@
 //! | what is decided of the whole file before its first row is read | [`mod@survey`] |
 //! | the reader: chunks of bytes in, one [`Line`] a row out; where to go on after an interruption | [`reader`] |
 //! | how what is compressed is unpacked, and what is refused | [`unpack`], `zip` |
-//! | separator, header, and why a whole file is refused | [`dialect`] |
+//! | separator and header | [`dialect`] |
+//! | why a whole file is refused | [`refusal`] |
 //! | UTF-8 and windows-1252; UTF-16 | [`encoding`], `text` |
 //! | how a line is taken apart; why a cell is refused; what is taken off a value | `split`, `fault`, `strip` |
 //! | the columns and fields of a history file | [`history`] |
@@ -85,6 +86,7 @@ pub mod history;
 pub mod journeys;
 pub mod name;
 pub mod reader;
+pub mod refusal;
 pub mod rejected;
 pub mod repair;
 pub mod report;
@@ -92,10 +94,15 @@ pub mod survey;
 pub mod unpack;
 
 mod cells;
+mod column;
+mod context;
 mod date;
+mod day;
 mod fault;
+mod feed;
 mod lines;
 mod phone;
+mod row;
 mod split;
 mod strip;
 #[cfg(test)]
@@ -103,15 +110,18 @@ mod tests;
 mod text;
 mod zip;
 
+pub use column::Field;
 pub use counts::Counts;
-pub use dialect::{FileError, Header};
-pub use file::{FileReader, FileRefusal};
+pub use dialect::Header;
+pub use file::FileReader;
 pub use history::HistoryRow;
 pub use lines::MAX_LINE;
-pub use reader::{Line, Reader, ReaderState, Row};
+pub use reader::{Line, Reader, ReaderState};
+pub use refusal::{FileError, FileRefusal, LARGEST_FILE, SurveyError, UnpackError};
 pub use rejected::{Column, RejectedRow, RejectedWriter};
 pub use repair::{Repair, Repairs};
-pub use report::{LARGEST_FILE, Progress, Replaced, Report, UndoProgress, Undone};
-pub use survey::{DateOrder, Dates, Survey, SurveyError, Surveyed, Verdict, survey};
+pub use report::{Progress, Replaced, Report, UndoProgress, Undone};
+pub use row::{Row, WordColumn};
+pub use survey::{DateOrder, Dates, Survey, Surveyed, Verdict, survey};
 pub use text::Encoding;
-pub use unpack::{Unpack, UnpackError};
+pub use unpack::Unpack;

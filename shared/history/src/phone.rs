@@ -3,7 +3,7 @@
 use cee_eligibility::PhoneTrunc;
 use cee_eligibility::phone::Lost;
 
-use crate::cells::Context;
+use crate::context::Context;
 use crate::fault::Fault;
 use crate::repair::Repair;
 use crate::strip::bare;
@@ -34,7 +34,7 @@ fn repaired(text: &str, context: &mut Context) -> Result<PhoneTrunc, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::date::Midnights;
+    use crate::day::Midnights;
     use crate::repair::Repairs;
     use cee_eligibility::Instant;
     use cee_eligibility::fields::FieldError;

@@ -10,73 +10,22 @@ use cee_eligibility::{Instant, Language, Rules};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{self, RowFault};
-use crate::cells::{Cells, Context};
-use crate::date::{Day, Midnights, Written};
-use crate::dialect::{FileError, Header, HeaderCell};
+use crate::cells::Cells;
+use crate::column::Field;
+use crate::context::Context;
+use crate::date::Written;
+use crate::day::{Day, Midnights};
+use crate::dialect::{Header, HeaderCell};
 use crate::encoding;
 use crate::fault::Fault;
 use crate::lines::{KEPT, Lines, Quoting, Take, Taken, Whole};
+use crate::refusal::FileError;
 use crate::rejected::{Column, RejectedRow};
 use crate::repair::{Repair, Repairs};
+use crate::row::Row;
 use crate::split::{Span, is_blank, split};
 use crate::strip::bare;
 use crate::survey::Verdict;
-
-/// A kind of row, and with it a kind of file: [`HistoryRow`](crate::HistoryRow) or [`Journey`](cee_eligibility::Journey).
-pub trait Row: Sized {
-    /// The columns of the file.
-    const FIELDS: &'static [Field];
-
-    /// The column whose dates people write, if there is one: a survey finds out in which order.
-    const DATE: Option<usize> = None;
-
-    /// A column of a few known words: by that a survey tells rows whose cells stand one
-    /// place further than the header says.
-    const WORD: Option<WordColumn> = None;
-
-    /// Reads one row. `None` or a fault noted in `cells` refuses it.
-    fn read(cells: &mut Cells<'_>) -> Option<Self>;
-}
-
-/// A column of a few known words: its number, and whether a cell holds one of them.
-pub type WordColumn = (usize, fn(&str) -> bool);
-
-/// A column that a kind of file has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
-    name: &'static str,
-    required: bool,
-}
-
-impl Field {
-    /// A column that every file must have.
-    #[must_use]
-    pub const fn required(name: &'static str) -> Self {
-        Self { name, required: true }
-    }
-
-    /// A column that a file may have.
-    #[must_use]
-    pub const fn optional(name: &'static str) -> Self {
-        Self { name, required: false }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Whether every file must have it.
-    #[must_use]
-    pub const fn is_required(&self) -> bool {
-        self.required
-    }
-
-    pub(crate) fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
-    }
-}
 
 /// What became of one row of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]

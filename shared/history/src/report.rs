@@ -5,10 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::counts::Counts;
 use crate::survey::Surveyed;
 
-/// The largest file that is imported, in bytes as it lies on S3: thirty times the history of all France, and the most that
-/// one upload can hold.
-pub const LARGEST_FILE: u64 = 5 * 1024 * 1024 * 1024;
-
 /// How far an import is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {

@@ -25,68 +25,24 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use crate::date::{Day, Written, is_half_day, is_month_first_without_century, ten};
-use crate::dialect::{FileError, Header, HeaderCell, MOST_EMPTY, not_a_header};
+use crate::date::{Written, is_half_day, is_month_first_without_century, ten};
+use crate::day::Day;
+use crate::dialect::{Header, HeaderCell, MOST_EMPTY, not_a_header};
 use crate::encoding;
-use crate::file::{Feed, FileRefusal, Next};
+use crate::feed::{Feed, Next};
 use crate::lines::{Lines, MAX_LINE, Quoting, Take, Taken, Whole};
 use crate::name;
-use crate::reader::Row;
+use crate::refusal::{FileError, FileRefusal, MANY, SurveyError};
 use crate::repair::Repairs;
+use crate::row::Row;
 use crate::split::{Span, is_blank, split};
 use crate::strip::bare;
 use crate::text::Encoding;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// So many different days are no chance.
-pub(crate) const MANY: usize = 30;
-
 /// No month has more days than the year has months.
 const MONTHS: u32 = 12;
-
-/// Why a file is refused for what all its rows together say. Ends a sentence that begins with "The file".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SurveyError {
-    /// Some dates can only have the day first, others only the month.
-    #[error(
-        "writes some dates with the day first (line {day_first}) and others with the month first (line {month_first}), as \
-         a program does that rewrites the dates it understands and leaves the others (SheetJS, LibreOffice in English), so nobody can tell what a date such as 03/05/2021 means in it: write all dates as YYYY-MM-DD"
-    )]
-    BothOrders {
-        /// The first line whose date can only have the day first.
-        day_first: u64,
-        /// The first line whose date can only have the month first.
-        month_first: u64,
-    },
-    /// A date with the year in front has its day before its month, and none has it after.
-    #[error(
-        "writes the day before the month behind the year (line {line}: year, day, month), so a date such as 2021-05-03 is 5 March in it: \
-         write all dates as YYYY-MM-DD, with the month in the middle"
-    )]
-    DayBeforeMonth {
-        /// The first such line.
-        line: u64,
-    },
-    /// Times of a clock with twelve hours, and no date says whether the day or the month comes first.
-    #[error(
-        "writes times with AM or PM (line {line}), as programs in English do, and no date says whether the day or the month comes \
-         first: write all dates as YYYY-MM-DD. If the day comes first, send the file with dates_confirmed, or with \
-         \"dates-confirmed\" in its name"
-    )]
-    HalfDays {
-        /// The first such line.
-        line: u64,
-    },
-    /// Many different days, none above the 12th of its month.
-    #[error(
-        "has {MANY} or more different days, but none after the 12th of a month among those that could be swapped, so day and \
-         month look swapped: a program that guesses dates (pandas, csvkit, Gnumeric in English) reads 03/05/2021 as 5 March and \
-         writes 2021-03-05. Write the dates again from where they come from, in pandas with dayfirst=True. If they are right, \
-         send the file with dates_confirmed, or with \"dates-confirmed\" in its name"
-    )]
-    SwappedDays,
-}
 
 /// Whether whoever sends a file says that its dates are right, however they look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,18 +4,21 @@ use cee_eligibility::{Instant, Journey, Language, Rules};
 use proptest::prelude::*;
 
 use crate::cells::Cells;
-use crate::dialect::{FileError, Form};
-use crate::file::{FileReader, FileRefusal};
+
+use crate::column::Field;
+use crate::file::FileReader;
 use crate::history::HistoryRow;
 use crate::lines::LOOKED_AT;
 use crate::lines::MAX_LINE;
-use crate::reader::{Field, Line, Reader, ReaderState, Row, WordColumn};
+use crate::reader::{Line, Reader, ReaderState};
+use crate::refusal::{FileError, FileRefusal, Form, SurveyError, UnpackError};
 use crate::rejected::{Column, RejectedRow, RejectedWriter};
 use crate::repair::Repair;
+use crate::row::{Row, WordColumn};
 use crate::split::split_all;
-use crate::survey::{DateOrder, Dates, Survey, SurveyError, Verdict, survey};
+use crate::survey::{DateOrder, Dates, Survey, Verdict, survey};
 use crate::text::Encoding;
-use crate::unpack::{Unpack, UnpackError};
+use crate::unpack::Unpack;
 
 const HEADER: &str = "journey_type;last_name_trunc;phone_trunc;datetime";
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use flate2::write::MultiGzDecoder;
 
-use crate::report::LARGEST_FILE;
+use crate::refusal::{LARGEST_FILE, RATIO, UnpackError};
 use crate::zip::{Zip, is_zip};
 
 /// The first bytes of everything that gzip writes.
@@ -17,41 +17,8 @@ const TELLING: usize = 4;
 /// How much compressed data is unpacked at once: whatever it is, a thousand times as much comes out at most.
 const SLICE: usize = 1024;
 
-/// How many times its size a file may unpack to. A list of drivers shrinks to a fifth, one that is mostly repetition to a
-/// fiftieth; what shrinks further is made to do harm.
-pub(crate) const RATIO: u64 = 200;
-
 /// What a small file may unpack to in any case.
 const SMALL: u64 = 16 * 1024 * 1024;
-
-/// Why something cannot be unpacked. Ends a sentence that begins with "The file".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnpackError {
-    /// It is damaged, or ends too early.
-    #[error("is damaged where it is compressed (gzip or zip), or was cut off: compress it again and put it again")]
-    Damaged,
-    /// It unpacks to far more than a list of drivers would.
-    #[error("unpacks to more than {RATIO} times its size: no list of drivers does")]
-    Bomb,
-    /// It unpacks to more than [`LARGEST_FILE`].
-    #[error("unpacks to more than 5 GiB: put it in parts, each with its own header")]
-    TooLarge,
-    /// A zip with more than one file.
-    #[error("is a zip that holds several files: send each of them by itself")]
-    ZipOfSeveral,
-    /// A zip without a file.
-    #[error("is a zip that holds no file: put the CSV file into it, or send that as it is")]
-    ZipOfNothing,
-    /// A zip with a password.
-    #[error("is a zip with a password: send it without one, the connection is encrypted")]
-    ZipEncrypted,
-    /// A zip that is not compressed by deflate.
-    #[error("is a zip that is compressed in a way that the registry does not read: choose deflate, or use gzip")]
-    ZipMethod,
-    /// A workbook of Excel or another spreadsheet, which is a zip of many files.
-    #[error("is a workbook (as .xlsx and .ods are), not a CSV file: open it and export it as \"CSV UTF-8\"")]
-    Workbook,
-}
 
 /// Unpacks a stream, if it is compressed: with gzip, or as a zip that holds one file. Bytes go in with [`Unpack::push`], and
 /// come out of [`Unpack::piece`] until that has no more to give.

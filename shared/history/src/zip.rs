@@ -9,7 +9,7 @@
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use crate::unpack::UnpackError;
+use crate::refusal::UnpackError;
 
 /// How much comes out of the inflating at once.
 const BUFFER: usize = 16 * 1024;

@@ -1,6 +1,5 @@
 //! How AWS is reached.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -18,6 +17,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
+use crate::metrics::sdk_retried;
 use crate::settings::Environment;
 
 /// How long a connection may take.
@@ -37,14 +37,6 @@ const READ: Duration = Duration::from_secs(30);
 
 /// Who vouches for DynamoDB and S3: the five roots that Amazon Trust Services advises for a trust store of one's own.
 const ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
-
-/// How many requests the SDK has sent once more since it was last asked.
-static SDK_RETRIES: AtomicU64 = AtomicU64::new(0);
-
-/// How many requests the SDK has sent once more since the last call of this: each is told once, to whoever asks next.
-pub(crate) fn take_sdk_retries() -> u64 {
-    SDK_RETRIES.swap(0, Ordering::Relaxed)
-}
 
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(ATTEMPTS)
@@ -84,7 +76,7 @@ impl Intercept for CountRetries {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if config.load::<RequestAttempts>().is_some_and(|attempts| attempts.attempts() > 1) {
-            SDK_RETRIES.fetch_add(1, Ordering::Relaxed);
+            sdk_retried();
         }
         Ok(())
     }

@@ -11,14 +11,27 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cee_eligibility::words;
 use cee_registry::FindingKind;
 use serde_json::{Map, Value, json};
 
-use crate::aws::take_sdk_retries;
 use crate::clock::machine_now;
+
+/// How many requests the SDK has sent once more since it was last asked.
+static SDK_RETRIES: AtomicU64 = AtomicU64::new(0);
+
+/// How many requests the SDK has sent once more since the last call of this: each is told once, to whoever asks next.
+fn take_sdk_retries() -> u64 {
+    SDK_RETRIES.swap(0, Ordering::Relaxed)
+}
+
+/// Counts a request that the SDK has sent once more.
+pub(crate) fn sdk_retried() {
+    SDK_RETRIES.fetch_add(1, Ordering::Relaxed);
+}
 
 words! {
     /// How a call that asks for a certificate ended.

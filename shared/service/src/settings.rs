@@ -54,7 +54,6 @@ use chrono::NaiveDate;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::pepper::PepperError;
 
 /// A setting that is missing or bad. Names it and says what it should be; never repeats its value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +65,7 @@ pub struct SettingError {
 
 impl SettingError {
     /// A pepper that is not the one of the tables, or cannot be compared with it.
-    pub(crate) fn of_pepper(error: &PepperError) -> Self {
+    pub(crate) fn of_pepper(error: &impl fmt::Display) -> Self {
         Self { name: "CLAIM_PEPPER", problem: format!("does not fit: {error}") }
     }
 }

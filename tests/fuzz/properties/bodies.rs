@@ -177,7 +177,7 @@ fn refused(schema: &str, value: &Value, told: &str) {
         FieldError::InTheFuture.to_string(),
         FieldError::OutsidePeriod.to_string(),
         FieldError::FileName.to_string(),
-        FieldError::NotHistory { before: Rules::default().short.history_before }.to_string(),
+        FieldError::NotHistory { before: Rules::default().short.history_before.paris_day() }.to_string(),
         FieldError::ForeignLicense.to_string(),
     ];
     let problem: Value = serde_json::from_str(told).expect("a problem is JSON");

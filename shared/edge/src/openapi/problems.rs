@@ -15,7 +15,7 @@ use utoipa::openapi::{KnownFormat, Ref, RefOr};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
 use super::{Sample, Utc, content};
-use crate::application::OwnApplication;
+use crate::answer::OwnApplication;
 use crate::body::BODY_LIMIT;
 use crate::problem::{Fault, InternalError, ProblemType, Refusal, TYPE_BASE};
 

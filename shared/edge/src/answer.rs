@@ -1,0 +1,61 @@
+//! What an answer tells an operator about its own application.
+
+use cee_eligibility::openapi::UtcInstant;
+use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType};
+use cee_registry::Application;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// An operator's own application, as it is told: the same words in a 201 and in a 409. Holds personal data (the token).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Application)]
+pub struct OwnApplication {
+    /// Its name.
+    #[schema(value_type = ApplicationId)]
+    pub uuid: String,
+    /// `short` or `long`.
+    #[schema(value_type = JourneyType)]
+    pub journey_type: &'static str,
+    /// The journey's end (short) or the day the costs were shared (long), in UTC with milliseconds.
+    #[schema(value_type = UtcInstant)]
+    pub datetime: String,
+    /// The registry's number for the journey, of a short one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples(1001))]
+    pub journey_id: Option<u64>,
+    /// What the registry's checks make of the journey, of a short one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<JourneyStatus>, nullable = false)]
+    pub status: Option<&'static str>,
+    /// The proof token, exactly as it was first handed out.
+    pub token: String,
+}
+
+impl From<&Application> for OwnApplication {
+    fn from(application: &Application) -> Self {
+        let journey = application.journey.as_ref();
+        Self {
+            uuid: application.uuid.to_string(),
+            journey_type: application.journey_type.as_str(),
+            datetime: application.datetime.to_string(),
+            journey_id: journey.map(|journey| journey.journey_id),
+            status: journey.map(|journey| journey.status.as_str()),
+            token: application.token.clone(),
+        }
+    }
+}
+
+impl OwnApplication {
+    /// The members that a 409 about it has beside date and reason.
+    pub(crate) fn members(&self) -> Map<String, Value> {
+        let Ok(Value::Object(mut members)) = serde_json::to_value(self) else { return Map::new() };
+        members.remove("datetime");
+        members.remove("journey_type");
+        // `status` is the problem's HTTP status: RFC 9457 has that name first.
+        if let Some(status) = members.remove("status") {
+            members.insert("journey_status".to_owned(), status);
+        }
+        members
+    }
+}

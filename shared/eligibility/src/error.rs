@@ -1,0 +1,174 @@
+//! Why a field is refused.
+
+use chrono::NaiveDate;
+
+use crate::character::CharacterName;
+
+/// Why a field was refused. Its `Display` says what is expected and never repeats the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// Neither `short` nor `long`.
+    #[error("must be \"short\" or \"long\"")]
+    JourneyType,
+    /// Not three characters of `A` to `Z` and space.
+    #[error(
+        "must be exactly 3 characters out of A-Z and space: upper case, no accent, a space for a hyphen or an \
+         apostrophe, padded with spaces (\"TO \")"
+    )]
+    LastNameTrunc,
+    /// Three such characters, of which the first is a space.
+    #[error(
+        "must begin with a letter: leave out the spaces before the name, then truncate it, and fill it up with spaces at \
+         its end only"
+    )]
+    LastNameSpace,
+    /// Not a phone number less its last two digits.
+    #[error(
+        "must be an E.164 phone number less its last two digits (\"+336010203\") or its French national form \
+         (\"06010203\")"
+    )]
+    PhoneTrunc,
+    /// Neither an international number nor a French one.
+    #[error(
+        "must be a whole phone number: + and its country code (\"+33701020304\"), or 10 digits in France (\"07 01 02 03 04\")"
+    )]
+    Phone,
+    /// No country has this code.
+    #[error("begins with a country code that no country has")]
+    PhoneCountry,
+    /// Not as many digits as a mobile number of its country has.
+    #[error("has too many or too few digits for a mobile number of its country")]
+    PhoneLength,
+    /// A whole number, where a truncated one belongs.
+    #[error("is a whole phone number: leave out its last two digits")]
+    PhoneWhole,
+    /// A character that nobody sees.
+    #[error("holds the invisible character U+{:04X}: leave it out", u32::from(*.0))]
+    PhoneInvisible(char),
+    /// A number that lost its `+` or 0, and may be several.
+    #[error(
+        "may have lost a leading 0 or a +, as where a program takes it for a number, and more than one reading is possible: write it with \
+         its + and with spaces (\"+33 6 01 02 03\"), which stays text"
+    )]
+    PhoneAmbiguous,
+    /// `3.36E+08`.
+    #[error(
+        "was rounded by Excel, which took it for a number (\"3.36E+08\"): its last digits are lost. Export it again with \
+         the column formatted as text"
+    )]
+    PhoneRounded,
+    /// None of the four accepted shapes.
+    #[error(
+        "must be a driving licence number: 12 digits, or 1 to 15 of A-Z and 0-9 with or without 4 further digits, or \
+         for a foreign licence \"99-\" and 1 to 61 letters and digits"
+    )]
+    DrivingLicense,
+    /// A character that no licence holds.
+    #[error("holds the character {0}, which is none of a driving licence number: write it with A-Z and 0-9")]
+    LicenseCharacter(CharacterName),
+    /// `99` and a hyphen with no number or too long a one, or `99` and a letter with another separator between them.
+    #[error("must be \"99-\", with a hyphen, and 1 to 61 letters and digits, if it is a foreign licence")]
+    ForeignLicense,
+    /// Not 64 lower-case hexadecimal digits.
+    #[error("must be a SHA-256 written as 64 lower-case hexadecimal digits")]
+    IdentityKey,
+    /// Not a name that a file can have.
+    #[error("must be a file's name without a folder: 1 to 200 bytes, no /, no \\ and no control character")]
+    FileName,
+    /// Not a size that a file can have.
+    #[error("must be the file's size in bytes, at most 5 GiB")]
+    FileSize,
+    /// Neither of the content types that a history file has.
+    #[error("must be \"text/csv\", \"application/gzip\" or \"application/zip\"")]
+    ContentType,
+    /// Neither of the languages.
+    #[error("must be \"en\" or \"fr\"")]
+    Language,
+    /// Not the name of an import.
+    #[error("must be the import_id of an import: 32 hexadecimal digits")]
+    ImportId,
+    /// Empty, longer than 255 characters, or with control characters.
+    #[error("must hold 1 to 255 characters, none of them a control character")]
+    OperatorJourneyId,
+    /// Not a key that a caller may name a call with.
+    #[error("must hold 1 to 255 visible ASCII characters")]
+    IdempotencyKey,
+    /// Neither kind of application.
+    #[error("must be \"standardized\" or \"specific\"")]
+    ApplicationType,
+    /// Not a UUID.
+    #[error("must be a UUID such as \"1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b\"")]
+    ApplicationId,
+    /// Empty, longer than 128 characters, or with control characters.
+    #[error("must hold 1 to 128 characters, none of them a control character")]
+    Credential,
+    /// Not a positive number.
+    #[error("must be an operator's number, 1 or more")]
+    OperatorId,
+    /// Not 14 digits.
+    #[error("must be a SIRET: 14 digits")]
+    Siret,
+    /// Not an RFC 3339 date and time.
+    #[error("must be an RFC 3339 date and time with an offset, such as \"2024-03-15T08:30:00+01:00\"")]
+    Datetime,
+    /// Later than the moment of the call.
+    #[error("must lie in the past")]
+    InTheFuture,
+    /// Dated when the scheme had begun.
+    #[error(
+        "must be dated before {before} (midnight in Paris): history is from before the scheme, and what came later is \
+         registered, not imported"
+    )]
+    NotHistory {
+        /// The first day that is no history.
+        before: NaiveDate,
+    },
+    /// The registry takes no history of this journey type at present.
+    #[error("is closed: the registry takes no history of this journey type for the time being")]
+    ImportClosed,
+    /// Before the start or after the end of the scheme's period.
+    #[error("must lie within the period of the scheme")]
+    OutsidePeriod,
+    /// Not an INSEE code.
+    #[error("must be an INSEE code: 5 characters such as \"75056\", \"2A004\" or \"99100\"")]
+    Insee,
+    /// Not a whole number of metres.
+    #[error("must be a whole number of metres")]
+    Distance,
+    /// Not a whole number.
+    #[error("must be a whole number, 0 or more")]
+    WholeNumber,
+    /// An operator class other than `A`, `B` or `C`.
+    #[error("must be an operator class: A, B or C")]
+    OperatorClass,
+    /// An acquisition status of no trip export.
+    #[error(
+        "must be \"received\", \"updated\", \"processed\", \"failed\", \"canceled\", \"expired\" or \
+         \"terms_violation_error\", or a status of the interface: \"ok\", \"pending\", \"acquisition_error\", \
+         \"anomaly_error\", \"fraud_error\", \"unknown\""
+    )]
+    AcquisitionStatus,
+    /// A check's status of no trip export.
+    #[error("must be \"passed\", \"failed\", \"pending\" or empty")]
+    CheckStatus,
+    /// An end before the start.
+    #[error("must not lie before start_datetime")]
+    EndBeforeStart,
+}
+
+/// Why a name or a phone cannot be normalised. Never repeats it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NormaliseError {
+    /// Nothing, or nothing but spaces, hyphens and apostrophes.
+    #[error("is empty")]
+    Empty,
+    /// A character that is no Latin letter.
+    #[error(
+        "holds a character that is neither a Latin letter nor a space, hyphen or apostrophe: write the name as on the driving licence"
+    )]
+    Name,
+    /// Not a whole phone number.
+    #[error(transparent)]
+    Phone(#[from] FieldError),
+}

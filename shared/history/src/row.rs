@@ -1,0 +1,23 @@
+//! What a kind of file is: its columns, and how a row of it is read.
+
+use crate::cells::Cells;
+use crate::column::Field;
+
+/// A kind of row, and with it a kind of file: [`HistoryRow`](crate::HistoryRow) or [`Journey`](cee_eligibility::Journey).
+pub trait Row: Sized {
+    /// The columns of the file.
+    const FIELDS: &'static [Field];
+
+    /// The column whose dates people write, if there is one: a survey finds out in which order.
+    const DATE: Option<usize> = None;
+
+    /// A column of a few known words: by that a survey tells rows whose cells stand one
+    /// place further than the header says.
+    const WORD: Option<WordColumn> = None;
+
+    /// Reads one row. `None` or a fault noted in `cells` refuses it.
+    fn read(cells: &mut Cells<'_>) -> Option<Self>;
+}
+
+/// A column of a few known words: its number, and whether a cell holds one of them.
+pub type WordColumn = (usize, fn(&str) -> bool);
