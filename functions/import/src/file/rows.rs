@@ -42,6 +42,33 @@ struct Tally {
 /// A row on its way to a lane: its line, what it says, and the line as it came.
 type Job<R> = (u64, R, Box<[u8]>);
 
+/// Writes one row, and adds what came of it.
+async fn write<D: Destination>(
+    to: D,
+    (line, row, raw): Job<D::Row>,
+    mut tally: Tally,
+) -> Result<Done<Tally>, ImportError> {
+    // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
+    let Ok(written) = AssertUnwindSafe(to.write(line, row)).catch_unwind().await else {
+        tally.panicked.push(line);
+        return Ok(Done { tally, throttled: false });
+    };
+    let written = written?;
+    match written.outcome {
+        Outcome::Imported { contradicts } => {
+            tally.imported += 1;
+            if !contradicts.is_empty() {
+                tally.contradictions.push((line, contradicts));
+            }
+        }
+        Outcome::AlreadyKnown => tally.already_known += 1,
+        Outcome::Rejected { column, reason } => {
+            tally.rejected.push(RejectedRow { line, column, reason, raw: raw.into_vec() });
+        }
+    }
+    Ok(Done { tally, throttled: written.throttled })
+}
+
 impl Run<'_> {
     /// Reads the file, or the next part of it. `to` makes the rows' destination from the moment when the file was put.
     pub(super) async fn read<D: Destination>(mut self, to: impl FnOnce(Instant) -> D) -> Result<Ran, ImportError> {
@@ -73,30 +100,7 @@ impl Run<'_> {
         reader.give_up(self.checkpoint.given_up.iter().copied());
         let mut lists = self.lists();
         let pace = Arc::new(Pace::new());
-        let mut lanes = Lanes::start(&pace, move |(line, row, raw): Job<D::Row>, mut tally: Tally| {
-            let to = to.clone();
-            async move {
-                // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
-                let Ok(written) = AssertUnwindSafe(to.write(line, row)).catch_unwind().await else {
-                    tally.panicked.push(line);
-                    return Ok(Done { tally, throttled: false });
-                };
-                let written = written?;
-                match written.outcome {
-                    Outcome::Imported { contradicts } => {
-                        tally.imported += 1;
-                        if !contradicts.is_empty() {
-                            tally.contradictions.push((line, contradicts));
-                        }
-                    }
-                    Outcome::AlreadyKnown => tally.already_known += 1,
-                    Outcome::Rejected { column, reason } => {
-                        tally.rejected.push(RejectedRow { line, column, reason, raw: raw.into_vec() });
-                    }
-                }
-                Ok(Done { tally, throttled: written.throttled })
-            }
-        });
+        let mut lanes = Lanes::start(&pace, move |job, tally| write(to.clone(), job, tally));
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut lines = Vec::new();
         let mut bytes = 0_u64;
