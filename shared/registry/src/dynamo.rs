@@ -1,12 +1,12 @@
-//! What the store makes of DynamoDB. It knows nothing of carpooling.
+//! Requests to DynamoDB. This module knows nothing of carpooling.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | what can go wrong, and which requests are worth sending again | [`error`] |
-//! | until when, and after which pauses | [`retry`] |
-//! | items, and attributes that several tables have | [`item`] |
-//! | several writes, all or none of them | [`transaction`] |
-//! | reading many items | [`read`] |
+//! | errors, and which requests are sent again | [`error`] |
+//! | deadlines and pauses of retries | [`retry`] |
+//! | items, and attributes that several tables share | [`item`] |
+//! | several writes in one transaction | [`transaction`] |
+//! | reading several items | [`read`] |
 //! | requests to one table | [`table`] |
 //! | table names and definitions | [`tables`] |
 

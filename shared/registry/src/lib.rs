@@ -4,7 +4,7 @@
 //!
 //! | storey | what it holds |
 //! |---|---|
-//! | [`dynamo`] | what the store makes of DynamoDB: errors, retries, transactions, reading in pages, the tables' definitions |
+//! | [`dynamo`] | requests to DynamoDB: errors, retries, transactions, paged reads, table definitions |
 //! | [`records`] | what each item holds: encoding and decoding, no request |
 //! | [`stores`] | a type for each table: every other storey sends its requests through them |
 //! | [`protocol`] | calls that read or write items of several tables |
@@ -12,28 +12,28 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | how one driver is granted one certificate, whatever happens at once | [`protocol::register`] |
+//! | how one driver gets one certificate, even if several operators register at once | [`protocol::register`] |
 //! | what a claim item holds | [`records::claim_item`] |
-//! | why no name, phone or licence is ever a partition key | [`records::claim_keys`] |
-//! | how history is imported, and how an import is taken back | [`protocol::history`], [`protocol::undo`] |
+//! | why names, phones and licences are never partition keys | [`records::claim_keys`] |
+//! | how history is imported, and how an import is undone | [`protocol::history`], [`protocol::undo`] |
 //! | how an application is given an identity key later | [`protocol::give_key`] |
 //! | how an application is deleted | [`protocol::delete`] |
-//! | what has become of the application that a proof is of | [`protocol::proofs`] |
+//! | the current state of the application behind a proof | [`protocol::proofs`] |
 //! | how a retried request gets its first response | [`records::idempotency`] |
-//! | imports of files and how they ended | [`records::import`], [`stores::imports`] |
-//! | the secrets with which operators get their tokens, and how guessing is slowed | [`records::credential`], [`stores::credentials`] |
-//! | how many calls each operator makes, how many of its files are imported at once | [`stores::limits`] |
-//! | whether the pepper is the one that filled the tables | [`stores::pepper`], [`team::pepper`] |
-//! | whether the tables hold what the protocol says cannot be | [`team::audit`] |
-//! | what is held about one driver, and how it is erased | [`team::drivers`], [`team::erase`] |
+//! | imports of files and their results | [`records::import`], [`stores::imports`] |
+//! | the operators' access keys and secrets, and how the registry slows guessing | [`records::credential`], [`stores::credentials`] |
+//! | how many calls each operator makes, and how many of its files are imported at once | [`stores::limits`] |
+//! | whether the pepper made the keys in the tables | [`stores::pepper`], [`team::pepper`] |
+//! | whether the tables break an invariant of the protocol | [`team::audit`] |
+//! | the data about one driver, and how it is erased | [`team::drivers`], [`team::erase`] |
 //! | whether an operator's number was ever used | [`team::numbers`] |
-//! | how a table is put back to an earlier moment | [`team::restore`] |
-//! | how something is taken out of a claim item | [`records::rewrite`] |
+//! | how a table is restored to an earlier moment | [`team::restore`] |
+//! | how a record is removed from a claim item | [`records::rewrite`] |
 //! | table names and definitions | [`dynamo::tables`] |
-//! | what can go wrong, and what is tried again | [`dynamo::error`], [`dynamo::retry`] |
+//! | errors and retries | [`dynamo::error`], [`dynamo::retry`] |
 //!
-//! A type holds the tables it needs and no other, so a function's IAM policy can be read off the types in its constructor. A test
-//! compares this table with the types:
+//! A type holds only the tables that it needs, so its constructor shows which IAM policy its function needs. A test compares this table
+//! with the types:
 //!
 //! | type | tables | used by |
 //! |---|---|---|

@@ -1,17 +1,17 @@
-//! What each item holds: encoding and decoding, no request.
+//! The items: encoding and decoding, no requests.
 //!
 //! | to find | look in |
 //! |---|---|
 //! | the UUIDs of imports | [`ids`] |
-//! | a registered application, and what stays under the UUID of one that is gone | [`application`] |
+//! | a registered application, and the marker that stays under its UUID when it is gone | [`application`] |
 //! | a deleted or an erased application | [`archive`] |
 //! | a claim item | [`claim_item`] |
 //! | the keys of claim items | [`claim_keys`] |
-//! | a change of a claim item, on the condition that it is still what was read | [`rewrite`] |
+//! | a change of a claim item, on the condition that the item has not changed since it was read | [`rewrite`] |
 //! | the check value of the pepper | [`pepper`] |
-//! | a credential: access key, hashed secret, wrong guesses | [`credential`] |
+//! | a credential: access key, hashed secret, failed guesses | [`credential`] |
 //! | the stored response of a registration | [`idempotency`] |
-//! | an import, and when it can be taken back | [`import`] |
+//! | an import, and when it can be undone | [`import`] |
 //! | a journey | [`journey`] |
 
 pub mod application;

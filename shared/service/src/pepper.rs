@@ -56,7 +56,7 @@ impl CheckedPepper {
     /// Compares when a function starts: one request.
     ///
     /// # Errors
-    /// [`SettingError`] where the pepper is another one, or the tables hold no check value. Not where they do not answer.
+    /// [`SettingError`] if the pepper is another one, or the tables hold no check value. Not where they do not answer.
     pub async fn at_start(pepper: PepperCheck) -> Result<Self, SettingError> {
         // A client that is patient would wait for longer than Lambda allows for a start.
         let is_right = match timeout(PATIENCE, check(&pepper, Deadline::after(PATIENCE))).await {

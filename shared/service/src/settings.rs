@@ -115,7 +115,7 @@ impl Environment {
     /// A variable that must be there.
     ///
     /// # Errors
-    /// [`SettingError`] where it is missing or empty.
+    /// [`SettingError`] if it is missing or empty.
     pub fn required(&self, name: &'static str) -> Result<String, SettingError> {
         self.optional(name).ok_or_else(|| SettingError { name, problem: "is missing".to_owned() })
     }
@@ -161,7 +161,7 @@ impl Environment {
     /// The rules in force: the contract's, where a setting does not say otherwise.
     ///
     /// # Errors
-    /// [`SettingError`] where a setting is bad.
+    /// [`SettingError`] if a setting is bad.
     pub fn rules(&self) -> Result<Rules, SettingError> {
         let count = |name, default: u16| self.parsed(name, "a whole number", default, |text| text.parse().ok());
         let mut rules = Rules::default();
@@ -225,7 +225,7 @@ impl Environment {
     /// The claim keys under the pepper.
     ///
     /// # Errors
-    /// [`SettingError`] where it is missing or too short.
+    /// [`SettingError`] if it is missing or too short.
     pub fn claim_keys(&self) -> Result<ClaimKeys, SettingError> {
         let name = "CLAIM_PEPPER";
         ClaimKeys::new(self.required(name)?.as_bytes())
@@ -235,7 +235,7 @@ impl Environment {
     /// A set of public keys.
     ///
     /// # Errors
-    /// [`SettingError`] where it is missing or none.
+    /// [`SettingError`] if it is missing or none.
     pub fn key_set(&self, name: &'static str) -> Result<KeySet, SettingError> {
         KeySet::from_json(&self.required(name)?)
             .map_err(|error| SettingError { name, problem: format!("is no usable key set: {error}") })
@@ -244,7 +244,7 @@ impl Environment {
     /// The checker of application tokens.
     ///
     /// # Errors
-    /// [`SettingError`] where one of its settings is missing or bad.
+    /// [`SettingError`] if one of its settings is missing or bad.
     pub fn application_tokens(&self) -> Result<ApplicationTokens, SettingError> {
         Ok(ApplicationTokens::new(
             self.key_set("APPLICATION_TOKEN_JWKS")?,
@@ -256,7 +256,7 @@ impl Environment {
     /// The issuer of application tokens.
     ///
     /// # Errors
-    /// [`SettingError`] where one of its settings is missing, or the key is bad.
+    /// [`SettingError`] if one of its settings is missing, or the key is bad.
     pub fn token_issuer(&self) -> Result<TokenIssuer, SettingError> {
         let name = "APPLICATION_TOKEN_KEY";
         let key = SigningKey::from_pem(&self.required(name)?)
@@ -269,7 +269,7 @@ impl Environment {
     /// The format of proof tokens.
     ///
     /// # Errors
-    /// [`SettingError`] where it is neither `jws` nor `rpc`.
+    /// [`SettingError`] if it is neither `jws` nor `rpc`.
     pub fn token_format(&self) -> Result<TokenFormat, SettingError> {
         self.parsed("TOKEN_FORMAT", "jws or rpc", TokenFormat::default(), TokenFormat::parse)
     }
@@ -277,7 +277,7 @@ impl Environment {
     /// The signer of proof tokens.
     ///
     /// # Errors
-    /// [`SettingError`] where the key is missing or bad, or does not fit the format.
+    /// [`SettingError`] if the key is missing or bad, or does not fit the format.
     pub fn proof_signer(&self) -> Result<ProofSigner, SettingError> {
         let format = self.token_format()?;
         let name = "PROOF_KEY";
@@ -289,7 +289,7 @@ impl Environment {
     /// How many calls a second each operator may make; 0 is no limit.
     ///
     /// # Errors
-    /// [`SettingError`] where it is no whole number.
+    /// [`SettingError`] if it is no whole number.
     pub fn operator_calls_per_second(&self) -> Result<u32, SettingError> {
         self.parsed("OPERATOR_CALLS_PER_SECOND", "a whole number", 50, |text| text.parse().ok())
     }
@@ -297,7 +297,7 @@ impl Environment {
     /// How many tokens each access key, and each source address that names no known one, may ask for in ten seconds; 0 is no limit.
     ///
     /// # Errors
-    /// [`SettingError`] where it is no whole number.
+    /// [`SettingError`] if it is no whole number.
     pub fn token_calls(&self) -> Result<u32, SettingError> {
         self.parsed("TOKEN_CALLS", "a whole number", 20, |text| text.parse().ok())
     }
@@ -305,7 +305,7 @@ impl Environment {
     /// How many parts of a hundred items one invocation of the audit looks at, and how many a second, at most.
     ///
     /// # Errors
-    /// [`SettingError`] where one is no whole number above 0.
+    /// [`SettingError`] if one is no whole number above 0.
     pub fn audit_parts(&self) -> Result<(u32, u32), SettingError> {
         let count = |name, default| {
             self.parsed(name, "a whole number above 0", default, |text| text.parse().ok().filter(|count| *count > 0))
@@ -316,7 +316,7 @@ impl Environment {
     /// How many rows one invocation of the import reads, or items it takes back, before it lets the next one go on.
     ///
     /// # Errors
-    /// [`SettingError`] where it is no whole number.
+    /// [`SettingError`] if it is no whole number.
     pub fn import_rows_per_invocation(&self) -> Result<u64, SettingError> {
         let rows = self.parsed("IMPORT_ROWS_PER_INVOCATION", "a whole number", 0, |text| text.parse().ok())?;
         Ok(if rows == 0 { u64::MAX } else { rows })
@@ -325,7 +325,7 @@ impl Environment {
     /// How many files of one operator are imported at one moment; `None`: no limit.
     ///
     /// # Errors
-    /// [`SettingError`] where it is no whole number.
+    /// [`SettingError`] if it is no whole number.
     pub fn imports_per_operator(&self) -> Result<Option<u32>, SettingError> {
         let files = self.parsed("IMPORTS_PER_OPERATOR", "a whole number", 2, |text| text.parse().ok())?;
         Ok(Some(files).filter(|files| *files > 0))
@@ -334,7 +334,7 @@ impl Environment {
     /// How long one invocation of the import reads new rows before it lets the next one go on; `None`: as long as it has time.
     ///
     /// # Errors
-    /// [`SettingError`] where it is no whole number.
+    /// [`SettingError`] if it is no whole number.
     pub fn import_turn(&self) -> Result<Option<Duration>, SettingError> {
         let turn = self.parsed("IMPORT_TURN_MILLISECONDS", "a whole number", 60_000, |text| text.parse().ok())?;
         Ok(Some(turn).filter(|turn| *turn > 0).map(Duration::from_millis))
@@ -343,7 +343,7 @@ impl Environment {
     /// For how many days of 24 hours after its beginning an operator may take back an import of its own.
     ///
     /// # Errors
-    /// [`SettingError`] where it is no whole number.
+    /// [`SettingError`] if it is no whole number.
     pub fn take_back_days(&self) -> Result<u16, SettingError> {
         self.parsed("TAKE_BACK_DAYS", "a whole number", 30, |text| text.parse().ok())
     }
@@ -351,7 +351,7 @@ impl Environment {
     /// For how many days of 24 hours the answer to a call with an `Idempotency-Key` is remembered.
     ///
     /// # Errors
-    /// [`SettingError`] where it is no whole number.
+    /// [`SettingError`] if it is no whole number.
     pub fn idempotency_days(&self) -> Result<u16, SettingError> {
         self.parsed("IDEMPOTENCY_DAYS", "a whole number", 1, |text| text.parse().ok())
     }
@@ -369,7 +369,7 @@ impl Environment {
     /// The clock.
     ///
     /// # Errors
-    /// [`SettingError`] where `NOW` is no moment.
+    /// [`SettingError`] if `NOW` is no moment.
     pub fn clock(&self) -> Result<Clock, SettingError> {
         self.parsed("NOW", "an RFC 3339 date and time", Clock::Machine, |text| {
             Instant::parse(text).ok().map(Clock::Pinned)

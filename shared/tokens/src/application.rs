@@ -222,7 +222,7 @@ impl TokenIssuer {
     /// A token for this caller, valid from now for so many minutes.
     ///
     /// # Errors
-    /// [`KeyError::PrivateKey`] where the key cannot sign.
+    /// [`KeyError::PrivateKey`] if the key cannot sign.
     pub fn issue(&self, caller: &Caller, now: Instant, minutes: u32) -> Result<String, KeyError> {
         let iat = now.millis().div_euclid(1000);
         let scopes: Vec<&str> = caller.scopes.iter().map(|scope| scope.as_str()).collect();

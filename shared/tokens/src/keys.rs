@@ -141,7 +141,7 @@ impl SigningKey {
     /// Makes a new private key, in PEM (PKCS#8).
     ///
     /// # Errors
-    /// [`KeyError::Generation`] where the system has no randomness.
+    /// [`KeyError::Generation`] if the system has no randomness.
     pub fn generate_pem(kind: KeyKind) -> Result<String, KeyError> {
         let body = match kind {
             KeyKind::P256 => {

@@ -77,7 +77,7 @@ impl ProofSigner {
     /// A signer under this key, in this format.
     ///
     /// # Errors
-    /// [`KeyError::Format`] where the format needs an RSA key and this is none.
+    /// [`KeyError::Format`] if the format needs an RSA key and this is none.
     pub fn new(key: SigningKey, format: TokenFormat) -> Result<Self, KeyError> {
         if !format.allows(key.kind()) {
             return Err(KeyError::Format);
@@ -88,7 +88,7 @@ impl ProofSigner {
     /// The token of a proof.
     ///
     /// # Errors
-    /// [`KeyError::PrivateKey`] where the key cannot sign.
+    /// [`KeyError::PrivateKey`] if the key cannot sign.
     pub fn sign(&self, proof: &Proof<'_>) -> Result<String, KeyError> {
         match self.format {
             TokenFormat::Jws => {

@@ -1,23 +1,23 @@
-//! What can go wrong in DynamoDB, and which requests are worth sending again.
+//! Errors of DynamoDB, and which requests are sent again.
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 
-/// A failure of the store. Holds no item and no message of the database: both may carry personal data.
+/// A failure of the store. It holds no item and no message of DynamoDB, because both may contain personal data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Other writes to the same items, or throttling, until the time was up. Nothing was written, nor will it be.
+    /// Other writes to the same items, or throttling, lasted until the deadline. Nothing was written, and nothing will be.
     #[error("the tables stayed busy until the time was up")]
     Busy,
-    /// A request failed. Whether it was carried out is unknown where the answer was lost.
+    /// A request failed. If its response was lost, DynamoDB may have carried it out.
     #[error("{operation} failed: {code} (request {request_id})")]
     Request {
         /// The DynamoDB operation.
         operation: &'static str,
-        /// The error's code, or what kind of failure it was where no answer came.
+        /// The error's code, or the kind of failure if there was no response.
         code: String,
-        /// DynamoDB's name for the request.
+        /// DynamoDB's ID of the request.
         request_id: String,
     },
     /// An item is not what this store writes.
@@ -50,7 +50,7 @@ impl StoreError {
     }
 }
 
-/// Whether an error's code says that the same request may succeed a moment later and has certainly not been carried out.
+/// Whether this error code means that the request was not carried out and may succeed if it is sent again.
 pub(crate) fn is_contention(code: &str) -> bool {
     matches!(
         code,
@@ -64,13 +64,13 @@ pub(crate) fn is_contention(code: &str) -> bool {
     )
 }
 
-/// Whether DynamoDB says that an item would be larger than it takes. It says so by a message alone.
+/// Whether DynamoDB rejects an item because it would be too large. Only the message tells this error from other validation errors.
 pub(crate) fn is_too_large(code: Option<&str>, message: Option<&str>) -> bool {
     matches!(code, Some("ValidationException" | "ValidationError"))
         && message.is_some_and(|message| message.starts_with("Item size") && message.contains("exceeded"))
 }
 
-/// Whether a conditional write was carried out: `false` where its condition did not hold.
+/// Whether a conditional write was carried out: `false` if its condition did not hold.
 ///
 /// # Errors
 /// [`StoreError::Request`] for any other failure.
@@ -85,14 +85,14 @@ where
     }
 }
 
-/// A transaction with the same token is under way, and may yet be written. Each request has a token of its own, so DynamoDB has no
-/// reason to say so; if it does, what became of a try is as unknown as without an answer, and is met as that.
+/// A transaction with the same token is in progress and may still be written. Each request has its own token, so DynamoDB should never
+/// return this error. If it does, the outcome of the try is unknown, as after a lost response.
 pub(crate) const IN_PROGRESS: &str = "TransactionInProgressException";
 
-/// Whether a write that may be repeated is worth sending again: it collided, or nobody knows what became of it.
+/// Whether to send a repeatable write again: it collided with another write, or its outcome is unknown.
 ///
-/// By the status as well as by the code, for what stands before DynamoDB answers without one, and AWS adds codes: a 5xx, a 408, a 429,
-/// and an answer that cannot be read, half of one for example.
+/// The status counts as well as the code, because a proxy in front of DynamoDB answers without a code, and AWS adds codes. Transient are
+/// a 5xx, a 408, a 429, and a response that cannot be read, for example a truncated one.
 pub(crate) fn is_transient<E>(error: &SdkError<E, HttpResponse>) -> bool
 where
     SdkError<E, HttpResponse>: ProvideErrorMetadata,
@@ -108,7 +108,7 @@ where
     }
 }
 
-/// Whether an error's code, whatever its status, says that the same request may succeed a moment later.
+/// Whether this error code, with any status, means that the request may succeed if it is sent again.
 fn is_transient_code(code: &str) -> bool {
     is_contention(code)
         || code == IN_PROGRESS
@@ -121,7 +121,7 @@ fn is_transient_code(code: &str) -> bool {
                 | "ServiceUnavailableException"
                 | "RequestTimeout"
                 | "RequestTimeoutException"
-                // Another region writes the item.
+                // Another region is writing the item.
                 | "ReplicatedWriteConflictException"
         )
 }

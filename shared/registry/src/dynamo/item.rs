@@ -1,4 +1,4 @@
-//! Items, and the attributes that several tables have in common.
+//! Items, and attributes that several tables share.
 
 use std::collections::HashMap;
 
@@ -11,27 +11,27 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 /// The partition key of most tables.
 pub(crate) const PK: &str = "pk";
 
-/// An attribute that is a text.
+/// The value of a string attribute.
 pub(crate) fn text<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
     item.get(attribute)?.as_s().ok().map(String::as_str)
 }
 
-/// An attribute that is a whole number.
+/// The value of an integer attribute.
 pub(crate) fn integer(item: &Item, attribute: &str) -> Option<i64> {
     item.get(attribute)?.as_n().ok()?.parse().ok()
 }
 
-/// An attribute that is a date: milliseconds since 1970.
+/// The value of a date attribute: milliseconds since 1970.
 pub(crate) fn instant(item: &Item, attribute: &str) -> Option<Instant> {
     Instant::from_millis(integer(item, attribute)?)
 }
 
-/// The value of a whole number.
+/// An integer as an attribute value.
 pub(crate) fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The value of a date.
+/// A date as an attribute value.
 pub(crate) fn date(datetime: Instant) -> AttributeValue {
     number(datetime.millis())
 }

@@ -1,4 +1,4 @@
-//! Reading many items: some by their keys, or a table part by part.
+//! Reads of several items: by their keys, or a table page by page.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
@@ -8,7 +8,7 @@ use crate::dynamo::error::{StoreError, is_transient};
 use crate::dynamo::item::Item;
 use crate::dynamo::retry::{Backoff, Deadline};
 
-/// Those items of these keys that there are, as they are now: one request, where DynamoDB gives all at once. At most a hundred.
+/// The existing items with these keys, in a consistent read. One request if DynamoDB returns all of them at once. At most 100 keys.
 pub(crate) async fn batch_get_keys(
     db: &Client,
     table: &str,
@@ -25,7 +25,7 @@ pub(crate) async fn batch_get_keys(
             .map_err(|_| StoreError::Corrupt { table: "any kind", what: "a key" })?;
         let answer = match db.batch_get_item().request_items(table, request).send().await {
             Ok(answer) => answer,
-            // A row of an import is sent by a client that does not try again by itself.
+            // The client that imports rows does not retry, so this function does.
             Err(error) if is_transient(&error) => {
                 backoff.pause().await?;
                 continue;
@@ -41,7 +41,7 @@ pub(crate) async fn batch_get_keys(
     }
 }
 
-/// Some items of a table after a key, and the key after which more come: one request.
+/// The next page of a table after a key, and the key after which to continue. One request.
 pub(crate) async fn page_after(
     db: &Client,
     table: &str,
@@ -60,7 +60,7 @@ pub(crate) async fn page_after(
     }
 }
 
-/// Reads a table page by page, however large it is.
+/// Reads a whole table page by page.
 pub(crate) async fn each(
     scan: ScanFluentBuilder,
     mut look: impl FnMut(Item) -> Result<(), StoreError>,

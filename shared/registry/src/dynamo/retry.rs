@@ -1,51 +1,51 @@
-//! Sending a request again: until when, and after which pauses.
+//! Retries: their deadline and their pauses.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::dynamo::error::StoreError;
 
-/// The moment at which a call must have its answer, whatever the tables do.
+/// The moment by which a call must have returned.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     moment: tokio::time::Instant,
-    /// How often something is tried again at most, without a pause.
+    /// The maximum number of retries, none of which waits.
     retries: Option<u32>,
 }
 
 impl Deadline {
-    /// So much time from now.
+    /// A deadline after this time.
     #[must_use]
     pub fn after(time: Duration) -> Self {
         Self { moment: tokio::time::Instant::now() + time, retries: None }
     }
 
-    /// A deadline for tests: time is up after this number of retries, none of which waits. So no test depends on how many tries
-    /// its machine makes in a second.
+    /// A deadline for tests: it passes after this number of retries, none of which waits. The number of tries in a test then does not
+    /// depend on the speed of the machine.
     #[must_use]
     pub fn after_retries(retries: u32) -> Self {
         Self { retries: Some(retries), ..Self::after(Duration::from_secs(3600)) }
     }
 
-    /// Whether there is no time left.
+    /// Whether the deadline has passed.
     #[must_use]
     pub fn has_passed(self) -> bool {
         tokio::time::Instant::now() >= self.moment
     }
 }
 
-/// How often something was tried once more since it was last asked.
+/// The number of retries since the last call of [`take_retries`].
 static RETRIES: AtomicU64 = AtomicU64::new(0);
 
-/// How often this process has tried something once more, because other writes collided with it or the tables were short of
-/// throughput, since the last call of this: each is told once, to whoever asks next.
+/// Returns how often this process has retried a request since the last call, because another write collided with it or because DynamoDB
+/// throttled it. Resets the number.
 pub fn take_retries() -> u64 {
     RETRIES.swap(0, Ordering::Relaxed)
 }
 
-/// Pauses between tries: full jitter under a bound that doubles, so that those who collided do not collide again.
+/// Pauses between tries: full jitter under a bound that doubles, so that writes that collided do not collide again.
 ///
-/// It knows whether a try may have been carried out, or may yet be: [`StoreError::Busy`] says that none was.
+/// It remembers whether a try may have been written or may still be: [`StoreError::Busy`] means that no try was.
 pub(crate) struct Backoff {
     deadline: Deadline,
     bound: Duration,
@@ -60,20 +60,20 @@ impl Backoff {
         Self { deadline, bound: Self::FIRST, heard: None }
     }
 
-    /// Notes what was heard of a try that may have been carried out, or may yet be.
+    /// Remembers the error of a try that may have been written or may still be.
     pub(crate) fn note(&mut self, heard: StoreError) {
         self.heard = Some(heard);
     }
 
-    /// What was heard of a try that may have been carried out, or may yet be.
+    /// The error of a try that may have been written or may still be.
     pub(crate) const fn heard(&self) -> Option<&StoreError> {
         self.heard.as_ref()
     }
 
-    /// How a step between two tries ended, for whoever waits for the whole.
+    /// The result of a step between two tries, as the call reports it.
     ///
     /// # Errors
-    /// Those of the step, but [`StoreError::Busy`] where a try may have been carried out: then what was heard of it.
+    /// The errors of the step. If an earlier try may have been written, its error instead of [`StoreError::Busy`].
     pub(crate) fn told<T>(&self, of_step: Result<T, StoreError>) -> Result<T, StoreError> {
         match (of_step, &self.heard) {
             (Err(StoreError::Busy), Some(heard)) => Err(heard.clone()),
@@ -81,7 +81,7 @@ impl Backoff {
         }
     }
 
-    /// Waits before the next try, or says that there is no time for one, as [`Self::told`].
+    /// Waits before the next try. If no time is left for a pause, returns an error as [`Self::told`] does.
     pub(crate) async fn pause(&mut self) -> Result<(), StoreError> {
         if let Some(left) = &mut self.deadline.retries {
             let Some(less) = left.checked_sub(1) else { return self.told(Err(StoreError::Busy)) };
@@ -121,13 +121,13 @@ mod tests {
         assert_eq!(backoff.pause().await, Err(StoreError::Busy));
     }
 
-    /// That a pause is long enough is told by a clock, that it is short enough by its bound: no machine is too slow for this.
+    /// A clock measures that a pause is long enough, and its bound shows that it is short enough. So this test passes on a slow machine.
     #[tokio::test]
     async fn pauses_double_and_end_before_the_deadline() {
         let mut backoff = Backoff::until(Deadline::after(Duration::from_secs(60)));
         for bound in [10, 20, 40, 80] {
             assert_eq!(backoff.bound, Duration::from_millis(bound));
-            // The part of the bound that the next pause takes.
+            // The next pause, computed with the same seed.
             fastrand::seed(bound);
             let pause = backoff.bound.mul_f64(fastrand::f64());
             fastrand::seed(bound);
@@ -138,10 +138,10 @@ mod tests {
         backoff.bound = Backoff::LONGEST;
         assert_eq!(backoff.pause().await, Ok(()));
         assert_eq!(backoff.bound, Backoff::LONGEST);
-        // Other tests' may be among them.
+        // Retries of other tests may be counted too.
         assert!(take_retries() >= 5, "each is told");
 
-        // There is time left, and less of it than the pause takes.
+        // The deadline has not passed, but it comes before the end of the next pause.
         fastrand::seed(1);
         let pause = Duration::from_secs(3600);
         assert!(fastrand::f64() > 0.1, "or the pause would be shorter than the time left");

@@ -1,4 +1,4 @@
-//! A table with a partition key alone: requests that name the table and its key once.
+//! A table with a partition key and no sort key. It adds the table's name and key to each request.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
@@ -13,7 +13,7 @@ use crate::dynamo::item::{Item, text};
 use crate::dynamo::read::{batch_get_keys, page_after};
 use crate::dynamo::retry::Deadline;
 
-/// A table, and the attribute that is its key.
+/// A table and its key attribute.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     db: Client,
@@ -30,13 +30,13 @@ impl Table {
         self.name.as_str()
     }
 
-    /// The item of this key, as it is now.
+    /// The item with this key, in a consistent read.
     pub(crate) async fn get(&self, key: AttributeValue) -> Result<Option<Item>, StoreError> {
         let get = self.db.get_item().table_name(&self.name).key(self.key, key).consistent_read(true);
         get.send().await.map(|answer| answer.item).map_err(|error| StoreError::request("GetItem", &error))
     }
 
-    /// Those items of these keys that there are, as they are now: one request, where DynamoDB gives all at once. At most a hundred.
+    /// The existing items with these keys, in a consistent read. One request if DynamoDB returns all of them at once. At most 100 keys.
     pub(crate) async fn items<'a>(
         &self,
         keys: impl IntoIterator<Item = &'a str>,
@@ -46,7 +46,7 @@ impl Table {
         batch_get_keys(&self.db, &self.name, wanted, deadline).await
     }
 
-    /// Some items after a key, and the key after which more come: one request.
+    /// The next page after a key, and the key after which to continue. One request.
     pub(crate) async fn page(
         &self,
         after: Option<&str>,
@@ -62,7 +62,7 @@ impl Table {
         Item::from([(self.key.to_owned(), AttributeValue::S(key.to_owned()))])
     }
 
-    /// A reading of the whole table.
+    /// A scan of the whole table.
     pub(crate) fn scan(&self) -> ScanFluentBuilder {
         self.db.scan().table_name(&self.name)
     }
@@ -79,12 +79,12 @@ impl Table {
         self.db.delete_item().table_name(&self.name).key(self.key, key)
     }
 
-    /// A put, as a part of a transaction.
+    /// A put for a transaction.
     pub(crate) fn put_in_transaction(&self, item: Item) -> PutBuilder {
         Put::builder().table_name(&self.name).set_item(Some(item))
     }
 
-    /// An update, as a part of a transaction.
+    /// An update for a transaction.
     pub(crate) fn update_in_transaction(&self, key: AttributeValue) -> UpdateBuilder {
         Update::builder().table_name(&self.name).key(self.key, key)
     }

@@ -1,5 +1,5 @@
-//! The tables: their names in this environment, and their definition for the local stack and the tests. On AWS the
-//! template creates them.
+//! The tables: their names in this environment, and their definitions for the local stack and the tests. On AWS, `template.yaml` creates
+//! the tables.
 
 use std::time::Duration;
 
@@ -15,38 +15,38 @@ use aws_sdk_dynamodb::types::{
 use crate::dynamo::error::StoreError;
 use crate::dynamo::retry::{Backoff, Deadline};
 
-/// The index of an operator's imports by the moment of their creation. It holds keys and nothing else: a checkpoint costs it nothing.
+/// The index of an operator's imports by creation date. It holds only keys, so a checkpoint does not write to it.
 pub(crate) const BY_CREATION: &str = "by_creation";
 
-/// The index of those imports that are worked on now, of every operator: no other item has the attribute.
+/// The index of all imports in progress, of all operators. Only their items have its attribute.
 pub(crate) const WORKING: &str = "working";
 
-/// The names of the tables. A function is given only those it may use; the others stay empty, and a call that names one
-/// fails at once.
+/// The names of the tables. A function gets only the names of the tables that it may use. The other names stay empty, and a request to a
+/// table without a name fails at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
-    /// One item a claim key: `pk`.
+    /// One item per claim key: `pk`.
     pub claims: String,
-    /// One item a registered application: `uuid`.
+    /// One item per registered application: `uuid`.
     pub applications: String,
-    /// One item a deleted application: `uuid`.
+    /// One item per deleted or erased application: `uuid`.
     pub archive: String,
-    /// One item an `Idempotency-Key` that is remembered: `pk`.
+    /// One item per idempotency record: `pk`.
     pub idempotency: String,
-    /// One item an operator's window of calls: `pk`.
+    /// One item per operator and window of calls, and one per import slot: `pk`.
     pub limits: String,
-    /// One item a journey: `pk`, the operator and its name for the journey.
+    /// One item per journey: `pk`, the operator's number and its ID of the journey.
     pub journeys: String,
-    /// One item an import: `operator_id` and `import_id`.
+    /// One item per import: `operator_id` and `import_id`.
     pub imports: String,
-    /// One item an operator: `operator_id`.
+    /// One item per operator: `operator_id`.
     pub operators: String,
-    /// One item a credential of an operator: `access_key`.
+    /// One item per credential of an operator: `access_key`.
     pub credentials: String,
 }
 
 impl Tables {
-    /// Names that begin with a prefix: `{prefix}claims`, `{prefix}applications`, …
+    /// Names with a prefix: `{prefix}claims`, `{prefix}applications`, …
     #[must_use]
     pub fn with_prefix(prefix: &str) -> Self {
         let name = |table: &str| format!("{prefix}{table}");
@@ -63,7 +63,7 @@ impl Tables {
         }
     }
 
-    /// The key of each table: its name, then each attribute with whether it is a number.
+    /// Each table's name and its key attributes, with the type of each.
     fn keys(&self) -> [(&str, &'static [(&'static str, ScalarAttributeType)]); 9] {
         use ScalarAttributeType::{N, S};
         [
@@ -79,10 +79,10 @@ impl Tables {
         ]
     }
 
-    /// Creates the tables that do not exist yet, and returns when all can be used. For the local stack and tests.
+    /// Creates the missing tables, and returns when all tables are active. For the local stack and tests.
     ///
     /// # Errors
-    /// [`StoreError::Request`] where DynamoDB refuses, or a table is not active within a minute ([`StoreError::Busy`]).
+    /// [`StoreError::Request`] if DynamoDB rejects a request. [`StoreError::Busy`] if a table is not active within a minute.
     pub async fn create_missing(&self, db: &Client) -> Result<(), StoreError> {
         for (table, key) in self.keys() {
             if status(db, table).await?.is_none() {
@@ -95,7 +95,7 @@ impl Tables {
         }
         let known = indexes(db, &self.imports).await?;
         for index in INDEXES.iter().filter(|index| !known.iter().any(|known| known == index.name)) {
-            // One after the other: DynamoDB makes no two at once.
+            // DynamoDB creates one index at a time.
             add_index(db, &self.imports, index).await?;
             wait(db, &self.imports, deadline).await?;
         }
@@ -103,11 +103,11 @@ impl Tables {
     }
 }
 
-/// An index of the table of imports, beside the keys of the table itself.
+/// An index of the table of imports.
 struct Index {
     name: &'static str,
     key: &'static [(&'static str, ScalarAttributeType)],
-    /// What it holds beside keys.
+    /// The attributes that it holds beside keys.
     also: &'static [&'static str],
 }
 
@@ -132,7 +132,7 @@ async fn indexes(db: &Client, table: &str) -> Result<Vec<String>, StoreError> {
     Ok(indexes.into_iter().filter_map(|index| index.index_name).collect())
 }
 
-/// Returns when a table can be used.
+/// Returns when a table is active.
 async fn wait(db: &Client, table: &str, deadline: Deadline) -> Result<(), StoreError> {
     let mut backoff = Backoff::until(deadline);
     while status(db, table).await? != Some(TableStatus::Active) {
@@ -141,7 +141,7 @@ async fn wait(db: &Client, table: &str, deadline: Deadline) -> Result<(), StoreE
     Ok(())
 }
 
-/// Gives a table an index, also one that an earlier release made.
+/// Adds an index to a table, which an earlier release may have created.
 async fn add_index(db: &Client, table: &str, index: &Index) -> Result<(), StoreError> {
     let built = |_: BuildError| StoreError::Corrupt { table: "definitions", what: "an index" };
     let (attributes, key) = definitions(index.key)?;
@@ -160,7 +160,7 @@ async fn add_index(db: &Client, table: &str, index: &Index) -> Result<(), StoreE
     sent.map(drop).map_err(|error| StoreError::request("UpdateTable", &error))
 }
 
-/// The definitions of a key's attributes, and the key.
+/// The definitions of a key's attributes, and the key schema.
 fn definitions(
     key: &[(&str, ScalarAttributeType)],
 ) -> Result<(Vec<AttributeDefinition>, Vec<KeySchemaElement>), StoreError> {
@@ -174,10 +174,10 @@ fn definitions(
     Ok((attributes, elements))
 }
 
-/// How long a table may take until it is active. DynamoDB takes some seconds.
+/// How long a table may take to become active. DynamoDB takes some seconds.
 const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
 
-/// The status of a table; `None`: there is no such table.
+/// The status of a table; `None` if the table does not exist.
 async fn status(db: &Client, table: &str) -> Result<Option<TableStatus>, StoreError> {
     match db.describe_table().table_name(table).send().await {
         Ok(described) => Ok(described.table.and_then(|table| table.table_status)),
@@ -195,7 +195,7 @@ async fn create(db: &Client, table: &str, key: &[(&str, ScalarAttributeType)]) -
     match request.send().await {
         Ok(_) => Ok(()),
         Err(error) => match error.as_service_error() {
-            // By somebody else at the same moment, or by a try whose answer was lost.
+            // Another process created it at the same time, or a try whose response was lost.
             Some(CreateTableError::ResourceInUseException(_)) => Ok(()),
             _ => Err(StoreError::request("CreateTable", &error)),
         },

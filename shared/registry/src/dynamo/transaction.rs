@@ -1,4 +1,4 @@
-//! Transactions: all of a change or nothing.
+//! Transactions: DynamoDB writes all of a change or nothing.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextMut;
@@ -10,20 +10,20 @@ use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
 use crate::dynamo::error::{StoreError, is_contention, is_too_large, is_transient};
 
-/// How a transaction of changes ended.
+/// The result of a transaction.
 pub(crate) enum Transacted {
-    /// All of it is written.
+    /// All items were written.
     Done,
-    /// Nothing is written: something is not what was read any more, or other writes collided. Why, item by item; empty where
-    /// DynamoDB took the transaction for none.
+    /// Nothing was written: an item had changed since it was read, or another write collided. The reason of each item. Empty if DynamoDB
+    /// rejected the whole transaction without reasons.
     Lost(Vec<CancellationReason>),
-    /// Nothing is written: an item would be larger than DynamoDB takes. No other try can be written.
+    /// Nothing was written: an item would be larger than DynamoDB allows. A retry cannot succeed.
     NoRoom,
-    /// Nobody knows whether it is written, or may yet be: this is what was heard.
+    /// The transaction may have been written or may still be. This is its error.
     Unknown(StoreError),
 }
 
-/// What takes something out makes no item larger.
+/// The error for a removal that DynamoDB rejects as too large, which cannot happen: a removal makes no item larger.
 pub(crate) const TOO_LARGE: StoreError = StoreError::Corrupt { table: "any kind", what: "an item that has no room" };
 
 /// Client configuration without the SDK's retries, and without the token that only a retry needs.
@@ -31,8 +31,8 @@ pub(crate) fn once() -> Builder {
     Config::builder().retry_config(RetryConfig::disabled()).interceptor(NoClientRequestToken)
 }
 
-/// Clears the `ClientRequestToken` that the SDK puts into each transaction. DynamoDB compares it with those of the last ten minutes,
-/// to recognise a request that is sent again. A transaction of ours is sent once, so the token would be stored and never compared.
+/// Clears the `ClientRequestToken` that the SDK adds to each transaction. DynamoDB stores the tokens of the last ten minutes to recognise
+/// a request that is sent again. This store sends each transaction once, so DynamoDB would never find the token again.
 #[derive(Debug)]
 struct NoClientRequestToken;
 
@@ -56,11 +56,11 @@ impl Intercept for NoClientRequestToken {
 
 /// Writes all of a change or nothing.
 ///
-/// Sent once, and not again by the client: where one try is carried out and its answer lost, and the next one collides, the
-/// client would tell of the second alone, and nobody would know of what was done.
+/// The client sends it once. If it retried by itself, and the first try was written but its response lost, the second try would collide
+/// with the first. The client would report only the collision, and the caller would not know that the change was written.
 ///
 /// # Errors
-/// [`StoreError::Request`] where the request is refused for good.
+/// [`StoreError::Request`] if DynamoDB rejects the request and a retry cannot succeed.
 pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Result<Transacted, StoreError> {
     let send = db.transact_write_items().set_transact_items(Some(items)).customize().config_override(once());
     let error = match send.send().await {
@@ -78,7 +78,7 @@ pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Resu
                     || reason.code().is_none_or(|code| code == "None" || is_contention(code))
             };
             if reasons.iter().all(expected) {
-                // Where a condition did not hold, that is the reason to tell.
+                // If a condition did not hold, that is the reason to report.
                 let no_room = reasons.iter().any(too_large) && !reasons.iter().any(lost);
                 return Ok(if no_room { Transacted::NoRoom } else { Transacted::Lost(reasons.to_vec()) });
             }
@@ -90,7 +90,7 @@ pub(crate) async fn transact(db: &Client, items: Vec<TransactWriteItem>) -> Resu
     }
 }
 
-/// Whether the condition of this item of a transaction did not hold.
+/// Whether the condition of this item of a transaction failed.
 pub(crate) fn is_lost(reasons: &[CancellationReason], number: usize) -> bool {
     reasons.get(number).is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"))
 }

@@ -65,8 +65,8 @@ impl Deleter {
     /// Deletes an operator's own application: three requests, where no other write collides.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
-    /// [`StoreError::Request`] where the store does not answer: it may have been deleted, and the same call may be repeated.
+    /// [`StoreError::Busy`] if other writes kept colliding until the deadline: nothing was written.
+    /// [`StoreError::Request`] if the store does not answer: it may have been deleted, and the same call may be repeated.
     pub async fn delete(
         &self,
         operator: OperatorId,

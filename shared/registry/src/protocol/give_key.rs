@@ -162,8 +162,8 @@ impl KeyGiver {
     /// Gives an identity key to an operator's own registered application: three requests, where no other write collides.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
-    /// [`StoreError::Request`] where the store does not answer: the key may have been given, and the same call may be repeated.
+    /// [`StoreError::Busy`] if other writes kept colliding until the deadline: nothing was written.
+    /// [`StoreError::Request`] if the store does not answer: the key may have been given, and the same call may be repeated.
     pub async fn give_key(
         &self,
         operator: OperatorId,
@@ -242,8 +242,8 @@ impl KeyGiver {
     /// Gives an identity key to an operator's own specific application: two requests, where no other write collides.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
-    /// [`StoreError::Request`] where the store does not answer: the key may have been given, and the same call may be repeated.
+    /// [`StoreError::Busy`] if other writes kept colliding until the deadline: nothing was written.
+    /// [`StoreError::Request`] if the store does not answer: the key may have been given, and the same call may be repeated.
     pub async fn give_key_to_history(
         &self,
         history: &HistoryKey<'_>,

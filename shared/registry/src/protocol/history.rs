@@ -141,7 +141,7 @@ impl HistoryWriter {
     /// be repeated; the same [`RowSource`] always gets the same answer.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time; the row may be imported again.
+    /// [`StoreError`] if the store cannot answer in time; the row may be imported again.
     pub async fn import_history(
         &self,
         application: &HistoryApplication<'_>,

@@ -45,7 +45,7 @@ impl Proofs {
     /// What has become of the application of this UUID; `None`: there never was one. One request, or two where it has left its table.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer, or holds half of a delete.
+    /// [`StoreError`] if the store cannot answer, or holds half of a delete.
     pub async fn state(&self, uuid: ApplicationId) -> Result<Option<ProofState>, StoreError> {
         let Some(application) = self.get(&self.applications, uuid, &["uuid", NameTaken::ATTRIBUTE]).await? else {
             return Ok(None);

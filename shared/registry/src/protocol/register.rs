@@ -122,7 +122,7 @@ impl Registrar {
     /// What an earlier request left under this key, if it has not expired: one request.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn replay(&self, request: &RequestKey, now: Instant) -> Result<Option<Replay>, StoreError> {
         self.idempotency.find(request, now).await
     }
@@ -136,8 +136,8 @@ impl Registrar {
     /// it written says [`Registration::Registered`].
     ///
     /// # Errors
-    /// [`StoreError::Busy`] where other writes kept colliding until the deadline: nothing was written.
-    /// [`StoreError::Request`] where the outcome is unknown.
+    /// [`StoreError::Busy`] if other writes kept colliding until the deadline: nothing was written.
+    /// [`StoreError::Request`] if the outcome is unknown.
     pub async fn register(
         &self,
         application: &Application,

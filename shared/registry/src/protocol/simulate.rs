@@ -41,7 +41,7 @@ impl Simulator {
     /// Whether an operator could register a driver now: one request, nothing is reserved.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time.
+    /// [`StoreError`] if the store cannot answer in time.
     pub async fn simulate(
         &self,
         journey_type: JourneyType,

@@ -115,7 +115,7 @@ impl HistoryRemover {
     /// The next part of what an import added: one request.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time, or holds something else.
+    /// [`StoreError`] if the store cannot answer in time, or holds something else.
     pub async fn brought_by(
         &self,
         import: ImportId,
@@ -137,7 +137,7 @@ impl HistoryRemover {
     /// withdrawn stays so.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time.
+    /// [`StoreError`] if the store cannot answer in time.
     pub async fn withdraw(&self, brought: Brought, import: ImportId, deadline: Deadline) -> Result<(), StoreError> {
         let mut item = brought.item;
         let mut backoff = Backoff::until(deadline);

@@ -1,4 +1,4 @@
-//! What the item of a registered application holds, and what stays under the UUID of one that is gone.
+//! The item of a registered application, and the marker that stays under its UUID when it is gone.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
@@ -17,40 +17,40 @@ use crate::records::journey::{JourneyVersion, partition_key};
 /// A registered (*standardized*) application. Holds personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
-    /// Its name.
+    /// The application's UUID.
     pub uuid: ApplicationId,
-    /// Who registered it.
+    /// The operator that registered it.
     pub operator: OperatorId,
-    /// Which certificate.
+    /// The journey type, which is also the type of the certificate.
     pub journey_type: JourneyType,
-    /// Whose it is. A registered application always carries a driving licence.
+    /// The driver's identity. A registered application always has a driving licence.
     pub identity: Identity,
     /// The journey's end (short) or the day the costs were shared (long).
     pub datetime: Instant,
     /// When the driver signed.
     pub application_timestamp: Instant,
-    /// When it was registered.
+    /// The date of the registration.
     pub registered_at: Instant,
-    /// The journey it uses, of a short one.
+    /// The journey of a short application.
     pub journey: Option<ApplicationJourney>,
-    /// The proof, exactly as it was handed out.
+    /// The proof, exactly as the registry returned it.
     pub token: String,
 }
 
-/// What a short application keeps of its journey.
+/// The journey of a short application, as the application stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplicationJourney {
-    /// What its operator calls it.
+    /// The operator's ID of the journey.
     pub operator_journey_id: OperatorJourneyId,
-    /// The registry's number for it.
+    /// The registry's number of the journey.
     pub journey_id: u64,
-    /// What the registry's checks make of it; follows the journey.
+    /// The result of the registry's checks. It follows the journey's status.
     pub status: JourneyStatus,
-    /// Which line of which journeys file the status comes from.
+    /// The line of the journeys file that the status comes from.
     pub version: JourneyVersion,
 }
 
-/// The item as it is stored.
+/// The item as DynamoDB stores it.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     uuid: String,
@@ -59,11 +59,11 @@ struct Stored {
     last_name_trunc: String,
     phone_trunc: String,
     driving_license: String,
-    /// The caller's, or else the journey's own.
+    /// The caller's identity key, or else the journey's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     identity_key: Option<ByteBuf>,
-    /// The journey's own, where the caller sent another or none. Where it is the same as `identity_key`, the caller may yet give
-    /// its own.
+    /// The journey's identity key, if the caller sent a different key or no key. If it equals `identity_key`, the caller may still give
+    /// its own key.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     journey_key: Option<ByteBuf>,
     datetime: i64,
@@ -80,8 +80,8 @@ struct Stored {
     token: StoredToken,
 }
 
-/// A compact JWS is stored as the bytes of its three parts, which is a quarter smaller and keeps the item in its first
-/// kilobyte; a token of any other shape is stored as it is. Either way it comes back to the letter.
+/// A compact JWS is stored as the bytes of its three parts. That is a quarter smaller and keeps the item within its first kilobyte. A
+/// token of any other form is stored as text. Both are returned byte for byte.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum StoredToken {
@@ -186,14 +186,14 @@ impl Application {
         })
     }
 
-    /// The key of the journey that it uses, or used, if any.
+    /// The key of the journey that it uses or used, if any.
     pub(crate) fn journey_key(&self) -> Option<String> {
         let journey = self.journey.as_ref()?;
         Some(partition_key(self.operator, &journey.operator_journey_id))
     }
 
-    /// Whether what lies under its name shows that it has been written, whatever has become of it since. Another's application there
-    /// is told by its proof, of which each call has one of its own.
+    /// Whether the item under this UUID shows that this application was written, even if it was deleted since. The proof tells this
+    /// application from an application of another call, because each call makes a different proof.
     pub(crate) fn was_written(&self, found: &Item) -> Result<bool, StoreError> {
         Ok(match NameTaken::of(found) {
             Some(NameTaken::Archived) => true,
@@ -207,12 +207,12 @@ impl Application {
 }
 
 words! {
-    /// Why no application is under a UUID any more. An item with this word stays in the application's place: a late request that
-    /// would bring the application finds its UUID taken.
+    /// Why there is no application under a UUID any more. An item with this word takes the application's place, so that a late request
+    /// for the same application finds its UUID taken.
     pub(crate) enum NameTaken {
-        /// The call was refused after a try whose outcome is unknown.
+        /// The call was rejected after a try with an unknown outcome.
         CalledOff = "called off",
-        /// The application was there, and has moved to the archive.
+        /// The application was registered and has moved to the archive.
         Archived = "archived",
     }
 }
@@ -221,22 +221,21 @@ impl NameTaken {
     /// The attribute that holds the word.
     pub(crate) const ATTRIBUTE: &str = "name_taken";
 
-    /// What stays under the UUID.
+    /// The item that stays under the UUID.
     pub(crate) fn item(self, uuid: ApplicationId) -> Item {
         let attributes = [("uuid", uuid.to_string()), (Self::ATTRIBUTE, self.as_str().to_owned())];
         attributes.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
     }
 
-    /// `None`: the item is an application.
+    /// `None` if the item is an application.
     pub(crate) fn of(item: &Item) -> Option<Self> {
-        // A word that this release does not know is of an application that is gone.
+        // A word that this release does not know belongs to an application that is gone.
         text(item, Self::ATTRIBUTE).map(|word| Self::parse(word).unwrap_or(Self::Archived))
     }
 }
 
-/// The condition that an application is still what was read, in all that may change of it, with the values it speaks of. Not met
-/// by its name alone, which is all that stays of one that is deleted.
-/// `#uuid` stands for `uuid`.
+/// The condition that no changeable attribute of an application has changed since it was read, and the values of the condition. It fails
+/// on the marker that stays under the UUID of a deleted application. `#uuid` is the placeholder of `uuid`.
 pub(crate) fn condition_as_read(application: &Application) -> (String, Option<Item>) {
     let key = application.identity.identity_keys.iter().next();
     let key = key.map(|key| AttributeValue::B(key.as_bytes().to_vec().into()));

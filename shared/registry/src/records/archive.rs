@@ -1,4 +1,4 @@
-//! What the item of a deleted or an erased application holds.
+//! The item of a deleted or an erased application.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::Instant;
@@ -7,23 +7,23 @@ use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, date, number};
 use crate::records::application::Application;
 
-/// When a deleted application was deleted. The item has the application's own attributes beside it.
+/// When the application was deleted. The item also has the application's own attributes.
 pub(crate) const DELETED_AT: &str = "deleted_at";
 
-/// When a deleted application that is erased was deleted. Another name than that of one that can still be read.
+/// When the application was deleted, if it was erased later. Its name differs from [`DELETED_AT`], which only readable applications have.
 pub(crate) const DELETED_AT_OF_ERASED: &str = "was_deleted_at";
 
 /// When an application was erased.
 pub(crate) const ERASED_AT: &str = "erased_at";
 
-/// The item of an application that is deleted now.
+/// The archive item of an application that is deleted now.
 pub(crate) fn deleted(application: &Application, now: Instant) -> Result<Item, StoreError> {
     let mut item = application.to_item()?;
     item.insert(DELETED_AT.to_owned(), date(now));
     Ok(item)
 }
 
-/// What stays of an application: what the scheme's controls need and nothing more.
+/// The trace of an erased application: only what the scheme's controls need.
 pub(crate) fn trace(application: &Application, reason: &str, now: Instant) -> Item {
     let mut trace = Item::from([
         ("uuid".to_owned(), AttributeValue::S(application.uuid.to_string())),

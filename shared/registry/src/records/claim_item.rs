@@ -1,41 +1,42 @@
-//! What a claim item holds: one attribute a record, and the latest dates that conditions compare.
+//! A claim item: one attribute per record, and the latest dates that conditions compare.
 //!
 //! ```text
 //! pk                     the keyed hash
 //! a#{uuid}               a standardized application: {t: date, o: operator, k: the tags of its identity keys}
 //! h#{operator}#{date}    a specific one:             [the rows that brought it, the first one first]
-//! k#{operator}#{date}    the identity key that a specific one was given later, on a truncated identity only:
+//! k#{operator}#{date}    the identity key that the operator gave a specific one later, on a truncated identity only:
 //!                        {k: its tag, p: the key of the identity key's own item, x: another key came, too}
-//! c#{operator}#{date}    there, the copy of such a one: [the rows that brought it]
+//! c#{operator}#{date}    on the item of that identity key, the copy of the specific one: [the rows that brought it]
 //! d#{operator}           the dates of the operator's specific ones, a set; on a truncated identity only
-//! n#{operator}           how many standardized ones the operator has; on a truncated identity only
+//! n#{operator}           the number of the operator's standardized ones; on a truncated identity only
 //! sd  sp                 latest date of a standardized / specific application
-//! sdk spk                the same of those that carry an identity key, on a truncated identity only
-//! v                      the stamp of the latest write: random, so that no two writes have the same
+//! sdk spk                latest date of those with an identity key, on a truncated identity only
+//! v                      the stamp of the latest write: random, so that no two writes share a stamp
 //! ```
 //!
-//! Dates are milliseconds since 1970. On a truncated identity `sd` and `sp` speak of applications *without* an identity
-//! key, `sdk` and `spk` of those with one, because rule 3 of the contract treats them differently; on the other two items
-//! there is no such difference and `sd` and `sp` speak of all.
+//! Dates are milliseconds since 1970. On a truncated identity, `sd` and `sp` are the latest dates of applications *without* an identity
+//! key, and `sdk` and `spk` those of applications with one, because rule 3 of the contract treats them differently. The other items do
+//! not make this difference: there, `sd` and `sp` cover all applications.
 //!
-//! An application has no identity key, one, or two: then both tags are in `k`, one after the other, eight bytes each. What was
-//! written when an application had one key at most reads alike.
+//! An application has no identity key, one, or two. With two keys, `k` holds both tags one after the other, eight bytes each. Items of
+//! releases that stored at most one key have the same format.
 //!
-//! Conditions can compare the latest dates only: DynamoDB cannot look through a list. The records are what a refusal is
-//! worded from, what makes a repeated import harmless, and what stands behind when an application goes.
+//! Conditions compare the latest dates only, because DynamoDB cannot search a list. The records provide the text of a refusal, make a
+//! repeated import harmless, and give the latest dates that remain when an application is removed.
 //!
-//! **Bounds.** DynamoDB takes no item above 400 kB, and an item that is full would refuse everybody's calls. So one operator has at
-//! most [`MOST_HISTORY_DATES`] specific and [`MOST_APPLICATIONS`] standardized applications on a truncated identity. The update that
-//! adds one carries the bound as its condition, over `d#` and `n#`, for a condition cannot count attributes by their prefix. A
-//! specific one takes at most 260 bytes there (its name 27, five rows 105, the key given later 119, its date 9), a standardized one
-//! 130: 7.8 kB an operator. On an identity key's item an operator has at most as many copies, of `MOST_COPIED_ROWS` rows each: 11 kB.
-//! There and on a licence's item windows bound the standardized ones. So 36 operators fit into the fullest item. Where an item is
-//! full all the same (filled before there were bounds, or by more operators), the answer is [`NoRoom::Record`].
+//! **Bounds.** DynamoDB allows items of at most 400 kB, and a full item would make every call for its drivers fail. So one operator has
+//! at most [`MOST_HISTORY_DATES`] specific and [`MOST_APPLICATIONS`] standardized applications on a truncated identity. The update that
+//! adds an application has the bound in its condition, over `d#` and `n#`, because a condition cannot count attributes by their prefix. A
+//! specific application takes at most 260 bytes there (attribute name 27, five rows 105, the key given later 119, its date 9), a
+//! standardized one 130: 7.8 kB per operator. On an identity key's item, an operator has at most as many copies, with `MOST_COPIED_ROWS`
+//! rows each: 11 kB. There, and on a licence's item, the eligibility windows bound the standardized applications. So 36 operators fit
+//! into the fullest item. If an item is full nevertheless (filled before there were bounds, or by more operators), the result is
+//! [`NoRoom::Record`].
 //!
-//! What was written before there were bounds has no `d#` and `n#` and is not counted.
+//! Records that were written before there were bounds have no `d#` and `n#` and are not counted.
 //!
-//! Whoever takes something out of an item has to read what stands behind it first, and writes on the condition that the
-//! stamp is still the one it read. A stamp and no counter: an item that was removed and made anew must not pass for the old.
+//! A writer that removes a record first reads which records remain, and writes on the condition that the item still has the stamp that
+//! it read. The stamp is random and not a counter, because an item that was deleted and created again must not pass for the old one.
 
 use std::collections::HashMap;
 
@@ -50,7 +51,7 @@ use crate::dynamo::item::{Item, date, number};
 use crate::records::claim_keys::{ClaimKeys, ClaimKind, Tag};
 use crate::records::ids::ImportId;
 
-/// How many bytes of a row's source are its import's.
+/// The first bytes of a row's source: the UUID of its import.
 const IMPORT_BYTES: usize = 16;
 
 /// Latest standardized application (on a truncated identity: of those without an identity key).
@@ -64,35 +65,35 @@ pub(crate) const SPECIFIC_WITH_KEY_AT: &str = "spk";
 /// The stamp of the latest write.
 pub(crate) const STAMP: &str = "v";
 
-/// Where an imported row comes from: its import and its line. Names the row for ever, so that the same row imported
-/// again after a crash is recognised as itself and counted as before.
+/// The source of an imported row: its import and its line. It identifies the row permanently, so that a row that is imported again after
+/// a crash is recognised and gets the same result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowSource {
     /// The import.
     pub import: ImportId,
-    /// The line in its file, 1 for the first.
+    /// The line in its file, starting at 1.
     pub line: u64,
 }
 
 impl RowSource {
-    /// The import's name, then its line. An item lists it for as long as the row counts.
+    /// The import's UUID, then the line. An item lists a row as long as the row counts.
     pub(crate) fn to_attribute(self) -> AttributeValue {
         AttributeValue::B([self.import.as_bytes().as_slice(), &self.line.to_be_bytes()].concat().into())
     }
 }
 
-/// How many rows a specific application's record lists. Files that repeat one another would otherwise make an item grow
-/// for ever; beyond this, the record only says that there were [`more`].
+/// How many rows a specific application's record lists. Files that repeat each other would otherwise make an item grow without limit.
+/// Beyond this number, the record only notes that there were [`more`].
 pub(crate) const MOST_SOURCES: usize = 4;
 
-/// How many rows the copy of a specific application lists. A driver who has changed phone or name has a few originals, each of
-/// which lists its own.
+/// How many rows the copy of a specific application lists. A driver who changed phone or name has a few originals, and each of them lists
+/// its own rows.
 pub(crate) const MOST_COPIED_ROWS: usize = 20;
 
-/// The largest item that DynamoDB takes, in bytes.
+/// DynamoDB's limit for an item, in bytes.
 const LARGEST_ITEM: usize = 400 * 1024;
 
-/// More than one more record takes, with its dates.
+/// An upper bound for the bytes of one more record and its dates.
 const ONE_RECORD: usize = 300;
 
 const APPLICATION: &str = "a#";
@@ -102,23 +103,22 @@ const HISTORY_COPY: &str = "c#";
 const DATES: &str = "d#";
 const APPLICATIONS: &str = "n#";
 
-/// The attribute that holds a standardized application's record.
+/// The attribute of a standardized application's record.
 pub(crate) fn application_attribute(uuid: ApplicationId) -> String {
     format!("{APPLICATION}{uuid}")
 }
 
-/// The attribute that holds a specific application's record. One operator's same driver and date is the same record,
-/// however often it is imported.
+/// The attribute of a specific application's record. If an operator imports the same driver and date again, the record stays the same.
 pub(crate) fn history_attribute(operator: OperatorId, datetime: Instant) -> String {
     format!("{HISTORY}{operator}#{}", datetime.millis())
 }
 
-/// The attribute that holds the identity key which the specific application of this attribute was given.
+/// The attribute that holds the identity key which this specific application was given.
 pub(crate) fn history_key_attribute(history_attribute: &str) -> String {
     format!("{HISTORY_KEY}{}", after_prefix(history_attribute))
 }
 
-/// The attribute that holds the copy of the specific application of this attribute, on the item of its identity key.
+/// The attribute that holds the copy of this specific application on the item of its identity key.
 pub(crate) fn history_copy_attribute(history_attribute: &str) -> String {
     format!("{HISTORY_COPY}{}", after_prefix(history_attribute))
 }
@@ -128,25 +128,25 @@ pub(crate) fn dates_attribute(operator: OperatorId) -> String {
     format!("{DATES}{operator}")
 }
 
-/// The attribute that holds how many standardized applications an operator has.
+/// The attribute that counts an operator's standardized applications.
 pub(crate) fn applications_attribute(operator: OperatorId) -> String {
     format!("{APPLICATIONS}{operator}")
 }
 
-/// Whether an operator has as many dates of a driver as there may be.
+/// Whether an operator has the maximum number of dates for a driver.
 pub(crate) fn has_most_dates(item: &Item, operator: OperatorId) -> bool {
     let dates = item.get(&dates_attribute(operator)).and_then(|dates| dates.as_ns().ok());
     dates.is_some_and(|dates| dates.len() >= MOST_HISTORY_DATES)
 }
 
-/// Whether an operator has as many live applications on a truncated identity as there may be.
+/// Whether an operator has the maximum number of live applications on a truncated identity.
 fn has_most_applications(item: &Item, operator: OperatorId) -> bool {
     let number =
         item.get(&applications_attribute(operator)).and_then(|number| number.as_n().ok()?.parse::<usize>().ok());
     number.is_some_and(|number| number >= MOST_APPLICATIONS)
 }
 
-/// Why an operator cannot have one more application on this item, if it cannot.
+/// Why an operator cannot have one more application on this item; `None` if it can.
 pub(crate) fn no_room(item: &Item, operator: OperatorId) -> Option<NoRoom> {
     if has_most_applications(item, operator) {
         return Some(NoRoom::Applications);
@@ -154,7 +154,7 @@ pub(crate) fn no_room(item: &Item, operator: OperatorId) -> Option<NoRoom> {
     (size(item) + ONE_RECORD > LARGEST_ITEM).then_some(NoRoom::Record)
 }
 
-/// The size of an item in bytes, as DynamoDB counts: names and values.
+/// The size of an item in bytes, as DynamoDB computes it: names and values.
 fn size(item: &Item) -> usize {
     fn of(value: &AttributeValue) -> usize {
         let number = |digits: &String| digits.trim_start_matches('-').len().div_ceil(2) + 1;
@@ -165,7 +165,7 @@ fn size(item: &Item) -> usize {
             AttributeValue::Ns(numbers) => numbers.iter().map(number).sum(),
             AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + of(value)).sum::<usize>(),
             AttributeValue::M(map) => 3 + map.iter().map(|(name, value)| 1 + name.len() + of(value)).sum::<usize>(),
-            // A claim item holds no other kind that is longer.
+            // The other types that a claim item holds are not longer.
             _ => 1,
         }
     }
@@ -178,11 +178,11 @@ pub(crate) fn copies(item: &Item, operator: OperatorId) -> usize {
     item.keys().filter(|attribute| attribute.starts_with(&prefix)).count()
 }
 
-/// What an item counts, as its records say: each attribute that is not so, with what it should be. `None`: nothing is left to
-/// count. What was there before it was counted is not counted now.
+/// The counts that the records of an item require: each attribute that differs, with its correct value. `None` as value: nothing is left
+/// to count. Records that were written before there were counts are not counted.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] where a count or a record is not what this store writes.
+/// [`StoreError::Corrupt`] if a count or a record is not what this store writes.
 pub(crate) fn counts(item: &Item) -> Result<Vec<(String, Option<AttributeValue>)>, StoreError> {
     let corrupt = |_| StoreError::Corrupt { table: "claims", what: "a count" };
     let mut changed = Vec::new();
@@ -211,7 +211,7 @@ fn after_prefix(history_attribute: &str) -> &str {
     history_attribute.strip_prefix(HISTORY).unwrap_or(history_attribute)
 }
 
-/// Which identity key a specific application was given: its tag, and the key of its own item.
+/// The identity key that a specific application was given: its tag, and the key of its own item.
 pub(crate) fn history_key(tag: Tag, pk: &str) -> AttributeValue {
     AttributeValue::M(HashMap::from([
         ("k".to_owned(), AttributeValue::B(tag.to_vec().into())),
@@ -219,7 +219,7 @@ pub(crate) fn history_key(tag: Tag, pk: &str) -> AttributeValue {
     ]))
 }
 
-/// The same, where another key came later: the record stands for more drivers than one.
+/// The same value, marked because another key came later: the record covers more than one driver.
 pub(crate) fn ambiguous_key(tag: Tag, pk: &str) -> AttributeValue {
     let mut key = HashMap::from([("x".to_owned(), AttributeValue::Bool(true))]);
     if let AttributeValue::M(given) = history_key(tag, pk) {
@@ -228,21 +228,21 @@ pub(crate) fn ambiguous_key(tag: Tag, pk: &str) -> AttributeValue {
     AttributeValue::M(key)
 }
 
-/// Whether one of these rows is of this import.
+/// Whether one of these rows belongs to this import.
 pub(crate) fn lists_import(sources: &[AttributeValue], import: ImportId) -> bool {
     sources.iter().any(|source| import_of(source) == Some(import.as_bytes().as_slice()))
 }
 
-/// The import of a row, where the row is listed.
+/// The import of a row; `None` if the entry is not a row.
 fn import_of(source: &AttributeValue) -> Option<&[u8]> {
     source.as_b().ok().and_then(|source| source.as_ref().get(..IMPORT_BYTES))
 }
 
-/// The tag of the identity key by which a specific application on a truncated identity is compared, if by any.
+/// The tag of the identity key by which a specific application on a truncated identity is compared, if any.
 ///
-/// Drivers who share the truncated identity and the day share the record. So it is compared by its key only where nothing says
-/// that it stands for several: not where two rows of one file brought it, and not where another key came, too. Then it goes
-/// on standing in the way of everybody, and its copy in the way of the one whose key is known.
+/// Drivers who share the truncated identity and the day share the record. So the record is compared by its key only if nothing shows that
+/// it covers several drivers: not if two rows of one file brought it, and not if another key came too. In those cases it keeps blocking
+/// everybody on the truncated identity, and its copy blocks the driver with the key.
 fn compared_key(item: &Item, history_attribute: &str) -> Option<Tag> {
     let (tag, _) = given_key(item, history_attribute)?;
     let key = item.get(&history_key_attribute(history_attribute))?.as_m().ok()?;
@@ -252,7 +252,7 @@ fn compared_key(item: &Item, history_attribute: &str) -> Option<Tag> {
     (!several).then_some(tag)
 }
 
-/// The tag of the identity key that the specific application of this attribute was given, and the key of its own item.
+/// The tag of the identity key that this specific application was given, and the key of its own item.
 pub(crate) fn given_key<'a>(item: &'a Item, history_attribute: &str) -> Option<(Tag, &'a str)> {
     let given = item.get(&history_key_attribute(history_attribute))?.as_m().ok()?;
     Some((given.get("k")?.as_b().ok()?.as_ref().try_into().ok()?, given.get("p")?.as_s().ok()?))
@@ -268,34 +268,34 @@ pub(crate) fn application_record(datetime: Instant, operator: OperatorId, tags: 
     AttributeValue::M(record)
 }
 
-/// A new stamp.
+/// A new random stamp.
 pub(crate) fn stamp() -> AttributeValue {
     AttributeValue::B(fastrand::u64(..).to_be_bytes().to_vec().into())
 }
 
-/// Stands in a specific application's record for the rows that it lists no more.
+/// Marks in a specific application's record that there were more rows than it lists.
 pub(crate) const fn more() -> AttributeValue {
     AttributeValue::Null(true)
 }
 
-/// The rows that brought a specific application; empty where the item does not hold it.
+/// The rows that brought a specific application; empty if the item does not hold it.
 pub(crate) fn sources<'a>(item: &'a Item, attribute: &str) -> &'a [AttributeValue] {
     item.get(attribute).and_then(|record| record.as_l().ok()).map_or(&[], Vec::as_slice)
 }
 
-/// A specific application on an item, as an undo sees it.
+/// A specific application on an item, for an undo.
 pub(crate) struct HistoryRecord<'a> {
     pub(crate) attribute: &'a str,
     /// The rows that brought it.
     pub(crate) sources: &'a [AttributeValue],
-    /// Whether it is the copy of one on another item.
+    /// Whether it is the copy of a record on another item.
     pub(crate) is_copy: bool,
 }
 
 /// The specific applications on an item.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] where a record is not what this store writes.
+/// [`StoreError::Corrupt`] if a record is not what this store writes.
 pub(crate) fn history(item: &Item) -> Result<Vec<HistoryRecord<'_>>, StoreError> {
     let mut found = Vec::new();
     for (attribute, record) in item {
@@ -312,21 +312,21 @@ fn millis(value: &AttributeValue) -> Option<Instant> {
     Instant::from_millis(value.as_n().ok()?.parse().ok()?)
 }
 
-/// An application on a claim item, and the tags of the identity keys that it carries there.
+/// An application on a claim item, and the tags of its identity keys there.
 type Record = (EarlierApplication, Vec<Tag>);
 
-/// The tags that a standardized application's record holds.
+/// The tags in a standardized application's record.
 fn tags(record: &Item) -> Option<Vec<Tag>> {
     let Some(held) = record.get("k") else { return Some(Vec::new()) };
     let (tags, rest) = held.as_b().ok()?.as_ref().as_chunks::<{ ClaimKeys::TAG_BYTES }>();
-    // An empty one would be compared as if there were no key, and is counted among the dates of those with one.
+    // An empty list of tags is corrupt: it would compare as "no key" but count among the dates of applications with a key.
     (!tags.is_empty() && rest.is_empty()).then(|| tags.to_vec())
 }
 
 /// Every application on a claim item.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] where a record is not what this store writes.
+/// [`StoreError::Corrupt`] if a record is not what this store writes.
 fn records(item: &Item) -> Result<Vec<Record>, StoreError> {
     let corrupt = || StoreError::Corrupt { table: "claims", what: "a record" };
     let mut found = Vec::new();
@@ -356,7 +356,7 @@ fn records(item: &Item) -> Result<Vec<Record>, StoreError> {
     Ok(found)
 }
 
-/// Whether a claim item holds anything that this operator registered or imported.
+/// Whether a claim item holds an application that this operator registered or imported.
 pub(crate) fn belongs_to(item: &Item, operator: OperatorId) -> bool {
     item.iter().any(|(attribute, value)| {
         if attribute.starts_with(APPLICATION) {
@@ -368,21 +368,22 @@ pub(crate) fn belongs_to(item: &Item, operator: OperatorId) -> bool {
     })
 }
 
-/// The records on a claim item that are the same person as a driver with these tags (none: no identity key).
+/// The records on a claim item that belong to the same person as a driver with these tags. No tags: the driver has no identity key.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] where a record is not what this store writes.
+/// [`StoreError::Corrupt`] if a record is not what this store writes.
 pub(crate) fn same_person(item: &Item, tags: &[Tag]) -> Result<Vec<EarlierApplication>, StoreError> {
     let same = records(item)?.into_iter().filter(|(_, its_tags)| !keys_differ(tags, its_tags));
     Ok(same.map(|(application, _)| application).collect())
 }
 
-/// A bound, to be compared with.
+/// A bound as a value of a condition.
 pub(crate) fn most(bound: usize) -> AttributeValue {
     number(i64::try_from(bound).unwrap_or(i64::MAX))
 }
 
-/// On a truncated identity, keys tell people apart; on the items of a licence or a key everybody is the same person.
+/// The tags to compare: on a truncated identity, keys tell people apart. On the item of a licence or a key, all applications are the same
+/// person's.
 pub(crate) fn compared_tags(kind: ClaimKind, tags: &[Tag]) -> &[Tag] {
     if kind == ClaimKind::TruncatedIdentity { tags } else { &[] }
 }
@@ -393,14 +394,14 @@ pub(crate) struct Granted {
     pub(crate) uuid: ApplicationId,
     pub(crate) datetime: Instant,
     pub(crate) operator: OperatorId,
-    /// Of its identity keys, on a truncated identity.
+    /// The tags of its identity keys, on a truncated identity.
     pub(crate) tags: Vec<Tag>,
 }
 
 /// The standardized applications on a claim item.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] where a record is not what this store writes.
+/// [`StoreError::Corrupt`] if a record is not what this store writes.
 pub(crate) fn granted(item: &Item) -> Result<Vec<Granted>, StoreError> {
     let of = |(application, tags)| match application {
         EarlierApplication::Standardized { uuid, datetime, operator } => {
@@ -421,10 +422,10 @@ pub(crate) struct LatestDates {
 }
 
 impl LatestDates {
-    /// Those of an item.
+    /// The latest dates of an item's records.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where a record is not what this store writes.
+    /// [`StoreError::Corrupt`] if a record is not what this store writes.
     pub(crate) fn of(item: &Item) -> Result<Self, StoreError> {
         let mut dates = Self::default();
         for (application, tags) in records(item)? {
@@ -441,7 +442,7 @@ impl LatestDates {
         Ok(dates)
     }
 
-    /// The attributes that hold them.
+    /// The attributes of the dates.
     pub(crate) const fn attributes(&self) -> [(&'static str, Option<Instant>); 4] {
         [
             (STANDARDIZED_AT, self.standardized),

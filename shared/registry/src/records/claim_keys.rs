@@ -1,7 +1,7 @@
-//! Claim keys: what partitions the table of claims.
+//! Claim keys: the partition keys of the table of claims.
 //!
-//! Partition keys show up in logs, metrics and exports, and a bare hash of a twelve-digit licence is guessed in seconds.
-//! So a claim key is a keyed hash (HMAC-SHA-256) under a secret, the *pepper*.
+//! Partition keys appear in logs, metrics and exports, and a plain hash of a twelve-digit licence can be guessed in seconds. So a claim
+//! key is a keyed hash (HMAC-SHA-256) under a secret, the *pepper*.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cee_eligibility::{DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, TruncatedIdentity, words};
 
-/// Makes claim keys from what identifies a driver.
+/// Makes claim keys from a driver's identity.
 #[derive(Clone)]
 pub struct ClaimKeys {
     pepper: hmac::Key,
@@ -28,40 +28,40 @@ impl fmt::Debug for ClaimKeys {
 pub struct WeakPepper;
 
 words! {
-    /// Which kind of a driver's keys a claim is on, with its name for the registry's team.
+    /// The kind of a driver's key that a claim is on. The team sees these words.
     pub enum ClaimKind {
-        /// Three letters of the name and the phone less two digits.
+        /// Three letters of the name, and the phone without its last two digits.
         TruncatedIdentity = "truncated identity",
         /// The driving licence.
         DrivingLicense = "driving licence",
-        /// An identity key: the caller's, or the journey's own.
+        /// An identity key: the caller's, or the journey's.
         IdentityKey = "identity key",
     }
 }
 
-/// Tells one identity key from another on the item of a truncated identity, without holding it.
+/// Tells identity keys apart on the item of a truncated identity, without storing them.
 pub(crate) type Tag = [u8; ClaimKeys::TAG_BYTES];
 
-/// One claim of one application.
+/// A claim of an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// Which key it is on.
+    /// The kind of key that it is on.
     pub kind: ClaimKind,
     /// The partition key of its item.
     pub key: String,
 }
 
 impl ClaimKeys {
-    /// The fewest bytes a pepper may hold: the output size of the hash, as RFC 2104 recommends.
+    /// The minimum length of a pepper in bytes: the output size of the hash, as RFC 2104 recommends.
     pub const SHORTEST_PEPPER: usize = 32;
 
-    /// How many bytes of a tag are kept: enough that two keys on one truncated identity never meet by chance.
+    /// The length of a tag in bytes. Two keys on one truncated identity practically never get the same tag.
     pub(crate) const TAG_BYTES: usize = 8;
 
-    /// Keys under this pepper.
+    /// Claim keys under this pepper.
     ///
     /// # Errors
-    /// [`WeakPepper`] where it is shorter than [`Self::SHORTEST_PEPPER`].
+    /// [`WeakPepper`] if the pepper is shorter than [`Self::SHORTEST_PEPPER`].
     pub fn new(pepper: &[u8]) -> Result<Self, WeakPepper> {
         if pepper.len() < Self::SHORTEST_PEPPER {
             return Err(WeakPepper);
@@ -69,8 +69,8 @@ impl ClaimKeys {
         Ok(Self { pepper: hmac::Key::new(hmac::HMAC_SHA256, pepper) })
     }
 
-    /// The claims of a driver: the truncated identity first, then the driving licence and the identity keys, as far as they are
-    /// known. No two are on one item.
+    /// The claims of a driver: the truncated identity first, then the driving licence and the identity keys that are known. No two claims
+    /// are on one item.
     #[must_use]
     pub fn claims(&self, journey_type: JourneyType, identity: &Identity) -> Vec<Claim> {
         let claim = |kind, key| Claim { kind, key };
@@ -94,7 +94,7 @@ impl ClaimKeys {
     /// The key of the item on a truncated identity.
     #[must_use]
     pub fn truncated_identity(&self, journey_type: JourneyType, identity: &TruncatedIdentity) -> String {
-        // The name is three bytes, always: what follows it is the phone.
+        // The name always has three bytes, so the rest is the phone.
         let value = [identity.last_name_trunc.as_str(), identity.phone_trunc.as_str()].concat();
         self.partition_key(journey_type, "truncated_identity", value.as_bytes())
     }
@@ -111,7 +111,7 @@ impl ClaimKeys {
         self.partition_key(journey_type, "identity_key", key.as_bytes())
     }
 
-    /// Tells identity keys apart on the item of a truncated identity, without holding them.
+    /// The tag of an identity key. It tells identity keys apart on the item of a truncated identity, without storing them.
     #[must_use]
     pub fn tag(&self, key: &IdentityKey) -> [u8; Self::TAG_BYTES] {
         let mut tag = [0; Self::TAG_BYTES];
@@ -128,7 +128,7 @@ impl ClaimKeys {
         self.hash(&[journey_type.as_str().as_bytes(), kind.as_bytes(), value])
     }
 
-    /// A partition key of other things than claims.
+    /// A partition key of an item that is not a claim.
     pub(crate) fn hash(&self, parts: &[&[u8]]) -> String {
         URL_SAFE_NO_PAD.encode(self.digest(parts))
     }
@@ -136,7 +136,7 @@ impl ClaimKeys {
     pub(crate) fn digest(&self, parts: &[&[u8]]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.pepper);
         for part in parts {
-            // Each part is preceded by its length: no two lists of parts make the same message.
+            // The length of each part comes before the part, so that no two lists of parts give the same message.
             context.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
             context.update(part);
         }
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(one.claims(JourneyType::Short, &identity()), one.claims(JourneyType::Short, &identity()));
     }
 
-    /// Changing how keys are made would free every driver: this value may never change.
+    /// These values may never change: other keys would make every driver eligible again.
     #[test]
     fn keys_are_stable() {
         let keys = ClaimKeys::new(&[7; 32]).unwrap();
@@ -206,14 +206,14 @@ mod tests {
         assert_eq!(keys.tags(&identity.identity_keys), [STABLE_TAG, keys.tag(&journeys)]);
     }
 
-    /// Computed by Python's `hmac` over the parts, each after its length in four bytes.
+    /// Computed with Python's `hmac` over the parts, each after its length in four bytes.
     const STABLE: [&str; 3] = [
         "Vbze4bcylrqxjpLp-0rMw8wfJ73iRtisd4UBXWuDG08",
         "9CC5OHlpcosv7zENLlH7LoTXcs5BVwU_UrCvqZBH010",
         "de7XjBda5HK3tgbNRycFa_qGI5MfsjQ304XW00ZUm2k",
     ];
 
-    /// Likewise, the first eight bytes.
+    /// Computed in the same way: the first eight bytes.
     const STABLE_TAG: [u8; ClaimKeys::TAG_BYTES] = [0xbd, 0x48, 0x73, 0xd2, 0xdd, 0x39, 0xbc, 0xb4];
 
     #[test]

@@ -1,17 +1,16 @@
-//! Credentials: the access key and secret with which an operator gets its application tokens.
+//! Credentials: the access key and secret with which an operator requests its application tokens.
 //!
-//! A secret is made here, told once, and kept as a slow salted hash. How often it was guessed wrong is kept beside it:
-//! *stored* are the number of failures in a row and the date of the last one, *computed* is until when no further guess is
-//! looked at. When that rule changes, no data does.
+//! The registry generates a secret, shows it once, and stores a slow salted hash of it. It also stores how often the secret was guessed
+//! wrong: the number of failures in a row and the date of the last failure. It *computes* from them how long further guesses are
+//! rejected. So a change of that rule does not change stored data.
 //!
 //! ```text
 //! guess ──► find: locked? ──► hash (slow) ──► wrong: failed(), which counts
 //!                                         └─► right: succeeded(), unless it was locked meanwhile
 //! ```
 //!
-//! Guesses made at the same moment are hashed at the same moment, whichever instances do it. But each of them ends in a
-//! write to the one item, and the right one only counts where fewer than [`Failures::FREE`] wrong ones came before it:
-//! whoever asks a thousand times at once gains nothing.
+//! Simultaneous guesses are hashed simultaneously, on several instances. But each of them ends with a write to the one item, and a right
+//! guess counts only if fewer than [`Failures::FREE`] wrong guesses came before it. So a thousand simultaneous guesses gain nothing.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -26,7 +25,7 @@ use serde_bytes::ByteBuf;
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::Item;
 
-/// The most characters that either half of a credential may have. Ours have far fewer; what is longer is not even hashed.
+/// The maximum length of an access key or a secret, in characters. The registry's own are much shorter. Longer ones are not hashed.
 const LONGEST: usize = 128;
 
 fn parse_half(text: &str) -> Result<String, FieldError> {
@@ -34,17 +33,17 @@ fn parse_half(text: &str) -> Result<String, FieldError> {
     if fits { Ok(text.to_owned()) } else { Err(FieldError::Credential) }
 }
 
-/// The public half of a credential: which one it is. No secret; but what a caller sends in its place may be one.
+/// The public half of a credential: its identifier. It is not a secret, but a caller may send a secret in its place.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccessKey(String);
 
 impl AccessKey {
-    /// How either half of a credential looks.
+    /// The format of an access key or a secret.
     pub const PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]{1,128}$";
-    /// The most characters.
+    /// The maximum number of characters.
     pub const MAX_LENGTH: usize = LONGEST;
 
-    /// Reads 1 to 128 characters, none of them a control character. Whether there is such a key, only the store knows.
+    /// Reads 1 to 128 characters, none of them a control character. Only the store knows whether the access key exists.
     ///
     /// # Errors
     /// [`FieldError::Credential`] for anything else.
@@ -52,7 +51,7 @@ impl AccessKey {
         parse_half(text).map(Self)
     }
 
-    /// The key, for the team and for the table.
+    /// The access key, for the team and for the table.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -78,7 +77,7 @@ impl SecretKey {
         parse_half(text).map(Self)
     }
 
-    /// The secret, to be told to its operator once.
+    /// The secret in clear, to show to its operator once.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -91,12 +90,12 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// The system gives no randomness: no secret can be made.
+/// The system provides no randomness, so no secret can be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the system gives no randomness")]
 pub struct NoRandomness;
 
-/// An access key with its secret, both in clear: as they are told to their operator.
+/// An access key and its secret, both in clear, as the operator gets them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPair {
     /// The public half.
@@ -106,11 +105,11 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// A new pair: an access key of 20 characters, which nobody meets by chance, and a secret of 40 (238 bits), which
-    /// nobody guesses.
+    /// Generates a pair: an access key of 20 characters, which does not repeat by chance, and a secret of 40 characters (238 bits), which
+    /// cannot be guessed.
     ///
     /// # Errors
-    /// [`NoRandomness`] where the system has none.
+    /// [`NoRandomness`] if the system provides none.
     pub fn generate() -> Result<Self, NoRandomness> {
         const CAPITALS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -121,10 +120,10 @@ impl KeyPair {
     }
 }
 
-/// So many characters of this alphabet, each as likely as any other.
+/// This number of characters of the alphabet, each with equal probability.
 fn random_text(alphabet: &[u8], characters: usize) -> Result<String, NoRandomness> {
     let source = SystemRandom::new();
-    // A byte beyond the last whole multiple of the alphabet would favour its first letters: it is thrown away.
+    // A byte above the last whole multiple of the alphabet would favour its first letters, so it is discarded.
     let fair = 256 / alphabet.len() * alphabet.len();
     let mut text = String::with_capacity(characters);
     while text.len() < characters {
@@ -136,10 +135,10 @@ fn random_text(alphabet: &[u8], characters: usize) -> Result<String, NoRandomnes
     Ok(text)
 }
 
-/// What is kept of a secret: PBKDF2-HMAC-SHA512 over it and a salt of its own.
+/// The stored form of a secret: PBKDF2-HMAC-SHA512 of the secret with its own salt.
 ///
-/// Making and comparing one takes a whole core for about a tenth of a second, by intent: not on a thread that others wait
-/// for.
+/// Computing or comparing a hash takes a whole core for about a tenth of a second, by design. Do not do it on a thread that other tasks
+/// need.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretHash {
     salt: Vec<u8>,
@@ -154,26 +153,26 @@ impl fmt::Debug for SecretHash {
 }
 
 impl SecretHash {
-    /// What the table calls the way in which this is made. Another one gets another name.
+    /// The algorithm's name in the table. Another algorithm gets another name.
     const ALGORITHM: &str = "pbkdf2-hmac-sha512";
 
-    /// How often the hash is repeated for a new secret; one that is stored keeps its own number. Source: OWASP's Password
-    /// Storage Cheat Sheet, which asks for 210,000 at least with HMAC-SHA-512.
+    /// The number of iterations for a new secret. A stored hash keeps its own number. OWASP's Password Storage Cheat Sheet asks for at
+    /// least 210,000 with HMAC-SHA-512.
     pub const ITERATIONS: NonZeroU32 = match NonZeroU32::new(220_000) {
         Some(iterations) => iterations,
         None => NonZeroU32::MAX,
     };
 
-    /// In bytes, as NIST SP 800-132 asks for.
+    /// In bytes, as NIST SP 800-132 recommends.
     const SALT: usize = 16;
 
     /// In bytes: one block of SHA-512.
     const HASH: usize = 64;
 
-    /// The hash of a secret under a new salt: [`Self::ITERATIONS`], but for a secret that protects nothing.
+    /// Hashes a secret with a new salt. Use [`Self::ITERATIONS`] unless the secret protects nothing.
     ///
     /// # Errors
-    /// [`NoRandomness`] where there is no salt to be had.
+    /// [`NoRandomness`] if the system provides no salt.
     pub fn of(secret: &SecretKey, iterations: NonZeroU32) -> Result<Self, NoRandomness> {
         let mut salt = vec![0; Self::SALT];
         SystemRandom::new().fill(&mut salt).map_err(|_| NoRandomness)?;
@@ -182,14 +181,13 @@ impl SecretHash {
         Ok(Self { salt, iterations, hash })
     }
 
-    /// A hash that no secret has. Compared where there is no credential, so that the time an answer takes does not tell
-    /// that there is none.
+    /// A hash that no secret matches. It is compared if there is no credential, so that the response time does not reveal that.
     #[must_use]
     pub fn decoy() -> Self {
         Self { salt: vec![0; Self::SALT], iterations: Self::ITERATIONS, hash: vec![0; Self::HASH] }
     }
 
-    /// Whether this is the secret. How alike a wrong one is makes no difference in time.
+    /// Whether this is the secret. The time does not depend on how similar a wrong secret is.
     #[must_use]
     pub fn fits(&self, secret: &SecretKey) -> bool {
         let Self { salt, iterations, hash } = self;
@@ -200,24 +198,25 @@ impl SecretHash {
 /// Wrong guesses in a row at one credential's secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Failures {
-    /// How many since the last right one.
+    /// The number of wrong guesses since the last right one.
     pub in_a_row: u32,
-    /// When the last one was; `None` where there was none.
+    /// When the last wrong guess was made; `None` if there was none.
     pub last_at: Option<Instant>,
 }
 
 impl Failures {
-    /// How many failures have no consequence but the last: a wrong setting, and somebody who looks into it.
+    /// The number of failures in a row that locks the credential. The failures before it have no consequence: they allow for a wrong
+    /// setting and for a person who looks into it.
     pub const FREE: u32 = 5;
 
-    /// How long nothing is looked at after the first failure too many. Each further one doubles it.
+    /// How long guesses are rejected after failure number [`Self::FREE`]. Each further failure doubles the time.
     pub const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
-    /// The longest pause. Longer ones would not make a secret of 238 bits any safer, and let whoever knows an access key
-    /// keep its owner out.
+    /// The longest lock. A longer one would not protect a secret of 238 bits any better, and would let a person who knows an access key
+    /// lock its owner out.
     pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-    /// How long nothing is looked at after so many failures in a row.
+    /// How long guesses are rejected after this number of failures in a row.
     fn pause(self) -> Duration {
         match self.in_a_row.checked_sub(Self::FREE) {
             None => Duration::ZERO,
@@ -225,7 +224,7 @@ impl Failures {
         }
     }
 
-    /// How long no guess is looked at from now on; `None`: one may be made.
+    /// How long guesses are rejected from now on; `None` if a guess is allowed.
     #[must_use]
     pub fn locked_for(self, now: Instant) -> Option<Duration> {
         let pause = self.pause();
@@ -237,15 +236,15 @@ impl Failures {
 /// A credential as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// Which one it is.
+    /// The access key.
     pub access_key: AccessKey,
-    /// Whose it is.
+    /// The operator that it belongs to.
     pub operator: OperatorId,
-    /// What is kept of its secret.
+    /// The stored form of its secret.
     pub hash: SecretHash,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
-    /// When a token was last asked for with it.
+    /// When it was last used to request a token.
     pub used_at: Option<Instant>,
     /// Wrong guesses at its secret.
     pub failures: Failures,
@@ -345,7 +344,7 @@ mod tests {
         assert_eq!((one.access_key.as_str().len(), one.secret_key.reveal().len()), (20, 40));
         let shown = format!("{one:?} {:?}", SecretHash::decoy());
         assert_eq!(shown, "KeyPair { access_key: AccessKey(…), secret_key: SecretKey(…) } SecretHash(…)");
-        // Every letter of the alphabet comes, and none that is not of it.
+        // Every letter of the alphabet occurs, and no other.
         let many = random_text(b"ABCDEFG", 2000).unwrap();
         assert!(b"ABCDEFG".iter().all(|letter| many.bytes().filter(|byte| byte == letter).count() > 100), "{many}");
         assert_eq!(many.len(), 2000);
@@ -373,7 +372,7 @@ mod tests {
         assert!(!SecretHash::decoy().fits(&secret));
     }
 
-    /// Computed by Python's `hashlib.pbkdf2_hmac`.
+    /// Computed with Python's `hashlib.pbkdf2_hmac`.
     const STABLE: [u8; 64] = [
         0xbe, 0x01, 0x6f, 0x53, 0xbc, 0xd6, 0x20, 0x38, 0x03, 0x01, 0x48, 0xbb, 0x77, 0xc6, 0xb2, 0xb7, 0xe7, 0x1f,
         0x46, 0x23, 0xd6, 0x55, 0x55, 0x9f, 0xbf, 0xc8, 0x90, 0x46, 0xc1, 0x99, 0x69, 0x9b, 0xe2, 0x5b, 0x3b, 0x12,
@@ -381,7 +380,7 @@ mod tests {
         0xcf, 0x43, 0xca, 0xb9, 0xe3, 0xcd, 0x8c, 0xe9, 0x38, 0xd4,
     ];
 
-    /// Another way of computing it would lock every operator out.
+    /// A different computation would lock out every operator.
     #[test]
     fn hashes_are_stable() {
         let hash = SecretHash {
@@ -406,7 +405,7 @@ mod tests {
         assert_eq!(failures.locked_for(at(1_000_000)), Some(Duration::from_secs(10)));
         assert_eq!(failures.locked_for(at(1_009_999)), Some(Duration::from_millis(1)));
         assert_eq!(failures.locked_for(at(1_010_000)), None);
-        // Another instance's clock runs a little ahead: no longer than the whole pause.
+        // Another instance's clock may be a little ahead. The lock is then not longer than the whole pause.
         assert_eq!(failures.locked_for(at(999_000)), Some(Duration::from_secs(10)));
         assert_eq!(Failures { in_a_row: 4, ..failures }.locked_for(at(1_000_000)), None);
         assert_eq!(Failures::default().locked_for(at(1_000_000)), None);

@@ -1,12 +1,11 @@
 //! Idempotency records: the stored response of a registration, under the `Idempotency-Key` of its request.
 //!
-//! A record is written in the transaction that writes the application, so that there is neither an application without its
-//! response nor a response without its application; of two requests with one key at the same moment, one counts. Only a success is
-//! kept: a request that was refused wrote nothing and may be sent again under the same key.
+//! A record is written in the transaction that writes the application, so an application and its response are written together or not at
+//! all. If two requests with one key arrive at the same time, only one is written. Only the response of a successful request is stored: a
+//! rejected request wrote nothing and may be sent again under the same key.
 //!
-//! The key of a record is a keyed hash of the operator's number and its `Idempotency-Key`: two operators that choose the same
-//! key get two records, and a key that holds a name shows nowhere. A record expires by itself: it counts until its time, whenever
-//! DynamoDB's TTL removes it.
+//! The key of a record is a keyed hash of the operator's number and its `Idempotency-Key`. Two operators that choose the same key get two
+//! records, and a key that contains a name never appears. A record counts until its expiry, even if DynamoDB's TTL removes it later.
 
 use std::fmt;
 
@@ -17,11 +16,11 @@ use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, PK, integer, number, text};
 use crate::records::claim_keys::ClaimKeys;
 
-/// What was asked for: a fingerprint of the body.
+/// The fingerprint of the request's body.
 const ASKED: &str = "asked";
 /// The body of the response.
 const ANSWER: &str = "answer";
-/// When the record expires, in seconds since 1970, as DynamoDB's TTL wants it.
+/// When the record expires, in seconds since 1970, the format of DynamoDB's TTL.
 pub(crate) const FORGOTTEN_AT: &str = "forgotten_at";
 
 /// A request of one operator: its `Idempotency-Key` and its body, both hashed.
@@ -37,14 +36,14 @@ impl fmt::Debug for RequestKey {
     }
 }
 
-/// The response to a request, to be kept with what the request writes. Holds personal data: the proof token.
+/// The response to a request, stored together with what the request writes. Holds personal data: the proof token.
 #[derive(Clone)]
 pub struct IdempotencyRecord {
     /// The request.
     pub request: RequestKey,
     /// The body of the response.
     pub response: String,
-    /// The moment of the request.
+    /// The date of the request.
     pub now: Instant,
     /// When the record expires.
     pub expires_at: Instant,
@@ -59,7 +58,7 @@ impl fmt::Debug for IdempotencyRecord {
 /// What the store holds under a request's key.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Replay {
-    /// The same request: this was the body of its response.
+    /// The same request, and the body of its response.
     Response(String),
     /// Another request.
     OtherRequest,
@@ -82,13 +81,13 @@ fn seconds(moment: Instant) -> i64 {
     moment.millis().div_euclid(1000)
 }
 
-/// The body of the response that a record holds.
+/// The body of the response in a record.
 pub(crate) fn response(item: &Item) -> Option<&str> {
     text(item, ANSWER)
 }
 
 impl RequestKey {
-    /// `body` must be written in one way only.
+    /// `body` must be in canonical form.
     pub(crate) fn new(keys: &ClaimKeys, operator: OperatorId, key: &IdempotencyKey, body: &str) -> Self {
         let operator = operator.get().to_be_bytes();
         Self {
@@ -104,7 +103,7 @@ impl RequestKey {
 }
 
 impl Replay {
-    /// What the record of a request's key says of the request.
+    /// Compares a request with the record of its key.
     pub(crate) fn of(item: &Item, request: &RequestKey) -> Result<Self, StoreError> {
         let asked = item.get(ASKED).and_then(|asked| asked.as_b().ok()).ok_or(corrupt("what was asked"))?;
         if asked.as_ref() != request.asked.as_slice() {
@@ -114,7 +113,7 @@ impl Replay {
         Ok(Self::Response(response.to_owned()))
     }
 
-    /// The same, where the record has not expired at this moment.
+    /// As [`Self::of`], but `None` if the record has expired at this moment.
     pub(crate) fn at(item: &Item, request: &RequestKey, now: Instant) -> Result<Option<Self>, StoreError> {
         let expires_at = integer(item, FORGOTTEN_AT).ok_or(corrupt("a time"))?;
         if expires_at > seconds(now) { Self::of(item, request).map(Some) } else { Ok(None) }
@@ -132,7 +131,7 @@ impl IdempotencyRecord {
         attributes.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
-    /// The moment of the request, as a condition compares it with the expiry of another record.
+    /// The date of the request, for a condition that compares it with the expiry of a stored record.
     pub(crate) fn now(&self) -> AttributeValue {
         number(seconds(self.now))
     }

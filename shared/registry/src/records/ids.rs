@@ -4,20 +4,19 @@ use std::fmt;
 
 use aws_lc_rs::digest;
 
-/// The name of one import: of one version of one object on S3. The same version always has the same name, so an event
-/// delivered twice is recognised.
+/// The UUID of an import, which is the import of one version of an object on S3. The same version always has the same UUID, so a repeated
+/// event is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImportId([u8; 16]);
 
 impl ImportId {
-    /// The import of this version of an object. Where a bucket keeps no versions, `version` is what else tells two
-    /// uploads apart.
+    /// The import of this version of an object. If the bucket keeps no versions, `version` is another value that tells two uploads apart.
     #[must_use]
     pub fn of_object(bucket: &str, key: &str, version: &str) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         for part in [bucket, key, version] {
             context.update(part.as_bytes());
-            // No part holds a NUL: two different triples never make the same bytes.
+            // No part contains a NUL, so two different triples never give the same bytes.
             context.update(b"\0");
         }
         let mut id = [0; 16];
@@ -25,13 +24,13 @@ impl ImportId {
         Self(id)
     }
 
-    /// The import of this name.
+    /// The import with this UUID.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The sixteen bytes of this name.
+    /// The sixteen bytes of the UUID.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0

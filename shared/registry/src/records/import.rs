@@ -1,4 +1,4 @@
-//! What the item of an import holds: which file it is of, its state, what its operator said of it, how it ended.
+//! The item of an import: its file, its state, the operator's options, its result.
 //!
 //! ```text
 //! (nothing) ──► running ──► completed | failed ──► undoing ──► undone
@@ -16,41 +16,41 @@ use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, instant, integer, number, text};
 use crate::records::ids::ImportId;
 
-/// Where it is kept that the dates of a file are said to be right.
+/// The attribute for the option that the dates of a file are correct.
 const DATES_CONFIRMED: &str = "dates_confirmed";
 
-/// The attribute that says that a second file came where one was awaited.
+/// The attribute that says that a second file was uploaded to an upload URL.
 pub(crate) const IGNORED_UPLOAD: &str = "ignored_upload";
-/// Where it is kept that a file is only to be checked.
+/// The attribute for the option that a file is only checked.
 const CHECK_ONLY: &str = "check_only";
 
-/// Where it is kept in which language rejected rows are explained.
+/// The attribute for the language in which rejected rows are explained.
 const LANGUAGE: &str = "language";
-/// Where it is kept which import a file is to replace.
+/// The attribute for the import that a file replaces.
 const REPLACES: &str = "replaces";
 
-/// When a place that nobody used is forgotten, in seconds since 1970: DynamoDB removes the item some time later.
+/// When an unused upload expires, in seconds since 1970. DynamoDB removes the item some time later.
 pub(crate) const FORGOTTEN_AT: &str = "forgotten_at";
 
-/// Which import, whose, of which object.
+/// An import: its UUID, its operator and its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportRecord {
-    /// Its name.
+    /// The import's UUID.
     pub id: ImportId,
-    /// Whose file it is; `None` for the registry's own journeys files.
+    /// The operator of the file; `None` for the registry's own journeys files.
     pub operator: Option<OperatorId>,
     /// The object's key, or [`ImportRecord::BATCH`].
     pub key: String,
 }
 
-/// The key of the note on S3 that asks for an import to be taken back, or for the work on that to be gone on with.
+/// The key of the note on S3 that requests an undo of an import, or the continuation of one.
 #[must_use]
 pub fn undo_note(operator: OperatorId, import: ImportId) -> String {
     format!("undo/{operator}/{import}")
 }
 
 impl ImportRecord {
-    /// Stands for the key of an import that has no file: its rows came in the body of a call. No key of a file is like it.
+    /// The key of an import without a file: its rows came in the body of a call. No file has this key.
     pub const BATCH: &str = "batch";
 
     /// Whether its rows came in the body of a call.
@@ -59,7 +59,7 @@ impl ImportRecord {
         self.key == Self::BATCH
     }
 
-    /// The key of what lies beside its file: `reports/{operator_id}/{import_id}{suffix}`.
+    /// The key of an object that belongs to the import: `reports/{operator_id}/{import_id}{suffix}`.
     #[must_use]
     pub fn beside(&self, suffix: &str) -> String {
         match self.operator {
@@ -69,14 +69,14 @@ impl ImportRecord {
     }
 }
 
-/// How a file ended.
+/// The result of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileOutcome {
     /// It was read to its end. Rows may have been rejected.
     Completed,
-    /// It was refused whole.
+    /// The whole file was rejected.
     Failed,
-    /// What it added was taken back.
+    /// The rows that it added were removed.
     Undone,
 }
 
@@ -97,19 +97,19 @@ impl FileOutcome {
 }
 
 words! {
-    /// Where an import stands, in the words of the interface.
+    /// The state of an import, in the words of the interface.
     pub enum ImportState {
-        /// A place for it was asked for; no file has come yet.
+        /// An upload URL was requested; no file has been uploaded yet.
         AwaitingUpload = "awaiting_upload",
-        /// It is worked on, or will be again.
+        /// It is in progress, or will be continued.
         Running = "running",
         /// It was read to its end.
         Completed = "completed",
-        /// It was refused whole.
+        /// The whole file was rejected.
         Failed = "failed",
-        /// What it added is being taken back.
+        /// The rows that it added are being removed.
         Undoing = "undoing",
-        /// What it added was taken back.
+        /// The rows that it added were removed.
         Undone = "undone",
     }
 }
@@ -120,16 +120,16 @@ impl ImportState {
     }
 }
 
-/// What an operator says of a file when it asks for a place for it.
+/// The options of an operator that requests an upload URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
-    /// The dates of the file are right, however they look.
+    /// The dates of the file are correct, even if they look wrong.
     pub dates_confirmed: bool,
-    /// The file is only checked: nothing of it is imported.
+    /// The file is only checked, and no row is imported.
     pub check_only: bool,
-    /// In which language rejected rows are explained, if it said so.
+    /// The language in which rejected rows are explained, if the operator chose one.
     pub language: Option<Language>,
-    /// The file replaces this import of the same operator's.
+    /// The file replaces this import of the same operator.
     pub replaces: Option<ImportId>,
 }
 
@@ -144,7 +144,7 @@ impl Wishes {
         }
     }
 
-    /// The attributes in which they are kept.
+    /// The attributes that store the options.
     pub(crate) fn attributes(self) -> impl Iterator<Item = (String, AttributeValue)> {
         let language = self.language.map(|language| AttributeValue::S(language.as_str().to_owned()));
         [
@@ -158,7 +158,7 @@ impl Wishes {
     }
 }
 
-/// What an import is held for.
+/// The kind of work that an invocation holds an import for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     Import,
@@ -166,7 +166,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// What an import in this state is worked on for; `None`: it is not.
+    /// The kind of work on an import in this state; `None` if there is none.
     pub(crate) const fn of(state: ImportState) -> Option<Self> {
         match state {
             ImportState::Running => Some(Self::Import),
@@ -175,7 +175,7 @@ impl Work {
         }
     }
 
-    /// The state of an import that is held for this.
+    /// The state of an import during this work.
     pub(crate) const fn state(self) -> ImportState {
         match self {
             Self::Import => ImportState::Running,
@@ -183,7 +183,7 @@ impl Work {
         }
     }
 
-    /// Where it is kept when it was begun.
+    /// The attribute that says when the work began.
     pub(crate) const fn started_at(self) -> &'static str {
         match self {
             Self::Import => "started_at",
@@ -191,7 +191,7 @@ impl Work {
         }
     }
 
-    /// Where its checkpoint is kept.
+    /// The attribute of the checkpoint.
     pub(crate) const fn checkpoint(self) -> &'static str {
         match self {
             Self::Import => "checkpoint",
@@ -203,48 +203,48 @@ impl Work {
 /// Why an import cannot be undone now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UndoRefusal {
-    /// Nobody knows it.
+    /// There is no such import.
     #[error("there is no such import")]
     Unknown,
     /// It has not ended.
     #[error("the import has not ended: it is {}", .0.as_str())]
     NotEnded(ImportState),
-    /// An invocation that fell silent while it worked on the import may still be alive, and write a row that is already
-    /// taken back.
+    /// An invocation that timed out while it worked on the import may still be running as a stale writer, and may write a row that an
+    /// undo has already removed.
     #[error("an invocation that fell silent may still write to it until {0}: take it back then")]
     Haunted(Instant),
 }
 
-/// What the interface tells of an import.
+/// The state and result of an import, as the interface returns them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportStatus<C, R, U> {
-    /// Which import.
+    /// The import.
     pub record: ImportRecord,
-    /// Where it stands.
+    /// Its state.
     pub state: ImportState,
-    /// When a place for it was asked for, or its file came.
+    /// When its upload URL was requested, or its file was uploaded.
     pub created_at: Instant,
     /// When it was begun.
     pub started_at: Option<Instant>,
-    /// How far it was when it last said so.
+    /// The last checkpoint.
     pub checkpoint: Option<C>,
-    /// How far its undoing was when it last said so.
+    /// The last checkpoint of its undo.
     pub undo: Option<U>,
-    /// How it ended.
+    /// Its report.
     pub report: Option<R>,
-    /// Until when an upload is awaited.
+    /// When the upload URL expires.
     pub expires_at: Option<Instant>,
-    /// Whether a second file came to its place, which is not imported.
+    /// Whether a second file was uploaded, which is not imported.
     pub ignored_upload: bool,
-    /// What the operator said of the file.
+    /// The operator's options for the file.
     pub wishes: Wishes,
-    /// Until when an invocation that fell silent may still write to it; it cannot be undone before.
+    /// Until when a stale writer may still write to it. It cannot be undone before.
     pub haunted_until: Option<Instant>,
 }
 
 impl<C, R, U> ImportStatus<C, R, U> {
-    /// Where it stands, where `machine_now` is the machine's clock: a batch that is noted as not answered may still be answered for a
-    /// while, and runs as long.
+    /// Its state at `machine_now`, the time of the machine's clock. A batch that is stored as unanswered may still get its response for a
+    /// while. Until then it is running.
     #[must_use]
     pub fn state_at(&self, machine_now: Instant) -> ImportState {
         let may_be_answered = self.haunted_until.is_some_and(|until| until >= machine_now);
@@ -269,7 +269,7 @@ pub(crate) fn stored(what: &impl Serialize) -> Result<AttributeValue, StoreError
     serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(what).map_err(|_| corrupt("a value that cannot be written"))
 }
 
-/// The item's key. 0 stands for the registry's own files.
+/// The item's key. The number 0 means the registry's own files.
 pub(crate) fn key(operator: Option<OperatorId>, id: ImportId) -> Item {
     Item::from([
         ("operator_id".to_owned(), number(operator.map_or(0, |operator| i64::from(operator.get())))),
@@ -277,12 +277,12 @@ pub(crate) fn key(operator: Option<OperatorId>, id: ImportId) -> Item {
     ])
 }
 
-/// What stands in the items that are worked on: the one partition of their index.
+/// The value in the items that are in progress: the single partition of their index.
 pub(crate) fn working() -> AttributeValue {
     AttributeValue::S("yes".to_owned())
 }
 
-/// Whether an item is a place that nobody used in time, which DynamoDB has yet to remove.
+/// Whether an item is an expired upload that DynamoDB has not removed yet.
 pub(crate) fn is_forgotten(item: &Item, machine_now: Instant) -> bool {
     integer(item, FORGOTTEN_AT).is_some_and(|at| at < machine_now.millis() / 1000)
 }
@@ -291,8 +291,8 @@ pub(crate) fn later(moment: Instant, by: Duration) -> Option<Instant> {
     Instant::from_millis(moment.millis().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
 }
 
-/// Why an import in this state cannot be undone now, if it cannot. `haunted_until` as of [`ImportStatus`], `machine_now` the
-/// machine's clock.
+/// Why an import in this state cannot be undone now; `None` if it can. `haunted_until` as in [`ImportStatus`], `machine_now` is the time
+/// of the machine's clock.
 #[must_use]
 pub fn undo_refusal(state: ImportState, haunted_until: Option<Instant>, machine_now: Instant) -> Option<UndoRefusal> {
     match state {
@@ -304,19 +304,19 @@ pub fn undo_refusal(state: ImportState, haunted_until: Option<Instant>, machine_
     }
 }
 
-/// Why an operator cannot take back an import of its own now.
+/// Why an operator cannot undo one of its imports now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TakeBackRefusal {
-    /// Nobody can.
+    /// Nobody can undo it now.
     #[error(transparent)]
     Undo(#[from] UndoRefusal),
-    /// It was begun more than this many days ago. The registry's team can.
+    /// It was begun at least this number of days ago. The registry's team can still undo it.
     #[error("the import was begun {0} days ago or more: ask the registry's team to take it back")]
     TooOld(u16),
 }
 
-/// Why the operator of this import cannot take it back now, if it cannot. `now` is the registry's clock, `machine_now` the machine's;
-/// `days` is for how long operators may.
+/// Why the operator of this import cannot undo it now; `None` if it can. `now` is the time of the registry's clock, `machine_now` that of
+/// the machine's. Operators may undo an import for `days` days.
 #[must_use]
 pub fn take_back_refusal<C, R, U>(
     status: &ImportStatus<C, R, U>,
@@ -326,7 +326,7 @@ pub fn take_back_refusal<C, R, U>(
     if let Some(refusal) = undo_refusal(status.state_at(machine_now), status.haunted_until, machine_now) {
         return Some(refusal.into());
     }
-    // What has begun, or is done, is not refused the second time.
+    // An undo that has begun or ended is not refused when it is requested again.
     let is_done = matches!(status.state, ImportState::Undoing | ImportState::Undone);
     let began = status.started_at.unwrap_or(status.created_at);
     let age = now.millis().saturating_sub(began.millis());
@@ -336,7 +336,7 @@ pub fn take_back_refusal<C, R, U>(
 /// A day of 24 hours, in milliseconds.
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
-/// Whose it is and its name: the item's key.
+/// The item's key: the operator and the import's UUID.
 pub(crate) fn name(item: &Item) -> Result<(Option<OperatorId>, ImportId), StoreError> {
     let operator = integer(item, "operator_id").and_then(|id| u32::try_from(id).ok()).ok_or(corrupt("operator_id"))?;
     let id = text(item, "import_id").and_then(ImportId::parse).ok_or(corrupt("import_id"))?;

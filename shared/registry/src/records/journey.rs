@@ -1,4 +1,4 @@
-//! What the item of a journey holds. The registry's trip export brings the journeys.
+//! The item of a journey. Journeys come from the registry's trip export.
 
 use cee_eligibility::journey::{Insee, parse_operator_class};
 use cee_eligibility::{
@@ -11,16 +11,16 @@ use crate::dynamo::error::StoreError;
 use crate::dynamo::item::Item;
 use crate::records::ids::ImportId;
 
-/// Which line of which file a journey comes from. Later files order after earlier ones, and later lines of one file after
-/// earlier ones: a plain comparison of strings, which is what DynamoDB's conditions have.
+/// The line and the file that a journey comes from. Versions sort as strings, because DynamoDB's conditions compare strings: a later file
+/// after an earlier one, and a later line of a file after an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JourneyVersion(String);
 
 impl JourneyVersion {
-    /// The version of a line in a file that was put on S3 at this moment.
+    /// The version of a line in a file that was uploaded to S3 at this moment.
     #[must_use]
     pub fn new(put_at: Instant, import: ImportId, line: u64) -> Self {
-        // Negative before 1970, when there was no S3.
+        // `put_at` would be negative only before 1970, when S3 did not exist.
         Self(format!("{:015}#{import}#{line:012}", put_at.millis().max(0)))
     }
 
@@ -42,7 +42,7 @@ impl JourneyVersion {
 pub struct StoredJourney {
     /// The journey.
     pub journey: Journey,
-    /// Where it comes from.
+    /// The line that it comes from.
     pub version: JourneyVersion,
     /// The application that uses it, if any.
     pub used: Option<Used>,
@@ -67,7 +67,7 @@ struct Stored {
     distance: u32,
     start_insee: String,
     end_insee: String,
-    /// Gone where its driver is erased.
+    /// Missing if the driver was erased.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     phone_trunc: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -84,13 +84,13 @@ pub(crate) const fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { table: "journeys", what }
 }
 
-/// Operators choose their own names for journeys; the operator's number, which holds no `#`, comes first.
+/// Operators choose their own IDs for journeys. The operator's number, which contains no `#`, comes first.
 pub(crate) fn partition_key(operator: OperatorId, operator_journey_id: &OperatorJourneyId) -> String {
     format!("{operator}#{}", operator_journey_id.as_str())
 }
 
 impl StoredJourney {
-    /// `None`: its driver is erased, and nothing can be done with it any more.
+    /// `None`: its driver was erased, so the journey cannot be used any more.
     pub(crate) fn from_item(item: Item) -> Result<Option<Self>, StoreError> {
         let stored: Stored = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
             .map_err(|_| corrupt("a missing or mistyped attribute"))?;
@@ -121,7 +121,7 @@ impl StoredJourney {
                 distance_metres: stored.distance,
                 start_insee: Insee::parse(&stored.start_insee).map_err(|_| corrupt("start_insee"))?,
                 end_insee: Insee::parse(&stored.end_insee).map_err(|_| corrupt("end_insee"))?,
-                // Claimed as other calls of today type it; a phone that today's plan does not know is kept.
+                // Parsed as in today's calls, so that the claim key is the same. A phone that today's numbering plan rejects is kept.
                 driver_phone_trunc: PhoneTrunc::parse(phone_trunc)
                     .or_else(|_| PhoneTrunc::from_stored(phone_trunc))
                     .map_err(|_| corrupt("phone_trunc"))?,

@@ -1,9 +1,8 @@
-//! Taking a record out of a claim item, or changing one, without losing what anybody else writes at the same moment.
+//! Removes or changes a record of a claim item without losing a simultaneous write.
 //!
-//! Registering and importing only add, and compare dates; they need not know what an item holds. Whoever takes something
-//! out does: the latest date that is left has to be worked out from the records that are left. So such a change is made
-//! from an item as it was read, and written on the condition that the item is still that one, which its stamp tells.
-//! Where it is not, everything is read anew.
+//! A registration or an import only adds a record and compares dates, so it need not know the other records of an item. A removal must
+//! know them, because it computes the latest date from the records that remain. So a removal starts from an item as it was read, and its
+//! condition is that the stamp of the item is still the same. If the stamp has changed, everything is read again.
 
 use std::collections::HashMap;
 
@@ -13,20 +12,20 @@ use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, PK, date};
 use crate::records::claim_item::{LatestDates, STAMP, counts, stamp};
 
-/// A change of one claim item. The latest dates and the counts follow the records by themselves.
+/// A change of one claim item. It also updates the latest dates and the counts.
 pub(crate) struct Rewrite {
     pk: AttributeValue,
-    /// The stamp as it was read; `None`: there was no item.
+    /// The stamp as it was read; `None` if there was no item.
     seen: Option<AttributeValue>,
-    /// The item as it will be.
+    /// The item after the change.
     after: Item,
     set: Vec<String>,
     remove: Vec<String>,
 }
 
-/// A change as DynamoDB takes it.
+/// A change as a request to DynamoDB.
 pub(crate) enum Change {
-    /// Nothing would be left.
+    /// The item would be empty.
     Delete(Written),
     Update {
         expression: String,
@@ -34,7 +33,7 @@ pub(crate) enum Change {
     },
 }
 
-/// What both forms of a change speak of.
+/// The parts that both kinds of change share.
 pub(crate) struct Written {
     pub(crate) pk: AttributeValue,
     pub(crate) condition: String,
@@ -46,17 +45,17 @@ impl Rewrite {
     /// A change of this item.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where it has no key or no stamp.
+    /// [`StoreError::Corrupt`] if it has no key or no stamp.
     pub(crate) fn of(item: &Item) -> Result<Self, StoreError> {
         let corrupt = StoreError::Corrupt { table: "claims", what: "a stamp" };
         let (Some(pk), Some(seen)) = (item.get(PK).cloned(), item.get(STAMP).cloned()) else { return Err(corrupt) };
         Ok(Self { pk, seen: Some(seen), after: item.clone(), set: Vec::new(), remove: Vec::new() })
     }
 
-    /// A change of the item with this key, which may not be there yet.
+    /// A change of the item with this key, which may not exist yet.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where it is there and has no stamp.
+    /// [`StoreError::Corrupt`] if it exists without a stamp.
     pub(crate) fn of_either(pk: &str, item: Option<&Item>) -> Result<Self, StoreError> {
         match item {
             Some(item) => Self::of(item),
@@ -68,28 +67,28 @@ impl Rewrite {
         }
     }
 
-    /// Writes an attribute.
+    /// Sets an attribute.
     pub(crate) fn set(&mut self, attribute: &str, value: AttributeValue) {
         self.after.insert(attribute.to_owned(), value);
         self.set.push(attribute.to_owned());
     }
 
-    /// Takes an attribute out, where it is there.
+    /// Removes an attribute if it exists.
     pub(crate) fn remove(&mut self, attribute: &str) {
         if self.after.remove(attribute).is_some() {
             self.remove.push(attribute.to_owned());
         }
     }
 
-    /// Whether it changes anything.
+    /// Whether nothing changes.
     pub(crate) fn is_empty(&self) -> bool {
         self.set.is_empty() && self.remove.is_empty()
     }
 
-    /// The change, with the latest dates and the counts of the records that are left.
+    /// The change, with the latest dates and the counts of the records that remain.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where a record is not what this store writes.
+    /// [`StoreError::Corrupt`] if a record is not what this store writes.
     pub(crate) fn change(mut self) -> Result<Change, StoreError> {
         let dates = LatestDates::of(&self.after)?;
         for (attribute, latest) in dates.attributes() {
@@ -116,7 +115,7 @@ impl Rewrite {
             let written = Written { pk: self.pk, condition, names: None, values: Some(values) };
             return Ok(Change::Delete(written));
         }
-        // Names are given by number, for they hold `#`.
+        // Names are numbered placeholders, because attribute names contain `#`.
         let mut names = HashMap::new();
         values.insert(":stamp".to_owned(), stamp());
         let mut sets = vec![format!("{STAMP} = :stamp")];
@@ -140,10 +139,10 @@ impl Rewrite {
 }
 
 impl Change {
-    /// The change as a part of a transaction.
+    /// The change for a transaction.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where the SDK does not take it.
+    /// [`StoreError::Corrupt`] if the SDK rejects it.
     pub(crate) fn in_transaction(self, table: &str) -> Result<TransactWriteItem, StoreError> {
         let corrupt = |_| StoreError::Corrupt { table: "claims", what: "a change" };
         let all_old = ReturnValuesOnConditionCheckFailure::AllOld;

@@ -32,7 +32,7 @@ impl Applications {
     /// The application of this UUID, of any operator: one request.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer, or holds something else under this UUID.
+    /// [`StoreError`] if the store cannot answer, or holds something else under this UUID.
     pub async fn find(&self, uuid: ApplicationId) -> Result<Option<Application>, StoreError> {
         let item = self.table.get(AttributeValue::S(uuid.to_string())).await?;
         item.filter(|item| NameTaken::of(item).is_none()).map(Application::from_item).transpose()
@@ -42,7 +42,7 @@ impl Applications {
     /// application that is gone stays gone.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; may be repeated.
     pub async fn follow_journey(
         &self,
         uuid: ApplicationId,

@@ -45,7 +45,7 @@ impl Credentials {
     /// The credential of this access key.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn find(&self, access_key: &AccessKey) -> Result<Option<Credential>, StoreError> {
         self.table.get(Self::key(access_key)).await?.map(Credential::from_item).transpose()
     }
@@ -53,7 +53,7 @@ impl Credentials {
     /// Every credential, by operator and age. For the registry's team: it reads the whole table, a few dozen items.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn list(&self) -> Result<Vec<Credential>, StoreError> {
         let mut found = Vec::new();
         each(self.table.scan(), |item| {
@@ -70,7 +70,7 @@ impl Credentials {
     /// Adds a credential, and says whether it did: an access key that is there already stays as it is.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn add(&self, credential: &Credential) -> Result<bool, StoreError> {
         let put = self.table.put(credential.to_item()?);
         met("PutItem", put.condition_expression("attribute_not_exists(access_key)").send().await)
@@ -79,7 +79,7 @@ impl Credentials {
     /// Removes an operator's credential, and says whether there was one of this access key, and of this operator's.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; may be repeated.
     pub async fn retire(&self, operator: OperatorId, access_key: &AccessKey) -> Result<bool, StoreError> {
         let delete = self
             .table
@@ -93,7 +93,7 @@ impl Credentials {
     /// credential. Called for those as well: what an answer costs does not tell whether there is one.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn failed(&self, access_key: &AccessKey, now: Instant) -> Result<Option<Failures>, StoreError> {
         // One addition: however many count at the same moment, none is lost. On the condition that there is something to
         // count on: a guess must not make an item.
@@ -121,7 +121,7 @@ impl Credentials {
     /// clock.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn succeeded(
         &self,
         credential: &Credential,

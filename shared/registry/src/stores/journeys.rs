@@ -50,7 +50,7 @@ impl Journeys {
     /// An operator's own journey of this name: one request. Another operator's journey cannot be asked for.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer, or holds something else under this name.
+    /// [`StoreError`] if the store cannot answer, or holds something else under this name.
     pub async fn find(
         &self,
         operator: OperatorId,
@@ -64,7 +64,7 @@ impl Journeys {
     /// so that it can follow the journey's status.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time; may be repeated.
+    /// [`StoreError`] if the store cannot answer in time; may be repeated.
     pub async fn put(
         &self,
         journey: &Journey,

@@ -34,7 +34,7 @@ impl Limits {
     /// used up. One request.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn take(&self, operator: OperatorId, window: i64, slice: u32, most: u32) -> Result<bool, StoreError> {
         let sent = self
             .table
@@ -78,7 +78,7 @@ impl ImportSlots {
     /// request for each slot that is taken, and one for the free one. The same invocation, tried again, gets its own.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn take(
         &self,
         operator: OperatorId,
@@ -101,7 +101,7 @@ impl ImportSlots {
     /// Gives a slot back, unless another invocation has it by now.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn give_back(&self, slot: &ImportSlot, now: Instant) -> Result<(), StoreError> {
         let over = Instant::from_millis(now.millis() - 1).unwrap_or(now);
         self.write(slot, over, "holder = :holder AND held_until >= :now", now).await.map(drop)

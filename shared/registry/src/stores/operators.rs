@@ -94,7 +94,7 @@ impl Operators {
     /// The operator of this number.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn find(&self, id: OperatorId) -> Result<Option<Operator>, StoreError> {
         Ok(match self.standing(id).await? {
             Some(Standing::Admitted(operator)) => Some(operator),
@@ -105,7 +105,7 @@ impl Operators {
     /// What the table holds under this number.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn standing(&self, id: OperatorId) -> Result<Option<Standing>, StoreError> {
         self.table.get(AttributeValue::N(id.to_string())).await?.map(Stored::read).transpose()
     }
@@ -113,7 +113,7 @@ impl Operators {
     /// Every operator, by number. For the registry's team: it reads the whole table, a few dozen items.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn list(&self) -> Result<Vec<Operator>, StoreError> {
         let mut found = Vec::new();
         each(self.table.scan(), |item| {
@@ -130,7 +130,7 @@ impl Operators {
     /// Adds an operator, and says whether it did: one that is there already stays as it is, and so does the trace of a removed one.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn add(&self, operator: &Operator) -> Result<bool, StoreError> {
         let put = self.table.put(Stored::of(operator).to_item()?);
         met("PutItem", put.condition_expression("attribute_not_exists(operator_id)").send().await)
@@ -139,7 +139,7 @@ impl Operators {
     /// Suspends an operator or lets it call again, and says whether there is such an operator.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; may be repeated.
     pub async fn suspend(&self, id: OperatorId, suspended: bool) -> Result<bool, StoreError> {
         let update = self
             .table
@@ -154,7 +154,7 @@ impl Operators {
     /// which keeps its number from another one.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; may be repeated.
     pub async fn remove(&self, id: OperatorId) -> Result<bool, StoreError> {
         // Suspended too: a function of an earlier release reads nothing else of it.
         let update = self
@@ -169,7 +169,7 @@ impl Operators {
     /// Writes an operator, replacing what was known of it.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; may be repeated.
     pub async fn put(&self, operator: &Operator) -> Result<(), StoreError> {
         let put = self.table.put(Stored::of(operator).to_item()?).send().await;
         put.map(drop).map_err(|error| StoreError::request("PutItem", &error))

@@ -41,7 +41,7 @@ impl PepperCheck {
     /// What the check value says of the pepper: one request.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time.
+    /// [`StoreError`] if the store cannot answer in time.
     pub async fn pepper(&self, deadline: Deadline) -> Result<Pepper, StoreError> {
         Ok(match self.claims.check_value(deadline).await? {
             None => Pepper::Unnoted,

@@ -109,7 +109,7 @@ impl DriverFinder {
     /// Everything that is held about a driver. Reads the archive and the journeys whole.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time, or holds something else.
+    /// [`StoreError`] if the store cannot answer in time, or holds something else.
     pub async fn find(&self, query: &DriverQuery, deadline: Deadline) -> Result<DriverData, StoreError> {
         let mut data = DriverData::default();
         for journey_type in JourneyType::ALL {

@@ -64,7 +64,7 @@ impl DriverEraser {
     /// driver, and so do others with the identity key; answers that are remembered of them go. May be repeated.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time; what was erased before it stays so.
+    /// [`StoreError`] if the store cannot answer in time; what was erased before it stays so.
     pub async fn erase(
         &self,
         data: &DriverData,

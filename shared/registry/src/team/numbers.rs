@@ -67,7 +67,7 @@ impl Numbers {
     /// it reads the whole table of claims.
     ///
     /// # Errors
-    /// [`StoreError`] where the tables do not answer.
+    /// [`StoreError`] if the tables do not answer.
     pub async fn used(&self, id: OperatorId) -> Result<Option<Use>, StoreError> {
         match self.operators.standing(id).await? {
             Some(Standing::Admitted(_)) => return Ok(Some(Use::Operator)),

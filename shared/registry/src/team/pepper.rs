@@ -59,7 +59,7 @@ impl PepperKeeper {
     /// What the check value says of the pepper: one request.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time.
+    /// [`StoreError`] if the store cannot answer in time.
     pub async fn pepper(&self, deadline: Deadline) -> Result<Pepper, StoreError> {
         self.check.pepper(deadline).await
     }
@@ -67,7 +67,7 @@ impl PepperKeeper {
     /// Writes the check value of the pepper, unless there is one: that one stays, and says what it says of the pepper.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time.
+    /// [`StoreError`] if the store cannot answer in time.
     pub async fn note_pepper(&self, now: Instant, deadline: Deadline) -> Result<Pepper, StoreError> {
         if self.claims.note_check_value(&self.keys, now).await? {
             return Ok(Pepper::Right);
@@ -78,7 +78,7 @@ impl PepperKeeper {
     /// Compares the pepper with what the tables hold: the first thousand applications with their claims.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time.
+    /// [`StoreError`] if the store cannot answer in time.
     pub async fn prove_pepper(&self, deadline: Deadline) -> Result<Evidence, StoreError> {
         let (mut found, mut missed, mut after) = (0, 0, None);
         loop {

@@ -54,7 +54,7 @@ impl Differences {
 /// equal already costs a reading only.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] where the two are not of one kind, are one table, or were filled under two
+/// [`StoreError::Corrupt`] if the two are not of one kind, are one table, or were filled under two
 /// peppers. [`StoreError::Request`] or [`StoreError::Busy`]
 /// where the tables do not answer: what was written until then stays.
 pub async fn restore(db: &Client, earlier: &str, table: &str, write: bool) -> Result<Differences, StoreError> {

@@ -28,7 +28,7 @@ impl Imports {
     /// Notes a batch before its first row is written, with the report that stays where the call is never answered.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer: no row may be written then.
+    /// [`StoreError`] if the store cannot answer: no row may be written then.
     pub async fn begin_batch(
         &self,
         batch: &ImportRecord,
@@ -56,7 +56,7 @@ impl Imports {
     /// Notes what came of a batch. Its call writes no row from now on.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time; what [`Self::begin_batch`] noted stays then.
+    /// [`StoreError`] if the store cannot answer in time; what [`Self::begin_batch`] noted stays then.
     pub async fn end_batch(
         &self,
         batch: &ImportRecord,

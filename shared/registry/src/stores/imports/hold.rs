@@ -132,7 +132,7 @@ impl Imports {
     /// of its own earlier life. `machine_now` is the machine's clock, whatever the registry's says: a lease is real time.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; may be repeated.
     pub async fn begin<C: DeserializeOwned, R: DeserializeOwned>(
         &self,
         import: &ImportRecord,
@@ -199,7 +199,7 @@ impl Imports {
     /// Takes an import that has ended, to take back what it added. `worker` and the clocks as of [`Self::begin`].
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; may be repeated.
     pub async fn begin_undo<U: DeserializeOwned, R: DeserializeOwned>(
         &self,
         operator: OperatorId,
@@ -263,7 +263,7 @@ impl Imports {
     /// Writes how far the work is, and holds the import for another while.
     ///
     /// # Errors
-    /// [`HoldError::Lost`] where another invocation has taken over: nothing was written, and nothing may be from now on.
+    /// [`HoldError::Lost`] if another invocation has taken over: nothing was written, and nothing may be from now on.
     pub async fn checkpoint(
         &self,
         hold: &Hold,
@@ -287,7 +287,7 @@ impl Imports {
     /// the import at once. As after any lease that ran out, that try may still be writing.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn let_go(&self, operator: OperatorId, id: ImportId, worker: &str) -> Result<(), StoreError> {
         let sent = self
             .db

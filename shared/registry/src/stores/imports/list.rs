@@ -58,7 +58,7 @@ impl Imports {
     /// An operator's import of this name: one request. Another operator's cannot be asked for.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer, or holds something else.
+    /// [`StoreError`] if the store cannot answer, or holds something else.
     pub async fn find<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
         &self,
         operator: OperatorId,
@@ -75,7 +75,7 @@ impl Imports {
     /// read is left out: the audit finds it.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn oldest_running(&self) -> Result<Option<Instant>, StoreError> {
         let mut items = self
             .db
@@ -100,7 +100,7 @@ impl Imports {
     /// Those of these imports that there are, awaited ones and those that cannot be read included: one request for each hundred.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time.
+    /// [`StoreError`] if the store cannot answer in time.
     pub async fn known(
         &self,
         imports: &[(Option<OperatorId>, ImportId)],
@@ -119,7 +119,7 @@ impl Imports {
     /// places were forgotten. An import of this very moment may be missing still, for an index follows its table.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time, or holds something else.
+    /// [`StoreError`] if the store cannot answer in time, or holds something else.
     pub async fn list<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
         &self,
         operator: OperatorId,

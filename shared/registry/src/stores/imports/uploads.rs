@@ -32,7 +32,7 @@ impl Imports {
     /// Notes that a file is awaited, and what is said of it.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer, or knows an import of this name.
+    /// [`StoreError`] if the store cannot answer, or knows an import of this name.
     pub async fn await_upload(
         &self,
         import: &ImportRecord,
@@ -75,7 +75,7 @@ impl Imports {
     /// never imported, because the operator knows no name for it: the awaited import says that it came.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; may be repeated.
     pub async fn claim_upload(
         &self,
         operator: OperatorId,

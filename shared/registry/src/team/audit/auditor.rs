@@ -57,7 +57,7 @@ impl TableAuditor {
     /// Looks at the next part of the tables: a hundred items.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time, or holds what cannot be read.
+    /// [`StoreError`] if the store cannot answer in time, or holds what cannot be read.
     pub async fn audit(&self, place: &AuditPlace, rules: &Rules, deadline: Deadline) -> Result<Audited, StoreError> {
         match place {
             AuditPlace::Start => self.audit_applications(None, deadline).await,
@@ -72,7 +72,7 @@ impl TableAuditor {
     /// being looked at. It is found to be unreadable.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time.
+    /// [`StoreError`] if the store cannot answer in time.
     pub async fn pass_over(&self, place: &AuditPlace, deadline: Deadline) -> Result<Audited, StoreError> {
         let next = match place {
             AuditPlace::Start => self.applications_after(None, deadline).await?.1,

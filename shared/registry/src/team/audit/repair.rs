@@ -35,7 +35,7 @@ impl StrayRemover {
     /// not, or that has all its claims on other items. Not where the item has changed meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot answer in time.
+    /// [`StoreError`] if the store cannot answer in time.
     pub async fn remove_stray(&self, uuid: ApplicationId, key: &str, deadline: Deadline) -> Result<bool, StoreError> {
         let Some(item) = self.claims.table.items([key], deadline).await?.pop() else { return Ok(false) };
         // After the item and not before: an application that is registered, or given a key, from now on gives the item a new
