@@ -1,14 +1,14 @@
-//! The calls that read or write items of several tables, or many records of one item.
+//! Calls that read or write items of several tables, or many records of one item.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | how a registration claims a driver, and what blocks it | [`register`] |
+//! | how a registration claims a driver, and which applications block it | [`register`] |
 //! | the same question without a write | [`simulate`] |
 //! | how a row of history is written | [`history`] |
-//! | how an import is taken back | [`undo`] |
+//! | how an import is undone | [`undo`] |
 //! | how an application gets an identity key later | [`give_key`] |
 //! | how an application is deleted | [`delete`] |
-//! | what has become of the application that a proof is of | [`proofs`] |
+//! | the current state of the application behind a proof | [`proofs`] |
 
 pub mod delete;
 pub mod give_key;

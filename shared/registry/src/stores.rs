@@ -1,16 +1,17 @@
-//! The tables: a type for each, which alone knows its expressions. Those of claims that state a rule are in [`crate::protocol`].
+//! The tables: one type per table, which builds the expressions of its requests. The expressions on claims that state a rule are in
+//! [`crate::protocol`].
 //!
 //! | to find | look in |
 //! |---|---|
 //! | registered applications | [`applications`] |
 //! | deleted and erased applications | [`archive`] |
 //! | claims | [`claims`] |
-//! | the check value of the pepper among the claims | [`pepper`] |
-//! | credentials, and how guesses are counted | [`credentials`] |
+//! | the check value of the pepper, in the table of claims | [`pepper`] |
+//! | credentials, and how wrong guesses are counted | [`credentials`] |
 //! | idempotency records | [`idempotency`] |
 //! | imports | [`imports`] |
 //! | journeys | [`journeys`] |
-//! | counted calls, and slots of imports | [`limits`] |
+//! | counts of calls, and slots of imports | [`limits`] |
 //! | operators | [`operators`] |
 
 pub mod applications;

@@ -17,7 +17,7 @@ pub(crate) enum Transacted {
     /// Nothing was written: an item had changed since it was read, or another write collided. The reason of each item. Empty if DynamoDB
     /// rejected the whole transaction without reasons.
     Lost(Vec<CancellationReason>),
-    /// Nothing was written: an item would be larger than DynamoDB allows. A retry cannot succeed.
+    /// Nothing was written: an item would be larger than DynamoDB allows. A retry would fail in the same way.
     NoRoom,
     /// The transaction may have been written or may still be. This is its error.
     Unknown(StoreError),

@@ -1,10 +1,9 @@
-//! Deleting an application: its driver is free again, whatever earlier application stood behind it counts again, and the
-//! record is kept in the archive.
+//! Deletes an application. It no longer blocks its driver, earlier applications count again, and the application moves to the archive.
 //!
-//! It is **one** transaction: the record leaves each claim item, the journey is free, the application leaves its table and
-//! enters the archive. Its name stays taken, or a registration's late first request could bring it back. Each claim item is
-//! written on the condition that it is still what was read ([`crate::records::rewrite`]), so a registration, an import or another delete
-//! at the same moment comes before or after, never in between.
+//! A delete is **one** transaction: it removes the record from each claim item, frees the journey, and moves the application from its
+//! table to the archive. A marker keeps the UUID taken, or a late first request of the registration could write the application again.
+//! The write on each claim item has the condition that the item has not changed since it was read ([`crate::records::rewrite`]). So a
+//! registration, an import or another delete comes before or after, never in between.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TransactWriteItem;
@@ -24,16 +23,16 @@ use crate::stores::archive::Archive;
 use crate::stores::claims::ClaimTable;
 use crate::stores::journeys::{Journeys, OwnJourney};
 
-/// How often an application that lacks a claim is looked at again. One that lacks it for good, which only an audit explains, can
-/// be deleted all the same.
+/// How often an application that lacks a claim is read again. If it still lacks the claim, which only an audit explains, it is deleted
+/// nevertheless.
 const LOOKS: u32 = 3;
 
-/// How a delete ended.
+/// The result of a delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// The application is in the archive, and its driver is free of it.
+    /// The application is in the archive and no longer blocks its driver.
     Done,
-    /// This operator has no such application, or has it no more.
+    /// This operator has no such application, or no longer.
     Unknown,
 }
 
@@ -62,11 +61,11 @@ impl Deleter {
         }
     }
 
-    /// Deletes an operator's own application: three requests, where no other write collides.
+    /// Deletes an operator's own application. Three requests if no other write collides.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] if other writes kept colliding until the deadline: nothing was written.
-    /// [`StoreError::Request`] if the store does not answer: it may have been deleted, and the same call may be repeated.
+    /// [`StoreError::Busy`] if other writes collided until the deadline: nothing was written.
+    /// [`StoreError::Request`] if the store does not answer: the application may have been deleted, and the call may be repeated.
     pub async fn delete(
         &self,
         operator: OperatorId,
@@ -79,12 +78,12 @@ impl Deleter {
         loop {
             let found = self.applications.find(uuid).await?;
             let Some(application) = found.filter(|application| application.operator == operator) else {
-                // Gone since a try whose answer was lost: by that try, or by another delete of the same operator's.
+                // It disappeared after a try whose response was lost: that try deleted it, or another delete of the same operator.
                 return Ok(if backoff.heard().is_some() { Deleted::Done } else { Deleted::Unknown });
             };
             let (mut items, whole) = backoff.told(self.without(&application, deadline).await)?;
             if !whole && looks > 0 {
-                // The application came or went while its items were read: it is looked for anew.
+                // The application was registered or deleted while its items were read: read everything again.
                 looks -= 1;
                 backoff.pause().await?;
                 continue;
@@ -97,7 +96,7 @@ impl Deleter {
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(Deleted::Done),
                 Transacted::Unknown(heard) => backoff.note(heard),
-                // As long as the application is there, its journey is its own.
+                // As long as the application exists, it uses its journey.
                 Transacted::Lost(reasons) if is_lost(&reasons, journey) && is_fine(&reasons, record) => {
                     return Err(StoreError::Corrupt {
                         table: "journeys",
@@ -111,7 +110,7 @@ impl Deleter {
         }
     }
 
-    /// The driver's claim items without the application's records, and whether each of them had one.
+    /// The changes that remove the application's records from its claim items, and whether each claim item had a record.
     async fn without(
         &self,
         application: &Application,

@@ -1,11 +1,11 @@
-//! Giving an identity key, later, to an application whose caller sent none.
+//! Gives an identity key to an application that was registered or imported without the caller's key.
 //!
-//! From then on rule 3 of the contract compares it as one that carries the key: on its truncated identity it stands in the
-//! way of whoever sends no key, and no more of whoever sends another; and on the item of the identity key it stands in the
-//! way of the same person under another name or phone. Only an empty key is filled, none is replaced. The own key of a short
-//! application's journey fills nothing: beside it the caller's counts too, as if it had come with the registration.
+//! From then on, rule 3 of the contract compares the application as one with this key. On its truncated identity, it blocks applications
+//! without a key and no longer those with another key. On the item of the identity key, it blocks the same person under another name or
+//! phone. A key is only added if the caller has given none, and never replaced. The key of a short application's journey does not count
+//! as the caller's: the new key counts beside it, as if it had come with the registration.
 //!
-//! Each is one transaction over what was read ([`crate::records::rewrite`]).
+//! Each call is one transaction over the items as they were read ([`crate::records::rewrite`]).
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
@@ -30,46 +30,46 @@ use crate::records::rewrite::Rewrite;
 use crate::stores::applications::Applications;
 use crate::stores::claims::ClaimTable;
 
-/// How giving an identity key ended.
+/// The result of giving an identity key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GivenKey {
-    /// The application carries the key from now on.
+    /// The application has the key from now on.
     Given {
-        /// What history that is known too late contradicts: of a specific application, the granted ones with the same key
-        /// that it would have blocked; of a granted one, itself, where history with the same key would have blocked it.
+        /// The applications that this late knowledge contradicts. For a specific application: the granted applications with the same key
+        /// that it would have blocked. For a granted application: itself, if history with the same key would have blocked it.
         contradicts: Vec<Contradicted>,
     },
-    /// It carried this very key before.
+    /// It had this key before.
     AlreadyHas,
     /// This operator has no such application.
     Unknown,
-    /// Nothing was written: the call is closed for the application's journey type.
+    /// Nothing was written: calls for the application's journey type are disabled.
     Closed(JourneyType),
-    /// It carries another key already, which stays. Where it is a specific one, it stands for more drivers than one, then, and
-    /// stands in the way of everybody with its truncated identity again.
+    /// It has another key, which stays. If it is a specific application, it now covers more than one driver, and blocks everybody on its
+    /// truncated identity again.
     HasAnother,
-    /// Nothing was written: with this key it would be a second application of the same person. This is the first.
+    /// Nothing was written: with this key it would be a second application of the same person. This is the blocking application.
     Blocked(Blocker),
-    /// Nothing was written: the registry takes no more under this key.
+    /// Nothing was written: the operator has reached its bound under this key, or the item is full.
     NoRoom(NoRoom),
 }
 
-/// A *specific* application that is to be given an identity key. Holds personal data.
+/// A *specific* application that is to get an identity key. Holds personal data.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryKey<'a> {
-    /// Which certificate.
+    /// The journey type.
     pub journey_type: JourneyType,
-    /// Whose it is.
+    /// The driver's truncated identity.
     pub identity: &'a TruncatedIdentity,
     /// The day of commitment, as it was imported.
     pub datetime: Instant,
-    /// Who imported it.
+    /// The operator that imported it.
     pub operator: OperatorId,
     /// The key.
     pub identity_key: &'a IdentityKey,
 }
 
-/// A claim item, which may not be there, and its key.
+/// A claim key and its item, which may not exist.
 struct Place {
     key: String,
     item: Option<Item>,
@@ -80,7 +80,7 @@ impl Place {
         self.item.as_ref().is_some_and(|item| item.contains_key(attribute))
     }
 
-    /// Every application there: they are all one person's, for this is the item of an identity key.
+    /// All applications on the item. They belong to one person, because it is the item of an identity key.
     fn applications(&self) -> Result<Vec<EarlierApplication>, StoreError> {
         self.item.as_ref().map_or(Ok(Vec::new()), |item| same_person(item, &[]))
     }
@@ -98,7 +98,7 @@ impl Place {
 /// The tries of one call.
 struct Tries {
     backoff: Backoff,
-    /// What a try contradicts that may have been carried out, or may yet be.
+    /// The contradictions of a try that may have been written or may still be.
     perhaps: Option<Vec<Contradicted>>,
 }
 
@@ -107,17 +107,18 @@ impl Tries {
         Self { backoff: Backoff::until(deadline), perhaps: None }
     }
 
-    /// It carries the key. By this very call, perhaps, whose answer was lost: with what that try would have contradicted.
+    /// The result if the application has the key. If a try of this call may have given it and its response was lost, its contradictions.
     fn given(self) -> GivenKey {
         self.perhaps.map_or(GivenKey::AlreadyHas, |contradicts| GivenKey::Given { contradicts })
     }
 
-    /// There is none. Gone with the key, perhaps, that this very call gave it: the caller must not be told that nothing was written.
+    /// The result if the application does not exist. If a try of this call may have given the key before the application was deleted, an
+    /// error: the call must not report that nothing was written.
     fn unknown(&self) -> Result<GivenKey, StoreError> {
         self.backoff.heard().map_or(Ok(GivenKey::Unknown), |heard| Err(heard.clone()))
     }
 
-    /// Carries a try out. `None`, after a pause: everything is to be read again.
+    /// Sends a try. `None`, after a pause: everything must be read again.
     async fn carry_out(
         &mut self,
         db: &Client,
@@ -130,7 +131,7 @@ impl Tries {
                 self.backoff.note(heard);
                 self.perhaps = Some(contradicts);
             }
-            // A try that nobody heard of may be written yet, where there is room again.
+            // An earlier try with an unknown outcome may still be written when there is room again.
             Transacted::NoRoom if self.perhaps.is_none() => return Ok(Some(GivenKey::NoRoom(NoRoom::Record))),
             Transacted::NoRoom | Transacted::Lost(_) => {}
         }
@@ -159,11 +160,11 @@ impl KeyGiver {
         }
     }
 
-    /// Gives an identity key to an operator's own registered application: three requests, where no other write collides.
+    /// Gives an identity key to an operator's own registered application. Three requests if no other write collides.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] if other writes kept colliding until the deadline: nothing was written.
-    /// [`StoreError::Request`] if the store does not answer: the key may have been given, and the same call may be repeated.
+    /// [`StoreError::Busy`] if other writes collided until the deadline: nothing was written.
+    /// [`StoreError::Request`] if the store does not answer: the key may have been given, and the call may be repeated.
     pub async fn give_key(
         &self,
         operator: OperatorId,
@@ -190,15 +191,15 @@ impl KeyGiver {
             };
             let both = self.both(journey_type, &application.identity.truncated, key, deadline).await;
             let [here, there] = tries.backoff.told(both)?;
-            // The key was given meanwhile, by another call: it must not stand in its own way.
+            // Another call has just given the key. The application must not block itself.
             if there.holds(&application_attribute(uuid)) {
                 tries.backoff.pause().await?;
                 continue;
             }
             let (blocker, is_late) = on_key(&there, &rules.cutoffs(journey_type, application.datetime), operator)?;
             if let Some(blocker) = blocker {
-                // The two were not read at one moment. What is still there was there when the other was read, for no
-                // application comes back and none loses its keys.
+                // The two items were not read at one moment. If the application still exists without a key, it existed when the other
+                // item was read, because a deleted application does not come back and no application loses its keys.
                 let now = self.applications.find(uuid).await?;
                 if now.is_some_and(|now| now.identity.identity_keys.callers().is_none())
                     && (tries.perhaps.is_none() || self.call_off_changes(here.item.as_ref()).await?)
@@ -217,7 +218,7 @@ impl KeyGiver {
         }
     }
 
-    /// An application and its claims with the key.
+    /// The writes for an application and its claims with the key.
     fn with_key(
         &self,
         application: &Application,
@@ -239,11 +240,11 @@ impl KeyGiver {
         ])
     }
 
-    /// Gives an identity key to an operator's own specific application: two requests, where no other write collides.
+    /// Gives an identity key to an operator's own specific application. Two requests if no other write collides.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] if other writes kept colliding until the deadline: nothing was written.
-    /// [`StoreError::Request`] if the store does not answer: the key may have been given, and the same call may be repeated.
+    /// [`StoreError::Busy`] if other writes collided until the deadline: nothing was written.
+    /// [`StoreError::Request`] if the store does not answer: the key may have been given, and the call may be repeated.
     pub async fn give_key_to_history(
         &self,
         history: &HistoryKey<'_>,
@@ -283,13 +284,13 @@ impl KeyGiver {
                     }
                 }
                 Copied::NoRoom(why) if tries.perhaps.is_none() => return Ok(GivenKey::NoRoom(why)),
-                // An earlier try may be written yet, once there is room.
+                // An earlier try may still be written when there is room.
                 Copied::NoRoom(_) => tries.backoff.pause().await?,
             }
         }
     }
 
-    /// A specific application with the key, and its copy on the item of the identity key.
+    /// The writes for a specific application with the key, and its copy on the item of the identity key.
     fn copied(
         &self,
         item: &Item,
@@ -302,7 +303,7 @@ impl KeyGiver {
         let mut on_truncated_identity = Rewrite::of(item)?;
         on_truncated_identity.set(&history_key_attribute(attribute), history_key(tag, &there.key));
         let mut on_identity_key = there.rewrite()?;
-        // Of the same driver under another truncated identity there may be a copy already.
+        // There may be a copy already, from the same driver under another truncated identity.
         let mut rows = there.rows(&copy_attribute).to_vec();
         for row in sources(item, attribute) {
             if !rows.contains(row) {
@@ -322,16 +323,16 @@ impl KeyGiver {
         ]))
     }
 
-    /// Keeps every change that was made from this item as it was read, or from an earlier one, from being carried out from now
-    /// on: its stamp is another. A caller that is told of a blocking application must not be given the key by a late try, when the item
-    /// of that application is gone, and nothing tells it from one that never was. `false`: the item is not what was read.
+    /// Prevents every change that was made from this item as it was read, or from an earlier version, from being written: the item gets
+    /// another stamp. After a call has reported a blocking application, a late try must not give the key when the item of the blocking
+    /// application is gone, because a missing item has no stamp to compare. `false` if the item has changed since it was read.
     async fn call_off_changes(&self, item: Option<&Item>) -> Result<bool, StoreError> {
         let Some(item) = item else { return Ok(true) };
         let touch = self.claims.rewrite_in_transaction(Rewrite::of(item)?)?;
         Ok(matches!(transact(&self.db, vec![touch]).await?, Transacted::Done))
     }
 
-    /// The items of a truncated identity and of an identity key: one request.
+    /// The items of a truncated identity and of an identity key. One request.
     async fn both(
         &self,
         journey_type: JourneyType,
@@ -350,14 +351,14 @@ impl KeyGiver {
     }
 }
 
-/// What is to be written of a specific application and its copy.
+/// The writes for a specific application and its copy.
 enum Copied {
     Written(Vec<TransactWriteItem>),
     NoRoom(NoRoom),
 }
 
-/// The granted application on the item of an identity key that blocks another one, and whether history there would have blocked it,
-/// which is known too late to refuse what was granted.
+/// The granted application on the item of an identity key that blocks another application, and whether history there would have blocked
+/// it. Such history came too late to refuse the granted application.
 fn on_key(there: &Place, cutoffs: &Cutoffs, operator: OperatorId) -> Result<(Option<Blocker>, bool), StoreError> {
     let (granted, history): (Vec<_>, Vec<_>) = there
         .applications()?

@@ -1,7 +1,7 @@
-//! Importing the history of operators: specific applications, of drivers who are known by their truncated identity alone.
+//! Imports the history of operators: specific applications, whose drivers are known by their truncated identity only.
 //!
-//! A row is one conditional update on its truncated identity's item. It adds, and compares dates; it never replaces. So it may be
-//! repeated, and no other write at the same moment is lost.
+//! A row is one conditional update of its truncated identity's item. It adds a record and compares dates, and replaces nothing. So it may
+//! be repeated, and it loses no simultaneous write.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
@@ -30,53 +30,53 @@ use crate::stores::claims::ClaimTable;
 /// A *specific* application: one row of an operator's history. Holds personal data.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryApplication<'a> {
-    /// Which certificate.
+    /// The journey type.
     pub journey_type: JourneyType,
-    /// Whose it is.
+    /// The driver's truncated identity.
     pub identity: &'a TruncatedIdentity,
     /// The day of commitment.
     pub datetime: Instant,
-    /// Who imports it.
+    /// The operator that imports it.
     pub operator: OperatorId,
-    /// Where it comes from.
+    /// The import and line that it comes from.
     pub source: RowSource,
 }
 
-/// An application that is granted already and would not have been, had the history been known.
+/// A granted application that would have been refused if the history had been known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contradicted {
-    /// Its name.
+    /// The application's UUID.
     pub uuid: ApplicationId,
     /// Its date.
     pub datetime: Instant,
-    /// Who registered it.
+    /// The operator that registered it.
     pub operator: OperatorId,
 }
 
-/// How the import of one row of history ended.
+/// The result of importing one row of history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HistoryOutcome {
-    /// It is written, by this call or by an earlier try of the same row.
+    /// This call or an earlier try wrote it.
     Imported {
-        /// The applications that it would have blocked: history that arrived late.
+        /// The granted applications that it would have blocked, had it arrived earlier.
         contradicts: Vec<Contradicted>,
     },
-    /// This operator sent the same driver and date before.
+    /// This operator imported the same driver and date before.
     AlreadyKnown,
-    /// Nothing is written: the registry takes no more of this driver.
+    /// Nothing was written: the operator has reached its bound for this driver, or the item is full.
     NoRoom(NoRoom),
 }
 
-/// What came of importing one row of history.
+/// The result of importing one row of history, and how the table responded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryImported {
-    /// How it ended.
+    /// The result.
     pub outcome: HistoryOutcome,
-    /// Whether the table asked for patience on the way.
+    /// Whether the table throttled a request.
     pub throttled: bool,
 }
 
-/// Those of these applications that were granted, and would not have been, had a specific one of this date been known.
+/// Which of these applications were granted and would have been refused if a specific application of this date had been known.
 pub(crate) fn contradicted(
     earlier: Vec<EarlierApplication>,
     journey_type: JourneyType,
@@ -93,7 +93,7 @@ pub(crate) fn contradicted(
     contradicted.collect()
 }
 
-/// A row on its way.
+/// A row that is being imported.
 struct Row<'a> {
     application: &'a HistoryApplication<'a>,
     rules: &'a Rules,
@@ -105,7 +105,7 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// What it came to, where it is written on what this item was.
+    /// The result if it is written when the item has this content.
     fn written(&self, item: Option<&Item>) -> Result<HistoryOutcome, StoreError> {
         let HistoryApplication { journey_type, datetime, .. } = *self.application;
         let earlier = item.map_or(Ok(Vec::new()), |item| same_person(item, &[]))?;
@@ -113,12 +113,12 @@ impl Row<'_> {
     }
 }
 
-/// What to do about an update whose condition did not hold.
+/// The next step after an update whose condition did not hold.
 enum Refused {
     Outcome(HistoryOutcome),
-    /// The same again, after a pause.
+    /// Retry the same update after a pause.
     Pause,
-    /// Which of the two updates fits is read off the item.
+    /// Choose the update that fits this item.
     Look,
 }
 
@@ -137,8 +137,8 @@ impl HistoryWriter {
         Self { keys, claims: ClaimTable::new(db.clone(), tables), db }
     }
 
-    /// Imports one row of an operator's history: one conditional update, whatever other writes do at the same time. May
-    /// be repeated; the same [`RowSource`] always gets the same answer.
+    /// Imports one row of an operator's history with one conditional update, even if other writes happen at the same time. The call may
+    /// be repeated; the same [`RowSource`] always gets the same result.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time; the row may be imported again.
@@ -184,7 +184,7 @@ impl HistoryWriter {
                     let fitting =
                         item.and_then(|item| instant(item, SPECIFIC_AT)).is_none_or(|known| known <= datetime);
                     if fitting == newest {
-                        // The very update that was refused: nothing would ever fit.
+                        // The update that fits is the one that DynamoDB rejected, so no update would succeed.
                         return Err(StoreError::Corrupt { table: "claims", what: "a latest date" });
                     }
                     newest = fitting;
@@ -204,8 +204,8 @@ impl HistoryWriter {
         }
     }
 
-    /// The update that writes a row. An update cannot take the greater of two dates, so there are two: `newest` makes the row's date
-    /// the latest one, the other leaves a later one.
+    /// The update that writes a row. An update cannot compute the maximum of two dates, so there are two updates: `newest` makes the
+    /// row's date the latest date, the other keeps a later one.
     fn update(&self, row: &Row<'_>, newest: bool) -> UpdateItemFluentBuilder {
         let Row { application: HistoryApplication { operator, datetime, .. }, attribute, source, .. } = row;
         let (latest_date, condition) = if newest {
@@ -240,7 +240,7 @@ impl HistoryWriter {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    /// What an item says that an update does not fit.
+    /// The next step, derived from the item that did not satisfy the update's condition.
     async fn refused(
         &self,
         row: &Row<'_>,
@@ -252,14 +252,14 @@ impl HistoryWriter {
         let listed = item.map_or(&[][..], |item| sources(item, attribute));
         let again_if_none = |outcome: Option<HistoryOutcome>| outcome.map_or(Refused::Pause, Refused::Outcome);
         Ok(match listed.iter().position(|listed| listed == source) {
-            // An earlier try of this very row.
+            // An earlier try of this row wrote the record.
             Some(0) => Refused::Outcome(row.written(item)?),
             Some(_) => Refused::Outcome(HistoryOutcome::AlreadyKnown),
             None if let Some(item) = item.filter(|item| given_key(item, attribute).is_some()) => {
                 let listed = self.list_with_copy(item, attribute, application, deadline).await;
                 again_if_none(backoff.told(listed)?)
             }
-            // An undo of this import takes the record with the row that is listed.
+            // If this import is undone, the undo removes the record with the row that is listed.
             None if listed.len() >= MOST_SOURCES && lists_import(listed, application.source.import) => {
                 Refused::Outcome(HistoryOutcome::AlreadyKnown)
             }
@@ -272,7 +272,7 @@ impl HistoryWriter {
         })
     }
 
-    /// Notes on a full record that more rows brought it than it lists. `None`: not this time, look again.
+    /// Notes on a full record that more rows brought it than it lists. `None`: the condition did not hold, read the item again.
     async fn note_more(&self, key: &str, attribute: &str) -> Result<Option<HistoryOutcome>, StoreError> {
         let sent = self
             .claims
@@ -298,8 +298,8 @@ impl HistoryWriter {
         }
     }
 
-    /// Lists one more row on a specific application that was given an identity key, and on its copy: an undo of the first
-    /// rows must leave both or neither. `None`: the item is not what was read any more.
+    /// Lists one more row on a specific application with a later identity key, and on its copy. An undo of the first rows must keep both
+    /// or remove both. `None` if the item has changed since it was read.
     async fn list_with_copy(
         &self,
         item: &Item,
@@ -313,7 +313,7 @@ impl HistoryWriter {
         let listed = sources(item, attribute);
         let row = match listed.len().cmp(&MOST_SOURCES) {
             std::cmp::Ordering::Less => source.to_attribute(),
-            // An undo of this import takes the record with the row that is listed.
+            // If this import is undone, the undo removes the record with the row that is listed.
             std::cmp::Ordering::Equal if lists_import(listed, source.import) => return known,
             std::cmp::Ordering::Equal => more(),
             std::cmp::Ordering::Greater => return known,

@@ -1,11 +1,10 @@
-//! What has become of the application that a proof is of.
+//! The current state of the application that a proof belongs to.
 //!
-//! Anybody may ask who holds the proof, so this reads as little as answers the question: whether an application stands under the UUID,
-//! and of one that does not, whether the archive says that it was deleted. No other attribute is ever requested, and on AWS the
-//! function's policy allows no other.
+//! Anybody with the proof may ask, so this code reads as little as possible: whether there is an application under the UUID and, if not,
+//! whether the archive says that it was deleted. It never requests another attribute, and on AWS the function's policy allows no other.
 //!
-//! An erased driver's application has left its table as a deleted one has, but its certificate stands: it blocks as before. The archive
-//! tells the two apart by `deleted_at`, or `was_deleted_at` where a deleted application was erased later.
+//! An erased driver's application has left its table like a deleted one, but its certificate is still valid: it blocks as before. Only a
+//! deleted application has `deleted_at` in the archive, or `was_deleted_at` if it was erased later.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -18,16 +17,16 @@ use crate::records::application::NameTaken;
 use crate::records::archive::{DELETED_AT, DELETED_AT_OF_ERASED};
 
 words! {
-    /// What has become of an application that was granted, in the words of the interface.
+    /// The state of an application that was granted, in the words of the interface.
     pub enum ProofState {
-        /// It stands.
+        /// It is valid.
         Granted = "granted",
         /// Its operator has deleted it.
         Deleted = "deleted",
     }
 }
 
-/// The tables of applications and of the archive, of which only the states of proofs are read.
+/// Reads the states of proofs from the tables of applications and of the archive.
 #[derive(Clone, Debug)]
 pub struct Proofs {
     db: Client,
@@ -42,10 +41,10 @@ impl Proofs {
         Self { db, applications: tables.applications.clone(), archive: tables.archive.clone() }
     }
 
-    /// What has become of the application of this UUID; `None`: there never was one. One request, or two where it has left its table.
+    /// The state of the application with this UUID; `None` if there never was one. One request, or two if it has left its table.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer, or holds half of a delete.
+    /// [`StoreError`] if the store cannot answer, or if an application that left its table is not in the archive.
     pub async fn state(&self, uuid: ApplicationId) -> Result<Option<ProofState>, StoreError> {
         let Some(application) = self.get(&self.applications, uuid, &["uuid", NameTaken::ATTRIBUTE]).await? else {
             return Ok(None);
@@ -62,9 +61,9 @@ impl Proofs {
         Ok(Some(if deleted { ProofState::Deleted } else { ProofState::Granted }))
     }
 
-    /// These attributes of an item, as they are now.
+    /// These attributes of an item, in a consistent read.
     async fn get(&self, table: &str, uuid: ApplicationId, attributes: &[&str]) -> Result<Option<Item>, StoreError> {
-        // By placeholders: `uuid` is a reserved word.
+        // Placeholders, because `uuid` is a reserved word.
         let mut get = self.db.get_item().table_name(table).key("uuid", AttributeValue::S(uuid.to_string()));
         let mut names = Vec::with_capacity(attributes.len());
         for (number, attribute) in attributes.iter().enumerate() {

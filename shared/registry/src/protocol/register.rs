@@ -1,28 +1,27 @@
-//! The claim protocol: how one driver is granted one certificate, whichever operators ask, at whatever moment.
+//! The claim protocol: one driver gets one certificate, even if several operators register at the same moment.
 //!
-//! A driver is known by up to four claim keys a journey type ([`crate::records::claim_keys`]): truncated identity, driving licence,
-//! and two identity keys where the caller's and the journey's own differ. Each has one item ([`crate::records::claim_item`]). Registering is
-//! **one** transaction: an update on each claim item and a put of the application, and for a short application an update on
-//! its journey. Each update carries the eligibility rule itself as its condition, written over the stored dates and cut-offs
-//! computed now:
+//! A driver has up to four claim keys per journey type ([`crate::records::claim_keys`]): the truncated identity, the driving licence, and
+//! two identity keys if the caller's and the journey's differ. Each has one item ([`crate::records::claim_item`]). A registration is
+//! **one** transaction: an update of each claim item, a put of the application, and for a short application an update of its journey. The
+//! condition of each update is the eligibility rule itself, expressed with the stored dates and with cut-offs that are computed now:
 //!
 //! ```text
-//! attribute_not_exists(sd) OR sd < :standardized_cutoff     (no standardized application in the way)
-//! attribute_not_exists(sp) OR sp < :specific_cutoff         (no specific one)
+//! attribute_not_exists(sd) OR sd < :standardized_cutoff     (no blocking standardized application)
+//! attribute_not_exists(sp) OR sp < :specific_cutoff         (no blocking specific application)
 //! ```
 //!
-//! DynamoDB carries out all of it or nothing, and no two such transactions on one item at once. So whoever comes second
-//! meets the dates the first one wrote. The cut-offs come from [`cee_eligibility::Rules::cutoffs`] and from nowhere else.
+//! DynamoDB carries out all of a transaction or nothing, and never two such transactions on one item at once. So the second of two
+//! registrations sees the dates that the first one wrote. The cut-offs come only from [`cee_eligibility::Rules::cutoffs`].
 //!
-//! A lost condition brings the item back with it (`ALL_OLD`), so a refusal costs no further read, and the blocker named
-//! is chosen by the pure [`cee_eligibility::latest_blocker`] from the records on it.
+//! A failed condition returns the item (`ALL_OLD`), so a refusal needs no further read. The pure function
+//! [`cee_eligibility::latest_blocker`] chooses the blocking application from the item's records.
 //!
-//! What is compared on a truncated identity (rule 3 of the contract):
+//! The comparisons on a truncated identity (rule 3 of the contract):
 //!
-//! | the new application | must not be met by | because |
+//! | the new application | is blocked by | because |
 //! |---|---|---|
-//! | has no identity key | any application there (`sd`, `sdk`, `sp`, `spk`) | nothing tells the two apart |
-//! | has one or two | an application there without a key (`sd`, `sp`) | likewise; one that shares a key is met on that key's own item, one that shares none is another person |
+//! | has no identity key | any application on the item (`sd`, `sdk`, `sp`, `spk`) | nothing distinguishes the two drivers |
+//! | has one or two | an application on the item without a key (`sd`, `sp`) | nothing distinguishes the two drivers. An application that shares a key blocks on that key's own item, and an application that shares none is another person's |
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -61,38 +60,38 @@ pub struct Registrar {
     idempotency: IdempotencyRecords,
 }
 
-/// How a registration ended.
+/// The result of a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registration {
     /// The application and all its claims are written.
     Registered,
-    /// Nothing was written: an earlier application of the same person stands in the way.
+    /// Nothing was written: this earlier application of the same person blocks it.
     Blocked(Blocker),
-    /// Nothing was written: the journey carries an application already, and no earlier one of the same person is in the
-    /// way. Journeys are known to their own operator only, so this application is always the caller's.
+    /// Nothing was written: another application uses the journey, and no earlier application of the same person blocks. A journey belongs
+    /// to its operator, so the other application is always the caller's.
     JourneyUsed(Blocker),
-    /// Nothing was written: the journey is not what was read any more. Here is what it is now.
+    /// Nothing was written: the journey has changed since it was read. This is its new state.
     JourneyChanged(Box<StoredJourney>),
     /// Nothing was written: the request's `Idempotency-Key` has a record of an earlier request.
     Replay(Replay),
-    /// Nothing was written: nothing is in the driver's way, but the registry takes no more of it.
+    /// Nothing was written: no application blocks it, but the operator has reached its bound for this driver, or an item is full.
     NoRoom(NoRoom),
 }
 
-/// A registration on its way.
+/// A registration that is being written.
 struct Registering<'a> {
     application: &'a Application,
     claims: Vec<Claim>,
-    /// Of the application's identity keys.
+    /// The tags of the application's identity keys.
     tags: Vec<Tag>,
     cutoffs: &'a Cutoffs,
     journey: Option<&'a StoredJourney>,
     record: Option<&'a IdempotencyRecord>,
 }
 
-/// Whether the newest date among the applications with an identity key moves forward on the truncated identity's item.
-/// An update cannot take the greater of two dates, so the rarer case, an application older than another driver's who
-/// shares the truncated identity, takes a second try.
+/// Whether the registration advances the latest date of the applications with an identity key, on the truncated identity's item. An
+/// update cannot compute the maximum of two dates. So the rarer case takes a second try: an application that is older than that of
+/// another driver with the same truncated identity.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LatestWithKey {
     Advance,
@@ -113,13 +112,13 @@ impl Registrar {
         }
     }
 
-    /// The key of a request's idempotency record. `body` must be written in one way only.
+    /// The key of a request's idempotency record. `body` must be in canonical form.
     #[must_use]
     pub fn request_key(&self, operator: OperatorId, key: &IdempotencyKey, body: &str) -> RequestKey {
         RequestKey::new(&self.keys, operator, key, body)
     }
 
-    /// What an earlier request left under this key, if it has not expired: one request.
+    /// The result of looking up the idempotency record of a request. One request.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -127,16 +126,16 @@ impl Registrar {
         self.idempotency.find(request, now).await
     }
 
-    /// Registers an application, or says what stands in its way: one request, where no other write collides.
+    /// Registers an application, or returns the application that blocks it. One request if no other write collides.
     ///
-    /// `journey` is what a short application was checked against. `cutoffs` belong to the application's date. `record` is
-    /// written with the application, where the request has an `Idempotency-Key`.
+    /// `journey` is the journey that a short application was checked against. `cutoffs` belong to the application's date. `record` is
+    /// written with the application if the request has an `Idempotency-Key`.
     ///
-    /// May be called again with the same application after any error: it is written at most once, and a call that finds
-    /// it written says [`Registration::Registered`].
+    /// The call may be repeated with the same application after any error: it is written at most once, and a call that finds it written
+    /// returns [`Registration::Registered`].
     ///
     /// # Errors
-    /// [`StoreError::Busy`] if other writes kept colliding until the deadline: nothing was written.
+    /// [`StoreError::Busy`] if other writes collided until the deadline: nothing was written.
     /// [`StoreError::Request`] if the outcome is unknown.
     pub async fn register(
         &self,
@@ -169,7 +168,8 @@ impl Registrar {
             };
             match cancelled {
                 Cancelled::Answer(refusal) => {
-                    // A late try would be written as soon as nothing is in its way any more, of somebody who was told otherwise.
+                    // A late try could be written when the blocking application is gone, although the caller got a refusal. So it is
+                    // called off.
                     let written = matches!(refusal, Registration::Registered)
                         || backoff.heard().is_some() && self.applications.call_off(application.uuid, backoff).await?;
                     return Ok(if written { Registration::Registered } else { refusal });
@@ -260,7 +260,7 @@ impl Registrar {
                 .expression_attribute_values(":most", most(MOST_APPLICATIONS));
         }
         let condition = conditions.join(" AND ");
-        // DynamoDB refuses a value that no expression uses.
+        // DynamoDB rejects a value that no expression uses.
         if sets_latest.is_some() || condition.contains(":at") {
             update = update.expression_attribute_values(":at", date(application.datetime));
         }
@@ -275,7 +275,7 @@ impl Registrar {
 }
 
 impl Registering<'_> {
-    /// What a cancelled transaction means, by what each of its items says.
+    /// The meaning of a cancelled transaction, from the reasons of its items.
     fn decode(&self, latest_with_key: LatestWithKey, reasons: &[CancellationReason]) -> Result<Cancelled, StoreError> {
         let Self { application, claims, tags, cutoffs, journey, record } = self;
         let lost = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
@@ -286,7 +286,7 @@ impl Registering<'_> {
         for (claim, reason) in claims.iter().zip(reasons).filter(|(_, reason)| lost(reason)) {
             let item = reason.item().unwrap_or(&nothing);
             if item.contains_key(&own_record) {
-                // An earlier try of this very application went through and its answer was lost.
+                // An earlier try of this application was written, and its response was lost.
                 return Ok(Cancelled::Answer(Registration::Registered));
             }
             earlier.extend(same_person(item, compared_tags(claim.kind, tags))?);
@@ -300,17 +300,17 @@ impl Registering<'_> {
         if let Some(item) = reasons.get(place).filter(|reason| lost(reason)).and_then(CancellationReason::item)
             && application.was_written(item)?
         {
-            // Likewise, whatever is in the way by now: it may be deleted already.
+            // An earlier try was written, even if other applications block it now: it may have been deleted already.
             return Ok(Cancelled::Answer(Registration::Registered));
         }
         if let (Some(record), Some(reason)) = (record, reasons.get(place + 1)) {
-            // Whatever else is in the way, it may be what the same request wrote the first time.
+            // The record takes precedence over a blocking application, which may be the one that the same request wrote the first time.
             if lost(reason) {
                 let item =
                     reason.item().ok_or(StoreError::Corrupt { table: "idempotency", what: "a record that is gone" })?;
                 return Ok(Cancelled::Answer(Registration::Replay(Replay::of(item, &record.request)?)));
             }
-            // Held by another transaction, the record does not say whether it is there.
+            // While another transaction holds the record, it is unknown whether it exists.
             if reason.code().is_some_and(is_contention) {
                 return Ok(Cancelled::Contention);
             }
@@ -338,7 +338,7 @@ impl Registering<'_> {
             return Ok(Cancelled::Answer(Registration::NoRoom(why)));
         }
         if fitting != latest_with_key {
-            // No record is in the way: only the date that an update cannot take the greater of.
+            // No record blocks it. The condition on the latest date with a key failed, so the other update fits.
             return Ok(Cancelled::TryWith(fitting));
         }
         if reasons.iter().any(lost) {
@@ -348,7 +348,7 @@ impl Registering<'_> {
     }
 }
 
-/// What to do about a cancelled transaction.
+/// The next step after a cancelled transaction.
 enum Cancelled {
     Answer(Registration),
     TryWith(LatestWithKey),

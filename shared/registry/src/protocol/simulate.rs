@@ -1,4 +1,4 @@
-//! Whether a driver could be granted a certificate now. Nothing is written.
+//! Simulates whether a driver can get a certificate now. Nothing is written.
 
 use aws_sdk_dynamodb::Client;
 use cee_eligibility::{
@@ -13,14 +13,14 @@ use crate::records::claim_item::{compared_tags, no_room, same_person};
 use crate::records::claim_keys::{Claim, ClaimKeys, Tag};
 use crate::stores::claims::ClaimTable;
 
-/// What a simulation found.
+/// The result of a simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Simulated {
-    /// Nothing is in the driver's way.
+    /// Nothing blocks the driver.
     Eligible,
-    /// An earlier application of the same person is.
+    /// An earlier application of the same person blocks the driver.
     Blocked(Blocker),
-    /// Nothing is, but the registry would take no application.
+    /// Nothing blocks the driver, but the operator has reached its bound, or an item is full.
     NoRoom(NoRoom),
 }
 
@@ -38,7 +38,7 @@ impl Simulator {
         Self { keys, claims: ClaimTable::new(db, tables) }
     }
 
-    /// Whether an operator could register a driver now: one request, nothing is reserved.
+    /// Whether an operator could register a driver now. One request, and nothing is reserved.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time.
@@ -64,7 +64,7 @@ impl Simulator {
     }
 }
 
-/// The records on a claim item that are the same person; which item it is tells whether keys are compared.
+/// The records on a claim item that belong to the same person. The kind of the item decides whether keys are compared.
 fn records(claims: &[Claim], item: &Item, tags: &[Tag]) -> Result<Vec<EarlierApplication>, StoreError> {
     let pk = text(item, PK);
     match claims.iter().find(|claim| Some(claim.key.as_str()) == pk) {

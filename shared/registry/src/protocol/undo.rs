@@ -1,12 +1,11 @@
-//! Taking an import back: exactly what it added disappears, and what stood behind it counts again.
+//! Undoes an import: it removes exactly what the import added, and earlier applications count again.
 //!
-//! What an import added is found by reading the whole table of claims, for each record lists the rows that brought it. Not
-//! by reading its file again: that may be gone, and a later version of this program may read it otherwise.
+//! The undo finds what an import added by reading the whole table of claims, because each record lists the rows that brought it. It does
+//! not read the file again: the file may be gone, and a later version of this program may read it differently.
 //!
-//! A record goes when the last row that brought it is withdrawn; where the operator sent the same driver and date in
-//! another file too, it stays. The latest date of an item is worked out from the records that are left, and written on the
-//! condition that the item is still what was read: a registration or an import at the same moment comes before or after,
-//! never in between.
+//! A record is removed with the last row that brought it. If the operator sent the same driver and date in another file too, the record
+//! stays. The latest date of an item is computed from the records that remain. The write has the condition that the item has not changed
+//! since it was read, so a registration or an import comes before or after, never in between.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -20,52 +19,52 @@ use crate::records::ids::ImportId;
 use crate::records::rewrite::Rewrite;
 use crate::stores::claims::{ClaimTable, Tried};
 
-/// How many records of one item go in one write: an expression may hold four kilobytes.
+/// How many records of one item one write removes: an expression is limited to four kilobytes.
 const AT_ONCE: usize = 100;
 
-/// How many items are read at once: few enough that none of them costs more than a moment, of a table that is busy too.
+/// How many items one request reads: few enough to be fast, even on a busy table.
 const PAGE: i32 = 1000;
 
-/// A part of the table of claims, and what an import added to it.
+/// A page of the table of claims, and the items on it that list rows of an import.
 #[derive(Clone, Debug)]
 pub struct BroughtPage {
-    /// How many items were looked at.
+    /// The number of items that were read.
     pub items: u64,
-    /// Those that list a row of the import.
+    /// The items that list a row of the import.
     pub brought: Vec<Brought>,
-    /// After which key the next part begins; `None` after the last.
+    /// The key after which the next page begins; `None` after the last page.
     pub next: Option<String>,
 }
 
-/// An item of a driver that lists rows of an import.
+/// A claim item that lists rows of an import.
 #[derive(Clone, Debug)]
 pub struct Brought {
     item: Item,
     /// How many records go with the import.
     pub removed: u64,
-    /// How many stay, because the operator sent the same in another file too.
+    /// How many records stay because the operator sent the same in another file too.
     pub kept: u64,
 }
 
 impl Brought {
-    /// The partition key: two with the same key are never to be withdrawn at once.
+    /// The partition key. Do not withdraw two with the same key at once.
     #[must_use]
     pub fn key(&self) -> &str {
         text(&self.item, PK).unwrap_or_default()
     }
 }
 
-/// An item without the rows of an import.
+/// The change of an item that removes the rows of an import.
 struct Plan {
     rewrite: Rewrite,
-    /// How many records go.
+    /// How many records it removes.
     removed: u64,
-    /// How many stay, without the import's rows.
+    /// How many records stay, without the import's rows.
     kept: u64,
 }
 
 impl Plan {
-    /// Of at most so many records. `None`: the item lists no row of the import.
+    /// Changes at most `most` records. `None` if the item lists no row of the import.
     fn new(item: &Item, import: ImportId, most: usize) -> Result<Option<Self>, StoreError> {
         let is_its = |source: &AttributeValue| {
             source.as_b().is_ok_and(|source| source.as_ref().starts_with(import.as_bytes().as_slice()))
@@ -85,7 +84,7 @@ impl Plan {
                 break;
             }
             touched += 1;
-            // A copy goes with its original, and is not counted beside it.
+            // A copy is removed with its original and not counted again.
             if others.is_empty() {
                 plan.rewrite.remove(attribute);
                 plan.rewrite.remove(&history_key_attribute(attribute));
@@ -99,7 +98,7 @@ impl Plan {
     }
 }
 
-/// Takes out of the claims what an import added.
+/// Removes from the claims what an import added.
 #[derive(Clone, Debug)]
 pub struct HistoryRemover {
     claims: ClaimTable,
@@ -112,10 +111,10 @@ impl HistoryRemover {
         Self { claims: ClaimTable::new(db, tables) }
     }
 
-    /// The next part of what an import added: one request.
+    /// The next page of what an import added. One request.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer in time, or holds something else.
+    /// [`StoreError`] if the store cannot answer in time, or if a record is malformed.
     pub async fn brought_by(
         &self,
         import: ImportId,
@@ -133,8 +132,8 @@ impl HistoryRemover {
         Ok(found)
     }
 
-    /// Withdraws an import's rows from an item: one request, where no other write collides. May be repeated: what is
-    /// withdrawn stays so.
+    /// Removes an import's rows from an item. One request if no other write collides. The call may be repeated: rows that were removed
+    /// stay removed.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time.

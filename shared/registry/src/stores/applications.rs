@@ -29,20 +29,20 @@ impl Applications {
         Self { table: Table::new(db, &tables.applications, UUID) }
     }
 
-    /// The application of this UUID, of any operator: one request.
+    /// The application with this UUID, of any operator. One request.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer, or holds something else under this UUID.
+    /// [`StoreError`] if the store cannot answer, or if the item under this UUID is malformed.
     pub async fn find(&self, uuid: ApplicationId) -> Result<Option<Application>, StoreError> {
         let item = self.table.get(AttributeValue::S(uuid.to_string())).await?;
         item.filter(|item| NameTaken::of(item).is_none()).map(Application::from_item).transpose()
     }
 
-    /// Lets an application follow its journey's status. An older line never replaces a newer one's status, and an
-    /// application that is gone stays gone.
+    /// Updates an application to its journey's status. An older line never replaces a newer line's status, and a deleted application
+    /// stays deleted.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
     pub async fn follow_journey(
         &self,
         uuid: ApplicationId,
@@ -63,7 +63,7 @@ impl Applications {
         met("UpdateItem", sent).map(drop)
     }
 
-    /// The part of a transaction that adds an application, unless its UUID is taken.
+    /// The write of a transaction that adds an application, unless its UUID is taken.
     pub(crate) fn add(&self, application: &Application) -> Result<TransactWriteItem, StoreError> {
         let put = self
             .table
@@ -76,8 +76,8 @@ impl Applications {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Keeps every try of adding an application from being carried out from now on, and says whether one has been. Tried again here,
-    /// where the deadline is known, and not by the client.
+    /// Prevents every try to add this application from being written from now on, and returns whether one was written. It retries by
+    /// itself, because it knows the deadline and the client does not.
     pub(crate) async fn call_off(&self, uuid: ApplicationId, mut backoff: Backoff) -> Result<bool, StoreError> {
         loop {
             let sent = self
@@ -92,7 +92,7 @@ impl Applications {
                 .await;
             let Err(error) = sent else { return Ok(false) };
             if let Some(PutItemError::ConditionalCheckFailedException(found)) = error.as_service_error() {
-                // By itself, where its own answer was lost.
+                // A stored marker was put by this call, whose response was lost. Then no try was written.
                 return Ok(found.item().and_then(NameTaken::of) != Some(NameTaken::CalledOff));
             }
             let heard = StoreError::request("PutItem", &error);
@@ -103,7 +103,7 @@ impl Applications {
         }
     }
 
-    /// The part of a transaction that gives an application an identity key, provided that it is what was read.
+    /// The write of a transaction that gives an application an identity key, provided that it has not changed since it was read.
     pub(crate) fn fill_key(
         &self,
         application: &Application,
@@ -123,7 +123,8 @@ impl Applications {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// The part of a transaction that takes an application out, all but its UUID, provided that it is what was read.
+    /// The write of a transaction that removes an application and leaves a marker under its UUID, provided that it has not changed since
+    /// it was read.
     pub(crate) fn take_out(&self, application: &Application) -> Result<TransactWriteItem, StoreError> {
         let (condition, values) = condition_as_read(application);
         let put = self

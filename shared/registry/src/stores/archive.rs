@@ -19,14 +19,14 @@ impl Archive {
         Self { table: Table::new(db, &tables.archive, "uuid") }
     }
 
-    /// The part of a transaction that puts an item here.
+    /// The write of a transaction that adds an item to the archive.
     pub(crate) fn add(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
         let put = self.table.put_in_transaction(item).build();
         let put = put.map_err(|_| StoreError::Corrupt { table: "archive", what: "a put" })?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Puts an item here in place of what is kept of the same application.
+    /// Replaces the archived item of the same application.
     pub(crate) async fn replace(&self, item: Item) -> Result<(), StoreError> {
         let put = self.table.put(item).send().await;
         put.map(drop).map_err(|error| StoreError::request("PutItem", &error))

@@ -17,9 +17,9 @@ use crate::records::claim_keys::{Claim, ClaimKeys, ClaimKind};
 use crate::records::pepper;
 use crate::records::rewrite::{Change, Rewrite, Written};
 
-/// How one try to write ended.
+/// The result of one try to write.
 pub(crate) enum Tried {
-    /// It was written, or it was no longer what was read: here is what it is now, if it still is.
+    /// The item was written, or it had changed since it was read. This is the item as it is now; `None` if there is none.
     Now(Option<Item>),
     Contention,
 }
@@ -35,12 +35,12 @@ impl ClaimTable {
         Self { table: Table::new(db, &tables.claims, PK) }
     }
 
-    /// The items that these claims are on, as far as there are any: one request.
+    /// The existing items of these claims. One request.
     pub(crate) async fn items_of(&self, claims: &[Claim], deadline: Deadline) -> Result<Vec<Item>, StoreError> {
         self.table.items(claims.iter().map(|claim| claim.key.as_str()), deadline).await
     }
 
-    /// Some items after a key, and the key after which more come: one request. The check value of the pepper is left out.
+    /// The next page after a key, and the key after which to continue, without the check value of the pepper. One request.
     pub(crate) async fn page(
         &self,
         after: Option<&str>,
@@ -52,7 +52,7 @@ impl ClaimTable {
         Ok((items, next))
     }
 
-    /// On which of its keys an application has no claim: one request.
+    /// The keys on which an application lacks its claim. One request.
     pub(crate) async fn unclaimed(
         &self,
         application: &Application,
@@ -63,7 +63,7 @@ impl ClaimTable {
         self.without_record(application.uuid, &claims, deadline).await
     }
 
-    /// Which of these claims of an application are not on their items: one request.
+    /// Which of these claims of an application are missing on their items. One request.
     pub(crate) async fn without_record(
         &self,
         uuid: ApplicationId,
@@ -79,12 +79,12 @@ impl ClaimTable {
         Ok(claims.iter().filter(|claim| !claimed(claim)).map(|claim| claim.kind).collect())
     }
 
-    /// A change of an item, as a part of a transaction.
+    /// A change of an item, for a transaction.
     pub(crate) fn rewrite_in_transaction(&self, rewrite: Rewrite) -> Result<TransactWriteItem, StoreError> {
         rewrite.change()?.in_transaction(self.table.name())
     }
 
-    /// Writes a change of an item: one request.
+    /// Writes a change of an item. One request.
     pub(crate) async fn rewrite(&self, rewrite: Rewrite) -> Result<Tried, StoreError> {
         let all_old = ReturnValuesOnConditionCheckFailure::AllOld;
         match rewrite.change()? {
@@ -127,7 +127,7 @@ impl ClaimTable {
         Ok(self.table.items([pepper::KEY], deadline).await?.pop())
     }
 
-    /// Writes the check value of the pepper, unless there is one, and says whether it did.
+    /// Writes the check value of the pepper unless there is one. Returns whether it was written.
     pub(crate) async fn note_check_value(&self, keys: &ClaimKeys, now: Instant) -> Result<bool, StoreError> {
         let put = self.table.put(pepper::item(keys, now));
         let put = put.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", PK);

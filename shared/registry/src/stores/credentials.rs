@@ -1,4 +1,4 @@
-//! The table of credentials: how wrong and right guesses at a secret are counted.
+//! The table of credentials: how it counts wrong and right guesses at a secret.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
 use crate::records::credential::{AccessKey, Credential, Failures, corrupt};
 
-/// What became of a right guess.
+/// The result of a right guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Success {
     /// It counts.
     Counted,
-    /// Wrong guesses came before it meanwhile: it does not count, and none is looked at for so long.
+    /// Wrong guesses came before it, so it does not count. Guesses are rejected for this long.
     Locked(Duration),
-    /// The credential was retired meanwhile.
+    /// The credential was removed while the secret was hashed.
     Retired,
 }
 
@@ -42,7 +42,7 @@ impl Credentials {
         AttributeValue::S(access_key.as_str().to_owned())
     }
 
-    /// The credential of this access key.
+    /// The credential with this access key.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -50,7 +50,7 @@ impl Credentials {
         self.table.get(Self::key(access_key)).await?.map(Credential::from_item).transpose()
     }
 
-    /// Every credential, by operator and age. For the registry's team: it reads the whole table, a few dozen items.
+    /// All credentials, sorted by operator and age. For the registry's team. It reads the whole table, a few dozen items.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -67,7 +67,7 @@ impl Credentials {
         Ok(found)
     }
 
-    /// Adds a credential, and says whether it did: an access key that is there already stays as it is.
+    /// Adds a credential and returns whether it did. If the access key exists, its credential does not change.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -76,10 +76,10 @@ impl Credentials {
         met("PutItem", put.condition_expression("attribute_not_exists(access_key)").send().await)
     }
 
-    /// Removes an operator's credential, and says whether there was one of this access key, and of this operator's.
+    /// Removes an operator's credential. Returns whether this operator had a credential with this access key.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
     pub async fn retire(&self, operator: OperatorId, access_key: &AccessKey) -> Result<bool, StoreError> {
         let delete = self
             .table
@@ -89,14 +89,15 @@ impl Credentials {
         met("DeleteItem", delete.send().await)
     }
 
-    /// Counts a wrong guess at this moment of the machine's clock, and says how many there were in a row; `None` where there is no such
-    /// credential. Called for those as well: what an answer costs does not tell whether there is one.
+    /// Counts a wrong guess at this moment of the machine's clock, and returns how many wrong guesses there were in a row; `None` if
+    /// there is no such credential. It is called for an unknown access key as well, so that the response time does not reveal whether the
+    /// key exists.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
     pub async fn failed(&self, access_key: &AccessKey, now: Instant) -> Result<Option<Failures>, StoreError> {
-        // One addition: however many count at the same moment, none is lost. On the condition that there is something to
-        // count on: a guess must not make an item.
+        // An `ADD` counts simultaneous guesses correctly. Its condition is that the credential exists, because a guess must not create an
+        // item.
         let update = self
             .table
             .update(Self::key(access_key))
@@ -116,9 +117,8 @@ impl Credentials {
         }
     }
 
-    /// Counts a right guess at a credential as it was found: no failures in a row any more. It does not count where so many
-    /// wrong ones have come before it, since then, that the credential is locked. `now` dates its use; a lock ends by the machine's
-    /// clock.
+    /// Counts a right guess at a credential as it was read, and sets its failures in a row to 0. The guess does not count if the
+    /// credential has been locked since by wrong guesses. `now` is the date of its use. Locks end by the machine's clock.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.

@@ -21,13 +21,13 @@ impl IdempotencyRecords {
         Self { table: Table::new(db, &tables.idempotency, PK) }
     }
 
-    /// What the store holds under a request's key at this moment: one request.
+    /// The result of looking up a request's key at this moment. One request.
     pub(crate) async fn find(&self, request: &RequestKey, now: Instant) -> Result<Option<Replay>, StoreError> {
         let item = self.table.get(request.pk()).await?;
         item.map_or(Ok(None), |item| Replay::at(&item, request, now))
     }
 
-    /// The part of a transaction that adds a record, unless its key has one that counts.
+    /// The write of a transaction that adds a record, unless its key has a record that has not expired.
     pub(crate) fn add(&self, record: &IdempotencyRecord) -> Result<TransactWriteItem, StoreError> {
         let put = self
             .table

@@ -3,10 +3,10 @@
 //! | to find | look in |
 //! |---|---|
 //! | the table itself | [`table`] |
-//! | how a file is awaited | [`uploads`] |
-//! | how one invocation at a time works on an import, and how the import ends | [`hold`] |
+//! | uploads: how a file is awaited | [`uploads`] |
+//! | the lease: how one invocation at a time works on an import, and how the import ends | [`hold`] |
 //! | a batch of rows, which is an import without a file | [`batch`] |
-//! | how imports are found and listed | [`list`] |
+//! | how imports are looked up and listed | [`list`] |
 
 pub mod batch;
 pub mod hold;

@@ -13,25 +13,25 @@ use crate::dynamo::tables::Tables;
 use crate::records::application::Application;
 use crate::records::journey::{JourneyVersion, StoredJourney, corrupt, partition_key};
 
-/// How the import of one line of a journeys file ended.
+/// The result of importing one line of a journeys file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JourneyOutcome {
-    /// It is the registry's knowledge now, or was until a later line of the same file.
+    /// The line was written, or a later line of the same file had already replaced it.
     Imported,
-    /// The registry knows a later line, of a later file.
+    /// The registry has a line of a later file.
     AlreadyKnown,
 }
 
-/// What becomes of an application's journey, where the application goes.
+/// What happens to an application's journey when the application is removed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum OwnJourney {
     /// Another application may use it.
     Free,
-    /// It stays used, and names no driver any more.
+    /// It stays used, and its driver is erased.
     Erase,
 }
 
-/// What a journey loses with its driver.
+/// Removes the driver from a journey.
 const WITHOUT_DRIVER: &str = "REMOVE phone_trunc, identity_key";
 
 /// The table of journeys.
@@ -47,10 +47,10 @@ impl Journeys {
         Self { table: Table::new(db, &tables.journeys, PK) }
     }
 
-    /// An operator's own journey of this name: one request. Another operator's journey cannot be asked for.
+    /// An operator's journey with this ID. One request. A call cannot find another operator's journey.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer, or holds something else under this name.
+    /// [`StoreError`] if the store cannot answer, or if the item is malformed.
     pub async fn find(
         &self,
         operator: OperatorId,
@@ -60,11 +60,11 @@ impl Journeys {
         Ok(item.map(StoredJourney::from_item).transpose()?.flatten())
     }
 
-    /// Writes a journey, unless a later line is known. An application that uses it keeps using it; its name is returned
-    /// so that it can follow the journey's status.
+    /// Writes a journey, unless the registry has a later line. An application that uses the journey keeps using it. Its UUID is returned
+    /// so that the caller can update its status.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer in time; may be repeated.
+    /// [`StoreError`] if the store cannot answer in time; the call may be repeated.
     pub async fn put(
         &self,
         journey: &Journey,
@@ -74,7 +74,7 @@ impl Journeys {
         let stored = StoredJourney { journey: journey.clone(), version: version.clone(), used: None };
         let mut attributes = stored.to_item()?;
         let key = attributes.remove(PK).ok_or(corrupt("pk"))?;
-        // An update and not a put: whoever uses the journey must not be forgotten.
+        // An update and not a put, because a put would remove the use of the journey.
         let mut names: Vec<String> = attributes.keys().cloned().collect();
         names.sort();
         let sets: Vec<String> = names.iter().enumerate().map(|(i, _)| format!("#n{i} = :v{i}")).collect();
@@ -109,7 +109,7 @@ impl Journeys {
                         .item()
                         .and_then(|item| item.get("version")?.as_s().ok())
                         .map(|known| JourneyVersion::from_stored(known.clone()));
-                    // The same line again, after a crash: what the first try may have left undone is done now.
+                    // The same line again, after a crash: the caller completes what the first try may have left undone.
                     let again = known.as_ref() == Some(version);
                     let same_file = known.is_some_and(|known| known.file() == version.file());
                     return Ok(if same_file {
@@ -124,8 +124,8 @@ impl Journeys {
         }
     }
 
-    /// The part of a registration that takes the journey: its condition says that the journey is unused *and still what was
-    /// read*, since it may be cancelled or corrected between the read and the write.
+    /// The write of a registration that takes the journey. Its condition is that the journey is unused *and has not changed since it was
+    /// read*, because it may be cancelled or corrected in between.
     pub(crate) fn claim(
         &self,
         read: &StoredJourney,
@@ -148,7 +148,7 @@ impl Journeys {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// The part of a transaction that changes the application's journey, if it has one, provided that it is still its own.
+    /// The write of a transaction that changes the application's journey, if it has one, provided that the application still uses it.
     pub(crate) fn change_own(
         &self,
         application: &Application,
@@ -169,7 +169,7 @@ impl Journeys {
         Ok(Some(TransactWriteItem::builder().update(update).build()))
     }
 
-    /// Takes the driver out of a journey that no application uses, and says whether there was one in it.
+    /// Erases the driver from a journey that no application uses. Returns whether the journey had a driver.
     pub(crate) async fn erase_driver(&self, key: String) -> Result<bool, StoreError> {
         let update = self.table.update(AttributeValue::S(key)).update_expression(WITHOUT_DRIVER);
         let update = update.condition_expression("attribute_exists(phone_trunc) AND attribute_not_exists(used_by)");

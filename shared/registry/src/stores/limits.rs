@@ -1,9 +1,9 @@
-//! How many calls each operator makes: counted in slices, so that counting costs far less than a request a call.
+//! Limits the calls of each operator. Calls are counted in slices, so that most calls need no request for it.
 //!
-//! Time is cut into windows. Whoever answers calls takes a slice of a window's calls at once, and asks again when it is used.
-//! One item counts an operator's window; it forgets itself.
+//! Time is divided into windows. A function takes a slice of a window's calls at once, and takes another slice when it has used the
+//! first. One item counts an operator's window. It expires.
 //!
-//! Beside them lie the slots of imports ([`ImportSlots`]): how many files of one operator are imported at one moment.
+//! The same table holds the slots of imports ([`ImportSlots`]), which limit how many files of one operator are imported at once.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -14,7 +14,7 @@ use crate::dynamo::item::{PK, number};
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
 
-/// How long a window is, in seconds: what an operator saves up in it, it may use at one moment.
+/// The length of a window in seconds. An operator may use all of a window's calls at one moment.
 pub const WINDOW: i64 = 10;
 
 /// The table that counts calls.
@@ -30,8 +30,8 @@ impl Limits {
         Self { table: Table::new(db, &tables.limits, PK) }
     }
 
-    /// Takes a slice of an operator's calls in a window (so many times [`WINDOW`] since 1970). `false`: the window's calls are
-    /// used up. One request.
+    /// Takes a slice of an operator's calls in a window (its number is the time since 1970 divided by [`WINDOW`]). `false` if the
+    /// window's calls are used up. One request.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -50,13 +50,13 @@ impl Limits {
     }
 }
 
-/// The slots in which an operator's files are imported, a few at a time, so that the others find one free.
+/// The slots in which an operator's files are imported. Each operator has a few, so that one operator does not occupy all invocations.
 ///
-/// Each slot is one item. A lost slot is free again when its holder can no longer be at work.
+/// Each slot is one item. A lost slot becomes free when its holder can no longer be running.
 #[derive(Clone, Debug)]
 pub struct ImportSlots {
     table: Table,
-    /// How many slots each operator has.
+    /// The number of slots per operator.
     slots: u32,
 }
 
@@ -74,8 +74,8 @@ impl ImportSlots {
         Self { table: Table::new(db, &tables.limits, PK), slots }
     }
 
-    /// Takes a slot of an operator for an invocation, until a moment at which it is certainly over. `None`: all are taken. A
-    /// request for each slot that is taken, and one for the free one. The same invocation, tried again, gets its own.
+    /// Takes a slot of an operator for an invocation, until a moment at which the invocation has certainly ended. `None` if all slots are
+    /// taken. One request for each slot that it tries. The same invocation gets its own slot again when it is retried.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -98,7 +98,7 @@ impl ImportSlots {
         Ok(None)
     }
 
-    /// Gives a slot back, unless another invocation has it by now.
+    /// Gives a slot back, unless another invocation has it now.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.

@@ -14,13 +14,13 @@ use crate::dynamo::tables::Tables;
 /// A carpool platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
-    /// Its number.
+    /// The operator's number.
     pub id: OperatorId,
-    /// Its name.
+    /// The operator's name.
     pub name: String,
-    /// Its business number.
+    /// The operator's business number.
     pub siret: Siret,
-    /// Whether the registry has suspended it: every call of its is then refused.
+    /// Whether the registry has suspended it. All calls of a suspended operator are rejected.
     pub suspended: bool,
 }
 
@@ -31,12 +31,12 @@ struct Stored {
     siret: String,
     #[serde(default)]
     suspended: bool,
-    /// Whether the team has removed the operator: what is left keeps its number from another operator.
+    /// Whether the team has removed the operator. The item stays, so that no other operator gets its number.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     removed: bool,
 }
 
-/// What the table holds under a number.
+/// The item under an operator's number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// An operator.
@@ -75,7 +75,7 @@ const fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { table: "operators", what }
 }
 
-/// There is such an operator.
+/// The condition that the operator exists and is not removed.
 const IS_ADMITTED: &str = "attribute_exists(operator_id) AND attribute_not_exists(removed)";
 
 /// The table of operators.
@@ -91,7 +91,7 @@ impl Operators {
         Self { table: Table::new(db, &tables.operators, "operator_id") }
     }
 
-    /// The operator of this number.
+    /// The operator with this number.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -102,7 +102,7 @@ impl Operators {
         })
     }
 
-    /// What the table holds under this number.
+    /// The item under this number.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -110,7 +110,7 @@ impl Operators {
         self.table.get(AttributeValue::N(id.to_string())).await?.map(Stored::read).transpose()
     }
 
-    /// Every operator, by number. For the registry's team: it reads the whole table, a few dozen items.
+    /// All operators, sorted by number. For the registry's team. It reads the whole table, a few dozen items.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -127,7 +127,7 @@ impl Operators {
         Ok(found)
     }
 
-    /// Adds an operator, and says whether it did: one that is there already stays as it is, and so does the trace of a removed one.
+    /// Adds an operator and returns whether it did. An operator with the same number, or its trace, does not change.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -136,10 +136,10 @@ impl Operators {
         met("PutItem", put.condition_expression("attribute_not_exists(operator_id)").send().await)
     }
 
-    /// Suspends an operator or lets it call again, and says whether there is such an operator.
+    /// Suspends an operator or ends its suspension. Returns whether the operator exists.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
     pub async fn suspend(&self, id: OperatorId, suspended: bool) -> Result<bool, StoreError> {
         let update = self
             .table
@@ -150,13 +150,13 @@ impl Operators {
         met("UpdateItem", update.send().await)
     }
 
-    /// Removes an operator, and says whether there was one. What it registered and imported stays, and so does a trace of the operator,
-    /// which keeps its number from another one.
+    /// Removes an operator and returns whether it existed. Its registrations and imports stay. A trace of the operator stays too, so that
+    /// no other operator gets its number.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
     pub async fn remove(&self, id: OperatorId) -> Result<bool, StoreError> {
-        // Suspended too: a function of an earlier release reads nothing else of it.
+        // Suspended too, because a function of an earlier release only reads `suspended`.
         let update = self
             .table
             .update(AttributeValue::N(id.to_string()))
@@ -166,10 +166,10 @@ impl Operators {
         met("UpdateItem", update.send().await)
     }
 
-    /// Writes an operator, replacing what was known of it.
+    /// Writes an operator and replaces the stored one.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
     pub async fn put(&self, operator: &Operator) -> Result<(), StoreError> {
         let put = self.table.put(Stored::of(operator).to_item()?).send().await;
         put.map(drop).map_err(|error| StoreError::request("PutItem", &error))

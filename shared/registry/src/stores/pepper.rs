@@ -1,8 +1,8 @@
-//! The check value of the pepper: one item of the table of claims, by which each function and command sees at its start whether its
-//! pepper is the one that made the keys in that table.
+//! The check value of the pepper: one item of the table of claims. Each function and command compares it at its start, to verify that its
+//! pepper made the keys in that table.
 //!
-//! Under another pepper no earlier claim is found, and every driver is granted a certificate again. The check value is written once
-//! ([`crate::team::pepper`]), never replaced and never removed.
+//! With another pepper, no earlier claim would be found, and every driver would get a second certificate. The check value is written once
+//! ([`crate::team::pepper`]), and is never replaced or removed.
 
 use aws_sdk_dynamodb::Client;
 
@@ -13,12 +13,12 @@ use crate::records::claim_keys::ClaimKeys;
 use crate::records::pepper::is_of;
 use crate::stores::claims::ClaimTable;
 
-/// What the check value says of a pepper.
+/// The result of comparing a pepper with the check value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pepper {
     /// It is the pepper of the table.
     Right,
-    /// The claims in the table were made under another pepper.
+    /// The claims in the table were made with another pepper.
     Wrong,
     /// The table holds no check value.
     Unnoted,
@@ -38,7 +38,7 @@ impl PepperCheck {
         Self { keys, claims: ClaimTable::new(db, tables) }
     }
 
-    /// What the check value says of the pepper: one request.
+    /// Compares the pepper with the check value. One request.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time.

@@ -1,12 +1,11 @@
-//! A batch of rows as an import: noted before its first row is written, so that whatever becomes of the call, the rows that it has
-//! written can be taken back.
+//! A batch of rows as an import. It is stored before its first row is written, so that its rows can be removed even if the call fails.
 //!
 //! ```text
 //! (nothing) ──► failed, "the call was not answered" ──► completed
 //! ```
 //!
-//! A function that is stopped in the middle leaves the first note. It says what is true then, and an undo takes it as it takes any
-//! import that has ended. While the call may still write rows, `haunted_until` keeps an undo from it.
+//! If the function is stopped before it ends, the first report stays. It is correct then, and the batch can be undone like any import
+//! that has ended. While the call may still write rows, `haunted_until` prevents an undo.
 
 use std::time::Duration;
 
@@ -21,14 +20,14 @@ use crate::dynamo::retry::{Backoff, Deadline};
 use crate::records::import::{ImportRecord, ImportState, corrupt, key, later, stored};
 use crate::stores::imports::table::Imports;
 
-/// For how long after its beginning a call may still write a row: several times as long as an invocation lives.
+/// For how long after its beginning a call may still write a row: several times the lifetime of an invocation.
 const BATCH_WRITES: Duration = Duration::from_secs(60);
 
 impl Imports {
-    /// Notes a batch before its first row is written, with the report that stays where the call is never answered.
+    /// Stores a batch before its first row is written, with the report that stays if the call gets no response.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer: no row may be written then.
+    /// [`StoreError`] if the store cannot answer. No row may be written then.
     pub async fn begin_batch(
         &self,
         batch: &ImportRecord,
@@ -49,14 +48,14 @@ impl Imports {
         ]);
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
         let sent = put.condition_expression("attribute_not_exists(import_id)").send().await;
-        // It may be there by a try whose answer was lost: no other call has this import's UUID.
+        // A try whose response was lost may have stored it: no other call uses this import's UUID.
         met("PutItem", sent).map(drop)
     }
 
-    /// Notes what came of a batch. Its call writes no row from now on.
+    /// Stores the result of a batch. Its call writes no row after this.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer in time; what [`Self::begin_batch`] noted stays then.
+    /// [`StoreError`] if the store cannot answer in time. The report of [`Self::begin_batch`] stays then.
     pub async fn end_batch(
         &self,
         batch: &ImportRecord,
@@ -80,7 +79,7 @@ impl Imports {
         loop {
             let Err(error) = update.clone().send().await else { return Ok(()) };
             match error.as_service_error() {
-                // By a try whose answer was lost; or it is taken back already, and that stays.
+                // A try whose response was lost stored it, or an undo has begun, whose state stays.
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(()),
                 _ if is_transient(&error) => backoff.pause().await?,
                 _ => return Err(StoreError::request("UpdateItem", &error)),

@@ -1,8 +1,7 @@
-//! Working on an import: one invocation at a time.
+//! The lease on an import: one invocation at a time works on it.
 //!
-//! An invocation that takes an import gets a *fence*, a number that only grows, and a lease that ends by itself. Every later write
-//! carries the fence as its condition: an invocation that was frozen, and wakes up after another has taken over, can write nothing
-//! any more.
+//! An invocation that takes an import gets a *fence*, a number that only grows, and a lease that expires. Every later write has the fence
+//! in its condition. So a stale writer, an invocation that was frozen and continues after another took over, cannot write any more.
 
 use std::time::Duration;
 
@@ -23,47 +22,47 @@ use crate::records::import::{
 };
 use crate::stores::imports::table::Imports;
 
-/// How long an invocation may be silent before another takes over. It writes a checkpoint far more often.
+/// How long an invocation may go without a checkpoint before another takes over. It writes checkpoints far more often.
 pub const LEASE: Duration = Duration::from_secs(120);
 
-/// For how long a checkpoint or an end that collides is tried again.
+/// How long a checkpoint or an end that collides is retried.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The longest that an invocation lives, whatever it does: Lambda's own limit.
+/// The longest lifetime of an invocation: Lambda's limit.
 const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
 
-/// An invocation's hold on an import. Whoever lost it can write nothing with it.
+/// An invocation's hold on an import. An invocation that lost its hold can write nothing with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     record: ImportRecord,
     fence: i64,
     started_at: Instant,
     work: Work,
-    /// Until when the invocation that this one took over from may still be alive, if it did.
+    /// If this invocation took over from another: until when the other may still be running as a stale writer.
     haunted_until: Option<Instant>,
     wishes: Wishes,
 }
 
 impl Hold {
-    /// When the import, or its undoing, was first begun, whoever works on it now.
+    /// When the import, or its undo, was first begun, by any invocation.
     #[must_use]
     pub const fn started_at(&self) -> Instant {
         self.started_at
     }
 
-    /// Which hold it is: every later one on the same import has a greater number.
+    /// The fence. Every later hold on the same import has a greater fence.
     #[must_use]
     pub const fn fence(&self) -> i64 {
         self.fence
     }
 
-    /// Which import it is.
+    /// The import.
     #[must_use]
     pub const fn record(&self) -> &ImportRecord {
         &self.record
     }
 
-    /// What the operator said of the file when it asked for a place for it.
+    /// The operator's options for the file.
     #[must_use]
     pub const fn wishes(&self) -> Wishes {
         self.wishes
@@ -71,7 +70,7 @@ impl Hold {
 
     fn of(item: &Item, record: ImportRecord, work: Work, machine_now: Instant) -> Result<Self, StoreError> {
         let started_at = work.started_at();
-        // Whoever had it before has not let it go: it may be frozen, and wake up.
+        // The previous invocation has not given its lease back: it may be frozen and continue as a stale writer.
         let silent = work == Work::Import && integer(item, "taken_from").is_some_and(|until| until > 0);
         Ok(Self {
             record,
@@ -89,24 +88,23 @@ fn leased_until(machine_now: Instant) -> AttributeValue {
     number(machine_now.millis().saturating_add(lease))
 }
 
-/// What [`Imports::begin`] found.
+/// The result of [`Imports::begin`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun<C, R> {
-    /// It is the caller's to work on, from this checkpoint on if there is one.
+    /// The caller holds it, and continues from this checkpoint if there is one.
     Yours(Hold, Option<C>),
-    /// Another invocation works on it.
+    /// Another invocation holds it.
     Held,
-    /// It has ended with this report. There is nothing left to do but to see that the report can be read.
+    /// It has ended with this report. The caller only has to make sure that the report can be read.
     Ended(R),
 }
 
-/// What [`Imports::begin_undo`] found.
+/// The result of [`Imports::begin_undo`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UndoBegun<U, R> {
-    /// It is the caller's to work on, from this checkpoint on if there is one. The report is the one that the import ended
-    /// with.
+    /// The caller holds it, and continues from this checkpoint if there is one. The report is the import's report.
     Yours(Hold, Option<U>, R),
-    /// Another invocation works on it.
+    /// Another invocation holds it.
     Held,
     /// It was undone before, with this report.
     Ended(R),
@@ -114,10 +112,10 @@ pub enum UndoBegun<U, R> {
     Refused(UndoRefusal),
 }
 
-/// The hold was lost: another invocation works on the import, or it has ended.
+/// Why a write with a hold failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HoldError {
-    /// Another invocation has taken over.
+    /// Another invocation has taken over, or the import has ended.
     #[error("another invocation has taken the import over")]
     Lost,
     /// The store failed.
@@ -126,13 +124,14 @@ pub enum HoldError {
 }
 
 impl Imports {
-    /// Takes an import to work on, unless another invocation does or it has ended.
+    /// Takes the lease on an import, unless another invocation has it or the import has ended.
     ///
-    /// `worker` names the invocation: Lambda gives a retried one the name it had, so that it need not wait for the lease
-    /// of its own earlier life. `machine_now` is the machine's clock, whatever the registry's says: a lease is real time.
+    /// `worker` is the invocation's ID. Lambda gives a retried invocation the same ID, so the retry need not wait for the lease of its
+    /// own earlier try. `machine_now` is the time of the machine's clock, even if the registry's clock is pinned, because a lease is real
+    /// time.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
     pub async fn begin<C: DeserializeOwned, R: DeserializeOwned>(
         &self,
         import: &ImportRecord,
@@ -196,10 +195,10 @@ impl Imports {
         }
     }
 
-    /// Takes an import that has ended, to take back what it added. `worker` and the clocks as of [`Self::begin`].
+    /// Takes the lease on an import that has ended, to undo it. `worker` and the clocks as in [`Self::begin`].
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
     pub async fn begin_undo<U: DeserializeOwned, R: DeserializeOwned>(
         &self,
         operator: OperatorId,
@@ -260,10 +259,10 @@ impl Imports {
         })
     }
 
-    /// Writes how far the work is, and holds the import for another while.
+    /// Writes a checkpoint and renews the lease.
     ///
     /// # Errors
-    /// [`HoldError::Lost`] if another invocation has taken over: nothing was written, and nothing may be from now on.
+    /// [`HoldError::Lost`] if another invocation has taken over: nothing was written, and this invocation must write nothing more.
     pub async fn checkpoint(
         &self,
         hold: &Hold,
@@ -275,16 +274,16 @@ impl Imports {
         self.write_held(hold, &expression, "", None, values).await
     }
 
-    /// Lets go of an import that is not at its end: whoever comes next may take it at once.
+    /// Releases an import before its end. Another invocation may take it at once.
     ///
     /// # Errors
-    /// As of [`Self::checkpoint`].
+    /// As in [`Self::checkpoint`].
     pub async fn release(&self, hold: &Hold) -> Result<(), HoldError> {
         self.write_held(hold, "SET leased_until = :zero", "", None, [(":zero", number(0))]).await
     }
 
-    /// Ends the lease that an earlier try of this invocation holds on an import, if it holds one: an invocation of another name may take
-    /// the import at once. As after any lease that ran out, that try may still be writing.
+    /// Ends the lease that an earlier try of this invocation holds on an import, if any. Another invocation may then take the import at
+    /// once. As after any lease that expired, the earlier try may still be writing.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -294,7 +293,7 @@ impl Imports {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(Some(operator), id)))
-            // Not 0, which says that the lease was given back and nobody writes any more.
+            // Not 0, because 0 means that the lease was given back and its holder writes no more.
             .update_expression("SET leased_until = :past")
             .condition_expression("worker = :worker AND attribute_exists(working) AND leased_until > :past")
             .expression_attribute_values(":past", number(1))
@@ -304,10 +303,10 @@ impl Imports {
         met("UpdateItem", sent).map(drop)
     }
 
-    /// Ends an import, with its report and what only the registry's team is told of it.
+    /// Ends an import, with its report and the data that only the registry's team may see.
     ///
     /// # Errors
-    /// As of [`Self::checkpoint`].
+    /// As in [`Self::checkpoint`].
     pub async fn end(
         &self,
         hold: &Hold,
@@ -360,13 +359,12 @@ impl Imports {
         for (name, value) in values {
             update = update.expression_attribute_values(name, value);
         }
-        // The SDK does not try again where a request collides, and giving up would have all rows since the last checkpoint
-        // done again.
+        // The SDK does not retry a request that collides, and giving up would repeat all rows since the last checkpoint.
         let mut backoff = Backoff::until(Deadline::after(PATIENCE));
         loop {
             let Err(error) = update.clone().send().await else { return Ok(()) };
             match error.as_service_error() {
-                // By a try whose answer was lost: a hold ends once, and nobody else has its fence.
+                // A try whose response was lost has ended it: a hold ends once, and no other invocation has its fence.
                 Some(UpdateItemError::ConditionalCheckFailedException(lost))
                     if ends.is_some()
                         && lost.item().is_some_and(|item| {

@@ -1,4 +1,4 @@
-//! Reading imports: one, an operator's, those that are worked on.
+//! Reads of imports: a single one, those of an operator, those in progress.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -16,13 +16,13 @@ use crate::records::ids::ImportId;
 use crate::records::import::{ImportState, ImportStatus, Work, corrupt, is_forgotten, key, name, status, working};
 use crate::stores::imports::table::Imports;
 
-/// How many items DynamoDB gives in one batch.
+/// How many items DynamoDB returns per batch.
 const MOST_AT_ONCE: usize = 100;
 
-/// How many imports are listed at once: each is one item of one batch.
+/// How many imports a list returns at most: each is one item of one batch.
 pub const MOST_LISTED: usize = MOST_AT_ONCE;
 
-/// Where a list of an operator's imports goes on. Which operator's it does not say.
+/// Where a list of an operator's imports continues. It does not contain the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     created_at: i64,
@@ -55,10 +55,10 @@ impl fmt::Display for Cursor {
 }
 
 impl Imports {
-    /// An operator's import of this name: one request. Another operator's cannot be asked for.
+    /// An operator's import with this UUID. One request. A call cannot find another operator's import.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer, or holds something else.
+    /// [`StoreError`] if the store cannot answer, or if the item is malformed.
     pub async fn find<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
         &self,
         operator: OperatorId,
@@ -71,8 +71,8 @@ impl Imports {
         item.as_ref().map(status).transpose()
     }
 
-    /// Since when the oldest import is worked on, or taken back, that has not ended; `None` where there is none. One that cannot be
-    /// read is left out: the audit finds it.
+    /// When the oldest import or undo in progress was begun; `None` if none is in progress. It skips items that it cannot read: the audit
+    /// reports them.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
@@ -97,7 +97,7 @@ impl Imports {
         Ok(oldest)
     }
 
-    /// Those of these imports that there are, awaited ones and those that cannot be read included: one request for each hundred.
+    /// Which of these imports exist, including awaited uploads and items that cannot be read. One request per hundred.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time.
@@ -115,11 +115,11 @@ impl Imports {
         Ok(known)
     }
 
-    /// Some of an operator's imports, the latest first, and where the list goes on: two requests. At most [`MOST_LISTED`]; fewer where
-    /// places were forgotten. An import of this very moment may be missing still, for an index follows its table.
+    /// Some of an operator's imports, newest first, and where the list continues. Two requests. At most [`MOST_LISTED`]; fewer if uploads
+    /// have expired. An import that was just created may still be missing, because an index lags behind its table.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer in time, or holds something else.
+    /// [`StoreError`] if the store cannot answer in time, or if an item is malformed.
     pub async fn list<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
         &self,
         operator: OperatorId,
@@ -158,7 +158,7 @@ impl Imports {
         Ok((ids.iter().filter_map(|id| found.remove(id)).collect(), next))
     }
 
-    /// Whether an operator has an import: one request.
+    /// Whether an operator has an import. One request.
     pub(crate) async fn has_any(&self, operator: OperatorId, deadline: Deadline) -> Result<bool, StoreError> {
         let query = self
             .db
@@ -179,8 +179,8 @@ impl Imports {
         }
     }
 
-    /// Some items after the import of this name (its operator's number, 0 for the registry, and its UUID), and the name after which more
-    /// come: one request, but where an item has no such name.
+    /// The next page after an import (its operator's number, 0 for the registry, and its UUID), and the import after which to continue.
+    /// One request, or more if the last item of a page has a key that is not an import's.
     pub(crate) async fn page(
         &self,
         after: Option<(u32, ImportId)>,
@@ -196,7 +196,7 @@ impl Imports {
             if let Ok((operator, id)) = name(&last) {
                 return Ok((items, Some((operator.map_or(0, OperatorId::get), id))));
             }
-            // Nothing to come back to: what somebody has put there by hand may be anything, and the name is told.
+            // This key is not an import's, so it cannot be returned: a person has written the item, and its key may contain anything.
             after = Some(last);
         }
     }

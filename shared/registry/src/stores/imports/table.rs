@@ -1,4 +1,4 @@
-//! The table itself.
+//! The table of imports.
 
 use aws_sdk_dynamodb::Client;
 

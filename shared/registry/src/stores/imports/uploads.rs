@@ -1,4 +1,4 @@
-//! Files that are awaited: an operator asks for an upload URL, and later the file comes.
+//! Awaited uploads: an operator requests an upload URL and uploads the file later.
 
 use std::time::Duration;
 
@@ -13,26 +13,26 @@ use crate::records::ids::ImportId;
 use crate::records::import::{FORGOTTEN_AT, IGNORED_UPLOAD, ImportRecord, ImportState, Wishes, corrupt, key, later};
 use crate::stores::imports::table::Imports;
 
-/// For how long the place for a file is kept after its URL has expired, where no file came: longer than the event of a file can wait
-/// until somebody hands it over again.
+/// How long an unused upload is kept after its URL has expired: longer than the event of a file can wait until the team delivers it
+/// again.
 const UNUSED: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
-/// Whose an object is that was put where a file may be awaited.
+/// What a new object under the key of an upload URL is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claimed {
     /// It is the awaited file.
     Awaited,
-    /// The awaited file came before it: it is not imported.
+    /// The awaited file was uploaded before it, so it is not imported.
     Ignored,
-    /// No file is awaited there: it is an import of its own.
+    /// No file is awaited under this key, so it is an import of its own.
     Other,
 }
 
 impl Imports {
-    /// Notes that a file is awaited, and what is said of it.
+    /// Stores that a file is awaited, with the operator's options.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer, or knows an import of this name.
+    /// [`StoreError`] if the store cannot answer, or if there is an import with this UUID.
     pub async fn await_upload(
         &self,
         import: &ImportRecord,
@@ -50,7 +50,8 @@ impl Imports {
         ]);
         item.extend(wishes.attributes());
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
-        // Its own item, where the client sent it again because the first answer was lost. No other has its name and key.
+        // The condition accepts the item itself, because the client may have sent it again after a lost response. No other item has its
+        // UUID and key.
         let sent = put
             .condition_expression(
                 "attribute_not_exists(import_id) OR (#key = :key AND #state = :awaiting AND created_at = :now)",
@@ -71,11 +72,11 @@ impl Imports {
         })
     }
 
-    /// Whose an object is that was put where a file is awaited: the first version that comes is the awaited one. Another version is
-    /// never imported, because the operator knows no name for it: the awaited import says that it came.
+    /// What a new object under the key of an awaited upload is: the first version is the awaited file. Another version is never imported,
+    /// because the operator has no UUID for it. The awaited import then has `ignored_upload` set.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer; may be repeated.
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
     pub async fn claim_upload(
         &self,
         operator: OperatorId,
@@ -113,7 +114,7 @@ impl Imports {
         }
     }
 
-    /// Notes that a second file came where one was awaited.
+    /// Sets `ignored_upload`.
     async fn note_ignored(&self, operator: OperatorId, id: ImportId) -> Result<(), StoreError> {
         let update = self.db.update_item().table_name(&self.table).set_key(Some(key(Some(operator), id)));
         let update =
