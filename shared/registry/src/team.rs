@@ -1,13 +1,13 @@
-//! What the registry's team runs over whole tables.
+//! Operations of the registry's team over whole tables.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | whether the tables hold what cannot be | [`audit`] |
-//! | what is held about a driver | [`drivers`] |
+//! | whether the tables break an invariant | [`audit`] |
+//! | the data about a driver | [`drivers`] |
 //! | how a driver is erased | [`erase`] |
 //! | whether an operator's number was ever used | [`numbers`] |
 //! | how the check value of the pepper is written | [`pepper`] |
-//! | how a table is put back to an earlier moment | [`restore`] |
+//! | how a table is restored to an earlier moment | [`restore`] |
 
 pub mod audit;
 pub mod drivers;

@@ -1,15 +1,15 @@
-//! Looks through the tables for what the claim protocol says cannot be: the invariants of the design, on the data itself.
+//! Checks the invariants of the claim protocol on the stored data.
 //!
-//! Findings name applications, imports and hashed keys, no driver.
+//! Findings contain UUIDs of applications and imports and hashed keys, but no personal data.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | what may be found | [`finding`] |
-//! | how the tables are gone through | [`auditor`] |
-//! | where a part begins, and what came of it | [`part`] |
-//! | what is wrong with an item | `checks` |
-//! | what is known of the applications that an item names | `known` |
-//! | how a claim that stands for nothing is removed | [`repair`] |
+//! | the kinds of findings | [`finding`] |
+//! | how the tables are read | [`auditor`] |
+//! | where a part begins, and its result | [`part`] |
+//! | the checks of an item | `checks` |
+//! | the stored data about the applications that a claim item refers to | `known` |
+//! | how an orphaned claim is removed | [`repair`] |
 
 pub mod auditor;
 mod checks;

@@ -1,7 +1,7 @@
-//! What the registry holds about one driver, for the registry's team, which the law obliges to say so.
+//! The registry's data about one driver, for the registry's team, which must disclose it by law.
 //!
-//! The driver is looked for by a licence, an identity key or a truncated identity. What a claim item says is found by its key; the
-//! archive and the journeys have no such key and are read whole.
+//! The team searches by a licence, an identity key or a truncated identity. These lead to the claim items. The archive and the journeys
+//! have no such key, so they are read completely.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ use crate::stores::archive::Archive;
 use crate::stores::claims::ClaimTable;
 use crate::stores::journeys::Journeys;
 
-/// By what a driver is looked for. Personal data.
+/// The data by which the team searches for a driver. Personal data.
 #[derive(Clone)]
 pub struct DriverQuery {
     /// The licence.
@@ -37,18 +37,18 @@ pub struct DriverQuery {
     pub truncated: Option<TruncatedIdentity>,
 }
 
-/// One thing that a claim item says.
+/// A record on a claim item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Recorded {
-    /// Which certificate.
+    /// The journey type.
     pub journey_type: JourneyType,
-    /// By which kind of key it was found.
+    /// The kind of key that led to it.
     pub kind: ClaimKind,
     /// Its date.
     pub datetime: Instant,
-    /// Whose it is.
+    /// The operator that registered or imported it.
     pub operator: OperatorId,
-    /// Its name, of a standardized one; a specific one has none.
+    /// The UUID of a standardized application; a specific application has none.
     pub uuid: Option<ApplicationId>,
 }
 
@@ -64,26 +64,26 @@ pub struct Archived {
 /// A journey with the driver's identity key or truncated phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriverJourney {
-    /// Its operator and the operator's name for it.
+    /// The operator's number and its ID of the journey.
     pub key: String,
-    /// The registry's number for it.
+    /// The registry's number of the journey.
     pub journey_id: u64,
 }
 
-/// Everything that the registry holds about one driver. Personal data.
+/// All data of the registry about one driver. Personal data.
 #[derive(Clone, Debug, Default)]
 pub struct DriverData {
-    /// What the claims say.
+    /// The records on claim items.
     pub recorded: BTreeSet<Recorded>,
-    /// The applications that they name, as far as they are this driver's: not those of who only shares a truncated identity.
+    /// The applications of these records that are this driver's, without those of drivers who only share a truncated identity.
     pub applications: Vec<Application>,
-    /// Those that were deleted.
+    /// The deleted applications.
     pub archived: Vec<Archived>,
-    /// Journeys that carry the identity key, or the truncated phone: then perhaps somebody else's.
+    /// Journeys with the identity key, or with the truncated phone only, which may be another driver's.
     pub journeys: Vec<DriverJourney>,
 }
 
-/// Finds what is held about a driver.
+/// Finds the data about a driver.
 #[derive(Clone, Debug)]
 pub struct DriverFinder {
     keys: ClaimKeys,
@@ -106,10 +106,10 @@ impl DriverFinder {
         }
     }
 
-    /// Everything that is held about a driver. Reads the archive and the journeys whole.
+    /// All data about a driver. It reads the archive and the journeys completely.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer in time, or holds something else.
+    /// [`StoreError`] if the store cannot answer in time, or if an item is malformed.
     pub async fn find(&self, query: &DriverQuery, deadline: Deadline) -> Result<DriverData, StoreError> {
         let mut data = DriverData::default();
         for journey_type in JourneyType::ALL {
@@ -135,7 +135,7 @@ impl DriverFinder {
             data.applications.extend(found.filter(|application| query.is(application)));
         }
         each(self.archive.table.scan(), |mut item| {
-            // What is erased has no name any more.
+            // An erased application has no `deleted_at`.
             let Some(at) = item.remove(DELETED_AT).and_then(|at| at.as_n().ok()?.parse().ok()) else { return Ok(()) };
             let deleted_at =
                 Instant::from_millis(at).ok_or(StoreError::Corrupt { table: "archive", what: "a date" })?;
@@ -172,8 +172,8 @@ impl DriverFinder {
 }
 
 impl DriverQuery {
-    /// Whether an application is this driver's, to be told in full. Where a licence or a key is given, one of them decides: who
-    /// only shares the truncated identity is perhaps somebody else, of whom nothing may be told.
+    /// Whether an application is this driver's and may be disclosed in full. If a licence or a key is given, one of them must match: an
+    /// application that only shares the truncated identity may be another driver's, whose data must not be disclosed.
     fn is(&self, application: &Application) -> bool {
         let identity = &application.identity;
         if self.driving_license.is_none() && self.identity_key.is_none() {
@@ -184,7 +184,7 @@ impl DriverQuery {
         same_key || same_license
     }
 
-    /// The journeys that carry this driver's identity key, or the truncated phone and no other key.
+    /// The journeys with this driver's identity key, or with the truncated phone and no other key.
     fn journeys(&self, scan: ScanFluentBuilder) -> Option<ScanFluentBuilder> {
         let key = self.identity_key.as_ref().map(|key| AttributeValue::B(key.as_bytes().to_vec().into()));
         let phone = self.truncated.as_ref().map(|t| AttributeValue::S(t.phone_trunc.as_str().to_owned()));

@@ -1,8 +1,8 @@
-//! Erasing a driver.
+//! Erases a driver.
 //!
-//! Erasing takes away everything that names the driver and leaves what the scheme's controls need: that an application was
-//! granted, to which operator, for which date, and the claims, whose keys are hashes under a secret. So the driver stays known
-//! to have had the certificate, by nothing that says who it was.
+//! An erasure removes all data that identifies the driver, and leaves the data that the scheme's controls need: that an application was
+//! granted, to which operator, for which date, and its claims, whose keys are hashes under a secret. So the driver stays blocked, but no
+//! stored data identifies the driver.
 
 use std::collections::BTreeSet;
 
@@ -24,16 +24,16 @@ use crate::stores::idempotency::IdempotencyRecords;
 use crate::stores::journeys::{Journeys, OwnJourney};
 use crate::team::drivers::{Archived, DriverData};
 
-/// What an erasure came to.
+/// The result of an erasure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Erased {
     /// The applications of which only a trace is left.
     pub applications: Vec<ApplicationId>,
-    /// How many remembered answers went.
+    /// The number of idempotency records that were removed.
     pub answers: usize,
-    /// How many journeys lost their driver.
+    /// The number of journeys whose driver was erased.
     pub journeys: usize,
-    /// Applications that somebody deleted or erased meanwhile: another erasure finds them in the archive.
+    /// Applications that were deleted or erased by another call at the same time. Another erasure finds them in the archive.
     pub missed: Vec<ApplicationId>,
 }
 
@@ -60,11 +60,11 @@ impl DriverEraser {
         }
     }
 
-    /// Erases applications, live and deleted: of each a trace is left in the archive, with the reason. Their journeys lose their
-    /// driver, and so do others with the identity key; answers that are remembered of them go. May be repeated.
+    /// Erases applications, live and deleted. A trace of each stays in the archive, with the reason. The driver is also erased from their
+    /// journeys and from other journeys with the identity key, and their idempotency records are removed. The call may be repeated.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer in time; what was erased before it stays so.
+    /// [`StoreError`] if the store cannot answer in time; the applications that were erased before the error stay erased.
     pub async fn erase(
         &self,
         data: &DriverData,
@@ -85,8 +85,8 @@ impl DriverEraser {
             erased.applications.push(application.uuid);
         }
         let own = data.archived.iter().filter_map(|archived| archived.application.journey_key());
-        // Found by the identity key, they are this driver's. The journey of a deleted application is free, and perhaps used again
-        // by another: then it is that one's.
+        // Journeys with the identity key are this driver's. The journey of a deleted application is free. If another application uses it
+        // now, it belongs to that application.
         let keys: BTreeSet<String> = data.journeys.iter().map(|journey| journey.key.clone()).chain(own).collect();
         for key in keys {
             erased.journeys += usize::from(self.journeys.erase_driver(key).await?);
@@ -108,8 +108,8 @@ impl DriverEraser {
         Ok(erased)
     }
 
-    /// The application out of its table, its trace into the archive, its journey without a driver. Its claims stay. `false`: it is
-    /// not in its table any more.
+    /// Removes the application from its table, puts its trace into the archive, and erases the driver from its journey. The claims stay.
+    /// `false` if the application is no longer in its table.
     async fn erase_application(
         &self,
         application: &Application,
@@ -131,7 +131,8 @@ impl DriverEraser {
             }
             match self.applications.find(application.uuid).await? {
                 Some(now) => application = now,
-                // By a try whose answer was lost, or deleted meanwhile: then it is in the archive, for the next call to find.
+                // A try whose response was lost erased it. Or another call deleted it: then it is in the archive, where the next erasure
+                // finds it.
                 None => return Ok(backoff.heard().is_some()),
             }
             backoff.pause().await?;

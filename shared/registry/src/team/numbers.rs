@@ -1,5 +1,5 @@
-//! Whether an operator's number was ever used. What an operator registered and imported stays under its number, so another
-//! operator with this number would own it.
+//! Whether an operator's number was ever used. Registrations and imports stay under their operator's number, so another operator with
+//! this number would own them.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::stores::credentials::Credentials;
 use crate::stores::imports::table::Imports;
 use crate::stores::operators::{Operators, Standing};
 
-/// How long one request may take, with its repetitions.
+/// How long one request may take, including its retries.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many items one request reads at most. DynamoDB ends a page at a megabyte.
+/// The maximum number of items that one request reads. DynamoDB ends a page at one megabyte.
 const PART: i32 = 10_000;
 
-/// What a number was used for.
+/// The first use of a number that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// An operator has it.
@@ -40,7 +40,7 @@ pub enum Use {
     DeletedApplication,
 }
 
-/// The tables that tell.
+/// The tables that are searched.
 #[derive(Clone, Debug)]
 pub struct Numbers {
     operators: Operators,
@@ -63,8 +63,8 @@ impl Numbers {
         }
     }
 
-    /// What an operator's number was used for, if for anything. Looks first where it costs least; for a number that was never used
-    /// it reads the whole table of claims.
+    /// A use of an operator's number; `None` if it was never used. The cheapest searches come first. For a number that was never used, it
+    /// reads the whole table of claims.
     ///
     /// # Errors
     /// [`StoreError`] if the tables do not answer.
@@ -90,7 +90,7 @@ impl Numbers {
     }
 }
 
-/// Whether any item of a table is such a one.
+/// Whether any item of a table matches.
 async fn any(
     page: impl AsyncFn(Option<&str>) -> Result<(Vec<Item>, Option<String>), StoreError>,
     is_such: impl Fn(&Item) -> bool,

@@ -1,5 +1,5 @@
-//! Writing the check value of the pepper ([`crate::stores::pepper`]). The registry's team does so with the command `pepper`, after it has
-//! looked whether the tables contradict the pepper.
+//! Writes the check value of the pepper ([`crate::stores::pepper`]). The registry's team does so with the command `pepper`, which first
+//! compares the pepper with the tables.
 
 use aws_sdk_dynamodb::Client;
 use cee_eligibility::Instant;
@@ -13,24 +13,24 @@ use crate::stores::applications::Applications;
 use crate::stores::claims::ClaimTable;
 use crate::stores::pepper::{Pepper, PepperCheck};
 
-/// How many applications are read with one request.
+/// The number of applications that one request reads.
 const PAGE: i32 = 100;
 
-/// With how many applications a pepper is compared at most.
+/// The maximum number of applications that a pepper is compared with.
 const MOST_COMPARED: u64 = 1000;
 
-/// What the tables themselves say of a pepper.
+/// The result of comparing a pepper with the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// There are neither claims nor applications: any pepper is right.
+    /// There are no claims and no applications, so any pepper is right.
     Empty,
-    /// There are claims, and no application that could be compared with them.
+    /// There are claims, but no application to compare with them.
     HistoryAlone,
-    /// So many applications were compared with their claims.
+    /// Applications were compared with their claims.
     Compared {
-        /// Applications that have all their claims where the pepper puts them.
+        /// The number of applications that have all their claims on the items that this pepper leads to.
         found: u64,
-        /// Applications that lack a claim there.
+        /// The number of applications that lack such a claim.
         missed: u64,
     },
 }
@@ -56,7 +56,7 @@ impl PepperKeeper {
         }
     }
 
-    /// What the check value says of the pepper: one request.
+    /// Compares the pepper with the check value. One request.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time.
@@ -64,7 +64,7 @@ impl PepperKeeper {
         self.check.pepper(deadline).await
     }
 
-    /// Writes the check value of the pepper, unless there is one: that one stays, and says what it says of the pepper.
+    /// Writes the check value of the pepper unless there is one. Then compares the pepper with the stored check value.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time.
@@ -75,7 +75,7 @@ impl PepperKeeper {
         self.pepper(deadline).await
     }
 
-    /// Compares the pepper with what the tables hold: the first thousand applications with their claims.
+    /// Compares the pepper with the tables: the first thousand applications with their claims.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time.
@@ -84,7 +84,7 @@ impl PepperKeeper {
         loop {
             let (items, next) = self.applications.table.page(after.as_deref(), PAGE, deadline).await?;
             for item in items.into_iter().filter(|item| NameTaken::of(item).is_none()) {
-                // An item that somebody has changed by hand proves nothing.
+                // An item that cannot be read proves nothing: a person may have changed it.
                 let Ok(application) = Application::from_item(item) else { continue };
                 if self.claims.unclaimed(&application, &self.keys, deadline).await?.is_empty() {
                     found += 1;
@@ -100,7 +100,7 @@ impl PepperKeeper {
         if found + missed > 0 {
             return Ok(Evidence::Compared { found, missed });
         }
-        // Two items: one may be the check value, which the page leaves out.
+        // Two items, because one may be the check value, which the page leaves out.
         let (claims, next) = self.claims.page(None, 2, deadline).await?;
         let is_empty = next.is_none() && claims.is_empty();
         Ok(if is_empty { Evidence::Empty } else { Evidence::HistoryAlone })

@@ -1,8 +1,8 @@
-//! Putting a table back to what it held at an earlier moment.
+//! Restores a table to an earlier moment.
 //!
-//! DynamoDB restores a table to a moment into a new table. From there the items are brought back, so that the functions, their
-//! rights, the alarms and the template go on naming the one table they know. What the two have in common is left alone.
-//! Whoever restores has stopped the functions that write: an item that changes meanwhile may end up as either.
+//! DynamoDB restores a table to a moment into a new table. This code copies the items back from there, so that functions, permissions,
+//! alarms and template keep using the same table. Equal items are not written. Stop the functions that write before a restore: an item
+//! that changes during the restore may end in either state.
 
 use std::time::Duration;
 
@@ -15,48 +15,47 @@ use crate::dynamo::read::{batch_get_keys, page_after};
 use crate::dynamo::retry::{Backoff, Deadline};
 use crate::records::pepper::{differ, is_check};
 
-/// How many items are compared at a time: as many as one request reads by their keys.
+/// The number of items that are compared at a time: as many as one request reads by their keys.
 const PART: i32 = 100;
 
-/// How many items one request writes.
+/// The number of items that one request writes.
 const MOST_WRITES: usize = 25;
 
-/// How long one request may take, with its repetitions.
+/// How long one request may take, including its retries.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { table: "any kind", what }
 }
 
-/// How two tables differ.
+/// The differences between two tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// Items that both hold alike.
+    /// Items that are equal in both.
     pub same: u64,
-    /// Items that only the earlier one holds.
+    /// Items that only the earlier table has.
     pub lost: u64,
-    /// Items that both hold, and not alike.
+    /// Items that differ.
     pub changed: u64,
-    /// Items that only the later one holds.
+    /// Items that only the later table has.
     pub added: u64,
 }
 
 impl Differences {
-    /// Whether there are none.
+    /// Whether the tables are equal.
     #[must_use]
     pub const fn are_none(&self) -> bool {
         self.lost == 0 && self.changed == 0 && self.added == 0
     }
 }
 
-/// Compares a table with one that holds what it held earlier, item by item, and with `write` makes it equal: what is lost is put
-/// back, what was changed is replaced, what was added is removed. May be repeated, and goes on where it was stopped, for what is
-/// equal already costs a reading only.
+/// Compares a table with its earlier state in another table, item by item. With `write`, it makes the table equal to the earlier state:
+/// it adds lost items, replaces changed items and removes added items. The call may be repeated and continues where it was stopped,
+/// because equal items are only read.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] if the two are not of one kind, are one table, or were filled under two
-/// peppers. [`StoreError::Request`] or [`StoreError::Busy`]
-/// where the tables do not answer: what was written until then stays.
+/// [`StoreError::Corrupt`] if the two tables have different keys, are the same table, or have different peppers.
+/// [`StoreError::Request`] or [`StoreError::Busy`] if the tables do not answer: the items that were written before the error stay.
 pub async fn restore(db: &Client, earlier: &str, table: &str, write: bool) -> Result<Differences, StoreError> {
     let names = key_names(db, table).await?;
     if earlier == table || names != key_names(db, earlier).await? {
@@ -66,7 +65,7 @@ pub async fn restore(db: &Client, earlier: &str, table: &str, write: bool) -> Re
     let mut found = Differences::default();
     walk(db, [earlier, table], &names, written, |item, now| {
         match now {
-            // The claims of two peppers in one table: whose are found depends on the pepper, and no other driver is known.
+            // A table must not mix the claims of two peppers: with either pepper, the claims of the other would not be found.
             Some(now) if is_check(&item) && differ(&item, &now) => {
                 return Err(corrupt("the two tables were filled under two peppers"));
             }
@@ -83,7 +82,7 @@ pub async fn restore(db: &Client, earlier: &str, table: &str, write: bool) -> Re
     })
     .await?;
     walk(db, [table, earlier], &names, written, |item, then| {
-        // A check value is younger than the tables of a registry that had none before: it stays.
+        // The check value may have been written after the restored moment, so it stays.
         if then.is_some() || is_check(&item) {
             return Ok(None);
         }
@@ -96,8 +95,7 @@ pub async fn restore(db: &Client, earlier: &str, table: &str, write: bool) -> Re
     Ok(found)
 }
 
-/// Goes through a table, each of its items beside the one of the same key in another table, and carries out what is to be done
-/// about it, where it is to be carried out in a table.
+/// Reads a table, looks up each of its items in another table, and sends the writes that `about` returns, if they are to be written.
 async fn walk(
     db: &Client,
     [table, other]: [&str; 2],
@@ -125,7 +123,7 @@ async fn walk(
     }
 }
 
-/// The names of the attributes that make up a table's key.
+/// The names of a table's key attributes.
 async fn key_names(db: &Client, table: &str) -> Result<Vec<String>, StoreError> {
     let described = db.describe_table().table_name(table).send().await;
     let described = described.map_err(|error| StoreError::request("DescribeTable", &error))?;
@@ -137,7 +135,7 @@ fn key_of(item: &Item, names: &[String]) -> Item {
     item.iter().filter(|(name, _)| names.contains(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Those items of a table that have the keys of these.
+/// The items of a table with the same keys as these items.
 async fn beside(db: &Client, table: &str, names: &[String], items: &[Item]) -> Result<Vec<Item>, StoreError> {
     if items.is_empty() {
         return Ok(Vec::new());

@@ -1,7 +1,7 @@
-//! Going through the tables, part by part.
+//! Reads the tables part by part and checks their items.
 //!
-//! Reading takes time, and the tables change meanwhile. So what looks wrong is read again before it counts: a registration or
-//! a delete that was in between is no finding.
+//! Reading takes time, and the tables change during the audit. So a suspicious item is read again before it becomes a finding: a
+//! registration or a delete between two reads is not a finding.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,16 +25,16 @@ use crate::team::audit::finding::Finding;
 use crate::team::audit::known::ApplicationLookup;
 use crate::team::audit::part::{AuditPlace, Audited};
 
-/// How many items are looked at with one request: what DynamoDB gives in one batch.
+/// How many items one request reads: what DynamoDB returns per batch.
 const PAGE: i32 = 100;
 
-/// Looks through the tables. Writes nothing.
+/// Checks the tables. Writes nothing.
 #[derive(Clone, Debug)]
 pub struct TableAuditor {
     keys: ClaimKeys,
     claims: ClaimTable,
     applications: Applications,
-    /// The applications again, and the archive.
+    /// The applications, live and erased.
     lookup: ApplicationLookup,
     journeys: Journeys,
     imports: Imports,
@@ -54,10 +54,10 @@ impl TableAuditor {
         }
     }
 
-    /// Looks at the next part of the tables: a hundred items.
+    /// Checks the next part of the tables: a hundred items.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer in time, or holds what cannot be read.
+    /// [`StoreError`] if the store cannot answer in time, or if an item cannot be read.
     pub async fn audit(&self, place: &AuditPlace, rules: &Rules, deadline: Deadline) -> Result<Audited, StoreError> {
         match place {
             AuditPlace::Start => self.audit_applications(None, deadline).await,
@@ -68,8 +68,8 @@ impl TableAuditor {
         }
     }
 
-    /// Passes over the part at this place, at which looking panicked, so that one item does not keep all that comes after it from
-    /// being looked at. It is found to be unreadable.
+    /// Skips the part at this place, whose check panicked, so that one item does not prevent the check of all later items. The part is
+    /// reported as unreadable.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time.
@@ -99,7 +99,7 @@ impl TableAuditor {
         let mut audited = Audited { applications: items.len() as u64, place, ..Audited::default() };
         let mut applications = Vec::with_capacity(items.len());
         for item in items {
-            // Its key, where it is a name of ours: what somebody has put there by hand may be anything.
+            // The item's key, if it is a UUID. A person may have written the item, and its key may contain anything.
             let uuid = text(&item, "uuid").and_then(ApplicationId::parse);
             match Application::from_item(item) {
                 Ok(application) => applications.push(application),
@@ -112,7 +112,7 @@ impl TableAuditor {
         audited.findings.extend(self.journey_findings(&applications, deadline).await?);
         for application in applications {
             for kind in self.claims.unclaimed(&application, &self.keys, deadline).await? {
-                // Deleted, or given a key, since it was read?
+                // It may have been deleted or given a key since it was read.
                 let again = self.applications.find(application.uuid).await?;
                 if let Some(now) = again
                     && self.claims.unclaimed(&now, &self.keys, deadline).await?.contains(&kind)
@@ -124,7 +124,7 @@ impl TableAuditor {
         Ok(audited)
     }
 
-    /// What is wrong with the journeys of these applications.
+    /// The findings about the journeys of these applications.
     async fn journey_findings(
         &self,
         applications: &[Application],
@@ -132,7 +132,7 @@ impl TableAuditor {
     ) -> Result<Vec<Finding>, StoreError> {
         let mut found = Vec::new();
         for (uuid, suspicious) in self.look_at_journeys(applications, deadline).await? {
-            // Deleted, or given a key, since it was read?
+            // It may have been deleted or given a key since it was read.
             let Some(now) = self.applications.find(uuid).await? else { continue };
             let again = self.look_at_journeys(&[now], deadline).await?;
             found.extend(again.into_iter().map(|(_, finding)| finding).filter(|finding| *finding == suspicious));
@@ -140,7 +140,7 @@ impl TableAuditor {
         Ok(found)
     }
 
-    /// One request, where any of these applications has a journey.
+    /// One request if any of these applications has a journey.
     async fn look_at_journeys(
         &self,
         applications: &[Application],
@@ -179,7 +179,7 @@ impl TableAuditor {
         let mut audited = Audited { claims: items.len() as u64, place, ..Audited::default() };
         let mut named = BTreeSet::new();
         for item in &items {
-            // What cannot be read is told further down.
+            // Items that cannot be read are reported below.
             named.extend(granted(item).unwrap_or_default().into_iter().map(|granted| granted.uuid));
         }
         let known = self.lookup.find(&named, deadline).await?;
@@ -189,7 +189,7 @@ impl TableAuditor {
             if suspicious.is_empty() {
                 continue;
             }
-            // What has changed since it was read is seen now.
+            // The item may have changed since it was read, so it is read again.
             let Some(item) = self.claims.table.items([key.as_str()], deadline).await?.pop() else { continue };
             let named = granted(&item).unwrap_or_default().into_iter().map(|granted| granted.uuid).collect();
             let known = self.lookup.find(&named, deadline).await?;

@@ -1,4 +1,4 @@
-//! What is wrong with an item, by what is known of the others.
+//! Checks an item against the related items.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ use crate::records::journey::StoredJourney;
 use crate::team::audit::finding::Finding;
 use crate::team::audit::known::Known;
 
-/// What is wrong with an application's journey.
+/// The finding about an application's journey, if any.
 pub(super) fn journey_finding(application: &Application, item: Option<&Item>) -> Option<Finding> {
     let uuid = application.uuid;
     let Some(item) = item.filter(|item| text(item, "used_by").and_then(ApplicationId::parse) == Some(uuid)) else {
@@ -24,14 +24,14 @@ pub(super) fn journey_finding(application: &Application, item: Option<&Item>) ->
     match StoredJourney::from_item(item.clone()) {
         Ok(Some(stored)) if stored.journey.is_driven_by(&application.identity) => None,
         Ok(Some(_)) => Some(Finding::JourneyCorrected(uuid)),
-        // Its driver is erased.
+        // Its driver was erased.
         Ok(None) => None,
-        // Its own key may be anything that the operator has chosen.
+        // The journey's key may contain any text that the operator has chosen, so the finding contains the application's UUID.
         Err(_) => Some(Finding::Unreadable("journeys", format!("that {uuid} uses"))),
     }
 }
 
-/// What is wrong with an item, by what is known of the applications that it names.
+/// The findings about a claim item, given the applications that it refers to.
 pub(super) fn claim_findings(
     item: &Item,
     key: &str,
@@ -48,18 +48,19 @@ pub(super) fn claim_findings(
             found.insert(Finding::Orphan(granted.uuid, key.to_owned()));
             continue;
         };
-        // Who asks is told all of its own application by the claim's word, and of another's nothing but date and reason.
+        // A refusal takes its text from the claim: all of it for the caller's own application, and only date and reason for another
+        // operator's.
         let mut agrees =
             application.operator == Some(granted.operator) && application.datetime == Some(granted.datetime);
         if let Some(belongs) = &application.belongs {
             let Some(claim) = belongs.on(key) else {
-                // In somebody else's way, and no second one of that driver's.
+                // It blocks a different driver, and is not a second application of that driver.
                 found.insert(Finding::Misplaced(granted.uuid, key.to_owned()));
                 continue;
             };
             let tags = compared_tags(claim.kind, &belongs.tags);
             agrees &= granted.tags == tags;
-            // Whether two are one person their applications say: a record with a wrong tag may be why there are two.
+            // The application decides whether two records are of one person, because a wrong tag may be the reason why there are two.
             granted.tags = tags.to_vec();
         }
         if !agrees {
@@ -83,14 +84,14 @@ pub(super) fn claim_findings(
         }
     }
     for (attribute, _) in counts {
-        // Not all of it: the rest is an operator's number.
+        // Only the prefix, because the rest is an operator's number.
         let kind = if attribute.starts_with('d') { "d#" } else { "n#" };
         found.insert(Finding::WrongDate(key.to_owned(), kind));
     }
     found
 }
 
-/// The part of a report that an audit looks at.
+/// The members of a report that the audit checks.
 #[derive(Deserialize)]
 struct ToldReport {
     import_id: String,
@@ -101,16 +102,16 @@ struct ToldReport {
     imported: u64,
     already_known: u64,
     rejected: u64,
-    /// Of a file that was only checked.
+    /// The rows that a file which was only checked would have imported.
     #[serde(default)]
     accepted: u64,
 }
 
-/// What is wrong with an import's item. Its operator is told all that it holds, and a link to what it names.
+/// The findings about an import's item. Its operator can read the whole item, and a link to the objects that it refers to.
 pub(super) fn import_findings(item: &Item) -> Vec<Finding> {
     let whose = integer(item, "operator_id").unwrap_or_default();
     let unreadable = || {
-        // The name, where it is one of ours.
+        // The import's UUID, if it is valid.
         let id = text(item, "import_id").and_then(ImportId::parse);
         let id = id.map_or_else(|| "of no name".to_owned(), |id| id.to_string());
         vec![Finding::Unreadable("imports", format!("{whose}/{id}"))]
@@ -120,7 +121,7 @@ pub(super) fn import_findings(item: &Item) -> Vec<Finding> {
     else {
         return unreadable();
     };
-    // Nobody would notice that it stands still.
+    // Without this date, the metric of the oldest import in progress would not cover it.
     if Work::of(state).is_some_and(|work| instant(item, work.started_at()).is_none()) {
         return unreadable();
     }

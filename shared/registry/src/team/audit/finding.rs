@@ -1,4 +1,4 @@
-//! What an audit may find.
+//! The findings of an audit.
 
 use std::fmt;
 
@@ -7,39 +7,40 @@ use cee_eligibility::{ApplicationId, OperatorId, words};
 use crate::records::claim_keys::ClaimKind;
 use crate::records::ids::ImportId;
 
-/// What is wrong.
+/// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Finding {
-    /// Two live applications of one person stand within one another's window.
+    /// Two live applications of one person are within each other's window.
     GrantedTwice(ApplicationId, ApplicationId),
     /// An application lacks the claim on one of its keys.
     Unclaimed(ApplicationId, ClaimKind),
-    /// A short application's journey does not say that it carries it.
+    /// A short application's journey does not record that the application uses it.
     JourneyUnclaimed(ApplicationId),
-    /// A short application's journey names another phone or identity key than the application claims: it was corrected after the
+    /// A short application's journey has another phone or identity key than the application's claims: it was corrected after the
     /// registration.
     JourneyCorrected(ApplicationId),
-    /// A claim names an application that there is not. Here is the key of its item.
+    /// A claim refers to an application that does not exist. With the key of the claim's item.
     Orphan(ApplicationId, String),
-    /// A claim lies on an item to which none of its application's keys leads. Here is the key of that item.
+    /// A claim is on an item that does not belong to any key of its application. With the key of that item.
     Misplaced(ApplicationId, String),
-    /// A claim's date, operator or identity keys are not its application's. Here is the key of its item.
+    /// A claim's date, operator or identity keys differ from its application's. With the key of its item.
     Disagrees(ApplicationId, String),
-    /// A latest date of the item with this key, or a count, is not that of its records.
+    /// A latest date or a count on the item with this key does not match the item's records.
     WrongDate(String, &'static str),
     /// The counts of an import's report do not add up.
     Miscounted(Option<OperatorId>, ImportId),
-    /// An operator could read what is not its own: what is kept under its number speaks of another's. `None`: under the registry's.
+    /// An operator could read another operator's data: an item under its number refers to it. `None`: an item under the registry's
+    /// number.
     Foreign(Option<OperatorId>, &'static str),
-    /// An item of this table is not what the store writes. Here is its key, where that can hold nothing personal.
+    /// An item of this table is malformed. With its key, if that cannot contain personal data.
     Unreadable(&'static str, String),
-    /// Looking at a part panicked, and it was passed over. Here is the place where it begins, as far as that can hold nothing
-    /// personal.
+    /// The check of a part panicked, and the part was skipped. With the place where the part begins, as far as that cannot contain
+    /// personal data.
     PassedOver(String),
 }
 
 words! {
-    /// The kinds of what can be wrong, with their names in metrics and in the log.
+    /// The kinds of findings, with their names in metrics and in the log.
     pub enum FindingKind {
         /// [`Finding::GrantedTwice`]
         GrantedTwice = "granted_twice",

@@ -1,4 +1,4 @@
-//! What the tables say of the applications that a claim item names.
+//! The stored data about the applications that a claim item refers to.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,19 +18,19 @@ use crate::stores::archive::Archive;
 /// How many items one request reads.
 const AT_ONCE: usize = 100;
 
-/// What the audit knows of an application that a claim names.
+/// The stored data about an application that a claim refers to.
 pub(super) struct Known {
     pub(super) journey_type: Option<JourneyType>,
     pub(super) operator: Option<OperatorId>,
     pub(super) datetime: Option<Instant>,
-    /// `None`: nobody can tell any more, for it is erased, or cannot be read.
+    /// `None`: unknown, because the application is erased or cannot be read.
     pub(super) belongs: Option<Belongs>,
 }
 
-/// Where the claims of an application belong.
+/// The claims that an application must have.
 pub(super) struct Belongs {
     pub(super) claims: Vec<Claim>,
-    /// Of its identity keys, which its record on the truncated identity carries.
+    /// The tags of its identity keys, which its record on the truncated identity must contain.
     pub(super) tags: Vec<Tag>,
 }
 
@@ -41,7 +41,7 @@ impl Belongs {
     }
 }
 
-/// The tables in which an application may stand.
+/// The tables that may contain an application.
 #[derive(Clone, Debug)]
 pub(super) struct ApplicationLookup {
     keys: ClaimKeys,
@@ -54,7 +54,7 @@ impl ApplicationLookup {
         Self { keys, applications: Applications::new(db.clone(), tables), archive: Archive::new(db, tables) }
     }
 
-    /// What there is of those applications that there are: live, or erased to a trace, which says nothing of whose it was.
+    /// The existing applications among these UUIDs: live ones, and erased ones of which only a trace without personal data is left.
     pub(super) async fn find(
         &self,
         named: &BTreeSet<ApplicationId>,
@@ -64,7 +64,7 @@ impl ApplicationLookup {
         let uuids: Vec<String> = named.iter().map(ToString::to_string).collect();
         for some in uuids.chunks(AT_ONCE) {
             let items = self.applications.table.items(some.iter().map(String::as_str), deadline).await?;
-            // One that cannot be read is there all the same.
+            // An application that cannot be read exists nevertheless.
             let live = items.into_iter().filter(|item| NameTaken::of(item).is_none());
             known.extend(live.filter_map(|item| self.known(item)));
         }
@@ -72,7 +72,7 @@ impl ApplicationLookup {
         let uuids: Vec<String> = named.iter().filter(missing).map(ToString::to_string).collect();
         for some in uuids.chunks(AT_ONCE) {
             let items = self.archive.table.items(some.iter().map(String::as_str), deadline).await?;
-            // A deleted application has no claims; one that is erased keeps them, unless it was deleted before.
+            // A deleted application has no claims. An erased application keeps its claims, unless it was deleted before.
             let is_erased = |item: &Item| item.contains_key(ERASED_AT) && !item.contains_key(DELETED_AT_OF_ERASED);
             known.extend(items.into_iter().filter(is_erased).filter_map(|item| self.known(item)));
         }

@@ -1,4 +1,4 @@
-//! An audit goes through the tables in parts: where one begins, and what came of it.
+//! The parts of an audit: where a part begins, and its result.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,10 +9,10 @@ use cee_eligibility::ApplicationId;
 use crate::records::ids::ImportId;
 use crate::team::audit::finding::Finding;
 
-/// Where an audit is.
+/// The place where a part of an audit begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AuditPlace {
-    /// It begins.
+    /// The beginning.
     #[default]
     Start,
     /// Among the applications, after this one.
@@ -21,10 +21,10 @@ pub enum AuditPlace {
     Claims(Option<String>),
     /// Among the imports, after this one of this operator (0: the registry); `None`: before the first.
     Imports(Option<(u32, ImportId)>),
-    /// Among the reports on S3, after the one of this key; `None`: before the first. [`TableAuditor`](super::auditor::TableAuditor) reaches no bucket: it neither
-    /// goes there nor looks there.
+    /// Among the reports on S3, after the report with this key; `None`: before the first. [`TableAuditor`](super::auditor::TableAuditor)
+    /// has no access to a bucket, so it neither moves to this place nor checks it.
     Reports(Option<String>),
-    /// It has seen everything.
+    /// The end.
     End,
 }
 
@@ -66,28 +66,28 @@ impl FromStr for AuditPlace {
     }
 }
 
-/// What a part of an audit came to.
+/// The result of a part of an audit.
 #[derive(Clone, Debug, Default)]
 pub struct Audited {
-    /// Applications that were looked at.
+    /// The number of applications that were checked.
     pub applications: u64,
-    /// Claim items that were looked at.
+    /// The number of claim items that were checked.
     pub claims: u64,
-    /// Imports that were looked at.
+    /// The number of imports that were checked.
     pub imports: u64,
-    /// Reports on S3 that were looked at.
+    /// The number of reports on S3 that were checked.
     pub reports: u64,
-    /// What is wrong. One may be found more than once.
+    /// The findings. Several parts may report the same finding.
     pub findings: BTreeSet<Finding>,
-    /// Where the next part goes on.
+    /// Where the next part begins.
     pub place: AuditPlace,
 }
 
 impl Audited {
-    /// Of a part at which looking panicked: it goes on with the next one.
+    /// The result of a part whose check panicked. The audit continues with the next part.
     #[must_use]
     pub fn passed_over(place: &AuditPlace, next: AuditPlace) -> Self {
-        // What somebody has put there by hand may be anything.
+        // A person may have written the item, and its key may contain anything.
         let place = match place {
             AuditPlace::Applications(after) if ApplicationId::parse(after).is_none() => "applications:".to_owned(),
             AuditPlace::Reports(_) => "reports:".to_owned(),
@@ -96,7 +96,7 @@ impl Audited {
         Self { findings: [Finding::PassedOver(place)].into(), place: next, ..Self::default() }
     }
 
-    /// How much was looked at.
+    /// The number of items that were checked.
     #[must_use]
     pub const fn items(&self) -> u64 {
         self.applications + self.claims + self.imports + self.reports

@@ -1,4 +1,4 @@
-//! Removing claims that stand for nothing.
+//! Removes orphaned and misplaced claims.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::records::rewrite::Rewrite;
 use crate::stores::claims::ClaimTable;
 use crate::team::audit::known::ApplicationLookup;
 
-/// Removes claims that stand for nothing.
+/// Removes orphaned and misplaced claims.
 #[derive(Clone, Debug)]
 pub struct StrayRemover {
     db: Client,
@@ -31,20 +31,21 @@ impl StrayRemover {
         Self { db, claims, lookup }
     }
 
-    /// Takes a record that stands for nothing out of a claim item, and says whether it did: that of an application that there is
-    /// not, or that has all its claims on other items. Not where the item has changed meanwhile.
+    /// Removes the record of an application from a claim item, if the application does not exist or has all its claims on other items.
+    /// Returns whether the record was removed. It stays if the item has changed since it was read.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time.
     pub async fn remove_stray(&self, uuid: ApplicationId, key: &str, deadline: Deadline) -> Result<bool, StoreError> {
         let Some(item) = self.claims.table.items([key], deadline).await?.pop() else { return Ok(false) };
-        // After the item and not before: an application that is registered, or given a key, from now on gives the item a new
-        // stamp.
+        // The application is read after the item and not before it. If it is registered or given a key after this read, the item gets a
+        // new stamp.
         if let Some(known) = self.lookup.find(&BTreeSet::from([uuid]), deadline).await?.get(&uuid) {
             let Some(belongs) = known.belongs.as_ref().filter(|belongs| belongs.on(key).is_none()) else {
                 return Ok(false);
             };
-            // Under another pepper every record looks misplaced, and none is where it is looked for.
+            // With a wrong pepper, every record would look misplaced. But then no claim of the application is on its expected item
+            // either.
             if !self.claims.without_record(uuid, &belongs.claims, deadline).await?.is_empty() {
                 return Ok(false);
             }
