@@ -1,4 +1,4 @@
-//! How AWS is reached.
+//! Clients of AWS.
 
 use std::time::Duration;
 
@@ -20,31 +20,31 @@ use aws_smithy_types::config_bag::ConfigBag;
 use crate::metrics::sdk_retried;
 use crate::settings::Environment;
 
-/// How long a connection may take.
+/// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// How long one attempt at a request to DynamoDB may take: it usually takes milliseconds, and a function that waits for
-/// a lost connection has no time left for another.
+/// How long one attempt of a request to DynamoDB may take. A request usually takes milliseconds, and a function that waits for a lost
+/// connection would have no time left for another attempt.
 const ATTEMPT: Duration = Duration::from_secs(3);
 
-/// How often a request is sent at most. A transaction is sent once by the client (`cee_registry`), and again only by the code that
-/// knows what may have become of the try before. Any other write changes nothing by a second attempt, or nothing that matters: the
-/// count of a rate limit, the number of a hold on an import.
+/// The maximum number of attempts of a request. The client sends a transaction once (`cee_registry`), and only the code that knows the
+/// possible outcomes of the first try sends it again. A second attempt of any other write changes nothing that matters, at most the count
+/// of a rate limit or the fence of an import.
 const ATTEMPTS: u32 = 3;
 
-/// How long S3 may stay silent. Whole transfers take as long as they take.
+/// How long S3 may send nothing. Whole transfers may take longer.
 const READ: Duration = Duration::from_secs(30);
 
-/// Who vouches for DynamoDB and S3: the five roots that Amazon Trust Services advises for a trust store of one's own.
+/// The trusted certificates for DynamoDB and S3: the five roots that Amazon Trust Services recommends for a custom trust store.
 const ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(ATTEMPTS)
 }
 
-/// What a function's clients send their requests by. By default each start would read and parse all that a machine trusts, more than a
-/// hundred certificates in twice as many files.
-// At start-up, and of what is compiled in: a test reads the same certificates.
+/// The HTTP client of a function. The default client would read and parse all certificates that the machine trusts at each start: more
+/// than a hundred certificates in twice as many files.
+// This runs at start-up on compiled-in data, and a test reads the same certificates.
 #[allow(clippy::expect_used)]
 fn http_client() -> SharedHttpClient {
     let roots = TrustStore::empty().with_pem_certificate(ROOTS);
@@ -59,7 +59,7 @@ fn is_path_style(environment: &Environment) -> bool {
     environment.optional("S3_PATH_STYLE").as_deref() == Some("true")
 }
 
-/// Counts the requests that the SDK sends once more.
+/// Counts the retries of the SDK.
 #[derive(Debug)]
 struct CountRetries;
 
@@ -82,8 +82,8 @@ impl Intercept for CountRetries {
     }
 }
 
-/// Lets the SDK send a request to DynamoDB once more where its own classifiers see no reason to: an answer that cannot be read, half
-/// of one for example, and a write that met one of another region.
+/// Makes the SDK retry requests to DynamoDB that its own classifiers do not retry: a response that cannot be read, for example a
+/// truncated one, and a write that collided with a write of another region.
 #[derive(Debug)]
 struct UnknownOutcome;
 
@@ -117,10 +117,10 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// As a function is told: everything is a variable, on Lambda as on the local stack. Reaches nobody yet.
+    /// From the environment variables of a function, on Lambda and on the local stack. Sends no request.
     ///
-    /// Not by the SDK's chain of providers: profiles, roles to assume and the metadata of a machine, none of which a function has,
-    /// would be in each zip.
+    /// It does not use the SDK's chain of providers, because each zip would then contain profiles, assumed roles and machine metadata,
+    /// none of which a function has.
     #[must_use]
     pub fn of_function(environment: &Environment) -> Self {
         let region = environment.optional("AWS_REGION").unwrap_or_else(|| "eu-west-3".to_owned());
@@ -144,27 +144,27 @@ impl Aws {
         }
     }
 
-    /// As the AWS command line finds them: for whoever of the team has profiles and roles.
+    /// From the configuration of the AWS command line, for members of the team who use profiles and roles.
     pub async fn of_person() -> Self {
         let config = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries()).load().await;
         Self { config, dynamodb_url: None, s3_url: None, s3_path_style: is_path_style(&Environment::of_process()) }
     }
 
-    /// A client of DynamoDB for calls that somebody waits for.
+    /// A client of DynamoDB for calls whose caller waits.
     #[must_use]
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         self.dynamodb_with(None)
     }
 
-    /// A client for the few requests on which all the work of an import depends: it tries for half a minute.
+    /// A client for the few requests that the whole import depends on. It retries for half a minute.
     #[must_use]
     pub fn dynamodb_patient(&self) -> aws_sdk_dynamodb::Client {
         let patient = RetryConfig::standard().with_max_attempts(20).with_initial_backoff(Duration::from_millis(50));
         self.dynamodb_with(Some(patient.with_max_backoff(Duration::from_secs(2))))
     }
 
-    /// A client for the rows of an import, each of which is tried again where it is counted, and where its failure slows
-    /// the others down: tried again here as well, a shortage would become a storm.
+    /// A client for the rows of an import, without retries. The import retries each row itself, counts its failures and slows down.
+    /// Retries of the SDK as well would multiply the requests to a throttled table.
     #[must_use]
     pub fn dynamodb_once(&self) -> aws_sdk_dynamodb::Client {
         self.dynamodb_with(Some(RetryConfig::disabled()))

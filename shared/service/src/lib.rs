@@ -1,17 +1,17 @@
-//! What every function needs to start: settings, clock, AWS clients, logs, metrics.
+//! The start of every function: settings, clock, AWS clients, logs, metrics.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | which settings there are, their defaults, what is said of a bad one | [`settings`] |
+//! | the settings, their defaults, the messages about invalid ones | [`settings`] |
 //! | the clock, and how it is pinned | [`clock`] |
-//! | how AWS is reached | [`aws`] |
-//! | what is logged, and what never is | [`telemetry`] |
-//! | what is counted and measured, under which names | [`metrics`] |
-//! | whether the pepper is the one that filled the tables | [`pepper`] |
+//! | AWS clients | [`aws`] |
+//! | what is logged, and what is never logged | [`telemetry`] |
+//! | the metrics and their names | [`metrics`] |
+//! | whether the pepper made the keys in the tables | [`pepper`] |
 //! | how the tests make a function panic | [`trap`] |
 //!
-//! A function reads all its settings when it starts. A missing or bad one stops the start and is named; it never waits
-//! for the first driver.
+//! A function reads all its settings when it starts. If a setting is missing or invalid, the function does not start, and the error
+//! contains the setting's name. So the error shows before the first call.
 
 pub mod aws;
 pub mod clock;

@@ -1,12 +1,11 @@
-//! Metrics: what the dashboard shows and the alarms watch, written to standard output as CloudWatch's embedded metric
-//! format, beside the log and never inside it.
+//! Metrics for the dashboard and the alarms, written to standard output in CloudWatch's embedded metric format, separate from the log.
 //!
-//! [`Metric`] is the catalogue: every name, unit and dimension there is, so that a test can hold the template to it. A
-//! metric has one dimension at most, and its values are this code's own words, or the name of the version that runs: nothing of a
-//! call, a file, an operator or a driver can become one.
+//! [`Metric`] is the catalogue of all names, units and dimensions, so that a test can compare the template with it. A metric has at most
+//! one dimension. The values of a dimension are words of this code or the running version, so they never contain data of a call, a file,
+//! an operator or a driver.
 //!
-//! One line holds one value of a dimension, as the format wants it. So an invocation writes a line for each value that it
-//! counted, which is one for most calls, and none where there is nothing to tell.
+//! The format allows one value of a dimension per line. So an invocation writes a line for each value that it counted: one line for most
+//! calls, and none if it counted nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,98 +19,98 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::machine_now;
 
-/// How many requests the SDK has sent once more since it was last asked.
+/// The number of retries of the SDK since the last call of [`take_sdk_retries`].
 static SDK_RETRIES: AtomicU64 = AtomicU64::new(0);
 
-/// How many requests the SDK has sent once more since the last call of this: each is told once, to whoever asks next.
+/// Returns the number of retries of the SDK since the last call, and resets it.
 fn take_sdk_retries() -> u64 {
     SDK_RETRIES.swap(0, Ordering::Relaxed)
 }
 
-/// Counts a request that the SDK has sent once more.
+/// Counts a retry of the SDK.
 pub(crate) fn sdk_retried() {
     SDK_RETRIES.fetch_add(1, Ordering::Relaxed);
 }
 
 words! {
-    /// How a call that asks for a certificate ended.
+    /// The result of a call that requests a certificate.
     pub enum Application {
         /// It is granted.
         Registered = "registered",
-        /// It was granted before, to a call of the same `Idempotency-Key`.
+        /// It was granted before, to a call with the same `Idempotency-Key`.
         Repeated = "repeated",
-        /// Refused: a specific application is in the way.
+        /// Refused: a specific application blocks it.
         History = "history",
-        /// Refused: a standardized one is.
+        /// Refused: a standardized application blocks it.
         Duplicate = "duplicate",
-        /// Refused: the journey carries one already.
+        /// Refused: another application uses the journey.
         JourneyUsed = "journey_used",
         /// Refused: too early.
         TooEarly = "too_early",
-        /// Refused: the registry knows no such journey.
+        /// Refused: the registry has no such journey.
         UnknownJourney = "unknown_journey",
         /// Refused: the journey fails the scheme's criteria.
         IneligibleJourney = "ineligible_journey",
-        /// Refused: the call is at fault in another way, or its caller may not make it.
+        /// Refused: the call is invalid in another way, or its caller lacks a permission.
         Refused = "refused",
         /// Other calls kept the tables busy; nothing was written.
         Busy = "busy",
-        /// Something failed inside.
+        /// Internal error.
         Failed = "failed",
     }
 }
 
 words! {
-    /// What became of a row.
+    /// The result of a row.
     pub enum Row {
         /// It added something.
         Imported = "imported",
         /// It was known before.
         AlreadyKnown = "already_known",
-        /// It is refused.
+        /// It was rejected.
         Rejected = "rejected",
     }
 }
 
 words! {
-    /// How the import of a file ended.
+    /// The result of the import of a file.
     pub enum Import {
         /// The file was read to its end.
         Completed = "completed",
-        /// The file was refused whole.
+        /// The whole file was rejected.
         Failed = "failed",
-        /// What it added was taken back.
+        /// The import was undone.
         Undone = "undone",
     }
 }
 
 words! {
-    /// What was given an identity key later.
+    /// The kind of application that was given an identity key later.
     pub enum LateKey {
-        /// An application that is granted.
+        /// A granted application.
         Standardized = "standardized",
-        /// One of history.
+        /// A specific application.
         Specific = "specific",
     }
 }
 
 words! {
-    /// Who sent a request to DynamoDB or S3 once more.
+    /// The code that retried a request to DynamoDB or S3.
     pub enum Retrier {
-        /// The claim protocol and its neighbours: other writes collided, or the tables were short of throughput.
+        /// The claim protocol and related code: other writes collided, or DynamoDB throttled the request.
         Registry = "registry",
-        /// The AWS SDK: an answer was lost, or said to try again.
+        /// The AWS SDK: a response was lost or asked for a retry.
         Sdk = "sdk",
     }
 }
 
-/// Stands in the catalogue for the name of the version that runs: `FUNCTION:VERSION`, as Lambda calls them.
+/// In the catalogue, the placeholder for the running version: `FUNCTION:VERSION`, as Lambda names versions.
 pub const THIS_VERSION: &str = "*";
 
-/// What is counted or measured.
+/// The metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
-    /// Calls that ask for a certificate, by how they ended.
+    /// Calls that request a certificate, by result.
     Applications(Application),
     /// Rows of operators' history, from files and batches.
     HistoryRows(Row),
@@ -119,34 +118,34 @@ pub enum Metric {
     JourneyRows(Row),
     /// Identity keys for applications that came without, from batches.
     IdentityRows(Row),
-    /// Files whose import ended.
+    /// Imports of files that ended.
     Imports(Import),
-    /// How fast an import went since it last said how far it is.
+    /// The speed of an import since its last checkpoint.
     ImportRate,
-    /// Rows of history that contradict applications which are granted already.
+    /// Rows of history that contradict granted applications.
     LateContradictions,
-    /// Identity keys that an operator has given to its own applications later. By rule 3 such an application blocks no more who has
-    /// another key: that frees drivers, whether they are others or say so.
+    /// Identity keys that operators gave to their own applications later. By rule 3, such an application no longer blocks drivers with
+    /// another key. That makes drivers eligible, whether they really are other drivers or only claim to be.
     LateKeys(LateKey),
-    /// Guesses at an operator's secret: wrong ones, those at access keys that nobody has, those not even looked at.
+    /// Failed attempts to get a token: wrong secrets, unknown access keys, and attempts at a locked credential.
     FailedAttempts,
-    /// Calls that this version of this function answered with a 500. By the version, for a deployment is taken back because of
-    /// what the new one does, and never because of the old one, which it may be about to mend.
+    /// Calls that this version of this function answered with a 500. The dimension is the version, because a deployment is rolled back
+    /// for failures of the new version and never for failures of the old version, which it may be about to fix.
     Failures,
-    /// Requests that were sent once more.
+    /// Retries of requests.
     Retries(Retrier),
-    /// What the audit knows to be wrong: what its last whole round found, or the one under way.
+    /// The findings of the audit: those of its last complete round, or of the current round.
     Findings(FindingKind),
-    /// Items that the audit has looked at.
+    /// Items that the audit has checked.
     AuditedItems,
-    /// For how long no round of the audit has ended.
+    /// The time since the last complete round of the audit.
     AuditRoundAge,
-    /// For how long the oldest import that has not ended is worked on, or taken back.
+    /// The time since the oldest import or undo in progress was begun.
     OldestRunningImport,
 }
 
 impl Metric {
-    /// The catalogue: every metric there is, with each value of its dimension.
+    /// The catalogue: every metric, with each value of its dimension.
     #[must_use]
     pub fn all() -> Vec<Self> {
         fn each<W: Copy>(words: &[W], metric: fn(W) -> Metric) -> impl Iterator<Item = Metric> {
@@ -165,7 +164,7 @@ impl Metric {
             .collect()
     }
 
-    /// Its name.
+    /// The metric's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -187,7 +186,7 @@ impl Metric {
         }
     }
 
-    /// Its unit, in CloudWatch's words.
+    /// The metric's unit, in CloudWatch's words.
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
@@ -197,7 +196,7 @@ impl Metric {
         }
     }
 
-    /// Its dimension and the value of it, where it has one. [`THIS_VERSION`] stands for the name of the version that runs.
+    /// The metric's dimension and its value, if it has one. [`THIS_VERSION`] is the placeholder for the running version.
     #[must_use]
     pub const fn dimension(self) -> Option<(&'static str, &'static str)> {
         match self {
@@ -220,28 +219,28 @@ impl Metric {
     }
 }
 
-/// What one invocation has counted so far.
+/// The counts of one invocation.
 #[derive(Debug, Default)]
 pub struct Numbers(Mutex<BTreeMap<Metric, f64>>);
 
 impl Numbers {
-    /// Counts. What is counted twice is added up.
+    /// Adds to a count.
     pub fn count(&self, metric: Metric, number: u64) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(metric).or_default() += float(number);
     }
 
-    /// Notes how many of something there were in a second, by how many there were in so many: in hundredths, for among the
-    /// sixteen digits of a quotient there is a phone now and then, or so it seems to whoever looks for one.
+    /// Sets the rate per second of a number of events in this number of seconds. The rate is rounded to hundredths, because the sixteen
+    /// digits of a quotient sometimes look like a phone number to the scan for personal data.
     pub fn rate(&self, metric: Metric, number: u64, seconds: f64) {
         self.measure(metric, (float(number) / seconds * 100.0).round() / 100.0);
     }
 
-    /// Notes how much of something there is, in place of what was noted before.
+    /// Sets a value, and replaces an earlier one.
     pub fn gauge(&self, metric: Metric, number: u64) {
         self.measure(metric, float(number));
     }
 
-    /// Notes a measured value in place of an earlier one.
+    /// Sets a measured value, and replaces an earlier one.
     pub fn measure(&self, metric: Metric, value: f64) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(metric, value);
     }
@@ -251,18 +250,18 @@ impl Numbers {
     }
 }
 
-/// Counts are far below the 2^53 from which a float is coarser than one.
+/// Counts are far below 2^53, above which a float does not represent every integer.
 #[allow(clippy::cast_precision_loss)]
 const fn float(number: u64) -> f64 {
     number as f64
 }
 
-/// Where metrics are written.
+/// Writes metrics.
 #[derive(Clone)]
 pub struct Metrics {
     namespace: Arc<str>,
     version: Arc<str>,
-    /// Standard output, where Lambda takes them up. Several functions in one process write them to its log instead.
+    /// Writes to standard output, where Lambda reads metrics. Several functions in one process write to the log of the process instead.
     to_stdout: bool,
 }
 
@@ -277,8 +276,8 @@ impl Metrics {
         Self { namespace: namespace.into(), version: version.into(), to_stdout }
     }
 
-    /// Writes what an invocation has counted, and what was sent once more meanwhile; nothing is left of it afterwards.
-    /// `request_id` leads from a metric to the log: a property of the line and no dimension.
+    /// Writes the counts of an invocation and the retries since the last call, and resets them. `request_id` leads from a metric to the
+    /// log. It is a property of the line and not a dimension.
     pub fn write(&self, numbers: &Numbers, function: &'static str, request_id: &str) {
         let retries = [(Retrier::Registry, cee_registry::take_retries()), (Retrier::Sdk, take_sdk_retries())];
         for (by, number) in retries.into_iter().filter(|(_, number)| *number > 0) {
@@ -296,7 +295,8 @@ impl Metrics {
         for (dimension, values) in lines {
             let line = line(&self.namespace, now, dimension, &values, function, request_id);
             if self.to_stdout {
-                // In one piece: another thread may log at the same moment. Whoever has closed the log reads no metrics.
+                // One write per line, because another thread may log at the same time. An error is ignored: nobody reads metrics from a
+                // closed log.
                 let _ = std::io::stdout().lock().write_all(format!("{line}\n").as_bytes());
             } else {
                 tracing::debug!(target: "cee_service::metrics", emf = %line, "metrics");

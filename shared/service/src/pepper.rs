@@ -1,7 +1,7 @@
-//! A function starts with the pepper that filled the tables, or not at all.
+//! A function starts only with the pepper that made the keys in the tables.
 //!
-//! The check costs one request, which is also the one that warms the connection up. Where the tables do not answer at the start, each
-//! call asks again until they have: a warm function asks no more.
+//! The check costs one request, which also opens the connection. If the tables do not answer at the start, each call repeats the check
+//! until it succeeds. After that, no call checks again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Why nothing may be read or written with this pepper.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PepperError {
-    /// The claims in the table were made under another one.
+    /// The claims in the table were made with another pepper.
     #[error(
         "CLAIM_PEPPER is not the pepper of these tables: no claim in them would be found, and every driver would be granted again \
          (docs/runbook.md, \"The pepper moves\")"
@@ -53,12 +53,12 @@ pub struct CheckedPepper {
 }
 
 impl CheckedPepper {
-    /// Compares when a function starts: one request.
+    /// Compares the pepper when a function starts. One request.
     ///
     /// # Errors
-    /// [`SettingError`] if the pepper is another one, or the tables hold no check value. Not where they do not answer.
+    /// [`SettingError`] if the pepper is wrong or the tables hold no check value. Not if the tables do not answer.
     pub async fn at_start(pepper: PepperCheck) -> Result<Self, SettingError> {
-        // A client that is patient would wait for longer than Lambda allows for a start.
+        // The patient client would wait longer than Lambda allows for a start.
         let is_right = match timeout(PATIENCE, check(&pepper, Deadline::after(PATIENCE))).await {
             Ok(Ok(())) => true,
             Ok(Err(PepperError::Store(error))) => {
@@ -74,7 +74,7 @@ impl CheckedPepper {
         Ok(Self { check: pepper, is_right: AtomicBool::new(is_right) })
     }
 
-    /// Compares if nobody has been able to: no request otherwise.
+    /// Compares the pepper if that has not succeeded yet. Otherwise it sends no request.
     ///
     /// # Errors
     /// [`PepperError`] unless it is the pepper of the tables.

@@ -1,12 +1,12 @@
 //! Settings, from environment variables.
 //!
-//! The one place that reads the environment, so that this page lists every setting there is:
+//! Only this module reads the environment, so this table lists all settings:
 //!
-//! | variable | what | default |
+//! | variable | meaning | default |
 //! |---|---|---|
 //! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `IDEMPOTENCY_TABLE` `LIMITS_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` `CREDENTIALS_TABLE` | names of the tables | each function needs those it uses |
 //! | `BUCKET` | bucket of files and reports | the import function needs it |
-//! | `CLAIM_PEPPER` | secret, 32 bytes or more, under which claim keys are hashed; compared with the [check value](crate::pepper) in the tables | needed |
+//! | `CLAIM_PEPPER` | secret of at least 32 bytes for the hashes of claim keys; compared with the [check value](crate::pepper) in the tables | needed |
 //! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |
 //! | `TOKEN_FORMAT` | `jws` or `rpc` | `jws` |
 //! | `PROOF_JWKS` | public keys that verify proof tokens, retired ones included | needed by public |
@@ -21,25 +21,25 @@
 //! | `SHORT_SPECIFIC_FLOOR` `LONG_SPECIFIC_FLOOR` | days, midnight in Paris | `2020-01-01`, `2015-01-01` |
 //! | `MAX_DISTANCE_METRES` | metres | 80000 |
 //! | `OPERATOR_CLASS` | one letter | `C` |
-//! | `OPERATOR_CALLS_PER_SECOND` | calls that each operator may make, over ten seconds; 0 is no limit | 50 |
-//! | `TOKEN_CALLS` | tokens that each access key may ask for in ten seconds of one running copy of the function, and each source address that names no known one; 0 is no limit | 20 |
-//! | `TAKE_BACK_DAYS` | days of 24 hours for which an operator may take back an import of its own; 0: never | 30 |
-//! | `IDEMPOTENCY_DAYS` | days of 24 hours for which the answer to a call with an `Idempotency-Key` is remembered | 1 |
-//! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true`, `false`, or the one journey type that the call is open for: `short` or `long` | `true` |
+//! | `OPERATOR_CALLS_PER_SECOND` | calls per second that each operator may make, averaged over ten seconds; 0 means no limit | 50 |
+//! | `TOKEN_CALLS` | tokens that each access key, and each source address without a known access key, may request in ten seconds from one instance of the function; 0 means no limit | 20 |
+//! | `TAKE_BACK_DAYS` | days of 24 hours for which an operator may undo its own import; 0: never | 30 |
+//! | `IDEMPOTENCY_DAYS` | days of 24 hours for which an idempotency record is kept | 1 |
+//! | `SIMULATE_ENABLED` `REGISTER_ENABLED` `IMPORT_ENABLED` | `true`, `false`, or the only enabled journey type: `short` or `long` | `true` |
 //! | `NOW` | RFC 3339: pins the clock, for demonstrations and tests | the machine's clock |
-//! | `SETTINGS` | the parameters of the deployment in one text; read by nobody, it tells one version of a function from another | |
+//! | `SETTINGS` | the parameters of the deployment in one text; not read, but it makes the versions of a function differ | |
 //! | `METRICS_NAMESPACE` | CloudWatch's namespace of the metrics | `cee/local` |
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
-//! | `AUDIT_PARTS` | parts of a hundred items that one invocation of the audit looks at, at most | 500 |
-//! | `AUDIT_PARTS_PER_SECOND` | how many of them a second | 10 |
-//! | `IMPORTS_PER_OPERATOR` | files of one operator that are imported at one moment, while others wait; 0 is no limit | 2 |
-//! | `IMPORT_TURN_MILLISECONDS` | how long one invocation of the import reads new rows before the next one goes on, for tests; 0 is no limit but time | 60000 |
-//! | `IMPORT_ROWS_PER_INVOCATION` | rows that one invocation of the import reads, or items that it takes back, before the next one goes on, for demonstrations and tests; 0 is no limit but time | 0 |
-//! | `CEE_PANIC_ON` | where work is to panic; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
-//! | `S3_PATH_STYLE` | `true` where buckets have no host names of their own | `false` |
+//! | `AUDIT_PARTS` | maximum number of parts (of a hundred items) that one invocation of the audit checks | 500 |
+//! | `AUDIT_PARTS_PER_SECOND` | maximum number of parts per second | 10 |
+//! | `IMPORTS_PER_OPERATOR` | files of one operator that are imported at once, while its other files wait; 0 means no limit | 2 |
+//! | `IMPORT_TURN_MILLISECONDS` | how long one invocation of the import reads new rows before the next one continues, for tests; 0 means no limit except the invocation's time | 60000 |
+//! | `IMPORT_ROWS_PER_INVOCATION` | rows that one invocation of the import reads, or items that it undoes, before the next one continues, for demonstrations and tests; 0 means no limit except the invocation's time | 0 |
+//! | `CEE_PANIC_ON` | where a function panics; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
+//! | `S3_PATH_STYLE` | `true` if buckets have no host names of their own | `false` |
 //! | `AWS_REGION` `AWS_ACCESS_KEY_ID` `AWS_SECRET_ACCESS_KEY` `AWS_SESSION_TOKEN` | as Lambda sets them | region `eu-west-3` |
 //! | `AWS_LAMBDA_FUNCTION_NAME` `AWS_LAMBDA_FUNCTION_VERSION` | as Lambda sets them: the version in metrics | `local` |
-//! | `AWS_ENDPOINT_URL_DYNAMODB` `AWS_ENDPOINT_URL_S3` | where these are, if not on AWS | |
+//! | `AWS_ENDPOINT_URL_DYNAMODB` `AWS_ENDPOINT_URL_S3` | the endpoints, if not those of AWS | |
 
 use std::collections::HashMap;
 use std::fmt;
@@ -55,7 +55,7 @@ use chrono::NaiveDate;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 
-/// A setting that is missing or bad. Names it and says what it should be; never repeats its value, which may be a secret.
+/// A setting that is missing or invalid. The error contains its name and the expected value, but never its value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable {name} {problem}")]
 pub struct SettingError {
@@ -64,13 +64,13 @@ pub struct SettingError {
 }
 
 impl SettingError {
-    /// A pepper that is not the one of the tables, or cannot be compared with it.
+    /// A pepper that is not the pepper of the tables, or that cannot be compared with it.
     pub(crate) fn of_pepper(error: &impl fmt::Display) -> Self {
         Self { name: "CLAIM_PEPPER", problem: format!("does not fit: {error}") }
     }
 }
 
-/// Where settings are read.
+/// The source of settings.
 #[derive(Clone)]
 pub struct Environment {
     /// `None`: the environment of the process.
@@ -90,18 +90,18 @@ impl Environment {
         Self { variables: None }
     }
 
-    /// These variables and no others: several functions in one process each get their own.
+    /// Only these variables: several functions in one process each get their own.
     #[must_use]
     pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { variables: Some(Arc::new(variables.into_iter().collect())) }
     }
 
-    /// Whether this is the environment of the process, and with it nobody else's.
+    /// Whether this is the environment of the process, which no other function shares.
     const fn is_of_process(&self) -> bool {
         self.variables.is_none()
     }
 
-    /// A variable that may be absent; an empty one counts as absent.
+    /// An optional variable; an empty one counts as missing.
     #[must_use]
     #[allow(clippy::disallowed_methods)]
     pub fn optional(&self, name: &str) -> Option<String> {
@@ -112,10 +112,10 @@ impl Environment {
         value.filter(|value| !value.is_empty())
     }
 
-    /// A variable that must be there.
+    /// A required variable.
     ///
     /// # Errors
-    /// [`SettingError`] if it is missing or empty.
+    /// [`SettingError`] if the variable is missing or empty.
     pub fn required(&self, name: &'static str) -> Result<String, SettingError> {
         self.optional(name).ok_or_else(|| SettingError { name, problem: "is missing".to_owned() })
     }
@@ -141,7 +141,7 @@ impl Environment {
         })
     }
 
-    /// For which journey types a call is open: `[short, long]`.
+    /// The journey types for which a call is enabled: `[short, long]`.
     fn open(&self, name: &'static str) -> Result<[bool; 2], SettingError> {
         self.parsed(name, "true, false, short or long", [true; 2], |text| match text {
             "true" => Some([true, true]),
@@ -158,10 +158,10 @@ impl Environment {
         Ok(Period { start, end })
     }
 
-    /// The rules in force: the contract's, where a setting does not say otherwise.
+    /// The rules in force: the contract's, unless a setting changes them.
     ///
     /// # Errors
-    /// [`SettingError`] if a setting is bad.
+    /// [`SettingError`] if a setting is invalid.
     pub fn rules(&self) -> Result<Rules, SettingError> {
         let count = |name, default: u16| self.parsed(name, "a whole number", default, |text| text.parse().ok());
         let mut rules = Rules::default();
@@ -193,8 +193,8 @@ impl Environment {
         Ok(rules)
     }
 
-    /// The names of those tables that this function has been given; a function that has not been given one it needs
-    /// fails at its first use of it, which [`Self::required`] at its start prevents.
+    /// The names of the tables that this function has. If a name is missing, the first request to that table fails; [`Self::required`] at
+    /// the start prevents that.
     #[must_use]
     pub fn tables(&self) -> Tables {
         let name = |variable| self.optional(variable).unwrap_or_default();
@@ -211,10 +211,10 @@ impl Environment {
         }
     }
 
-    /// The tables, of which these must be named.
+    /// The tables, of which these must have a name.
     ///
     /// # Errors
-    /// [`SettingError`] for the first that is not.
+    /// [`SettingError`] for the first table without a name.
     pub fn tables_with(&self, needed: &[&'static str]) -> Result<Tables, SettingError> {
         for name in needed {
             self.required(name)?;
@@ -225,7 +225,7 @@ impl Environment {
     /// The claim keys under the pepper.
     ///
     /// # Errors
-    /// [`SettingError`] if it is missing or too short.
+    /// [`SettingError`] if the pepper is missing or too short.
     pub fn claim_keys(&self) -> Result<ClaimKeys, SettingError> {
         let name = "CLAIM_PEPPER";
         ClaimKeys::new(self.required(name)?.as_bytes())
@@ -235,7 +235,7 @@ impl Environment {
     /// A set of public keys.
     ///
     /// # Errors
-    /// [`SettingError`] if it is missing or none.
+    /// [`SettingError`] if the set is missing or invalid.
     pub fn key_set(&self, name: &'static str) -> Result<KeySet, SettingError> {
         KeySet::from_json(&self.required(name)?)
             .map_err(|error| SettingError { name, problem: format!("is no usable key set: {error}") })
@@ -244,7 +244,7 @@ impl Environment {
     /// The checker of application tokens.
     ///
     /// # Errors
-    /// [`SettingError`] if one of its settings is missing or bad.
+    /// [`SettingError`] if one of its settings is missing or invalid.
     pub fn application_tokens(&self) -> Result<ApplicationTokens, SettingError> {
         Ok(ApplicationTokens::new(
             self.key_set("APPLICATION_TOKEN_JWKS")?,
@@ -256,7 +256,7 @@ impl Environment {
     /// The issuer of application tokens.
     ///
     /// # Errors
-    /// [`SettingError`] if one of its settings is missing, or the key is bad.
+    /// [`SettingError`] if one of its settings is missing, or if the key is invalid.
     pub fn token_issuer(&self) -> Result<TokenIssuer, SettingError> {
         let name = "APPLICATION_TOKEN_KEY";
         let key = SigningKey::from_pem(&self.required(name)?)
@@ -277,7 +277,7 @@ impl Environment {
     /// The signer of proof tokens.
     ///
     /// # Errors
-    /// [`SettingError`] if the key is missing or bad, or does not fit the format.
+    /// [`SettingError`] if the key is missing or invalid, or does not fit the format.
     pub fn proof_signer(&self) -> Result<ProofSigner, SettingError> {
         let format = self.token_format()?;
         let name = "PROOF_KEY";
@@ -286,26 +286,26 @@ impl Environment {
             .map_err(|error| SettingError { name, problem: format!("is no key for TOKEN_FORMAT: {error}") })
     }
 
-    /// How many calls a second each operator may make; 0 is no limit.
+    /// The maximum number of calls per second and operator; 0 means no limit.
     ///
     /// # Errors
-    /// [`SettingError`] if it is no whole number.
+    /// [`SettingError`] if it is not a whole number.
     pub fn operator_calls_per_second(&self) -> Result<u32, SettingError> {
         self.parsed("OPERATOR_CALLS_PER_SECOND", "a whole number", 50, |text| text.parse().ok())
     }
 
-    /// How many tokens each access key, and each source address that names no known one, may ask for in ten seconds; 0 is no limit.
+    /// How many tokens each access key, and each source address without a known access key, may request in ten seconds; 0 means no limit.
     ///
     /// # Errors
-    /// [`SettingError`] if it is no whole number.
+    /// [`SettingError`] if it is not a whole number.
     pub fn token_calls(&self) -> Result<u32, SettingError> {
         self.parsed("TOKEN_CALLS", "a whole number", 20, |text| text.parse().ok())
     }
 
-    /// How many parts of a hundred items one invocation of the audit looks at, and how many a second, at most.
+    /// The maximum number of parts (of a hundred items) that one invocation of the audit checks, and the maximum per second.
     ///
     /// # Errors
-    /// [`SettingError`] if one is no whole number above 0.
+    /// [`SettingError`] if one of them is not a whole number above 0.
     pub fn audit_parts(&self) -> Result<(u32, u32), SettingError> {
         let count = |name, default| {
             self.parsed(name, "a whole number above 0", default, |text| text.parse().ok().filter(|count| *count > 0))
@@ -313,51 +313,51 @@ impl Environment {
         Ok((count("AUDIT_PARTS", 500)?, count("AUDIT_PARTS_PER_SECOND", 10)?))
     }
 
-    /// How many rows one invocation of the import reads, or items it takes back, before it lets the next one go on.
+    /// How many rows one invocation of the import reads, or how many items it undoes, before the next invocation continues.
     ///
     /// # Errors
-    /// [`SettingError`] if it is no whole number.
+    /// [`SettingError`] if it is not a whole number.
     pub fn import_rows_per_invocation(&self) -> Result<u64, SettingError> {
         let rows = self.parsed("IMPORT_ROWS_PER_INVOCATION", "a whole number", 0, |text| text.parse().ok())?;
         Ok(if rows == 0 { u64::MAX } else { rows })
     }
 
-    /// How many files of one operator are imported at one moment; `None`: no limit.
+    /// How many files of one operator are imported at once; `None`: no limit.
     ///
     /// # Errors
-    /// [`SettingError`] if it is no whole number.
+    /// [`SettingError`] if it is not a whole number.
     pub fn imports_per_operator(&self) -> Result<Option<u32>, SettingError> {
         let files = self.parsed("IMPORTS_PER_OPERATOR", "a whole number", 2, |text| text.parse().ok())?;
         Ok(Some(files).filter(|files| *files > 0))
     }
 
-    /// How long one invocation of the import reads new rows before it lets the next one go on; `None`: as long as it has time.
+    /// How long one invocation of the import reads new rows before the next invocation continues; `None`: as long as it has time.
     ///
     /// # Errors
-    /// [`SettingError`] if it is no whole number.
+    /// [`SettingError`] if it is not a whole number.
     pub fn import_turn(&self) -> Result<Option<Duration>, SettingError> {
         let turn = self.parsed("IMPORT_TURN_MILLISECONDS", "a whole number", 60_000, |text| text.parse().ok())?;
         Ok(Some(turn).filter(|turn| *turn > 0).map(Duration::from_millis))
     }
 
-    /// For how many days of 24 hours after its beginning an operator may take back an import of its own.
+    /// For how many days of 24 hours after the beginning of an import its operator may undo it.
     ///
     /// # Errors
-    /// [`SettingError`] if it is no whole number.
+    /// [`SettingError`] if it is not a whole number.
     pub fn take_back_days(&self) -> Result<u16, SettingError> {
         self.parsed("TAKE_BACK_DAYS", "a whole number", 30, |text| text.parse().ok())
     }
 
-    /// For how many days of 24 hours the answer to a call with an `Idempotency-Key` is remembered.
+    /// For how many days of 24 hours an idempotency record is kept.
     ///
     /// # Errors
-    /// [`SettingError`] if it is no whole number.
+    /// [`SettingError`] if it is not a whole number.
     pub fn idempotency_days(&self) -> Result<u16, SettingError> {
         self.parsed("IDEMPOTENCY_DAYS", "a whole number", 1, |text| text.parse().ok())
     }
 
-    /// Where metrics are written: by a process of its own to its standard output, by the functions of the local stack, which share
-    /// one process, to its log.
+    /// The writer of metrics: a process of its own writes to its standard output. The functions of the local stack share one process and
+    /// write to its log.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         let namespace = self.optional("METRICS_NAMESPACE");
@@ -369,7 +369,7 @@ impl Environment {
     /// The clock.
     ///
     /// # Errors
-    /// [`SettingError`] if `NOW` is no moment.
+    /// [`SettingError`] if `NOW` is not a date and time.
     pub fn clock(&self) -> Result<Clock, SettingError> {
         self.parsed("NOW", "an RFC 3339 date and time", Clock::Machine, |text| {
             Instant::parse(text).ok().map(Clock::Pinned)
@@ -389,7 +389,7 @@ mod tests {
     fn nothing_set_is_the_contract() {
         assert_eq!(environment(&[]).rules(), Ok(Rules::default()));
         assert_eq!(environment(&[]).clock(), Ok(Clock::Machine));
-        // What the template passes where a parameter is left at its default.
+        // The values that the template passes for parameters with default values.
         let template = [
             ("SHORT_PERIOD_START", "2023-01-01"),
             ("SHORT_PERIOD_END", ""),

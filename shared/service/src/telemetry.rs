@@ -1,12 +1,11 @@
-//! Logs: one JSON object a line on standard output, which Lambda passes to CloudWatch.
+//! Logs: one JSON object per line on standard output, which Lambda passes to CloudWatch.
 //!
-//! Every line that is written on the way of a call or an event carries its names under `span`: the `function`, the
-//! `request_id` that the caller has from API Gateway (its header `apigw-requestid`, and the body of a 500), and the
-//! `trace_id` of AWS X-Ray.
+//! Every line that belongs to a call or an event has these members under `span`: the `function`, the `request_id` that the caller gets
+//! from API Gateway (in the header `apigw-requestid`, and in the body of a 500), and the `trace_id` of AWS X-Ray.
 //!
-//! What is never logged: a licence, a name, a phone, an identity key, a token, a body, a query, or an item of a table.
-//! The types that hold them show nothing of themselves, errors name places and never values, and of the libraries only
-//! warnings are passed on: some of them log whole payloads further down.
+//! Never logged: a licence, a name, a phone, an identity key, a token, a body, a query, or an item of a table. The types that hold them
+//! have no readable `Debug`, and errors contain places and never values. Only warnings of libraries are logged, because some libraries
+//! log whole payloads at lower levels.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -15,9 +14,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::clock::Clock;
 use crate::settings::{Environment, SettingError};
 
-/// Starts logging, and makes a panic leave its place and nothing of what it said: that may hold anything.
+/// Starts logging. Also makes a panic log its location without its message, which may contain personal data.
 ///
-/// Called once, when a process starts; a second call changes nothing.
+/// Call it once, when a process starts; a second call changes nothing.
 pub fn start(environment: &Environment) {
     let level = match environment.optional("LOG_LEVEL").as_deref() {
         Some("error") => LevelFilter::ERROR,
@@ -26,7 +25,7 @@ pub fn start(environment: &Environment) {
         Some("trace") => LevelFilter::TRACE,
         _ => LevelFilter::INFO,
     };
-    // Not an `EnvFilter`, which brings an engine for regular expressions into each zip.
+    // Not an `EnvFilter`, which would add a regular expression engine to each zip.
     let filter = Targets::new().with_default(LevelFilter::WARN).with_target("cee", level);
     let lines = tracing_subscriber::fmt::layer()
         .json()
@@ -35,7 +34,7 @@ pub fn start(environment: &Environment) {
         .with_current_span(true)
         .with_span_list(false);
     let subscriber = tracing_subscriber::registry().with(filter).with(lines);
-    // Fails only where somebody has started logging before.
+    // Fails only if logging was started before.
     let _ = tracing::subscriber::set_global_default(subscriber);
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -52,8 +51,8 @@ pub fn call(function: &'static str, request_id: &str, trace_id: Option<&str>) ->
     tracing::info_span!("call", function, request_id, trace_id)
 }
 
-/// The trace's own name in what Lambda says of it, `Root=1-…;Parent=…;Sampled=0`; `None` where it is no name of X-Ray's. A
-/// caller may have sent it: nothing but such a name gets into the log.
+/// The trace's own ID in Lambda's trace header, `Root=1-…;Parent=…;Sampled=0`; `None` if it is not a valid ID of X-Ray. A caller may have
+/// sent the header, so only a valid ID gets into the log.
 #[must_use]
 pub fn trace_id(header: &str) -> Option<&str> {
     let root = header.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
@@ -63,7 +62,7 @@ pub fn trace_id(header: &str) -> Option<&str> {
     (digits(epoch, 8) && digits(unique, 24)).then_some(root)
 }
 
-/// What a `main` does with a setting it cannot start without: says so in the log, and stops.
+/// Logs that a setting prevents the start, and returns the exit code of a `main`.
 #[must_use]
 pub fn refuse_to_start(error: &SettingError) -> std::process::ExitCode {
     tracing::error!(%error, "cannot start");

@@ -1,13 +1,13 @@
-//! Panics on demand, for the tests of what a panic leaves standing in the compiled functions.
+//! Panics on demand, for the tests of the compiled functions after a panic.
 //!
-//! No input is known that makes a function panic; if one were, it would be mended. So that the tests need not wait for one,
-//! a build with debug assertions panics where the variable `CEE_PANIC_ON` tells it to. It holds pairs of a place and a
-//! marker, such as `row:PNC request:PNR`: work at that place whose text holds the marker panics, and says all of its text,
-//! as a panic of a library might. A release build has none of this: neither the variable nor a look at it.
+//! No known input makes a function panic, so the tests need another way. A build with debug assertions panics at the places that the
+//! variable `CEE_PANIC_ON` contains. The variable holds pairs of a place and a marker, such as `row:PNC request:PNR`: work at that place
+//! whose text contains the marker panics with its whole text, as a panic of a library might. A release build neither contains this code
+//! nor reads the variable.
 
-/// Panics where the tests want it.
+/// Panics if `CEE_PANIC_ON` says so.
 ///
-/// `text` tells the work from other work, and may hold personal data.
+/// `text` identifies the work, and may contain personal data.
 #[cfg(debug_assertions)]
 #[allow(clippy::panic)]
 pub fn spring<T: AsRef<str>>(place: &str, text: impl FnOnce() -> T) {
