@@ -1,4 +1,4 @@
-//! Application tokens: JSON Web Tokens that say which operator calls, and what it may do.
+//! Application tokens: JSON Web Tokens with the calling operator and its permissions.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::keys::{KeyError, KeySet, SigningKey, verifying_algorithm};
 
-/// A permission that a token carries in its `scope` claim, separated by spaces (RFC 8693).
+/// A permission in a token's `scope` claim, where permissions are separated by spaces (RFC 8693).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// `cee:simulate`.
@@ -37,39 +37,39 @@ impl Scope {
     }
 }
 
-/// The operator that a valid token speaks for.
+/// The operator that a valid token belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Its number.
+    /// The operator's number.
     pub operator: OperatorId,
-    /// Its business number.
+    /// The operator's business number.
     pub siret: Siret,
-    /// What the token allows. Words this registry does not know allow nothing.
+    /// The token's permissions. Unknown words in the claim give no permission.
     pub scopes: Vec<Scope>,
 }
 
-/// Why a token is refused. What a caller is told, too: it gives nothing away that the token does not hold.
+/// Why a token is rejected. The caller gets this text, which reveals nothing that the token does not contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not a JWT, or without the claims this registry needs.
+    /// Not a JWT, or without the required claims.
     #[error("the token is not a JSON Web Token with the claims iss, aud, exp, iat, operator_id, siret and scope")]
     Malformed,
-    /// Signed under a key this registry does not know, or with no `kid`.
+    /// Signed with an unknown key, or without a `kid`.
     #[error("the token's kid names no key of this registry")]
     UnknownKey,
-    /// Its signature does not fit, or was made with another algorithm.
+    /// The signature is wrong, or was made with another algorithm.
     #[error("the token's signature does not fit its key")]
     Signature,
-    /// It is out of date.
+    /// The token has expired.
     #[error("the token has expired")]
     Expired,
-    /// It says that it is issued or valid in the future.
+    /// The token's dates of issue or validity are in the future.
     #[error("the token is not valid yet")]
     NotYetValid,
-    /// Another issuer's.
+    /// The token is from another issuer.
     #[error("the token's issuer is not this registry's")]
     Issuer,
-    /// Made for another service.
+    /// The token is for another audience.
     #[error("the token was made for another audience")]
     Audience,
 }
@@ -91,10 +91,10 @@ struct Claims {
 /// The `typ` of an application token's header.
 const TYPE: &str = "JWT";
 
-/// How many tokens are remembered. An operator needs one at a time.
+/// The maximum number of cached tokens. An operator needs one at a time.
 const REMEMBERED: usize = 1000;
 
-/// A token whose signature, issuer and audience are right.
+/// A token whose signature, issuer and audience were verified.
 #[derive(Clone, Debug)]
 struct Verified {
     caller: Caller,
@@ -115,24 +115,25 @@ impl Verified {
     }
 }
 
-/// Checks application tokens. Clones share what they remember.
+/// Verifies application tokens. Clones share the cache.
 #[derive(Clone, Debug)]
 pub struct ApplicationTokens {
     keys: KeySet,
     issuer: String,
     audience: String,
-    /// By the SHA-256 of the token: a client sends one token with many calls, and a signature costs more to check than all else in a call.
+    /// The cache, by the SHA-256 of the token: a client sends one token with many calls, and verifying a signature costs more than the
+    /// rest of a call.
     verified: Arc<Mutex<HashMap<[u8; 32], Verified>>>,
 }
 
 impl ApplicationTokens {
-    /// A checker of tokens signed under one of these keys, by this issuer, for this audience.
+    /// A verifier of tokens that are signed with one of these keys, by this issuer, for this audience.
     #[must_use]
     pub fn new(keys: KeySet, issuer: String, audience: String) -> Self {
         Self { keys, issuer, audience, verified: Arc::default() }
     }
 
-    /// The caller that a token speaks for. A signature is checked once, the dates each time.
+    /// The caller that a token belongs to. The signature is verified once, the dates each time.
     ///
     /// # Errors
     /// [`TokenError`] for any token that is not valid now.
@@ -157,12 +158,12 @@ impl ApplicationTokens {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks all of a token but its dates.
+    /// Verifies everything in a token except its dates.
     fn check(&self, token: &str) -> Result<Verified, TokenError> {
         use jsonwebtoken::errors::ErrorKind;
-        // The library refuses a header with `alg: none` or an unknown algorithm.
+        // The library rejects a header with `alg: none` or an unknown algorithm.
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-        // The sender asks for an extension to be understood (RFC 7515, 4.1.11). There is none here.
+        // The sender requires the receiver to support an extension (RFC 7515, 4.1.11). This registry supports none.
         if header.crit.is_some() {
             return Err(TokenError::Malformed);
         }
@@ -173,7 +174,7 @@ impl ApplicationTokens {
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.audience]);
         validation.set_required_spec_claims(&["iss", "aud", "exp"]);
-        // The clock is ours, which may be pinned; the library would read the machine's.
+        // This code compares the dates with the registry's clock, which may be pinned. The library would use the machine's clock.
         validation.validate_exp = false;
         let decoded = jsonwebtoken::decode::<Claims>(token, &decoding, &validation);
         let claims = decoded
@@ -213,13 +214,13 @@ pub struct TokenIssuer {
 }
 
 impl TokenIssuer {
-    /// An issuer that signs under this key, for this audience.
+    /// An issuer that signs with this key, for this audience.
     #[must_use]
     pub const fn new(key: SigningKey, issuer: String, audience: String) -> Self {
         Self { key, issuer, audience }
     }
 
-    /// A token for this caller, valid from now for so many minutes.
+    /// A token for this caller, valid from now for this number of minutes.
     ///
     /// # Errors
     /// [`KeyError::PrivateKey`] if the key cannot sign.
@@ -304,7 +305,7 @@ mod tests {
         let header = |json: String| URL_SAFE_NO_PAD.encode(json);
         let none = header(format!(r#"{{"alg":"none","kid":"{}"}}"#, ours.kid()));
         assert_eq!(refused(&format!("{none}.{}.", parts[1])), TokenError::Malformed);
-        // The public key as an HMAC secret: the old confusion of algorithms.
+        // The public key as an HMAC secret: an algorithm confusion attack.
         let hmac = header(format!(r#"{{"alg":"HS256","kid":"{}"}}"#, ours.kid()));
         assert_eq!(refused(&format!("{hmac}.{}.{}", parts[1], parts[2])), TokenError::Signature);
         let no_kid = header(r#"{"alg":"ES256"}"#.to_owned());
@@ -325,14 +326,14 @@ mod tests {
         let token = tokens.issue(&caller(), now, 5).unwrap();
         assert_eq!(checker.clone().verify(&token, now), Ok(caller()));
         assert_eq!(checker.remembered().len(), 1);
-        // Without its keys it has only what it remembers.
+        // Without keys, it verifies cached tokens only.
         let forgetful = ApplicationTokens { keys: KeySet::from_json(r#"{"keys":[]}"#).unwrap(), ..checker.clone() };
         assert_eq!(forgetful.verify(&token, now), Ok(caller()));
         assert_eq!(forgetful.verify(&token, at("2024-05-01T00:05:00Z")), Err(TokenError::Expired));
         assert_eq!(forgetful.verify(&token, at("2024-04-30T23:00:00Z")), Err(TokenError::NotYetValid));
         let other = tokens.issue(&caller(), now, 6).unwrap();
         assert_eq!(forgetful.verify(&other, now), Err(TokenError::UnknownKey));
-        // Neither a refused token nor one out of date takes room.
+        // Rejected and expired tokens are not cached.
         let (message, signature) = other.rsplit_once('.').unwrap();
         let begins = if signature.starts_with('A') { "B" } else { "A" };
         let forged = format!("{message}.{begins}{}", &signature[1..]);

@@ -1,4 +1,4 @@
-//! Signing keys, and the sets of public keys (JWKS) that verify what they sign.
+//! Signing keys, and the sets of public keys (JWKS) that verify their signatures.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, ThumbprintHash}
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
-/// A key that cannot be used. Says nothing of the key itself.
+/// A key that cannot be used. The error contains nothing of the key itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Neither a P-256 nor an RSA private key.
@@ -22,10 +22,10 @@ pub enum KeyError {
     /// Not a JWKS.
     #[error("not a JSON Web Key Set (RFC 7517)")]
     KeySet,
-    /// A key of the set cannot be told from others or cannot verify.
+    /// A key of the set has no `kid` of its own, or cannot verify.
     #[error("every key of the set needs a kid of its own, an alg of ES256, RS256 or RS512, and no private part")]
     PublicKey,
-    /// A key of a kind that the format of proof tokens does not allow.
+    /// The format of proof tokens does not allow this kind of key.
     #[error("TOKEN_FORMAT=rpc signs with an RSA key, and this is a P-256 key")]
     Format,
     /// The random generator failed.
@@ -38,12 +38,12 @@ pub enum KeyError {
 pub enum KeyKind {
     /// An elliptic curve key, which signs `ES256`.
     P256,
-    /// An RSA key, which signs `RS512`. New ones have 2048 bits: Lambda allows a function 4 KB of variables in all.
+    /// An RSA key, which signs `RS512`. New keys have 2048 bits, because Lambda allows a function 4 KB of environment variables in total.
     Rsa,
 }
 
 impl KeyKind {
-    /// The algorithm that such a key signs with.
+    /// The algorithm of this kind of key.
     const fn algorithm(self) -> Algorithm {
         match self {
             Self::P256 => Algorithm::ES256,
@@ -52,7 +52,7 @@ impl KeyKind {
     }
 }
 
-/// A private key with the algorithm and the `kid` it signs under.
+/// A private key with its algorithm and its `kid`.
 #[derive(Clone)]
 pub struct SigningKey {
     pair: Pair,
@@ -60,7 +60,7 @@ pub struct SigningKey {
     kid: String,
 }
 
-/// A private key, parsed and checked once. `jsonwebtoken` would do that again for each signature.
+/// A private key, parsed and checked once. `jsonwebtoken` would parse it again for each signature.
 #[derive(Clone)]
 enum Pair {
     P256(Arc<EcdsaKeyPair>),
@@ -87,8 +87,8 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a private key: a P-256 key signs `ES256`, an RSA key `RS512`. The `kid` is the key's own thumbprint
-    /// (RFC 7638), so that a key has one name everywhere and nobody has to choose it.
+    /// Reads a private key: a P-256 key signs `ES256`, an RSA key `RS512`. The `kid` is the key's thumbprint (RFC 7638), so a key has the
+    /// same `kid` everywhere, and nobody has to choose it.
     ///
     /// # Errors
     /// [`KeyError::PrivateKey`] for anything else.
@@ -123,7 +123,7 @@ impl SigningKey {
         .map_err(|_| KeyError::PrivateKey)
     }
 
-    /// A JSON Web Signature (RFC 7515, compact) of these claims. `typ` says what kind of token it is.
+    /// A JSON Web Signature (RFC 7515, compact) of these claims. `typ` is the type of the token.
     ///
     /// # Errors
     /// [`KeyError::PrivateKey`] if the system has no randomness.
@@ -138,10 +138,10 @@ impl SigningKey {
         Ok(format!("{message}.{signature}"))
     }
 
-    /// Makes a new private key, in PEM (PKCS#8).
+    /// Generates a private key, in PEM (PKCS#8).
     ///
     /// # Errors
-    /// [`KeyError::Generation`] if the system has no randomness.
+    /// [`KeyError::Generation`] if the system provides no randomness.
     pub fn generate_pem(kind: KeyKind) -> Result<String, KeyError> {
         let body = match kind {
             KeyKind::P256 => {
@@ -166,7 +166,7 @@ impl SigningKey {
         Ok(pem)
     }
 
-    /// What kind of key it is.
+    /// The kind of the key.
     #[must_use]
     pub fn kind(&self) -> KeyKind {
         match self.pair {
@@ -175,25 +175,25 @@ impl SigningKey {
         }
     }
 
-    /// The key's name.
+    /// The key's `kid`.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The set that holds this key's public half alone.
+    /// A set with only this key's public half.
     #[must_use]
     pub fn public_key_set(&self) -> KeySet {
         KeySet(JwkSet { keys: vec![self.public.clone()] })
     }
 }
 
-/// Public keys that verify, each under its own `kid`; several at once, so that keys can be rotated.
+/// Public keys, each with its own `kid`. A set has several keys while keys are rotated.
 #[derive(Clone, Debug)]
 pub struct KeySet(pub(crate) JwkSet);
 
 impl KeySet {
-    /// Reads a JWKS, and refuses one that could not be told apart or must not be published.
+    /// Reads a JWKS. Rejects a set whose keys lack distinct `kid`s, or with a private part.
     ///
     /// # Errors
     /// [`KeyError::KeySet`] or [`KeyError::PublicKey`].
@@ -214,7 +214,7 @@ impl KeySet {
         Ok(Self(set))
     }
 
-    /// The set as it is published: P-256 keys first. Some verifiers take the first key for the only one, or fail at an RSA key.
+    /// The published form of the set: P-256 keys first, because some verifiers use only the first key, or fail at an RSA key.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut set = self.0.clone();
@@ -222,7 +222,7 @@ impl KeySet {
         serde_json::to_string(&set).unwrap_or_else(|_| "{\"keys\":[]}".to_owned())
     }
 
-    /// The set without the key of this name; `None` where it has no such key.
+    /// The set without the key with this `kid`; `None` if it has no such key.
     #[must_use]
     pub fn without(mut self, kid: &str) -> Option<Self> {
         let before = self.0.keys.len();
@@ -230,7 +230,7 @@ impl KeySet {
         (self.0.keys.len() < before).then_some(self)
     }
 
-    /// Both sets as one: the second's keys after the first's, none twice.
+    /// The union of both sets: the second's keys after the first's, without duplicates.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
         for key in &other.0.keys {
@@ -242,7 +242,7 @@ impl KeySet {
     }
 }
 
-/// The one algorithm a key verifies: the key decides, never the token's header.
+/// The algorithm that a key verifies. The key decides it, never the token's header.
 pub(crate) fn verifying_algorithm(key: &Jwk) -> Result<Algorithm, KeyError> {
     match key.common.key_algorithm {
         Some(KeyAlgorithm::ES256) => Ok(Algorithm::ES256),

@@ -1,10 +1,10 @@
-//! Tokens: the ones operators send, and the proofs the registry hands out.
+//! Tokens: the application tokens of operators, and the proofs that the registry issues.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | application tokens: who calls, and what they may do | [`application`] |
+//! | application tokens: the calling operator and its permissions | [`application`] |
 //! | proof tokens: the registry's signature over a registered application | [`proof`] |
-//! | keys: reading, making and publishing them | [`keys`] |
+//! | keys: reading, generating and publishing them | [`keys`] |
 
 pub mod application;
 pub mod keys;

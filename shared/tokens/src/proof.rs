@@ -1,4 +1,4 @@
-//! Proof tokens: the registry's signature over a registered application, checked offline by anyone.
+//! Proof tokens: the registry's signature over a registered application, which anyone can verify offline.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::keys::{KeyError, KeyKind, SigningKey};
 
-/// The shape of a proof token.
+/// The format of a proof token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenFormat {
     /// A compact JWS: `ES256` under a P-256 key, `RS512` under an RSA key.
@@ -29,25 +29,25 @@ impl TokenFormat {
         }
     }
 
-    /// Whether tokens of this format can be signed with a key of this kind.
+    /// Whether a key of this kind can sign tokens of this format.
     #[must_use]
     pub fn allows(self, kind: KeyKind) -> bool {
         self == Self::Jws || kind == KeyKind::Rsa
     }
 }
 
-/// What a proof says. Holds personal data.
+/// The contents of a proof. Holds personal data.
 #[derive(Clone, Debug)]
 pub struct Proof<'a> {
     /// The operator's business number.
     pub siret: &'a Siret,
-    /// Which certificate.
+    /// The journey type.
     pub journey_type: JourneyType,
     /// The driver's licence.
     pub driving_license: &'a DrivingLicense,
     /// The application's date.
     pub datetime: Instant,
-    /// The application's name.
+    /// The application's UUID.
     pub uuid: ApplicationId,
     /// When it is signed.
     pub issued_at: Instant,
@@ -74,10 +74,10 @@ pub struct ProofSigner {
 }
 
 impl ProofSigner {
-    /// A signer under this key, in this format.
+    /// A signer with this key, in this format.
     ///
     /// # Errors
-    /// [`KeyError::Format`] if the format needs an RSA key and this is none.
+    /// [`KeyError::Format`] if the format needs an RSA key and this is not an RSA key.
     pub fn new(key: SigningKey, format: TokenFormat) -> Result<Self, KeyError> {
         if !format.allows(key.kind()) {
             return Err(KeyError::Format);
@@ -109,8 +109,8 @@ impl ProofSigner {
         }
     }
 
-    /// What an `rpc` token signs. The date carries milliseconds, as the public registry's signer writes it (its
-    /// documentation shows none, and a verifier that follows it fails).
+    /// The message that an `rpc` token signs. The date has milliseconds, as the public registry's signer writes it. (Its documentation
+    /// shows a date without milliseconds, and a verifier that follows the documentation fails.)
     #[must_use]
     pub fn rpc_message(proof: &Proof<'_>) -> String {
         let datetime = proof.datetime.to_string();
@@ -124,7 +124,7 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
-    /// A 2048-bit RSA key made for this test alone: `openssl genrsa 2048`.
+    /// A 2048-bit RSA key for this test only: `openssl genrsa 2048`.
     const RSA: &str = include_str!("../tests/rsa-test-key.pem");
 
     struct Parts {
