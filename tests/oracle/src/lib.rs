@@ -1,11 +1,11 @@
-//! The registry as the contract tells it: a list of applications in memory, all of which are looked at each time.
+//! The registry as the contract describes it: a list of applications in memory, which each call searches completely.
 //!
-//! It is written from the contract and shares no rule with what it judges: it counts years by itself, and knows neither
-//! tables nor claims. The store is compared with it step by step (`shared/registry/tests/store/model.rs`), the service by whether
-//! some order of the calls explains every answer ([`linear`]).
+//! It is written from the contract and shares no rule with the code under test: it computes years by itself, and knows no tables and no
+//! claims. A test compares the store with it step by step (`shared/registry/tests/store/model.rs`). Another test checks that some order
+//! of the calls explains every response of the service ([`linear`]).
 //!
-//! Names, phones, licences and identity keys are numbers here: which is which is for the test to say. [`typed`] writes one in any
-//! of the forms that the contract reads as the same.
+//! Names, phones, licences and identity keys are numbers here, which the tests translate. [`typed`] writes a value in any of the forms
+//! that the contract reads as equal.
 
 use std::collections::BTreeSet;
 
@@ -15,30 +15,30 @@ use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 pub mod linear;
 pub mod typed;
 
-/// Of one specific application, how many rows are remembered that brought it.
+/// The maximum number of rows that a specific application lists.
 const MOST_ROWS: usize = 4;
 
-/// How many dates of one driver and journey type an operator has in the history at most.
+/// The maximum number of history dates of an operator for one driver and journey type.
 const MOST_DATES: usize = 20;
 
-/// How many live applications an operator has at most for one name, truncated phone and journey type.
+/// The maximum number of live applications of an operator for one name, truncated phone and journey type.
 const MOST_GRANTED: usize = 20;
 
-/// How many rows may have brought the dates that are equal under one identity key.
+/// The maximum number of rows that brought equal dates under one identity key.
 const MOST_ROWS_OF_KEY: usize = 20;
 
-/// What a call says of its driver.
+/// A driver as a call describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Driver {
     /// The three letters of the name.
     pub name: usize,
-    /// The phone less two digits.
+    /// The phone without its last two digits.
     pub phone: usize,
-    /// The licence, where it is sent.
+    /// The licence, if the call has one.
     pub license: Option<usize>,
-    /// The identity key, where it is sent.
+    /// The identity key, if the call has one.
     pub key: Option<usize>,
-    /// The own identity key of the journey, where it has one. Only a short application has a journey.
+    /// The journey's own identity key, if it has one. Only a short application has a journey.
     pub journey_key: Option<usize>,
 }
 
@@ -51,42 +51,42 @@ impl Driver {
 /// One application.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Record {
-    /// Which certificate.
+    /// The journey type.
     pub journey_type: JourneyType,
-    /// Whose, by name and phone.
+    /// The driver's name.
     pub name: usize,
-    /// Likewise.
+    /// The driver's phone.
     pub phone: usize,
-    /// The licence, of a granted one.
+    /// The licence of a granted application.
     pub license: Option<usize>,
-    /// The identity key, where one was sent or given.
+    /// The identity key, if one was sent or given later.
     pub key: Option<usize>,
-    /// The journey's own identity key, of a granted short one.
+    /// The journey's own identity key, for a granted short application.
     pub journey_key: Option<usize>,
     /// Its date, in milliseconds since 1970.
     pub millis: i64,
-    /// Who sent it.
+    /// The operator that sent it.
     pub operator: u32,
-    /// The journey, by its number among its operator's, of a granted short one.
+    /// The number of the journey among its operator's journeys, for a granted short application.
     pub journey: Option<usize>,
-    /// Its name, of a granted one. `None`: a specific one.
+    /// The UUID of a granted application. `None`: a specific application.
     pub uuid: Option<ApplicationId>,
-    /// Of a specific one, the rows that brought it: file and line.
+    /// The rows (file and line) that brought a specific application.
     pub rows: Vec<(u32, usize)>,
-    /// Whether there were more of them than are remembered.
+    /// Whether more rows brought it than are listed.
     pub more: bool,
-    /// Of a specific one: whether another key came for it, too.
+    /// Whether another key came for a specific application too.
     pub ambiguous: bool,
 }
 
 impl Record {
-    /// The identity keys that are known of its driver.
+    /// The known identity keys of its driver.
     #[must_use]
     pub fn keys(&self) -> BTreeSet<usize> {
         self.key.into_iter().chain(self.journey_key).collect()
     }
 
-    /// The keys by which it is told apart on its truncated identity: not where it may stand for several drivers.
+    /// The keys by which it is compared on its truncated identity. None if it may cover several drivers.
     fn compared_keys(&self) -> BTreeSet<usize> {
         let mut files: Vec<u32> = self.rows.iter().map(|row| row.0).collect();
         files.sort_unstable();
@@ -94,7 +94,7 @@ impl Record {
         if several { BTreeSet::new() } else { self.keys() }
     }
 
-    /// Whether it is the same person by this key.
+    /// Whether it belongs to the same person by this key.
     fn is_met_by(&self, driver: &Driver, by: By) -> bool {
         let both = |one: Option<usize>, other: Option<usize>| one.is_some() && one == other;
         match by {
@@ -108,7 +108,7 @@ impl Record {
         }
     }
 
-    /// Whether it stands in the way of a new application of this date.
+    /// Whether it blocks a new application of this date.
     fn blocks(&self, new_millis: i64) -> bool {
         let (standardized, specific, floor) = match self.journey_type {
             JourneyType::Short => (5, 3, millis("2020-01-01T00:00:00+01:00")),
@@ -126,7 +126,7 @@ impl Record {
     }
 }
 
-/// What the same person is known by.
+/// The ways in which two applications belong to the same person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum By {
     /// Name and phone, unless both sides have identity keys that differ.
@@ -142,44 +142,44 @@ impl By {
     pub const ALL: [Self; 3] = [Self::TruncatedIdentity, Self::License, Self::IdentityKey];
 }
 
-/// Who asks for what.
+/// A request for a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Asking {
-    /// Which certificate.
+    /// The journey type.
     pub journey_type: JourneyType,
-    /// For whom.
+    /// The driver.
     pub driver: Driver,
     /// The date of the new application, in milliseconds since 1970.
     pub millis: i64,
-    /// Who asks.
+    /// The operator that sends the request.
     pub operator: u32,
 }
 
-/// An application that stands in the way of a new one.
+/// A blocking application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InTheWay {
     /// Its date.
     pub millis: i64,
-    /// Why it stands in the way.
+    /// Why it blocks.
     pub reason: Reason,
-    /// Whose it is.
+    /// The operator of the blocking application.
     pub operator: u32,
-    /// Its name, of a granted one.
+    /// The UUID of a granted application.
     pub uuid: Option<ApplicationId>,
 }
 
 /// A row of history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HistoryRow {
-    /// Which certificate.
+    /// The journey type.
     pub journey_type: JourneyType,
-    /// Whose, by name and phone.
+    /// The driver's name.
     pub name: usize,
-    /// Likewise.
+    /// The driver's phone.
     pub phone: usize,
     /// The date, in milliseconds since 1970.
     pub millis: i64,
-    /// Who sends it.
+    /// The operator that sends it.
     pub operator: u32,
 }
 
@@ -190,46 +190,46 @@ impl HistoryRow {
     }
 }
 
-/// What comes of a row of history.
+/// The result of a row of history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Imported {
-    /// It counts from now on. These granted applications contradict it.
+    /// It counts from now on. It contradicts these granted applications.
     New(Vec<ApplicationId>),
     /// Its operator sent it before.
     Known,
-    /// Its operator has as many dates of the driver as there may be.
+    /// Its operator has the maximum number of dates for the driver.
     TooMany,
 }
 
-/// What comes of giving an identity key.
+/// The result of giving an identity key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyGiven {
-    /// It is given. These granted applications contradict what is known now.
+    /// The key was given. The new knowledge contradicts these granted applications.
     Given(Vec<ApplicationId>),
-    /// It had this very key.
+    /// It had this key before.
     AlreadyHas,
     /// This operator has no such application.
     Unknown,
     /// It has another key.
     HasAnother,
-    /// With this key it would be the second of the same person.
+    /// With this key it would be the second application of the same person.
     Blocked(InTheWay),
-    /// The operator has as many dates under this key as there may be, or too many rows brought this one.
+    /// The operator has the maximum number of dates under this key, or too many rows brought this date.
     TooMany,
 }
 
-/// All applications there are.
+/// All applications.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Oracle(Vec<Record>);
 
 impl Oracle {
-    /// All of them, in an order that does not depend on how they came about.
+    /// All applications, in an order that does not depend on the order of the calls.
     #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.0
     }
 
-    /// What stands in the way by these keys, the one that a refusal names last.
+    /// The applications that block by these keys. The last one is the one that a refusal reports.
     #[must_use]
     pub fn in_the_way(&self, asking: &Asking, by: &[By]) -> Vec<InTheWay> {
         let mut found: Vec<InTheWay> = self
@@ -243,14 +243,14 @@ impl Oracle {
         found
     }
 
-    /// The application that a journey carries.
+    /// The application that uses a journey.
     #[must_use]
     pub fn carried(&self, operator: u32, journey: usize) -> Option<InTheWay> {
         let carries = |record: &&Record| record.operator == operator && record.journey == Some(journey);
         self.0.iter().find(carries).map(Record::in_the_way)
     }
 
-    /// Grants an application. Whether it may be granted is asked before.
+    /// Grants an application. The caller has checked that it may be granted.
     pub fn grant(&mut self, asking: &Asking, journey: Option<usize>, uuid: ApplicationId) {
         let Asking { journey_type, driver: Driver { name, phone, license, key, journey_key }, millis, operator } =
             *asking;
@@ -276,7 +276,7 @@ impl Oracle {
         self.0.insert(place, record);
     }
 
-    /// The granted applications that a row of history would have blocked, of those that are the same person.
+    /// The granted applications of the same person that a row of history would have blocked.
     fn contradicted(&self, row: &HistoryRow, same: impl Fn(&Record) -> bool) -> Vec<ApplicationId> {
         let history = Record { uuid: None, ..self.specific(row, (0, 0)) };
         let mut named: Vec<ApplicationId> = self
@@ -309,8 +309,7 @@ impl Oracle {
         }
     }
 
-    /// Whether an operator has as many live applications for this name and phone as there may be. Asked where nothing is in the
-    /// way.
+    /// Whether an operator has the maximum number of live applications for this name and phone. Callers ask only if nothing blocks.
     #[must_use]
     pub fn is_full(&self, asking: &Asking) -> bool {
         let Asking { journey_type, driver: Driver { name, phone, .. }, operator, .. } = *asking;
@@ -318,12 +317,12 @@ impl Oracle {
         self.0.iter().filter(|record| record.uuid.is_some()).filter(same).count() >= MOST_GRANTED
     }
 
-    /// Imports a row, which is this line of this file.
+    /// Imports a row from this line of this file.
     pub fn import(&mut self, row: &HistoryRow, file: u32, line: usize) -> Imported {
         if let Some(known) = self.0.iter_mut().find(|record| row.is(record)) {
             match known.rows.len() < MOST_ROWS {
                 true => known.rows.push((file, line)),
-                // An undo of a file that is remembered takes what is not.
+                // If the file is listed, an undo of the file removes the rows that are not listed too.
                 false => known.more |= !known.rows.iter().any(|row| row.0 == file),
             }
             self.0.sort();
@@ -343,7 +342,7 @@ impl Oracle {
         self.0.iter().find(|record| record.uuid == Some(uuid))
     }
 
-    /// Deletes an application, and says whether this operator has it.
+    /// Deletes an application. Returns whether this operator has it.
     pub fn delete(&mut self, uuid: ApplicationId, operator: u32) -> bool {
         let before = self.0.len();
         self.0.retain(|record| record.uuid != Some(uuid) || record.operator != operator);
@@ -359,7 +358,7 @@ impl Oracle {
         if application.keys().contains(&key) {
             return KeyGiven::AlreadyHas;
         }
-        // The journey's own key is none that the operator gave.
+        // The journey's own key does not count as given by the operator.
         if application.key.is_some() {
             return KeyGiven::HasAnother;
         }
@@ -407,7 +406,7 @@ impl Oracle {
         given
     }
 
-    /// Takes back what an operator's file brought: how many applications go, and how many stay.
+    /// Undoes an operator's file. Returns how many applications were removed, and how many stay.
     pub fn undo(&mut self, operator: u32, file: u32) -> (u64, u64) {
         let (mut removed, mut kept) = (0, 0);
         self.0.retain_mut(|record| {
@@ -425,10 +424,10 @@ impl Oracle {
     }
 }
 
-/// A moment of an earlier year, at the same time of the same day; 29 February counts back to 28 February.
+/// The same time of the same day in an earlier year; 29 February becomes 28 February.
 ///
 /// # Panics
-/// For years that no test reaches.
+/// For years beyond the tests.
 #[must_use]
 #[allow(clippy::expect_used)]
 pub fn years_before(millis: i64, years: i32) -> i64 {
@@ -444,7 +443,7 @@ pub fn years_before(millis: i64, years: i32) -> i64 {
 /// A moment in milliseconds since 1970.
 ///
 /// # Panics
-/// Where it is not RFC 3339.
+/// If the text is not RFC 3339.
 #[must_use]
 #[allow(clippy::expect_used)]
 pub fn millis(text: &str) -> i64 {

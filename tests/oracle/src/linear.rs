@@ -1,42 +1,42 @@
-//! Whether some order of concurrent calls explains every answer: each call takes effect at one moment between its being sent
-//! and its being answered, and what is answered is what [`Specification`] answers at that moment. A call without an answer
-//! may have taken effect at any moment after it was sent, or never.
+//! Whether some order of concurrent calls explains every response. Each call takes effect at one moment between its request and its
+//! response, and its response is the response of [`Specification`] at that moment. A call without a response may have taken effect at any
+//! moment after its request, or never.
 //!
-//! The search is that of Wing and Gong with Lowe's memory of what was tried: all orders, but none twice. Whether there is such
-//! an order is hard to tell in general, and quick for the dozens of calls on one driver.
+//! The search is the algorithm of Wing and Gong, with Lowe's cache of visited states: it tries all orders, but none twice. The problem is
+//! hard in general, but quick for the dozens of calls on one driver.
 
 use std::collections::HashSet;
 use std::hash::Hash;
 
-/// What is promised, one call at a time.
+/// The specification, one call at a time.
 pub trait Specification: Clone + Eq + Hash {
-    /// What can be asked.
+    /// The request.
     type Call;
-    /// What can be seen of an answer.
+    /// The visible part of a response.
     type Seen;
 
-    /// What becomes of it by this call, provided that what was seen can be its answer. Nothing seen: any answer can be.
+    /// The state after this call, if `seen` is a possible response to it. With `None`, any response is possible.
     fn after(&self, call: &Self::Call, seen: Option<&Self::Seen>) -> Option<Self>;
 }
 
-/// One call, as its caller saw it.
+/// One call, as its caller observed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded<C, S> {
-    /// What was asked.
+    /// The request.
     pub call: C,
     /// When it was sent.
     pub began: u64,
-    /// When it was answered, and what was seen; `None`: whether and when it took effect is unknown.
+    /// When the response arrived, and its visible part. `None`: it is unknown whether and when the call took effect.
     pub ended: Option<(u64, S)>,
 }
 
-/// The most calls of one history.
+/// The maximum number of calls in a history.
 pub const MOST: usize = 128;
 
-/// Whether some order explains what was seen, ends in a state that fits, and if not, how far the best try came.
+/// Whether some order explains the responses and ends in a state that fits. If not, how far the best try came.
 ///
 /// # Errors
-/// The numbers of the calls in the order of the try that came farthest: none explains what comes after.
+/// The numbers of the calls in the order of the longest try. No other call can follow it.
 ///
 /// # Panics
 /// For more than [`MOST`] calls.
@@ -57,7 +57,7 @@ fn mask(set: impl Iterator<Item = bool>) -> u128 {
 
 struct Search<'a, P: Specification, F> {
     history: &'a [Recorded<P::Call, P::Seen>],
-    /// The calls that were answered: each must have its place.
+    /// The calls that have a response: each must be in the order.
     definite: u128,
     fits: F,
     tried: HashSet<(u128, P)>,
@@ -66,10 +66,10 @@ struct Search<'a, P: Specification, F> {
 }
 
 impl<P: Specification, F: Fn(&P) -> bool> Search<'_, P, F> {
-    /// Whether the calls that are not `done` can follow from here.
+    /// Whether the calls that are not `done` can follow from this state.
     fn from(&mut self, state: P, mut done: u128) -> bool {
         let length = self.order.len();
-        // What changes nothing is best taken at once: every order that has it later is as good without it there.
+        // A call that does not change the state is taken at once, because any order that has it later is also valid with it here.
         loop {
             let free = self.can_be_next(done).into_iter().find(|number| {
                 let call = &self.history[*number];
@@ -95,7 +95,7 @@ impl<P: Specification, F: Fn(&P) -> bool> Search<'_, P, F> {
                 let call = &self.history[number];
                 let seen = call.ended.as_ref().map(|(_, seen)| seen);
                 let Some(after) = state.after(&call.call, seen) else { continue };
-                // One without an answer that changes nothing need not have been.
+                // A call without a response that changes nothing can be left out.
                 if after == state {
                     continue;
                 }
@@ -110,7 +110,7 @@ impl<P: Specification, F: Fn(&P) -> bool> Search<'_, P, F> {
         false
     }
 
-    /// The calls that are not done, and that were sent before any of those was answered.
+    /// The calls that are not done and were sent before the first response of a call that is not done.
     fn can_be_next(&self, done: u128) -> Vec<usize> {
         let left = || (0..self.history.len()).filter(move |number| done & (1 << number) == 0);
         let first_end = left().filter_map(|number| self.history[number].ended.as_ref().map(|(at, _)| *at)).min();
@@ -122,7 +122,7 @@ impl<P: Specification, F: Fn(&P) -> bool> Search<'_, P, F> {
 mod tests {
     use super::*;
 
-    /// One place that is written and read.
+    /// A register: one value that calls write and read.
     #[derive(Clone, PartialEq, Eq, Hash)]
     struct Register(u8);
 
@@ -157,13 +157,13 @@ mod tests {
 
     #[test]
     fn what_one_place_can_do_is_explained_and_nothing_else() {
-        // One after the other.
+        // Sequential calls.
         assert!(is_explained(&[write(1, 1, 2), read(1, 3, 4)]));
         assert!(!is_explained(&[write(1, 1, 2), read(0, 3, 4)]), "an answered write is seen");
-        // At the same time: either order.
+        // Concurrent calls: either order is possible.
         assert!(is_explained(&[write(1, 1, 4), read(0, 2, 3)]));
         assert!(is_explained(&[write(1, 1, 4), read(1, 2, 3)]));
-        // But one order for all who look.
+        // All readers must see the same order.
         assert!(is_explained(&[write(1, 1, 9), read(0, 2, 3), read(1, 4, 5)]));
         assert!(!is_explained(&[write(1, 1, 9), read(1, 2, 3), read(0, 4, 5)]), "what was seen does not vanish");
         assert!(!is_explained(&[write(1, 1, 9), write(2, 1, 9), read(1, 2, 3), read(2, 4, 5), read(1, 6, 7)]));
@@ -175,7 +175,7 @@ mod tests {
         assert!(is_explained(&[write(1, 1, 0), read(0, 2, 3), read(1, 40, 50)]), "late");
         assert!(!is_explained(&[write(1, 1, 0), read(1, 2, 3), read(0, 4, 5)]), "and stays");
         assert!(!is_explained(&[read(1, 1, 2), write(1, 3, 0)]), "not before it was sent");
-        // Twice.
+        // A call must not take effect twice.
         assert!(!is_explained(&[write(1, 1, 0), write(2, 6, 7), read(1, 2, 3), read(2, 8, 9), read(1, 10, 11)]));
     }
 

@@ -1,12 +1,12 @@
-//! One field of one driver, typed in any of the ways that the contract reads as the same.
+//! Writes a driver's data in any of the forms that the contract reads as equal.
 //!
-//! These write what the contract tells and read nothing: a test hands what they write to the registry, and the oracle knows
-//! which driver was meant.
+//! This code is written from the contract and parses nothing. A test sends the written forms to the registry, and the oracle gets the
+//! driver that they mean.
 
 use chrono::{DateTime, FixedOffset, SecondsFormat};
 use fastrand::Rng;
 
-/// Overseas France: the country code, and how the numbers begin that the mainland dials behind a 0.
+/// Overseas France: the country code, and the first digits of the numbers, which the mainland dials after a 0.
 pub const OVERSEAS: [(&str, &str); 7] = [
     ("262", "692"),
     ("262", "6391"),
@@ -17,7 +17,7 @@ pub const OVERSEAS: [(&str, &str); 7] = [
     ("508", "70841"),
 ];
 
-/// Other countries: the country code, and how a mobile number begins there behind the trunk prefix 0.
+/// Other countries: the country code, and the first digits of a mobile number after the trunk prefix 0.
 pub const ABROAD: [(&str, &str); 2] = [("32", "470"), ("44", "7911")];
 
 /// A truncated phone: its country code, and the digits that follow.
@@ -34,8 +34,7 @@ impl Phone {
         Self { country: "33", digits: format!("6{number:06}") }
     }
 
-    /// A phone that is written with another country code than the mainland's: overseas, or in another country. `number` has
-    /// at most two digits.
+    /// A phone with another country code than the mainland's: overseas, or in another country. `number` has at most two digits.
     #[must_use]
     pub fn elsewhere(place: usize, number: u64) -> Self {
         let places = OVERSEAS.len() + ABROAD.len();
@@ -50,13 +49,13 @@ impl Phone {
         Self { country: "49", digits }
     }
 
-    /// In the canonical form.
+    /// The canonical form.
     #[must_use]
     pub fn canonical(&self) -> String {
         format!("+{}{}", self.country, self.digits)
     }
 
-    /// In any form that is read.
+    /// Any of the accepted forms.
     pub fn typed(&self, random: &mut Rng) -> String {
         let is_french = self.country == "33" || OVERSEAS.iter().any(|(country, _)| *country == self.country);
         let international = |country: &str, random: &mut Rng| {
@@ -66,7 +65,7 @@ impl Phone {
         };
         match random.u8(..4) {
             0 => self.canonical(),
-            // As it is dialled within France.
+            // The form for calls within France.
             1 if is_french => format!("0{}", grouped(&self.digits, random)),
             2 if is_french => international("33", random),
             _ => international(self.country, random),
@@ -87,8 +86,8 @@ fn grouped(digits: &str, random: &mut Rng) -> String {
     text
 }
 
-/// A driving licence in any way to type it: small letters, full-width characters, separators. `canonical` has no `99` at its
-/// beginning, or is foreign.
+/// A driving licence in any of the accepted forms: small letters, full-width characters, separators. `canonical` does not begin with
+/// `99`, unless it is foreign.
 pub fn license(canonical: &str, random: &mut Rng) -> String {
     let (mark, number) = canonical.strip_prefix("99-").map_or(("", canonical), |number| ("99-", number));
     let mut text = [" ", "", ""][random.usize(..3)].to_owned() + mark;
@@ -98,7 +97,7 @@ pub fn license(canonical: &str, random: &mut Rng) -> String {
         }
         text.push(match random.u8(..6) {
             0 | 1 => character.to_ascii_lowercase(),
-            // The full-width forms of ASCII stand in its order.
+            // The full-width forms have the same order as ASCII.
             2 => char::from_u32(u32::from(character) + 0xfee0).unwrap_or(character),
             _ => character,
         });
@@ -106,7 +105,7 @@ pub fn license(canonical: &str, random: &mut Rng) -> String {
     text + ["", "", " "][random.usize(..3)]
 }
 
-/// A moment with any offset, with or without a colon in it.
+/// A moment with any offset, which may contain a colon.
 pub fn instant(millis: i64, random: &mut Rng) -> String {
     let utc = DateTime::from_timestamp_millis(millis).unwrap_or_default();
     if random.bool() {
@@ -118,7 +117,7 @@ pub fn instant(millis: i64, random: &mut Rng) -> String {
     utc.with_timezone(&offset).format(format).to_string()
 }
 
-/// A UUID or another text of hexadecimal digits, each letter a capital or not.
+/// A UUID or another hexadecimal text, with each letter in upper or lower case.
 pub fn case(text: &str, random: &mut Rng) -> String {
     text.chars().map(|c| if random.bool() { c.to_ascii_uppercase() } else { c }).collect()
 }
