@@ -1,6 +1,6 @@
-//! The claim protocol, every interleaving of a few calls, by a model checker. `docs/protocol.md` says what stands for what.
+//! A model checker runs every interleaving of a few calls of the claim protocol. `docs/protocol.md` explains the model.
 
-// clippy.toml allows these in test functions, but not in the helpers around them.
+// clippy.toml allows these in test functions, but not in their helpers.
 #![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
 mod model;
@@ -14,9 +14,9 @@ use model::{Action, Call, Client, Fault, Protocol, Remedy};
 use stateright::{Checker, HasDiscoveries, Model};
 use tables::{Date, Driver};
 
-/// Calls at once, without those that differ by their order or by the names of operators, drivers and keys only.
+/// Sets of concurrent calls, without sets that differ only in their order or in the names of operators, drivers and keys.
 ///
-/// The first is one of the `first` in the catalogue: of whom the others are the same but for names is enough.
+/// The first call is one of the first `first` in the catalogue. That is enough if the other calls differ from these only in names.
 fn starts(catalogue: &[(u8, Call)], first: usize, at_once: usize) -> Vec<Vec<Client>> {
     let mut picked: Vec<Vec<usize>> = (0..first).map(|place| vec![place]).collect();
     for _ in 1..at_once {
@@ -31,7 +31,7 @@ fn starts(catalogue: &[(u8, Call)], first: usize, at_once: usize) -> Vec<Vec<Cli
     alike.into_iter().map(|calls| calls.into_iter().map(|(by, call)| Client::new(by, call)).collect()).collect()
 }
 
-/// The least of all that are the same but for order and names.
+/// The smallest of all sets that differ only in order and names.
 fn representative(calls: &[(u8, Call)]) -> Vec<(u8, Call)> {
     permutations(calls).iter().map(|calls| renamed(calls)).min().unwrap()
 }
@@ -48,7 +48,7 @@ fn permutations(calls: &[(u8, Call)]) -> Vec<Vec<(u8, Call)>> {
     (0..calls.len()).flat_map(first).collect()
 }
 
-/// Numbers each kind of name in the order in which they occur.
+/// Numbers the names of each kind in order of appearance.
 fn renamed(calls: &[(u8, Call)]) -> Vec<(u8, Call)> {
     let mut known: [Vec<u8>; 4] = Default::default();
     let mut name = |kind: usize, old: u8| {
@@ -87,7 +87,7 @@ const fn driver(licence: u8, truncated: u8, key: Option<u8>) -> Driver {
     Driver { licence, truncated, key, journey: None }
 }
 
-/// The same, where the journey has this key of its own.
+/// A driver whose journey has this key of its own.
 const fn on_journey(key: u8, driver: Driver) -> Driver {
     Driver { journey: Some(key), ..driver }
 }
@@ -96,11 +96,11 @@ const fn register(driver: Driver, date: Date) -> Call {
     Call::Register { driver, date, name: None }
 }
 
-/// Explored with what the code cannot do without.
+/// The remedies that the protocol needs. The explorations use them.
 const MENDED: &[Remedy] = &[Remedy::CallOff, Remedy::KeepName];
 
-/// Three registrations at once: every way in which their drivers can be the same or others, within the window, at its
-/// edge and after it. Nothing goes wrong on the way.
+/// Three concurrent registrations, with every combination of equal and different drivers, within the window, at its edge and after it.
+/// Without mishaps.
 fn registrations() -> Protocol {
     let mut catalogue = Vec::new();
     for licence in 0..3 {
@@ -111,7 +111,7 @@ fn registrations() -> Protocol {
         }
     }
     Protocol {
-        // Those of the first licence and the first truncated identity.
+        // The calls with the first licence and the first truncated identity.
         starts: starts(&catalogue, 12, 3),
         mishaps: 0,
         law_changes: false,
@@ -128,7 +128,7 @@ fn registrations() -> Protocol {
     }
 }
 
-/// The same of drivers with no, one, or two identity keys.
+/// Three concurrent registrations of drivers with no, one, or two identity keys.
 fn registrations_with_two_keys() -> Protocol {
     let mut catalogue = Vec::new();
     for licence in 0..3 {
@@ -169,7 +169,7 @@ fn all_kinds() -> Vec<(u8, Call)> {
     ]
 }
 
-/// Three calls of any kind at once, with a mishap.
+/// Three concurrent calls of any kind, with one mishap.
 fn calls() -> Protocol {
     let catalogue = all_kinds();
     Protocol {
@@ -201,14 +201,14 @@ fn calls() -> Protocol {
     }
 }
 
-/// Two calls of any kind at once, with two mishaps.
+/// Two concurrent calls of any kind, with two mishaps.
 fn unlucky_calls() -> Protocol {
     let catalogue = all_kinds();
     let examples = &["a replay gets the first answer again"];
     Protocol { starts: starts(&catalogue, catalogue.len(), 2), mishaps: 2, examples, ..calls() }
 }
 
-/// Registrations before, while and after the windows grow, with a mishap.
+/// Registrations before, during and after a change that makes the windows longer, with one mishap.
 fn laws() -> Protocol {
     let catalogue = [
         (0, register(driver(0, 0, None), 0)),
@@ -228,7 +228,7 @@ fn laws() -> Protocol {
     }
 }
 
-/// A key that is refused because of another application, which is then deleted: four calls, with a mishap.
+/// A key that is refused because of another application, which is then deleted: four calls, with one mishap.
 fn refused_key() -> Protocol {
     let four = [
         (0, register(driver(0, 0, None), 0)),
@@ -240,7 +240,7 @@ fn refused_key() -> Protocol {
     Protocol { starts, examples: &["a key is given", "a key is refused"], ..calls() }
 }
 
-/// Looks at every state, and prints how many there are.
+/// Explores every state, and prints the number of states.
 fn explore(name: &str, protocol: Protocol) {
     let started = Instant::now();
     let starts = protocol.starts.len();
@@ -286,17 +286,17 @@ fn calls_while_the_law_changes() {
     explore("laws", laws());
 }
 
-/// Calls by their operators, and what happens to them.
+/// Calls with their operators, and the actions that follow.
 type Story = (Vec<(u8, Call)>, Vec<Action>);
 
-/// The shortest way to break a property, with the calls that it begins with. The checker reports the last that it meets in
-/// a part of a level, which may not be the shortest: so it is asked for a shorter one until there is none.
+/// The shortest counterexample to a property, with its initial calls. The checker reports the last counterexample that it meets in a part
+/// of a level, which may not be the shortest. So this asks for a shorter one until there is none.
 fn counterexample(protocol: &Protocol, property: &'static str) -> Option<Story> {
     let mut shortest = None;
     let mut depth = 100;
     loop {
         let finish = HasDiscoveries::AnyOf(BTreeSet::from([property]));
-        // The depth of a start is 1, and the last level is not looked at.
+        // The depth of an initial state is 1, and the checker does not check the last level.
         let checker = protocol.clone().checker().threads(2).target_max_depth(depth).finish_when(finish);
         let Some(path) = checker.spawn_bfs().join().discovery(property) else { return shortest };
         let calls = path.clone().into_states()[0].calls();
@@ -315,12 +315,13 @@ fn assert_broken(what: &str, protocol: &Protocol, property: &'static str, steps:
     assert_eq!(actions.len(), steps, "{what}: docs/protocol.md says otherwise");
 }
 
-/// Each of these mistakes is found: a model that could not tell them from the protocol would prove nothing.
+/// The checker must find each of these faults. A model that cannot tell them from the protocol would prove nothing.
 #[test]
 fn every_seeded_fault_has_a_counterexample() {
     let (registrations, calls, laws) = (registrations(), calls(), laws());
     let two_keys = registrations_with_two_keys();
-    // A key refused because of an application that could come only when the one to be given it was gone: that takes four calls.
+    // A key is refused because of an application that could only be registered after the application that was to get the key was gone:
+    // four calls.
     let four = [
         (0, register(driver(0, 0, None), 0)),
         (0, Call::Delete),
@@ -361,8 +362,8 @@ fn every_seeded_fault_has_a_counterexample() {
     }
 }
 
-/// What late requests did before there was a remedy: "the revived application" and "the refused application" in
-/// `docs/protocol.md`. The code has all three.
+/// The effects of late requests without the remedies: "the revived application" and "the refused application" in `docs/protocol.md`. The
+/// code has all three remedies.
 #[test]
 fn without_its_remedies_a_deleted_or_refused_application_may_come_back() {
     let somebody = driver(0, 0, None);
@@ -393,11 +394,11 @@ fn without_its_remedies_a_deleted_or_refused_application_may_come_back() {
     explore("with names kept, and called off", Protocol { remedies: MENDED, ..calls });
 }
 
-/// What is left of it where names are not kept, in more calls than are explored above.
+/// The remaining case without `KeepName`, which needs more calls than the explorations above.
 #[test]
 fn a_refusal_that_was_called_off_needs_the_name_that_a_delete_leaves() {
-    // Whatever was in the way of a late try is deleted. It is carried out between the refusal and its calling off, another call
-    // of its operator's is told of it, and a delete takes it.
+    // The application that blocks a late try is deleted. The late try is written after the refusal and before it is called off. Another
+    // call of its operator reports it, and a delete removes it.
     let five = [
         (0, register(driver(0, 0, None), 0)),
         (1, register(driver(0, 1, None), 0)),

@@ -1,9 +1,8 @@
-//! The claim protocol as a state machine: calls on their way, each one request at a time, and all that can befall them.
+//! The claim protocol as a state machine: calls in progress, each one request at a time, and everything that can happen to them.
 //!
-//! What a function does between two requests nobody else can see, so it is one step with the request after it. A request
-//! and its answer are one step too, unless something goes wrong in between; so a 201 counts as sent from the earliest
-//! moment it can be, which is the hardest for the invariants. A call that stands still for ever is a crash: every state in
-//! which it has not gone on is looked at.
+//! Other calls cannot see what a function does between two requests, so that is one step with the next request. A request and its
+//! response are one step too, unless there is a mishap in between. So a 201 counts as sent from the earliest possible moment, which is
+//! the strictest for the invariants. A call that never continues is a crash. Every state in which a call has not continued is checked.
 
 pub(crate) mod properties;
 
@@ -16,59 +15,59 @@ use crate::tables::{
     Write, keys_differ,
 };
 
-/// A mistake put into the protocol, which the checker must find.
+/// A fault that is put into the protocol. The checker must find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// A register's condition on `sd` is left out.
+    /// A registration without the condition on `sd`.
     DropStandardized,
-    /// The conditions on `sdk` and `spk`, for whoever sends no identity key.
+    /// A registration without the conditions on `sdk` and `spk`, which apply if the caller sends no identity key.
     DropWithKey,
-    /// Those on `sp` and `spk`.
+    /// A registration without the conditions on `sp` and `spk`.
     DropSpecific,
-    /// `attribute_not_exists` in place of dates and cut-offs.
+    /// `attribute_not_exists` instead of dates and cut-offs.
     NotExistsOnly,
-    /// The end of the window is stored in place of the date, as the law stood at that time.
+    /// The stored date is the end of the window under the law of that time.
     StoredExpiry,
-    /// Each write of a register by itself.
+    /// A registration sends each write by itself.
     SplitTransaction,
     ForgetTruncated,
     ForgetLicence,
     ForgetIdentity,
-    /// Of two identity keys the caller's alone is claimed.
+    /// With two identity keys, only the caller's is claimed.
     ForgetJourneyKey,
     /// A delete leaves the claim on the journey's own identity key.
     DeleteForgetsJourneyKey,
-    /// A key that is given takes the place of the journey's own in the record on the truncated identity.
+    /// A key that is given replaces the journey's own key in the record on the truncated identity.
     GivenKeyAlone,
-    /// A delete writes whatever was written since it read.
+    /// A delete writes even if the item has changed since it was read.
     DeleteWithoutStamp,
-    /// A delete leaves the latest dates as they are.
+    /// A delete does not change the latest dates.
     DeleteKeepsLatest,
-    /// A key is given without a look at who has it.
+    /// A key is given without a check whether another application has it.
     GiveKeyUnchecked,
-    /// A call whose own record is in the way takes it for another's.
+    /// A call treats its own record as a blocking application.
     OwnRecordUnknown,
-    /// A call that gives a key does not see that another has given it meanwhile, nor takes another look.
+    /// A call that gives a key does not see that another call has given it, and does not read the application again.
     OwnKeyUnknown,
-    /// A key is refused without another look at the application.
+    /// A key is refused without a second read of the application.
     KeyRefusedAtOnce,
-    /// A call that gives a key forgets that a try of it may have been carried out.
+    /// A call that gives a key forgets that one of its tries may have been written.
     KeyDenied,
-    /// A key is given to the name that a deleted application has left.
+    /// A key is given to the marker that a deleted application has left.
     KeyToName,
-    /// A key is refused while a try to give it may yet be carried out.
+    /// A key is refused while a try to give it may still be written.
     KeyNotCalledOff,
 }
 
-/// What the code has against a late request, each of which can be taken away: the revived and the refused application of
+/// The remedies of the code against late requests, each of which can be switched off: the revived and the refused application of
 /// `docs/protocol.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// A delete begins anew where an item that it read lacks its application's record.
+    /// A delete starts again if an item that it read lacks its application's record.
     WholeDelete,
-    /// A register that does not know what became of a try takes its application's name before it tells a refusal.
+    /// A registration with a try of unknown outcome takes its application's UUID before it reports a refusal.
     CallOff,
-    /// A deleted application's name stays taken.
+    /// A deleted application's UUID stays taken.
     KeepName,
 }
 
@@ -85,9 +84,9 @@ pub(crate) enum Call {
         truncated: u8,
         date: Date,
     },
-    /// Of any application that this operator was told of.
+    /// A delete of any application that this operator knows.
     Delete,
-    /// To any application that this operator was told of.
+    /// A key for any application that this operator knows.
     GiveKey {
         key: u8,
     },
@@ -98,11 +97,12 @@ pub(crate) enum Call {
     },
 }
 
-/// How a call ended, for its operator.
+/// The response of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Answer {
     Created(How),
-    /// 409. By which of its keys: truncated identity, licence, identity key; and whether history is the blocker named.
+    /// 409. The keys by which it was blocked (truncated identity, licence, identity key), and whether the reported application is
+    ///   history.
     Blocked {
         by: [bool; 3],
         history: bool,
@@ -110,29 +110,29 @@ pub(crate) enum Answer {
     Imported,
     Deleted,
     Given,
-    /// The identity key belongs to another application within its window.
+    /// Another application within the window has the identity key.
     KeyBlocked,
     /// It had a key.
     HasKey,
     /// 404
     Unknown,
-    /// 500: what became of a try is not known, and cannot be seen any more.
+    /// 500: the outcome of a try is unknown and can no longer be found out.
     NotKnown,
-    /// 500: conditions did not hold, and nothing says why.
+    /// 500: conditions failed without a reason.
     Unexplained,
 }
 
-/// How a call knows that it is registered.
+/// How a call learned that it is registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum How {
     Written,
-    /// A second request met its own record.
+    /// A second request found its own record.
     OwnRecord,
-    /// A second request met its own application, or the name that it left when it was deleted.
+    /// A second request found its own application, or the marker that it left when it was deleted.
     OwnName,
-    /// A try was carried out before it was called off.
+    /// A try was written before it was called off.
     Late,
-    /// The `Idempotency-Key` is remembered.
+    /// The `Idempotency-Key` has a record.
     Remembered,
 }
 
@@ -141,9 +141,9 @@ pub(crate) enum How {
 pub(crate) struct Read {
     key: ClaimKey,
     item: Option<Item>,
-    /// Somebody has written it since.
+    /// The item was written after this read.
     stale: bool,
-    /// A ghost: the application that is to be given a key was gone by then, or had one.
+    /// A ghost variable: the application that was to get a key was gone at this read, or had a key.
     late: bool,
 }
 
@@ -156,7 +156,7 @@ impl Read {
         }
     }
 
-    /// `KeyGiver::call_off_changes`: the item as it was read, with another stamp.
+    /// `KeyGiver::call_off_changes`: the item as it was read, with a new stamp.
     fn touched(&self) -> Write {
         let item = self.item.clone().unwrap_or_default();
         Write::Rewrite(Rewrite {
@@ -170,7 +170,7 @@ impl Read {
     }
 }
 
-/// A request on its way, and what its sender makes of an answer.
+/// A request in progress, and how its sender interprets a response.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Request {
     client: u8,
@@ -178,10 +178,10 @@ pub(crate) struct Request {
     sender: Sender,
 }
 
-/// What the code that sent a request remembers of it.
+/// The state that the sending code keeps with its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Sender {
-    /// Under which law it began, and `LatestWithKey::Keep`.
+    /// The law at the beginning of the call, and `LatestWithKey::Keep`.
     Register {
         law: u8,
         keep: bool,
@@ -190,7 +190,7 @@ pub(crate) enum Sender {
         newest: bool,
     },
     Rewrite,
-    /// A register that is to be refused, with this answer.
+    /// A registration that is to be refused, with this response.
     CallOff {
         refusal: Answered,
     },
@@ -198,7 +198,7 @@ pub(crate) enum Sender {
     CallOffChanges,
 }
 
-/// Where a call is.
+/// The progress of a call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Place {
     /// The next request is its first.
@@ -210,11 +210,11 @@ pub(crate) enum Place {
         application: Option<Application>,
         reads: Vec<Read>,
     },
-    /// The next request is this one, made from what it has read.
+    /// The next request is this one, made from the items that were read.
     Sending(Request),
-    /// Nobody knows what became of its request.
+    /// The outcome of its request is unknown.
     Unsure(Request),
-    /// So many writes of a split transaction are done: a seeded fault.
+    /// The first `done` writes of a split transaction are written: a seeded fault.
     Split {
         request: Request,
         done: u8,
@@ -222,16 +222,16 @@ pub(crate) enum Place {
     Done(Answer),
 }
 
-/// A call on its way.
+/// A call in progress.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Client {
     pub(crate) operator: u8,
     pub(crate) call: Call,
-    /// How often the operator has called before, because no answer came.
+    /// How often the operator has sent the call before, because there was no response.
     invocation: u8,
-    /// The application it speaks of.
+    /// The application that the call is about.
     target: Option<Uuid>,
-    /// A delete that may have happened, or a register that may have or may yet.
+    /// Whether a try of a delete, a key or a registration may have been written or may still be.
     perhaps: bool,
     place: Place,
 }
@@ -242,21 +242,21 @@ impl Client {
         Self { operator, call, invocation: 0, target: None, perhaps: false, place }
     }
 
-    /// It goes on without knowing what became of its request.
+    /// The call continues without knowing the outcome of its request.
     fn unsure(&mut self) {
         self.perhaps |= matches!(self.call, Call::Delete | Call::GiveKey { .. } | Call::Register { .. });
     }
 }
 
-/// The windows of a law, in days: those of standardized and of specific applications.
+/// The windows of a law, in days: for standardized and for specific applications.
 const LAWS: [(Date, Date); 2] = [(2, 1), (3, 2)];
 
-/// What the ghosts of a state have seen go wrong: it cannot be read off a state.
+/// Violations that the ghost variables have seen, which a state alone does not show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Wrong {
-    /// Granted although a standardized application blocks it, under the law of its own call.
+    /// Granted although a standardized application blocked it under the law of the call.
     doubled: bool,
-    /// Granted although history blocks it.
+    /// Granted although history blocked it.
     against_history: bool,
 }
 
@@ -264,52 +264,52 @@ pub(crate) struct Wrong {
 pub(crate) struct State {
     tables: Tables,
     clients: Vec<Client>,
-    /// Requests whose sender waits no more: they may be carried out at any moment, or never.
+    /// Requests whose sender no longer waits. They may be written at any moment, or never.
     late: Vec<Request>,
     law: u8,
-    /// How many more mishaps there may be.
+    /// The number of mishaps that may still happen.
     mishaps: u8,
-    /// Every 201 that was sent, with what it said.
+    /// Every 201 that was sent, with its content.
     sent: BTreeMap<Uuid, Application>,
-    /// Which applications their operators have heard of, by a 201 or by their own 409.
+    /// The applications that their operators know, from a 201 or from their own 409.
     told: BTreeSet<Uuid>,
     wrong: Wrong,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// The call's next request, and its answer.
+    /// The call sends its next request and gets the response.
     Step(usize),
     /// The call chooses this application and reads it.
     Choose(usize, Uuid),
-    /// The request is carried out and its answer lost.
+    /// The request is written and its response is lost.
     LoseAnswer(usize),
-    /// The request is on its way longer than its sender waits.
+    /// The request takes longer than its sender waits.
     Delay(usize),
-    /// A late request is carried out.
+    /// A late request is written.
     Arrive(usize),
-    /// The same request is sent again: by the SDK one conditional write, by a register's loop its transaction.
+    /// The same request is sent again: a single conditional write by the SDK, a transaction by the loop of a registration.
     Resend(usize),
-    /// The SDK got an answer of contention or gave up; the function tries again.
+    /// The SDK got a contention error or gave up, and the function retries.
     TryAgain(usize),
-    /// The function has crashed, or its answer was lost; the operator calls again.
+    /// The function crashed, or its response was lost, and the operator sends the call again.
     CallAgain(usize),
-    /// The windows are another length from now on.
+    /// The windows have another length from now on.
     ChangeLaw,
 }
 
-/// What is explored: some calls at once, and what may befall them.
+/// The scope of an exploration: some concurrent calls, and what may happen to them.
 #[derive(Clone, Debug)]
 pub(crate) struct Protocol {
     pub(crate) starts: Vec<Vec<Client>>,
     pub(crate) mishaps: u8,
     pub(crate) law_changes: bool,
     pub(crate) fault: Option<Fault>,
-    /// What is done against late requests.
+    /// The remedies against late requests.
     pub(crate) remedies: &'static [Remedy],
-    /// Whether states are gone on from in which a deleted application has come back.
+    /// Whether to continue from states in which a deleted application has come back.
     pub(crate) revived: bool,
-    /// What must be seen to happen.
+    /// The examples that must occur.
     pub(crate) examples: &'static [&'static str],
 }
 
@@ -331,7 +331,7 @@ impl Protocol {
         let (standardized, specific) = (date - standardized, date - specific);
         let free_of = |which, cutoff| match self.fault {
             Some(Fault::NotExistsOnly) => Condition::Missing(which),
-            // What is stored is the first day that is free again, less one.
+            // The stored value is one day before the first day that is free again.
             Some(Fault::StoredExpiry) => Condition::Free(which, date),
             _ => Condition::Free(which, cutoff),
         };
@@ -385,7 +385,7 @@ impl Protocol {
         writes
     }
 
-    /// `Registering::decode`. `Err`: try with the other of the two updates.
+    /// `Registering::decode`. `Err`: try with the other update.
     fn decode(&self, tables: &Tables, state: &Client, request: &Request, lost: &[bool]) -> Result<Answered, bool> {
         let (Call::Register { driver, date, .. }, Sender::Register { law, keep }) = (state.call, request.sender) else {
             return Ok(Answered::only(Answer::Unexplained));
@@ -394,7 +394,7 @@ impl Protocol {
         let nothing = Item::default();
         let mut fitting = keep;
         let mut by = [false; 3];
-        // (date, is a duplicate, is one's own, its name)
+        // (date, is a duplicate, is the operator's own, its UUID)
         let mut latest: Option<(Date, bool, bool, Option<Uuid>)> = None;
         for (write, _) in request.writes.iter().zip(lost).filter(|(_, lost)| **lost) {
             let Write::Claim { key, uuid, .. } = write else { continue };
@@ -448,7 +448,7 @@ impl Protocol {
         Ok(Answered::only(Answer::Unexplained))
     }
 
-    /// What a call that has read all it needs writes, or what it answers without.
+    /// The writes of a call that has read everything it needs, or its response without a write.
     fn rewrite(&self, client: &Client, application: Option<Application>, reads: &[Read]) -> Result<Vec<Write>, Answer> {
         let change = |read: &Read, set: Vec<(Record, Entry)>, remove: Vec<Record>| {
             let mut after = read.item.clone().unwrap_or_default();
@@ -498,7 +498,8 @@ impl Protocol {
                     matches!(record, Record::Application(_)) && entry.date >= date - LAWS[0].0
                 };
                 if there_item.same_person(Keys::default()).any(blocks) && !self.has(Fault::GiveKeyUnchecked) {
-                    // Nobody is refused because of himself, nor because of what came when his own was gone.
+                    // A refusal must not be caused by the driver's own application, nor by an application that was registered after the
+                    // own one was gone.
                     let is_wrong = its_own || there.late;
                     return Err(if is_wrong { Answer::Unexplained } else { Answer::KeyBlocked });
                 }
@@ -531,7 +532,7 @@ impl Protocol {
         }
     }
 
-    /// The claim items that a call reads, one after the other: `BatchGetItem` is no snapshot.
+    /// The claim items that a call reads, one after the other, because `BatchGetItem` is not a snapshot.
     fn reads(call: Call, application: Option<Application>) -> Vec<ClaimKey> {
         match (call, application) {
             (Call::Delete, Some(application)) => application.driver.claims(),
@@ -545,7 +546,7 @@ impl Protocol {
         }
     }
 
-    /// The write that a call sends next, if that is its next step; or what it answers without one.
+    /// The next write of a call, if a write is its next step, or its response without a write.
     fn next_write(&self, state: &State, number: usize) -> Option<Result<Request, Answer>> {
         let client = &state.clients[number];
         let name = u8::try_from(number).unwrap_or(u8::MAX);
@@ -573,7 +574,7 @@ impl Protocol {
         }
     }
 
-    /// Carries a request out, and lets the others' stamps and the ghosts know.
+    /// Carries a request out, and updates the stamps of the other calls and the ghost variables.
     fn carry_out(state: &mut State, request: &Request) -> Result<(), Vec<bool>> {
         let before = state.tables.clone();
         state.tables.transact(&request.writes)?;
@@ -581,7 +582,7 @@ impl Protocol {
         Ok(())
     }
 
-    /// The call gets this answer to its request.
+    /// The call gets this response to its request.
     fn answer(&self, state: &mut State, number: usize, request: &Request, outcome: Result<(), Vec<bool>>) {
         let client = &state.clients[number];
         let answered = match (outcome, request.sender) {
@@ -634,7 +635,7 @@ impl Protocol {
         state.answered(number, answered);
     }
 
-    /// A call's first request, of those that read first.
+    /// The first request of a call that reads first.
     fn read_first(&self, state: &mut State, number: usize) {
         let client = &state.clients[number];
         let place = match (client.call, client.target) {
@@ -702,8 +703,8 @@ impl Protocol {
         }
     }
 
-    /// What a call has read was not there at one moment, and it sees that: a delete by what it lacks, a key that is to be
-    /// refused by its own record or by another look at the application.
+    /// Whether a call sees that its reads were not of one moment: a delete by a missing record, a key that is to be refused by its own
+    /// record or by a second read of the application.
     fn begins_anew(&self, state: &State, number: usize, answer: Answer) -> bool {
         match (state.clients[number].call, answer) {
             (Call::Delete | Call::GiveKey { .. }, Answer::Unknown) => true,
@@ -728,7 +729,7 @@ impl Protocol {
         state.clients[number].place = Place::Split { request, done: done + 1 };
     }
 
-    /// Where a call begins: with its write, where it reads nothing before.
+    /// The start of a call: its write, if it reads nothing before.
     fn settle(&self, state: &mut State, number: usize) {
         let client = &state.clients[number];
         let reads_first = match client.call {
@@ -742,7 +743,7 @@ impl Protocol {
     }
 }
 
-/// An answer, and what it tells the operator.
+/// A response, and what the operator learns from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Answered {
     answer: Answer,
@@ -759,7 +760,7 @@ impl Answered {
         Self { answer: Answer::Created(how), sent: Some(uuid), told: Some(uuid) }
     }
 
-    /// Of a register: that this very call has written nothing.
+    /// Whether the response of a registration says that this call wrote nothing.
     const fn is_refusal(self) -> bool {
         matches!(self.answer, Answer::Blocked { .. } | Answer::Created(How::Remembered))
     }
@@ -770,7 +771,7 @@ impl State {
         let Answered { answer, sent, told } = answered;
         if let Some(uuid) = sent {
             let stored = self.tables.applications.get(&uuid).or(self.tables.archive.get(&uuid)).copied();
-            // What the answer says comes from the call, not from the tables.
+            // The content of the response comes from the call and not from the tables.
             let client = &self.clients[usize::from(uuid.client)];
             if let Call::Register { driver, date, .. } = client.call {
                 let law = stored.map_or(self.law, |stored| stored.law);
@@ -779,12 +780,12 @@ impl State {
         }
         self.told.extend(told);
         let client = &mut self.clients[number];
-        // Nothing follows that would ask.
+        // No later step reads it.
         client.perhaps &= client.call == Call::Delete;
         client.place = Place::Done(answer);
     }
 
-    /// After these writes: stamps have changed, and something may have been granted that must not be.
+    /// Updates stamps after these writes, and checks whether an application was granted that must not be.
     fn wrote(&mut self, before: &Tables, writes: &[Write]) {
         for key in writes.iter().filter_map(Write::claim_key) {
             for client in &mut self.clients {
@@ -822,7 +823,7 @@ impl State {
         }
     }
 
-    /// Whether the application that a call speaks of is there, without a key of its caller's.
+    /// Whether the application that a call is about exists without a key of its caller.
     fn lacks_key(&self, number: usize) -> bool {
         let target = self.clients[number].target.and_then(|uuid| self.tables.applications.get(&uuid));
         target.is_some_and(|application| application.driver.key.is_none())
@@ -836,7 +837,7 @@ impl State {
         self.tables.applications.iter().map(|(uuid, application)| (*uuid, *application))
     }
 
-    /// Live applications, two at a time, of one person.
+    /// Pairs of live applications of one person.
     fn pairs(&self) -> impl Iterator<Item = (Application, Application)> {
         let pairs = self
             .live()
@@ -919,13 +920,13 @@ impl Model for Protocol {
                 if action == Action::Delay(number) {
                     state.late.push(request);
                 } else {
-                    // Without the condition's answer, what was not carried out is as if it had never been sent.
+                    // A request that failed its condition, with a lost response, is as if it had never been sent.
                     Self::carry_out(&mut state, &request).ok()?;
                 }
             }
             Action::Arrive(place) => {
                 let request = state.late.remove(place);
-                // Nobody waits for its answer.
+                // No call waits for its response.
                 drop(Self::carry_out(&mut state, &request));
             }
             Action::Resend(number) => {
@@ -955,7 +956,7 @@ impl Model for Protocol {
             }
             Action::ChangeLaw => state.law = 1,
         }
-        // So that states that go on alike are one.
+        // Sorted, so that equivalent states are equal.
         state.late.sort();
         Some(state)
     }
@@ -970,7 +971,7 @@ impl Model for Protocol {
 }
 
 impl State {
-    /// Who calls what.
+    /// The initial calls and their operators.
     pub(crate) fn calls(&self) -> Vec<(u8, Call)> {
         self.clients.iter().map(|client| (client.operator, client.call)).collect()
     }

@@ -1,14 +1,13 @@
-//! The tables as the protocol uses them: items, conditional writes, and transactions that happen whole or not at all.
+//! The tables as the protocol uses them: items, conditional writes, and transactions.
 //!
-//! Written from `docs/adr/0002` and the expressions in `src/`, and shares no code with them: a mistake that both made
-//! alike would pass unseen.
+//! Written from `docs/adr/0002` and the expressions in `src/`, without shared code: a mistake in shared code would not be found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A day. The model's years are days too: only order and distance matter.
+/// A day. Years are days in the model too, because only order and distance matter.
 pub(crate) type Date = i8;
 
-/// What a driver is known by: one item each in the table of claims.
+/// A driver's keys: each has an item in the table of claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ClaimKey {
     Truncated(u8),
@@ -23,18 +22,18 @@ pub(crate) struct Driver {
     pub(crate) truncated: u8,
     /// The caller's identity key.
     pub(crate) key: Option<u8>,
-    /// The own identity key of the journey, where the caller sends another or none.
+    /// The journey's own identity key, if the caller sends another key or no key.
     pub(crate) journey: Option<u8>,
 }
 
-/// Identity keys of one driver: the caller's, and the journey's own.
+/// The identity keys of one driver: the caller's and the journey's.
 pub(crate) type Keys = [Option<u8>; 2];
 
 fn share_key(some: Keys, others: Keys) -> bool {
     some.iter().any(|key| key.is_some() && others.contains(key))
 }
 
-/// Rule 3's exception: both sides carry an identity key, and they share none.
+/// The exception of rule 3: both sides have an identity key, and they share no key.
 pub(crate) fn keys_differ(some: Keys, others: Keys) -> bool {
     some != Keys::default() && others != Keys::default() && !share_key(some, others)
 }
@@ -59,7 +58,7 @@ impl Driver {
     }
 }
 
-/// An application's name: drawn by an invocation of the register function, so no two invocations have the same.
+/// An application's UUID. Each invocation of the register function generates one, so no two invocations have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Uuid {
     pub(crate) client: u8,
@@ -72,7 +71,7 @@ pub(crate) struct Application {
     pub(crate) operator: u8,
     pub(crate) driver: Driver,
     pub(crate) date: Date,
-    /// Under which law it was granted. No table holds it: the invariants need it.
+    /// The law under which it was granted. No table stores it, but the invariants need it.
     pub(crate) law: u8,
 }
 
@@ -84,13 +83,13 @@ pub(crate) enum Record {
     Copy { operator: u8, date: Date },
 }
 
-/// What a record holds. A history's tag is the `k#` attribute beside it.
+/// The content of a record. The tag of a specific application is its `k#` attribute.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Entry {
     pub(crate) operator: u8,
     pub(crate) date: Date,
     pub(crate) tags: Keys,
-    /// Of history, the rows that brought it.
+    /// The rows that brought a specific application.
     pub(crate) rows: Vec<u8>,
 }
 
@@ -100,7 +99,7 @@ impl Entry {
     }
 }
 
-/// Which latest date: `sd`, `sdk`, `sp`, `spk`.
+/// The kind of a latest date: `sd`, `sdk`, `sp`, `spk`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Latest {
     Standardized,
@@ -112,8 +111,8 @@ pub(crate) enum Latest {
 /// The four latest dates of an item.
 pub(crate) type LatestDates = [Option<Date>; 4];
 
-/// A claim item. Its stamp is in [`Seen`]: a stamp is new at each write, so all that ever matters of it is whether the
-/// item was written since somebody read it.
+/// A claim item. Its stamp is in [`Seen`]: each write sets a new stamp, so it only matters whether the item was written since a call read
+/// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Item {
     pub(crate) records: BTreeMap<Record, Entry>,
@@ -125,7 +124,7 @@ impl Item {
         self.latest[which as usize]
     }
 
-    /// The latest dates as the records say.
+    /// The latest dates of the records.
     pub(crate) fn latest_of_records(&self) -> LatestDates {
         let mut latest = LatestDates::default();
         for (record, entry) in &self.records {
@@ -141,7 +140,7 @@ impl Item {
         latest
     }
 
-    /// The records that are the same person as a driver with these tags.
+    /// The records that belong to the same person as a driver with these tags.
     pub(crate) fn same_person(&self, tags: Keys) -> impl Iterator<Item = (Record, &Entry)> {
         self.records
             .iter()
@@ -150,14 +149,14 @@ impl Item {
     }
 }
 
-/// The stamp that a rewrite was made from, against the item's at the moment.
+/// The stamp of a rewrite compared with the stamp of the item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Seen {
     /// There was no item.
     Absent,
-    /// Nobody has written since.
+    /// The item has not been written since.
     Fresh,
-    /// Somebody has.
+    /// The item has been written since.
     Stale,
 }
 
@@ -185,17 +184,17 @@ impl Condition {
     }
 }
 
-/// A change of an item as it was read: `records/rewrite.rs`.
+/// A change of an item since it was read: `records/rewrite.rs`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Rewrite {
     pub(crate) key: ClaimKey,
-    /// `None`: no condition at all, which is a seeded fault.
+    /// `None`: no condition, which is a seeded fault.
     pub(crate) seen: Option<Seen>,
     pub(crate) set: Vec<(Record, Entry)>,
     pub(crate) remove: Vec<Record>,
-    /// `None`: left as they are, which is a seeded fault.
+    /// `None`: the dates do not change, which is a seeded fault.
     pub(crate) latest: Option<LatestDates>,
-    /// Nothing would be left.
+    /// The item would be empty.
     pub(crate) delete: bool,
 }
 
@@ -216,7 +215,7 @@ pub(crate) enum Write {
     Fill { uuid: Uuid, key: u8, or_to_name: bool },
     /// `IdempotencyRecords::add`
     Remember { name: u8, uuid: Uuid },
-    /// The put of `Applications::call_off`. Where it finds itself it need not be written again.
+    /// The put of `Applications::call_off`. If it finds its own marker, it need not write again.
     CallOff { uuid: Uuid },
 }
 
@@ -225,18 +224,17 @@ pub(crate) enum Write {
 pub(crate) struct Tables {
     pub(crate) claims: BTreeMap<ClaimKey, Item>,
     pub(crate) applications: BTreeMap<Uuid, Application>,
-    /// Names in the table of applications that no application may have any more: `NameTaken::CalledOff`.
+    /// UUIDs in the table of applications that can no longer be registered: `NameTaken::CalledOff`.
     pub(crate) called_off: BTreeSet<Uuid>,
     /// `NameTaken::Archived`.
     pub(crate) archived: BTreeSet<Uuid>,
     pub(crate) archive: BTreeMap<Uuid, Application>,
-    /// The first answers, by the `Idempotency-Key` of their call.
+    /// The idempotency records: the application of the stored response, by `Idempotency-Key`.
     pub(crate) answers: BTreeMap<u8, Uuid>,
 }
 
 impl Tables {
-    /// All of it or nothing. Where it is nothing: which of the conditions did not hold. What `ALL_OLD` brings back is what
-    /// the tables hold at this moment.
+    /// Writes all or nothing. If nothing, returns which conditions failed. `ALL_OLD` returns the items at this moment.
     pub(crate) fn transact(&mut self, writes: &[Write]) -> Result<(), Vec<bool>> {
         let lost: Vec<bool> = writes.iter().map(|write| !self.condition_holds(write)).collect();
         if lost.contains(&true) {
@@ -281,7 +279,7 @@ impl Tables {
         }
     }
 
-    /// Whether the table of applications shows that this one has been written.
+    /// Whether the table of applications shows that this application was written.
     pub(crate) fn has_been(&self, uuid: &Uuid) -> bool {
         self.applications.contains_key(uuid) || self.archived.contains(uuid)
     }
@@ -337,7 +335,7 @@ impl Tables {
 }
 
 impl Write {
-    /// The claim item that it gives a new stamp.
+    /// The claim item that gets a new stamp.
     pub(crate) fn claim_key(&self) -> Option<ClaimKey> {
         match self {
             Self::Claim { key, .. } | Self::Import { key, .. } => Some(*key),
@@ -346,7 +344,7 @@ impl Write {
         }
     }
 
-    /// Somebody else wrote this item.
+    /// Another call wrote this item.
     pub(crate) fn outdate(&mut self, key: ClaimKey) {
         if let Self::Rewrite(rewrite) = self
             && rewrite.key == key

@@ -1,37 +1,37 @@
-//! What must hold in every state, and what must be seen to happen in some.
+//! Properties that must hold in every state, and examples that must occur in some state.
 
 use stateright::Property;
 
 use super::*;
 
-/// Invariant 1, as it stands in `design.md`. The shorter of two windows: an application that was granted under the old law
-/// stays.
+/// Invariant 1, as in `design.md`. It uses the shorter of two windows, because an application that was granted under the old law stays
+/// valid.
 pub(crate) const ONE_EACH: &str = "no two live applications of one person stand within one another's window";
 /// Invariant 1 at the moment of granting: under the law of the call, and against history too.
 pub(crate) const GRANTED_RIGHTLY: &str = "nothing is granted that an application on the tables blocks";
-/// Likewise against history.
+/// Invariant 1 at the moment of granting, against history.
 pub(crate) const NOT_AGAINST_HISTORY: &str = "nothing is granted that history on the tables blocks";
 /// Invariant 2, first half.
 pub(crate) const SENT_IS_THERE: &str = "every 201 that was sent and not deleted has its application";
 /// Invariant 2, second half.
 pub(crate) const CLAIMS_FIT: &str = "every application has all its claims, and no claim lacks its application";
-/// Every row that was called imported is listed, and a history with a key has its copy.
+/// Every row that was reported as imported is listed, and a specific application with a key has its copy.
 pub(crate) const HISTORY_IS_THERE: &str = "every imported row is listed, with its copy where it has a key";
 /// Invariant 3.
 pub(crate) const LATEST_FIT: &str = "the latest dates on an item are those of its records";
-/// No refusal without a reason.
+/// Every refusal has a reason.
 pub(crate) const EXPLAINED: &str = "every refusal names what is in the way, and never the call itself";
 /// A refusal is final: no try of the call is carried out afterwards.
 pub(crate) const STAYS_REFUSED: &str = "whoever is told of a refusal is not registered, then or later";
-/// A refused key likewise.
+/// A refusal of a key is final too.
 pub(crate) const STAYS_WITHOUT_KEY: &str =
     "an application whose key is refused is not given it by that call, then or later";
-/// No 404 of what was done.
+/// No 404 after a key was given.
 pub(crate) const NOT_DENIED: &str = "whoever is told that an application is unknown has given it no key";
-/// What is deleted stays so.
+/// A deleted application stays deleted.
 pub(crate) const STAYS_DELETED: &str = "a deleted application does not come back";
 
-/// Those of a protocol.
+/// The properties of a protocol.
 pub(super) fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
     let mut properties = vec![
         Property::always(ONE_EACH, |_, state: &State| {
@@ -108,7 +108,7 @@ pub(super) fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
         Property::always(STAYS_WITHOUT_KEY, |_, state: &State| {
             let gives = |client: &&Client| matches!(client.call, Call::GiveKey { .. });
             let mut giving = state.clients.iter().filter(gives);
-            // Where two give it, or one is called again, it may be the other that has given it.
+            // With two such calls, or with a repeated call, the other one may have given the key.
             let (Some(client), None) = (giving.next(), giving.next()) else { return true };
             let (Call::GiveKey { key }, Some(target), 0) = (client.call, client.target, client.invocation) else {
                 return true;
@@ -133,7 +133,7 @@ pub(super) fn of(protocol: &Protocol) -> Vec<Property<Protocol>> {
     properties
 }
 
-/// What must be possible: a model in which nothing happens has no counterexample either.
+/// Examples that must occur: a model in which nothing happens has no counterexample either.
 fn examples() -> Vec<Property<Protocol>> {
     const fn only_by(answer: Answer, kind: usize) -> bool {
         let Answer::Blocked { by, .. } = answer else { return false };
