@@ -1,4 +1,4 @@
-//! The audit finds each kind of damage, and nothing where there is none.
+//! The audit finds each kind of damage, and reports nothing without damage.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ async fn register(store: &Store, number: u64, identity: &Identity, datetime: &st
     application
 }
 
-/// Everything that is found, and how much was looked at.
+/// All findings, and the numbers of checked items.
 async fn audit(store: &Store) -> (BTreeSet<Finding>, u64, u64) {
     let (mut findings, mut applications, mut claims, mut imports) = (BTreeSet::new(), 0, 0, 0);
     let mut place = AuditPlace::Start;
@@ -60,10 +60,10 @@ async fn nothing_is_found_where_nothing_is_wrong() {
     for number in 0..150 {
         register(&store, number, &identity(number, number % 2 == 0), "2024-03-15T07:30:00Z").await;
     }
-    // A cooldown has passed, a key came later, one was deleted, one was erased, history was imported.
+    // An application after the end of a window, a key that came later, a deleted and an erased application, and imported history.
     let old = identity(7, false);
     register(&store, 1000, &old, "2040-03-15T07:30:00Z").await;
-    // Two drivers share a truncated identity, and their keys tell them apart.
+    // Two drivers share a truncated identity and have different keys.
     for number in [500, 501] {
         let sharing = Identity { truncated: identity(500, true).truncated, ..identity(number, true) };
         register(&store, number, &sharing, "2024-03-15T07:30:00Z").await;
@@ -100,7 +100,7 @@ async fn each_kind_of_damage_is_found_and_orphans_are_removed() {
     let license = key(ClaimKind::DrivingLicense, &one);
     let items = store.scan(&store.tables.claims).await;
 
-    // A claim is gone.
+    // A claim is missing.
     damage(&store, &license, "REMOVE #a", &record(&first), None).await;
     let unclaimed = Finding::Unclaimed(first.uuid, ClaimKind::DrivingLicense);
     let wrong_date = Finding::WrongDate(license.clone(), "sd");
@@ -108,12 +108,12 @@ async fn each_kind_of_damage_is_found_and_orphans_are_removed() {
     damage(&store, &license, "SET #a = :v", &record(&first), Some(items[&license][&record(&first)].clone())).await;
     assert_eq!(audit(&store).await.0, BTreeSet::new());
 
-    // A latest date is not that of the records: the next application would be granted, or refused, by it.
+    // A latest date does not match the records: the next application would be granted or refused wrongly.
     damage(&store, &license, "SET #a = :v", "sd", Some(AttributeValue::N("0".to_owned()))).await;
     assert_eq!(audit(&store).await.0, [wrong_date].into());
     damage(&store, &license, "SET #a = :v", "sd", Some(items[&license]["sd"].clone())).await;
 
-    // Two of one person: the second one's licence is the first one's.
+    // Two applications of one person: the second gets the first one's licence.
     let its = key(ClaimKind::DrivingLicense, &second.identity);
     change_license(&store, second.uuid, "000000000001").await;
     damage(&store, &its, "REMOVE #a", &record(&second), None).await;
@@ -122,7 +122,7 @@ async fn each_kind_of_damage_is_found_and_orphans_are_removed() {
     damage(&store, &license, "SET #a = :v", "sd", Some(items[&its]["sd"].clone())).await;
     assert_eq!(audit(&store).await.0, [Finding::GrantedTwice(first.uuid, second.uuid)].into());
 
-    // A claim without an application blocks a driver for nothing.
+    // A claim without an application blocks a driver without reason.
     let gone = store.db.delete_item().table_name(&store.tables.applications);
     gone.key("uuid", AttributeValue::S(second.uuid.to_string())).send().await.unwrap();
     damage(&store, &its, "SET #a = :v", &record(&second), Some(items[&its][&record(&second)].clone())).await;
@@ -142,18 +142,18 @@ async fn each_kind_of_damage_is_found_and_orphans_are_removed() {
     }
     assert_eq!(audit(&store).await.0, BTreeSet::new());
     assert_eq!(store.scan(&store.tables.claims).await.len(), 3, "what was only the orphan's is gone");
-    // The driver is free again.
+    // The driver can register again.
     register(&store, 3, &second.identity, "2024-04-15T07:30:00Z").await;
 }
 
-/// Somebody gives an application another licence by hand.
+/// Simulates a person who gives an application another licence by hand.
 async fn change_license(store: &Store, uuid: ApplicationId, license: &str) {
     let update = store.db.update_item().table_name(&store.tables.applications).key("uuid", text(&uuid.to_string()));
     let update = update.update_expression("SET driving_license = :license");
     update.expression_attribute_values(":license", text(license)).send().await.unwrap();
 }
 
-/// The driver of one application stands in the way of another driver, for years.
+/// The claims of one driver's application block another driver for years.
 #[tokio::test]
 async fn a_claim_on_an_item_that_is_not_its_applications_is_found_and_removed() {
     let store = store().await;
@@ -166,15 +166,15 @@ async fn a_claim_on_an_item_that_is_not_its_applications_is_found_and_removed() 
     for kind in kinds {
         damage(&store, &key(kind, &other), "SET #a = :v", &record, Some(written.clone())).await;
     }
-    // Whose it is on the truncated identity is compared with a record that carries no key.
+    // The copied record has no tags, so its date belongs to `sd` on the truncated identity.
     damage(&store, &key(kinds[0], &other), "SET #a = :v", "sd", Some(written.as_m().unwrap()["t"].clone())).await;
     let misplaced = kinds.map(|kind| Finding::Misplaced(first.uuid, key(kind, &other)));
     let miscounted = Finding::WrongDate(key(kinds[0], &other), "n#");
     let found = misplaced.into_iter().chain([miscounted]).collect();
     assert_eq!(audit(&store).await.0, found, "and no driver was granted twice");
 
-    // Nothing is removed from where it belongs, nor where the application has not all its claims: perhaps it is the application
-    // that was changed by hand.
+    // The repair removes no claim from its own item, and none if the application lacks one of its claims, because then a person may have
+    // changed the application.
     let remove = async |key: &str| store.stray_remover.remove_stray(first.uuid, key, soon()).await.unwrap();
     for kind in kinds {
         assert!(!remove(&key(kind, &one)).await, "{kind:?}");
@@ -193,7 +193,7 @@ async fn a_claim_on_an_item_that_is_not_its_applications_is_found_and_removed() 
     register(&store, 3, &other, "2024-03-15T07:30:00Z").await;
 }
 
-/// Every record looks misplaced under another pepper. To remove them would free every driver.
+/// With another pepper, every record looks misplaced. Removing them would make every driver eligible again.
 #[tokio::test]
 async fn under_another_pepper_no_claim_is_removed() {
     let store = store().await;
@@ -211,7 +211,7 @@ async fn under_another_pepper_no_claim_is_removed() {
     assert_eq!(audit(&store).await.0, BTreeSet::new());
 }
 
-/// Nobody can tell any more where the claims of an erased application belong, or those of one that cannot be read: they stay.
+/// For an erased application, or one that cannot be read, it is unknown which claims belong to it. So they stay.
 #[tokio::test]
 async fn claims_of_an_application_that_does_not_say_whose_it_is_stay() {
     let store = store().await;
@@ -234,7 +234,7 @@ async fn claims_of_an_application_that_does_not_say_whose_it_is_stay() {
     assert_eq!(audit(&store).await.0, [Finding::Unreadable("applications", uuid(2).to_string())].into());
     assert!(!remove(1).await && !remove(2).await);
 
-    // One that was deleted before it was erased has no claims.
+    // An application that was deleted before it was erased has no claims.
     let claim = store.scan(&store.tables.claims).await[&license(3)].clone();
     assert_eq!(store.deleter.delete(operator(1), uuid(3), now, soon()).await, Ok(Deleted::Done));
     erase(3).await;
@@ -266,7 +266,7 @@ async fn a_claim_that_says_something_else_of_its_application_is_found() {
     let written = store.scan(&store.tables.claims).await[&license][&record].clone();
     let disagrees = Finding::Disagrees(first.uuid, license.clone());
     for (member, value, also) in [
-        // Another operator would be told all of it.
+        // A refusal would show all of it to another operator.
         ("o", number(2), None),
         ("t", number(1_000), Some(Finding::WrongDate(license.clone(), "sd"))),
     ] {
@@ -280,7 +280,7 @@ async fn a_claim_that_says_something_else_of_its_application_is_found() {
     assert_eq!(audit(&store).await.0, BTreeSet::new());
 }
 
-/// Rule 3 compares a truncated identity by keys: with a wrong one somebody is granted, or refused, against the rules.
+/// Rule 3 compares a truncated identity by keys: a wrong key makes the registry grant or refuse an application against the rules.
 #[tokio::test]
 async fn a_claim_with_another_identity_key_than_its_application_is_found() {
     let store = store().await;
@@ -292,7 +292,7 @@ async fn a_claim_with_another_identity_key_than_its_application_is_found() {
         let key = IdentityKey::parse(&letter.to_string().repeat(64)).unwrap();
         Some(AttributeValue::B(support::claim_keys().tag(&key).to_vec().into()))
     };
-    // Whose, on which item, under which tag, and to which latest date the record was moved.
+    // The application, the kind of item, the tag, and the latest dates between which the record was moved.
     for (application, kind, tag, moved) in [
         (&first, ClaimKind::TruncatedIdentity, tag('a'), Some(("sd", "sdk"))),
         (&second, ClaimKind::TruncatedIdentity, tag('a'), None),
@@ -320,7 +320,7 @@ async fn a_claim_with_another_identity_key_than_its_application_is_found() {
             "the driver would be free"
         );
         if (application, kind) == (&first, ClaimKind::TruncatedIdentity) {
-            // Somebody else, for all that the item says; for the application, nobody can tell.
+            // The item says that it is another driver. The application has no key, so it could be the same driver.
             let sharing = Identity { truncated: one.truncated.clone(), ..identity(3, true) };
             let third = register(&store, 3, &sharing, "2024-03-15T07:30:00Z").await;
             let expected =
@@ -334,7 +334,7 @@ async fn a_claim_with_another_identity_key_than_its_application_is_found() {
     }
 }
 
-/// Two drivers share a truncated identity, and their keys tell them apart, whatever the record of one of them says.
+/// Two drivers share a truncated identity and have different keys, even if the record of one of them lacks its key.
 #[tokio::test]
 async fn a_record_without_its_identity_key_makes_no_two_drivers_one() {
     let store = store().await;
@@ -376,7 +376,7 @@ async fn a_journey_that_does_not_carry_its_application_is_found() {
     assert_eq!(store.register(&short, Some(&read)).await, Registration::Registered);
     assert_eq!(audit(&store).await.0, BTreeSet::new());
 
-    // It cannot be read, though it carries the application.
+    // The journey cannot be read, although it has the application.
     let set = async |expression: &str, value: AttributeValue| {
         let update = store.db.update_item().table_name(&store.tables.journeys).key("pk", text("1#trip-1"));
         let update = update.update_expression(expression).expression_attribute_names("#a", "status");
@@ -401,7 +401,7 @@ async fn a_journey_that_does_not_carry_its_application_is_found() {
     assert_eq!(audit(&store).await.0, [Finding::JourneyUnclaimed(short.uuid)].into());
 }
 
-/// The claims stay what they were at the registration (ADR 32), and the difference is told, without personal data.
+/// The claims stay as they were at the registration (ADR 32). The audit reports the difference without personal data.
 #[tokio::test]
 async fn a_journey_that_was_corrected_after_its_use_is_found() {
     let plain = journey(1, "trip", at("2024-03-15T07:30:00Z"));
@@ -429,12 +429,12 @@ async fn a_journey_that_was_corrected_after_its_use_is_found() {
         let expected = is_found.then_some(Finding::JourneyCorrected(short.uuid));
         assert_eq!(audit(&store).await.0, expected.into_iter().collect(), "{what}");
 
-        // The runbook: the operator deletes the application and registers it again.
+        // As in the runbook: the operator deletes the application and registers it again.
         assert_eq!(store.deleter.delete(operator(1), short.uuid, short.datetime, soon()).await, Ok(Deleted::Done));
         assert_eq!(audit(&store).await.0, BTreeSet::new(), "{what}");
     }
 
-    // A key that the journey gets later, and the operator gives its application.
+    // The journey gets a key later, and the operator gives the key to its application.
     let store = store().await;
     support::put(&store, &with_key(None), &support::version(1, 1)).await;
     let read = support::find(&store, 1, "trip").await.unwrap();
@@ -447,7 +447,7 @@ async fn a_journey_that_was_corrected_after_its_use_is_found() {
     assert_eq!(audit(&store).await.0, BTreeSet::new());
 }
 
-/// An application that goes between the two looks at its journey is no finding, whatever the first look saw.
+/// An application that is deleted between the two reads of its journey is not a finding.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_corrected_journey_of_an_application_that_is_deleted_meanwhile_is_not_found() {
     let (calm, store, faults) = support::store_with_faults().await;
@@ -486,7 +486,7 @@ async fn each_claim_of_two_keys_is_looked_at() {
         let unclaimed = Finding::Unclaimed(short.uuid, ClaimKind::IdentityKey);
         assert_eq!(audit(&store).await.0, [unclaimed].into());
     }
-    // The tags of its keys: one is missing, they are another's, they are no tags.
+    // The tags of its keys: one is missing, they are of another key, they are malformed.
     let tag = |letter| support::claim_keys().tag(&identity_key(letter)).to_vec();
     for (tags, is_readable) in [
         (tag('b'), true),
@@ -521,7 +521,7 @@ async fn what_cannot_be_read_is_found_and_stops_nothing() {
     put(&store, &store.tables.applications, &[("uuid", text(&named))]).await;
     put(&store, &store.tables.claims, &[("pk", text("k")), ("a#x", text("y"))]).await;
     put(&store, &store.tables.imports, &[("operator_id", number(1)), ("import_id", text("DUPONT.csv"))]).await;
-    // Two of names of ours: one says nothing else, one not since when it runs.
+    // Two items with valid UUIDs: one has no other attribute, the other does not say when its work began.
     let ids = [7, 8].map(|byte| ImportId::from_bytes([byte; 16]));
     let [bare, running] = ids.map(|id| id.to_string());
     put(&store, &store.tables.imports, &[("operator_id", number(1)), ("import_id", text(&bare))]).await;
@@ -551,7 +551,7 @@ async fn what_cannot_be_read_is_found_and_stops_nothing() {
     assert!(
         found.iter().all(|finding| !finding.to_string().contains("3360102") && !finding.to_string().contains("DUPONT"))
     );
-    // What else the audit asks of the imports: whose reports there are, and which import stands still.
+    // Other reads of the imports by the audit: which reports have an import, and the oldest import in progress.
     let asked = [(Some(operator(1)), ids[0]), (Some(operator(2)), ids[0]), (None, ids[0]), (Some(operator(1)), ids[1])];
     let known = store.imports.known(&asked, soon()).await.unwrap();
     assert_eq!(known, [asked[0], asked[3]].into());
@@ -562,7 +562,8 @@ async fn what_cannot_be_read_is_found_and_stops_nothing() {
     assert_eq!(store.imports.oldest_running().await, Ok(Some(began)));
 }
 
-/// A part ends with an import of a name that is none, which cannot be told as a place. What comes after it is looked at.
+/// A part ends with an import whose UUID is invalid, so the part's end cannot be expressed as a place. The audit checks the imports after
+/// it.
 #[tokio::test]
 async fn an_import_of_no_name_at_the_end_of_a_part_does_not_end_the_audit_of_the_imports() {
     let store = store().await;
@@ -579,7 +580,7 @@ async fn an_import_of_no_name_at_the_end_of_a_part_does_not_end_the_audit_of_the
     assert!(found.contains(&Finding::Unreadable("imports", format!("1/{last}"))));
 }
 
-/// Where looking at a part panicked, the next one is where it would have been.
+/// If the check of a part panicked, the next part begins where it would have begun otherwise.
 #[tokio::test]
 async fn a_part_is_passed_over_and_nothing_else() {
     let store = store().await;
@@ -614,7 +615,7 @@ async fn an_import_that_speaks_of_anothers_or_does_not_add_up_is_found() {
     let m = |members: &[(&str, AttributeValue)]| {
         AttributeValue::M(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
     };
-    // What the report says, but for one thing each time.
+    // The report, with one changed member each time.
     let report = |changed: &str, value: AttributeValue| {
         let mut members = vec![
             ("import_id", text(&id.to_string())),
@@ -690,7 +691,7 @@ async fn what_changes_meanwhile_is_no_finding() {
     }
 }
 
-/// The metrics, the alarms and the runbook go by these words.
+/// Metrics, alarms and the runbook use these words.
 #[test]
 fn each_finding_is_told_by_the_name_of_its_kind() {
     let (one, id) = (uuid(1), ImportId::from_bytes([7; 16]));

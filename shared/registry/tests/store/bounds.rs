@@ -1,5 +1,5 @@
-//! No item grows without bound: how much one operator may add to a driver's items, and what is said of an item that was full before
-//! there were bounds.
+//! Bounds of an item: how much one operator may add to a driver's items, and the results for an item that was full before there were
+//! bounds.
 
 use crate::support::{
     self, Item, Store, application, at, driver, identity_key, operator, soon, store, truncated, uuid,
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 const DAY: &str = "2024-03-15T07:30:00Z";
 
-/// Long before any window: these dates block nobody.
+/// Long before any window, so these dates block nobody.
 fn old(day: usize) -> Instant {
     at("2001-01-01T00:00:00Z").days_after(u16::try_from(day).unwrap())
 }
@@ -25,7 +25,7 @@ fn imported() -> HistoryOutcome {
     HistoryOutcome::Imported { contradicts: Vec::new() }
 }
 
-/// A licence and an identity key of their own, on the one truncated identity.
+/// An identity with its own licence and identity key, on the shared truncated identity.
 fn one_of_many(number: usize) -> Identity {
     let key = IdentityKey::parse(&format!("{number:064x}")).unwrap();
     let identity_keys = IdentityKeys::of_caller(Some(key));
@@ -59,7 +59,7 @@ async fn date_21_of_one_operator_and_journey_type_is_rejected() {
         assert_eq!(store.import(Short, &identity, old(2 * number), 1, row(1, number)).await, imported(), "{number}");
     }
     store.requests.take();
-    // Before, among and after the others; and again, as after a crash.
+    // Before, among and after the others. Each is sent again, as after a crash.
     for day in [1, 2 * MOST_HISTORY_DATES, 7] {
         for _ in 0..2 {
             assert_eq!(store.import(Short, &identity, old(day), 1, row(1, 100 + day)).await, full, "{day}");
@@ -73,7 +73,7 @@ async fn date_21_of_one_operator_and_journey_type_is_rejected() {
     let held = item(&store, Short).await.unwrap();
     assert_eq!(held.keys().filter(|name| name.starts_with("h#1#")).count(), MOST_HISTORY_DATES);
 
-    // Taken back, the dates leave room. The one that another file brought too stays.
+    // After an undo there is room for new dates. The date that another file brought too stays.
     undo(&store, 1).await;
     for number in 1..MOST_HISTORY_DATES {
         assert_eq!(store.import(Short, &identity, old(2 * number + 1), 1, row(4, number)).await, imported());
@@ -124,10 +124,10 @@ async fn application_21_of_one_operator_on_a_truncated_identity_is_refused() {
         assert_eq!(store.requests.take(), 1, "one request says so");
     }
     assert_eq!(simulate(&store, Long, &one_of_many(100), 1).await, Simulated::NoRoom(NoRoom::Applications));
-    // An older one, for which the latest date there does not move, is refused alike.
+    // An older application, which does not change the latest date, is refused too.
     let older = application(102, 1, Long, &one_of_many(102), at("2023-03-15T07:30:00Z"));
     assert_eq!(store.register(&older, None).await, full);
-    // What is in the way comes first, and others are not concerned.
+    // A blocking application is reported first, and other operators are not affected.
     let same = Identity { driving_license: one_of_many(granted[0]).driving_license, ..one_of_many(103) };
     let blocked = store.register(&application(103, 1, Long, &same, at(DAY)), None).await;
     assert!(matches!(blocked, Registration::Blocked(_)), "{blocked:?}");
@@ -147,7 +147,7 @@ async fn application_21_of_one_operator_on_a_truncated_identity_is_refused() {
     assert_eq!(store.scan(&store.tables.claims).await, [].into(), "nothing is left, no count either");
 }
 
-/// A key given later makes no room, and takes none.
+/// A key that is given later does not change the count.
 #[tokio::test]
 async fn an_application_counts_once_whenever_its_key_comes() {
     let store = store().await;
@@ -163,7 +163,7 @@ async fn an_application_counts_once_whenever_its_key_comes() {
     assert_eq!(store.register(&asked, None).await, Registration::NoRoom(NoRoom::Applications));
 }
 
-/// One identity key, given to the history of ever more names and dates.
+/// One identity key is given to the history of many names and dates.
 #[tokio::test]
 async fn an_identity_key_is_given_to_20_dates_of_one_operator() {
     let store = store().await;
@@ -186,7 +186,7 @@ async fn an_identity_key_is_given_to_20_dates_of_one_operator() {
     }
     assert_eq!(give(100, 100, 1).await, GivenKey::NoRoom(NoRoom::Dates));
     assert_eq!(give(100, 100, 2).await, given, "another operator");
-    // A date that is there already, on ever more truncated identities: its copy lists the rows of all of them.
+    // The same date on many truncated identities: its copy lists the rows of all of them.
     let mut said = Vec::new();
     for number in 200..230 {
         said.push(give(number, 0, 1).await);
@@ -197,7 +197,7 @@ async fn an_identity_key_is_given_to_20_dates_of_one_operator() {
     let on_key = store.scan(&store.tables.claims).await.remove(&key).unwrap();
     let rows = on_key[&format!("c#1#{}", old(0).millis())].as_l().unwrap().len();
     assert!(rows <= MOST_HISTORY_DATES, "{rows}");
-    // More rows for one of the originals are listed there, and on the copy they are noted once.
+    // Further rows for one of the originals are listed there, and the copy notes them once.
     for file in 10..13 {
         assert_eq!(
             store.import(Short, &identity(0), old(0), 1, row(file, 0)).await,
@@ -209,7 +209,7 @@ async fn an_identity_key_is_given_to_20_dates_of_one_operator() {
     assert_eq!(on_key[&format!("c#1#{}", old(0).millis())].as_l().unwrap().len(), rows + 1);
 }
 
-/// An item that dates of operator 1 fill to its last byte, as it could be before there were bounds.
+/// An item that dates of operator 1 fill completely, as was possible before there were bounds.
 async fn filled(store: &Store, scope: JourneyType) {
     let first = application(1, 3, scope, &one_of_many(1), at(DAY));
     assert_eq!(store.register(&first, None).await, Registration::Registered);
@@ -264,7 +264,7 @@ async fn an_item_that_was_full_before_there_were_bounds_says_so_at_once() {
     };
     let given = store.key_giver.give_key_to_history(&history, &Rules::default(), soon()).await;
     assert_eq!(given, Ok(GivenKey::NoRoom(NoRoom::Record)));
-    // What is there can be read, and what goes makes room.
+    // The records can be read, and a delete makes room.
     let sought = DriverQuery { driving_license: None, identity_key: None, truncated: Some(identity.clone()) };
     assert!(store.finder.find(&sought, soon()).await.unwrap().recorded.len() > 5_000);
     assert_eq!(store.deleter.delete(operator(3), uuid(1), at(DAY), soon()).await, Ok(Deleted::Done));

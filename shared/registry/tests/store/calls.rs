@@ -1,4 +1,4 @@
-//! The store against an embedded DynamoDB: what each call costs, what it writes, and what it says, races included.
+//! The store against an embedded DynamoDB: the requests, writes and results of each call, including races.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ fn imported() -> HistoryOutcome {
     HistoryOutcome::Imported { contradicts: Vec::new() }
 }
 
-/// A compact JWS of the size that the service signs: its header, its claims, so many bytes of signature (ES256: 64).
+/// A compact JWS of the size that the service signs: its header, its claims, and a signature of this length (ES256: 64 bytes).
 fn proof(application: &Application, signature: usize) -> String {
     let license = application.identity.driving_license.as_ref().unwrap().as_str();
     let header = format!(r#"{{"typ":"JWT","alg":"ES256","kid":"{}"}}"#, "k".repeat(43));
@@ -46,8 +46,8 @@ fn proof(application: &Application, signature: usize) -> String {
     [header.into_bytes(), payload.into_bytes(), vec![0xa5; signature]].map(|p| URL_SAFE_NO_PAD.encode(p)).join(".")
 }
 
-/// What a call costs, in requests on the wire, on success and on every kind of refusal. A short application reads its
-/// journey first, which is the one request more.
+/// The number of requests of each call, on success and on every kind of refusal. A short application has one more request, because it
+/// reads its journey first.
 #[tokio::test]
 async fn requests_of_each_call() {
     let store = store().await;
@@ -71,7 +71,7 @@ async fn requests_of_each_call() {
             ("history", base + 4, 2, driver("HIS", "A2", Some('d')), day, Some(history(DAY, 9)), 1),
             ("a truncated identity shared with an earlier keyed driver", base + 5, 1, sharing, later, None, 1),
             (
-                // An update cannot take the greater of two dates: the rare case takes a second transaction.
+                // An update cannot compute the maximum of two dates, so this rare case takes a second transaction.
                 "a truncated identity shared with a later keyed driver",
                 base + 6,
                 1,
@@ -100,7 +100,7 @@ async fn requests_of_each_call() {
                 read = find(&store, by, &id).await;
                 asked = using(asked, read.as_ref().unwrap());
             }
-            // Asked for again, the first one's journey is found used: by itself.
+            // If the first application is sent again, its journey is used by the application itself.
             let expected = blocker.map_or(Registration::Registered, Registration::Blocked);
             assert_eq!(store.register(&asked, read.as_ref()).await, expected, "{scope}: {what}");
             assert_eq!(store.requests.take(), requests + extra, "{scope}: {what}");
@@ -118,7 +118,7 @@ async fn requests_of_each_call() {
         assert_eq!(store.requests.take(), 1, "find");
     }
 
-    // What only short applications can meet.
+    // Cases that only short applications have.
     let used = find(&store, 1, "trip-100").await.unwrap();
     let other = using(application(110, 1, Short, &driver("ZOE", "Z", None), day), &used);
     let stale = StoredJourney { used: None, version: version(0, 1), ..find(&store, 2, "trip-101").await.unwrap() };
@@ -143,7 +143,7 @@ async fn requests_of_an_imported_row() {
         ("its copy in another file", "2024-01-01T00:00:00Z", 1, row(2, 2), HistoryOutcome::AlreadyKnown, 1),
         ("the same date of another operator", "2024-01-01T00:00:00Z", 2, row(3, 2), imported(), 1),
         ("a later date", "2024-01-01T00:00:00.001Z", 1, row(1, 4), imported(), 1),
-        // An update cannot take the greater of two dates: the rare case takes a second request.
+        // An update cannot compute the maximum of two dates, so this rare case takes a second request.
         ("an earlier date", "2023-01-01T00:00:00Z", 1, row(1, 5), imported(), 2),
         ("the earlier date again", "2023-01-01T00:00:00Z", 1, row(1, 5), imported(), 1),
         ("the earlier date in another file", "2023-01-01T00:00:00Z", 1, row(2, 5), HistoryOutcome::AlreadyKnown, 2),
@@ -158,7 +158,7 @@ async fn requests_of_an_imported_row() {
     assert_eq!(store.blocker(Short, &there, at(DAY), 1).await, Some(history("2024-01-01T00:00:00.001Z", 1)));
 }
 
-/// An item that is not what this store writes is reported, not asked about for ever.
+/// The store reports a malformed item and does not retry forever.
 #[tokio::test]
 async fn a_corrupt_claim_item_ends_an_import() {
     let store = store().await;
@@ -185,8 +185,8 @@ async fn a_corrupt_claim_item_ends_an_import() {
     assert!(matches!(said.await, Ok(Err(StoreError::Corrupt { table: "claims", .. }))));
 }
 
-/// The size of an item as DynamoDB documents it: names and values in UTF-8, a number one byte for two digits and one
-/// more, a list or map three bytes and one for each element.
+/// The size of an item as DynamoDB documents it: names and values in UTF-8, one byte per two digits of a number and one more, three bytes
+/// per list or map and one per element.
 fn size(item: &Item) -> usize {
     fn value(of: &AttributeValue) -> usize {
         match of {
@@ -204,7 +204,7 @@ fn size(item: &Item) -> usize {
     item.iter().map(|(name, of)| name.len() + value(of)).sum()
 }
 
-/// One write unit is one kilobyte, two in a transaction: an item within its first kilobyte costs two units.
+/// One write unit is one kilobyte, and a transaction needs two: an item within its first kilobyte costs two units.
 #[tokio::test]
 async fn items_and_sizes_of_a_registration() {
     let foreign = format!("99-{}", "F".repeat(61));
@@ -217,14 +217,14 @@ async fn items_and_sizes_of_a_registration() {
         (Short, "051227308989", one, Some(uuid_like), 64, 5, true),
         (Short, &*foreign, one, Some(uuid_like), 64, 5, true),
         (Short, "051227308989", one, Some(&*longest), 64, 5, true),
-        // The caller's key and the journey's own differ: one more item.
+        // The caller's key and the journey's differ, so there is one more item.
         (Short, "051227308989", of_journey, Some(uuid_like), 64, 5, true),
         (Short, "051227308989", two, Some(uuid_like), 64, 6, true),
         (Short, &*foreign, two, Some(uuid_like), 64, 6, true),
-        // RS512 under a key of 2048 bits.
+        // RS512 with a key of 2048 bits.
         (Short, "051227308989", one, Some(uuid_like), 256, 5, true),
         (Short, "051227308989", two, Some(uuid_like), 256, 6, true),
-        // The longest of everything does not fit: such an application costs four units instead of two for its own item.
+        // With the longest values everywhere, the item exceeds one kilobyte: it costs four units instead of two.
         (Short, &*foreign, one, Some(&*longest), 64, 5, false),
     ] {
         let store = store().await;
@@ -288,7 +288,7 @@ async fn an_application_has_all_its_claims_and_keys_hold_no_personal_data() {
                 assert_eq!(records(item, "a#"), 1);
             }
 
-            // Neither in a key nor in any value of a claim.
+            // Neither the keys nor the values of claims contain personal data.
             let claims = format!("{claims:?}");
             let bytes = format!("{:?}", [0xaa; 32]);
             for personal in ["DUP", "36010203", "051227308989", "aaaaaaaa", bytes.trim_matches(['[', ']'])] {
@@ -300,11 +300,11 @@ async fn an_application_has_all_its_claims_and_keys_hold_no_personal_data() {
     }
 }
 
-/// Numbering plans and our reading of licences change; what was accepted before stays readable, and is freed where it was claimed.
+/// Numbering plans and the accepted forms of licences change. An application that was accepted before can still be read and deleted.
 #[tokio::test]
 async fn application_of_an_earlier_plan_is_found_and_freed() {
     let mut identity = driver("DUP", "A1", None);
-    // Today's plan moves the phone to +262, and no licence is written so today.
+    // Today's numbering plan moves the phone to +262, and today's rules reject this licence.
     identity.truncated.phone_trunc = PhoneTrunc::from_stored("+336920102").unwrap();
     identity.driving_license = Some(DrivingLicense::from_stored("A1 b").unwrap());
     let store = store().await;
@@ -337,7 +337,7 @@ async fn a_call_again_changes_nothing() {
     }
     assert_eq!(store.written().await, before);
 
-    // A name that is taken is not overwritten, whoever asks; what it means is not this call's to say.
+    // A UUID that is taken is never overwritten, by any operator. This call does not interpret it.
     let stolen = application(1, 2, Long, &driver("ZOE", "Z", Some('d')), at(DAY));
     let cutoffs = Rules::default().cutoffs(Long, stolen.datetime);
     let said = store.registrar.register(&stolen, &cutoffs, None, None, soon()).await;
@@ -345,7 +345,7 @@ async fn a_call_again_changes_nothing() {
     assert_eq!(store.written().await, before);
 }
 
-/// One row, sent again after everything that may have happened in between.
+/// One row is sent again after each event that may have happened in between.
 #[tokio::test]
 async fn a_row_again_gets_the_same_answer() {
     let store = store().await;
@@ -396,7 +396,7 @@ async fn a_journey_that_changed_after_it_was_read_is_not_used() {
     assert_eq!(store.applications.find(asked.uuid).await.unwrap(), Some(asked));
 }
 
-/// A registration that fits its journey's own key, whatever the caller sends.
+/// An identity that fits its journey's key, with another key from the caller.
 fn with_both_keys() -> Identity {
     driver_with_keys("DUP", "A1", Some('b'), Some('a'))
 }
@@ -498,7 +498,7 @@ async fn key_given_later_is_claimed_beside_the_journeys_own() {
     let of_journey = driver_with_keys("DUP", "A1", None, Some('a'));
     let first = application(1, 1, Short, &of_journey, at(DAY));
     assert_eq!(store.register(&first, None).await, Registration::Registered);
-    // The key of another's application is refused, the journey's own is there already.
+    // The key of another's application is refused. The journey's own key is there already.
     let other = application(2, 2, Short, &driver("MAR", "A2", Some('c')), at(DAY));
     assert_eq!(store.register(&other, None).await, Registration::Registered);
     assert_eq!(give(1, 'c').await, GivenKey::Blocked(duplicate(&other)));
@@ -529,7 +529,7 @@ async fn key_given_later_is_claimed_beside_the_journeys_own() {
     assert!(store.scan(&store.tables.claims).await.is_empty());
 }
 
-/// What is stored, to the byte: applications that were written before two keys were known are read alike.
+/// The stored bytes: applications from before there were two keys have the same format.
 #[tokio::test]
 async fn stored_keys_of_an_application() {
     let bytes = |letter| AttributeValue::B(identity_key(letter).as_bytes().to_vec().into());
@@ -573,7 +573,7 @@ async fn a_used_journey_names_its_application_unless_a_person_is_in_the_way() {
     assert_eq!(used.used.unwrap().by, first.uuid);
     assert_eq!(used.used.unwrap().datetime, first.datetime);
     store.import(Short, &driver("HIS", "H", None).truncated, at("2024-01-01T00:00:00Z"), 2, row(1, 2)).await;
-    // A later line does not free it.
+    // A later line of the journey does not free it.
     put(&store, &journey(1, "trip", at(DAY)), &version(2, 1)).await;
     let corrected = find(&store, 1, "trip").await.unwrap();
     assert_eq!(corrected.used, used.used);
@@ -584,7 +584,7 @@ async fn a_used_journey_names_its_application_unless_a_person_is_in_the_way() {
         ("the same driver", driver("MAR", "A1", None), Registration::Blocked(duplicate(&first))),
         ("history", driver("HIS", "A3", None), Registration::Blocked(history("2024-01-01T00:00:00Z", 2))),
     ] {
-        // Whether it was read before it was used, after that, or after its correction.
+        // With a read before its use, after it, or after its correction.
         for read in [&read, &used, &corrected] {
             let asked = using(application(2, 1, Short, &identity, at(DAY)), read);
             assert_eq!(store.register(&asked, Some(read)).await, expected, "{what}");
@@ -654,7 +654,7 @@ async fn an_application_follows_its_journey() {
 #[tokio::test]
 async fn a_journey_is_its_operators_own() {
     let store = store().await;
-    // Operators choose the names: one may look like another operator's key.
+    // Operators choose the IDs, and one may look like another operator's key.
     for (by, id) in [(1, "2#trip"), (1, "trip"), (12, "trip")] {
         put(&store, &journey(by, id, at(DAY)), &version(1, 1)).await;
     }
@@ -678,7 +678,7 @@ async fn a_journey_is_its_operators_own() {
     assert_eq!(find(&store, 1, &longest).await.unwrap().journey, journey(1, &longest, at(DAY)));
 }
 
-/// Runs `contenders` at once, as far as two cores let them, and returns what each was told.
+/// Runs `contenders` concurrently, as far as two cores allow, and returns the results.
 async fn at_once<F, T>(contenders: Vec<F>) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
@@ -708,7 +708,7 @@ fn asking(
     }
 }
 
-/// Of those who asked, one was granted, and everybody else was told of that one.
+/// Exactly one application was granted, and all other calls report it as the blocking application.
 fn only_winner(said: Vec<(Application, Registration)>, lost: fn(Blocker) -> Registration) -> Application {
     let (mut winners, losers): (Vec<_>, Vec<_>) =
         said.into_iter().partition(|(_, said)| *said == Registration::Registered);
@@ -720,7 +720,7 @@ fn only_winner(said: Vec<(Application, Registration)>, lost: fn(Blocker) -> Regi
     winner
 }
 
-/// 64 calls by 8 operators at once for each of 5 drivers, whichever of the three keys the applications share.
+/// 64 concurrent calls by 8 operators for each of 5 drivers, with each way to share the driver's keys.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_driver_is_granted_once_whoever_asks_at_the_same_moment() {
     type Shape = fn(u64, u64) -> (String, String, Option<String>);
@@ -742,7 +742,7 @@ async fn one_driver_is_granted_once_whoever_asks_at_the_same_moment() {
                     identity_keys: IdentityKeys::of_caller(key.map(|key| IdentityKey::parse(&key).unwrap())),
                 };
                 number += 1;
-                // A date of its own, by which the losers' answers tell the winner.
+                // Each application has a different date, by which the refusals identify the granted application.
                 let date = Instant::from_millis(at(DAY).millis() + i64::try_from(n * 7 % 64).unwrap()).unwrap();
                 asking(&store, application(number, 1 + u32::try_from(n % 8).unwrap(), Long, &identity, date), None)
             });
@@ -757,7 +757,7 @@ async fn one_driver_is_granted_once_whoever_asks_at_the_same_moment() {
     assert!(claims.values().all(|item| records(item, "a#") == 1));
 }
 
-/// Either the row comes first and nobody is granted, or it comes second and says that it contradicts what was granted.
+/// Either the row comes first and no application is granted, or it comes second and reports that it contradicts the granted one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn history_and_registrations_of_one_driver_race() {
     let store = store().await;
@@ -828,8 +828,7 @@ async fn one_journey_is_used_once_whoever_asks_at_the_same_moment() {
     assert_eq!((applications.len(), claims.len()), (20, 40), "the losers left nothing behind");
 }
 
-/// The last moment at which an earlier application blocks, on each way to be the same person; a millisecond later it
-/// does not.
+/// The last moment at which an earlier application blocks, for each rule of the same person. A millisecond later it does not block.
 #[tokio::test]
 async fn cooldowns_end() {
     let truncated_only = [
@@ -846,7 +845,7 @@ async fn cooldowns_end() {
         (Long, Reason::Duplicate, "2023-03-15T07:30:00.123Z", "2035-03-15T07:30:00.123Z"),
         (Short, Reason::History, "2023-03-15T07:30:00.123Z", "2026-03-15T07:30:00.123Z"),
         (Long, Reason::History, "2023-03-15T07:30:00.123Z", "2033-03-15T07:30:00.123Z"),
-        // 28 February counts back to 28 February, so a 29th blocks to the end of that day.
+        // 28 February counts back to 28 February, so an application of 29 February blocks until the end of that day.
         (Short, Reason::Duplicate, "2024-02-29T10:00:00Z", "2029-02-28T23:59:59.999Z"),
         (Long, Reason::Duplicate, "2024-02-29T10:00:00Z", "2036-02-29T10:00:00Z"),
         (Short, Reason::History, "2024-02-29T10:00:00Z", "2027-02-28T23:59:59.999Z"),
@@ -867,7 +866,7 @@ async fn cooldowns_end() {
                 }
             };
             let what = format!("{scope} {reason:?} {earlier}, pair {number}");
-            // Dated before the earlier one, it is blocked as well.
+            // An application that is dated before the earlier one is blocked as well.
             for new in ["2023-01-01T00:00:00Z", earlier, last_blocked] {
                 assert_eq!(store.blocker(scope, other, at(new), 2).await, Some(blocker), "{what}");
                 let asked = application(2, 2, scope, other, at(new));
@@ -877,7 +876,7 @@ async fn cooldowns_end() {
             assert_eq!(store.blocker(scope, other, free, 2).await, None, "{what}");
             let asked = application(3, 2, scope, other, free);
             assert_eq!(store.register(&asked, None).await, Registration::Registered, "{what}");
-            // And now blocks in its turn.
+            // The new application blocks now.
             assert_eq!(store.blocker(scope, other, free, 2).await, Some(duplicate(&asked)), "{what}");
         }
     }
@@ -911,8 +910,8 @@ async fn history_before_the_floor_never_blocks() {
     assert_eq!(store.register(&asked, None).await, Registration::Blocked(blocker), "the floor itself blocks");
 }
 
-/// Two keyed drivers share a truncated identity. Whoever comes without a key must be met by the later of the two, in
-/// whichever order they were written.
+/// Two drivers with keys share a truncated identity. The later of the two must block a driver without a key, in whichever order they were
+/// written.
 #[tokio::test]
 async fn the_later_of_two_keyed_drivers_is_remembered() {
     let dates = [at("2024-06-01T00:00:00Z"), at("2023-02-01T00:00:00Z")];
@@ -923,7 +922,7 @@ async fn the_later_of_two_keyed_drivers_is_remembered() {
             let asked = application(number as u64, 1, Short, &identity, dates[which]);
             assert_eq!(store.register(&asked, None).await, Registration::Registered);
         }
-        // The earlier one's five years are over, the later one's are not.
+        // The five years of the earlier application are over, those of the later one are not.
         let asked = application(9, 2, Short, &driver("DUP", "A9", None), at("2028-03-01T00:00:00Z"));
         let said = store.register(&asked, None).await;
         assert!(matches!(said, Registration::Blocked(by) if by.datetime == dates[0]), "{said:?}");
@@ -943,7 +942,7 @@ async fn short_and_long_never_block_each_other() {
     }
 }
 
-/// What the tests keep of an import.
+/// The checkpoint of these tests.
 type Known = HashMap<String, u64>;
 
 fn note(read: u64) -> Known {
@@ -975,11 +974,11 @@ async fn an_import_is_worked_on_by_one_at_a_time() {
     assert_eq!(begin(&store, &import, "b", &minute(1)).await, Begun::Held, "the lease has not ended");
     store.imports.checkpoint(&first, &note(20), at(&minute(1))).await.unwrap();
     assert_eq!(begin(&store, &import, "b", &minute(2)).await, Begun::Held, "a checkpoint renews it");
-    // The same invocation again, as Lambda tries it after a crash, need not wait.
+    // The same invocation, retried by Lambda after a crash, need not wait.
     let (again, checkpoint) = held(&store, &import, "a", &minute(2)).await;
     assert_eq!((checkpoint, again.started_at()), (Some(note(20)), first.started_at()));
     assert_eq!(store.imports.checkpoint(&first, &note(10), at(&minute(2))).await, Err(HoldError::Lost));
-    // Another one takes over when the lease has ended; whoever held it before can write nothing.
+    // Another invocation takes over when the lease has expired. The earlier holders can write nothing.
     let (_, checkpoint) = held(&store, &import, "b", &minute(5)).await;
     assert_eq!(checkpoint, Some(note(20)));
     for lost in [&first, &again] {
@@ -988,13 +987,13 @@ async fn an_import_is_worked_on_by_one_at_a_time() {
         let end = store.imports.end(lost, FileOutcome::Completed, &note(99), &note(0)).await;
         assert_eq!(end, Err(HoldError::Lost));
     }
-    // A try that failed may let its lease go by its name alone, and another name takes over at once.
+    // A failed try may end its own lease by its ID, and another invocation takes over at once.
     store.imports.let_go(operator(1), import.id, "a").await.unwrap();
     assert_eq!(begin(&store, &import, "d", &minute(5)).await, Begun::Held, "it is another one's lease");
     store.imports.let_go(operator(1), import.id, "b").await.unwrap();
     let (second, checkpoint) = held(&store, &import, "d", &minute(5)).await;
     assert_eq!(checkpoint, Some(note(20)));
-    // Let go, it is anybody's at once.
+    // After a release, any invocation may take it at once.
     store.imports.checkpoint(&second, &note(40), at(&minute(5))).await.unwrap();
     store.imports.release(&second).await.unwrap();
     let (third, checkpoint) = held(&store, &import, "c", &minute(5)).await;
@@ -1007,7 +1006,7 @@ async fn an_import_is_worked_on_by_one_at_a_time() {
     assert_eq!(end, Err(HoldError::Lost), "it ends once");
 }
 
-/// Takes back what an import added, as often as it takes.
+/// Undoes an import, page by page.
 async fn undo(store: &Store, import: ImportId) -> (u64, u64) {
     let (mut removed, mut kept, mut after) = (0, 0, None);
     loop {
@@ -1023,8 +1022,8 @@ async fn undo(store: &Store, import: ImportId) -> (u64, u64) {
     }
 }
 
-/// An undo, imports of other files, registrations: all of one driver, all at once. Whatever comes first, the item is in the
-/// end what its records say.
+/// An undo, imports of other files and registrations of one driver run concurrently. In any order, the item matches its records in the
+/// end.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undo_races_everything_else() {
     let store = store().await;
@@ -1035,7 +1034,7 @@ async fn an_undo_races_everything_else() {
             move |n: u64| RowSource { import: ImportId::of_object("b", &n.to_string(), &round.to_string()), line: 2 };
         let day =
             |n: u64| Instant::from_millis(at("2019-01-01T00:00:00Z").millis() + i64::try_from(n).unwrap()).unwrap();
-        // Two dates, of which the wrong file brings the later one.
+        // Two dates. The wrong file brings the later one.
         store.import(Short, &identity.truncated, day(1), 1, file(1)).await;
         store.import(Short, &identity.truncated, day(5), 1, file(9)).await;
         let wrong = file(9).import;
@@ -1075,7 +1074,7 @@ async fn more_records_than_one_write_holds_are_undone() {
     let identity = truncated("DUP", "+336010203");
     for n in 0..250 {
         let day = Instant::from_millis(at("2019-01-01T00:00:00Z").millis() + n).unwrap();
-        // More operators than one share it: each has twenty dates at most.
+        // More than one operator, because each has at most twenty dates.
         store.import(Short, &identity, day, 1 + n as u32 / 20, row(1, 2 + n.unsigned_abs())).await;
     }
     store.import(Short, &identity, at("2019-01-01T00:00:00Z"), 1, row(2, 2)).await;
@@ -1100,7 +1099,8 @@ async fn an_import_is_undone_once_and_not_before_it_has_ended() {
     let (first, _) = held(&store, &import, "a", &minute(0)).await;
     let running = UndoBegun::Refused(UndoRefusal::NotEnded(ImportState::Running));
     assert_eq!(begin_undo("u", minute(0)).await, running);
-    // Another takes over from one that fell silent, and ends it: the first may be alive for a quarter of an hour.
+    // A second invocation takes over from one that timed out, and ends the import. The first may still be running for a quarter of an
+    // hour.
     let (second, _) = held(&store, &import, "b", &minute(5)).await;
     store.imports.checkpoint(&second, &note(1), at(&minute(5))).await.unwrap();
     store.imports.release(&second).await.unwrap();
@@ -1163,7 +1163,7 @@ async fn imports_are_found_and_listed_by_their_operator() {
     assert_eq!(next, None);
     assert_eq!(listed.iter().map(|import| import.record.key.as_str()).collect::<Vec<_>>(), ["awaited", "one"]);
 
-    // The first version that comes to an awaited place is the import; another version is none.
+    // The first version of an awaited upload is the import. Another version is not.
     let claim = |by, id, key: &'static str, version: &'static str| {
         let store = store.clone();
         async move { store.imports.claim_upload(operator(by), id, key, version).await.unwrap() }
@@ -1200,7 +1200,7 @@ async fn operators_are_found_as_they_were_last_put() {
     assert_eq!(store.operators.find(operator(2)).await, Ok(None));
 }
 
-/// A table of imports that an earlier release made has no index, and items in it.
+/// A table of imports from an earlier release has items but no index.
 #[tokio::test]
 async fn indexes_are_added_to_table_of_earlier_release() {
     let store = store().await;

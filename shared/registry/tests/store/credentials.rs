@@ -1,4 +1,4 @@
-//! Credentials and operators against an embedded DynamoDB: what is written, and what happens at once.
+//! Credentials and operators against an embedded DynamoDB: the writes, and concurrent calls.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn credentials(store: &Store) -> Credentials {
     Credentials::new(store.db.clone(), &store.tables)
 }
 
-/// A credential whose secret nobody has: what is counted here does not depend on it.
+/// A credential with an unknown secret, because the counts do not depend on it.
 fn credential(by: u32) -> Credential {
     Credential {
         access_key: KeyPair::generate().unwrap().access_key,
@@ -45,7 +45,7 @@ async fn a_credential_is_written_once_and_retired_by_its_operator_alone() {
     assert!(credentials.retire(operator(1), &one.access_key).await.unwrap());
     assert!(!credentials.retire(operator(1), &one.access_key).await.unwrap());
     assert_eq!(credentials.list().await.unwrap(), [two]);
-    // What is counted for a credential that is gone does not bring it back.
+    // Counting for a removed credential does not bring it back.
     assert_eq!(credentials.failed(&one.access_key, at(NOON)).await.unwrap(), None);
     assert_eq!(credentials.succeeded(&one, at(NOON), at(NOON)).await.unwrap(), Success::Retired);
     assert_eq!(credentials.find(&one.access_key).await.unwrap(), None);
@@ -97,12 +97,12 @@ async fn a_right_guess_counts_until_wrong_ones_have_locked_the_credential() {
     for second in 0..4 {
         fail(second).await;
     }
-    // Read before them, and right: four failures are no lock.
+    // A right guess that was read before four failures: they do not lock.
     assert_eq!(credentials.succeeded(&found, after(4), after(4)).await.unwrap(), Success::Counted);
     let used = now().await;
     assert_eq!((used.failures, used.used_at), (Failures::default(), Some(after(4))));
 
-    // Read before five failures, hashed meanwhile: whoever asks a thousand times at once gains nothing.
+    // Five failures while the right guess is hashed: simultaneous guesses gain nothing.
     for second in 5..10 {
         fail(second).await;
     }
@@ -110,13 +110,13 @@ async fn a_right_guess_counts_until_wrong_ones_have_locked_the_credential() {
     assert_eq!(credentials.succeeded(&used, after(9), after(9)).await.unwrap(), Success::Locked(ten));
     let locked = now().await;
     assert_eq!(locked.failures.locked_for(after(9)), Some(ten));
-    // The pause is over, and the guess was read after it.
+    // The lock has expired, and the guess was read after it.
     assert_eq!(locked.failures.locked_for(after(19)), None);
-    // But another one fails first: the pause is twice as long now.
+    // But another guess fails first, so the lock is now twice as long.
     assert_eq!(fail(19).await, Failures { in_a_row: 6, last_at: Some(after(19)) });
     let twenty = Duration::from_secs(20);
     assert_eq!(credentials.succeeded(&locked, after(19), after(19)).await.unwrap(), Success::Locked(twenty));
-    // With nobody in between it counts, and all is forgotten.
+    // Without another guess in between, the right guess counts and resets the failures.
     let over = now().await;
     assert_eq!(credentials.succeeded(&over, after(39), after(39)).await.unwrap(), Success::Counted);
     assert_eq!(now().await.failures, Failures::default());
@@ -145,7 +145,7 @@ async fn operators_are_added_suspended_and_removed() {
     assert!(store.operators.remove(operator(7)).await.unwrap());
     assert!(!store.operators.remove(operator(7)).await.unwrap());
     assert_eq!(store.operators.list().await.unwrap(), [one(3)]);
-    // Its trace keeps the number, and is no operator to anybody.
+    // Its trace keeps the number, but it is not an operator.
     assert_eq!(store.operators.find(operator(7)).await.unwrap(), None);
     assert_eq!(store.operators.standing(operator(7)).await.unwrap(), Some(Standing::Removed));
     assert_eq!(store.operators.standing(operator(8)).await.unwrap(), None);

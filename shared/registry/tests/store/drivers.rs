@@ -1,5 +1,5 @@
-//! What is told of one driver, by each thing that may be known of them, and what an erasure takes and leaves. As the registry's team
-//! types it: `tests/service/driver.rs`.
+//! The data that is found about a driver by each kind of query, and what an erasure removes and keeps. `tests/service/driver.rs` tests
+//! the command of the registry's team.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ const DAY: &str = "2024-03-15T07:30:00Z";
 const DELETED: &str = "2024-05-01T00:00:00Z";
 const ERASED: &str = "2024-06-01T00:00:00Z";
 
-/// By which of a licence, an identity key and the truncated identity of all here a driver is looked for.
+/// A query by a licence, an identity key, or the truncated identity that all drivers here share.
 fn sought(license: Option<&str>, key: Option<char>, by_name: bool) -> DriverQuery {
     let known = driver("DUP", license.unwrap_or("A1"), key);
     DriverQuery {
@@ -28,7 +28,7 @@ async fn held(store: &Store, sought: &DriverQuery) -> DriverData {
     store.finder.find(sought, soon()).await.unwrap()
 }
 
-/// The numbers of applications and archived ones, and the keys of journeys.
+/// The numbers of applications and archived applications, and the keys of journeys.
 fn told(held: &DriverData) -> (Vec<u64>, Vec<u64>, Vec<&str>) {
     let number = |uuid: ApplicationId| (1..10).find(|number| support::uuid(*number) == uuid).unwrap();
     let sorted = |mut numbers: Vec<u64>| {
@@ -48,7 +48,7 @@ async fn register(store: &Store, application: &Application, journey: Option<&Sto
     assert_eq!(store.register(application, journey).await, Registration::Registered, "{}", application.uuid);
 }
 
-/// Registers under a name, with an answer that tells the application's.
+/// Registers with an `Idempotency-Key`, with a response that contains the application's UUID.
 async fn register_named(store: &Store, application: &Application, name: &str) {
     let request = store.registrar.request_key(application.operator, &IdempotencyKey::parse(name).unwrap(), "a body");
     let response = format!("{{\"uuid\":\"{}\"}}", application.uuid);
@@ -58,8 +58,8 @@ async fn register_named(store: &Store, application: &Application, name: &str) {
     assert_eq!(said, Ok(Registration::Registered));
 }
 
-/// Five applications of a driver: 1 is long, 2 uses the journey `trip`; 3 and 6 are deleted, and of their journeys `gone` is free and
-/// `reused` carries 7, of another driver. 4 and 5 share the truncated identity alone, with another key and without one.
+/// Five applications of a driver: 1 is long, 2 uses the journey `trip`, 3 and 6 are deleted. Of the journeys of 3 and 6, `gone` is free
+/// and 7, of another driver, uses `reused`. 4 and 5 only share the truncated identity, with another key and without a key.
 async fn drivers() -> Store {
     let store = store().await;
     let theirs = driver("DUP", "A1", Some('a'));
@@ -101,11 +101,11 @@ async fn a_driver_is_told_of_by_whatever_is_given_and_nobody_else() {
     for (license, key, by_name, applications, archived, journeys) in [
         (Some("A1"), None, false, vec![1, 2], vec![3, 6], vec![]),
         (None, Some('a'), false, vec![1, 2], vec![3, 6], vec!["1#trip", "3#unused"]),
-        // Whoever shares no more than the truncated identity is told of where nothing else is known.
+        // If only the truncated identity is given, the data of all drivers with it is found.
         (None, None, true, vec![1, 2, 4, 5], vec![3, 6], by_phone.clone()),
         (Some("A1"), None, true, vec![1, 2], vec![3, 6], by_phone.clone()),
         (None, Some('a'), true, vec![1, 2], vec![3, 6], vec!["1#gone", "1#reused", "1#trip", "3#bare", "3#unused"]),
-        // Either decides, where they are of two drivers.
+        // If the licence and the key belong to two drivers, the data of both is found.
         (Some("C3"), Some('a'), false, vec![1, 2, 5], vec![3, 6], vec!["1#trip", "3#unused"]),
         (Some("B2"), None, true, vec![4], vec![], by_phone),
         (Some("Z9"), Some('f'), false, vec![], vec![], vec![]),
@@ -116,7 +116,7 @@ async fn a_driver_is_told_of_by_whatever_is_given_and_nobody_else() {
         assert!(held.archived.iter().all(|archived| archived.deleted_at == at(DELETED)), "{what}");
     }
 
-    // What claims say, by the key that they are found by: of who shares the truncated identity, as far as keys tell nobody apart.
+    // The records on claim items, by the kind of key. With the truncated identity, also those of other drivers whose keys do not differ.
     let recorded = |journey_type, kind, datetime, by, number: Option<u64>| Recorded {
         journey_type,
         kind,
@@ -164,7 +164,7 @@ async fn an_erasure_takes_what_names_the_driver_and_nothing_of_anybody_else() {
     let claims = store.scan(&store.tables.claims).await;
     let erased = store.eraser.erase(&before, "asked for", at(ERASED), soon()).await.unwrap();
     assert_eq!(erased.applications.iter().collect::<BTreeSet<_>>(), [1, 2, 3, 6].map(uuid).iter().collect());
-    // `gone` and `unused`: the driver of `trip` went with its application, and `reused` is another's.
+    // `gone` and `unused`: the driver of `trip` was erased with its application, and `reused` belongs to another driver.
     assert_eq!((erased.answers, erased.journeys, erased.missed), (1, 2, vec![]));
 
     let archive = store.scan(&store.tables.archive).await;
@@ -204,7 +204,7 @@ async fn an_erasure_takes_what_names_the_driver_and_nothing_of_anybody_else() {
         assert!(names_a_driver || !has("identity_key"), "{key}");
     }
 
-    // Nothing is left to tell but what claims say; and who comes with what was read before is told that it is gone.
+    // Only the records on claim items are left. An erasure with data that was read before reports the live applications as missed.
     let after = held(&store, &whole).await;
     assert_eq!(told(&after), (vec![], vec![], vec![]));
     assert_eq!(after.recorded, before.recorded);

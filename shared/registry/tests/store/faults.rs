@@ -1,5 +1,5 @@
-//! What the store makes of a busy table, a network that breaks, and of others who write between its reading and its
-//! writing: each failure alone and at a known place, so that every step of the protocol is seen to do what it is there for.
+//! The store with a busy table, network errors, and writes of others between its reads and its writes. Each fault happens alone and at a
+//! known place, so the tests cover every step of the protocol.
 
 use crate::support::{
     self, Fault, Item, Store, application, at, driver, driver_with_keys, find, identity_key, journey, operator, put,
@@ -15,7 +15,7 @@ use cee_registry::*;
 const DAY: &str = "2024-03-15T07:30:00Z";
 const LATER: &str = "2024-06-01T00:00:00Z";
 
-/// What says that nothing was written and the same request may succeed a moment later.
+/// Error codes that say that nothing was written and that a retry may succeed.
 const CONTENTION: [&str; 7] = [
     "TransactionConflict",
     "TransactionConflictException",
@@ -26,7 +26,7 @@ const CONTENTION: [&str; 7] = [
     "RequestLimitExceeded",
 ];
 
-/// What says that the request may or may not have been carried out.
+/// Error codes that leave open whether the request was carried out.
 const FAILURE: [&str; 7] = [
     "InternalServerError",
     "InternalServerErrorException",
@@ -37,11 +37,11 @@ const FAILURE: [&str; 7] = [
     "ReplicatedWriteConflictException",
 ];
 
-/// A transaction of the same token that may yet be written. No token is sent twice; it is met all the same.
+/// A transaction with the same token that may still be written. The store never sends a token twice, but handles this error nevertheless.
 const IN_PROGRESS: &str = "TransactionInProgressException";
 const REFUSED: &str = "AccessDeniedException";
 
-/// Some tries.
+/// A deadline after a few retries.
 fn shortly() -> Deadline {
     Deadline::after_retries(8)
 }
@@ -76,7 +76,7 @@ async fn import(
     store.writer.import_history(&row, &Rules::default(), deadline).await
 }
 
-/// The code of an error that is told and not tried again.
+/// The code of an error that is reported without a retry.
 fn code<T: std::fmt::Debug>(said: Result<T, StoreError>) -> String {
     match said {
         Err(StoreError::Request { code, .. }) => code,
@@ -91,7 +91,7 @@ async fn granted(store: &Store) -> Application {
     asked
 }
 
-/// Gives the driver's history of the day an identity key.
+/// Gives an identity key to the driver's history of this day.
 async fn give_to_history(store: &Store, letter: char, deadline: Deadline) -> Result<GivenKey, StoreError> {
     let history = HistoryKey {
         journey_type: Short,
@@ -103,13 +103,13 @@ async fn give_to_history(store: &Store, letter: char, deadline: Deadline) -> Res
     store.key_giver.give_key_to_history(&history, &Rules::default(), deadline).await
 }
 
-/// How many rows each record of history lists.
+/// The number of rows that each record of history lists.
 async fn listed(store: &Store) -> Vec<usize> {
     let lists = |item: &Item| item.values().filter_map(|value| Some(value.as_l().ok()?.len())).collect::<Vec<_>>();
     store.scan(&store.tables.claims).await.values().flat_map(lists).collect()
 }
 
-/// A journey that nothing uses.
+/// An unused journey.
 async fn trip(store: &Store, id: &str) -> StoredJourney {
     put(store, &journey(1, id, at(DAY)), &version(1, 1)).await;
     find(store, 1, id).await.unwrap()
@@ -139,7 +139,7 @@ async fn a_registration_is_tried_again_where_nothing_was_written_and_only_there(
         assert_eq!(register(&store, &alone(number), None, soon()).await, Ok(Registration::Registered), "{code}");
         assert_eq!(store.requests.take(), 3, "{code}");
     }
-    // Each item says for itself what was wrong with it.
+    // Each item has its own reason.
     let conflicts: [&[(&str, Option<&str>)]; 3] = [
         &[("TransactionConflict", None), ("None", None), ("None", None)],
         &[("None", None), ("ThrottlingError", None), ("TransactionConflict", None)],
@@ -162,7 +162,7 @@ async fn a_registration_is_tried_again_where_nothing_was_written_and_only_there(
         assert_eq!(code(register(&store, &alone(40), None, soon()).await), expected);
         assert_eq!(store.requests.take(), 1, "{expected}: told, not tried again");
     }
-    // Nobody knows what became of it: sent again, it meets itself.
+    // The outcome is unknown. The retry finds the application of the first try.
     let failures = FAILURE.map(|code| (Fault::code(code), 2)).into_iter();
     for (number, (fault, requests)) in (50..).zip(failures.chain([(Fault::Lost, 1), (Fault::AnswerLost, 2)])) {
         faults.to("TransactWriteItems", [fault]);
@@ -172,8 +172,7 @@ async fn a_registration_is_tried_again_where_nothing_was_written_and_only_there(
     assert!(faults.are_over());
 }
 
-/// A try that nobody heard of is no longer waited for: it is called off before anybody is told that something is in the way.
-/// Found by the judge (tests/promise).
+/// A registration calls off a try with unknown outcome before it reports a blocking application. Found by the judge (tests/promise).
 #[tokio::test]
 async fn who_is_refused_is_not_registered_later_by_a_try_that_was_late() {
     let (calm, store, faults) = store_with_faults().await;
@@ -182,10 +181,10 @@ async fn who_is_refused_is_not_registered_later_by_a_try_that_was_late() {
         Blocker { datetime: at(DAY), reason: Reason::Duplicate, operator: operator(1), uuid: Some(uuid(1)) };
     let blocked = || Ok(Registration::Blocked(in_the_way));
     assert_eq!(calm.register(&asked(1), None).await, Registration::Registered);
-    // Where every try was heard of, nothing is written.
+    // If the outcome of every try is known, nothing is written.
     assert_eq!(register(&store, &asked(2), None, soon()).await, blocked());
     assert_eq!(calm.scan(&calm.tables.applications).await.len(), 1);
-    // On its way, and overtaken; so is the first try to call it off, or its answer.
+    // The registration is lost on its way, and in two cases also the first try to call it off or the response to that.
     for (number, off) in [(3, vec![]), (4, vec![Fault::code(FAILURE[0])]), (5, vec![Fault::AnswerLost])] {
         faults.to("TransactWriteItems", [Fault::Lost]);
         faults.to("PutItem", off);
@@ -195,7 +194,7 @@ async fn who_is_refused_is_not_registered_later_by_a_try_that_was_late() {
     faults.to("PutItem", [Fault::code(REFUSED)]);
     assert_eq!(code(register(&store, &asked(6), None, soon()).await), REFUSED, "and nobody is told what may be wrong");
     assert!(faults.are_over());
-    // What was in the way goes, and the late ones arrive.
+    // The blocking application is deleted, and the late tries arrive.
     assert_eq!(calm.deleter.delete(operator(1), uuid(1), at(LATER), soon()).await, Ok(Deleted::Done));
     for number in [3, 4, 5] {
         let late = register(&calm, &asked(number), None, soon()).await;
@@ -207,7 +206,7 @@ async fn who_is_refused_is_not_registered_later_by_a_try_that_was_late() {
     assert_eq!((audited.applications, audited.findings.len()), (0, 0), "the audit knows what these are");
 }
 
-/// What is told to a call whose try was late, and is carried out before it is called off; `goes`: and is deleted before that, too.
+/// The result of a call whose late try is written before the call calls it off. With `goes`, the application is also deleted before that.
 async fn late_try_before_it_is_called_off(goes: bool) -> (Store, Result<Registration, StoreError>) {
     let (calm, store, faults) = store_with_faults().await;
     let asked = |number: u64| application(number, 1, Long, &driver("DUP", "A1", None), at(DAY));
@@ -228,7 +227,7 @@ async fn late_try_before_it_is_called_off(goes: bool) -> (Store, Result<Registra
     (calm, told)
 }
 
-/// Was it carried out after all, then it is registered.
+/// If the late try was written, the call reports the registration.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_try_that_arrives_before_it_is_called_off_counts() {
     let (calm, told) = late_try_before_it_is_called_off(false).await;
@@ -236,8 +235,8 @@ async fn a_late_try_that_arrives_before_it_is_called_off_counts() {
     assert_eq!(calm.applications.find(uuid(2)).await.unwrap().map(|found| found.uuid), Some(uuid(2)));
 }
 
-/// And then it is told as registered, though its operator knew of it by another call and has deleted it already. The model found it
-/// (docs/protocol.md).
+/// The call reports the registration, even if its operator learned of it from another call and deleted it already. The model found this
+/// case (docs/protocol.md).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_try_that_is_deleted_before_it_is_called_off_counts() {
     let (calm, told) = late_try_before_it_is_called_off(true).await;
@@ -255,11 +254,11 @@ async fn a_late_try_brings_back_nothing_that_was_deleted() {
     assert_eq!(store.register(&asked, Some(&read)).await, Registration::Registered);
     assert_eq!(delete(&calm, soon()).await, Ok(Deleted::Done));
     let before = calm.written().await;
-    // The first one arrives. By its name it is known as written, by whatever it was.
+    // The first try arrives. The marker under its UUID shows that it was written.
     assert_eq!(calm.register(&asked, Some(&read)).await, Registration::Registered);
     assert_eq!(calm.written().await, before);
     assert_eq!(calm.applications.find(uuid(1)).await, Ok(None));
-    // As it is where somebody else is in its way by then.
+    // The result is the same if another application blocks it then.
     let other = application(2, 2, Short, &driver("DUP", "A1", Some('a')), at(DAY));
     assert_eq!(calm.register(&other, None).await, Registration::Registered);
     assert_eq!(calm.register(&asked, Some(&read)).await, Registration::Registered);
@@ -279,7 +278,7 @@ async fn at_the_deadline_only_what_surely_was_not_written_is_said_to_be_busy() {
     assert!(store.requests.take() > 4, "and was tried more than once");
 }
 
-/// Of a try that is carried out, and whose answer is lost, a client that tries again by itself would tell what the next try met.
+/// If the client retried a transaction that was written and lost its response, it would report only the result of the retry.
 #[tokio::test]
 async fn a_client_that_tries_again_sends_a_transaction_once() {
     let (store, faults) = store_that_tries_again().await;
@@ -287,12 +286,12 @@ async fn a_client_that_tries_again_sends_a_transaction_once() {
     faults.to("TransactWriteItems", [Fault::FailedAfter, Fault::code("TransactionConflictException")]);
     assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
     assert!(!faults.are_over(), "there was no second try");
-    // And yet it does try again, what is no transaction.
+    // The client does retry a request that is not a transaction.
     faults.to("GetItem", [Fault::FailedAfter]);
     assert_eq!(store.applications.find(uuid(1)).await, Ok(None));
 }
 
-/// The same of whatever else changes what was granted: busy says that nothing was written, and one of the tries may have been.
+/// The other calls that change granted applications must not return `Busy` either, if one of their tries may have been written.
 #[tokio::test]
 async fn no_call_says_busy_that_may_have_written() {
     let unsure = || Fault::code("InternalServerError");
@@ -305,7 +304,7 @@ async fn no_call_says_busy_that_may_have_written() {
             let key = identity_key('a');
             for call in ["delete", "give_key", "give_key_to_history"] {
                 if perhaps {
-                    // Read, and tried; and then no more is read, or written.
+                    // The items are read and one write is tried. After that, no read or write succeeds.
                     faults.to("TransactWriteItems", [unsure()]);
                     faults.to("BatchGetItem", (0..before).map(|_| Fault::None));
                 }
@@ -333,7 +332,7 @@ async fn no_call_says_busy_that_may_have_written() {
     assert_eq!(code(import(&store, DAY, row(1, 1), shortly()).await), "ResponseError");
 }
 
-/// The application's own journey, claimed by its own first try, while another transaction holds its claims.
+/// The application's first try has claimed its journey, and another transaction holds its claims.
 #[tokio::test]
 async fn ones_own_journey_says_that_ones_own_try_went_through() {
     let (calm, store, faults) = store_with_faults().await;
@@ -352,7 +351,7 @@ async fn ones_own_journey_says_that_ones_own_try_went_through() {
     let used =
         Blocker { datetime: asked.datetime, reason: Reason::Duplicate, operator: operator(1), uuid: Some(uuid(1)) };
     assert_eq!(store.register(&other, Some(&read)).await, Registration::JourneyUsed(used));
-    // And so does the application itself.
+    // The application itself is in the same situation.
     let reasons = [busy, busy, busy, busy, ("ConditionalCheckFailed", Some(written.as_str()))];
     faults.to("TransactWriteItems", [Fault::cancelled(&reasons)]);
     assert_eq!(store.register(&asked, Some(&read)).await, Registration::Registered);
@@ -374,8 +373,8 @@ fn json(item: &Item) -> String {
     format!("{{{}}}", attributes.join(","))
 }
 
-/// Two keyed drivers share a truncated identity: the date that an update cannot take the greater of comes and goes while
-/// the first one asks.
+/// Two drivers with keys share a truncated identity. The other driver's date, of which an update cannot compute the maximum, appears and
+/// disappears during the registration.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_driver_of_the_same_truncated_identity_comes_and_goes() {
     let (calm, store, faults) = store_with_faults().await;
@@ -383,7 +382,7 @@ async fn another_driver_of_the_same_truncated_identity_comes_and_goes() {
         application(number, 2, Short, &driver("DUP", &format!("B{number}"), Some('b')), at(datetime))
     };
     let asked = application(9, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY));
-    // A later one is there, is deleted before the second try, and one of the same day comes.
+    // A later application exists, is deleted before the second try, and another application of the same day is registered.
     assert_eq!(calm.register(&other(1, LATER), None).await, Registration::Registered);
     let same_day = other(2, DAY);
     let meanwhile = {
@@ -420,13 +419,13 @@ async fn a_row_of_history_is_imported_whatever_the_table_does() {
     assert_eq!(import(&store, DAY, row(1, 2), shortly()).await, Err(StoreError::Busy));
 }
 
-/// On AWS a table is there some seconds before it can be used.
+/// On AWS, a new table becomes active after some seconds.
 #[tokio::test]
 async fn tables_that_are_created_elsewhere_are_waited_for() {
     let (calm, store, faults) = store_with_faults().await;
     let creating =
         |table: &str| Fault::Refused(200, format!(r#"{{"Table":{{"TableName":"{table}","TableStatus":"CREATING"}}}}"#));
-    // Each of nine is there, and the first one becomes active at the third look.
+    // All nine tables exist, and the first becomes active at the third look.
     let there = (0..9).map(|_| creating("any"));
     faults.to("DescribeTable", there.chain([creating("any"), creating("any")]));
     store.requests.take();
@@ -438,7 +437,7 @@ async fn tables_that_are_created_elsewhere_are_waited_for() {
         "none is created, each is looked at until it is active, and one for its indexes"
     );
 
-    // One that somebody else creates at the same moment.
+    // Another process creates the table at the same moment.
     let missing = || {
         let body =
             r#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"as the test wants"}"#;
@@ -454,7 +453,7 @@ async fn tables_that_are_created_elsewhere_are_waited_for() {
     assert!(calm.scan(&calm.tables.claims).await.is_empty());
 }
 
-/// A record lists four rows, and says of a fifth that there was one.
+/// A record lists four rows, and notes that there was a fifth.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_record_notes_that_there_were_more() {
     let full = async || {
@@ -478,7 +477,7 @@ async fn a_full_record_notes_that_there_were_more() {
         assert_eq!((length(&calm).await, store.requests.take()), (5, requests), "is noted once for all");
     }
 
-    // The note finds the record full of something else.
+    // Another row is noted before this one.
     let (calm, store, faults) = full().await;
     let other = calm.clone();
     let meanwhile = async move { drop(import(&other, DAY, row(6, 2), soon()).await.unwrap()) };
@@ -495,7 +494,7 @@ async fn a_full_record_notes_that_there_were_more() {
     faults.to("UpdateItem", [Fault::None, Fault::code(REFUSED)]);
     assert_eq!(code(import(&store, DAY, row(5, 2), soon()).await), REFUSED);
 
-    // Before the note, the record is given an identity key: its copy must be noted on as well.
+    // The record gets an identity key before the note, so the note must also be on its copy.
     let (calm, store, faults) = full().await;
     let other = calm.clone();
     let meanwhile = async move {
@@ -507,7 +506,7 @@ async fn a_full_record_notes_that_there_were_more() {
     assert_eq!(listed(&calm).await, [5, 5], "the record and its copy");
 }
 
-/// The identity key that history is given, while rows of it keep coming.
+/// History gets an identity key while further rows of it are imported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
     let (calm, store, faults) = store_with_faults().await;
@@ -520,14 +519,14 @@ async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
         };
         (of("h#").unwrap(), of("c#").unwrap_or_default())
     };
-    // The answer is lost: the second try finds the key given, by the first.
+    // The response is lost, and the second try finds the key of the first.
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
     let given = GivenKey::Given { contradicts: Vec::new() };
     assert_eq!(give_to_history(&store, 'a', soon()).await, Ok(given));
     assert_eq!(give_to_history(&store, 'a', soon()).await, Ok(GivenKey::AlreadyHas));
 
     let known = Ok(HistoryImported { outcome: HistoryOutcome::AlreadyKnown, throttled: false });
-    // Another row comes between the reading and the writing: both are listed.
+    // Another row is imported between the read and the write: both are listed.
     let other = calm.clone();
     let meanwhile = async move { drop(import(&other, DAY, row(3, 2), soon()).await.unwrap()) };
     faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
@@ -538,12 +537,12 @@ async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
     let (listed, copied) = sources().await;
     assert_eq!((listed.len(), listed[4].as_null()), (5, Ok(&true)), "four rows, and that there were more");
     assert_eq!(listed, copied);
-    // No two of one file: it is told apart by its key.
+    // No file brought it twice, so it is compared by its key.
     let with_key = |letter| driver("DUP", "Z", Some(letter));
     assert_eq!(store.blocker(Short, &with_key('b'), at(LATER), 1).await, None);
     assert!(store.blocker(Short, &with_key('a'), at(LATER), 1).await.is_some());
 
-    // Another key comes: it stands for several drivers, and in the way of everybody.
+    // Another key comes: the record now covers several drivers and blocks all of them.
     faults.to("TransactWriteItems", [Fault::code("TransactionConflictException")]);
     assert_eq!(give_to_history(&store, 'b', soon()).await, Ok(GivenKey::HasAnother));
     assert!(faults.are_over());
@@ -552,8 +551,8 @@ async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
     assert_eq!(code(give_to_history(&store, 'b', soon()).await), REFUSED);
 }
 
-/// Rule 3 of the contract, for history that was given its key: without a key one is the same driver, with that key too, and with
-/// another not.
+/// Rule 3 of the contract for history with a key: it blocks a driver without a key and a driver with the same key, but not a driver with
+/// another key.
 #[tokio::test]
 async fn history_with_a_key_stands_in_the_way_of_who_sends_none() {
     let store = store().await;
@@ -604,7 +603,7 @@ async fn an_identity_key_is_given_whatever_happens_meanwhile() {
     assert_eq!(item["sdk"], AttributeValue::N(at(DAY).millis().to_string()));
     assert_eq!(item["sp"], AttributeValue::N(at("2019-01-01T00:00:00Z").millis().to_string()));
 
-    // Another call gives it between the two readings: it is in nobody's way, least of all in its own.
+    // Another call gives the key between the two reads. The application does not block itself.
     let (calm, store, faults) = store_with_faults().await;
     granted(&calm).await;
     let meanwhile = async move {
@@ -614,7 +613,8 @@ async fn an_identity_key_is_given_whatever_happens_meanwhile() {
     faults.to("BatchGetItem", [Fault::meanwhile(meanwhile)]);
     assert_eq!(give(&store, soon()).await, Ok(GivenKey::AlreadyHas));
 
-    // It is deleted between them, and its driver registers anew with that key: what is gone is not blocked.
+    // The application is deleted between the two reads, and its driver registers again with that key. The deleted application is not
+    // reported as blocked.
     let (calm, store, faults) = store_with_faults().await;
     granted(&calm).await;
     let anew = application(3, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY));
@@ -625,7 +625,7 @@ async fn an_identity_key_is_given_whatever_happens_meanwhile() {
     faults.to("BatchGetItem", [Fault::meanwhile(meanwhile)]);
     assert_eq!(give(&store, soon()).await, Ok(GivenKey::Unknown));
 
-    // Somebody registers with that very key, which nobody had when it was read.
+    // Another driver registers with this key, which no application had at the read.
     let (calm, store, faults) = store_with_faults().await;
     granted(&calm).await;
     let first = application(2, 2, Short, &driver("MAR", "A2", Some('a')), at(LATER));
@@ -636,8 +636,8 @@ async fn an_identity_key_is_given_whatever_happens_meanwhile() {
     assert_eq!(give(&store, soon()).await, Ok(GivenKey::Blocked(blocker)));
 }
 
-/// All that is left of a deleted application in its table is its name: nothing is added to it, and it does not go twice. Found by the
-/// judge (tests/promise).
+/// A deleted application leaves only a marker in its table: it gets no key, and it cannot be deleted twice. Found by the judge
+/// (tests/promise).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_name_of_a_deleted_application_is_no_application() {
     let fresh = async |operation| {
@@ -652,7 +652,7 @@ async fn the_name_of_a_deleted_application_is_no_application() {
     let archived = async |store: &Store| store.scan(&store.tables.archive).await.remove(&uuid(1).to_string()).unwrap();
     let now = at("2024-07-01T00:00:00Z");
 
-    // Its application was read before, its claims after it was deleted.
+    // The application was read before the delete, and its claims after it.
     let (calm, store, _) = fresh("BatchGetItem").await;
     let given = store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
     assert_eq!(given, Ok(GivenKey::Unknown));
@@ -662,14 +662,14 @@ async fn the_name_of_a_deleted_application_is_no_application() {
     assert_eq!(store.deleter.delete(operator(1), uuid(1), now, soon()).await, Ok(Deleted::Unknown));
     assert_eq!(archived(&calm).await["deleted_at"], AttributeValue::N(at(LATER).millis().to_string()));
 
-    // An erasure reads no claims.
+    // An erasure does not read claims.
     let (calm, store, asked) = fresh("TransactWriteItems").await;
     let held = DriverData { applications: vec![asked], ..DriverData::default() };
     assert_eq!(store.eraser.erase(&held, "asked for", now, soon()).await.unwrap().missed, [uuid(1)]);
     assert!(archived(&calm).await.contains_key("phone_trunc"), "it is in the archive, for the next call to find");
 }
 
-/// An erasure reads no claims: only the application tells it that a key came meanwhile, beside the journey's own.
+/// An erasure does not read claims, so only the application shows that a key came in between, beside the journey's own key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn key_given_during_an_erasure_is_seen() {
     for (callers, journeys) in [(None, None), (None, Some('b'))] {
@@ -686,12 +686,12 @@ async fn key_given_during_an_erasure_is_seen() {
         let held = DriverData { applications: vec![asked], ..DriverData::default() };
         let erased = store.eraser.erase(&held, "asked for", at(LATER), soon()).await.unwrap();
         assert_eq!(erased.applications, [uuid(1)]);
-        // It was sent in vain, read again and sent again; then the answers are looked through.
+        // One failed write, one read, another write, and then the idempotency records are searched.
         assert_eq!(store.requests.take(), 4, "{journeys:?}");
     }
 }
 
-/// An erasure whose answer is lost has erased, and a journey's status that is not written is told.
+/// An erasure whose response is lost reports success, and a journey's status that cannot be written is reported as an error.
 #[tokio::test]
 async fn an_erasure_and_a_status_that_may_not_have_been_written() {
     let (_, store, faults) = store_with_faults().await;
@@ -705,8 +705,8 @@ async fn an_erasure_and_a_status_that_may_not_have_been_written() {
     assert!(faults.are_over());
 }
 
-/// A key is refused because another application has it: what was read of the one that was to be given it is another item from
-/// then on, so that a try that was late finds it changed. Found by the judge (tests/promise).
+/// A key is refused because another application has it. The item of the application that was to get it gets a new stamp, so that a late
+/// try fails. Found by the judge (tests/promise).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_refused_is_not_given_later_by_a_try_that_was_late() {
     let (calm, store, faults) = store_with_faults().await;
@@ -732,13 +732,13 @@ async fn a_key_that_is_refused_is_not_given_later_by_a_try_that_was_late() {
         item
     };
     assert_eq!(unstamped(before), unstamped(after.clone()), "and nothing else is changed");
-    // Where every try was heard of, nothing is written.
+    // If the outcome of every try is known, nothing is written.
     assert_eq!(give().await, blocked());
     assert_eq!(item(&calm).await.unwrap(), after);
     assert!(faults.are_over());
 }
 
-/// A key was given, its answer lost, and what it was given to is gone before that is seen: nobody is told that nothing was
+/// A key was given, the response was lost, and the application is deleted before the next read. The call does not report that nothing was
 /// written. Found by the judge (tests/promise).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_identity_key_that_went_with_what_it_was_given_to_is_not_denied() {
@@ -810,7 +810,7 @@ async fn an_application_is_deleted_whatever_happens_meanwhile() {
     faults.always("TransactWriteItems", "TransactionConflictException");
     assert_eq!(delete(&store, shortly()).await, Err(StoreError::Busy));
 
-    // History comes between the reading and the writing: it stays, and what stood behind it.
+    // History is imported between the read and the write. It stays and counts again.
     let (calm, store, faults) = fresh().await;
     let other = calm.clone();
     let meanwhile = async move { drop(import(&other, DAY, row(1, 2), soon()).await.unwrap()) };
@@ -839,7 +839,7 @@ async fn an_application_and_its_journey_go_together() {
     assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
     assert_eq!(used(&calm).await, None, "another application may use it");
 
-    // History comes in between, and it is no fault of the journey's.
+    // History is imported in between, which does not affect the journey.
     let (calm, store, faults) = fresh().await;
     let other = calm.clone();
     let meanwhile = async move { drop(import(&other, DAY, row(1, 2), soon()).await.unwrap()) };
@@ -847,13 +847,13 @@ async fn an_application_and_its_journey_go_together() {
     assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
     assert_eq!(used(&calm).await, None);
 
-    // Another delete was first: the journey is not its own any more because the application is not.
+    // Another delete was first: the application no longer uses the journey because it is deleted.
     let (calm, store, faults) = fresh().await;
     let meanwhile = async move { assert_eq!(delete(&calm, soon()).await, Ok(Deleted::Done)) };
     faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
     assert_eq!(delete(&store, soon()).await, Ok(Deleted::Unknown));
 
-    // The journey's status comes in between: what is archived has it.
+    // The journey's status changes in between, and the archived application has the new status.
     let (calm, store, faults) = fresh().await;
     let other = calm.clone();
     let meanwhile = async move {
@@ -864,7 +864,7 @@ async fn an_application_and_its_journey_go_together() {
     let archive = calm.scan(&calm.tables.archive).await;
     assert_eq!(archive[&uuid(1).to_string()]["status"], AttributeValue::S("canceled".to_owned()));
 
-    // A journey that its own application does not use cannot be: said, and not tried for ever.
+    // An application whose journey does not record its use is an error, which the store reports without a retry.
     let (calm, store, _) = fresh().await;
     let freed = calm.db.update_item().table_name(&calm.tables.journeys);
     let freed = freed.key("pk", AttributeValue::S("1#trip".to_owned())).update_expression("REMOVE used_by, used_at");
@@ -874,7 +874,7 @@ async fn an_application_and_its_journey_go_together() {
     assert_eq!(store.requests.take(), 3);
 }
 
-/// An application that lacks a claim may be on its way: it is looked at again, and deleted all the same.
+/// An application that lacks a claim may be in the middle of its registration: it is read again, and deleted nevertheless.
 #[tokio::test]
 async fn an_application_that_lacks_a_claim_is_deleted_after_some_looks() {
     let store = store().await;
@@ -887,7 +887,7 @@ async fn an_application_that_lacks_a_claim_is_deleted_after_some_looks() {
     assert_eq!(store.requests.take(), 2 * 4 + 1, "read four times, written once");
     assert!(store.scan(&store.tables.claims).await.is_empty());
 
-    // An item that others' records keep is left as it is.
+    // An item with records of other applications does not change.
     let store = support::store().await;
     let granted = self::granted(&store).await;
     let years_later = application(2, 2, Short, &driver("MAR", "A1", None), at("2034-06-01T00:00:00Z"));
@@ -906,7 +906,7 @@ async fn an_application_that_lacks_a_claim_is_deleted_after_some_looks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_is_withdrawn_whatever_happens_meanwhile() {
     const BEFORE: &str = "2019-01-01T00:00:00Z";
-    // One record, that goes with its item; or two, of which one stays.
+    // One record, whose item is deleted with it; or two records, of which one stays.
     for (rows, operation) in [(1, "DeleteItem"), (2, "UpdateItem")] {
         let fresh = async || {
             let (calm, store, faults) = store_with_faults().await;
@@ -965,7 +965,7 @@ async fn a_line_of_a_journeys_file_is_written_whatever_the_table_does() {
     assert_eq!(code(again().await), REFUSED);
 }
 
-/// The record of a call that named itself lies in the transaction of what it wrote, behind a journey or not.
+/// The idempotency record is in the transaction of the registration, with a journey and without.
 #[tokio::test]
 async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
     let store = store().await;
@@ -988,7 +988,7 @@ async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
         let said = store.registrar.register(asked, &cutoffs, read, Some(answer), soon()).await;
         assert_eq!(said, Ok(Registration::Registered));
     }
-    // The same key again, with whatever else the call would write.
+    // The same `Idempotency-Key` again, with other writes.
     for (asked, read, key, body, expected) in [
         (&again, Some(&other_read), "one", "a body", Replay::Response("the answer to a body".to_owned())),
         (&again, Some(&other_read), "one", "a changed one", Replay::OtherRequest),
@@ -1009,7 +1009,7 @@ async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
     assert_eq!(remembered("2024-03-17T00:00:00Z").await, Ok(None), "and later");
     let unknown = store.registrar.request_key(operator(2), &key("one"), "a body");
     assert_eq!(store.registrar.replay(&unknown, at(DAY)).await, Ok(None), "another operator's key is another");
-    // What is forgotten is in nobody's way.
+    // An expired record does not block.
     let later = IdempotencyRecord { now: at("2024-03-16T07:30:00Z"), ..answer(&key("one"), "a changed one") };
     let cutoffs = Rules::default().cutoffs(Short, again.datetime);
     let said = store.registrar.register(&again, &cutoffs, Some(&other_read), Some(&later), soon()).await;
@@ -1020,8 +1020,8 @@ async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
     assert_eq!(shown, "RequestKey(…) IdempotencyRecord(…) Response(…) OtherRequest");
 }
 
-/// Two calls of one name at once: the second one's transaction meets the first one's claims, and the record of the name while
-/// yet another transaction holds it. Found by the judge (tests/promise).
+/// Two concurrent calls with one `Idempotency-Key`: the transaction of the second finds the claims of the first, while another
+/// transaction holds the idempotency record. Found by the judge (tests/promise).
 #[tokio::test]
 async fn a_named_call_gets_its_first_answer_also_where_the_record_of_it_is_held() {
     let (calm, store, faults) = store_with_faults().await;
@@ -1046,7 +1046,7 @@ async fn a_named_call_gets_its_first_answer_also_where_the_record_of_it_is_held(
                 .driving_license(first.journey_type, first.identity.driving_license.as_ref().unwrap())],
         );
         let used = json(&journeys["1#trip"]);
-        // The truncated identity and the licence, the key, the journey where there is one, the application, the record.
+        // The truncated identity, the licence, the key and the journey if there is one, the application, the record.
         let reasons = if journey.is_some() {
             vec![held, (lost, Some(license.as_str())), held, (lost, Some(used.as_str())), ("None", None), held]
         } else {

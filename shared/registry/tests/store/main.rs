@@ -1,6 +1,6 @@
-//! The store against an embedded DynamoDB. One program for all of it: the AWS SDK is compiled into each.
+//! The store against an embedded DynamoDB. One program for all tests, because each program compiles the AWS SDK in.
 
-// clippy.toml allows these in test functions, but not in the helpers around them.
+// clippy.toml allows these in test functions, but not in their helpers.
 #![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
 mod audit;

@@ -1,6 +1,6 @@
-//! The store against the plain in-memory model of `tests/oracle`: the same random operations, the same answers. Short
-//! applications come without their journeys, but with the identity keys of their journeys: all that a journey adds to who is the
-//! same person. `calls.rs` tests the journeys themselves.
+//! Compares the store with the in-memory model of `tests/oracle`: the same random operations must give the same results. Short
+//! applications have no journeys here, but they have the identity keys of their journeys, which are all that a journey adds to the
+//! comparison of persons. `calls.rs` tests the journeys themselves.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -33,13 +33,13 @@ enum Operation {
         millis: i64,
         file: u8,
     },
-    /// So many rows of one driver, a day apart, in a file of their own.
+    /// This number of rows of one driver, a day apart, in a separate file.
     ImportMany {
         driver: Driver,
         millis: i64,
         rows: usize,
     },
-    /// So many drivers who share name and phone.
+    /// This number of drivers who share name and phone.
     RegisterMany {
         driver: Driver,
         millis: i64,
@@ -48,18 +48,18 @@ enum Operation {
     Undo {
         file: u8,
     },
-    /// Of the applications that are granted, this one, by its own operator or by the one of the step.
+    /// Deletes one of the granted applications, by its own operator or by the step's operator.
     Delete {
         which: usize,
         own: bool,
     },
-    /// Likewise: gives it an identity key.
+    /// Gives an identity key to one of the granted applications, by its own operator or by the step's operator.
     GiveKey {
         which: usize,
         own: bool,
         key: usize,
     },
-    /// Gives an identity key to a specific application, one of those there are or any.
+    /// Gives an identity key to a specific application, which may not exist.
     GiveKeyToHistory {
         which: Option<usize>,
         driver: Driver,
@@ -70,15 +70,15 @@ enum Operation {
 
 #[derive(Clone, Debug)]
 struct Step {
-    /// How each field is typed: always in another form.
+    /// The seed for the form in which each field is typed.
     typed: u64,
     operator: u32,
     long: bool,
     operation: Operation,
 }
 
-/// A fresh population for each case, so that cases do not see one another in the one database. What it says of a driver is typed
-/// in any form that the contract reads.
+/// Different drivers for each case, so that cases do not affect each other in the one database. The data of a driver is typed in any form
+/// that the contract accepts.
 struct World {
     number: u64,
     random: RefCell<Rng>,
@@ -136,19 +136,19 @@ impl World {
         Instant::parse(&typed::instant(millis, &mut self.random.borrow_mut())).unwrap()
     }
 
-    /// The application of this name, as somebody types it who asks for it.
+    /// The application's UUID as a caller may type it.
     fn asked(&self, uuid: ApplicationId) -> ApplicationId {
         ApplicationId::parse(&typed::case(&uuid.to_string(), &mut self.random.borrow_mut())).unwrap()
     }
 }
 
-/// What the store says of an application in the way, in the oracle's words.
+/// The store's blocking application, as the oracle's type.
 fn in_the_way(blocker: Blocker) -> InTheWay {
     let Blocker { datetime, reason, operator, uuid } = blocker;
     InTheWay { millis: datetime.millis(), reason, operator: operator.get(), uuid }
 }
 
-/// What the store says of a key, in the oracle's words.
+/// The store's result for a key, as the oracle's type.
 fn key_given(said: GivenKey) -> KeyGiven {
     match said {
         GivenKey::Given { contradicts } => KeyGiven::Given(named(&contradicts)),
@@ -162,7 +162,7 @@ fn key_given(said: GivenKey) -> KeyGiven {
     }
 }
 
-/// What the store says of a row, in the oracle's words.
+/// The store's result for a row, as the oracle's type.
 fn imported(said: HistoryOutcome) -> Imported {
     match said {
         HistoryOutcome::AlreadyKnown => Imported::Known,
@@ -172,7 +172,7 @@ fn imported(said: HistoryOutcome) -> Imported {
     }
 }
 
-/// What is said to the same request again.
+/// The expected result if the same request is sent again.
 fn again(expected: &KeyGiven) -> KeyGiven {
     match expected {
         KeyGiven::Given(_) => KeyGiven::AlreadyHas,
@@ -238,7 +238,7 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 let driver = Driver { license, journey_key: None, ..*driver };
                 let asking = asking(driver, *millis);
                 let expected = oracle.in_the_way(&asking, &By::ALL).pop();
-                // What is said then is compared where many drivers register.
+                // `RegisterMany` compares the result in this case.
                 if expected.is_none() && oracle.is_full(&asking) {
                     continue;
                 }
@@ -386,7 +386,7 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
     agree(store, &oracle, &archived).await;
 }
 
-/// Of the applications that are granted, one, if there is any.
+/// One of the granted applications, if there is any.
 fn granted(oracle: &Oracle, which: usize) -> Option<Record> {
     let granted: Vec<&Record> = oracle.records().iter().filter(|record| record.uuid.is_some()).collect();
     (!granted.is_empty()).then(|| granted[which % granted.len()].clone())
@@ -403,8 +403,8 @@ fn import(operator: u32, file: u8) -> ImportId {
     ImportId::of_object("bucket", &format!("imports/{operator}/{file}.csv"), "1")
 }
 
-/// The tables hold the records of the oracle and no others, each item's latest dates and counts are those of its records, and no
-/// item is empty.
+/// Asserts that the tables hold exactly the records of the oracle, that the latest dates and counts of each item match its records, and
+/// that no item is empty.
 async fn agree(store: &Store, oracle: &Oracle, archived: &[ApplicationId]) {
     let items = store.scan(&store.tables.claims).await;
     let (mut specific, mut copies, mut standardized, mut counted) = (Vec::new(), 0, Vec::new(), 0);
@@ -475,7 +475,7 @@ async fn agree(store: &Store, oracle: &Oracle, archived: &[ApplicationId]) {
     let with_key = oracle.records().iter().filter(|r| r.uuid.is_none() && r.key.is_some());
     let distinct: HashSet<_> = with_key.map(|r| (r.journey_type, r.key, r.operator, r.millis)).collect();
     assert_eq!(copies, distinct.len());
-    // Each application has its claims, all of them, and no claim lacks its application.
+    // Each application has all its claims, and each claim has its application.
     let claims = |r: &Record| std::iter::repeat_n(r.uuid, 2 + r.keys().len()).flatten();
     let mut expected: Vec<_> = oracle.records().iter().flat_map(claims).collect();
     standardized.sort_unstable();
@@ -488,7 +488,7 @@ async fn agree(store: &Store, oracle: &Oracle, archived: &[ApplicationId]) {
     assert_eq!(kept, expected);
 }
 
-/// Whether a specific application on an item is told apart by its key: it has one, no other came, and no file brought it twice.
+/// Whether a specific application on an item is compared by its key: it has one, no other key came, and no file brought it twice.
 fn told_apart(item: &support::Item, name: &str, rest: &str) -> bool {
     let Some(key) = item.get(&format!("k#{rest}")) else { return false };
     let sources = item[name].as_l().unwrap().iter();
@@ -497,13 +497,13 @@ fn told_apart(item: &support::Item, name: &str, rest: &str) -> bool {
     !key.as_m().unwrap().contains_key("x") && imports.windows(2).all(|pair| pair[0] != pair[1])
 }
 
-/// Dates that lie on, just before and just after every edge of one another's windows.
+/// Dates on, just before and just after every edge of each other's windows.
 fn dates() -> impl Strategy<Value = i64> {
     let anchors = prop::sample::select(vec![
-        // 29 February, the floors, Paris midnight at New Year, and both changes of the clock.
+        // 29 February, the floors, Paris midnight at New Year, and both changes to and from summer time.
         millis("2024-02-29T12:00:00Z"),
         millis("2028-02-29T00:00:00Z"),
-        // 28 February three and five years after a 29th, which then blocks to the end of that day and no longer.
+        // 28 February three and five years after a 29 February, which blocks until the end of that day.
         millis("2027-02-28T12:00:00Z"),
         millis("2029-02-28T12:00:00Z"),
         millis("2020-01-01T00:00:00+01:00"),
@@ -534,7 +534,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         20 => (drivers(), dates()).prop_map(|(driver, millis)| Operation::Register { driver, millis }),
         12 => (drivers(), any::<bool>(), dates())
             .prop_map(|(driver, with_license, millis)| Operation::Simulate { driver, with_license, millis }),
-        // Few dates, so that files repeat one another.
+        // Few dates, so that files repeat each other's rows.
         16 => (drivers(), dates(), 0..3u8).prop_map(|(driver, millis, file)| Operation::Import { driver, millis, file }),
         8 => (drivers(), Just(millis("2024-02-29T12:00:00Z")), 0..3u8)
             .prop_map(|(driver, millis, file)| Operation::Import { driver, millis, file }),
@@ -558,27 +558,27 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 40..60)
 }
 
-/// How many random operations are compared, at the least, unless `MODEL_OPERATIONS` says otherwise.
+/// The minimum number of random operations, unless `MODEL_OPERATIONS` sets another.
 const OPERATIONS: usize = 20_000;
 
-/// What works at the same time.
+/// The number of threads.
 const THREADS: usize = 2;
 
 #[test]
 fn the_store_answers_like_the_model() {
     static WORLDS: AtomicU64 = AtomicU64::new(0);
     static COMPARED: AtomicUsize = AtomicUsize::new(0);
-    // Of the test alone, and no setting of the service.
+    // A variable of this test and not a setting of the service.
     #[allow(clippy::disallowed_methods)]
     let operations = std::env::var("MODEL_OPERATIONS").map_or(OPERATIONS, |number| number.parse().unwrap());
-    // A case is 40 to 59 steps: by their mean there would now and then be too few.
+    // A case has 40 to 59 steps. With their mean, there would sometimes be too few operations.
     let cases = u32::try_from(operations.div_ceil(40 * THREADS)).unwrap();
     let defaults = ProptestConfig::default();
-    // Where the answer is only whether the test fails, the environment lets proptest shrink nothing.
+    // If only the result of the test matters, the environment can switch off proptest's shrinking.
     let max_shrink_iters = defaults.max_shrink_iters.min(300);
     let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters, ..defaults };
     let compare = &|thread: u64| {
-        // A seed of the environment gives each thread cases of its own, and the same in each run.
+        // A seed in the environment gives each thread its own cases, and the same cases in each run.
         let rng_seed = match config.rng_seed {
             RngSeed::Fixed(seed) => RngSeed::Fixed(seed.wrapping_add(thread)),
             RngSeed::Random => RngSeed::Random,
@@ -588,7 +588,7 @@ fn the_store_answers_like_the_model() {
         runner
             .run(&steps(), |steps| {
                 let world = World::new(WORLDS.fetch_add(1, Ordering::SeqCst));
-                // Of its own, for an undo reads the whole table.
+                // A store per case, because an undo reads the whole table.
                 runtime.block_on(async { run(&store().await, &world, &steps).await });
                 COMPARED.fetch_add(steps.len(), Ordering::SeqCst);
                 Ok(())

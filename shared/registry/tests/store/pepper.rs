@@ -1,4 +1,4 @@
-//! The check value of the pepper: who writes it, what it says, and that nothing takes it for a claim.
+//! The check value of the pepper: how it is written and compared, and that nothing treats it as a claim.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ async fn check_value_is_written_once_and_tells_one_pepper_from_another() {
     assert_eq!(other.pepper(soon()).await, Ok(Pepper::Wrong));
     assert_eq!((noted(&other).await, noted(&store.keeper).await), (Pepper::Wrong, Pepper::Right));
     assert_eq!(store.scan(&store.tables.claims).await, written, "it stays as it was written");
-    // What Python's hmac makes of the pepper and the message, which comes after its length.
+    // Computed with Python's `hmac` from the pepper and the message, after the message's length.
     assert_eq!(written["pepper"]["check"], AttributeValue::S("1vA7N1l8fpbs4mB_-J9SO85jeABaIV8StufPeYgTcNk".to_owned()));
     assert_eq!(written["pepper"].len(), 3);
 }
@@ -67,7 +67,7 @@ async fn tables_prove_a_pepper_by_their_applications_alone() {
     }
     assert_eq!(evidence(&store.keeper).await, Evidence::Compared { found: 3, missed: 0 });
     assert_eq!(evidence(&other).await, Evidence::Compared { found: 0, missed: 3 });
-    // What ran under another pepper for a while, and what is a name of a deleted application.
+    // An application that was registered with another pepper, and the marker of a deleted application.
     let strange = driver("DUP", "L9", Some('d'));
     let four = application(4, 1, JourneyType::Long, &strange, at(WHEN));
     let cutoffs = Rules::default().cutoffs(JourneyType::Long, four.datetime);
@@ -77,7 +77,7 @@ async fn tables_prove_a_pepper_by_their_applications_alone() {
     assert_eq!(evidence(&store.keeper).await, Evidence::Compared { found: 2, missed: 1 });
 }
 
-/// A table that is put back keeps its check value, gets a lost one, and takes none of another pepper.
+/// A restored table keeps its check value, gets a lost one back, and gets none of another pepper.
 #[tokio::test]
 async fn restore_keeps_the_check_value_and_refuses_another_pepper() {
     let store = store().await;

@@ -1,4 +1,4 @@
-//! An embedded DynamoDB with the registry's tables, a count of the requests that reach it, and what may happen to them.
+//! An embedded DynamoDB with the registry's tables, a counter of its requests, and faults.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,12 +21,12 @@ use cee_registry::*;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// Counts every attempt that goes over the wire.
+/// Counts every attempt that is sent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Requests(Arc<AtomicUsize>);
 
 impl Requests {
-    /// How many since the last call.
+    /// The number of requests since the last call.
     pub(crate) fn take(&self) -> usize {
         self.0.swap(0, Ordering::SeqCst)
     }
@@ -48,25 +48,25 @@ impl Intercept for Requests {
     }
 }
 
-/// What happens to a request. The embedded database carries out one request after the other and never fails: what a busy
-/// table, a network and other writers do has to be played.
+/// A fault of a request. The embedded database handles one request after the other and never fails, so the tests simulate a busy table,
+/// network errors and other writers.
 pub(crate) enum Fault {
-    /// It is answered with this status and body, and not carried out.
+    /// The request gets this status and body, and is not carried out.
     Refused(u16, String),
-    /// It never arrives.
+    /// The request is lost.
     Lost,
-    /// It is carried out, and its answer never arrives.
+    /// The request is carried out, and its response is lost.
     AnswerLost,
-    /// It is carried out, and answered with a 500.
+    /// The request is carried out, and its response is a 500.
     FailedAfter,
-    /// This happens before it arrives.
+    /// This happens before the request arrives.
     Meanwhile(Box<dyn FnOnce() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send>),
-    /// Nothing.
+    /// No fault.
     None,
 }
 
 impl Fault {
-    /// Refused by an error of this name.
+    /// A refusal with this error code.
     pub(crate) fn code(code: &str) -> Self {
         Self::Refused(
             400,
@@ -74,7 +74,7 @@ impl Fault {
         )
     }
 
-    /// A transaction that is cancelled for these reasons: each a code, and the item in DynamoDB's JSON where there is one.
+    /// A transaction that is cancelled for these reasons: each has a code and, if there is one, the item in DynamoDB's JSON.
     pub(crate) fn cancelled(reasons: &[(&str, Option<&str>)]) -> Self {
         let reason = |(code, item): &(&str, Option<&str>)| match item {
             Some(item) => format!(r#"{{"Code":"{code}","Item":{item}}}"#),
@@ -85,20 +85,20 @@ impl Fault {
         Self::Refused(400, format!(r#"{{"__type":"{name}","CancellationReasons":[{}]}}"#, reasons.join(",")))
     }
 
-    /// Before it arrives, this has happened. Needs a runtime of several threads.
+    /// This happens before the request arrives. It needs a runtime with several threads.
     pub(crate) fn meanwhile<F: Future<Output = ()> + Send + 'static>(what: F) -> Self {
         Self::Meanwhile(Box::new(|| Box::pin(what)))
     }
 }
 
-/// What is to happen to the next requests of each operation.
+/// The faults of the next requests of each operation.
 #[derive(Clone, Default)]
 pub(crate) struct Faults(Arc<Mutex<Play>>);
 
 #[derive(Default)]
 struct Play {
     next: HashMap<&'static str, VecDeque<Fault>>,
-    /// Each request of this operation is refused by an error of this name from now on.
+    /// All requests of this operation are refused with this error code.
     always: Option<(&'static str, &'static str)>,
 }
 
@@ -109,17 +109,17 @@ impl std::fmt::Debug for Faults {
 }
 
 impl Faults {
-    /// Lets these happen to the next requests of an operation, one to each.
+    /// Sets the faults of the next requests of an operation, one per request.
     pub(crate) fn to(&self, operation: &'static str, faults: impl IntoIterator<Item = Fault>) {
         self.0.lock().unwrap().next.entry(operation).or_default().extend(faults);
     }
 
-    /// Lets every request of an operation be refused.
+    /// Makes all requests of an operation fail.
     pub(crate) fn always(&self, operation: &'static str, code: &'static str) {
         self.0.lock().unwrap().always = Some((operation, code));
     }
 
-    /// Whether everything has happened that was to.
+    /// Whether all faults have happened.
     pub(crate) fn are_over(&self) -> bool {
         self.0.lock().unwrap().next.values().all(VecDeque::is_empty)
     }
@@ -133,10 +133,10 @@ impl Faults {
     }
 }
 
-/// The name of an operation, in the request's headers.
+/// The header with the operation of a request.
 const TARGET: &str = "x-amz-target";
 
-/// What the answer to a request is to become: a status and a body, or none at all.
+/// The replacement of a response: a status and a body, or a lost response.
 #[derive(Clone, Debug)]
 struct Becomes(Option<(u16, String)>);
 
@@ -157,7 +157,7 @@ impl Intercept for Faults {
     ) -> Result<(), BoxError> {
         let request = context.request_mut();
         let operation = request.headers().get(TARGET).unwrap().split('.').nth(1).unwrap().to_owned();
-        // What became of an earlier try of the same request.
+        // Removes the replacement of an earlier try of the same request.
         state.interceptor_state().unset::<Becomes>();
         match self.of(&operation) {
             Fault::None => {}
@@ -170,7 +170,7 @@ impl Intercept for Faults {
                 state.interceptor_state().store_put(Becomes(Some((500, body.to_owned()))));
             }
             Fault::Refused(status, body) => {
-                // Some request has to be sent. This one changes nothing.
+                // A request must be sent. This one changes nothing.
                 request.headers_mut().insert(TARGET, "DynamoDB_20120810.DescribeLimits");
                 state.interceptor_state().store_put(Becomes(Some((status, body))));
             }
@@ -223,8 +223,7 @@ pub(crate) async fn store() -> Store {
     store_at(&serve().await, |config| config).await
 }
 
-/// A store, and one of the same tables to whose requests this happens. There the SDK does not try again by itself, as in
-/// an import.
+/// A store, and a second store on the same tables whose requests get faults. The SDK of the second store does not retry, as in an import.
 pub(crate) async fn store_with_faults() -> (Store, Store, Faults) {
     let (endpoint, faults) = (serve().await, Faults::default());
     let calm = store_at(&endpoint, |config| config).await;
@@ -233,7 +232,7 @@ pub(crate) async fn store_with_faults() -> (Store, Store, Faults) {
     (calm, disturbed, faults)
 }
 
-/// A store to whose requests this happens, each try one, and whose client tries again by itself, as that of a function does.
+/// A store whose requests get faults, one per try, and whose client retries like the client of a function.
 pub(crate) async fn store_that_tries_again() -> (Store, Faults) {
     let faults = Faults::default();
     let play = faults.clone();
@@ -241,7 +240,7 @@ pub(crate) async fn store_that_tries_again() -> (Store, Faults) {
     (store_at(&serve().await, |config| config.retry_config(at_once).interceptor(play)).await, faults)
 }
 
-/// An embedded database, and where it is.
+/// Starts an embedded database and returns its endpoint.
 async fn serve() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -293,7 +292,7 @@ impl Store {
         self.registrar.register(application, &cutoffs, journey, None, soon()).await.unwrap()
     }
 
-    /// What is in the way of a driver at this moment, as `simulate` asks.
+    /// The application that blocks a driver at this moment, found by `simulate`.
     pub(crate) async fn blocker(
         &self,
         scope: JourneyType,
@@ -321,7 +320,7 @@ impl Store {
         self.writer.import_history(&row, &Rules::default(), soon()).await.unwrap().outcome
     }
 
-    /// Every item of a table as it is stored, by its key. Not counted among the requests.
+    /// All items of a table, by key. It does not count as a request.
     pub(crate) async fn scan(&self, table: &str) -> HashMap<String, Item> {
         let counted = self.requests.take();
         let answer = self.db.scan().table_name(table).consistent_read(true).send().await.unwrap();
@@ -334,7 +333,7 @@ impl Store {
         answer.items.unwrap_or_default().into_iter().map(|item| (key(&item), item)).collect()
     }
 
-    /// Everything that a registration may write.
+    /// All items that a registration may write.
     pub(crate) async fn written(&self) -> [HashMap<String, Item>; 3] {
         let Tables { claims, applications, journeys, .. } = &self.tables;
         [self.scan(claims).await, self.scan(applications).await, self.scan(journeys).await]
@@ -364,7 +363,7 @@ pub(crate) fn truncated(name: &str, phone: &str) -> TruncatedIdentity {
     }
 }
 
-/// A driver with this name and the one phone of all tests.
+/// A driver with this name and the phone of all tests.
 pub(crate) fn driver(name: &str, license: &str, key: Option<char>) -> Identity {
     Identity {
         truncated: truncated(name, "+336010203"),
@@ -377,7 +376,7 @@ pub(crate) fn identity_key(letter: char) -> IdentityKey {
     IdentityKey::parse(&letter.to_string().repeat(64)).unwrap()
 }
 
-/// A driver of whom the caller sends one key and the journey brings another.
+/// A driver with the caller's identity key and the journey's.
 pub(crate) fn driver_with_keys(name: &str, license: &str, callers: Option<char>, journeys: Option<char>) -> Identity {
     let identity_keys = IdentityKeys::new(callers.map(identity_key), journeys.map(identity_key));
     Identity { identity_keys, ..driver(name, license, None) }
@@ -429,7 +428,7 @@ pub(crate) fn journey(by: u32, id: &str, end: Instant) -> Journey {
     }
 }
 
-/// A line of the file that was put on S3 so many minutes after the first one.
+/// The version of a line in the file that was uploaded to S3 this number of minutes after the first file.
 pub(crate) fn version(minute: i64, line: u64) -> JourneyVersion {
     let put_at = at("2024-04-01T00:00:00Z").millis() + minute * 60_000;
     JourneyVersion::new(Instant::from_millis(put_at).unwrap(), ImportId::from_bytes([minute as u8; 16]), line)
@@ -447,7 +446,7 @@ pub(crate) async fn find(store: &Store, by: u32, journey: &str) -> Option<Stored
     store.journeys.find(operator(by), &name(journey)).await.unwrap()
 }
 
-/// The application as a journey makes it.
+/// The application with the data of its journey.
 pub(crate) fn using(mut application: Application, read: &StoredJourney) -> Application {
     application.datetime = read.journey.end;
     application.journey = Some(ApplicationJourney {

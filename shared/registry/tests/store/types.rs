@@ -1,4 +1,4 @@
-//! The tables that each type holds, as the head of the crate says.
+//! The tables of each type match the table in the documentation of the crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -9,7 +9,7 @@ use cee_registry::*;
 
 use crate::support::claim_keys;
 
-/// The tables whose names a type's fields show.
+/// The tables whose names are in a type's `Debug`.
 fn held(a_type: &impl Debug) -> BTreeSet<&'static str> {
     const TABLES: [&str; 9] = [
         "claims",
@@ -41,7 +41,7 @@ fn documented() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
 
 #[test]
 fn types_hold_the_tables_that_the_documentation_names() {
-    // A client of its own: one that has sent a request shows the table that it was sent to.
+    // A client per type, because the `Debug` of a client that has sent a request contains the request's table.
     let db = || Client::from_conf(Config::builder().behavior_version(BehaviorVersion::latest()).build());
     let (tables, keys) = (&Tables::with_prefix("test-"), claim_keys);
     let types = BTreeMap::from([
