@@ -2,18 +2,18 @@
 //!
 //! The crate has five storeys, and a file imports from its own storey and from those above it in this list only:
 //!
-//! | storey | what it holds |
+//! | storey | contents |
 //! |---|---|
 //! | [`dynamo`] | requests to DynamoDB: errors, retries, transactions, paged reads, table definitions |
-//! | [`records`] | what each item holds: encoding and decoding, no request |
+//! | [`records`] | the items: encoding and decoding, no requests |
 //! | [`stores`] | a type for each table: every other storey sends its requests through them |
 //! | [`protocol`] | calls that read or write items of several tables |
-//! | [`team`] | what the registry's team runs over whole tables |
+//! | [`team`] | operations of the registry's team over whole tables |
 //!
 //! | to find | look in |
 //! |---|---|
 //! | how one driver gets one certificate, even if several operators register at once | [`protocol::register`] |
-//! | what a claim item holds | [`records::claim_item`] |
+//! | the attributes of a claim item | [`records::claim_item`] |
 //! | why names, phones and licences are never partition keys | [`records::claim_keys`] |
 //! | how history is imported, and how an import is undone | [`protocol::history`], [`protocol::undo`] |
 //! | how an application is given an identity key later | [`protocol::give_key`] |

@@ -116,7 +116,7 @@ pub enum Metric {
     HistoryRows(Row),
     /// Rows of the registry's own trip export.
     JourneyRows(Row),
-    /// Identity keys for applications that came without, from batches.
+    /// Identity keys for applications without one, from batches.
     IdentityRows(Row),
     /// Imports of files that ended.
     Imports(Import),

@@ -20,7 +20,7 @@ pub enum StoreError {
         /// DynamoDB's ID of the request.
         request_id: String,
     },
-    /// An item is not what this store writes.
+    /// An item is malformed.
     #[error("an item of the table of {table} cannot be read: {what}")]
     Corrupt {
         /// Which table.

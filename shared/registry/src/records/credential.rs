@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! guess ──► find: locked? ──► hash (slow) ──► wrong: failed(), which counts
-//!                                         └─► right: succeeded(), unless it was locked meanwhile
+//!                                         └─► right: succeeded(), unless it was locked in between
 //! ```
 //!
 //! Simultaneous guesses are hashed simultaneously, on several instances. But each of them ends with a write to the one item, and a right

@@ -55,7 +55,7 @@ impl fmt::Debug for IdempotencyRecord {
     }
 }
 
-/// What the store holds under a request's key.
+/// The result of looking up a request's key.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Replay {
     /// The same request, and the body of its response.
