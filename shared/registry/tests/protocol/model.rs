@@ -101,8 +101,8 @@ pub(crate) enum Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Answer {
     Created(How),
-    /// 409. The keys by which it was blocked (truncated identity, licence, identity key), and whether the reported application is
-    ///   history.
+    /// 409, with the keys by which it was blocked (truncated identity, licence, identity key), and whether the reported application is
+    /// history.
     Blocked {
         by: [bool; 3],
         history: bool,
