@@ -1,13 +1,14 @@
-//! How many tokens may be asked for, so that nobody who knows no access key keeps the operators from theirs.
+//! Limits on token requests, so that callers without an access key cannot keep the operators from their tokens.
 //!
-//! A token costs a slow hash, a tenth of a second of one core. API Gateway counts a route as a whole and tells no caller from another
-//! (docs/adr/0042), so it lets through what the cheap part of this function can answer, and this function says who may have the hash:
+//! A token costs a slow hash, a tenth of a second of one core. API Gateway counts a route as a whole and does not distinguish
+//! callers (docs/adr/0042), so it lets through what the cheap part of this function can answer. This function decides which calls
+//! get a hash:
 //!
-//! - an access key that the registry knows has its own count. Nobody else's calls are on it, whatever address they come from;
-//! - calls that name no such key are counted by source address, and all of them together.
+//! - A known access key has its own count. No other caller uses it up, from whatever address.
+//! - Calls without a known access key are counted by source address, and all of them together.
 //!
-//! The counts are those of one running copy of the function: they cost no request. A flood that is refused is answered in a moment, so
-//! it keeps few copies busy.
+//! Each running copy of the function keeps its own counts: they cost no request. A refusal takes almost no time, so a flood keeps
+//! few copies busy.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,23 +18,22 @@ use cee_edge::Network;
 use cee_eligibility::Instant;
 use cee_registry::{AccessKey, WINDOW};
 
-/// How many hashes those that name no known access key get in a window, all together: half of what a core makes in it.
+/// The number of hashes per window for all callers without a known access key together: half of what a core computes in a window.
 const STRANGERS: u32 = 50;
 
-/// How many source addresses are counted one by one in a window. The others are counted together with all strangers, and not by
-/// themselves.
+/// The number of source addresses that have their own count in a window. Calls from further addresses only count towards the total.
 const MOST_ADDRESSES: usize = 4096;
 
-/// Who asks for a token.
+/// The caller of a token request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Caller<'a> {
-    /// One that names an access key of the registry.
+    /// A caller with an access key that the registry knows.
     Known(&'a AccessKey),
-    /// Anybody else, with its address where the gateway says it.
+    /// Any other caller, with its address if the gateway reports one.
     Stranger(Option<Network>),
 }
 
-/// Who has asked in this window.
+/// The calls of one window.
 #[derive(Default)]
 struct Window {
     number: i64,
@@ -51,13 +51,13 @@ pub(crate) struct Attempts {
 
 impl std::fmt::Debug for Attempts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Addresses and access keys are nobody's to read.
+        // Source addresses and access keys must not be printed.
         f.write_str("Attempts(…)")
     }
 }
 
 impl Attempts {
-    /// So many calls of each caller in a window of ten seconds; 0 is no limit.
+    /// At most this many calls of each caller in a window of ten seconds; 0 means no limit.
     pub(crate) fn new(calls: u32) -> Self {
         Self { most: Some(calls).filter(|calls| *calls > 0), window: Mutex::default() }
     }
@@ -65,7 +65,7 @@ impl Attempts {
     /// Counts a call.
     ///
     /// # Errors
-    /// The time until the caller may ask again, where it has asked too often.
+    /// The time until the caller may try again, if it has called too often.
     pub(crate) fn take(&self, caller: Caller<'_>, now: Instant) -> Result<(), Duration> {
         let Some(most) = self.most else { return Ok(()) };
         let length = WINDOW * 1000;
@@ -94,7 +94,7 @@ impl Attempts {
     }
 }
 
-/// Whether a count is not used up; if so, it is one more now.
+/// Whether the count has room; if so, uses one up.
 fn add_one(count: &mut u32, most: u32) -> bool {
     let may = *count < most;
     *count += u32::from(may);

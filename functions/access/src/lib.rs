@@ -1,7 +1,7 @@
-//! `POST /v3/auth/access_token`: an application token for an access key and its secret.
+//! `POST /v3/auth/access_token`: returns an application token for an access key and its secret.
 //!
-//! The only function that holds the key which signs application tokens. It remembers no operator: whoever is suspended
-//! gets no further token from that moment on.
+//! Only this function holds the key that signs application tokens. It caches no operator: a suspended operator gets no further
+//! token from that moment on.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub mod openapi;
 /// How long a token is valid, in minutes. Source: the table of calls of the contract.
 const VALID: u32 = 5;
 
-/// What whoever did not know the secret is told: the same for a key that is not known, a wrong secret and a retired key.
+/// The message for a caller that does not show the secret: the same for an unknown key, a wrong secret and a retired key.
 const REFUSED: &str = "the registry knows no such access key, or it has another secret";
 
 /// Answers `POST /v3/auth/access_token`.
@@ -72,7 +72,7 @@ impl Access {
         Ok(Self { issuer, credentials: Credentials::new(db, &tables), operators, clock, attempts })
     }
 
-    /// The credential that a pair opens.
+    /// The credential of an access key, if the secret is right.
     async fn open(&self, call: &Call, pair: Pair) -> Result<Credential, Refusal> {
         let Pair { access_key, secret_key } = pair;
         let found = self.credentials.find(&access_key).await?;
@@ -83,7 +83,7 @@ impl Access {
         }
         self.admit(call, &access_key, found.as_ref())?;
         let hash = found.as_ref().map_or_else(SecretHash::decoy, |credential| credential.hash.clone());
-        // Not on this thread: for a tenth of a second nothing else would be answered on it.
+        // Not on this thread: the hash would block every other call on it for a tenth of a second.
         let fits = tokio::task::spawn_blocking(move || hash.fits(&secret_key)).await;
         let fits = fits.map_err(|_| Refusal::Internal(InternalError::Panic))?;
         let credential = match found {
@@ -97,10 +97,10 @@ impl Access {
         }
     }
 
-    /// Whether the caller may have a slow hash.
+    /// Whether the caller may use a slow hash.
     fn admit(&self, call: &Call, access_key: &AccessKey, found: Option<&Credential>) -> Result<(), Refusal> {
         let caller = if found.is_some() { Caller::Known(access_key) } else { Caller::Stranger(call.source()) };
-        // By the machine's clock: a pinned one would never give calls back.
+        // The machine's clock: a pinned clock would never start a new window.
         let Err(wait) = self.attempts.take(caller, machine_now()) else { return Ok(()) };
         Err(match found {
             Some(credential) => {
@@ -114,7 +114,7 @@ impl Access {
         })
     }
 
-    /// Counts a wrong guess. Of what was sent nothing is logged: in the place of the access key there may be a secret.
+    /// Counts a wrong guess. The log repeats nothing of the request: the caller may have put the secret in place of the access key.
     async fn wrong(&self, call: &Call, access_key: &AccessKey, found: Option<&Credential>) -> Refusal {
         match self.credentials.failed(access_key, machine_now()).await {
             Ok(failures) => {
@@ -128,7 +128,7 @@ impl Access {
         }
     }
 
-    /// Whom a credential's tokens speak for, if it is admitted.
+    /// The operator of a credential, if the registry admits it.
     async fn caller(&self, credential: &Credential) -> Result<cee_tokens::Caller, Refusal> {
         let Some(operator) = self.operators.find(credential.operator).await? else {
             return Err(Refusal::InvalidCredentials("the registry does not know this operator any more"));
@@ -140,7 +140,7 @@ impl Access {
     }
 }
 
-/// A guess that was not even looked at.
+/// A guess that was refused unchecked.
 fn locked(call: &Call, credential: &Credential, wait: Duration) -> Refusal {
     let in_a_row = credential.failures.in_a_row;
     call.count(Metric::FailedAttempts, 1);

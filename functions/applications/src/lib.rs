@@ -1,6 +1,6 @@
-//! `GET` and `DELETE /v3/policies/cee/{uuid}`: an operator's own application, as it was granted, or taken back.
+//! `GET` and `DELETE /v3/policies/cee/{uuid}`: returns or deletes one of the operator's own applications.
 //!
-//! Another operator's application is a 404 like one that never was: a 403 would tell that it exists (docs/adr/0016).
+//! Another operator's application is a 404, as if it did not exist: a 403 would reveal that it exists (docs/adr/0016).
 
 use cee_edge::application::own;
 use cee_edge::{Call, Gate, HttpFunction, Refusal, Reply};
@@ -73,7 +73,7 @@ impl HttpFunction for OwnApplications {
         // API Gateway sends only its routes' paths here.
         let name = call.path().rsplit('/').next();
         let uuid = name.and_then(ApplicationId::parse).ok_or(match name {
-            // The calls beside it, with the method of this one.
+            // The other calls under this prefix, with the method of this one.
             Some("simulate") => Refusal::NoSuchCall("/policies/cee/simulate takes POST"),
             Some("import") => Refusal::NoSuchCall("/policies/cee/import takes POST"),
             Some("imports") => Refusal::NoSuchCall("/policies/cee/imports takes POST and GET"),

@@ -1,4 +1,4 @@
-//! The audit itself: what the command and the function have in common.
+//! The audit itself, shared by the command and the function.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -18,14 +18,14 @@ use futures_util::FutureExt as _;
 /// How long one part may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where reports lie, each under the number of the operator that may read it.
+/// The prefixes of reports, each with the number of the operator that may read it.
 const REPORTS: &str = "reports/";
 
-/// The tables that are looked at. As the settings name them.
+/// The audited tables, as the settings name them.
 pub const TABLES: [&str; 5] =
     ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE"];
 
-/// Why an audit could not go on. Holds nothing of what it reads.
+/// Why an audit could not continue. Repeats nothing that it read.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AuditError {
     /// The tables.
@@ -39,10 +39,10 @@ pub enum AuditError {
     S3 {
         /// The S3 operation.
         operation: &'static str,
-        /// The error's code, or that no answer came.
+        /// The error's code, or that S3 sent no response.
         code: String,
     },
-    /// A panic; its place is in the log already, and what it said may hold anything.
+    /// A panic. Its location is already in the log; its message may hold personal data.
     #[error("it panicked")]
     Panic,
 }
@@ -56,7 +56,7 @@ impl AuditError {
     }
 }
 
-/// Looks through the tables and the reports, part by part. It writes nothing.
+/// Goes through the tables and the reports, part by part. Read-only.
 #[derive(Clone, Debug)]
 pub struct Auditor {
     tables: TableAuditor,
@@ -73,7 +73,7 @@ impl Auditor {
         Self { tables, imports, rules, s3, bucket }
     }
 
-    /// An auditor with its settings, of what is reached so, and the check of its pepper.
+    /// An auditor with its settings and clients, and the check of its pepper.
     ///
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
@@ -94,12 +94,12 @@ impl Auditor {
         (&self.s3, &self.bucket)
     }
 
-    /// Goes on from a place, so many parts of a hundred items a second at most, to the end or until `see`, which hears of each
-    /// part, has seen enough. A part at which looking panics is a finding, and is passed over: it would panic the next time, too,
-    /// and nobody would ever look at what comes after it.
+    /// Continues from a position, at most `parts_per_second` parts of a hundred items a second, to the end or until `see` stops it.
+    /// `see` is called for each part. A part that panics is a finding and is skipped: otherwise it would panic again, and the parts
+    /// after it would never be audited.
     ///
     /// # Errors
-    /// [`AuditError`] where something cannot be read; what `see` has heard of stands.
+    /// [`AuditError`] if something cannot be read; the parts already passed to `see` stay valid.
     pub async fn walk(
         &self,
         from: AuditPlace,
@@ -142,7 +142,7 @@ impl Auditor {
         Ok(then_the_reports(self.tables.pass_over(place, Deadline::after(PATIENCE)).await?))
     }
 
-    /// The keys of some reports, and the place of the next ones.
+    /// The keys of some reports, and where to continue.
     async fn reports_after(&self, after: Option<&str>) -> Result<(Vec<String>, AuditPlace), AuditError> {
         let list = self.s3.list_objects_v2().bucket(&self.bucket).prefix(REPORTS).max_keys(1000);
         let listed = list.set_start_after(after.map(str::to_owned)).send().await;
@@ -154,7 +154,7 @@ impl Auditor {
         Ok((keys, last.map_or(AuditPlace::End, |last| AuditPlace::Reports(Some(last)))))
     }
 
-    /// Whether each report belongs to an import of the operator under whose number it lies, who can read it.
+    /// Whether each report belongs to an import of the operator under whose number it is stored: that operator can read it.
     async fn audit_reports(&self, after: Option<&str>, deadline: Deadline) -> Result<Audited, AuditError> {
         let (keys, place) = self.reports_after(after).await?;
         let mut audited = Audited { reports: keys.len() as u64, place, ..Audited::default() };
@@ -180,7 +180,7 @@ impl Auditor {
     }
 }
 
-/// The tables know nothing of the reports, which come after them.
+/// The tables do not refer to the reports, so the reports come after them.
 fn then_the_reports(mut part: Audited) -> Audited {
     if part.place == AuditPlace::End {
         part.place = AuditPlace::Reports(None);
@@ -188,7 +188,7 @@ fn then_the_reports(mut part: Audited) -> Audited {
     part
 }
 
-/// Under whose number a report lies; `Some(None)`: the registry's.
+/// The operator under whose number a report is stored; `Some(None)`: the registry.
 fn whose(key: &str) -> Option<Option<OperatorId>> {
     match key.strip_prefix(REPORTS)?.split_once('/')?.0 {
         "journeys" => Some(None),
@@ -196,7 +196,7 @@ fn whose(key: &str) -> Option<Option<OperatorId>> {
     }
 }
 
-/// The import that it is beside.
+/// The import that the report belongs to.
 fn import(key: &str) -> Option<ImportId> {
     let name = key.strip_prefix(REPORTS)?.split_once('/')?.1;
     let id = [".json", ".rejected.csv"].into_iter().find_map(|suffix| name.strip_suffix(suffix))?;

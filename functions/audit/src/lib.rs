@@ -1,16 +1,16 @@
-//! The audit function: on a schedule, looks through a share of the tables and the reports for what cannot be, the invariants of
-//! the design, and says what it found in metrics and in the log. It repairs nothing.
+//! The audit function: on a schedule, checks a share of the tables and the reports against the invariants of the design, and
+//! reports findings in metrics and in the log. It repairs nothing.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | what is looked at, and how the command and this function go through it | [`auditor`] |
+//! | which parts are checked, and how the command and this function go through them | [`auditor`] |
 //! | what is wrong with an item of a table | `cee_registry::team::audit` |
 //!
-//! Where it is, and what it has found, it keeps in an object of the bucket, `audit/place.json`, and goes on from there next time.
-//! A round takes as many invocations as the tables are large. What the last whole round found counts until the next one has
-//! ended: an alarm goes out when everything was looked at again, and not when the next share is clean.
+//! The function keeps its position and its findings in an object of the bucket, `audit/place.json`, and continues from there. A
+//! round takes as many invocations as the tables need. The findings of the last complete round count until the next round has
+//! ended: an alarm clears after a complete round, not after one clean share.
 //!
-//! A panic at a part is a finding, and the next part is looked at: [`Auditor::walk`]. A panic of anything else fails that
+//! A panic at a part is a finding, and the audit continues with the next part: [`Auditor::walk`]. Any other panic fails that
 //! invocation: [`AuditFunction::handle`].
 
 pub mod auditor;
@@ -37,13 +37,13 @@ use tracing::Instrument as _;
 
 pub use auditor::{AuditError, Auditor};
 
-/// Its name in the log and beside its metrics.
+/// The function's name in the log and in its metrics.
 const NAME: &str = "audit";
 
-/// Where it keeps its place.
+/// The key of the object that holds the position.
 pub const PLACE: &str = "audit/place.json";
 
-/// Kept back of an invocation's time: for a part under way on tables that are slow, and for the note of the place.
+/// The part of an invocation's time that is reserved: for a part under way on slow tables, and for saving the position.
 const RESERVE: Duration = Duration::from_secs(75);
 
 impl From<AuditError> for Diagnostic {
@@ -64,24 +64,24 @@ pub struct AuditFunction {
     parts_per_second: u32,
 }
 
-/// How many of each kind were found.
+/// The number of findings of each kind.
 type Counts = BTreeMap<String, u64>;
 
-/// What an invocation leaves for the next one.
+/// The state that an invocation leaves for the next one.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Note {
-    /// Where the round is.
+    /// The position of the round.
     place: String,
-    /// When it began, in milliseconds since 1970 by the machine's clock.
+    /// The start of the round, in milliseconds since 1970 by the machine's clock.
     began_at: i64,
-    /// What it has found so far.
+    /// The findings of this round so far.
     found: Counts,
-    /// The last whole round.
+    /// The last complete round.
     last: Option<Round>,
 }
 
-/// A whole round.
+/// A complete round.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Round {
@@ -96,7 +96,7 @@ impl Note {
         Some((note, place))
     }
 
-    /// What is wrong as far as anybody knows: what the last round found, or this one where that is more.
+    /// The current findings of each kind: those of the last round, or of this round if they are more.
     fn known(&self, kind: FindingKind) -> u64 {
         let of = |found: &Counts| found.get(kind.as_str()).copied().unwrap_or(0);
         of(&self.found).max(self.last.as_ref().map_or(0, |last| of(&last.found)))
@@ -133,16 +133,16 @@ impl AuditFunction {
         })
     }
 
-    /// Looks at the next share. Of the event nothing is needed but that it came.
+    /// Checks the next share. The content of the event does not matter.
     ///
     /// # Errors
-    /// [`AuditError`] where something cannot be read; the next invocation goes on where this one stopped.
+    /// [`AuditError`] if something cannot be read; the next invocation continues where this one stopped.
     pub async fn handle(&self, event: LambdaEvent<IgnoredAny>) -> Result<(), AuditError> {
         let context = event.context;
         let trace = context.xray_trace_id.as_deref().and_then(telemetry::trace_id);
         let span = telemetry::call(NAME, &context.request_id, trace);
         let until = Moment::now() + time_left(context.deadline()).saturating_sub(RESERVE);
-        // Caught here and not by the runtime, which would report what the panic said.
+        // Caught here and not by the runtime, which would report the panic's message.
         let audited = AssertUnwindSafe(self.audit(until, &context.request_id)).catch_unwind();
         let audited = audited.instrument(span.clone()).await.unwrap_or(Err(AuditError::Panic));
         if let Err(error) = &audited {
@@ -169,7 +169,7 @@ impl AuditFunction {
         });
         let walked = walked.await;
         let kept = self.keep(&note).await;
-        // An audit that sees nothing tells nothing: then the alarm on its silence goes off.
+        // A failed audit writes no metric: then the alarm on missing data goes off.
         if parts > 0 {
             for kind in FindingKind::ALL {
                 numbers.gauge(Metric::Findings(*kind), note.known(*kind));
@@ -186,7 +186,7 @@ impl AuditFunction {
         walked.and(kept).and(oldest.map(drop).map_err(AuditError::from))
     }
 
-    /// The note of the last invocation, unless there is none, or none that can be read: then the audit begins anew.
+    /// The state of the last invocation. If it is missing or unreadable, the audit starts from the beginning.
     async fn read(&self) -> Result<Option<(Note, AuditPlace)>, AuditError> {
         let (s3, bucket) = self.auditor.bucket();
         let object = match s3.get_object().bucket(bucket).key(PLACE).send().await {

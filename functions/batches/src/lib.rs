@@ -1,11 +1,11 @@
-//! `POST /v3/policies/cee/import` and `…/import/identity`: history, and identity keys for what came without, up to a
-//! thousand rows a call.
+//! `POST /v3/policies/cee/import` and `…/import/identity`: imports history, and gives identity keys to rows that came without, up
+//! to a thousand rows a call.
 //!
-//! A bad row fails alone, and is told with what is wrong with it. A row again has no effect: a caller that lost an answer
-//! sends the whole batch anew. For more than a few thousand rows there are files (`…/imports`).
+//! A bad row fails alone, and the response says what is wrong with it. Sending a row again has no effect: a client that lost a
+//! response sends the whole batch again. For more than a few thousand rows there are files (`…/imports`).
 //!
-//! A batch of history is an import as a file is: it is noted before its first row is written, listed, and can be taken back. A batch of
-//! identity keys is not: a key that is given to history adds no row, and goes with the row that it was given to.
+//! A batch of history is an import, as a file is: it is recorded before its first row is written, it is listed, and it can be
+//! undone. A batch of identity keys is not an import: a key adds no row, and is removed with the row that it was given to.
 
 pub mod openapi;
 
@@ -38,21 +38,21 @@ use utoipa::ToSchema;
 /// How many rows a call may bring. Source: the contract, "1 to 1000".
 pub const MOST_ROWS: usize = 1000;
 
-/// What the sender of a row is told that could not be written in time.
+/// The message for a row that could not be written in time.
 const TOO_BUSY: &str = "the registry was too busy: send this row again";
 
-/// What the sender of a row is told at which the function panicked, or an item cannot be read. It may be written or not; again does no
-/// harm.
+/// The message for a row at which the function panicked or read a corrupt item. The row may be written or not; sending it again is
+/// safe.
 const FAILED: &str = "internal: the registry failed at this row, and its team is told: send it again later";
 
-/// What stays of a batch whose call never noted what came of its rows.
+/// The report of a batch whose call never recorded its result.
 const UNANSWERED: &str = "The call was not answered, and nobody counted its rows: some of them may count. Send the batch again, which does \
                           no harm, or have the import taken back.";
 
-/// How long the function tries to note what came of a batch: within the time that a call leaves of its invocation.
+/// The time limit for recording the result of a batch: within the time that a call leaves of its invocation.
 const NOTING: Duration = Duration::from_secs(1);
 
-/// How many rows are written at once.
+/// The number of rows written at once.
 const AT_ONCE: usize = 32;
 
 /// Answers `POST /v3/policies/cee/import` and `POST /v3/policies/cee/import/identity`.
@@ -203,7 +203,7 @@ impl Batches {
         })
     }
 
-    /// Works on all rows, some at a time, and tells what came of them in their order.
+    /// Processes all rows, some at a time, and returns their results in order.
     async fn each<R, F: Future<Output = Outcome>>(
         &self,
         rows: Vec<SentRow>,
@@ -216,13 +216,13 @@ impl Batches {
             let outcome = async {
                 trap::spring("row", || sent.values().map(ToString::to_string).collect::<String>());
                 match fields.ok_or_else(not_an_object).and_then(read) {
-                    // What comes too late is not begun: the answer must still get out.
+                    // Too late to start: the response must still be sent.
                     Ok(_) if deadline.has_passed() => Outcome::Failed(TOO_BUSY.to_owned()),
                     Ok(row) => work(index, row).await,
                     Err(refusal) => Outcome::Failed(what_is_wrong(refusal)),
                 }
             };
-            // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
+            // A panic concerns this row alone. It leaves nothing half changed: the rows only read the data they share.
             let outcome = AssertUnwindSafe(outcome).catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!(index, "a row of a batch panicked");
                 Outcome::Failed(FAILED.to_owned())
@@ -244,7 +244,7 @@ impl Batches {
                 Outcome::AlreadyKnown => batch.already_known += 1,
                 Outcome::Failed(error) => {
                     batch.failed += 1;
-                    // Of a row that was told back and is sent again as it was told.
+                    // A row of an earlier response's `failed_details` that the client sends back unchanged has these two members.
                     row.retain(|name, _| name != "index" && name != "error");
                     batch.failed_details.push(FailedRow { row, index, error });
                 }
@@ -263,7 +263,7 @@ impl Batches {
 
     async fn import(&self, call: &Call, operator: OperatorId, rows: Vec<SentRow>) -> Result<Reply, Refusal> {
         let (now, began) = (self.clock.now(), Moment::now());
-        // A name for the rows of this call: no call after it has the same.
+        // An import id of this call's own: no later call has the same.
         let import = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
         let record = ImportRecord { id: import, operator: Some(operator), key: ImportRecord::BATCH.to_owned() };
         let report = |ended: Result<Counts, String>| {
@@ -301,7 +301,7 @@ impl Batches {
             rejected: count(failed),
             ..Counts::default()
         };
-        // What the caller is told is true all the same. The list of its imports then says that nobody counted the rows.
+        // The response to the caller is still true. The list of its imports then says that nothing counted the rows.
         let report = report(Ok(counts));
         let noted = self.imports.end_batch(&record, &report, Deadline::after(NOTING));
         match tokio::time::timeout(NOTING, noted).await.unwrap_or(Err(StoreError::Busy)) {
@@ -366,7 +366,7 @@ impl Batches {
             }
         }
         if standardized + specific > 0 {
-            // For the registry's team, by figures alone: whose drivers, and how many.
+            // For the registry's team, as figures only: which operators' drivers, and how many.
             let operator_id = operator.get();
             tracing::info!(operator_id, standardized, specific, "identity keys were given later");
         }
@@ -379,7 +379,7 @@ impl HttpFunction for Batches {
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         let operator = self.gate.admit(call, Scope::Import).await?.operator;
-        // Closed for one journey type, the rows of that type fail alone.
+        // If the call is closed for one journey type, only the rows of that type fail.
         if !self.rules.any_open(|open| open.import) {
             return Err(Refusal::CallClosed(None));
         }
@@ -393,7 +393,7 @@ impl HttpFunction for Batches {
     }
 }
 
-/// Tells the registry's team, and nobody else, of an application that history contradicts. Names no driver.
+/// Reports an application that history contradicts to the registry's team alone. Names no driver.
 fn list(contradicted: &Contradicted) {
     let Contradicted { uuid, datetime, operator } = contradicted;
     tracing::warn!(
@@ -408,7 +408,7 @@ fn not_an_object() -> Refusal {
     Refusal::MalformedBody("must be a JSON object".to_owned())
 }
 
-/// What is wrong with a row, in the words that a call of its own would be refused with.
+/// What is wrong with a row, in the words that a separate call would be refused with.
 fn what_is_wrong(refusal: Refusal) -> String {
     match refusal {
         Refusal::InvalidFields(faults) => {
@@ -423,7 +423,7 @@ fn what_is_wrong(refusal: Refusal) -> String {
 
 fn no_room(why: NoRoom) -> Outcome {
     Outcome::Failed(match why {
-        // As any fault of that field.
+        // As any other fault of that field.
         NoRoom::Dates => format!("/datetime {why}"),
         NoRoom::Applications | NoRoom::Record => why.to_string(),
     })
@@ -456,12 +456,12 @@ fn history_row(fields: &mut Fields, rules: &Rules, now: Instant) -> Option<Histo
     })
 }
 
-/// Reads a journey type of which the registry takes history at present.
+/// Reads a journey type for which the registry currently accepts history.
 fn open_type(text: &str, rules: &Rules) -> Result<JourneyType, FieldError> {
     rules.check_import_open(JourneyType::parse(text)?)
 }
 
-/// Reads a date that history of this journey type can have.
+/// Reads a date that history of this journey type may have.
 fn history_date(
     text: &str,
     journey_type: Option<JourneyType>,
@@ -472,7 +472,7 @@ fn history_date(
     rules.check_history(journey_type, datetime, now).map(|()| datetime)
 }
 
-/// The two kinds of application that can be given a key.
+/// The two kinds of application that can receive a key.
 #[derive(Clone, Copy)]
 enum Kind {
     Standardized,

@@ -1,4 +1,4 @@
-//! What all parts of this function share: its settings and stores, its time, its errors.
+//! What all parts of this function share: settings, stores, time limits and errors.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use cee_service::{CheckedPepper, Clock, Metrics, PepperError};
 use lambda_runtime::Diagnostic;
 use tokio::time::Instant as Moment;
 
-/// What an invocation keeps of its time, half of it at most, for the rows that are out and for the checkpoint: tables that
-/// are short of throughput may need a while.
+/// The time an invocation reserves, at most half of it, for rows under way and for the checkpoint: throttled tables may need a
+/// while.
 const RESERVE: Duration = Duration::from_secs(90);
 
-/// How much of its time it waits for the store.
+/// The share of its time that an invocation waits for the store.
 const WAITING: f64 = 0.95;
 
-/// How much one invocation does before it lets the next one go on.
+/// The budget of one invocation, before it lets the next one continue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     /// When reading ends.
     reading: Moment,
-    /// When the store must have answered.
+    /// When the store must have responded.
     pub(crate) deadline: Deadline,
-    /// At most how many rows it reads, or items it takes back.
+    /// The number of rows that it reads at most, or of items that it withdraws.
     rows: u64,
-    /// For how long it reads new rows.
+    /// The time during which it reads new rows.
     turn: Option<Duration>,
 }
 
@@ -38,20 +38,20 @@ impl Budget {
         Self { reading: Moment::now() + reading, deadline: Deadline::after(left.mul_f64(WAITING)), rows, turn }
     }
 
-    /// When the turn of an import is over that begins to read new rows now. What it took to get there (a survey, the rows before its
-    /// checkpoint) it may read as well, so that no file goes back and forth without getting on.
+    /// When an import's turn ends if it starts to read new rows now. The time it took to get there (a survey, the rows before its
+    /// checkpoint) extends the turn, so that every file makes progress.
     pub(crate) fn turn_ends(&self, began: Moment) -> Option<Moment> {
         let now = Moment::now();
         self.turn.map(|turn| now + turn.max(now.duration_since(began)))
     }
 
-    /// Whether this many rows, or the time, is all that the invocation may use.
+    /// Whether this number of rows, or the time, uses up the budget.
     pub(crate) fn is_over(&self, rows: u64) -> bool {
         rows >= self.rows || Moment::now() >= self.reading
     }
 }
 
-/// What everything in this function may use.
+/// What every part of this function may use.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) bucket: String,
@@ -62,9 +62,9 @@ pub(crate) struct Context {
     pub(crate) turn: Option<Duration>,
     /// The slots of each operator; `None`: no limit.
     pub(crate) slots: Option<ImportSlots>,
-    /// For how many days an operator may take back an import of its own.
+    /// The number of days within which an operator may undo its own import.
     pub(crate) take_back_days: u16,
-    /// Made when the first file comes: it reads what AWS has in which region, a tenth of the start.
+    /// Created with the first file: the client loads AWS's region data, which takes a tenth of the start.
     pub(crate) s3: LazyLock<aws_sdk_s3::Client, Box<dyn FnOnce() -> aws_sdk_s3::Client + Send>>,
     pub(crate) writer: HistoryWriter,
     pub(crate) remover: HistoryRemover,
@@ -75,13 +75,13 @@ pub(crate) struct Context {
     pub(crate) operators: Operators,
 }
 
-/// Why an import could not be brought to its end. It is tried again. Holds nothing of the file.
+/// Why an import could not be completed. It is retried. Repeats nothing of the file.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ImportError {
     /// The tables.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The hold on the import.
+    /// The lease on the import.
     #[error(transparent)]
     Hold(#[from] HoldError),
     /// The pepper.
@@ -95,10 +95,10 @@ pub enum ImportError {
         /// The error's code, or what kind of failure it was.
         code: String,
     },
-    /// A panic; its place is in the log already, and what it said may hold anything.
+    /// A panic. Its location is already in the log; its message may hold personal data.
     #[error("it panicked")]
     Panic,
-    /// A state that the code says cannot be.
+    /// A state that the code considers impossible.
     #[error("impossible: {0}")]
     Impossible(&'static str),
 }
@@ -109,5 +109,5 @@ impl From<ImportError> for Diagnostic {
     }
 }
 
-/// Its name in the log and beside its metrics.
+/// The function's name in the log and in its metrics.
 pub(crate) const NAME: &str = "import";

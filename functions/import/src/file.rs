@@ -1,12 +1,12 @@
 //! One file from its first byte to its report, over as many invocations as it takes.
 //!
-//! The file is read twice: surveyed from its beginning to its end before the first row is written, then imported. What the
-//! survey decided is part of the checkpoint. A run that ends within the survey leaves nothing; the next one surveys the same
-//! version of the file from its beginning, to the same verdict.
+//! The file is read twice: the survey reads it from beginning to end before the first row is written, then it is imported. The
+//! survey's verdict is part of the checkpoint. A run that ends within the survey leaves nothing; the next run surveys the same
+//! version of the file from its beginning, with the same verdict.
 //!
-//! Whoever holds the import reads the file, deals its rows to the lanes, and every so often waits for the rows that are
-//! out and writes a checkpoint: the place in the file, the counts, the rejected rows so far. A later run goes on from
-//! there. What was done after the last checkpoint is done again, and again has no effect.
+//! The invocation that holds the lease reads the file and gives its rows to the workers. At intervals it waits for the rows under
+//! way and writes a checkpoint: the place in the file, the counts, the rejected rows so far. A later run continues from there. Rows
+//! after the last checkpoint are written again, which has no effect.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ pub(crate) async fn import(
             tracing::info!(import_id = %file.id, operator_id, "an import that another invocation works on");
             return Ok(());
         }
-        // Whoever ended it may have had no time left to put the report, or to tidy up.
+        // The invocation that ended it may have had no time left to put the report or to clean up.
         Begun::Ended(report) => {
             tracing::info!(import_id = %file.id, operator_id, "an import that has ended");
             put_report(context, &record, &report).await?;
@@ -94,7 +94,7 @@ pub(crate) async fn import(
             let report = report(context, &hold, Some(why), &finished, None);
             end(context, &hold, FileOutcome::Failed, report, finished).await
         }
-        // Whoever has taken over does the rest.
+        // The invocation that has taken over does the rest.
         Err(ImportError::Hold(HoldError::Lost)) => {
             tracing::info!(import_id = %file.id, operator_id, "another invocation has taken the import over");
             Ok(())
@@ -103,7 +103,7 @@ pub(crate) async fn import(
     }
 }
 
-/// Lets the import go, and wakes another invocation for it.
+/// Releases the import and starts another invocation for it.
 async fn go_on_later(context: &Context, file: &File, hold: &Hold) -> Result<(), ImportError> {
     match context.imports.release(hold).await {
         Ok(()) => {}
@@ -115,13 +115,13 @@ async fn go_on_later(context: &Context, file: &File, hold: &Hold) -> Result<(), 
     Ok(())
 }
 
-/// Wakes another invocation for a file: a note on S3 raises an event as a file does, which goes to the end of the queue.
+/// Starts another invocation for a file: a note on S3 raises an event as a file does, and the event goes to the end of the queue.
 pub(crate) async fn wake_next(context: &Context, file: &File) -> Result<(), ImportError> {
     let key = format!("continue/{}.json", file.id);
     put(&context.s3, &context.bucket, &key, "application/json", file.to_note().into_bytes()).await
 }
 
-/// Reads the file, unless something forbids it.
+/// Reads the file, unless it must not be read.
 async fn run(
     context: &Arc<Context>,
     file: &File,
@@ -138,16 +138,16 @@ async fn run(
     let kept = checkpoint.clone();
     let (rejected, held, worked) = (Vec::new(), 0, Moment::now());
     let mut run = Run { context, file, hold, budget, language, checkpoint, kept, rejected, held, told, worked };
-    // Whatever has become of the file, of its operator or of the switches: half of a replacement would leave both histories.
+    // Whatever happened to the file, its operator or the switches: half of a replacement would leave both histories.
     if let Some(sha256) = run.checkpoint.sha256.clone() {
-        // A later invocation may have to go on with them once more.
+        // A later invocation may need them again.
         let pieces = (run.checkpoint.rejected_pieces.clone(), run.checkpoint.contradiction_pieces.clone());
         let lists = run.lists();
         let mut finished = run.finish(lists).await?;
         (finished.progress.rejected_pieces, finished.progress.contradiction_pieces) = pieces;
         return Ok(Ran::Completed { finished, sha256 });
     }
-    // Closed for one journey type, the rows of that type are rejected alone.
+    // If the call is closed for one journey type, only the rows of that type are rejected.
     if !context.rules.any_open(|open| open.import) {
         return run.refuse(catalogue::closed(Closed::Imports, language)).await;
     }

@@ -1,23 +1,23 @@
-//! The import function: CSV files that are dropped on S3, into history and journeys.
+//! The import function: turns CSV files on S3 into history and journeys.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | whose file it is, and which version of it | [`event`] |
+//! | the owner and the version of a file | [`event`] |
 //! | a file's way from its first byte to its report, and what refuses it whole | `file` |
 //! | its survey; how its rows are read; its checkpoints; its end | `file::survey`, `file::rows`, `file::checkpoint`, `file::ending` |
 //! | why never two rows of one driver are written at once | [`workers::lanes`] |
 //! | how many rows are written at once | [`workers::pace`] |
-//! | what becomes of a row | [`workers::rows`] |
+//! | how a row is written | [`workers::rows`] |
 //! | the lists beside the report, and how an object is put | `s3::objects` |
-//! | how an import is taken back | `undo` |
+//! | how an import is undone | `undo` |
 //! | how a file replaces an import | `replace` |
 //! | settings, stores, time, errors | `context` |
 //!
-//! A panic of a row rejects that row, a panic of anything else fails that event: `file::rows`, [`ImportFunction::handle`].
+//! A panic of a row rejects that row, any other panic fails its event: `file::rows`, [`ImportFunction::handle`].
 //!
-//! Everything here may happen again: S3 delivers an event at least once, Lambda tries a failed one anew. A row names its
-//! place in its file for ever, so that a row imported again is recognised and counted as before, and an import that has
-//! ended is not begun again.
+//! Everything here may happen again: S3 delivers an event at least once, and Lambda retries a failed one. A row keeps its place in
+//! its file as its id, so a row imported again is recognised and counted as before, and an import that has ended does not start
+//! again.
 
 mod context;
 mod file;
@@ -49,14 +49,14 @@ use crate::event::{Event, File, Owner, Record, Subject};
 pub use crate::s3::event;
 use crate::s3::objects::s3_error;
 
-/// How long an invocation steps aside for, before it asks for another turn: a moment, in which it keeps one from nobody for long.
+/// How long an invocation without a slot waits before it puts the work back into the queue. Short, so that it delays no other work.
 const ASIDE: Duration = Duration::from_millis(500);
 
-/// A slot of an operator, where slots are counted.
+/// A slot of an operator, if slots are counted.
 struct Turn<'a>(Option<(&'a ImportSlots, ImportSlot)>);
 
 impl Turn<'_> {
-    /// Gives the slot back.
+    /// Releases the slot.
     async fn end(self) {
         if let Some((slots, slot)) = self.0
             && let Err(error) = slots.give_back(&slot, machine_now()).await
@@ -112,7 +112,7 @@ impl ImportFunction {
     /// Imports every file that the event names.
     ///
     /// # Errors
-    /// The first [`ImportError`]; the other files are imported all the same. The event may be handled again.
+    /// The first [`ImportError`]; the other files are still imported. The event may be handled again.
     pub async fn handle(&self, event: LambdaEvent<Event>) -> Result<(), ImportError> {
         let trace = event.context.xray_trace_id.as_deref().and_then(telemetry::trace_id);
         let span = telemetry::call(NAME, &event.context.request_id, trace);
@@ -130,7 +130,7 @@ impl ImportFunction {
             tracing::warn!("an event without records: a test event of S3, or none of its events");
         }
         for record in event.payload.records {
-            // Caught here and not by the runtime, which would report what the panic said.
+            // Caught here and not by the runtime, which would report the panic's message.
             let imported = AssertUnwindSafe(self.handle_one(record, (worker, until), budget)).catch_unwind().await;
             let imported = imported.unwrap_or(Err(ImportError::Panic));
             if let Err(error) = imported {
@@ -138,7 +138,7 @@ impl ImportFunction {
                 failed = failed.or(Some(error));
             }
         }
-        // What was sent once more since an import last told of itself.
+        // Writes the retries counted since an import last wrote its metrics.
         self.0.metrics.write(&Numbers::default(), NAME, worker);
         failed.map_or(Ok(()), Err)
     }
@@ -161,7 +161,7 @@ impl ImportFunction {
                 undone
             }
             Ok(None) => Ok(()),
-            // Tried again it would be the same: whoever put it there sees that no report comes.
+            // A retry would change nothing. The sender sees that no report appears.
             Err(what) => {
                 tracing::warn!(what, "an event that names no file to import");
                 Ok(())
@@ -171,7 +171,7 @@ impl ImportFunction {
 
     async fn import(&self, mut file: File, whose: (&str, Instant), budget: Budget) -> Result<(), ImportError> {
         trap::spring("event", || file.key.clone());
-        // A place for it may have been asked for: then its name is known to whoever asked.
+        // If a call created an upload for it, the caller knows the import's id.
         if let Some((operator, awaited)) = file.awaited() {
             match self.0.imports.claim_upload(operator, awaited, &file.key, &file.name).await? {
                 Claimed::Awaited => file.id = awaited,
@@ -195,15 +195,15 @@ impl ImportFunction {
             },
             Owner::Registry => Turn(None),
         };
-        // On the heap: it is by far the largest of the futures around it.
+        // On the heap: by far the largest of the futures around it.
         let imported = Box::pin(file::import(&self.0, file, worker, budget)).await;
         turn.end().await;
         imported
     }
 
-    /// Takes a slot of an operator for work on one of its imports. `None`: none is free. Then it has waited a moment, and the work goes
-    /// to the end of the queue. It gives back the lease that an earlier try of this invocation may have left: whoever works next has
-    /// another name, and would find the import held.
+    /// Takes a slot of an operator for work on one of its imports. `None`: no slot is free. Then it has waited a moment, and the
+    /// work goes to the end of the queue. It releases the lease that an earlier attempt of this invocation may have left: the next
+    /// worker has another name and would find the import leased.
     async fn turn(
         &self,
         operator: OperatorId,
@@ -220,7 +220,7 @@ impl ImportFunction {
                 tokio::time::sleep(ASIDE).await;
                 Ok(None)
             }
-            // Slots are fair, and no more: what cannot be counted is done.
+            // Slots only make the order fair: if they cannot be counted, the work is done.
             Err(error) => {
                 tracing::warn!(%error, "imports are not counted");
                 Ok(Some(Turn(None)))
@@ -228,7 +228,7 @@ impl ImportFunction {
         }
     }
 
-    /// Goes on with the import that a note names.
+    /// Continues the import that a note names.
     async fn go_on(&self, note: &str, whose: (&str, Instant), budget: Budget) -> Result<(), ImportError> {
         let get = self.0.s3.get_object().bucket(&self.0.bucket).key(note);
         let body = get.send().await.map_err(s3_error("GetObject"))?.body;

@@ -1,16 +1,17 @@
-//! A file that replaces an import: the operator's own, which was wrong.
+//! A file that replaces an import: an earlier import of the same operator, which was wrong.
 //!
-//! First every row of the new file is written, then the old import is taken back. So no driver is free in between, and whatever stops the
-//! work, it goes on: the new import stays `running`, with all its rows behind it, until the old one is undone. A file that is refused
-//! takes nothing back, for its survey comes before its first row; nor does one that is refused in the middle because it is gone, nor one
-//! with a rejected row, whose driver would then have neither date, nor one without rows, nor one that is only checked. The report says
-//! why. The rejected rows of an import, sent back, are no replacement of it: they would take its good rows back.
+//! First every row of the new file is written, then the old import is undone. So a driver is never free in between. If the work
+//! stops, it resumes: the new import stays `running`, with all its rows written, until the old one is undone.
 //!
-//! What goes is what an undo takes: records that nothing else brought. A row that both files have is `already_known` in the new one, and
+//! The old import stays if the new file is refused (the survey comes before the first row), if the file disappears in the middle,
+//! if a row is rejected (its driver would then have neither date), if the file has no rows, or if it is only checked. The report
+//! says why. The corrected rejected rows of an import do not replace it: they would undo its good rows.
+//!
+//! The undo removes only records that nothing else brought. A row that both files have is `already_known` in the new import, and
 //! stays.
 //!
-//! Which import it is, the operator says in the call for a place (kept in the import's item) or in the file's name, as it says that dates are
-//! right.
+//! The operator names the replaced import in the call that creates the upload (kept in the import's item) or in the file's name, as
+//! it confirms dates.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,20 +26,20 @@ use crate::file::checkpoint::Checkpoint;
 use crate::s3::event::{File, Owner};
 use crate::undo::{Replacing, Taken, take_back};
 
-/// How long it waits before it looks again at an undo that another invocation works on.
+/// The time before it checks again on an undo that another invocation works on.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What a file says that it replaces.
+/// The import that a file names as the one to replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replaces {
     Nothing,
     Import(OperatorId, ImportId),
-    /// Something that is not the name of an import.
+    /// Something that is not an import id.
     Unreadable,
 }
 
 impl Replaces {
-    /// As the call for a place said, or else the file's name.
+    /// From the call that created the upload, or else from the file's name.
     pub(crate) fn of(file: &File, hold: &Hold) -> Self {
         let Owner::Operator(operator) = file.owner else { return Self::Nothing };
         match hold.wishes().replaces.map_or_else(|| Self::named(&file.key), |id| Some(Ok(id))) {
@@ -48,8 +49,9 @@ impl Replaces {
         }
     }
 
-    /// `replaces-`, or `replaces` with `_` or a space, and an `import_id` somewhere in the file's name, in any case. A word there that is no
-    /// hexadecimal number is part of a name like any other. A number of another length is a mistake, and so are two of them.
+    /// `replaces-`, or `replaces` with `_` or a space, and an `import_id` somewhere in the file's name, in any case. A word in its
+    /// place that is not a hexadecimal number is part of an ordinary name. A number of another length is a mistake, and so are two
+    /// numbers.
     fn named(key: &str) -> Option<Result<ImportId, ()>> {
         let name = name::words(key);
         let mut said = name.split("replaces-").skip(1).filter_map(|rest| {
@@ -62,10 +64,10 @@ impl Replaces {
     }
 }
 
-/// How many hexadecimal digits are no word any more: `facade` has six, a date eight.
+/// From this many hexadecimal digits on it is not a word: `facade` has six, a date eight.
 const SHORTEST_MISTAKE: usize = 9;
 
-/// Why this file cannot replace what it says, if it cannot: asked before its first row is written.
+/// Why this file cannot replace the import that it names, if it cannot. Checked before its first row is written.
 pub(crate) async fn refusal(
     context: &Context,
     file: &File,
@@ -94,7 +96,7 @@ pub(crate) async fn refusal(
     }))
 }
 
-/// Why a file takes nothing back, though all its rows are done, if so.
+/// Why a file undoes nothing although all its rows are done, if so.
 pub(crate) fn stays(counts: &Counts) -> Option<String> {
     let Counts { read, rejected, accepted, .. } = *counts;
     if accepted.is_some() {
@@ -125,7 +127,7 @@ const UNKNOWN: &str = "The import that this file is to replace is none of yours:
 const UNREADABLE: &str = "The file's name says that it replaces an import, and the import_id in it does not have 32 hexadecimal digits. \
                           Nothing was imported.";
 
-/// Takes back what this import replaces, once all its rows are written. `None`: the invocation has used its budget.
+/// Undoes the replaced import, once all rows of this import are written. `None`: the invocation has used its budget.
 pub(crate) async fn take_back_replaced(
     context: &Arc<Context>,
     (operator, old): (OperatorId, ImportId),
@@ -138,7 +140,7 @@ pub(crate) async fn take_back_replaced(
         match take_back(context, operator, old, (worker, budget), Some(by)).await? {
             Taken::Done(report) => {
                 let undone = report.undone.filter(|undone| undone.replaced_by == Some(hold.record().id.to_string()));
-                // Taken back by somebody else, it was not this import's doing.
+                // Another request undid it, not this import.
                 let (removed, kept) = undone.map_or((0, 0), |undone| (undone.removed, undone.kept));
                 return Ok(Some(Replaced { import_id: old.to_string(), removed, kept }));
             }

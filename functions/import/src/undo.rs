@@ -1,10 +1,10 @@
-//! Taking an import back, over as many invocations as it takes.
+//! Undoing an import, over as many invocations as it takes.
 //!
-//! The registry's team, and the operator by a call, ask for it with a note on S3, as an invocation asks the next one to go on. An import
-//! that replaces another one takes that back itself ([`replace`](crate::replace)). First everything that
-//! the import added is counted, then it is withdrawn: what is told at the end was counted once, whatever crashed later.
-//! It is withdrawn pass by pass until one finds nothing: while a pass goes by, an identity key that comes for one of the rows
-//! may put a copy of it on an item that the pass has behind it.
+//! The registry's team, or the operator by a call, requests an undo with a note on S3, the same way an invocation asks the next one
+//! to continue. An import that replaces another one undoes that one itself ([`replace`](crate::replace)). First everything that the
+//! import added is counted, then it is withdrawn: the report counts everything once, whatever crashed later. The undo makes passes
+//! until a pass finds nothing: during a pass, an identity key given to one of the rows may put a copy of it on an item that the
+//! pass has already visited.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,30 +24,30 @@ use crate::s3::objects::{put, s3_error};
 use crate::workers::lanes::{Done, Lanes};
 use crate::workers::pace::Pace;
 
-/// How long it goes without a checkpoint at most.
+/// The longest time between two checkpoints.
 const PAUSE: Duration = Duration::from_secs(20);
 
 /// How far an undo came in one invocation.
 pub(crate) enum Taken {
-    /// The import is taken back, by this invocation or before; here is its report.
+    /// This invocation or an earlier one has undone the import; its report.
     Done(Box<Report>),
-    /// The invocation has used its budget, and has let go of the import.
+    /// The invocation has used its budget and released the import.
     Paused,
-    /// Another invocation works on it, or has taken over.
+    /// Another invocation works on it or has taken over.
     Elsewhere,
-    /// It cannot be taken back now.
+    /// It cannot be undone now.
     Refused(UndoRefusal),
 }
 
-/// The import that replaces the one that is taken back, and waits for that.
+/// The import that replaces the one being undone, and waits for the undo.
 #[derive(Clone, Copy)]
 pub(crate) struct Replacing<'a> {
     pub(crate) hold: &'a Hold,
-    /// How far it is: all its rows are written.
+    /// Its progress: all its rows are written.
     pub(crate) checkpoint: &'a Checkpoint,
 }
 
-/// Undoes an import, or the next part of it, as a note on S3 asks.
+/// Undoes an import, or the next part of it, as a note on S3 requests.
 pub(crate) async fn undo(
     context: &Arc<Context>,
     operator: OperatorId,
@@ -70,12 +70,12 @@ pub(crate) async fn undo(
     }
 }
 
-/// Wakes another invocation for an undo.
+/// Starts another invocation for an undo.
 pub(crate) async fn wake_next(context: &Context, operator: OperatorId, id: ImportId) -> Result<(), ImportError> {
     put(&context.s3, &context.bucket, &undo_note(operator, id), "application/json", Vec::new()).await
 }
 
-/// Takes an import back, or the next part of it. Whoever asked sees to the rest.
+/// Undoes an import, or the next part of it. The caller does the rest.
 pub(crate) async fn take_back(
     context: &Arc<Context>,
     operator: OperatorId,
@@ -132,8 +132,8 @@ async fn run(
     let mut withdrawn = 0;
     loop {
         let page = context.remover.brought_by(import, progress.after.as_deref(), budget.deadline).await?;
-        // A page may hold more than there is time for. What was withdrawn of it lists the import no more, so the next
-        // invocation reads the same page again and finds the rest.
+        // A page may hold more than there is time for. The withdrawn items no longer list the import, so the next invocation reads
+        // the same page again and finds the rest.
         let whole = if progress.counted {
             progress.found |= !page.brought.is_empty();
             let jobs = page.brought.into_iter().map(|brought| (brought.key().to_owned(), brought));
@@ -161,7 +161,7 @@ async fn run(
                 progress.found = false;
             }
             context.imports.checkpoint(hold, &progress, machine_now()).await?;
-            // Holds the import that waits for this one for another while.
+            // Renews the lease on the import that waits for this undo.
             if let Some(Replacing { hold, checkpoint }) = by {
                 context.imports.checkpoint(hold, checkpoint, machine_now()).await?;
             }
@@ -198,7 +198,7 @@ async fn end(
     numbers.count(Metric::Imports(counted(FileOutcome::Undone)), 1);
     context.metrics.write(&numbers, NAME, worker);
     put_report(context, hold.record(), &report).await?;
-    // What contradicted granted applications is gone.
+    // The records that contradicted granted applications are gone.
     let list = context.s3.delete_object().bucket(&context.bucket).key(ForTheTeam::key(hold.record())).send().await;
     if let Err(error) = list.map_err(s3_error("DeleteObject")) {
         tracing::warn!(%error, "a list of contradictions is left behind");

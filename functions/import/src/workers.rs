@@ -4,5 +4,5 @@ pub mod lanes;
 pub mod pace;
 pub mod rows;
 
-/// How many lanes there are, and at most how many rows are written at once.
+/// The number of workers, and the largest number of rows written at once.
 pub const LANES: usize = 128;

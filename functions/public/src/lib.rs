@@ -1,8 +1,8 @@
-//! What anyone may ask without a token: the keys that verify proof tokens, what has become of the application that a proof is of, the
-//! description of the interface, and whether the service answers. Holds no secret. Of the tables it reads a UUID and whether its
-//! application was deleted, nothing else ([`Proofs`]).
+//! The calls without a token: the keys that verify proof tokens, the state of the application that a proof belongs to, the OpenAPI
+//! document, and the health check. Holds no secret. Of the tables it reads a UUID and whether its application was deleted, nothing
+//! else ([`Proofs`]).
 //!
-//! `HEAD` is answered as `GET` is: the gateway leaves out the body.
+//! `HEAD` is answered as `GET`: the gateway leaves out the body.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -18,19 +18,19 @@ use utoipa::ToSchema;
 
 pub mod openapi;
 
-/// The description of the interface: the committed file, which a test holds to the code.
+/// The OpenAPI document: the committed file, which a test compares with the code.
 pub const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
 /// Answers `GET` and `HEAD` of `/v3/.well-known/jwks.json`, `/v3/openapi.json`, `/v3/health` and `/v3/proofs/{uuid}`.
 pub struct Public {
     key_set: String,
-    /// Made when the first proof is asked about: all other calls reach no table, and start without a client.
+    /// Created with the first request for a proof: all other calls read no table and start without a client.
     proofs: LazyLock<Proofs, Box<dyn FnOnce() -> Proofs + Send>>,
 }
 
 impl fmt::Debug for Public {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // With the tables that it reaches: `&*` makes the client, if no proof was asked about yet.
+        // Shows the tables that it reads: `&*` creates the client if no proof was requested yet.
         f.debug_struct("Public").field("proofs", &*self.proofs).finish_non_exhaustive()
     }
 }
@@ -60,7 +60,7 @@ impl Public {
     /// The function with its settings.
     ///
     /// # Errors
-    /// [`SettingError`] where a table is missing, or the keys to publish are missing or must not be published.
+    /// [`SettingError`] if a table is missing, or the keys to publish are missing or must not be published.
     pub fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let tables = environment.tables_with(&["APPLICATIONS_TABLE", "ARCHIVE_TABLE"])?;
         let key_set = environment.key_set("PROOF_JWKS")?.to_json();
@@ -81,12 +81,13 @@ impl HttpFunction for Public {
     const IS_PUBLIC: bool = true;
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
-        // API Gateway sends only its routes' paths here. The proofs come first: what stands behind them may look like another path.
+        // API Gateway sends only its routes' paths here. The proofs come first: the text after their prefix may look like another
+        // path.
         let path = call.path();
         if let Some((_, uuid)) = path.split_once("/proofs/") {
             return self.proof(uuid).await;
         }
-        // Five minutes: how long a verifier may not yet know a key that has just begun to sign.
+        // Five minutes: for at most this long a verifier may not yet know a key that has just begun to sign.
         let keep = "public, max-age=300";
         if path.ends_with("/jwks.json") {
             return Ok(Reply::public(self.key_set.clone(), "application/jwk-set+json", keep));

@@ -1,6 +1,6 @@
 //! `POST /v3/policies/cee`: registers one driver's application and signs its proof, at most once whichever operators ask.
 //!
-//! A caller that names its call (header `Idempotency-Key`) gets the first answer again when it asks again, to the letter.
+//! A retry with the same `Idempotency-Key` returns the stored response, byte for byte.
 
 use cee_edge::application::{OwnApplication, in_the_way, own};
 use cee_edge::problem::InternalError;
@@ -23,10 +23,10 @@ use utoipa::ToSchema;
 
 pub mod openapi;
 
-/// How often a journey may change under a call before the call gives up: once is rare, three times is no accident.
+/// How often a journey may change during a call before the call gives up: once is rare, three times is not an accident.
 const JOURNEY_CHANGES: usize = 3;
 
-/// The header with which a caller names its call.
+/// The header with the caller's idempotency key.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Answers `POST /v3/policies/cee`.
@@ -108,16 +108,16 @@ impl Demand {
     }
 }
 
-/// Who asks, when, and under which name.
+/// The caller, the moment of the call, and its idempotency key.
 struct Asking<'a> {
     call: &'a Call,
     caller: &'a Caller,
     now: Instant,
-    /// Where the request has an `Idempotency-Key`.
+    /// Set if the request has an `Idempotency-Key`.
     request: Option<RequestKey>,
 }
 
-/// What an application of either type comes down to.
+/// The parts of an application of either type that a registration needs.
 struct Claim<'a> {
     journey_type: JourneyType,
     identity: Identity,
@@ -205,8 +205,8 @@ impl Register {
         self.tell(asking.caller, answer, registration).await
     }
 
-    /// One try: checks the delay, signs the proof and writes everything or nothing. Returns the body of the answer that
-    /// it has where it is registered.
+    /// One attempt: checks the delay, signs the proof and writes everything or nothing. Returns the body of the response if the
+    /// application is registered.
     async fn claim(
         &self,
         asking: &Asking<'_>,
@@ -256,7 +256,7 @@ impl Register {
         Ok((answer, registration))
     }
 
-    /// The response to a request whose key has a record: the stored one, as long as its application stands.
+    /// The response to a request whose key has a record: the stored response, while its application exists.
     async fn replay(&self, replay: Replay) -> Result<Reply, Refusal> {
         let Replay::Response(answer) = replay else { return Err(Refusal::IdempotencyKeyReused) };
         let named: Option<serde_json::Value> = serde_json::from_str(&answer).ok();
@@ -299,8 +299,8 @@ impl HttpFunction for Register {
         let fields = Fields::of(call.request())?;
         let request = key.map(|key| self.registrar.request_key(caller.operator, &key, &fields.canonical()));
         let demand = read(fields, &self.rules, now);
-        // What was granted once is told again while it stands, even if its journey or the rules have changed: the period of
-        // a long application is a rule, too.
+        // A retry gets the stored response while the application exists, even if its journey or the rules have changed. The period
+        // of a long application is such a rule, too.
         if let Some(request) = &request
             && let Some(replay) = self.registrar.replay(request, now).await?
         {
@@ -346,10 +346,10 @@ fn identity(
     Identity { truncated, driving_license: Some(driving_license.clone()), identity_keys }
 }
 
-/// The name that the caller gives its call, if any.
+/// The request's idempotency key, if it has one.
 ///
 /// # Errors
-/// [`Refusal::InvalidHeader`] where it is none, or more than one.
+/// [`Refusal::InvalidHeader`] if the key is malformed, or there is more than one.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
     let refused = |error| Refusal::InvalidHeader(IDEMPOTENCY_KEY, error);
     let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
@@ -366,15 +366,15 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Re
 /// # Errors
 /// [`Refusal::InvalidFields`] with every fault.
 pub fn read(mut fields: Fields, rules: &Rules, now: Instant) -> Result<Demand, Refusal> {
-    // The period is the scheme's, and a fault of this one field: it is told together with the others. Only a long application
-    // has a date of its own.
+    // The period is a rule of the scheme, but reported as a fault of this field, together with the other faults. Only a long
+    // application has a date of its own.
     let in_period = |text: &str| {
         let datetime = Instant::parse(text)?;
         rules.check_period(JourneyType::Long, datetime).map(|()| datetime)
     };
     let journey_type = fields.required("journey_type", JourneyType::parse);
     let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
-    // What both have comes after what is one type's own, as the faults are listed.
+    // The common fields come after the fields of one type, as the faults are listed.
     let common = |fields: &mut Fields| {
         let driving_license = fields.required("driving_license", DrivingLicense::parse);
         let application_timestamp = fields.optional("application_timestamp", |text| {

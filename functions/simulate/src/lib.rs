@@ -1,4 +1,4 @@
-//! `POST /v3/policies/cee/simulate`: could this driver still get a certificate? Nothing is reserved.
+//! `POST /v3/policies/cee/simulate`: could this driver still get a certificate? Reserves nothing.
 
 use cee_edge::application::in_the_way;
 use cee_edge::openapi::Utc;

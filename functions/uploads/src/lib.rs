@@ -1,11 +1,11 @@
-//! `…/policies/cee/imports`: a place for a history file, how far its import is, and taking it back.
+//! `…/policies/cee/imports`: creates an upload for a history file, shows the progress of its import, and undoes the import.
 //!
-//! A file never passes through here. The caller gets a presigned URL, with which it puts the file on S3 itself: one object,
-//! under its own prefix, for a quarter of an hour. What the call says of the file (size, checksum, content type) becomes
-//! part of the signature: S3 takes nothing else then.
+//! No file passes through this function. The caller gets a presigned URL and puts the file on S3 itself: one object, under the
+//! operator's own prefix, within a quarter of an hour. What the call declares (size, checksum, content type) becomes part of the
+//! signature: S3 rejects anything else.
 //!
-//! An import is taken back by the import function. This one asks for it with a note on S3, as the registry's team does, once it has seen
-//! that the import is the caller's, has ended and is not too old.
+//! The import function undoes imports. This function checks that the import is the caller's, has ended and is not too old, and then
+//! requests the undo with a note on S3, as the registry's team does.
 
 use std::time::Duration;
 
@@ -33,10 +33,10 @@ use utoipa::ToSchema;
 
 pub mod openapi;
 
-/// How long a presigned URL is valid. An upload has to begin within this time, not to end.
+/// The validity of a presigned URL. An upload has to begin within this time, not to end.
 const VALID: Duration = Duration::from_secs(15 * 60);
 
-/// What an operator's file is called that has no name.
+/// The name of an operator's file that has no name.
 const NAMELESS: &str = "history.csv";
 
 /// The content types that a file may be declared as.
@@ -47,10 +47,10 @@ const CONTENT_TYPES: [&str; 3] = ["text/csv", "application/gzip", "application/z
 pub struct Uploads {
     gate: Gate,
     open: bool,
-    /// Whether imports are open for both journey types: what is taken back of a closed one could not come back.
+    /// Whether imports are open for both journey types: rows of a closed type could not be imported again after an undo.
     open_for_both: bool,
     clock: Clock,
-    /// For how many days an operator may take back an import of its own.
+    /// The number of days within which an operator may undo its own import.
     take_back_days: u16,
     bucket: String,
     s3: aws_sdk_s3::Client,
@@ -244,7 +244,7 @@ impl Uploads {
         })
     }
 
-    /// A place for one file.
+    /// Creates an upload for one file.
     async fn place(&self, operator: OperatorId, upload: &Upload) -> Result<Reply, Refusal> {
         let id = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
         let name = upload.file_name.as_ref().map_or(NAMELESS, FileName::as_str);
@@ -277,7 +277,7 @@ impl Uploads {
         Reply::json(StatusCode::CREATED, &place)
     }
 
-    /// The operator's own import of this name, which it may take back now.
+    /// The operator's own import of this id, if the operator may undo it now.
     async fn own_to_take_back(&self, operator: OperatorId, id: ImportId) -> Result<Status, Refusal> {
         let status = self.imports.find(operator, id, machine_now()).await?.ok_or(Refusal::UnknownImport)?;
         match take_back_refusal(&status, (self.clock.now(), machine_now()), self.take_back_days) {
@@ -286,7 +286,8 @@ impl Uploads {
         }
     }
 
-    /// Has an import of the operator's taken back. May be asked again: what is under way goes on, what is done stays so.
+    /// Requests the undo of an import of the operator's. May be repeated: an undo under way continues, a finished one stays
+    /// finished.
     async fn take_back(&self, operator: OperatorId, id: ImportId) -> Result<Reply, Refusal> {
         let status = self.own_to_take_back(operator, id).await?;
         if status.state != ImportState::Undone {
@@ -320,7 +321,7 @@ impl Uploads {
         let Status { record, created_at, started_at, checkpoint, report, expires_at, ignored_upload, wishes, .. } =
             status;
         let check_only = wishes.check_only || name::is_check_only(&record.key);
-        // A batch that runs holds the report for the case that it is never answered.
+        // A running batch already holds the report for the case that its call never completes.
         let is_batch = record.is_batch();
         let report = report.filter(|_| !is_batch || state != ImportState::Running);
         let mut links = (None, None);
@@ -367,7 +368,7 @@ impl Uploads {
         })
     }
 
-    /// A URL under which an object can be read for a while. Signing asks nobody.
+    /// A presigned URL to read an object for a while. Signing sends no request.
     async fn link(&self, key: &str) -> Result<String, Refusal> {
         let get = self.s3.get_object().bucket(&self.bucket).key(key);
         Ok(get.presigned(valid()?).await.map_err(unsigned)?.uri().to_owned())
@@ -379,7 +380,7 @@ fn valid() -> Result<PresigningConfig, Refusal> {
         .map_err(|_| Refusal::Internal(InternalError::Impossible("a time that no URL is valid for")))
 }
 
-/// S3 goes by the real time, whatever the registry's clock says.
+/// S3 uses the real time, whatever the registry's clock says.
 fn later(machine_now: Instant) -> Instant {
     let valid = i64::try_from(VALID.as_millis()).unwrap_or(0);
     Instant::from_millis(machine_now.millis() + valid).unwrap_or(machine_now)
@@ -389,8 +390,8 @@ fn unsigned<E: std::error::Error + Send + Sync + 'static, R: std::fmt::Debug>(er
     Refusal::Internal(InternalError::Signature(DisplayErrorContext(&error).to_string()))
 }
 
-/// What the upload must send along, but for what every client sets by itself, and some (Java's) refuse to be told: the host, which is
-/// the URL's, and the length, which is the file's.
+/// The headers that the upload must send, without those that every client sets by itself and some (Java's) refuse to set: the host,
+/// which is the URL's, and the length, which is the file's.
 fn headers(signed: &PresignedRequest) -> Vec<Header> {
     let mut headers: Vec<Header> = signed
         .headers()

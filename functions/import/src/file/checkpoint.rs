@@ -1,4 +1,4 @@
-//! How far an import is, and how much of it the metrics have told.
+//! The progress of an import, and how much of it the metrics have reported.
 
 use cee_history::{Counts, Progress, ReaderState, Verdict};
 use cee_registry::ImportRecord;
@@ -8,13 +8,13 @@ use tokio::time::Instant as Moment;
 
 use crate::context::{Context, NAME};
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
-    /// What is told of it.
+    /// The progress that the operator sees.
     #[serde(flatten)]
     pub(crate) progress: Progress,
-    /// What the survey decided; `None` before its end.
+    /// The survey's verdict; `None` before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) verdict: Option<Verdict>,
     /// Where reading goes on; `None` at the beginning.
@@ -24,7 +24,7 @@ pub(crate) struct Checkpoint {
     /// Pieces of the list of late contradictions.
     pub(super) contradiction_pieces: Vec<String>,
     pub(super) late_contradictions: u64,
-    /// The checksum of a file that replaces an import, once all its rows are written: what is left is to take that import back.
+    /// The checksum of a file that replaces an import, once all its rows are written: only the undo of that import is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sha256: Option<String>,
     /// Lines after the reader's place at which a run has panicked, in order: the next one rejects them.
@@ -33,7 +33,7 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The rows that the metrics tell of: none of a file that is only checked.
+    /// The rows that the metrics count: none of a file that is only checked.
     fn rows(&self) -> [(RowMetric, u64); 3] {
         let Counts { imported, already_known, mut rejected, accepted, .. } = self.progress.counts;
         if accepted.is_some() {
@@ -43,11 +43,11 @@ impl Checkpoint {
     }
 }
 
-/// What the registry's team is told of an import, and nobody else: history that arrived late, which would have blocked
-/// applications that are already granted.
+/// The part of an import that only the registry's team sees: history that arrived late and would have blocked applications that are
+/// already granted.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ForTheTeam {
-    /// How many rows.
+    /// The number of rows.
     pub(super) late_contradictions: u64,
     /// The key of their list.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -62,18 +62,18 @@ impl ForTheTeam {
     }
 }
 
-/// How much of an import its metrics have told. They tell of a row once what became of it is written where the next
-/// invocation goes on from: so none is told twice, whatever crashes, and what is lost is no more than one telling.
+/// How much of an import its metrics have reported. They report a row once its result is in the checkpoint from which the next
+/// invocation continues: so no row is reported twice, whatever crashes, and at most one report is lost.
 pub(super) struct Told {
     worker: String,
     counts: [(RowMetric, u64); 3],
     late_contradictions: u64,
-    /// When it was told.
+    /// When it was reported.
     at: Moment,
 }
 
 impl Told {
-    /// What is in the checkpoint has been told.
+    /// The content of the checkpoint has been reported.
     pub(super) fn of(checkpoint: &Checkpoint, worker: &str) -> Self {
         Self {
             worker: worker.to_owned(),
@@ -83,7 +83,7 @@ impl Told {
         }
     }
 
-    /// Tells what has come to the checkpoint since, and how the import ended, if it did.
+    /// Reports the changes of the checkpoint since the last report, and how the import ended, if it did.
     pub(super) fn tell(
         &mut self,
         context: &Context,

@@ -1,4 +1,4 @@
-//! How an import ends: in the table, where only one invocation can end it, and then with its report.
+//! How an import ends: in the table, where only one invocation can end it, then with its report.
 
 use cee_history::{Counts, Report, Verdict};
 use cee_registry::{FileOutcome, Hold, HoldError, ImportRecord};
@@ -8,14 +8,14 @@ use crate::context::{Context, ImportError};
 use crate::file::checkpoint::{Checkpoint, ForTheTeam, Told};
 use crate::s3::objects::{List, put};
 
-/// What a run that read all it had to has come to.
+/// The result of a run that has read everything.
 pub(super) struct Finished {
     pub(super) progress: Checkpoint,
     pub(super) lists: Lists,
     pub(super) told: Told,
 }
 
-/// The keys of the lists beside the report, where there is anything in them.
+/// The keys of the lists beside the report, if they are not empty.
 #[derive(Default)]
 pub(super) struct Lists {
     pub(super) rejected: Option<String>,
@@ -40,7 +40,7 @@ pub(super) fn report(
         check_only: progress.counts.accepted.is_some(),
         counts: progress.counts.clone(),
         survey: verdict.as_ref().map(Verdict::surveyed),
-        // All of it, however much of a refused one was read.
+        // The whole size, however much of a refused file was read.
         bytes: progress.bytes.max(progress.bytes_total),
         sha256,
         rejected_rows: lists.rejected.clone(),
@@ -54,7 +54,7 @@ pub(super) fn report(
     }
 }
 
-/// Ends the import in the table, where only one can, then puts the report: what two runs could differ in is written once.
+/// Ends the import in the table, which only one run can do, then puts the report: so two runs cannot write different reports.
 pub(super) async fn end(
     context: &Context,
     hold: &Hold,
@@ -97,7 +97,7 @@ pub(super) async fn end(
     Ok(())
 }
 
-/// How an import ended, as it is counted.
+/// The metric for how an import ended.
 pub(crate) const fn counted(outcome: FileOutcome) -> Import {
     match outcome {
         FileOutcome::Completed => Import::Completed,
@@ -107,7 +107,7 @@ pub(crate) const fn counted(outcome: FileOutcome) -> Import {
 }
 
 pub(crate) async fn put_report(context: &Context, record: &ImportRecord, report: &Report) -> Result<(), ImportError> {
-    // A batch has no file, and no report beside one.
+    // A batch has neither a file nor a report.
     if record.is_batch() {
         return Ok(());
     }

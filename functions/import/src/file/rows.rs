@@ -19,16 +19,16 @@ use crate::workers::lanes::{Done, Lanes};
 use crate::workers::pace::Pace;
 use crate::workers::rows::{Destination, Outcome};
 
-/// How many rows are done again at most after a crash.
+/// The number of rows that are repeated at most after a crash.
 const ROWS: u64 = 20_000;
 
-/// How many bytes of lines are held at most until the rows before them are written: usually some of those that a checkpoint ends.
+/// The bytes of lines held at most until the rows before them are written: usually some of the lines that end a checkpoint.
 const HELD: usize = 4 * 1024 * 1024;
 
-/// The columns of the list of late contradictions. It names applications and lines, no driver.
+/// The columns of the list of late contradictions. It names applications and lines, but no driver.
 const CONTRADICTIONS: &str = "line,application_uuid,application_operator_id,application_datetime\n";
 
-/// What one lane's rows came to.
+/// The result of one worker's rows.
 #[derive(Default)]
 struct Tally {
     imported: u64,
@@ -39,16 +39,16 @@ struct Tally {
     panicked: Vec<u64>,
 }
 
-/// A row on its way to a lane: its line, what it says, and the line as it came.
+/// A row for a worker: its line, its values, and the line as it came.
 type Job<R> = (u64, R, Box<[u8]>);
 
-/// Writes one row, and adds what came of it.
+/// Writes one row and adds its result.
 async fn write<D: Destination>(
     to: D,
     (line, row, raw): Job<D::Row>,
     mut tally: Tally,
 ) -> Result<Done<Tally>, ImportError> {
-    // A panic is this row's own. Nothing that the others use is left half changed: what the rows share they read.
+    // A panic concerns this row alone. It leaves nothing half changed: the rows only read the data they share.
     let Ok(written) = AssertUnwindSafe(to.write(line, row)).catch_unwind().await else {
         tally.panicked.push(line);
         return Ok(Done { tally, throttled: false });
@@ -87,8 +87,8 @@ impl Run<'_> {
         };
         let to = to(self.put_at(&object));
         let now = self.hold.started_at();
-        // The file is read from its beginning again, and what was read of it before passed over: S3 gives a gigabyte in
-        // some ten seconds, what is compressed can be read in no other way, and its checksum is that of the whole.
+        // Reads the file from its beginning again and skips what was read before: S3 delivers a gigabyte in some ten seconds,
+        // compressed content can be read in no other way, and the checksum covers the whole file.
         let mut reader = match &self.checkpoint.reader {
             Some(state) => FileReader::<D::Row>::resume(&verdict, state, now),
             None => FileReader::<D::Row>::new(&verdict, now),
@@ -164,7 +164,7 @@ impl Run<'_> {
             return Ok(again);
         }
         let sha256: String = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        // No row is written any more, whatever happens while what the file replaces is taken back.
+        // From here on no row is written, whatever happens during the undo of the replaced import.
         if Replaces::of(self.file, self.hold) != Replaces::Nothing {
             self.checkpoint.reader = Some(reader.state());
             self.checkpoint.sha256 = Some(sha256.clone());
@@ -174,8 +174,8 @@ impl Run<'_> {
         Ok(Ran::Completed { finished, sha256 })
     }
 
-    /// Deals rows to the lanes, unless the file is only checked, and holds those that are rejected: in the list they stand in their
-    /// order.
+    /// Gives rows to the workers, unless the file is only checked, and holds the rejected rows: the list keeps the order of the
+    /// file.
     async fn deal<D: Destination>(
         &mut self,
         lanes: &mut Lanes<Job<D::Row>, Tally>,
@@ -205,8 +205,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until every row that was dealt is done, adds up what they came to, and adds those that are rejected to their list. Where
-    /// some have panicked, that is how the run ends.
+    /// Waits until every given row is done, sums the results, and adds the rejected rows to their list. If rows have panicked, the
+    /// run ends with that.
     async fn collect<J: Send + 'static>(
         &mut self,
         lanes: &mut Lanes<J, Tally>,

@@ -1,4 +1,4 @@
-//! One run over a file, or over a part of it: what both readings of the file use.
+//! One run over a file or a part of it, as both readings of the file use it.
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -16,38 +16,38 @@ use crate::file::ending::{Finished, Lists};
 use crate::s3::event::{File, unquoted};
 use crate::s3::objects::{List, s3_error};
 
-/// How long an import goes without a checkpoint at most: well within its lease, and soon enough for whoever watches it.
+/// The longest time between two checkpoints: well within the lease, and short enough for an operator that watches the import.
 pub(super) const PAUSE: Duration = Duration::from_secs(20);
 
 /// How a run ended.
 pub(super) enum Ran {
     /// The file was read to its end.
     Completed { finished: Finished, sha256: String },
-    /// The file is refused, from its beginning or, where it turned out to be damaged, from somewhere on.
+    /// The file is refused: from its beginning, or from the point at which it turned out to be damaged.
     Refused { why: String, finished: Finished },
     /// The invocation has used its budget. Another one does the rest.
     Paused,
-    /// Rows have panicked. From this checkpoint on everything is done again, without them.
+    /// Rows have panicked. The run starts again from this checkpoint, without them.
     Panicked(Checkpoint),
 }
 
-/// One run over a file, or over a part of it.
+/// One run over a file or a part of it.
 pub(super) struct Run<'a> {
     pub(super) context: &'a Context,
     pub(super) file: &'a File,
     pub(super) hold: &'a Hold,
     pub(super) budget: Budget,
-    /// In which language rejected rows are explained.
+    /// The language of the reasons for rejected rows.
     pub(super) language: Language,
     pub(super) checkpoint: Checkpoint,
     pub(super) told: Told,
-    /// The checkpoint that was written last.
+    /// The last checkpoint written.
     pub(super) kept: Checkpoint,
-    /// Rows that the reader has rejected since rows were last collected.
+    /// Rows that the reader has rejected since the last collection.
     pub(super) rejected: Vec<RejectedRow>,
-    /// How many bytes their lines, and those of the rows that are out, have.
+    /// The bytes of those rows' lines and of the lines of rows still being written.
     pub(super) held: usize,
-    /// Since when the time worked is not in the checkpoint.
+    /// Since when working time is not in the checkpoint.
     pub(super) worked: Moment,
 }
 
@@ -88,8 +88,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Goes back to the last checkpoint, from which the next run rejects the rows at these lines: as they came, and in their
-    /// order, which nobody knows of a row that has become a value. Noted in the table, so that each run gets further.
+    /// Goes back to the last checkpoint, from which the next run rejects the rows at these lines: unchanged and in the order of the
+    /// file, which a parsed row no longer knows. Recorded in the table, so that each run gets further.
     pub(super) async fn give_up(&mut self, lines: Vec<u64>) -> Result<Ran, ImportError> {
         self.note_work();
         let mut kept = std::mem::take(&mut self.kept);
@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
         Ok(Finished { progress: self.checkpoint, lists: finished, told: self.told })
     }
 
-    /// The object, or why there is none to read.
+    /// The object, or why it cannot be read.
     pub(super) async fn open(&mut self) -> Result<Result<GetObjectOutput, &'static str>, ImportError> {
         let get = self.context.s3.get_object().bucket(&self.context.bucket).key(&self.file.key);
         let object = match get.set_version_id(self.file.version.clone()).send().await {
@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
         if self.file.version.is_none() && self.file.etag.is_none() {
             return Ok(Err(catalogue::closed(Closed::Unnamed, self.language)));
         }
-        // What lies there now has an event of its own.
+        // The object that is there now has its own event.
         if self.file.version.is_none() && object.e_tag().map(unquoted) != self.file.etag.as_deref() {
             return Ok(Err(catalogue::closed(Closed::Replaced, self.language)));
         }
@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
         Ok(Ok(object))
     }
 
-    /// When the file was put, by S3's clock: the event says it, or else the object.
+    /// When the file was put, by S3's clock: from the event, or else from the object.
     pub(super) fn put_at(&self, object: &GetObjectOutput) -> Instant {
         let last_modified = || Instant::from_millis(object.last_modified()?.to_millis().ok()?);
         self.file.put_at.or_else(last_modified).unwrap_or_else(|| self.hold.started_at())

@@ -1,4 +1,4 @@
-//! The first reading of a file, before its first row is written, for what only the whole of it can tell.
+//! The first reading of a file, before its first row is written: it decides what only the whole file shows.
 
 use cee_history::{Dates, Row, Survey, Verdict, catalogue};
 use cee_service::clock::machine_now;
@@ -19,7 +19,7 @@ pub(super) enum Looked {
 }
 
 impl Run<'_> {
-    /// Reads the file once from its beginning to its end, for what only the whole of it can tell.
+    /// Reads the file once from beginning to end, for what only the whole file shows.
     pub(super) async fn survey<R: Row>(&mut self) -> Result<Looked, ImportError> {
         let mut object = match self.open().await? {
             Ok(object) => object,
@@ -42,7 +42,7 @@ impl Run<'_> {
                 return Ok(Looked::Paused);
             }
             if last.elapsed() >= PAUSE {
-                // Nothing has come to the checkpoint but time: it holds the import.
+                // Nothing in the checkpoint has changed but the time: writing it renews the lease.
                 self.note_work();
                 self.context.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
                 self.kept = self.checkpoint.clone();
@@ -57,7 +57,7 @@ impl Run<'_> {
                 self.checkpoint.progress.rows_total = Some(verdict.surveyed().rows);
                 self.checkpoint.verdict = Some(verdict.clone());
                 self.kept = self.checkpoint.clone();
-                // Once rows are written it cannot be refused for what has become of the import that it replaces.
+                // Once rows are written, the state of the import to be replaced can no longer refuse the file.
                 if Replaces::of(self.file, self.hold) != Replaces::Nothing {
                     self.context.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
                 }

@@ -1,4 +1,4 @@
-//! What an S3 event says: whose file, and which version of it.
+//! What an S3 event says: the owner and the version of a file.
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_registry::ImportId;
@@ -7,15 +7,15 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// An event, whatever it is: S3 sends a test event without records, and what speaks S3 leaves out what it likes. An event that cannot be
-/// read would be tried three times and given up.
+/// An event of any form: S3 sends a test event without records, and S3-compatible stores omit members. Lambda would retry an
+/// unreadable event twice and then drop it.
 #[derive(Clone, Default)]
 pub struct Event {
-    /// Its records; none where it is not an event of S3.
+    /// The records; empty if it is not an event of S3.
     pub records: Vec<Record>,
 }
 
-/// What an event says of one object. May hold a person's name, in the key.
+/// The record of one object. May hold a person's name, in the key.
 #[derive(Clone)]
 pub struct Record(pub Value);
 
@@ -37,19 +37,19 @@ impl Record {
         self.0.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// Whether it says that an object was put; where it says nothing, that is why it came.
+    /// Whether the record says that an object was put, or does not say what happened.
     fn is_put(&self) -> bool {
         let name = self.text("/eventName");
         name.is_none_or(|name| name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:"))
     }
 
-    /// The object's version; a bucket that keeps none any more calls each `null`.
+    /// The object's version; a bucket that no longer keeps versions calls each `null`.
     fn version(&self) -> Option<&str> {
         self.text("/s3/object/versionId").filter(|version| *version != "null")
     }
 
-    /// What tells this version of the object from any other: its version, or else sequencer and ETag. Neither alone: the same content
-    /// put again is another version, and there are stores whose sequencer is always the same.
+    /// What distinguishes this version of the object: its version id, or else sequencer and ETag together. Neither is enough alone:
+    /// the same content put again is another version, and in some stores the sequencer never changes.
     fn name(&self) -> Option<String> {
         if let Some(version) = self.version() {
             return Some(version.to_owned());
@@ -60,18 +60,18 @@ impl Record {
     }
 }
 
-/// What a record of an event is about.
+/// The subject of a record.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Subject {
     /// A file to import.
     File(File),
-    /// The key of a note that an import is to be gone on with; [`File::to_note`] wrote it.
+    /// The key of a note that asks to continue an import; [`File::to_note`] wrote it.
     Continuation(String),
-    /// An import whose undoing is asked for by a note at [`undo_note`].
+    /// An import whose undo is requested by a note at [`undo_note`].
     Undo(OperatorId, ImportId),
 }
 
-/// Whose a file is. The prefix says it, never the content.
+/// The owner of a file. The prefix decides, never the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// An operator's history, under `imports/{operator_id}/`.
@@ -81,7 +81,7 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// Whose the file at this key is.
+    /// The owner of the file at this key.
     ///
     /// # Errors
     /// What is wrong, without the key.
@@ -97,29 +97,29 @@ impl Owner {
     }
 }
 
-/// One version of one object. Its key may hold a person's name: it goes into the operator's own report and nowhere else.
+/// One version of one object. Its key may hold a person's name: it appears in the operator's own report and nowhere else.
 #[derive(Clone, PartialEq, Eq)]
 pub struct File {
-    /// The name of its import.
+    /// The import's id.
     pub id: ImportId,
-    /// Whose it is.
+    /// The file's owner.
     pub owner: Owner,
     /// The object's key.
     pub key: String,
-    /// Its version, in a bucket that keeps versions.
+    /// The object's version, in a bucket that keeps versions.
     pub version: Option<String>,
-    /// Its ETag, without quotes.
+    /// The object's ETag, without quotes.
     pub etag: Option<String>,
-    /// What tells this version from any other of the same key.
+    /// What distinguishes this version from any other of the same key.
     pub name: String,
-    /// Its size in bytes.
+    /// The object's size in bytes.
     pub size: u64,
-    /// When it was put, by S3's clock. `None`: the event does not say it, and the object has to.
+    /// When the file was put, by S3's clock. `None`: the event does not say it, so S3 has to be asked.
     pub put_at: Option<Instant>,
 }
 
 impl File {
-    /// What a record is about; `None` for the marker of a folder, which some programs put.
+    /// The subject of a record; `None` for the marker of a folder, which some programs put.
     ///
     /// # Errors
     /// What is wrong, without the key.
@@ -159,7 +159,7 @@ impl File {
         })))
     }
 
-    /// The name of the import that was awaited at this key: `imports/{operator_id}/{import_id}/{file name}`.
+    /// The id of the import that expects a file at this key: `imports/{operator_id}/{import_id}/{file name}`.
     #[must_use]
     pub fn awaited(&self) -> Option<(OperatorId, ImportId)> {
         let Owner::Operator(operator) = self.owner else { return None };
@@ -167,7 +167,7 @@ impl File {
         ImportId::parse(id).map(|id| (operator, id))
     }
 
-    /// A note with which a later invocation goes on.
+    /// A note with which a later invocation continues.
     #[must_use]
     pub fn to_note(&self) -> String {
         let note = Note {
@@ -188,7 +188,7 @@ impl File {
         let note: Note = serde_json::from_slice(note).ok()?;
         Some(Self {
             id: ImportId::parse(&note.id)?,
-            // Not what a note may say: the prefix says it.
+            // The note must not set this: the prefix decides.
             owner: Owner::of(&note.key).ok()?,
             key: note.key,
             version: note.version,
@@ -214,13 +214,13 @@ struct Note {
     put_at: Option<i64>,
 }
 
-/// An ETag without its quotes: events have none, answers do.
+/// An ETag without its quotes: events have none, responses do.
 #[must_use]
 pub fn unquoted(etag: &str) -> &str {
     etag.trim_matches('"')
 }
 
-/// The key as it was put: events carry it in the form encoding, where a space is `+`.
+/// The key as it was put: events carry it form-encoded, with `+` for a space.
 fn decode(key: &str) -> Option<String> {
     let spaced = key.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)

@@ -1,4 +1,4 @@
-//! What is left beside a file: its report, and the lists of what was rejected and what came too late.
+//! The objects beside a file: its report, and the lists of rejected rows and of late contradictions.
 
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ use cee_registry::ImportId;
 
 use crate::context::ImportError;
 
-/// How much of a list is held back: what stays below it is one object put in one go, what does not goes out
-/// in parts of this size. S3 takes no part below 5 MiB, but for the last.
+/// The bytes of a list that are held back: a smaller list is one object put at once, a larger one is sent in parts of this size. S3
+/// takes no part below 5 MiB, except the last one.
 const PART: usize = 8 * 1024 * 1024;
 
 pub(crate) fn s3_error<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> ImportError
@@ -46,34 +46,34 @@ pub(crate) async fn put(
 
 const CSV: &str = "text/csv; charset=utf-8";
 
-/// A list that grows with an import, on its way to S3. It is put there in pieces, as far as the import is each time, and
-/// put together at the end: a piece that another run wrote is there for this one, and none is held in memory.
+/// A list on S3 that grows with an import. Each checkpoint puts what there is so far as pieces, and the end joins them: so a run
+/// also has the pieces of earlier runs, and none is held in memory.
 pub(crate) struct List<'a> {
     s3: &'a Client,
     bucket: &'a str,
-    /// What the keys of this run's pieces begin with.
+    /// The prefix of the keys of this run's pieces.
     prefix: String,
-    /// The pieces, in order: one entry a run, however many it has put. The checkpoint holds them.
+    /// The pieces, in order: one entry per run, however many pieces the run has put. The checkpoint holds them.
     pieces: Vec<String>,
-    /// How many there are.
+    /// The number of pieces.
     number: usize,
     buffer: Vec<u8>,
 }
 
-/// Some pieces of one run, as a checkpoint names them: what their keys begin with, and their numbers. An import has as many of these as
-/// it has invocations, and not as many as it has pieces, which would not fit into its item.
+/// The pieces of one run, as a checkpoint names them: the prefix of their keys, and their numbers. An import has one of these per
+/// invocation. One per piece would not fit into its item.
 fn entry(prefix: &str, numbers: Range<usize>) -> String {
     format!("{prefix}-{}..{}", numbers.start, numbers.end)
 }
 
-/// What their keys begin with, and their numbers.
+/// The prefix of the keys, and the numbers.
 fn numbers(entry: &str) -> Option<(&str, Range<usize>)> {
     let (prefix, numbers) = entry.rsplit_once('-')?;
     let (start, end) = numbers.split_once("..")?;
     Some((prefix, start.parse().ok()?..end.parse().ok()?))
 }
 
-/// The keys of these pieces. What is no entry is a key itself: an earlier release kept those.
+/// The keys of these pieces. If an entry cannot be parsed, it is a key itself: an earlier release stored those.
 fn keys(pieces: &[String]) -> Vec<String> {
     let of = |entry: &String| match numbers(entry) {
         Some((prefix, numbers)) => numbers.map(|number| format!("{prefix}-{number}.csv")).collect(),
@@ -83,7 +83,7 @@ fn keys(pieces: &[String]) -> Vec<String> {
 }
 
 impl<'a> List<'a> {
-    /// Goes on after these pieces. `fence` names this run's, so that a run that was given up can overwrite none of them.
+    /// Continues after these pieces. `fence` names the pieces of this run, so that a stale run cannot overwrite them.
     #[must_use]
     pub(crate) fn new(
         s3: &'a Client,
@@ -95,7 +95,7 @@ impl<'a> List<'a> {
         Self { s3, bucket, prefix: format!("{}{name}-{fence}", folder(id)), pieces, number, buffer: Vec::new() }
     }
 
-    /// Whether nothing was ever added.
+    /// Whether the list is empty.
     #[must_use]
     pub(crate) const fn is_empty(&self) -> bool {
         self.pieces.is_empty() && self.buffer.is_empty()
@@ -110,7 +110,7 @@ impl<'a> List<'a> {
         if self.buffer.len() >= PART { self.keep().await.map(drop) } else { Ok(()) }
     }
 
-    /// Puts what there is so far, and names all pieces, for a checkpoint.
+    /// Puts the lines so far, and returns the names of all pieces, for a checkpoint.
     ///
     /// # Errors
     /// [`ImportError::S3`].
@@ -130,7 +130,7 @@ impl<'a> List<'a> {
         Ok(&self.pieces)
     }
 
-    /// Puts all pieces together under this key, and returns it where there was anything.
+    /// Joins all pieces under this key, and returns the key if there were any lines.
     ///
     /// # Errors
     /// [`ImportError::S3`].
@@ -151,8 +151,8 @@ impl<'a> List<'a> {
         Ok(Some(key))
     }
 
-    /// Removes all pieces of an import that has ended: they hold names and phones, and are needed no more. Those of a run
-    /// that crashed before a checkpoint named them are found too. What stays behind here, the bucket's lifecycle removes.
+    /// Removes all pieces of an import that has ended: they hold names and phones and are no longer needed. This includes pieces of
+    /// a run that crashed before a checkpoint named them. The bucket's lifecycle removes the pieces that remain.
     pub(crate) async fn clear(s3: &Client, bucket: &str, id: ImportId) {
         let mut pages = s3.list_objects_v2().bucket(bucket).prefix(folder(id)).into_paginator().send();
         while let Some(page) = pages.next().await {
@@ -170,12 +170,12 @@ impl<'a> List<'a> {
     }
 }
 
-/// What the keys of all pieces of an import begin with.
+/// The prefix of the keys of all pieces of an import.
 fn folder(id: ImportId) -> String {
     format!("work/{id}/")
 }
 
-/// One object made of pieces, by a multipart upload whose parts are of the size that S3 wants.
+/// One object joined from pieces, by a multipart upload with parts of the size that S3 requires.
 struct Assembly<'a> {
     s3: &'a Client,
     bucket: &'a str,
@@ -226,7 +226,7 @@ impl Assembly<'_> {
         let body = ByteStream::from(std::mem::take(&mut self.buffer));
         let part = self.s3.upload_part().bucket(self.bucket).key(self.key).upload_id(id.as_str()).part_number(number);
         let sent = part.body(body).send().await.map_err(s3_error("UploadPart"))?;
-        // S3 puts the parts together only if it is told the same checksums again.
+        // S3 joins the parts only if the request repeats their checksums.
         let part = CompletedPart::builder()
             .part_number(number)
             .set_e_tag(sent.e_tag)
@@ -237,7 +237,7 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    /// Gives up what was sent in parts: S3 keeps, and charges, parts that nobody puts together.
+    /// Aborts the upload of the parts: S3 keeps, and charges, parts that are never joined.
     async fn abandon(self) {
         if let Some((id, _)) = self.upload {
             let abort = self.s3.abort_multipart_upload().bucket(self.bucket).key(self.key).upload_id(id);

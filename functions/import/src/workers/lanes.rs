@@ -1,8 +1,8 @@
-//! Many rows in flight, but never two of one driver.
+//! Many rows under way, but never two of one driver.
 //!
-//! Rows are dealt to lanes by whom they are about; a lane works on one row at a time. So rows of one driver keep their
-//! order and do not race one another into two different answers, and rows of others need not wait for them. How many
-//! lanes work at the same moment is up to the [`Pace`].
+//! Rows are given to workers by their driver; a worker writes one row at a time. So rows of one driver keep their order and cannot
+//! race to two different results, and rows of other drivers do not wait for them. The [`Pace`] decides how many workers write at
+//! the same moment.
 
 use std::future::Future;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -15,24 +15,24 @@ use crate::context::ImportError;
 use crate::workers::LANES;
 use crate::workers::pace::Pace;
 
-/// How many rows wait before each lane. Reading stops when a lane is full, so that memory stays flat.
+/// The number of rows that wait before each worker. Reading stops when a queue is full, so that memory stays flat.
 const WAITING: usize = 2;
 
 enum Message<J, T> {
     Job(J),
-    /// Asks for the tally of all jobs before this.
+    /// Asks for the tally of all earlier jobs.
     Collect(oneshot::Sender<T>),
 }
 
-/// What came of one job.
+/// The result of one job.
 pub struct Done<T> {
-    /// The lane's tally, with this job in it.
+    /// The worker's tally, with this job in it.
     pub tally: T,
-    /// Whether the tables asked for patience.
+    /// Whether the tables throttled the job.
     pub throttled: bool,
 }
 
-/// Workers, each with a tally of its own.
+/// Workers, each with its own tally.
 pub struct Lanes<J, T> {
     senders: Vec<mpsc::Sender<Message<J, T>>>,
     workers: JoinSet<Result<(), ImportError>>,
@@ -40,7 +40,7 @@ pub struct Lanes<J, T> {
 }
 
 impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
-    /// Starts the lanes. `work` does one job and notes in its lane's tally what came of it.
+    /// Starts the workers. `work` does one job and adds its result to its worker's tally.
     pub fn start<W, F>(pace: &Arc<Pace>, work: W) -> Self
     where
         W: Fn(J, T) -> F + Clone + Send + 'static,
@@ -61,7 +61,7 @@ impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
                                 tally = done.tally;
                                 turn.ended(done.throttled);
                             }
-                            // Whoever asked may have gone.
+                            // The caller may have gone.
                             Message::Collect(answer) => drop(answer.send(std::mem::take(&mut tally))),
                         }
                     }
@@ -73,10 +73,10 @@ impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
         Self { senders, workers, hasher: RandomState::new() }
     }
 
-    /// Gives a job to the lane of whom it is about, waiting while that is full.
+    /// Gives a job to the worker of its driver, and waits while that worker's queue is full.
     ///
     /// # Errors
-    /// The error of a lane that has failed, after which nothing is left running.
+    /// The error of a worker that has failed; afterwards nothing is left running.
     pub async fn send(&mut self, about: &impl Hash, job: J) -> Result<(), ImportError> {
         let lane = usize::try_from(self.hasher.hash_one(about) % LANES as u64).unwrap_or(0);
         let lane = self.senders.get(lane).ok_or(ImportError::Impossible("no lane"))?;
@@ -86,11 +86,11 @@ impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
         }
     }
 
-    /// Gives jobs, each with whom it is about, until there are no more or this many of them are enough. At least one, so that an
-    /// invocation with little time gets further all the same. Returns how many were given, and whether those are all.
+    /// Gives jobs, each with its driver, until there are no more or this many of them are enough. At least one, so that an
+    /// invocation with little time makes progress too. Returns how many were given, and whether those are all.
     ///
     /// # Errors
-    /// The error of a lane that has failed, after which nothing is left running.
+    /// The error of a worker that has failed; afterwards nothing is left running.
     pub async fn send_until<A: Hash>(
         &mut self,
         jobs: impl IntoIterator<Item = (A, J)>,
@@ -108,10 +108,10 @@ impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
         Ok((given, true))
     }
 
-    /// Waits until every job is done, and returns what they came to since this was last asked.
+    /// Waits until every job is done, and returns the tallies since the last call.
     ///
     /// # Errors
-    /// The error of a lane that has failed, a panic of a job included; nothing is left running then.
+    /// The error of a worker that has failed, including a panic of a job; nothing is left running then.
     pub async fn collect(&mut self) -> Result<Vec<T>, ImportError> {
         let mut asked = Vec::with_capacity(LANES);
         for lane in &self.senders {
@@ -131,7 +131,7 @@ impl<J: Send + 'static, T: Default + Send + 'static> Lanes<J, T> {
         Ok(tallies)
     }
 
-    /// Stops all lanes and says which error the first of them met.
+    /// Stops all workers and returns the first worker's error.
     async fn failure(&mut self) -> ImportError {
         self.senders.clear();
         let mut first = None;
@@ -193,7 +193,7 @@ mod tests {
             counter.fetch_add(1, Ordering::SeqCst);
             std::future::ready(Ok(Done { tally: tally + 1, throttled: false }))
         });
-        // How many there are, how many are enough, how many are given.
+        // The number of jobs, the number that is enough, the number given.
         for (jobs, enough, expected) in [(0, 0, 0), (5, 0, 1), (5, 4, 4), (5, 5, 5), (5, 9, 5), (1, 0, 1)] {
             let jobs_to_give = (0..jobs).map(|job| (job, job));
             let (given, all) = lanes.send_until(jobs_to_give, |given| given >= enough).await.unwrap();

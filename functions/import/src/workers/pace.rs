@@ -1,4 +1,4 @@
-//! How many rows are written at once: more while it goes well, half as many when the tables ask for patience.
+//! How many rows are written at once: more while the tables accept them, half as many after throttling.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,13 +6,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::workers::LANES;
 
-/// Where every import begins: a new table takes some hundreds of writes a second and learns to take more.
+/// The bound of every import at its start: a new table takes some hundreds of writes a second and scales up.
 const FIRST: usize = 32;
 
-/// The fewest: enough that a few lost connections do not make an import stand still.
+/// The lowest bound: high enough that a few lost connections do not stop an import.
 const LEAST: usize = 8;
 
-/// A bound on how many rows are written at once, which finds its own value (additive increase, multiplicative decrease).
+/// A bound on the rows written at once, which adapts (additive increase, multiplicative decrease).
 #[derive(Debug)]
 pub struct Pace {
     turns: Arc<Semaphore>,
@@ -21,15 +21,15 @@ pub struct Pace {
 
 #[derive(Debug)]
 struct State {
-    /// How many may be at it.
+    /// The current bound.
     bound: usize,
-    /// How many turns that are still out will not be given back.
+    /// The number of turns under way that will not be released.
     withdrawn: usize,
-    /// How many turns have ended since the bound changed.
+    /// The number of turns that have ended since the bound changed.
     since: usize,
 }
 
-/// Leave to write one row. Giving it back without [`Turn::ended`] tells nothing about how it went.
+/// Permission to write one row. Releasing it without [`Turn::ended`] reports nothing about the row.
 #[derive(Debug)]
 pub struct Turn<'a> {
     pace: &'a Pace,
@@ -43,16 +43,16 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// A pace to begin with.
+    /// The bound at the start of an import.
     #[must_use]
     pub fn new() -> Self {
         let state = State { bound: FIRST, withdrawn: 0, since: 0 };
         Self { turns: Arc::new(Semaphore::new(FIRST)), state: Mutex::new(state) }
     }
 
-    /// Waits for leave to write a row.
+    /// Waits for permission to write a row.
     pub async fn turn(&self) -> Turn<'_> {
-        // Nobody ever closes the semaphore; if somebody did, there would be no bound.
+        // Nothing ever closes the semaphore; if it were closed, there would be no bound.
         Turn { pace: self, permit: Arc::clone(&self.turns).acquire_owned().await.ok() }
     }
 
@@ -68,12 +68,12 @@ impl Pace {
 }
 
 impl Turn<'_> {
-    /// Gives the turn back, and says how it went.
+    /// Releases the turn and reports whether the row was throttled.
     pub fn ended(self, throttled: bool) {
         let mut state = self.pace.state();
         state.since += 1;
         if throttled {
-            // The rows that were out together are told of one shortage together: they count once.
+            // Rows that were under way together report the same throttling: they count once.
             if state.since >= state.bound.min(FIRST) {
                 let bound = (state.bound / 2).max(LEAST);
                 state.withdrawn += state.bound - bound;

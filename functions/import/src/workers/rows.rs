@@ -1,4 +1,4 @@
-//! What becomes of a row.
+//! How one row is written.
 
 use std::future::Future;
 use std::hash::Hash;
@@ -13,21 +13,21 @@ use cee_service::trap;
 
 use crate::context::{Context, ImportError};
 
-/// What came of writing one row.
+/// The result of writing one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It added something.
+    /// The row added a record.
     Imported {
-        /// The applications that it would have blocked, had it been known in time.
+        /// The applications that the row would have blocked, had it arrived in time.
         contradicts: Vec<Contradicted>,
     },
-    /// It was known before.
+    /// The row was imported before.
     AlreadyKnown,
-    /// It is not written.
+    /// The row is not written.
     Rejected {
-        /// The column at fault, if it is one.
+        /// The column at fault, if there is one.
         column: Option<Column>,
-        /// What is wrong, for whoever sent the file.
+        /// The reason, for the sender of the file.
         reason: String,
     },
 }
@@ -35,21 +35,21 @@ pub enum Outcome {
 /// A row that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// What came of it.
+    /// The result.
     pub outcome: Outcome,
-    /// Whether the tables asked for patience.
+    /// Whether the tables throttled the write.
     pub throttled: bool,
 }
 
-/// Where the rows of one file go.
+/// Where the rows of one file are written.
 pub trait Destination: Clone + Send + Sync + 'static {
     /// The kind of row.
     type Row: Row + Send + 'static;
 
-    /// Whom a row is about: two rows with the same answer are never written at once.
+    /// The driver of a row: two rows with the same driver are never written at once.
     fn about(row: &Self::Row) -> impl Hash + Send + Sync + use<Self>;
 
-    /// Writes one row. May be repeated with the same row of the same line, and then says the same.
+    /// Writes one row. May be repeated with the same row of the same line, and then returns the same result.
     fn write(&self, line: u64, row: Self::Row) -> impl Future<Output = Result<Written, ImportError>> + Send;
 }
 
@@ -72,7 +72,7 @@ impl Destination for History {
 
     async fn write(&self, line: u64, row: HistoryRow) -> Result<Written, ImportError> {
         trap::spring("row", || row.identity.last_name_trunc.as_str().to_owned());
-        // Asks nothing once it was right.
+        // Sends no request after the pepper has been confirmed once.
         self.context.pepper.ensure(self.deadline).await?;
         let application = HistoryApplication {
             journey_type: row.journey_type,
@@ -99,7 +99,7 @@ impl Destination for History {
 pub(crate) struct Journeys {
     pub(crate) context: Arc<Context>,
     pub(crate) import: ImportId,
-    /// When the file was put: of two files the later one decides.
+    /// When the file was put: of two files the later one wins.
     pub(crate) put_at: Instant,
     pub(crate) deadline: Deadline,
 }
