@@ -1,4 +1,4 @@
-//! Who calls, and whether they may.
+//! Authentication and authorisation of a caller.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,12 +17,12 @@ use crate::function::Call;
 use crate::problem::Refusal;
 use crate::rate::Rate;
 
-/// How long an operator's status is remembered: a suspension takes effect everywhere within this time. Source: the
-/// budgets of design.md, "cached for a minute at most".
+/// How long an operator's status is cached: a suspension takes effect everywhere within this time. Source: the budgets of
+/// design.md, "cached for a minute at most".
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// The door: lets a call in when its token is valid, carries the scope, and belongs to an operator that is admitted and has
-/// not made too many calls.
+/// Authenticates a call: its token must be valid, carry the scope, and belong to an admitted operator that has not made too many
+/// calls.
 #[derive(Debug)]
 pub struct Gate {
     tokens: ApplicationTokens,
@@ -34,7 +34,7 @@ pub struct Gate {
     pepper: Option<CheckedPepper>,
 }
 
-/// What is known of operators, each for a minute after it was asked for.
+/// The status of operators, each cached for a minute after its request.
 #[derive(Debug, Default)]
 struct Remembered(Mutex<HashMap<OperatorId, (Moment, Operator)>>);
 
@@ -44,11 +44,11 @@ impl Remembered {
         known.filter(|(asked, _)| now.duration_since(*asked) < REMEMBERED).map(|(_, operator)| operator)
     }
 
-    /// Notes what the table said when it was asked. From then on and not from its answer on: what is written in between
-    /// may not be in it.
+    /// Caches the status that the table returned. The minute starts with the request, not with the response: a write in between may
+    /// be missing from the response.
     fn note(&self, id: OperatorId, asked: Moment, found: Option<&Operator>) {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // An operator that is not known is asked for each time: whoever has just been admitted need not wait.
+        // An unknown operator is looked up each time: a newly admitted operator need not wait.
         match found {
             Some(operator) => remembered.insert(id, (asked, operator.clone())),
             None => remembered.remove(&id),
@@ -56,8 +56,8 @@ impl Remembered {
     }
 }
 
-/// Asks for one operator's status when a function starts: that makes its first call as quick as the others. What is found,
-/// or that it fails, changes nothing.
+/// Looks up one operator's status when a function starts, so that the first call is as fast as the others. The result, or an error,
+/// changes nothing.
 pub async fn warm_up(operators: &Operators) {
     if let Ok(first) = OperatorId::new(1)
         && let Err(error) = operators.find(first).await
@@ -67,7 +67,7 @@ pub async fn warm_up(operators: &Operators) {
 }
 
 impl Gate {
-    /// A door with the settings' tokens and clock, [warm](warm_up).
+    /// Authentication with the settings' tokens and clock, [warm](warm_up).
     ///
     /// # Errors
     /// [`SettingError`] for the first setting that is missing or bad.
@@ -81,7 +81,8 @@ impl Gate {
         Ok(gate)
     }
 
-    /// A door before these claims. What makes it warm is the comparison of the pepper with the check value in the tables.
+    /// Authentication for a function with these claims. The comparison of the pepper with the check value in the tables warms it
+    /// up.
     ///
     /// # Errors
     /// [`SettingError`] for the first setting that is missing or bad, and for a pepper that is not the one of the tables.
@@ -176,7 +177,7 @@ mod tests {
         remembered.note(id, after(60_000), Some(&suspended));
         assert_eq!(remembered.get(id, after(119_999)), Some(suspended));
         assert_eq!(remembered.get(id, after(120_000)), None);
-        // Whoever is not known is asked for each time.
+        // An unknown operator is looked up each time.
         remembered.note(id, after(120_000), None);
         assert_eq!(remembered.get(id, after(120_000)), None);
     }

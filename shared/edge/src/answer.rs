@@ -1,4 +1,4 @@
-//! What an answer tells an operator about its own application.
+//! What a response shows an operator of its own application.
 
 use cee_eligibility::openapi::UtcInstant;
 use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType};

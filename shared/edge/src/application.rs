@@ -19,7 +19,7 @@ pub async fn in_the_way(blocker: &Blocker, caller: OperatorId, applications: &Ap
     Refusal::Blocked { reason: blocker.reason, datetime: blocker.datetime, own }
 }
 
-/// The caller's own application of this name, as it is told; `None` where the caller has none.
+/// The caller's own application with this UUID, as the response shows it; `None` if the caller has no such application.
 ///
 /// # Errors
 /// A failure of the store.

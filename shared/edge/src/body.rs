@@ -1,5 +1,5 @@
-//! How a body is read: bytes, then a JSON object, then fields that cannot hold a bad value. Every fault is named, all of
-//! them at once, and none repeats a value.
+//! How a body is read: bytes, then a JSON object, then fields that cannot hold a bad value. A refusal names all faults at once and
+//! repeats no value.
 
 use std::fmt;
 
@@ -107,9 +107,9 @@ impl<'de> Deserialize<'de> for Element {
 /// One row of a batch.
 #[derive(Debug)]
 pub struct SentRow {
-    /// Its members as they came, to be told to whoever sent them and nobody else.
+    /// The members as they came, to be returned to the sender of the body and to no other caller.
     pub sent: Map<String, Value>,
-    /// Its fields; `None` where it is no object.
+    /// The fields; `None` if the row is not an object.
     pub fields: Option<Fields>,
 }
 
@@ -142,11 +142,11 @@ impl Fields {
         Ok(Self { members, faults: Vec::new() })
     }
 
-    /// Reads the body of a request as an array of rows, 1 to so many. What is wrong with a row is found out when it is read.
+    /// Reads the body of a request as an array of 1 to `most` rows. Faults within a row appear when the row is read.
     ///
     /// # Errors
-    /// [`Refusal::UnsupportedMediaType`], [`Refusal::BodyTooLarge`] or [`Refusal::MalformedBody`]; [`Refusal::InvalidFields`]
-    /// where there are no rows or too many.
+    /// [`Refusal::UnsupportedMediaType`], [`Refusal::BodyTooLarge`] or [`Refusal::MalformedBody`]; [`Refusal::InvalidFields`] if
+    /// there are no rows or too many.
     pub fn rows(request: &Request, most: usize) -> Result<Vec<SentRow>, Refusal> {
         let elements: Vec<Element> = read(request, BATCH_LIMIT, "one JSON array")?;
         if (1..=most).contains(&elements.len()) {
@@ -182,7 +182,7 @@ impl Fields {
         values.pop()
     }
 
-    /// Reads a field that may be absent. `None`: it is at fault, which is noted.
+    /// Reads an optional field. `None`: it has a fault, which is noted.
     pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) -> Option<Option<T>> {
         match self.take(name) {
             None => Some(None),
@@ -200,7 +200,7 @@ impl Fields {
         }
     }
 
-    /// Reads a whole number that may be absent. `None`: it is at fault, which is noted.
+    /// Reads an optional whole number. `None`: it has a fault, which is noted.
     pub fn optional_number<T>(
         &mut self,
         name: &str,
@@ -216,7 +216,7 @@ impl Fields {
         }
     }
 
-    /// Reads `true` or `false`, which may be absent. `None`: it is at fault, which is noted.
+    /// Reads an optional `true` or `false`. `None`: it has a fault, which is noted.
     pub fn optional_bool(&mut self, name: &str) -> Option<Option<bool>> {
         match self.take(name) {
             None => Some(None),
@@ -228,7 +228,7 @@ impl Fields {
         }
     }
 
-    /// Reads a field that must be there. `None`: it is at fault, which is noted.
+    /// Reads a required field. `None`: it has a fault, which is noted.
     pub fn required<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) -> Option<T> {
         let value = self.optional(name, parse)?;
         if value.is_none() {
@@ -244,12 +244,12 @@ impl Fields {
         }
     }
 
-    /// Reads a field only to name its fault: where it is not known which journey type it should belong to.
+    /// Reads a field only to report its fault: when its journey type is unknown.
     pub fn checked<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) {
         let _ = self.optional(name, parse);
     }
 
-    /// What was read, unless any field was at fault or is one that nobody asked for.
+    /// The values read, unless a field has a fault or is unknown.
     ///
     /// # Errors
     /// [`Refusal::InvalidFields`] with every fault.
@@ -298,11 +298,11 @@ fn read<T: DeserializeOwned>(request: &Request, limit: usize, shape: &str) -> Re
     if let Err(error) = std::str::from_utf8(bytes) {
         return malformed(&format!("the body is not UTF-8 from byte {} on", error.valid_up_to()));
     }
-    // A byte order mark is no part of the text; editors and PowerShell write it, and RFC 8259 allows to ignore it.
+    // A byte order mark is not part of the text; editors and PowerShell write it, and RFC 8259 allows to ignore it.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match serde_json::from_slice(bytes) {
         Ok(read) => Ok(read),
-        // The library's own words may repeat what was sent.
+        // The library's own message may repeat parts of the body.
         Err(error) if error.is_data() => malformed(&format!("the body must be {shape}")),
         Err(error) => malformed(&format!(
             "the body is not JSON, or nested too deeply, at line {}, column {}",

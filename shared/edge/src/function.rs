@@ -1,4 +1,4 @@
-//! What happens around every call, whichever function answers it.
+//! What happens around every call of every function.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,8 +30,8 @@ use crate::version::VERSIONS;
 /// Kept back of an invocation's time, so that a refusal still gets out.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// How long before its end an invocation gives its call up: a request to the store takes longer than [`MARGIN`] where nobody answers,
-/// and its caller is told more by a 500 with an id than by a gateway that heard nothing.
+/// How long before its end an invocation stops its call: a request to the store takes longer than [`MARGIN`] if there is no
+/// response, and a 500 with a request id tells the caller more than a timeout of the gateway.
 const LAST: Duration = Duration::from_millis(200);
 
 /// The longest that a call tries: a driver waits, and API Gateway gives up after 30 seconds.
@@ -56,7 +56,7 @@ impl Call {
             _ => None,
         };
         let context = request.lambda_context_ref();
-        // Each call has a name, even one that came by no gateway.
+        // Each call has an id, even if it came without a gateway.
         let id = gateway
             .or_else(|| context.map(|context| context.request_id.clone()))
             .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
@@ -113,12 +113,12 @@ impl Call {
         self.deadline
     }
 
-    /// Counts something, to be told when the call is answered.
+    /// Counts something; the count is written when the call is answered.
     pub fn count(&self, metric: Metric, number: u64) {
         self.numbers.count(metric, number);
     }
 
-    /// Notes whose call it is, for the log.
+    /// Notes the caller, for the log.
     pub fn note_caller(&self, operator: OperatorId) {
         let _ = self.caller.set(operator);
     }
@@ -129,10 +129,10 @@ impl Call {
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads a parameter that may be absent.
+    /// Reads an optional parameter.
     ///
     /// # Errors
-    /// [`Refusal::InvalidQuery`] with what `parse` says of it, or where it came twice.
+    /// [`Refusal::InvalidQuery`] with the message of `parse`, or if the parameter came twice.
     pub fn optional<T>(
         &mut self,
         name: &'static str,
@@ -148,7 +148,7 @@ impl Query {
         }
     }
 
-    /// Refuses a query with a parameter that nobody asked for; `known` says which there are.
+    /// Refuses a query with an unknown parameter; `known` lists the known ones.
     ///
     /// # Errors
     /// [`Refusal::InvalidQuery`]
@@ -164,7 +164,7 @@ impl Query {
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
-    /// The body and its type, where there is one.
+    /// The body and its type, if there is one.
     content: Option<(String, &'static str)>,
     cache_control: &'static str,
     /// Whether an earlier call was answered with it.
@@ -172,21 +172,21 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// JSON that is for the caller alone, and now.
+    /// JSON for the caller alone, not to be cached.
     ///
     /// # Errors
-    /// [`Refusal::Internal`] where the value cannot be written as JSON.
+    /// [`Refusal::Internal`] if the value cannot be written as JSON.
     pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Refusal> {
         Ok(Self::written(status, to_json(value)?))
     }
 
-    /// JSON that is written already, for the caller alone, and now.
+    /// Serialised JSON for the caller alone, not to be cached.
     #[must_use]
     pub const fn written(status: StatusCode, json: String) -> Self {
         Self { status, content: Some((json, "application/json")), cache_control: "no-store", is_repeated: false }
     }
 
-    /// The same, where an earlier call was answered with it.
+    /// The same for a replay: an earlier call got this response.
     #[must_use]
     pub fn repeated(status: StatusCode, json: String) -> Self {
         Self { is_repeated: true, ..Self::written(status, json) }
@@ -204,7 +204,7 @@ impl Reply {
         Self { status: StatusCode::NO_CONTENT, content: None, cache_control: "no-store", is_repeated: false }
     }
 
-    /// Text that anybody may keep for a while.
+    /// Text that any cache may keep for a while.
     #[must_use]
     pub const fn public(body: String, content_type: &'static str, cache_control: &'static str) -> Self {
         Self { status: StatusCode::OK, content: Some((body, content_type)), cache_control, is_repeated: false }
@@ -224,26 +224,27 @@ impl Reply {
     }
 }
 
-/// An answer as text.
+/// A response body as text.
 ///
 /// # Errors
-/// [`Refusal::Internal`] where the value cannot be written as JSON.
+/// [`Refusal::Internal`] if the value cannot be written as JSON.
 pub fn to_json(value: &impl Serialize) -> Result<String, Refusal> {
     serde_json::to_string(value).map_err(|_| Refusal::Internal(InternalError::Impossible("an answer that is no JSON")))
 }
 
 /// A Lambda function behind HTTP.
 pub trait HttpFunction: Send + Sync + 'static {
-    /// Its name in the log.
+    /// The function's name in the log.
     const NAME: &'static str;
 
-    /// Whether a page of any site may read the answers. They then hold nothing but what anybody may ask for without a token.
+    /// Whether a page of any site may read the responses. Only for calls that need no token.
     const IS_PUBLIC: bool = false;
 
     /// Answers one call.
     fn answer(&self, call: &Call) -> impl Future<Output = Result<Reply, Refusal>> + Send;
 
-    /// As what a call that ended so is counted, if as anything, beside what it counted itself. One that panicked ended, too.
+    /// The metric that counts a call with this result, if any, beside those the call counted itself. A call that panicked also has
+    /// a result.
     #[must_use]
     fn counts(_ended: Result<&Reply, ProblemType>) -> Option<Metric> {
         None
@@ -265,8 +266,8 @@ pub async fn run<F: HttpFunction>(environment: &Environment, function: Result<F,
     }
 }
 
-/// The function as Lambda runs it: a panic is a 500 of that one call, and each call leaves one line in the log, and one more for
-/// what it counted. Every line that is logged on the way carries the call's names, [`telemetry::call`].
+/// The function as Lambda runs it: a panic is a 500 of that one call, and each call writes one log line, and one more for its
+/// metrics. Every log line of a call carries the call's ids, [`telemetry::call`].
 pub fn service<F: HttpFunction>(
     function: Arc<F>,
     metrics: Metrics,

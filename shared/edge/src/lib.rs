@@ -1,18 +1,17 @@
-//! The HTTP edge that the functions share: events in, answers out, and everything that is the same for each of them.
+//! The HTTP edge that the functions share: events in, responses out, and everything that is the same for each function.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | who calls, and whether they may | [`access`] |
-//! | how a body is read, and how each of its faults is named | [`body`] |
+//! | authentication and authorisation of the caller | [`access`] |
+//! | how a body is read, and how its faults are reported | [`body`] |
 //! | every refusal there is, and its problem type | [`problem`] |
 //! | how calls and refusals are described in the OpenAPI document | [`openapi`] |
 //! | where a call comes from | [`network`] |
 //! | what happens around every call: panics, logs, time left | [`function`] |
-//! | what the answers about applications hold | [`answer`] |
-//! | how an application is looked up for an answer | [`application`] |
+//! | what the responses about applications hold | [`answer`] |
+//! | how an application is looked up for a response | [`application`] |
 //!
-//! Errors of the layers below are turned into refusals here and nowhere else. What is told outside is never what is
-//! logged inside.
+//! Only this crate turns errors of the layers below into refusals. A response never repeats what the log says.
 
 pub mod access;
 pub mod answer;

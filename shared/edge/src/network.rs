@@ -1,10 +1,10 @@
-//! Where a call comes from.
+//! The source network of a call.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// The network of a source address: an IPv4 address, or the first 64 bits of an IPv6 address, all of which one customer of a provider
-/// has. It tells who somebody is, so it shows nothing of itself.
+/// The network of a source address: an IPv4 address, or the first 64 bits of an IPv6 address, which one customer of a provider has.
+/// It can identify a person, so its `Debug` shows nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Network([u8; 8]);
 
@@ -15,12 +15,12 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
-    /// Of an address as API Gateway writes it; `None` where it is none.
+    /// Parses an address as API Gateway writes it; `None` if it is not an address.
     #[must_use]
     pub fn parse(address: &str) -> Option<Self> {
         let mut network = [0; 8];
         match address.parse::<IpAddr>().ok()?.to_canonical() {
-            // As IPv6 writes them (`::ffff:a.b.c.d`), and so apart from every IPv6 network that is given to anybody.
+            // IPv4 in the form of IPv6 (`::ffff:a.b.c.d`), and so different from every IPv6 network in use.
             IpAddr::V4(address) => network[4..].copy_from_slice(&address.octets()),
             IpAddr::V6(address) => network.copy_from_slice(&address.octets()[..8]),
         }

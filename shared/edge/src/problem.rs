@@ -20,13 +20,13 @@ use crate::version::VERSIONS;
 
 pub use page::page;
 
-/// Where the page about each problem type is found; the type's name is the anchor on it.
+/// The page about each problem type; the type's name is the anchor on it.
 pub const TYPE_BASE: &str = "https://github.com/cee-registry/cee-registry/blob/main/docs/problems.md#";
 
 /// The kinds of refusal. Their names and statuses are part of the interface and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProblemType {
-    /// The body is no JSON object.
+    /// The body is not a JSON object.
     MalformedBody,
     /// Fields of the body are at fault; `errors` lists every one.
     InvalidFields,
@@ -36,7 +36,7 @@ pub enum ProblemType {
     InvalidQuery,
     /// The application can be registered from `available_at` on.
     TooEarly,
-    /// No token, or none that is valid now.
+    /// The token is missing or not valid now.
     Unauthenticated,
     /// No token is given for this access key and secret.
     InvalidCredentials,
@@ -48,19 +48,19 @@ pub enum ProblemType {
     CallClosed,
     /// Nothing answers at this path with this method.
     NotFound,
-    /// The registry knows no such application of the caller's.
+    /// The caller has no such application.
     UnknownApplication,
     /// The registry has granted no application of this UUID.
     UnknownProof,
-    /// The registry knows no such import of the caller's.
+    /// The caller has no such import.
     UnknownImport,
-    /// The registry knows no such journey of the caller's.
+    /// The caller has no such journey.
     UnknownJourney,
     /// The journey fails one or more of the scheme's criteria.
     IneligibleJourney,
-    /// A specific application, imported from before the scheme, stands in the way.
+    /// A specific application, imported from before the scheme, blocks the new one.
     History,
-    /// A standardized application, registered through this interface, stands in the way.
+    /// A standardized application, registered through this interface, blocks the new one.
     Duplicate,
     /// The journey carries an application already.
     JourneyUsed,
@@ -78,9 +78,9 @@ pub enum ProblemType {
     ApplicationDeleted,
     /// The registry takes no more applications of this driver.
     DriverRecordFull,
-    /// Too many wrong secrets in a row: for a while none is looked at.
+    /// Too many wrong secrets in a row: for a while no secret is checked.
     TooManyAttempts,
-    /// The operator has made too many calls: for a moment none is answered.
+    /// The operator has made too many calls: for a moment all are refused.
     TooManyCalls,
     /// The head of the request is longer than the gateway takes.
     HeadersTooLarge,
@@ -182,7 +182,7 @@ impl ProblemType {
         }
     }
 
-    /// Its name, the last part of `type`.
+    /// The type's name, the last part of `type`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.facts().0
@@ -200,7 +200,7 @@ impl ProblemType {
         self.facts().2
     }
 
-    /// A refusal of this type as an answer. For the few that come from no function but from what stands before it.
+    /// A refusal of this type as a response, for refusals made before a function runs.
     #[must_use]
     pub fn answer(self, detail: &str, members: Map<String, Value>) -> Response<Body> {
         Problem { problem_type: self, detail: detail.to_owned(), members, headers: Vec::new() }.into_response()
@@ -221,57 +221,57 @@ pub struct Fault {
 /// Why a call is refused.
 #[derive(Clone, Debug)]
 pub enum Refusal {
-    /// The body is no JSON object; why, without repeating any of it.
+    /// The body is not a JSON object; why, without repeating any of it.
     MalformedBody(String),
     /// Every fault of the body.
     InvalidFields(Vec<Fault>),
-    /// A header is at fault: its name, and what is expected.
+    /// A header is invalid: its name, and what is expected.
     InvalidHeader(&'static str, FieldError),
-    /// A parameter of the query is at fault: which, and what is expected.
+    /// A parameter of the query is invalid: which, and what is expected.
     InvalidQuery(String),
     /// The application can be registered from this moment on.
     TooEarly(Instant),
     /// No token was sent, or a bad one.
     Unauthenticated(Option<TokenError>),
-    /// No token is given for an access key and its secret; why. Whoever did not know the secret is told nothing more.
+    /// The access key and its secret yield no token; why. A caller with a wrong secret gets no other detail.
     InvalidCredentials(&'static str),
-    /// Too many wrong secrets in a row: for so long none is looked at.
+    /// Too many wrong secrets in a row: for this long no secret is checked.
     TooManyAttempts(Duration),
-    /// The operator's calls are used up for so long.
+    /// The operator has used up its calls for this long.
     TooManyCalls(Duration),
-    /// Those that name no known access key have asked for too many tokens, from this address or all together: for so long none of
-    /// them is looked at.
+    /// Too many token requests without a known access key, from this address or all together: for this long all such requests are
+    /// refused.
     TooManyStrangers(Duration),
     /// The call needs this scope.
     MissingScope(Scope),
     /// The operator may not call; why.
     OperatorNotAdmitted(&'static str),
-    /// The registry has switched this call off; for one journey type alone where one is named.
+    /// The registry has switched this call off; for one journey type alone if one is named.
     CallClosed(Option<JourneyType>),
     /// The path begins with no version of the interface.
     NotFound,
     /// No call has this method and path; which one may be meant.
     NoSuchCall(&'static str),
-    /// The registry knows no such application of the caller's.
+    /// The caller has no such application.
     UnknownApplication,
     /// The registry has granted no application of this UUID.
     UnknownProof {
-        /// Whether what was asked about is a UUID at all.
+        /// Whether the requested id is a UUID at all.
         is_uuid: bool,
     },
-    /// The registry knows no such import of the caller's.
+    /// The caller has no such import.
     UnknownImport,
-    /// The registry knows no such journey of the caller's.
+    /// The caller has no such journey.
     UnknownJourney,
     /// The journey fails these criteria, each with a sentence about it.
     IneligibleJourney(Vec<(Criterion, String)>),
-    /// An earlier application stands in the way.
+    /// An earlier application blocks the new one.
     Blocked {
         /// Which kind.
         reason: Reason,
         /// Its date.
         datetime: Instant,
-        /// All of it, where it is the caller's own.
+        /// The whole application, if it is the caller's own.
         own: Option<Box<OwnApplication>>,
     },
     /// The journey carries an application already, always the caller's own.
@@ -291,7 +291,7 @@ pub enum Refusal {
     DriverRecordFull(NoRoom),
     /// The body is longer than this many bytes.
     BodyTooLarge(usize),
-    /// The body is not declared as JSON; what is wrong.
+    /// The body is not declared as JSON; why.
     UnsupportedMediaType(&'static str),
     /// Something failed inside.
     Internal(InternalError),
@@ -299,7 +299,7 @@ pub enum Refusal {
     Busy,
 }
 
-/// What failed inside. For the log, never for the caller.
+/// An internal failure. For the log, never for the caller.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum InternalError {
     /// The store.
@@ -308,7 +308,7 @@ pub enum InternalError {
     /// The signing key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The pepper is not the one that filled the tables.
+    /// The pepper differs from the one that filled the tables.
     #[error(transparent)]
     Pepper(PepperError),
     /// A URL could not be signed; why.
@@ -320,7 +320,7 @@ pub enum InternalError {
     /// A panic; its place is in the log already.
     #[error("the call panicked")]
     Panic,
-    /// The invocation's time was up: what was under way may have been carried out.
+    /// The invocation's time was up: the operation under way may have succeeded.
     #[error("the time was up")]
     OutOfTime,
     /// A state that the code says cannot be.
@@ -427,7 +427,7 @@ impl Refusal {
         }
     }
 
-    /// The answer that tells it. `request_id` names the call in the log.
+    /// The response. `request_id` names the call in the log.
     #[must_use]
     pub fn into_response(self, request_id: &str) -> Response<Body> {
         let problem_type = self.problem_type();

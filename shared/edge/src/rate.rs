@@ -1,8 +1,8 @@
-//! How many calls an operator may make, so that one operator's loop does not take the tables from the others.
+//! Limits on an operator's calls, so that one operator's loop does not take the tables from the others.
 //!
-//! API Gateway counts for an HTTP API as a whole and not for each caller (docs/adr/0019), so the door counts. A function lets
-//! some calls of a window through without asking anybody: who calls now and then costs nothing. Then it takes slices of what
-//! all functions share. So an operator gets its calls, and for each running copy of a function at most a slice more.
+//! API Gateway counts for an HTTP API as a whole and not for each caller (docs/adr/0019), so authentication counts. A function lets
+//! some calls of a window through without a request to the table: rare calls cost nothing. Then it takes slices of the count that
+//! all functions share. So an operator gets its calls, and at most one slice more for each running copy of a function.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,12 +20,12 @@ const SLICES: u32 = 10;
 #[derive(Debug)]
 pub(crate) struct Rate {
     limits: Limits,
-    /// In one window; `None`: no limit.
+    /// The calls in one window; `None`: no limit.
     calls: Option<u32>,
     windows: Mutex<HashMap<OperatorId, Window>>,
 }
 
-/// What is left of an operator's window here.
+/// The rest of an operator's window in this copy of the function.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     number: i64,
@@ -33,7 +33,7 @@ struct Window {
     used_up: bool,
 }
 
-/// What a window says to a call.
+/// What a window decides on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Says {
     GoOn,
@@ -58,7 +58,7 @@ impl Window {
 }
 
 impl Rate {
-    /// So many calls a second, over a window; 0 is no limit.
+    /// At most this many calls a second, over a window; 0 means no limit.
     pub(crate) fn new(limits: Limits, calls_per_second: u32) -> Self {
         let window = u32::try_from(WINDOW).unwrap_or(1);
         let calls = Some(calls_per_second.saturating_mul(window)).filter(|calls| *calls > 0);
@@ -69,7 +69,7 @@ impl Rate {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call of an operator's. A table that does not answer stops nobody.
+    /// Counts a call of an operator. If the table does not respond, the call is let through.
     ///
     /// # Errors
     /// [`Refusal::TooManyCalls`] with the time until there are more.
@@ -97,7 +97,7 @@ impl Rate {
             };
             let mut windows = self.windows();
             let window = windows.entry(operator).or_default();
-            // Another call may have begun the next window meanwhile.
+            // Another call may have begun the next window since.
             if window.number == number {
                 window.left += if more { slice } else { 0 };
                 window.used_up |= !more;

@@ -45,7 +45,7 @@ fn word(description: &str, word: &str) -> ObjectBuilder {
     text(description).enum_values(Some([word]))
 }
 
-/// What the members of a refusal about an earlier application are, beside its reason.
+/// The members of a refusal about an earlier application, beside its reason.
 fn earlier_application() -> [Member; 5] {
     let journey_id = ObjectBuilder::new()
         .schema_type(Type::Integer)
@@ -63,7 +63,7 @@ fn earlier_application() -> [Member; 5] {
 }
 
 impl ProblemType {
-    /// What a refusal of this type holds beside the members of every problem.
+    /// The members of a refusal of this type, beside those of every problem.
     fn members(self) -> Vec<Member> {
         let request_id = || text("Names the call in the registry's log.");
         match self {
@@ -161,7 +161,7 @@ impl ProblemType {
         object.into()
     }
 
-    /// Refusals of this type as they are told.
+    /// Refusals of this type as responses show them.
     fn samples(self, faults: &[Fault], scope: Option<Scope>) -> Vec<Sample> {
         let name = self.as_str();
         let one = |summary: &str, refusal: Refusal| vec![sample(name, summary, refusal.into_response(REQUEST_ID))];
@@ -270,7 +270,7 @@ const SAMPLE_UUID: &str = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
 const SAMPLE_DATETIME: &str = "2024-03-15T07:30:00Z";
 
 impl OwnApplication {
-    /// An application for the document to show, the first one of the tour (docs/tour.md).
+    /// An application as example in the document: the first one of the tour (docs/tour.md).
     #[must_use]
     pub fn sample(journey_type: JourneyType) -> Self {
         let short = journey_type == JourneyType::Short;
@@ -298,7 +298,7 @@ fn sample(name: &str, summary: &str, response: HttpResponse<Body>) -> Sample {
     Sample::new(name, summary, value)
 }
 
-/// The schemas of all problems and of what they hold.
+/// The schemas of all problems and of their members.
 pub(super) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     let mut schemas: Vec<_> =
         ProblemType::ALL.into_iter().map(|problem| (problem.schema_name(), problem.schema().into())).collect();

@@ -1,6 +1,6 @@
-//! What each problem type means and what to do about it: the text of `docs/problems.md`, to which every `type` leads.
+//! The meaning and the remedy of each problem type: the text of `docs/problems.md`, the target of every `type`.
 //!
-//! The page is generated, and a test compares: a type without its words does not compile.
+//! The page is generated, and a test compares it: a type without a text does not compile.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::problem::ProblemType;
 const WIDTH: usize = 120;
 
 impl ProblemType {
-    /// What it means that a call was refused so, and what else the refusal holds.
+    /// The meaning of a refusal of this type, and its other members.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
