@@ -17,39 +17,39 @@ use sha2::{Digest as _, Sha256};
 use crate::output::{Input, Output};
 use crate::{Check, Error, say};
 
-/// How many rejected rows are told of at once; all of them are in their file.
+/// The number of rejected rows shown at once; all of them are in their file.
 const TOLD: usize = 10;
 
 /// How much of a file is read at once.
 const CHUNK: usize = 256 * 1024;
 
-/// What came of a file. Serialises with the names of the registry's report.
+/// The result of a check. Serialises with the names of the registry's report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Checked {
     /// The file's name.
     pub file: String,
-    /// `completed`, or `failed` where the registry would refuse it whole.
+    /// `completed`, or `failed` if the registry would refuse the whole file.
     pub state: &'static str,
     /// Why it would be refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Rows read.
     pub read: u64,
-    /// Rows that the registry would take: whether it knows them already, only the registry can tell.
+    /// Rows that the registry would take. Only the registry can tell whether it has them already.
     pub accepted: u64,
     /// Rows that it would reject.
     pub rejected: u64,
     /// For each kind of repair the rows it was done in.
     pub repairs: BTreeMap<Repair, u64>,
-    /// What the file as a whole says.
+    /// The survey's result for the whole file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub survey: Option<Surveyed>,
     /// The size of the file.
     pub bytes: u64,
-    /// The SHA-256 of the file, where it was read to its end.
+    /// The SHA-256 of the file, if it was read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// Where the rejected rows are, where there are any.
+    /// The file with the rejected rows, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected_rows: Option<String>,
 }
@@ -59,9 +59,9 @@ pub struct Checked {
 pub struct How {
     /// The moment after which nothing may be dated.
     pub now: Instant,
-    /// What is said of its dates besides its name.
+    /// Whether the operator confirms its dates, besides its name.
     pub dates: Dates,
-    /// In which language rejected rows are explained; else what its name says.
+    /// The language of the reasons for rejected rows; if not set, the language in its name.
     pub language: Option<Language>,
 }
 
@@ -128,7 +128,7 @@ fn file<R: Row>(path: &Path, rejected: &Path, how: How, json: bool) -> Result<u8
             });
         }
     })?;
-    // The result is told whether or not the rejected rows can be kept.
+    // The result is printed whether or not the rejected rows can be written.
     let kept = out.map_or(Ok(()), Output::finish);
     if kept.is_err() {
         checked.rejected_rows = None;
@@ -175,11 +175,11 @@ fn tell(checked: &Checked, told: &[String]) {
 
 /// Checks one file, and writes the rows that would be rejected as the registry would.
 ///
-/// `told` is called for each of them with line, column and reason.
+/// `told` is called for each rejected row with line, column and reason.
 ///
 /// # Errors
-/// [`Error::File`] where the file cannot be read, or its rejected rows cannot be written. [`Error::Taken`] where something else has
-/// their place.
+/// [`Error::File`] if the file cannot be read, or its rejected rows cannot be written. [`Error::Taken`] if another file has their
+/// place.
 pub fn check<R: Row>(
     path: &Path,
     rejected: &Path,
@@ -191,7 +191,7 @@ pub fn check<R: Row>(
     Ok(checked)
 }
 
-/// As [`check`], but for the end: the rejected rows have their place once they are finished.
+/// As [`check`], but the caller finishes the file of rejected rows.
 fn read<R: Row>(
     path: &Path,
     rejected: &Path,
@@ -281,12 +281,12 @@ fn read<R: Row>(
     Ok((checked, out))
 }
 
-/// What can be read twice.
+/// A source that can be read twice.
 trait Twice: Read + Seek {}
 impl<T: Read + Seek> Twice for T {}
 
-/// The content of a file and its size. What cannot be read twice, such as a pipe, and the standard input, which may be a file that
-/// was read in part, is kept in memory.
+/// The content of a file and its size. A source that cannot be read twice is kept in memory: a pipe, or the standard input, which
+/// may be a file that was partly read.
 fn twice(path: &Path, file: File) -> Result<(Box<dyn Twice>, u64), Error> {
     let metadata = file.metadata().map_err(Error::file(path))?;
     if metadata.is_file() && path != Path::new("-") {
@@ -298,7 +298,7 @@ fn twice(path: &Path, file: File) -> Result<(Box<dyn Twice>, u64), Error> {
     Ok((Box::new(Cursor::new(content)), size))
 }
 
-/// Reads a file for what it says as a whole.
+/// Surveys the whole file.
 fn survey<R: Row>(path: &Path, input: &mut impl Read, dates: Dates) -> Result<Result<Verdict, FileRefusal>, Error> {
     let mut survey = Survey::<R>::new(dates);
     let (mut buffer, mut bytes) = (vec![0; CHUNK], 0_u64);

@@ -1,5 +1,5 @@
-//! What an operator runs on its own machine before it sends a file: the check of a history file, the normaliser of names
-//! and phones, the test vectors. `cee` offers them as subcommands, and the program `cee-check` holds nothing else.
+//! The commands that an operator runs on its own machine before it sends a file: the check of a history file, the normaliser of
+//! names and phones, the test vectors. `cee` offers them as subcommands, and the program `cee-check` holds nothing else.
 //!
 //! | to find | look in |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | how a list of names and phones is normalised | [`list`] |
 //! | how a command writes a file | [`output`] |
 //!
-//! Nothing here prints a name, a phone or a key but into the files that were asked for, and, when one driver is given on
-//! the command line, that driver's.
+//! No command prints a name, a phone or a key, except into the files that were asked for, and those of the one driver given on the
+//! command line.
 
 pub mod check;
 pub mod list;
@@ -35,12 +35,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// Something stands where a file should go; what to do.
+    /// Something has the place of an output file; what to do.
     #[error("{path} {}", by.as_str())]
     Taken {
         /// Where.
         path: String,
-        /// What.
+        /// What has the place.
         by: output::Obstacle,
     },
     /// A list cannot be read; what to do.
@@ -48,10 +48,10 @@ pub enum Error {
     List {
         /// Which.
         path: String,
-        /// What is wrong with it.
+        /// What is wrong with the list.
         what: String,
     },
-    /// What was given on the command line cannot be normalised.
+    /// An argument on the command line cannot be normalised.
     #[error("{what} {source}")]
     Driver {
         /// The name or the phone.
@@ -145,14 +145,14 @@ fn moment(text: &str) -> Result<Instant, String> {
     Instant::parse(text).map_err(|error| error.to_string())
 }
 
-/// Prints a line. Whoever has stopped reading, as `| head` does, has what it wanted.
+/// Prints a line. A closed pipe, as of `| head`, is not an error.
 pub(crate) fn say(line: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Carries a command out and tells how it went: 0 all is well, 1 rows were rejected, 2 a file was refused or could not be
-/// read or written.
+/// Runs a command and returns its exit status: 0 success, 1 rows were rejected, 2 a file was refused or could not be read or
+/// written.
 #[must_use]
 pub fn run(command: &Command) -> ExitCode {
     let done = match command {
@@ -175,7 +175,7 @@ pub fn run(command: &Command) -> ExitCode {
     }
 }
 
-/// One driver: what an operator compares with its own program.
+/// One driver, for an operator to compare with its own program.
 fn driver(last_name: &str, phone: &str) -> Result<(), Error> {
     let name = LastName::parse(last_name).map_err(|source| Error::Driver { what: "the last name", source })?;
     let phone = Phone::parse(phone).map_err(|source| Error::Driver { what: "the phone", source })?;

@@ -13,7 +13,7 @@ use crate::check::beside;
 use crate::output::{Input, Output, apart};
 use crate::{Error, Normalise, say};
 
-/// Where the columns stand that are read.
+/// The positions of the columns that are read.
 struct Columns {
     last_name: usize,
     phone: usize,
@@ -102,7 +102,7 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
             }
         }
     }
-    // One that cannot be kept is no reason to lose the other.
+    // If one file cannot be kept, the other still is.
     let kept = match out.into_inner() {
         Ok(Sink::File(file)) => file.finish(),
         Ok(Sink::Standard(mut standard)) => standard.flush().map_err(Error::file(&output)),
@@ -124,7 +124,7 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     Ok(u8::from(rejected > 0))
 }
 
-/// Where the result goes.
+/// Where the result is written.
 enum Sink {
     Standard(io::StdoutLock<'static>),
     File(Output),
@@ -146,7 +146,7 @@ impl Write for Sink {
     }
 }
 
-/// A whole phone, and whether what a spreadsheet left of it was repaired.
+/// A whole phone, and whether damage by a spreadsheet was repaired.
 fn phone(text: &str) -> Result<(Phone, bool), NormaliseError> {
     match Phone::parse(text) {
         Ok(phone) => Ok((phone, false)),
@@ -157,13 +157,13 @@ fn phone(text: &str) -> Result<(Phone, bool), NormaliseError> {
     }
 }
 
-/// In bytes. The first line of what is no list may be endless.
+/// In bytes. The first line of a file that is not a list may be endless.
 const LONGEST_HEADER: u64 = 1024 * 1024;
 
 /// A text whose lines all end in LF, the last one too, whichever of CR, LF and CRLF they ended in: so a line of it has a number.
 struct LineFeeds<R> {
     input: R,
-    /// What was read last.
+    /// The last byte read.
     last: u8,
     ended: bool,
 }
@@ -188,7 +188,7 @@ impl<R: Read> Read for LineFeeds<R> {
             let mut kept = 0;
             for at in 0..read {
                 let byte = out[at];
-                // The end of this line has been told.
+                // The end of this line was already returned.
                 if !(byte == b'\n' && self.last == b'\r') {
                     out[kept] = if byte == b'\r' { b'\n' } else { byte };
                     kept += 1;

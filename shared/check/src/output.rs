@@ -1,10 +1,10 @@
-//! How a command writes a file: never over one that this run has not made, and whole or not at all.
+//! How a command writes a file: never over a file that this run has not made, and completely or not at all.
 //!
-//! A file is written beside its place under a name of its own, and gets its name when it is complete. The operating system gives
-//! the name only while nothing has it: a file, a folder, a link that points nowhere. So no input is lost that goes by another name
-//! (`./x`, a symbolic link, a hard link), nor a file that appears while the command runs, nor a disk that is full.
+//! A file is written beside its place under a temporary name, and gets its name when it is complete. The operating system gives the
+//! name only while nothing has it: a file, a folder, a dangling link. So no input is lost under another name (`./x`, a symbolic
+//! link, a hard link), no file that appears while the command runs, and nothing to a full disk.
 //!
-//! A device or a pipe, such as `/dev/null`, holds nothing that could be lost: it is written as it is.
+//! A device or a pipe, such as `/dev/null`, has no content to lose: it is written directly.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
@@ -19,7 +19,7 @@ use crate::Error;
 pub struct Output {
     path: PathBuf,
     out: BufWriter<File>,
-    /// Where the content is until it is complete; a device or a pipe has no such place.
+    /// The temporary file until it is complete; a device or a pipe has none.
     staged: Option<TempPath>,
 }
 
@@ -27,7 +27,7 @@ impl Output {
     /// Begins a file that will be at `path`.
     ///
     /// # Errors
-    /// [`Error::Taken`] where the command reads `path`, or a folder is there. [`Error::File`] where nothing can be written there.
+    /// [`Error::Taken`] if the command reads `path`, or a folder is there. [`Error::File`] if nothing can be written there.
     pub fn create(path: &Path, read: &Source) -> Result<Self, Error> {
         match std::fs::metadata(path) {
             Ok(there) if read.is(&there) => return Err(taken(path, Obstacle::Input)),
@@ -48,10 +48,10 @@ impl Output {
 
     /// Gives the complete file its name.
     ///
-    /// The result of an earlier run is left as it is where it holds the same.
+    /// The result of an earlier run is left as it is if it has the same content.
     ///
     /// # Errors
-    /// [`Error::Taken`] where something else has the name. [`Error::File`] where the file cannot be written.
+    /// [`Error::Taken`] if something else has the name. [`Error::File`] if the file cannot be written.
     pub fn finish(self) -> Result<(), Error> {
         let Self { path, out, staged } = self;
         let file = out.into_inner().map_err(|error| Error::file(&path)(error.into_error()))?;
@@ -79,23 +79,23 @@ impl Write for Output {
     }
 }
 
-/// What a command reads.
+/// The input of a command.
 pub struct Input {
     /// Which file it is.
     pub source: Source,
-    /// The file, open at its beginning; the standard input where it stands.
+    /// The file, open at its beginning; the standard input at its current position.
     pub file: File,
 }
 
-/// The file that a command reads, under whatever name; nothing where it reads a pipe.
+/// The file that a command reads, under any of its names; empty if it reads a pipe.
 #[derive(Debug)]
 pub struct Source(Option<Metadata>);
 
 impl Input {
-    /// The file at `path`, or the standard input where that is `-`.
+    /// The file at `path`, or the standard input if `path` is `-`.
     ///
     /// # Errors
-    /// [`Error::File`] where there is none, or it cannot be opened. [`Error::Taken`] where the standard output goes to the same
+    /// [`Error::File`] if the file does not exist or cannot be opened. [`Error::Taken`] if the standard output goes to the same
     /// file.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = if path == Path::new("-") { this_process(&io::stdin()) } else { File::open(path) };
@@ -119,7 +119,7 @@ impl Source {
 /// Replaces a file of the program's own, such as its keys, whole or not at all. Only its owner may read it.
 ///
 /// # Errors
-/// [`io::Error`] where it cannot be written.
+/// [`io::Error`] if it cannot be written.
 pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = staged(path, PRIVATE)?;
     file.write_all(content)?;
@@ -128,7 +128,7 @@ pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What stands where a file should go.
+/// The obstacle at the place of an output file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// The file that is read.
@@ -144,7 +144,7 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// What is wrong, and what to do.
+    /// The fault, and what to do.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -193,7 +193,7 @@ fn staged(path: &Path, permissions: u32) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder).map_err(|error| io::Error::new(error.kind(), plain(&error)))
 }
 
-/// What the system says, without the path.
+/// The message of the operating system, without the path.
 fn plain(error: &io::Error) -> String {
     let source = error.get_ref().and_then(std::error::Error::source);
     source.map_or_else(|| error.to_string(), ToString::to_string)
@@ -215,7 +215,7 @@ fn same_file(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// The standard library tells no file's number here: the message then says that the file exists.
+/// The standard library reports no file number here: the message then says that the file exists.
 #[cfg(not(unix))]
 const fn same_file(_one: &Metadata, _other: &Metadata) -> bool {
     false
