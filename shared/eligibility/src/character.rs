@@ -1,5 +1,5 @@
-//! The name of a character that a field must not hold, for an error message: people see what they typed, and not that one
-//! letter of it is Cyrillic or that a space has no width.
+//! The name of a character that a field must not hold, for an error message: people see what they typed, and not that one letter of
+//! it is Cyrillic or that a space has no width.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub(crate) const fn is_invisible(c: char) -> bool {
     )
 }
 
-/// Shows a character by its code point, and what kind it is where looking at it does not tell.
+/// Shows a character by its code point, and its kind if the character does not show it.
 ///
 /// ```
 /// use cee_eligibility::character::CharacterName;

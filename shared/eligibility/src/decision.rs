@@ -4,7 +4,7 @@ use crate::fields::{ApplicationId, OperatorId};
 use crate::rules::Cutoffs;
 use crate::time::Instant;
 
-/// Why an earlier application stands in the way. Ordered: where dates are equal the greater one is named.
+/// Why an earlier application blocks a new one. Ordered: of equal dates the greater reason is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// A *specific* application, imported from before the scheme.
@@ -31,16 +31,16 @@ pub enum EarlierApplication {
     Specific {
         /// The day of commitment.
         datetime: Instant,
-        /// Who imported it.
+        /// The operator that imported it.
         operator: OperatorId,
     },
     /// Registered through this API.
     Standardized {
         /// The journey's end (short) or the day the costs were shared (long).
         datetime: Instant,
-        /// Who registered it.
+        /// The operator that registered it.
         operator: OperatorId,
-        /// Its name.
+        /// The application's UUID.
         uuid: ApplicationId,
     },
 }
@@ -62,7 +62,7 @@ impl EarlierApplication {
         }
     }
 
-    /// The reason it gives when it stands in the way.
+    /// The reason if this application blocks.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -88,11 +88,11 @@ impl EarlierApplication {
 pub struct Blocker {
     /// Its date.
     pub datetime: Instant,
-    /// Why it stands in the way.
+    /// Why it blocks.
     pub reason: Reason,
-    /// Whose it is. Told to nobody else.
+    /// The operator of the application. Shown to no other operator.
     pub operator: OperatorId,
-    /// Its name, of a standardized one. Told to its own operator only.
+    /// The UUID of a standardized application. Shown to its own operator only.
     pub uuid: Option<ApplicationId>,
 }
 

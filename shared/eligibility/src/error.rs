@@ -39,10 +39,10 @@ pub enum FieldError {
     /// Not as many digits as a mobile number of its country has.
     #[error("has too many or too few digits for a mobile number of its country")]
     PhoneLength,
-    /// A whole number, where a truncated one belongs.
+    /// A whole number instead of a truncated one.
     #[error("is a whole phone number: leave out its last two digits")]
     PhoneWhole,
-    /// A character that nobody sees.
+    /// An invisible character.
     #[error("holds the invisible character U+{:04X}: leave it out", u32::from(*.0))]
     PhoneInvisible(char),
     /// A number that lost its `+` or 0, and may be several.
@@ -57,7 +57,7 @@ pub enum FieldError {
          the column formatted as text"
     )]
     PhoneRounded,
-    /// None of the four accepted shapes.
+    /// Not one of the four accepted forms of a licence number.
     #[error(
         "must be a driving licence number: 12 digits, or 1 to 15 of A-Z and 0-9 with or without 4 further digits, or \
          for a foreign licence \"99-\" and 1 to 61 letters and digits"
@@ -120,7 +120,7 @@ pub enum FieldError {
          registered, not imported"
     )]
     NotHistory {
-        /// The first day that is no history.
+        /// The first day that is not history.
         before: NaiveDate,
     },
     /// The registry takes no history of this journey type at present.
@@ -163,7 +163,7 @@ pub enum NormaliseError {
     /// Nothing, or nothing but spaces, hyphens and apostrophes.
     #[error("is empty")]
     Empty,
-    /// A character that is no Latin letter.
+    /// A character that is not a Latin letter.
     #[error(
         "holds a character that is neither a Latin letter nor a space, hyphen or apostrophe: write the name as on the driving licence"
     )]

@@ -1,12 +1,12 @@
 //! The fields of the contract, as types that cannot hold a bad value.
 //!
-//! Types that hold personal data (name, phone, licence, identity key) implement neither `Display` nor a `Debug` in
-//! clear, so that no log line, error or failed assertion can carry them out.
+//! Types that hold personal data (name, phone, licence, identity key) implement neither `Display` nor a readable `Debug`, so that
+//! no log line, error or failed assertion can leak them.
 //!
 //! Source of every pattern: the field table of the contract, after the OpenAPI 3.3 of the public registry.
 //!
-//! A pattern is what the OpenAPI document publishes, in the dialect that ECMAScript, Python and Rust share; the `parse`
-//! beside it is what decides. That the two agree on every text is a property test, `tests/patterns.rs`.
+//! A pattern is what the OpenAPI document publishes, in the dialect that ECMAScript, Python and Rust share; the `parse` beside it
+//! decides. A property test checks that the two agree on every text: `tests/patterns.rs`.
 
 use std::fmt;
 
@@ -81,7 +81,7 @@ pub struct LastNameTrunc([u8; 3]);
 redacted_debug!(LastNameTrunc);
 
 impl LastNameTrunc {
-    /// What [`parse`](Self::parse) accepts, as a regular expression.
+    /// The texts that [`parse`](Self::parse) accepts, as a regular expression.
     pub const PATTERN: &str = "^[A-Z][A-Z ]{2}$";
 
     /// Reads [`PATTERN`](Self::PATTERN).
@@ -106,7 +106,7 @@ impl LastNameTrunc {
         Self(name)
     }
 
-    /// The three characters, for storage and answers to their own operator only.
+    /// The three characters, for storage and for responses to the driver's own operator only.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // Letters and spaces, always.
@@ -120,7 +120,7 @@ pub struct IdentityKey([u8; 32]);
 redacted_debug!(IdentityKey);
 
 impl IdentityKey {
-    /// What [`parse`](Self::parse) accepts, as a regular expression: a SHA-256.
+    /// The texts that [`parse`](Self::parse) accepts, as a regular expression: a SHA-256.
     pub const PATTERN: &str = "^[a-f0-9]{64}$";
 
     /// Reads [`PATTERN`](Self::PATTERN).
@@ -137,7 +137,7 @@ impl IdentityKey {
         &self.0
     }
 
-    /// 64 lower-case hexadecimal digits, for its own operator only.
+    /// 64 lower-case hexadecimal digits, for the driver's own operator only.
     #[must_use]
     pub fn to_hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -174,13 +174,13 @@ pub fn parse_sha256(text: &str) -> Result<[u8; 32], FieldError> {
     Ok(hash)
 }
 
-/// What an operator calls one of its files. It may hold a person's name.
+/// An operator's name for one of its files. It may hold a person's name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FileName(String);
 redacted_debug!(FileName);
 
 impl FileName {
-    /// What a name is, as a regular expression: its length in bytes is another matter.
+    /// The form of a name, as a regular expression, without the limit of its length in bytes.
     pub const PATTERN: &str = concat!(
         r"^(\.?[^./\\\u0000-\u001f\u007f-\u009f]|\.\.[^/\\\u0000-\u001f\u007f-\u009f])",
         r"[^/\\\u0000-\u001f\u007f-\u009f]*$"
@@ -189,7 +189,7 @@ impl FileName {
     /// In bytes.
     pub const MAX_LENGTH: usize = 200;
 
-    /// Reads 1 to 200 bytes without a slash, a backslash or a control character; `.` and `..` are no names.
+    /// Reads 1 to 200 bytes without a slash, a backslash or a control character; `.` and `..` are not names.
     ///
     /// # Errors
     /// [`FieldError::FileName`] for anything else.
@@ -207,7 +207,7 @@ impl FileName {
     }
 }
 
-/// What a caller names one of its calls, so that the answer can be had again. It may hold a person's name.
+/// A caller's idempotency key: a retry with the same key returns the stored response. It may hold a person's name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 redacted_debug!(IdempotencyKey);
@@ -259,7 +259,7 @@ impl FileSize {
 pub struct OperatorJourneyId(String);
 
 impl OperatorJourneyId {
-    /// What the characters are, as a regular expression: anything but a control character.
+    /// The allowed characters, as a regular expression: anything but a control character.
     pub const PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
 
     /// In characters.
@@ -344,7 +344,7 @@ impl Siret {
 pub struct ApplicationId(uuid::Uuid);
 
 impl ApplicationId {
-    /// What [`parse`](Self::parse) accepts, as a regular expression. What is written is in lower case.
+    /// The texts that [`parse`](Self::parse) accepts, as a regular expression. UUIDs are written in lower case.
     pub const PATTERN: &str = "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$";
 
     /// The application of this UUID.
@@ -353,7 +353,7 @@ impl ApplicationId {
         Self(uuid)
     }
 
-    /// Reads a hyphenated UUID in either case (RFC 9562): SQL Server, for one, returns them in capitals.
+    /// Reads a hyphenated UUID in either case (RFC 9562): SQL Server, for example, returns capitals.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         uuid::Uuid::try_parse(text).ok().map(Self).filter(|id| id.to_string().eq_ignore_ascii_case(text))

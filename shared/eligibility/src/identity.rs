@@ -1,4 +1,4 @@
-//! Who counts as the same person.
+//! When two applications belong to the same person.
 
 use crate::fields::{IdentityKey, LastNameTrunc};
 use crate::license::DrivingLicense;
@@ -16,7 +16,7 @@ pub struct TruncatedIdentity {
 /// All that an application says about its driver. Personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// Always known.
+    /// Always present.
     pub truncated: TruncatedIdentity,
     /// Known of every registered application; unknown of imported history and optional in a simulation.
     pub driving_license: Option<DrivingLicense>,
@@ -24,8 +24,8 @@ pub struct Identity {
     pub identity_keys: IdentityKeys,
 }
 
-/// The identity keys that are known of one driver: the caller's and, for a short application, its journey's own. They are often
-/// one key, and then there is one here. Personal data.
+/// The identity keys of one driver that the registry has: the caller's and, for a short application, its journey's. They are often
+/// equal, and are then stored once. Personal data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IdentityKeys {
     callers: Option<IdentityKey>,
@@ -70,7 +70,7 @@ impl IdentityKeys {
         self.iter().any(|known| known == key)
     }
 
-    /// The keys once the caller gives its own later. `None`: the caller sent one already, and none is replaced.
+    /// The keys after the caller gave its own key later. `None`: the caller sent a key already, and a key is never replaced.
     #[must_use]
     pub fn given(&self, key: IdentityKey) -> Option<Self> {
         self.callers.is_none().then(|| Self::new(Some(key), self.journeys.clone()))
@@ -78,17 +78,17 @@ impl IdentityKeys {
 }
 
 impl Identity {
-    /// Whether two applications of one journey type are the same person, which is when any of these holds:
+    /// Whether two applications of one journey type belong to the same person, which is the case if any of these holds:
     ///
     /// 1. the same driving licence;
     /// 2. the same identity key;
     /// 3. the same truncated identity, unless both carry an identity key and the keys differ.
     ///
-    /// An application may carry two identity keys. One key in common is the same identity key, and keys differ where none is in
+    /// An application may carry two identity keys. One key in common is the same identity key, and keys differ if none is in
     /// common.
     ///
-    /// Source: the contract, "Two applications of one journey type are the same person". The public registry lets
-    /// case 3 through where only the stored application carries a key; that hole is closed here.
+    /// Source: the contract, "Two applications of one journey type are the same person". The public registry accepts case 3 if only
+    /// the stored application carries a key; this registry does not.
     #[must_use]
     pub fn same_person(&self, other: &Self) -> bool {
         let both = |a: bool, b: bool| a && b;
@@ -103,8 +103,8 @@ fn share_key<K: PartialEq>(some: &[K], others: &[K]) -> bool {
     some.iter().any(|key| others.contains(key))
 }
 
-/// Whether both sides carry a key and share none: the one case in which the same truncated identity belongs to two people.
-/// Generic, so that the store can ask it of keyed hashes instead of the keys themselves.
+/// Whether both sides carry a key and share none: the only case in which the same truncated identity belongs to two people.
+/// Generic, so that the store can compare keyed hashes instead of the keys themselves.
 #[must_use]
 pub fn keys_differ<K: PartialEq>(some: &[K], others: &[K]) -> bool {
     !some.is_empty() && !others.is_empty() && !share_key(some, others)

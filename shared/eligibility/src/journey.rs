@@ -7,14 +7,14 @@ use crate::phone::PhoneTrunc;
 use crate::rules::{Period, Rules};
 use crate::time::Instant;
 
-/// One driver/passenger trip that the registry knows. Holds personal data of the driver.
+/// One driver/passenger trip in the registry. Holds personal data of the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journey {
     /// The registry's number for it.
     pub journey_id: u64,
     /// Whose it is.
     pub operator: OperatorId,
-    /// What its operator calls it.
+    /// The operator's own id for it.
     pub operator_journey_id: OperatorJourneyId,
     /// The class of proof: `A`, `B` or `C`.
     pub operator_class: char,
@@ -30,9 +30,9 @@ pub struct Journey {
     pub end_insee: Insee,
     /// The driver's phone less two digits.
     pub driver_phone_trunc: PhoneTrunc,
-    /// The driver's identity key, where the operator sent it with the journey.
+    /// The driver's identity key, if the operator sent it with the journey.
     pub driver_identity_key: Option<IdentityKey>,
-    /// What the registry's own checks made of it.
+    /// The result of the registry's own checks.
     pub status: JourneyStatus,
 }
 
@@ -76,7 +76,7 @@ pub fn parse_operator_class(text: &str) -> Result<char, FieldError> {
     }
 }
 
-/// What the registry's checks made of a journey, in the words of the public API.
+/// The result of the registry's checks of a journey, in the words of the public API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JourneyStatus {
     /// Every check passed.
@@ -93,7 +93,7 @@ pub enum JourneyStatus {
     TermsViolationError,
     /// Its operator cancelled it.
     Canceled,
-    /// Nothing is known.
+    /// The result is unknown.
     Unknown,
 }
 
@@ -204,10 +204,9 @@ impl Criterion {
 }
 
 impl Journey {
-    /// Every criterion that this journey fails; empty where it may carry an application.
+    /// Every criterion that this journey fails; empty if it may carry an application.
     ///
-    /// Source: the rules table of the contract: class `C`, at most 80,000 m, starts **or** ends in France, starts in
-    /// the period.
+    /// Source: the rules table of the contract: class `C`, at most 80,000 m, starts **or** ends in France, starts in the period.
     #[must_use]
     pub fn failed_criteria(&self, rules: &Rules) -> Vec<Criterion> {
         let abroad = |insee: &Insee| {
@@ -223,8 +222,8 @@ impl Journey {
         checks.into_iter().filter(|(_, holds)| !holds).map(|(criterion, _)| criterion).collect()
     }
 
-    /// Whether an application with this identity claims what the journey says of its driver: the same phone and, if the journey
-    /// has an identity key, that key. A registration does; a journey that is corrected afterwards may say something else.
+    /// Whether an application with this identity matches the journey's driver: the same phone and, if the journey has an identity
+    /// key, that key. This holds at registration; a journey that is corrected afterwards may differ.
     #[must_use]
     pub fn is_driven_by(&self, identity: &Identity) -> bool {
         self.driver_phone_trunc == identity.truncated.phone_trunc
@@ -361,7 +360,7 @@ mod tests {
         assert_eq!(JourneyStatus::derive("done", "", ""), Err((0, FieldError::AcquisitionStatus)));
         assert_eq!(JourneyStatus::derive("processed", "perhaps", ""), Err((1, FieldError::CheckStatus)));
         assert_eq!(JourneyStatus::derive("processed", "", "perhaps"), Err((2, FieldError::CheckStatus)));
-        // What was stored before `expired` was mapped is read too.
+        // Journeys stored before `expired` was mapped are also read.
         assert_eq!(JourneyStatus::parse("expired"), Some(JourneyStatus::TermsViolationError));
     }
 

@@ -4,17 +4,17 @@
 //! |---|---|
 //! | what a field may hold, how it is normalised | [`fields`] |
 //! | why a field is refused | [`error`] |
-//! | in which languages a rejected row is explained | [`language`] |
+//! | the languages of the reasons for rejected rows | [`language`] |
 //! | how a driving licence is written, and which spellings are one licence | [`license`] |
 //! | dates, time zones, "N years before" | [`time`] |
 //! | windows, floors, delays, period, distance: every number | [`rules`] |
-//! | who counts as the same person | [`identity`] |
-//! | whether an earlier application blocks a new one, and which one is named | [`decision`] |
+//! | when two applications belong to the same person | [`identity`] |
+//! | whether an earlier application blocks a new one, and which application is reported | [`decision`] |
 //! | which journeys may be used | [`journey`] |
 //! | how phones are written, and which form is kept | [`phone`] |
 //! | how an error message names a character | [`character`] |
 //! | an enum whose variants have words | [`words!`] |
-//! | how a full name and phone become what is compared | [`normalise`] |
+//! | how a full name and phone become the compared values | [`normalise`] |
 //! | what the OpenAPI document says of each field (feature `openapi`) | `openapi` |
 //!
 //! Sources: the public documentation of the French carpool-proof registry (Registre de preuve de covoiturage,

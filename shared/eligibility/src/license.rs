@@ -1,18 +1,18 @@
 //! Driving licence numbers: many spellings, one canonical form.
 //!
-//! The registry compares licences byte by byte, so a licence is canonical or refused. What is read, and what becomes of it:
+//! The registry compares licences byte by byte, so a licence is canonical or refused. Reading normalises as follows:
 //!
-//! 1. Full-width characters (`Ｂ`, `７`) become the ASCII characters that they stand for.
+//! 1. Full-width characters (`Ｂ`, `７`) become their ASCII characters.
 //! 2. A letter and its accent become one character (Unicode NFC).
 //! 3. Separators are dropped: spaces, no-break ones too, hyphens and dashes, and `. / \ _ , : ' ’ ( ) *`.
 //! 4. Letters become capitals.
-//! 5. Any other character is refused by its name: letters of other scripts, which look like Latin ones, letters that two
-//!    spellings exist of (`ß`, `Æ`, `ı`), invisible characters.
+//! 5. Any other character is refused by its name: letters of other scripts, which look like Latin ones, letters with two spellings
+//!    (`ß`, `Æ`, `ı`), invisible characters.
 //!
 //! A licence whose first characters are `99` and a hyphen is foreign and keeps its `99-`. Only a foreign licence may have
 //! letters with accents. Limits are counted on the canonical form.
 //!
-//! Why the separators within a foreign licence go too: `docs/adr/0031-licences.md`.
+//! Why separators within a foreign licence are dropped too: `docs/adr/0031-licences.md`.
 
 use std::fmt;
 
@@ -78,7 +78,7 @@ macro_rules! hyphen {
     };
 }
 
-/// What [`parse`](DrivingLicense::parse) reads of one character.
+/// The meaning of one character for [`parse`](DrivingLicense::parse).
 enum Part {
     /// A capital or a digit.
     Kept(char),
@@ -112,12 +112,12 @@ impl DrivingLicense {
     /// The most letters and digits of a foreign licence, without its `99-`.
     const FOREIGN_LENGTH: usize = 61;
 
-    /// Reads any spelling of a licence and keeps its canonical form, which is one of [`PATTERNS`](Self::PATTERNS).
+    /// Reads any spelling of a licence and keeps its canonical form, which matches one of [`PATTERNS`](Self::PATTERNS).
     ///
     /// # Errors
-    /// [`FieldError::LicenseCharacter`] names a character that no licence has; [`FieldError::ForeignLicense`] where a
-    /// foreign licence has no number or too long a one, or begins with `99` and a letter with another separator than a
-    /// hyphen between them; [`FieldError::DrivingLicense`] where no form fits.
+    /// [`FieldError::LicenseCharacter`] names a character that no licence has; [`FieldError::ForeignLicense`] if a foreign licence
+    /// has no number or too long a number, or begins with `99` and a letter with another separator than a hyphen between them;
+    /// [`FieldError::DrivingLicense`] if no form fits.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         // Not worth copying.
         if text.chars().nth(Self::MAX_LENGTH).is_some() {
@@ -147,8 +147,8 @@ impl DrivingLicense {
         }
     }
 
-    /// The canonical form that an earlier version made, as it was stored: what was claimed under a licence is freed under the same,
-    /// also when [`parse`](Self::parse) has learnt another form.
+    /// The canonical form that an earlier version made, as it was stored: a claim is released under the licence that it was made
+    /// under, even if [`parse`](Self::parse) has changed since.
     ///
     /// # Errors
     /// [`FieldError::DrivingLicense`]: empty, or longer than any canonical form.
@@ -188,7 +188,7 @@ fn ascii_capital(c: char) -> char {
     narrow.to_ascii_uppercase()
 }
 
-/// What one character of a licence means; `None` if it belongs to none.
+/// The meaning of one character of a licence; `None` if no licence has it.
 fn part(c: char) -> Option<Part> {
     match c {
         'A'..='Z' | '0'..='9' => Some(Part::Kept(c)),
@@ -199,8 +199,8 @@ fn part(c: char) -> Option<Part> {
     }
 }
 
-/// The capital of a Latin letter with an accent. `None` for all else, and for the few small letters whose capital is more
-/// characters than one (`ǰ`): the first of them is a letter without an accent.
+/// The capital of a Latin letter with an accent. `None` for everything else, and for the few small letters whose capital has
+/// several characters (`ǰ`): the first of them is a letter without an accent.
 fn accented_capital(c: char) -> Option<char> {
     let capital = c.to_uppercase().next()?;
     let letter = std::iter::once(capital).nfd().next()?;
@@ -351,8 +351,8 @@ mod tests {
         }
     }
 
-    /// `99` and a letter with a space between them is a foreign licence that lost its hyphen, or none: one reading must not
-    /// be chosen. All digits are a French licence of 1999; nothing between is what the contract calls a licence.
+    /// `99` and a letter with a space between them may be a foreign licence that lost its hyphen, or an invalid one: the code must
+    /// not guess. All digits are a French licence of 1999. Anything in between is not a licence in the sense of the contract.
     #[test]
     fn foreign_licence_without_its_hyphen_is_refused() {
         for bad in ["99 DE/B072", "99/DE B072", "99.d", "9 9 DE", "99 É"] {
@@ -419,7 +419,7 @@ mod tests {
         prop_oneof!["[0-9]{12}", "[A-Z0-9]{1,15}[0-9]{4}", "[A-Z0-9]{1,15}", "99-[A-Z0-9ÀÉÎÕÜŠŻẠ]{1,61}"]
     }
 
-    /// The same licence as somebody may type it: small letters, full-width ones, accents apart, separators.
+    /// The same licence as a person may type it: small letters, full-width ones, accents apart, separators.
     fn typed(licence: &str, choices: &[(u8, &'static str)]) -> String {
         let mut typed = String::new();
         let foreign = licence.starts_with("99-");

@@ -1,6 +1,6 @@
-//! From a full name and a full phone number to what the registry knows of a driver.
+//! Normalises a full name and a full phone number to the values that the registry compares.
 //!
-//! Operators that normalise differently give one driver two identity keys, and the duplicate is not seen. So the rules are
+//! Operators that normalise differently give one driver two identity keys, and the registry misses the duplicate. So the rules are
 //! here, with test vectors, and on a page for operators (`docs/normalisation.md`).
 
 use std::fmt;
@@ -16,11 +16,11 @@ pub use crate::phone::Phone;
 
 /// A driver's last name, normalised: `A` to `Z` and single spaces. Personal data.
 ///
-/// 1. Letters are taken apart from their accents (Unicode NFKD), which are left out; ligatures and the letters that are
-///    no letter with an accent are spelled out: `Œ` `OE`, `Æ` `AE`, `ß` `SS`, `Ø` `O`, `Ł` `L`, `Đ` `D`, `Þ` `TH`.
+/// 1. Letters are separated from their accents (Unicode NFKD), which are dropped. Ligatures and letters that are not a letter with
+///    an accent are spelled out: `Œ` `OE`, `Æ` `AE`, `ß` `SS`, `Ø` `O`, `Ł` `L`, `Đ` `D`, `Þ` `TH`.
 /// 2. Capitals.
-/// 3. A space for each hyphen and apostrophe, whichever of their many forms.
-/// 4. One space for several, none at the ends.
+/// 3. A space for each hyphen and apostrophe, in any of their many forms.
+/// 4. Several spaces become one; those at the ends are dropped.
 ///
 /// ```
 /// use cee_eligibility::LastName;
@@ -74,7 +74,7 @@ impl LastName {
     /// Normalises a last name.
     ///
     /// # Errors
-    /// [`NormaliseError::Name`] where a character is left that is no Latin letter; [`NormaliseError::Empty`].
+    /// [`NormaliseError::Name`] if a character is left that is not a Latin letter; [`NormaliseError::Empty`].
     pub fn parse(text: &str) -> Result<Self, NormaliseError> {
         let mut name = String::with_capacity(text.len());
         let mut gap = false;
@@ -117,7 +117,7 @@ impl LastName {
     }
 }
 
-/// What the registry compares of a driver's name and phone.
+/// The values that the registry compares of a driver's name and phone.
 #[must_use]
 pub fn truncated_identity(name: &LastName, phone: &Phone) -> TruncatedIdentity {
     TruncatedIdentity { last_name_trunc: name.truncated(), phone_trunc: phone.truncated() }
@@ -137,14 +137,14 @@ pub fn identity_key(name: &LastName, phone: &Phone) -> IdentityKey {
     IdentityKey::from_bytes(hash.into())
 }
 
-/// A name and a phone as somebody may type them, and what comes of them.
+/// A name and a phone as a person may type them, and their normalised forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vector {
     /// As typed.
     pub last_name: &'static str,
     /// As typed.
     pub phone: &'static str,
-    /// What is hashed.
+    /// The hashed text.
     pub hashed: &'static str,
     /// The first three characters.
     pub last_name_trunc: &'static str,
@@ -154,8 +154,8 @@ pub struct Vector {
     pub identity_key: &'static str,
 }
 
-/// The published test vectors. Nobody's names and numbers: the phones lie in the ranges that Arcep keeps for films, but for
-/// the contract's own.
+/// The published test vectors. The names and numbers are fictitious: the phones lie in the ranges that Arcep reserves for films,
+/// except the contract's own.
 pub const VECTORS: [Vector; 22] = [
     Vector {
         last_name: "D'Hérug de l'Hérault",

@@ -1,17 +1,17 @@
-//! Phones: every way to write a number becomes one form, or is refused. A form of its own is a second driver.
+//! Phones: every way to write a number becomes one form, or is refused. Two forms of one number would be two drivers.
 //!
-//! One function reads all of them, whole ([`Phone`]) and less their last two digits ([`PhoneTrunc`]), so that a truncated
-//! number is always the beginning of the whole one:
+//! One function reads all of them, whole ([`Phone`]) and without their last two digits ([`PhoneTrunc`]), so that a truncated number
+//! is always the beginning of the whole one:
 //!
-//! 1. Separators are left out (`is_separator`); `00` is read as `+`; what begins with one 0 is a French number.
+//! 1. Separators are left out (`is_separator`); `00` is read as `+`; a number that begins with one 0 is French.
 //! 2. The country code must exist. A trunk prefix behind it (`+33 (0)6…`) is left out if the country has one.
-//! 3. The digits behind it must be as many as a mobile number of the country has. What fits only as a whole number is not
-//!    taken for a truncated one. In some countries ([`PhoneTrunc::AMBIGUOUS`]) lengths cannot tell the two apart.
+//! 3. The number of digits behind it must be that of a mobile number of the country. A number that fits only as a whole number is
+//!    not read as a truncated one. In some countries ([`PhoneTrunc::AMBIGUOUS`]) lengths do not distinguish the two.
 //! 4. Numbers of the French plan get the country code of the territory that their beginning belongs to, under whichever of its
 //!    country codes they are written: `0692…`, `+33692…` and `+262692…` are one number.
 //!
-//! Lengths, prefixes and ranges are those of libphonenumber (`phone/plan.rs`). It leaves an overseas number that is written
-//! under +33 there; to move it is this registry's rule. `tests/phones` compares the two.
+//! Lengths, prefixes and ranges are those of libphonenumber (`phone/plan.rs`). It leaves an overseas number written under +33 as it
+//! is; moving it is this registry's rule. `tests/phones` compares the two.
 
 mod plan;
 
@@ -21,7 +21,7 @@ use crate::character::is_invisible;
 use crate::error::{FieldError, NormaliseError};
 use plan::{OVERSEAS, PLANS};
 
-/// What a country code says of the numbers behind it.
+/// The numbers behind a country code.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     code: u16,
@@ -29,7 +29,7 @@ struct Plan {
     lengths: u16,
     /// Whether a number may begin with 0, as in Italy.
     zero: bool,
-    /// What is dialled within the country before a number.
+    /// The prefixes dialled within the country before a number.
     trunks: &'static [Trunk],
 }
 
@@ -81,10 +81,10 @@ const FRENCH: [u16; 6] = [33, 262, 508, 590, 594, 596];
 /// Saint-Pierre-et-Miquelon: its numbers have six digits and are dialled `0508…` in France.
 const SAINT_PIERRE: u16 = 508;
 
-/// What France dials behind the 0 before a number of [`SAINT_PIERRE`].
+/// The digits that France dials behind the 0 before a number of [`SAINT_PIERRE`].
 const DIALLED_SAINT_PIERRE: &[u8] = b"508";
 
-/// How many digits of a number are sent to nobody.
+/// The number of digits that are cut off before a number is sent.
 const CUT: usize = 2;
 
 /// The most digits of a number in E.164.
@@ -96,7 +96,7 @@ const MOST_TYPED: usize = 19;
 /// In characters: longer than any phone number written with separators.
 const MAX_LENGTH: usize = 64;
 
-/// What people and phones write between the digits of a number. Also brackets, so `(0)` is a 0.
+/// The separators that people and phones write between the digits of a number. Also brackets, so `(0)` is a 0.
 #[inline]
 const fn is_separator(c: char) -> bool {
     matches!(c, ' ' | '\t' | '.' | '-' | '/' | '(' | ')' | '\u{a0}' | '\u{2009}' | '\u{2010}'..='\u{2013}' | '\u{202f}')
@@ -147,7 +147,7 @@ impl Form {
         }
     }
 
-    /// The refusal of what is not a number at all.
+    /// The error for a text that is not a number at all.
     const fn refusal(self) -> FieldError {
         match self {
             Self::Whole => FieldError::Phone,
@@ -185,7 +185,7 @@ impl Form {
         }
     }
 
-    /// Reads a country code and what follows it.
+    /// Reads a country code and the digits behind it.
     fn international(self, digits: &[u8]) -> Result<Number, FieldError> {
         let digit = |at: usize| digits.get(at).map_or(0, |digit| usize::from(digit - b'0'));
         let beginning = digit(0) * 100 + digit(1) * 10 + digit(2);
@@ -230,8 +230,7 @@ impl Form {
         }
     }
 
-    /// Reads what a spreadsheet left of a number that it took for one to count with: it left out the `+` or the 0, and may have
-    /// written `.0` behind it.
+    /// Reads a number that a spreadsheet turned into a numeric value: it dropped the `+` or the 0, and may have appended `.0`.
     fn repair(self, text: &str) -> Result<(Number, Lost), FieldError> {
         let plain = text.strip_suffix(".0").or_else(|| text.strip_suffix(",0"));
         let mut room = [0; MOST_DIGITS];
@@ -286,7 +285,7 @@ static MAY_BE_OVERSEAS: [bool; 1000] = {
     may_be
 };
 
-/// The country code of a number of the French plan: five digits tell, and a truncated number has seven.
+/// The country code of a number of the French plan: five digits determine it, and a truncated number has seven.
 fn territory(national: &[u8]) -> u16 {
     let first =
         |digits: usize| national.iter().take(digits).fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
@@ -305,7 +304,7 @@ fn is_rounded(text: &str) -> bool {
     digits(whole) && digits(fraction) && digits(power.trim_start_matches('+'))
 }
 
-/// What a spreadsheet left out of a phone that it took for a number.
+/// The characters that a spreadsheet dropped from a phone that it treated as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
     /// The leading 0 of the French national form.
@@ -354,13 +353,13 @@ macro_rules! seven_digits {
 }
 
 impl PhoneTrunc {
-    /// What a phone number is normalised to, as a regular expression: for each country code the lengths of its mobile numbers,
-    /// less two.
+    /// The normal form of a phone number, as a regular expression: for each country code the lengths of its mobile numbers, less
+    /// two.
     pub const PATTERN: &str = plan::PATTERN;
 
-    /// What is published of the forms that [`parse`](Self::parse) accepts, as regular expressions: E.164, and a French number
-    /// with separators, international and national. All that fit are accepted. Numbers of other countries are also accepted with
-    /// separators, `00` and a trunk prefix: to write that as a regular expression takes thousands of characters.
+    /// The published forms that [`parse`](Self::parse) accepts, as regular expressions: E.164, and a French number with separators,
+    /// international and national. All texts that match are accepted. Numbers of other countries are also accepted with separators,
+    /// `00` and a trunk prefix: a regular expression for that takes thousands of characters.
     pub const PATTERNS: [&str; 3] = [
         Self::PATTERN,
         concat!(
@@ -389,12 +388,12 @@ impl PhoneTrunc {
     /// readings are possible, and a number is taken as truncated.
     pub const AMBIGUOUS: [u16; 16] = [27, 31, 43, 62, 64, 95, 220, 231, 243, 252, 354, 358, 381, 423, 677, 690];
 
-    /// Reads a truncated number in any way to write it, and normalises it to [`PATTERN`](Self::PATTERN).
+    /// Reads a truncated number in any notation, and normalises it to [`PATTERN`](Self::PATTERN).
     ///
     /// # Errors
     /// - [`FieldError::PhoneCountry`], [`FieldError::PhoneLength`]: there is no such number.
-    /// - [`FieldError::PhoneWhole`]: only a whole number is that long.
-    /// - [`FieldError::PhoneInvisible`]: it holds a character that nobody sees.
+    /// - [`FieldError::PhoneWhole`]: only a whole number has this length.
+    /// - [`FieldError::PhoneInvisible`]: it holds an invisible character.
     /// - [`FieldError::PhoneTrunc`]: anything else.
     #[inline]
     pub fn parse(text: &str) -> Result<Self, FieldError> {
@@ -404,8 +403,8 @@ impl PhoneTrunc {
         }
     }
 
-    /// The canonical form that an earlier version made, as it was stored: numbering plans change, and what was claimed under a phone
-    /// is freed under the same.
+    /// The canonical form that an earlier version made, as it was stored: numbering plans change, and a claim is released under the
+    /// phone that it was made under.
     ///
     /// ```
     /// use cee_eligibility::PhoneTrunc;
@@ -459,7 +458,7 @@ impl PhoneTrunc {
         }
     }
 
-    /// Reads what a spreadsheet left of a truncated number that lost its `+` or its leading 0, if one reading alone is possible.
+    /// Reads a truncated number that lost its `+` or its leading 0 in a spreadsheet, if only one reading is possible.
     ///
     /// ```
     /// use cee_eligibility::{FieldError, PhoneTrunc, phone::Lost};
@@ -485,7 +484,7 @@ impl PhoneTrunc {
         Self(bytes)
     }
 
-    /// `+` and the digits, for storage and answers to their own operator only.
+    /// `+` and the digits, for storage and for responses to the driver's own operator only.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // Digits, always.
@@ -524,7 +523,7 @@ impl Phone {
         Ok(Self::of(Form::Whole.read(text)?))
     }
 
-    /// Reads what a spreadsheet left of a whole number that lost its `+` or its leading 0, if one reading alone is possible.
+    /// Reads a whole number that lost its `+` or its leading 0 in a spreadsheet, if only one reading is possible.
     ///
     /// ```
     /// use cee_eligibility::{Phone, phone::Lost};

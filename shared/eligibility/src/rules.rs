@@ -1,7 +1,7 @@
 //! Every number of the scheme, as one value that configuration can replace.
 //!
-//! Windows are never stored: what is stored are dates, and a decision compares them with [`Cutoffs`] computed at the
-//! moment of the call. When the law changes a window, no data changes.
+//! Windows are never stored: dates are stored, and a decision compares them with [`Cutoffs`] computed at the moment of the call.
+//! When the law changes a window, no data changes.
 
 use chrono::NaiveDate;
 
@@ -16,8 +16,8 @@ pub const CLOCK_LEEWAY_SECONDS: i64 = 30;
 /// contract, "History files".
 pub const MOST_HISTORY_DATES: usize = 20;
 
-/// How many live applications one operator has at most on one truncated identity, of one journey type. Identity keys tell their
-/// drivers apart, so no window bounds their number; a hundred phones and a few names share a truncated identity.
+/// The largest number of live applications that one operator has on one truncated identity, of one journey type. Identity keys
+/// distinguish its drivers, so no window bounds their number; a hundred phones and a few names share a truncated identity.
 pub const MOST_APPLICATIONS: usize = 20;
 
 /// Why the registry does not take one more record of a driver. No retry changes that.
@@ -35,14 +35,14 @@ pub enum NoRoom {
          no more: delete those that are wrong"
     )]
     Applications,
-    /// What all operators have sent of the driver fills the registry's record of it.
+    /// The entries of all operators fill the registry's record of the driver.
     #[error(
         "the registry's record of this driver is full: write to the registry's team, sending it again does not help"
     )]
     Record,
 }
 
-/// The rules in force. [`Rules::default`] is what the contract says.
+/// The rules in force. [`Rules::default`] has the values of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Short distance. Source: sheet TRA-SE-115.
@@ -58,7 +58,7 @@ pub struct Rules {
 pub struct Period {
     /// The first moment that counts. Default: 2023-01-01, midnight in Paris.
     pub start: Instant,
-    /// The first moment that no longer counts; open (`None`) by default.
+    /// The first moment after the period; open (`None`) by default.
     pub end: Option<Instant>,
 }
 
@@ -92,14 +92,14 @@ pub struct CertificateRules {
     pub open: OpenCalls,
 }
 
-/// What a journey must be for a short application.
+/// The conditions on a journey for a short application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JourneyRules {
     /// The class of proof required. Default: `C`.
     pub operator_class: char,
     /// The greatest distance, in metres. Default: 80,000.
     pub max_distance_metres: u32,
-    /// What the INSEE code of a place outside France begins with. Default: `99`.
+    /// The prefix of the INSEE codes of places outside France. Default: `99`.
     pub abroad_insee_prefix: &'static str,
     /// The code that begins like one abroad and is France itself: INSEE's list of countries has it. Default: `99100`.
     pub france_insee: &'static str,
@@ -142,7 +142,7 @@ impl Rules {
         }
     }
 
-    /// Whether a call is open for any journey type; where it is not, it is closed altogether.
+    /// Whether a call is open for any journey type; if not, it is closed altogether.
     ///
     /// ```
     /// use cee_eligibility::Rules;
@@ -157,8 +157,8 @@ impl Rules {
         JourneyType::ALL.into_iter().any(|journey_type| call(&self.of(journey_type).open))
     }
 
-    /// What an application of this date is compared with. The only place that computes cut-offs: the stored condition
-    /// and the decision in memory both take them from here.
+    /// The dates with which an application of this date is compared. Only this function computes cut-offs: the stored condition and
+    /// the decision in memory both use it.
     ///
     /// ```
     /// use cee_eligibility::{Instant, JourneyType, Rules};
@@ -192,13 +192,13 @@ impl Rules {
     /// Whether a date lies in the period of a journey type.
     ///
     /// # Errors
-    /// [`FieldError::OutsidePeriod`] where it does not.
+    /// [`FieldError::OutsidePeriod`] if it does not.
     pub fn check_period(&self, journey_type: JourneyType, datetime: Instant) -> Result<(), FieldError> {
         if self.of(journey_type).period.contains(datetime) { Ok(()) } else { Err(FieldError::OutsidePeriod) }
     }
 
-    /// Whether an application of this date can be history. Where the journey type is unknown, because that field is at
-    /// fault, only a date that neither type accepts is an error.
+    /// Whether an application of this date can be history. If the journey type is unknown because that field has a fault, only a
+    /// date that neither type accepts is an error.
     ///
     /// # Errors
     /// [`FieldError::InTheFuture`] after `now`, [`FieldError::NotHistory`] from the day on which the scheme began.
@@ -218,10 +218,10 @@ impl Rules {
         if datetime < before { Ok(()) } else { Err(FieldError::NotHistory { before: before.paris_day() }) }
     }
 
-    /// Whether history of this journey type is taken at present.
+    /// Whether the registry currently accepts history of this journey type.
     ///
     /// # Errors
-    /// [`FieldError::ImportClosed`] where it is not.
+    /// [`FieldError::ImportClosed`] if not.
     pub fn check_import_open(&self, journey_type: JourneyType) -> Result<JourneyType, FieldError> {
         if self.of(journey_type).open.import { Ok(journey_type) } else { Err(FieldError::ImportClosed) }
     }

@@ -7,7 +7,7 @@ use chrono_tz::Europe::Paris;
 
 use crate::error::FieldError;
 
-/// A point in time in UTC, to the millisecond; what is finer is cut off.
+/// A point in time in UTC, to the millisecond; finer digits are cut off.
 ///
 /// Lies between the years 1 and 9998, so that every date the rules derive from it can be written in RFC 3339.
 ///
@@ -19,8 +19,8 @@ use crate::error::FieldError;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(DateTime<Utc>);
 
-/// `YYYY-MM-DDTHH:MM:SS` and `Z` or an offset, with or without its colon, as machines write it: a tenth of the time that reading every form of
-/// RFC 3339 takes. `None` says nothing: it may be another form.
+/// `YYYY-MM-DDTHH:MM:SS` and `Z` or an offset, with or without its colon, as machines write it: takes a tenth of the time of a
+/// reader for every form of RFC 3339. `None` does not mean invalid: it may be another form.
 fn usual(text: &[u8]) -> Option<Instant> {
     let (moment, offset) = text.split_at_checked(19)?;
     let &[y, z, a, b, b'-', m, n, b'-', d, e, b'T', h, i, b':', p, q, b':', s, t] = moment else { return None };
@@ -73,7 +73,7 @@ impl Instant {
         Self::from_millis(parsed.timestamp_millis()).ok_or(FieldError::Datetime)
     }
 
-    /// Midnight in Paris at the beginning of a day: what a bound or a date without a time means.
+    /// Midnight in Paris at the beginning of a day: the meaning of a bound or a date without a time.
     ///
     /// # Errors
     /// [`FieldError::Datetime`] outside the years 1 to 9998.
@@ -103,8 +103,8 @@ impl Instant {
         self.0.timestamp_millis()
     }
 
-    /// This point less a number of calendar years, in UTC: the same day and time of day; 29 February counts back to
-    /// 28 February where that year has none. Source: the rules table of the contract ("calendar years").
+    /// This point less a number of calendar years, in UTC: the same day and time of day; 29 February becomes 28 February in a year
+    /// without it. Source: the rules table of the contract ("calendar years").
     ///
     /// ```
     /// use cee_eligibility::Instant;
@@ -145,7 +145,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// The quick way says what the long one does, or nothing.
+        /// The fast path returns the same as the slow one, or nothing.
         #[test]
         fn usual_forms_are_read_as_all_others(
             moment in "[0-9]{3}[0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]",
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(Instant::from_millis(1_710_491_459_123), Some(at("2024-03-15T08:30:59.123Z")));
     }
 
-    /// Most of what machines write is read the quick way, to the edges of an offset.
+    /// The fast path reads most texts that machines write, including the extreme offsets.
     #[test]
     fn usual_forms_are_read_the_quick_way() {
         for (text, expected) in [

@@ -1,6 +1,6 @@
 //! Closed sets of words: one declaration makes the enum, the list of its variants, the word of each, and the reader of a word.
 
-/// An enum each of whose variants has a word, as the interface, a metric or an item writes it.
+/// An enum with a word for each variant, as the interface, a metric or an item writes it.
 ///
 /// ```
 /// cee_eligibility::words! {

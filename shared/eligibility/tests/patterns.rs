@@ -1,5 +1,5 @@
-//! What is published is what is accepted: each field's `parse` and its pattern agree on every text, the ones that fit and
-//! the ones that miss by a little.
+//! The published patterns match the accepted texts: each field's `parse` and its pattern agree on every text, both those that fit
+//! and those that almost fit.
 
 // A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
@@ -50,7 +50,7 @@ fn texts(patterns: &'static [&'static str]) -> impl Strategy<Value = String> {
     ]
 }
 
-/// Whether a text fits what is published.
+/// Whether a text matches the published pattern.
 fn published(text: &str, patterns: &[&str], max_length: usize) -> bool {
     text.chars().count() <= max_length && patterns.iter().any(|pattern| Regex::new(pattern).unwrap().is_match(text))
 }
@@ -79,7 +79,7 @@ proptest! {
         }
     }
 
-    /// What is published is read, and what is read is published or has an accent.
+    /// Every published form is read, and every text that is read matches a pattern or has an accent.
     #[test]
     fn licences(text in texts(&DrivingLicense::SPELLINGS)) {
         let fits = published(&text, &DrivingLicense::SPELLINGS, DrivingLicense::MAX_LENGTH);
@@ -94,7 +94,7 @@ proptest! {
         }
     }
 
-    /// What is canonical is published, and read as it is.
+    /// A canonical form matches the published pattern and is read unchanged.
     #[test]
     fn canonical_licences(text in texts(&DrivingLicense::PATTERNS[..3])) {
         if published(&text, &DrivingLicense::PATTERNS[..3], 64) {
@@ -115,7 +115,7 @@ proptest! {
         prop_assert_eq!(OperatorJourneyId::parse(&text).is_ok(), fits);
     }
 
-    /// JSON Schema counts characters; that a name is limited in bytes is told in words.
+    /// JSON Schema counts characters; the description says that a name is limited in bytes.
     #[test]
     fn file_names(text in texts(&[FileName::PATTERN]), times in 1..30_usize) {
         let text = text.repeat(times);

@@ -40,7 +40,7 @@ const WAYS: [(&str, &[&str]); 27] = [
             " +33.6.01.02.03.04",
         ],
     ),
-    // Kept for films, in a range of Mayotte, whose code reaches none of them.
+    // Reserved for films, in a range of Mayotte that Mayotte's code does not reach.
     ("+33639980102", &["0639980102", "06 39 98 01 02", "+33 (0)6 39 98 01 02", "+262639980102", "+262 0639 98 01 02"]),
     ("+262639691234", &["0639691234", "+33639691234", "+33 0639 69 12 34", "+262 (0)639 69 12 34"]),
     ("+262692010203", &["0692010203", "+33692010203", "+262 0692 01 02 03", "00262692010203", "+590 692 01 02 03"]),
@@ -218,7 +218,7 @@ fn truncated_phones_refused() {
     for (text, error) in table {
         assert_eq!(truncated(text), Err(error), "{text:?}");
     }
-    // Nothing of the number is repeated, and what nobody sees is named.
+    // No message repeats the number; an invisible character is named.
     assert_eq!(Invisible('\u{200b}').to_string(), "holds the invisible character U+200B: leave it out");
     assert_eq!(TooWhole.to_string(), "is a whole phone number: leave out its last two digits");
 }
@@ -389,7 +389,7 @@ fn ambiguous_countries_are_those_listed() {
     let ambiguous: Vec<u16> =
         PLANS.iter().filter(|plan| plan.lengths & plan.lengths >> 2 != 0).map(|plan| plan.code).collect();
     assert_eq!(ambiguous, PhoneTrunc::AMBIGUOUS);
-    // There what may be a whole number is read as a truncated one.
+    // Such a country reads a possible whole number as a truncated one.
     assert_eq!(truncated("+43664123456").as_deref(), Ok("+43664123456"));
 }
 
@@ -410,7 +410,7 @@ fn country_codes_are_prefix_free_and_ranges_ascend() {
 /// A whole number of a plan: its country code and its digits, as they are kept.
 fn numbers() -> impl Strategy<Value = (u16, String)> {
     let plan = select(&PLANS[..]);
-    // Twice as often from France, where there are more rules.
+    // French numbers twice as often: they have more rules.
     let french = select(PLANS.iter().copied().filter(|plan| FRENCH.contains(&plan.code)).collect::<Vec<_>>());
     (prop_oneof![2 => plan, 1 => french], any::<Index>(), "[0-9]{15}")
         .prop_map(|(plan, length, mut digits)| {
@@ -426,7 +426,7 @@ fn numbers() -> impl Strategy<Value = (u16, String)> {
         .prop_map(|(plan, digits)| (plan.code, digits))
 }
 
-/// A number as somebody may type it: a way to begin, and something before each digit.
+/// A number as a person may type it: a way to begin, and something before each digit.
 fn typed(code: u16, digits: &str, way: usize, gaps: &[&str]) -> String {
     let trunk = PLANS.iter().find(|plan| plan.code == code).and_then(|plan| plan.trunks.first());
     let trunk = trunk.map_or("", |trunk| std::str::from_utf8(trunk.digits).unwrap());
@@ -490,7 +490,7 @@ proptest! {
         }
     }
 
-    /// What a spreadsheet leaves is the number again, or refused: never another one.
+    /// A number damaged by a spreadsheet is repaired or refused: it never becomes another number.
     #[test]
     fn what_a_spreadsheet_left_is_the_same_number_or_refused((code, digits) in numbers(), national in any::<bool>()) {
         let national = national && FRENCH.contains(&code) && digits.len() == 9;
