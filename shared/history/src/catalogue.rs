@@ -1,6 +1,6 @@
-//! What is said of a rejected row and of a refused file, in English and in French: all French is here, and the English of a row beside
-//! it. The English of [`FieldError`], [`NoRoom`] and [`FileRefusal`] is where these are declared. [docs/reasons.md](../../../docs/reasons.md)
-//! shows the two languages of every sentence beside each other, and a test writes that page.
+//! The messages of rejected rows and refused files, in English and in French: all French is here, and the English of a row beside
+//! it. The English of [`FieldError`], [`NoRoom`] and [`FileRefusal`] is at their declarations.
+//! [docs/reasons.md](../../../docs/reasons.md) shows every sentence in both languages side by side, and a test writes that page.
 //!
 //! The sentence of a row follows the name of its column. Each says what to do, and none repeats a value.
 
@@ -17,7 +17,7 @@ use crate::refusal::{FileError, FileRefusal, Form, MANY, MOST_NAMED, RATIO, Surv
 /// A sentence, or its words in one language.
 type Words = Cow<'static, str>;
 
-/// What is wrong with a row as a whole.
+/// A fault of a row as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RowFault {
     /// The row has fewer cells than the header.
@@ -34,9 +34,9 @@ pub(crate) enum RowFault {
     },
     /// The line is longer than [`MAX_LINE`].
     TooLong,
-    /// No cell says what is wrong.
+    /// The line cannot be read, and no cell says why.
     Unreadable,
-    /// This software failed at the row. That is no fault of the row's, and may pass.
+    /// This software failed at the row. The row is not at fault, and a retry may succeed.
     GivenUp,
 }
 
@@ -48,7 +48,7 @@ pub(crate) const fn columns(language: Language) -> [&'static str; 3] {
     }
 }
 
-/// What separates the faults of one row.
+/// The separator between the faults of one row.
 pub(crate) const fn between(language: Language) -> &'static str {
     match language {
         Language::English => "; ",
@@ -56,12 +56,12 @@ pub(crate) const fn between(language: Language) -> &'static str {
     }
 }
 
-/// What is wrong with a cell.
+/// The message for a fault of a cell.
 pub(crate) fn cell(fault: Fault, language: Language) -> Words {
     choose(language, both_of_cell(fault))
 }
 
-/// What is wrong with a row as a whole.
+/// The message for a fault of a row as a whole.
 pub(crate) fn row(fault: RowFault, language: Language) -> Words {
     choose(language, both_of_row(fault))
 }
@@ -653,7 +653,7 @@ mod tests {
                 numbers.sort();
                 numbers
             };
-            // A day is written the French way round, and a decimal comma for a point.
+            // French writes the day first, and a decimal comma.
             assert_eq!(numbers(&english), numbers(&french), "{french}");
         }
     }

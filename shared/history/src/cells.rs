@@ -33,7 +33,7 @@ impl<'a> Cells<'a> {
 
     /// Reads the cell of a column (its number in `Row::COLUMNS`); `None` notes the fault. A column that the file does
     /// not have is read as an empty cell.
-    // Always: what a cell says is then copied once, to where it stays.
+    // Always: a cell's value is then copied once, to its destination.
     #[inline(always)]
     pub(crate) fn read<T>(
         &mut self,

@@ -20,7 +20,7 @@ impl Field {
         Self { name, required: false }
     }
 
-    /// Its name.
+    /// The column's name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name

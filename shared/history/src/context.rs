@@ -1,11 +1,11 @@
-//! What reading a cell may need besides its text.
+//! The context that reading a cell may need besides its text.
 
 use cee_eligibility::{Instant, Rules};
 
 use crate::day::Midnights;
 use crate::repair::Repairs;
 
-/// What reading a cell may need besides its text.
+/// The context that reading a cell may need besides its text.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// The moment of the import: nothing in a history may lie after it.
@@ -16,6 +16,6 @@ pub(crate) struct Context {
     pub(crate) repairs: Repairs,
     /// Midnights in Paris worked out before.
     pub(crate) midnights: Midnights,
-    /// Whether the file writes the month before the day, where it does not write the year first.
+    /// Whether the file writes the month before the day, in dates that do not begin with the year.
     pub(crate) month_first: bool,
 }

@@ -43,8 +43,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The invariant of every report: `read = imported + already_known + rejected`, and `read = accepted + rejected` where the file was
-    /// only checked.
+    /// The invariant of every report: `read = imported + already_known + rejected`, and `read = accepted + rejected` if the file
+    /// was only checked.
     #[must_use]
     pub fn adds_up(&self) -> bool {
         let outcomes = [self.imported, self.already_known, self.rejected, self.accepted.unwrap_or(0)];

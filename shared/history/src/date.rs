@@ -10,9 +10,8 @@ use crate::fault::Fault;
 use crate::repair::Repair;
 use crate::strip::bare;
 
-/// The date of an application from before the scheme, of this journey type if that could be read: a day, with the year first
-/// or last, and perhaps a time. A day alone is midnight in Paris, a time without an offset the time in Paris where that leaves
-/// no doubt.
+/// The date of an application from before the scheme, of this journey type if that could be read: a day, with the year first or
+/// last, and an optional time. A day alone is midnight in Paris; a time without an offset is Paris time, if that is unambiguous.
 #[inline]
 pub(crate) fn history(text: &str, context: &mut Context, journey_type: Option<JourneyType>) -> Result<Instant, Fault> {
     let text = bare(text, &mut context.repairs)?;
@@ -21,7 +20,7 @@ pub(crate) fn history(text: &str, context: &mut Context, journey_type: Option<Jo
     Ok(moment)
 }
 
-/// A moment in RFC 3339 and nothing else: what a machine writes.
+/// A moment in RFC 3339 and nothing else, as machines write it.
 pub(crate) fn exact(text: &str, context: &mut Context) -> Result<Instant, Fault> {
     Ok(Instant::parse(bare(text, &mut context.repairs)?)?)
 }
@@ -59,7 +58,7 @@ fn read(text: &str, context: &mut Context) -> Result<Instant, Fault> {
     }
 }
 
-/// What a date begins with, before anything says which of its numbers is the day.
+/// The beginning of a date, before it is decided which of its numbers is the day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Written<'a> {
     pub(crate) year: u32,
@@ -68,7 +67,7 @@ pub(crate) struct Written<'a> {
     /// The other two numbers, in their order.
     pub(crate) first: u32,
     pub(crate) second: u32,
-    /// What follows: a time, or nothing.
+    /// The text behind it: a time, or nothing.
     pub(crate) rest: &'a str,
 }
 
@@ -83,7 +82,7 @@ impl<'a> Written<'a> {
         Self::of_other_length(text)
     }
 
-    /// As [`Self::of`], for days and months of one digit, and for `.` and `-`, or `/` after the year.
+    /// As [`Self::of`], but also for days and months of one digit, and for `.` and `-`, or `/` after the year.
     #[cold]
     fn of_other_length(text: &'a str) -> Option<Self> {
         let ([one, two, three], rest) = three_numbers(text)?;
@@ -118,7 +117,7 @@ impl<'a> Written<'a> {
     }
 }
 
-/// The digits of a day, a month and a year in any order, with the same separator between them, and what follows.
+/// The digits of a day, a month and a year in any order, with the same separator between them, and the rest of the text.
 fn three_numbers(text: &str) -> Option<([&str; 3], &str)> {
     let (one, separator, rest) = number(text)?;
     let (two, again, rest) = number(rest.get(1..)?)?;
@@ -126,15 +125,15 @@ fn three_numbers(text: &str) -> Option<([&str; 3], &str)> {
     (separator == again && matches!(separator, '/' | '-' | '.')).then_some(([one, two, three], rest))
 }
 
-/// The digits at the beginning, what follows them (a space at the end), and all that.
+/// The digits at the beginning, the character after them (a space at the end), and the rest from that character on.
 fn number(text: &str) -> Option<(&str, char, &str)> {
     let end = text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at_checked(end).filter(|(digits, _)| !digits.is_empty())?;
     Some((digits, rest.chars().next().unwrap_or(' '), rest))
 }
 
-/// `YYYY-MM-DD` or `DD/MM/YYYY`, as nearly every file writes its dates: whether the year comes first, the year, and the other
-/// two numbers. `None` says nothing: it may be another form.
+/// `YYYY-MM-DD` or `DD/MM/YYYY`, as nearly every file writes its dates: whether the year comes first, the year, and the other two
+/// numbers. `None` does not mean invalid: it may be another form.
 #[inline]
 pub(crate) fn ten(text: &[u8; 10]) -> Option<(bool, u32, u32, u32)> {
     let (day, year_first) = match *text {
@@ -206,7 +205,7 @@ fn time(text: &str) -> Option<(NaiveTime, Option<Offset>)> {
         rest = rest.get(length..)?;
         if let Some(fraction) = rest.strip_prefix('.') {
             let (digits, _, after) = number(fraction)?;
-            // What is finer than a nanosecond is cut off.
+            // Digits finer than a nanosecond are cut off.
             let nine: String = digits.chars().chain("000000000".chars()).take(9).collect();
             nanos = nine.parse().ok()?;
             rest = after;
@@ -231,8 +230,8 @@ fn time(text: &str) -> Option<(NaiveTime, Option<Offset>)> {
     Some((NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?, None))
 }
 
-/// Whether this is a date with a year of two digits that can only have the month first. The opposite cannot be told: `13/05/21`
-/// has the day first, or the year.
+/// Whether this is a date with a year of two digits that can only have the month first. The opposite cannot be decided: `13/05/21`
+/// begins with the day or with the year.
 pub(crate) fn is_month_first_without_century(text: &str) -> bool {
     let Some((parts @ [one, two, year], _)) = three_numbers(text) else { return false };
     let short = parts.iter().all(|digits| digits.len() <= 2) && year.len() == 2;
@@ -240,12 +239,12 @@ pub(crate) fn is_month_first_without_century(text: &str) -> bool {
     short && (1..=12).contains(&value(one)) && (13..=31).contains(&value(two))
 }
 
-/// Whether what follows a day is a time of a clock with twelve hours.
+/// Whether the text behind a day is a time of a 12-hour clock.
 pub(crate) fn is_half_day(rest: &str) -> bool {
     time(rest).is_some() && matches!(rest.as_bytes().last_chunk(), Some([b'A' | b'a' | b'P' | b'p', b'M' | b'm']))
 }
 
-/// What a text that begins with no day may have been.
+/// The probable cause if a text does not begin with a day.
 #[cold]
 fn diagnose(text: &str) -> Fault {
     let digits = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
@@ -442,7 +441,7 @@ mod tests {
         assert!(history("2023-01-01", &mut context, None).is_ok());
     }
 
-    /// Two days that share a place must not share a midnight, and a day that does not exist has none.
+    /// Two days that share a place must not share a midnight, and a day that does not exist has no midnight.
     #[test]
     fn days_in_one_place() {
         let mut context = context();

@@ -3,7 +3,7 @@
 use cee_eligibility::Instant;
 use chrono::NaiveDate;
 
-/// A day as written: perhaps one that no calendar has.
+/// A day as written: it may not exist in the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Day {
     pub(crate) year: u32,
@@ -30,7 +30,7 @@ impl Midnights {
         ((day.year * 372 + day.month * 31 + day.day) % Self::PLACES) as usize
     }
 
-    /// A number that no other day has, even one that no calendar has.
+    /// A number that no other day has, even if the day does not exist in the calendar.
     const fn number(day: Day) -> u32 {
         (day.year * 100 + day.month) * 100 + day.day
     }

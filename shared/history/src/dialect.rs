@@ -1,4 +1,4 @@
-//! What the first line of a file says about the rest: separator and columns.
+//! What the first line of a file decides: separator and columns.
 
 use cee_eligibility::Language;
 
@@ -14,7 +14,7 @@ use crate::strip::{trim, unguard};
 impl Form {
     /// How each begins.
     const BEGINNINGS: [(&[u8], Self); 19] = [
-        // Zip, of which .xlsx and .ods are made: one that was to be read as such was unpacked before.
+        // Zip, the container of .xlsx and .ods: a zip that the function can read was unpacked before.
         (b"PK\x03\x04", Self::Twice),
         (b"PK\x05\x06", Self::Twice),
         (b"\x1f\x8b", Self::Twice),
@@ -42,7 +42,7 @@ impl Form {
     }
 }
 
-/// Whether this is the boundary with which a form begins: `--`, then what the client chose (RFC 2046: at most 70 characters).
+/// Whether this is the boundary with which a form begins: `--`, then the client's text (RFC 2046: at most 70 characters).
 fn is_boundary(line: &[u8]) -> bool {
     let Some(boundary) = line.strip_prefix(b"--") else { return false };
     (10..=70).contains(&boundary.len())
@@ -65,13 +65,13 @@ pub struct Header {
     separator: u8,
     /// Where each field of the row type stands, or [`NOWHERE`].
     positions: Vec<usize>,
-    /// What stands in each column.
+    /// The content of each column.
     columns: Vec<HeaderCell>,
     /// How many columns have a name: all but empty ones at the end.
     named: usize,
 }
 
-/// What a column of a file holds.
+/// The content of one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderCell {
     /// A field of the row type: its number and its name.
@@ -174,12 +174,12 @@ impl Header {
         self.separator
     }
 
-    /// Where a field of the row type stands: beyond every cell where the file does not have it.
+    /// The position of a field of the row type: beyond every cell if the file does not have it.
     pub(crate) fn position(&self, field: usize) -> usize {
         self.positions.get(field).copied().unwrap_or(NOWHERE)
     }
 
-    /// What each column holds, nameless ones at the end included.
+    /// The content of each column, including the nameless ones at the end.
     pub(crate) fn columns(&self) -> &[HeaderCell] {
         &self.columns
     }
@@ -189,7 +189,7 @@ impl Header {
         self.named
     }
 
-    /// How a row of several lines is told. The same for a header and for the one that is [`completed`](Self::completed).
+    /// How a row of several lines is recognised. The same for a header and for its [`completed`](Self::completed) form.
     pub(crate) fn quoting(&self) -> Quoting {
         // Nameless ones at the end are neither, and there may be thousands.
         let named = self.columns.get(..self.named).unwrap_or_default();
@@ -198,9 +198,9 @@ impl Header {
         Quoting { separator: self.separator, least: fields, most: fields + ours + 1 + MOST_EMPTY }
     }
 
-    /// Fills in the cells of our own columns where a row has none, or others than it should. Where ours stand at the end, it is
-    /// whatever stands behind the file's own columns; where they stand elsewhere, a row may have the cells of the file's own columns and
-    /// no other. `count` cells are in `spans`, which has room for those of all columns. Returns how many there are then.
+    /// Fills in the cells of our own columns if a row has none of them, or others than expected. If our columns stand at the end,
+    /// every cell behind the file's own columns is replaced. If they stand elsewhere, the row must have exactly the cells of the
+    /// file's own columns. `count` cells are in `spans`, which has room for those of all columns. Returns the new count.
     #[cold]
     pub(crate) fn fill(&self, line: &[u8], spans: &mut [Span], count: usize) -> usize {
         let named = self.columns.get(..self.named).unwrap_or_default();
@@ -235,8 +235,8 @@ fn names(text: &str, separator: u8) -> Vec<String> {
     spans.into_iter().map(|span| name(&span.text(text))).collect()
 }
 
-/// How an unknown column is named in a message: by its name where that is one, and by its number where it may be
-/// anything else.
+/// How a message names an unknown column: by its name if it looks like one, and otherwise by its number, because the text may be
+/// anything.
 fn shown(name: &str, position: usize) -> String {
     let like_a_name = (1..=40).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b' '))

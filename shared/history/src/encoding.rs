@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-/// What windows-1252 says with the bytes 0x80 to 0x9F, as WHATWG's Encoding Standard has it: five that Microsoft gave no meaning are the
-/// control characters of their number. All other bytes are the characters of their number.
+/// The characters of the bytes 0x80 to 0x9F in windows-1252, as in WHATWG's Encoding Standard: the five that Microsoft left
+/// undefined are the control characters of their number. All other bytes are the characters of their number.
 const FROM_0X80: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
     '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-/// A text: UTF-8 where it is valid UTF-8, windows-1252 where not. Every byte means something in windows-1252, so this never fails.
-// Not by encoding_rs, with which the tables of all encodings of East Asia, 130 kB that no zip makes smaller, go into a function.
+/// A text: UTF-8 if it is valid UTF-8, windows-1252 if not. Every byte is defined in windows-1252, so this never fails.
+// Without encoding_rs, which would add the tables of all East Asian encodings to a function: 130 kB that hardly compress.
 #[must_use]
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     let character = |byte: &u8| match byte {

@@ -14,10 +14,10 @@ const SLICE: usize = 8 * 1024;
 pub(crate) struct Feed {
     unpack: Unpack,
     text: Text,
-    /// What came out last, and how much of it has been read.
+    /// The last piece unpacked, and how much of it has been read.
     piece: Vec<u8>,
     read: usize,
-    /// Of what comes out, this much was read before.
+    /// The number of unpacked bytes still to skip: an earlier run read them.
     skip: u64,
     end: End,
 }
@@ -28,24 +28,24 @@ enum End {
     #[default]
     NotSaid,
     Said,
-    /// What was left when it came has come out too.
+    /// The bytes left over at the end have been returned, too.
     Flushed,
-    /// It was told.
+    /// The end has been returned.
     Told,
 }
 
-/// What comes next of a file.
+/// The next part of a file.
 pub(crate) enum Next<'a> {
     /// These bytes.
     Slice(&'a [u8]),
-    /// What has not arrived.
+    /// More input is needed.
     More,
     /// Its end, once.
     End,
 }
 
 impl fmt::Debug for Feed {
-    /// Not what is on its way: that is personal data.
+    /// Without the buffered bytes: they are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Feed").field("end", &self.end).finish_non_exhaustive()
     }
@@ -75,7 +75,7 @@ impl Feed {
         self.text.is_utf_16()
     }
 
-    /// What comes next, a little of it.
+    /// The next small part of the file.
     pub(crate) fn next(&mut self) -> Result<Next<'_>, UnpackError> {
         while self.read == self.piece.len() {
             self.piece = match (self.unpack.piece()?, &self.end) {

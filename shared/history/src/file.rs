@@ -43,8 +43,8 @@ impl<R: Row> FileReader<R> {
         Ok(Self { feed: Feed::default(), reader: Reader::new(verdict, now)? })
     }
 
-    /// A reader that goes on where another stopped. It wants the file from its beginning: what is compressed can be read
-    /// in no other way. What was read before is passed over.
+    /// A reader that continues where another stopped. It needs the file from its beginning, because compressed content can be read
+    /// in no other way, and skips what was read before.
     ///
     /// # Errors
     /// As of [`Reader::new`].
@@ -89,10 +89,10 @@ impl<R: Row> FileReader<R> {
         self.feed.end();
     }
 
-    /// Reads on for a moment and adds the rows it came by. `false`: it wants more of the file, or that is at its end.
+    /// Reads on for a moment and adds the rows found. `false`: it needs more of the file, or the file is at its end.
     ///
     /// # Errors
-    /// [`UnpackError`] where what is compressed is not what was surveyed; the rows added before it stand.
+    /// [`UnpackError`] if the compressed content differs from the surveyed one; the rows added before it remain valid.
     pub fn read(&mut self, lines: &mut Vec<Line<R>>) -> Result<bool, UnpackError> {
         match self.feed.next()? {
             Next::Slice(slice) => {

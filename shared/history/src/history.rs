@@ -66,10 +66,10 @@ fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, Fault>
     Ok(context.rules.check_import_open(journey_type)?)
 }
 
-/// A name's spaces are significant. But one or two letters are a name whose trailing spaces a spreadsheet cut off, and what
-/// has more than three characters for its spaces at the end was padded by a database: the rule that made the name pads at the
-/// end only, and to three. A name that begins with a space has no one reading: ` TO` is `TO` with its padding on the wrong side,
-/// or `TOM` truncated before it was trimmed.
+/// A name's spaces are significant. But a spreadsheet may have cut off the trailing spaces of a name of one or two letters, and a
+/// database may have padded a value to more than three characters with trailing spaces: both are repaired, because the rule that
+/// made the name pads at the end only, and to three. A name that begins with a space is ambiguous: ` TO` is `TO` with its padding
+/// on the wrong side, or `TOM` truncated before it was trimmed.
 #[inline(always)]
 fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, Fault> {
     LastNameTrunc::parse(text).or_else(|_| spoilt_name(text, context))

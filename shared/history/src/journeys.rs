@@ -38,7 +38,7 @@ impl Row for Journey {
     fn read(cells: &mut Cells<'_>) -> Option<Self> {
         let journey_id = cells.read(0, |text, context| number(text, context, FieldError::WholeNumber));
         let operator = cells.read(1, |text, context| Ok(OperatorId::parse(bare(text, &mut context.repairs)?)?));
-        // The operator's own name for it: spaces may belong to it, so nothing is trimmed.
+        // The operator's own id for it: spaces may belong to it, so nothing is trimmed.
         let operator_journey_id = cells.read(2, |text, _| Ok(OperatorJourneyId::parse(text)?));
         let operator_class =
             cells.read(3, |text, context| Ok(parse_operator_class(bare(text, &mut context.repairs)?)?));

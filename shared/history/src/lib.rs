@@ -3,19 +3,19 @@
 //! | to find | look in |
 //! |---|---|
 //! | a file as it lies somewhere, compressed or not | [`mod@file`] |
-//! | what is decided of the whole file before its first row is read | [`mod@survey`] |
+//! | what the survey decides from the whole file before its first row is read | [`mod@survey`] |
 //! | the reader: chunks of bytes in, one [`Line`] a row out; where to go on after an interruption | [`reader`] |
-//! | how what is compressed is unpacked, and what is refused | [`unpack`], `zip` |
+//! | how a compressed file is unpacked, and what is refused | [`unpack`], `zip` |
 //! | separator and header | [`dialect`] |
 //! | why a whole file is refused | [`refusal`] |
 //! | UTF-8 and windows-1252; UTF-16 | [`encoding`], `text` |
-//! | how a line is taken apart; why a cell is refused; what is taken off a value | `split`, `fault`, `strip` |
+//! | how a line is split; why a cell is refused; what is stripped from a value | `split`, `fault`, `strip` |
 //! | the columns and fields of a history file | [`history`] |
 //! | the columns and fields of a journey file | [`journeys`] |
 //! | what is repaired, and what each repair is called in the report | [`repair`] |
 //! | the `.rejected.csv` beside the report | [`rejected`] |
-//! | what the name of a file says of it | [`name`] |
-//! | what is said of a rejected row, in English and in French | [`catalogue`] |
+//! | what the name of a file decides | [`name`] |
+//! | the messages of a rejected row, in English and in French | [`catalogue`] |
 //! | the counts of the report | [`counts`] |
 //! | the report itself, and how far an import is | [`report`] |
 //!
@@ -23,23 +23,23 @@
 //!
 //! - The separator is `,`, `;` or a tab: the one under which the header names most known columns.
 //! - The header comes first, in any column order, in any case, with or without spaces and quotes around the names.
-//! - UTF-16 with a byte order mark; UTF-8 with or without one, or windows-1252. Between these two it is decided **line by line**: a line that is valid UTF-8 is
-//!   UTF-8, any other is windows-1252. A stream can be read that way without looking ahead, and a file glued together
-//!   from both is read right.
-//! - Lines end in LF, CRLF or CR (Excel for Mac), mixed as they come. **A line is a row**, but for a row with a line break in a
-//!   quoted cell, if its quotes are in order (`lines`). A quote that is never closed costs its own row and no other.
+//! - UTF-16 with a byte order mark; UTF-8 with or without one, or windows-1252. The choice between these two is made **line by
+//!   line**: a line that is valid UTF-8 is UTF-8, any other is windows-1252. A stream can be read that way without looking ahead,
+//!   and a file that mixes both is read correctly.
+//! - Lines end in LF, CRLF or CR (Excel for Mac), also mixed. **A line is a row**, except a row with a line break in a quoted cell,
+//!   if its quotes are in order (`lines`). A quote that is never closed costs its own row only.
 //! - A first line `sep=;`, with which some programs tell Excel the separator, is skipped.
 //! - Blank lines (nothing but separators, spaces and tabs) are skipped and not counted.
-//! - Separators too many at the end of the header (`a;b;c;d;;`, as Excel leaves them) are no columns, and the cells
-//!   below them must be empty.
+//! - Extra separators at the end of the header (`a;b;c;d;;`, as Excel leaves them) are not columns, and the cells below them must
+//!   be empty.
 //! - The columns `line`, `column` and `reason`, or `ligne`, `colonne` and `motif`, are skipped, and their cells may be missing: a
 //!   rejected file, once corrected, can be sent back as it is.
 //!   A first column without a name holds the names of rows, and is skipped. Any other unknown column refuses the file.
-//! - Each row may have a cell more than the header has names: in front, where a program put the name of the row, or
-//!   at the end, where it is empty in every row.
+//! - Each row may have one cell more than the header has names: in front, if a program put the name of the row there, or at the
+//!   end, if it is empty in every row.
 //!
-//! **A file is refused by its survey or not at all.** After it nothing refuses more than one row: not a NUL byte, not
-//! an unclosed quote, not a line of a gigabyte. So no file is ever "refused whole" with half its rows imported.
+//! **A file is refused by its survey or not at all.** After the survey a fault refuses one row at most: a NUL byte, an unclosed
+//! quote, a line of a gigabyte. So no file is ever "refused whole" with half its rows imported.
 //!
 //! # Example
 //!

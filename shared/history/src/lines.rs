@@ -1,10 +1,8 @@
-//! A stream of chunks cut into rows, whatever each row is then read for: the survey and the reader both stand on this, and so
-//! cannot disagree about what a row is.
+//! Splits a stream of chunks into rows. The survey and the reader both use this, so they cannot disagree about what a row is.
 //!
-//! A row is a line, but for a row with a line break in a quoted cell (RFC 4180). Where a line leaves a quote open, the lines after
-//! it are searched for the end of the row. The row is taken as one where its quotes are in order, it has as many cells as a row
-//! of the file may have, and no whole row lies within the quotes ([`Scan`]). In any other case the quote was never closed, and
-//! the line is a row by itself.
+//! A row is a line, except a row with a line break in a quoted cell (RFC 4180). If a line leaves a quote open, the lines after it
+//! are searched for the end of the row. They are one row if its quotes are in order, it has as many cells as a row of the file may
+//! have, and no whole row lies within the quotes ([`Scan`]). Otherwise the quote was never closed, and the line is a row by itself.
 
 use std::any::Any;
 use std::fmt;
@@ -12,14 +10,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use memchr::memchr2;
 
-/// The longest line there may be, in bytes without its end. A row is some fifty bytes long; what is longer than this is
-/// no row, and this much is all that the reader ever holds back.
+/// The longest line in bytes, without its end. A row has some fifty bytes; a longer line is not a row, and this is the most that
+/// the reader ever buffers.
 pub const MAX_LINE: usize = 64 * 1024;
 
 /// How much of a longer line is kept to be shown.
 pub(crate) const KEPT: usize = 1024;
 
-/// What became of a line.
+/// The result of taking a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// It was taken.
@@ -28,13 +26,13 @@ pub(crate) enum Taken {
     Open,
 }
 
-/// What is known of the rows of a file before they are read.
+/// The form of the rows of a file, before they are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Quoting {
     pub(crate) separator: u8,
-    /// With fewer cells than this it is no row of the file.
+    /// With fewer cells than this it is not a row of the file.
     pub(crate) least: usize,
-    /// With more cells than this it is no row of the file.
+    /// With more cells than this it is not a row of the file.
     pub(crate) most: usize,
 }
 
@@ -43,9 +41,9 @@ pub(crate) struct Quoting {
 pub(crate) struct Whole<'a> {
     /// Its bytes, without its end.
     pub(crate) bytes: &'a [u8],
-    /// The same as text, if that is known.
+    /// The same as text, if it was already checked to be UTF-8.
     pub(crate) text: Option<&'a str>,
-    /// Where it begins in the file.
+    /// The offset of its beginning in the file.
     pub(crate) offset: u64,
     /// Its number, from 1.
     pub(crate) number: u64,
@@ -53,7 +51,7 @@ pub(crate) struct Whole<'a> {
     pub(crate) may_go_on: bool,
 }
 
-/// What takes the lines.
+/// The consumer of the lines.
 pub(crate) trait Take {
     /// Why it takes no more.
     type Error;
@@ -61,7 +59,7 @@ pub(crate) trait Take {
     /// Takes one line, or the lines of one row.
     fn line(&mut self, line: Whole<'_>) -> Result<Taken, Self::Error>;
 
-    /// How a row of several lines is told, where a line was open.
+    /// How a row of several lines is recognised, if a line left a quote open.
     fn quoting(&self) -> Quoting;
 
     /// Takes the beginning of a line that is longer than [`MAX_LINE`].
@@ -76,24 +74,24 @@ pub(crate) trait Take {
     fn give_up(&mut self, number: u64) -> bool;
 }
 
-/// Where the cutting stands.
+/// The state of the splitting.
 pub(crate) struct Lines {
     /// The beginning of a row whose end has not arrived; of a line that is too long the part that is kept.
     held: Vec<u8>,
     /// How many bytes of that row have arrived.
     arrived: u64,
-    /// Where that row begins.
+    /// The offset of that row's beginning.
     pub(crate) offset: u64,
     /// The number of its first line.
     pub(crate) line: u64,
     /// Whether the last byte was a CR: an LF after it belongs to the same line end.
     pub(crate) after_cr: bool,
-    /// The search for the end of that row, where its first line leaves a quote open.
+    /// The search for the end of that row, if its first line leaves a quote open.
     open: Option<Scan>,
 }
 
 impl fmt::Debug for Lines {
-    /// Not what is held: that is personal data.
+    /// Without the buffered bytes: they are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lines").field("offset", &self.offset).field("line", &self.line).finish_non_exhaustive()
     }
@@ -109,7 +107,7 @@ impl Lines {
     pub(crate) fn push<T: Take>(&mut self, chunk: &[u8], take: &mut T) -> Result<(), T::Error> {
         let mut rest = chunk;
         self.skip_line_feed(&mut rest);
-        // Valid UTF-8 is told faster in one go than line by line. What comes after the first byte that is not is told so.
+        // Validating UTF-8 is faster for the whole chunk than line by line. After the first invalid byte it is done line by line.
         let valid = match std::str::from_utf8(rest) {
             Ok(text) => text,
             Err(error) => rest.get(..error.valid_up_to()).and_then(|rest| std::str::from_utf8(rest).ok()).unwrap_or(""),
@@ -162,13 +160,13 @@ impl Lines {
         }
     }
 
-    /// Searches on for the end of a row that has a quote open, and hands the row on. `false`: it wants more of the file, which
-    /// has not `ended`.
+    /// Continues the search for the end of a row with an open quote, and hands the row on. `false`: it needs more of the file,
+    /// which has not `ended`.
     #[cold]
     fn go_on<T: Take>(&mut self, rest: &mut &[u8], ended: bool, take: &mut T) -> Result<bool, T::Error> {
         let Some(scan) = &mut self.open else { return Ok(true) };
         let found = loop {
-            // Found before, where the row that ends there has panicked.
+            // Already found, if the row that ends there has panicked.
             if let Some(found) = scan.found {
                 break found;
             }
@@ -199,15 +197,15 @@ impl Lines {
         self.open = None;
         self.arrived = 0;
         let held = std::mem::take(&mut self.held);
-        // What is behind a quote that was never closed is read again, and may leave a quote open itself. Each such line adds a
-        // cell to the row that was searched for, so there are not many of them within one another.
+        // The text behind a quote that was never closed is read again, and may leave a quote open itself. Each such line adds a
+        // cell to the searched row, so few of them are nested.
         self.push(held.get(read..).unwrap_or_default(), take)?;
         self.skip_line_feed(rest);
         Ok(true)
     }
 
-    /// After a panic: makes it as if the end of the line, so many bytes, had not arrived, and gives the line up. Where it
-    /// panics even so, passing over does not help.
+    /// After a panic: restores the state before the end of the line (`length` bytes) arrived, and gives the line up. If the line
+    /// panics even so, skipping it does not help.
     #[cold]
     fn take_back(&mut self, length: usize, panic: Box<dyn Any + Send>, take: &mut impl Take) {
         if !take.give_up(self.line) {
@@ -239,7 +237,7 @@ impl Lines {
         Ok(())
     }
 
-    /// How much memory the part of a line that waits for the rest of it takes.
+    /// The memory that the incomplete part of a line takes.
     #[cfg(test)]
     pub(crate) fn held_capacity(&self) -> usize {
         self.held.capacity()
@@ -262,8 +260,8 @@ impl Lines {
         Ok(())
     }
 
-    /// A line is complete: what was held of it and then `tail`, which as text is `text` if that is known. A line that leaves a
-    /// quote open is held.
+    /// Takes a complete line: the buffered part and then `tail`. `text` is `tail` as text if it was already checked. A line that
+    /// leaves a quote open is buffered.
     fn line_complete<T: Take>(
         &mut self,
         tail: &[u8],
@@ -341,12 +339,12 @@ enum Place {
     Quote,
 }
 
-/// What the search has found.
+/// The result of the search.
 #[derive(Clone, Copy, Debug)]
 enum Found {
     /// The row ends here.
     End(usize),
-    /// It is no row of several lines.
+    /// It is not a row of several lines.
     Broken,
 }
 
@@ -356,7 +354,7 @@ impl Scan {
         Self { quoting, at, place, cells: 1, is_further: false, separators: 0, found: None }
     }
 
-    /// Looks at what has come since. `ended`: nothing more will.
+    /// Searches the bytes that have arrived since. `ended`: no more will arrive.
     fn look(&mut self, bytes: &[u8], ended: bool) {
         while let (None, Some(byte)) = (self.found, bytes.get(self.at)) {
             self.byte(*byte);

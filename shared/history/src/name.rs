@@ -1,4 +1,4 @@
-//! What the name of a file says of it. A file that an operator puts into its own folder comes without a call that could say it.
+//! What the name of a file decides. An operator that puts a file into its own folder makes no call that could say it.
 
 use cee_eligibility::Language;
 
@@ -13,8 +13,8 @@ pub(crate) fn says(path: &str, wanted: &str) -> bool {
     words(path).contains(wanted)
 }
 
-/// Whether the name says that the file is only checked, not imported: `check-only`. A folder says so too: to import what somebody only
-/// wanted to check is worse than to check what somebody wanted to import.
+/// Whether the name says that the file is only checked, not imported: `check-only`. A folder can say so too: importing a file that
+/// was only to be checked is worse than the opposite.
 ///
 /// ```
 /// use cee_history::name::is_check_only;
@@ -28,7 +28,7 @@ pub fn is_check_only(path: &str) -> bool {
     path.split('/').any(|part| says(part, "check-only"))
 }
 
-/// In which language the name says that rejected rows are explained: `language-fr` or `language-en`.
+/// The language of the reasons for rejected rows, from the name: `language-fr` or `language-en`.
 ///
 /// ```
 /// use cee_eligibility::Language;

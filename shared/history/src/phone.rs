@@ -1,4 +1,4 @@
-//! Truncated phones, and what spreadsheets make of them.
+//! Truncated phones, and the forms that spreadsheets turn them into.
 
 use cee_eligibility::PhoneTrunc;
 use cee_eligibility::phone::Lost;
@@ -8,14 +8,13 @@ use crate::fault::Fault;
 use crate::repair::Repair;
 use crate::strip::bare;
 
-/// A truncated phone in any form of the contract, or one that a spreadsheet took for a number, if only one reading is
-/// possible.
+/// A truncated phone in any form of the contract, or one that a spreadsheet treated as a number, if only one reading is possible.
 #[inline(always)]
 pub(crate) fn phone(text: &str, context: &mut Context) -> Result<PhoneTrunc, Fault> {
     let text = bare(text, &mut context.repairs)?;
     match PhoneTrunc::parse(text) {
         Ok(phone) => Ok(phone),
-        // What a spreadsheet took for a number begins with none of the digits that begin a phone.
+        // A phone that a spreadsheet treated as a number no longer begins with `+` or 0.
         Err(_) if text.starts_with(|c: char| matches!(c, '1'..='9')) => repaired(text, context),
         Err(error) => Err(error.into()),
     }

@@ -27,21 +27,21 @@ use crate::split::{Span, is_blank, split};
 use crate::strip::bare;
 use crate::survey::Verdict;
 
-/// What became of one row of the file.
+/// The result of reading one row of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line<R> {
-    /// A row that holds what it should.
+    /// A valid row.
     Row {
         /// Its first line in the file, as an editor counts: from 1, the header included.
         line: u64,
         /// The row.
         row: R,
-        /// What was repaired in it.
+        /// The repairs made in it.
         repairs: Repairs,
-        /// The line as it came, without its end, where [`Reader::keep_lines`] asks for it. Personal data.
+        /// The line as it came, without its end, if [`Reader::keep_lines`] asks for it. Personal data.
         raw: Option<Box<[u8]>>,
     },
-    /// A row that does not. Boxed, for it is rare, and every row would be as large as it otherwise.
+    /// A rejected row. Boxed, because it is rare and would make every row as large.
     Rejected(Box<RejectedRow>),
 }
 
@@ -65,8 +65,8 @@ pub struct ReaderState {
 }
 
 impl ReaderState {
-    /// The place in the file, in bytes, from which to read on: the beginning of the first line not yet handed out. Of a
-    /// compressed file, the place in what comes out of it.
+    /// The offset in the file, in bytes, from which to continue: the beginning of the first line not yet handed out. For a
+    /// compressed file, the offset in the unpacked content.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset
@@ -114,7 +114,7 @@ pub struct Reader<R> {
     rows: Rows<R>,
 }
 
-/// The part of a reader that knows lines, not chunks.
+/// The part of a reader that handles lines, not chunks.
 struct Rows<R> {
     header: Header,
     /// The line that it stands in.
@@ -132,18 +132,18 @@ struct Rows<R> {
     row: PhantomData<fn() -> R>,
 }
 
-/// The rows of a reader and where they go.
+/// The rows of a reader and their destination.
 struct Pouring<'a, R, F> {
     rows: &'a mut Rows<R>,
     sink: F,
 }
 
 impl<R: Row> Reader<R> {
-    /// A reader at the beginning of the file that was surveyed, under the default rules. `now` is the moment that nothing in a
-    /// history may lie after.
+    /// A reader at the beginning of the surveyed file, under the default rules. `now` is the moment after which history must not be
+    /// dated.
     ///
     /// # Errors
-    /// The [`FileError`] of a header that is none of this kind of file: the verdict is on another kind.
+    /// The [`FileError`] of a header that does not belong to this kind of file: the verdict is for another kind.
     pub fn new(verdict: &Verdict, now: Instant) -> Result<Self, FileError> {
         let context = Context {
             now,
@@ -184,7 +184,7 @@ impl<R: Row> Reader<R> {
         self
     }
 
-    /// The same reader, which hands out each row with its line: for a caller that may have to reject it.
+    /// The same reader, but it hands out each row with its line: for a caller that may have to reject it.
     #[must_use]
     pub const fn keep_lines(mut self) -> Self {
         self.rows.keeps_lines = true;
@@ -198,7 +198,7 @@ impl<R: Row> Reader<R> {
         self
     }
 
-    /// Rejects the rows at these lines, whatever is in them: those at which whoever took them before has failed.
+    /// Rejects the rows at these lines, whatever their content: an earlier attempt failed at them.
     pub fn give_up(&mut self, lines: impl IntoIterator<Item = u64>) {
         self.rows.given_up.extend(lines);
     }
@@ -226,7 +226,7 @@ impl<R: Row> Reader<R> {
         let Ok(()) = self.lines.finish(&mut Pouring { rows: &mut self.rows, sink });
     }
 
-    /// How much memory the part of a line that waits for the rest of it takes.
+    /// The memory that the incomplete part of a line takes.
     #[cfg(test)]
     pub(crate) fn held_capacity(&self) -> usize {
         self.lines.held_capacity()
@@ -276,7 +276,7 @@ impl<R: Row> Rows<R> {
         let regular = found.well_formed && found.count == columns && header.named() == columns;
         let misshapen = if regular { None } else { misshapen(header, &text, spans, found.count, self.language) };
         let month_first = self.context.month_first;
-        // With the year first where the month is: sent back alone, nothing would tell.
+        // With the year first if the file writes the month first: rejected rows sent back alone do not show the order.
         let as_it_came = || {
             let clear = R::DATE.filter(|_| month_first).and_then(|date| year_first(header, &text, spans, date));
             clear.unwrap_or_else(|| line.to_vec())
@@ -312,8 +312,8 @@ impl<R: Row> Rows<R> {
     }
 }
 
-/// A line of a file that writes the month first, with the year first. Sent back with other rejected rows only, nothing might
-/// tell any more that the month comes first in it.
+/// A line of a file that writes the month first, with the year first. Sent back with other rejected rows only, it might not show
+/// that order any more.
 #[cold]
 fn year_first(header: &Header, text: &str, spans: &[Span], field: usize) -> Option<Vec<u8>> {
     let span = spans.get(header.position(field)).filter(|span| span.fault().is_none())?;
@@ -327,7 +327,7 @@ fn year_first(header: &Header, text: &str, spans: &[Span], field: usize) -> Opti
     Some(line.into_bytes())
 }
 
-/// Why a line cannot be taken for cells under the columns of its file, where it cannot.
+/// Why a line cannot be divided into cells under the columns of its file, if it cannot.
 fn misshapen(
     header: &Header,
     text: &str,
@@ -391,7 +391,7 @@ fn too_long(line: &[u8], number: u64, language: Language) -> RejectedRow {
 }
 
 impl<R> fmt::Debug for Reader<R> {
-    /// Where it is. Not what it holds back: that is personal data.
+    /// The position, without the buffered bytes: they are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Lines { offset, line, .. } = &self.lines;
         f.debug_struct("Reader").field("offset", offset).field("line", line).finish_non_exhaustive()

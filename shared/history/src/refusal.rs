@@ -6,23 +6,23 @@ use std::fmt::Write as _;
 /// one upload can hold.
 pub const LARGEST_FILE: u64 = 5 * 1024 * 1024 * 1024;
 
-/// How many times its size a file may unpack to. A list of drivers shrinks to a fifth, one that is mostly repetition to a
-/// fiftieth; what shrinks further is made to do harm.
+/// The largest ratio of unpacked to packed size. A list of drivers shrinks to a fifth, a very repetitive one to a fiftieth; a
+/// higher ratio is an attack.
 pub(crate) const RATIO: u64 = 200;
 
-/// So many different days are no chance.
+/// With this many different days a coincidence is ruled out.
 pub(crate) const MANY: usize = 30;
 
 /// How many unknown columns are named.
 pub(crate) const MOST_NAMED: usize = 10;
 
-/// Why a file is refused whole. Its `Display` is a sentence for whoever sent the file.
+/// Why a whole file is refused. Its `Display` is a sentence for the sender of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileRefusal {
     /// It is compressed, and cannot be unpacked.
     #[error("The file {0}.")]
     Unpack(#[from] UnpackError),
-    /// It is no file of this kind.
+    /// The file is not of this kind.
     #[error("The file {0}.")]
     Header(#[from] FileError),
     /// Its rows contradict each other, or look wrong all together.
@@ -62,11 +62,11 @@ pub enum UnpackError {
     Workbook,
 }
 
-/// Why a file cannot be read at all. It is refused before any of its rows. Its `Display` says what to do, in one
-/// sentence after the file's name.
+/// Why a file cannot be read at all. It is refused before any of its rows. Its `Display` says what to do, in one sentence after the
+/// file's name.
 ///
-/// An unknown column is repeated only where it looks like a column name: a file without a header begins with a row, and
-/// a row holds personal data.
+/// An unknown column is repeated only if it looks like a column name: a file without a header begins with a row, and a row holds
+/// personal data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
@@ -79,7 +79,7 @@ pub enum FileError {
     /// A form that is not CSV.
     #[error("{0}")]
     Form(Form),
-    /// Control characters where the header should be.
+    /// Control characters instead of a header.
     #[error("is not a text file: it begins with control characters. Export it as \"CSV UTF-8\"")]
     NotText,
     /// The first line has no end.
@@ -102,14 +102,14 @@ pub enum FileError {
     Columns {
         /// Columns that are not there.
         missing: Vec<&'static str>,
-        /// Columns that nobody knows: the name, or the number of the column where the name is none.
+        /// Unknown columns: the name, or the number of the column if the text does not look like a name.
         unknown: Vec<String>,
         /// Columns that are there more than once.
         duplicate: Vec<&'static str>,
     },
 }
 
-/// What a file may be that is not CSV, told by how it begins. Its `Display` says what to send instead.
+/// The format of a file that is not CSV, recognised by its beginning. Its `Display` says what to send instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Form {
     /// A workbook of Excel or another spreadsheet.
@@ -165,7 +165,7 @@ pub enum Form {
     Multipart,
 }
 
-/// Why a file is refused for what all its rows together say. Ends a sentence that begins with "The file".
+/// Why a file is refused for all its rows together. Ends a sentence that begins with "The file".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SurveyError {
     /// Some dates can only have the day first, others only the month.
@@ -179,7 +179,7 @@ pub enum SurveyError {
         /// The first line whose date can only have the month first.
         month_first: u64,
     },
-    /// A date with the year in front has its day before its month, and none has it after.
+    /// A date with the year in front has its day before its month, and no date has it after.
     #[error(
         "writes the day before the month behind the year (line {line}: year, day, month), so a date such as 2021-05-03 is 5 March in it: \
          write all dates as YYYY-MM-DD, with the month in the middle"
@@ -198,7 +198,7 @@ pub enum SurveyError {
         /// The first such line.
         line: u64,
     },
-    /// Many different days, none above the 12th of its month.
+    /// Many different days, all up to the 12th of the month.
     #[error(
         "has {MANY} or more different days, but none after the 12th of a month among those that could be swapped, so day and \
          month look swapped: a program that guesses dates (pandas, csvkit, Gnumeric in English) reads 03/05/2021 as 5 March and \

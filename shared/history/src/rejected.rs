@@ -33,9 +33,9 @@ impl fmt::Display for Column {
 pub struct RejectedRow {
     /// Its first line in the file, from 1, the header included.
     pub line: u64,
-    /// The first column at fault; none where the line as a whole is.
+    /// The first column at fault; `None` if the whole line is at fault.
     pub column: Option<Column>,
-    /// Every fault, and what to do about it. Never repeats a value.
+    /// Every fault, and what to do about it. Repeats no value.
     pub reason: String,
     /// The row as it came, without its line end; of a line that is too long its beginning. Personal data.
     pub raw: Vec<u8>,
@@ -52,20 +52,19 @@ impl fmt::Debug for RejectedRow {
     }
 }
 
-/// Writes the rejected rows of one file as CSV: its own columns in its own order, header and separator, then `line`,
-/// `column` and `reason`, in French `ligne`, `colonne` and `motif`. A row in is a row out, and RFC 4180 holds whatever the cells
-/// hold.
+/// Writes the rejected rows of one file as CSV: its own columns in its own order, header and separator, then `line`, `column` and
+/// `reason`, in French `ligne`, `colonne` and `motif`. Each row in gives one row out, and the output follows RFC 4180 whatever the
+/// cells hold.
 ///
-/// - UTF-8 with a byte order mark: without it Excel takes UTF-8 for windows-1252 and shows `Ã©` for `é`.
+/// - UTF-8 with a byte order mark: without it Excel reads UTF-8 as windows-1252 and shows `Ã©` for `é`.
 /// - Lines end in LF, which every spreadsheet and every command-line tool reads.
-/// - A row with as many cells as the header is written as it came. One with cells missing is filled up with empty ones,
-///   and one with cells too many keeps the rest in its last column: `line`, `column` and `reason` always stand under
-///   their names. A cell with a quote where RFC 4180 has none is put in quotes. Control characters become `�`, but for line breaks
-///   in quotes.
-/// - The reader skips the three columns, so a corrected rejected file can be sent back as it is. What is rejected of
-///   that one gets new ones in their place.
+/// - A row with as many cells as the header is written as it came. A row with missing cells is filled up with empty cells, and a
+///   row with extra cells keeps them in its last column: `line`, `column` and `reason` always stand under their names. A cell with
+///   a quote where RFC 4180 allows none is put in quotes. Control characters become `�`, except line breaks in quotes.
+/// - The reader skips the three columns, so a corrected rejected file can be sent back as it is. If rows of it are rejected again,
+///   the columns are replaced.
 ///
-/// It remembers nothing: what several writers for the same header wrote can be joined.
+/// The writer keeps no state: the output of several writers for the same header can be joined.
 #[derive(Clone, Debug)]
 pub struct RejectedWriter {
     header: Header,
@@ -137,7 +136,7 @@ impl RejectedWriter {
         out.push(self.header.separator());
     }
 
-    /// A cell with quotes where it needs them.
+    /// A cell, in quotes if it needs them.
     fn cell(&self, text: &str, out: &mut String) {
         let text = printable(text);
         if text.contains(['"', self.header.separator(), '\n', '\r']) {

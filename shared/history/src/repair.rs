@@ -1,4 +1,4 @@
-//! What is put right without asking, because only one reading is possible.
+//! The repairs made without asking, because only one reading is possible.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What whoever sent a file is told of it: how far it is, and how it ended.
+//! The progress and the report of an import, for the sender of the file.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::survey::Surveyed;
 /// How far an import is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// How many rows came to what.
+    /// The number of rows with each result.
     #[serde(flatten)]
     pub counts: Counts,
     /// How many bytes of the file have been read, as it lies on S3.
@@ -24,7 +24,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Rows a second, over the time that was worked; `None` before there is any.
+    /// Rows a second, over the working time; `None` before there is any.
     ///
     /// ```
     /// use cee_history::{Counts, Progress};
@@ -42,31 +42,31 @@ impl Progress {
 pub struct Report {
     /// The name of the import.
     pub import_id: String,
-    /// Whose file it was; nobody's for the registry's own.
+    /// The operator that sent the file; absent for the registry's own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub operator_id: Option<u32>,
-    /// The object's key; `batch` where the rows came in the body of a call.
+    /// The object's key; `batch` if the rows came in the body of a call.
     pub key: String,
-    /// `completed`; `failed` where the file was refused whole; `undone` where what it added was taken back.
+    /// `completed`; `failed` if the whole file was refused; `undone` if the import was undone.
     pub state: String,
-    /// Why it was refused whole, and what to do.
+    /// Why the file was refused, and what to do.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
     /// Whether the file was only checked: nothing of it was imported.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub check_only: bool,
-    /// How many rows came to what.
+    /// The number of rows with each result.
     #[serde(flatten)]
     pub counts: Counts,
-    /// What the file as a whole says; absent where it was refused before that was known.
+    /// The survey's result for the whole file; absent if the file was refused before.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub survey: Option<Surveyed>,
     /// The size of the file.
     pub bytes: u64,
-    /// The SHA-256 of the file, 64 lower-case hexadecimal digits; absent where it was not read to its end.
+    /// The SHA-256 of the file, 64 lower-case hexadecimal digits; absent if it was not read to its end.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sha256: Option<String>,
-    /// The key of the rejected rows, where there are any.
+    /// The key of the rejected rows, if there are any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rejected_rows: Option<String>,
     /// When the import began, RFC 3339.
@@ -78,19 +78,19 @@ pub struct Report {
     /// How much of that it was worked on, in milliseconds.
     #[serde(default)]
     pub work_ms: u64,
-    /// What was taken back, where the import was.
+    /// What the undo removed, if the import was undone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub undone: Option<Undone>,
-    /// What was taken back of the import that this one replaces.
+    /// What the undo of the replaced import removed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replaced: Option<Replaced>,
-    /// Why nothing was taken back of it, if so, and what to do.
+    /// Why the replaced import was not undone, if so, and what to do.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub not_replaced: Option<String>,
 }
 
 impl Report {
-    /// What came of a batch of rows, which has no file: its counts, or why there are none.
+    /// The report of a batch of rows, which has no file: its counts, or why there are none.
     #[must_use]
     pub fn of_batch(
         (import_id, operator_id): (String, u32),
@@ -174,9 +174,9 @@ pub struct Replaced {
 pub struct UndoProgress {
     /// Whether counting is at its end.
     pub counted: bool,
-    /// What was counted to be removed.
+    /// The records counted for removal.
     pub removed: u64,
-    /// What was counted to stay.
+    /// The records counted to stay.
     pub kept: u64,
     /// Of both, how much is taken back. After a crash some may be missing from this count, never from the work.
     pub done: u64,

@@ -1,4 +1,4 @@
-//! What a kind of file is: its columns, and how a row of it is read.
+//! A kind of file: its columns, and how a row of it is read.
 
 use crate::cells::Cells;
 use crate::column::Field;
@@ -11,13 +11,13 @@ pub trait Row: Sized {
     /// The column whose dates people write, if there is one: a survey finds out in which order.
     const DATE: Option<usize> = None;
 
-    /// A column of a few known words: by that a survey tells rows whose cells stand one
-    /// place further than the header says.
+    /// A column with a few fixed words: the survey uses it to recognise rows whose cells stand one place further than the header
+    /// says.
     const WORD: Option<WordColumn> = None;
 
-    /// Reads one row. `None` or a fault noted in `cells` refuses it.
+    /// Reads one row. `None`, or a fault noted in `cells`, rejects it.
     fn read(cells: &mut Cells<'_>) -> Option<Self>;
 }
 
-/// A column of a few known words: its number, and whether a cell holds one of them.
+/// A column with a few fixed words: its number, and whether a cell holds one of them.
 pub type WordColumn = (usize, fn(&str) -> bool);

@@ -26,7 +26,7 @@ pub(crate) enum Shape {
     Stray,
 }
 
-/// Where a cell lies in its line, quotes included.
+/// The range of a cell in its line, quotes included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     from: usize,
@@ -59,7 +59,7 @@ impl Span {
         line.get(self.from..).unwrap_or_default()
     }
 
-    /// What the cell says.
+    /// The cell's text, without quotes.
     pub(crate) fn text(self, line: &str) -> Cow<'_, str> {
         let content = self.content(line);
         if self.shape == Shape::Escaped { Cow::Owned(content.replace("\"\"", "\"")) } else { Cow::Borrowed(content) }
@@ -72,7 +72,7 @@ impl Span {
         line.get(self.from + quote..self.to - quote).unwrap_or_default()
     }
 
-    /// What the cell says, of a line in either encoding.
+    /// The cell's text, of a line in either encoding.
     pub(crate) fn text_of(self, line: &[u8]) -> Cow<'_, str> {
         match (encoding::text(self.bytes(line)), self.shape) {
             (text, Shape::Escaped) => Cow::Owned(text.replace("\"\"", "\"")),
@@ -80,7 +80,7 @@ impl Span {
         }
     }
 
-    /// Where the cell lies in its line, quotes included.
+    /// The cell's range in its line, quotes included.
     pub(crate) const fn range(self) -> std::ops::Range<usize> {
         self.from..self.to
     }
@@ -92,7 +92,7 @@ impl Span {
         line.get(self.from + quote..self.to - quote).unwrap_or_default()
     }
 
-    /// Why the cell cannot be read, where it cannot.
+    /// Why the cell cannot be read, if it cannot.
     pub(crate) const fn fault(self) -> Option<Fault> {
         match self.shape {
             Shape::Plain | Shape::Quoted | Shape::Escaped => None,
@@ -102,7 +102,7 @@ impl Span {
     }
 }
 
-/// What [`split`] found.
+/// The result of [`split`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Split {
     /// How many cells there are.
@@ -113,10 +113,10 @@ pub(crate) struct Split {
     pub(crate) open: bool,
 }
 
-/// Takes a line apart. The first cells go into `spans` as far as there is room, and the others are counted, so that a
-/// line of nothing but separators costs no memory.
+/// Splits a line. The first cells go into `spans` as far as there is room, and the others are counted, so that a line of separators
+/// alone costs no memory.
 ///
-/// The hottest loop of a file: eight bytes at a time, for cells are too short for a search made for long texts.
+/// The hottest loop of a file: eight bytes at a time, because cells are too short for a search designed for long texts.
 #[inline]
 pub(crate) fn split(line: &[u8], separator: u8, spans: &mut [Span]) -> Split {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);
@@ -161,7 +161,7 @@ pub(crate) fn split_all(line: &[u8], separator: u8) -> (Vec<Span>, Split) {
     (spans, found)
 }
 
-/// As [`split`], for a line that has a quote somewhere.
+/// As [`split`], for a line with a quote in it.
 #[inline(never)]
 fn split_quoted(line: &[u8], separator: u8, spans: &mut [Span]) -> Split {
     let mut found = Split { count: 0, well_formed: true, open: false };
@@ -188,7 +188,7 @@ fn split_quoted(line: &[u8], separator: u8, spans: &mut [Span]) -> Split {
     }
 }
 
-/// Reads a cell in quotes. `at` is its opening quote, and afterwards what follows its closing one.
+/// Reads a cell in quotes. `at` is its opening quote, and afterwards the position behind its closing one.
 fn quoted(line: &[u8], separator: u8, at: &mut usize) -> Shape {
     let mut shape = Shape::Quoted;
     loop {

@@ -1,4 +1,4 @@
-//! What programs and people put around a value, and what is left without it.
+//! The characters that programs and people put around a value, and the value without them.
 
 use crate::fault::Fault;
 use crate::repair::{Repair, Repairs};
@@ -23,8 +23,8 @@ pub(crate) fn unguard<'a>(text: &'a str, repairs: &mut Repairs) -> &'a str {
     }
 }
 
-/// Takes a leading apostrophe off a value too, with which people mark text in spreadsheets. Not for names, where an
-/// apostrophe may be one.
+/// Also strips a leading apostrophe, with which people mark text in spreadsheets. Not for names, where an apostrophe may belong to
+/// the name.
 pub(crate) fn unguard_any<'a>(text: &'a str, repairs: &mut Repairs) -> &'a str {
     match text.strip_prefix('\'') {
         Some(value) => {
@@ -35,7 +35,7 @@ pub(crate) fn unguard_any<'a>(text: &'a str, repairs: &mut Repairs) -> &'a str {
     }
 }
 
-/// What both kinds of guard and the spaces around them leave of a value that must not be empty.
+/// Strips both kinds of guard and the spaces around them from a value that must not be empty.
 #[inline]
 pub(crate) fn bare<'a>(text: &'a str, repairs: &mut Repairs) -> Result<&'a str, Fault> {
     // Nearly every cell: nothing to take off at either end.

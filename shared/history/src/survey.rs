@@ -1,23 +1,24 @@
-//! The survey: a file is read once from its beginning to its end before anything is done with a row of it. What only the whole
-//! file can tell is decided here, and a [`Reader`](crate::Reader) cannot be made without the [`Verdict`].
+//! The survey: a file is read once from beginning to end before any of its rows is processed. Decides what only the whole file
+//! shows, and a [`Reader`](crate::Reader) cannot be made without the [`Verdict`].
 //!
 //! # The order of day and month
 //!
-//! `03/05/2021` is 3 May or 5 March. One date of the file whose other reading has a thirteenth month decides for all:
+//! `03/05/2021` is 3 May or 5 March. One date of the file that has only one reading, because the other has a thirteenth month,
+//! decides for all:
 //!
 //! | the file has | dates without the year in front are read |
 //! |---|---|
-//! | none that decides | day first, as France writes them. With a clock of twelve hours (AM, PM) the file is refused: France has none |
+//! | no date that decides | day first, as France writes them. With a 12-hour clock (AM, PM) the file is refused: France does not use it |
 //! | some that can only be day first | day first |
 //! | some that can only be month first | month first; the report counts them as repaired |
 //! | both | not at all: the file is refused, with a line of each kind |
 //!
 //! # Days that were swapped before
 //!
-//! A program that guesses (pandas, csvkit, Gnumeric in English) reads `03/05/2021` as 5 March and writes `2021-03-05`. No row
-//! shows that. But of all days of a year 0.39 lie between the 1st and the 12th of a month: thirty different days that all
-//! do are no chance (0.39 to the 30th). Such a file is refused, unless whoever sends it says that the dates are right. Dates
-//! with the year in front are looked at by themselves too, for such a program leaves alone what it cannot read (`25/05/2021`).
+//! A program that guesses (pandas, csvkit, Gnumeric in English) reads `03/05/2021` as 5 March and writes `2021-03-05`. No row shows
+//! that. But of all days of a year 0.39 lie between the 1st and the 12th of a month: thirty different days that all do are not a
+//! coincidence (0.39 to the 30th). Such a file is refused, unless the sender confirms its dates. Dates with the year in front are
+//! also checked by themselves, because such a program leaves a date that it cannot read unchanged (`25/05/2021`).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -44,7 +45,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// No month has more days than the year has months.
 const MONTHS: u32 = 12;
 
-/// Whether whoever sends a file says that its dates are right, however they look.
+/// Whether the sender confirms that the dates of a file are right, however they look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dates {
     /// Nothing was said.
@@ -55,7 +56,7 @@ pub enum Dates {
 }
 
 impl Dates {
-    /// What the name of a file says: `dates-confirmed` or `dates_confirmed` somewhere in it, in any case.
+    /// The confirmation in the name of a file: `dates-confirmed` or `dates_confirmed` somewhere in it, in any case.
     ///
     /// ```
     /// use cee_history::Dates;
@@ -73,7 +74,7 @@ impl Dates {
         if confirmed { Self::Confirmed } else { Self::Unconfirmed }
     }
 
-    /// Confirmed where one of the two is.
+    /// Confirmed if one of the two is.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self::confirmed_if(self == Self::Confirmed || other == Self::Confirmed)
@@ -111,14 +112,14 @@ pub struct Surveyed {
     pub date_order: DateOrder,
 }
 
-/// What a survey decided. Only a survey makes one, or a checkpoint keeps one.
+/// The verdict of a survey. Only a survey makes one, or a checkpoint keeps one.
 ///
 /// ```compile_fail
 /// let verdict = cee_history::Verdict { header_line: 1 };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The header, completed by columns without a name where the rows have them.
+    /// The header, completed by columns without a name if the rows have them.
     pub(crate) header: String,
     /// The line that it stands in.
     pub(crate) header_line: u64,
@@ -137,7 +138,7 @@ impl Verdict {
         self.of_rejected_rows
     }
 
-    /// What the report says of it.
+    /// The survey's result for the report.
     #[must_use]
     pub const fn surveyed(&self) -> Surveyed {
         self.surveyed
@@ -170,16 +171,16 @@ pub struct Survey<R> {
 }
 
 impl<R> fmt::Debug for Survey<R> {
-    /// How far it is. Not what it holds of the file: that is personal data.
+    /// The progress, without the buffered bytes: they are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Survey").field("rows", &self.rows.count).field("refused", &self.refused).finish_non_exhaustive()
     }
 }
 
-/// The survey of a file that is in memory whole.
+/// Surveys a file that is completely in memory.
 ///
 /// # Errors
-/// [`FileRefusal`] where the file is refused.
+/// [`FileRefusal`] if the file is refused.
 pub fn survey<R: Row>(file: &[u8], dates: Dates) -> Result<Verdict, FileRefusal> {
     let mut survey = Survey::<R>::new(dates);
     survey.push(file);
@@ -198,10 +199,10 @@ impl<R: Row> Survey<R> {
         self.feed.push(chunk);
     }
 
-    /// Reads on for a moment. `false`: it wants more of the file.
+    /// Reads on for a moment. `false`: it needs more of the file.
     ///
     /// # Errors
-    /// [`FileRefusal`] where the file is refused, and every later call says the same.
+    /// [`FileRefusal`] if the file is refused; every later call returns the same.
     pub fn read(&mut self) -> Result<bool, FileRefusal> {
         if let Some(refused) = &self.refused {
             return Err(refused.clone());
@@ -223,10 +224,10 @@ impl<R: Row> Survey<R> {
         }
     }
 
-    /// Says that the file ends here, and what it was found to be.
+    /// Ends the file, and returns the verdict.
     ///
     /// # Errors
-    /// [`FileRefusal`] where the file is refused.
+    /// [`FileRefusal`] if the file is refused.
     pub fn verdict(mut self) -> Result<Verdict, FileRefusal> {
         self.feed.end();
         while self.read()? {}
@@ -241,7 +242,7 @@ impl<R: Row> Survey<R> {
     }
 }
 
-/// The part of a survey that knows lines.
+/// The part of a survey that handles lines.
 struct Rows<R> {
     /// The header as it came, and its line.
     header: Option<(Header, u64)>,
@@ -250,7 +251,7 @@ struct Rows<R> {
     windows_1252: bool,
     /// How many cells each row has.
     widths: Widths,
-    /// The dates where the header says that they are.
+    /// The dates in the header's date column.
     dates: Found,
     /// The dates one cell further, in rows with one cell more.
     shifted: Found,
@@ -259,12 +260,12 @@ struct Rows<R> {
     row: PhantomData<fn() -> R>,
 }
 
-/// What the rows say with the number of their cells.
+/// What the numbers of cells in the rows show.
 #[derive(Debug, Default)]
 struct Widths {
-    /// A row that has one cell more than the header, and each where the header has the one before it.
+    /// A row with one cell more than the header, and each cell one place further than in the header.
     shifted: bool,
-    /// A row that has its cells where the header has them.
+    /// A row with its cells at the places of the header.
     straight: bool,
     /// Most empty cells beyond the header's in a row.
     empty: usize,
@@ -432,7 +433,7 @@ fn too_long_for_a_header(beginning: &[u8]) -> FileError {
     not_a_header(beginning).unwrap_or(FileError::HeaderTooLong { limit: MAX_LINE })
 }
 
-/// What the dates of a file say.
+/// The forms of the dates of a file.
 #[derive(Debug, Default)]
 struct Found {
     /// The first line with a date that can only have the day first.
@@ -450,7 +451,7 @@ struct Found {
 }
 
 impl Found {
-    /// Notes what a cell says.
+    /// Notes the date of a cell.
     #[cold]
     fn note(&mut self, text: &str, line: u64) {
         let Ok(text) = bare(text, &mut Repairs::default()) else { return };
@@ -523,9 +524,9 @@ impl Found {
         Ok(order)
     }
 
-    /// Whether day and month look swapped, in the dates with the year in front, in the others, or in both together. A program
-    /// that swaps what it can, and leaves alone what it cannot, leaves none after the 12th of the former and only those of the
-    /// latter.
+    /// Whether day and month look swapped, in the dates with the year in front, in the others, or in both together. A program that
+    /// swaps the dates it can read, and leaves the others unchanged, leaves no date after the 12th with the year in front, and only
+    /// such dates in the other form.
     fn look_swapped(&self) -> bool {
         let (one, two) = (&self.year_first, &self.other);
         let both = one.different.union(&two.different).count() >= MANY;
@@ -550,12 +551,12 @@ impl Days {
         self.different.is_empty()
     }
 
-    /// Whether nothing that comes can change what is said of them.
+    /// Whether further days cannot change the result.
     const fn is_decided(&self) -> bool {
         self.low && self.high
     }
 
-    /// Whether there are any, and none after the 12th.
+    /// Whether there are any days, and none after the 12th.
     const fn are_low(&self) -> bool {
         self.low && !self.high
     }

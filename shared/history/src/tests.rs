@@ -173,7 +173,7 @@ fn rows_that_were_given_up_are_rejected_as_they_came_however_the_file_is_resumed
     };
     let verdict = survey::<HistoryRow>(file, Dates::Unconfirmed).unwrap();
     let mut whole = FileReader::new(&verdict, now()).unwrap();
-    // A blank line is no row, and the last one is rejected for what is wrong with it.
+    // A blank line is not a row, and the last one is rejected for its own fault.
     whole.give_up([3, 4, 99]);
     let lines = read(&mut whole);
     assert_eq!(lines.iter().map(Line::line).collect::<Vec<_>>(), [2, 4, 5, 6]);
@@ -417,7 +417,7 @@ fn rejected_rows_as_they_came() {
     assert_eq!(lines.len(), 8);
 }
 
-/// What an operator does with a rejected file: correct it and send it back.
+/// An operator corrects a rejected file and sends it back.
 #[test]
 fn a_rejected_file_can_be_sent_back() {
     let header = format!("{HEADER};;");
@@ -501,8 +501,8 @@ fn row_of_several_lines_is_written_and_read_again_as_one() {
     );
 }
 
-/// Lines that leave quotes open, each within the search for the end of the one before it: at worst each would search as far as a row may
-/// reach, thousands of lines.
+/// Lines that leave quotes open, each within the search for the end of the one before it: in the worst case each would search
+/// thousands of lines, the longest possible row.
 #[test]
 fn open_quotes_within_open_quotes_are_searched_few_times() {
     let pieces = ["a\",\"b\n", ",\"x\n\n\n", "\"\"\n", "short,\"\n", ",\"\"\"\n", "x,\"\ny\n"];
@@ -548,7 +548,7 @@ fn rejected_cells_are_quoted_as_rfc_4180_has_it() {
         assert_eq!(record.iter().take(4).collect::<Vec<_>>(), cells);
         assert_eq!(record.len(), 7);
     }
-    // A quote that is out of order anywhere in a line is no quote to R, which reads on: each of ours is in quotes.
+    // R does not treat an out-of-order quote within a line as a quote and reads on: each of ours is in quotes.
     for line in rejected.lines().filter(|line| line.contains('"')) {
         assert!(!line.contains("D\"H"), "{line}");
     }
@@ -593,7 +593,7 @@ fn columns_of_a_rejected_file_may_be_anywhere_or_nowhere() {
         let file = format!("{header}\n{}\n", rows.join("\n"));
         let expected: Vec<String> = (2..).take(rows.len()).map(row).collect();
         assert_eq!(outcomes(&file), expected, "{what}");
-        // The dates of such rows are looked at where they are.
+        // The dates of such rows are checked at their real position.
         let month_first = file.replace("15/03/2021", "03/15/2021");
         let order = survey::<HistoryRow>(month_first.as_bytes(), Dates::Unconfirmed).unwrap().surveyed().date_order;
         assert_eq!(order, DateOrder::MonthFirst, "{what}");
@@ -887,7 +887,7 @@ fn rows_with_a_name_in_front_are_read_without_it() {
     for (what, file, expected) in table {
         assert_eq!(outcomes(file), expected, "{what}");
     }
-    // What the dates say is read where they are.
+    // The dates are read at their real position.
     let file = format!("{HEADER}\n1;short;DUP;06010203;05/13/2021\n2;short;DUP;06010203;03/05/2021");
     assert_eq!(verdict(&file).unwrap().surveyed().date_order, DateOrder::MonthFirst);
     let rejected = rejected_file(&format!(";{HEADER}"), &history(file.replace("DUP", "dup")).unwrap());
@@ -1038,7 +1038,7 @@ fn journeys_rejected() {
     }
 }
 
-/// A journey that the registry's database calls expired is one that breaks the terms, in the words of the interface.
+/// A journey that the registry's database calls expired is, in the words of the interface, one that breaks the terms.
 #[test]
 fn expired_journey_becomes_terms_violation() {
     let row = "7,2,j,C,2024-03-15T08:00:00+0100,2024-03-15T08:30:00+0100,5,75056,99100,+336010203,,expired,,";
@@ -1239,7 +1239,7 @@ proptest! {
             if at == file.len() {
                 break;
             }
-            // Only where the last step got beyond the state: else it would be taken up at the same place for ever.
+            // Only if the last step got beyond the state: otherwise it would restart at the same place for ever.
             let state = reader.state();
             if resume && state.offset() as usize + 60 > at {
                 let json = serde_json::to_string(&(&verdict, &state)).unwrap();
@@ -1268,7 +1268,7 @@ proptest! {
         }
     }
 
-    /// What the csv crate writes is read as it was meant.
+    /// The reader reads the output of the csv crate as it was meant.
     #[test]
     fn what_others_write(
         rows in prop::collection::vec(("short|long", "[A-Z][A-Z ]{2}", r"\+336[0124-8][0-9]{5}|\+262692[0-9]{4}|\+687[1-9][0-9]{3}", 0_i64..1_672_527_600_000), 1..20),
@@ -1305,7 +1305,7 @@ proptest! {
 
         let mut csv = csv::ReaderBuilder::new().delimiter(b';').from_reader(&out[..]);
         let names: Vec<String> = csv.headers().unwrap().iter().map(str::to_owned).collect();
-        // Where all rows have a name, the file has a column for it in front.
+        // If all rows have a name, the file has a column for it in front.
         let ours = names.len() - 3;
         prop_assert!(ours == 4 || (ours == 5 && names[0].is_empty()));
         prop_assert_eq!(&names[ours..], ["line", "column", "reason"]);

@@ -1,4 +1,4 @@
-//! UTF-16 on its way to UTF-8. What has no byte order mark of UTF-16 passes as it is.
+//! UTF-16 to UTF-8. A stream without a UTF-16 byte order mark passes unchanged.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub enum Encoding {
 #[derive(Default)]
 pub(crate) struct Text {
     form: Form,
-    /// A byte whose other half has not arrived, or fewer bytes than tell the form.
+    /// A byte whose other half has not arrived, or too few bytes to recognise the form.
     odd: Vec<u8>,
     /// The first half of a character of two units.
     high: Option<u16>,
@@ -29,7 +29,7 @@ pub(crate) struct Text {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Form {
-    /// Too few bytes have come to tell.
+    /// Too few bytes have arrived to recognise the form.
     #[default]
     Unknown,
     Other,
@@ -80,7 +80,7 @@ impl Text {
         out.into_bytes()
     }
 
-    /// What is left at the end of the stream.
+    /// The rest at the end of the stream.
     pub(crate) fn end(&mut self) -> Vec<u8> {
         let odd = std::mem::take(&mut self.odd);
         if !self.is_utf_16() {

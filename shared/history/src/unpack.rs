@@ -1,4 +1,4 @@
-//! What lies on S3 may be compressed: its bytes, unpacked a little at a time.
+//! Unpacks a file on S3, which may be compressed, a little at a time.
 
 use std::fmt;
 use std::io::Write as _;
@@ -11,20 +11,20 @@ use crate::zip::{Zip, is_zip};
 /// The first bytes of everything that gzip writes.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// So many bytes tell what a file is.
+/// The number of bytes that identify a format.
 const TELLING: usize = 4;
 
 /// How much compressed data is unpacked at once: whatever it is, a thousand times as much comes out at most.
 const SLICE: usize = 1024;
 
-/// What a small file may unpack to in any case.
+/// The size to which any small file may unpack.
 const SMALL: u64 = 16 * 1024 * 1024;
 
 /// Unpacks a stream, if it is compressed: with gzip, or as a zip that holds one file. Bytes go in with [`Unpack::push`], and
 /// come out of [`Unpack::piece`] until that has no more to give.
 #[derive(Default)]
 pub struct Unpack {
-    /// What came in and has not been looked at.
+    /// The input not yet processed.
     waiting: Vec<u8>,
     /// How much of it has gone out.
     gone: usize,
@@ -34,7 +34,7 @@ pub struct Unpack {
 
 #[derive(Default)]
 enum Form {
-    /// Too few bytes have come to tell.
+    /// Too few bytes have arrived to recognise the form.
     #[default]
     Unknown,
     Plain,
@@ -42,7 +42,7 @@ enum Form {
         packing: Packing,
         packed: u64,
         unpacked: u64,
-        /// Why there will be no more, once what came out before is given out.
+        /// Why the output ends, once the output so far has been returned.
         failed: Option<UnpackError>,
     },
 }
@@ -54,7 +54,7 @@ enum Packing {
 }
 
 impl fmt::Debug for Unpack {
-    /// Not what waits: that is personal data.
+    /// Without the waiting bytes: they are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unpack").field("packed", &self.is_packed()).field("ended", &self.ended).finish_non_exhaustive()
     }
@@ -69,7 +69,7 @@ impl Packing {
         }
     }
 
-    /// Unpacks a slice, or what was left at the end, and says why there will be no more, if so.
+    /// Unpacks a slice, or the rest at the end, and returns the error that ends the output, if there is one.
     fn unpack(&mut self, slice: Option<&[u8]>) -> (Vec<u8>, Option<UnpackError>) {
         let mut out = Vec::new();
         let done = match (&mut *self, slice) {
@@ -104,10 +104,10 @@ impl Unpack {
         self.ended = true;
     }
 
-    /// The next piece of what came in so far, unpacked; `None` when there is no more.
+    /// The next unpacked piece of the input so far; `None` if there is no more.
     ///
     /// # Errors
-    /// [`UnpackError`], and nothing more comes out.
+    /// [`UnpackError`]; no more output follows.
     pub fn piece(&mut self) -> Result<Option<Vec<u8>>, UnpackError> {
         if matches!(self.form, Form::Unknown) {
             if self.waiting.len() < TELLING && !self.ended {
@@ -172,7 +172,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// What comes out of a stream cut into chunks, and the largest piece.
+    /// The output of a stream cut into chunks, and the largest piece.
     fn unpack(stream: &[u8], chunk: usize) -> Result<(Vec<u8>, usize), UnpackError> {
         let (mut out, mut largest) = (Vec::new(), 0);
         let mut unpack = Unpack::default();

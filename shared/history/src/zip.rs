@@ -1,10 +1,10 @@
 //! A zip with one CSV file, read as a stream: entry after entry, each from its own header, with flat memory.
 //!
-//! Not by the crate `zip`: it wants to seek to the directory at the end, and as a stream it reads no entry whose size stands
-//! behind it, which is how macOS and most programs that write to a pipe make them. What inflates is here already for gzip, and
-//! the import function has a quarter of its size left.
+//! The crate `zip` does not fit: it seeks to the directory at the end, and as a stream it reads no entry whose size stands behind
+//! it, which is how macOS and most programs that write to a pipe make them. The decompressor is already here for gzip, and the
+//! import function may only grow by a quarter of its size.
 //!
-//! Strict: checksum and sizes of each entry must be right, and a whole directory must follow the last one. Entries that hold
+//! Strict: checksum and sizes of each entry must be right, and a complete directory must follow the last one. Entries that hold
 //! nothing of the user's (folders, `__MACOSX/`, `.DS_Store`) are skipped. A second zip behind the first is refused.
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
@@ -14,7 +14,7 @@ use crate::refusal::UnpackError;
 /// How much comes out of the inflating at once.
 const BUFFER: usize = 16 * 1024;
 
-/// How much may be passed over, unpacked. What is more is no by-product of a desktop.
+/// The largest unpacked size of skipped entries. More than this is not a by-product of a desktop.
 const PASSED_OVER: u64 = 16 * 1024 * 1024;
 
 const LOCAL_HEADER: &[u8] = b"PK\x03\x04";
@@ -69,18 +69,18 @@ enum State {
     Directory,
     /// Behind the directory's end.
     End,
-    /// Behind what follows the end and is not another zip, such as padding.
+    /// In the bytes behind the end that are not another zip, such as padding.
     Padding,
 }
 
 struct Entry {
     /// Whether it is the user's.
     wanted: bool,
-    /// How it inflates; `None`: it is stored as it is.
+    /// The decompressor; `None`: the entry is stored uncompressed.
     inflate: Option<Decompress>,
-    /// What its header says: checksum, size in the zip, size. `None`: that stands behind it.
+    /// The values in its header: checksum, size in the zip, size. `None`: they stand behind the entry.
     says: Option<(u32, u64, u64)>,
-    /// What has come of it.
+    /// The checksum and sizes so far.
     checksum: Crc,
     packed: u64,
     unpacked: u64,
@@ -105,7 +105,7 @@ fn long(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 impl Zip {
-    /// Takes the next bytes, and adds to `out` what they hold of the file.
+    /// Takes the next bytes, and adds the file's content in them to `out`.
     pub(crate) fn write(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), UnpackError> {
         loop {
             match &mut self.state {
@@ -132,7 +132,7 @@ impl Zip {
                     }
                     let entry = self.ended.take().ok_or(UnpackError::Damaged)?;
                     let length = entry.descriptor(&self.header).ok_or(UnpackError::Damaged)?;
-                    // The rest belongs to what follows.
+                    // The rest belongs to the next record.
                     self.header.drain(..length);
                     self.state = State::Header;
                 }
@@ -166,7 +166,7 @@ impl Zip {
         }
     }
 
-    /// Collects a header, and goes on to what it is of. `false`: it is not whole yet.
+    /// Collects a header, and continues with its entry or directory. `false`: it is not complete yet.
     fn collect(&mut self, bytes: &mut &[u8]) -> Result<bool, UnpackError> {
         if !self.has(LOCAL_HEADER.len(), bytes) {
             return Ok(false);
@@ -190,7 +190,7 @@ impl Zip {
         Ok(true)
     }
 
-    /// Collects a record of the directory, and returns its length. `None`: it is not whole yet.
+    /// Collects a record of the directory, and returns its length. `None`: it is not complete yet.
     fn record(&mut self, bytes: &mut &[u8]) -> Result<Option<usize>, UnpackError> {
         if !self.has(DIRECTORY_END.len(), bytes) {
             return Ok(None);
@@ -233,7 +233,7 @@ impl Zip {
         self.header.len() >= length
     }
 
-    /// What the header says of its entry.
+    /// The entry as its header describes it.
     fn entry(&mut self, name_end: usize) -> Result<Entry, UnpackError> {
         let header = &self.header;
         let name = header.get(HEADER_LENGTH..name_end).unwrap_or_default();
@@ -263,7 +263,7 @@ impl Zip {
         let behind = flags & SIZES_BEHIND != 0;
         let inflate = match method {
             8 => Some(Decompress::new(false)),
-            // What is stored says nothing of its end.
+            // A stored entry does not mark its own end.
             0 if !behind || (packed == 0 && !wanted) => None,
             _ => return Err(UnpackError::ZipMethod),
         };
@@ -296,7 +296,7 @@ fn is_wanted(name: &[u8]) -> bool {
 }
 
 impl Entry {
-    /// Takes what of these bytes is the entry's. `true`: it has ended.
+    /// Takes the entry's part of these bytes. `true`: the entry has ended.
     fn take(&mut self, bytes: &mut &[u8], out: &mut Vec<u8>, passed_over: &mut u64) -> Result<bool, UnpackError> {
         let Some(mut inflate) = self.inflate.take() else {
             let left = self.says.map_or(0, |(_, packed, _)| packed).saturating_sub(self.packed);
@@ -500,7 +500,7 @@ mod tests {
         }
         let folder = Made { flags: SIZES_BEHIND, method: 0, ..made("a/", b"") };
         assert_eq!(read(&zip(&[folder, made("a/h.csv", b"rows")])).as_deref(), Ok(&b"rows"[..]));
-        // What is passed over costs time: not without end, in one entry or in many.
+        // Skipped entries cost time: there is a limit, for one entry and for many.
         let large = || made("._x", &vec![0; 9 << 20]);
         assert_eq!(read_in(&zip(&[large(), made("h.csv", b"rows")]), 1000).as_deref(), Ok(&b"rows"[..]));
         assert_eq!(read_in(&zip(&[large(), large(), made("h.csv", b"rows")]), 1000), Err(UnpackError::ZipOfSeveral));

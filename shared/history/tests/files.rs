@@ -53,7 +53,7 @@ struct Outcome {
     refused: Option<String>,
 }
 
-/// What comes of a file of this name that arrives in these chunks.
+/// The result of reading a file of this name that arrives in these chunks.
 fn read<'a>(name: &str, chunks: impl Iterator<Item = &'a [u8]> + Clone) -> Outcome {
     match surveyed_and_read(name, chunks) {
         Ok(outcome) => outcome,

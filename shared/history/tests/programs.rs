@@ -1,6 +1,5 @@
-//! Files that real programs wrote, in `tests/files/programs`: `manifest.json` says which program, in which version, by which
-//! command, and what must come of it. Every file holds the same drivers, and a row is read as one of them on its day, or not at
-//! all.
+//! Files that real programs wrote, in `tests/files/programs`: `manifest.json` names the program, its version, the command, and the
+//! expected result. Every file holds the same drivers, and a row is either read as one of them on its day or not read.
 
 #![allow(clippy::disallowed_methods, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 

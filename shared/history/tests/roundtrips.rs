@@ -1,6 +1,6 @@
-//! One rejected file with 20 kinds of fault, in `tests/files/roundtrips`, which programs have opened, people corrected, and the programs
-//! saved: `manifest.json` says which program, in which version, by which command (`make.py`), and what must come of it. All 20 rows are
-//! taken as they are meant, or the message names what the program did.
+//! One rejected file with 20 kinds of fault, in `tests/files/roundtrips`, which programs have opened, people corrected, and the
+//! programs saved: `manifest.json` names the program, its version, the command (`make.py`), and the expected result. All 20 rows
+//! are read as they are meant, or the message names what the program did.
 
 #![allow(clippy::disallowed_methods, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 

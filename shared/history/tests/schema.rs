@@ -1,5 +1,5 @@
-//! The published Table Schema: it says what the code says, and the Frictionless validator agrees with our reader on every
-//! file of `tests/files/history`, row by row, but for the differences that `schema/differences.json` lists. `schema/compare.py` compares
+//! The published Table Schema: it matches the code, and the Frictionless validator agrees with our reader on every file of
+//! `tests/files/history`, row by row, except the differences that `schema/differences.json` lists. `schema/compare.py` compares
 //! three more validators.
 //!
 //! The comparison needs Python with the package `frictionless`: `FRICTIONLESS_PYTHON` names the interpreter, or else
@@ -17,8 +17,8 @@ use cee_history::{Dates, FileReader, HistoryRow, Line, Row as _, survey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Where a validator differs from our reader, and why that is right. A line that only we take is repaired or read with more knowledge; one
-/// that only the validator takes fits its pattern, and a pattern knows no calendar.
+/// The differences between a validator and our reader, and why each is right. A line that only our reader accepts is repaired or
+/// read with more knowledge; a line that only the validator accepts fits its pattern, and a pattern has no calendar.
 #[derive(Deserialize)]
 struct Difference {
     file: String,
@@ -40,7 +40,7 @@ fn schema() -> Value {
     serde_json::from_slice(&std::fs::read(root().join("docs/history.schema.json")).unwrap()).unwrap()
 }
 
-/// What our reader makes of a file: the lines it rejects, all lines it reads, and the separator; `None` where it refuses it.
+/// Our reader's result for a file: the rejected lines, all lines read, and the separator; `None` if it refuses the file.
 fn ours(content: &[u8], dates: Dates) -> Option<(BTreeSet<u64>, BTreeSet<u64>, char)> {
     let verdict = survey::<HistoryRow>(content, dates).ok()?;
     let mut file = FileReader::<HistoryRow>::new(&verdict, Instant::parse("2024-05-01T00:00:00Z").unwrap()).ok()?;
@@ -98,11 +98,11 @@ fn python() -> Option<String> {
     None
 }
 
-/// What our reader makes of every file that can be compared, and what a validator must know of it.
+/// Our reader's result for every file that can be compared, and the parameters of a validator.
 fn requests() -> Vec<Value> {
     let folder = root().join("tests/files/history");
     let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
-    // What is compressed is no table for it before it is unpacked, and UTF-16 none before it is told.
+    // A compressed file is not a table for it before it is unpacked, nor is UTF-16 before its encoding is set.
     let other = |name: &str| ["gzip", "zip", "utf-16"].iter().any(|form| name.starts_with(form));
     let is_compared = |name: &&String| !other(name) && NOT_COMPARED.iter().all(|(left_out, _)| left_out != *name);
     let files = manifest["files"].as_object().unwrap().keys().filter(is_compared);
