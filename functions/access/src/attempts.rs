@@ -44,7 +44,7 @@ struct Window {
 
 /// The counts.
 pub(crate) struct Attempts {
-    /// How often each caller may ask in a window; `None`: no limit.
+    /// The number of calls that each caller may make in a window; `None`: no limit.
     most: Option<u32>,
     window: Mutex<Window>,
 }

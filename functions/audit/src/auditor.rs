@@ -15,7 +15,7 @@ use cee_service::aws::Aws;
 use cee_service::{Environment, PepperError, SettingError, trap};
 use futures_util::FutureExt as _;
 
-/// How long one part may take.
+/// The time limit of one part.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The prefixes of reports, each with the number of the operator that may read it.

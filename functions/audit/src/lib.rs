@@ -59,7 +59,7 @@ pub struct AuditFunction {
     pepper: Arc<CheckedPepper>,
     clock: Clock,
     metrics: Metrics,
-    /// How many parts of a hundred items one invocation looks at, at most.
+    /// The number of parts, of a hundred items each, that one invocation checks at most.
     parts: u32,
     parts_per_second: u32,
 }

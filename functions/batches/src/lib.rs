@@ -35,7 +35,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// How many rows a call may bring. Source: the contract, "1 to 1000".
+/// The largest number of rows in a call. Source: the contract, "1 to 1000".
 pub const MOST_ROWS: usize = 1000;
 
 /// The message for a row that could not be written in time.
@@ -94,7 +94,7 @@ pub enum IdentityRow {
     Specific(SpecificIdentity),
 }
 
-/// The field that tells the two apart: its value is the type around it.
+/// The tag field of the enum: its value selects the variant.
 #[derive(Debug, PartialEq, Eq)]
 struct Tag;
 
@@ -124,11 +124,11 @@ pub struct SpecificIdentity {
     identity_key: IdentityKey,
 }
 
-/// What came of one row.
+/// The result of one row.
 enum Outcome {
     Imported(Vec<Contradicted>),
     AlreadyKnown,
-    /// What is wrong with it, for its sender.
+    /// The fault, for the sender of the row.
     Failed(String),
 }
 
@@ -408,7 +408,7 @@ fn not_an_object() -> Refusal {
     Refusal::MalformedBody("must be a JSON object".to_owned())
 }
 
-/// What is wrong with a row, in the words that a separate call would be refused with.
+/// The fault of a row, in the words that a separate call would be refused with.
 fn what_is_wrong(refusal: Refusal) -> String {
     match refusal {
         Refusal::InvalidFields(faults) => {

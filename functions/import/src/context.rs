@@ -51,7 +51,7 @@ impl Budget {
     }
 }
 
-/// What every part of this function may use.
+/// The settings and stores that every part of this function uses.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) bucket: String,

@@ -3,8 +3,8 @@
 //! | to find | look in |
 //! |---|---|
 //! | the owner and the version of a file | [`event`] |
-//! | a file's way from its first byte to its report, and what refuses it whole | `file` |
-//! | its survey; how its rows are read; its checkpoints; its end | `file::survey`, `file::rows`, `file::checkpoint`, `file::ending` |
+//! | the steps of an import from first byte to report, and what refuses the whole file | `file` |
+//! | the survey; how rows are read; checkpoints; the end | `file::survey`, `file::rows`, `file::checkpoint`, `file::ending` |
 //! | why never two rows of one driver are written at once | [`workers::lanes`] |
 //! | how many rows are written at once | [`workers::pace`] |
 //! | how a row is written | [`workers::rows`] |

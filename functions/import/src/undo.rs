@@ -27,7 +27,7 @@ use crate::workers::pace::Pace;
 /// The longest time between two checkpoints.
 const PAUSE: Duration = Duration::from_secs(20);
 
-/// How far an undo came in one invocation.
+/// The result of an undo in one invocation.
 pub(crate) enum Taken {
     /// This invocation or an earlier one has undone the import; its report.
     Done(Box<Report>),

@@ -58,7 +58,7 @@ pub enum Demand {
     Long(LongRegistration),
 }
 
-/// The field that tells the two apart: its value is the type around it.
+/// The tag field of the enum: its value selects the variant.
 #[derive(Debug, PartialEq, Eq)]
 struct Tag;
 

@@ -17,7 +17,7 @@ pub(crate) struct Checkpoint {
     /// The survey's verdict; `None` before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) verdict: Option<Verdict>,
-    /// Where reading goes on; `None` at the beginning.
+    /// The position from which reading continues; `None` at the beginning.
     pub(super) reader: Option<ReaderState>,
     /// Pieces of the list of rejected rows.
     pub(super) rejected_pieces: Vec<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Checkpoint {
     /// The checksum of a file that replaces an import, once all its rows are written: only the undo of that import is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sha256: Option<String>,
-    /// Lines after the reader's place at which a run has panicked, in order: the next one rejects them.
+    /// Lines after the reader's position at which a run has panicked, in order: the next run rejects them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) given_up: Vec<u64>,
 }

@@ -70,7 +70,7 @@ async fn write<D: Destination>(
 }
 
 impl Run<'_> {
-    /// Reads the file, or the next part of it. `to` makes the rows' destination from the moment when the file was put.
+    /// Reads the file, or the next part of it. `to` creates the destination of the rows from the moment when the file was put.
     pub(super) async fn read<D: Destination>(mut self, to: impl FnOnce(Instant) -> D) -> Result<Ran, ImportError> {
         let began = Moment::now();
         let verdict = match self.checkpoint.verdict.clone() {

@@ -58,14 +58,14 @@ pub(super) struct Growing<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Refuses the file, or what is left of it.
+    /// Refuses the file, or the rest of it.
     pub(super) async fn refuse(mut self, why: &str) -> Result<Ran, ImportError> {
         let lists = self.lists();
         let finished = self.finish(lists).await?;
         Ok(Ran::Refused { why: why.to_owned(), finished })
     }
 
-    /// The lists as far as they are.
+    /// The lists so far.
     pub(super) fn lists(&mut self) -> Growing<'a> {
         let (s3, bucket, id, fence) = (&self.context.s3, &self.context.bucket, self.file.id, self.hold.fence());
         let list = |name, pieces: &mut Vec<String>| List::new(s3, bucket, (id, name, fence), std::mem::take(pieces));
@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
         self.checkpoint.progress.work_ms += u64::try_from(worked.as_millis()).unwrap_or(0);
     }
 
-    /// Puts the lists in their places.
+    /// Finishes the lists, each under its key.
     pub(super) async fn finish(mut self, mut lists: Growing<'_>) -> Result<Finished, ImportError> {
         let record = self.hold.record();
         let finished = Lists {

@@ -84,7 +84,7 @@ impl Owner {
     /// The owner of the file at this key.
     ///
     /// # Errors
-    /// What is wrong, without the key.
+    /// The fault, without the key.
     fn of(key: &str) -> Result<Self, &'static str> {
         match key.split_once('/') {
             Some(("journeys", _)) => Ok(Self::Registry),
@@ -122,7 +122,7 @@ impl File {
     /// The subject of a record; `None` for the marker of a folder, which some programs put.
     ///
     /// # Errors
-    /// What is wrong, without the key.
+    /// The fault, without the key.
     pub fn of(record: &Record, bucket: &str) -> Result<Option<Subject>, &'static str> {
         if !record.is_put() {
             return Err("another kind of event");

@@ -29,7 +29,7 @@ where
     }
 }
 
-/// Writes an object in one go.
+/// Puts an object with one request.
 ///
 /// # Errors
 /// [`ImportError::S3`]; may be repeated.
@@ -104,7 +104,7 @@ impl<'a> List<'a> {
     /// Adds lines.
     ///
     /// # Errors
-    /// [`ImportError::S3`] where a piece cannot be put.
+    /// [`ImportError::S3`] if a piece cannot be put.
     pub(crate) async fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), ImportError> {
         write(&mut self.buffer);
         if self.buffer.len() >= PART { self.keep().await.map(drop) } else { Ok(()) }

@@ -56,7 +56,7 @@ impl Pace {
         Turn { pace: self, permit: Arc::clone(&self.turns).acquire_owned().await.ok() }
     }
 
-    /// How many rows may be written at once now.
+    /// The number of rows that may be written at once now.
     #[must_use]
     pub fn bound(&self) -> usize {
         self.state().bound
@@ -113,7 +113,7 @@ mod tests {
         }
     }
 
-    /// How many turns can be out at once.
+    /// The number of turns that can be taken at once.
     fn out_at_once(pace: &Pace) -> usize {
         pace.turns.available_permits()
     }
