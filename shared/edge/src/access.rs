@@ -30,7 +30,7 @@ pub struct Gate {
     clock: Clock,
     remembered: Remembered,
     rate: Rate,
-    /// Of a function that reaches claims.
+    /// For a function that reaches claims.
     pepper: Option<CheckedPepper>,
 }
 
@@ -124,7 +124,7 @@ impl Gate {
         if operator.siret != caller.siret {
             return Err(Refusal::OperatorNotAdmitted("the token's SIRET is not the operator's"));
         }
-        // By the machine's clock: a pinned one would never give calls back.
+        // The machine's clock: a pinned clock would never start a new window.
         self.rate.take(caller.operator, machine_now()).await?;
         if let Some(pepper) = &self.pepper {
             pepper.ensure(call.deadline()).await?;
@@ -144,7 +144,7 @@ impl Gate {
     }
 }
 
-/// The application token that a call brings, if any.
+/// The application token of a call, if it has one.
 #[must_use]
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
@@ -171,7 +171,7 @@ mod tests {
         let after = |millis| asked + Duration::from_millis(millis);
         assert_eq!(remembered.get(id, asked), None);
         remembered.note(id, asked, Some(&admitted));
-        // Suspended in this very moment: it is let in until the minute is over, and then the table is asked again.
+        // Suspended at this very moment: the call is let in until the minute is over, then the table is read again.
         assert_eq!(remembered.get(id, after(59_999)), Some(admitted.clone()));
         assert_eq!(remembered.get(id, after(60_000)), None);
         remembered.note(id, after(60_000), Some(&suspended));

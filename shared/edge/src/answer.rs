@@ -47,7 +47,7 @@ impl From<&Application> for OwnApplication {
 }
 
 impl OwnApplication {
-    /// The members that a 409 about it has beside date and reason.
+    /// The members of a 409 about the application, beside date and reason.
     pub(crate) fn members(&self) -> Map<String, Value> {
         let Ok(Value::Object(mut members)) = serde_json::to_value(self) else { return Map::new() };
         members.remove("datetime");

@@ -1,4 +1,4 @@
-//! How the application is looked up that an answer is about.
+//! Looks up the application that a response is about.
 
 use cee_eligibility::{ApplicationId, Blocker, OperatorId};
 use cee_registry::Applications;
@@ -6,8 +6,8 @@ use cee_registry::Applications;
 pub use crate::answer::OwnApplication;
 use crate::problem::Refusal;
 
-/// The refusal that names an earlier application: to its own operator all of it, which takes one more read; to any other
-/// its date and reason.
+/// The refusal that names an earlier application: its own operator gets the whole application, which takes one more read; any other
+/// operator gets its date and reason.
 pub async fn in_the_way(blocker: &Blocker, caller: OperatorId, applications: &Applications) -> Refusal {
     let own = match blocker.uuid.filter(|_| blocker.operator == caller) {
         Some(uuid) => match own(uuid, caller, applications).await {

@@ -13,20 +13,20 @@ use serde_json::{Map, Value};
 
 use crate::problem::{Fault, Refusal};
 
-/// The longest body that a call about one driver takes, in bytes. A register call has some 400.
+/// The longest body of a call about one driver, in bytes. The body of a register call has some 400.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
 /// The longest body of a call that takes many rows, in bytes: half a kilobyte for each.
 pub const BATCH_LIMIT: usize = 512 * 1024;
 
-/// How many faults are listed at most.
+/// The largest number of faults in a refusal.
 const FAULTS_LIMIT: usize = 100;
 
-/// How much of an unknown field's name is repeated, in characters.
+/// The number of characters of an unknown field's name that a message repeats.
 const NAME_LIMIT: usize = 64;
 
-/// The members of a JSON object in their order, a repeated name as often as it came: two values for one field must not
-/// be read as one.
+/// The members of a JSON object in their order, a repeated name as often as it came: two values for one field must not be read as
+/// one value.
 struct Members(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -152,13 +152,13 @@ impl Fields {
         if (1..=most).contains(&elements.len()) {
             return Ok(elements.into_iter().map(SentRow::from).collect());
         }
-        // The whole body is the one at fault: its pointer is empty (RFC 6901).
+        // The whole body is at fault: its pointer is empty (RFC 6901).
         let message = format!("must hold 1 to {most} rows");
         Err(Refusal::InvalidFields(vec![Fault { pointer: String::new(), message }]))
     }
 
-    /// The body in the one way of writing it: without regard to the order of its fields, to spaces and to escapes. Two bodies
-    /// that read alike are the same call.
+    /// The canonical form of the body: independent of the order of its fields, of spaces and of escapes. Two bodies with the same
+    /// canonical form are the same call.
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut members: Vec<_> = self.members.iter().collect();
@@ -173,7 +173,7 @@ impl Fields {
         self.faults.push(Fault { pointer, message: message.to_string() });
     }
 
-    /// Takes the one value of a field out of the body.
+    /// Removes a field from the body and returns its value. Notes a fault if the field is repeated.
     fn take(&mut self, name: &str) -> Option<Value> {
         let mut values: Vec<Value> = self.members.extract_if(.., |(n, _)| n == name).map(|(_, value)| value).collect();
         if values.len() > 1 {
@@ -237,7 +237,7 @@ impl Fields {
         value
     }
 
-    /// Refuses a field that only an application of another kind than this has.
+    /// Refuses a field that belongs to another kind of application only.
     pub fn foreign(&mut self, name: &str, this: impl fmt::Display) {
         if self.take(name).is_some() {
             self.fault(name, format_args!("does not belong to a {this} application"));
@@ -269,9 +269,9 @@ impl Fields {
     }
 }
 
-/// A whole number, however it is written: JSON has one kind of number, in which `80`, `80.0` and `8e1` are the same.
+/// A whole number in any notation: JSON has one kind of number, in which `80`, `80.0` and `8e1` are equal.
 fn whole(value: &Value) -> Option<u64> {
-    /// From here on neighbours are more than 1 apart.
+    /// Beyond this, neighbouring values are more than 1 apart.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let written_otherwise = || value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..EXACT).contains(number));
     value.as_u64().or_else(|| written_otherwise().map(|number| number as u64))

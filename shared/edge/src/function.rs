@@ -27,17 +27,17 @@ use crate::network::Network;
 use crate::problem::{InternalError, ProblemType, Refusal};
 use crate::version::VERSIONS;
 
-/// Kept back of an invocation's time, so that a refusal still gets out.
+/// The part of an invocation's time that is reserved, so that a refusal can still be sent.
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// How long before its end an invocation stops its call: a request to the store takes longer than [`MARGIN`] if there is no
 /// response, and a 500 with a request id tells the caller more than a timeout of the gateway.
 const LAST: Duration = Duration::from_millis(200);
 
-/// The longest that a call tries: a driver waits, and API Gateway gives up after 30 seconds.
+/// The time limit of a call: a driver waits, and API Gateway gives up after 30 seconds.
 const LONGEST: Duration = Duration::from_secs(8);
 
-/// One call on its way through a function.
+/// One call during its processing by a function.
 #[derive(Debug)]
 pub struct Call {
     request: Request,
@@ -74,7 +74,7 @@ impl Call {
         &self.request
     }
 
-    /// The network that the request came from, where API Gateway says so.
+    /// The network that the request came from, if API Gateway reports it.
     #[must_use]
     pub fn source(&self) -> Option<Network> {
         match self.request.request_context_ref() {
@@ -95,7 +95,7 @@ impl Call {
         path.strip_suffix('/').unwrap_or(path)
     }
 
-    /// The parameters of the query. A parameter that came more than once holds its values behind one another, with commas between.
+    /// The parameters of the query. A parameter that came more than once holds its values in order, separated by commas.
     #[must_use]
     pub fn query(&self) -> Query {
         let parameters = self.request.query_string_parameters();
@@ -198,7 +198,7 @@ impl Reply {
         self.is_repeated
     }
 
-    /// That it is done, and nothing else.
+    /// A response without a body: the call succeeded.
     #[must_use]
     pub const fn nothing() -> Self {
         Self { status: StatusCode::NO_CONTENT, content: None, cache_control: "no-store", is_repeated: false }
@@ -251,7 +251,7 @@ pub trait HttpFunction: Send + Sync + 'static {
     }
 }
 
-/// The function as a process that Lambda starts: the whole of its `main`.
+/// The function as a process that Lambda starts: the complete body of its `main`.
 pub async fn run<F: HttpFunction>(environment: &Environment, function: Result<F, SettingError>) -> ExitCode {
     let function = match function {
         Ok(function) => function,
@@ -309,7 +309,7 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
         Err(refusal) => refusal.into_response(&call.id),
     };
     let headers = response.headers_mut();
-    // No answer is a page, whatever a browser makes of its text; and a browser that has seen the API over TLS keeps to that.
+    // No response is a page, whatever its text looks like to a browser; and a browser that has used the API over TLS stays on TLS.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     if F::IS_PUBLIC {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | authentication and authorisation of the caller | [`access`] |
 //! | how a body is read, and how its faults are reported | [`body`] |
-//! | every refusal there is, and its problem type | [`problem`] |
+//! | every refusal, and its problem type | [`problem`] |
 //! | how calls and refusals are described in the OpenAPI document | [`openapi`] |
 //! | where a call comes from | [`network`] |
 //! | what happens around every call: panics, logs, time left | [`function`] |

@@ -1,4 +1,4 @@
-//! Refusals, and how they are worded: `application/problem+json` (RFC 9457).
+//! Refusals and their texts: `application/problem+json` (RFC 9457).
 
 mod page;
 
@@ -28,17 +28,17 @@ pub const TYPE_BASE: &str = "https://github.com/cee-registry/cee-registry/blob/m
 pub enum ProblemType {
     /// The body is not a JSON object.
     MalformedBody,
-    /// Fields of the body are at fault; `errors` lists every one.
+    /// Fields of the body are invalid; `errors` lists every one.
     InvalidFields,
-    /// A header is at fault.
+    /// A header is invalid.
     InvalidHeader,
-    /// A parameter of the query is at fault.
+    /// A parameter of the query is invalid.
     InvalidQuery,
     /// The application can be registered from `available_at` on.
     TooEarly,
     /// The token is missing or not valid now.
     Unauthenticated,
-    /// No token is given for this access key and secret.
+    /// The access key and secret yield no token.
     InvalidCredentials,
     /// The token does not carry the scope that the call needs.
     MissingScope,
@@ -46,7 +46,7 @@ pub enum ProblemType {
     OperatorNotAdmitted,
     /// The registry has switched this call off.
     CallClosed,
-    /// Nothing answers at this path with this method.
+    /// No call has this path and method.
     NotFound,
     /// The caller has no such application.
     UnknownApplication,
@@ -64,34 +64,34 @@ pub enum ProblemType {
     Duplicate,
     /// The journey carries an application already.
     JourneyUsed,
-    /// The import cannot be taken back now, or no more by its operator.
+    /// The import cannot be undone now, or its operator may no longer undo it.
     ImportStays,
     /// The request did not arrive in time.
     RequestTimeout,
-    /// The body is longer than any call takes.
+    /// The body is longer than any call accepts.
     BodyTooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
-    /// The call's `Idempotency-Key` was used for another call.
+    /// The call's `Idempotency-Key` was used for a different call.
     IdempotencyKeyReused,
-    /// The application that the call's `Idempotency-Key` stands for was deleted.
+    /// The application that the call's `Idempotency-Key` registered was deleted.
     ApplicationDeleted,
-    /// The registry takes no more applications of this driver.
+    /// The registry accepts no more applications of this driver.
     DriverRecordFull,
     /// Too many wrong secrets in a row: for a while no secret is checked.
     TooManyAttempts,
     /// The operator has made too many calls: for a moment all are refused.
     TooManyCalls,
-    /// The head of the request is longer than the gateway takes.
+    /// The head of the request is longer than the gateway accepts.
     HeadersTooLarge,
-    /// Something failed inside.
+    /// An internal error.
     Internal,
     /// Other calls for the same driver kept the tables busy; nothing was written.
     Busy,
 }
 
 impl ProblemType {
-    /// Every type there is.
+    /// Every type.
     pub const ALL: [Self; 31] = [
         Self::MalformedBody,
         Self::InvalidFields,
@@ -188,13 +188,13 @@ impl ProblemType {
         self.facts().0
     }
 
-    /// Its HTTP status.
+    /// The type's HTTP status.
     #[must_use]
     pub const fn status(self) -> StatusCode {
         self.facts().1
     }
 
-    /// Its title: the same for every refusal of this type.
+    /// The type's title: the same for every refusal of this type.
     #[must_use]
     pub const fn title(self) -> &'static str {
         self.facts().2
@@ -231,7 +231,7 @@ pub enum Refusal {
     InvalidQuery(String),
     /// The application can be registered from this moment on.
     TooEarly(Instant),
-    /// No token was sent, or a bad one.
+    /// The token is missing or invalid.
     Unauthenticated(Option<TokenError>),
     /// The access key and its secret yield no token; why. A caller with a wrong secret gets no other detail.
     InvalidCredentials(&'static str),
@@ -248,9 +248,9 @@ pub enum Refusal {
     OperatorNotAdmitted(&'static str),
     /// The registry has switched this call off; for one journey type alone if one is named.
     CallClosed(Option<JourneyType>),
-    /// The path begins with no version of the interface.
+    /// The path does not begin with a version of the interface.
     NotFound,
-    /// No call has this method and path; which one may be meant.
+    /// No call has this method and path; which call may be meant.
     NoSuchCall(&'static str),
     /// The caller has no such application.
     UnknownApplication,
@@ -267,33 +267,33 @@ pub enum Refusal {
     IneligibleJourney(Vec<(Criterion, String)>),
     /// An earlier application blocks the new one.
     Blocked {
-        /// Which kind.
+        /// The kind of the earlier application.
         reason: Reason,
-        /// Its date.
+        /// The date of the earlier application.
         datetime: Instant,
         /// The whole application, if it is the caller's own.
         own: Option<Box<OwnApplication>>,
     },
     /// The journey carries an application already, always the caller's own.
     JourneyUsed {
-        /// Its date.
+        /// The date of that application.
         datetime: Instant,
-        /// All of it, unless it went away this very moment.
+        /// The whole application, unless it was deleted at this very moment.
         own: Option<Box<OwnApplication>>,
     },
-    /// An import cannot be taken back now; why.
+    /// An import cannot be undone now; why.
     ImportStays(TakeBackRefusal),
-    /// The call's `Idempotency-Key` is remembered, with another body.
+    /// The call's `Idempotency-Key` has a record of a different body.
     IdempotencyKeyReused,
-    /// The call's `Idempotency-Key` is remembered; the application of this name, which it registered, is gone.
+    /// The call's `Idempotency-Key` has a record, but the application of this UUID, which it registered, was deleted.
     ApplicationDeleted(ApplicationId),
-    /// The registry takes no more applications of this driver; why.
+    /// The registry accepts no more applications of this driver; why.
     DriverRecordFull(NoRoom),
     /// The body is longer than this many bytes.
     BodyTooLarge(usize),
     /// The body is not declared as JSON; why.
     UnsupportedMediaType(&'static str),
-    /// Something failed inside.
+    /// An internal error.
     Internal(InternalError),
     /// Other calls kept the tables busy; nothing was written.
     Busy,
@@ -317,13 +317,13 @@ pub enum InternalError {
     /// The bucket; why.
     #[error("the bucket: {0}")]
     Bucket(String),
-    /// A panic; its place is in the log already.
+    /// A panic. Its location is already in the log.
     #[error("the call panicked")]
     Panic,
     /// The invocation's time was up: the operation under way may have succeeded.
     #[error("the time was up")]
     OutOfTime,
-    /// A state that the code says cannot be.
+    /// A state that the code considers impossible.
     #[error("impossible: {0}")]
     Impossible(&'static str),
 }
@@ -352,7 +352,7 @@ impl From<KeyError> for Refusal {
     }
 }
 
-/// A refusal on its way out.
+/// A refusal that is returned as a response.
 struct Problem {
     problem_type: ProblemType,
     detail: String,
@@ -360,7 +360,7 @@ struct Problem {
     headers: Vec<(http::HeaderName, HeaderValue)>,
 }
 
-/// The body of a problem, in the order in which a person reads it.
+/// The body of a problem, in the order for a human reader.
 #[derive(Serialize)]
 struct ProblemBody<'a> {
     r#type: String,
@@ -391,7 +391,7 @@ impl Problem {
 }
 
 impl Refusal {
-    /// Its type.
+    /// The problem type of the refusal.
     #[must_use]
     pub const fn problem_type(&self) -> ProblemType {
         match self {
@@ -468,7 +468,8 @@ impl Refusal {
                 }
             }
             Self::InvalidCredentials(why) => {
-                // A 401 names a way to authenticate (RFC 9110). This one is the body's, and has no registered name.
+                // A 401 names a way to authenticate (RFC 9110). Here the credentials are in the body, and that way has no
+                // registered name.
                 headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("AccessKey")));
                 why.to_owned()
             }
@@ -566,7 +567,7 @@ impl Refusal {
     }
 }
 
-/// For a `Retry-After`: in whole seconds, and not a moment too early.
+/// For a `Retry-After`: in whole seconds, rounded up.
 fn seconds(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
 }

@@ -13,10 +13,10 @@ use cee_registry::{Limits, WINDOW};
 
 use crate::problem::Refusal;
 
-/// Into how many slices a window is cut.
+/// The number of slices of a window.
 const SLICES: u32 = 10;
 
-/// How many calls each operator may make.
+/// The limits on each operator's calls.
 #[derive(Debug)]
 pub(crate) struct Rate {
     limits: Limits,

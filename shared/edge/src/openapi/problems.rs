@@ -22,7 +22,7 @@ use crate::problem::{Fault, InternalError, ProblemType, Refusal, TYPE_BASE};
 /// How API Gateway names a request.
 const REQUEST_ID: &str = "JKJaXmPLvHcESHA=";
 
-/// A member that a problem has beside those of every problem.
+/// A member of a problem beside those of every problem.
 struct Member {
     name: &'static str,
     required: bool,
@@ -105,7 +105,7 @@ impl ProblemType {
                 members
             }
             Self::Internal => vec![always("request_id", request_id())],
-            // Those that the gateway may give before, or in place of, a function.
+            // The problems that the gateway may return before, or instead of, a function.
             Self::MalformedBody
             | Self::InvalidHeader
             | Self::NotFound
@@ -286,7 +286,7 @@ impl OwnApplication {
 }
 
 fn at(text: &str) -> Instant {
-    // A slip would show in the document, which is compared.
+    // A mistake would show in the document, which a test compares.
     Instant::parse(text).unwrap_or(Rules::default().long.period.start)
 }
 

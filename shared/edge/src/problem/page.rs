@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::problem::ProblemType;
 
-/// How wide the page's lines are, in characters.
+/// The width of the page's lines, in characters.
 const WIDTH: usize = 120;
 
 impl ProblemType {
@@ -137,7 +137,7 @@ impl ProblemType {
         }
     }
 
-    /// What the caller does about it.
+    /// The remedy for the caller.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
@@ -222,7 +222,7 @@ pub fn page() -> String {
     page
 }
 
-/// Adds paragraphs, each behind an empty line and broken into lines. Tables stay as they are.
+/// Adds paragraphs, each after an empty line and wrapped. Tables stay as they are.
 fn paragraphs(page: &mut String, text: &str) {
     for paragraph in text.split("\n\n") {
         page.push('\n');
