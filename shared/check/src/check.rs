@@ -1,4 +1,4 @@
-//! The check of a file: the registry's own reader, and no registry.
+//! The check of a file: the registry's own reader, without a registry.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -54,10 +54,10 @@ pub struct Checked {
     pub rejected_rows: Option<String>,
 }
 
-/// How a file is checked.
+/// The options of a check.
 #[derive(Clone, Copy, Debug)]
 pub struct How {
-    /// The moment after which nothing may be dated.
+    /// The moment after which no date may lie.
     pub now: Instant,
     /// Whether the operator confirms its dates, besides its name.
     pub dates: Dates,
@@ -91,7 +91,7 @@ pub(crate) fn files(check: &Check) -> Result<u8, Error> {
         };
         match code {
             Ok(code) => worst = worst.max(code),
-            // The other files are checked all the same.
+            // The other files are still checked.
             Err(error) => {
                 let _ = writeln!(io::stderr(), "error: {error}");
                 worst = 2;
@@ -273,7 +273,7 @@ fn read<R: Row>(
         rejected: counts.rejected,
         repairs: counts.repairs,
         survey,
-        // All of it, however much of a refused one was read.
+        // The whole size, however much of a refused file was read.
         bytes: bytes.max(size),
         sha256: whole.then(|| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
         rejected_rows: out.is_some().then(|| rejected.display().to_string()),
@@ -322,7 +322,7 @@ fn survey<R: Row>(path: &Path, input: &mut impl Read, dates: Dates) -> Result<Re
     }
 }
 
-/// Shows itself on a terminal only.
+/// Printed on a terminal only.
 fn bar(path: &Path, size: u64) -> ProgressBar {
     let bar = if size > 0 { ProgressBar::new(size) } else { ProgressBar::no_length() };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

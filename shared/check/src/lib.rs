@@ -24,31 +24,31 @@ use cee_eligibility::{Instant, Language, LastName, Phone};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-/// Why a command could not do its work.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {
-        /// Which.
+        /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// Something has the place of an output file; what to do.
     #[error("{path} {}", by.as_str())]
     Taken {
-        /// Where.
+        /// The place.
         path: String,
-        /// What has the place.
+        /// The obstacle.
         by: output::Obstacle,
     },
     /// A list cannot be read; what to do.
     #[error("{path}: {what}")]
     List {
-        /// Which.
+        /// The list.
         path: String,
-        /// What is wrong with the list.
+        /// The fault of the list.
         what: String,
     },
     /// An argument on the command line cannot be normalised.
@@ -56,7 +56,7 @@ pub enum Error {
     Driver {
         /// The name or the phone.
         what: &'static str,
-        /// Why.
+        /// The cause.
         source: cee_eligibility::NormaliseError,
     },
 }

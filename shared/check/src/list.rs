@@ -1,4 +1,4 @@
-//! The normaliser of a list: `last_name` and `phone` become what the registry compares.
+//! The normaliser of a list: `last_name` and `phone` become the values that the registry compares.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
@@ -17,7 +17,7 @@ use crate::{Error, Normalise, say};
 struct Columns {
     last_name: usize,
     phone: usize,
-    /// Those that go into the result as they are.
+    /// The columns that go into the result unchanged.
     kept: Vec<usize>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     let mut input = BufReader::new(LineFeeds::new(file));
     let mut first = Vec::new();
     input.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut first).map_err(Error::file(&list))?;
-    // With a byte order mark or without one.
+    // With or without a byte order mark.
     if matches!(first.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]) {
         return Err(fault("was saved as UTF-16 (\"Unicode text\"): save it as \"CSV UTF-8\"".to_owned()));
     }
@@ -62,7 +62,7 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     let mut refused: Option<Writer<Output>> = None;
     let (mut done, mut repaired, mut rejected) = (0_u64, 0_u64, 0_u64);
     while input.read_byte_record(&mut record).map_err(damaged)? {
-        // The position of a record is that of the blank lines before it. This is the line after it, and each line ends in LF.
+        // A record's position may be that of blank lines before it. The reader's is the line after the record, and each line ends in LF.
         let within = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
         let line = input.position().line().saturating_sub(1 + within);
         let cells: Vec<Cow<'_, str>> = record.iter().map(text).collect();
@@ -160,7 +160,7 @@ fn phone(text: &str) -> Result<(Phone, bool), NormaliseError> {
 /// In bytes. The first line of a file that is not a list may be endless.
 const LONGEST_HEADER: u64 = 1024 * 1024;
 
-/// A text whose lines all end in LF, the last one too, whichever of CR, LF and CRLF they ended in: so a line of it has a number.
+/// A text whose lines all end in LF, the last one included, whether they ended in CR, LF or CRLF: so lines can be numbered.
 struct LineFeeds<R> {
     input: R,
     /// The last byte read.

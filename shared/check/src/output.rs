@@ -81,7 +81,7 @@ impl Write for Output {
 
 /// The input of a command.
 pub struct Input {
-    /// Which file it is.
+    /// The identity of the file.
     pub source: Source,
     /// The file, open at its beginning; the standard input at its current position.
     pub file: File,
@@ -116,7 +116,7 @@ impl Source {
     }
 }
 
-/// Replaces a file of the program's own, such as its keys, whole or not at all. Only its owner may read it.
+/// Replaces a file of the program's own, such as its keys, completely or not at all. Only its owner may read it.
 ///
 /// # Errors
 /// [`io::Error`] if it cannot be written.
@@ -131,9 +131,9 @@ pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
 /// The obstacle at the place of an output file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// The file that is read.
+    /// The input file.
     Input,
-    /// The file that is read, to which the standard output goes.
+    /// The input file, to which the standard output goes.
     Redirected,
     /// A folder.
     Folder,
@@ -163,7 +163,7 @@ fn taken(path: &Path, by: Obstacle) -> Error {
     Error::Taken { path: path.display().to_string(), by }
 }
 
-/// Makes sure that two results of one run go to two files.
+/// Checks that two results of one run go to two files.
 pub(crate) fn apart(one: &Path, other: &Path) -> Result<(), Error> {
     let place = |path: &Path| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -189,7 +189,7 @@ fn staged(path: &Path, permissions: u32) -> io::Result<NamedTempFile> {
     }
     #[cfg(not(unix))]
     let _ = permissions;
-    // The name of the unfinished file says nothing to the user, and the message names the file that was asked for.
+    // The temporary name means nothing to the user, so the message names the requested file.
     builder.tempfile_in(folder).map_err(|error| io::Error::new(error.kind(), plain(&error)))
 }
 
