@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// Whether a character shows nothing, not even a space. It comes along when a text is copied out of a web page or a telephone.
+/// Whether a character is invisible and not even a space. Text copied from a web page or a telephone may contain it.
 pub(crate) const fn is_invisible(c: char) -> bool {
     matches!(
         c,

@@ -1,4 +1,4 @@
-//! Whether an earlier application blocks a new one, and which of several is named in the refusal.
+//! Whether an earlier application blocks a new one, and which of several a refusal names.
 
 use crate::fields::{ApplicationId, OperatorId};
 use crate::rules::Cutoffs;
@@ -54,7 +54,7 @@ impl EarlierApplication {
         }
     }
 
-    /// Whose it is.
+    /// The application's operator.
     #[must_use]
     pub const fn operator(&self) -> OperatorId {
         match self {
@@ -71,8 +71,8 @@ impl EarlierApplication {
         }
     }
 
-    /// Whether it blocks: its date is at or after the cut-off of its kind. One dated after the new application blocks
-    /// too. Source: the rules table of the contract, "blocked when `earlier.datetime >= new.datetime − N years`".
+    /// Whether it blocks: its date is at or after the cut-off of its kind. An application dated after the new one blocks too.
+    /// Source: the rules table of the contract, "blocked when `earlier.datetime >= new.datetime − N years`".
     #[must_use]
     pub fn blocks(&self, cutoffs: &Cutoffs) -> bool {
         let cutoff = match self {
@@ -96,7 +96,7 @@ pub struct Blocker {
     pub uuid: Option<ApplicationId>,
 }
 
-/// Of all earlier applications of the same person, the one a refusal names: the latest by date that blocks; at equal
+/// The application that a refusal names, of all earlier applications of the same person: the latest by date that blocks; at equal
 /// dates `duplicate` before `history`, then the caller's own before another's. Source: the contract, "409".
 #[must_use]
 pub fn latest_blocker(
@@ -116,7 +116,7 @@ pub fn latest_blocker(
                 EarlierApplication::Specific { .. } => None,
             },
         })
-        // The name comes last, so that the same facts give the same answer whatever order they were read in.
+        // The UUID comes last, so that the same applications give the same result in whatever order they were read.
         .max_by_key(|b| (b.datetime, b.reason, b.operator == caller, b.uuid, b.operator))
 }
 

@@ -45,7 +45,7 @@ pub enum FieldError {
     /// An invisible character.
     #[error("holds the invisible character U+{:04X}: leave it out", u32::from(*.0))]
     PhoneInvisible(char),
-    /// A number that lost its `+` or 0, and may be several.
+    /// A number that lost its `+` or 0, and has several readings.
     #[error(
         "may have lost a leading 0 or a +, as where a program takes it for a number, and more than one reading is possible: write it with \
          its + and with spaces (\"+33 6 01 02 03\"), which stays text"
@@ -84,13 +84,13 @@ pub enum FieldError {
     /// Neither of the languages.
     #[error("must be \"en\" or \"fr\"")]
     Language,
-    /// Not the name of an import.
+    /// Not an import id.
     #[error("must be the import_id of an import: 32 hexadecimal digits")]
     ImportId,
     /// Empty, longer than 255 characters, or with control characters.
     #[error("must hold 1 to 255 characters, none of them a control character")]
     OperatorJourneyId,
-    /// Not a key that a caller may name a call with.
+    /// Not an idempotency key.
     #[error("must hold 1 to 255 visible ASCII characters")]
     IdempotencyKey,
     /// Neither kind of application.
@@ -114,7 +114,7 @@ pub enum FieldError {
     /// Later than the moment of the call.
     #[error("must lie in the past")]
     InTheFuture,
-    /// Dated when the scheme had begun.
+    /// Dated after the scheme had begun.
     #[error(
         "must be dated before {before} (midnight in Paris): history is from before the scheme, and what came later is \
          registered, not imported"
@@ -123,7 +123,7 @@ pub enum FieldError {
         /// The first day that is not history.
         before: NaiveDate,
     },
-    /// The registry takes no history of this journey type at present.
+    /// The registry currently accepts no history of this journey type.
     #[error("is closed: the registry takes no history of this journey type for the time being")]
     ImportClosed,
     /// Before the start or after the end of the scheme's period.
@@ -141,14 +141,14 @@ pub enum FieldError {
     /// An operator class other than `A`, `B` or `C`.
     #[error("must be an operator class: A, B or C")]
     OperatorClass,
-    /// An acquisition status of no trip export.
+    /// An acquisition status that no trip export has.
     #[error(
         "must be \"received\", \"updated\", \"processed\", \"failed\", \"canceled\", \"expired\" or \
          \"terms_violation_error\", or a status of the interface: \"ok\", \"pending\", \"acquisition_error\", \
          \"anomaly_error\", \"fraud_error\", \"unknown\""
     )]
     AcquisitionStatus,
-    /// A check's status of no trip export.
+    /// A check's status that no trip export has.
     #[error("must be \"passed\", \"failed\", \"pending\" or empty")]
     CheckStatus,
     /// An end before the start.
@@ -160,7 +160,7 @@ pub enum FieldError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NormaliseError {
-    /// Nothing, or nothing but spaces, hyphens and apostrophes.
+    /// Empty, or only spaces, hyphens and apostrophes.
     #[error("is empty")]
     Empty,
     /// A character that is not a Latin letter.

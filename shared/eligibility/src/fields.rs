@@ -53,7 +53,7 @@ impl fmt::Display for JourneyType {
     }
 }
 
-/// Gives a type that holds personal data a `Debug` that shows its name only.
+/// Gives a type that holds personal data a `Debug` that shows only the type's name.
 macro_rules! redacted_debug {
     ($type:ty) => {
         impl fmt::Debug for $type {
@@ -66,8 +66,8 @@ macro_rules! redacted_debug {
 
 /// The first three letters of a driver's last name. Personal data.
 ///
-/// Spaces are significant, trailing ones included: nothing may trim them. The first character is a letter: a space before a
-/// name is a slip, which would make two drivers of one.
+/// Spaces are significant, trailing ones included: nothing may trim them. The first character is a letter: a space before a name is
+/// a mistake, and would make two drivers of one.
 ///
 /// ```
 /// use cee_eligibility::LastNameTrunc;
@@ -213,7 +213,7 @@ pub struct IdempotencyKey(String);
 redacted_debug!(IdempotencyKey);
 
 impl IdempotencyKey {
-    /// How a key looks.
+    /// The form of a key.
     pub const PATTERN: &str = "^[!-~]{1,255}$";
     /// The most characters.
     pub const MAX_LENGTH: usize = 255;
@@ -254,7 +254,7 @@ impl FileSize {
     }
 }
 
-/// The name an operator gave one of its journeys: 1 to 255 characters, such as `5f1c-22_a:7`.
+/// An operator's id for one of its journeys: 1 to 255 characters, such as `5f1c-22_a:7`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperatorJourneyId(String);
 
@@ -274,7 +274,7 @@ impl OperatorJourneyId {
         if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::OperatorJourneyId) }
     }
 
-    /// The name as the operator wrote it.
+    /// The id as the operator wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -339,7 +339,7 @@ impl Siret {
     }
 }
 
-/// The registry's name for one registered application.
+/// The UUID of a registered application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ApplicationId(uuid::Uuid);
 

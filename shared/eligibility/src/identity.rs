@@ -13,14 +13,14 @@ pub struct TruncatedIdentity {
     pub phone_trunc: PhoneTrunc,
 }
 
-/// All that an application says about its driver. Personal data.
+/// Everything that an application says about its driver. Personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Always present.
     pub truncated: TruncatedIdentity,
-    /// Known of every registered application; unknown of imported history and optional in a simulation.
+    /// Present in every registered application; absent from imported history and optional in a simulation.
     pub driving_license: Option<DrivingLicense>,
-    /// Those that the operator sends, or its journeys file.
+    /// The keys that the operator or its journeys file sends.
     pub identity_keys: IdentityKeys,
 }
 
@@ -29,7 +29,7 @@ pub struct Identity {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IdentityKeys {
     callers: Option<IdentityKey>,
-    /// Never the caller's.
+    /// The journey's key, unless it equals the caller's.
     journeys: Option<IdentityKey>,
 }
 
@@ -59,12 +59,12 @@ impl IdentityKeys {
         self.journeys.as_ref()
     }
 
-    /// All of them: the caller's first.
+    /// All keys: the caller's first.
     pub fn iter(&self) -> impl Iterator<Item = &IdentityKey> {
         self.callers.iter().chain(&self.journeys)
     }
 
-    /// Whether this is one of them.
+    /// Whether this key is one of them.
     #[must_use]
     pub fn contains(&self, key: &IdentityKey) -> bool {
         self.iter().any(|known| known == key)

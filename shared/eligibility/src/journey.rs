@@ -12,7 +12,7 @@ use crate::time::Instant;
 pub struct Journey {
     /// The registry's number for it.
     pub journey_id: u64,
-    /// Whose it is.
+    /// The operator of the journey.
     pub operator: OperatorId,
     /// The operator's own id for it.
     pub operator_journey_id: OperatorJourneyId,
@@ -81,7 +81,7 @@ pub fn parse_operator_class(text: &str) -> Result<char, FieldError> {
 pub enum JourneyStatus {
     /// Every check passed.
     Ok,
-    /// Some check has not ended yet.
+    /// A check has not ended yet.
     Pending,
     /// It could not be acquired.
     AcquisitionError,
@@ -126,8 +126,8 @@ impl JourneyStatus {
         Self::ALL.iter().find(|(_, w)| *w == word).map(|(status, _)| *status)
     }
 
-    /// The one status that the three columns of the trip export add up to. `ok` needs all three checks passed; a column
-    /// left empty is a check that has not ended. A word of the public API in the first column stands for itself.
+    /// The status that the three columns of the trip export give together. `ok` needs all three checks passed; an empty column is a
+    /// check that has not ended. A word of the public API in the first column stands for itself.
     ///
     /// Source: the public registry's journey status (OpenAPI 3.3, `status`), which it derives from the same three.
     ///
@@ -157,7 +157,7 @@ impl JourneyStatus {
     }
 }
 
-/// A condition on journeys that one failed. Source: the rules table of the contract, "journey" and "period".
+/// A condition that a journey fails. Source: the rules table of the contract, "journey" and "period".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Criterion {
     /// The class of proof is not the one required.
@@ -174,7 +174,7 @@ impl Criterion {
     /// Every criterion.
     pub const ALL: [Self; 4] = [Self::OperatorClass, Self::Distance, Self::France, Self::Period];
 
-    /// The stable name used in answers.
+    /// The stable name used in responses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(JourneyStatus::parse("expired"), Some(JourneyStatus::TermsViolationError));
     }
 
-    /// The messages list the words that are accepted, all of them and no other.
+    /// The messages list exactly the accepted words.
     #[test]
     fn status_errors_list_the_words_that_are_read() {
         let listed = |error: FieldError| {

@@ -38,7 +38,7 @@ impl fmt::Debug for LastName {
     }
 }
 
-/// Letters that Unicode does not take apart.
+/// Letters that Unicode does not decompose.
 const SPELLED_OUT: [(char, &str); 14] = [
     ('Œ', "OE"),
     ('œ', "OE"),
@@ -78,13 +78,13 @@ impl LastName {
     pub fn parse(text: &str) -> Result<Self, NormaliseError> {
         let mut name = String::with_capacity(text.len());
         let mut gap = false;
-        // Gaps first: some of them would be taken apart into a space and an accent.
+        // Gaps first: Unicode would decompose some of them into a space and an accent.
         for c in text.chars().map(|c| if is_gap(c) { ' ' } else { c }).nfkd() {
             if is_gap(c) {
                 gap = !name.is_empty();
                 continue;
             }
-            // Marks that only say in which direction to write belong to no name.
+            // Marks for the writing direction do not belong to a name.
             if is_combining_mark(c) || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}') {
                 continue;
             }

@@ -66,7 +66,7 @@ static INDEX: [u8; 1000] = {
     index
 };
 
-/// How many digits a country code has.
+/// The number of digits of a country code.
 const fn width(code: u16) -> usize {
     match code {
         0..10 => 1,
@@ -90,7 +90,8 @@ const CUT: usize = 2;
 /// The most digits of a number in E.164.
 const MOST_DIGITS: usize = 15;
 
-/// The most digits that a number is typed with: "00" and a trunk prefix of two digits beside its own. More are two numbers in one cell.
+/// The most digits that a number is typed with: "00" and a trunk prefix of two digits besides its own. More digits are two numbers
+/// in one cell.
 const MOST_TYPED: usize = 19;
 
 /// In characters: longer than any phone number written with separators.
@@ -139,7 +140,7 @@ enum Form {
 }
 
 impl Form {
-    /// How many digits are missing.
+    /// The number of missing digits.
     const fn missing(self) -> usize {
         match self {
             Self::Whole => 0,
@@ -155,7 +156,7 @@ impl Form {
         }
     }
 
-    /// Reads a number in any way to write it.
+    /// Reads a number in any notation.
     fn read(self, text: &str) -> Result<Number, FieldError> {
         let mut room = [0; MOST_TYPED];
         let (mut length, mut plus) = (0, false);
@@ -432,7 +433,7 @@ impl PhoneTrunc {
         Form::Truncated.read(text).map(Self::of)
     }
 
-    /// The quick way, on the path of nearly every row of a history: a French number without separators, eight digits at once.
+    /// The fast path, for nearly every row of a history: a French number without separators, eight digits at once.
     #[inline]
     fn plain(text: &[u8]) -> Option<Self> {
         const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
@@ -512,7 +513,7 @@ impl fmt::Debug for Phone {
 }
 
 impl Phone {
-    /// Reads a whole number in any way to write it, and normalises it to E.164.
+    /// Reads a whole number in any notation, and normalises it to E.164.
     ///
     /// # Errors
     /// [`NormaliseError::Empty`], or as of [`PhoneTrunc::parse`].

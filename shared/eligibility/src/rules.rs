@@ -12,7 +12,7 @@ use crate::time::Instant;
 /// the contract, "30 s of leeway, as for tokens".
 pub const CLOCK_LEEWAY_SECONDS: i64 = 30;
 
-/// How many dates of one driver (name and phone) the history holds at most, of one operator and journey type. Source: the
+/// The largest number of dates of one driver (name and phone) in the history, of one operator and journey type. Source: the
 /// contract, "History files".
 pub const MOST_HISTORY_DATES: usize = 20;
 
@@ -20,16 +20,16 @@ pub const MOST_HISTORY_DATES: usize = 20;
 /// distinguish its drivers, so no window bounds their number; a hundred phones and a few names share a truncated identity.
 pub const MOST_APPLICATIONS: usize = 20;
 
-/// Why the registry does not take one more record of a driver. No retry changes that.
+/// Why the registry cannot store one more record of a driver. No retry changes that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRoom {
-    /// The operator has as many dates of the driver in the history as there may be.
+    /// The operator has reached the limit of dates of this driver in the history.
     #[error(
         "is one date too many: of one driver (name and phone) and journey type the registry keeps at most {MOST_HISTORY_DATES} \
          dates of an operator. A name and phone that many rows share do not name one driver: correct or leave out those rows"
     )]
     Dates,
-    /// The operator has as many live applications on the truncated identity as there may be.
+    /// The operator has reached the limit of live applications on the truncated identity.
     #[error(
         "you have {MOST_APPLICATIONS} applications of this journey type for this name and truncated phone, and the registry keeps \
          no more: delete those that are wrong"
@@ -73,7 +73,7 @@ impl Period {
 /// The rules of one of the two certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CertificateRules {
-    /// When the scheme runs.
+    /// The period of the scheme.
     pub period: Period,
     /// History is dated before this: a later "specific" row would let any operator block any driver without a licence.
     /// Default: 2023-01-01, midnight in Paris.
@@ -95,7 +95,7 @@ pub struct CertificateRules {
 /// The conditions on a journey for a short application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JourneyRules {
-    /// The class of proof required. Default: `C`.
+    /// The required class of proof. Default: `C`.
     pub operator_class: char,
     /// The greatest distance, in metres. Default: 80,000.
     pub max_distance_metres: u32,
@@ -183,7 +183,7 @@ impl Rules {
     /// given (long).
     ///
     /// # Errors
-    /// [`TooEarly`] before the delay has passed; the moment it names is accepted.
+    /// [`TooEarly`] before the delay has passed; the moment that it names is accepted.
     pub fn check_delay(&self, journey_type: JourneyType, datetime: Instant, now: Instant) -> Result<(), TooEarly> {
         let available_at = datetime.days_after(self.of(journey_type).delay_days);
         if now < available_at { Err(TooEarly { available_at }) } else { Ok(()) }

@@ -44,7 +44,7 @@ fn usual(text: &[u8]) -> Option<Instant> {
     Instant::from_millis(local - minutes * 60_000)
 }
 
-/// A text that ends in a sign and four characters, with a colon between them. Whether it is a date then is another matter.
+/// A text that ends in a sign and four characters, with a colon between them. It need not be a date.
 fn with_colon(text: &str) -> Option<String> {
     let (rest, minutes) = text.split_at_checked(text.len().checked_sub(2)?)?;
     match rest.as_bytes() {
@@ -83,7 +83,7 @@ impl Instant {
         Self::from_millis(millis).ok_or(FieldError::Datetime)
     }
 
-    /// The day that this point lies in, in Paris: how a bound is named that a day set.
+    /// The day of this point in Paris: the name of a bound that a day set.
     #[must_use]
     pub fn paris_day(self) -> NaiveDate {
         self.0.with_timezone(&Paris).date_naive()
@@ -114,7 +114,7 @@ impl Instant {
     /// ```
     #[must_use]
     pub fn years_before(self, years: u16) -> Self {
-        // Further back than the calendar reaches is before everything: the earliest date there is.
+        // A date before the calendar's range becomes the earliest date.
         let earlier = self.0.checked_sub_months(Months::new(u32::from(years) * 12));
         Self(earlier.unwrap_or(DateTime::<Utc>::MIN_UTC))
     }

@@ -1,4 +1,4 @@
-//! Closed sets of words: one declaration makes the enum, the list of its variants, the word of each, and the reader of a word.
+//! Closed sets of words: one declaration makes the enum, the list of its variants, the word of each, and the parser.
 
 /// An enum with a word for each variant, as the interface, a metric or an item writes it.
 ///

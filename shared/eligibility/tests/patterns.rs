@@ -66,7 +66,8 @@ proptest! {
     #[test]
     fn phones(text in texts(&PhoneTrunc::PATTERNS)) {
         let read = PhoneTrunc::parse(&text);
-        // Of a number of another country more ways to write it are accepted than are published. Of a French one all are.
+        // Numbers of other countries: more spellings are accepted than published. French numbers: every accepted spelling is
+        // published.
         if published(&text, &PhoneTrunc::PATTERNS, PhoneTrunc::MAX_LENGTH) {
             prop_assert!(read.is_ok());
         }
