@@ -22,14 +22,14 @@ type Words = Cow<'static, str>;
 pub(crate) enum RowFault {
     /// The row has fewer cells than the header.
     CellsMissing {
-        /// How many it has.
+        /// The number of its cells.
         count: usize,
-        /// How many the header has.
+        /// The number of columns in the header.
         named: usize,
     },
     /// The row has a cell under no column.
     CellBeyond {
-        /// How many the header has.
+        /// The number of columns in the header.
         named: usize,
     },
     /// The line is longer than [`MAX_LINE`].
@@ -40,7 +40,7 @@ pub(crate) enum RowFault {
     GivenUp,
 }
 
-/// The columns that a rejected file has beside those of its file: the line, the column at fault and the reason.
+/// The columns that a rejected file has in addition: the line, the column at fault and the reason.
 pub(crate) const fn columns(language: Language) -> [&'static str; 3] {
     match language {
         Language::English => ["line", "column", "reason"],
@@ -66,13 +66,13 @@ pub(crate) fn row(fault: RowFault, language: Language) -> Words {
     choose(language, both_of_row(fault))
 }
 
-/// Why the registry does not take one more record of a driver.
+/// Why the registry cannot store one more record of a driver.
 #[must_use]
 pub fn no_room(why: NoRoom, language: Language) -> Cow<'static, str> {
     choose(language, both_of_no_room(why))
 }
 
-/// Why a file is refused whole.
+/// Why a whole file is refused.
 #[must_use]
 pub fn file(refusal: &FileRefusal, language: Language) -> String {
     match language {
@@ -81,14 +81,14 @@ pub fn file(refusal: &FileRefusal, language: Language) -> String {
     }
 }
 
-/// Why the registry refuses a file whatever is in it.
+/// Why the registry refuses a file regardless of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
     /// Imports are closed.
     Imports,
     /// The operator is suspended.
     Suspended,
-    /// There is no such operator.
+    /// The operator does not exist.
     Unknown,
     /// The file was removed.
     Gone,
@@ -98,7 +98,7 @@ pub enum Closed {
     Unnamed,
 }
 
-/// Why the registry refuses a file whatever is in it.
+/// Why the registry refuses a file regardless of its content.
 #[must_use]
 pub fn closed(why: Closed, language: Language) -> &'static str {
     let (english, french) = both_of_closed(why);
@@ -354,7 +354,7 @@ fn both_of_cell(fault: Fault) -> (Words, Words) {
     (english.into(), french.into())
 }
 
-/// The French of the rules that a cell of a file can break. No cell of a file breaks the others: they are said in English.
+/// The French of the rules that a cell of a file can break. The other rules never apply to a cell, and stay in English.
 fn both_of_field(fault: FieldError) -> (Words, Words) {
     let english = fault.to_string();
     let french: Words = match fault {
@@ -484,7 +484,7 @@ fn both_of_no_room(why: NoRoom) -> (Words, Words) {
              conducteur : corrigez ou retirez ces lignes"
         )
         .into(),
-        // An application's, never a row's.
+        // Applies to an application, never to a row.
         NoRoom::Applications => why.to_string().into(),
         NoRoom::Record => {
             "la fiche de ce conducteur dans le registre est pleine : écrivez à l'équipe du registre, renvoyer la ligne ne sert à rien"

@@ -16,7 +16,7 @@ pub struct Cells<'a> {
     faults: Vec<(usize, Fault)>,
 }
 
-/// A line, which holds personal data: its `Debug` shows none of it.
+/// A line. It holds personal data, so its `Debug` shows nothing.
 struct Redacted<'a>(&'a str);
 
 impl std::fmt::Debug for Redacted<'_> {

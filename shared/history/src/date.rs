@@ -62,7 +62,7 @@ fn read(text: &str, context: &mut Context) -> Result<Instant, Fault> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Written<'a> {
     pub(crate) year: u32,
-    /// Whether the year comes first. Then the month follows, and the day.
+    /// Whether the year comes first. Then the month and the day follow.
     pub(crate) year_first: bool,
     /// The other two numbers, in their order.
     pub(crate) first: u32,
@@ -94,7 +94,7 @@ impl<'a> Written<'a> {
         Some(Self { year, year_first, first, second, rest })
     }
 
-    /// Which day it is, in a file that writes the month first or does not.
+    /// The day, in a file that writes the month first or not.
     #[inline]
     pub(crate) const fn day(&self, month_first: bool) -> Day {
         if self.year_first || month_first {
@@ -104,7 +104,7 @@ impl<'a> Written<'a> {
         }
     }
 
-    /// Which day it is in Paris.
+    /// The day in Paris.
     pub(crate) fn paris_day(&self) -> Day {
         let day = self.day(false);
         let moment = || {
@@ -145,14 +145,14 @@ pub(crate) fn ten(text: &[u8; 10]) -> Option<(bool, u32, u32, u32)> {
     Some((year_first, y * 1000 + z * 100 + a * 10 + b, m * 10 + n, d * 10 + e))
 }
 
-/// The values of these digits. Looks at all of them before it says no: a branch for each costs more.
+/// The values of these digits. Checks all of them before it returns: a branch for each costs more.
 fn digits<const N: usize>(digits: [u8; N]) -> Option<[u32; N]> {
     let values = digits.map(|digit| u32::from(digit.wrapping_sub(b'0')));
     let all = values.iter().fold(true, |all, value| all & (*value <= 9));
     all.then_some(values)
 }
 
-/// How far a clock is ahead of UTC.
+/// The offset of a clock from UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Offset {
     minutes: i64,

@@ -17,13 +17,13 @@ impl Day {
     }
 }
 
-/// Midnights in Paris worked out before. A history names the same few thousand days millions of times, and a time zone's
-/// rules cost more than all the rest of a row.
+/// Cached midnights in Paris. A history names the same few thousand days millions of times, and a time zone's rules cost more than
+/// the rest of a row.
 #[derive(Debug, Default)]
 pub(crate) struct Midnights(Vec<Option<(u32, Instant)>>);
 
 impl Midnights {
-    /// Twenty-two years of days, each in a place of its own.
+    /// Twenty-two years of days, each at its own place.
     const PLACES: u32 = 8192;
 
     fn place(day: Day) -> usize {

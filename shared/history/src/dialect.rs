@@ -12,7 +12,7 @@ use crate::split::{Span, split_all};
 use crate::strip::{trim, unguard};
 
 impl Form {
-    /// How each begins.
+    /// The beginning of each form.
     const BEGINNINGS: [(&[u8], Self); 19] = [
         // Zip, the container of .xlsx and .ods: a zip that the function can read was unpacked before.
         (b"PK\x03\x04", Self::Twice),
@@ -49,7 +49,7 @@ fn is_boundary(line: &[u8]) -> bool {
         && boundary.iter().all(|b| b.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(b))
 }
 
-/// How many empty cells beyond those of the header a row may have.
+/// The largest number of empty cells beyond those of the header in a row.
 pub(crate) const MOST_EMPTY: usize = 16;
 
 /// The separators a file may use.
@@ -63,11 +63,11 @@ const NOWHERE: usize = usize::MAX;
 pub struct Header {
     text: String,
     separator: u8,
-    /// Where each field of the row type stands, or [`NOWHERE`].
+    /// The position of each field of the row type, or [`NOWHERE`].
     positions: Vec<usize>,
     /// The content of each column.
     columns: Vec<HeaderCell>,
-    /// How many columns have a name: all but empty ones at the end.
+    /// The number of columns with a name: all but empty ones at the end.
     named: usize,
 }
 
@@ -80,7 +80,7 @@ pub(crate) enum HeaderCell {
     Report(&'static str),
     /// A first column without a name, in which a program has put the name or number of each row.
     RowName,
-    /// Nothing: a separator too many at the end of the header.
+    /// Nothing: an extra separator at the end of the header.
     Nothing,
 }
 
@@ -109,7 +109,7 @@ impl Header {
         let text = encoding::text(line);
         let known =
             |separator| names(&text, separator).iter().filter(|name| fields.iter().any(|field| field.is(name))).count();
-        // The last of several greatest wins with `max_by_key`: reversed, so that the comma does.
+        // `max_by_key` returns the last of several greatest: reversed, so that the comma wins.
         let separator = SEPARATORS.into_iter().rev().max_by_key(|separator| known(*separator)).unwrap_or(b',');
         if known(separator) == 0 {
             let required = fields.iter().filter(|field| field.is_required()).map(|field| field.name());
@@ -154,8 +154,8 @@ impl Header {
         }
     }
 
-    /// The same header with a nameless column in front, where each row has one more cell there, and with as many nameless
-    /// columns at the end.
+    /// The same header with a nameless column in front, if each row has one more cell there, and with this many nameless columns at
+    /// the end.
     pub(crate) fn completed(&self, row_name: bool, empty: usize, fields: &'static [Field]) -> Result<Self, FileError> {
         if !row_name && empty == 0 {
             return Ok(self.clone());
@@ -184,14 +184,14 @@ impl Header {
         &self.columns
     }
 
-    /// How many columns have a name.
+    /// The number of columns with a name.
     pub(crate) const fn named(&self) -> usize {
         self.named
     }
 
     /// How a row of several lines is recognised. The same for a header and for its [`completed`](Self::completed) form.
     pub(crate) fn quoting(&self) -> Quoting {
-        // Nameless ones at the end are neither, and there may be thousands.
+        // Nameless columns at the end do not count, and there may be thousands.
         let named = self.columns.get(..self.named).unwrap_or_default();
         let fields = named.iter().filter(|column| matches!(column, HeaderCell::Field(..))).count();
         let ours = named.iter().filter(|column| column.is_report()).count();
@@ -244,12 +244,12 @@ fn shown(name: &str, position: usize) -> String {
     if like_a_name { format!("\"{name}\"") } else { format!("column {}", position + 1) }
 }
 
-/// Why a first line (or as much of it as fits) can be no header at all, whatever it names.
+/// Why a first line (or as much of it as fits) cannot be a header at all, whatever it names.
 pub(crate) fn not_a_header(line: &[u8]) -> Option<FileError> {
     if let Some(form) = Form::of(line) {
         return Some(FileError::Form(form));
     }
-    // A NUL for each letter, before it or after it.
+    // A NUL before or after each letter.
     let nuls = line.iter().filter(|b| **b == 0).count();
     if nuls > 0 && nuls.abs_diff(line.len() / 2) <= 1 && line.iter().any(u8::is_ascii_alphabetic) {
         return Some(FileError::Utf16);

@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn every_byte_is_what_a_browser_makes_of_it() {
-        // Before the rest a byte that makes all of it no UTF-8.
+        // Before the rest, a byte that makes all of it invalid UTF-8.
         let bytes: Vec<u8> = std::iter::once(0xFF).chain(0..=0xFF).collect();
         assert_eq!(text(&bytes), encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes).0);
         assert_eq!(text(b"plain"), "plain");

@@ -7,9 +7,9 @@ use cee_eligibility::fields::FieldError;
 pub(crate) enum Fault {
     /// A rule of the field.
     Field(FieldError),
-    /// Nothing, where every row needs something.
+    /// The cell is empty, but every row needs a value.
     Empty,
-    /// No name, where every row needs one.
+    /// The name is empty, but every row needs one.
     NameEmpty,
     /// A quote that is not closed.
     Unclosed,
@@ -24,7 +24,7 @@ pub(crate) enum Fault {
     /// A space in front.
     NameTrimmed,
 
-    /// No date at all.
+    /// Not a date at all.
     Date,
     NoSuchDay,
     ShortYear,

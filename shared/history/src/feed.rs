@@ -6,10 +6,10 @@ use crate::refusal::UnpackError;
 use crate::text::Text;
 use crate::unpack::Unpack;
 
-/// How much is read between two returns to the caller: some two hundred rows.
+/// The amount read between two returns to the caller: some two hundred rows.
 const SLICE: usize = 8 * 1024;
 
-/// A file as it lies somewhere, on its way to lines: unpacked, and in UTF-8 or windows-1252.
+/// A stored file, turned into the bytes of its lines: unpacked, and in UTF-8 or windows-1252.
 #[derive(Default)]
 pub(crate) struct Feed {
     unpack: Unpack,
@@ -22,7 +22,7 @@ pub(crate) struct Feed {
     end: End,
 }
 
-/// How far the end of a file is.
+/// The state of the end of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum End {
     #[default]
@@ -52,7 +52,7 @@ impl fmt::Debug for Feed {
 }
 
 impl Feed {
-    /// Of a file of which this much was read before.
+    /// A feed that skips this much of the file, which was read before.
     pub(crate) fn from(skip: u64) -> Self {
         Self { skip, ..Self::default() }
     }

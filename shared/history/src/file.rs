@@ -1,4 +1,4 @@
-//! A whole file as it lies somewhere: compressed or not, a little at a time.
+//! A whole file as it is stored: compressed or not, read in small parts.
 
 use cee_eligibility::{Instant, Language, Rules};
 
@@ -9,8 +9,8 @@ use crate::refusal::{FileError, UnpackError};
 use crate::row::Row;
 use crate::survey::Verdict;
 
-/// Reads a file of rows `R` that was surveyed, whichever form it came in. The import and the check before an upload both read
-/// through this, and so cannot disagree.
+/// Reads a surveyed file of rows `R`, in whichever form it came. The import and the check before an upload both read through this,
+/// so they cannot disagree.
 ///
 /// ```
 /// use cee_eligibility::{Instant, Rules};
@@ -34,8 +34,8 @@ pub struct FileReader<R> {
 }
 
 impl<R: Row> FileReader<R> {
-    /// A reader at the beginning of the file that was surveyed, under the default rules. `now` is the moment that nothing in a
-    /// history may lie after.
+    /// A reader at the beginning of the surveyed file, under the default rules. `now` is the moment after which history must not be
+    /// dated.
     ///
     /// # Errors
     /// As of [`Reader::new`].
@@ -74,7 +74,7 @@ impl<R: Row> FileReader<R> {
         self
     }
 
-    /// Rejects the rows at these lines, whatever is in them.
+    /// Rejects the rows at these lines, whatever their content.
     pub fn give_up(&mut self, lines: impl IntoIterator<Item = u64>) {
         self.reader.give_up(lines);
     }
@@ -107,7 +107,7 @@ impl<R: Row> FileReader<R> {
         }
     }
 
-    /// Where reading can go on: after the last row added.
+    /// The position at which reading can continue: after the last row added.
     #[must_use]
     pub fn state(&self) -> ReaderState {
         self.reader.state()

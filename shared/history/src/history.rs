@@ -16,9 +16,9 @@ use crate::strip::{bare, unguard};
 /// A driver's application from before the scheme, as an operator's history file says it. Personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryRow {
-    /// Which certificate it was for.
+    /// The journey type of the certificate.
     pub journey_type: JourneyType,
-    /// Whose it was.
+    /// The driver.
     pub identity: TruncatedIdentity,
     /// The day of commitment.
     pub datetime: Instant,
@@ -48,7 +48,7 @@ impl Row for HistoryRow {
     }
 }
 
-/// Whether a cell says which journey type its row is of, in whatever letters.
+/// Whether a cell names the journey type of its row, in any case.
 fn is_journey_type(text: &str) -> bool {
     let mut repairs = Repairs::NONE;
     bare(text, &mut repairs)
@@ -80,7 +80,7 @@ fn spoilt_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, Fault
     let text = unguard(text, &mut context.repairs);
     let padded = format!("{:<3}", text.replace(['\u{a0}', '\u{202f}'], " ").trim_end_matches(' '));
     if let Ok(name) = LastNameTrunc::parse(&padded) {
-        // Within a guard it may have been right.
+        // Within a guard the name may have been correct.
         if padded != text {
             context.repairs.insert(Repair::NamePadded);
         }

@@ -2,7 +2,7 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | a file as it lies somewhere, compressed or not | [`mod@file`] |
+//! | a file as it is stored, compressed or not | [`mod@file`] |
 //! | what the survey decides from the whole file before its first row is read | [`mod@survey`] |
 //! | the reader: chunks of bytes in, one [`Line`] a row out; where to go on after an interruption | [`reader`] |
 //! | how a compressed file is unpacked, and what is refused | [`unpack`], `zip` |
@@ -12,12 +12,12 @@
 //! | how a line is split; why a cell is refused; what is stripped from a value | `split`, `fault`, `strip` |
 //! | the columns and fields of a history file | [`history`] |
 //! | the columns and fields of a journey file | [`journeys`] |
-//! | what is repaired, and what each repair is called in the report | [`repair`] |
+//! | the repairs, and their names in the report | [`repair`] |
 //! | the `.rejected.csv` beside the report | [`rejected`] |
 //! | what the name of a file decides | [`name`] |
 //! | the messages of a rejected row, in English and in French | [`catalogue`] |
 //! | the counts of the report | [`counts`] |
-//! | the report itself, and how far an import is | [`report`] |
+//! | the report itself, and the progress of an import | [`report`] |
 //!
 //! # What a file may look like
 //!

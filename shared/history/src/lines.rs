@@ -14,15 +14,15 @@ use memchr::memchr2;
 /// the reader ever buffers.
 pub const MAX_LINE: usize = 64 * 1024;
 
-/// How much of a longer line is kept to be shown.
+/// The number of bytes of a longer line that are kept to be shown.
 pub(crate) const KEPT: usize = 1024;
 
 /// The result of taking a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// It was taken.
+    /// The line was taken.
     Row,
-    /// It was not: it leaves a quote open, so its row may go on in the next line.
+    /// The line was not taken: it leaves a quote open, so its row may continue in the next line.
     Open,
 }
 
@@ -36,24 +36,24 @@ pub(crate) struct Quoting {
     pub(crate) most: usize,
 }
 
-/// A line as it is handed on.
+/// A line as the consumer gets it.
 #[derive(Clone, Copy)]
 pub(crate) struct Whole<'a> {
-    /// Its bytes, without its end.
+    /// The line's bytes, without its end.
     pub(crate) bytes: &'a [u8],
     /// The same as text, if it was already checked to be UTF-8.
     pub(crate) text: Option<&'a str>,
     /// The offset of its beginning in the file.
     pub(crate) offset: u64,
-    /// Its number, from 1.
+    /// The line's number, from 1.
     pub(crate) number: u64,
-    /// Whether its row may go on in the next line.
+    /// Whether the line's row may continue in the next line.
     pub(crate) may_go_on: bool,
 }
 
 /// The consumer of the lines.
 pub(crate) trait Take {
-    /// Why it takes no more.
+    /// Why the consumer stops.
     type Error;
 
     /// Takes one line, or the lines of one row.
@@ -70,15 +70,15 @@ pub(crate) trait Take {
         Ok(())
     }
 
-    /// Taking this line has panicked: next time it is to be passed over. `false`: it was to be this time.
+    /// Taking this line has panicked: the next attempt must skip it. `false`: this attempt should have skipped it.
     fn give_up(&mut self, number: u64) -> bool;
 }
 
 /// The state of the splitting.
 pub(crate) struct Lines {
-    /// The beginning of a row whose end has not arrived; of a line that is too long the part that is kept.
+    /// The beginning of a row whose end has not arrived; for a line that is too long, the part that is kept.
     held: Vec<u8>,
-    /// How many bytes of that row have arrived.
+    /// The number of bytes of that row that have arrived.
     arrived: u64,
     /// The offset of that row's beginning.
     pub(crate) offset: u64,
@@ -98,7 +98,7 @@ impl fmt::Debug for Lines {
 }
 
 impl Lines {
-    /// At this place of a file.
+    /// Starts at this position of a file.
     pub(crate) const fn at(offset: u64, line: u64, after_cr: bool) -> Self {
         Self { held: Vec::new(), arrived: 0, offset, line, after_cr, open: None }
     }
@@ -114,7 +114,7 @@ impl Lines {
         };
         let whole = rest.len();
         loop {
-            // Around the chunk: around each row the benchmark feels it.
+            // Around the chunk: around each row it would cost measurable time.
             match catch_unwind(AssertUnwindSafe(|| self.complete(&mut rest, whole, valid, take))) {
                 Ok(read) => break read?,
                 // The line at which it panicked is still there.
@@ -148,7 +148,7 @@ impl Lines {
                 let line_end = if tail.starts_with(b"\r\n") { 2 } else { 1 };
                 self.after_cr = tail == b"\r";
                 if self.line_complete(line, valid.get(at..at + end), true, take)? == Taken::Open {
-                    // Its end is a part of the row.
+                    // Its end belongs to the row.
                     self.after_cr = false;
                     self.open = Some(Scan::new(take.quoting()));
                     *rest = tail;
@@ -215,7 +215,7 @@ impl Lines {
             return;
         }
         self.arrived = self.arrived.saturating_sub(length as u64);
-        // Of a line that is read either all of it is held or nothing.
+        // A line that is being read is buffered completely or not at all.
         self.held.truncate(usize::try_from(self.arrived).unwrap_or(usize::MAX));
     }
 
@@ -299,7 +299,7 @@ fn first_line(bytes: &[u8]) -> &[u8] {
     memchr2(b'\n', b'\r', bytes).and_then(|end| bytes.get(..end)).unwrap_or(bytes)
 }
 
-/// How many line ends there are.
+/// The number of line ends.
 fn line_ends(bytes: &[u8]) -> u64 {
     let ends = bytes.iter().filter(|b| matches!(b, b'\n' | b'\r')).count();
     let pairs = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
@@ -308,15 +308,15 @@ fn line_ends(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 thread_local! {
-    /// How many bytes the searches of this thread have looked at.
+    /// The number of bytes that the searches of this thread have examined.
     pub(crate) static LOOKED_AT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// The search for the end of a row whose first line leaves a quote open. It looks at each byte once, however they arrive.
+/// The search for the end of a row whose first line leaves a quote open. It examines each byte once, however the bytes arrive.
 #[derive(Debug)]
 struct Scan {
     quoting: Quoting,
-    /// How many bytes have been looked at.
+    /// The number of bytes examined.
     at: usize,
     place: Place,
     cells: usize,
@@ -326,7 +326,7 @@ struct Scan {
     found: Option<Found>,
 }
 
-/// Where in a row the search stands.
+/// The state of the search within a row.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     /// At the beginning of a cell.
@@ -335,7 +335,7 @@ enum Place {
     Plain,
     /// In a cell in quotes.
     Quoted,
-    /// Behind a quote within such a cell: its last one, or the first of two that mean one.
+    /// Behind a quote within such a cell: the closing quote, or the first of a doubled quote.
     Quote,
 }
 

@@ -2,13 +2,13 @@
 
 use cee_eligibility::Language;
 
-/// The name of a file, of which `path` is the key or the path, as its words are looked for: in lower case, with `-` for `_` and spaces.
+/// The name of a file with the key or path `path`, in the form for a search of words: in lower case, with `-` for `_` and spaces.
 #[must_use]
 pub fn words(path: &str) -> String {
     path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase().replace(['_', ' '], "-")
 }
 
-/// Whether the name of a file holds these words. A folder says nothing of its files.
+/// Whether the name of a file holds these words. Folders do not count.
 pub(crate) fn says(path: &str, wanted: &str) -> bool {
     words(path).contains(wanted)
 }

@@ -32,7 +32,7 @@ use crate::survey::Verdict;
 pub enum Line<R> {
     /// A valid row.
     Row {
-        /// Its first line in the file, as an editor counts: from 1, the header included.
+        /// The row's first line in the file, as an editor counts: from 1, the header included.
         line: u64,
         /// The row.
         row: R,
@@ -46,7 +46,7 @@ pub enum Line<R> {
 }
 
 impl<R> Line<R> {
-    /// Its line in the file.
+    /// The row's line in the file.
     #[must_use]
     pub const fn line(&self) -> u64 {
         match self {
@@ -56,7 +56,7 @@ impl<R> Line<R> {
     }
 }
 
-/// Where reading stopped, to be kept in a checkpoint: [`Reader::resume`] goes on from there.
+/// The position at which reading stopped, for a checkpoint: [`Reader::resume`] continues from there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReaderState {
     offset: u64,
@@ -81,8 +81,8 @@ impl ReaderState {
 
 /// Reads a file of rows `R` as its bytes arrive, after a survey of the whole.
 ///
-/// It holds back at most [`MAX_LINE`](crate::MAX_LINE) bytes, whatever the file. Every row that a chunk completes is handed out before
-/// [`Reader::push`] returns, so that [`Reader::state`] between two chunks is a checkpoint after exactly those rows.
+/// It buffers at most [`MAX_LINE`](crate::MAX_LINE) bytes, whatever the file. [`Reader::push`] hands out every row that a chunk
+/// completes before it returns, so that [`Reader::state`] between two chunks is a checkpoint after exactly those rows.
 ///
 /// ```
 /// use cee_eligibility::{Instant, Rules};
@@ -121,11 +121,11 @@ struct Rows<R> {
     header_line: u64,
     /// Whether each row has empty cells beyond those of the header as it came.
     empty_cells: bool,
-    /// Lines that are rejected unread, until they come by.
+    /// Lines that are rejected unread, until the reader reaches them.
     given_up: BTreeSet<u64>,
     /// Whether each row comes with its line.
     keeps_lines: bool,
-    /// In which language a rejected row is explained.
+    /// The language of the reasons for rejected rows.
     language: Language,
     spans: Vec<Span>,
     context: Context,
@@ -166,8 +166,8 @@ impl<R: Row> Reader<R> {
         Ok(Self { lines: Lines::at(0, 1, false), rows })
     }
 
-    /// A reader that goes on where another stopped: it wants the bytes from [`ReaderState::offset`] on. Give it the same
-    /// verdict and the same `now` as the first: else a row read a second time may say something else.
+    /// A reader that continues where another stopped: it needs the bytes from [`ReaderState::offset`] on. Give it the same verdict
+    /// and the same `now` as the first reader: otherwise a row read a second time may give another result.
     ///
     /// # Errors
     /// As of [`Reader::new`].
@@ -176,7 +176,7 @@ impl<R: Row> Reader<R> {
         Ok(Self { lines, ..Self::new(verdict, now)? })
     }
 
-    /// The same reader under other rules than the default ones. They say before which day history is dated, and which
+    /// The same reader under other rules than the default ones. The rules decide before which day history is dated, and which
     /// journey types are open for import.
     #[must_use]
     pub fn under(mut self, rules: &Rules) -> Self {
@@ -191,7 +191,7 @@ impl<R: Row> Reader<R> {
         self
     }
 
-    /// The same reader, which explains in this language why a row is rejected.
+    /// The same reader, with the reasons for rejected rows in this language.
     #[must_use]
     pub const fn in_language(mut self, language: Language) -> Self {
         self.rows.language = language;
@@ -203,7 +203,7 @@ impl<R: Row> Reader<R> {
         self.rows.given_up.extend(lines);
     }
 
-    /// Where reading can go on: after the last line handed out.
+    /// The position at which reading can continue: after the last line handed out.
     #[must_use]
     pub const fn state(&self) -> ReaderState {
         ReaderState { offset: self.lines.offset, line: self.lines.line, after_cr: self.lines.after_cr }
@@ -346,7 +346,7 @@ fn misshapen(
     if count < named {
         return Some((Some(column_name(header, count)), said(RowFault::CellsMissing { count, named })));
     }
-    // Below separators too many in the header, and no further than those, there may be empty cells.
+    // Only below extra separators of the header there may be empty cells.
     let filled = |span: &Span| !span.text(text).trim().is_empty();
     let stray = spans.iter().skip(named).position(filled).map(|further| named + further);
     let stray = stray.or((count > columns.len()).then_some(columns.len()))?;
@@ -380,7 +380,7 @@ fn explain<R: Row>(header: &Header, mut faults: Vec<(usize, Fault)>, language: L
 #[cold]
 fn too_long(line: &[u8], number: u64, language: Language) -> RejectedRow {
     let mut raw = line.get(..KEPT).unwrap_or(line);
-    // Not in the middle of a character: the whole line would be taken for windows-1252.
+    // Not in the middle of a character: the whole line would be read as windows-1252.
     if let Err(cut) = std::str::from_utf8(raw)
         && cut.error_len().is_none()
     {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// The largest file that is imported, in bytes as it lies on S3: thirty times the history of all France, and the most that
-/// one upload can hold.
+/// The largest file that is imported, in bytes as it is stored on S3: thirty times the history of all France, and the most that one
+/// upload can hold.
 pub const LARGEST_FILE: u64 = 5 * 1024 * 1024 * 1024;
 
 /// The largest ratio of unpacked to packed size. A list of drivers shrinks to a fifth, a very repetitive one to a fiftieth; a
@@ -13,7 +13,7 @@ pub(crate) const RATIO: u64 = 200;
 /// With this many different days a coincidence is ruled out.
 pub(crate) const MANY: usize = 30;
 
-/// How many unknown columns are named.
+/// The largest number of unknown columns that are named.
 pub(crate) const MOST_NAMED: usize = 10;
 
 /// Why a whole file is refused. Its `Display` is a sentence for the sender of the file.
@@ -25,7 +25,7 @@ pub enum FileRefusal {
     /// The file is not of this kind.
     #[error("The file {0}.")]
     Header(#[from] FileError),
-    /// Its rows contradict each other, or look wrong all together.
+    /// Its rows contradict each other, or look wrong together.
     #[error("The file {0}.")]
     Survey(#[from] SurveyError),
     /// It is larger than [`LARGEST_FILE`].
@@ -33,7 +33,7 @@ pub enum FileRefusal {
     TooLarge,
 }
 
-/// Why something cannot be unpacked. Ends a sentence that begins with "The file".
+/// Why a file cannot be unpacked. Ends a sentence that begins with "The file".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackError {
     /// It is damaged, or ends too early.
@@ -70,7 +70,7 @@ pub enum UnpackError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// No byte, or nothing but blank lines.
+    /// The file is empty, or has only blank lines.
     #[error("is empty: it needs a header and at least one row")]
     Empty,
     /// UTF-16 without a byte order mark.
@@ -188,7 +188,7 @@ pub enum SurveyError {
         /// The first such line.
         line: u64,
     },
-    /// Times of a clock with twelve hours, and no date says whether the day or the month comes first.
+    /// Times of a 12-hour clock, and no date says whether the day or the month comes first.
     #[error(
         "writes times with AM or PM (line {line}), as programs in English do, and no date says whether the day or the month comes \
          first: write all dates as YYYY-MM-DD. If the day comes first, send the file with dates_confirmed, or with \

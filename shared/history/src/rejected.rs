@@ -10,7 +10,7 @@ use crate::dialect::Header;
 use crate::encoding;
 use crate::split::{Span, split};
 
-/// The column at which a row failed.
+/// The column at which a row was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
     /// One of the file's columns.
@@ -28,21 +28,21 @@ impl fmt::Display for Column {
     }
 }
 
-/// A row that was refused.
+/// A rejected row.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RejectedRow {
-    /// Its first line in the file, from 1, the header included.
+    /// The row's first line in the file, from 1, the header included.
     pub line: u64,
     /// The first column at fault; `None` if the whole line is at fault.
     pub column: Option<Column>,
     /// Every fault, and what to do about it. Repeats no value.
     pub reason: String,
-    /// The row as it came, without its line end; of a line that is too long its beginning. Personal data.
+    /// The row as it came, without its line end; for a line that is too long, its beginning. Personal data.
     pub raw: Vec<u8>,
 }
 
 impl fmt::Debug for RejectedRow {
-    /// All but the line itself, which is personal data.
+    /// Everything but the line itself, which is personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RejectedRow")
             .field("line", &self.line)
@@ -78,7 +78,7 @@ impl RejectedWriter {
         Self { header: header.clone(), language: Language::default() }
     }
 
-    /// The same writer, whose columns are named in this language.
+    /// The same writer, with the names of its columns in this language.
     #[must_use]
     pub const fn in_language(mut self, language: Language) -> Self {
         self.language = language;
@@ -114,7 +114,7 @@ impl RejectedWriter {
         let count = self.header.fill(text.as_bytes(), &mut spans, found.count);
         spans.truncate(count);
         let surplus = count > columns.len() || spans.iter().skip(named).any(|s| !s.text(text).trim().is_empty());
-        // The rest of a line that has too many cells belongs with the last column that is not replaced by ours.
+        // The rest of a line with too many cells belongs to the last column that is not replaced by ours.
         let last = columns.iter().take(named).rposition(|column| !column.is_report());
         for (position, column) in columns.iter().enumerate().take(named) {
             let span = spans.get(position).copied();

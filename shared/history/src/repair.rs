@@ -89,13 +89,13 @@ impl Repairs {
         self.0 & 1 << repair as u8 != 0
     }
 
-    /// Whether the row came in right.
+    /// Whether the row needed no repair.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// How many kinds were done.
+    /// The number of kinds done.
     #[must_use]
     pub const fn len(self) -> usize {
         self.0.count_ones() as usize

@@ -5,20 +5,20 @@ use serde::{Deserialize, Serialize};
 use crate::counts::Counts;
 use crate::survey::Surveyed;
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The number of rows with each result.
     #[serde(flatten)]
     pub counts: Counts,
-    /// How many bytes of the file have been read, as it lies on S3.
+    /// The number of bytes of the file that have been read, as it is stored on S3.
     pub bytes: u64,
-    /// Of how many.
+    /// The size of the file.
     pub bytes_total: u64,
-    /// How many rows the file has; absent before it was surveyed.
+    /// The number of rows in the file; absent before it was surveyed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rows_total: Option<u64>,
-    /// For how long invocations have worked on it, pauses between them left out, in milliseconds.
+    /// The time that invocations have worked on it, without the pauses between them, in milliseconds.
     #[serde(default)]
     pub work_ms: u64,
 }
@@ -37,10 +37,10 @@ impl Progress {
     }
 }
 
-/// The report on one file, as it lies beside it.
+/// The report on one file, as it is stored beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// The name of the import.
+    /// The import's id.
     pub import_id: String,
     /// The operator that sent the file; absent for the registry's own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -73,9 +73,9 @@ pub struct Report {
     pub started_at: String,
     /// When it ended, RFC 3339.
     pub ended_at: String,
-    /// How long it took from its beginning to its end, pauses included, in milliseconds.
+    /// The time from its beginning to its end, pauses included, in milliseconds.
     pub duration_ms: u64,
-    /// How much of that it was worked on, in milliseconds.
+    /// The working time, in milliseconds.
     #[serde(default)]
     pub work_ms: u64,
     /// What the undo removed, if the import was undone.
@@ -125,7 +125,7 @@ impl Report {
         }
     }
 
-    /// How far the import came.
+    /// The progress at the end.
     #[must_use]
     pub fn progress(&self) -> Progress {
         Progress {
@@ -169,22 +169,22 @@ pub struct Replaced {
     pub kept: u64,
 }
 
-/// How far an undo is: first everything is counted, then taken back.
+/// The progress of an undo: first everything is counted, then withdrawn.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoProgress {
-    /// Whether counting is at its end.
+    /// Whether counting has ended.
     pub counted: bool,
     /// The records counted for removal.
     pub removed: u64,
     /// The records counted to stay.
     pub kept: u64,
-    /// Of both, how much is taken back. After a crash some may be missing from this count, never from the work.
+    /// The number withdrawn, of both. After a crash some may be missing from this count, but never from the work.
     pub done: u64,
-    /// How many drivers' items of the whole registry were looked at.
+    /// The number of drivers' items of the whole registry that were visited.
     pub items: u64,
-    /// After which item either goes on.
+    /// The item after which counting or withdrawing continues.
     pub after: Option<String>,
-    /// Whether this pass has found something to withdraw: then another one follows.
+    /// Whether this pass has found a record to withdraw: then another pass follows.
     #[serde(default)]
     pub found: bool,
 }

@@ -8,7 +8,7 @@ pub trait Row: Sized {
     /// The columns of the file.
     const FIELDS: &'static [Field];
 
-    /// The column whose dates people write, if there is one: a survey finds out in which order.
+    /// The column with dates written by people, if there is one: the survey determines their order.
     const DATE: Option<usize> = None;
 
     /// A column with a few fixed words: the survey uses it to recognise rows whose cells stand one place further than the header

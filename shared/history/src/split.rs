@@ -1,19 +1,19 @@
-//! A line, taken apart into cells.
+//! Splits a line into cells.
 
 use std::borrow::Cow;
 
 use crate::encoding;
 use crate::fault::Fault;
 
-/// Whether a line says nothing: only separators, spaces and tabs.
+/// Whether a line is blank: only separators, spaces and tabs.
 pub(crate) fn is_blank(line: &[u8], separator: u8) -> bool {
     line.iter().all(|b| *b == separator || matches!(b, b' ' | b'\t'))
 }
 
-/// How a cell was written.
+/// The form in which a cell was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// Without quotes. A quote further on is a character like any other.
+    /// Without quotes. A later quote is a character like any other.
     #[default]
     Plain,
     /// In quotes.
@@ -35,7 +35,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// A cell that is not there, at the end of its line.
+    /// A missing cell, at the end of its line.
     pub(crate) const fn missing(line: &[u8]) -> Self {
         Self { from: line.len(), to: line.len(), shape: Shape::Plain }
     }
@@ -105,9 +105,9 @@ impl Span {
 /// The result of [`split`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Split {
-    /// How many cells there are.
+    /// The number of cells.
     pub(crate) count: usize,
-    /// Whether the quotes of all of them are in order.
+    /// Whether the quotes of all cells are in order.
     pub(crate) well_formed: bool,
     /// Whether the last one opens a quote that is not closed.
     pub(crate) open: bool,
@@ -254,7 +254,7 @@ mod tests {
     }
 
     proptest! {
-        /// Where quotes are in order, our cells are those of the csv crate.
+        /// If quotes are in order, our cells are those of the csv crate.
         #[test]
         fn like_the_csv_crate(line in "[a-c;,\" é]{0,12}[a-c;:é]{0,24}") {
             let ours = cells(&line, b';');

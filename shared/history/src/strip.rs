@@ -12,7 +12,7 @@ pub(crate) fn trim<'a>(text: &'a str, repairs: &mut Repairs) -> &'a str {
     trimmed
 }
 
-/// Takes `="…"` off a value, which some exports put around it so that spreadsheets leave it alone, and notes it.
+/// Strips `="…"`, which some exports put around a value so that spreadsheets leave it alone, and notes it.
 pub(crate) fn unguard<'a>(text: &'a str, repairs: &mut Repairs) -> &'a str {
     match text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
         Some(value) if !value.is_empty() => {
@@ -38,7 +38,7 @@ pub(crate) fn unguard_any<'a>(text: &'a str, repairs: &mut Repairs) -> &'a str {
 /// Strips both kinds of guard and the spaces around them from a value that must not be empty.
 #[inline]
 pub(crate) fn bare<'a>(text: &'a str, repairs: &mut Repairs) -> Result<&'a str, Fault> {
-    // Nearly every cell: nothing to take off at either end.
+    // Nearly every cell: nothing to strip at either end.
     if let (Some(b'+' | b'0'..=b'9' | b'A'..=b'z'), Some(b'!'..=b'~')) =
         (text.as_bytes().first(), text.as_bytes().last())
     {

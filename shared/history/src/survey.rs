@@ -48,10 +48,10 @@ const MONTHS: u32 = 12;
 /// Whether the sender confirms that the dates of a file are right, however they look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dates {
-    /// Nothing was said.
+    /// Not confirmed.
     #[default]
     Unconfirmed,
-    /// They are right.
+    /// Confirmed.
     Confirmed,
 }
 
@@ -68,7 +68,7 @@ impl Dates {
         Self::confirmed_if(name::says(path, "dates-confirmed"))
     }
 
-    /// Confirmed if so.
+    /// Confirmed if `true`.
     #[must_use]
     pub const fn confirmed_if(confirmed: bool) -> Self {
         if confirmed { Self::Confirmed } else { Self::Unconfirmed }
@@ -132,7 +132,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether the file looks like the rejected rows of an import, sent back: it has one of their columns.
+    /// Whether the file looks like the rejected rows of an import: it has one of their columns.
     #[must_use]
     pub const fn is_of_rejected_rows(&self) -> bool {
         self.of_rejected_rows
@@ -235,7 +235,7 @@ impl<R: Row> Survey<R> {
         self.rows.verdict(self.dates, utf_16)
     }
 
-    /// How many rows there were so far.
+    /// The number of rows so far.
     #[must_use]
     pub const fn rows(&self) -> u64 {
         self.rows.count
@@ -249,13 +249,13 @@ struct Rows<R> {
     spans: Vec<Span>,
     count: u64,
     windows_1252: bool,
-    /// How many cells each row has.
+    /// The number of cells of each row.
     widths: Widths,
     /// The dates in the header's date column.
     dates: Found,
     /// The dates one cell further, in rows with one cell more.
     shifted: Found,
-    /// Lines that are passed over, until they come by.
+    /// Lines that are skipped, until the survey reaches them.
     given_up: BTreeSet<u64>,
     row: PhantomData<fn() -> R>,
 }
@@ -267,9 +267,9 @@ struct Widths {
     shifted: bool,
     /// A row with its cells at the places of the header.
     straight: bool,
-    /// Most empty cells beyond the header's in a row.
+    /// The largest number of empty cells beyond the header's in a row.
     empty: usize,
-    /// A row with a cell beyond the header's that says something.
+    /// A row with a non-empty cell beyond the header's.
     filled: bool,
 }
 
@@ -297,20 +297,20 @@ impl<R: Row> Rows<R> {
             offset == 0 && matches!(bare, [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', b',' | b';' | b'\t']);
         if !tells_separator && !bare.iter().all(|b| b" \t,;".contains(b)) {
             let header = Header::read(bare, R::FIELDS)?;
-            // One cell more is looked at, and all that may be empty.
+            // One more cell is examined, and all that may be empty.
             self.spans = vec![Span::default(); header.columns().len() + MOST_EMPTY];
             self.header = Some((header, number));
         }
         Ok(())
     }
 
-    /// A row with other cells than the header has.
+    /// A row with another number of cells than the header.
     #[cold]
     fn misfit(&mut self, line: &[u8], found: usize, number: u64) {
         let Some((header, _)) = &self.header else { return };
         let columns = header.columns().len();
         let text = encoding::text(line);
-        // Its places are those of the text, not of the line.
+        // Its positions are those of the text, not of the line.
         let again = split(text.as_bytes(), header.separator_byte(), &mut self.spans);
         debug_assert_eq!(again.count, found, "no byte of a separator is anything else");
         let cell = |position: usize| self.spans.get(position).map(|span| span.text(&text)).unwrap_or_default();
@@ -374,7 +374,7 @@ impl<R: Row> Take for Rows<R> {
         if found.open && may_go_on {
             return Ok(Taken::Open);
         }
-        // Counted before it panicked.
+        // The row was counted before the panic.
         if !self.given_up.is_empty() && self.given_up.remove(&number) {
             return Ok(Taken::Row);
         }
@@ -509,7 +509,7 @@ impl Found {
             (None, None) if self.other.is_empty() => DateOrder::YearFirst,
             (None, None) => DateOrder::Undecided,
         };
-        // Where other dates show that the month comes first, it is one bad row.
+        // If other dates show that the month comes first, it is one bad row.
         if let Some(line) = self.day_before_month.filter(|_| !self.year_first.high) {
             return Err(SurveyError::DayBeforeMonth { line }.into());
         }

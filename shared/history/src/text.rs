@@ -17,13 +17,13 @@ pub enum Encoding {
     Utf16,
 }
 
-/// Makes UTF-8 of a stream that begins with a byte order mark of UTF-16.
+/// Converts a stream that begins with a UTF-16 byte order mark to UTF-8.
 #[derive(Default)]
 pub(crate) struct Text {
     form: Form,
     /// A byte whose other half has not arrived, or too few bytes to recognise the form.
     odd: Vec<u8>,
-    /// The first half of a character of two units.
+    /// The first half of a surrogate pair.
     high: Option<u16>,
 }
 
@@ -69,7 +69,7 @@ impl Text {
         let read = if self.form == Form::LittleEndian { u16::from_le_bytes } else { u16::from_be_bytes };
         let mut out = String::with_capacity(pairs.len() + 4);
         let held = self.high.take();
-        // A first half at the end waits for its second.
+        // A first half at the end waits for its second half.
         let (pairs, last) = match pairs {
             [pairs @ .., last] if (0xD800..0xDC00).contains(&read(*last)) => (pairs, Some(read(*last))),
             pairs => (pairs, None),

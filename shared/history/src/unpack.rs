@@ -8,25 +8,25 @@ use flate2::write::MultiGzDecoder;
 use crate::refusal::{LARGEST_FILE, RATIO, UnpackError};
 use crate::zip::{Zip, is_zip};
 
-/// The first bytes of everything that gzip writes.
+/// The first bytes of every gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The number of bytes that identify a format.
 const TELLING: usize = 4;
 
-/// How much compressed data is unpacked at once: whatever it is, a thousand times as much comes out at most.
+/// The amount of compressed data unpacked at once: it gives at most a thousand times as much.
 const SLICE: usize = 1024;
 
 /// The size to which any small file may unpack.
 const SMALL: u64 = 16 * 1024 * 1024;
 
-/// Unpacks a stream, if it is compressed: with gzip, or as a zip that holds one file. Bytes go in with [`Unpack::push`], and
-/// come out of [`Unpack::piece`] until that has no more to give.
+/// Unpacks a stream, if it is compressed: with gzip, or as a zip that holds one file. [`Unpack::push`] takes bytes, and
+/// [`Unpack::piece`] returns the unpacked ones until there are no more.
 #[derive(Default)]
 pub struct Unpack {
     /// The input not yet processed.
     waiting: Vec<u8>,
-    /// How much of it has gone out.
+    /// The amount of it that was returned.
     gone: usize,
     ended: bool,
     form: Form,
@@ -47,7 +47,7 @@ enum Form {
     },
 }
 
-/// How it is compressed.
+/// The compression.
 enum Packing {
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zip(Box<Zip>),
@@ -130,7 +130,7 @@ impl Unpack {
                 return Err(error);
             }
             let rest = self.waiting.get(self.gone..).unwrap_or_default();
-            // Whole slices until the end: how much comes out of a damaged stream must not depend on how it arrives.
+            // Whole slices until the end: the output of a damaged stream must not depend on how it arrives.
             let slice = match rest.get(..SLICE) {
                 Some(slice) => slice,
                 None if self.ended => rest,

@@ -11,7 +11,7 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use crate::refusal::UnpackError;
 
-/// How much comes out of the inflating at once.
+/// The size of one step of decompression.
 const BUFFER: usize = 16 * 1024;
 
 /// The largest unpacked size of skipped entries. More than this is not a by-product of a desktop.
@@ -54,7 +54,7 @@ pub(crate) struct Zip {
     found: bool,
     /// The entry whose sizes come next.
     ended: Option<Box<Entry>>,
-    /// How much was passed over.
+    /// The unpacked size of the skipped entries.
     passed_over: u64,
 }
 
@@ -224,7 +224,7 @@ impl Zip {
         Ok(self.has(length, bytes).then_some(length))
     }
 
-    /// Whether so much of the header is there, after as many of these bytes were taken as that needs.
+    /// Whether this much of the header is there, after it took the bytes that it needs.
     fn has(&mut self, length: usize, bytes: &mut &[u8]) -> bool {
         let missing = length.saturating_sub(self.header.len());
         let (head, tail) = bytes.split_at(missing.min(bytes.len()));
@@ -251,7 +251,7 @@ impl Zip {
         let (checksum, mut packed, mut unpacked) =
             (word(header, 14), u64::from(word(header, 18)), u64::from(word(header, 22)));
         let extra = header.get(name_end..).unwrap_or_default();
-        // In this order, and only those that are elsewhere.
+        // In this order, and only the values that are stored elsewhere.
         let mut long_at = 0;
         for size in [&mut unpacked, &mut packed] {
             if *size == u64::from(ELSEWHERE) {
@@ -319,7 +319,7 @@ impl Entry {
             self.add(buffer.get(..written).unwrap_or_default(), out, passed_over)?;
             match status {
                 Status::StreamEnd => break true,
-                // It has given all that it can, and wants more.
+                // The decompressor has returned all that it can, and needs more.
                 _ if written < BUFFER && bytes.is_empty() => break false,
                 _ if read == 0 && written == 0 => return Err(UnpackError::Damaged),
                 _ => {}
@@ -344,7 +344,7 @@ impl Entry {
         self.says == Some((self.checksum.sum(), self.packed, self.unpacked))
     }
 
-    /// How long the sizes behind the entry are, if they are right: with a signature or without, of 32 or 64 bits.
+    /// The length of the sizes behind the entry, if they are right: with a signature or without, of 32 or 64 bits.
     fn descriptor(&self, bytes: &[u8]) -> Option<usize> {
         let signature = if bytes.starts_with(DESCRIPTOR) { DESCRIPTOR.len() } else { 0 };
         if word(bytes, signature) != self.checksum.sum() {
@@ -545,7 +545,7 @@ mod tests {
             for at in data..directory {
                 let mut damaged = whole.clone();
                 damaged[at] ^= 0x04;
-                // Some bits of a stream mean nothing.
+                // Some bits of a stream have no meaning.
                 assert!(read_in(&damaged, 64).is_err() || read_in(&damaged, 64).as_ref() == Ok(&content), "at {at}");
             }
         }

@@ -22,7 +22,7 @@ struct Expected {
     program: String,
     version: String,
     command: String,
-    /// How many rows are read as they are meant.
+    /// The number of rows that are read as they are meant.
     #[serde(default)]
     accepted: usize,
     /// The reasons of the others, in part.

@@ -25,7 +25,7 @@ struct Expected {
     program: String,
     version: String,
     command: String,
-    /// How many rows are read as they are meant.
+    /// The number of rows that are read as they are meant.
     #[serde(default)]
     accepted: usize,
     /// The reasons of the others, in part.
@@ -85,7 +85,7 @@ fn source_is_rejected_row_by_row() {
         std::fs::write(&path, &csv).unwrap();
     }
     assert!(std::fs::read(path).unwrap() == csv, "UPDATE=1 writes the rejected file again");
-    // Sent back as it is, each row is rejected once more.
+    // If it is sent back as it is, each row is rejected once more.
     let (_, again, _) = read(&csv).unwrap();
     assert_eq!(again.len(), 20);
 }

@@ -75,7 +75,7 @@ fn the_schema_says_what_the_code_says() {
     let phone = PhoneTrunc::PATTERNS.map(|pattern| pattern.trim_start_matches('^').trim_end_matches('$')).join("|");
     assert_eq!(pattern("phone_trunc"), format!("^(?:{phone})$"));
     assert_eq!(pattern("last_name_trunc"), LastNameTrunc::PATTERN);
-    // There are validators that search a pattern anywhere in the cell.
+    // Some validators search a pattern anywhere in the cell.
     let patterns = fields.iter().filter_map(|field| field["constraints"]["pattern"].as_str());
     let anchored = |pattern: &str| {
         let alternatives = pattern.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$"));
