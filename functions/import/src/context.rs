@@ -1,4 +1,4 @@
-//! What all parts of this function share: settings, stores, time limits and errors.
+//! The shared parts of this function: settings, stores, time limits and errors.
 
 use std::sync::LazyLock;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a response shows an operator of its own application.
+//! The response about an operator's own application.
 
 use cee_eligibility::openapi::UtcInstant;
 use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType};

@@ -1,4 +1,4 @@
-//! What happens around every call of every function.
+//! The steps around every call of every function.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -31,7 +31,7 @@ use crate::version::VERSIONS;
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// How long before its end an invocation stops its call: a request to the store takes longer than [`MARGIN`] if there is no
-/// response, and a 500 with a request id tells the caller more than a timeout of the gateway.
+/// response, and a 500 with a request id helps the caller more than a timeout of the gateway.
 const LAST: Duration = Duration::from_millis(200);
 
 /// The time limit of a call: a driver waits, and API Gateway gives up after 30 seconds.

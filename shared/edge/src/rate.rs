@@ -33,7 +33,7 @@ struct Window {
     used_up: bool,
 }
 
-/// What a window decides on a call.
+/// The decision of a window on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Says {
     GoOn,

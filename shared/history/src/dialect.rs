@@ -1,4 +1,4 @@
-//! What the first line of a file decides: separator and columns.
+//! Reads the first line of a file: separator and columns.
 
 use cee_eligibility::Language;
 

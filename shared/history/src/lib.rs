@@ -4,7 +4,7 @@
 //! |---|---|
 //! | a file as it is stored, compressed or not | [`mod@file`] |
 //! | what the survey decides from the whole file before its first row is read | [`mod@survey`] |
-//! | the reader: chunks of bytes in, one [`Line`] a row out; where to go on after an interruption | [`reader`] |
+//! | the reader: chunks of bytes in, one [`Line`] a row out; where to continue after an interruption | [`reader`] |
 //! | how a compressed file is unpacked, and what is refused | [`unpack`], `zip` |
 //! | separator and header | [`dialect`] |
 //! | why a whole file is refused | [`refusal`] |
@@ -28,7 +28,7 @@
 //!   and a file that mixes both is read correctly.
 //! - Lines end in LF, CRLF or CR (Excel for Mac), also mixed. **A line is a row**, except a row with a line break in a quoted cell,
 //!   if its quotes are in order (`lines`). A quote that is never closed costs its own row only.
-//! - A first line `sep=;`, with which some programs tell Excel the separator, is skipped.
+//! - A first line `sep=;`, which some programs write to set the separator in Excel, is skipped.
 //! - Blank lines (nothing but separators, spaces and tabs) are skipped and not counted.
 //! - Extra separators at the end of the header (`a;b;c;d;;`, as Excel leaves them) are not columns, and the cells below them must
 //!   be empty.

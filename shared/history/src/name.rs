@@ -1,4 +1,4 @@
-//! What the name of a file decides. An operator that puts a file into its own folder makes no call that could say it.
+//! Options in the name of a file. An operator that puts a file into its own folder makes no call that could say it.
 
 use cee_eligibility::Language;
 

@@ -78,10 +78,10 @@ pub struct Report {
     /// The working time, in milliseconds.
     #[serde(default)]
     pub work_ms: u64,
-    /// What the undo removed, if the import was undone.
+    /// The counts of the undo, if the import was undone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub undone: Option<Undone>,
-    /// What the undo of the replaced import removed.
+    /// The counts of the undo of the replaced import.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replaced: Option<Replaced>,
     /// Why the replaced import was not undone, if so, and what to do.

@@ -260,7 +260,7 @@ struct Rows<R> {
     row: PhantomData<fn() -> R>,
 }
 
-/// What the numbers of cells in the rows show.
+/// The findings from the numbers of cells in the rows.
 #[derive(Debug, Default)]
 struct Widths {
     /// A row with one cell more than the header, and each cell one place further than in the header.

@@ -1,4 +1,4 @@
-//! What an S3 event says: the owner and the version of a file.
+//! Reads an S3 event: the owner and the version of a file.
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_registry::ImportId;
