@@ -1,4 +1,4 @@
-//! Access keys and secrets: what they open, how guessing is slowed, and what the registry's team does with operators.
+//! Access keys and secrets: what they allow, how guesses are slowed down, and how the registry's team manages operators.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,7 +27,7 @@ fn question() -> Value {
     json!({"journey_type": "short", "last_name_trunc": "DUP", "phone_trunc": "+336010203"})
 }
 
-/// Asks for a token, without any.
+/// Asks for a token, without a token.
 async fn ask(api: &Api, body: &Value) -> Answer {
     api.send(api.request(Method::POST, CALL, None, body.to_string().into_bytes())).await.unwrap()
 }
@@ -36,13 +36,13 @@ fn pair(access_key: &str, secret_key: &str) -> Value {
     json!({"access_key": access_key, "secret_key": secret_key})
 }
 
-/// The pair of a sample operator, as `local.json` tells it.
+/// The credential of a sample operator, from `local.json`.
 fn sample(about: &Description, operator: u32) -> Value {
     let operator = about.operator(OperatorId::new(operator).unwrap()).unwrap();
     pair(&operator.access_key, &operator.secret_key)
 }
 
-/// The same with another secret.
+/// The same access key with another secret.
 fn wrong(body: &Value) -> Value {
     pair(body["access_key"].as_str().unwrap(), "not-this-one")
 }
@@ -58,7 +58,7 @@ fn refused(answer: &Answer) -> String {
     answer.json()["detail"].as_str().unwrap().to_owned()
 }
 
-/// What the registry's team types, and what it reads: whether it went well, the standard output and error.
+/// Runs a command of the registry's team. Returns whether it succeeded, the standard output and the standard error.
 fn team(data_dir: &Path, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(cee()).arg("operator").args(arguments).arg("--data-dir").arg(data_dir).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -70,8 +70,8 @@ async fn world_at(folder: &TempDir, now: &str) -> World {
 }
 
 impl World {
-    /// As if the latest wrong guess were so many seconds later than it was. One that lies in the future, as by another machine's
-    /// clock, has its whole pause before it: a test then sees the pause however slow it is.
+    /// Moves the latest wrong guess this many seconds into the future, as if another machine's clock had recorded it. Its whole
+    /// pause is still ahead: a test then sees the pause however slow it is.
     async fn move_failure(&self, body: &Value, seconds: i64) {
         let key = AttributeValue::S(body["access_key"].as_str().unwrap().to_owned());
         let update = self.aws.dynamodb().update_item().table_name(tables().credentials).key("access_key", key);
@@ -112,7 +112,7 @@ async fn a_pair_opens_every_call_for_five_minutes() {
         let place = api.post("/policies/cee/imports", token, &json!({})).await;
         assert_eq!(place.status, StatusCode::CREATED, "{place:?}");
     }
-    // A pair is as good a moment later: nothing is used up.
+    // A credential may be used again at once.
     ask(api, &sample(stack.description(), 1)).await;
     world.end().await;
 
@@ -143,13 +143,13 @@ async fn pairs_that_open_nothing() {
         pair(key, two["secret_key"].as_str().unwrap()),
     ] {
         told.push(refused(&ask(&world.api, &body).await));
-        // A right one in between: this is not about locks.
+        // A right secret in between: this test is not about locks.
         token(&ask(&world.api, &one).await);
     }
     told.dedup();
     assert_eq!(told.len(), 1, "whoever does not know the secret learns nothing: {told:?}");
 
-    // Known, but suspended or gone. Only whoever knows the secret is told so.
+    // Known, but suspended or deleted. The response says so only for the right secret.
     world.admit(1, "12000101100010", true).await;
     assert!(refused(&ask(&world.api, &one).await).contains("suspended"));
     assert_eq!(refused(&ask(&world.api, &wrong(&one)).await), told[0]);
@@ -186,7 +186,7 @@ async fn bodies_that_are_no_pair() {
     request.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
     assert_eq!(world.api.send(request).await.unwrap().problem(), "unsupported_media_type");
     assert_eq!(world.api.get(CALL).await.problem(), "not_found");
-    // A token that is good for nothing changes nothing.
+    // An invalid token changes nothing.
     token(&world.api.post(CALL, "not-a-token", &one).await);
     assert_eq!(world.failures(&one).await, Failures::default());
 }
@@ -214,12 +214,12 @@ async fn guessing_is_slowed_and_a_lock_ends() {
     locked(api, &wrong(&one), 10).await;
     locked(api, &one, 10).await;
     token(&ask(api, &two).await);
-    // Its tokens go on.
+    // Its tokens stay valid.
     let about = stack.description().operators[0].token.clone();
     assert_eq!(api.simulate(&about, &question()).await.status, StatusCode::OK);
     world.end().await;
 
-    // The clock of the service stands still, and the pause ends all the same.
+    // The clock of the service stands still, and the pause ends anyway.
     let world = world_at(&folder, NOW).await;
     let api = &world.api;
     locked(api, &one, 10).await;
@@ -250,7 +250,7 @@ async fn guesses_at_the_same_moment_are_all_counted_and_right_ones_are_not_held_
     }
     let statuses = asking.join_all().await;
     let count = |status: u16| statuses.iter().filter(|had| **had == status).count();
-    // Those that came after the fifth were not looked at; those that were under way by then were counted.
+    // Guesses after the fifth were not checked; guesses in progress at that time were counted.
     assert_eq!((count(201), count(401) + count(429)), (8, 8), "{statuses:?}");
     let failures = world.failures(&one).await.in_a_row;
     assert!(failures >= Failures::FREE && failures as usize == count(401), "{failures} of {statuses:?}");
@@ -287,7 +287,7 @@ async fn nothing_in_the_tables_or_the_log_gives_a_secret_back() {
     secrets.push(admitted["secret_key"].as_str().unwrap().to_owned());
     let got = token(&ask(&world.api, &one).await);
     refused(&ask(&world.api, &wrong(&one)).await);
-    // What a hasty hand sends: the secret in the place of the access key, in a body that is none, in the path.
+    // Mistakes: the secret in the place of the access key, in a body that is not JSON, in the path.
     refused(&ask(&world.api, &pair(&secrets[0], "x")).await);
     let broken = format!("{{\"access_key\": \"{}", secrets[0]).into_bytes();
     let broken = world.api.send(world.api.request(Method::POST, CALL, None, broken)).await.unwrap();
@@ -352,14 +352,14 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     assert!(!said.contains(first["secret_key"].as_str().unwrap()));
     refusal(&create, "there is an operator 4 already");
 
-    // What was printed is the body of the call, and works at once.
+    // The output is the body of the call, and works at once.
     let got = token(&ask(api, &first).await);
     assert_eq!(api.simulate(&got, &question()).await.status, StatusCode::OK);
     let printed = Command::new(cee()).args(["token", "--operator", "4", "--data-dir"]).arg(folder.path()).output();
     let printed = String::from_utf8(printed.unwrap().stdout).unwrap();
     assert_eq!(api.simulate(printed.trim(), &question()).await.status, StatusCode::OK);
 
-    // Two at a time, until the old one is retired.
+    // Two credentials at a time, until the old one is retired.
     let (done, second, _) = team(&["rotate", "--id", "4"]);
     let second: Value = serde_json::from_str(&second).unwrap();
     assert!(done && key(&first) != key(&second));
@@ -381,7 +381,7 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     refused(&ask(api, &second).await);
     token(&ask(api, &third).await);
 
-    // Suspended: no token from now on. Who has called within the last minute is still remembered: see shared/edge.
+    // Suspended: no new token. The functions still cache a call of the last minute: see shared/edge.
     let sample_two = sample(&about, 2);
     for id in ["2", "4"] {
         let (done, told, _) = team(&["suspend", "--id", id]);
@@ -404,7 +404,7 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     assert_eq!(states, [false, true, false, true], "{told}");
     world.end().await;
 
-    // A function that starts now remembers nobody, and a suspension outlives a restart.
+    // A function that starts now has an empty cache, and a suspension outlives a restart.
     let world = world_at(&folder, NOW).await;
     let api = &world.api;
     for token in [&got, &about.operators[1].token] {
@@ -420,7 +420,7 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     let api = &world.api;
     assert_eq!(api.register(&got, &body).await.status, StatusCode::CREATED);
 
-    // Removed with its credentials; what it registered stays.
+    // Deleted with its credentials; its registrations stay.
     let (done, told, said) = team(&["delete", "--id", "4"]);
     assert!(done && told.contains(&key(&third)) && said.contains("add --yes"), "{told} {said}");
     token(&ask(api, &third).await);
@@ -445,7 +445,7 @@ async fn the_team_admits_rotates_suspends_and_removes() {
     );
     world.end().await;
 
-    // With nobody there to ask, the command says so.
+    // Without a terminal to ask, the command says so.
     let (done, _, said) = team(&["list"]);
     assert!(!done && said.contains("does not run"), "{said}");
     let (done, _, said) = crate::access::team(&folder.path().join("never"), &["list"]);

@@ -1,4 +1,4 @@
-//! Applications that are granted, and what they bring about.
+//! Granted applications and their effects.
 
 use cee_local::stack::tables;
 use cee_registry::Applications;
@@ -26,7 +26,7 @@ async fn verified(world: &World, token: &str) -> Value {
     proof(token, &published.json()).expect("one of the published keys has signed it")
 }
 
-/// The payload of a proof token, where one of these keys has signed it: as anybody finds out offline.
+/// The payload of a proof token, if one of these keys signed it: what anyone can check offline.
 pub fn proof(token: &str, keys: &Value) -> Option<Value> {
     let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_value(keys.clone()).unwrap();
     let header = jsonwebtoken::decode_header(token).unwrap();
@@ -66,7 +66,7 @@ async fn a_short_application_from_first_to_last() {
                           "iat": at(crate::support::NOW).millis() / 1000});
     assert_eq!(proof, expected);
 
-    // The same call again: everything that a lost answer held.
+    // The same call again: the response holds everything that a lost response held.
     let again = world.api.register(&one, &short("DUP", "051227308989", "a-b_c:1")).await;
     assert_eq!((again.status, again.problem().as_str()), (StatusCode::CONFLICT, "duplicate"));
     let again = again.json();
@@ -75,7 +75,7 @@ async fn a_short_application_from_first_to_last() {
     {
         assert_eq!(again[there], granted[here], "{there}");
     }
-    // Another journey of the same driver, here and elsewhere.
+    // Another journey of the same driver, of this operator and of another.
     let second = world.api.register(&one, &short("DUP", "051227308989", "second")).await;
     assert_eq!((second.status, second.problem().as_str()), (StatusCode::CONFLICT, "duplicate"));
     let theirs = world.api.register(&two, &short("DUP", "ANOTHER1234", "theirs")).await;
@@ -91,7 +91,7 @@ async fn a_short_application_from_first_to_last() {
         (&granted["uuid"], &granted["token"], &json!(4242))
     );
 
-    // The application follows its journey.
+    // The application follows its journey's status.
     trips[0].statuses = "processed,failed,passed";
     world.journeys(&trips[..1]).await;
     let again = world.api.register(&one, &short("DUP", "051227308989", "a-b_c:1")).await;
@@ -131,7 +131,7 @@ async fn the_edges_of_a_journey() {
     let world = world().await;
     world
         .journeys(&[
-            // At the very edge of each criterion.
+            // Exactly at the limit of each criterion.
             Trip { start: "2022-12-31T23:00:00Z".into(), ..Trip::new(1, "new-year", "+336010201") },
             Trip { from: "99132", ..Trip::new(1, "from-abroad", "+336010202") },
             Trip { to: "99132", ..Trip::new(1, "to-abroad", "+336010203") },
@@ -168,7 +168,7 @@ async fn a_long_application_is_written_with_all_it_said() {
     assert_eq!(stored.registered_at, at(crate::support::NOW));
     assert_eq!(stored.token, granted["token"].as_str().unwrap());
 
-    // Simulating finds the driver by each of the three keys alone, on every platform.
+    // A simulation finds the driver by each of the three keys alone, on every platform.
     let other = json!({"journey_type": "long", "last_name_trunc": "XXX", "phone_trunc": "+336000099"});
     let by = |field: &str, value: &Value| {
         let mut body = other.clone();
@@ -189,7 +189,7 @@ async fn a_long_application_is_written_with_all_it_said() {
     assert_eq!(free.json(), json!({"eligible": true, "journey_type": "long", "datetime": "2024-05-01T00:00:00.000Z"}));
 }
 
-/// However a licence is typed, it is one licence: in both orders, from any operator, in the proof and in the record.
+/// All spellings of a licence are one licence: in both orders, from any operator, in the proof and in the record.
 #[tokio::test(flavor = "multi_thread")]
 async fn licence_typed_in_any_way_is_one_licence() {
     let world = world().await;
@@ -204,7 +204,7 @@ async fn licence_typed_in_any_way_is_one_licence() {
     let date = "2024-03-15T08:30:00Z";
     for (number, (canonical, mut spellings)) in groups.into_iter().enumerate() {
         spellings.push(canonical);
-        // Each spelling comes first once: as another driver's each time, whose licence has a digit more at its end.
+        // Each spelling comes first once: each time as another driver's, whose licence has one more digit at its end.
         for (turn, first) in spellings.iter().enumerate() {
             let (first, expected) = (format!("{first}{turn}"), format!("{canonical}{turn}"));
             let phone = format!("+3360{number}{turn}100");
@@ -231,7 +231,7 @@ async fn licence_typed_in_any_way_is_one_licence() {
     }
 }
 
-/// SQL Server hands UUIDs back in capitals, PHP writes offsets without a colon, and a clock may be a second ahead.
+/// SQL Server returns UUIDs in capitals, PHP writes offsets without a colon, and a clock may be a second ahead.
 #[tokio::test(flavor = "multi_thread")]
 async fn capitals_of_a_uuid_offset_without_colon_and_fast_clock_are_read() {
     let world = world().await;
@@ -260,7 +260,7 @@ async fn capitals_of_a_uuid_offset_without_colon_and_fast_clock_are_read() {
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
 }
 
-/// A window is configuration: no data changes when the law does.
+/// A window is configuration: when the law changes, no data changes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_rule_changes_the_answer() {
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -1,4 +1,4 @@
-//! The scheduled audit: on the local stack as on AWS, a share at a time.
+//! The scheduled audit: on the local stack as on AWS, one share at a time.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::{NOW, World, at, cee, keys, logs, metrics, object, world_on, world_with};
 
-/// What one invocation wrote, by metric and finding.
+/// The metrics that one invocation wrote, by metric and finding.
 async fn audit(world: &World) -> BTreeMap<String, f64> {
     let request_id = world.stack.audit().run_now().await.unwrap();
     let lines = metrics().into_iter().filter(|line| line["request_id"] == json!(request_id));
@@ -32,7 +32,7 @@ async fn place(world: &World) -> Value {
     serde_json::from_slice(&object(&world.aws, cee_fn_audit::PLACE).await).unwrap()
 }
 
-/// Invocations until a round has ended, one more for each share, and what the last one wrote.
+/// Invokes the audit until a round has ended, with one invocation for each share, and returns what the last one wrote.
 async fn round(world: &World) -> (usize, BTreeMap<String, f64>) {
     for invocations in 1..100 {
         let written = audit(world).await;
@@ -83,7 +83,7 @@ async fn a_round_goes_over_many_invocations_and_what_it_found_stands_until_the_n
     assert_eq!(written["OldestRunningImport"], 0.0);
     assert!(written["AuditedItems"] >= 2.0 && written["AuditRoundAge"] < 60.0, "{written:?}");
 
-    // Somebody deletes an application by hand, and puts a report where another operator reads.
+    // Somebody deletes an application by hand, and puts a report into another operator's folder.
     let gone = world.aws.dynamodb().delete_item().table_name(&tables().applications);
     gone.key("uuid", AttributeValue::S(granted[7].clone())).send().await.unwrap();
     let report = keys(&world.aws, "reports/2/").await.into_iter().find(|key| key.ends_with(".json")).unwrap();
@@ -100,7 +100,7 @@ async fn a_round_goes_over_many_invocations_and_what_it_found_stands_until_the_n
         assert!(line.is_none(), "{line:?}");
     }
 
-    // It repairs nothing. Once somebody has, the next whole round finds nothing, and not before that the alarm goes out.
+    // The audit repairs nothing. After a repair by hand the next whole round finds nothing, and the alarm stays on until then.
     world.aws.s3().delete_object().bucket(BUCKET).key(&astray).send().await.unwrap();
     let first = audit(&world).await;
     assert_eq!((first["orphan"], first["foreign"]), (2.0, 1.0), "one share says nothing of the others: {first:?}");
@@ -125,7 +125,7 @@ async fn the_age_of_the_oldest_running_import_is_told() {
     assert_eq!(audit(&world).await["OldestRunningImport"], 180.0 * 60.0);
 }
 
-/// An item that says nothing but its key.
+/// An item that holds only its key.
 async fn put(world: &World, table: &str, item: &[(&str, AttributeValue)]) {
     let item = item.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     world.aws.dynamodb().put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
@@ -143,7 +143,7 @@ async fn what_cannot_be_read_is_found_and_stops_nothing_to_the_end_of_the_round(
     put(&world, &tables.claims, &[("pk", text("k")), ("a#x", text("y"))]).await;
     let import = [("operator_id", AttributeValue::N("1".to_owned())), ("import_id", text(&id))];
     put(&world, &tables.imports, &[&import[..], &[("state", text("running"))]].concat()).await;
-    // It is there, and its operator's. The other operator's is not.
+    // The import exists and belongs to the operator. The other operator's does not.
     for operator in [1, 2] {
         let report = world.aws.s3().put_object().bucket(BUCKET).key(format!("reports/{operator}/{id}.json"));
         report.body(b"{}".to_vec().into()).send().await.unwrap();
@@ -155,7 +155,7 @@ async fn what_cannot_be_read_is_found_and_stops_nothing_to_the_end_of_the_round(
     }
 }
 
-/// An audit takes hours: what it has found is told before it ends, and where it ends early.
+/// An audit takes hours: it reports a finding before it ends, and also if it ends early.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_command_has_found_is_told_though_it_cannot_go_on() {
     let folder = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! History and identity keys in batches: a bad row fails alone.
+//! History and identity keys in batches: an invalid row fails alone.
 
 use cee_local::stack::{Options, tables};
 use http::StatusCode;
@@ -24,7 +24,7 @@ fn long(name: &str, phone: &str, license: &str, key: Option<&str>) -> Value {
     body
 }
 
-/// The counts of an answer: imported, already known, failed.
+/// The counts of a response: imported, already known, failed.
 fn counts(answer: &Value) -> [u64; 3] {
     ["imported", "already_known", "failed"].map(|name| answer[name].as_u64().unwrap())
 }
@@ -37,7 +37,8 @@ async fn simulate(world: &World, operator: u32, name: &str, phone: &str, key: Op
     world.api.simulate(&world.token(operator), &body).await.json()
 }
 
-/// Sends rows, then again those that the registry had no time for, as its answer asks. How many these are depends on the machine.
+/// Sends rows, then sends again the rows that the registry had no time for, as its response asks. Their number depends on the
+/// machine.
 async fn send_all(world: &World, operator: u32, rows: &[Value]) -> Value {
     let token = world.token(operator);
     let (mut left, mut imported, mut already_known, mut failed): (Vec<usize>, _, _, Vec<Value>) =
@@ -88,13 +89,13 @@ async fn a_bad_row_fails_alone_and_a_row_again_has_no_effect() {
         assert!(error.contains(pointer), "{error}");
     }
     assert_eq!(failed[1], json!({"index": 997, "error": "must be a JSON object"}));
-    // Each good one counts, for everybody.
+    // Each valid row counts, for every operator.
     assert_eq!(simulate(&world, 2, "DUP", "+336020500", None).await["reason"], "history");
     assert_eq!(simulate(&world, 2, "TO ", "+336010203", None).await["datetime"], "2021-02-15T00:00:00.000Z");
     // The same batch again.
     let again = send_all(&world, 1, &rows).await;
     assert_eq!(counts(&again), [0, 998, 2]);
-    // Another operator's history is its own.
+    // Another operator's history is separate.
     let theirs = world.api.post(IMPORT, &world.token(2), &json!([rows[0]])).await.json();
     assert_eq!(counts(&theirs), [1, 0, 0]);
 }
@@ -165,7 +166,7 @@ async fn rows_of_a_closed_journey_type_fail_alone() {
     assert_eq!(counts(&answer), [1, 0, 2], "{answer}");
     assert_eq!(error(&answer, 0), closed);
     assert_eq!(error(&answer, 1), "the registry has closed this call for long applications for the time being");
-    // Another operator learns nothing of it, and once opened the same row is written.
+    // Another operator learns nothing about it, and once the type is open the same row is written.
     let theirs = world.api.post(IDENTITY, &world.token(2), &json!([standardized])).await.json();
     assert_eq!(error(&theirs, 0), "the registry knows no such application of yours");
     world.end().await;
@@ -175,7 +176,7 @@ async fn rows_of_a_closed_journey_type_fail_alone() {
     world.end().await;
 }
 
-/// History is dated before the scheme began: a later row would let any operator block any driver without a licence.
+/// History is dated before the scheme began: otherwise any operator could block any driver without a licence.
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_dated_within_the_scheme_fail_alone() {
     let world = world().await;
@@ -192,7 +193,7 @@ async fn rows_dated_within_the_scheme_fail_alone() {
     let late = "/datetime must be dated before 2023-01-01 (midnight in Paris): ";
     assert!(error(0).starts_with(late) && error(1).starts_with(late), "{answer}");
     assert_eq!(simulate(&world, 2, "DUP", "+336010203", None).await["datetime"], "2022-12-31T22:59:59.999Z");
-    // The specific rows of the other call, whether or not their journey type can be read.
+    // The specific rows of the other call, with a journey type that can be read or not.
     let rows = ["long", "medium"].map(|journey_type| {
         let mut row = dated("2023-06-01T00:00:00Z");
         row["journey_type"] = json!(journey_type);
@@ -222,7 +223,8 @@ async fn late_history_in_a_batch_is_counted_for_the_registrys_team() {
     assert!(metrics().iter().any(|line| line["LateContradictions"] == 1.0 && line["function"] == "batches"));
 }
 
-/// By rule 3 such a driver does not block an application with another key: the registry's team sees how many, and whose.
+/// By rule 3 such a driver does not block an application with another key: the registry's team sees how many keys were given, and
+/// by whom.
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_are_given_later_are_counted_for_the_registrys_team() {
     let world = world().await;
@@ -272,7 +274,7 @@ async fn an_identity_key_moves_history_from_a_truncated_identity_to_a_person() {
     let token = world.token(1);
     let rows = json!([row("DUP", "+336010203"), row("MAR", "+336010204")]);
     assert_eq!(counts(&world.api.post(IMPORT, &token, &rows).await.json()), [2, 0, 0]);
-    // Until then it stands in the way of anybody with that name and phone, whatever key they send.
+    // Until then it blocks every driver with that name and phone, with any key.
     for key in [None, Some("a"), Some("b")] {
         assert_eq!(simulate(&world, 2, "DUP", "+336010203", key).await["reason"], "history", "{key:?}");
     }
@@ -302,8 +304,8 @@ async fn an_identity_key_moves_history_from_a_truncated_identity_to_a_person() {
     for pointer in ["/cee_application_type ", "/identity_key ", "/datetime "] {
         assert!(errors[2].contains(pointer), "{}", errors[2]);
     }
-    // Rule 3: another key on the same truncated identity is another person; no key could be anybody; the same key is the
-    // person, whatever the name and the phone.
+    // Rule 3: another key on the same truncated identity is another person; a driver without a key may be anybody; the same key is
+    // the same person, with any name and phone.
     assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("b")).await["eligible"], true);
     assert_eq!(simulate(&world, 2, "DUP", "+336010203", None).await["reason"], "history");
     assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("a")).await["reason"], "history");
@@ -318,8 +320,8 @@ async fn an_identity_key_moves_history_from_a_truncated_identity_to_a_person() {
     assert_eq!((same.status, same.problem().as_str()), (StatusCode::CONFLICT, "history"));
     let other = world.api.register(&world.token(2), &long("DUP", "+336010203", "N2", Some("b"))).await;
     assert_eq!(other.status, StatusCode::CREATED, "{other:?}");
-    // None is replaced. But another key shows that the record stands for another driver, too, who had the same name, phone and
-    // day: it is in everybody's way again, and its first driver stays known by the key.
+    // No key is replaced. But another key shows that the record also stands for another driver, who had the same name, phone and
+    // day: it blocks every driver again, and the key still finds its first driver.
     assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("d")).await["eligible"], true);
     let replaced = world.api.post(IDENTITY, &token, &json!([specific("DUP", "+336010203", "d")])).await.json();
     assert_eq!(
@@ -350,11 +352,11 @@ async fn an_identity_key_is_given_to_ones_own_application_and_only_where_it_make
     let error = refused["failed_details"][0]["error"].as_str().unwrap();
     assert!(error.contains("second application") && error.contains("2024-03-15T07:30:00.000Z"), "{error}");
     assert_eq!(counts(&refused), [0, 0, 1]);
-    // With the first one gone it can.
+    // After the first one is deleted it can.
     let path = format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
     assert_eq!(world.api.call(http::Method::DELETE, &path, &one).await.status, StatusCode::NO_CONTENT);
     assert_eq!(counts(&world.api.post(IDENTITY, &two, &give(&second["uuid"], "a")).await.json()), [1, 0, 0]);
-    // And whoever goes takes all three claims along.
+    // A delete removes all three claims.
     let path = format!("/policies/cee/{}", second["uuid"].as_str().unwrap());
     assert_eq!(world.api.call(http::Method::DELETE, &path, &two).await.status, StatusCode::NO_CONTENT);
     assert_eq!(world.scan(&tables().claims).await, []);
@@ -364,7 +366,7 @@ async fn an_identity_key_is_given_to_ones_own_application_and_only_where_it_make
 async fn drivers_who_share_a_truncated_identity_and_a_day_are_not_freed_by_one_another() {
     let world = world().await;
     let token = world.token(1);
-    // Two of them in one file: one record, which a key of the first must not take from the second.
+    // Two of them in one file: one record, from which a key of the first must not exclude the second.
     let two = json!([row("DUP", "+336010203"), row("DUP", "+336010203")]);
     assert_eq!(counts(&world.api.post(IMPORT, &token, &two).await.json()), [1, 1, 0]);
     let mut first = row("DUP", "+336010203");
@@ -381,7 +383,7 @@ async fn drivers_who_share_a_truncated_identity_and_a_day_are_not_freed_by_one_a
         "history",
         "the first is known by the key"
     );
-    // A row that failed and is sent back as it was told is read as it was.
+    // A failed row that is sent back as the response shows it is read in the same way.
     let mut told = world.api.post(IMPORT, &token, &json!([{"journey_type": "long"}])).await.json();
     let told = told["failed_details"][0].take();
     let again = world.api.post(IMPORT, &token, &json!([told])).await;
@@ -390,7 +392,7 @@ async fn drivers_who_share_a_truncated_identity_and_a_day_are_not_freed_by_one_a
     assert_eq!(names.len(), 2, "{again:?}");
 }
 
-/// Gives an application a key, and lets something happen after the application was read and before what stands on the key is.
+/// Gives an application a key, and runs something between the read of the application and the read of the items under the key.
 async fn given_late(world: &World, wire: &Wire, uuid: &Value, meanwhile: impl AsyncFnOnce(Value)) -> Value {
     let give = |uuid: &Value| json!([{"cee_application_type": "standardized", "cee_application_uuid": uuid, "identity_key": "a".repeat(64)}]);
     let mut held = wire.hold("RequestItems");

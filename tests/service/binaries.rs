@@ -91,7 +91,7 @@ async fn the_compiled_functions_do_it_all() {
     }
 }
 
-/// The description of the interface is compiled with the functions and used by none: the linker leaves it out. The public
+/// The description of the interface is compiled with the functions, but no function uses it: the linker leaves it out. The public
 /// function holds the finished document, as one text.
 #[test]
 fn no_function_carries_what_makes_the_document() {

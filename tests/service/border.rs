@@ -1,5 +1,5 @@
-//! What stands between the functions and AWS as IAM does there: each function may do what its policies in the template allow, and
-//! nothing else. It knows a function by its access key, and writes down which rights were used.
+//! Replaces AWS's IAM between the functions and AWS: each function may do what its policies in the template allow, and nothing
+//! else. It identifies a function by its access key, and records which rights were used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -29,16 +29,16 @@ pub struct Border(Arc<Inner>);
 
 struct Inner {
     functions: Vec<Function>,
-    /// The rights that were used, by the binary of the function.
+    /// The used rights, by the binary of the function.
     used: Mutex<BTreeMap<String, BTreeSet<Right>>>,
-    /// What was asked for without a right to it.
+    /// Requests without a right to them.
     refused: Mutex<BTreeSet<String>>,
-    /// How often S3 fails at the last step of putting an object together, by the prefix of its key.
+    /// How often S3 fails at the last step of completing an object, by the prefix of its key.
     failing: Mutex<BTreeMap<&'static str, usize>>,
     client: Client<HttpConnector, Body>,
 }
 
-/// One action on one thing, as a policy names them.
+/// One action on one resource, as a policy names them.
 type Act = (String, String);
 
 #[derive(Clone, Copy)]
@@ -58,7 +58,7 @@ impl Border {
         }))
     }
 
-    /// A world whose functions reach AWS over this border, and whose tests do not.
+    /// A world whose functions reach AWS through this border, and whose tests do not.
     pub async fn world(&self, settings: &[(&str, &str)]) -> World {
         let (dynamodb_url, dynamodb_port) = self.before(Service::DynamoDb).await;
         let (s3_url, s3_port) = self.before(Service::S3).await;
@@ -73,7 +73,7 @@ impl Border {
         .await
     }
 
-    /// Lets S3 fail so often to put together an object under each of these prefixes.
+    /// Makes S3 fail this often to complete an object under each of these prefixes.
     pub fn fail(&self, prefixes: &[&'static str], times: usize) {
         *self.0.failing.lock().unwrap() = prefixes.iter().map(|prefix| (*prefix, times)).collect();
     }
@@ -93,12 +93,12 @@ impl Border {
         used.get(binary).is_some_and(|used| used.iter().any(|right| right.allows(action, resource)))
     }
 
-    /// What was asked for without a right to it.
+    /// Requests without a right to them.
     pub fn refused(&self) -> BTreeSet<String> {
         self.0.refused.lock().unwrap().clone()
     }
 
-    /// The rights that nobody has used.
+    /// The unused rights.
     pub fn unused(&self) -> BTreeSet<String> {
         let used = self.0.used.lock().unwrap();
         let unused = self.0.functions.iter().flat_map(|function| {
@@ -109,7 +109,7 @@ impl Border {
         unused.collect()
     }
 
-    /// A port to listen on for a service, and the port at which the service itself is to be.
+    /// A port to listen on for a service, and the port of the service itself.
     async fn before(&self, service: Service) -> (String, u16) {
         let target = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -141,7 +141,7 @@ impl Border {
             }
             Service::S3 => (vec![on_objects(&head.method, &head.uri)], None, body.boxed()),
         };
-        // Who has an access key of no function is the registry's team, or an operator.
+        // An access key that does not belong to a function belongs to the registry's team or to an operator.
         let function = self.0.functions.iter().find(|function| Some(&function.binary) == caller.as_ref());
         if let Some(function) = function {
             if !self.allow(function, &acts, asked.as_ref()) {
@@ -154,7 +154,7 @@ impl Border {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = format!("http://127.0.0.1:{target}{path}").parse()?;
         let answer = self.0.client.request(Request::from_parts(head, body)).await?;
-        // Of an object that is not there S3 says so only to whoever may list the bucket.
+        // S3 says that an object is missing only to a caller that may list the bucket.
         let list = match acts[0].0.as_str() {
             "s3:GetObject" => "s3:ListBucket",
             "s3:GetObjectVersion" => "s3:ListBucketVersions",
@@ -168,7 +168,7 @@ impl Border {
         Ok(answer.map(http_body_util::BodyExt::boxed))
     }
 
-    /// Whether a function may do all of this with these attributes (`None`: all), which is written down.
+    /// Whether a function may do all of this with these attributes (`None`: all). Records it.
     fn allow(&self, function: &Function, acts: &[Act], asked: Option<&BTreeSet<String>>) -> bool {
         let mut allowed = true;
         for (action, resource) in acts {
@@ -206,7 +206,7 @@ fn whole(body: Bytes) -> Body {
     Full::new(body).map_err(|never| match never {}).boxed()
 }
 
-/// The access key with which a request, or the URL it goes to, was signed.
+/// The access key that signed a request, or its URL.
 fn caller(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let header = headers.get("authorization").and_then(|header| header.to_str().ok());
     let credential = match header {
@@ -223,7 +223,7 @@ fn query(uri: &Uri) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// What a request to DynamoDB needs leave for. A transaction needs that of each write in it.
+/// The rights that a request to DynamoDB needs. A transaction needs the rights of each of its writes.
 fn on_tables(headers: &HeaderMap, body: &[u8]) -> Vec<Act> {
     let operation = headers["x-amz-target"].to_str().unwrap().split('.').nth(1).unwrap();
     let body: Value = serde_json::from_slice(body).unwrap();
@@ -260,14 +260,14 @@ fn projected(body: &[u8]) -> Option<BTreeSet<String>> {
     Some(names.map(real).collect())
 }
 
-/// The resource of the template that is a table of the local stack: both name it alike.
+/// The resource of the template for a table of the local stack: both have the same name.
 fn table_of(name: &str) -> String {
     let prefix = tables().claims.strip_suffix("claims").unwrap().to_owned();
     let name = name.strip_prefix(&prefix).unwrap();
     format!("{}{}Table", name[..1].to_uppercase(), &name[1..])
 }
 
-/// What a request to S3 needs leave for.
+/// The rights that a request to S3 needs.
 fn on_objects(method: &Method, uri: &Uri) -> Act {
     let path = percent_decode_str(uri.path()).decode_utf8().unwrap();
     let (bucket, key) = path[1..].split_once('/').unwrap_or((&path[1..], ""));

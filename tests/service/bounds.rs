@@ -1,5 +1,5 @@
-//! One operator cannot fill what everybody's calls read: twenty dates of a driver, twenty applications for a name and phone. And what
-//! was full before there were bounds says so, and says it at once.
+//! One operator cannot fill items that every operator's calls read: twenty dates of a driver, twenty applications for a name and
+//! phone. An item that was full before these bounds existed is reported as full, at once.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ fn counts(report: &Value) -> [u64; 4] {
     ["read", "imported", "already_known", "rejected"].map(|name| report[name].as_u64().unwrap())
 }
 
-/// A day of 2010, which blocks nobody.
+/// A day of 2010, which blocks no application.
 fn day(number: usize) -> String {
     format!("2010-{:02}-{:02}", 1 + number / 28, 1 + number % 28)
 }
@@ -100,7 +100,7 @@ async fn application_21_for_a_name_and_phone_is_refused_as_simulated() {
     assert_eq!(world.findings().await, []);
 }
 
-/// The item of the driver, filled to its last bytes with dates of operator 1, as it could be before there were bounds.
+/// The item of the driver, filled to its last bytes with dates of operator 1, as was possible before the bounds.
 async fn fill(world: &World) {
     world.upload("imports/1/one.csv", format!("{HEADER}{};+336010203;DUP;long\r\n", day(0))).await;
     let [mut item] = <[HashMap<String, AttributeValue>; 1]>::try_from(world.scan(&tables().claims).await).unwrap();
@@ -119,7 +119,7 @@ async fn fill(world: &World) {
         }
         (item, dates) = (larger, dates + 100);
     }
-    // What is left of it, so that not one record more fits.
+    // Fills the rest, so that not one more record fits.
     for length in (0..6_000).rev().step_by(50) {
         let mut padded = item.clone();
         padded.insert("padding".to_owned(), AttributeValue::S("x".repeat(length)));

@@ -47,12 +47,12 @@ async fn local_json_tells_how_to_reach_everything() {
     let unknown = said(&token(&data_dir, "7"));
     assert!(!unknown.0 && unknown.1.contains("no operator 7"), "{unknown:?}");
 
-    // A second one on the same data would corrupt it.
+    // A second process on the same data would corrupt it.
     let second = Command::new(cee()).args(["serve", "--port", "0", "--data-dir"]).arg(&data_dir).output().unwrap();
     assert!(!second.status.success() && said(&second).1.contains("another stack runs"), "{second:?}");
     let redrive = Command::new(cee()).args(["redrive", "--data-dir"]).arg(&data_dir).output().unwrap();
     assert!(!redrive.status.success() && said(&redrive).1.contains("stop it"), "{redrive:?}");
-    // A port in use is named with the option that chooses another.
+    // If a port is in use, the message names the option that chooses another.
     let port = api.url.split(':').nth(2).unwrap().split('/').next().unwrap();
     let second =
         Command::new(cee()).args(["serve", "--port", port, "--data-dir"]).arg(folder.path().join("b")).output();
@@ -100,7 +100,7 @@ fn a_token_needs_a_stack() {
     assert!(!said.0 && said.1.contains("cargo run"), "{said:?}");
 }
 
-/// Runs the program to its end, and returns how that was and all that it said.
+/// Runs the program to its end, and returns its exit status and all its output.
 fn ended(args: &[&str], data_dir: &Path) -> (bool, String) {
     let output = Command::new(cee()).args(args).arg("--data-dir").arg(data_dir).output().unwrap();
     let told = [output.stdout, output.stderr].concat();
@@ -120,14 +120,14 @@ fn serve_leaves_a_foreign_directory_as_it_is() {
             assert!(told.contains(name.split('/').next().unwrap()), "{name} is named: {told}");
             assert_eq!(std::fs::read_to_string(&mine).unwrap(), "{}", "{name}");
         }
-        // The team's commands make nothing there either.
+        // The team's commands create nothing there either.
         assert!(!ended(&["token", "--operator", "1"], folder.path()).0);
         assert!(!ended(&["env", "--sam"], folder.path()).0);
         assert_eq!(std::fs::read_to_string(&mine).unwrap(), "{}", "{name}");
     }
 }
 
-/// Each command that reaches the tables, with what it needs besides the data directory.
+/// Each command that reaches the tables, with the arguments it needs besides the data directory.
 const REACH_THE_TABLES: [&[&str]; 9] = [
     &["audit"],
     &["pepper"],

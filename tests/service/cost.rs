@@ -1,5 +1,5 @@
-//! What the registry costs: the capacity units of each call, as the local database counts them, priced. The tables of
-//! docs/cost.md are made here; `UPDATE=1` writes them anew.
+//! The registry's cost: the capacity units of each call, as the local database counts them, with their prices. This test generates
+//! the tables of docs/cost.md; `UPDATE=1` writes them again.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -15,8 +15,8 @@ use crate::support::{Trip, World};
 use crate::template::{TEMPLATE, resources};
 use crate::wire::{Taken, Wire};
 
-/// Dollars, us-east-1, on demand, without a free tier. Sources: AWS's price lists. What is priced by the million, the
-/// thousand or the ten thousand stands here by the one.
+/// Dollars, us-east-1, on demand, without a free tier. Sources: AWS's price lists. Prices per million, thousand or ten thousand are
+/// converted to the price of one.
 mod price {
     pub const WRITE_UNIT: f64 = 0.625e-6;
     pub const READ_UNIT: f64 = 0.125e-6;
@@ -26,10 +26,10 @@ mod price {
     pub const INVOCATION: f64 = 0.20e-6;
     /// A gigabyte for a second, on arm64.
     pub const GB_SECOND: f64 = 0.000_013_333_4;
-    /// Taken in, and kept for a month.
+    /// Ingested, and stored for a month.
     pub const LOG_GB: f64 = 0.50 + 0.03;
     pub const S3_PUT: f64 = 0.005e-3;
-    /// A month each.
+    /// Each per month.
     pub const METRIC: f64 = 0.30;
     pub const ALARM: f64 = 0.10;
     pub const DASHBOARD: f64 = 3.00;
@@ -38,31 +38,32 @@ mod price {
     pub const TRACE: f64 = 5.00e-6;
 }
 
-/// What was measured elsewhere, or is assumed: docs/cost.md says which, and how.
+/// Figures that were measured elsewhere, or are assumed: docs/cost.md says which, and how.
 mod given {
-    /// Milliseconds of processor time that a registration takes; a simulation takes 0.79. Measured (`tests/measure/a_call.py`).
+    /// Milliseconds of processor time of a registration; a simulation takes 0.79. Measured (`tests/measure/a_call.py`).
     pub const WORK: f64 = 1.02;
-    /// Bytes that a call writes to logs, with the line of the API's access log and Lambda's own.
+    /// Bytes that a call writes to logs, with the line of the API's access log and Lambda's own lines.
     pub const LOG: f64 = 1_500.0;
-    /// Rows of history that an import takes a second, at a quarter of what was measured (`cargo bench --bench national_history`).
+    /// Rows of history that an import writes per second, at a quarter of the measured rate (`cargo bench --bench
+    /// national_history`).
     pub const ROWS: f64 = 2_400.0;
-    /// Milliseconds that DynamoDB takes for a request. Assumed: AWS promises one digit.
+    /// Milliseconds that DynamoDB takes for a request. Assumed: AWS promises single-digit milliseconds.
     pub const REQUEST: f64 = 10.0;
-    /// Write units that a row of a whole national history takes. Measured by the same.
+    /// Write units for a row of a whole national history. Measured by the same benchmark.
     pub const ROW_UNITS: f64 = 1.068;
-    /// Milliseconds of processor time that a token takes: its secret is checked by a slow hash. Assumed, a tenth of a second.
+    /// Milliseconds of processor time of a token: a slow hash checks its secret. Assumed, a tenth of a second.
     pub const HASH: f64 = 100.0;
-    /// Operators who call all day, each with a new token every five minutes.
+    /// Operators that call all day, each with a new token every five minutes.
     pub const OPERATORS: f64 = 10.0;
     /// Registrations a month in France: 3.15 million drivers in 13 years, each with one for short and one for long.
     pub const REGISTRATIONS: f64 = 40_000.0;
-    /// Bytes that DynamoDB counts for each item beside its own, for the index.
+    /// Bytes that DynamoDB adds to each item, for the index.
     pub const INDEXED: f64 = 100.0;
-    /// Calls that are traced: the first of each second, and one in twenty.
+    /// Traced calls: the first of each second, and one in twenty.
     pub const TRACED: f64 = 0.05;
 }
 
-/// What something takes, of which there may be more than one.
+/// The cost of something, of which there may be more than one.
 #[derive(Clone, Copy, Debug, Default)]
 struct Takes {
     requests: f64,
@@ -71,7 +72,7 @@ struct Takes {
 }
 
 impl Takes {
-    /// What went over the wire, together. Of a refusal DynamoDB does not tell what it took: it is a unit an item (all of ours
+    /// The sum of the requests. DynamoDB does not report the capacity of a refused request: it is a unit for each item (all of ours
     /// are below a kilobyte until a driver has many records), and two in a transaction.
     fn of(taken: &[Taken]) -> Self {
         let mut all = Self::default();
@@ -98,16 +99,16 @@ impl Takes {
         self.writes * price::WRITE_UNIT + self.reads * price::READ_UNIT
     }
 
-    /// A call over HTTP of the functions that claim that takes this: see [`Self::called_of`].
+    /// An HTTP call of the functions that claim and uses this capacity: see [`Self::called_of`].
     fn called(self) -> f64 {
         self.called_of("RegisterFunction", given::WORK)
     }
 
-    /// A call over HTTP that takes this, and so many milliseconds of processor time: the database, the function, the interface, what
-    /// is logged and traced.
+    /// An HTTP call that uses this capacity and this many milliseconds of processor time: the database, the function, the interface,
+    /// logs and traces.
     fn called_of(self, function: &str, work: f64) -> f64 {
         let memory = memory_of(function);
-        // Processor time is sold by memory: a whole core at 1769 MB.
+        // Processor time is priced by memory: a whole core at 1769 MB.
         let seconds = (work * 1769.0 / 1024.0 / memory + self.requests * given::REQUEST) / 1e3;
         self.dollars()
             + price::HTTP_CALL
@@ -134,7 +135,7 @@ fn size(item: &HashMap<String, AttributeValue>) -> usize {
     item.iter().map(|(name, value)| name.len() + of(value)).sum()
 }
 
-/// The registry at work, and what goes over its wire to DynamoDB.
+/// The registry, and the requests that it sends to DynamoDB.
 struct Counted {
     world: World,
     wire: Wire,
@@ -211,7 +212,7 @@ async fn count() -> (Counted, f64) {
     let keyed = Trip { key: "b".repeat(64), ..Trip::new(1, "keyed", "+336010204") };
     let trips: Vec<Trip> = vec![Trip::new(1, "one", "+336010203"), keyed];
     counted.world.journeys(&trips).await;
-    // Each function asks once a minute whether an operator is admitted: that is not counted.
+    // Each function checks once a minute whether an operator is admitted: that is not counted.
     let token = counted.token.clone();
     counted.world.api.simulate(&token, &json!({})).await;
     counted.world.api.register(&token, &json!({})).await;
@@ -251,7 +252,7 @@ async fn count() -> (Counted, f64) {
     counted.lines.push((AUDITED, audit.times(1e3 / items)));
 
     counted.file(HISTORY, "imports/3/h.csv", format!("{header}{rows}")).await;
-    // Another file with the same rows: the same file again would not be read.
+    // Another file with the same rows: the registry would not read the same file again.
     counted.file(AGAIN, "imports/3/again.csv", format!("{header}{rows}\n")).await;
     let mut blocked = question(&long("HIS", 1, None));
     blocked["phone_trunc"] = json!("+337000001");
@@ -265,7 +266,7 @@ async fn count() -> (Counted, f64) {
     (counted, bytes)
 }
 
-/// How many items the audit looks at.
+/// The number of items that the audit reads.
 async fn items(world: &World) -> f64 {
     let tables = tables();
     let mut items = 0;
@@ -285,13 +286,13 @@ async fn stored(world: &World) -> usize {
     bytes
 }
 
-/// Gigabytes of a function.
+/// The memory of a function, in gigabytes.
 fn memory_of(function: &str) -> f64 {
     let own = TEMPLATE["Resources"][function]["Properties"]["MemorySize"].as_f64();
     own.or_else(|| TEMPLATE["Globals"]["Function"]["MemorySize"].as_f64()).unwrap() / 1024.0
 }
 
-/// The metrics that alarms watch, each of which is paid for.
+/// The metrics that alarms watch, each of which has a price.
 fn watched() -> f64 {
     let of = |alarm: &Value| {
         let metrics = alarm["Properties"]["Metrics"].as_array();
@@ -300,7 +301,7 @@ fn watched() -> f64 {
     resources("AWS::CloudWatch::Alarm").map(|(_, alarm)| of(alarm)).sum::<usize>() as f64
 }
 
-/// How a number of dollars is written: to the cent, or to its second digit below.
+/// Formats a number of dollars: to the cent, or to its second digit below.
 fn dollars(amount: f64) -> String {
     if amount >= 0.1 { format!("${amount:.2}") } else { format!("${amount:.4}") }
 }
@@ -353,7 +354,7 @@ async fn what_it_costs_is_as_committed() {
     }
     compare_part("docs/cost.md", "money", &money);
 
-    // A registration is simulated first. Half of them are short; each short one has a journey that was imported.
+    // A registration is simulated first. Half of them are short; each short registration has a journey that was imported.
     let a_registration = takes(SIMULATED).called()
         + f64::midpoint(takes(NAMED).called(), takes(REGISTERED_SHORT).called())
         + takes(JOURNEYS).dollars() / 1e3 / 2.0;
@@ -368,11 +369,11 @@ async fn what_it_costs_is_as_committed() {
     {
         let registrations = times * given::REGISTRATIONS;
         let calls = registrations * a_registration;
-        // As many whether much is called or little.
+        // The same number for few and for many calls.
         let tokens = if times > 0.0 { 3.0 * A_MONTH * given::OPERATORS } else { 0.0 };
         let tokens = tokens * takes(TOKEN).called_of("AccessFunction", given::HASH);
         let kept = registrations * 120.0 * (bytes + 4.0 * given::INDEXED) / 1e9 * price::TABLE_GB;
-        // An application and three claims for each; every quarter of an hour so many of them, at most.
+        // An application and three claims for each; every quarter of an hour at most this many of them.
         let parts = parameter("AuditParts").min(registrations * 120.0 * 4.0 / 100.0);
         let seconds = parts / parameter("AuditPartsPerSecond");
         let audit = A_MONTH

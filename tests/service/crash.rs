@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::support::{Api, cee, scan};
 
-/// The program on this data, once it has said `ready`.
+/// Starts the program on this data, and returns when it has printed `ready`.
 pub async fn serve(folder: &TempDir, options: &[&str]) -> (Child, Value) {
     serve_in(folder, options, &[]).await
 }
@@ -51,13 +51,13 @@ pub async fn serve_in(folder: &TempDir, options: &[&str], environment: &[(&str, 
             break;
         }
     }
-    // Whoever writes to a closed pipe would notice; nobody reads on.
+    // Writing to a closed pipe would be an error; nothing reads on.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     let description = std::fs::read(data_dir.join("local.json")).unwrap();
     (child, serde_json::from_slice(&description).unwrap())
 }
 
-/// How what the program has told of itself is reached.
+/// The addresses that the program has printed.
 pub fn aws_of(about: &Value) -> Aws {
     serde_json::from_value::<Description>(about.clone()).unwrap().aws()
 }
@@ -76,7 +76,7 @@ async fn what_was_granted_survives() {
         let (mut child, about) = serve(&folder, &["--now", "2024-05-01T00:00:00Z"]).await;
         let api = Api::new(about["api_url"].as_str().unwrap());
         let token = about["operators"][round]["token"].as_str().unwrap().to_owned();
-        // Sixteen clients call without a pause until the service is gone.
+        // Sixteen clients call without a pause until the service is killed.
         let answered = Arc::new(Semaphore::new(0));
         let clients = (0..16).map(|client| {
             let (api, token, answered) = (api.clone(), token.clone(), Arc::clone(&answered));
@@ -87,7 +87,7 @@ async fn what_was_granted_survives() {
                     let request =
                         api.request(http::Method::POST, "/policies/cee", Some(&token), body.to_string().into_bytes());
                     match api.send(request).await {
-                        // Nothing was promised by an answer that did not arrive whole.
+                        // A response that did not arrive whole promises nothing.
                         Ok(answer) if serde_json::from_str::<Value>(&answer.text).is_ok() => {
                             answers.push((body, answer));
                             answered.add_permits(1);
@@ -99,7 +99,7 @@ async fn what_was_granted_survives() {
             })
         });
         let clients: Vec<_> = clients.collect();
-        // Somewhere in the burst, never at the same place twice.
+        // Somewhere in the burst, each time at another place.
         drop(answered.acquire_many(100 + 73 * round as u32).await.unwrap());
         child.kill().await.unwrap();
         let before = granted.len();
@@ -136,7 +136,7 @@ async fn what_was_granted_survives() {
     }
     let all: usize = claims.iter().map(|item| item.keys().filter(|name| name.starts_with("a#")).count()).sum();
     assert_eq!(all, records);
-    // And it still counts.
+    // It still counts.
     let api = Api::new(text("api_url"));
     let other = about["operators"][1]["token"].as_str().unwrap();
     let answer = api.register(other, &granted[0].2).await;

@@ -1,4 +1,4 @@
-//! An operator's own applications: found, deleted, and what stands behind them.
+//! An operator's own applications: fetched, deleted, and the history that then counts again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ async fn an_application_is_found_as_it_was_granted_by_its_own_operator_alone() {
         let answer = find(&world, 1, &json!({"uuid": name})).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name}");
     }
-    // It follows its journey.
+    // It follows its journey's status.
     trips[0].statuses = "processed,failed,passed";
     world.journeys(&trips).await;
     assert_eq!(find(&world, 1, &granted_short.json()).await.json()["status"], "fraud_error");
@@ -77,14 +77,14 @@ async fn a_deleted_application_leaves_its_driver_and_its_journey_free_and_histor
     assert_eq!(archive.len(), 1);
     assert_eq!(archive[0]["uuid"].as_s().unwrap(), granted["uuid"].as_str().unwrap());
     assert_eq!(archive[0]["deleted_at"].as_n().unwrap(), &crate::support::at(crate::support::NOW).millis().to_string());
-    // The journey carries another driver's application now, and the driver has another elsewhere.
+    // Now the journey carries another driver's application, and the driver has another elsewhere.
     assert_eq!(world.api.register(&one, &body("MAR", "ANOTHER1234")).await.status, StatusCode::CREATED);
     world.journeys(&[Trip::new(2, "k", "+336010203")]).await;
     let mut elsewhere = body("DUP", "051227308989");
     elsewhere["operator_journey_id"] = json!("k");
     assert_eq!(world.api.register(&two, &elsewhere).await.status, StatusCode::CREATED);
 
-    // History that came late was known all the time, and stands in the way as soon as nothing stands before it.
+    // History that arrived late was stored all the time, and blocks as soon as no application does.
     let driver = long("TO ", "+336010299", "LATE1234");
     let granted = world.api.register(&one, &driver).await.json();
     world.upload("imports/2/late.csv", format!("{HEADER}long,TO ,+336010299,2021-02-15\n")).await;
@@ -103,7 +103,7 @@ async fn a_deleted_application_leaves_its_driver_and_its_journey_free_and_histor
     assert_eq!(after.json()["datetime"], "2021-02-14T23:00:00.000Z");
 }
 
-/// Registers and deletes of one driver, from many clients at once: never two live applications, and no claim without one.
+/// Many clients register and delete one driver at once: never two live applications, and no claim without an application.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn deletes_and_registrations_of_one_driver_race() {
     let world = Arc::new(world().await);
@@ -128,7 +128,7 @@ async fn deletes_and_registrations_of_one_driver_race() {
                         }
                         continue;
                     }
-                    // Whatever has been granted last, by its own operator.
+                    // The last granted application, by its own operator.
                     let (by, uuid) = uuids.lock().unwrap().last().unwrap().clone();
                     let path = format!("/policies/cee/{uuid}");
                     let answer = world.api.call(Method::DELETE, &path, &world.token(by)).await;
@@ -165,7 +165,7 @@ async fn deletes_and_registrations_of_one_driver_race() {
         named.retain(|uuid| granted.iter().any(|(_, known)| known == uuid));
         assert_eq!(named.len(), 2 * live.len());
         assert!(named.iter().all(|uuid| live.contains(uuid)));
-        // Whoever is left goes, so that the last scan is empty of this driver.
+        // Deletes the remaining application, so that the last scan finds nothing of this driver.
         for (by, uuid) in granted.iter().filter(|(_, uuid)| live.contains(uuid)) {
             let gone = world.api.call(Method::DELETE, &format!("/policies/cee/{uuid}"), &world.token(*by)).await;
             assert_eq!(gone.status, StatusCode::NO_CONTENT);

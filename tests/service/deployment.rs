@@ -1,5 +1,5 @@
-//! The template against the code that it deploys and the local stack that stands for it: the same functions, settings, events,
-//! times and retries. What is on AWS alone is looked at here, too, where a mistake would show itself in no test of a call.
+//! Compares the template with the code that it deploys and with the local stack: the same functions, settings, events, times and
+//! retries. Also checks what exists only on AWS, where a mistake would not fail any test of a call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,7 +25,7 @@ fn source(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The settings that the head of `settings.rs` lists, but for those that no deployment has.
+/// The settings that the head of `settings.rs` lists, except those that no deployment has.
 fn documented() -> BTreeSet<String> {
     let source = source("shared/service/src/settings.rs");
     let lines = source.lines().filter_map(|line| line.strip_prefix("//! | `"));
@@ -43,7 +43,7 @@ fn defaults() -> BTreeMap<&'static str, &'static Value> {
     parameters.filter_map(|(name, parameter)| Some((name.as_str(), parameter.get("Default")?))).collect()
 }
 
-/// The parameters that a value of the template takes up.
+/// The parameters that a value of the template uses.
 fn parameters_of(value: &Value) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     let text = value.to_string();
@@ -59,7 +59,7 @@ fn parameters_of(value: &Value) -> BTreeSet<&'static str> {
 fn every_setting_is_documented_and_set_by_the_template() {
     let documented = documented();
     assert!(documented.contains("LONG_SPECIFIC_FLOOR") && documented.contains("CREDENTIALS_TABLE"), "{documented:?}");
-    // What the code reads, as it names it.
+    // What the code reads, as the code names it.
     let source = source("shared/service/src/settings.rs");
     let code = source.split("#[cfg(test)]").next().unwrap().lines().filter(|line| !line.starts_with("//!"));
     let is_name = |text: &&str| {
@@ -100,7 +100,7 @@ fn every_rule_is_a_parameter_whose_default_is_the_contract() {
     let environment = Environment::of(variables.clone());
     assert_eq!(environment.rules().unwrap(), Rules::default());
     assert_eq!(environment.operator_calls_per_second(), Environment::of([]).operator_calls_per_second());
-    // And each of them is one that the rules follow: with any other value they are others.
+    // The rules follow each of them: another value gives other rules.
     let is_day = |name: &str| ["_START", "_END", "_FLOOR", "_BEFORE"].iter().any(|end| name.ends_with(end));
     for (name, default) in &variables {
         let other = match default.as_str() {
@@ -109,7 +109,7 @@ fn every_rule_is_a_parameter_whose_default_is_the_contract() {
             "C" => "B".to_owned(),
             text => match text.parse::<u32>() {
                 Ok(number) => (number + 1).to_string(),
-                // What is no rule: the level of logs, the label of the secret.
+                // Settings that are not rules: the level of logs, the label of the secret.
                 Err(_) => continue,
             },
         };
@@ -121,8 +121,8 @@ fn every_rule_is_a_parameter_whose_default_is_the_contract() {
     }
 }
 
-/// An alias goes on with the version that it has, until there is another. SAM makes one where code or template changed; where a
-/// parameter did, the description does.
+/// An alias keeps its version until there is a new one. SAM creates one if code or template changed; if a parameter changed, the
+/// description does.
 #[test]
 fn a_changed_parameter_publishes_every_function_anew() {
     let settings = &TEMPLATE["Resources"]["Settings"]["Properties"]["Value"];
@@ -131,14 +131,14 @@ fn a_changed_parameter_publishes_every_function_anew() {
         let text = json!({"Fn::GetAtt": ["Settings", "Value"]});
         assert_eq!(function.properties["VersionDescription"], text, "{}", function.binary);
         assert_eq!(function.properties["AutoPublishAliasAllProperties"], true, "{}", function.binary);
-        // Lambda makes no version of a function that is the same, and CloudFormation fails then.
+        // If the function is unchanged, Lambda creates no version, and CloudFormation fails.
         assert_eq!(function.variables["SETTINGS"], text, "{}", function.binary);
         let given: BTreeSet<&str> = function.variables.values().flat_map(parameters_of).collect();
-        // The name of the environment is in the bucket's: it never changes.
+        // The name of the environment is part of the bucket's name: it never changes.
         let missing: Vec<_> = given.difference(&described).filter(|name| **name != "Environment").collect();
         assert!(missing.is_empty(), "{}: a change of {missing:?} would not reach the alias", function.binary);
     }
-    // Lambda holds 256 characters of a description. Of days, the hyphens are left out.
+    // Lambda allows 256 characters of a description. The hyphens of days are left out.
     let mut text = settings["Fn::Sub"][0].as_str().unwrap().to_owned();
     for (name, value) in settings["Fn::Sub"][1].as_object().unwrap() {
         let without_hyphens = |text: &Value| json!({"Fn::Join": ["", {"Fn::Split": ["-", {"Fn::Sub": text}]}]});
@@ -155,7 +155,7 @@ fn a_changed_parameter_publishes_every_function_anew() {
     assert!(!text.contains('$') && text.len() <= 256, "a description of {} characters", text.len());
 }
 
-/// How long the value of a parameter can be, where that has a bound.
+/// The maximum length of a parameter's value, if there is one.
 fn longest(name: &str) -> Option<usize> {
     let parameter = &TEMPLATE["Parameters"][name];
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned).len();
@@ -206,7 +206,7 @@ fn the_local_stack_takes_and_raises_events_as_the_template_does() {
             assert_eq!(properties.get("Timeout"), None, "{}: as all that somebody waits for", function.binary);
             continue;
         }
-        // Nobody waits for it: what fails comes again by itself, or is tried again, and kept.
+        // No caller waits for it: a failed event comes again by itself, or is retried and then kept.
         let config = &properties["EventInvokeConfig"];
         if events.iter().all(|event| event["Type"] == "Schedule") {
             assert_eq!(config["MaximumRetryAttempts"], 0, "{}", function.binary);
@@ -237,7 +237,7 @@ fn each_costly_route_has_a_limit_of_its_own_and_no_limit_is_for_nothing() {
     let api = &TEMPLATE["Resources"]["Api"]["Properties"];
     let limits = api["RouteSettings"].as_object().unwrap();
     for route in limits.keys() {
-        // A deployment with settings for a route that is not there fails.
+        // A deployment with settings for a route that does not exist fails.
         assert!(routes.contains(route), "{route}");
     }
     for costly in ["policies/cee/import", "policies/cee/import/identity", "auth/access_token"] {
@@ -250,14 +250,14 @@ fn each_costly_route_has_a_limit_of_its_own_and_no_limit_is_for_nothing() {
     }
 }
 
-/// What a stack that is deleted, or a resource that is replaced, must leave behind; and that all of it is encrypted under a key that
-/// stays too.
+/// What the stack must leave behind when it is deleted or a resource is replaced; and all of it is encrypted under a key that stays
+/// too.
 #[test]
 fn what_must_not_be_lost_is_kept_and_under_the_key() {
     let key = json!({"Ref": "DataKey"});
     let key_arn = json!({"Fn::GetAtt": ["DataKey", "Arn"]});
     let kept = |resource: &Value| {
-        // The bucket has a name of its own: one that a failed first deployment left would be in the way of the second.
+        // The bucket has a name of its own: a bucket left by a failed first deployment would block the second deployment.
         let policy = if resource["Type"] == "AWS::S3::Bucket" { "RetainExceptOnCreate" } else { "Retain" };
         resource["DeletionPolicy"] == policy && resource["UpdateReplacePolicy"] == "Retain"
     };
@@ -288,7 +288,7 @@ fn what_must_not_be_lost_is_kept_and_under_the_key() {
     let bucket = &TEMPLATE["Resources"]["DataBucket"]["Properties"];
     let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
     assert_eq!(encryption["ServerSideEncryptionByDefault"]["KMSMasterKeyID"], key_arn);
-    // Everything that a function writes goes some day, all its versions with it.
+    // Every object that a function writes is removed some day, with all its versions.
     let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().unwrap();
     let mut prefixes: BTreeSet<String> = EVENT_PREFIXES.map(str::to_owned).into_iter().collect();
     for right in functions().into_iter().flat_map(|function| function.rights) {
@@ -302,7 +302,7 @@ fn what_must_not_be_lost_is_kept_and_under_the_key() {
     }
 }
 
-/// The members of the secret that the functions are given, by the variable.
+/// The members of the secret that the functions get, by the variable.
 fn of_secret() -> BTreeMap<String, String> {
     let mut members = BTreeMap::new();
     for (name, value) in functions().into_iter().flat_map(|function| function.variables) {
@@ -340,8 +340,8 @@ fn secret_that_the_functions_want(format: TokenFormat) {
     assert!(environment.application_tokens().is_ok() && environment.token_issuer().is_ok());
 }
 
-/// `sam local` hands a function only what the template names: what the local stack needs besides is named there, and is nothing on
-/// AWS.
+/// `sam local` passes a function only the variables that the template names: the template names what the local stack needs besides,
+/// and that is empty on AWS.
 #[test]
 fn sam_local_can_hand_on_what_the_local_stack_gives() {
     let folder = TempDir::new().unwrap();
@@ -358,7 +358,7 @@ fn sam_local_can_hand_on_what_the_local_stack_gives() {
     assert!(told.exported.contains(&("AWS_ACCESS_KEY_ID", "the key".to_owned())));
     let mut handed_on = BTreeSet::new();
     for function in functions() {
-        // What it holds on AWS from secrets and resources, none of which `sam local` looks up.
+        // On AWS its values come from secrets and resources, which `sam local` does not look up.
         for name in function.variables.keys().filter(|name| NOT_FOR_ALL.contains(&name.as_str())) {
             assert!(given.contains_key(name) || name == "TOKEN_FORMAT", "{}: {name}", function.binary);
         }
@@ -369,7 +369,7 @@ fn sam_local_can_hand_on_what_the_local_stack_gives() {
     }
 }
 
-/// The local stack has no session, and Lambda has nothing without one.
+/// The local stack has no session, and Lambda does nothing without one.
 #[tokio::test]
 async fn a_function_signs_with_all_that_lambda_gives_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -398,7 +398,7 @@ async fn a_function_signs_with_all_that_lambda_gives_it() {
     assert!(credential.contains("x-amz-security-token"), "it is signed as well: {head}");
 }
 
-/// What each command of samconfig.toml is given of one kind: `"Name=value"`, by its section.
+/// The options of one kind of each command in samconfig.toml: `"Name=value"`, by its section.
 fn overrides() -> BTreeMap<String, Vec<(String, String)>> {
     let mut sections: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     let mut section = String::new();
@@ -406,7 +406,7 @@ fn overrides() -> BTreeMap<String, Vec<(String, String)>> {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(".parameters]")) {
             section = name.to_owned();
         } else if let Some(given) = line.strip_prefix("    \"").and_then(|line| line.strip_suffix("\",")) {
-            // A list of other things has no name before an equals sign.
+            // Lists of other things have no name before an equals sign.
             if let Some((name, value)) = given.split_once('=') {
                 sections.entry(section.clone()).or_default().push((name.to_owned(), value.to_owned()));
             }
@@ -424,11 +424,12 @@ fn every_environment_of_samconfig_gives_the_parameters_that_there_are() {
     for (section, given) in &overrides {
         let names: BTreeSet<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names.len(), given.len(), "{section}: a parameter twice");
-        // A build needs no more than what it builds for.
+        // A build needs only the options of the build.
         let all = names.is_superset(&needed) || section.ends_with(".build");
         assert!(all, "{section} lacks {:?}", needed.difference(&names));
         if section.ends_with(".deploy") {
-            // `sam deploy` leaves what is not named here as it was: a changed default would not arrive, nor a removed line.
+            // `sam deploy` keeps the value of a parameter that is not named here: neither a changed default nor a removed line
+            // would have an effect.
             let missing: Vec<_> =
                 parameters.keys().filter(|name| !names.contains(name.as_str()) && *name != "Architecture").collect();
             assert!(missing.is_empty(), "{section} lacks {missing:?}");
@@ -457,7 +458,7 @@ fn every_environment_of_samconfig_gives_the_parameters_that_there_are() {
             "x86_64.local_start_api"
         ]
     );
-    // What is built for a processor is run as such, and never deployed: the deployments build by themselves, for the default.
+    // A build for one processor runs on it, and is never deployed: the deployments build by themselves, for the default.
     for (section, given) in &overrides {
         let architecture = given.iter().find(|(name, _)| name == "Architecture").map(|(_, value)| value.as_str());
         assert_eq!(architecture, section.starts_with("x86_64.").then_some("x86_64"), "{section}");

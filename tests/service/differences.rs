@@ -1,4 +1,4 @@
-//! What differs from the public registry and no longer test shows: docs/known-differences.md lists every difference, and the test
+//! Differences from the public registry that no other test shows. docs/known-differences.md lists every difference, with the test
 //! that shows what this registry does.
 
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ fn path(granted: &Value) -> String {
 }
 
 impl World {
-    /// Sends a request to a path of this host, whatever it begins with.
+    /// Sends a request to any path of this host.
     async fn anywhere(&self, method: Method, path: &str, token: Option<&str>, body: &str) -> Answer {
         let host = self.api.url.strip_suffix("/v3").unwrap();
         let mut request = Request::builder().method(method).uri(format!("{host}{path}"));
@@ -80,7 +80,7 @@ fn tests() -> BTreeSet<String> {
     tests
 }
 
-/// The rows of the page's tables: their cells.
+/// The cells of the rows of the page's tables.
 fn rows() -> Vec<Vec<String>> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/known-differences.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -106,7 +106,7 @@ fn each_row_names_tests_that_exist() {
         }
     }
     assert!(rows_seen.len() > 50, "the page was read: {}", rows_seen.len());
-    // And nothing that was written to show a difference is left out of the page.
+    // The page lists every test that was written to show a difference.
     let shows = |test: &&String| test.starts_with("differences::") || test.starts_with("shortcomings::");
     let own = "differences::each_row_names_tests_that_exist";
     let unnamed: Vec<_> = tests.iter().filter(shows).filter(|test| !named.contains(*test) && *test != own).collect();
@@ -118,7 +118,7 @@ async fn path_begins_with_one_of_three_versions() {
     let world = world().await;
     let token = world.token(1);
     assert!(servers().eq(["/v3", "/v3.2", "/v3.3"]));
-    // One call of each function that answers operators, and what it answers with a token.
+    // One call of each function that serves operators, and its response with a token.
     let calls = [
         (Method::POST, "/policies/cee/simulate", question("+336010203"), "200"),
         (Method::POST, "/policies/cee", json!({}), "invalid_fields"),
@@ -142,7 +142,7 @@ async fn path_begins_with_one_of_three_versions() {
             answers.insert(answer.text);
         }
         assert_eq!(answers.len(), 1, "{below} answers alike");
-        // Whatever the public registry took for one of its versions, and whatever it did not.
+        // Paths that the public registry accepted as one of its versions, and paths that it did not.
         for other in ["/3", "/v3.2.0", "/^3.2", "/V3", "/v3.1", "/v3.4", "/v4", "/x"] {
             let answer = world.anywhere(method.clone(), &format!("{other}{below}"), Some(&token), &body).await;
             assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (404, "not_found"), "{other}{below}");
@@ -151,7 +151,7 @@ async fn path_begins_with_one_of_three_versions() {
     let shouted = world.anywhere(Method::GET, "/v3/HEALTH", None, "").await;
     assert_eq!(shouted.problem(), "not_found");
 
-    // One registry, whatever the path: the application of one is the other's.
+    // One registry for all paths: an application of one path is in the other.
     let body = long("+336010203", LICENSE, "2024-03-15T07:30:00Z").to_string();
     let granted = world.anywhere(Method::POST, "/v3.2/policies/cee", Some(&token), &body).await;
     assert_eq!(granted.status, StatusCode::CREATED, "{granted:?}");
@@ -218,7 +218,8 @@ async fn answers_have_no_rate_headers_no_etag_and_no_cors() {
     }
 }
 
-/// The public registry's older tokens were signed under a shared secret and did not expire; its dashboard's cookie opened the calls.
+/// The public registry's older tokens were signed under a shared secret and did not expire; its dashboard's cookie authenticated the
+/// calls.
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_and_cookies_of_the_public_registry_open_nothing() {
     let world = world().await;
@@ -276,7 +277,7 @@ async fn every_refusal_has_one_shape() {
         for member in ["error", "code", "jsonrpc", "message"] {
             assert!(body.get(member).is_none(), "{body}");
         }
-        // One for each field, and nothing else is at fault.
+        // One for each field, and no other field is invalid.
         assert_eq!(body.get("errors").is_some(), problem == "invalid_fields", "{body}");
     }
 }
@@ -324,10 +325,10 @@ async fn bounds_of_time_are_part_of_it() {
     let token = world.token(1);
     let mut signed = 0;
     for (datetime, status) in [
-        // The first moment of the scheme, and the one before.
+        // The first moment of the scheme, and the moment before it.
         ("2022-12-31T23:00:00Z", 201),
         ("2022-12-31T22:59:59.999Z", 400),
-        // After the end that the public registry had: there is none by default.
+        // After the end that the public registry had: by default this registry has no end.
         ("2025-01-01T00:00:00Z", 201),
         // Seven days ago to the millisecond, and one millisecond less.
         ("2025-05-25T00:00:00Z", 201),
@@ -335,7 +336,7 @@ async fn bounds_of_time_are_part_of_it() {
     ] {
         signed += 1;
         let mut body = long(&format!("+33601020{signed}"), &format!("TIME{signed:04}"), datetime);
-        // Signed at this very moment.
+        // Signed at this moment.
         body["application_timestamp"] = json!("2025-06-01T00:00:00Z");
         let answer = world.api.register(&token, &body).await;
         assert_eq!(answer.status.as_u16(), status, "{datetime}: {answer:?}");
@@ -388,7 +389,7 @@ async fn later_history_of_a_driver_counts_too() {
     assert_eq!(import("2021-02-15T00:00:00Z").await, [1, 0, 0]);
     assert_eq!(import("2022-02-15T00:00:00Z").await, [1, 0, 0]);
     assert_eq!(blocks().await, "2022-02-15T00:00:00.000Z", "the latest");
-    // An earlier one, and one that is known.
+    // An earlier row, and a known row.
     assert_eq!(import("2020-02-15T00:00:00Z").await, [1, 0, 0]);
     assert_eq!(import("2022-02-15T00:00:00Z").await, [0, 1, 0]);
     assert_eq!(blocks().await, "2022-02-15T00:00:00.000Z");

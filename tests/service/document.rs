@@ -1,5 +1,5 @@
-//! The committed OpenAPI document as the judge of every answer that any test gets: an undocumented status, content type or
-//! member fails the test that met it.
+//! Compares every response in any test with the committed OpenAPI document: an undocumented status, content type or member fails
+//! the test that received it.
 
 use http::{Method, StatusCode};
 use serde_json::Value;
@@ -7,12 +7,12 @@ use serde_json::Value;
 pub use crate::schema::{DOCUMENT, validator};
 use crate::support::Answer;
 
-/// What every path begins with.
+/// The beginning of every path.
 pub fn base() -> &'static str {
     servers().next().unwrap()
 }
 
-/// Everything that a path may begin with.
+/// All beginnings that a path may have.
 pub fn servers() -> impl Iterator<Item = &'static str> {
     DOCUMENT["servers"].as_array().unwrap().iter().map(|server| server["url"].as_str().unwrap())
 }
@@ -25,7 +25,7 @@ pub fn operations() -> impl Iterator<Item = (Method, &'static str, &'static Valu
     })
 }
 
-/// The path in the document that leads here: one that says it literally before one with a parameter.
+/// The document's path for this request: a literal path before a path with a parameter.
 fn path_of(method: &Method, path: &str) -> Option<&'static str> {
     let fits = |template: &str| {
         let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
@@ -42,9 +42,9 @@ fn escaped(part: &str) -> String {
     part.replace('~', "~0").replace('/', "~1")
 }
 
-/// Fails where an answer is not as the document says.
+/// Fails if a response does not fit the document.
 pub fn check(method: &Method, path: &str, answer: &Answer) {
-    // S3 is not the interface.
+    // S3 is not part of the interface.
     let below = |server| path.strip_prefix(server).filter(|below: &&str| below.starts_with('/'));
     let Some(below) = servers().find_map(below) else { return };
     let below = below.strip_suffix('/').unwrap_or(below);

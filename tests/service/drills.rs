@@ -1,5 +1,5 @@
-//! What the registry's team does once in a while, and must be able to do on a bad day: each step as docs/runbook.md tells it,
-//! on the program as `cargo run` starts it.
+//! Rare tasks of the registry's team, some of them for emergencies: each step as docs/runbook.md describes it, on the program as
+//! `cargo run` starts it.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::applications::proof;
 use crate::crash::serve;
 use crate::support::{Answer, Api, cee, scan};
 
-/// What the program says to these words, and whether it does what they ask.
+/// The program's output for these arguments, and whether it succeeded.
 fn team(data_dir: &Path, words: &[&str]) -> (bool, String) {
     let output = Command::new(cee()).args(words).arg("--data-dir").arg(data_dir).output().unwrap();
     let [said, failed] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -30,7 +30,7 @@ fn done(data_dir: &Path, words: &[&str]) -> String {
     said
 }
 
-/// The name of a key in what was said.
+/// The `kid` in an output.
 fn kid(said: &str) -> String {
     said.split_whitespace().nth(2).unwrap().to_owned()
 }
@@ -39,7 +39,7 @@ fn kid_of(token: &str) -> String {
     jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
 }
 
-/// A stack that runs until something is to be changed.
+/// A stack that runs until something has to change.
 struct Running {
     child: tokio::process::Child,
     api: Api,
@@ -53,7 +53,7 @@ impl Running {
         Self { child, api: Api::new(about["api_url"].as_str().unwrap()), token }
     }
 
-    /// As a deployment does: what is under way is answered, and the next one starts on the same data.
+    /// As a deployment does: calls in progress are answered, and the next stack starts on the same data.
     async fn again(mut self, folder: &TempDir) -> Self {
         self.child.kill().await.unwrap();
         Self::start(folder).await
@@ -139,7 +139,7 @@ async fn the_application_token_key_is_replaced_while_operators_go_on() {
     assert!(is_let_in(&after, &after.token).await);
     let retire = |kid: &str| team(&data_dir, &[&["secret", "retire", "--kid", kid], &signer[..]].concat());
     assert!(retire(&new_kid).1.contains("cannot be retired"));
-    // A key's name is made of its bytes, and one in 64 begins like an option.
+    // A `kid` is made of the key's bytes, and one in 64 begins like an option.
     assert!(retire("-nobody").1.contains("no key -nobody"));
     assert!(retire(&kid_of(&old)).0);
     let last = after.again(&folder).await;
@@ -147,7 +147,7 @@ async fn the_application_token_key_is_replaced_while_operators_go_on() {
     assert!(is_let_in(&last, &last.token).await);
 }
 
-/// Tables as DynamoDB restores them to a moment: new ones beside them, with what they held.
+/// Tables as DynamoDB restores them to a moment: new tables beside the others, with the content of that moment.
 async fn restored_beside(aws: &cee_service::aws::Aws, restored: &Tables) {
     let db = aws.dynamodb();
     restored.create_missing(&db).await.unwrap();
@@ -166,7 +166,7 @@ async fn restored_empty(aws: &cee_service::aws::Aws, names: &[&str]) {
     }
 }
 
-/// Somebody's hand was in the tables: they are put back to what they held before.
+/// Somebody has changed the tables by hand: they are restored to their earlier content.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tables_are_put_back_to_a_moment() {
     let folder = TempDir::new().unwrap();
@@ -182,7 +182,7 @@ async fn the_tables_are_put_back_to_a_moment() {
     let (claims_then, applications_then) = ("claims-at-noon".to_owned(), "applications-at-noon".to_owned());
     restored_beside(&aws, &Tables { claims: claims_then, applications: applications_then, ..tables() }).await;
 
-    // One claim item is gone, one is not what it was, and one application came after that moment.
+    // One claim item is missing, one is changed, and one application was registered after that moment.
     let db = aws.dynamodb();
     let before = scan(&aws, &claims).await;
     let key = |item: &HashMap<String, AttributeValue>| HashMap::from([("pk".to_owned(), item["pk"].clone())]);
@@ -218,11 +218,11 @@ async fn the_tables_are_put_back_to_a_moment() {
         items.into_iter().map(|item| (item["pk"].as_s().unwrap().clone(), item)).collect::<HashMap<_, _>>()
     };
     assert_eq!(all(scan(&aws, &claims).await), all(before));
-    // Who came after that moment may come again, and who was there before may not.
+    // A driver registered after that moment may register again, and an earlier driver may not.
     running.register(99).await;
     assert_eq!(running.ask(1).await.status, StatusCode::CONFLICT);
 
-    // An empty table, one of another kind with the same key, and one whose name says something else: asked twice.
+    // An empty table, one of another kind with the same key, and one whose name differs: confirmed twice.
     restored_empty(&aws, &["claims-empty", "journeys-at-noon", "something"]).await;
     let unrelated = HashMap::from([("pk".to_owned(), AttributeValue::S("1#a".to_owned()))]);
     db.put_item().table_name("journeys-at-noon").set_item(Some(unrelated)).send().await.unwrap();
@@ -277,7 +277,7 @@ async fn the_tables_are_put_back_to_a_moment() {
     assert!(!taken && why.contains("ResourceNotFoundException"), "{why}");
 }
 
-/// The pepper goes to another secret as it is. Under another pepper nothing that was granted would be found: the service does not start.
+/// The pepper moves unchanged to another secret. Under another pepper no granted application would be found: the service does not start.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pepper_moves_and_every_driver_is_known_as_before() {
     let folder = TempDir::new().unwrap();
@@ -285,13 +285,13 @@ async fn the_pepper_moves_and_every_driver_is_known_as_before() {
     let before = Running::start(&folder).await;
     before.register(1).await;
     let old = std::fs::read_to_string(data_dir.join("secrets.json")).unwrap();
-    // A secret of its own, as `secret new` makes one for a registry without a past.
+    // A secret of its own, as `secret new` creates one for a new registry.
     std::fs::remove_file(data_dir.join("secrets.json")).unwrap();
     let Running { mut child, .. } = before;
     child.kill().await.unwrap();
     let (started, said) = team(&data_dir, &["serve", "--port=0", "--dynamodb-port=0", "--s3-port=0"]);
     assert!(!started && said.contains("CLAIM_PEPPER is not the pepper of these tables"), "{said}");
-    // Everything new but the pepper.
+    // Everything is new except the pepper.
     let new = std::fs::read_to_string(data_dir.join("secrets.json")).unwrap();
     let [mut new, old]: [Value; 2] = [&new, &old].map(|text| serde_json::from_str(text).unwrap());
     assert_ne!(new["claim_pepper"], old["claim_pepper"]);
@@ -323,7 +323,7 @@ fn a_secret_is_made_and_changed_in_a_pipe() {
     let (made, _) = run(&["new"], "");
     let secret: Value = serde_json::from_str(&made).unwrap();
     let members: Vec<&str> = secret.as_object().unwrap().iter().map(|(name, _)| name.as_str()).collect();
-    // What the template asks for.
+    // What the template requires.
     let template = include_str!("../../template.yaml");
     for name in &members {
         assert!(template.contains(&format!("SecretString:{name}:")), "{name}");
@@ -341,7 +341,7 @@ fn a_secret_is_made_and_changed_in_a_pipe() {
     assert_ne!(signs["proof_key"], secret["proof_key"]);
     assert_eq!(signs["claim_pepper"], secret["claim_pepper"], "it never changes");
     assert!(said.contains("verifies from now on") && !said.contains("PRIVATE"), "{said}");
-    // What is none is told by its place alone.
+    // For an invalid key the message names only its place.
     let (nothing, said) =
         run(&["announce", "--signer=proof", "--pipe"], "{\"claim_pepper\": \"a secret\", \"proof_key\": 7}");
     assert!(nothing.is_empty() && said.contains("line 1") && !said.contains("a secret"), "{said}");

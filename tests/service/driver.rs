@@ -1,4 +1,4 @@
-//! What the law asks of the registry's team: to tell what is held about a driver, and to erase it.
+//! The law's requirements for the registry's team: show the stored data of a driver, and erase it.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ const LICENSE: &str = "918273645546";
 const KEY: &str = "9182736455463728190a9182736455463728190a9182736455463728190abcde";
 const PHONE: &str = "+336399801";
 
-/// Whether it was done, what it said to the asker, and what to the person.
+/// Whether it succeeded, the standard output, and the message for the person.
 fn driver(folder: &TempDir, words: &[&str], sought: &Value) -> (bool, String, String) {
     let mut command = Command::new(cee());
     command.arg("driver").args(words).arg("--data-dir").arg(folder.path());
@@ -32,7 +32,8 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
     let world = world_on(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await;
     let (stack, aws, api) = (&world.stack, &world.aws, &world.api);
     let (one, two) = (world.token(1), world.token(2));
-    // A short application under an Idempotency-Key, a long one that is deleted, another operator's history, and a stranger.
+    // A short application under an Idempotency-Key, a long one that is deleted, another operator's history, and an unrelated
+    // driver.
     let short = json!({"journey_type": "short", "last_name_trunc": "WVQ", "driving_license": LICENSE,
                        "operator_journey_id": "ar:2024-03-15_0001", "identity_key": KEY});
     let mut named = api.request(Method::POST, "/policies/cee", Some(&one), short.to_string().into_bytes());
@@ -46,7 +47,7 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
     let deleted = api.register(&two, &long("WVQ", LICENSE)).await.json();
     let path = |granted: &Value| format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
     assert_eq!(api.call(Method::DELETE, &path(&deleted), &two).await.status, StatusCode::NO_CONTENT);
-    // A journey with the driver's key that nobody has used.
+    // An unused journey with the driver's key.
     let unused = format!(
         "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,start_insee,end_insee,\
          driver_phone_trunc,driver_identity_key,acquisition_status,fraud_status,anomaly_status\n\
@@ -87,7 +88,7 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
         ["2014-06-01T00:00:00.000Z"]
     );
     assert_eq!(told["claims"].as_array().unwrap().len(), 4, "three keys of the one application, and the history");
-    // Who shares the truncated identity alone is told of by a date; nothing else of theirs is handed out.
+    // A driver who shares only the truncated identity appears with a date; nothing else of that driver is printed.
     let shared = json!({"driving_license": LICENSE, "last_name_trunc": "ZZZ", "phone_trunc": PHONE});
     let (done, told, said) = driver(&folder, &["show"], &shared);
     assert!(done && !told.contains("STRANGER1234") && !told.contains(stranger["token"].as_str().unwrap()), "{said}");
@@ -123,11 +124,11 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
         assert!(!out.contains(value) && !said.contains(value), "the log repeats {value}");
     }
     assert!(said.contains(granted.json()["uuid"].as_str().unwrap()) && said.contains("request 7"), "{said}");
-    // Again, there is nothing left to erase.
+    // A second erasure finds nothing to erase.
     let (done, out, _) = driver(&folder, &["erase", "--reason", "request 7", "--yes"], &whole);
     assert!(done && out.contains("0 applications, 0 remembered answers and the driver of 0 unused journeys"), "{out}");
 
-    // No table names the driver any more; what is left of each application is its trace.
+    // No table names the driver any more; a trace of each application is left.
     let token = granted.json()["token"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();
     let tables = tables();
     for table in [&tables.claims, &tables.applications, &tables.archive, &tables.idempotency, &tables.journeys] {
@@ -154,7 +155,7 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
         ["datetime", "erased_at", "journey_type", "operator_id", "reason", "registered_at", "uuid", "was_deleted_at"]
     );
 
-    // The certificate is still known to be granted, and to whom it was granted is told to nobody.
+    // The certificate is still granted, and nothing says to which driver.
     assert_eq!(api.call(Method::GET, &path(&granted.json()), &one).await.status, StatusCode::NOT_FOUND);
     let mut anew = short.clone();
     anew["operator_journey_id"] = json!("ar:2024-03-15_0002");
@@ -163,9 +164,9 @@ async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
     assert!(again.json().get("uuid").is_none(), "{again:?}");
     let used = api.register(&one, &short).await;
     assert_eq!((used.status, used.problem().as_str()), (StatusCode::NOT_FOUND, "unknown_journey"));
-    // Nobody else is touched.
+    // No other driver is affected.
     assert_eq!(api.call(Method::GET, &path(&stranger), &two).await.status, StatusCode::OK);
-    // And the audit finds the claims of the erased in order.
+    // And the audit finds the claims of the erased driver in order.
     let audit = |words: &[&str]| {
         let mut command = Command::new(cee());
         let output = command.arg("audit").args(words).arg("--data-dir").arg(folder.path()).output().unwrap();

@@ -1,4 +1,4 @@
-//! One operator's many files keep no other operator's waiting: as it runs, and as Lambda's queue is simulated.
+//! One operator's many files do not delay another operator's: as the stack runs, and in a simulation of Lambda's queue.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn rows(from: usize, count: usize) -> String {
         .collect::<String>()
 }
 
-/// How many of an operator's imports have ended.
+/// The number of an operator's imports that have ended.
 async fn ended(world: &World, operator: u32) -> usize {
     reports(&world.aws, &format!("reports/{operator}/")).await.len()
 }
@@ -45,7 +45,7 @@ async fn many_files_of_one_operator_leave_slots_to_another() {
     assert_eq!((reports.len(), imported), (5, 10_000), "nothing is lost on the way");
 }
 
-/// A file gives its slot back after a turn, and goes on later: to the same end.
+/// A file returns its slot after a turn and continues later, with the same result.
 #[tokio::test(flavor = "multi_thread")]
 async fn long_file_is_imported_in_turns() {
     let world = world_with(|options| {
@@ -84,12 +84,12 @@ async fn slot_is_held_by_one_invocation_until_it_must_be_over() {
     assert_eq!(take(7, "two", 500).await, Some(two.clone()), "an invocation that is tried again has its own");
     slots.give_back(&one, after(600)).await.unwrap();
     assert_eq!(take(7, "three", 600).await.unwrap(), take(7, "three", 601).await.unwrap());
-    // Late, of one that another has by now.
+    // Late, for a slot that another file has by now.
     slots.give_back(&one, after(700)).await.unwrap();
     assert_eq!(take(7, "four", 700).await, None);
     assert_eq!(take(7, "four", 1_500).await, None, "until the moment itself");
     assert!(take(7, "four", 1_501).await.is_some(), "its holder must be over");
-    // Nothing of it is kept for ever.
+    // No data of it is kept for ever.
     let items = world.scan(&tables().limits).await;
     assert!(items.iter().all(|item| item.contains_key("forgotten_at")), "{items:?}");
 }
@@ -99,24 +99,24 @@ async fn slot_is_held_by_one_invocation_until_it_must_be_over() {
 struct Rules {
     /// How long one invocation works on a file, in seconds.
     turn: u64,
-    /// How many files of one operator at one moment.
+    /// The number of files of one operator at one moment.
     slots: usize,
 }
 
-/// A file in the queue: whose, how many seconds of work are left, and since when its event waits, in half seconds.
+/// A file in the queue: its operator, the remaining seconds of work, and since when its event waits, in half seconds.
 struct Waiting {
     operator: u32,
     left: u64,
     since: u64,
 }
 
-/// After how many seconds the small file is imported that another operator puts a minute later, or `None`: its event was too old.
-/// Lambda's queue is taken for a queue here, which AWS does not promise.
+/// After how many seconds a small file is imported that another operator uploads a minute later, or `None`: its event was too old.
+/// The simulation assumes that Lambda's queue is first in, first out, which AWS does not promise.
 fn simulate(rules: Rules, large: usize) -> Option<u64> {
     const SLOTS: usize = 5;
     const OLDEST: u64 = 6 * 3600 * 2;
     let mut queue: VecDeque<Waiting> = (0..large).map(|_| Waiting { operator: 1, left: 1800, since: 0 }).collect();
-    // What runs: until when, and whose it is.
+    // Running files: until when, and of which operator.
     let mut running: Vec<(u64, Waiting)> = Vec::new();
     for now in 0.. {
         if now == 120 {
@@ -143,7 +143,7 @@ fn simulate(rules: Rules, large: usize) -> Option<u64> {
             let busy =
                 running.iter().filter(|(until, other)| other.operator == file.operator && *until > now + 1).count();
             if busy >= rules.slots {
-                // It steps aside for half a second.
+                // It waits for half a second.
                 running.push((now + 1, file));
             } else {
                 let work = file.left.min(rules.turn);

@@ -1,4 +1,4 @@
-//! Imports over a wire on which three of ten requests go wrong.
+//! Imports through a proxy that fails three requests in ten.
 
 use std::collections::HashSet;
 
@@ -67,7 +67,7 @@ async fn the_last_word_on_an_import_is_said_again_where_it_collides_and_no_row_i
     assert_eq!(reports(&world.aws, "reports/1/").await["imports/1/h.csv"]["imported"], json!(50));
 }
 
-/// The SDK puts a token into each transaction, which the local database compares with all tokens of the last ten minutes.
+/// The SDK adds a token to each transaction, which the local database compares with all tokens of the last ten minutes.
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_carries_no_token() {
     let (world, wire) = Wire::world().await;
@@ -90,8 +90,8 @@ async fn transaction_carries_no_token() {
     }
 }
 
-/// A register whose first request is late is sent again; what that one wrote is deleted, and then the first one arrives
-/// (docs/protocol.md).
+/// A register whose first request is late is sent again; the application of the second request is deleted, and then the first
+/// request arrives (docs/protocol.md).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registration_that_is_late_brings_back_nothing_that_was_deleted() {
     let (world, wire) = Wire::world().await;
@@ -112,7 +112,7 @@ async fn a_registration_that_is_late_brings_back_nothing_that_was_deleted() {
     assert_eq!(again.status, http::StatusCode::CREATED, "{again:?}");
 }
 
-/// What was done and not heard of is not forgotten because what came next collided.
+/// A write that took effect without a response is not forgotten because the next request collided.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_is_told_as_done_though_its_answer_was_lost_and_the_next_try_collides() {
     let (world, wire) = Wire::world().await;
@@ -134,7 +134,7 @@ async fn what_was_done_is_told_as_done_though_its_answer_was_lost_and_the_next_t
     }
 }
 
-/// Errors that DynamoDB and what stands before it answer with, beside those that everybody knows: three in a row of each.
+/// Less common errors of DynamoDB and of its front end: three in a row of each.
 const UNFAMILIAR: [Fault; 6] = [
     Fault::InternalFailure,
     Fault::UnavailableException,
@@ -146,11 +146,11 @@ const UNFAMILIAR: [Fault; 6] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unfamiliar_error_three_times_in_a_row_is_asked_about_again_by_each_call() {
-    // Each with a stack of its own, for they mostly wait.
+    // Each with a stack of its own, because they mostly wait.
     let each = UNFAMILIAR.into_iter().enumerate().map(|(number, fault)| async move {
         let (world, wire) = Wire::world().await;
         let token = world.token(1);
-        // A client of a call sends three times in all.
+        // A call's client sends at most three times.
         let (often, twice) = ([fault; 3], [fault; 2]);
         let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+33601020{number}"),
                           "driving_license": format!("05122730898{number}"), "datetime": "2024-03-15T07:30:00Z"});
@@ -205,8 +205,8 @@ async fn unfamiliar_error_three_times_in_a_row_gives_up_no_file() {
     assert_eq!(world.given_up(), [""; 0]);
 }
 
-/// What is answered to a call of which the first try is late, where another operator is granted this meanwhile and deletes it, so
-/// that nothing is in the way when the late one arrives. It has arrived when this returns.
+/// The response to a call whose first try is late. Meanwhile another operator registers and deletes this application, so that
+/// nothing blocks the late request when it arrives. It has arrived when this returns.
 async fn overtaken(
     world: &World,
     wire: &Wire,
@@ -231,8 +231,8 @@ async fn overtaken(
     answer
 }
 
-/// Refused because of somebody who came while its first try was on its way, it is not registered when that one arrives and
-/// nobody is in its way any more. Found by the judge (tests/promise).
+/// A call is refused because of an application that was registered while its first try was late. When that try arrives and no
+/// application blocks it any more, the call is not registered. Found by the judge (tests/promise).
 #[tokio::test(flavor = "multi_thread")]
 async fn who_was_refused_is_not_registered_by_a_try_that_was_late() {
     let (world, wire) = Wire::world().await;
@@ -247,7 +247,7 @@ async fn who_was_refused_is_not_registered_by_a_try_that_was_late() {
     assert_eq!(free.status, http::StatusCode::OK, "nobody has it: {free:?}");
 }
 
-/// The same of an identity key: refused because another application has it, it is not given when that one is gone.
+/// The same for an identity key: refused because another application has it, it is not given when that application is deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_was_refused_is_not_given_by_a_try_that_was_late() {
     let (world, wire) = Wire::world().await;

@@ -1,5 +1,5 @@
-//! Every file of `tests/files` through the check before the upload, through a check-only import and through an import: they agree, to
-//! the byte of the rejected rows, and with what was expected.
+//! Every file of `tests/files` goes through the check before the upload, through a check-only import and through an import: all agree
+//! with one another, down to the bytes of the rejected rows, and with the expected result.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/history")
 }
 
-/// A file that is too large to keep, made by its recipe. A hundredth of its size does where it is only long.
+/// A file that is too large to keep, made by its recipe. If only its length matters, a hundredth of its size is enough.
 fn made(recipe: &str, bytes: usize) -> Vec<u8> {
     let header = b"journey_type,last_name_trunc,phone_trunc,datetime\n".to_vec();
     match recipe {
@@ -29,7 +29,7 @@ fn made(recipe: &str, bytes: usize) -> Vec<u8> {
     }
 }
 
-/// What the check before the upload makes of a file.
+/// The result of the check before the upload.
 struct OfCheck {
     report: Value,
     told: Vec<(u64, String, String)>,
@@ -38,7 +38,7 @@ struct OfCheck {
 
 fn checked(folder: &Path, name: &str, language: Option<Language>) -> OfCheck {
     let rejected_rows = folder.join("rejected.csv");
-    // `check` writes over nothing.
+    // `check` overwrites no file.
     drop(std::fs::remove_file(&rejected_rows));
     let mut told = Vec::new();
     let how = How { now: at(NOW), dates: Dates::Unconfirmed, language };
@@ -50,7 +50,7 @@ fn checked(folder: &Path, name: &str, language: Option<Language>) -> OfCheck {
     OfCheck { report: serde_json::to_value(&checked).unwrap(), told, rejected }
 }
 
-/// That the check, the check-only import and the import say the same: verdict, counts, and the rejected rows byte for byte.
+/// Asserts that the check, the check-only import and the import return the same verdict, counts, and rejected rows, byte for byte.
 async fn agree(world: &World, name: &str, of_check: &OfCheck, check_only: Option<&Value>, report: &Value) {
     for report in check_only.into_iter().chain([report]) {
         for member in ["state", "read", "rejected", "repairs", "survey", "bytes", "sha256", "error"] {
@@ -64,7 +64,7 @@ async fn agree(world: &World, name: &str, of_check: &OfCheck, check_only: Option
     }
     let accepted = &of_check.report["accepted"];
     let count = |name: &str| report[name].as_u64().unwrap();
-    // The import counts apart what this operator had sent before.
+    // The import counts separately the rows that this operator had sent before.
     assert_eq!(json!(count("imported") + count("already_known")), *accepted, "{name}");
     if let Some(check_only) = check_only {
         let only = ["check_only", "accepted", "imported", "already_known"].map(|name| &check_only[name]);
@@ -97,8 +97,8 @@ async fn uploaded(world: &World, prefix: &str, files: &BTreeMap<String, PathBuf>
     files.keys().map(|name| (name.clone(), report(name))).collect()
 }
 
-/// The program, the check-only import and the import on every file: the history files explained in English, those of real programs in
-/// French.
+/// The program, the check-only import and the import on every file: the history files explained in English, the files of real
+/// programs in French.
 #[tokio::test(flavor = "multi_thread")]
 async fn check_check_only_and_import_agree_on_every_file() {
     let manifest: Value = serde_json::from_slice(&std::fs::read(folder().join("expected.json")).unwrap()).unwrap();
@@ -119,7 +119,7 @@ async fn check_check_only_and_import_agree_on_every_file() {
         programs["files"].as_object().unwrap().keys().map(|name| (name.clone(), of_programs.clone())).collect();
     assert!(files.len() >= 44 && programs.len() >= 60);
 
-    // First those that change nothing.
+    // First the imports that change nothing.
     let check_only = uploaded(&world, "check-only ", &files).await;
     let check_only_in_french = uploaded(&world, "check-only language-fr ", &programs).await;
     assert_eq!(keys(&world.aws, "contradictions/").await, [""; 0]);
@@ -137,7 +137,7 @@ async fn check_check_only_and_import_agree_on_every_file() {
         compare(name, &manifest["files"][name], &of_check);
         agree(&world, name, &of_check, Some(&check_only[name]), &imported[name]).await;
     }
-    // Too large to be sent twice.
+    // Too large to send twice.
     for name in generated.keys() {
         let of_check = checked(made_in.path(), name, None);
         compare(name, &manifest["generated"][name], &of_check);

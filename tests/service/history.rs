@@ -1,4 +1,4 @@
-//! History files as operators' staff make them: ten thousand rows, fifty of them bad, from a spreadsheet.
+//! History files as operators' staff create them: ten thousand rows, fifty of them invalid, from a spreadsheet.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::support::{NOW, at, event, keys, object, reports, world, world_with};
 
 const ROWS: usize = 2_000;
 
-/// Kinds of bad row: the cells of a row whose phone is given, and the column that is at fault.
+/// Kinds of invalid row: the cells of a row with the given phone, and the invalid column.
 const BAD: [(&str, &str); 10] = [
     ("medium;DUP;{phone};2021-02-15", "journey_type"),
     (";DUP;{phone};2021-02-15", "journey_type"),
@@ -28,7 +28,7 @@ fn phone(row: usize) -> String {
     format!("+336{row:06}")
 }
 
-/// Line and expected column of each bad row, and the file: BOM, semicolons, CRLF, quotes.
+/// Line and expected column of each invalid row, and the file: BOM, semicolons, CRLF, quotes.
 fn spreadsheet() -> (BTreeMap<usize, &'static str>, Vec<u8>) {
     let mut bad = BTreeMap::new();
     let mut file = "\u{feff}last_name_trunc;Journey_Type;\"phone_trunc\";DATETIME\r\n"
@@ -78,8 +78,8 @@ async fn spreadsheet_file_is_imported_but_for_its_bad_rows() {
     assert_eq!(lines.next(), Some("\u{feff}Journey_Type;last_name_trunc;\"phone_trunc\";DATETIME;line;column;reason"));
     let mut told = BTreeMap::new();
     for line in lines {
-        // Only the reason, which comes last, may hold a separator, and then it is quoted; a row with a broken quote is
-        // quoted anew as a whole.
+        // Only the reason, the last column, may hold a separator, and then it is quoted. A row with a broken quote is quoted as a
+        // whole.
         let found = bad.keys().find(|number| line.contains(&format!(";{number};"))).expect("a bad line's number");
         let (row, rest) = line.split_once(&format!(";{found};")).unwrap();
         let (column, reason) = rest.split_once(';').unwrap();
@@ -97,7 +97,7 @@ async fn spreadsheet_file_is_imported_but_for_its_bad_rows() {
     }
     assert_eq!(told.len(), bad.len());
 
-    // Its drivers are blocked, on any platform; those of rejected rows are not.
+    // Its drivers are blocked on any platform; the drivers of rejected rows are not.
     let token = world.token(2);
     for row in (0..ROWS).step_by(53).chain([37, ROWS - 1]) {
         let journey_type = if row % 2 == 0 { "short" } else { "long" };
@@ -190,7 +190,7 @@ async fn files_that_are_refused_whole_say_why() {
         assert_eq!((report["state"].as_str(), counts(report)), (Some("failed"), [0; 4]), "{report}");
         assert!(report["error"].as_str().unwrap().contains(why), "{report}");
     }
-    // Nobody's, and no file at all.
+    // A key outside any operator's folder, and an object that is not a file.
     world.upload("imports/1/folder/", "").await;
     for key in ["imports/readme.txt", "imports/x/h.csv"] {
         world.upload(key, good.clone()).await;
@@ -261,7 +261,7 @@ async fn operators_reach_their_own_folder_alone() {
     }
 }
 
-/// S3's test event, events of other kinds and of no kind: passed over, never tried three times and given up.
+/// S3's test event, events of other kinds and unknown events: ignored, never tried three times and given up.
 #[tokio::test(flavor = "multi_thread")]
 async fn event_that_names_no_new_file_is_passed_over() {
     let world = world().await;
@@ -276,7 +276,7 @@ async fn event_that_names_no_new_file_is_passed_over() {
     assert!(reports(&world.aws, "reports/1/").await.is_empty());
 }
 
-/// As emulators send it: without who put it and when, and with the same sequencer each time.
+/// As emulators send it: without the sender and the time, and always with the same sequencer.
 #[tokio::test(flavor = "multi_thread")]
 async fn second_file_under_one_key_is_imported_though_the_sequencer_is_constant() {
     let world = world().await;

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: an answer that was lost is had again.
+//! `Idempotency-Key`: a retry returns a lost response again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ async fn a_client_that_is_cut_off_after_the_commit_gets_its_answer_again() {
     world.journeys(&[Trip { id: 4242, ..Trip::new(1, "j", "+336010203") }]).await;
     let body = json!({"journey_type": "short", "last_name_trunc": "DUP", "driving_license": "051227308989",
                       "operator_journey_id": "j"});
-    // Sends the call, and hangs up once it is carried out, without having read a byte.
+    // Sends the call, and closes the connection once it is carried out, without having read a byte.
     let address = world.api.url.strip_prefix("http://").unwrap().strip_suffix("/v3").unwrap();
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
     let text = body.to_string();
@@ -52,7 +52,7 @@ async fn a_client_that_is_cut_off_after_the_commit_gets_its_answer_again() {
     let stored = world.applications().await;
     assert_eq!(stored.len(), 1);
     assert_eq!(again.json()["uuid"].as_str().unwrap(), stored[0]["uuid"].as_s().unwrap());
-    // Without the key it is a 409 that holds all of it.
+    // Without the key the response is a 409 that holds all of it.
     let without = world.api.register(&token, &body).await;
     assert_eq!((without.status, without.problem().as_str()), (StatusCode::CONFLICT, "duplicate"));
     for (there, here) in
@@ -87,15 +87,15 @@ async fn key_again_gives_the_first_answer_while_its_application_stands() {
     let path = format!("/policies/cee/{}", first.json()["uuid"].as_str().unwrap());
     assert_eq!(world.api.call(Method::GET, &path, &token).await.json()["status"], "fraud_error");
 
-    // Another call under the same key is refused, and nothing is done.
+    // Another call under the same key is refused and has no effect.
     let other = register(&world.api, &token, "key-1", &long("+336010299", "OTHER1234").to_string()).await;
     assert_eq!((other.status, other.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"));
     assert_eq!(world.applications().await.len(), 1);
-    // The key is the operator's own.
+    // Each operator has its own keys.
     let theirs = register(&world.api, &world.token(2), "key-1", &long("+336010299", "OTHER1234").to_string()).await;
     assert_eq!(theirs.status, StatusCode::CREATED, "{theirs:?}");
 
-    // A key names a call, not an application: a late retry does not register anew what was deleted.
+    // A key names a call, not an application: a late retry does not register a deleted application again.
     assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
     let gone = register(&world.api, &token, "key-1", body).await;
     assert_eq!((gone.status, gone.problem().as_str()), (StatusCode::GONE, "application_deleted"));
@@ -122,7 +122,7 @@ async fn key_again_after_the_period_ended_gives_the_first_answer() {
     let world = world_on(&Options { now: Some(at(NOW)), settings, ..Options::new(folder.path()) }).await;
     let again = register(&world.api, &world.token(1), "key-1", &body).await;
     assert_eq!((again.status, &again.text), (StatusCode::CREATED, &first.text));
-    // Another body is told what is wrong with it first.
+    // For an invalid body, the invalid fields are reported first.
     let late = register(&world.api, &world.token(1), "key-1", &long("+336010299", "OTHER1234").to_string()).await;
     assert_eq!((late.status, late.problem().as_str()), (StatusCode::BAD_REQUEST, "invalid_fields"));
     let other = long("+336010299", "OTHER1234").to_string().replace("2024-03-15", "2024-02-15");
@@ -192,7 +192,7 @@ async fn a_key_is_forgotten_after_a_day() {
         if status == StatusCode::CREATED {
             assert_eq!(*first.get_or_insert_with(|| answer.text.clone()), answer.text);
         } else {
-            // A refusal is not remembered; another call may have the key now.
+            // A refusal is not stored; another call may use the key now.
             assert_eq!(answer.json()["uuid"], serde_json::from_str::<Value>(first.as_ref().unwrap()).unwrap()["uuid"]);
             assert_eq!(register(api, &token, "key-1", &other).await.status, StatusCode::CREATED);
         }

@@ -1,4 +1,4 @@
-//! A short application carries the caller's identity key and its journey's own. Where the two differ, both are claimed.
+//! A short application carries the caller's identity key and its journey's own. If the two differ, both are claimed.
 
 use std::ops::ControlFlow;
 
@@ -18,12 +18,12 @@ fn key(letter: &str) -> String {
     letter.repeat(64)
 }
 
-/// A journey of a driver with this phone. An empty letter: it has no key of its own.
+/// A journey of a driver with this phone. An empty letter: the journey has no key.
 fn trip(operator: u32, name: &str, phone: &str, letter: &str) -> Trip {
     Trip { key: key(letter), ..Trip::new(operator, name, phone) }
 }
 
-/// The journeys of two operators: `one` is operator 1's; the others are operator 2's, each of another phone.
+/// The journeys of two operators: `one` belongs to operator 1; the others belong to operator 2, each with another phone.
 async fn journeys(world: &World) {
     let two = |name, phone, letter| trip(2, name, phone, letter);
     let all = [
@@ -35,7 +35,7 @@ async fn journeys(world: &World) {
     world.journeys(&all).await;
 }
 
-/// Registers a driver on a journey, whose name and licence nobody else has. An empty letter: the caller sends no key.
+/// Registers a driver with a new name and licence on a journey. An empty letter: the caller sends no key.
 async fn register(world: &World, operator: u32, journey: &str, name: &str, letter: &str) -> Answer {
     let mut body = json!({"journey_type": "short", "last_name_trunc": name, "driving_license": format!("{name}{operator}"),
                           "operator_journey_id": journey});
@@ -57,7 +57,7 @@ async fn reason(world: &World, name: &str, phone: &str, letter: &str) -> Option<
     }
 }
 
-/// What the auditor finds.
+/// The auditor's findings.
 async fn audited(world: &World) -> Vec<String> {
     let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
     let db = world.aws.dynamodb();
@@ -87,11 +87,11 @@ async fn journey_key_and_caller_key_differ_and_both_block() {
     let world = world().await;
     journeys(&world).await;
     let granted = created(&register(&world, 1, "one", "DUP", "b").await);
-    // The other operator's journey has the key of the first one's journey: with the caller's key, with another, with none.
+    // The other operator's journey has the key of the first one's journey: with the caller's key, with another, without a key.
     for letter in ["a", "d", ""] {
         is_duplicate(&register(&world, 2, "a", "MAR", letter).await);
     }
-    // Its journey has no key, and the caller sends what the first caller sent.
+    // Its journey has no key, and the caller sends the first caller's key.
     is_duplicate(&register(&world, 2, "none", "MAR", "b").await);
     for (letter, blocked) in [("a", true), ("b", true), ("c", false)] {
         let expected = blocked.then(|| "duplicate".to_owned());

@@ -1,5 +1,5 @@
-//! `kill -9` while a delete, a batch, an undo and an erasure are under way: each is then complete or untouched, or ends complete when
-//! its caller asks again.
+//! `kill -9` during a delete, a batch, an undo and an erasure: each is then complete or untouched, or completes when its caller tries
+//! again.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -14,23 +14,23 @@ use tokio::process::{Child, Command};
 use crate::crash::{aws_of, serve};
 use crate::support::{Answer, Api, NOW, cee, reports};
 
-/// How many times the program is killed.
+/// The number of kills.
 const KILLS: u64 = 20;
 
-/// How many rows the batch and the undone file have.
+/// The number of rows of the batch and of the undone file.
 const ROWS: usize = 60;
 
-/// Starts a command of the registry's team. It is killed with what holds it.
+/// Starts a command of the registry's team. It is killed with its holder.
 async fn start(data: &Path, words: &[&str], input: &Value) -> Child {
     let mut command = Command::new(cee());
     command.args(words).arg("--data-dir").arg(data).kill_on_drop(true);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A command that ended before it read says so by itself.
+    // A command that ended before it read reports that by itself.
     let _ = child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).await;
     child
 }
 
-/// Runs a command to its end, and returns what it said.
+/// Runs a command to its end, and returns its output.
 async fn done(data: &Path, words: &[&str], input: &Value) -> String {
     let Output { status, stdout, stderr } = start(data, words, input).await.wait_with_output().await.unwrap();
     let said = String::from_utf8([stdout, stderr].concat()).unwrap();
@@ -38,7 +38,7 @@ async fn done(data: &Path, words: &[&str], input: &Value) -> String {
     said
 }
 
-/// One driver of a round, by a letter that tells what happens to it.
+/// One driver of a round, by a letter that says what happens to the driver.
 fn driver(round: u64, what: char) -> Value {
     json!({"journey_type": "long", "last_name_trunc": format!("{what}XQ"), "phone_trunc": format!("+336{round:06}"),
            "driving_license": format!("KILL{what}{round:04}"), "datetime": "2024-03-15T07:30:00Z"})
@@ -92,7 +92,7 @@ async fn jobs_killed_at_twenty_moments_end_complete_or_untouched() {
         let whom = json!({"driving_license": format!("KILLE{round:04}"), "last_name_trunc": "EXQ",
                           "phone_trunc": format!("+336{round:06}")});
 
-        // All four at once, and the end of all at a moment that no other round has.
+        // All four at once, killed at a moment that no other round has.
         let (undoing, erasing) = (start(&data, &undo, &json!(null)).await, start(&data, &erase, &whom).await);
         let calls = [
             (Method::DELETE, delete.clone(), json!(null)),
@@ -112,7 +112,7 @@ async fn jobs_killed_at_twenty_moments_end_complete_or_untouched() {
         (child, about) = serve(&folder, &["--now", NOW]).await;
         let api = Api::new(about["api_url"].as_str().unwrap());
         let token = about["operators"][0]["token"].as_str().unwrap().to_owned();
-        // The delete: the application is whole, or the driver is free.
+        // The delete: the application is complete, or the driver is free.
         let found = api.call(Method::GET, &delete, &token).await.status;
         let mut question = driver(round, 'D');
         question.as_object_mut().unwrap().remove("datetime");
@@ -122,14 +122,14 @@ async fn jobs_killed_at_twenty_moments_end_complete_or_untouched() {
             "round {round}: {found} {free}"
         );
         deleted += usize::from(found == StatusCode::NOT_FOUND);
-        // The batch: sent again, every row is in.
+        // The batch: after a retry every row is imported.
         let again = api.post("/policies/cee/import", &token, &batch(round)).await.json();
         let sum = ["imported", "already_known"].map(|name| again[name].as_u64().unwrap()).iter().sum::<u64>();
         assert_eq!((sum, &again["failed"]), (ROWS as u64, &json!(0)), "round {round}: {again}");
-        // The undo goes on by itself where it had begun; asked again, it says what is gone.
+        // The undo continues by itself if it had begun; asked again, it reports what was removed.
         let said = done(&data, &undo, &json!(null)).await;
         assert!(said.contains(&format!("{ROWS} applications are gone")), "round {round}: {said}");
-        // The erasure: asked again, no application names the driver. Its claims, which are keyed hashes, stand.
+        // The erasure: asked again, no application names the driver. The claims, which are keyed hashes, stay.
         done(&data, &erase, &whom).await;
         let told = done(&data, &["driver", "show"], &whom).await;
         assert!(told.contains(r#""applications": []"#), "round {round}: {told}");

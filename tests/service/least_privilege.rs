@@ -1,5 +1,5 @@
-//! Each function may do on AWS what it does, and nothing else: the policies of the template against every call that the functions
-//! make while everything happens that makes them call, and against the tables that each function holds.
+//! Each function has the rights it needs on AWS, and no others: compares the policies of the template with every call that the
+//! functions make while everything happens that makes them call, and with the tables that each function holds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
@@ -44,7 +44,8 @@ fn long(name: &str, phone: &str, license: &str) -> Value {
            "datetime": "2024-03-15T07:30:00Z"})
 }
 
-/// Applications: granted, in one's own way, named, found, deleted with history behind them.
+/// Applications: granted, blocked by the operator's own, with an Idempotency-Key, fetched, and deleted with history on the same
+/// item.
 async fn applications(world: &World) {
     let token = world.token(1);
     let trip = Trip::new(1, "one", "+336010203");
@@ -58,9 +59,9 @@ async fn applications(world: &World) {
     let mut named = world.api.request(Method::POST, REGISTER, Some(&token), body);
     named.headers_mut().insert("idempotency-key", "one".parse().unwrap());
     assert_eq!(world.api.send(named).await.unwrap().status, StatusCode::CREATED);
-    // Its journey's status changes, and its own with it.
+    // Its journey's status changes, and its own status with it.
     world.journeys(&[Trip { statuses: "processed,failed,passed", ..trip }]).await;
-    // History that came late stays on the item when the application goes.
+    // History that arrived late stays on the item after the application is deleted.
     world.upload("imports/2/late.csv", format!("{HEADER}short,DUP,+336010203,2021-02-15\n")).await;
     let path = format!("{REGISTER}/{}", granted.json()["uuid"].as_str().unwrap());
     assert_eq!(world.api.call(Method::GET, &path, &token).await.json()["status"], "fraud_error");
@@ -69,7 +70,7 @@ async fn applications(world: &World) {
     assert_eq!(world.api.get(&proof).await.json()["state"], "deleted");
 }
 
-/// Batches, and files whose rows meet what a batch has changed.
+/// Batches, and files whose rows hit items that a batch has changed.
 async fn batches(world: &World) {
     let token = world.token(1);
     let granted = world.api.register(&token, &long("KEY", "+336010205", "L3")).await.json();
@@ -85,7 +86,7 @@ async fn batches(world: &World) {
     world.upload("imports/1/again.csv", format!("{HEADER}long,ROW,+336010206,2021-02-15\n")).await;
 }
 
-/// A place is asked for and used, its import followed, its report read; files that are gone, or of one version.
+/// A place is requested and used, its import polled, its report read; files that are missing, or of one version.
 async fn files(world: &World) {
     let token = world.token(1);
     let place = world.place(1, json!({"file_name": "h.csv"})).await;
@@ -97,7 +98,7 @@ async fn files(world: &World) {
     let report = world.plain(Method::GET, done["report_url"].as_str().unwrap(), &[], b"").await;
     assert_eq!(report.status, StatusCode::OK, "{report:?}");
     assert_eq!(world.api.call(Method::GET, IMPORTS, &token).await.status, StatusCode::OK);
-    // Replaced, and that one taken back.
+    // Replaced, and the replacement taken back.
     let place = world.place(1, json!({"replaces": done["import_id"]})).await;
     let corrected = format!("{HEADER}long,TO ,+336010207,2021-02-15\n");
     assert_eq!(world.put(&place, corrected.as_bytes()).await, StatusCode::OK);
@@ -123,7 +124,7 @@ async fn access(world: &World) {
     assert_eq!(world.api.post("/auth/access_token", "", &pair).await.status, StatusCode::CREATED);
 }
 
-/// So many calls of each function at once that it asks how many an operator has made of all functions.
+/// Enough calls of each function at once that it reads how many calls an operator has made to all functions.
 async fn many_calls(world: &World, border: &Border) {
     let token = world.token(3);
     let calls = [
@@ -134,7 +135,7 @@ async fn many_calls(world: &World, border: &Border) {
         ("cee-uploads", Method::GET, "/policies/cee/imports/nothing"),
     ];
     for (function, method, path) in calls {
-        // A window of ten seconds may end among them: again then.
+        // A window of ten seconds may end among them: then once more.
         while !border.has_used(function, "dynamodb:UpdateItem", "LimitsTable") {
             let once = || world.api.call(method.clone(), path, &token);
             for answer in join_all((0..40).map(|_| once())).await {
@@ -145,8 +146,8 @@ async fn many_calls(world: &World, border: &Border) {
     }
 }
 
-/// An import whose lists are too long for one piece, and which S3 fails to put together at first. Each of its rows contradicts 3,500
-/// applications: more than operators can register for one name and phone, so all but one are put there by hand.
+/// An import whose lists are too long for one piece, and which S3 fails to complete at first. Each of its rows contradicts 3,500
+/// applications: more than operators can register for one name and phone, so all but one are written by hand.
 async fn long_lists(world: &World, border: &Border) {
     let token = world.token(2);
     let phones = ["+336010208", "+336010213"];
@@ -156,7 +157,7 @@ async fn long_lists(world: &World, border: &Border) {
         let granted = world.api.register(&token, &body).await.json();
         let record = format!("a#{}", granted["uuid"].as_str().unwrap());
         let items = world.scan(&tables().claims).await;
-        // That of its truncated identity, where records tell their keys.
+        // The key of its truncated identity, whose records tell their keys.
         let is_its = |item: &&HashMap<String, AttributeValue>| {
             item.get(&record).is_some_and(|record| record.as_m().unwrap().contains_key("k"))
         };
@@ -168,12 +169,12 @@ async fn long_lists(world: &World, border: &Border) {
     }
     let rows: String = phones.map(|phone| one_driver(phone, 20)).concat();
     let file = format!("{HEADER}{rows}{}", bad_rows(9_000));
-    // Each as often as it is tried in one invocation, so that what was sent is given up; an event is handled three times.
+    // Each as often as one invocation tries it, so that the upload is given up; an event is handled three times.
     border.fail(&["reports/", "contradictions/"], 3);
     world.upload("imports/2/long.csv", file).await;
 }
 
-/// One driver's rows, each of another day.
+/// One driver's rows, each with another day.
 fn one_driver(phone: &str, rows: usize) -> String {
     let day = |row: usize| format!("{}-{:02}-{:02}", 2016 + row / 336, 1 + row / 28 % 12, 1 + row % 28);
     (0..rows).map(|row| format!("long,SAM,{phone},{}\n", day(row))).collect()
@@ -202,13 +203,13 @@ async fn audit(world: &World) {
     }
 }
 
-/// Rows that are rejected, a kilobyte each.
+/// Rejected rows of a kilobyte each.
 fn bad_rows(rows: usize) -> String {
     (0..rows).map(|row| format!("long,{},+336010208,{row}\n", "?".repeat(1_000))).collect()
 }
 
-/// An import and an undo, each of which takes more than one invocation: the import reads eight kilobytes in each, the undo takes back
-/// one item.
+/// An import and an undo, each of which takes more than one invocation: each import invocation reads eight kilobytes, each undo
+/// invocation takes back one item.
 async fn long_work(world: &World) {
     let long = format!("{HEADER}{}{}", one_driver("+336010209", 11), bad_rows(20));
     world.upload("imports/1/long.csv", long).await;
@@ -238,7 +239,7 @@ async fn a_function_may_do_what_it_does_and_nothing_else() {
     assert_eq!(border.unused(), nothing, "template.yaml allows what no function ever calls");
 }
 
-/// The tables that a function holds, as the template names them: each name that its fields show.
+/// The tables that a function holds, by their names in the template: each name that its fields show.
 fn held(function: &impl Debug) -> BTreeSet<String> {
     let Tables { claims, applications, archive, idempotency, limits, journeys, imports, operators, credentials } =
         tables();

@@ -1,5 +1,5 @@
-//! What concurrent callers see while requests go wrong, and whether it can be explained. The same in large:
-//! `cargo bench --bench promise`.
+//! What concurrent callers see while requests fail, and whether an order of the calls explains it. On a larger scale: `cargo bench
+//! --bench promise`.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -21,7 +21,7 @@ use crate::support::{World, at, world_with};
 
 const SEED: u64 = 2027;
 const GROUPS: u64 = 60;
-/// Groups at a time.
+/// Concurrent groups.
 const AT_ONCE: usize = 6;
 
 impl Recorder for Record {
@@ -34,7 +34,7 @@ impl Recorder for Record {
     }
 }
 
-/// Lets many groups do what they do, and judges all of it.
+/// Runs many groups, and judges all of it.
 async fn judged(faults: Option<u32>) -> World {
     let world = world_with(|options| {
         options.now = Some(at(NOW));
@@ -63,11 +63,11 @@ async fn judged(faults: Option<u32>) -> World {
     world
 }
 
-/// Of what the callers have sent nothing is seen where it may not be, and it would be found.
+/// The logs contain nothing that the callers have sent, and the scan would find it.
 async fn searched(world: &World) {
     let license = format!("{:08}{:04}", GROUPS - 1, 0);
     world.api.record.wrote("a leak that is planted", &format!("licence {license}"));
-    // Each way in which it was sent is found.
+    // The scan finds each value in each form that was sent.
     let found = world.findings().await;
     assert!(!found.is_empty());
     for leak in found {

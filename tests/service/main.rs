@@ -2,7 +2,7 @@
 //!
 //! One binary and not one a file: each would link the whole stack again.
 
-// A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
+// A test stops at the first surprise; Clippy recognises only the functions marked as tests.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, unreachable_pub)]
 
 mod border;

@@ -1,5 +1,4 @@
-//! What is counted and measured: every metric of the catalogue, in the format that CloudWatch reads, and the way from it
-//! to the log and to the caller.
+//! Every metric of the catalogue, in the format that CloudWatch reads, and the request id that links it to the log and the caller.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +75,7 @@ fn catalogue() -> BTreeSet<Named> {
     Metric::all().into_iter().map(named).collect()
 }
 
-/// The metrics of a line, after checking that CloudWatch finds what it names.
+/// The metrics of a line, after checking that it contains the values that it names.
 fn named(line: &Value) -> BTreeSet<Named> {
     let mut found = BTreeSet::new();
     for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
@@ -84,7 +83,7 @@ fn named(line: &Value) -> BTreeSet<Named> {
             let mut dimensions = set.as_array().unwrap().iter().map(|name| {
                 let name = name.as_str().unwrap().to_owned();
                 let value = line[&name].as_str().unwrap_or_else(|| panic!("no {name}: {line}"));
-                // All functions of the local stack are of one process, which is no version of anything.
+                // All functions of the local stack share one process, which has no version.
                 let value = if value == "local:local" { THIS_VERSION } else { value };
                 (name, value.to_owned())
             });
@@ -100,7 +99,7 @@ fn named(line: &Value) -> BTreeSet<Named> {
     found
 }
 
-/// Lets everything happen that is counted.
+/// Makes everything happen that is counted.
 async fn exercise() {
     let (world, wire) = Wire::world().await;
     let (one, two) = (world.token(1), world.token(2));
@@ -111,7 +110,7 @@ async fn exercise() {
                  start_insee,end_insee,driver_phone_trunc,acquisition_status\n\
                  x,1,m-bad,C,2024-03-20T07:00:00Z,2024-03-20T07:30:00Z,1,75056,91377,+336020307,processed\n";
     world.upload("journeys/m-bad.csv", trips).await;
-    // An event that S3 says is older than the file that came before.
+    // An event that S3 marks as older than the file that came before.
     let trips = "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,\
                  start_insee,end_insee,driver_phone_trunc,acquisition_status\n\
                  8,1,m-twice,C,2024-03-20T07:00:00Z,2024-03-20T07:30:00Z,1,75056,91377,+336020308,processed\n";
@@ -153,7 +152,7 @@ async fn exercise() {
     ] {
         assert_eq!(world.api.register(&one, &body).await.problem(), refusal);
     }
-    // Other writes are in the way for as long as the call may take; then only once.
+    // Other writes collide for as long as the call may take; then only once.
     wire.always("METRIC0010", Fault::Conflict);
     assert_eq!(world.api.register(&one, &long("MBU", "+336020310", "METRIC0010")).await.problem(), "busy");
     wire.next("cee-local-claims", [Fault::Throttled]);
@@ -174,7 +173,7 @@ async fn exercise() {
         let rows = [keyed(date, &key), keyed("2021-01-01T00:00:00Z", &key)];
         assert_eq!(world.api.post("/policies/cee/import/identity", &two, &json!(rows)).await.status, StatusCode::OK);
     }
-    // The application whose journey brought a key of its own has one already; this one has none.
+    // The application whose journey brought a key of its own has a key already; this one has none.
     let later = json!([{"cee_application_type": "standardized", "cee_application_uuid": granted.json()["uuid"],
                         "identity_key": "e".repeat(64)}]);
     assert_eq!(world.api.post("/policies/cee/import/identity", &one, &later).await.json()["imported"], 1);
@@ -190,7 +189,7 @@ async fn exercise() {
 
     world.stack.audit().run_now().await.unwrap();
 
-    // Last, for nothing can be registered after it.
+    // Last, because nothing can be registered after it.
     world.aws.dynamodb().delete_table().table_name("cee-local-journeys").send().await.unwrap();
     assert_eq!(world.api.register(&one, &short("MET", "METRIC0011", "m-one")).await.problem(), "internal");
 }

@@ -1,4 +1,4 @@
-//! The numbers of operators: each is one operator's for ever.
+//! Operator numbers: each belongs to one operator for ever.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +24,7 @@ async fn token_for(api: &Api, key: &Value) -> String {
     answer.json()["access_token"].as_str().unwrap().to_owned()
 }
 
-/// A number is used by whatever is left of a former operator, even where the operator itself left no trace.
+/// Anything left of a former operator marks its number as used, even if the operator itself left no trace.
 #[tokio::test(flavor = "multi_thread")]
 async fn operator_number_that_was_ever_used_is_not_given_again() {
     let folder = TempDir::new().unwrap();
@@ -60,7 +60,7 @@ async fn operator_number_that_was_ever_used_is_not_given_again() {
                       "datetime": "2021-02-15T00:00:00Z"}]);
     let sent = api.post("/policies/cee/import", &tokens[4], &row).await;
     assert_eq!(sent.json()["imported"], 1, "{sent:?}");
-    // Removed by an earlier release, which left no trace.
+    // Deleted by an earlier release, which left no trace.
     let tables = tables();
     for (id, key) in (11..=16).zip(&keys) {
         let number = AttributeValue::N(id.to_string());
@@ -81,12 +81,12 @@ async fn operator_number_that_was_ever_used_is_not_given_again() {
         assert!(!done && told.is_empty() && said.contains(why), "{id}: {said}");
         assert!(said.contains(&format!("the number {id} was used before")) && said.contains("never used"), "{said}");
     }
-    // As part of another number it is not used.
+    // A number that is part of another number is not used.
     for id in [1, 3, 16] {
         let (done, _, said) = create(id);
         assert!(done == (id == 16) && (done || said.contains("already")), "{id}: {said}");
     }
-    // On AWS the tables that tell have to be named.
+    // On AWS the command needs the names of these tables.
     let named = [
         "create",
         "--id",

@@ -12,7 +12,7 @@ use crate::document::{DOCUMENT, base, operations, servers, validator};
 use crate::support::{World, world};
 use crate::template::functions;
 
-/// The same of one part of a page, which stands between `<!-- name -->` and `<!-- end of name -->`.
+/// The same for one part of a page, between `<!-- name -->` and `<!-- end of name -->`.
 pub fn compare_part(path: &str, name: &str, fresh: &str) {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
@@ -21,7 +21,7 @@ pub fn compare_part(path: &str, name: &str, fresh: &str) {
     compare(path, &format!("{before}{begin}{fresh}{end}{after}"));
 }
 
-/// Compares a generated page with the committed one, or writes it anew where `UPDATE=1` is set.
+/// Compares a generated page with the committed one, or writes it again if `UPDATE=1` is set.
 #[allow(clippy::disallowed_methods)]
 fn compare(path: &str, fresh: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -74,7 +74,7 @@ async fn the_document_and_the_page_are_served() {
     }
 }
 
-/// Asks for a page, of which the document says nothing.
+/// Fetches a page that the document does not describe.
 async fn page(root: &str, path: &str) -> (StatusCode, String) {
     use http_body_util::Empty;
     use hyper::body::Bytes;
@@ -154,7 +154,7 @@ fn dates_are_read_as_the_document_says() {
     assert!(fits("UtcDatetime", &Instant::parse("2024-03-15T08:30:00+01:00").unwrap().to_string()));
 }
 
-/// Texts that one field or another takes, and texts that miss by a little.
+/// Texts that some field accepts, and texts that differ from them slightly.
 const TEXTS: [&str; 26] = [
     "",
     " ",
@@ -184,7 +184,7 @@ const TEXTS: [&str; 26] = [
     "a/b",
 ];
 
-/// What a member may be changed to.
+/// Replacement values for a member.
 fn values() -> Vec<Value> {
     let others = [
         json!(null),
@@ -203,7 +203,7 @@ fn values() -> Vec<Value> {
     TEXTS.iter().map(|text| json!(text)).chain(long.into_iter().map(Value::String)).chain(others).collect()
 }
 
-/// The pointers of the fields that a call finds at fault.
+/// The pointers of the fields that a call reports as invalid.
 async fn faults(world: &World, method: &Method, path: &str, body: &Value) -> Vec<String> {
     let request = world.api.request(method.clone(), path, Some(&world.token(1)), body.to_string().into_bytes());
     let answer = world.api.send(request).await.unwrap();
@@ -211,8 +211,8 @@ async fn faults(world: &World, method: &Method, path: &str, body: &Value) -> Vec
     if at_fault { answer.pointers() } else { Vec::new() }
 }
 
-/// Each documented body is sent with each member left out, changed to many values, and with each member that another call
-/// has: what the schema refuses is refused, by name, and what it accepts is accepted.
+/// Each documented body is sent with each member left out, with each member changed to many values, and with each member of another
+/// call: what the schema refuses, the call refuses by name, and what the schema accepts, the call accepts.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_are_read_as_the_document_says() {
     let world = world().await;
@@ -220,7 +220,7 @@ async fn bodies_are_read_as_the_document_says() {
         let content = operation.pointer("/requestBody/content/application~1json")?;
         Some((method, path, content["examples"].as_object()?))
     });
-    // Batches, whose bad rows fail alone, have tests of their own.
+    // Batches, whose invalid rows fail alone, have tests of their own.
     let is_object = |examples: &serde_json::Map<String, Value>| examples.values().all(|e| e["value"].is_object());
     let bodies: Vec<_> = bodies.filter(|(_, _, examples)| is_object(examples)).collect();
     let shown = bodies.iter().flat_map(|(_, _, examples)| examples.values());
@@ -244,7 +244,7 @@ async fn bodies_are_read_as_the_document_says() {
             for name in &names {
                 let mut without = example.clone();
                 let mut changed: Vec<_> = without.remove(*name).map(|_| without).into_iter().collect();
-                // One value shows that a call does not know a member; what it knows is tried with all.
+                // One value shows that a call does not know a member; known members get all values.
                 let known = known.contains(*name);
                 changed.extend(values().into_iter().take(if known { usize::MAX } else { 1 }).map(|value| {
                     let mut body = example.clone();
@@ -256,7 +256,7 @@ async fn bodies_are_read_as_the_document_says() {
                     let pointers = faults(&world, &method, path, &body).await;
                     let accepted = documented.is_valid(&body);
                     assert_eq!(pointers.is_empty(), accepted, "{method} {path}: {body} has {pointers:?}");
-                    // A changed journey type asks for other members.
+                    // A changed journey type needs other members.
                     if !accepted && *name != "journey_type" {
                         assert_eq!(pointers, [format!("/{}", name.replace('/', "~1"))], "{method} {path}: {body}");
                     }
@@ -266,6 +266,6 @@ async fn bodies_are_read_as_the_document_says() {
         }
     }
     assert!(sent > 500, "{sent} bodies were sent");
-    // Every example stands under every name here, and so under names that make a person's of it: no search.
+    // This test puts every example under every name, and so under names of personal values: no search.
     drop(world.findings().await);
 }

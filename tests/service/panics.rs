@@ -1,5 +1,5 @@
-//! A panic in a compiled function: what it takes with it, and what it leaves alone. How a function is made to panic is told
-//! in `cee_service::trap`. That no panic lets out what it was about, each world looks at by itself when it ends.
+//! A panic in a compiled function: what fails with it, and what does not. `cee_service::trap` describes how a test makes a function
+//! panic. Each world checks by itself, when it ends, that no panic has leaked the data it was about.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::binaries::binaries;
 use crate::support::{NOW, World, at, keys, object, reports, world_with};
 
-/// The functions as processes, which panic at these places.
+/// Starts the functions as processes that panic at these places.
 async fn world(panics: &str) -> World {
     world_with(|options| {
         options.now = Some(at(NOW));
@@ -32,7 +32,7 @@ async fn lines(world: &World, message: &str, count: usize) -> Vec<Value> {
     with_message(&world.output_with(|lines| with_message(lines).len() >= count).await)
 }
 
-/// A panic leaves its place in the log, and nothing of what it said.
+/// A panic leaves its place in the log, and no part of its message.
 async fn panics_are_logged(world: &World, count: usize) {
     let panics = lines(world, "panic", count).await;
     assert_eq!(panics.len(), count, "{panics:#?}");
@@ -41,7 +41,7 @@ async fn panics_are_logged(world: &World, count: usize) {
         let mut names: Vec<&String> = panic.as_object().unwrap().keys().filter(|name| *name != "span").collect();
         names.sort();
         assert_eq!(names, ["level", "location", "message", "target", "timestamp"]);
-        // In whose name, where that is known.
+        // The operator, if it is known.
         for name in panic["span"].as_object().into_iter().flat_map(|span| span.keys()) {
             assert!(["function", "name", "request_id", "trace_id"].contains(&name.as_str()), "{panic}");
         }
@@ -56,7 +56,7 @@ async fn a_call_that_panics_is_a_500_of_that_call_and_of_no_other() {
         json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": format!("+3391827{number:02}"),
                "driving_license": format!("7391827364{number:02}"), "datetime": "2024-03-15T08:30:00Z"})
     };
-    // Side by side, and every third panics.
+    // Concurrent calls, every third of which panics.
     let call = async |number: usize| {
         let panics = number % 3 == 1;
         let token = if number.is_multiple_of(2) { &one } else { &two };
@@ -77,7 +77,7 @@ async fn a_call_that_panics_is_a_500_of_that_call_and_of_no_other() {
     }
     assert_eq!(ids.len(), 4);
     assert_eq!(world.applications().await.len(), 8, "what panicked is not granted");
-    // The other functions behind the same door.
+    // The other functions behind the same API.
     for path in ["/policies/cee/simulate", "/policies/cee/imports", "/policies/cee/import"] {
         let answer = world.api.post(path, &one, &json!({"last_name_trunc": "PNC"})).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
@@ -105,7 +105,7 @@ async fn a_call_that_panics_is_a_500_of_that_call_and_of_no_other() {
 async fn a_row_that_panics_is_rejected_and_the_import_goes_on() {
     let world = world("row:PNC").await;
     let starts = world.stack.starts();
-    // Two lines in a hundred panic, and one is bad by itself, in a spelling of its own.
+    // Two lines in a hundred panic, and one is invalid by itself, in a spelling of its own.
     let row = |line: usize| match line {
         50 => "long;\"PNC\";06 30 00 50;15/02/2021\n".to_owned(),
         7 | 120 | 299 => format!("long;PNC;+3363{line:05};2021-02-15\n"),
@@ -136,7 +136,7 @@ async fn a_row_that_panics_is_rejected_and_the_import_goes_on() {
     assert_eq!(counts(report), [1, 1, 0, 0], "another operator's");
     assert_eq!(keys(&world.aws, "work/").await, [""; 0], "nothing is left of the first try");
 
-    // Sent again it comes to the same; and a file without such rows is none the worse for it.
+    // Sent again it has the same result; and a file without such rows is not affected.
     world.upload("imports/1/again.csv", file).await;
     world
         .upload(
@@ -230,7 +230,7 @@ async fn an_event_that_panics_fails_alone_and_ends_among_the_dead_letters() {
     assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3, "it was tried again");
 }
 
-/// What an invocation of the audit function wrote, by finding, once these are among it.
+/// What an invocation of the audit function wrote, by finding, once it includes these.
 async fn findings(world: &World, request_id: &str, wanted: [&str; 3]) -> BTreeMap<String, f64> {
     let found = |lines: &[String]| -> BTreeMap<String, f64> {
         let of_call = parsed(lines).filter(|line| line["request_id"] == request_id);

@@ -1,4 +1,4 @@
-//! A wrong pepper is noticed when a function or a command starts: under it no driver would be known.
+//! A function or a command notices a wrong pepper when it starts: with it, no driver would be found.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,7 +22,7 @@ fn long(license: &str) -> Value {
            "datetime": "2024-03-15T07:30:00Z"})
 }
 
-/// What the program says to these words, and whether it does what they ask.
+/// The program's output for these arguments, and whether it succeeded.
 fn team(data_dir: &Path, words: &[&str]) -> (bool, String) {
     let mut command = Command::new(cee());
     command.args(words).arg("--data-dir").arg(data_dir).stdin(Stdio::piped());
@@ -39,7 +39,7 @@ async fn forget(aws: &Aws) {
     delete.key("pk", AttributeValue::S("pepper".to_owned())).send().await.unwrap();
 }
 
-/// The variables of a compiled function, but for the pepper.
+/// The variables of a compiled function, except the pepper.
 pub fn variables(world: &World, given: &[&str]) -> Vec<(String, String)> {
     let about = world.stack.description();
     let file = for_sam(world.data_dir()).unwrap().file;
@@ -60,7 +60,7 @@ pub fn variables(world: &World, given: &[&str]) -> Vec<(String, String)> {
     variables
 }
 
-/// Every compiled function that has a pepper, on the tables of a stack that runs.
+/// Every compiled function that has a pepper, on the tables of a running stack.
 #[tokio::test(flavor = "multi_thread")]
 async fn function_with_another_pepper_does_not_start_and_says_why() {
     let world = world().await;
@@ -98,7 +98,7 @@ async fn function_with_another_pepper_does_not_start_and_says_why() {
     }
 }
 
-/// The whole stack, on data that another one filled: with a setting, and with another file of secrets.
+/// The whole stack, on data of another stack: with a setting, and with another file of secrets.
 #[tokio::test(flavor = "multi_thread")]
 async fn service_with_another_pepper_over_existing_data_does_not_start() {
     let folder = TempDir::new().unwrap();
@@ -122,7 +122,7 @@ async fn service_with_another_pepper_over_existing_data_does_not_start() {
     assert_eq!(after.api.register(&token, &long("L1")).await.status, StatusCode::CONFLICT);
 }
 
-/// Data of a release that had no check value.
+/// Data of a release without a check value.
 #[tokio::test(flavor = "multi_thread")]
 async fn data_without_a_check_value_gets_one_of_the_pepper_that_filled_it() {
     let folder = TempDir::new().unwrap();
@@ -145,7 +145,7 @@ async fn data_without_a_check_value_gets_one_of_the_pepper_that_filled_it() {
     assert_eq!(team(folder.path(), &["pepper"]), (true, "CLAIM_PEPPER is the pepper of these tables\n".to_owned()));
 }
 
-/// The tables did not answer when the functions started: the first call that they answer sees it.
+/// The tables did not answer when the functions started: the first call to which they answer compares the pepper.
 #[tokio::test(flavor = "multi_thread")]
 async fn call_is_refused_while_nobody_knows_whether_the_pepper_is_right() {
     const CHECK: &str = r#""pepper""#;
@@ -175,7 +175,7 @@ async fn call_is_refused_while_nobody_knows_whether_the_pepper_is_right() {
     assert_eq!(world.applications().await, [], "nothing is granted");
     put(right.clone().unwrap()["check"].clone()).await.unwrap();
     assert_eq!(world.api.register(&token, &long("L1")).await.status, StatusCode::CREATED);
-    // From then on no call asks any more.
+    // From then on no call compares it.
     wire.take_operations();
     assert_eq!(world.api.register(&token, &long("L2")).await.status, StatusCode::CONFLICT);
     assert_eq!(wire.take_operations(), ["TransactWriteItems", "GetItem"]);
@@ -224,7 +224,7 @@ async fn pepper_is_noted_where_the_tables_do_not_contradict_it() {
     assert!(done && said.contains("the check value is written") && is_noted().await, "{said}");
     assert_eq!(pepper(&["--yes"]), (true, "CLAIM_PEPPER is the pepper of these tables\n".to_owned()));
 
-    // History alone proves nothing: the team has to say that it is sure.
+    // History alone proves nothing: the team has to confirm it.
     world
         .upload(
             "imports/1/h.csv",
@@ -250,7 +250,7 @@ async fn pepper_is_noted_where_the_tables_do_not_contradict_it() {
     forget(&world.aws).await;
     let (done, said) = pepper(&["--yes"]);
     assert!(!done && said.contains("1 of 2 applications lack a claim") && !is_noted().await, "{said}");
-    // No flag lets a pepper in that no application knows.
+    // No flag accepts a pepper that no application confirms.
     let path = folder.path().join("secrets.json");
     let right = std::fs::read_to_string(&path).unwrap();
     let mut other: Value = serde_json::from_str(&right).unwrap();

@@ -1,11 +1,11 @@
-//! One driver is one driver, however the phone is typed and whichever way it comes: a call, a batch, a history file, a journey.
+//! One driver is one driver, with every spelling of the phone and every way to send it: a call, a batch, a history file, a journey.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::{Trip, World, reports, world};
 
-/// Two ways to type one phone.
+/// Two spellings of one phone.
 const PAIRS: [[&str; 2]; 13] = [
     ["+336987654", "+33 06 98 76 54"],
     ["+336123456", "06 12 34 56"],
@@ -22,10 +22,10 @@ const PAIRS: [[&str; 2]; 13] = [
     ["+336399801", "+262 639 98 01"],
 ];
 
-/// Whole numbers, which nobody may send.
+/// Whole numbers, which no call accepts.
 const WHOLE: [&str; 5] = ["+33612345678", "0612345678", "+33 06 12 34 56 78", "+262692010203", "+687751234"];
 
-/// A name for each case, so that a case knows nothing of another.
+/// A name for each case, so that cases do not affect one another.
 fn name(case: usize, order: usize, way: usize) -> String {
     let letter = |number: usize| char::from(b'A' + u8::try_from(number).unwrap());
     [letter(case), letter(order), letter(way)].iter().collect()

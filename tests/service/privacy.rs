@@ -1,4 +1,4 @@
-//! What must not be found: personal data in logs, metrics, refusals, keys of tables. And that it is found where it is.
+//! Personal data must not appear in logs, metrics, refusals and table keys. And the scan finds it if it does.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -28,7 +28,7 @@ const NAME: &str = "WVQ";
 const PHONE: &str = "+337918273";
 const LICENSE: &str = "918273645546";
 const KEY: &str = "9182736455463728190a9182736455463728190a9182736455463728190abcde";
-/// A journey's name is its operator's, but may hold anything.
+/// An operator names its journeys, and the name may contain anything.
 const JOURNEY: &str = "trip-of-wvqueen";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +75,7 @@ async fn personal_data_stays_inside() {
     let mut named = world.api.request(Method::POST, "/policies/cee", Some(&one), long.to_string().into_bytes());
     named.headers_mut().insert("idempotency-key", format!("{LICENSE} {KEY}").parse().unwrap());
     answers.push(world.api.send(named).await.unwrap());
-    // A batch tells its sender's own rows back, and nothing of them to anybody else.
+    // A batch returns its sender's own rows, and no other response contains them.
     let row = json!({"journey_type": "long", "last_name_trunc": NAME, "phone_trunc": PHONE,
                      "datetime": "2022-02-01T00:00:00Z", "cee_application_type": "specific", "identity_key": KEY});
     for path in ["/policies/cee/import", "/policies/cee/import/identity"] {
@@ -94,7 +94,7 @@ async fn personal_data_stays_inside() {
     }
     assert!(logs().contains("\"function\":\"register\""), "the log is not captured");
     nothing_in(&world.findings().await);
-    // Partition keys of claims hold nothing of what they stand for; no attribute of theirs does.
+    // Partition keys of claims contain no value that they stand for, and neither do their attributes.
     let mut items = world.scan(&tables().claims).await;
     items.extend(world.scan(&tables().idempotency).await);
     for item in items {
@@ -110,7 +110,7 @@ fn nothing_in(findings: &[Finding]) {
     assert!(findings.is_empty(), "{}", shown.join("\n"));
 }
 
-/// The kinds of what is found in a text.
+/// The kinds of the values found in a text.
 fn found(sent: &Sent, text: &str) -> Vec<Kind> {
     seen_by(&Scanner::new(sent), text)
 }
@@ -139,10 +139,10 @@ fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Every kind of value, in every place and every spelling that it might be let out in.
+/// Every kind of value, in every place and every spelling in which it might leak.
 #[test]
 fn each_kind_of_value_is_found_in_each_spelling() {
-    // Of another signature than those made below.
+    // With another signature than the tokens below.
     let token = jwt(&json!({"operator_id": 1})).replace("Bw", "Cx");
     let values = [
         (Kind::License, LICENSE),
@@ -166,7 +166,7 @@ fn each_kind_of_value_is_found_in_each_spelling() {
             format!("key#long#{value}"),
             STANDARD.encode(value),
             URL_SAFE_NO_PAD.encode(value),
-            // Within something longer, whatever stands before it.
+            // Within a longer text, after any character.
             STANDARD.encode(format!("x{value}x")),
             URL_SAFE_NO_PAD.encode(format!("xy{value}")),
             STANDARD.encode(STANDARD.encode(value)),
@@ -191,7 +191,7 @@ fn each_kind_of_value_is_found_in_each_spelling() {
             }
         }
     }
-    // A token that is cut, and one of which only the claims are shown.
+    // A truncated token, and a token of which only the claims are shown.
     let parts: Vec<&str> = token.split('.').collect();
     for part in &parts[1..] {
         assert_eq!(found(&sent(&[(Kind::Token, &token)]), &format!("bearer …{part}")), [Kind::Token]);
@@ -268,13 +268,13 @@ fn a_phone_is_found_however_it_is_written() {
             assert_eq!(found(&sent, text), [], "{as_sent} in {text}");
         }
     }
-    // A bare hash of a few digits is the digits.
+    // A bare hash of a few digits reveals the digits.
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, PHONE.as_bytes());
     let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(found(&sent(&[(Kind::Phone, PHONE)]), &digest), [Kind::Phone]);
 }
 
-/// Three letters stand in many words: they are a name where they stand alone, in capitals or as the whole of a value.
+/// Many words contain three given letters: the scan reports them if they stand alone, in capitals or as a whole value.
 #[test]
 fn a_name_is_found_where_it_stands_alone() {
     for (name, texts, others) in [
@@ -308,7 +308,7 @@ fn a_name_is_found_where_it_stands_alone() {
             assert_eq!(found(&sent, text), [], "{name:?} in {text}");
         }
     }
-    // No test can find three blanks, and what the service says of a bad field holds examples that tests send.
+    // No scan can find three blanks, and the messages about an invalid field contain examples that tests send.
     assert_eq!(found(&sent(&[(Kind::Name, "   ")]), "a   b"), []);
     let own = sent(&[(Kind::Name, "TO "), (Kind::Phone, "+336010203")]);
     for error in [cee_eligibility::FieldError::LastNameTrunc, cee_eligibility::FieldError::PhoneTrunc] {
@@ -320,7 +320,7 @@ fn a_name_is_found_where_it_stands_alone() {
     }
 }
 
-/// What is taken down of a call, and of a file, is all that a person could be told by.
+/// The record of a call and of a file contains every value that identifies a person.
 #[test]
 fn everything_that_is_sent_is_taken_down() {
     let mut taken = Sent::default();
@@ -360,7 +360,7 @@ fn everything_that_is_sent_is_taken_down() {
     assert_eq!(found(&taken, "POST /v3/policies 2024-03-15 long datetime 1"), []);
 }
 
-/// Nobody has to ask: a test that ends is searched.
+/// Every test is searched when it ends, without a call for it.
 #[tokio::test(flavor = "multi_thread")]
 #[should_panic(expected = "personal data, 1 times:\nPhone \"+337918277\" in the log, through spaces: ")]
 async fn a_test_whose_log_tells_of_a_person_fails_at_its_end() {
@@ -370,7 +370,7 @@ async fn a_test_whose_log_tells_of_a_person_fails_at_its_end() {
     tracing::info!(target: "cee_careless", "planted: 07 91 82 77");
 }
 
-/// A function that does all that a function must not.
+/// A function that does everything that a function must not do.
 struct Careless;
 
 impl HttpFunction for Careless {
@@ -403,7 +403,7 @@ async fn what_a_careless_function_lets_out_is_found() {
     gateway.shutdown().await;
 }
 
-/// The binaries, one of which lets out what it is told to when it starts: on its standard output, as a metric would be.
+/// The binaries, one of which leaks a given text when it starts: on its standard output, as a metric would be.
 fn careless_binaries(folder: &Path, says: &serde_json::Value) {
     for name in BINARIES {
         let (real, here) = (binaries().join(name), folder.join(name));

@@ -1,4 +1,4 @@
-//! What the local stack keeps is the user's own: neither another user of the machine nor a page in its browser reaches it.
+//! The local stack's data is private to the user: neither another user of the machine nor a page in its browser reaches it.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use crate::crash::serve;
 use crate::support::Api;
 
-/// Every file and folder of a directory, itself included, that somebody else may read, write or enter.
+/// Every file and folder of a directory, itself included, that another user may read, write or enter.
 fn open_to_others(folder: &Path) -> Vec<PathBuf> {
     let mut left = vec![folder.to_owned()];
     let mut found = Vec::new();
@@ -75,7 +75,7 @@ async fn data_directory_is_closed_to_others_also_where_it_exists() {
     assert_eq!(open_to_others(&data_dir), Vec::<PathBuf>::new());
     child.kill().await.unwrap();
 
-    // In a directory that is not the stack's alone, only what is its own is closed.
+    // In a directory that also holds other files, only the stack's own files are closed.
     std::fs::write(data_dir.join("mine.txt"), "mine").unwrap();
     widen(&data_dir);
     let (mut child, _) = serve(&folder, &[]).await;
@@ -85,7 +85,7 @@ async fn data_directory_is_closed_to_others_also_where_it_exists() {
     child.kill().await.unwrap();
 }
 
-/// Sends a request as it is written, and returns the answer as it came.
+/// Sends a request as it is written, and returns the raw response.
 async fn raw(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -129,7 +129,7 @@ async fn no_port_answers_a_page_of_another_site() {
         for origin in ["", "http://localhost:5173", "http://LOCALHOST", "http://127.0.0.1:3000", "http://[::1]:80"] {
             let answer = ask(origin, &address).await;
             let denied = answer.contains("A page of another site");
-            // Without Origin a preflight is none.
+            // Without Origin it is not a preflight.
             let own = if head == preflight && origin.is_empty() && own == 200 { 404 } else { own };
             assert!(!denied && (own == 403 || status(&answer) == own), "{name} {origin}: {answer}");
         }
@@ -142,7 +142,7 @@ async fn no_port_answers_a_page_of_another_site() {
             ("null", &address),
             ("file://", &address),
             ("not an origin", &address),
-            // A name that the site has led to this machine.
+            // A name that the site has pointed to this machine.
             (&rebound, &rebound[7..]),
         ] {
             let answer = ask(origin, host).await;
@@ -209,7 +209,7 @@ async fn http_2_with_prior_knowledge_is_answered() {
         let request = Request::get(about[name].as_str().unwrap()).body(Full::default()).unwrap();
         assert_eq!(client.request(request).await.unwrap().version(), http::Version::HTTP_2, "{name}");
     }
-    // What only begins so is HTTP/1.1, however slowly it comes.
+    // A request that only begins like that is HTTP/1.1, at any speed.
     let address = api.trim_start_matches("http://").trim_end_matches("/v3");
     let mut stream = TcpStream::connect(address).await.unwrap();
     for part in ["P", "O", "ST /v3/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"] {
@@ -259,7 +259,7 @@ async fn requests_that_are_broken_are_told_what_is_wrong() {
         assert!(answer.contains(&format!("#{problem}\"")) && answer.contains(why), "{why}: {answer}");
         assert!(answer.contains("application/problem+json"), "{answer}");
     }
-    // The answer is whole, and names the request.
+    // The response is complete, and holds the request id.
     let answer =
         raw(address, "GET /v3/health HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n").await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -273,7 +273,7 @@ async fn requests_that_are_broken_are_told_what_is_wrong() {
     let twice =
         "GET /v3/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 0\r\ncontent-length: 0\r\n\r\n";
     assert_eq!(status(&raw(address, twice).await), 200);
-    // More than a hundred headers that are short enough are answered.
+    // More than a hundred headers are answered if they are short enough.
     let answer = raw(address, &format!("GET /v3/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{many}\r\n")).await;
     assert_eq!(status(&answer), 200, "{answer}");
     child.kill().await.unwrap();

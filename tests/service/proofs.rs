@@ -1,4 +1,4 @@
-//! `GET /proofs/{uuid}`: what has become of the application that a proof is of.
+//! `GET /proofs/{uuid}`: the state of a proof's application.
 
 use cee_eligibility::{DrivingLicense, Instant};
 use cee_local::stack::Store;
@@ -25,7 +25,7 @@ async fn proof(world: &World, uuid: &str) -> Answer {
     world.api.get(&format!("/proofs/{uuid}")).await
 }
 
-/// Has this driver erased, as the registry's team does.
+/// Erases this driver, as the registry's team does.
 async fn erase(world: &World, license: &str) {
     let Store { db, tables, keys } = world.stack.description().store(&world.secrets).unwrap();
     let query = DriverQuery {
@@ -61,7 +61,7 @@ async fn proof_of_deleted_application_is_deleted_and_of_erased_driver_granted() 
         let answer = proof(&world, uuid).await;
         assert_eq!((answer.status, answer.json()), (StatusCode::OK, json!({"uuid": uuid, "state": state})), "{state}");
         assert_eq!(answer.headers["cache-control"], "no-store");
-        // In either case, as elsewhere.
+        // In upper or lower case, as elsewhere.
         let capitals = proof(&world, &uuid.to_uppercase()).await;
         assert_eq!(capitals.json(), answer.json());
         let head = world.api.send(world.api.request(Method::HEAD, &format!("/proofs/{uuid}"), None, Vec::new())).await;
@@ -69,7 +69,7 @@ async fn proof_of_deleted_application_is_deleted_and_of_erased_driver_granted() 
         assert_eq!((head.status, head.text.as_str()), (StatusCode::OK, ""));
         assert_eq!(head.headers["content-type"], "application/json");
     }
-    // The erased driver's certificate still counts, which is what `granted` says.
+    // The erased driver's certificate still counts: `granted` says so.
     let again = world.api.register(&world.token(2), &long("+336010299", "L3")).await;
     assert_eq!((again.status, again.problem().as_str()), (StatusCode::CONFLICT, "duplicate"));
 }
@@ -81,7 +81,7 @@ async fn proof_of_what_was_never_granted_is_unknown() {
     for path in [uuid, "x", "%2E%2E", "openapi.json", "1c9d8b1e5c534e2a9d0b0f4d1f1d2a3b", "health"] {
         let answer = proof(&world, path).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::NOT_FOUND, "unknown_proof"), "{path}");
-        // A slip of the pen is not a forgery.
+        // A typing error is not a forgery.
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert_eq!(detail.contains("does not end with a UUID"), path != uuid, "{path}: {detail}");
         let head = world.api.request(Method::HEAD, &format!("/proofs/{path}"), None, Vec::new());
@@ -89,7 +89,7 @@ async fn proof_of_what_was_never_granted_is_unknown() {
     }
 }
 
-/// A registration that was refused after a try whose answer was lost leaves a name without an application.
+/// A registration that was refused after a try whose response was lost leaves a UUID without an application.
 #[tokio::test(flavor = "multi_thread")]
 async fn proof_of_registration_that_was_called_off_is_unknown() {
     let (world, wire) = Wire::world().await;

@@ -1,4 +1,4 @@
-//! One driver, one certificate, whoever asks at the same moment.
+//! One driver, one certificate, for any concurrent calls.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::support::{Answer, World, world};
 
 const OPERATORS: u32 = 8;
 const CALLS: usize = 64;
-/// In each of the four ways of being the same person: a hundred in all.
+/// In each of the four ways of being the same person: a hundred drivers in all.
 const DRIVERS: u32 = 25;
 
-/// What the calls for one driver have in common.
+/// What the calls for one driver share.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     AllKeys,
@@ -26,8 +26,8 @@ enum Shape {
     OnlyTruncatedIdentity,
 }
 
-/// One call for a driver; calls differ in all that their shape does not share. Dates differ too, so that a refusal with
-/// the winner's date can be told from any other.
+/// One call for a driver; calls differ in everything that their shape does not share. Dates differ too, so that the winner's date
+/// in a refusal identifies the winner.
 fn call(shape: Shape, driver: u32, number: usize) -> Value {
     let shared = |is_shared: bool| if is_shared { 999 } else { number };
     let all = matches!(shape, Shape::AllKeys);
@@ -74,7 +74,7 @@ async fn all_at_once(world: &World, tokens: &[String], bodies: Vec<Value>) -> Ve
     answers
 }
 
-/// Races for all drivers of one shape. Returns how many claims they hold.
+/// Races for all drivers of one shape. Returns the number of their claims.
 async fn race(world: &World, tokens: &[String], shape: Shape, drivers: Range<u32>) -> usize {
     let applications = Applications::new(world.aws.dynamodb(), &tables());
     let mut granted = Vec::new();
@@ -90,7 +90,7 @@ async fn race(world: &World, tokens: &[String], shape: Shape, drivers: Range<u32
         }
         granted.push(winner["uuid"].as_str().unwrap().to_owned());
     }
-    // Each certificate is there with all its claims, and there is nothing else.
+    // Each certificate exists with all its claims, and there is nothing else.
     let claims = world.scan(&tables().claims).await;
     for uuid in &granted {
         let id = cee_eligibility::ApplicationId::parse(uuid).unwrap();
@@ -119,8 +119,8 @@ async fn sixty_four_calls_for_one_driver_grant_one_certificate() {
     assert_eq!(world.applications().await.len(), shapes.len() * DRIVERS as usize);
 }
 
-/// Calls race the import of a file that names their drivers. Whichever comes first: once the history is known it blocks,
-/// and no certificate is granted after it.
+/// Calls race with the import of a file that names their drivers. In any order: once the history is written it blocks, and no
+/// certificate is granted after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn register_against_import() {
     let world = Arc::new(world().await);

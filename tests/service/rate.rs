@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{NOW, World, at, world_with};
 
-/// So many a second, over ten seconds.
+/// This many a second, over ten seconds.
 async fn world(calls_per_second: &str) -> World {
     world_with(|options| {
         options.now = Some(at(NOW));
@@ -34,7 +34,7 @@ async fn an_operator_that_calls_too_often_waits_and_no_other_does() {
             _ => refused.push(answer),
         }
     }
-    // Thirty in ten seconds, and a slice of three that this one function does not ask for, in each window that was seen.
+    // Thirty in ten seconds, and a slice of three that this one function does not ask for, in each window of the test.
     let windows = began.elapsed().as_secs() / 10 + 2;
     assert!((33..=33 * windows).contains(&answered), "{answered} of 150 were answered");
     assert!(!refused.is_empty());
@@ -45,10 +45,10 @@ async fn an_operator_that_calls_too_often_waits_and_no_other_does() {
         assert!((1..=10).contains(&wait), "{answer:?}");
         longest = longest.max(wait);
     }
-    // Nobody else is concerned, and nobody's token is looked at any less strictly.
+    // Other operators are not affected, and their tokens are checked as strictly as before.
     assert_eq!(world.api.simulate(&world.token(2), &question).await.status, StatusCode::OK);
     assert_eq!(world.api.simulate("x", &question).await.status, StatusCode::UNAUTHORIZED);
-    // What was promised holds.
+    // The promises still hold.
     tokio::time::sleep(Duration::from_secs(longest)).await;
     assert_eq!(world.api.simulate(&world.token(1), &question).await.status, StatusCode::OK);
 }
@@ -63,7 +63,7 @@ async fn functions_share_an_operators_calls_and_no_limit_is_none() {
         let answer = world.api.post(path, &world.token(1), &body).await;
         refused += u64::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
     }
-    // Ten of a window and one for each function, in each window that was seen.
+    // Ten for each window and one for each function, in each window of the test.
     let most = 13 * (began.elapsed().as_secs() / 10 + 2);
     let answered = 60 - refused;
     assert!((13..=most).contains(&answered), "{answered} of 60 were answered");

@@ -9,12 +9,12 @@ use tokio::process::Command;
 use crate::crash::serve;
 use crate::support::cee;
 
-/// A command and what the page prints below it.
+/// A command and the output that the page shows below it.
 #[derive(Debug)]
 struct Step {
     command: String,
     printed: String,
-    /// A program that is not part of this project, which the command needs.
+    /// A program that the command needs and that is not part of this project.
     needs: Option<String>,
 }
 
@@ -48,7 +48,7 @@ fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
-/// Whether `said` is `printed`, in which each `…` stands for anything.
+/// Whether `said` matches `printed`, in which each `…` stands for anything.
 fn fits(printed: &str, said: &str) -> bool {
     let parts: Vec<&str> = printed.trim_end().split('…').collect();
     let (mut rest, last) = (said.trim_end(), parts.len() - 1);
@@ -91,10 +91,10 @@ async fn is_there(program: &str) -> bool {
 }
 
 /// Runs every command of a page in one shell, against a stack of its own; or against the interface `README_API` of a stack on
-/// `README_DATA`, that which `sam local` opens (tests/interface/sam_local.sh), and then says what it does.
+/// `README_DATA`, which `sam local` opens (tests/interface/sam_local.sh), and then says so.
 ///
-/// Steps that need a program which is not part of this project are left out where it is not there, unless
-/// `README_TOOLS=required`: that is how `.ci/run` calls it.
+/// If a step needs a program that is not part of this project and is missing, it is skipped, unless `README_TOOLS=required`:
+/// `.ci/run` sets that.
 #[allow(clippy::disallowed_methods, clippy::print_stderr)]
 async fn every_command_gives_the_printed_answer(page: &str) {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
@@ -118,7 +118,7 @@ async fn every_command_gives_the_printed_answer(page: &str) {
         }
     };
 
-    // One shell for all, as a newcomer has one. Between two outputs stands a line that no command prints.
+    // One shell for all commands, as a newcomer has. Between two outputs is a line that no command prints.
     let between = "--- next command ---";
     let mut script = String::new();
     for step in &steps {
@@ -154,7 +154,7 @@ async fn every_command_gives_the_printed_answer(page: &str) {
     }
 }
 
-/// A command of a page as it is given here: the program is built already, its data lies elsewhere, and its port is another.
+/// A command of a page with this test's values: the program is already built, its data is elsewhere, and its port is another.
 fn here(command: &str, api_url: &str, data: &str) -> String {
     let program = cee().display().to_string();
     let reach_the_stack = ["env", "token", "operator create", "operator rotate", "operator suspend", "operator list"];
@@ -162,7 +162,7 @@ fn here(command: &str, api_url: &str, data: &str) -> String {
         command.replace(&format!("cargo run -q -- {words}"), &format!("{program} {words} --data-dir '{data}'"))
     });
     let command = command.replace("cargo run -q --", &program).replace("http://127.0.0.1:3000/v3", api_url);
-    // What the stack says of itself names its own interface.
+    // The stack's own output names its own interface.
     if command.starts_with("eval ") { format!("{command}; API='{api_url}'") } else { command }
 }
 

@@ -1,6 +1,6 @@
-//! What the registry's team runs on AWS on a bad day: the scripts of infra/recovery as they are, on an account that is a folder.
+//! The emergency scripts of the registry's team on AWS: infra/recovery as it is, on a simulated account, which is a folder.
 //!
-//! `tests/files/aws.sh` stands in the place of the AWS command line, and refuses whatever it does not know. No account was ever asked.
+//! `tests/files/aws.sh` replaces the AWS command line, and refuses unknown commands. No real account is ever called.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -93,7 +93,7 @@ impl Account {
         files.map(|file| file.file_name().into_string().unwrap()).collect()
     }
 
-    /// A program that the scripts find before any other of its name.
+    /// A program that the scripts find before any other program of that name.
     fn program(&self, name: &str, script: &str) {
         let path = format!("bin/{name}");
         self.write(&path, &format!("#!/usr/bin/env bash\n{script}\n"));
@@ -111,7 +111,7 @@ impl Account {
         command
     }
 
-    /// Whether it did what it is for, and what it said.
+    /// Whether it succeeded, and its output.
     fn outcome(&self, mut command: Command) -> (bool, String) {
         let output = command.output().unwrap();
         let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
@@ -131,19 +131,19 @@ impl Account {
         said
     }
 
-    /// It does not do it, and says this.
+    /// It fails, with this message.
     fn refused(&self, script: &str, words: &[&str], why: &str) {
         let (done, said) = self.run(script, words);
         assert!(!done && said.contains(why), "{script} {words:?}: {said}");
     }
 
-    /// The calls of one operation so far, each with its words.
+    /// The calls of one operation so far, each with its arguments.
     fn calls(&self, operation: &str) -> Vec<String> {
         let calls = self.read("calls");
         calls.lines().filter(|line| line.starts_with(operation)).map(str::to_owned).collect()
     }
 
-    /// What the version with this label of the secret holds.
+    /// The content of the secret's version with this label.
     fn secret(&self, label: &str) -> Value {
         let version = self.read(&format!("secret/labels/{label}"));
         serde_json::from_str(&self.read(&format!("secret/{version}"))).unwrap()
@@ -174,7 +174,7 @@ fn two_rotations_keep_every_proof_key_that_was_ever_published() {
         let said = account.done("rotate.sh", &["cee-prod", "announce", "proof"]);
         assert!(said.contains("verifies from now on") && said.contains("--config-env prod"), "{said}");
         assert!(said.contains("rotate.sh cee-prod sign proof"), "the next step: {said}");
-        // Nothing is known of the new key where it would sign: neither step may come now.
+        // The running stack does not know the new key yet: neither step may come now.
         let prepared = account.secret("AWSCURRENT");
         for step in ["sign", "announce"] {
             account.refused("rotate.sh", &["cee-prod", step, "proof"], "is prepared and not deployed");
@@ -194,12 +194,12 @@ fn two_rotations_keep_every_proof_key_that_was_ever_published() {
         assert_eq!(account.secret("AWSCURRENT")["claim_pepper"], pepper);
     }
     assert_eq!(labels, ["rotation-1", "rotation-2", "rotation-3", "rotation-4"]);
-    // Nothing of a secret is in what every process of the machine may read, nor on the screen.
+    // No part of a secret is visible to other processes of the machine, nor on the screen.
     let calls = account.read("calls");
     assert!(!calls.contains("PRIVATE") && !calls.contains(pepper.as_str().unwrap()));
 }
 
-/// Under `TokenFormat=rpc` the functions start with an RSA key alone.
+/// Under `TokenFormat=rpc` the functions start only with an RSA key.
 #[test]
 fn rotation_of_an_rpc_registry_makes_rsa_keys() {
     let account = Account::new();
@@ -242,14 +242,14 @@ fn a_step_that_cannot_be_done_writes_nothing() {
     account.refused("rotate.sh", &["cee-prod", "announce", "proof"], "is being deployed");
     assert_eq!(account.secret("AWSCURRENT"), before);
     assert!(account.calls("secretsmanager put-secret-value").is_empty());
-    // Somebody's hand has moved a label: to start from an older version would lose the keys since.
+    // Somebody has moved a label by hand: starting from an older version would lose the later keys.
     account.write("status", "UPDATE_ROLLBACK_COMPLETE");
     account.write("secret/labels/rotation-6", "version-0");
     account.write("parameters/SecretStage", "rotation-7");
     account.refused("rotate.sh", &["cee-prod", "announce", "proof"], "older than rotation-7");
 }
 
-/// A secret takes 20 labels in all.
+/// A secret has at most 20 labels.
 #[test]
 fn old_labels_make_room() {
     let account = Account::new();
@@ -264,7 +264,7 @@ fn old_labels_make_room() {
     assert_eq!(account.list("secret/labels"), kept);
 }
 
-/// A letter as Lambda writes it, and the event in it.
+/// A dead letter as Lambda writes it, and the event in it.
 fn letter(key: &str) -> (String, String) {
     let event = format!(
         r#"{{"Records":[{{"eventSource":"aws:s3","s3":{{"object":{{"key":"imports/1/{key}","size":12345678901234567}}}}}}]}}"#
@@ -281,9 +281,9 @@ fn dead_letters_are_handed_to_the_alias_until_none_is_left() {
     let letters = ["a.csv", "b{,}.csv", "c\\\".csv"].map(letter);
     account.write("queue/1@1000", &letters[0].0);
     account.write("queue/2@1000", &letters[1].0);
-    // Somebody else's try has taken this one a moment ago, and will not have handed it over.
+    // Another run has received this message a moment ago, and has not redriven it.
     account.write("queue/taken/3@1000", &letters[2].0);
-    // SQS may find nothing though letters are there.
+    // SQS may return nothing although there are messages.
     account.write("empty", "1");
     let said = account.done("redrive.sh", &["cee-prod"]);
     assert!(said.contains("3 events were handed to") && said.contains("the queue is empty"), "{said}");
@@ -314,15 +314,15 @@ fn a_letter_stays_until_lambda_has_taken_its_event() {
         kept("Lambda has not taken the event of the letter 1");
     }
     std::fs::remove_file(account.path("answer")).unwrap();
-    // No letter of Lambda's.
+    // A message that is not Lambda's.
     account.write("queue/1@1000", r#"{"requestPayload": "none"}"#);
     kept("holds no event of Lambda");
     assert!(account.list("events").is_empty());
-    // One that came back while this runs would come back for ever.
+    // An event that returns while the script runs would return for ever.
     std::fs::rename(account.path("queue/1@1000"), account.path("queue/1@99999999999999")).unwrap();
     account.write("queue/1@99999999999999", &letter("a.csv").0);
     kept("imports go on failing");
-    // And so would all of them, of a function that is stopped.
+    // The same for all events, if the function is stopped.
     account.done("stop.sh", &["cee-prod", "import"]);
     account.refused("redrive.sh", &["cee-prod"], "first bash infra/recovery/resume.sh cee-prod import");
     account.refused("redrive.sh", &[], "usage: bash infra/recovery/redrive.sh STACK");
@@ -348,13 +348,13 @@ fn functions_are_stopped_and_start_again_as_they_were() {
     let said = account.done("resume.sh", &["cee-prod", "all"]);
     assert!(said.contains("Now: bash infra/recovery/redrive.sh cee-prod"), "{said}");
     assert_eq!((reserved("ImportFunction"), account.list("reserved").len()), ("5".to_owned(), 1));
-    // Where nothing is reserved for imports, nothing is afterwards.
+    // If no concurrency is reserved for imports, none is reserved afterwards.
     account.write("parameters/ImportConcurrency", "0");
     account.done("stop.sh", &["cee-prod", "all"]);
     account.done("resume.sh", &["cee-prod"]);
     assert!(account.list("reserved").is_empty());
 
-    // One that cannot be stopped stops nobody from stopping the others, and is told.
+    // If one function cannot be stopped, the script still stops the others, and reports it.
     account.write("broken", &Account::function("RegisterFunction"));
     account.refused("stop.sh", &["cee-prod"], "!!! RegisterFunction IS NOT STOPPED");
     assert_eq!(account.list("reserved").len(), functions().len() - 1);
@@ -369,14 +369,14 @@ fn the_tables_are_restored_to_one_moment_and_each_is_compared_with_its_own() {
     let account = Account::new();
     let moment = "2026-11-26T12:00:00Z";
     let beside = |table: &str| format!("cee-prod-{table}-20261126T120000Z");
-    // `cargo run` as it would be typed, with what it is given.
+    // `cargo run` as typed, with its arguments.
     account.program(
         "cargo",
         "echo \"$(env | grep '_TABLE=' | sort | tr '\\n' ' ')$*\" >>\"$FAKE_AWS/typed\"; echo compared",
     );
     let restore =
         |more: &[&str]| account.outcome(account.command("restore.sh", &[&["cee-prod", moment], more].concat()));
-    // Stopped by something after the first table, and begun again.
+    // Interrupted after the first table, and run again.
     account.write("down", "dynamodb restore-table-to-point-in-time");
     assert!(!restore(&[]).0);
     account.write("down", "");
@@ -395,7 +395,7 @@ fn the_tables_are_restored_to_one_moment_and_each_is_compared_with_its_own() {
     });
     assert_eq!(asked, expected.collect::<Vec<_>>());
     assert_eq!(account.list("tables"), BTreeSet::from(TABLES.map(beside)));
-    // What it says is what it does with `--compare`: each table in its own setting, and in no other.
+    // The printed commands do what `--compare` does: each table in its own setting, and in no other.
     let typed = |more: &str| {
         TABLES.map(|table| {
             let (kind, setting) = (table.to_lowercase(), table.to_uppercase());
@@ -412,7 +412,7 @@ fn the_tables_are_restored_to_one_moment_and_each_is_compared_with_its_own() {
     assert_eq!(account.read("typed").lines().collect::<Vec<_>>(), typed(""));
     assert_eq!(account.calls("dynamodb restore").len(), before + 5, "they are there already");
 
-    // Written is only where it is asked for, and everything stands still.
+    // It writes only if it is asked to, and if everything is stopped.
     account.write("typed", "");
     let (done, said) = restore(&["--yes"]);
     assert!(!done && said.contains("first bash infra/recovery/stop.sh cee-prod all"), "{said}");
@@ -422,7 +422,7 @@ fn the_tables_are_restored_to_one_moment_and_each_is_compared_with_its_own() {
     assert!(done && said.contains("Now audit"), "{said}");
     let all = [typed(""), typed(" --yes")].concat();
     assert_eq!(account.read("typed").lines().collect::<Vec<_>>(), all, "all are compared before one is written");
-    // Where one looks wrong, none is written.
+    // If one table looks wrong, no table is written.
     account.write("typed", "");
     account.program(
         "cargo",
@@ -435,7 +435,7 @@ fn the_tables_are_restored_to_one_moment_and_each_is_compared_with_its_own() {
         assert!(said.contains(&format!("aws dynamodb delete-table --table-name {}", beside(table))), "{said}");
     }
 
-    // Another second has tables of its own. What is no second in UTC is none.
+    // Another second has tables of its own. An invalid UTC second is refused.
     account.done("restore.sh", &["cee-prod", "2026-11-26T12:00:01Z"]);
     assert_eq!(account.list("tables").len(), 12);
     for moment in ["2026-11-26T12:00:00+01:00", "2026-11-26 12:00:00Z", "noon"] {

@@ -143,7 +143,7 @@ async fn every_fault_of_a_body_is_named_at_once() {
                    "operator_journey_id": "x".repeat(256)}),
             vec!["/operator_journey_id"],
         ),
-        // A name that begins with a space is not a name.
+        // A name that begins with a space is invalid.
         (
             SIMULATE,
             json!({"journey_type": "short", "last_name_trunc": " TO", "phone_trunc": "+336010203"}),
@@ -170,7 +170,7 @@ async fn every_fault_of_a_body_is_named_at_once() {
             assert!(!told.contains(value), "a value is repeated: {told}");
         }
     }
-    // A name twice cannot be written with a JSON library; it comes from concatenated text.
+    // A JSON library cannot write a duplicate member; concatenated text can.
     let twice = r#"{"journey_type":"short","journey_type":"long","last_name_trunc":"DUP","phone_trunc":"+336010203"}"#;
     assert_eq!(raw(&world, SIMULATE, twice, &[]).await.pointers(), ["/journey_type"]);
 }
@@ -197,7 +197,7 @@ async fn tokens_that_open_nothing() {
     // A signature under the right key over another payload.
     let swapped = format!("{header}.{}.{signature}", world.token(2).split('.').nth(1).unwrap());
     let tampered = format!("{header}.{}x.{signature}", &payload[..payload.len() - 1]);
-    // The proof key signs too, but says nothing about who calls.
+    // The proof key signs too, but does not authenticate a caller.
     let proof_key = SigningKey::from_pem(&world.secrets.service.proof_key).unwrap();
     let by_proof_key =
         TokenIssuer::new(proof_key, ISSUER.to_owned(), AUDIENCE.to_owned()).issue(&caller, now, 60).unwrap();
@@ -217,7 +217,7 @@ async fn tokens_that_open_nothing() {
             ("no token", "abc"),
             ("long", &long),
         ] {
-            // The body is bad too: without a valid token nobody is told so.
+            // The body is invalid too: without a valid token the response does not say so.
             let answer = world.api.post(path, token, &json!({"speed": 1})).await;
             assert_eq!(
                 (answer.status, answer.problem().as_str()),
@@ -264,7 +264,7 @@ async fn operators_that_may_not_call() {
     }
     let admitted = world.token_of(4, "11111111111111", &Scope::ALL);
     assert_eq!(world.api.simulate(&admitted, &body).await.status, StatusCode::OK);
-    // Who was not known is asked for again at the next call.
+    // An unknown operator is looked up again at the next call.
     world.admit(99, SIRET, false).await;
     let token = world.token_of(99, SIRET, &Scope::ALL);
     assert_eq!(world.api.simulate(&token, &body).await.status, StatusCode::OK);
@@ -288,7 +288,7 @@ async fn calls_can_be_closed_and_paths_lead_nowhere() {
     }
 }
 
-/// A call closed for one journey type is closed for that type alone; one that is at fault is told its faults first.
+/// A call closed for one journey type is closed for that type alone; an invalid body is reported first.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_close_for_one_journey_type_alone() {
     let set = |name: &str, open_for: &str| (name.to_owned(), open_for.to_owned());
@@ -333,7 +333,7 @@ async fn calls_close_for_one_journey_type_alone() {
     }
 }
 
-/// Each journey type has a period of its own: an annulled sheet ends one and leaves the other.
+/// Each journey type has a period of its own: an annulled sheet ends one period and does not affect the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_journey_type_has_its_own_end() {
     for (setting, long_status, short_status) in [("LONG_PERIOD_END", 400, 201), ("SHORT_PERIOD_END", 201, 404)] {

@@ -1,4 +1,4 @@
-//! How many requests to DynamoDB a call costs, counted on the wire. Source: the budgets of design.md.
+//! The number of requests to DynamoDB for each call, counted by the proxy. Source: the budgets of design.md.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ async fn calls_stay_within_their_budgets() {
         )
         .await;
     let tokens = [world.token(1), world.token(2)];
-    // Each function asks once a minute whether an operator is admitted: that is not counted.
+    // Each function checks once a minute whether an operator is admitted: that is not counted.
     for token in &tokens {
         world.api.simulate(token, &json!({})).await;
         world.api.register(token, &json!({})).await;
@@ -60,17 +60,17 @@ async fn calls_stay_within_their_budgets() {
     let own = "GetItem";
     let register = "TransactWriteItems";
     let (simulate, registers) = ("/policies/cee/simulate", "/policies/cee");
-    // Which operator calls what, the status, and what it costs.
+    // The operator, the call, the status, and the requests.
     let calls: Vec<(usize, &str, Value, u16, Vec<&str>)> = vec![
         (0, simulate, question("long", "+336010206", "L1", "a"), 200, vec!["BatchGetItem"]),
         (0, registers, long("DUP", "+336010206", "L1", None), 201, vec![register]),
         (0, registers, long("DUP", "+336010299", "L2", Some(key("b"))), 201, vec![register]),
-        // Conflicts on each of the three keys, with another operator's application in the way.
+        // Conflicts on each of the three keys, with another operator's application.
         (1, registers, long("XXX", "+336010999", "L1", None), 409, vec![register]),
         (1, registers, long("XXX", "+336010998", "L9", Some(key("b"))), 409, vec![register]),
         (1, registers, long("DUP", "+336010206", "L8", None), 409, vec![register]),
         (1, simulate, question("long", "+336010206", "L8", "c"), 409, vec!["BatchGetItem"]),
-        // With one's own: one read more fills in what is told of it.
+        // With the caller's own application: one more read completes the response.
         (0, registers, long("DUP", "+336010206", "L8", None), 409, vec![register, own]),
         (0, simulate, question("long", "+336010206", "L8", "c"), 409, vec!["BatchGetItem", own]),
         // History.
@@ -87,7 +87,7 @@ async fn calls_stay_within_their_budgets() {
         (0, registers, short("XXX", "S9", "one"), 409, vec!["GetItem", register, own]),
         (0, registers, short("DUP", "S4", "class-b"), 404, vec!["GetItem"]),
         (0, registers, short("DUP", "S5", "never-was"), 404, vec!["GetItem"]),
-        // What is refused on sight costs nothing.
+        // A call that is refused on sight costs nothing.
         (0, registers, json!({}), 400, vec![]),
         (
             0,
@@ -107,7 +107,8 @@ async fn calls_stay_within_their_budgets() {
         assert_eq!(answer.status, StatusCode::from_u16(status).unwrap(), "{body}: {answer:?}");
         assert_eq!(wire.take_operations(), expected, "{path} {body}");
     }
-    // A named call looks for its first answer. The second time it finds it, and looks whether the application stands.
+    // A call with an Idempotency-Key looks for its record. The second time it finds the record, and checks whether the application
+    // exists.
     let named = |body: &Value| {
         let mut request = world.api.request(Method::POST, registers, Some(&tokens[0]), body.to_string().into_bytes());
         request.headers_mut().insert("idempotency-key", "one".parse().unwrap());
@@ -143,7 +144,7 @@ async fn calls_stay_within_their_budgets() {
         assert_eq!(asked["TransactItems"].as_array().unwrap().len(), items, "{body}");
         assert_eq!(written.units, Some(2.0 * items as f64), "{body}");
     }
-    // One's own application: found by one request, deleted by three.
+    // The caller's own application: fetched by one request, deleted by three.
     let granted = world.api.register(&tokens[0], &body).await.json();
     let path = format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
     world.api.call(Method::GET, &path, &tokens[0]).await;
@@ -157,13 +158,14 @@ async fn calls_stay_within_their_budgets() {
         assert_eq!(world.api.call(method, &path, &tokens[0]).await.status, status);
         assert_eq!(wire.take_operations(), expected);
     }
-    // A token: its credential, the count of guesses, the operator. Whoever has none, or a wrong one, costs no less.
+    // A token: its credential, the count of guesses, the operator. A wrong or unknown credential costs no less.
     let keys = &world.stack.description().operators[0];
     let pair = json!({"access_key": keys.access_key, "secret_key": keys.secret_key});
     wire.take_operations();
     assert_eq!(world.api.post("/auth/access_token", "", &pair).await.status, StatusCode::CREATED);
     assert_eq!(wire.take_operations(), ["GetItem", "UpdateItem", "GetItem"]);
-    // A row of history: one conditional update. And five requests an import: its slot, its begin, its operator, its end, its slot again.
+    // A row of history: one conditional update. And five requests for each import: its slot, its begin, its operator, its end, its slot
+    // again.
     wire.take_operations();
     let rows: String = (0..50).map(|n| format!("long,DUP,+337000{n:03},2022-01-01\n")).collect();
     world.upload("imports/3/more.csv", format!("journey_type,last_name_trunc,phone_trunc,datetime\n{rows}")).await;

@@ -1,4 +1,4 @@
-//! Imports that take several invocations, that are killed, that are asked for twice, that come compressed.
+//! Imports that take several invocations, are killed, are requested twice or come compressed.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::crash::{aws_of, serve};
 use crate::support::{NOW, at, event, keys, object, reports, scan, world, world_on, world_with};
 use crate::wire::{Fault, Wire};
 
-/// A history of so many drivers, every hundredth of whose rows is bad.
+/// A history of this many drivers, every hundredth of whose rows is invalid.
 fn history(rows: usize) -> String {
     let mut csv = "journey_type,last_name_trunc,phone_trunc,datetime\n".to_owned();
     for row in 0..rows {
@@ -33,7 +33,7 @@ pub fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Checks that everything is there, once, and the report right.
+/// Checks that everything was imported once, and that the report is right.
 async fn check(aws: &cee_service::aws::Aws, key: &str, rows: usize, bytes: usize) {
     let reports = reports(aws, "reports/1/").await;
     assert_eq!(reports.len(), 1, "{reports:?}");
@@ -51,8 +51,8 @@ async fn check(aws: &cee_service::aws::Aws, key: &str, rows: usize, bytes: usize
     assert_eq!(keys(aws, "work/").await, [""; 0], "pieces of rejected rows are removed");
 }
 
-/// What the table of claims says, but for the names of drivers and imports, which differ from stack to stack: how often
-/// each set of dates is there.
+/// The content of the table of claims, except the keys of drivers and imports, which differ from stack to stack: how often each set
+/// of dates occurs.
 pub async fn dates(aws: &cee_service::aws::Aws) -> std::collections::BTreeMap<Vec<String>, usize> {
     let mut dates = std::collections::BTreeMap::new();
     for item in scan(aws, &tables().claims).await {
@@ -69,7 +69,7 @@ async fn state(aws: &cee_service::aws::Aws) -> Option<(String, bool)> {
     Some((import["state"].as_s().unwrap().clone(), import.contains_key("checkpoint")))
 }
 
-/// Settings with which a file takes many invocations, however fast the machine is.
+/// Settings with which a file takes many invocations on any machine.
 pub fn in_parts(rows: u64) -> Vec<(String, String)> {
     vec![("IMPORT_ROWS_PER_INVOCATION".to_owned(), rows.to_string())]
 }
@@ -84,11 +84,11 @@ async fn an_import_goes_on_where_an_invocation_ended() {
     .await;
     let text = history(ROWS);
     for content in [text.clone().into_bytes(), gzip(text.as_bytes())] {
-        // The second time the same rows come from another file: known already.
+        // The second time the same rows come from another file: already known.
         let name = if content.len() < text.len() { "h.csv.gz" } else { "h.csv" };
         let place = world.place(1, json!({"file_name": name})).await;
         let id = place["import_id"].as_str().unwrap();
-        // What a run leaves that crashes after it put a piece and before a checkpoint names it.
+        // What an invocation leaves that crashes after it put a piece and before a checkpoint names the piece.
         let piece = format!("work/{id}/rejected-0-0.csv");
         let put = world.aws.s3().put_object().bucket("cee-local").key(piece);
         put.body(b"dup?,+33600000000".to_vec().into()).send().await.unwrap();
@@ -107,7 +107,8 @@ async fn an_import_goes_on_where_an_invocation_ended() {
     }
 }
 
-/// A client of S3 is slow, so S3 ends later than it is asked to. An import that goes on meanwhile fails three times for want of S3.
+/// A client of S3 is slow, so S3 ends later than it is asked to. An import that continues after that fails three times because S3
+/// is down.
 #[tokio::test(flavor = "multi_thread")]
 async fn stack_stopped_during_an_import_gives_nothing_up() {
     let folder = TempDir::new().unwrap();
@@ -143,7 +144,7 @@ async fn stack_stopped_during_an_import_gives_nothing_up() {
     world.end().await;
 }
 
-/// Stops the whole stack twice while it imports, once before any checkpoint and once after one, then lets it end.
+/// Stops the whole stack twice during an import, once before any checkpoint and once after one, then lets the import end.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_goes_on_after_a_crash() {
     const ROWS: usize = 3_000;
@@ -188,14 +189,14 @@ async fn an_import_goes_on_after_a_crash() {
     }
 }
 
-/// The program is killed twenty times while it imports one file; before every other start the event lies in the queue twice
-/// more, once as the oldest and once as the youngest, so that invocations compete.
+/// The program is killed twenty times during the import of one file. Before every other start the event is in the queue twice more,
+/// once as the oldest and once as the youngest, so that invocations compete.
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_kills_leave_no_trace() {
     const KILLS: usize = 20;
     let history = History::new(20, OperatorId::new(1).unwrap());
     let mut random = fastrand::Rng::with_seed(20);
-    // How many rows it takes to outlive the kills depends on the machine.
+    // The number of rows needed to outlive the kills depends on the machine.
     for rows in [10_000, 40_000, 160_000] {
         let folder = TempDir::new().unwrap();
         let mut file = Vec::new();
@@ -241,8 +242,8 @@ async fn twenty_kills_leave_no_trace() {
     panic!("the import was over before it could be killed twenty times");
 }
 
-/// Starts the program on this data once more, lets the import of this file end, and compares all that it left with what an import leaves
-/// that was never killed. Returns the report.
+/// Starts the program on this data again, lets the import of this file end, and compares the result with that of an import that was
+/// never killed. Returns the report.
 async fn ends_as_if_never_killed(folder: &TempDir, file: Vec<u8>, moments: &[Duration]) -> Value {
     let pending = folder.path().join("data/queue/pending");
     let given_up = || std::fs::read_dir(folder.path().join("data/queue/dead-letter")).unwrap().count();
@@ -252,7 +253,7 @@ async fn ends_as_if_never_killed(folder: &TempDir, file: Vec<u8>, moments: &[Dur
         assert_eq!(given_up(), 0, "nobody goes on with the import, after kills at {moments:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // Every event is done with; the report is put by the one that ended the import.
+    // Every event is handled; the report is written by the invocation that ended the import.
     while std::fs::read_dir(&pending).unwrap().count() > 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -274,13 +275,13 @@ async fn ends_as_if_never_killed(folder: &TempDir, file: Vec<u8>, moments: &[Dur
     report
 }
 
-/// The program is killed ten times while it surveys one file, beside the twenty times above, some of which come within a survey too.
-/// Blank lines make the survey long and cost nothing else.
+/// The program is killed ten times during the survey of one file, in addition to the twenty times above, some of which hit a survey
+/// too. Blank lines make the survey long and have no other effect.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_kills_in_a_survey_leave_no_trace() {
     const KILLS: usize = 10;
     let mut random = fastrand::Rng::with_seed(21);
-    // How long a survey takes depends on the machine.
+    // The duration of a survey depends on the machine.
     'sizes: for megabytes in [8, 64] {
         let folder = TempDir::new().unwrap();
         let file = [history(1_000).into_bytes(), b" ,,\n".repeat(megabytes << 18)].concat();
@@ -323,8 +324,8 @@ async fn an_event_that_comes_three_times_at_once_is_one_import() {
     }
     world.stack.queue().idle().await;
     assert_eq!(world.stack.queue().counts().dead, 0);
-    // The upload's own event and ours name two imports of the same bytes: one of them knew every row already, or they
-    // shared them. Ours is one import, whatever.
+    // The upload's own event and ours name two imports of the same bytes: either one of them found every row known, or they shared
+    // the rows. Ours is one import in any case.
     let mut reports: Vec<Value> = Vec::new();
     for key in keys(&world.aws, "reports/1/").await.iter().filter(|key| key.ends_with(".json")) {
         reports.push(serde_json::from_slice(&object(&world.aws, key).await).unwrap());

@@ -23,7 +23,7 @@ fn script() -> String {
     page.split("```sh\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
 }
 
-/// Whether the tools that the page names are here.
+/// Whether the tools that the page names are installed.
 fn tools() -> bool {
     ["openssl", "jq", "xxd", "curl"].into_iter().all(|tool| {
         let found = Command::new("sh").args(["-c", "command -v \"$0\"", tool]).stdout(Stdio::null()).status();
@@ -40,7 +40,7 @@ fn openssl(folder: &Path, registry: &str, text: &str, token: &str) -> (bool, Str
     (output.status.success(), said)
 }
 
-/// The same with a crate: the key that has signed the text, if any has.
+/// The same with a crate: the key that signed the text, if any.
 fn signer(keys: &Value, text: &str, token: &str) -> Option<String> {
     let signature = URL_SAFE_NO_PAD.encode(STANDARD.decode(token).unwrap());
     keys["keys"].as_array().unwrap().iter().filter(|key| key["kty"] == "RSA").find_map(|key| {
@@ -63,7 +63,7 @@ async fn granted(about: &Value, number: u32) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn rpc_registry_on_this_machine_signs_what_openssl_verifies() {
     let folder = TempDir::new().unwrap();
-    // Its data may be of a registry that signed otherwise.
+    // Its data may belong to a registry with another format.
     let (mut child, about) = serve_in(&folder, &[], &[]).await;
     let jws = granted(&about, 1).await["token"].as_str().unwrap().to_owned();
     child.kill().await.unwrap();
@@ -90,7 +90,7 @@ async fn rpc_registry_on_this_machine_signs_what_openssl_verifies() {
                 }
             }
         }
-        // The second start finds a key that fits, and makes no other.
+        // The second start finds a key that fits, and creates no other.
         assert_eq!(keys["keys"].as_array().unwrap().len(), 2);
         if number == 3 {
             let data_dir = folder.path().join("data");
@@ -121,7 +121,7 @@ fn local(data_dir: &Path, words: &[&str], environment: &[(&str, &str)]) -> (bool
     (output.status.success(), said)
 }
 
-/// The command `secret` in a pipe: the new secret, or why there is none.
+/// The command `secret` in a pipe: the new secret, or why it fails.
 fn secret(words: &[&str], environment: &[(&str, &str)], old: &str) -> Result<String, String> {
     let mut command = Command::new(cee());
     command.arg("secret").args(words).envs(environment.iter().copied()).stdin(Stdio::piped());
@@ -158,7 +158,7 @@ fn secret_of_an_rpc_registry_keeps_rsa_keys_through_a_rotation() {
         assert_eq!(kind(&new, "application_token_key"), KeyKind::P256);
     }
     let new = secret(&["new", FLAG], &[], "").unwrap();
-    // Whether anybody says the format or not, the next key is of the same kind.
+    // With or without the format option, the next key is of the same kind.
     for environment in [&[][..], &[RPC]] {
         let announced = secret(&announce, environment, &new).unwrap();
         assert_eq!(kind(&announced, "proof_key_next"), KeyKind::Rsa);
@@ -179,7 +179,7 @@ fn secret_of_an_rpc_registry_keeps_rsa_keys_through_a_rotation() {
     let again = secret(&announce, &[RPC], &stuck).unwrap();
     assert_eq!(kind(&again, "proof_key_next"), KeyKind::Rsa);
     assert!(starts(&secret(&sign, &[RPC], &again).unwrap(), "rpc"));
-    // What no registry could use is refused.
+    // A secret that no registry could use is refused.
     let why = secret(&[&announce[..], &["--key=p256", FLAG]].concat(), &[], &new).unwrap_err();
     assert!(why.contains("signs with an RSA key"), "{why}");
     let application = ["announce", "--signer=application-token", "--pipe"];
@@ -189,7 +189,7 @@ fn secret_of_an_rpc_registry_keeps_rsa_keys_through_a_rotation() {
     let why = secret(&["new"], &[("TOKEN_FORMAT", "jwt")], "").unwrap_err();
     assert!(why.contains("TOKEN_FORMAT is set, but not to jws or rpc"), "{why}");
     assert!(secret(&["new", "--token-format=jwt"], &[], "").unwrap_err().contains("jws or rpc"));
-    // The way from one to the other.
+    // The change from one format to the other.
     let jws = secret(&["new"], &[], "").unwrap();
     assert_eq!((kind(&jws, "proof_key"), starts(&jws, "rpc")), (KeyKind::P256, false));
     for words in [&["--key=rsa"][..], &[FLAG]] {

@@ -1,4 +1,4 @@
-//! The committed OpenAPI document, and the schemas in it as judges.
+//! The committed OpenAPI document, and its schemas as validators.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 pub static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../docs/openapi.json")).expect("docs/openapi.json is JSON"));
 
-/// By where the schema stands and whether it is closed.
+/// By the place of the schema and whether it is closed.
 type Validators = HashMap<(String, bool), Arc<Validator>>;
 
-/// Judges values by the schema at this place of the document. `closed`: a member that it does not name is a fault.
+/// Validates values with the schema at this place of the document. `closed`: an unknown member is invalid.
 pub fn validator(pointer: &str, closed: bool) -> Arc<Validator> {
     static VALIDATORS: LazyLock<Mutex<Validators>> = LazyLock::new(Mutex::default);
     let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
     let validator = validators.entry((pointer.to_owned(), closed)).or_insert_with(|| {
         let judge = DOCUMENT.pointer(pointer).unwrap_or_else(|| panic!("the document has nothing at {pointer}"));
-        // Within the whole document, so that its references lead somewhere.
+        // Within the whole document, so that its references resolve.
         let mut schema = DOCUMENT.clone();
         schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
         schema["allOf"] = json!([judge]);

@@ -1,7 +1,6 @@
-//! Where the public service fell short, number by number: what each test shows would come back as that shortcoming.
+//! The shortcomings of the public service, by number: each test would show the shortcoming if it came back.
 //!
-//! Each is short on purpose. The longer test that goes into every corner is named above it; docs/known-differences.md lists
-//! all ten.
+//! Each test is short on purpose, and names the longer test that covers every case; docs/known-differences.md lists all ten.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -58,7 +57,7 @@ async fn s01_two_operators_at_once_never_both_win() {
     let world = world().await;
     let tokens = [world.token(1), world.token(2)];
     for driver in 0..25 {
-        // The same person for one reason only: on odd numbers the phone, on even ones the licence.
+        // The same person for one reason only: on odd numbers the phone, on even numbers the licence.
         let call = |number: usize| {
             let (phone, license) = if driver % 2 == 1 { (0, number) } else { (number, 0) };
             long("DUP", &format!("+33601{driver:02}{phone:02}"), &format!("{driver:06}{license:06}"))
@@ -84,7 +83,7 @@ async fn s02_a_lost_answer_is_had_again_with_its_token() {
     assert_eq!(lost.status, StatusCode::CREATED, "{lost:?}");
     let again = world.named(1, "order-66", &body).await;
     assert_eq!((again.status, &again.text), (StatusCode::CREATED, &lost.text));
-    // Who has named nothing gets a 409, and everything with it.
+    // A call without an Idempotency-Key gets a 409, with everything in it.
     let refused = world.api.register(&world.token(1), &body).await;
     assert_eq!(said(&refused), (409, "duplicate".to_owned()));
     for (here, there) in [
@@ -98,7 +97,7 @@ async fn s02_a_lost_answer_is_had_again_with_its_token() {
     }
 }
 
-/// 3. One malformed row failed a whole batch, and a batch was all there was. Longer: `batches.rs`, `history.rs`.
+/// 3. One malformed row failed a whole batch, and there were only batches. Longer: `batches.rs`, `history.rs`.
 #[tokio::test(flavor = "multi_thread")]
 async fn s03_a_malformed_row_fails_alone_and_a_history_may_be_longer_than_a_batch() {
     let world = world().await;
@@ -147,8 +146,8 @@ async fn s04_unknown_and_not_eligible_are_told_apart_and_too_early_says_when() {
     assert_eq!(early.json()["available_at"], "2024-05-01T00:00:00.001Z");
 }
 
-/// 5. `GET` knew no `ok`, a long application had `journey_id: null`, and a 409 told a status from inside. Longer: `delete.rs`
-/// for `GET`, `applications.rs` for every status.
+/// 5. `GET` had no status `ok`, a long application had `journey_id: null`, and a 409 returned an internal status. Longer:
+/// `delete.rs` for `GET`, `applications.rs` for every status.
 #[tokio::test(flavor = "multi_thread")]
 async fn s05_get_says_ok_a_long_application_has_no_journey_and_a_409_tells_no_status_from_inside() {
     let world = world().await;
@@ -175,7 +174,7 @@ async fn s05_get_says_ok_a_long_application_has_no_journey_and_a_409_tells_no_st
     assert_eq!(members(&theirs), BTreeSet::from(["type", "title", "status", "detail", "datetime", "reason"]));
 }
 
-/// 6. It was a 500. Longer: `applications.rs`, `a_short_application_from_first_to_last`.
+/// 6. It returned a 500. Longer: `applications.rs`, `a_short_application_from_first_to_last`.
 #[tokio::test(flavor = "multi_thread")]
 async fn s06_a_journey_used_under_another_identity_is_a_conflict() {
     let world = world().await;
@@ -187,7 +186,7 @@ async fn s06_a_journey_used_under_another_identity_is_a_conflict() {
     assert_eq!([&used.json()["uuid"], &used.json()["datetime"]], [&granted["uuid"], &granted["datetime"]]);
 }
 
-/// 7. The documented token had no milliseconds, the signed one had. Longer: `applications.rs`,
+/// 7. The documented token had no milliseconds, the signed token had. Longer: `applications.rs`,
 /// `tokens_as_the_public_registry_signs_them` and all that calls `verified`.
 #[tokio::test(flavor = "multi_thread")]
 async fn s07_the_signed_date_has_milliseconds_as_every_documented_date_has() {
@@ -216,7 +215,7 @@ async fn s07_the_signed_date_has_milliseconds_as_every_documented_date_has() {
     };
     assert!(fits(DATE) && !fits("2024-03-15T07:30:00Z"));
 
-    // A verifier that follows the document gets the text that was signed.
+    // A verifier that follows the document gets the signed text.
     fn dates<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         if let Some(members) = value.as_object() {
             found.extend(members.get("datetime").and_then(Value::as_str).filter(|_| members.contains_key("token")));
@@ -228,7 +227,7 @@ async fn s07_the_signed_date_has_milliseconds_as_every_documented_date_has() {
     assert!(documented.len() >= 4 && documented.iter().all(|date| *date == DATE), "{documented:?}");
 }
 
-/// 8. SQL text stood in a 500, and refused calls were kept with licence and phone. Longer: `privacy.rs`, with the logs.
+/// 8. A 500 contained SQL, and refused calls were stored with licence and phone. Longer: `privacy.rs`, with the logs.
 #[tokio::test(flavor = "multi_thread")]
 async fn s08_a_500_holds_an_id_alone_and_nothing_of_a_refused_call_is_kept() {
     let world = world().await;
@@ -267,7 +266,7 @@ async fn s08_a_500_holds_an_id_alone_and_nothing_of_a_refused_call_is_kept() {
     let stranger = world.token_of(99, "12000101100010", &cee_tokens::Scope::ALL);
     assert_eq!(world.api.register(&stranger, &keyed).await.status, StatusCode::FORBIDDEN);
 
-    // Where anything is kept, and what.
+    // All places where data is stored, and its content.
     let mut kept = Vec::new();
     for table in world.aws.dynamodb().list_tables().send().await.unwrap().table_names() {
         kept.push((table.clone(), format!("{:?}", world.scan(table).await)));
@@ -328,13 +327,13 @@ async fn s09_the_published_vectors_are_what_the_service_takes() {
         body["identity_key"] = json!(hash);
         let granted = world.api.register(&world.token(1), &body).await;
         assert_eq!(granted.status, StatusCode::CREATED, "{vector}: {granted:?}");
-        // By the same two the driver is found, and by the key alone.
+        // The same two values find the driver, and so does the key alone.
         let stranger = json!({"journey_type": "long", "last_name_trunc": "ZZZ", "phone_trunc": "+339999999",
                               "identity_key": hash});
         for question in [json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": phone}), stranger] {
             assert_eq!(said(&world.api.simulate(&world.token(2), &question).await), (409, "duplicate".to_owned()));
         }
-        // What another normaliser makes of the name is not quietly taken for another driver's.
+        // The result of another normaliser is not silently treated as another driver's.
         let whole = text(vector, "last_name");
         let trimmed = name.trim_end().to_owned();
         let others = [name.to_lowercase(), format!("{name} "), whole, trimmed];

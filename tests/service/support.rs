@@ -1,4 +1,4 @@
-//! A stack in a folder of its own, and a client that sends what it is told and nothing else.
+//! A stack in a folder of its own, and a client that sends exactly what a test passes to it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
@@ -30,14 +30,14 @@ use crate::leaks::Finding;
 use crate::leaks::record::Record;
 pub use crate::leaks::record::logs;
 
-/// The moment at which the clock of most tests stands.
+/// The pinned time of most tests.
 pub const NOW: &str = "2024-05-01T00:00:00Z";
 
 pub fn at(text: &str) -> Instant {
     Instant::parse(text).unwrap()
 }
 
-/// A running stack and what it takes to speak with it.
+/// A running stack and the means to call it.
 pub struct World {
     pub stack: Running,
     pub api: Api,
@@ -45,7 +45,7 @@ pub struct World {
     pub aws: Aws,
     now: Instant,
     data_dir: PathBuf,
-    /// Where that is the world's own.
+    /// If the world has a folder of its own.
     folder: Option<TempDir>,
 }
 
@@ -81,7 +81,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    /// The last part of a problem's type, after checking that it is a problem with all it should hold.
+    /// The last part of a problem's type, after checking that it is a complete problem.
     pub fn problem(&self) -> String {
         let body = self.json();
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
@@ -102,8 +102,8 @@ impl Answer {
     }
 }
 
-/// The interface at one address. The first of its kind, when it is dropped, fails the test where personal data was seen that
-/// may not be; its clones do not, for they may go where nobody notices.
+/// The interface at one address. When the first of its kind is dropped, it fails the test if personal data appeared where it must
+/// not; its clones do not, because a failure there might go unnoticed.
 pub struct Api {
     pub url: String,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -142,7 +142,7 @@ impl Api {
         self.record.request(&request);
         let answer = self.client.request(request.map(|body| Full::new(Bytes::from(body)))).await?;
         let (head, body) = answer.into_parts();
-        // An answer cut off in the middle is no answer.
+        // A truncated response is not a response.
         let Ok(body) = body.collect().await else {
             return Ok(Answer { status: head.status, headers: head.headers, text: String::new() });
         };
@@ -173,7 +173,7 @@ impl Api {
         self.send(self.request(Method::GET, path, None, Vec::new())).await.unwrap()
     }
 
-    /// A call without a body on behalf of somebody.
+    /// A call without a body on behalf of an operator.
     pub async fn call(&self, method: Method, path: &str, token: &str) -> Answer {
         self.send(self.request(method, path, Some(token), Vec::new())).await.unwrap()
     }
@@ -196,7 +196,7 @@ pub async fn world_with(change: impl FnOnce(&mut Options)) -> World {
     let folder = TempDir::new().unwrap();
     let mut options = Options::new(folder.path());
     change(&mut options);
-    // Tests make as many calls as they can, where they do not ask for a limit.
+    // Tests make as many calls as they can, unless they ask for a limit.
     for name in ["OPERATOR_CALLS_PER_SECOND", "TOKEN_CALLS"] {
         if !options.settings.iter().any(|(known, _)| known == name) {
             options.settings.push((name.to_owned(), "0".to_owned()));
@@ -207,7 +207,7 @@ pub async fn world_with(change: impl FnOnce(&mut Options)) -> World {
     world
 }
 
-/// A world on data that may be there already, and that stays when the world has ended.
+/// A world on data that may already exist, and that stays when the world has ended.
 pub async fn world_on(options: &Options) -> World {
     // Before the stack: its start is logged, too.
     let record = Record::new();
@@ -239,20 +239,20 @@ pub fn aws(dynamodb_url: &str, s3_url: &str, access_key: &str, secret_key: &str)
 }
 
 impl World {
-    /// Ends the stack in good order. A world that is only dropped is as if the machine went away.
+    /// Stops the stack in good order. A world that is only dropped is like a machine that fails.
     pub async fn end(mut self) {
         self.record_what_is_left().await;
         self.stack.0.take().unwrap().shutdown().await;
     }
 
-    /// Whatever is seen of personal data where it may not be, which else fails the test at its end.
+    /// Returns the personal data found where it must not be; otherwise it fails the test at its end.
     pub async fn findings(&self) -> Vec<Finding> {
         self.record_what_is_left().await;
         self.api.record.findings()
     }
 
-    /// What the functions wrote, once that holds what is wanted. A process's line is read a moment after its answer, and on a busy
-    /// machine a long moment. After a minute, what there is.
+    /// The output of the functions, once it holds what is wanted. A process's line is read a moment after its response, on a busy
+    /// machine much later. After a minute it returns what there is.
     pub async fn output_with(&self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
         for _ in 0..6_000 {
             let lines = self.stack.output();
@@ -264,7 +264,7 @@ impl World {
         self.stack.output()
     }
 
-    /// Takes down all that is seen of personal data after the calls: what processes wrote, what lies on S3, keys.
+    /// Records all data that appears after the calls: the output of processes, the objects on S3, keys.
     async fn record_what_is_left(&self) {
         for line in self.stack.output() {
             self.api.record.wrote("what a function wrote", &line);
@@ -273,7 +273,7 @@ impl World {
         self.api.record.tables(&self.aws).await;
     }
 
-    /// Where the stack keeps its data.
+    /// The data directory of the stack.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
@@ -283,7 +283,7 @@ impl World {
         self.secrets.token(OperatorId::new(operator).unwrap(), Scope::ALL.to_vec(), self.now, 60).unwrap()
     }
 
-    /// A token that says what it is told, signed under the stack's own key.
+    /// A token with the given claims, signed under the stack's own key.
     pub fn token_of(&self, operator: u32, siret: &str, scopes: &[Scope]) -> String {
         let caller = Caller {
             operator: OperatorId::new(operator).unwrap(),
@@ -322,7 +322,7 @@ impl World {
         self.aws.s3().put_object().bucket(bucket).key(key).body(content.into()).send().await.unwrap();
     }
 
-    /// Waits until nothing is imported any more, and nothing was given up.
+    /// Waits until no import is running, and checks that none was given up.
     pub async fn imported(&self) {
         self.stack.queue().idle().await;
         assert_eq!(self.given_up(), [""; 0]);
@@ -338,7 +338,7 @@ impl World {
         letters.map(|letter| said(&letter.unwrap().path())).collect()
     }
 
-    /// Lets the registry know journeys.
+    /// Imports journeys.
     pub async fn journeys(&self, journeys: &[Trip]) {
         static FILES: AtomicU32 = AtomicU32::new(0);
         let mut csv = Trip::HEADER.to_owned();
@@ -359,21 +359,21 @@ impl World {
     }
 }
 
-/// Every application. Beside them lie names of some that were deleted or called off.
+/// Every application, without the UUIDs of deleted and called-off applications in the same table.
 pub async fn applications(aws: &Aws) -> Vec<HashMap<String, AttributeValue>> {
     let mut items = scan(aws, &tables().applications).await;
     items.retain(|item| !item.contains_key("name_taken"));
     items
 }
 
-/// Every item of a table but for the check value of the pepper, which is nobody's claim.
+/// Every item of a table except the check value of the pepper, which is not a claim.
 pub async fn scan(aws: &Aws, table: &str) -> Vec<HashMap<String, AttributeValue>> {
     let mut items = scan_all(aws, table).await;
     items.retain(|item| item.get("pk") != Some(&AttributeValue::S("pepper".to_owned())));
     items
 }
 
-/// Every item of a table. Waits as long as that takes: a page of a megabyte takes a busy machine longer than a function waits.
+/// Every item of a table. Waits as long as necessary: on a busy machine a page of a megabyte takes longer than a function waits.
 pub async fn scan_all(aws: &Aws, table: &str) -> Vec<HashMap<String, AttributeValue>> {
     let (mut items, mut after) = (Vec::new(), None);
     loop {
@@ -467,7 +467,7 @@ impl Trip {
     }
 }
 
-/// The metrics that the functions of this process have written so far, in the test that asks and in any other.
+/// The metrics that the functions of this process have written so far, in this test and in all others.
 pub fn metrics() -> Vec<Value> {
     let logs = logs();
     let lines = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -1,4 +1,4 @@
-//! What only the whole file can tell is decided before its first row is written, whatever becomes of the invocations.
+//! What only the whole file shows is decided before its first row is written, however the invocations end.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ async fn check_only_reports_as_an_import_and_changes_nothing() {
         "{rejected}"
     );
 
-    // What is sent after it in earnest is new.
+    // Rows that are then imported are new.
     let (before, imported) = import(json!({"check_only": false, "language": "en"})).await;
     assert_eq!((before.get("check_only"), imported.get("check_only")), (None, None));
     assert_eq!(counts(&imported), [Some(2), Some(1), Some(0), None, Some(1)], "{imported}");
@@ -105,7 +105,7 @@ async fn check_only_reports_as_an_import_and_changes_nothing() {
     assert_eq!(world.findings().await.len(), 0, "a check-only import adds up");
 }
 
-/// A fault that only the tables show is explained in the language too.
+/// A fault that only the tables show is explained in the import's language too.
 #[tokio::test(flavor = "multi_thread")]
 async fn language_explains_what_the_tables_say() {
     let world = world().await;
@@ -131,7 +131,7 @@ async fn language_is_one_of_two() {
     }
 }
 
-/// The row that shows the order stands last, and each invocation but one reads none but earlier or later rows.
+/// The row that shows the order is last, and every invocation except one reads only earlier or later rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_invocation_reads_dates_in_the_order_of_the_whole_file() {
     let rows = 600;
@@ -158,7 +158,7 @@ async fn every_invocation_reads_dates_in_the_order_of_the_whole_file() {
     assert_eq!((of("2021-05-03"), of("2021-05-13"), found.values().sum::<usize>()), (rows - 1, 1, rows), "{found:?}");
 }
 
-/// A damaged file is refused before its first row, however far its damage is.
+/// A damaged file is refused before its first row, even if the damage is far from its beginning.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_damaged_file_is_written() {
     let world = world().await;

@@ -1,4 +1,5 @@
-//! An operator's own wrong history: batches that are imports, imports that are taken back and replaced, and the list of them all.
+//! An operator's own wrong history: batches that are imports, imports that are taken back and replaced, and the list of all
+//! imports.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -41,14 +42,14 @@ async fn import(world: &World, operator: u32, id: ImportId) -> Value {
     answer.json()
 }
 
-/// Sends a batch, and returns its answer.
+/// Sends a batch, and returns its response.
 async fn batch(world: &World, operator: u32, rows: &[Value]) -> Value {
     let answer = world.api.post(IMPORT, &world.token(operator), &json!(rows)).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     answer.json()
 }
 
-/// What the table of claims says of history: the days of all records, and how many there are of each.
+/// The history in the table of claims: the days of all records, and the number of each.
 async fn days(aws: &Aws) -> Vec<String> {
     let mut days = Vec::new();
     for item in scan(aws, &tables().claims).await {
@@ -131,7 +132,7 @@ async fn batch_sent_again_is_second_import_and_row_goes_with_the_last() {
     assert_eq!(world.scan(&tables().claims).await, []);
 }
 
-/// Identity keys add no row of history: nothing new to take back, and the copies go with the rows.
+/// Identity keys add no row of history: there is nothing new to take back, and the copies are removed with the rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_of_identity_keys_is_no_import() {
     let world = world().await;
@@ -147,7 +148,7 @@ async fn batch_of_identity_keys_is_no_import() {
     assert_eq!(world.scan(&tables().claims).await, []);
 }
 
-/// The import that an operator has alone.
+/// The only import of an operator.
 async fn only_import(aws: &Aws) -> std::collections::HashMap<String, AttributeValue> {
     let mut imports = scan(aws, &tables().imports).await;
     imports.retain(|import| import["operator_id"].as_n().unwrap() == "1");
@@ -162,7 +163,7 @@ async fn batch_whose_end_is_not_noted_is_answered_and_can_be_undone() {
     let answer = batch(&world, 1, &[row("+336010201", "2021-02-15")]).await;
     assert_eq!(answer["imported"], 1, "{answer}");
     let batch_id = id(&answer);
-    // Its call may still write, as far as anybody knows.
+    // Its call may still write.
     let found = import(&world, 1, batch_id).await;
     assert_eq!((&found["state"], found.get("error"), &found["read"]), (&json!("running"), None, &json!(0)), "{found}");
     let path = format!("{IMPORTS}/{batch_id}");
@@ -200,7 +201,8 @@ async fn batch_that_cannot_be_noted_writes_no_row() {
 
 // ------------------------------------------------------------------------------------------------------------- replaces
 
-/// Drivers whose files have day and month swapped, and as they should be: fewer than thirty different days, which nobody would notice.
+/// Drivers whose files have day and month swapped, and the right files: fewer than thirty different days, which the registry would not
+/// notice.
 fn swapped_and_right(drivers: usize) -> (String, String) {
     let file = |right: bool| -> String {
         let rows = (0..drivers).map(|driver| {
@@ -220,7 +222,7 @@ fn sorted_days(file: &str, operator: u32) -> Vec<String> {
     days
 }
 
-/// Puts a file to a place of operator 1 that was asked for with this, and waits for its import.
+/// Uploads a file to a place of operator 1 that was requested with this body, and waits for its import.
 async fn put(world: &World, body: Value, file: &str) -> Value {
     let place = world.place(1, body).await;
     assert_eq!(world.put(&place, file.as_bytes()).await, StatusCode::OK);
@@ -266,13 +268,13 @@ async fn only_rows_that_nothing_else_brought_go_with_replaced_import() {
     world.upload("imports/1/wrong.csv", wrong).await;
     let old = &reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"];
     assert_eq!((&old["imported"], &old["already_known"]), (&json!(1), &json!(1)));
-    // By its name, as a file in one's own folder says it.
+    // By its name, as for a file in the operator's own folder.
     let key = format!("imports/1/right.Replaces_{}.csv", old["import_id"].as_str().unwrap());
     world.upload(&key, format!("{HEADER}{}", line("+336010202", "2021-02-03"))).await;
     let new = &reports(&world.aws, "reports/1/").await[&key];
     assert_eq!(new["replaced"], json!({"import_id": old["import_id"], "removed": 1, "kept": 1}), "{new}");
     assert_eq!(days(&world.aws).await, ["1:2021-01-01", "1:2021-02-03", "2:2021-01-01", "2:2021-03-02"]);
-    // The file once more, under another key: there is nothing left to take back.
+    // The file again, under another key: there is nothing left to take back.
     world.upload(&key.replace("right", "again"), format!("{HEADER}{}", line("+336010202", "2021-02-03"))).await;
     let again = &reports(&world.aws, "reports/1/").await[&key.replace("right", "again")];
     assert_eq!((&again["state"], &again["read"]), (&json!("failed"), &json!(0)));
@@ -297,13 +299,13 @@ async fn refused_file_takes_nothing_back() {
     let old = reports(&world.aws, "reports/1/").await["imports/1/old.csv"]["import_id"].clone();
     let refused = put(&world, json!({"replaces": old}), "no header at all\n").await;
     assert_eq!((&refused["state"], refused.get("replaced")), (&json!("failed"), None), "{refused}");
-    // Nor does a file none of whose rows is accepted.
+    // Nor does a file without an accepted row.
     for rows in ["", "long,Dup,+336010201,2021-02-03\n"] {
         let empty = put(&world, json!({"replaces": old}), &format!("{HEADER}{rows}")).await;
         assert_eq!((&empty["state"], empty.get("replaced")), (&json!("completed"), None), "{empty}");
         assert!(empty["not_replaced"].as_str().unwrap().contains("was not taken back"), "{empty}");
     }
-    // Nor does a file that is only checked, of which nothing is imported.
+    // Nor does a file that is only checked: none of its rows is imported.
     let right = format!("{HEADER}long,DUP,+336010201,2021-02-03\n");
     let checked = put(&world, json!({"replaces": old, "check_only": true}), &right).await;
     assert_eq!((&checked["accepted"], checked.get("replaced")), (&json!(1), None), "{checked}");
@@ -362,7 +364,7 @@ async fn what_cannot_be_replaced_is_refused_before_any_row() {
         (format!("replaces-{nobodys}.csv"), "is none of yours"),
         (format!("replaces-{}.csv", "5".repeat(31)), "32 hexadecimal digits"),
         (format!("replaces-{awaited}.csv"), "has not ended"),
-        // The place that was asked for is itself the import whose file this is.
+        // The requested place is itself the import of this file.
         (format!("{awaited}/replaces-{awaited}.csv"), "has not ended"),
     ] {
         let key = format!("imports/1/{name}");
@@ -374,7 +376,7 @@ async fn what_cannot_be_replaced_is_refused_before_any_row() {
     assert_eq!(days(&world.aws).await, ["2:2021-03-02"]);
 }
 
-/// Held at each step of the way, another operator's driver is never free, and there is no moment without the old or the new date.
+/// The test pauses at each step: another operator's driver is never free, and at each moment either the old or the new date exists.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn driver_is_blocked_at_every_step_of_replacement() {
     let (world, wire) = Wire::world_with(|options| options.settings = in_parts(2)).await;
@@ -400,12 +402,12 @@ async fn driver_is_blocked_at_every_step_of_replacement() {
     is_clean(&world).await;
 }
 
-/// The program is killed at moments all over a replacement, and goes on each time.
+/// The program is killed at moments throughout a replacement, and continues each time.
 #[tokio::test(flavor = "multi_thread")]
 async fn replacement_killed_at_twenty_moments_ends_complete() {
     const KILLS: usize = 20;
     let mut random = fastrand::Rng::with_seed(19);
-    // How many rows it takes to outlive the kills depends on the machine.
+    // The number of rows needed to outlive the kills depends on the machine.
     for drivers in [4_000, 16_000, 64_000] {
         let folder = TempDir::new().unwrap();
         let (wrong, right) = swapped_and_right(drivers);
@@ -449,7 +451,7 @@ async fn replacement_killed_at_twenty_moments_ends_complete() {
             kills += 1;
             seen.insert(states);
         }
-        // Killed while rows were written, and while the old ones were taken back.
+        // Killed while rows were written, and while the old rows were taken back.
         let both: BTreeSet<String> = ["running", "undoing"].map(str::to_owned).into();
         if kills < KILLS || !seen.contains(&both) {
             continue;
@@ -475,8 +477,8 @@ async fn replacement_killed_at_twenty_moments_ends_complete() {
     panic!("the replacement was over before it could be killed twenty times");
 }
 
-/// Stopped in the middle of the taking back; meanwhile the file is removed and the registry closes imports. Half of a replacement would
-/// leave both dates.
+/// Stopped in the middle of taking back; then the file is removed and the registry closes imports. Half of a replacement would leave
+/// both dates.
 #[tokio::test(flavor = "multi_thread")]
 async fn replacement_ends_though_its_file_is_gone_and_imports_are_closed() {
     let folder = TempDir::new().unwrap();
@@ -537,7 +539,7 @@ async fn operator_takes_its_own_import_back() {
     assert_eq!((&undone["state"], &undone["undone"]["removed"]), (&json!("undone"), &json!(1)));
     assert!(undone["undone"].get("replaced_by").is_none());
     assert_eq!(world.scan(&tables().claims).await, []);
-    // Again, it is done already.
+    // Again: it is already done.
     let again = call(&world, 1, Method::DELETE, &path.to_uppercase().replace("/POLICIES/CEE/IMPORTS", IMPORTS)).await;
     assert_eq!((again.status, &again.json()["state"]), (StatusCode::ACCEPTED, &json!("undone")));
     assert_eq!(world.stack.queue().counts().dead, 0);
@@ -574,7 +576,7 @@ async fn import_that_is_too_old_not_ended_or_closed_stays() {
     assert!(report["error"].as_str().unwrap().contains("30 days ago or more"), "{report}");
     assert_eq!(days(&world.aws).await, ["1:2021-03-02"]);
     world.end().await;
-    // As many days as the registry's team says; none: never.
+    // As many days as the registry's team has set; 0: never.
     let world = world_at("2024-05-01T00:00:00Z", &[("TAKE_BACK_DAYS", "0")]).await;
     refused(&world, &path, "0 days ago or more").await;
     world.end().await;
@@ -622,7 +624,7 @@ async fn list_of_imports_is_paged_from_the_latest_on() {
         assert_eq!(pages, sizes);
         let (all, once): (BTreeSet<&String>, BTreeSet<&String>) = (placed.iter().collect(), listed.iter().collect());
         assert_eq!((all, listed.len()), (once, 105), "each of one's own once, and nobody else's");
-        // The clock is the machine's: the last one that was placed comes first.
+        // The clock is the machine's: the place that was requested last comes first.
         assert_eq!(listed.first(), placed.last());
         assert_eq!(listed.last(), placed.first());
     }
@@ -647,7 +649,8 @@ async fn bad_parameter_of_list_is_named() {
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "invalid_query"), "{query}");
         assert!(answer.json()["detail"].as_str().unwrap().contains(what), "{query}: {answer:?}");
     }
-    // A cursor says where, not whose: made up or another's, it leads to one's own imports.
+    // A cursor is a position and does not name an operator: a made-up cursor, or another operator's, leads to the caller's own
+    // imports.
     let later = format!("cursor=7fffffffffffffff{}", "f".repeat(32));
     let listed = call(&world, 2, Method::GET, &format!("{IMPORTS}?{later}")).await.json();
     assert_eq!(listed, json!({"imports": []}));
@@ -669,7 +672,7 @@ async fn place_that_nobody_used_is_forgotten_and_used_one_is_not() {
     assert_eq!(world.put(&used, format!("{HEADER}long,DUP,+336010201,2021-03-02\n").as_bytes()).await, StatusCode::OK);
     world.imported().await;
     assert_eq!(forgotten_at(id(&used)).await, None, "its file has come");
-    // DynamoDB removes it some days after its time; until then it is as gone as afterwards.
+    // DynamoDB removes it some days after its time; until then calls treat it as removed.
     let update = world.aws.dynamodb().update_item().table_name(tables().imports);
     update
         .key("operator_id", AttributeValue::N("1".to_owned()))

@@ -1,4 +1,4 @@
-//! `template.yaml` as CloudFormation reads it, for the tests that hold it against what the code does.
+//! `template.yaml` as CloudFormation reads it, for the tests that compare it with the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,7 +26,7 @@ fn read(yaml: &str) -> Value {
 fn value<'input>(event: Event<'input>, events: &mut impl Iterator<Item = Event<'input>>) -> Value {
     let (value, tag) = match event {
         Event::Scalar(text, style, _, tag) => {
-            // Only what stands without quotes can be anything but text, and of that only what the template uses.
+            // Only an unquoted value can be anything but text, and of those only the forms that the template uses.
             let bare = matches!(style, ScalarStyle::Plain) && tag.is_none();
             let scalar: Option<Value> = if bare { serde_json::from_str(&text).ok() } else { None };
             (scalar.filter(|scalar| !scalar.is_string()).unwrap_or_else(|| json!(text)), tag)
@@ -76,14 +76,14 @@ fn long_form(Tag { handle, suffix }: &Tag, value: Value) -> Value {
     }
 }
 
-/// What a function may do: one action on one thing.
+/// A right of a function: one action on one resource.
 ///
-/// A table is named by its resource, an object by `DataBucket/` and its key, which in a right may end with `*`.
+/// A table has the name of its resource, an object `DataBucket/` and its key, which may end with `*` in a right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Right {
     pub action: String,
     pub resource: String,
-    /// The only attributes that it is for; `None`: it is for all.
+    /// The only attributes that it allows; `None`: all.
     pub attributes: Option<BTreeSet<String>>,
 }
 
@@ -107,8 +107,8 @@ impl Right {
     }
 }
 
-/// Whether CloudFormation takes a property with this value away: a function on AWS has no such variable, and `sam local` hands it
-/// one on.
+/// Whether CloudFormation removes a property with this value: a function on AWS has no such variable, and `sam local` passes one to
+/// it.
 pub fn is_nothing(value: &Value) -> bool {
     value["Ref"] == "AWS::NoValue"
 }
@@ -118,9 +118,9 @@ pub fn is_nothing(value: &Value) -> bool {
 pub struct Function {
     /// Its compiled binary.
     pub binary: String,
-    /// Its environment, what all functions are given included.
+    /// Its environment, with the variables of all functions.
     pub variables: BTreeMap<String, Value>,
-    /// What its environment has under `sam local` and nowhere else.
+    /// Variables that it has only under `sam local`.
     pub only_local: BTreeSet<String>,
     /// What its policies allow.
     pub rights: BTreeSet<Right>,
@@ -174,7 +174,7 @@ fn list(value: &Value) -> Vec<&Value> {
     }
 }
 
-/// What a policy allows; one that does more than to allow actions on things is not understood here, and refused.
+/// What a policy allows. This reader refuses a policy that does anything other than allow actions on resources.
 fn rights(function: &str, policy: &Value) -> Vec<Right> {
     let statements = list(&policy["Statement"]);
     assert!(!statements.is_empty(), "{function}: a policy that is not written out: {policy}");
@@ -200,7 +200,7 @@ fn rights(function: &str, policy: &Value) -> Vec<Right> {
     rights
 }
 
-/// The attributes that a condition limits a right to, in the form that AWS documents for it. No other condition is understood here.
+/// The attributes to which a condition limits a right, in the form that AWS documents. This reader refuses every other condition.
 fn attributes(function: &str, condition: &Value) -> BTreeSet<String> {
     let attributes = &condition["ForAllValues:StringEquals"]["dynamodb:Attributes"];
     let documented = json!({
@@ -211,7 +211,7 @@ fn attributes(function: &str, condition: &Value) -> BTreeSet<String> {
     list(attributes).into_iter().map(|attribute| attribute.as_str().unwrap().to_owned()).collect()
 }
 
-/// The thing that an ARN of the template names.
+/// The resource that an ARN of the template names.
 fn named(arn: &Value) -> String {
     if let Some([resource, attribute]) = arn["Fn::GetAtt"].as_array().map(Vec::as_slice) {
         assert_eq!(attribute, "Arn", "{arn}");

@@ -1,4 +1,4 @@
-//! Who may ask for a token how often: what nobody knows does not keep the operators from theirs.
+//! How often a caller may ask for a token: unknown callers do not keep the operators from their tokens.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -69,7 +69,7 @@ async fn flood_of_unknown_access_keys_keeps_no_operator_from_its_token() {
         }
         statuses
     };
-    // As many at one moment as a function may have copies.
+    // As many concurrent calls as a function may have instances.
     let flood = stream::iter(flood).buffer_unordered(16).collect::<Vec<_>>();
     let (answers, statuses) = tokio::join!(flood, operators);
     assert_eq!(statuses, [StatusCode::CREATED; 15], "each operator gets its tokens during the flood");
@@ -78,7 +78,7 @@ async fn flood_of_unknown_access_keys_keeps_no_operator_from_its_token() {
         answers.iter().partition(|answer| answer.status == StatusCode::UNAUTHORIZED);
     assert!((20..=20 * windows).contains(&looked_at.len()), "{} were looked at", looked_at.len());
     others.into_iter().for_each(refused);
-    // What is refused has cost one read.
+    // A refused call has cost one read.
     let operations = wire.take_operations();
     let written = operations.iter().filter(|operation| *operation == "UpdateItem").count();
     assert_eq!(written, looked_at.len() + 15, "{operations:?}");
@@ -107,7 +107,7 @@ async fn access_key_in_a_loop_waits_and_no_other_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn address_that_guesses_is_not_held_against_another_one() {
     let (world, _) = world().await;
-    // All at once, for a window ends after ten seconds; and again, should it have ended among them.
+    // All at once, because a window ends after ten seconds; and again if it has ended among them.
     loop {
         let guesses: Vec<_> = (0..60).map(unknown).collect();
         let statuses = join_all(guesses.iter().map(|guess| from(&world, "127.0.0.2", guess))).await;

@@ -1,4 +1,4 @@
-//! Imports that are taken back: by the team's command, over many invocations, among everything else that happens.
+//! Imports that are taken back: by the team's command, over many invocations, together with everything else that happens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -45,7 +45,7 @@ type Dated = (usize, u32, &'static str);
 
 #[derive(Default)]
 struct Model {
-    /// Which files said so.
+    /// The files that contain it.
     history: BTreeMap<Dated, BTreeSet<usize>>,
     granted: BTreeMap<usize, u32>,
 }
@@ -59,7 +59,7 @@ fn midnight(day: &str) -> String {
 }
 
 impl Model {
-    /// Date and reason of what stands in a driver's way.
+    /// Date and reason of what blocks a driver.
     fn blocker(&self, driver: usize) -> Option<(String, &'static str)> {
         let history =
             self.history.keys().filter(|(one, _, day)| *one == driver && *day >= "2015").map(|(.., day)| *day).max();
@@ -75,8 +75,8 @@ fn body(driver: usize) -> Value {
     json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+336{driver:06}")})
 }
 
-/// Files come, are taken back, come again in another order, and drivers apply in between: the answers are the model's after
-/// each step, and so is the table at the end.
+/// Files arrive, are taken back, arrive again in another order, and drivers apply in between: after each step the responses equal
+/// the model's, and so does the table at the end.
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_come_and_go_as_in_the_model() {
     let world = world().await;
@@ -84,7 +84,7 @@ async fn imports_come_and_go_as_in_the_model() {
     let mut random = fastrand::Rng::with_seed(9);
     let mut pick = move |of: usize| random.usize(..of);
     let mut model = Model::default();
-    // Each file's rows, whose it is, and the import that brought it last, where it stands.
+    // Each file's rows, its operator, and the import that last brought it, if any.
     let files: Vec<(u32, Vec<(usize, &str)>)> =
         (0..6).map(|file| (1 + file % 2, (0..8).map(|_| (pick(7), DATES[pick(4)])).collect())).collect();
     let mut standing: BTreeMap<usize, ImportId> = BTreeMap::new();
@@ -95,7 +95,7 @@ async fn imports_come_and_go_as_in_the_model() {
                 let file = pick(files.len());
                 let (by, rows) = &files[file];
                 if let Some(id) = standing.remove(&file) {
-                    // Taken back, and what only it said is gone.
+                    // Taken back: the dates that only it contained are removed.
                     let said = team.undo(operator(*by), id, |_| {}).await.unwrap();
                     // The report follows the table.
                     world.imported().await;
@@ -164,7 +164,7 @@ fn blocked(problem: &Value) -> Option<(String, &'static str)> {
 async fn check(world: &World, model: &Model, step: usize) {
     for driver in 0..7 {
         let answer = world.api.simulate(&world.token(3), &body(driver)).await;
-        // Asked at another moment than the application's, but no date of ours lies between the two cut-offs.
+        // At another moment than the application's, but none of our dates lies between the two cut-offs.
         assert_eq!(blocked(&answer.json()), model.blocker(driver), "step {step}, driver {driver}");
     }
 }
@@ -207,7 +207,8 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
             id = Some(wrong);
             let said = undo(wrong, false);
             assert!(said.contains("1000 imported") && said.contains("add --yes"), "{said}");
-            // Stop the stack in the middle of taking back: the first checkpoint ends the count, the second one a part of the rows.
+            // Stops the stack while it takes the import back: the first checkpoint ends the count, the second one a part of the
+            // rows.
             let mut first = wire.hold("SET undo_checkpoint");
             let team = Team::local(stack.description());
             let watched = tokio::spawn(async move { team.undo(operator(1), wrong, |_| {}).await.map(drop) });
@@ -233,7 +234,7 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
         stack.queue().idle().await;
         let report = &reports(aws, "reports/1/").await["imports/1/wrong.csv"];
         assert_eq!((&report["state"], &report["imported"]), (&json!("undone"), &json!(ROWS)));
-        // Again, it is done already; and the same file may come again.
+        // Again: it is already done; and the same file may be sent again.
         let said = undo(wrong, true);
         assert!(said.contains("undone: 1000 applications"), "{said}");
         let put = aws.s3().put_object().bucket("cee-local").key("imports/1/again.csv");
@@ -245,8 +246,8 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
     }
 }
 
-/// An identity key that comes for a row while its import is undone puts a copy of the row on another item, which the undo may
-/// have behind it already.
+/// An identity key given for a row while its import is undone puts a copy of the row on another item, which the undo may already
+/// have passed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
     let (world, wire) = Wire::world().await;
@@ -255,14 +256,14 @@ async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
     world.upload("imports/1/wrong.csv", format!("{HEADER}{text}")).await;
     let id = import_id(&reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"]);
     let team = Team::local(world.stack.description());
-    // The rows are counted and not yet taken back when the first keys come.
+    // When the first keys arrive, the rows are counted and not yet taken back.
     let mut held = wire.hold("SET undo_checkpoint");
     let undo = tokio::spawn(async move { team.undo(operator(1), id, |_| {}).await.unwrap() });
     held.come().await;
     let mut held = Some(held);
     let (mut given, mut row) = (0, 0);
     while !undo.is_finished() {
-        // From the whole file, a few at a time.
+        // From the whole file, a few rows at a time.
         let batch: Vec<Value> = (0..40)
             .map(|_| {
                 row = (row + 7) % rows;
@@ -293,7 +294,7 @@ async fn what_cannot_be_undone_and_what_goes_with_it() {
     assert_eq!(refused(&team, 1, ImportId::from_bytes([7; 16])).await, "there is no such import");
     let place = world.api.post("/policies/cee/imports", &world.token(1), &json!({})).await.json();
     assert!(refused(&team, 1, import_id(&place)).await.contains("has not ended: it is awaiting_upload"));
-    // A late contradiction is one no more when its history is taken back.
+    // A late contradiction ends when its history is taken back.
     let mut call = body(3);
     call["driving_license"] = json!("051227308989");
     call["datetime"] = json!(APPLICATION);

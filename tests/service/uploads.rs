@@ -1,4 +1,4 @@
-//! Places for files, what may be put there and by whom, and what is told of an import on its way.
+//! Places for files, who may put what there, and what the registry reports about a running import.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -27,7 +27,7 @@ impl World {
         self.api.send(self.api.request(Method::GET, path, Some(&self.token(operator)), Vec::new())).await.unwrap()
     }
 
-    /// A request to S3 that carries no credentials but the URL's.
+    /// A request to S3 without credentials except those in the URL.
     pub async fn plain(&self, method: Method, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
@@ -82,7 +82,7 @@ async fn a_file_is_put_and_followed_to_its_report() {
     let rejected = world.plain(Method::GET, done["rejected_rows_url"].as_str().unwrap(), &[], b"").await;
     assert!(rejected.text.contains("long;Dup;+336010205;2021-02-15;4;last_name_trunc;"), "{rejected:?}");
 
-    // A file that came another way is listed too, the latest first.
+    // A file that arrived another way is listed too, the latest first.
     world.upload("imports/1/other.csv", "nothing\n").await;
     world.place(1, json!({})).await;
     let listed = world.get_as(1, IMPORTS).await.json();
@@ -109,7 +109,7 @@ async fn a_running_import_tells_how_far_it_is() {
     let mut held = wire.hold("SET checkpoint");
     assert_eq!(world.put(&place, file.as_bytes()).await, StatusCode::OK);
     let mut seen = (0, 0);
-    // Before its first checkpoint, and before its second and third, each of which comes when the one before it is written.
+    // Before its first, second and third checkpoint; each comes when the previous one is written.
     for checkpoints in 0..3 {
         held.come().await;
         let now = world.get_as(1, &path).await.json();
@@ -180,7 +180,7 @@ async fn nothing_reaches_another_operator() {
     let capitals = world.get_as(2, &format!("{IMPORTS}/{}", id(&theirs).to_uppercase())).await.json();
     assert_eq!((&capitals["import_id"], &capitals["state"]), (&done["import_id"], &done["state"]));
     // The interface.
-    // The last three are paths that lambda_http 1.3.2 shortens where a URI is made of them.
+    // The last three are paths that lambda_http 1.3.2 shortens when it makes a URI of them.
     let others = ["0".repeat(32).as_str(), "x", "%0B", "%09", "%2E%2E"].map(|name| format!("{IMPORTS}/{name}"));
     for path in [format!("{IMPORTS}/{}", id(&theirs))].into_iter().chain(others) {
         let answer = world.get_as(1, &path).await;
@@ -188,7 +188,7 @@ async fn nothing_reaches_another_operator() {
     }
     let listed = world.get_as(1, IMPORTS).await;
     assert!(!listed.text.contains(id(&theirs)) && listed.text.contains(id(&ours)), "{listed:?}");
-    // Our upload URL, turned to anything else.
+    // Our upload URL, changed in every way.
     let url = ours["upload_url"].as_str().unwrap();
     let key = format!("imports/1/{}/h.csv", id(&ours));
     assert!(url.contains(&key), "{url}");
@@ -211,7 +211,7 @@ async fn nothing_reaches_another_operator() {
     }
     let expired = url.replace("X-Amz-Expires=900", "X-Amz-Expires=90000");
     assert!(expired != url && world.plain(Method::PUT, &expired, &[], b"x").await.status.is_client_error());
-    // Our links to reports are their links to nothing.
+    // A link to our report, changed to point at another operator's.
     let report = done["report_url"].as_str().unwrap();
     assert!(report.contains("reports/2/"), "{report}");
     let status = world.plain(Method::GET, &report.replace("reports/2/", "reports/1/"), &[], b"").await.status;
@@ -237,7 +237,7 @@ async fn nothing_reaches_another_operator() {
     }
 }
 
-/// Mistakes of clients, answered as S3 answers them.
+/// Mistakes of clients, with S3's responses.
 #[tokio::test(flavor = "multi_thread")]
 async fn upload_that_s3_refuses_is_refused_here_too() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -270,7 +270,7 @@ async fn upload_that_s3_refuses_is_refused_here_too() {
     assert_eq!(world.put(&place, FILE.as_bytes()).await, StatusCode::OK);
 }
 
-/// What an operator's own credentials may do with its own files, as the policy of the template says.
+/// What an operator's own credentials may do with its own files, according to the policy of the template.
 #[tokio::test(flavor = "multi_thread")]
 async fn own_credentials_copy_and_name_the_owner_of_the_bucket() {
     use aws_sdk_s3::error::ProvideErrorMetadata as _;
@@ -308,7 +308,7 @@ async fn own_credentials_copy_and_name_the_owner_of_the_bucket() {
     }
 }
 
-/// The operator knows no import ID of a second file at one URL.
+/// The operator does not know the import ID of a second file at one URL.
 #[tokio::test(flavor = "multi_thread")]
 async fn second_file_at_one_url_is_not_imported_and_the_import_says_so() {
     let world = world().await;
@@ -330,7 +330,7 @@ async fn second_file_at_one_url_is_not_imported_and_the_import_says_so() {
     );
     let free = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010303"});
     assert_eq!(world.api.simulate(&world.token(2), &free).await.status, StatusCode::OK, "nothing of it counts");
-    // All else is as it was.
+    // Everything else is unchanged.
     second.as_object_mut().unwrap().remove("ignored_upload");
     for member in ["state", "key", "read", "imported", "rejected", "ended_at"] {
         assert_eq!(second[member], first[member], "{member}");
@@ -355,7 +355,7 @@ async fn who_may_not_and_what_is_at_fault() {
         let answer = world.api.post(IMPORTS, &world.token(1), &json!({"size": size})).await;
         assert_eq!(answer.pointers(), ["/size"], "{size}");
     }
-    // Open for one journey type: a file may hold rows of it.
+    // Open for one journey type: a file may contain rows of it.
     let half = world_with(|options| options.settings = vec![("IMPORT_ENABLED".to_owned(), "long".to_owned())]).await;
     assert_eq!(half.api.post(IMPORTS, &half.token(1), &json!({})).await.status, StatusCode::CREATED);
     let closed = world_with(|options| options.settings = vec![("IMPORT_ENABLED".to_owned(), "false".to_owned())]).await;

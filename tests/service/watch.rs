@@ -1,5 +1,5 @@
-//! The template's alarms and dashboard against what is written: the metrics that they name are in the catalogue, each of which
-//! `metrics.rs` sees written, and each alarm has its entry in the runbook.
+//! Compares the template's alarms and dashboard with the metrics of the catalogue, whose writing `metrics.rs` tests, and checks
+//! that each alarm has its entry in the runbook.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,8 +14,8 @@ use crate::template::{TEMPLATE, resources};
 /// The namespace of the metrics, in the template.
 const OURS: &str = "cee/${Environment}";
 
-/// The metrics of AWS that are looked at, each with its dimensions. Source: the metrics pages of the services' guides. No test can
-/// see these written.
+/// The metrics of AWS in use, each with its dimensions. Source: the metrics pages of the services' guides. No test can make AWS
+/// write these.
 const OF_AWS: [(&str, &str, &str); 12] = [
     ("AWS/ApiGateway", "Count", "ApiId"),
     ("AWS/ApiGateway", "4xx", "ApiId"),
@@ -43,7 +43,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }
 
-/// Checks a metric that is AWS's own, and returns one that is ours.
+/// Checks AWS's own metric, and returns a metric of ours.
 fn ours(namespace: &str, name: &str, dimensions: &[(&str, &str)]) -> Option<Named> {
     if namespace == OURS {
         assert!(dimensions.len() < 2, "{name}");
@@ -55,7 +55,7 @@ fn ours(namespace: &str, name: &str, dimensions: &[(&str, &str)]) -> Option<Name
     None
 }
 
-/// The metrics that an alarm watches, but for AWS's own.
+/// The metrics that an alarm watches, except AWS's own.
 fn watched(alarm: &Value) -> Vec<Named> {
     let metric = |namespace: &Value, metric: &Value| {
         let dimensions = metric["Dimensions"].as_array().cloned().unwrap_or_default();
@@ -91,7 +91,7 @@ fn watched(alarm: &Value) -> Vec<Named> {
 fn alarms() -> Vec<(String, &'static str, &'static Value)> {
     let alarms = resources("AWS::CloudWatch::Alarm").map(|(resource, alarm)| {
         let properties = &alarm["Properties"];
-        // What is behind it are the versions that it watches.
+        // The text after its name lists the versions that it watches.
         let name = text(&properties["AlarmName"]["Fn::Sub"]).split("-${").nth(1);
         let name = name.and_then(|name| name.strip_prefix("Environment}-"));
         (name.unwrap_or_else(|| panic!("{resource} has another name")).to_owned(), resource, properties)
@@ -104,7 +104,8 @@ fn dashboard() -> Value {
     serde_json::from_str(text(body)).unwrap_or_else(|error| panic!("the dashboard is no JSON: {error}"))
 }
 
-/// The metrics that the dashboard shows, but for AWS's own. A search finds what the catalogue has of that name and dimension.
+/// The metrics that the dashboard shows, except AWS's own. A search finds the metrics of the catalogue with that name and
+/// dimension.
 fn shown() -> BTreeSet<Named> {
     let catalogue = catalogue();
     let mut shown = BTreeSet::new();
@@ -178,14 +179,14 @@ fn each_alarm_is_on_the_dashboard_goes_somewhere_and_has_its_entry_in_the_runboo
         for to in ["AlarmActions", "OKActions"] {
             assert_eq!(alarm[to][0]["Ref"], "AlarmsTopic", "{resource}");
         }
-        // Silence is good news but of what tells by itself that it is there.
+        // Missing data is good, except for a metric that is always written.
         let silence = if name == "audit-silent" { "breaching" } else { "notBreaching" };
         assert_eq!(alarm["TreatMissingData"], silence, "{resource}");
     }
 }
 
-/// What a deployment is taken back for is what the versions that it brings do, each of them, and nothing else: an alarm that the
-/// old ones keep on would stop what mends them.
+/// A deployment is rolled back only because of the versions that it brings, each of them: an alarm that the old versions trigger
+/// would stop the deployment that fixes them.
 #[test]
 fn a_deployment_is_taken_back_for_each_new_version_and_for_no_old_one() {
     let preference = &TEMPLATE["Globals"]["Function"]["DeploymentPreference"];
@@ -216,7 +217,7 @@ fn a_deployment_is_taken_back_for_each_new_version_and_for_no_old_one() {
             };
             assert!(fits, "{alarm}: {metric}");
             assert!(watched.insert(*function), "{alarm}: {function} twice");
-            // An alarm that another version left in another state must not be this one.
+            // If another version left an alarm in another state, that must not be this alarm.
             assert!(text(&properties["AlarmName"]["Fn::Sub"]).contains(&version(function)), "{alarm}: {function}");
         }
         assert_eq!(&watched, functions, "{alarm}");
@@ -224,7 +225,7 @@ fn a_deployment_is_taken_back_for_each_new_version_and_for_no_old_one() {
     }
 }
 
-/// The text that a dimension's value is made from.
+/// The text from which a dimension's value is made.
 fn text_of(dimension: &Value) -> &str {
     dimension["Value"]["Fn::Sub"].as_str().unwrap_or_default()
 }

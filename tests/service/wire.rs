@@ -1,4 +1,4 @@
-//! A wire between the functions and DynamoDB that writes down what goes over it, and lets a test say what goes wrong.
+//! A proxy between the functions and DynamoDB that records the requests, and lets a test choose the faults.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,32 +16,32 @@ use crate::support::{NOW, World, at, world_with};
 /// The seed of all tests.
 const SEED: u64 = 30;
 
-/// What has gone over a wire, and what goes wrong on it.
+/// The requests that have passed the proxy, and its faults.
 #[derive(Clone, Debug)]
 pub struct Wire(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The operations that have gone over it since they were last looked at.
+    /// The operations that have passed since the last look.
     operations: Mutex<Vec<String>>,
-    /// What each of them took, and whether anybody asks.
+    /// The capacity of each request, if a test asks for it.
     taken: Mutex<Option<Vec<Taken>>>,
-    /// What was done to requests.
+    /// The faults so far.
     faults: Mutex<Vec<Fault>>,
-    /// How many of a hundred requests something happens to.
+    /// The percentage of requests with a fault.
     percent: AtomicU32,
-    /// What happens to the next requests that hold this text.
+    /// The faults of the next requests that contain this text.
     next: Mutex<(&'static str, VecDeque<Fault>)>,
-    /// What happens to each request that holds this text.
+    /// The fault of each request that contains this text.
     always: Mutex<Option<(&'static str, Fault)>>,
-    /// The next request that holds this text tells that it has come, and waits.
+    /// The next request that contains this text reports its arrival, and waits.
     hold: Mutex<Option<Hold>>,
 }
 
-/// The text of the request that is to be held up, what tells that it has come, and what lets it go on.
+/// The text of the request to hold, the channel that reports its arrival, and the channel that releases it.
 type Hold = (&'static str, oneshot::Sender<()>, mpsc::Receiver<()>);
 
-/// A request, and the capacity units that it took: none are told of one that was refused.
+/// A request, and its capacity units: `None` if it was refused.
 #[derive(Clone, Debug)]
 pub struct Taken {
     pub operation: String,
@@ -49,26 +49,26 @@ pub struct Taken {
     pub units: Option<f64>,
 }
 
-/// A request that is held up.
+/// A held request.
 pub struct Held {
     come: oneshot::Receiver<()>,
     go: mpsc::Sender<()>,
 }
 
 impl Held {
-    /// Returns when it has come.
+    /// Returns when it has arrived.
     pub async fn come(&mut self) {
         (&mut self.come).await.unwrap();
     }
 
-    /// Lets it go on.
+    /// Releases it.
     pub fn release(self) {
         self.go.send(()).unwrap();
     }
 }
 
 impl Wire {
-    /// A world whose functions reach DynamoDB over this wire, and whose tests do not.
+    /// A world whose functions reach DynamoDB through this proxy, and whose tests do not.
     pub async fn world() -> (World, Self) {
         Self::world_with(|_| {}).await
     }
@@ -84,49 +84,49 @@ impl Wire {
         (world, wire)
     }
 
-    /// A wire that no stack has yet.
+    /// A proxy that no stack uses yet.
     pub fn new() -> Self {
         Self(Arc::default())
     }
 
-    /// What a stack is started with to have this wire.
+    /// The options for a stack that uses this proxy.
     pub fn plan(&self) -> Arc<dyn Plan> {
         Arc::new(self.clone())
     }
 
-    /// Lets something happen to so many of a hundred requests from now on.
+    /// From now on, this percentage of requests gets a fault.
     pub fn disturb(&self, percent: u32) {
         self.0.percent.store(percent, Ordering::SeqCst);
     }
 
-    /// Lets this happen to the next requests that hold this text, one after the other.
+    /// The next requests that contain this text get these faults, one after the other.
     pub fn next(&self, text: &'static str, faults: impl IntoIterator<Item = Fault>) {
         *self.0.next.lock().unwrap() = (text, faults.into_iter().collect());
     }
 
-    /// Lets this happen to every request that holds this text.
+    /// Every request that contains this text gets this fault.
     pub fn always(&self, text: &'static str, fault: Fault) {
         *self.0.always.lock().unwrap() = Some((text, fault));
     }
 
-    /// Holds up the next request that holds this text.
+    /// Holds the next request that contains this text.
     pub fn hold(&self, text: &'static str) -> Held {
         let ((came, come), (go, gone)) = (oneshot::channel(), mpsc::channel());
         *self.0.hold.lock().unwrap() = Some((text, came, gone));
         Held { come, go }
     }
 
-    /// What has gone over the wire since this was last asked.
+    /// The operations that have passed since the last call.
     pub fn take_operations(&self) -> Vec<String> {
         std::mem::take(&mut self.0.operations.lock().unwrap())
     }
 
-    /// What the requests took that have gone over it since this was last asked; the first time, nothing.
+    /// The capacity of the requests since the last call; the first time, nothing.
     pub fn take_units(&self) -> Vec<Taken> {
         self.0.taken.lock().unwrap().replace(Vec::new()).unwrap_or_default()
     }
 
-    /// What was done to requests since this was last asked.
+    /// The faults since the last call.
     pub fn take_faults(&self) -> Vec<Fault> {
         std::mem::take(&mut self.0.faults.lock().unwrap())
     }
