@@ -1,8 +1,8 @@
-//! Looks for personal data where none may be: in logs, metrics, refusals and keys of tables.
+//! Searches for personal data where it must not be: in logs, metrics, refusals and table keys.
 //!
-//! [`Sent`] takes down what a test sends, in the spelling in which it was sent. [`Scanner`] finds any of it again in a
-//! text, in other spellings and encodings too. [`record`] does both for whole tests, without their asking.
-//! What is sought, and what cannot be found so: `docs/privacy.md`.
+//! [`Sent`] records what a test sends, in the spelling in which it was sent. [`Scanner`] finds each of these values in a text, in
+//! other spellings and encodings too. [`record`] does both for whole tests, without a call by the test. What the scan searches for,
+//! and what it cannot find: `docs/privacy.md`.
 
 pub mod record;
 
@@ -23,31 +23,31 @@ use http::header::AUTHORIZATION;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-/// From so many characters on a value is sought anywhere, below only where it stands alone.
+/// A value with at least this many characters is found anywhere, a shorter value only if it stands alone.
 const LONG: usize = 6;
 
-/// From so many bytes on, hexadecimal digits are looked at for short values. Fewer are numbers and parts of names that chance
-/// has made: the microseconds of `12:38:12.414142` spell AAB.
+/// The scan decodes at least this many bytes of hexadecimal digits for short values. Shorter runs are numbers and parts of random
+/// ids: the microseconds of `12:38:12.414142` spell AAB.
 const SPELT: usize = 8;
 
-/// Among so many hexadecimal digits stands what was drawn or hashed: the names of imports, of which thousands spell the few digits of
-/// one phone among thousands.
+/// At least this many hexadecimal digits are random or a hash: for example the UUIDs of imports. Among thousands of UUIDs and
+/// thousands of phones, one UUID contains the few digits of one phone.
 const DRAWN: usize = 32;
 
-/// The digits of a time in milliseconds since 1970: of thousands of lines one spells the few digits of a phone.
+/// The number of digits of a time in milliseconds since 1970: among thousands of lines, one contains the few digits of a phone.
 const MILLIS: usize = 13;
 
-/// How many encodings within one another are looked through.
+/// The maximum number of nested encodings.
 const DEPTH: usize = 4;
 
-/// What kind of thing a test has sent.
+/// The kind of a value that a test has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     License,
     Phone,
     Name,
     IdentityKey,
-    /// An operator's name for a journey: may hold anything.
+    /// An operator's name for a journey: may contain anything.
     Journey,
     /// An application or a proof token.
     Token,
@@ -55,17 +55,17 @@ pub enum Kind {
     Secret,
     /// The public half of a credential.
     AccessKey,
-    /// What stood in another place and may be anything: in a path, in a header, under a field that nobody knows.
+    /// A value in another place that may be anything: in a path, in a header, under an unknown field.
     Other,
 }
 
-/// What was sent.
+/// The values that were sent.
 #[derive(Clone, Debug, Default)]
 pub struct Sent(BTreeSet<(Kind, String)>);
 
 impl Sent {
     pub fn add(&mut self, kind: Kind, value: &str) {
-        // Blanks alone are in every text, and dates, words and the name of a scheme are nobody's, wherever a test has put them.
+        // Every text contains blanks; dates, words and the name of a scheme identify no person, in any place.
         let word = kind == Kind::Journey && value.bytes().all(|b| b.is_ascii_lowercase());
         let scheme = kind == Kind::Token && value.eq_ignore_ascii_case("bearer");
         if !value.trim().is_empty() && !is_date(value) && !word && !scheme {
@@ -77,7 +77,7 @@ impl Sent {
         self.0.extend(other.0);
     }
 
-    /// Everything of a request that comes from its sender.
+    /// Everything in a request that comes from its sender.
     pub fn request(&mut self, request: &Request<Vec<u8>>) {
         for (name, value) in request.headers() {
             let Ok(value) = value.to_str() else { continue };
@@ -129,14 +129,14 @@ impl Sent {
             "token" | "access_token" => Kind::Token,
             "secret_key" => Kind::Secret,
             "access_key" => Kind::AccessKey,
-            // Told to everybody, and counted.
+            // Public, or a count.
             "size" | "sha256" | "journey_id" | "distance" | "operator_id" | "siret" => return,
             _ => return self.other(value),
         };
         self.add(kind, value);
     }
 
-    /// What may be anything, as far as it could tell a person from another: neither words nor dates nor names of records.
+    /// A value of any kind, if it can identify a person: not a word, a date or a record's UUID.
     fn other(&mut self, value: &str) {
         let name = value.len() == 3 && value.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
         let date = value.bytes().all(|b| b.is_ascii_digit() || b"-/:.TZ+ ".contains(&b)) && value.contains(['-', '/']);
@@ -148,11 +148,11 @@ impl Sent {
         }
     }
 
-    /// A file of rows as it was put on S3, as far as it can be read.
+    /// A file of rows as it was put on S3, as far as it is readable.
     pub fn file(&mut self, file: &[u8]) {
         let mut unpacked = Vec::new();
         let file = if file.starts_with(b"\x1f\x8b") {
-            // Of a damaged one what came before the damage.
+            // From a damaged file, the part before the damage.
             let _ = flate2::read::MultiGzDecoder::new(file).read_to_end(&mut unpacked);
             &unpacked
         } else {
@@ -174,12 +174,12 @@ impl Sent {
     }
 }
 
-/// Whether it is a hash of 32 bytes as keys of tables are: among thousands of them one spells a short value by chance.
+/// Whether it is a hash of 32 bytes as in table keys: among thousands of hashes one contains a short value by chance.
 fn is_hash(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
 }
 
-/// Whether this part of a text lies within hexadecimal digits, and the dashes of a UUID, that somebody has drawn.
+/// Whether this part of a text lies within random hexadecimal digits, including the dashes of a UUID.
 fn is_drawn(text: &[u8], part: Range<usize>) -> bool {
     let of_it = |byte: &&u8| byte.is_ascii_hexdigit() || **byte == b'-';
     let (before, after) =
@@ -194,28 +194,28 @@ fn is_of_time(text: &[u8], part: &Range<usize>) -> bool {
     before + part.len() + after == MILLIS && matches!(text.get(part.start - before), Some(b'1' | b'2'))
 }
 
-/// Whether it begins as dates do.
+/// Whether it begins like a date.
 fn is_date(value: &str) -> bool {
     let begins: String = value.chars().take(10).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     begins == "0000-00-00"
 }
 
-/// Whether it is the name of an application, an import or what belongs to it: the registry has given those.
+/// Whether it is the UUID of an application, an import or a file of an import: the registry has created those.
 fn is_of_record(value: &str) -> bool {
     uuid::Uuid::parse_str(value.split('.').next().unwrap_or_default()).is_ok()
 }
 
-/// One thing that was found.
+/// A value that was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     pub kind: Kind,
-    /// As it was sent.
+    /// The value as it was sent.
     pub value: String,
-    /// Where, in words.
+    /// The place, in words.
     pub place: String,
-    /// Through which encodings it was seen.
+    /// The encodings around it.
     pub through: Vec<&'static str>,
-    /// The text that holds it.
+    /// The text that contains it.
     pub text: String,
 }
 
@@ -227,27 +227,27 @@ impl fmt::Display for Finding {
     }
 }
 
-/// How a pattern may be found.
+/// How a pattern may match.
 #[derive(Clone, Copy)]
 struct Pattern {
-    /// Which of the values it stands for.
+    /// The index of its value.
     value: usize,
-    /// Whether letters and digits around it make it something else.
+    /// Whether a letter or digit beside it makes it another text.
     alone: bool,
-    /// Whether it is another in other case.
+    /// Whether it matches in this case only.
     exact: bool,
-    /// Whether it is so few digits that chance writes them.
+    /// Whether it has so few digits that it may occur by chance.
     digits: bool,
 }
 
-/// Finds what was sent.
+/// Finds the values that were sent.
 pub struct Scanner {
     values: Vec<(Kind, String)>,
     automaton: AhoCorasick,
     patterns: Vec<Pattern>,
-    /// Short values, which are also found as the whole of a JSON string, in any case.
+    /// Short values, which also match a whole JSON string, in any case.
     short: HashMap<String, usize>,
-    /// Words of JSON with nothing in them: a log says the same again and again.
+    /// Words of JSON without a finding: a log repeats the same words.
     clean: RefCell<HashSet<String>>,
 }
 
@@ -261,9 +261,9 @@ impl Scanner {
                 if is_short {
                     short.insert(spelling.trim().to_uppercase(), value);
                 }
-                // A single letter is a name only with the spaces behind it.
+                // A single letter is a name only with the spaces after it.
                 let spelling = if spelling.trim().len() < 2 { spelling } else { spelling.trim().to_owned() };
-                // A short word in small letters is a word like any other.
+                // A short word in lower case is a word like any other.
                 if spelling.len() > 1 && !(is_short && spelling.bytes().any(|b| b.is_ascii_lowercase())) {
                     let plain = spelling.bytes().collect::<BTreeSet<_>>().len() < 3;
                     let digits = *kind == Kind::Phone && spelling.len() < DRAWN;
@@ -272,13 +272,13 @@ impl Scanner {
                 }
             }
         }
-        // Each is built once and searched with once: the kind that takes least to build.
+        // Each automaton is built once and used once: this kind is the quickest to build.
         let kind = Some(AhoCorasickKind::NoncontiguousNFA);
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).kind(kind).build(texts).unwrap();
         Self { values, automaton, patterns, short, clean: RefCell::default() }
     }
 
-    /// Everything that was sent and stands in this text.
+    /// All values that were sent and occur in this text.
     pub fn scan(&self, place: &str, text: &str) -> Vec<Finding> {
         let mut found = BTreeSet::new();
         self.look(&without_time(text), false, &mut Vec::new(), &mut found);
@@ -293,7 +293,7 @@ impl Scanner {
         if is_hash(text) {
             return self.find_long(text.as_bytes(), through, found);
         }
-        // Of JSON its strings and numbers count: what stands around them is not a part of them.
+        // In JSON, strings and numbers are searched separately: the text around them is not part of them.
         if text.trim_start().starts_with(['{', '[', '"'])
             && let Ok(json) = serde_json::from_str(text)
         {
@@ -351,7 +351,7 @@ impl Scanner {
     fn look_at_json(&self, json: &Value, through: &mut Vec<&'static str>, found: &mut Found) {
         match json {
             Value::Object(members) => {
-                // The gateway draws these, and short values are found in whatever is drawn.
+                // The gateway draws these at random, and random text contains short values.
                 let drawn = |name: &str| ["request_id", "trace_id"].contains(&name);
                 for (name, value) in members.iter().filter(|(name, _)| !drawn(name)) {
                     self.look_at_word(name, through, found);
@@ -370,7 +370,7 @@ impl Scanner {
             return;
         }
         self.look(text, true, through, found);
-        // What was found may be found again elsewhere.
+        // The same value may occur again elsewhere.
         if text.len() < 100 && through.is_empty() && found.is_empty() {
             self.clean.borrow_mut().insert(text.to_owned());
         }
@@ -389,7 +389,7 @@ impl Scanner {
             Ok(text) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => {
                 self.look(text, whole, through, found);
             }
-            // Chance makes short words out of bytes.
+            // Bytes contain short words by chance.
             _ => self.find_long(bytes, through, found),
         }
         through.pop();
@@ -420,10 +420,10 @@ impl Scanner {
     }
 }
 
-/// Which values, and through what they were seen.
+/// The values, and the encodings around them.
 type Found = BTreeSet<(usize, Vec<&'static str>)>;
 
-/// How a value may be written.
+/// The ways to write a value.
 fn spellings(kind: Kind, text: &str) -> Vec<String> {
     let hash = |text: &str| {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
@@ -432,18 +432,18 @@ fn spellings(kind: Kind, text: &str) -> Vec<String> {
     match kind {
         Kind::Phone => {
             let phone = phone_spellings(text);
-            // A bare hash of so few digits is guessed in seconds: it is the number in other words.
+            // The bare hash of so few digits can be guessed in seconds: it reveals the number.
             let hashes = phone.first().map(|digits| hash(&format!("+{digits}")));
             phone.into_iter().chain(hashes).collect()
         }
-        // A part of a token is enough: who signs has made the rest from what is known.
+        // A part of a token is enough: the header is made from public values.
         Kind::Token if text.len() > 40 => {
             let parts: Vec<&str> = text.split('.').collect();
             let telling = if parts.len() == 3 { &parts[1..] } else { &parts[..] };
             telling.iter().filter(|part| part.len() > 20).map(|part| (*part).to_owned()).collect()
         }
         Kind::License if text.len() >= LONG => {
-            // As it was sent, and as the registry keeps it.
+            // As it was sent, and as the registry stores it.
             let canonical =
                 cee_eligibility::DrivingLicense::parse(text).ok().map(|license| license.as_str().to_owned());
             let mut spellings = vec![text.to_owned(), hash(text)];
@@ -455,9 +455,9 @@ fn spellings(kind: Kind, text: &str) -> Vec<String> {
     }
 }
 
-/// The number with its country and, where that has one, in its national form, digits only.
+/// The number with its country code and, if the country has one, in its national form, digits only.
 fn phone_spellings(text: &str) -> Vec<String> {
-    // What was sent, and the form that is kept of it.
+    // The value that was sent, and the form in which it is stored.
     let kept = PhoneTrunc::parse(text).ok().filter(|kept| kept.as_str() != text);
     let mut all = spellings_of_digits(text);
     let of_kept = kept.iter().flat_map(|kept| spellings_of_digits(kept.as_str()));
@@ -467,7 +467,7 @@ fn phone_spellings(text: &str) -> Vec<String> {
 }
 
 fn spellings_of_digits(text: &str) -> Vec<String> {
-    // What stands behind the plus or the zero of these is dialled at home with a zero before it.
+    // A number with one of these codes is dialled at home with a zero in place of the code.
     const FRENCH: [&str; 9] = ["262", "508", "590", "594", "596", "681", "687", "689", "33"];
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let international = match digits.strip_prefix("00") {
@@ -481,7 +481,7 @@ fn spellings_of_digits(text: &str) -> Vec<String> {
     std::iter::once(international.clone()).chain(national).collect()
 }
 
-/// A line of the log without the time at its beginning, whose digits may be anybody's.
+/// A line of the log without the time at its beginning, whose digits may match a value.
 fn without_time(line: &str) -> Cow<'_, str> {
     let time = line.strip_prefix("{\"timestamp\":\"").and_then(|rest| rest.split_once("Z\""));
     match time {
@@ -492,12 +492,12 @@ fn without_time(line: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text without the examples in what the service says of a bad field: tests send the same values.
+/// The text without the examples in the messages about an invalid field: tests send the same values.
 fn own_words_out(text: &str) -> Cow<'_, str> {
     let fields =
         [FieldError::LastNameTrunc, FieldError::PhoneTrunc, FieldError::PhoneAmbiguous].map(|error| error.to_string());
     let mut text = Cow::Borrowed(text);
-    // Each of them holds one.
+    // Each of them contains one example.
     if text.contains("(\"") {
         for own in fields.iter().map(String::as_str) {
             if text.contains(own) {
@@ -508,7 +508,7 @@ fn own_words_out(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// The text without the spaces, dots and other marks between two digits, where there are any.
+/// The text without the spaces, dots and other marks between two digits, if it has any.
 fn joined(text: &str) -> Option<String> {
     let mark = |c: char| " .-/()\u{a0}\u{202f}".contains(c);
     let mut out = String::with_capacity(text.len());
@@ -526,7 +526,7 @@ fn joined(text: &str) -> Option<String> {
     (out.len() != text.len()).then_some(out)
 }
 
-/// What the text says where it is the inside of a JSON string or of a string in a programming language.
+/// The value of the text if it is the inside of a JSON string or of a string in a programming language.
 fn unescaped(text: &str) -> Option<String> {
     if !text.contains('\\') {
         return None;
@@ -552,7 +552,7 @@ fn unescaped(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// What the run may stand for: where its first bytes are something else, too.
+/// The decoded run, also if its first characters do not belong to the encoded text.
 fn in_base64(run: &str) -> impl Iterator<Item = Vec<u8>> {
     const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
@@ -561,7 +561,7 @@ fn in_base64(run: &str) -> impl Iterator<Item = Vec<u8>> {
     let run = run.replace('-', "+").replace('_', "/");
     (0..4).filter_map(move |skip| {
         let rest = run.get(skip..)?;
-        // One character over is no byte.
+        // A single remaining character is not a byte.
         let rest = if rest.len() % 4 == 1 { rest.get(..rest.len() - 1)? } else { rest };
         ENGINE.decode(rest).ok()
     })

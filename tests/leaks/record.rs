@@ -1,6 +1,6 @@
-//! Takes down what a test sends and what it gets to see, and compares the two when the test is over.
+//! Records what a test sends and what it receives, and compares the two when the test ends.
 //!
-//! Nobody has to ask: whoever speaks with the service in a test does so through something that holds a [`Record`].
+//! No test has to ask for it: a test calls the service through an object that holds a [`Record`].
 
 use std::collections::HashMap;
 use std::io;
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{Finding, Kind, Scanner, Sent};
 
-/// What everything in this process has logged.
+/// Everything that this process has logged.
 static LOG: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
 
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -32,7 +32,7 @@ impl io::Write for Log {
     }
 }
 
-/// Keeps everything that is logged in this process, as much as could ever be switched on.
+/// Keeps everything that this process logs, at the most verbose level.
 fn log() -> &'static Mutex<Vec<u8>> {
     LOG.get_or_init(|| {
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -47,7 +47,7 @@ fn log() -> &'static Mutex<Vec<u8>> {
     })
 }
 
-/// What was logged in this process so far, by any test.
+/// The log of this process so far, of all tests.
 pub fn logs() -> String {
     logs_since(0)
 }
@@ -57,9 +57,9 @@ fn logs_since(start: usize) -> String {
     String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
 }
 
-/// What one test has sent, and what it got to see.
+/// The values that one test has sent, and the texts that it has received.
 pub struct Record {
-    /// Where the log was when the test began.
+    /// The position of the log when the test began.
     start: usize,
     seen: Mutex<Seen>,
     checked: AtomicBool,
@@ -68,18 +68,18 @@ pub struct Record {
 #[derive(Default)]
 struct Seen {
     sent: Sent,
-    /// Each with where it was seen.
+    /// Each with its place.
     texts: Vec<(String, String)>,
 }
 
 impl Record {
-    /// Begins to keep the log, too.
+    /// Also begins to keep the log.
     pub fn new() -> Arc<Self> {
         let start = log().lock().unwrap().len();
         Arc::new(Self { start, seen: Mutex::default(), checked: AtomicBool::new(false) })
     }
 
-    /// A file that is put on S3.
+    /// A file on S3.
     pub fn file(&self, file: &[u8]) {
         let mut sent = Sent::default();
         sent.file(file);
@@ -91,7 +91,7 @@ impl Record {
         let mut sent = Sent::default();
         sent.add(Kind::Secret, &secrets.service.claim_pepper);
         for pem in [&secrets.service.proof_key, &secrets.service.application_token_key] {
-            // The last line may be no more than an end.
+            // The last line may have only a few characters.
             pem.lines().filter(|line| line.len() > 40).for_each(|line| sent.add(Kind::Secret, line));
         }
         for keys in secrets.operators.iter().map(|operator| &operator.keys).chain([&secrets.root]) {
@@ -106,7 +106,7 @@ impl Record {
         self.seen.lock().unwrap().sent.extend(sent);
     }
 
-    /// An answer: of a refusal all of it, of a batch what is said of its rows. Tokens in it must not be seen elsewhere.
+    /// A response: all of a refusal, the part about the rows of a batch. Its tokens must not appear elsewhere.
     pub fn answer(&self, place: &str, status: StatusCode, headers: &HeaderMap, body: &str) {
         let json: Value = serde_json::from_str(body).unwrap_or_default();
         let mut seen = self.seen.lock().unwrap();
@@ -129,7 +129,7 @@ impl Record {
             ));
         }
         let mut json = json;
-        // A conflict with one's own application brings all of it, its token too: the contract wants it so.
+        // A conflict with the caller's own application holds all of it, its token included, as the contract requires.
         let body = match json.as_object_mut() {
             Some(members) if members.contains_key("uuid") => {
                 members.remove("token");
@@ -140,7 +140,7 @@ impl Record {
         seen.texts.push((place, body));
     }
 
-    /// What was written somewhere: by a process, under a key, in a report.
+    /// A text that was written somewhere: by a process, under a key, in a report.
     pub fn wrote(&self, place: &str, text: &str) {
         self.seen.lock().unwrap().texts.push((place.to_owned(), text.to_owned()));
     }
@@ -173,8 +173,8 @@ impl Record {
         }
     }
 
-    /// What lies on the disk of a local stack: the files that were put on its S3, whoever put them, and what the service
-    /// says beside them. The rejected rows are their sender's own.
+    /// The disk of a local stack: all files on its S3, and the objects that the service writes. The rejected rows belong to their
+    /// sender.
     pub fn disk(&self, folder: &Path) {
         for path in files(folder) {
             let place = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
@@ -185,7 +185,7 @@ impl Record {
             } else if is("/contradictions/") {
                 self.wrote(&place, &text());
             } else if is("/reports/") && place.ends_with(".json") {
-                // Whose file it is about: it has its name from its sender.
+                // The name of the reported file, which its sender chose.
                 let mut report: Value = serde_json::from_str(&text()).unwrap_or_default();
                 report.as_object_mut().map(|members| members.remove("key"));
                 self.wrote(&place, &report.to_string());
@@ -196,7 +196,7 @@ impl Record {
         }
     }
 
-    /// Everything that was sent and is seen where it may not be. To be called once; then nobody else asks.
+    /// All values that were sent and appear where they must not. Call it once; then the test's end does not search again.
     pub fn findings(&self) -> Vec<Finding> {
         self.checked.store(true, Ordering::SeqCst);
         let seen = std::mem::take(&mut *self.seen.lock().unwrap());
@@ -210,12 +210,12 @@ impl Record {
             .collect()
     }
 
-    /// Whether somebody has asked.
+    /// Whether a test has already called `findings`.
     pub fn is_checked(&self) -> bool {
         self.checked.load(Ordering::SeqCst)
     }
 
-    /// Fails the test where anything is found, unless somebody has asked before or the test fails already.
+    /// Fails the test if anything is found, unless a test has already called `findings` or fails already.
     pub fn check(&self) {
         if self.is_checked() || std::thread::panicking() {
             return;
@@ -228,7 +228,7 @@ impl Record {
 
 const KEY: &str = "the key";
 
-/// What stands where it must: a journey is found by its operator's name for it, a credential by its public half.
+/// Values in their proper place: a journey is found by its operator's name for it, a credential by its access key.
 fn allowed(Finding { kind, place, .. }: &Finding) -> bool {
     place.starts_with(KEY)
         && match kind {
