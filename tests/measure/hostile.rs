@@ -1,4 +1,4 @@
-//! One operator does its worst, and the others must not notice: `cargo bench --bench hostile`.
+//! One hostile operator, whose load must not affect the others: `cargo bench --bench hostile`.
 //!
 //! First the other operators call alone. Then operator 1 joins them, with valid credentials, at the stack's own limits:
 //!
@@ -7,8 +7,8 @@
 //! - files without a pause: many rows, one driver on thousands of dates, a column title of 60,000 characters, damaged zips, taken back again;
 //! - calls for tokens without a valid key, from an address of its own.
 //!
-//! On AWS each function and each table has capacity of its own. Here all share one machine and one database file, so the rows that the
-//! operator sends are bounded (`--rows-per-second`): beyond what the database writes, every call waits for it, whoever sends it.
+//! On AWS each function and each table has capacity of its own. Here all share one machine and one database file, so the operator's
+//! rows are limited (`--rows-per-second`): beyond the capacity of the database, every caller's calls wait.
 //!
 //! No answer to another operator may be a 5xx or a 429, every import of theirs must complete, and the 99th percentile of their
 //! calls may be at most three times that of the first part. Then the audit runs.
@@ -69,7 +69,7 @@ const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
 
 #[derive(Parser)]
 struct Options {
-    /// How long the operator does its worst.
+    /// How long the hostile operator calls.
     #[arg(long, default_value_t = 60.0)]
     minutes: f64,
     /// How long the others call alone before that.
@@ -85,14 +85,14 @@ struct Options {
     bench: bool,
 }
 
-/// Everybody who calls.
+/// All callers.
 struct World {
     api: String,
     tokens: BTreeMap<u32, String>,
     keys: BTreeMap<u32, Value>,
     /// 127.0.0.1 and the next ones: an operator's number, or 4 for a stranger.
     clients: Vec<Client<HttpConnector, Full<Bytes>>>,
-    /// When the date of a journey is neither too early nor too late.
+    /// A date that is neither too early nor too late for a journey.
     datetime: String,
     drivers: AtomicU64,
     over: AtomicBool,
@@ -102,7 +102,7 @@ struct World {
     hostile: Mutex<BTreeMap<(&'static str, u16), u64>>,
 }
 
-/// What the other operators saw.
+/// The results of the other operators.
 #[derive(Default)]
 struct Seen {
     micros: Vec<u64>,
@@ -170,7 +170,7 @@ impl World {
 
     // ------------------------------------------------------------------------------------------------ the other operators
 
-    /// A call of another operator, timed.
+    /// A timed call of another operator.
     async fn timed(
         &self,
         name: &'static str,
@@ -213,7 +213,7 @@ impl World {
                     uuids.lock().unwrap().push(body["uuid"].as_str().unwrap().to_owned());
                 }
             }
-            // The driver that the hostile operator fills.
+            // The driver whose item the hostile operator fills.
             40..45 => {
                 let mut body = body;
                 (body["phone_trunc"], body["last_name_trunc"]) = (PLACEHOLDER.1.into(), PLACEHOLDER.0.into());
@@ -247,7 +247,7 @@ impl World {
         }
     }
 
-    /// Another operator's files, each with one row on the driver that the hostile operator fills.
+    /// Another operator's files, each with one row for the driver whose item the hostile operator fills.
     async fn other_files(self: Arc<Self>, operator: u32, mut random: Rng) {
         let mut files = JoinSet::new();
         while !self.is_over() {
@@ -386,7 +386,7 @@ impl World {
         }
     }
 
-    /// Calls for tokens, 25 a second, of somebody without a key, and of the operator with a wrong secret.
+    /// Calls for tokens, 25 a second, without a valid key, and with the operator's access key and a wrong secret.
     async fn worst_tokens(self: Arc<Self>, mut random: Rng) {
         while !self.is_over() {
             tokio::time::sleep(Duration::from_millis(40)).await;
@@ -417,12 +417,12 @@ fn date(random: &mut Rng) -> String {
     format!("{day}T08:00:00Z")
 }
 
-/// What is left of the time that so many rows may take.
+/// The time that is left of the time for this many rows.
 fn pause(rows: u64, rows_per_second: u32, began: Instant) -> Duration {
     Duration::from_secs_f64(rows as f64 / f64::from(rows_per_second)).saturating_sub(began.elapsed())
 }
 
-/// A kind of file, how many rows it has, and one of it.
+/// A kind of file, its number of rows, and one such file.
 fn worst_file(random: &mut Rng, first: u64) -> (&'static str, u64, Vec<u8>) {
     let mut file = HEADER.to_owned();
     match random.u32(..6) {
@@ -472,7 +472,7 @@ impl Seen {
         );
     }
 
-    /// What nobody but the hostile operator may see.
+    /// A value that only the hostile operator may see.
     fn faults(&self) -> Vec<(&'static str, u16)> {
         self.statuses.keys().filter(|(_, status)| *status == 0 || *status == 429 || *status >= 500).copied().collect()
     }

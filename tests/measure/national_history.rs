@@ -1,8 +1,8 @@
-//! A whole national history through the local stack, and what it takes: `cargo bench --bench national_history`.
+//! A whole national history through the local stack, and its cost: `cargo bench --bench national_history`.
 //!
-//! Three operators put their files on S3, one after the other. The import function runs as a process of its own, as it does
-//! on Lambda, so that its memory can be told from the database's. Then the same updates, as the import sends them, go to
-//! an empty database with nothing before it but a plain HTTP client: what the local database alone does.
+//! Three operators put their files on S3, one after the other. The import function runs as a process of its own, as on Lambda, so
+//! that its memory is measured without the database's. Then a plain HTTP client sends the same updates to an empty database: the
+//! capacity of the local database alone.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -45,23 +45,23 @@ use tempfile::TempDir;
 /// Drivers since 2012.
 const ROWS: u64 = 3_150_000;
 const SEED: u64 = 2012;
-/// How many updates are made ready before the database is asked to do them.
+/// The number of updates that are prepared before they are sent to the database.
 const CHUNK: u64 = 50_000;
-/// Connections of the plain client: more make it no faster.
+/// Connections of the plain client: more connections do not make it faster.
 const CONNECTIONS: usize = 32;
 
 fn operator(id: u32) -> OperatorId {
     OperatorId::new(id).unwrap()
 }
 
-/// Each operator's rows of so many in all.
+/// Each operator's share of this many rows.
 fn shares(rows: u64) -> [(u32, u64); 3] {
     let (second, third) = (rows * 15 / 100, rows * 5 / 100);
     [(1, rows - second - third), (2, second), (3, third)]
 }
 
 fn main() -> ExitCode {
-    // Started by the stack, it is the function that it is called.
+    // When the stack starts it, this program acts as the function whose name it has.
     if let Ok(name) = std::env::var("AWS_LAMBDA_FUNCTION_NAME") {
         return function(&name);
     }
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
         let alone = database_alone(rows).await;
         println!("\nthe local database alone: {:.0} updates a second", alone.rate);
         println!("the import reaches {:.0} % of that", 100.0 * whole.rate / alone.rate);
-        // On DynamoDB an update of an item of up to a kilobyte takes one write unit, also where its condition fails.
+        // On DynamoDB an update of an item of up to a kilobyte takes one write unit, even if its condition fails.
         println!(
             "{} updates, {} of them took another (an earlier date after a later one): {:.3} write units a row sent",
             alone.updates,
@@ -133,7 +133,7 @@ struct Measured {
     memory: u64,
 }
 
-/// Imports so many rows into an empty registry.
+/// Imports this many rows into an empty registry.
 async fn import(rows: u64) -> Measured {
     let folder = TempDir::new().unwrap();
     let binaries = folder.path().join("functions");
@@ -187,7 +187,7 @@ async fn import(rows: u64) -> Measured {
     Measured { rate, memory }
 }
 
-/// When how many rows had been read, until the import has ended.
+/// The times at which numbers of rows had been read, until the import ended.
 async fn watch(stack: &Stack, aws: &Aws, id: u32, began: Instant) -> Vec<(Duration, u64)> {
     let mut marks = vec![(Duration::ZERO, 0)];
     let mut idle = std::pin::pin!(stack.queue().idle());
@@ -212,7 +212,7 @@ async fn watch(stack: &Stack, aws: &Aws, id: u32, began: Instant) -> Vec<(Durati
     }
 }
 
-/// The time for a row of the last tenth, in those of the first.
+/// The time for a row of the last tenth, divided by that of the first tenth.
 fn flatness(marks: &[(Duration, u64)], rows: u64) -> Option<f64> {
     let at = |row: f64| {
         let after = marks.iter().position(|(_, read)| *read as f64 >= row)?;
@@ -222,7 +222,7 @@ fn flatness(marks: &[(Duration, u64)], rows: u64) -> Option<f64> {
     };
     let rows = rows as f64;
     let (_, last_mark) = marks.last()?;
-    // Up to the last checkpoint: what comes after it is the end of the file and the report.
+    // Up to the last checkpoint: after it come the end of the file and the report.
     let end = (*last_mark as f64).min(rows);
     Some((at(end)? - at(end - rows / 10.0)?) / at(rows / 10.0)?)
 }
@@ -255,7 +255,7 @@ fn status(pid: u32, name: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Takes requests down instead of sending them, and says that all is well.
+/// Records requests instead of sending them, and returns success.
 #[derive(Clone, Debug, Default)]
 struct Captured(Arc<Mutex<Vec<Bytes>>>);
 
@@ -266,12 +266,12 @@ impl HttpConnector for Captured {
     }
 }
 
-/// What an empty database does, given the same updates by a plain HTTP client.
+/// The rate at which an empty database executes the same updates from a plain HTTP client.
 struct Alone {
     /// Updates a second.
     rate: f64,
     updates: u64,
-    /// Those whose condition failed. The import sends each of them once more, in another form.
+    /// Updates whose condition failed. The import sends each of them again, in another form.
     repeated: u64,
 }
 

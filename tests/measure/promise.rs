@@ -1,8 +1,8 @@
-//! The promise in large, against the local stack as a process of its own, with requests to DynamoDB that go wrong:
+//! The promise on a large scale, against the local stack as a process of its own, with faults in requests to DynamoDB:
 //!
-//! - `cargo bench --bench promise`: a million calls, each of them explained, then the tables, then the auditor.
-//! - `cargo bench --bench promise -- --load`: ten minutes of calls that come when they come, at four fifths of what the
-//!   machine can take; then every certificate is looked for, and the auditor asked.
+//! - `cargo bench --bench promise`: a million calls; the judge explains each of them, then the tables, then the audit runs.
+//! - `cargo bench --bench promise -- --load`: ten minutes of calls at random times, at four fifths of the machine's capacity; then
+//!   every certificate is looked up, and the audit runs.
 //!
 //! `--calls`, `--at-once`, `--minutes`, `--faults` and `--seed` change the figures.
 
@@ -34,39 +34,39 @@ use server::Server;
 /// Calls on one registry.
 const A_ROUND: u64 = 100_000;
 
-/// Late requests have arrived by then, and nobody waits for an answer any more.
+/// Late requests have arrived by then, and no call waits for a response any more.
 const SETTLED: Duration = Duration::from_secs(20);
 
 #[derive(Parser)]
 struct Options {
-    /// So many calls, at the least. Of less than some thousand not each kind of answer is seen, which is told as a failure.
+    /// The minimum number of calls. With fewer than some thousand calls some kinds of response never occur, and the run fails.
     #[arg(long, default_value_t = 1_000_000)]
     calls: u64,
-    /// Instead: calls that come when they come.
+    /// Instead: calls at random times.
     #[arg(long)]
     load: bool,
-    /// For how long.
+    /// The duration.
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// So many calls a second, in place of four fifths of what it can hold at the beginning. The local database looks through
-    /// the transactions of ten minutes at each one, and holds less and less until these are over.
+    /// The number of calls a second, in place of four fifths of the capacity at the beginning. The local database searches the
+    /// transactions of ten minutes at each transaction, and its capacity falls until these have expired.
     #[arg(long)]
     rate: Option<f64>,
-    /// Of a hundred requests to DynamoDB, so many go wrong.
+    /// The percentage of requests to DynamoDB that fail.
     #[arg(long, default_value_t = 5)]
     faults: u32,
-    /// Groups of drivers at a time, each with three callers.
+    /// Concurrent groups of drivers, each with three callers.
     #[arg(long, default_value_t = 48)]
     at_once: usize,
-    /// Other calls, other faults.
+    /// Another seed draws other calls and other faults.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What cargo says to a benchmark.
+    /// An argument that cargo passes to a benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// A stack without a limit of calls, some of whose requests to DynamoDB fail.
+/// A stack without a limit of calls, with faults in requests to DynamoDB.
 fn with_faults(faults: u32, seed: u64) -> Server {
     let (faults, seed) = (faults.to_string(), seed.to_string());
     Server::start(&["--now", NOW, "--calls-per-second=0", "--faults", &faults, "--faults-seed", &seed])
@@ -82,8 +82,8 @@ fn main() {
     }
 }
 
-/// So many calls, and an explanation for each. In rounds, each on an empty registry: the embedded database looks through all
-/// tokens of the last ten minutes at every transaction, and a long round measures little else.
+/// This many calls, and an explanation for each. In rounds, each on an empty registry: at every transaction the embedded database
+/// searches all tokens of the last ten minutes, and a long round would mostly measure this search.
 async fn explained(options: &Options) {
     let (mut left, mut tally, began) = (options.calls, Tally::default(), Instant::now());
     for round in 0.. {
@@ -119,7 +119,7 @@ async fn round_explained(options: &Options, round: u64, calls: u64, tally: &mut 
         calls += group.history.len() as u64;
         unanswered += group.unanswered.len();
         tally.add(&group);
-        // At once, as far as it can be told without the tables.
+        // At once, as far as that is possible without the tables.
         check(&group, options.faults == 0, None).unwrap_or_else(|what| panic!("after {calls} calls: {what}"));
         all.push(group);
     }
@@ -141,10 +141,10 @@ async fn round_explained(options: &Options, round: u64, calls: u64, tally: &mut 
     server.audit_and_stop();
 }
 
-/// Calls that come when they come.
+/// Calls at random times.
 async fn under_load(options: &Options) {
     let time = Duration::from_secs_f64(options.minutes * 60.0);
-    // What it can hold, without faults and with as many callers as it likes.
+    // The capacity, without faults and with as many callers as necessary.
     let server = with_faults(0, options.seed);
     let most = load::capacity(server.callers(options.seed), Duration::from_secs(30)).await;
     drop(server);

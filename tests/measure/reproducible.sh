@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Two checkouts of this commit in different folders, each with a CARGO_HOME of its own: is the function the same to the byte?
+# Two checkouts of this commit in different folders, each with a CARGO_HOME of its own: is the function equal byte for byte?
 #
 #   bash tests/measure/reproducible.sh [FUNCTION] [arguments of cargo lambda build; by default --arm64]
 #
@@ -15,7 +15,7 @@ known=${CARGO_HOME:-$HOME/.cargo}/registry
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# build FOLDER: what is asked for, from a checkout in FOLDER.
+# build FOLDER: compiles the function from a checkout in FOLDER.
 build() (
     local folder=$1
     shift
@@ -31,7 +31,7 @@ build() (
     cd "functions/$function"
     cargo lambda build --release --locked --bin "cee-$function" "$@"
     python3 ../../infra/release/zip.py "$folder/target/lambda" "$folder/zips"
-    # Half of the disk back before the other half is needed.
+    # Frees half of the disk before the other half is needed.
     mv "$folder/target/lambda" "$folder/lambda"
     rm -rf "$folder/target"
 )

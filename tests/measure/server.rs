@@ -38,7 +38,7 @@ impl Server {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap() == "ready"), "the stack does not start");
-        // Prints what it says when it stops.
+        // Prints its messages when it stops.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
         let (about, secrets) = known(folder.path()).unwrap();
         Self { child, folder, about, secrets }

@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 
 NEXT = b"GET /2018-06-01/runtime/invocation/next "
-# What Lambda allows for a start.
+# The time that Lambda allows for a start.
 LONGEST = 10
 ALLOWED = 3.0
 
@@ -110,11 +110,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="cee-start-") as scratch, tempfile.TemporaryFile() as output:
         stack, found = environments(given.cee.resolve(), binaries, Path(scratch))
         try:
-            # The hello is started as any function is; what it is told of tables it ignores.
+            # The hello starts like any function; it ignores the settings for tables.
             first = found[names[0]]
             started = {"hello": (hello, first)} | {name: (binaries[name], found[name]) for name in names}
             times = {name: [] for name in started}
-            # The first round reads the files from the disk, and is not counted.
+            # The first round reads the files from the disk, and does not count.
             for number in range(given.rounds + 1):
                 for name, (path, environment) in started.items():
                     took = start(path, environment, output)

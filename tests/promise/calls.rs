@@ -1,4 +1,4 @@
-//! What is asked and what is seen, and what the oracle makes of it.
+//! The calls, their responses, and what the oracle says about them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use cee_eligibility::{ApplicationId, Reason};
 use cee_oracle::linear::Specification;
 use cee_oracle::{Asking, By, HistoryRow, Imported, InTheWay, KeyGiven, Oracle};
 
-/// One application by what makes it one: the call that registers it, or the `Idempotency-Key` of several such calls.
+/// The identity of an application: the call that registers it, or the `Idempotency-Key` of several such calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Origin {
     /// The call with this number in its group.
@@ -16,7 +16,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Its name in the oracle.
+    /// Its UUID in the oracle.
     pub fn id(self) -> ApplicationId {
         let number = match self {
             Self::Call(number) => number as u128,
@@ -26,71 +26,71 @@ impl Origin {
     }
 }
 
-/// What is asked.
+/// A call.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// An application, for this journey of its operator where it is short.
+    /// An application; if it is short, on this journey of its operator.
     Register { asking: Asking, journey: Option<usize>, origin: Origin },
-    /// What is known by one of a driver's keys, as a simulation reads it.
+    /// A simulation's read of one of a driver's keys.
     Look { asking: Asking, by: By },
-    /// What is known by any of them.
+    /// A simulation's read of all of them.
     LookAtAll { asking: Asking },
     /// A row of history, in the batch of this number.
     Import { row: HistoryRow, batch: u32, line: usize },
-    /// An application, by its own operator or another.
+    /// Fetches an application, as its own operator or another.
     Find { application: ApplicationId, operator: u32 },
-    /// Likewise.
+    /// Deletes an application, as its own operator or another.
     Delete { application: ApplicationId, operator: u32 },
-    /// Likewise.
+    /// Gives an application a key, as its own operator or another.
     GiveKey { application: ApplicationId, operator: u32, key: usize },
-    /// A key for a row of history.
+    /// Gives a row of history a key.
     GiveKeyToHistory { row: HistoryRow, key: usize },
 }
 
 /// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// An application stands in the way.
+    /// An application or history blocks it.
     Person(Reason),
-    /// The journey carries one.
+    /// The journey carries another application.
     JourneyUsed,
 }
 
-/// What is seen of an answer.
+/// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// 201, and the name that the application got.
+    /// 201, and the application's UUID.
     Registered(ApplicationId),
-    /// 410: what the same key registered was deleted.
+    /// 410: the application of the same `Idempotency-Key` was deleted.
     Gone,
-    /// 409, or a simulation's: date, reason, and the name, where it was told.
+    /// 409, also of a simulation: date, reason, and the UUID if the response holds it.
     InTheWay { millis: i64, why: Why, uuid: Option<ApplicationId> },
-    /// Nothing stands in the way.
+    /// Nothing blocks the driver.
     Nothing,
-    /// It is there (200), or was until now (204).
+    /// The application exists (200), or existed until now (204).
     There,
     /// 404.
     NotThere,
-    /// A row: done by this call.
+    /// A row: written by this call.
     Done,
-    /// Done before.
+    /// Already written.
     AlreadyDone,
-    /// There is no such application.
+    /// The application does not exist.
     Unknown,
-    /// It has another key.
+    /// The application or row has another key.
     HasAnother,
-    /// It would be the second of the same person.
+    /// With the key it would be a second application of the same person.
     Second,
 }
 
-/// The state that the calls of one group have left, and how strictly answers are judged.
+/// The state after the calls of one group, and how strictly responses are judged.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct State {
     pub oracle: Oracle,
-    /// What has been granted under an `Idempotency-Key`.
+    /// The applications granted under an `Idempotency-Key`.
     named: BTreeMap<(u32, usize), ApplicationId>,
     deleted: Vec<ApplicationId>,
-    /// Whether nothing went wrong on the way.
+    /// Whether the run is without faults.
     exact: bool,
 }
 
@@ -99,13 +99,14 @@ impl State {
         Self { oracle: Oracle::default(), named: BTreeMap::new(), deleted: Vec::new(), exact }
     }
 
-    /// Whether one of these is what was seen: the last of them, where nothing went wrong.
+    /// Whether the response names one of these: the last of them, if the run is without faults.
     fn is_told(&self, found: &[InTheWay], operator: u32, seen: &Seen) -> bool {
         let candidates = if self.exact { &found[found.len().saturating_sub(1)..] } else { found };
         candidates.iter().any(|one| Self::is(one, Why::Person(one.reason), operator, seen))
     }
 
-    /// Another operator's name is never told; one's own is, unless it is deleted while it is looked up.
+    /// A response never holds another operator's UUID; it holds the caller's own, unless that application is deleted during the
+    /// call.
     fn is(one: &InTheWay, because: Why, operator: u32, seen: &Seen) -> bool {
         let Seen::InTheWay { millis, why, uuid } = seen else { return false };
         let told_only_to_its_own = one.operator == operator || uuid.is_none();
@@ -137,7 +138,7 @@ impl State {
             return granted.then_some(after);
         }
         let told = seen.is_none_or(|seen| {
-            // A conflict may hide the person who stands in the way, and leave the journey to be named.
+            // A conflict may name the journey in place of a blocking application of the same person.
             let by_journey = found.is_empty() || !self.exact;
             self.is_told(&found, asking.operator, seen)
                 || by_journey && carried.is_some_and(|one| Self::is(&one, Why::JourneyUsed, asking.operator, seen))
@@ -153,7 +154,7 @@ impl State {
             | (KeyGiven::Unknown, Some(Seen::Unknown))
             | (KeyGiven::HasAnother, Some(Seen::HasAnother))
             | (KeyGiven::Blocked(_), Some(Seen::Second)) => true,
-            // By another call, and by this one's own first try, perhaps, that was not heard of.
+            // By another call, or by this call's own first try, whose response may have been lost.
             (KeyGiven::AlreadyHas, Some(Seen::Done)) => true,
             _ => false,
         };
@@ -178,7 +179,7 @@ impl Specification for State {
             }
             Call::Import { row, batch, line } => {
                 let mut after = self.clone();
-                // No driver of these has as many dates as there may be.
+                // No driver here reaches the maximum number of dates.
                 let expected = match after.oracle.import(row, *batch, *line) {
                     Imported::New(_) => Some(Seen::Done),
                     Imported::Known => Some(Seen::AlreadyDone),

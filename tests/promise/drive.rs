@@ -1,4 +1,4 @@
-//! The callers: what each group's lanes ask, drawn from a seed, and what they are told.
+//! The callers: each group's calls, drawn from a seed, and their responses.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use super::calls::{Call, Origin, Seen, Why};
 
-/// The moment at which the clock has to stand: after every date that is drawn.
+/// The pinned time of the clock: after every date that is drawn.
 pub const NOW: &str = "2045-01-01T00:00:00Z";
 
 /// The sample operators.
@@ -35,22 +35,22 @@ const PHONES: usize = 2;
 const JOURNEYS: usize = 3;
 /// Callers in each group.
 const LANES: usize = 3;
-/// What each of them asks.
+/// Calls of each caller.
 const STEPS: usize = 8;
 
-/// How long a caller waits for an answer: longer than the service takes.
+/// How long a caller waits for a response: longer than the service takes.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Calls of a group, at the least.
+/// The minimum number of calls of a group.
 pub const CALLS_OF_A_GROUP: u64 = 24;
 
-/// What was asked and seen, in one group.
+/// The calls and responses of one group.
 pub type History = Vec<Recorded<Call, Seen>>;
 
-/// A few drivers, and nobody else knows them.
+/// A few drivers who appear in no other group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Group {
-    /// Its number.
+    /// The group's number.
     pub number: u64,
 }
 
@@ -63,7 +63,7 @@ impl Group {
         typed::Phone::german(format!("1{:07}{phone}", self.number))
     }
 
-    /// Which group and phone a stored phone is.
+    /// The group and the phone of a stored phone.
     pub fn of_phone(phone: &str) -> Option<(Self, usize)> {
         let digits = phone.strip_prefix("+491").filter(|digits| digits.len() == 8)?;
         Some((Self { number: digits[..7].parse().ok()? }, digits[7..].parse().ok()?))
@@ -81,7 +81,7 @@ impl Group {
         format!("g{}:{operator}_{journey}", self.number)
     }
 
-    /// Names and phones in all their pairings.
+    /// All pairs of names and phones.
     pub fn truncated(self) -> impl Iterator<Item = (usize, usize, TruncatedIdentity)> {
         let pairs = (0..NAMES.len()).flat_map(|name| (0..PHONES).map(move |phone| (name, phone)));
         pairs.map(move |(name, phone)| {
@@ -98,19 +98,19 @@ impl Group {
         NAMES.iter().position(|known| *known == name)
     }
 
-    /// When a journey ended: another moment for each.
+    /// The end of a journey: a different moment for each.
     fn journey_millis(operator: u32, journey: usize) -> i64 {
         let years = [0, 5, 0][journey];
         later(millis("2024-02-28T12:00:00Z"), years) + i64::from(operator) * 10 + journey as i64
     }
 
-    /// The journey's own identity key, which one journey of each operator's has. Of the others a second application is refused for
-    /// the journey, and not for its key.
+    /// The journey's own identity key; one journey of each operator has one. On the others, a second application is refused because
+    /// of the journey and not because of its key.
     fn journey_key(operator: u32, journey: usize) -> Option<usize> {
         (journey == JOURNEYS - 1).then_some(operator as usize % 3)
     }
 
-    /// The journeys of the group, where it has any.
+    /// The journeys of the group, if it has any.
     pub fn journeys(self) -> Vec<Journey> {
         if self.journey_type() == JourneyType::Long {
             return Vec::new();
@@ -139,12 +139,12 @@ impl Group {
     }
 }
 
-/// So many years later, at the same time of the same day.
+/// This many years later, at the same time of the same day.
 fn later(millis: i64, years: i32) -> i64 {
     cee_oracle::years_before(millis, -years)
 }
 
-/// What a lane does next. What it does it to is chosen when its turn comes.
+/// The next call of a caller. Its application is chosen when the call is sent.
 #[derive(Clone, Debug)]
 enum Step {
     Register { driver: Driver, operator: u32, millis: i64, journey: Option<usize>, named: Option<usize> },
@@ -156,7 +156,7 @@ enum Step {
     GiveKeyToHistory { row: HistoryRow, key: usize },
 }
 
-/// Draws what one group does.
+/// Draws the calls of one group.
 struct Draw {
     group: Group,
     random: Rng,
@@ -179,7 +179,7 @@ impl Draw {
 
     fn register(&mut self, number: usize) -> Step {
         let named = (self.random.u32(..10) < 3).then(|| self.random.usize(..2));
-        // A named call is the same whoever sends it, and whenever.
+        // A call with an `Idempotency-Key` is the same call from any caller at any time.
         let (mut driver, operator, number) = match named {
             Some(key) => {
                 let operator = self.operator();
@@ -206,7 +206,7 @@ impl Draw {
         Step::Register { driver, operator, millis, journey: None, named }
     }
 
-    /// Few dates, so that rows repeat one another, all from before the scheme: within the windows, at their edge, beyond.
+    /// Few dates, so that rows repeat one another, all from before the scheme: within the windows, at their edge, outside.
     fn row(&mut self) -> HistoryRow {
         let years = [-2, -3, -3, -10, -9][self.random.usize(..5)];
         HistoryRow {
@@ -240,7 +240,7 @@ impl Draw {
     }
 }
 
-/// An application that somebody was granted.
+/// A granted application.
 #[derive(Clone)]
 struct Granted {
     uuid: ApplicationId,
@@ -249,17 +249,17 @@ struct Granted {
     body: Arc<Value>,
 }
 
-/// What was answered: the status and the body; `None` where nothing can be said of what became of the call.
+/// The response: status and body; `None` if the outcome of the call is unknown.
 pub type Answer = Option<(StatusCode, Value)>;
 
-/// Somebody who takes down what is sent and what comes back.
+/// Records what is sent and received.
 pub trait Recorder: Send + Sync {
     fn request(&self, request: &Request<Vec<u8>>);
-    /// What came from `place`, a method and a path.
+    /// The response from `place`, a method and a path.
     fn answer(&self, place: &str, status: StatusCode, headers: &HeaderMap, body: &str);
 }
 
-/// The service, and who calls it.
+/// The service, and the callers' tokens.
 pub struct Callers {
     api: String,
     tokens: HashMap<u32, String>,
@@ -269,13 +269,13 @@ pub struct Callers {
     seed: u64,
 }
 
-/// What one group has seen, and what no order of calls could explain.
+/// The calls and responses of one group, and what no order of calls can explain.
 pub struct Done {
     pub group: Group,
     pub history: History,
-    /// Answers that are wrong by themselves.
+    /// Responses that are wrong by themselves.
     pub wrong: Vec<String>,
-    /// Calls, and rows of batches, of which nobody was told what became of them: what was asked, and what came in place of an answer.
+    /// Calls, and rows of batches, without a response: the call, and what came in place of a response.
     pub unanswered: Vec<String>,
 }
 
@@ -286,7 +286,7 @@ impl Callers {
         Self { api: api.to_owned(), tokens, client, recorder: None, start: Instant::now(), seed }
     }
 
-    /// The same, of whom everything is taken down.
+    /// The same, with a recorder of all requests and responses.
     pub fn recorded_by(self, recorder: Arc<dyn Recorder>) -> Self {
         Self { recorder: Some(recorder), ..self }
     }
@@ -295,7 +295,7 @@ impl Callers {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Lets all lanes of a group do what they do.
+    /// Runs all callers of a group.
     pub async fn group(&self, group: Group) -> Done {
         let lanes = (0..LANES).map(|lane| async move {
             let mut draw =
@@ -321,7 +321,7 @@ impl Callers {
         let began = self.clock();
         match step {
             Step::Register { driver, operator, millis, journey, named } => {
-                // A call that is sent again under its name is the same text.
+                // A retry with the same `Idempotency-Key` has the same text.
                 let typing = &mut named.map_or_else(|| random.fork(), |named| Rng::with_seed(named as u64));
                 let license = group.license(driver.license.unwrap_or_default());
                 let mut body = json!({
@@ -440,7 +440,7 @@ impl Callers {
         }
     }
 
-    /// One call on behalf of an operator.
+    /// One call of an operator.
     pub async fn call(
         &self,
         method: Method,
@@ -487,7 +487,7 @@ impl Group {
     }
 }
 
-/// What the lanes of a group have been told so far.
+/// The responses to a group's callers so far.
 struct Told {
     group: Group,
     granted: Mutex<Vec<Granted>>,
@@ -511,8 +511,8 @@ impl Told {
         self.wrong.lock().unwrap().push(format!("group {}: {what}", self.group.number));
     }
 
-    /// Whatever the service says while its tables do not answer is no answer. How many such there may be is for the judge to say, for
-    /// everything explains them. Anything else is not expected.
+    /// An error of the service while its tables do not answer is not a response. The judge limits their number, because such a call
+    /// explains anything. Any other error is unexpected.
     fn unexpected(&self, what: &str, answer: Answer) {
         match answer {
             Some((status, body)) if !status.is_server_error() => {
@@ -527,7 +527,7 @@ impl Told {
         self.unanswered.lock().unwrap().push(what);
     }
 
-    /// An application that was granted, and who asks for it.
+    /// A granted application, and its operator.
     fn choose(&self, own: bool, random: &mut Rng) -> Option<(Granted, u32)> {
         let granted = self.granted.lock().unwrap();
         let chosen = granted.get(random.usize(..granted.len().max(1)))?.clone();
@@ -578,7 +578,7 @@ impl Told {
         Some(Seen::InTheWay { millis: moment.millis(), why, uuid })
     }
 
-    /// What came of each row of a batch, all of which are equal.
+    /// The result of each row of a batch, all of which are equal.
     fn rows(&self, what: &str, rows: usize, answer: Answer) -> Vec<Option<Seen>> {
         let Some((status, body)) = answer.clone().filter(|(status, _)| status.is_success()) else {
             self.unexpected(what, answer);
@@ -611,7 +611,7 @@ impl Told {
     }
 }
 
-/// Lets the registry know the journeys of these groups.
+/// Imports the journeys of these groups.
 pub async fn prepare(journeys: &Journeys, groups: impl IntoIterator<Item = Group>) {
     let put_at = cee_eligibility::Instant::from_millis(millis(NOW)).unwrap();
     let all: Vec<Journey> = groups.into_iter().flat_map(Group::journeys).collect();

@@ -1,4 +1,4 @@
-//! The judge: whether what a group has seen can be explained, and whether the tables agree.
+//! The judge: whether an order of the calls explains a group's responses, and whether the tables agree.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,12 +13,12 @@ use cee_registry::{ClaimKeys, Tables};
 use super::calls::{Call, Origin, Seen, State, Why};
 use super::drive::{Done, Group, History};
 
-/// What the tables hold of one group.
+/// The content of the tables for one group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// Granted applications: operator, name, phone, date.
     granted: Vec<(u32, usize, usize, i64)>,
-    /// Specific ones likewise.
+    /// Specific applications: operator, name, phone, date.
     specific: Vec<(u32, usize, usize, i64)>,
 }
 
@@ -39,10 +39,10 @@ impl Held {
     }
 }
 
-/// Whether some order of its calls explains what a group has seen, and leaves what the tables hold, where that is known.
+/// Whether some order of its calls explains the responses of a group, and leaves the content of the tables, if that is known.
 ///
 /// # Errors
-/// What cannot be explained. Holds nothing of a person: the drivers are made up.
+/// What cannot be explained. It contains no personal data: the drivers are made up.
 pub fn check(done: &Done, exact: bool, held: Option<&Held>) -> Result<(), String> {
     if let Some(wrong) = done.wrong.first() {
         return Err(wrong.clone());
@@ -66,8 +66,8 @@ pub fn check(done: &Done, exact: bool, held: Option<&Held>) -> Result<(), String
     })
 }
 
-/// What must have been answered in a run, each at least once: where nothing is answered so, nothing is judged. Of what is left out
-/// there are a few in three thousand calls, and in some runs perhaps none.
+/// The kinds of responses that a run must have, each at least once: a kind that never occurs is not judged. The kinds that are left
+/// out occur a few times in three thousand calls, and in some runs perhaps never.
 const EACH: [&str; 15] = [
     "register: 201",
     "register: 409",
@@ -86,7 +86,7 @@ const EACH: [&str; 15] = [
     "key: another",
 ];
 
-/// The kind of an answer, as far as it is counted.
+/// The kind of a response, for the count.
 const fn kind(call: &Call, seen: &Seen) -> &'static str {
     match (call, seen) {
         (Call::Register { .. }, Seen::Registered(_)) => "register: 201",
@@ -113,13 +113,13 @@ const fn kind(call: &Call, seen: &Seen) -> &'static str {
     }
 }
 
-/// What a run has come to, all its groups together. That every answer is explained says nothing of a service that does not answer:
-/// anything explains that.
+/// The result of a run, for all its groups. Explaining every response proves nothing about a service that does not respond, because
+/// anything explains a missing response.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub calls: u64,
     answers: BTreeMap<&'static str, u64>,
-    /// What was asked, and what came in place of an answer.
+    /// The call, and what came in place of a response.
     unanswered: BTreeMap<String, u64>,
 }
 
@@ -136,13 +136,13 @@ impl Tally {
         }
     }
 
-    /// Whether as much was answered as must be where so many of a hundred requests to DynamoDB go wrong, and in each way.
+    /// Whether enough calls were answered, and of each kind, for this percentage of failed requests to DynamoDB.
     ///
     /// # Errors
-    /// What was not.
+    /// What is missing.
     pub fn check(&self, faults: u32) -> Result<(), String> {
-        // A fifth of the requests' share: each is tried again, and what is left of a million calls at 5 % was eighty. A service that
-        // never answers to one kind of call is far above it.
+        // A fifth of the requests' share: each request is retried, and of a million calls at 5 % eighty had no response. A service
+        // that never answers one kind of call is far above it.
         let unanswered: u64 = self.unanswered.values().sum();
         if unanswered * 500 > self.calls * u64::from(faults) {
             return Err(format!("too many calls without an answer while {faults} % of the requests go wrong\n{self}"));
@@ -163,7 +163,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// The same history with the oracle's names for applications in the place of the service's.
+/// The same history with the oracle's UUIDs for applications in place of the service's.
 fn renamed(history: &History) -> Result<History, String> {
     let mut names: HashMap<ApplicationId, Origin> = HashMap::new();
     let mut taken: HashMap<Origin, ApplicationId> = HashMap::new();
@@ -175,7 +175,7 @@ fn renamed(history: &History) -> Result<History, String> {
             }
         }
     }
-    // An application whose 201 was lost is named by a refusal.
+    // If a 201 was lost, a refusal may name its application.
     for recorded in history {
         let (Call::Register { asking: Asking { operator, .. }, .. }
         | Call::LookAtAll { asking: Asking { operator, .. } }) = &recorded.call
@@ -204,7 +204,7 @@ fn renamed(history: &History) -> Result<History, String> {
                 names.insert(*uuid, *origin);
                 taken.insert(*origin, *uuid);
             }
-            // Which of them it is cannot be told: its name is not compared.
+            // It is unknown which of them it is: the UUID is not compared.
             _ => {}
         }
     }
@@ -233,7 +233,7 @@ fn renamed(history: &History) -> Result<History, String> {
         .collect())
 }
 
-/// What the tables hold of each of these groups. Nothing may be written meanwhile.
+/// The content of the tables for each of these groups. No call may write at the same time.
 pub async fn held(
     db: &Client,
     tables: &Tables,
@@ -261,7 +261,7 @@ pub async fn held(
             }
         }
     }
-    // Beside the applications lie names of some that were deleted or called off.
+    // The table of applications also holds UUIDs of deleted or called-off applications.
     let applications = db.scan().table_name(&tables.applications).filter_expression("attribute_not_exists(name_taken)");
     let mut pages = applications.into_paginator().items().send();
     while let Some(item) = pages.next().await.transpose().unwrap() {

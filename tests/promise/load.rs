@@ -1,5 +1,5 @@
-//! Calls that come when they come, whether or not those before them are answered: each is timed from the moment at which it
-//! was due, so that a service that falls behind shows it.
+//! Calls that arrive at random times, whether or not earlier calls are answered. Each is timed from the moment at which it was due,
+//! so that a service that falls behind shows it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,18 +16,18 @@ use tokio::task::JoinSet;
 
 use super::drive::{Answer, Callers};
 
-/// Callers that ask as fast as they are answered, to find out what the service can hold.
+/// Callers that send as fast as they are answered, to measure the capacity of the service.
 const EAGER: usize = 64;
 
-/// How often the memory is looked at.
+/// How often the memory is measured.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// A certificate, and what is known of it.
+/// A certificate, and its expected state.
 #[derive(Clone, Copy)]
 struct Certificate {
     operator: u32,
     driver: u64,
-    /// Of the body with which it was granted.
+    /// Of the body of its 201.
     fingerprint: u64,
     state: State,
 }
@@ -35,21 +35,21 @@ struct Certificate {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Live,
-    /// A call to delete it is under way, or was not answered.
+    /// A call to delete it is in progress, or had no response.
     Unknown,
     Deleted,
 }
 
-/// What has been asked and answered.
+/// The calls and responses.
 #[derive(Default)]
 pub struct Measured {
-    /// From the moment at which a call was due to its answer, in microseconds.
+    /// The time from the moment at which a call was due to its response, in microseconds.
     times: Mutex<Vec<u32>>,
     statuses: Mutex<HashMap<u16, u64>>,
     certificates: Mutex<Certificates>,
     drivers: AtomicU64,
     seconds: f64,
-    /// Certificates that were found to be something else than what was granted, or not at all.
+    /// Certificates that differ from the 201, or are missing.
     wrong: AtomicU64,
 }
 
@@ -73,7 +73,7 @@ fn fingerprint(body: &Value) -> u64 {
     hasher.finish()
 }
 
-/// The most calls a second that are answered.
+/// The capacity: answered calls a second.
 pub async fn capacity(callers: Arc<Callers>, time: Duration) -> f64 {
     let (measured, began) = (Arc::new(Measured::default()), Instant::now());
     let mut eager = JoinSet::new();
@@ -91,14 +91,14 @@ pub async fn capacity(callers: Arc<Callers>, time: Duration) -> f64 {
     answered as f64 / began.elapsed().as_secs_f64()
 }
 
-/// So many calls a second, at moments that are drawn.
+/// This many calls a second, at random moments.
 pub async fn run(callers: Arc<Callers>, rate: f64, time: Duration, seed: u64, memory: impl Fn(Duration)) -> Measured {
     let measured = Arc::new(Measured::default());
     let mut random = Rng::with_seed(seed);
     let mut calls = JoinSet::new();
     let (began, mut due, mut look) = (Instant::now(), Duration::ZERO, Duration::ZERO);
     while due < time {
-        // The gaps of calls that know nothing of one another.
+        // The gaps between independent calls.
         due += Duration::from_secs_f64(-(1.0 - random.f64()).ln() / rate);
         tokio::time::sleep_until((began + due).into()).await;
         let (callers, measured, mut random) = (Arc::clone(&callers), Arc::clone(&measured), random.fork());
@@ -124,14 +124,14 @@ impl Measured {
                 let driver = self.drivers.fetch_add(1, Ordering::SeqCst);
                 self.register(callers, driver, operator, due).await;
             }
-            // Two operators ask for one driver at the same moment.
+            // Two operators register one driver at the same moment.
             45..55 => {
                 let driver = self.drivers.fetch_add(1, Ordering::SeqCst);
                 let both = [operator, operator % 3 + 1];
                 futures_util::future::join_all(both.map(|operator| self.register(callers, driver, operator, due)))
                     .await;
             }
-            // One who has, or had, a certificate.
+            // A driver who has, or had, a certificate.
             55..60 => {
                 let driver = random.u64(..self.drivers.load(Ordering::SeqCst).max(1));
                 self.register(callers, driver, operator, due).await;
@@ -198,7 +198,7 @@ impl Measured {
         }
     }
 
-    /// Whether a certificate is there as it was granted, unless it is deleted meanwhile.
+    /// Whether a certificate exists as it was granted, unless it is deleted at the same time.
     fn compare(&self, certificate: Certificate, state: State, answer: Answer) {
         let wrong = match answer {
             Some((StatusCode::OK, body)) => fingerprint(&body) != certificate.fingerprint,
@@ -209,7 +209,7 @@ impl Measured {
         self.wrong.fetch_add(u64::from(wrong), Ordering::SeqCst);
     }
 
-    /// Looks for every certificate that is not deleted: how many there are, and how many are not as they were granted.
+    /// Looks up every certificate that is not deleted: how many exist, and how many differ from the 201.
     pub async fn look_for_all(&self, callers: Arc<Callers>) -> (usize, u64) {
         let live: Vec<(String, Certificate)> = {
             let certificates = self.certificates.lock().unwrap();
@@ -219,7 +219,7 @@ impl Measured {
         let looked = stream::iter(&live).map(|(name, certificate)| {
             let callers = &callers;
             async move {
-                // Faults go on: an answer is waited for.
+                // Faults continue: it retries until there is a response.
                 for _ in 0..20 {
                     match self.find(callers, name, certificate.operator).await {
                         Some((status, _)) if status.is_server_error() => {}
@@ -234,7 +234,7 @@ impl Measured {
         (live.len(), self.wrong.load(Ordering::SeqCst))
     }
 
-    /// How many drivers hold more than one certificate.
+    /// The number of drivers with more than one certificate.
     pub fn granted_twice(&self) -> usize {
         let mut live: HashMap<u64, u32> = HashMap::new();
         for certificate in self.certificates.lock().unwrap().known.values() {
