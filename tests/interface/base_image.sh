@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A stand-in for the base image of the functions where no registry can be reached: bash tests/interface/base_image.sh NAME
-# sam adds Lambda's Runtime Interface Emulator to what it is called by; what it needs for that, and what the functions need, is a C
-# library, a shell, `mv` and `chmod`. They are this machine's: only a program that this machine can run can run in it.
+# A stand-in for the base image of the functions if no registry can be reached: bash tests/interface/base_image.sh NAME
+# sam adds Lambda's Runtime Interface Emulator to it. The emulator and the functions need a C library, a shell, `mv` and `chmod`. They come
+# from this machine: only programs that run on this machine run in the image.
 set -euo pipefail
 name=$1
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-# As Amazon's image has them: sam mounts the code, the emulator starts what is there.
+# As in Amazon's image: sam mounts the code, the emulator starts it.
 mkdir -p "$root"/{bin,etc,opt,proc,sys,dev,var/{task,runtime,rapid},tmp}
 chmod 1777 "$root/tmp"
 ln -s bin "$root/sbin"

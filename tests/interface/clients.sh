@@ -8,7 +8,7 @@ wanted=("$@")
 ((${#wanted[@]} > 0)) || wanted=(typescript python)
 set --
 source tests/interface/stack.sh
-# The sample operators' keys, as the registry's team would have handed them out.
+# The sample operators' keys, as the registry's team would hand them out.
 export API=$api KEYS
 KEYS=$(python3 -c 'import json, sys
 operators = json.load(open(sys.argv[1]))["operators"]

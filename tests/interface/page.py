@@ -27,7 +27,7 @@ class Browser:
         self.read, from_browser = os.pipe()
 
         def numbered():
-            # Duplicates above 10 first: one of the two might be number 3 or 4 already.
+            # Duplicates above 10 first: one of the two might already be number 3 or 4.
             one, two = os.dup2(to_browser, 10), os.dup2(from_browser, 11)
             os.dup2(one, 3)
             os.dup2(two, 4)
@@ -70,7 +70,7 @@ class Browser:
                 continue
             self.events.append(message)
             if message.get("method") == "Target.attachedToTarget":
-                # Asks in the middle of asking: each answer is kept until its call looks for it.
+                # Reads the responses during the calls: each response is kept until its call looks for it.
                 self.watch(message["params"]["sessionId"])
         message = self.answers.pop(number)
         if "error" in message:

@@ -79,7 +79,7 @@ def tokens(folder):
         for what, secret in (("PEM", public), ("JWK", json.dumps(key).encode()), ("no", b"")):
             text = f"{encode({**header, 'alg': 'HS256'})}.{body}"
             yield f"{name}: HMAC with {what} key", f"{text}.{encode(hmac.digest(secret, text.encode(), hashlib.sha256))}", None
-        # What follows is signed with the registry's own keys: a recipe checks more than the signature.
+        # The following tokens are signed with the registry's own keys: a recipe checks more than the signature.
         yield f"{name}: typ JWT", sign(pem, {**header, "typ": "JWT"}, payload), None
         yield f"{name}: no typ", sign(pem, {"alg": name, "kid": header["kid"]}, payload), None
         yield f"{name}: no kid", sign(pem, {"alg": name, "typ": header["typ"]}, payload), None
@@ -165,7 +165,7 @@ def main():
     folder = pathlib.Path(sys.argv[1]).resolve()
     cases = list(tokens(folder))
     keys = json.loads((folder / "keys.json").read_text())["keys"]
-    # A set may come in any order, and one day hold a kind of key that nobody knows yet.
+    # A key set may have any order, and may one day contain a key of an unknown kind.
     backwards = folder / "backwards"
     unknown = {"kty": "XYZ", "kid": "later", "alg": "XYZ", "use": "sig"}
     backwards.write_text(json.dumps({"keys": [unknown, *keys[::-1]]}))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Uploads a history file with each client of docs/s3-clients.md, and waits for its import: bash tests/interface/s3_clients.sh
-# Clients are installed from PyPI and npm into a folder that is gone afterwards; one that cannot be is skipped, and a line that begins
-# with SKIPPED names it. S3_CLIENTS_PATH is a folder of programs to look in first (aws, and a python3 with boto3).
+# The script installs the clients from PyPI and npm into a temporary folder. If a client cannot be installed, it is skipped, and a line that
+# begins with SKIPPED names it. S3_CLIENTS_PATH is a folder of programs to look in first (aws, and a python3 with boto3).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 set --
@@ -11,7 +11,7 @@ recipes=$PWD/tests/interface/s3_clients
 passed=0 failed=0 skipped=0
 eval "$("$cee" env --operator 1 --data-dir "$data")"
 export OPERATOR=1
-# Nobody's own settings.
+# Without the user's own settings.
 unset AWS_PROFILE AWS_SESSION_TOKEN AWS_DEFAULT_REGION
 export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true
 cd "$work"
@@ -21,17 +21,17 @@ skip() {
     echo "!!! SKIPPED: $1 ($2)"
     skipped=$((skipped + 1))
 }
-# pip_has PACKAGE PROGRAM: from PyPI, unless the program is there.
+# pip_has PACKAGE PROGRAM: installs the package from PyPI, unless the program exists.
 pip_has() { command -v "$2" >/dev/null || { venv/bin/pip install --quiet "$1" && PATH=$PWD/venv/bin:$PATH && command -v "$2" >/dev/null; }; }
 imports() { curl -sSf "$API/policies/cee/imports" -H "authorization: Bearer $TOKEN"; }
 
 rows=0
-# upload RECIPE COMMAND…: the file, small and of more than one part; each import ends with its one row.
+# upload RECIPE COMMAND…: uploads the file, small and in several parts; each import ends with its one row.
 upload() {
     local recipe=$1 size file tries ended
     shift
     for size in small large; do
-        # A name that takes care in a URL and in an event.
+        # A name that needs encoding in a URL and in an event.
         file="$PWD/$size chauffeurs+é ${recipe%.*}.csv"
         rows=$((rows + 1))
         printf 'journey_type,last_name_trunc,phone_trunc,datetime\nlong,MAU,+33639%04d,2021-02-15\n' $((9000 + rows)) >"$file"

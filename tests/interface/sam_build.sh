@@ -14,7 +14,7 @@ esac
 "$sam" build PublicFunction --config-env "$config"
 binary=$built/PublicFunction/bootstrap
 
-# It is for that processor, and asks for no C library younger than that of Amazon Linux 2023, which is 2.34.
+# The binary is for that processor, and needs no C library newer than that of Amazon Linux 2023, which is 2.34.
 python3 - "$binary" "$machine" <<'PYTHON'
 import re, struct, sys
 content = open(sys.argv[1], "rb").read()

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# The functions as they are deployed: `sam build` makes them, `sam local` runs them in containers against a local stack's DynamoDB and
+# The functions as they are deployed: `sam build` compiles them, `sam local` runs them in containers against a local stack's DynamoDB and
 # S3: bash tests/interface/sam_local.sh
-# Through sam's port goes the tour (docs/tour.md), every command with the answer that is printed there; then `sam local invoke` imports a file
-# that lies on the local stack's S3.
-# Needs sam (SAM names the program), cargo-lambda, and a Docker engine. Ends with 77 where none answers: nothing was run then.
-# DOCKERD=start  starts Debian's engine for the time of this (root; apt-get install docker.io).
-# LAMBDA_IMAGE=pull  takes Amazon's base image. Otherwise one that is there is taken, or a stand-in made (base_image.sh).
-# BUILT=template.yaml  takes what was built before, as that template names it, and builds nothing.
+# The tour (docs/tour.md) runs through sam's port, every command with its printed response; then `sam local invoke` imports a file on the
+# local stack's S3.
+# Needs sam (SAM names the program), cargo-lambda, and a Docker engine. Exits with 77 if no engine answers: nothing was run then.
+# DOCKERD=start  starts Debian's engine for this run (root; apt-get install docker.io).
+# LAMBDA_IMAGE=pull  pulls Amazon's base image. Otherwise the script uses an existing image, or makes a stand-in (base_image.sh).
+# BUILT=template.yaml  uses an earlier build, as that template names it, and builds nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 set --
 
-# What is to be ended, the last first.
+# The processes to end, the last first.
 endings=()
 finish() {
     local code=$? index
@@ -25,7 +25,7 @@ trap finish EXIT
 if ! timeout 20 docker info >/dev/null 2>&1; then
     if [[ ${DOCKERD:-} == start && $UID == 0 ]] && command -v dockerd >/dev/null; then
         engine_log=$(mktemp)
-        # Nothing leaves the machine: a kernel without the tables for that will do.
+        # No traffic leaves the machine: a kernel without the tables for that is enough.
         dockerd --iptables=false --storage-driver overlay2 >"$engine_log" 2>&1 &
         engine=$!
         endings+=("kill $engine; wait $engine 2>/dev/null; rm -f '$engine_log'")
@@ -60,8 +60,8 @@ else
     "$sam" build --config-env "$config"
 fi
 
-# An address that this machine has and containers reach, so that what S3 signs for a caller holds for both. It is the first one of
-# Docker's network; where Docker runs in a machine of its own this one is called by a name instead.
+# An address of this machine that containers reach, so that a URL signed by S3 works for both. It is the first address of Docker's network;
+# if Docker runs in a virtual machine, containers use a name for this machine instead.
 host=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Subnet}}' | python3 -c '
 import ipaddress, socket, sys
 host = str(ipaddress.ip_network(sys.stdin.read().strip())[1])
@@ -79,7 +79,7 @@ trap finish EXIT
 endings+=("kill $stack; wait $stack 2>/dev/null; rm -rf '$work'")
 eval "$("$cee" env --sam --data-dir "$data")"
 
-# $1: where to stop looking, in tenths of a second. The rest: what must come true.
+# $1: the timeout, in tenths of a second. The rest: the condition to wait for.
 until_true() {
     local tries
     for ((tries = 0; tries < $1; tries++)); do
@@ -91,11 +91,11 @@ until_true() {
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 sam_api=http://127.0.0.1:$port/v3
-# Beside a template that is named sam looks for its configuration there.
+# sam looks for its configuration beside a template that is named.
 settings=(--config-file "$PWD/samconfig.toml" --config-env "$config" --template-file "$template" --env-vars "$data/sam.json" --skip-pull-image)
 "$sam" local start-api "${settings[@]}" --port "$port" >"$work/sam.log" 2>&1 &
 server=$!
-# So that it removes its containers. What runs behind a script never hears of SIGINT.
+# So that it removes its containers. A process behind a script never receives SIGINT.
 endings+=("kill $server; wait $server 2>/dev/null")
 answers() { kill -0 "$server" && curl -sf -o /dev/null --max-time 30 "$sam_api/health"; }
 until_true 600 answers || { tail -n 50 "$work/sam.log" >&2; exit 1; }
@@ -104,7 +104,7 @@ if ! README_API=$sam_api README_DATA=$data CEE=$cee cargo test --quiet --test se
     tail -n 50 "$work/sam.log" >&2
     exit 1
 fi
-# What sam says it was asked, each call of which a function in a container has answered.
+# The calls that sam logs; a function in a container has answered each of them.
 python3 - "$work/sam.log" <<'PYTHON'
 import collections, re, sys
 log = re.sub(r"\x1b\[[0-9;]*m", "", open(sys.argv[1]).read())
@@ -115,7 +115,7 @@ assert sum(calls.values()) > 30, log
 assert not any(status.startswith("5") for _, status in calls), log
 PYTHON
 
-# Past the stack's S3 interface, whose event would have the stack's own import function take it.
+# Not through the stack's S3 interface, whose event would start the stack's own import function.
 file=$data/s3/cee-local/imports/1/by-sam.csv
 mkdir -p "$(dirname "$file")"
 printf 'journey_type;last_name_trunc;phone_trunc;datetime\r\nlong;SAM;+336399801;15/02/2021\r\nlong;LOC;+336399802;2021-02-15\r\nlong;Noël;+336399803;2021-02-15\r\n' >"$file"
@@ -132,7 +132,7 @@ print(json.dumps(report))
 found = {name: report[name] for name in ("state", "read", "imported", "already_known", "rejected")}
 assert found == {"state": "completed", "read": 3, "imported": 2, "already_known": 0, "rejected": 1}, report
 PYTHON
-# And what it imported counts, for a call through sam, under a path as clients of the public registry have it.
+# The imported row blocks in a call through sam, under a path of the public registry's clients.
 token=$("$cee" token --operator 2 --data-dir "$data")
 answer=$(curl -s "${sam_api%/v3}/v3.2/policies/cee/simulate/" -H "authorization: Bearer $token" -H 'content-type: application/json' \
     -d '{"journey_type": "long", "last_name_trunc": "SAM", "phone_trunc": "+336399801"}')

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Thousands of calls made up from the document, valid and not, alone and in chains along its links, against a local stack:
+# Thousands of generated calls from the document, valid and invalid, alone and in chains along its links, against a local stack:
 # bash tests/interface/schemathesis.sh [options of `schemathesis run`]
-# Fails on a 5xx, an undocumented status or content type, an answer or a refusal that does not fit its schema, a body that
-# fits and is refused or does not fit and is taken, and a call that works without its token.
-# Left out is what the gateway decides and no function can change: a method without a route is a 404 there, and not a 405.
-# One worker: CPython 3.11 compiles in two threads at once no better than it should ("AST constructor recursion depth mismatch").
-# Needs Schemathesis (pip install schemathesis): SCHEMATHESIS names the program. CASES is how many calls there must be.
+# Fails on a 5xx, an undocumented status or content type, a response or a refusal that does not fit its schema, a body that fits and is
+# refused or does not fit and is accepted, and a call that works without its token.
+# Left out is what the gateway decides and no function can change: a method without a route is a 404, not a 405.
+# One worker: CPython 3.11 has a bug when two threads compile at once ("AST constructor recursion depth mismatch").
+# Needs Schemathesis (pip install schemathesis): SCHEMATHESIS names the program. CASES is the minimum number of calls.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 options=("$@")

@@ -15,7 +15,7 @@ start_stack() {
     local tries
     # The loop below may look before the program has opened its output.
     : >"$work/stdout"
-    # Without a limit of calls: what is made up by the thousand would be told to wait.
+    # Without a limit of calls: thousands of generated calls would get a 429.
     "$cee" serve --calls-per-second 0 --port 0 --dynamodb-port 0 --s3-port 0 --data-dir "$data" "$@" >"$work/stdout" 2>"$work/stderr" &
     stack=$!
     for ((tries = 0; tries < 600; tries++)); do

@@ -36,12 +36,12 @@ HERE = Path(__file__).resolve().parent
 WORK = ROOT / "target" / "mutants"
 TREE = WORK / "tree"
 
-# Races find a fault by chance only; the tests of credentials take time, and nothing of theirs is mutated.
+# Races find a fault by chance only; the tests of credentials take time, and no mutated code belongs to them.
 LEFT_OUT = ["race", "at_the_same_moment", "meanwhile_is_no_finding", "credentials::"]
-# Which tests: what cargo builds, and of it those with a name of these.
+# The tests: the cargo arguments, and the names to run.
 REGISTRY = (["--lib", "--test=store"], [])
 MODEL = (["--test=store"], ["model::"])
-# Which tests judge which files' mutants: the quickest first, then all of them those that are left.
+# The tests for the mutants of each file: the quickest first, then all tests for the mutants that are left.
 JUDGES = [
     ("cee-eligibility", ".*", [(["--lib"], []), (["--lib", "--test=patterns"], [])]),
     (
@@ -56,7 +56,7 @@ JUDGES = [
     ),
 ]
 FOLDERS = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}
-# The same random cases each time, or a mutant would survive in one run and not in the next; and no search for a smaller one.
+# The same random cases each time: otherwise a mutant would survive in one run and not in the next. And no search for a smaller case.
 ENVIRONMENT = {
     "PROPTEST_RNG_SEED": "1",
     "PROPTEST_MAX_SHRINK_ITERS": "0",
@@ -105,7 +105,7 @@ def make_tree():
 
 def clean_tree(commit="HEAD"):
     subprocess.run(["git", "-C", TREE, "checkout", "--quiet", "--force", "--detach", commit], check=True)
-    # What proptest noted of a mutant is nothing to try the next one with.
+    # A case that proptest recorded for a mutant must not be tried with the next one.
     subprocess.run(["git", "-C", TREE, "clean", "--quiet", "-fd"], check=True)
 
 
@@ -130,7 +130,7 @@ def run_limited(command, clock, **options):
     except subprocess.TimeoutExpired:
         return None
     finally:
-        # Cut, or interrupted: nothing may go on in the tree.
+        # Stopped or interrupted: no process may continue in the tree.
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
             try:
@@ -151,7 +151,7 @@ def mutate(judges, more, clock):
         command += ["--package", package, "--output", out, "--re", rf"/src/({files})\.rs:", *more]
         # Given to each call of cargo, so that no other test is built.
         command += [f"--cargo-arg={test}" for test in tests]
-        # Whoever is caught by some tests is caught by all of them.
+        # A mutant that some tests catch is caught by all tests.
         command += ["--iterate"] if number else []
         code = run_limited([*command, "--", "--", *names, *skips()], clock)
         clean_tree()
@@ -162,7 +162,7 @@ def mutate(judges, more, clock):
             found |= dict.fromkeys(mutants_of(results, name), outcome)
         complete = code is not None
         if not complete:
-            # What some tests let pass the others may catch: of what only the first pass has seen nothing is known.
+            # The other tests may catch what some tests miss: without the second pass the result is unknown.
             known = mutants_of(results, "missed") if number == len(passes) - 1 else []
             found = {mutant: outcome for mutant, outcome in found.items() if outcome != "survived" or mutant in known}
         if not complete or "survived" not in found.values():

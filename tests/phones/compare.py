@@ -30,7 +30,7 @@ EACH = 100
 LEAST = 20_000
 LISTED = Path(__file__).with_name("disagreements.csv")
 FRENCH = {33, 262, 508, 590, 594, 596}
-# Whole numbers of these are as long as others without their last two digits: the contract leaves both readings open.
+# Some whole numbers of these countries are as long as other numbers without their last two digits: the contract allows both readings.
 AMBIGUOUS = {27, 31, 43, 62, 64, 95, 220, 231, 243, 252, 354, 358, 381, 423, 677, 690}
 
 
@@ -136,7 +136,7 @@ def reason(code, mobile, number, text, read, expected):
     refused = read.startswith("!")
     plain = f"+{code}{number}"
     if "\u202f" in text:
-        # libphonenumber knows the other no-break space only.
+        # libphonenumber knows only the other no-break space.
         with_it = theirs(text.replace("\u202f", "\u00a0"))
         if not refused and with_it in (read, f"{read}{number[-2:]}"):
             return "U+202F separates digits"
@@ -184,7 +184,7 @@ def main():
     for (code, mobile, number), text, read, other in zip(of, texts, ours(program, "truncated", cut), expected):
         if (None if read.startswith("!") else read) != (other and other[:-2]):
             differs("truncated", code, reason(code, mobile, number, text, read, other))
-    # A whole number is no truncated one.
+    # A whole number is not a truncated number.
     for (code, mobile, number), text, read in zip(of, texts, ours(program, "truncated", texts)):
         if not read.startswith("!"):
             why = "whole numbers are as long as truncated ones" if code in AMBIGUOUS else None
@@ -193,7 +193,7 @@ def main():
             differs("whole as truncated", code, why)
         elif mobile and REGIONS[code] != ("001",) and not read.startswith("! is a whole phone number"):
             differs("whole as truncated", code, None)
-    # Every country code, and no other.
+    # Accepts every country code, and no other code.
     codes = [f"{code:03}" for code in range(1000)]
     for code, read in zip(codes, ours(program, "whole", [f"+{code}6666666666" for code in codes])):
         country = any(REGIONS.get(int(code[:n]), ("001",)) != ("001",) for n in (1, 2, 3) if code[0] != "0")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What phones are normalised to, beside libphonenumber, on 30,000 numbers of all countries: bash tests/phones/compare.sh [--update]
-# Needs a Python with the package phonenumbers (PHONES_PYTHON names it) and, with which plan.rs is generated again, regex.
+# Compares normalised phones with libphonenumber, on 30,000 numbers of all countries: bash tests/phones/compare.sh [--update]
+# Needs a Python with the package phonenumbers (PHONES_PYTHON names it) and, to generate plan.rs again, regex.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 python=${PHONES_PYTHON:-python3}
