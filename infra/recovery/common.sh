@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Sourced in the root of the repository by the other scripts of this folder. They need the AWS command line, of version 1 or 2, with the
-# team's credentials and region in its environment, and what every shell has: on a bad day nothing else has to be found first.
+# The other scripts of this folder source this file in the root of the repository. They need version 1 or 2 of the AWS command line, with
+# the team's credentials and region in its environment, and the tools of every shell: an emergency should need nothing else.
 # shellcheck disable=SC2034,SC2154 # what one sets the other uses
 umask 077
-# Version 2 would stop in a pager and wait for somebody.
+# Version 2 would stop in a pager and wait for a key.
 export AWS_PAGER=
 
-# The program; CEE names one that is built already, as the tests do.
+# The program; CEE names a program that is already built, as in the tests.
 cee=(cargo run -q --)
 [[ -z ${CEE:-} ]] || cee=("$CEE")
 
@@ -15,10 +15,10 @@ fail() {
     exit 1
 }
 
-# What `aws` prints in the place of nothing.
+# What `aws` prints for no value.
 is_none() { [[ -z $1 || $1 == None ]]; }
 
-# These are called as `name=$(parameter NAME) || exit`: `set -e` alone does not see into a substitution.
+# Call these as `name=$(parameter NAME) || exit`: `set -e` alone does not apply inside a substitution.
 parameter() { of_stack "parameter $1" "Parameters[?ParameterKey=='$1'].ParameterValue"; }
 
 output() { of_stack "output $1" "Outputs[?OutputKey=='$1'].OutputValue"; }
@@ -30,13 +30,13 @@ of_stack() {
     printf '%s\n' "$value"
 }
 
-# The name that a function has on AWS, by its name in the template.
+# A function's name on AWS, by its name in the template.
 function_name() {
     aws cloudformation describe-stack-resource --stack-name "$stack" --logical-resource-id "$1" --output text \
         --query StackResourceDetail.PhysicalResourceId
 }
 
-# How many invocations at one moment are reserved for a function, by its name on AWS; None where nothing is.
+# The reserved concurrency of a function, by its name on AWS; None if none is reserved.
 reserved() {
     aws lambda get-function-concurrency --function-name "$1" --output text --query ReservedConcurrentExecutions
 }
@@ -44,7 +44,7 @@ reserved() {
 all_functions=(RegisterFunction ImportFunction ApplicationsFunction BatchesFunction UploadsFunction AccessFunction AuditFunction
     SimulateFunction PublicFunction)
 
-# Reads STACK [all|register|import], with which stop.sh and resume.sh are called.
+# Reads STACK [all|register|import], the arguments of stop.sh and resume.sh.
 read_which_functions() {
     local usage="usage: bash infra/recovery/${0##*/} STACK [all|register|import], such as: cee-prod register"
     [[ $# -ge 1 && $# -le 2 && -n $1 && $1 != -* ]] || fail "$usage"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Hands the dead letters to the import function again: bash infra/recovery/redrive.sh STACK
-# Mend first what they failed of. It does no harm, however often (docs/runbook.md), and may be stopped and begun again.
+# Sends the dead letters to the import function again: bash infra/recovery/redrive.sh STACK
+# Fix the cause of the failure first. The script may be interrupted and run again at any time, without harm (docs/runbook.md).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=infra/recovery/common.sh
@@ -10,11 +10,11 @@ stack=$1
 queue=$(output ImportFailuresUrl) || exit
 function=$(function_name ImportFunction) || exit
 concurrency=$(reserved "$function") || exit
-# Each event would be back in the queue before the next is out of it.
+# Each event would return to the queue before the next one leaves it.
 [[ $concurrency != 0 ]] || fail "the import function is stopped: first bash infra/recovery/resume.sh $stack import"
 begun=$(date +%s)000
 
-# The event in a letter, as it is, to the byte: the value of "requestPayload" of the outermost object. Fails where there is none.
+# The event in a dead letter, byte for byte: the value of "requestPayload" of the outermost object. Fails if there is none.
 event_of() {
     awk '
         { text = text $0 "\n" }
@@ -41,7 +41,7 @@ handed=0
 tell() { echo "$handed events were handed to $function:live"; }
 trap tell EXIT
 while true; do
-    # Long polling asks every server of the queue: without it an answer may be empty while letters lie there.
+    # Long polling asks every server of the queue: without it a response may be empty although there are messages.
     letter=$(aws sqs receive-message --queue-url "$queue" --max-number-of-messages 1 --visibility-timeout 60 --wait-time-seconds 20 \
         --attribute-names SentTimestamp --output text \
         --query 'Messages[0].[MessageId,ReceiptHandle,Attributes.SentTimestamp,Body]')
@@ -59,8 +59,8 @@ while true; do
     ((sent <= begun)) || fail "the letter $id is younger than this run: imports go on failing. It is kept. Mend the cause, then run this again."
     event=$(printf '%s' "$body" | event_of) ||
         fail "the letter $id holds no event of Lambda. It is kept, and has to be looked at by hand; then run this again."
-    # To the alias: how often it is tried, for how long, and where it goes then is said there. An event that is handed to the function
-    # itself, and fails, is lost. Through a pipe: the event names an operator's file.
+    # To the alias, which has the number of retries, the maximum age and the destination. If an event goes to the function itself and fails,
+    # it is lost. Through a pipe: the event names an operator's file.
     answer=$(printf '%s' "$event" | aws lambda invoke --function-name "$function" --qualifier live --invocation-type Event \
         --payload fileb:///dev/stdin --output text --query '[StatusCode,FunctionError]' /dev/null) || answer="an error"
     [[ $answer == $'202\tNone' ]] || fail "Lambda has not taken the event of the letter $id ($answer). It is kept; run this again."

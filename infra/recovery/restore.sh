@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What the tables held at a moment, beside them, and then in them: bash infra/recovery/restore.sh STACK MOMENT [--compare|--yes]
-#   (neither)  restores the six tables that one transaction may touch into new ones, and tells what to do next
-#   --compare  tells how each table differs from what it held, too; changes nothing
-#   --yes      compares all of them, and puts each table back to it where none looks wrong. Everything that writes must stand still (stop.sh STACK all)
-# MOMENT is a second, in UTC: 2026-11-26T12:00:00Z. Begun again with the same moment it goes on with what is there already.
+# Restores the tables of a moment beside the tables in use, then into them: bash infra/recovery/restore.sh STACK MOMENT [--compare|--yes]
+#   (neither)  restores the six tables that one transaction may touch into new tables, and prints the next step
+#   --compare  also prints how each table differs from its content at that moment; changes nothing
+#   --yes      compares all tables, and restores each of them if none looks wrong. First stop every writer (stop.sh STACK all)
+# MOMENT is a second, in UTC: 2026-11-26T12:00:00Z. Run again with the same moment, the script continues with the restored tables.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=infra/recovery/common.sh
@@ -26,13 +26,13 @@ if [[ $mode == --yes ]]; then
     done
 fi
 
-# The moment is in the name: another second gets other tables, the same one finds its own. A table's name has no colon.
+# The moment is in the name: another second gets other tables, the same second finds its own. A table's name cannot contain a colon.
 target_of() {
     local compact=${moment//-/}
     echo "$stack-$1-${compact//:/}"
 }
 
-# CREATING, ACTIVE, …; nothing where there is no such table.
+# CREATING, ACTIVE, …; empty if the table does not exist.
 status_of() {
     local said
     if said=$(aws dynamodb describe-table --table-name "$1" --query Table.TableStatus --output text 2>&1); then
@@ -70,7 +70,7 @@ for table in "${tables[@]}"; do
 done
 
 echo "All six hold what the tables held at $moment."
-# All six are compared before the first is written: where one looks wrong, none is.
+# All six are compared before the first is changed: if one looks wrong, none is changed.
 if [[ $mode == --yes ]]; then
     wrong=0
     for index in "${!tables[@]}"; do
@@ -93,7 +93,7 @@ for index in "${!tables[@]}"; do
     if [[ $mode == "" ]]; then
         echo "  $setting=${sources[index]} cargo run -q -- ${words[*]}"
     else
-        # In this table's setting alone: a wrong pair of tables would find no name.
+        # In this table's setting alone: for a wrong pair of tables the command would find no name.
         env "$setting=${sources[index]}" "${cee[@]}" "${words[@]}"
     fi
 done

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Takes back what stop.sh did: bash infra/recovery/resume.sh STACK [all|register|import]
+# Reverts stop.sh: bash infra/recovery/resume.sh STACK [all|register|import]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=infra/recovery/common.sh
 source infra/recovery/common.sh
 read_which_functions "$@"
 
-# As the template has it: a number reserved for the imports alone, and none for those where that is 0.
+# As in the template: reserved concurrency for imports only, and none if that number is 0.
 start() {
     local name number=0
     name=$(function_name "$1") || return
@@ -32,6 +32,6 @@ for id in "${functions[@]}"; do
         failed=1
     fi
 done
-# Lambda keeps no event for a function that stands still: it goes to the dead letters at once.
+# Lambda keeps no event for a stopped function: the event goes to the dead-letter queue at once.
 ((import == 0)) || echo "What came meanwhile waits among the dead letters. Now: bash infra/recovery/redrive.sh $stack"
 ((failed == 0)) || fail "not everything runs again: see above, and run this again"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One step of replacing a signing key on AWS; docs/runbook.md, "A signing key is replaced", has all of them:
+# One step of replacing a signing key on AWS; docs/runbook.md, "A signing key is replaced", describes all steps:
 #   bash infra/recovery/rotate.sh STACK announce proof|application-token
 #   bash infra/recovery/rotate.sh STACK sign proof|application-token
 #   bash infra/recovery/rotate.sh STACK retire application-token KID
@@ -18,7 +18,7 @@ stack=$1 step=$2 signer=$3
 case "$step $signer" in
 "announce proof" | "sign proof")
     [[ $# == 3 ]] || usage
-    # A key of another kind than the tokens' format needs would keep the next deployment from starting.
+    # A key of a kind that the tokens' format does not allow would keep the next deployment from starting.
     format=$(parameter TokenFormat) || exit
     change=(secret "$step" --signer proof --token-format "$format" --pipe)
     ;;
@@ -40,7 +40,7 @@ environment=$(parameter Environment) || exit
 status=$(aws cloudformation describe-stacks --stack-name "$stack" --output text --query 'Stacks[0].StackStatus')
 [[ $status != *_IN_PROGRESS ]] || fail "the stack $stack is being deployed ($status): wait until it is, then run this again"
 
-# A line for each version: its labels. Of those of our own the highest of all, and that of the newest version.
+# A line for each version, with its labels. Finds the highest of our own labels, and the label of the newest version.
 labels=$(aws secretsmanager describe-secret --secret-id "$secret" --output text --query 'values(VersionIdsToStages)')
 current=""
 highest=0
@@ -58,7 +58,7 @@ while read -r -a line; do
 done <<<"$labels"
 [[ -n $current ]] || fail "no version of the secret $secret has the label AWSCURRENT"
 
-# Each step must be known everywhere before the next: a key that signs before it is published makes proofs that nobody can check.
+# Each step must be deployed before the next: a key that signs before it is published makes proofs that cannot be verified.
 where="section $environment of samconfig.toml"
 runs=0
 [[ ! $deployed =~ ^rotation-([1-9][0-9]*)$ ]] || runs=${BASH_REMATCH[1]}
@@ -66,22 +66,22 @@ if ((prepared > runs)); then
     fail "a step is prepared and not deployed: the newest version of $secret is rotation-$prepared, the stack $stack runs $deployed." \
         "Deploy it first, with SecretStage=rotation-$prepared in the $where."
 fi
-# To start from an older version than the one that runs would lose the keys since.
+# Starting from an older version than the running one would lose the later keys.
 [[ $deployed == AWSCURRENT || $current == *" $deployed "* ]] ||
     fail "AWSCURRENT of $secret is older than $deployed, which the stack $stack runs: somebody has moved a label." \
         "Give AWSCURRENT back to the version that has $deployed: aws secretsmanager update-secret-version-stage."
 
 label=rotation-$((highest + 1))
-# Not in one pipe: where a command in its middle fails, the last would write what little had come through.
+# Not in one pipe: if a command in its middle fails, the last command would write the truncated input.
 new=$(aws secretsmanager get-secret-value --secret-id "$secret" --version-stage AWSCURRENT --query SecretString --output text |
     "${cee[@]}" "${change[@]}")
 [[ -n $new ]] || fail "nothing came out of the secret: nothing is written"
-# Both labels: with the first alone AWSCURRENT stays where it was, and the next step would start from there, without this one's key.
+# Both labels: with the first alone AWSCURRENT would not move, and the next step would start from there, without this step's key.
 printf '%s' "$new" | aws secretsmanager put-secret-value --secret-id "$secret" --version-stages "$label" AWSCURRENT \
     --secret-string file:///dev/stdin >/dev/null
 new=""
 
-# A secret takes 20 labels in all. The ten newest steps are enough to go back to; each version holds every key that verifies.
+# A secret has at most 20 labels. The ten newest steps are enough to go back to; each version holds every key that verifies.
 while read -r -a line; do
     for old in "${line[@]}"; do
         if [[ $old =~ ^rotation-([1-9][0-9]*)$ && $old != "$deployed" ]] && ((BASH_REMATCH[1] <= highest - 9)); then

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The emergency stop: from this moment on the functions take nothing more. bash infra/recovery/stop.sh STACK [all|register|import]
-# A switch of the template (RegisterEnabled=false) is a whole deployment, with its canary; this is a matter of seconds, for a start.
-# resume.sh takes it back.
+# The emergency stop: from this moment on the functions accept no invocation. bash infra/recovery/stop.sh STACK [all|register|import]
+# A switch of the template (RegisterEnabled=false) needs a whole deployment, with its canary; this script takes seconds. resume.sh reverts
+# it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=infra/recovery/common.sh
 source infra/recovery/common.sh
 read_which_functions "$@"
 
-# One that cannot be stopped is no reason to let the others run.
+# If one function cannot be stopped, stop the others anyway.
 failed=0
 for id in "${functions[@]}"; do
     if name=$(function_name "$id") &&

@@ -79,7 +79,7 @@ class Boundary(unittest.TestCase):
         asked = set().union(*map(actions, roles(self.template).values()))
         self.assertIn("dynamodb:UpdateItem", asked)
         self.assertEqual([action for action in sorted(asked) if not self.allowed(action)], [])
-        # And of its stores nothing else: what no function does needs no room.
+        # And no other right on its stores: a right that no function uses does not belong in the boundary.
         stores = [
             name
             for one in statements(self.boundary["PolicyDocument"])
@@ -119,7 +119,7 @@ class Boundary(unittest.TestCase):
                             given = statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"]
                             self.assertEqual(given, condition, statement["Sid"])
                     self.assertFalse(fnmatch.fnmatchcase("iam:DeleteRolePermissionsBoundary", action), statement)
-                    # The boundary is out of reach: its path is another than the names of the stack's policies begin with.
+                    # The stack cannot change the boundary: its path differs from the prefix of the stack's policies.
                     if fnmatch.fnmatchcase("iam:CreatePolicyVersion", action):
                         self.assertIn("policy/cee-${Environment}-*", str(statement["Resource"]))
         self.assertEqual(self.boundary["Path"], "/cee-release/")

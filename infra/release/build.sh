@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What `sam deploy` uploads, and the zips that it will make of it with their hashes in target/release-assets, without anything in them
-# that tells where they were made (docs/adr/0027). Arguments go to `sam build`: a function's name in the template, for one alone.
+# Builds what `sam deploy` uploads, and writes the zips that it will make of it, with their hashes, to target/release-assets. Nothing in
+# them depends on the machine (docs/adr/0027). Arguments go to `sam build`: a function's name in the template, to build one alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

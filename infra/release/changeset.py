@@ -12,7 +12,7 @@ import json
 import sys
 
 STORES = {"AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::S3::Bucket", "AWS::SQS::Queue"}
-# Removal is one; "Dynamic" is what CloudFormation calls an action that it cannot tell beforehand.
+# Removal is an action; "Dynamic" is CloudFormation's name for an action that it cannot determine beforehand.
 LOSING_ACTIONS = {"Remove", "Dynamic"}
 LOSING_REPLACEMENTS = {"True", "Conditional"}
 
@@ -22,7 +22,7 @@ def loses(change):
     return change["ResourceType"] in STORES and (
         change["Action"] in LOSING_ACTIONS
         or change.get("Replacement") in LOSING_REPLACEMENTS
-        # What becomes of the resource that was there; without any replacement it is not named.
+        # What happens to the existing resource; absent if there is no replacement.
         or (change.get("PolicyAction") or "").startswith("Replace")
     )
 
@@ -53,7 +53,7 @@ def judge(described):
     if described.get("Status") != "CREATE_COMPLETE" or described.get("ExecutionStatus") != "AVAILABLE":
         return "", [f"cannot be executed: {described.get('Status')}, {described.get('ExecutionStatus')}"]
     changes = [change["ResourceChange"] for change in described.get("Changes", []) if "ResourceChange" in change]
-    # What is refused first, then what goes or is replaced: nobody should have to look for it.
+    # Refused changes first, then removals and replacements: they must be easy to find.
     changes.sort(
         key=lambda change: (
             not loses(change),

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Calls each HTTP function once a second, without a token, until it is ended: `bash infra/release/knock.sh API_URL`, where API_URL is the
-# stack's output ApiUrl. While a deployment gives a new version a tenth of the calls there may be no calls: these make it start. What is
-# public answers 200, the rest refuses the call; either shows that the function starts with its settings. A 5xx or no answer is printed
-# and counted, and then the script fails when SIGTERM or SIGINT ends it. Import and audit have no route and are not called.
+# Calls each HTTP function once a second, without a token, until it is stopped: `bash infra/release/knock.sh API_URL`, where API_URL is the
+# stack's output ApiUrl. While a deployment gives a new version a tenth of the calls there may be no calls: these calls make it start.
+# Public functions answer 200, the others refuse the call; either response shows that the function starts with its settings. The script
+# prints and counts each 5xx and each missing response, and then fails when SIGTERM or SIGINT ends it. Import and audit have no route and
+# are not called.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -28,15 +29,15 @@ routes() {
     ' template.yaml
 }
 
-# knock FUNCTION METHOD PATH: once a second, or as soon as there is an answer, until there is the file `stop`.
+# knock FUNCTION METHOD PATH: once a second, or as soon as there is a response, until the file `stop` exists.
 knock() {
     local code last="" tick
-    # The end comes by that file, so that a call under way still counts.
+    # That file ends the loop, so that a call in progress still counts.
     trap '' INT TERM
     until [[ -e $scratch/stop ]]; do
         sleep 1 &
         tick=$!
-        # A function has 10 seconds. Where nothing answers curl says 000.
+        # A function has 10 seconds. If there is no response, curl prints 000.
         code=$(curl --silent --output /dev/null --max-time 15 --write-out '%{http_code}' --request "$2" "$api$3" || true)
         printf . >>"$scratch/calls"
         if [[ ! $code =~ ^[1-4] ]]; then
@@ -56,7 +57,7 @@ trap 'touch "$scratch/stop"' INT TERM
 while read -r function method path; do
     knock "$function" "$method" "$path" &
 done <<<"$list"
-# A signal ends the first; the second waits for the calls under way.
+# A signal ends the first wait; the second wait is for the calls in progress.
 wait || true
 wait || true
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What each function is made of, as CycloneDX: one document for each binary that is deployed, in target/release-assets.
+# The components of each function, as CycloneDX: one document for each deployed binary, in target/release-assets.
 # Needs `cargo install --locked cargo-cyclonedx@0.5.9`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -8,9 +8,9 @@ out=$PWD/target/release-assets
 mkdir -p "$out"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-# The tool writes beside each Cargo.toml, of tests' members too: not here, and of the commit alone.
+# The tool writes beside each Cargo.toml, those of tests included: use a separate checkout of the commit.
 git archive HEAD | tar -x -C "$scratch"
-# The commit's time in the place of now: the same commit, the same document.
+# The commit's time instead of the present time: the same commit gives the same document.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 (cd "$scratch" && cargo cyclonedx --format json --spec-version 1.5 --describe binaries --target aarch64-unknown-linux-gnu)
