@@ -3,13 +3,13 @@
 //! Every answered write is in the file: SQLite's write-ahead log with `synchronous=NORMAL`. A `kill -9` loses no answered write and
 //! leaves no half of a transaction; a power cut may lose the latest writes, and leaves whole transactions.
 //!
-//! What it does not show, so that you must test it in another way (see [`faults`](crate::faults)):
+//! What it does not do, so that you must test it in another way (see [`faults`](crate::faults)):
 //!
-//! - It serialises writes: no `TransactionConflict`, no `TransactionInProgress`, no `ThrottlingException`, no answer
-//!   that gets lost on the way, and every read is consistent whether or not the request asks for it.
+//! - It serialises writes: no `TransactionConflict`, no `TransactionInProgress`, no `ThrottlingException`, no lost response, and
+//!   every read is consistent whether or not the request asks for it.
 //! - The tokens that make `TransactWriteItems` repeatable are kept in memory: a repeated call after a restart is a new one. dynoxide
-//!   3.2.0 looks through all tokens of the last ten minutes at each call that has one, so that a call takes longer the more calls there
-//!   were. Under load, send none.
+//!   3.2.0 searches all tokens of the last ten minutes at each call with a token, so a call takes longer the more calls there were.
+//!   Under load, send no tokens.
 //! - Capacity is reported, never limited; a hot partition is as fast as any other.
 //! - Signatures are not checked: any access key reaches every table, whatever an IAM policy would say.
 //! - No point-in-time recovery, no backups, no global tables, no encryption.
@@ -57,8 +57,8 @@ pub async fn start(listener: TcpListener, path: Option<&Path>) -> Result<DynamoS
             let name =
                 path.to_str().ok_or_else(|| Error::Dynamo(format!("{}: the path must be UTF-8", path.display())))?;
             let database = Database::new(name).map_err(|error| Error::Dynamo(format!("{name}: {error}")))?;
-            // Under this name dynoxide offers `synchronous=NORMAL`: by default each write waits for the disk, which
-            // only a power cut asks for, and which makes writes ten times slower.
+            // dynoxide's name for `synchronous=NORMAL`: by default each write waits for the disk, which only a power cut requires,
+            // and which makes writes ten times slower.
             database.disable_bulk_loading().map_err(|error| Error::Dynamo(format!("{name}: {error}")))?;
             Ok(database)
         }
@@ -225,7 +225,7 @@ mod tests {
                 .unwrap();
         }
         eprintln!("UpdateItem on a file: {:?} each", begin.elapsed() / count);
-        // No shutdown, and the log is not folded into the file: what is copied here is what a crash leaves.
+        // No shutdown, and the log is not folded into the file: the copy is what a crash leaves.
         let copy = folder.path().join("copy.sqlite");
         for suffix in ["", "-wal"] {
             let from = format!("{}{suffix}", path.display());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a stand-in cannot start or go on.
 ///
-/// What a client sees of a failure is the answer of the AWS service, and what an invocation reports is an
+/// A client gets a failure as the response of the AWS service, and an invocation reports it as an
 /// [`InvokeError`](crate::invoke::InvokeError).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -1,11 +1,11 @@
-//! A fault-injecting proxy between a client and DynamoDB: it does what a network and a busy table do, and what the embedded database
-//! never does.
+//! A fault-injecting proxy between a client and DynamoDB: it injects the faults of a network and a busy table, which the embedded
+//! database never has.
 //!
 //! A [`Plan`] says which request gets which [`Fault`]. [`Seeded`] draws the faults from a seed and the request's number: the same seed
 //! lets the same requests fail in the same way, as far as the requests come in the same order.
 //!
-//! The answers are those of DynamoDB wherever a program could see a difference: codes, reasons and their order, what is carried out and
-//! what is not.
+//! The answers are those of DynamoDB wherever a program could see a difference: codes, reasons and their order, and which writes take
+//! effect.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use crate::error::Error;
 use crate::listen::Listening;
 
-/// Longer than a client that cares about its latency waits for one answer.
+/// Longer than a client with a latency limit waits for one answer.
 const SILENCE: Duration = Duration::from_secs(4);
 
 /// The longest that a slow request is held up, before it is carried out and again after it.
@@ -39,7 +39,7 @@ const SLOWNESS: Duration = Duration::from_millis(250);
 /// How long a connection may be idle: as long as DynamoDB lets it.
 const IDLE: Duration = Duration::from_secs(180);
 
-/// What may happen to a request.
+/// A fault of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
     /// The table is throttled, with the code of an on-demand or of a provisioned table.
@@ -52,8 +52,8 @@ pub enum Fault {
     /// Another transaction holds one item of a transaction that is cancelled because of the conditions of other items. Nothing happens
     /// if it is not cancelled.
     ConflictAmong,
-    /// A transaction is carried out, and the answer says that one with the same token is still under way. DynamoDB never gives this
-    /// answer to a client without tokens: here it is one more answer that leaves the outcome unknown.
+    /// A transaction is carried out, and the answer says that one with the same token is still in progress. DynamoDB never gives
+    /// this answer to a client without tokens: here it is one more answer that leaves the outcome unknown.
     InProgress,
     /// DynamoDB fails inside, and nothing is carried out.
     Failure,
@@ -67,11 +67,11 @@ pub enum Fault {
     UnavailableException,
     /// The request took too long, as DynamoDB says, and is carried out.
     RequestTimeout,
-    /// A gateway waits no longer, and says so without a code. The request is carried out.
+    /// A gateway stops waiting, and answers without a code. The request is carried out.
     GatewayTimeout,
     /// Another region writes the item, and nothing is carried out.
     ReplicatedWriteConflict,
-    /// The request is carried out, and half of the answer comes.
+    /// The request is carried out, and only half of the answer arrives.
     HalfAnswer,
     /// The connection breaks before the request arrives.
     Reset,
@@ -123,7 +123,7 @@ impl Fault {
         Self::Slow
     }
 
-    /// The fault that an operation gets in place of one that it cannot have.
+    /// The fault for an operation that cannot have the drawn fault.
     fn on(self, operation: &str) -> Self {
         let transaction = operation == "TransactWriteItems";
         let writes = transaction || matches!(operation, "UpdateItem" | "PutItem" | "DeleteItem");
@@ -136,7 +136,7 @@ impl Fault {
     }
 }
 
-/// A request on its way through the proxy.
+/// A request in the proxy.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// Its number, from 0.
@@ -147,7 +147,7 @@ pub struct Call<'a> {
     pub body: &'a Bytes,
 }
 
-/// Which requests go wrong, and how.
+/// Which requests fail, and how.
 pub trait Plan: Debug + Send + Sync + 'static {
     /// The fault of this request, if any. The details (which item, how long) are drawn from `random`.
     fn fault(&self, call: &Call<'_>, random: &mut Rng) -> Option<Fault>;
@@ -164,10 +164,10 @@ pub trait Plan: Debug + Send + Sync + 'static {
     fn took(&self, _call: &Call<'_>, _units: Option<f64>) {}
 }
 
-/// A share of the requests goes wrong, drawn from a seed.
+/// A share of the requests fails, drawn from a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seeded {
-    /// Another seed lets other requests go wrong.
+    /// Another seed makes other requests fail.
     pub seed: u64,
     /// The share, in percent.
     pub percent: u32,
@@ -197,7 +197,7 @@ struct Inner {
     client: Client<HttpConnector, Full<Bytes>>,
     requests: AtomicU64,
     happened: Mutex<BTreeMap<Fault, u64>>,
-    /// Requests that are still on their way.
+    /// Requests in progress.
     late: Mutex<JoinSet<()>>,
 }
 
@@ -313,7 +313,7 @@ impl Inner {
             Fault::HalfAnswer => {
                 let mut answer = self.carry_out(request).await?;
                 forget_length(answer.headers_mut());
-                // At least its first character, without which it would be no answer at all.
+                // At least its first character: without it, it would not be an answer at all.
                 let half = (answer.body().len() / 2).max(1);
                 Ok(answer.map(|body| body.slice(..half.min(body.len()))))
             }
@@ -349,7 +349,7 @@ impl Inner {
         }
     }
 
-    /// In a task of its own: its client hangs up long before, and the request must still arrive.
+    /// In a task of its own: its client disconnects long before, and the request must still arrive.
     fn send_late(self: &Arc<Self>, request: Request<Full<Bytes>>) {
         let inner = Arc::clone(self);
         let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
@@ -403,7 +403,7 @@ impl Inner {
         let Some((table, keys)) = keys.and_then(|(name, of)| Some((name.clone(), of["Keys"].as_array_mut()?))) else {
             return Ok(throttled(random));
         };
-        // Of a batch of one, nothing would be left to ask for: DynamoDB then refuses the batch as a whole.
+        // A batch of one would have nothing left to ask for: DynamoDB then refuses the batch as a whole.
         if keys.len() < 2 {
             return Ok(throttled(random));
         }
@@ -510,7 +510,7 @@ mod tests {
         }
     }
 
-    /// A database with a table, a way to it, and one on which one thing happens.
+    /// A database with a table, a client for it, and a client through a proxy with one fault.
     struct Ways {
         server: DynamoServer,
         proxy: Proxy,

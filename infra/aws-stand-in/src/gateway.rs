@@ -1,18 +1,18 @@
 //! API Gateway's HTTP API for one machine: HTTP in, an event in payload format 2.0 to a function, its answer out as HTTP.
 //!
-//! It does what API Gateway does, its oddities too, so that what passes here passes there:
+//! It does what API Gateway does, its oddities too, so that a request that works here works there:
 //!
 //! - `rawPath` and the path parameters are percent-decoded before the route is chosen, `%2F` included, and a decoded `?`
 //!   ends the path. `rawQueryString` stays as it came.
 //! - Header names come in lower case, repeated headers joined by a comma, cookies in their own list.
 //! - A body whose type is text comes as text, any other in base64.
-//! - Of the answer, `multiValueHeaders` is ignored; an answer without `statusCode` is a 200 with the whole of it as JSON.
+//! - `multiValueHeaders` of the answer is ignored; an answer without `statusCode` is a 200 with the whole of it as JSON.
 //! - A method or a path that no route names is "not found"; so are HEAD and OPTIONS unless a route names them.
 //!
 //! What it does not do: TLS, authorizers, CORS, throttling, named stages, `ANY` and `$default` routes.
 //!
-//! In one thing it follows `sam local`, because AWS documents nothing: a `/` at the end of a path is ignored when the route is
-//! chosen. API Gateway takes no route key that ends in one, and reports differ on whether it then finds the route. `rawPath`
+//! In one case it follows `sam local`, because AWS documents nothing: a `/` at the end of a path is ignored when the route is
+//! chosen. API Gateway accepts no route key that ends in `/`, and reports differ on whether it then finds the route. `rawPath`
 //! keeps the `/`.
 
 use std::borrow::Cow;
@@ -49,10 +49,10 @@ pub use self::refusal::{Fallback, GatewayRefusal, aws_refusal};
 pub use self::routes::Route;
 use self::routes::Routes;
 
-/// What API Gateway takes as a body.
+/// API Gateway's limit of a body.
 pub const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
-/// What API Gateway takes as request line and headers together.
+/// API Gateway's limit of the request line and the headers together.
 pub const HEADERS_LIMIT: usize = 10_240;
 
 /// How a gateway behaves.
@@ -105,7 +105,7 @@ pub struct Gateway {
 
 /// Serves `routes` on `listener`.
 ///
-/// # Errors
+/// If a route's path is invalid, or the listener has no address.
 /// When a route's path is not one, or the listener has no address.
 pub async fn start(listener: TcpListener, routes: Vec<Route>, options: Options) -> Result<Gateway, Error> {
     let head_timeout = options.head_timeout;
@@ -152,7 +152,7 @@ impl Gateway {
         self.listening.address()
     }
 
-    /// Takes no more requests and answers those under way.
+    /// Accepts no more requests and answers those in progress.
     pub async fn shutdown(self) {
         self.listening.shutdown().await;
     }
@@ -244,7 +244,7 @@ fn check_head(head: &http::request::Parts) -> Result<(), GatewayRefusal> {
     if line + fields.sum::<usize>() > HEADERS_LIMIT {
         return Err(GatewayRefusal::HeadersTooLarge);
     }
-    // A function gets headers as JSON text, and `lambda_http` takes only what `HeaderValue::to_str` takes.
+    // A function gets headers as JSON text, and `lambda_http` accepts only what `HeaderValue::to_str` accepts.
     if head.headers.values().any(|value| value.to_str().is_err()) {
         return Err(GatewayRefusal::InvalidHeader);
     }
@@ -423,7 +423,7 @@ mod tests {
             ("/v3/cee/", Some(("GET /v3/cee", Value::Null))),
             ("/v3/cee/x/", Some(("GET /v3/cee/{uuid}", json!({ "uuid": "x" })))),
             ("/v3/cee%2F", Some(("GET /v3/cee", Value::Null))),
-            // A route that has it comes first.
+            // A route for this path comes first.
             ("/docs", Some(("GET /docs", Value::Null))),
             ("/docs/", Some(("GET /docs/", Value::Null))),
             ("/files/x/", Some(("GET /files/{rest+}", json!({ "rest": "x/" })))),

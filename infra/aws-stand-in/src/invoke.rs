@@ -24,7 +24,7 @@ pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
 /// The AWS account, as in every example of AWS.
 pub(crate) const ACCOUNT: &str = "123456789012";
 
-/// Why an invocation has no answer.
+/// Why an invocation has no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
     /// The function ran and reported an error (a panic too: the runtime catches it and reports it).
@@ -128,8 +128,7 @@ pub(crate) fn trace_id() -> String {
 /// Runs a Lambda handler in this process: any `Service<LambdaEvent<T>>`, so also the `lambda_http::Adapter` of one.
 ///
 /// The event goes through JSON text as on Lambda. Each call has its own task: a panic fails that call and nothing else.
-/// What is not as on Lambda: calls run side by side in one process, and the handler stops only at its next `await` when
-/// its time is over.
+/// Unlike on Lambda, calls run concurrently in one process, and the handler stops only at its next `await` when its time is over.
 pub struct InProcess<S, T> {
     // Behind a lock because a service is `Clone` and `Send`, seldom `Sync`.
     service: Mutex<S>,
@@ -198,7 +197,7 @@ where
             let context = self.context(request_id)?;
             let mut service = self.service.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let timeout = self.function.timeout;
-            // The inner timeout ends a call whose caller has gone, the outer one a wait for a handler that never yields.
+            // The inner timeout ends a call whose caller has disconnected, the outer one a wait for a handler that never yields.
             let call = tokio::spawn(tokio::time::timeout(timeout, async move {
                 poll_fn(|task| service.poll_ready(task)).await.map_err(Into::into)?;
                 service.call(LambdaEvent::new(payload, context)).await.map_err(Into::into)

@@ -30,29 +30,29 @@ use self::unreadable::{Explaining, Unreadable};
 /// How long requests that are under way may take once a stop was asked for.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Room for the request line and the headers. Far more than API Gateway and S3 take, so that they, and not hyper, refuse: what hyper
-/// refuses has an empty answer.
+/// Room for the request line and the headers. Far more than API Gateway and S3 accept, so that they refuse a request, and not hyper,
+/// whose refusals are empty.
 const HEADER_BUFFER: usize = 512 * 1024;
 
 /// How many headers hyper reads, for the same reason.
 const MOST_HEADERS: usize = 4096;
 
-/// How much of a body that was refused is still read, so that its sender gets to read the refusal.
+/// How much of a refused body is still read, so that its sender can read the refusal.
 const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
 
 /// How long that may last.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// How a client that knows that the server speaks HTTP/2 begins.
+/// The first bytes of a client that knows that the server speaks HTTP/2.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How often a client that has sent part of that is looked at.
+/// How often a client that has sent part of them is checked.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// What a server answers to a page that is not this machine's.
 pub(crate) type ForeignOrigin = Arc<dyn Fn() -> Response<Full<Bytes>> + Send + Sync>;
 
-/// What a server answers before its service is asked.
+/// A server's answers before its service gets the request.
 #[derive(Clone)]
 pub(crate) struct Refusals {
     /// To a page that is not this machine's.
@@ -94,7 +94,7 @@ impl Listening {
         )
     }
 
-    /// The same, with answers of the service's own.
+    /// The same, with the service's own answers.
     pub(crate) fn start_with<F, S, B>(
         listener: TcpListener,
         head_timeout: Duration,
@@ -119,10 +119,10 @@ impl Listening {
         self.address
     }
 
-    /// Takes no more connections and waits until the requests under way are answered, but not for ever. Returns whether all of them
-    /// were.
+    /// Accepts no more connections and waits until the requests in progress are answered, up to a limit. Returns whether all of
+    /// them were.
     pub(crate) async fn shutdown(mut self) -> bool {
-        // Without a sender the channel is closed, and all who wait for it know.
+        // Without a sender the channel is closed, and all who wait for it see that.
         self.stop = None;
         (&mut self.task).await.unwrap_or(false)
     }
@@ -214,7 +214,7 @@ where
     answered
 }
 
-/// Whether a client begins with the preface of HTTP/2. Returns as soon as it differs, or nothing more comes.
+/// Whether a client begins with the preface of HTTP/2. Returns as soon as the bytes differ, or no more bytes come.
 async fn speaks_http2(stream: &TcpStream) -> bool {
     let mut begun = [0; HTTP2_PREFACE.len()];
     loop {
@@ -227,7 +227,7 @@ async fn speaks_http2(stream: &TcpStream) -> bool {
     }
 }
 
-/// A service that no foreign page reaches.
+/// A service that pages of other sites cannot reach.
 struct Guarded<S> {
     service: S,
     foreign: ForeignOrigin,
@@ -261,8 +261,8 @@ where
     }
 }
 
-/// Whether a browser says that another site's page sends the request: `Origin` is neither this machine nor the address that the page
-/// itself was loaded from. An address, not a name: any name may be made to lead here.
+/// Whether a browser says that another site's page sends the request: `Origin` is neither this machine nor the address from which
+/// the page itself was loaded. An address, not a name: any name may resolve to this machine.
 fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
     let own = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let own = own.and_then(|own| address(own.host()));
@@ -283,7 +283,7 @@ fn address(host: &str) -> Option<IpAddr> {
 /// Reads and forgets what remains of a refused body: a connection closed on unread data is reset, and the refusal with it.
 pub(crate) async fn drain(mut body: Incoming, headers: &HeaderMap) {
     if headers.contains_key(EXPECT) {
-        // The client waits for leave to send, and gets the refusal instead.
+        // The client waits for permission to send, and gets the refusal instead.
         return;
     }
     let reading = async {
@@ -305,7 +305,7 @@ pub(crate) mod testing {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
-    /// An answer as it came.
+    /// A raw answer.
     #[derive(Debug)]
     pub(crate) struct Answer {
         pub(crate) status: u16,

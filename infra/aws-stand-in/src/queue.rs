@@ -116,7 +116,7 @@ impl AsyncQueue {
 
     /// Waits until every accepted event is handled or given up.
     pub async fn idle(&self) {
-        // The sender is in `self`: the channel cannot close meanwhile.
+        // `self` holds the sender: the channel cannot close.
         let _ = self.inner.counts.subscribe().wait_for(|counts| counts.waiting == 0).await;
     }
 
@@ -132,7 +132,7 @@ impl AsyncQueue {
         &self.inner.dead
     }
 
-    /// Stops at once. What is not handled stays in `pending/` for the next start, and so does every event that comes later.
+    /// Stops at once. Unhandled events stay in `pending/` for the next start, and so does every event that comes later.
     pub async fn shutdown(&self) {
         let tasks = self.tasks().take();
         if let Some(mut tasks) = tasks {
@@ -188,7 +188,7 @@ impl Queue {
             tracing::error!(request_id, tries, %error, "an event is given up");
             let letter = dead_letter(request_id, &event, tries, &error);
             if let Err(error) = write_json(&self.dead.join(name), &letter) {
-                // The event stays in `pending/`: better handled once more than lost.
+                // The event stays in `pending/`: handling it twice is better than losing it.
                 tracing::error!(%error, "a dead letter could not be written");
                 self.counts.send_modify(|counts| counts.waiting -= 1);
                 return;
@@ -241,11 +241,11 @@ fn left_over(pending: &Path) -> Result<Vec<(String, Value)>, Error> {
     Ok(found)
 }
 
-/// Puts the dead letters of the queue in `folder` back into it, for its next start, and returns how many. It may be repeated after a
-/// failure: Lambda, too, may deliver an event twice.
+/// Puts the dead letters of the queue in `folder` back into it, for its next start, and returns their number. It may be repeated
+/// after a failure: Lambda, too, may deliver an event twice.
 ///
 /// # Errors
-/// When a file cannot be read or written; what was put back before it stays so.
+/// If a file cannot be read or written; dead letters that were put back before that stay in the queue.
 pub fn redrive(folder: &Path) -> Result<usize, Error> {
     let (pending, dead) = (folder.join("pending"), folder.join("dead-letter"));
     if !dead.exists() {

@@ -119,7 +119,7 @@ impl Process {
         self.inner.facts().starts
     }
 
-    /// What the processes wrote to standard output and standard error: the latest 10 000 lines, line by line as they came.
+    /// The output of the processes, standard output and standard error: the latest 10 000 lines, in the order of their arrival.
     /// Each also goes to `tracing` under the target `function`.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
@@ -144,7 +144,7 @@ impl Invoker for Process {
             if text.len() > PAYLOAD_LIMIT {
                 return Err(InvokeError::EventTooLarge(text.len()));
             }
-            // A task of its own: the invocation goes on when nobody waits for it any more.
+            // A task of its own: the invocation continues when its caller stops waiting.
             let call = tokio::spawn(async move { inner.run(Bytes::from(text), request_id).await });
             call.await.unwrap_or_else(|error| Err(InvokeError::Crash(error.to_string())))
         })
@@ -159,7 +159,7 @@ impl Inner {
     async fn run(&self, event: Bytes, request_id: String) -> Result<Value, InvokeError> {
         let mut slot = self.instance.lock().await;
         if slot.as_ref().is_some_and(Instance::has_ended) {
-            // It ended between two invocations, which is nobody's failure.
+            // It ended between two invocations, so no invocation failed.
             *slot = None;
         }
         if slot.is_none() {
@@ -187,7 +187,7 @@ impl Inner {
         }
         let timeout = self.function.timeout;
         let waiting = async {
-            // The time counts from when the process has the event. It asks for work right after an answer.
+            // The time starts when the process has the event. It asks for work right after an answer.
             let _ = was_taken.await;
             tokio::time::timeout(timeout, answered).await
         };
@@ -233,7 +233,7 @@ impl Inner {
         let root = self.bootstrap.parent().unwrap_or_else(|| Path::new("/"));
         command.env_clear().current_dir(root).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // Not a setting of the service: what the process finds its own commands with.
+        // Not a setting of the service: the process finds its own commands with it.
         #[allow(clippy::disallowed_methods)]
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
@@ -364,7 +364,7 @@ impl Host {
             current: Mutex::new(None),
             init,
         });
-        // A process keeps its connection open as long as it likes: an idle function is not a slow client.
+        // A process keeps its connection open for any time: an idle function is not a slow client.
         let idle = Duration::from_secs(24 * 60 * 60);
         let listening = Listening::start(listener, idle, move |_| {
             let desk = Arc::clone(&desk);
@@ -589,7 +589,7 @@ done
         assert_eq!(crash, InvokeError::Crash("Runtime exited with exit status: 7".to_owned()));
         let second = invoke("answer", "id-6").await.unwrap();
         assert_ne!(first["pid"], second["pid"]);
-        // A caller that goes away neither stops the invocation nor spoils the next.
+        // A caller that disconnects neither stops the invocation nor affects the next.
         let _ = tokio::time::timeout(Duration::from_millis(1), invoke("answer", "id-8")).await;
         assert_eq!(invoke("answer", "id-9").await.unwrap()["id"], "id-9");
         process.kill().await;
@@ -607,7 +607,7 @@ done
         let process = Process::start(&path, "register", Vec::new(), Duration::from_secs(1)).await.unwrap();
         let timeout = process.invoke(json!({ "do": "sleep" }), "id-1").await.unwrap_err();
         assert_eq!(timeout, InvokeError::Timeout(Duration::from_secs(1)));
-        // Where the machine takes longer than that for a start, the next one does it.
+        // If a slow machine makes the invocation time out again, the next try succeeds.
         while process.invoke(json!({ "do": "answer" }), "id-2").await.is_err() {}
         assert!(process.starts() >= 2);
     }

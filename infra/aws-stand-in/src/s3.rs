@@ -1,7 +1,7 @@
 //! An embedded S3: files under a folder, the S3 protocol in front, and the notifications that start an import.
 //!
-//! `s3s` speaks the protocol, `s3s-fs` keeps the files (`{root}/{bucket}/{key}`, next to them hidden files with what
-//! S3 knows of each object), and this module adds what neither has:
+//! `s3s` speaks the protocol, `s3s-fs` stores the files (`{root}/{bucket}/{key}`, beside them hidden files with the metadata of
+//! each object), and this module adds what neither has:
 //!
 //! - The event that S3 sends to Lambda when an object was created.
 //! - Whole objects only: an object is made under another name and takes its place with its ETag, checksums and metadata
@@ -9,8 +9,8 @@
 //!   leaves the old one; after a `kill -9` the object is whole. (Nothing is forced to the disk: a power cut may lose
 //!   the latest uploads.)
 //! - Conditional reads and writes (`If-Match`, `If-None-Match`) that cannot be raced.
-//! - What S3 refuses by the head of a request alone (`head`).
-//! - Credentials that reach only some prefixes, and no key that leads out of its prefix by `..`.
+//! - Requests that S3 refuses by their head alone (`head`).
+//! - Credentials that reach only some prefixes, and no key that leaves its prefix by `..`.
 //!
 //! `curl --aws-sigv4 aws:amz:{region}:s3` needs `-H "x-amz-content-sha256: UNSIGNED-PAYLOAD"` with curl 7, as real S3 does.
 //!
@@ -67,7 +67,7 @@ pub async fn start(
     events: EventSink,
 ) -> Result<S3Server, Error> {
     let staging = root.join(STAGING);
-    // What an earlier process did not finish: it answered no upload of these.
+    // Uploads that an earlier process did not finish: it answered none of them.
     if let Err(error) = std::fs::remove_dir_all(&staging)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -108,7 +108,7 @@ pub async fn start(
     Ok(S3Server { listening })
 }
 
-/// What S3 answers to a caller that may not.
+/// S3's answer to a caller without the right.
 fn denied() -> http::Response<http_body_util::Full<hyper::body::Bytes>> {
     let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code><Message>A page of another site may not \
                 reach the local S3</Message></Error>";
@@ -121,7 +121,7 @@ fn denied() -> http::Response<http_body_util::Full<hyper::body::Bytes>> {
 /// Makes the bucket `name` under `root`, if it is not there yet.
 ///
 /// # Errors
-/// When the name is none that S3 takes, or the folder cannot be made.
+/// If S3 would not accept the name, or the folder cannot be made.
 pub async fn create_bucket(root: &Path, name: &str) -> Result<(), Error> {
     if !s3s::path::check_bucket_name(name) {
         return Err(Error::BucketName(name.to_owned()));
@@ -143,7 +143,7 @@ impl S3Server {
         format!("http://{}", self.address())
     }
 
-    /// Takes no more requests and answers those under way.
+    /// Accepts no more requests and answers those in progress.
     pub async fn shutdown(self) {
         self.listening.shutdown().await;
     }
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(object["size"], PART + 100);
         assert_eq!(format!("\"{}\"", object["eTag"].as_str().unwrap()), e_tag);
         assert!(e_tag.ends_with("-2\""), "{e_tag}");
-        // The checksum of the object that was there before must not be given with this one.
+        // The checksum of the previous object must not be returned with this one.
         assert_eq!(setup.get("imports/2/a b.csv").await, parts.concat());
         let head = setup.client.head_object().bucket(BUCKET).key("imports/2/a b.csv").send().await.unwrap();
         assert_eq!(head.content_type(), Some("text/csv"));

@@ -1,7 +1,8 @@
 //! A proxy before the embedded DynamoDB that refuses what a browser sends for another site's page: dynoxide answers the pages of any
 //! site, and allows them to read the answer.
 //!
-//! dynoxide itself listens on an address that a page cannot guess ([`hidden`]). Clients other than a browser may go straight there.
+//! dynoxide itself listens on an address that a page cannot guess ([`hidden`]). Clients other than a browser may connect to it
+//! directly.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -49,7 +50,7 @@ impl Front {
         Ok(Self { listening })
     }
 
-    /// Takes no more requests and answers those under way.
+    /// Accepts no more requests and answers those in progress.
     pub async fn shutdown(self) {
         self.listening.shutdown().await;
     }

@@ -28,7 +28,7 @@ const HOP_HEADERS: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// What the gateway knows of a request beside the request itself.
+/// The gateway's information about a request, besides the request itself.
 pub(super) struct Arrival<'a> {
     pub(super) api_id: &'a str,
     pub(super) request_id: &'a str,
@@ -110,7 +110,7 @@ fn event_headers(head: &http::request::Parts, length: usize, source_ip: &str) ->
     let cookies = head.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let cookies = cookies.flat_map(|value| value.split(';')).map(|cookie| cookie.trim().to_owned());
     let cookies = cookies.filter(|cookie| !cookie.is_empty()).collect();
-    // What API Gateway adds.
+    // Headers that API Gateway adds.
     headers.insert("content-length".to_owned(), Value::String(length.to_string()));
     let forwarded = match headers.get("x-forwarded-for").and_then(Value::as_str) {
         Some(before) => format!("{before}, {source_ip}"),
@@ -157,7 +157,7 @@ fn is_text(headers: &HeaderMap) -> bool {
         || kind.ends_with("+xml")
 }
 
-/// Turns the answer of a function into HTTP; `None` when it is no answer.
+/// Turns the answer of a function into HTTP; `None` if it is not a valid answer.
 pub(super) fn to_http(answer: Value) -> Option<Response<Full<Bytes>>> {
     let mut answer = match answer {
         Value::Object(answer) if answer.contains_key("statusCode") => answer,

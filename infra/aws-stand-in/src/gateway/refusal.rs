@@ -1,4 +1,4 @@
-//! What the gateway answers by itself.
+//! The gateway's own answers.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 /// What the gateway answers itself, without a function or in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GatewayRefusal {
-    /// A header holds what is not visible ASCII, or `Host` names no host.
+    /// A header contains something other than visible ASCII, or `Host` is not a host name.
     InvalidHeader,
     /// The request line or a header cannot be read, or two headers contradict each other.
     UnreadableHead,
@@ -25,7 +25,7 @@ pub enum GatewayRefusal {
     PayloadTooLarge,
     /// The request line and the headers are above [`HEADERS_LIMIT`](super::HEADERS_LIMIT).
     HeadersTooLarge,
-    /// The function failed, crashed, took too long, or answered something that is no answer.
+    /// The function failed, crashed, took too long, or returned an invalid answer.
     FunctionFailed,
     /// The function gave no answer within the time that the gateway waits.
     IntegrationTimeout,

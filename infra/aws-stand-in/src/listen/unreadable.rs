@@ -1,5 +1,5 @@
-//! The answer to a request that hyper cannot read: two lengths that differ, a line without a colon. hyper answers such a request by
-//! itself, with a 400 that is empty. [`Explaining`] stands between hyper and the connection, and puts an answer with a body there.
+//! The answer to a request that hyper cannot read: two different lengths, a line without a colon. hyper answers such a request by
+//! itself, with a 400 that is empty. [`Explaining`], between hyper and the connection, replaces it with an answer that has a body.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Makes a whole answer, as it goes over the connection.
+/// Makes a whole answer, as it is sent over the connection.
 pub(crate) type Unreadable = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
 
 /// A connection on which hyper's empty 400 becomes an answer with a body.
 pub(crate) struct Explaining {
     stream: TcpStream,
     unreadable: Unreadable,
-    /// What is written in its place: the answer, how much of it is written, and how long hyper's was.
+    /// The replacement: the answer, how much of it is written, and the length of hyper's answer.
     answer: Option<(Vec<u8>, usize, usize)>,
 }
 
@@ -32,7 +32,7 @@ impl Explaining {
         Self { stream, unreadable, answer: None }
     }
 
-    /// Writes the answer that stands in the place of what hyper writes, if one does.
+    /// Writes the replacement of what hyper writes, if there is one.
     fn poll_answer(&mut self, context: &mut Context<'_>, written: &[u8]) -> Poll<Option<io::Result<usize>>> {
         if self.answer.is_none() && is_hypers(written) {
             self.answer = Some(((self.unreadable)(), 0, written.len()));

@@ -1,4 +1,4 @@
-//! Which pair of keys reaches what.
+//! Which credentials reach which objects.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use s3s::access::{S3Access, S3AccessContext};
 use s3s::dto::{CopyObjectInput, CopySource, ListObjectsInput, ListObjectsV2Input, UploadPartCopyInput};
 use s3s::{S3Request, S3Result, s3_error};
 
-/// What a pair of keys may reach.
+/// The rights of a pair of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// Everything.
@@ -15,9 +15,9 @@ pub enum Scope {
     Prefixes {
         /// The bucket.
         bucket: String,
-        /// Under these it may read and list.
+        /// It may read and list objects under these prefixes.
         read: Vec<String>,
-        /// Under these it may write, in parts and copies too. It may never delete.
+        /// It may write objects under these prefixes, in parts and as copies too. It may never delete.
         write: Vec<String>,
     },
 }
@@ -65,7 +65,7 @@ impl Credentials {
     }
 }
 
-/// Which pair of keys reaches what.
+/// Which credentials reach which objects.
 pub(super) struct Access {
     credentials: Credentials,
 }
@@ -82,7 +82,7 @@ impl Access {
         found.ok_or_else(|| s3_error!(AccessDenied, "Signature is required"))
     }
 
-    /// Whether the source of a copy may be read; S3 asks for no more of it.
+    /// Whether the source of a copy may be read; S3 checks nothing else about it.
     fn may_copy(&self, used: Option<&s3s::auth::Credentials>, source: &CopySource) -> S3Result<()> {
         match (self.scope(used)?, source) {
             (Scope::All, _) => Ok(()),
@@ -125,9 +125,9 @@ impl S3Access for Access {
             | "CompleteMultipartUpload"
             | "AbortMultipartUpload"
             | "ListParts" => under(write),
-            // Only the request itself tells what is copied: see below.
+            // Only the request itself names the source of the copy: see below.
             "CopyObject" | "UploadPartCopy" => under(write),
-            // Only the request itself tells which prefix is listed: see below.
+            // Only the request itself names the listed prefix: see below.
             "ListObjects" | "ListObjectsV2" => true,
             _ => false,
         })

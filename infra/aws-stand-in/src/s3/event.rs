@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::invoke::{ACCOUNT, machine_now};
 
-/// What stays as it is in the key of an event, the space aside; as Java's `URLEncoder`, which S3 uses, but for `/`.
+/// The characters that stay unchanged in the key of an event, besides the space; as in Java's `URLEncoder`, which S3 uses, except
+/// for `/`.
 pub(super) const EVENT_KEY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/');
 
@@ -34,8 +35,8 @@ impl fmt::Debug for EventSink {
 }
 
 impl EventSink {
-    /// Calls `deliver` with each event whose key begins with one of `prefixes`, before the upload is answered. When it
-    /// fails, so does the upload: its sender sends it again, and no event is lost.
+    /// Calls `deliver` with each event whose key begins with one of `prefixes`, before the upload is answered. If `deliver` fails,
+    /// so does the upload: its sender retries, and no event is lost.
     pub fn new(
         region: &str,
         prefixes: &[&str],
@@ -51,7 +52,7 @@ impl EventSink {
         Self::new(region, prefixes, move |event| Ok(sender.send(event)?))
     }
 
-    /// Wants no event.
+    /// Delivers no event.
     #[must_use]
     pub fn none() -> Self {
         Self::new("", &[], |_| Ok(()))
@@ -68,7 +69,7 @@ impl EventSink {
     }
 }
 
-/// An object that has taken its place, as its event tells it.
+/// A complete object, as its event describes it.
 pub(super) struct Created<'a> {
     pub(super) name: &'static str,
     pub(super) bucket: &'a str,
@@ -78,7 +79,7 @@ pub(super) struct Created<'a> {
     pub(super) principal: Option<&'a str>,
 }
 
-/// The key as it stands in an event: a space is `+`, `/` stays, other special characters are percent-encoded.
+/// The key as an event contains it: a space is `+`, `/` stays, other special characters are percent-encoded.
 fn event_key(key: &str) -> String {
     utf8_percent_encode(key, EVENT_KEY).to_string().replace("%20", "+")
 }

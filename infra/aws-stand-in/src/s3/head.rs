@@ -1,5 +1,5 @@
-//! What S3 refuses by the head of a request alone, and `s3s` lets pass. Each is a mistake of a client that would else be met on AWS
-//! for the first time.
+//! Requests that S3 refuses by their head alone, and that `s3s` accepts. Each is a mistake of a client that would otherwise first
+//! fail on AWS.
 //!
 //! | request | answer | source |
 //! |---|---|---|
@@ -8,8 +8,8 @@
 //! | an object without `Content-Length` | 411 `MissingContentLength` | S3 API reference, "Error responses" |
 //! | an ACL, but for `bucket-owner-full-control` | 400 `AccessControlListNotSupported` | S3 user guide, "Object Ownership": the bucket enforces its owner |
 //!
-//! What is not certain: whether S3 asks for a signature of `x-amz-content-sha256` beside a presigned URL (here it does not), and which of two
-//! refusals comes first, that of a right that is missing or that of the ACL.
+//! Not certain: whether S3 requires a signature of `x-amz-content-sha256` with a presigned URL (here it does not), and which of two refusals
+//! comes first, the one for a missing right or the one for the ACL.
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
@@ -52,12 +52,12 @@ fn refusal(head: &Parts) -> Option<Refusal> {
     let is_object = head.method == Method::PUT && head.uri.path().trim_matches('/').contains('/');
     let has_length = ["x-amz-decoded-content-length", "x-amz-copy-source"].iter().any(|name| headers.contains_key(*name))
         || headers.contains_key(CONTENT_LENGTH)
-        // There a length is not needed to know where the body ends.
+        // The end of the body is known there without a length.
         || head.version == Version::HTTP_2;
     (is_object && !has_length).then_some(Refusal::NoLength)
 }
 
-/// The headers that a presigned URL's signature covers; `None` where the URL is none.
+/// The headers that a presigned URL's signature covers; `None` if the URL is not presigned.
 fn signed_headers(query: &str) -> Option<Vec<String>> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let (_, signed) = pairs.find(|(name, _)| *name == "X-Amz-SignedHeaders")?;
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(put(&[LENGTH, ("x-amz-checksum-sha256", "a"), ("x-amz-content-sha256", "b")]), None);
         assert_eq!(put(&[LENGTH, ("x-amz-acl", "private")]), Some(Refusal::Unsigned("x-amz-acl".to_owned())));
         assert_eq!(put(&[LENGTH, ("x-anything", "a")]), None);
-        // Without a presigned URL both are what they are.
+        // Without a presigned URL both are accepted.
         assert_eq!(of(Method::PUT, "/b/k", &[LENGTH, ("authorization", "AWS4"), ("x-amz-meta-a", "b")]), None);
     }
 

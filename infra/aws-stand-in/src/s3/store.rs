@@ -1,4 +1,4 @@
-//! The objects: `s3s-fs`, and what it lacks.
+//! The objects: `s3s-fs`, with the features that it lacks.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,20 +16,20 @@ use uuid::Uuid;
 use super::event::{Created, EVENT_KEY, EventSink};
 use crate::invoke::machine_now;
 
-/// Where objects are made. No bucket can have this name, so no client reaches it.
+/// The folder in which objects are made. No bucket can have this name, so no client reaches it.
 pub(super) const STAGING: &str = ".staging";
 
-/// What stays as it is in a list with `encoding-type=url`.
+/// The characters that stay unchanged in a list with `encoding-type=url`.
 const LIST_KEY: &AsciiSet = &EVENT_KEY.remove(b'~');
 
-/// `s3s-fs`, and what it lacks.
+/// `s3s-fs`, with the features that it lacks.
 pub(super) struct Store {
     files: FileSystem,
     root: PathBuf,
     events: EventSink,
     /// The latest sequencer.
     sequence: AtomicU64,
-    /// Held for writing while an object takes its place or goes, for reading while one is opened.
+    /// Locked for writing while an object is put in its place or removed, for reading while one is opened.
     lock: RwLock<()>,
 }
 
@@ -84,7 +84,7 @@ impl Store {
         if self.root.join(bucket).is_dir() { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
     }
 
-    /// What every write needs: a bucket, a possible key, and a name to make the object under.
+    /// What every write needs: a bucket, a valid key, and a name under which the object is made.
     fn stage(&self, bucket: &str, key: &str) -> S3Result<String> {
         self.check_bucket(bucket)?;
         self.check_key(bucket, key)?;
@@ -119,8 +119,8 @@ impl Store {
         placed
     }
 
-    /// In this order a crash between two steps leaves an object without its ETag, which is then computed, and never one
-    /// with the ETag or the checksum of another.
+    /// In this order a crash between two steps leaves an object without its ETag, which is then computed, and never an object with
+    /// the ETag or the checksum of another.
     fn place(&self, staged: &str, bucket: &str, key: &str, metadata: &Path) -> io::Result<u64> {
         let object = self.object_path(bucket, key);
         if object.is_dir() {
@@ -266,7 +266,7 @@ impl S3 for Store {
         let _only = self.lock.write().await;
         self.check_bucket(&req.input.bucket)?;
         let entries = std::fs::read_dir(self.root.join(&req.input.bucket)).map_err(storage_error)?;
-        // S3 deletes only what is empty; `s3s-fs` would delete everything in it.
+        // S3 deletes only an empty bucket; `s3s-fs` would delete everything in it.
         if entries.count() > 0 {
             return Err(s3_error!(BucketNotEmpty));
         }
@@ -305,7 +305,7 @@ impl S3 for Store {
     }
 
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
-        // A file may go while its folder is listed, and the whole list would fail.
+        // If a file were removed while its folder is listed, the whole list would fail.
         let _reading = self.lock.read().await;
         let mut listed = self.files.list_objects_v2(req).await?;
         encode_list(&mut listed.output);
@@ -417,7 +417,7 @@ impl S3 for Store {
         self.check_key(&bucket, &key)?;
         let _only = self.lock.write().await;
         if self.object_path(&bucket, &key).is_dir() != key.ends_with('/') {
-            // Nothing has this key: a file, where a folder is asked for, or the reverse.
+            // No object has this key: there is a folder and the key names a file, or the reverse.
             return Ok(S3Response::new(DeleteObjectOutput::default()));
         }
         let response = self.files.delete_object(req).await?;
@@ -440,7 +440,7 @@ impl S3 for Store {
                 let path = self.object_path(bucket, key);
                 match if key.ends_with('/') { std::fs::remove_dir(path) } else { std::fs::remove_file(path) } {
                     Ok(()) => {}
-                    // As S3: what is not there is deleted already; and a folder with objects in it is no object.
+                    // As in S3: a missing object counts as deleted; and a folder that contains objects is not an object.
                     Err(error) if is_no_object(&error) => {}
                     Err(error) => return Err(storage_error(error)),
                 }
