@@ -48,7 +48,7 @@ impl Admissions {
     /// If the number was ever used, or the tables do not answer.
     pub async fn create(&self, operator: &Operator, numbers: &Numbers) -> Result<KeyPair> {
         let id = operator.id;
-        // Else the operator that had the number before would speak for the one that has it now, or own less than it did.
+        // Otherwise the former operator with this number would act as the new one, or the new one would own the former one's data.
         if let Some(used) = numbers.used(id).await.map_err(store)? {
             bail!(used_already(id, used));
         }
@@ -80,7 +80,7 @@ impl Admissions {
         Ok(Account { operator: self.operator(id).await?, credentials: self.credentials_of(id).await? })
     }
 
-    /// Gives an operator one more credential. Those it has go on as before.
+    /// Gives an operator one more credential. Its other credentials stay valid.
     ///
     /// # Errors
     /// If there is no such operator, or the tables do not answer.
@@ -89,7 +89,7 @@ impl Admissions {
         self.issue(id).await
     }
 
-    /// Takes a credential from an operator, and says how many it has left.
+    /// Removes a credential of an operator, and returns how many it has left.
     ///
     /// # Errors
     /// If the operator has no such credential, or the tables do not answer.
@@ -114,7 +114,7 @@ impl Admissions {
     /// # Errors
     /// If there is neither an operator nor a credential, or the tables do not answer.
     pub async fn delete(&self, id: OperatorId) -> Result<()> {
-        // The operator first: from then on its credentials open nothing, and it is given no further one.
+        // The operator first: from then on its credentials give no token, and it gets no further one.
         let known = self.operators.remove(id).await.map_err(store)?;
         let credentials = self.credentials_of(id).await?;
         for credential in &credentials {
@@ -123,7 +123,7 @@ impl Admissions {
         if known || !credentials.is_empty() { Ok(()) } else { unknown(id) }
     }
 
-    /// Whom a token of an operator speaks for.
+    /// The caller that a token of an operator names.
     ///
     /// # Errors
     /// If there is no such operator, or the tables do not answer.

@@ -7,9 +7,9 @@ use anyhow::Result;
 /// What a command reports. It may hold a secret or personal data: it has no `Debug`.
 #[derive(Default)]
 pub struct Output {
-    /// For standard output, where a program may read it.
+    /// For standard output, which a program may read.
     pub lines: Vec<String>,
-    /// For the person at the screen alone: standard error.
+    /// For the person at the terminal alone: standard error.
     pub notes: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl Output {
     }
 }
 
-/// Prints a line on standard output. An error is of no interest: a reader such as `| head` has what it wanted.
+/// Prints a line on standard output. Ignores errors: a reader such as `| head` may stop reading.
 pub fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

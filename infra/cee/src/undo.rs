@@ -1,4 +1,4 @@
-//! How the registry's team undoes an import: it asks the import function for it, and watches.
+//! How the registry's team undoes an import: it asks the import function to undo it, and waits.
 
 use std::time::{Duration, Instant as Moment};
 
@@ -14,7 +14,7 @@ use cee_service::clock::machine_now;
 /// How long to wait between two reads of the table.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// How long nothing may happen before that is an error: another invocation takes over from a crashed one after two minutes.
+/// How long nothing may happen before that is an error: another invocation continues after a crash when two minutes have passed.
 const SILENCE: Duration = Duration::from_secs(300);
 
 /// An import as the team sees it.
@@ -60,7 +60,7 @@ impl Team {
     }
 
     /// Asks the import function to undo an import, and waits until it has. `tell` gets the progress. Dropping the future does not stop
-    /// the function, and another call goes on watching.
+    /// the function, and another call continues to wait.
     ///
     /// # Errors
     /// If the import cannot be undone, or nothing happens for too long.

@@ -39,7 +39,7 @@ impl DataDir {
         self.0.join("sam.json")
     }
 
-    /// Takes the directory for this process alone: two on one set of data would not see one another's writes.
+    /// Locks the directory for this process: two processes on one set of data would not see one another's writes.
     pub(crate) fn lock(&self) -> Result<File, Error> {
         let made = DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(&self.0);
         made.map_err(Error::file(&self.0))?;
@@ -55,8 +55,8 @@ impl DataDir {
         Ok(file)
     }
 
-    /// Makes sure that the files with our names are a stack's, for we write over them: one of the two that name it must be. A stack's
-    /// secrets are its first file, and the last that [`clear`](Self::clear) removes.
+    /// Makes sure that the files with our names belong to a stack, because we overwrite them: one of the two files that identify it
+    /// must exist. A stack's secrets are its first file, and the last that [`clear`](Self::clear) removes.
     fn check_owner(&self) -> Result<(), Error> {
         if std::fs::symlink_metadata(self.secrets()).is_ok() {
             return Secrets::read(&self.secrets()).map(drop);
@@ -72,7 +72,7 @@ impl DataDir {
         }
     }
 
-    /// Lets the owner alone read what a stack keeps, also what an earlier release made. The directory itself stays as it is if it also
+    /// Lets only the owner read a stack's files, also those of an earlier release. The directory itself stays as it is if it also
     /// holds other files.
     pub(crate) fn make_private(&self) -> Result<(), Error> {
         let mut is_ours_alone = true;
@@ -91,7 +91,7 @@ impl DataDir {
         if is_ours_alone { narrow_one(&self.0, PRIVATE_FOLDER) } else { Ok(()) }
     }
 
-    /// Throws away what a stack keeps, and nothing else that may lie in the directory.
+    /// Removes a stack's files, and no other file in the directory.
     pub(crate) fn clear(&self) -> Result<(), Error> {
         let gone = |path: &Path, result: std::io::Result<()>| match result {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file(path)(error)),
@@ -119,7 +119,7 @@ const PRIVATE_FOLDER: u32 = 0o700;
 /// The permissions of a file that only its owner may read.
 const PRIVATE_FILE: u32 = 0o600;
 
-/// Takes the rights of everybody but the owner from a file, or from a folder and all that lies in it. Follows no link.
+/// Removes the rights of everybody but the owner from a file, or from a folder and everything in it. Follows no link.
 fn narrow(path: &Path) -> Result<(), Error> {
     let mut left = vec![path.to_owned()];
     while let Some(path) = left.pop() {
@@ -144,10 +144,10 @@ fn narrow_one(path: &Path, permissions: u32) -> Result<(), Error> {
     std::fs::set_permissions(path, Permissions::from_mode(permissions)).map_err(Error::file(path))
 }
 
-/// What the stack on a data directory has said of itself, and its secrets.
+/// The description and the secrets of the stack on a data directory.
 ///
 /// # Errors
-/// [`Error::Secrets`] where no stack was ever started there. [`Error::File`] where its secrets are gone.
+/// [`Error::Secrets`] if no stack was ever started there. [`Error::File`] if its secrets are missing.
 pub fn known(data_dir: &Path) -> Result<(Description, Secrets), Error> {
     let data = DataDir(data_dir.to_owned());
     let json = std::fs::read(data.description()).ok();
@@ -156,10 +156,10 @@ pub fn known(data_dir: &Path) -> Result<(Description, Secrets), Error> {
     Ok((description, Secrets::read(&data.secrets())?))
 }
 
-/// The same of a stack that runs, for what reaches its tables.
+/// The same for a running stack, for programs that use its tables.
 ///
 /// # Errors
-/// As [`known`], and [`Error::Stopped`] where nothing answers.
+/// As [`known`], and [`Error::Stopped`] if nothing answers.
 pub async fn running(data_dir: &Path) -> Result<(Description, Secrets), Error> {
     let (description, secrets) = known(data_dir)?;
     let address = description.dynamodb_url.trim_start_matches("http://");

@@ -12,7 +12,7 @@ use crate::secrets::Secrets;
 
 /// The bucket of the local stack.
 pub const BUCKET: &str = "cee-local";
-/// The region it believes to be in.
+/// The region of the local stack.
 pub const REGION: &str = "eu-west-3";
 
 /// The tables of the local stack.
@@ -61,7 +61,7 @@ impl Description {
         Store::of(&self.aws(), secrets)
     }
 
-    /// How the registry's team looks for what cannot be.
+    /// The auditor of the registry's team.
     ///
     /// # Errors
     /// [`Error::Secrets`] if the pepper is not usable.
@@ -107,13 +107,13 @@ pub struct OperatorDescription {
     pub siret: String,
     /// An application token with every scope.
     pub token: String,
-    /// Gets application tokens; and reaches, on the local S3, its own files and reports and nothing else.
+    /// The access key. It gets application tokens; on the local S3 it reaches only the operator's own files and reports.
     pub access_key: String,
     /// The secret half.
     pub secret_key: String,
 }
 
-/// What the types of the store are made of: a client, the names of the tables, the keys of claims.
+/// The parts of the types of the store: a client, the names of the tables, the keys of claims.
 #[derive(Clone, Debug)]
 pub struct Store {
     /// The client.

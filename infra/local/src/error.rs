@@ -41,13 +41,13 @@ pub enum Error {
     Stopped {
         /// The data directory.
         data_dir: PathBuf,
-        /// Where it answered when it ran.
+        /// The address at which it answered when it ran.
         url: String,
     },
     /// Another stack runs on the data.
     #[error("another stack runs on {}: stop it, or choose another --data-dir", .0.display())]
     InUse(PathBuf),
-    /// A file or a folder in the data directory that no stack has made.
+    /// A file or a folder in the data directory that was not made by a stack.
     #[error("{} is not a local stack's and stays as it is: choose another --data-dir", .0.display())]
     Foreign(PathBuf),
     /// The keys of the stack cannot be read or made.

@@ -155,7 +155,7 @@ impl Starter<'_> {
         Ok(Arc::new(InProcess::<_, IgnoredAny>::new(service, Function::new("cee-audit", AUDIT_TIMEOUT))))
     }
 
-    /// The function as a process, where that is how functions run.
+    /// The function as a process, if the functions run as processes.
     async fn binary(
         &mut self,
         name: &str,

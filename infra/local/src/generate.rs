@@ -1,8 +1,8 @@
-//! A made-up national history: as many rows as wanted, always the same ones, and what must become of them.
+//! A made-up national history: any number of rows, always the same ones, and the expected result of each row.
 //!
-//! Each row is worked out from its number alone, so that a file of any size takes no memory and every machine makes the
-//! same. Among the rows are repeats, drivers who come again with another date, drivers of other operators, and damaged
-//! rows of the kinds that spreadsheets make.
+//! Each row is computed from its number alone, so that a file of any size needs no memory and every machine makes the same file.
+//! Among the rows are repeats, drivers who come again with another date, drivers of other operators, and damaged rows of the kinds
+//! that spreadsheets make.
 
 use std::io::{self, Write};
 
@@ -68,36 +68,36 @@ const NAMES: [&str; 54] = [
     "O'Connor",
 ];
 
-/// What a mobile number overseas begins with; four digits of the truncated one vary.
+/// The beginnings of overseas mobile numbers; four digits of the truncated number vary.
 const OVERSEAS: [&str; 6] = ["+262692", "+262693", "+590690", "+594694", "+596696", "+596697"];
 
-/// What a mobile number of the mainland begins with, and nobody's overseas; five digits of the truncated one vary.
+/// The beginnings of mainland mobile numbers that are not overseas numbers; five digits of the truncated number vary.
 const MAINLAND: [&str; 17] = [
     "+3360", "+3361", "+3362", "+3364", "+3365", "+3366", "+3367", "+3368", "+3371", "+3372", "+3373", "+3374",
     "+3375", "+3376", "+3377", "+3378", "+3379",
 ];
 
-/// How many truncated mobile numbers there are on the mainland, and with those overseas.
+/// The number of truncated mobile numbers on the mainland, and together with those overseas.
 const METROPOLITAN: u64 = 100_000 * MAINLAND.len() as u64;
 const PHONES: u64 = METROPOLITAN + 10_000 * OVERSEAS.len() as u64;
 
-/// Has no divisor in common with [`PHONES`]: multiplied by it, each driver below that number has a phone of its own.
+/// Has no common divisor with [`PHONES`]: multiplied by it, each driver below that number has a phone of its own.
 const STRIDE: u64 = 1_299_709;
 
-/// What becomes of a row.
+/// The expected result of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It is imported.
     Fresh,
     /// It is imported: a driver of an earlier row, with another date.
     Again,
-    /// It is known: an earlier row, written in another way perhaps.
+    /// It is already known: an earlier row, possibly written in another way.
     Repeat,
     /// It is rejected.
     Damaged,
 }
 
-/// What the report on a file must say.
+/// The expected report on a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     /// Rows.
@@ -113,9 +113,9 @@ pub struct Expected {
 /// An application from before the scheme. Made up, and treated as personal data all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
-    /// Which certificate.
+    /// The journey type.
     pub journey_type: JourneyType,
-    /// Whose.
+    /// The driver.
     pub identity: TruncatedIdentity,
     /// The day of commitment: midnight in Paris.
     pub day: NaiveDate,
@@ -128,7 +128,7 @@ pub struct History {
     operator: OperatorId,
 }
 
-/// A number without pattern for each number (the end of `SplitMix64`).
+/// A pseudorandom number for each number (the end of `SplitMix64`).
 const fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -147,7 +147,7 @@ impl History {
         mix(mix(self.seed) ^ mix(row) ^ mix(what << 32 | self.operator.get() as u64))
     }
 
-    /// What becomes of a row, counted from 0: 0.5 % are damaged, 2 % repeats, 3 % drivers who come again.
+    /// The expected result of a row, counted from 0: 0.5 % are damaged, 2 % repeats, 3 % drivers who come again.
     #[must_use]
     pub const fn kind(self, row: u64) -> Kind {
         match self.dice(row, 1) % 1000 {
@@ -159,7 +159,7 @@ impl History {
         }
     }
 
-    /// The nearest fresh row before this one, or this one.
+    /// The nearest new row before this one, or this one.
     fn fresh_from(self, mut row: u64) -> u64 {
         while self.kind(row) != Kind::Fresh {
             row -= 1;
@@ -167,17 +167,17 @@ impl History {
         row
     }
 
-    /// What a row says; what a damaged one would say.
+    /// The content of a row; for a damaged row, before the damage.
     ///
     /// # Errors
-    /// A [`FieldError`] where this page is wrong.
+    /// A [`FieldError`] if this module is wrong.
     pub fn application(self, row: u64) -> Result<Application, FieldError> {
         match self.kind(row) {
             Kind::Fresh | Kind::Damaged => {
-                // Operators share a part of their drivers: each begins half a million further on.
+                // Operators share a part of their drivers: each begins half a million drivers further on.
                 let driver = row + u64::from(self.operator.get() - 1) * 500_000;
                 let phone = driver.wrapping_mul(STRIDE) % PHONES;
-                // Who has the same phone has another name: no two drivers are the same.
+                // Drivers with the same phone have different names: no two drivers are the same.
                 let name = (mix(phone) + driver / PHONES) % NAMES.len() as u64;
                 let first = NaiveDate::from_ymd_opt(2012, 1, 15).unwrap_or_default();
                 Ok(Application {
@@ -197,7 +197,7 @@ impl History {
             Kind::Again => {
                 let fresh = self.fresh_from(row);
                 let application = self.application(fresh)?;
-                // As many days earlier or later as rows lie between: no two rows say the same.
+                // The date moves by as many days as there are rows between: no two rows are equal.
                 let days = Days::new(row - fresh);
                 let day = if row.is_multiple_of(2) { application.day + days } else { application.day - days };
                 Ok(Application { day, ..application })
@@ -205,7 +205,7 @@ impl History {
         }
     }
 
-    /// What the report on the first so many rows must say.
+    /// The expected report on the first `rows` rows.
     #[must_use]
     pub fn expected(self, rows: u64) -> Expected {
         let mut expected = Expected { read: rows, ..Expected::default() };
@@ -219,7 +219,7 @@ impl History {
         expected
     }
 
-    /// Writes the first so many rows as a file of this operator's habits: a spreadsheet's, a program's, a database's.
+    /// Writes the first `rows` rows as a file with this operator's habits: a spreadsheet's, a program's, a database's.
     ///
     /// # Errors
     /// Those of the writer.
@@ -249,7 +249,7 @@ impl History {
                 (Some(3), _) => "3,36E+08".to_owned(),
                 (Some(4), _) => format!("{phone}O"),
                 (None, Some(national)) if style < 2 => format!("0{national}"),
-                // Excel takes it for a number. Where two readings are possible the row would be rejected.
+                // Excel turns it into a number. If two readings were possible, the row would be rejected.
                 (None, Some(national)) if style == 2 && PhoneTrunc::repair(national).is_ok() => national.to_owned(),
                 _ => phone.to_owned(),
             };
@@ -313,13 +313,13 @@ mod tests {
         assert_eq!(phone_trunc(0), "+336000000");
         assert_eq!(phone_trunc(METROPOLITAN - 1), "+337999999");
         assert_eq!(phone_trunc(PHONES - 1), "+5966979999");
-        // Written in the one form: two texts are two phones.
+        // Written in canonical form: two texts are two phones.
         for number in (0..PHONES).step_by(97) {
             assert_eq!(PhoneTrunc::parse(&phone_trunc(number)).unwrap().as_str(), phone_trunc(number));
         }
     }
 
-    /// What each row is said to become, against a set that remembers every row.
+    /// Compares the expected result of each row with a set that remembers every row.
     #[test]
     fn each_row_is_of_its_kind() {
         let mut seen = HashSet::new();

@@ -1,4 +1,4 @@
-//! The OpenAPI document of the whole interface, put together from what each function says of its calls.
+//! The OpenAPI document of the whole interface, combined from each function's description of its calls.
 
 use cee_edge::openapi::{Operation, document};
 use utoipa::openapi::info::{Info, InfoBuilder, LicenseBuilder};
@@ -21,13 +21,13 @@ fn operations() -> Vec<Operation> {
 /// The document as it is committed and served: JSON for people to read, too.
 ///
 /// # Errors
-/// Where it cannot be written as JSON, which a test would show.
+/// If it cannot be written as JSON, which would fail a test.
 pub fn json() -> Result<String, serde_json::Error> {
     Ok(with_constants(&document(info(), tags(), operations()).to_pretty_json()?))
 }
 
-/// Writes `"const": 1` for each `"enum": [1]`, which the crate utoipa has no word for: from a list of one value generators of clients
-/// make a class with one member.
+/// Writes `"const": 1` for each `"enum": [1]`, because the crate utoipa cannot: from a list of one value, client generators make a
+/// class with one member.
 fn with_constants(json: &str) -> String {
     let mut lines = json.lines().peekable();
     let mut out = String::with_capacity(json.len());

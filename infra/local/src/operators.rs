@@ -1,4 +1,4 @@
-//! The credentials of operators: what the table holds of a key pair, and the sample operators' own.
+//! The credentials of operators: the table's item for a key pair, and the sample operators' credentials.
 
 use std::num::NonZeroU32;
 
@@ -10,7 +10,7 @@ use crate::description::tables;
 use crate::error::Error;
 use crate::secrets::{OperatorKeys, Secrets};
 
-/// What the table holds of a key pair: the secret as a hash of `iterations`.
+/// The table's item for a key pair: the secret as a hash of `iterations`.
 ///
 /// # Errors
 /// [`Error::Secrets`] if the secret cannot be hashed.
@@ -33,8 +33,8 @@ pub async fn credential(
     })
 }
 
-/// The iterations for the sample operators' secrets. They stand in `local.json`, beside the table: a slow hash would protect nothing
-/// and only delay the start.
+/// The iterations for the sample operators' secrets. The secrets are in `local.json`, beside the table: a slow hash would protect
+/// nothing and only delay the start.
 const SAMPLE_ITERATIONS: NonZeroU32 = NonZeroU32::MIN;
 
 /// Lets the sample operators get tokens with the keys of `local.json`. Credentials that exist stay as they are.

@@ -1,4 +1,4 @@
-//! Whether the pepper is the one that filled the tables, and its check value in the tables, which every function and command compares
+//! Whether the pepper is the one that filled the tables, and its check value in the tables. Every function and command compares it
 //! when it starts.
 
 use std::time::Duration;

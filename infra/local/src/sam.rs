@@ -18,12 +18,12 @@ pub struct ForSam {
     pub exported: [(&'static str, String); 3],
 }
 
-/// Writes what `sam local` needs to reach the stack on a data directory. Its containers reach one that listens on this machine alone, or
-/// everywhere, under Docker's name for this machine, and any other where it listens. Each function is handed what the template names
-/// for it, and no more: `sam local` sees to that.
+/// Writes what `sam local` needs to reach the stack on a data directory. Its containers reach a stack that listens only on this machine,
+/// or everywhere, under Docker's name for this machine, and any other stack at its own address. `sam local` passes each function only
+/// the variables that the template names for it.
 ///
 /// # Errors
-/// [`Error::Secrets`] where no stack was ever started there; [`Error::File`] where the file cannot be written.
+/// [`Error::Secrets`] if no stack was ever started there; [`Error::File`] if the file cannot be written.
 pub fn for_sam(data_dir: &Path) -> Result<ForSam, Error> {
     let (mut description, secrets) = known(data_dir)?;
     for url in [&mut description.dynamodb_url, &mut description.s3_url] {

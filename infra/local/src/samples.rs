@@ -1,7 +1,7 @@
-//! Sample operators and journeys, with which every answer of the interface can be had by hand.
+//! Sample operators and journeys, with which you can get every response of the interface by hand.
 //!
-//! The drivers are invented: their phones lie in the blocks that the French regulator keeps for works of fiction, but for the
-//! one overseas, where there is no such block.
+//! The drivers are invented: their phones lie in the blocks that the French regulator reserves for works of fiction, except the
+//! overseas phone, because there is no such block overseas.
 
 use cee_eligibility::{Instant, OperatorId, OperatorJourneyId, Siret};
 use cee_registry::Operator;
@@ -24,7 +24,7 @@ pub fn operators() -> Vec<Operator> {
         .collect()
 }
 
-/// The journeys as a file of the trip export. `now` dates the one that is too young to be used.
+/// The journeys as a file of the trip export. `now` dates the journey that is too recent to be used.
 #[must_use]
 pub fn journeys(now: Instant) -> String {
     let mut csv = "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,\
@@ -80,7 +80,7 @@ pub fn journeys(now: Instant) -> String {
     csv
 }
 
-/// Whose the journeys of such a file are, and what they are called.
+/// The operators and names of the journeys in such a file.
 #[must_use]
 pub fn names(file: &str) -> Vec<(OperatorId, OperatorJourneyId)> {
     let cells = file.lines().skip(1).map(|line| line.split(',').skip(1));

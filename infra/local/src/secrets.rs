@@ -19,12 +19,12 @@ pub const AUDIENCE: &str = "cee-registry-local";
 /// Keys and secrets. Nothing else in the data directory is secret.
 #[derive(Serialize, Deserialize)]
 pub struct Secrets {
-    /// What the functions hold, as on AWS.
+    /// The secret of the functions, as on AWS.
     #[serde(flatten)]
     pub service: ServiceSecret,
     /// Reaches everything on the local S3.
     pub root: KeyPair,
-    /// Each sample operator's own.
+    /// The keys of each sample operator.
     pub operators: Vec<OperatorKeys>,
 }
 
@@ -54,16 +54,16 @@ impl KeyPair {
 }
 
 impl Secrets {
-    /// Those kept in this file, or new ones that are kept there from now on.
+    /// The secrets in this file, or new secrets, which are then stored there.
     ///
     /// # Errors
-    /// [`Error::File`] where the file cannot be read or written, [`Error::Secrets`] where it holds something else.
+    /// [`Error::File`] if the file cannot be read or written, [`Error::Secrets`] if it holds something else.
     pub fn keep(path: &Path) -> Result<Self, Error> {
         Self::keep_for(path, TokenFormat::default())
     }
 
-    /// The same, with a key that signs proof tokens of this format. Where there is another one, a new key takes its place: what the old
-    /// one signed is still verified.
+    /// The same, with a key that signs proof tokens of this format. A new key replaces a key of another kind: what the old key signed
+    /// still verifies.
     ///
     /// # Errors
     /// As [`keep`](Self::keep).
@@ -85,20 +85,19 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// Those kept in this file.
+    /// The secrets in this file.
     ///
     /// # Errors
-    /// [`Error::File`] where the file cannot be read, [`Error::Secrets`] where it holds something else.
+    /// [`Error::File`] if the file cannot be read, [`Error::Secrets`] if it holds something else.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
         Self::from_json(path, &text)
     }
 
-    /// Changes those kept in this file: all of the change or nothing.
+    /// Changes the secrets in this file, completely or not at all.
     ///
     /// # Errors
-    /// [`Error::File`] where there is no such file or it cannot be written, what the change says, and as
-    /// [`keep`](Self::keep).
+    /// [`Error::File`] if the file is missing or cannot be written, the error of the change, and as [`keep`](Self::keep).
     pub fn change(path: &Path, change: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         let mut secrets = Self::read(path)?;
         change(&mut secrets)?;
@@ -106,7 +105,7 @@ impl Secrets {
     }
 
     fn from_json(path: &Path, text: &str) -> Result<Self, Error> {
-        // serde's own message may repeat what it read.
+        // serde's own message may repeat the input.
         serde_json::from_str(text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
             Error::Secrets(format!(
@@ -137,7 +136,7 @@ impl Secrets {
     /// An application token for a sample operator.
     ///
     /// # Errors
-    /// [`Error::Secrets`] where there is no such operator or no usable key.
+    /// [`Error::Secrets`] if there is no such operator or no usable key.
     pub fn token(&self, operator: OperatorId, scopes: Vec<Scope>, now: Instant, minutes: u32) -> Result<String, Error> {
         let known = samples::operators().into_iter().find(|known| known.id == operator);
         let operator =
@@ -148,7 +147,7 @@ impl Secrets {
     /// An application token for any caller.
     ///
     /// # Errors
-    /// [`Error::Secrets`] where there is no usable key.
+    /// [`Error::Secrets`] if there is no usable key.
     pub fn token_for(&self, caller: &Caller, now: Instant, minutes: u32) -> Result<String, Error> {
         let issuer = TokenIssuer::new(
             self.service.signing_key(Signer::ApplicationToken)?,
@@ -162,7 +161,7 @@ impl Secrets {
 /// Writes a file that only its owner may read, whole or not at all.
 ///
 /// # Errors
-/// [`Error::File`] where it cannot be written.
+/// [`Error::File`] if it cannot be written.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
     cee_check::output::replace_private(path, content).map_err(Error::file(path))
 }

@@ -1,9 +1,9 @@
-//! The secret of a deployment: what only the functions of one registry share, as one JSON object of strings. On AWS
-//! it is a secret of Secrets Manager (parameter `SecretName` of the template), on this machine a part of `secrets.json`.
+//! The secret of a deployment, which only the functions of one registry share, as one JSON object of strings. On AWS it is a secret
+//! of Secrets Manager (parameter `SecretName` of the template), on this machine a part of `secrets.json`.
 //!
-//! A signing key is replaced in steps, each a deployment of its own, so that at every moment each verifier knows the key
-//! of each signer: [`announce`](ServiceSecret::announce), then [`sign`](ServiceSecret::sign), and where nothing that the old
-//! key signed is valid any more, [`retire`](ServiceSecret::retire).
+//! A signing key is replaced in steps, each a deployment of its own, so that at every moment each verifier knows the key of each
+//! signer: [`announce`](ServiceSecret::announce), then [`sign`](ServiceSecret::sign), and, when nothing that the old key signed is
+//! valid any more, [`retire`](ServiceSecret::retire).
 
 use cee_tokens::{KeyError, KeyKind, KeySet, SigningKey, TokenFormat};
 use clap::ValueEnum;
@@ -15,20 +15,20 @@ use crate::random::random;
 /// Which of the two signing keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Signer {
-    /// Signs proof tokens, which auditors check years later: its public keys stay for ever.
+    /// Signs proof tokens, which auditors check years later: its public keys are never removed.
     Proof,
     /// Signs operators' application tokens, which are valid for five minutes.
     ApplicationToken,
 }
 
-/// A registry's secret. Shows nothing of itself.
+/// A registry's secret. Its `Debug` shows no value.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ServiceSecret {
-    /// Hashes claim keys. It never changes: under another pepper no earlier claim is found.
+    /// Hashes claim keys. It never changes: with another pepper no earlier claim is found.
     pub claim_pepper: String,
     /// Signs proof tokens: a PEM private key.
     pub proof_key: String,
-    /// Verifies proof tokens: the public keys of all that have signed or will, as a JWKS.
+    /// Verifies proof tokens: the public keys of all past, present and announced signing keys, as a JWKS.
     #[serde(default)]
     proof_jwks: String,
     /// The proof key that is announced and does not sign yet.
@@ -65,10 +65,10 @@ fn unusable(error: KeyError) -> Error {
 }
 
 impl ServiceSecret {
-    /// A new one, for a registry that has never granted anything, and that signs proof tokens of this format.
+    /// A new secret, for a registry that has never granted anything and signs proof tokens of this format.
     ///
     /// # Errors
-    /// [`Error::Secrets`] where the system has no randomness.
+    /// [`Error::Secrets`] if the system has no randomness.
     pub fn new(format: TokenFormat) -> Result<Self, Error> {
         let mut secret = Self {
             claim_pepper: random(48)?,
@@ -86,12 +86,12 @@ impl ServiceSecret {
         Ok(secret)
     }
 
-    /// Reads one, and makes sure that every key in it can be used.
+    /// Reads a secret, and checks that every key in it can be used.
     ///
     /// # Errors
-    /// [`Error::Secrets`] that says what is wrong, and nothing of the secret.
+    /// [`Error::Secrets`] with the fault, and no part of the secret.
     pub fn from_json(json: &str) -> Result<Self, Error> {
-        // serde's own message may repeat what it read.
+        // serde's own message may repeat the input.
         let secret: Self = serde_json::from_str(json).map_err(|error| {
             Error::Secrets(format!(
                 "the secret cannot be read (line {}, column {}): a JSON object of strings is expected, with \
@@ -106,10 +106,10 @@ impl ServiceSecret {
         Ok(secret)
     }
 
-    /// As it is kept.
+    /// The secret as JSON.
     ///
     /// # Errors
-    /// [`Error::Secrets`] never, in truth.
+    /// [`Error::Secrets`]: in practice never.
     pub fn to_json(&self) -> Result<String, Error> {
         serde_json::to_string_pretty(self).map_err(|error| Error::Secrets(error.to_string()))
     }
@@ -130,7 +130,7 @@ impl ServiceSecret {
     /// The key that signs now.
     ///
     /// # Errors
-    /// [`Error::Secrets`] where it is none.
+    /// [`Error::Secrets`] if it is not a valid key.
     pub fn signing_key(&self, signer: Signer) -> Result<SigningKey, Error> {
         let pem = match signer {
             Signer::Proof => &self.proof_key,
@@ -139,10 +139,10 @@ impl ServiceSecret {
         SigningKey::from_pem(pem).map_err(unusable)
     }
 
-    /// The public keys that verify: the one that signs now, those that have signed, and the one that is announced.
+    /// The public keys that verify: the signing key, earlier signing keys, and the announced key.
     ///
     /// # Errors
-    /// [`Error::Secrets`] where one of them is none.
+    /// [`Error::Secrets`] if one of them is not a valid key.
     pub fn key_set(&self, signer: Signer) -> Result<KeySet, Error> {
         let (jwks, next) = match signer {
             Signer::Proof => (&self.proof_jwks, &self.proof_key_next),
@@ -158,11 +158,11 @@ impl ServiceSecret {
         Ok(set)
     }
 
-    /// Makes the key that will sign next, and publishes it. Returns its `kid`. A proof key is of the kind that is asked for, or else of
-    /// the kind that `format` needs, or else of the kind that signs now. An announced key of another kind is replaced.
+    /// Makes the next signing key, and publishes it. Returns its `kid`. A proof key is of the requested kind, or else of the kind that
+    /// `format` needs, or else of the kind of the present signing key. An announced key of another kind is replaced.
     ///
     /// # Errors
-    /// [`Error::Secrets`] where a key of this kind is announced already, or where the format does not allow the kind.
+    /// [`Error::Secrets`] if a key of this kind is already announced, or if the format does not allow the kind.
     pub fn announce(
         &mut self,
         signer: Signer,
@@ -194,11 +194,11 @@ impl ServiceSecret {
         Ok(kid)
     }
 
-    /// Lets the announced key sign from now on; the old one's public half stays. Returns the new `kid`.
+    /// Makes the announced key the signing key; the old key's public half stays. Returns the new `kid`.
     ///
     /// # Errors
-    /// [`Error::Secrets`] where none is announced, and where the announced proof key is none for the format. Where nobody says the
-    /// format, a P-256 key does not follow an RSA key: the functions of a registry with `TOKEN_FORMAT=rpc` could not start.
+    /// [`Error::Secrets`] if no key is announced, or if the format does not allow the announced proof key. Without a format, a
+    /// P-256 key does not follow an RSA key: the functions of a registry with `TOKEN_FORMAT=rpc` could not start.
     pub fn sign(&mut self, signer: Signer, format: Option<TokenFormat>) -> Result<String, Error> {
         let signs = self.signing_key(signer)?.kind();
         if let (Signer::Proof, Some(next)) = (signer, self.part(signer).next) {
@@ -229,10 +229,10 @@ impl ServiceSecret {
         Ok(self.signing_key(signer)?.kid().to_owned())
     }
 
-    /// Takes an old key out of those that verify: what it signed is refused from now on.
+    /// Removes an old key from those that verify: tokens that it signed are refused from now on.
     ///
     /// # Errors
-    /// [`Error::Secrets`] for a proof key, for the key that signs or is announced, and for one that is not known.
+    /// [`Error::Secrets`] for a proof key, for the signing key or the announced key, and for an unknown key.
     pub fn retire(&mut self, signer: Signer, kid: &str) -> Result<(), Error> {
         if signer == Signer::Proof {
             let why = "a proof is checked years after it was signed: no proof key is ever taken out";

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::secrets::{AUDIENCE, ISSUER, Secrets};
 use crate::service_secret::Signer;
 
-/// Every setting that any function is given; each is then given its own.
+/// All settings of all functions; each function then gets its own.
 pub(crate) struct Settings(pub(crate) Vec<(String, String)>);
 
 impl Settings {
@@ -48,7 +48,7 @@ impl Settings {
         self.0.push((name.to_owned(), value));
     }
 
-    /// What all functions are given, and of the rest only this; and an access key that is the function's name.
+    /// The settings for all functions, and of the others only these; and an access key that equals the function's name.
     pub(crate) fn of(&self, function: &str, given: &[&str]) -> Vec<(String, String)> {
         let is_given = |name: &str| given.contains(&name) || !NOT_FOR_ALL.contains(&name);
         let own = |(name, value): &(String, String)| {
@@ -62,13 +62,13 @@ impl Settings {
         Environment::of(self.of(function, given))
     }
 
-    /// What it takes to reach everything, as the registry's team does.
+    /// The settings to reach everything, as the registry's team does.
     pub(crate) fn of_team(&self) -> Environment {
         Environment::of(self.0.clone())
     }
 }
 
-/// What only some functions hold on AWS: the others must not need it here either.
+/// The settings that only some functions have on AWS: the other functions must not need them here either.
 pub const NOT_FOR_ALL: [&str; 16] = [
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
@@ -88,7 +88,7 @@ pub const NOT_FOR_ALL: [&str; 16] = [
     "APPLICATION_TOKEN_JWKS",
 ];
 
-// What each function of the template holds of it.
+// What each function of the template holds of the secret.
 pub(crate) const SIMULATE_HAS: [&str; 6] =
     ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "LIMITS_TABLE", "OPERATORS_TABLE", "CLAIM_PEPPER", "APPLICATION_TOKEN_JWKS"];
 pub(crate) const REGISTER_HAS: [&str; 10] = [

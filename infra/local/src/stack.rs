@@ -1,4 +1,4 @@
-//! The whole registry on one machine: the embedded AWS, and behind it the functions that are deployed.
+//! The whole registry on one machine: the stand-in for AWS, and the functions that are deployed.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -41,16 +41,16 @@ pub use crate::settings::{GIVEN, NOT_FOR_ALL};
 /// How long an application token in `local.json` is valid: a working day and the night after it.
 const TOKEN_MINUTES: u32 = 24 * 60;
 
-/// How long the sample journeys may take to be imported before the stack says that it is ready all the same.
+/// How long the import of the sample journeys may take before the stack reports that it is ready anyway.
 const SAMPLES_TIME: Duration = Duration::from_secs(60);
 
-/// What of the bucket starts the import function, as in the template.
+/// The prefixes of the bucket that start the import function, as in the template.
 pub const EVENT_PREFIXES: [&str; 4] = ["imports/", "journeys/", "continue/", "undo/"];
 
 /// How a stack is started.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where it listens.
+    /// The address on which it listens.
     pub host: IpAddr,
     /// The port of the interface; 0 takes a free one.
     pub port: u16,
@@ -58,9 +58,9 @@ pub struct Options {
     pub dynamodb_port: u16,
     /// The port of S3.
     pub s3_port: u16,
-    /// Where everything is kept.
+    /// The data directory.
     pub data_dir: PathBuf,
-    /// Whether what is kept there is thrown away first.
+    /// Whether to remove the existing data first.
     pub fresh: bool,
     /// Pins the clock.
     pub now: Option<Instant>,
@@ -68,7 +68,7 @@ pub struct Options {
     pub functions: Functions,
     /// Further settings of the functions, such as a changed rule.
     pub settings: Vec<(String, String)>,
-    /// What goes wrong between the functions and DynamoDB.
+    /// The faults between the functions and DynamoDB.
     pub faults: Option<Arc<dyn Plan>>,
 }
 
@@ -90,7 +90,7 @@ impl Options {
         }
     }
 
-    /// The format that the stack's own proof key must allow. Where a test brings a key of its own, any.
+    /// The format that the stack's own proof key must allow. If a test brings a key of its own, any format.
     fn token_format(&self) -> Result<TokenFormat, Error> {
         if self.settings.iter().any(|(name, _)| name == "PROOF_KEY") {
             return Ok(TokenFormat::default());
@@ -100,14 +100,14 @@ impl Options {
     }
 }
 
-/// Puts the events that the import function gave up back into the queue of the stack on a data directory, and says how
-/// many; the stack takes them up at its next start.
+/// Puts the events that the import function gave up back into the queue of the stack on a data directory, and returns their number;
+/// the stack handles them at its next start.
 ///
 /// # Errors
-/// [`Error::InUse`] where the stack runs; [`Error::File`] where a file cannot be read or written.
+/// [`Error::InUse`] if the stack runs; [`Error::File`] if a file cannot be read or written.
 pub fn redrive(data_dir: &Path) -> Result<usize, Error> {
     let data = DataDir(data_dir.to_owned());
-    // Else a mistyped directory would be made, and hold no events.
+    // Otherwise a mistyped directory would be created, without events.
     if !data.secrets().is_file() {
         return Err(never_started(data_dir));
     }
@@ -134,7 +134,7 @@ impl Stack {
     /// Starts everything, and returns when every port answers.
     ///
     /// # Errors
-    /// [`Error`] that says what could not be started, and why.
+    /// [`Error`] with the part that could not be started, and why.
     pub async fn start(options: &Options) -> Result<Self, Error> {
         let data = DataDir(options.data_dir.clone());
         let lock = data.lock()?;
@@ -143,7 +143,7 @@ impl Stack {
         }
         data.make_private()?;
         let secrets = Secrets::keep_for(&data.secrets(), options.token_format()?)?;
-        // All ports before anything else: a port in use is said at once and leaves nothing half started.
+        // All ports before anything else: a port in use is reported at once and leaves nothing half started.
         let api_port = listen(options.host, options.port, "--port").await?;
         let dynamodb_port = listen(options.host, options.dynamodb_port, "--dynamodb-port").await?;
         let s3_port = listen(options.host, options.s3_port, "--s3-port").await?;
@@ -161,7 +161,7 @@ impl Stack {
         pepper::keep(&Store::of(&aws, &secrets)?.pepper_keeper()).await?;
         s3::create_bucket(&data.s3(), BUCKET).await?;
 
-        // The start of the stack and the commands of the team go straight to the database, and only the functions go through the proxy.
+        // The start of the stack and the team's commands connect directly to the database; only the functions use the proxy.
         let mut proxy = None;
         if let Some(plan) = &options.faults {
             let through = listen(Ipv4Addr::LOCALHOST.into(), 0, "--faults").await?;
@@ -172,7 +172,7 @@ impl Stack {
 
         let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         let mut starter = Starter { functions: &options.functions, settings: &settings, processes: Vec::new() };
-        // At the same time: the credentials' hashes are slow by intent, and no call needs them yet.
+        // At the same time: the hashes of the credentials are slow on purpose, and no call needs them yet.
         let functions =
             async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
         let ((mut routes, import, audit), ()) =
@@ -220,30 +220,29 @@ impl Stack {
         &self.audit
     }
 
-    /// The way from the functions to DynamoDB, where something goes wrong on it.
+    /// The proxy between the functions and DynamoDB, if there is one.
     #[must_use]
     pub const fn proxy(&self) -> Option<&Proxy> {
         self.proxy.as_ref()
     }
 
-    /// What the functions wrote, where they run as processes of their own.
+    /// The output of the functions, if they run as processes of their own.
     #[must_use]
     pub fn output(&self) -> Vec<String> {
         self.processes.iter().flat_map(|process| process.lines()).collect()
     }
 
-    /// How often processes were started, where the functions run as such: more often than there are functions where one had
-    /// to be started again.
+    /// The number of process starts, if the functions run as processes: higher than the number of functions if one was restarted.
     #[must_use]
     pub fn starts(&self) -> u32 {
         self.processes.iter().map(|process| process.starts()).sum()
     }
 
-    /// Takes no more requests, answers those under way and closes the files.
+    /// Accepts no more requests, answers those in progress and closes the files.
     pub async fn shutdown(self) {
         self.audit.stop();
         self.gateway.shutdown().await;
-        // Before what an import needs: without S3 it would fail three times, and its event be given up.
+        // Before the services that an import needs: without S3 it would fail three times, and its event be given up.
         self.queue.shutdown().await;
         for process in self.processes {
             process.kill().await;
@@ -265,7 +264,7 @@ fn describe(options: &Options, secrets: &Secrets, listeners: [&TcpListener; 3]) 
     let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
     let url = |listener: &TcpListener| -> Result<String, Error> {
         let address = listener.local_addr()?;
-        // A stack that listens everywhere is reached here all the same.
+        // A stack that listens everywhere is reached at this address too.
         let host = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
         Ok(format!("http://{}", SocketAddr::new(host, address.port())))
     };
@@ -298,7 +297,7 @@ fn describe(options: &Options, secrets: &Secrets, listeners: [&TcpListener; 3]) 
     })
 }
 
-/// The tables and the sample operators; what is there already stays as it is.
+/// Creates the tables and the sample operators; existing ones stay as they are.
 async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
     let store = |error: cee_registry::StoreError| Error::Tables(error.to_string());
     let (db, tables) = (aws.dynamodb(), tables());
@@ -310,8 +309,8 @@ async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
     Ok(())
 }
 
-/// Drops the sample journeys on S3 as the trip export would, and waits until they are known. Or until the queue is empty,
-/// for imports may be closed; not always for that, for an import that an earlier run has left may take an hour.
+/// Uploads the sample journeys to S3 as the trip export would, and waits until they are imported. Or until the queue is empty,
+/// because imports may be closed; but not for ever, because an import of an earlier run may take an hour.
 async fn load_samples(aws: &Aws, now: Instant, queue: &AsyncQueue) -> Result<(), Error> {
     let store = |error: cee_registry::StoreError| Error::Tables(error.to_string());
     let file = samples::journeys(now);
@@ -337,8 +336,8 @@ async fn load_samples(aws: &Aws, now: Instant, queue: &AsyncQueue) -> Result<(),
     }
 }
 
-/// Who reaches what on the local S3: an operator its own prefix alone, as its IAM user on AWS. A function has an access key
-/// of its own as it has a role there, so that a request shows which function sent it.
+/// The rights on the local S3: an operator reaches only its own prefix, as its IAM user on AWS. A function has an access key of its
+/// own, as it has a role on AWS, so that a request shows which function sent it.
 fn credentials(secrets: &Secrets) -> Credentials {
     let root = Credentials::root(&secrets.root.access_key, &secrets.root.secret_key);
     let functions = BINARIES

@@ -82,7 +82,7 @@ impl Place {
     }
 }
 
-/// The driver as it is typed. Personal data.
+/// The driver as typed. Personal data.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Typed {
@@ -116,7 +116,7 @@ fn query(json: &str) -> Result<DriverQuery> {
     Ok(query)
 }
 
-/// Carries out the action, and prints what came of it.
+/// Carries out the action, and prints the result.
 ///
 /// # Errors
 /// If it cannot be done, or no stack was ever started on the data directory.

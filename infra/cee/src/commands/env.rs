@@ -27,7 +27,7 @@ pub struct Command {
 /// Prints the variables.
 ///
 /// # Errors
-/// Where no stack was ever started on the data directory, there is no such operator, or `sam.json` cannot be written.
+/// If no stack was ever started on the data directory, there is no such operator, or `sam.json` cannot be written.
 pub fn run(command: &Command) -> Result<()> {
     let lines = match command.operator {
         Some(operator) => of_operator(&command.data_dir, operator)?,
@@ -54,7 +54,7 @@ fn of_operator(data_dir: &Path, operator: OperatorId) -> Result<String> {
 
 fn of_sam(data_dir: &Path) -> Result<String> {
     let ForSam { file, exported } = for_sam(data_dir)?;
-    // A person's own session must not go with the local stack's keys.
+    // The user's own session token must not be combined with the local stack's keys.
     let mut lines = vec!["unset AWS_PROFILE AWS_SESSION_TOKEN".to_owned()];
     lines.extend(exported.map(|(name, value)| format!("export {name}='{value}'")));
     lines.push(format!("# sam local … --env-vars {}", file.display()));

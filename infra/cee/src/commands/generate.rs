@@ -23,10 +23,10 @@ pub struct Command {
     seed: u64,
 }
 
-/// Prints the file. A reader that stops reading has what it wanted.
+/// Prints the file. A reader that stops reading is not an error.
 ///
 /// # Errors
-/// Where standard output cannot be written.
+/// If standard output cannot be written.
 pub fn run(command: Command) -> Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let history = History::new(command.seed, command.operator);

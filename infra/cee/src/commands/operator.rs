@@ -177,7 +177,7 @@ impl Place {
     }
 }
 
-/// Carries out the action, and prints what came of it.
+/// Carries out the action, and prints the result.
 ///
 /// # Errors
 /// If it cannot be done, or no stack was ever started on the data directory.
@@ -251,7 +251,7 @@ async fn delete(admissions: &Admissions, id: OperatorId, yes: bool) -> Result<Ou
     Ok(Output { lines: lines(&account), notes })
 }
 
-/// The pair as the body of the call that it is for.
+/// The credential as the body of its call.
 fn shown_once(pair: &KeyPair, what: String) -> Output {
     let body = json!({"access_key": pair.access_key.as_str(), "secret_key": pair.secret_key.reveal()});
     let notes = vec![format!("{what}; its secret is shown this once: `operator rotate` makes another one")];

@@ -42,7 +42,7 @@ impl Command {
     }
 }
 
-/// Compares, with `--yes` writes, and prints what came of it.
+/// Compares, with `--yes` writes, and prints the result.
 ///
 /// # Errors
 /// If the pepper is another one, or cannot be proved, or the tables do not answer.

@@ -19,7 +19,7 @@ pub struct Command {
 /// Puts the dead letters back into the queue.
 ///
 /// # Errors
-/// Where the stack runs, was never started, or a file cannot be read or written.
+/// If the stack runs, was never started, or a file cannot be read or written.
 pub fn run(command: &Command) -> Result<()> {
     start_logging();
     let count = redrive(&command.data_dir)?;

@@ -81,7 +81,7 @@ impl Command {
     }
 }
 
-/// Why the table to restore from may be an empty or a wrong one, if it may.
+/// Why the table to restore from may be empty or wrong, if it may.
 fn doubt(kind: Kind, from: &str, found: &Differences) -> Option<String> {
     let Differences { same, lost, changed, added } = *found;
     let name = kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
@@ -97,7 +97,7 @@ fn doubt(kind: Kind, from: &str, found: &Differences) -> Option<String> {
         .then(|| format!("the name {from} does not say that it holds {name}"))
 }
 
-/// Compares, with `--yes` restores what the comparison found, and prints what came of it.
+/// Compares, with `--yes` restores what the comparison found, and prints the result.
 ///
 /// # Errors
 /// If the two tables are not of one kind or do not answer, if the other table looks wrong and `--changing` does not say how many items

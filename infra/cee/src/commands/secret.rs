@@ -115,7 +115,7 @@ pub struct Place {
     data_dir: PathBuf,
 }
 
-/// Carries out the action. Standard output gets the secret alone, if there is one to hand on.
+/// Carries out the action. Standard output contains only the secret, if there is one to pass on.
 ///
 /// # Errors
 /// If it cannot be done, or the file cannot be read or written.

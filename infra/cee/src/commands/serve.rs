@@ -58,7 +58,7 @@ pub struct Command {
 /// Starts the service, and stops it at Ctrl-C.
 ///
 /// # Errors
-/// Where a part of the service cannot be started.
+/// If a part of the service cannot be started.
 pub fn run(command: Command) -> Result<()> {
     start_logging();
     // The service and its functions write names, phones and licences: no other user of this machine may read them.
@@ -138,7 +138,7 @@ docs/tour.md goes on from there.
 ");
 }
 
-/// Warns about what is open to others when the stack listens beyond this machine.
+/// Warns about access by others if the stack listens beyond this machine.
 fn expose(stack: &Stack, host: IpAddr) {
     let about = stack.description();
     let port = |url: &str| url.rsplit(':').next().unwrap_or_default().trim_end_matches("/v3").to_owned();
@@ -156,7 +156,7 @@ All of it unencrypted. Use a firewall, or the default --host 127.0.0.1.
     ));
 }
 
-/// What went wrong between the functions and DynamoDB, because `--faults` asked for it.
+/// The faults between the functions and DynamoDB that `--faults` caused.
 fn report_faults(stack: &Stack) {
     let Some(proxy) = stack.proxy() else { return };
     let happened = proxy.happened();
@@ -166,7 +166,7 @@ fn report_faults(stack: &Stack) {
     }
 }
 
-/// Waits for Ctrl-C or a polite kill.
+/// Waits for Ctrl-C or SIGTERM.
 async fn stopped() {
     let interrupted = tokio::signal::ctrl_c();
     match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {

@@ -33,13 +33,13 @@ pub struct Command {
 /// Prints the token.
 ///
 /// # Errors
-/// Where no stack was ever started on the data directory, or there is no such operator.
+/// If no stack was ever started on the data directory, or there is no such operator.
 pub fn run(command: Command) -> Result<()> {
     let Command { operator, minutes, scopes, data_dir } = command;
     let (description, secrets) = known(&data_dir)?;
     let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };
     let now = description.clock().now();
-    // The samples are known without the service.
+    // The sample operators are known without the service.
     let token = if samples::operators().iter().any(|sample| sample.id == operator) {
         secrets.token(operator, scopes, now, minutes)?
     } else {

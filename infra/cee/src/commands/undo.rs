@@ -41,7 +41,7 @@ pub struct Command {
 /// Shows the import, and with `--yes` undoes it.
 ///
 /// # Errors
-/// Where the import cannot be undone, or nothing happens for too long.
+/// If the import cannot be undone, or nothing happens for too long.
 pub fn run(command: Command) -> Result<()> {
     block_on(undo(command))
 }
