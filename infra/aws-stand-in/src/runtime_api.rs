@@ -450,7 +450,7 @@ impl Desk {
         } else {
             Err(reported(&body))
         };
-        // An error means that the time was over meanwhile.
+        // An error means that the time was over.
         let _ = answer.send(result);
         accepted()
     }

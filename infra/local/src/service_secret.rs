@@ -21,7 +21,7 @@ pub enum Signer {
     ApplicationToken,
 }
 
-/// A registry's secret. Its `Debug` shows no value.
+/// A registry's secret. It has no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ServiceSecret {
     /// Hashes claim keys. It never changes: with another pepper no earlier claim is found.

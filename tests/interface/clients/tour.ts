@@ -26,7 +26,7 @@ const granted = await ours.POST("/policies/cee", { body: registration });
 assert(granted.data, JSON.stringify(granted.error));
 assert.equal(granted.data.journey_id, 1001);
 
-// Lost the answer? The same call tells all of it again.
+// Lost the response? The same call returns all of it again.
 const again = await ours.POST("/policies/cee", { body: registration });
 assert.equal(again.response.status, 409);
 assert(again.error && "token" in again.error);
