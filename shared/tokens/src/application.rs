@@ -92,7 +92,7 @@ struct Claims {
 const TYPE: &str = "JWT";
 
 /// The maximum number of cached tokens. An operator needs one at a time.
-const REMEMBERED: usize = 1000;
+const CACHED: usize = 1000;
 
 /// A token whose signature, issuer and audience were verified.
 #[derive(Clone, Debug)]
@@ -121,16 +121,16 @@ pub struct ApplicationTokens {
     keys: KeySet,
     issuer: String,
     audience: String,
-    /// The cache, by the SHA-256 of the token: a client sends one token with many calls, and verifying a signature costs more than the
+    /// By the SHA-256 of the token: a client sends one token with many calls, and verifying a signature costs more than the
     /// rest of a call.
-    verified: Arc<Mutex<HashMap<[u8; 32], Verified>>>,
+    cache: Arc<Mutex<HashMap<Vec<u8>, Verified>>>,
 }
 
 impl ApplicationTokens {
     /// A verifier of tokens that are signed with one of these keys, by this issuer, for this audience.
     #[must_use]
     pub fn new(keys: KeySet, issuer: String, audience: String) -> Self {
-        Self { keys, issuer, audience, verified: Arc::default() }
+        Self { keys, issuer, audience, cache: Arc::default() }
     }
 
     /// The caller that a token belongs to. The signature is verified once, the dates each time.
@@ -139,23 +139,23 @@ impl ApplicationTokens {
     /// [`TokenError`] for any token that is not valid now.
     pub fn verify(&self, token: &str, now: Instant) -> Result<Caller, TokenError> {
         let now = now.millis().div_euclid(1000);
-        let name = name_of(token);
-        let remembered = name.and_then(|name| self.remembered().get(&name).cloned());
-        let is_new = remembered.is_none();
-        let verified = remembered.map_or_else(|| self.check(token), Ok)?;
-        verified.valid_at(now)?;
-        if is_new && let Some(name) = name {
-            let mut remembered = self.remembered();
-            if remembered.len() >= REMEMBERED {
-                remembered.clear();
-            }
-            remembered.insert(name, verified.clone());
+        let hash = digest(&SHA256, token.as_bytes());
+        let cached = self.cache().get(hash.as_ref()).cloned();
+        if let Some(verified) = cached {
+            return verified.valid_at(now).map(|()| verified.caller);
         }
+        let verified = self.check(token)?;
+        verified.valid_at(now)?;
+        let mut cache = self.cache();
+        if cache.len() >= CACHED {
+            cache.clear();
+        }
+        cache.insert(hash.as_ref().to_vec(), verified.clone());
         Ok(verified.caller)
     }
 
-    fn remembered(&self) -> MutexGuard<'_, HashMap<[u8; 32], Verified>> {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Verified>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Verifies everything in a token except its dates.
@@ -199,10 +199,6 @@ impl ApplicationTokens {
             },
         })
     }
-}
-
-fn name_of(token: &str) -> Option<[u8; 32]> {
-    digest(&SHA256, token.as_bytes()).as_ref().try_into().ok()
 }
 
 /// Issues application tokens.
@@ -325,7 +321,7 @@ mod tests {
         let checker = checker(key.public_key_set());
         let token = tokens.issue(&caller(), now, 5).unwrap();
         assert_eq!(checker.clone().verify(&token, now), Ok(caller()));
-        assert_eq!(checker.remembered().len(), 1);
+        assert_eq!(checker.cache().len(), 1);
         // Without keys, it verifies cached tokens only.
         let forgetful = ApplicationTokens { keys: KeySet::from_json(r#"{"keys":[]}"#).unwrap(), ..checker.clone() };
         assert_eq!(forgetful.verify(&token, now), Ok(caller()));
@@ -339,7 +335,7 @@ mod tests {
         let forged = format!("{message}.{begins}{}", &signature[1..]);
         assert_eq!(checker.verify(&forged, now), Err(TokenError::Signature));
         assert_eq!(checker.verify(&other, at("2024-05-01T01:00:00Z")), Err(TokenError::Expired));
-        assert_eq!(checker.remembered().len(), 1);
+        assert_eq!(checker.cache().len(), 1);
     }
 
     #[test]
@@ -348,11 +344,11 @@ mod tests {
         let now = at("2024-05-01T00:00:00Z");
         let tokens = issuer(&key, "registry", "api");
         let checker = checker(key.public_key_set());
-        for minutes in 1..=u32::try_from(REMEMBERED).unwrap() + 1 {
+        for minutes in 1..=u32::try_from(CACHED).unwrap() + 1 {
             checker.verify(&tokens.issue(&caller(), now, minutes).unwrap(), now).unwrap();
-            assert!((1..=REMEMBERED).contains(&checker.remembered().len()));
+            assert!((1..=CACHED).contains(&checker.cache().len()));
         }
-        assert_eq!(checker.remembered().len(), 1);
+        assert_eq!(checker.cache().len(), 1);
     }
 
     #[test]
