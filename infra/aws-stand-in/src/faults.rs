@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::error::Error;
-use crate::listen::Listening;
+use crate::listen::{Listening, Refusals};
 
 /// Longer than a client with a latency limit waits for one answer.
 const SILENCE: Duration = Duration::from_secs(4);
@@ -216,7 +216,7 @@ impl Proxy {
             late: Mutex::default(),
         });
         let serving = Arc::clone(&inner);
-        let listening = Listening::start(listener, IDLE, move |_| {
+        let listening = Listening::start(listener, IDLE, Refusals::empty(), move |_| {
             let inner = Arc::clone(&serving);
             service_fn(move |request| {
                 let inner = Arc::clone(&inner);
@@ -450,7 +450,7 @@ fn answer(status: StatusCode, code: &str, mut body: Value) -> Response<Bytes> {
     response
 }
 
-/// A transaction that is cancelled because of one of its items, whatever the conditions of the others.
+/// A transaction that is cancelled because of one of its items, even if every condition holds.
 fn cancelled(body: &Bytes, code: &str, random: &mut Rng) -> Response<Bytes> {
     let asked: Value = serde_json::from_slice(body).unwrap_or_default();
     let items = asked["TransactItems"].as_array().map_or(1, |items| items.len().max(1));

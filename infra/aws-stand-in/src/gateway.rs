@@ -121,7 +121,7 @@ pub async fn start(listener: TcpListener, routes: Vec<Route>, options: Options) 
     });
     let refusals = Refusals { foreign, unreadable: Some(unreadable) };
     let shared = Arc::new(Shared { routes: Routes::new(routes)?, options });
-    let listening = Listening::start_with(listener, head_timeout, refusals, move |peer| {
+    let listening = Listening::start(listener, head_timeout, refusals, move |peer| {
         let shared = Arc::clone(&shared);
         service_fn(move |request| {
             let shared = Arc::clone(&shared);

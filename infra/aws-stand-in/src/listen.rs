@@ -61,6 +61,18 @@ pub(crate) struct Refusals {
     pub(crate) unreadable: Option<Unreadable>,
 }
 
+impl Refusals {
+    /// Empty responses: 403 to a page of another machine, 400 to a request that cannot be read.
+    pub(crate) fn empty() -> Self {
+        let forbidden = || {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::FORBIDDEN;
+            response
+        };
+        Self { foreign: Arc::new(forbidden), unreadable: None }
+    }
+}
+
 /// A running server. Dropping it closes its port and its connections at once.
 #[derive(Debug)]
 pub(crate) struct Listening {
@@ -72,30 +84,7 @@ pub(crate) struct Listening {
 impl Listening {
     /// Serves what `service_for` makes for each connection. A client that does not send a whole request head within
     /// `head_timeout` (or stays idle that long between requests) is disconnected.
-    pub(crate) fn start<F, S, B>(listener: TcpListener, head_timeout: Duration, service_for: F) -> io::Result<Self>
-    where
-        F: Fn(SocketAddr) -> S + Send + 'static,
-        S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Box<dyn StdError + Send + Sync>>,
-    {
-        let forbidden = || {
-            let mut response = Response::new(Full::default());
-            *response.status_mut() = StatusCode::FORBIDDEN;
-            response
-        };
-        Self::start_with(
-            listener,
-            head_timeout,
-            Refusals { foreign: Arc::new(forbidden), unreadable: None },
-            service_for,
-        )
-    }
-
-    /// The same, with the service's own answers.
-    pub(crate) fn start_with<F, S, B>(
+    pub(crate) fn start<F, S, B>(
         listener: TcpListener,
         head_timeout: Duration,
         refusals: Refusals,
@@ -355,7 +344,7 @@ mod tests {
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpListener, TcpStream};
 
-    use super::Listening;
+    use super::{Listening, Refusals};
 
     /// An SDK opens a connection that it may never use.
     #[tokio::test]
@@ -364,7 +353,7 @@ mod tests {
         let answer = |_| {
             service_fn(|_: http::Request<Incoming>| async { Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())) })
         };
-        let server = Listening::start(listener, Duration::from_secs(3600), answer).unwrap();
+        let server = Listening::start(listener, Duration::from_secs(3600), Refusals::empty(), answer).unwrap();
         let mut silent = TcpStream::connect(server.address()).await.unwrap();
         // Connections are accepted in order: once this one is answered, the silent one is known.
         let head = "GET / HTTP/1.1\r\nhost: localhost";

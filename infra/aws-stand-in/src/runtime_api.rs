@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::error::Error;
 use crate::invoke::{Function, InvokeError, Invoker, PAYLOAD_LIMIT, deadline_ms, trace_id};
-use crate::listen::Listening;
+use crate::listen::{Listening, Refusals};
 
 /// How long a process may take from its start to its first request for work: Lambda's limit.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -366,7 +366,7 @@ impl Host {
         });
         // A process keeps its connection open for any time: an idle function is not a slow client.
         let idle = Duration::from_secs(24 * 60 * 60);
-        let listening = Listening::start(listener, idle, move |_| {
+        let listening = Listening::start(listener, idle, Refusals::empty(), move |_| {
             let desk = Arc::clone(&desk);
             service_fn(move |request| {
                 let desk = Arc::clone(&desk);

@@ -85,7 +85,7 @@ pub async fn start(
     builder.set_auth(auth);
     builder.set_access(Access::new(credentials));
     let service = builder.build();
-    let listening = Listening::start_with(
+    let listening = Listening::start(
         listener,
         HEAD_TIMEOUT,
         Refusals { foreign: Arc::new(denied), unreadable: None },

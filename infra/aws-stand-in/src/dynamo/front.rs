@@ -38,15 +38,11 @@ impl Front {
     /// [`Error::Network`] if the port has no address.
     pub fn start(listener: TcpListener, target: SocketAddr) -> Result<Self, Error> {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let listening = Listening::start_with(
-            listener,
-            IDLE,
-            Refusals { foreign: Arc::new(denied), unreadable: None },
-            move |_| {
+        let listening =
+            Listening::start(listener, IDLE, Refusals { foreign: Arc::new(denied), unreadable: None }, move |_| {
                 let client = client.clone();
                 service_fn(move |request| pass(client.clone(), target, request))
-            },
-        )?;
+            })?;
         Ok(Self { listening })
     }
 
