@@ -4,7 +4,7 @@
 //! callers (docs/adr/0042), so it lets through what the cheap part of this function can answer. This function decides which calls
 //! get a hash:
 //!
-//! - A known access key has its own count. No other caller uses it up, from whatever address.
+//! - A known access key has its own count. No other caller can use it up, from any address.
 //! - Calls without a known access key are counted by source address, and all of them together.
 //!
 //! Each running copy of the function keeps its own counts: they cost no request. A refusal takes almost no time, so a flood keeps

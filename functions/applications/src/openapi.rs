@@ -1,7 +1,7 @@
 //! What the OpenAPI document says of this function's calls.
 
 use cee_edge::ProblemType;
-use cee_edge::application::OwnApplication;
+use cee_edge::answer::OwnApplication;
 use cee_edge::openapi::{Operation, Sample};
 use cee_eligibility::{ApplicationId, JourneyType};
 use cee_tokens::Scope;

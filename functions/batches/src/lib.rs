@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Moment};
 
 use cee_edge::body::SentRow;
+use cee_edge::body::Tag;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{
     ApplicationId, FieldError, IdentityKey, Instant, JourneyType, LastNameTrunc, NoRoom, OperatorId, PhoneTrunc, Rules,
@@ -93,10 +94,6 @@ pub enum IdentityRow {
     Standardized(StandardizedIdentity),
     Specific(SpecificIdentity),
 }
-
-/// The tag field of the enum: its value selects the variant.
-#[derive(Debug, PartialEq, Eq)]
-struct Tag;
 
 /// An application of the caller's that was registered here (opération standardisée).
 // Holds personal data.

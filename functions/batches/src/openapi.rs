@@ -1,11 +1,11 @@
 //! What the OpenAPI document says of this function's calls.
 
 use cee_edge::ProblemType;
-use cee_edge::openapi::{Operation, Sample};
+use cee_edge::openapi::{Operation, Sample, tag};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::json;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::Object;
 
 use crate::{Batch, FailedRow, HistoryRow, IdentityRow, ImportedBatch, MOST_ROWS};
 
@@ -14,17 +14,12 @@ const TAG: &str = "History";
 
 const KEY: &str = "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30";
 
-fn only(word: &str) -> Object {
-    let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
-    word.description(Some("Tells the two kinds of application apart.")).build()
-}
-
 pub(crate) fn standardized() -> Object {
-    only("standardized")
+    tag("standardized")
 }
 
 pub(crate) fn specific() -> Object {
-    only("specific")
+    tag("specific")
 }
 
 /// The calls of this function.

@@ -138,7 +138,7 @@ async fn run(
     let kept = checkpoint.clone();
     let (rejected, held, worked) = (Vec::new(), 0, Moment::now());
     let mut run = Run { context, file, hold, budget, language, checkpoint, kept, rejected, held, told, worked };
-    // Whatever happened to the file, its operator or the switches: half of a replacement would leave both histories.
+    // Even if the file is gone, its operator suspended or imports closed: half of a replacement would leave both histories.
     if let Some(sha256) = run.checkpoint.sha256.clone() {
         // A later invocation may need them again.
         let pieces = (run.checkpoint.rejected_pieces.clone(), run.checkpoint.contradiction_pieces.clone());

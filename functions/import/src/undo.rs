@@ -2,7 +2,7 @@
 //!
 //! The registry's team, or the operator by a call, requests an undo with a note on S3, the same way an invocation asks the next one
 //! to continue. An import that replaces another one undoes that one itself ([`replace`](crate::replace)). First everything that the
-//! import added is counted, then it is withdrawn: the report counts everything once, whatever crashed later. The undo makes passes
+//! import added is counted, then it is withdrawn: the report counts everything once, even after a crash. The undo makes passes
 //! until a pass finds nothing: during a pass, an identity key given to one of the rows may put a copy of it on an item that the
 //! pass has already visited.
 

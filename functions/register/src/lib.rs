@@ -2,7 +2,9 @@
 //!
 //! A retry with the same `Idempotency-Key` returns the stored response, byte for byte.
 
-use cee_edge::application::{OwnApplication, in_the_way, own};
+use cee_edge::answer::OwnApplication;
+use cee_edge::application::{in_the_way, own};
+use cee_edge::body::Tag;
 use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, Gate, HttpFunction, ProblemType, Refusal, Reply, to_json};
 use cee_eligibility::rules::check_signed;
@@ -57,10 +59,6 @@ pub enum Demand {
     Short(ShortRegistration),
     Long(LongRegistration),
 }
-
-/// The tag field of the enum: its value selects the variant.
-#[derive(Debug, PartialEq, Eq)]
-struct Tag;
 
 /// A short application (demande CEE courte distance, fiche TRA-SE-115), for a journey that the registry knows.
 // Holds personal data.
@@ -120,9 +118,9 @@ struct Asking<'a> {
 /// The parts of an application of either type that a registration needs.
 struct Claim<'a> {
     journey_type: JourneyType,
-    identity: Identity,
-    /// The licence of the identity, which every application has.
+    truncated: TruncatedIdentity,
     driving_license: &'a DrivingLicense,
+    identity_keys: IdentityKeys,
     datetime: Instant,
     application_timestamp: Instant,
 }
@@ -174,12 +172,17 @@ impl Register {
                 let named = failed.into_iter().map(|criterion| (criterion, criterion.message(&self.rules)));
                 return Err(Refusal::IneligibleJourney(named.collect()));
             }
-            let driver = (demand.last_name_trunc.clone(), journey.journey.driver_phone_trunc.clone());
-            let keys = IdentityKeys::new(demand.identity_key.clone(), journey.journey.driver_identity_key.clone());
             let claim = Claim {
                 journey_type: JourneyType::Short,
-                identity: identity(driver, &demand.driving_license, keys),
+                truncated: TruncatedIdentity {
+                    last_name_trunc: demand.last_name_trunc.clone(),
+                    phone_trunc: journey.journey.driver_phone_trunc.clone(),
+                },
                 driving_license: &demand.driving_license,
+                identity_keys: IdentityKeys::new(
+                    demand.identity_key.clone(),
+                    journey.journey.driver_identity_key.clone(),
+                ),
                 datetime: journey.journey.end,
                 application_timestamp: demand.application_timestamp.unwrap_or(asking.now),
             };
@@ -193,11 +196,11 @@ impl Register {
 
     async fn register_long(&self, asking: &Asking<'_>, demand: LongRegistration) -> Result<Reply, Refusal> {
         let LongRegistration { last_name_trunc, phone_trunc, driving_license, datetime, .. } = demand;
-        let keys = IdentityKeys::of_caller(demand.identity_key);
         let claim = Claim {
             journey_type: JourneyType::Long,
-            identity: identity((last_name_trunc, phone_trunc), &driving_license, keys),
+            truncated: TruncatedIdentity { last_name_trunc, phone_trunc },
             driving_license: &driving_license,
+            identity_keys: IdentityKeys::of_caller(demand.identity_key),
             datetime,
             application_timestamp: demand.application_timestamp.unwrap_or(asking.now),
         };
@@ -215,7 +218,7 @@ impl Register {
     ) -> Result<(String, Registration), Refusal> {
         let Asking { call, caller, now, request } = asking;
         let now = *now;
-        let Claim { journey_type, identity, driving_license, datetime, application_timestamp } = claim;
+        let Claim { journey_type, truncated, driving_license, identity_keys, datetime, application_timestamp } = claim;
         self.rules.check_delay(journey_type, datetime, now).map_err(|early| Refusal::TooEarly(early.available_at))?;
         let uuid = ApplicationId::new(uuid::Uuid::new_v4());
         // Signed before it is written: an application that exists has its proof, whatever happens next.
@@ -231,7 +234,7 @@ impl Register {
             uuid,
             operator: caller.operator,
             journey_type,
-            identity,
+            identity: Identity { truncated, driving_license: Some(driving_license.clone()), identity_keys },
             datetime,
             application_timestamp,
             registered_at: now,
@@ -335,15 +338,6 @@ impl HttpFunction for Register {
             Err(_) => Counted::Refused,
         }))
     }
-}
-
-fn identity(
-    (last_name_trunc, phone_trunc): (LastNameTrunc, PhoneTrunc),
-    driving_license: &DrivingLicense,
-    identity_keys: IdentityKeys,
-) -> Identity {
-    let truncated = TruncatedIdentity { last_name_trunc, phone_trunc };
-    Identity { truncated, driving_license: Some(driving_license.clone()), identity_keys }
 }
 
 /// The request's idempotency key, if it has one.

@@ -1,8 +1,8 @@
 //! What the OpenAPI document says of this function's call.
 
 use cee_edge::ProblemType;
-use cee_edge::application::OwnApplication;
-use cee_edge::openapi::{Operation, Sample};
+use cee_edge::answer::OwnApplication;
+use cee_edge::openapi::{Operation, Sample, tag};
 use cee_eligibility::{FieldError, IdempotencyKey, JourneyType};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
@@ -16,17 +16,12 @@ fn idempotency_key() -> Object {
     text.min_length(Some(1)).max_length(Some(IdempotencyKey::MAX_LENGTH)).build()
 }
 
-fn only(journey_type: JourneyType) -> Object {
-    let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([journey_type.as_str()]));
-    word.description(Some("Tells the two kinds of application apart.")).build()
-}
-
 pub(crate) fn short() -> Object {
-    only(JourneyType::Short)
+    tag(JourneyType::Short.as_str())
 }
 
 pub(crate) fn long() -> Object {
-    only(JourneyType::Long)
+    tag(JourneyType::Long.as_str())
 }
 
 /// The calls of this function.

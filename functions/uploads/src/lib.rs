@@ -16,8 +16,8 @@ use base64::engine::general_purpose::STANDARD;
 use cee_edge::openapi::Utc;
 use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
-use cee_eligibility::fields::{FieldError, FileName, FileSize, parse_sha256};
-use cee_eligibility::{Instant, Language, OperatorId};
+use cee_eligibility::fields::{FileName, FileSize, parse_sha256};
+use cee_eligibility::{FieldError, Instant, Language, OperatorId};
 use cee_history::{Counts, LARGEST_FILE, Progress, Replaced, Report, Surveyed, UndoProgress, Undone, name};
 use cee_registry::{
     Cursor, ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, MOST_LISTED, Operators, Wishes,
@@ -380,7 +380,7 @@ fn valid() -> Result<PresigningConfig, Refusal> {
         .map_err(|_| Refusal::Internal(InternalError::Impossible("a time that no URL is valid for")))
 }
 
-/// S3 uses the real time, whatever the registry's clock says.
+/// S3 uses the real time, even if the registry's clock is pinned.
 fn later(machine_now: Instant) -> Instant {
     let valid = i64::try_from(VALID.as_millis()).unwrap_or(0);
     Instant::from_millis(machine_now.millis() + valid).unwrap_or(machine_now)

@@ -2,8 +2,7 @@
 
 use cee_edge::ProblemType;
 use cee_edge::openapi::{Operation, Sample};
-use cee_eligibility::fields::FieldError;
-use cee_eligibility::{IdentityKey, Language};
+use cee_eligibility::{FieldError, IdentityKey, Language};
 use cee_history::{Counts, DateOrder, Encoding, LARGEST_FILE, Repair, Surveyed};
 use cee_registry::{ImportState, MOST_LISTED};
 use cee_tokens::Scope;

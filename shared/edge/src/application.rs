@@ -3,7 +3,7 @@
 use cee_eligibility::{ApplicationId, Blocker, OperatorId};
 use cee_registry::Applications;
 
-pub use crate::answer::OwnApplication;
+use crate::answer::OwnApplication;
 use crate::problem::Refusal;
 
 /// The refusal that names an earlier application: its own operator gets the whole application, which takes one more read; any other

@@ -125,6 +125,11 @@ impl From<Element> for SentRow {
     }
 }
 
+/// The field of a body that says which of several types the body is. The type around it is its value; its schema is
+/// [`tag`](crate::openapi::tag).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tag;
+
 /// The fields of a body on their way into types.
 #[derive(Debug)]
 pub struct Fields {

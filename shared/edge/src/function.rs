@@ -309,7 +309,7 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
         Err(refusal) => refusal.into_response(&call.id),
     };
     let headers = response.headers_mut();
-    // No response is a page, whatever its text looks like to a browser; and a browser that has used the API over TLS stays on TLS.
+    // A browser must not guess that a response is a page. A browser that has used the API over TLS must stay on TLS.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     if F::IS_PUBLIC {

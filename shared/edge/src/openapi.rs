@@ -20,7 +20,7 @@ use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{ArrayBuilder, Components, Schema};
+use utoipa::openapi::schema::{ArrayBuilder, Components, Object, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Server, ServerBuilder};
@@ -33,6 +33,13 @@ const APPLICATION_TOKEN: &str = "application_token";
 
 /// A date and time in an answer: UTC, with milliseconds.
 pub type Utc = UtcInstant;
+
+/// The schema of a [`Tag`](crate::body::Tag): this word and no other.
+#[must_use]
+pub fn tag(word: &str) -> Object {
+    let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
+    word.description(Some("Tells the two kinds of application apart.")).build()
+}
 
 /// An example with its name and one line about it.
 #[derive(Clone, Debug)]

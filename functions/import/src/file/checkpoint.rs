@@ -63,7 +63,7 @@ impl ForTheTeam {
 }
 
 /// How much of an import its metrics have reported. They report a row once its result is in the checkpoint from which the next
-/// invocation continues: so no row is reported twice, whatever crashes, and at most one report is lost.
+/// invocation continues: so a crash reports no row twice, and loses at most one report.
 pub(super) struct Told {
     worker: String,
     counts: [(RowMetric, u64); 3],

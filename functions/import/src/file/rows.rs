@@ -164,7 +164,7 @@ impl Run<'_> {
             return Ok(again);
         }
         let sha256: String = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        // From here on no row is written, whatever happens during the undo of the replaced import.
+        // From here on no row is written, even if the undo of the replaced import is interrupted.
         if Replaces::of(self.file, self.hold) != Replaces::Nothing {
             self.checkpoint.reader = Some(reader.state());
             self.checkpoint.sha256 = Some(sha256.clone());
