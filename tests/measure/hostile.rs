@@ -41,6 +41,7 @@ use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use promise::load::phone;
 use serde_json::{Value, json};
 use server::Server;
 use tokio::task::JoinSet;
@@ -407,10 +408,6 @@ impl World {
 
 /// A driver that many operators have: a placeholder.
 const PLACEHOLDER: (&str, &str) = ("TES", "+336000000");
-
-fn phone(driver: u64) -> String {
-    format!("+491{driver:08}")
-}
 
 fn date(random: &mut Rng) -> String {
     let day = chrono::NaiveDate::from_ymd_opt(2010, 1, 1).unwrap() + chrono::Days::new(random.u64(..5000));

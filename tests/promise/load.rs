@@ -261,7 +261,8 @@ impl fmt::Display for Measured {
     }
 }
 
-fn phone(driver: u64) -> String {
+/// The phone of a driver.
+pub fn phone(driver: u64) -> String {
     format!("+491{driver:08}")
 }
 

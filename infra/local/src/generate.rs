@@ -6,8 +6,9 @@
 
 use std::io::{self, Write};
 
-use cee_eligibility::fields::FieldError;
-use cee_eligibility::{Instant, JourneyType, LastName, LastNameTrunc, OperatorId, PhoneTrunc, TruncatedIdentity};
+use cee_eligibility::{
+    FieldError, Instant, JourneyType, LastName, LastNameTrunc, OperatorId, PhoneTrunc, TruncatedIdentity,
+};
 use chrono::{Days, NaiveDate};
 
 /// Last names as they are written in France and its overseas territories. No two begin with the same three letters.

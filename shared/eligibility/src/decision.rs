@@ -116,7 +116,7 @@ pub fn latest_blocker(
                 EarlierApplication::Specific { .. } => None,
             },
         })
-        // The UUID comes last, so that the same applications give the same result in whatever order they were read.
+        // The UUID comes last, so that the order in which the applications were read does not change the result.
         .max_by_key(|b| (b.datetime, b.reason, b.operator == caller, b.uuid, b.operator))
 }
 

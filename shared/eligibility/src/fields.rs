@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-pub use crate::error::FieldError;
+use crate::error::FieldError;
 
 /// The two kinds of certificate. They never block each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! The two languages in which a rejected row is explained.
 
-use crate::fields::FieldError;
+use crate::error::FieldError;
 
 /// A language. English is the default, as everywhere in the interface.
 ///

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-pub use crate::error::NormaliseError;
+use crate::error::NormaliseError;
 use crate::fields::{IdentityKey, LastNameTrunc};
 use crate::identity::TruncatedIdentity;
 pub use crate::phone::Phone;
@@ -129,7 +129,7 @@ pub fn truncated_identity(name: &LastName, phone: &Phone) -> TruncatedIdentity {
 /// use cee_eligibility::{LastName, Phone, normalise::identity_key};
 /// let key = identity_key(&LastName::parse("D'Hérug de l'Hérault")?, &Phone::parse("07 01 02 03 04")?);
 /// assert_eq!(key.to_hex(), "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30");
-/// # Ok::<(), cee_eligibility::normalise::NormaliseError>(())
+/// # Ok::<(), cee_eligibility::NormaliseError>(())
 /// ```
 #[must_use]
 pub fn identity_key(name: &LastName, phone: &Phone) -> IdentityKey {

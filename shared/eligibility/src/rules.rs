@@ -5,7 +5,8 @@
 
 use chrono::NaiveDate;
 
-use crate::fields::{FieldError, JourneyType};
+use crate::error::FieldError;
+use crate::fields::JourneyType;
 use crate::time::Instant;
 
 /// How far a client's clock may run ahead of the registry's: a moment this far in the future still counts as now. Source:

@@ -6,9 +6,8 @@
 
 use std::borrow::Cow;
 
-use cee_eligibility::fields::FieldError;
 use cee_eligibility::rules::MOST_HISTORY_DATES;
-use cee_eligibility::{Language, NoRoom};
+use cee_eligibility::{FieldError, Language, NoRoom};
 
 use crate::fault::Fault;
 use crate::lines::{KEPT, MAX_LINE};

@@ -277,8 +277,7 @@ mod tests {
     use super::*;
     use crate::day::Midnights;
     use crate::repair::Repairs;
-    use cee_eligibility::Rules;
-    use cee_eligibility::fields::FieldError;
+    use cee_eligibility::{FieldError, Rules};
     use chrono::NaiveDate;
 
     fn context() -> Context {

@@ -244,7 +244,7 @@ fn shown(name: &str, position: usize) -> String {
     if like_a_name { format!("\"{name}\"") } else { format!("column {}", position + 1) }
 }
 
-/// Why a first line (or as much of it as fits) cannot be a header at all, whatever it names.
+/// Why a first line (or as much of it as fits) cannot be a header, even if it names known columns.
 pub(crate) fn not_a_header(line: &[u8]) -> Option<FileError> {
     if let Some(form) = Form::of(line) {
         return Some(FileError::Form(form));

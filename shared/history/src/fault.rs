@@ -1,6 +1,6 @@
 //! Why a cell is refused.
 
-use cee_eligibility::fields::FieldError;
+use cee_eligibility::FieldError;
 
 /// Why a cell is refused. [`crate::catalogue`] has the sentences, in both languages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -74,7 +74,7 @@ impl<R: Row> FileReader<R> {
         self
     }
 
-    /// Rejects the rows at these lines, whatever their content.
+    /// Rejects the rows at these lines, even if they are valid.
     pub fn give_up(&mut self, lines: impl IntoIterator<Item = u64>) {
         self.reader.give_up(lines);
     }

@@ -1,7 +1,6 @@
 //! The rows of a history file.
 
-use cee_eligibility::fields::FieldError;
-use cee_eligibility::{Instant, JourneyType, LastNameTrunc, TruncatedIdentity};
+use cee_eligibility::{FieldError, Instant, JourneyType, LastNameTrunc, TruncatedIdentity};
 
 use crate::cells::Cells;
 use crate::column::Field;

@@ -1,8 +1,7 @@
 //! The rows of a journey file: the registry's own trip export. It is written by a machine, so dates are RFC 3339 only.
 
-use cee_eligibility::fields::FieldError;
 use cee_eligibility::journey::{Insee, parse_operator_class};
-use cee_eligibility::{IdentityKey, Journey, JourneyStatus, OperatorId, OperatorJourneyId};
+use cee_eligibility::{FieldError, IdentityKey, Journey, JourneyStatus, OperatorId, OperatorJourneyId};
 
 use crate::cells::Cells;
 use crate::column::Field;

@@ -35,8 +35,7 @@ mod tests {
     use super::*;
     use crate::day::Midnights;
     use crate::repair::Repairs;
-    use cee_eligibility::Instant;
-    use cee_eligibility::fields::FieldError;
+    use cee_eligibility::{FieldError, Instant};
 
     fn read(text: &str) -> Result<(String, Repairs), Fault> {
         let now = Instant::from_millis(0).unwrap();

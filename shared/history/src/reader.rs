@@ -81,7 +81,7 @@ impl ReaderState {
 
 /// Reads a file of rows `R` as its bytes arrive, after a survey of the whole.
 ///
-/// It buffers at most [`MAX_LINE`](crate::MAX_LINE) bytes, whatever the file. [`Reader::push`] hands out every row that a chunk
+/// It buffers at most [`MAX_LINE`](crate::MAX_LINE) bytes of any file. [`Reader::push`] hands out every row that a chunk
 /// completes before it returns, so that [`Reader::state`] between two chunks is a checkpoint after exactly those rows.
 ///
 /// ```
@@ -198,7 +198,7 @@ impl<R: Row> Reader<R> {
         self
     }
 
-    /// Rejects the rows at these lines, whatever their content: an earlier attempt failed at them.
+    /// Rejects the rows at these lines, even if they are valid: an earlier attempt failed at them.
     pub fn give_up(&mut self, lines: impl IntoIterator<Item = u64>) {
         self.rows.given_up.extend(lines);
     }

@@ -53,8 +53,8 @@ impl fmt::Debug for RejectedRow {
 }
 
 /// Writes the rejected rows of one file as CSV: its own columns in its own order, header and separator, then `line`, `column` and
-/// `reason`, in French `ligne`, `colonne` and `motif`. Each row in gives one row out, and the output follows RFC 4180 whatever the
-/// cells hold.
+/// `reason`, in French `ligne`, `colonne` and `motif`. Each row in gives one row out, and the output always follows
+/// RFC 4180.
 ///
 /// - UTF-8 with a byte order mark: without it Excel reads UTF-8 as windows-1252 and shows `Ã©` for `é`.
 /// - Lines end in LF, which every spreadsheet and every command-line tool reads.

@@ -150,7 +150,7 @@ impl Verdict {
     }
 }
 
-/// The survey of a file of rows `R`: bytes in, and at the end a [`Verdict`]. Memory stays flat, whatever the file.
+/// The survey of a file of rows `R`: bytes in, and at the end a [`Verdict`]. Memory stays flat for a file of any size.
 ///
 /// ```
 /// use cee_history::{Dates, HistoryRow, Survey};

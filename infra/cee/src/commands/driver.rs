@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use cee_eligibility::fields::FieldError;
-use cee_eligibility::{ApplicationId, DrivingLicense, IdentityKey, LastNameTrunc, PhoneTrunc, TruncatedIdentity};
+use cee_eligibility::{
+    ApplicationId, DrivingLicense, FieldError, IdentityKey, LastNameTrunc, PhoneTrunc, TruncatedIdentity,
+};
 use cee_local::pepper::checked;
 use cee_local::stack::{Store, running};
 use cee_registry::{

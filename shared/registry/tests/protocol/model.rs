@@ -676,7 +676,7 @@ impl Protocol {
                 let outcome = Self::carry_out(state, &request);
                 self.answer(state, number, &request, outcome);
             }
-            Some(Err(answer)) if self.begins_anew(state, number, answer) => {
+            Some(Err(answer)) if self.starts_again(state, number, answer) => {
                 state.clients[number].place = Place::Begin;
             }
             Some(Err(Answer::KeyBlocked)) if state.clients[number].perhaps && !self.has(Fault::KeyNotCalledOff) => {
@@ -705,7 +705,7 @@ impl Protocol {
 
     /// Whether a call sees that its reads were not of one moment: a delete by a missing record, a key that is to be refused by its own
     /// record or by a second read of the application.
-    fn begins_anew(&self, state: &State, number: usize, answer: Answer) -> bool {
+    fn starts_again(&self, state: &State, number: usize, answer: Answer) -> bool {
         match (state.clients[number].call, answer) {
             (Call::Delete | Call::GiveKey { .. }, Answer::Unknown) => true,
             (Call::GiveKey { .. }, Answer::KeyBlocked | Answer::Unexplained) => {
