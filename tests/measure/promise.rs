@@ -1,7 +1,7 @@
 //! The promise on a large scale, against the local stack as a process of its own, with faults in requests to DynamoDB:
 //!
 //! - `cargo bench --bench promise`: a million calls; the judge explains each of them, then the tables, then the audit runs.
-//! - `cargo bench --bench promise -- --load`: ten minutes of calls at random times, at four fifths of the machine's capacity; then
+//! - `cargo bench --bench promise -- --load`: ten minutes of calls at random times, at half of the machine's capacity; then
 //!   every certificate is looked up, and the audit runs.
 //!
 //! `--calls`, `--at-once`, `--minutes`, `--faults` and `--seed` change the figures.
@@ -48,8 +48,7 @@ struct Options {
     /// The duration.
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// The number of calls a second, in place of four fifths of the capacity at the beginning. The local database searches the
-    /// transactions of ten minutes at each transaction, and its capacity falls until these have expired.
+    /// The number of arrivals a second, in place of half of the capacity at the beginning.
     #[arg(long)]
     rate: Option<f64>,
     /// The percentage of requests to DynamoDB that fail.
@@ -82,8 +81,7 @@ fn main() {
     }
 }
 
-/// This many calls, and an explanation for each. In rounds, each on an empty registry: at every transaction the embedded database
-/// searches all tokens of the last ten minutes, and a long round would mostly measure this search.
+/// This many calls, and an explanation for each. In rounds, each on an empty registry, with an audit at its end.
 async fn explained(options: &Options) {
     let (mut left, mut tally, began) = (options.calls, Tally::default(), Instant::now());
     for round in 0.. {
@@ -148,7 +146,8 @@ async fn under_load(options: &Options) {
     let server = with_faults(0, options.seed);
     let most = load::capacity(server.callers(options.seed), Duration::from_secs(30)).await;
     drop(server);
-    let rate = options.rate.unwrap_or(most * 0.8);
+    // An arrival makes up to two calls, and each fault makes a call wait and try again.
+    let rate = options.rate.unwrap_or(most * 0.5);
     println!("at the beginning it can hold {most:.0} calls a second");
     for (faults, time) in [(0, time.min(Duration::from_secs(120))), (options.faults, time)] {
         let server = with_faults(faults, options.seed);
