@@ -410,7 +410,7 @@ fn told(rejected: &str) -> Vec<(usize, String, Vec<String>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_rows_of_every_kind_cost_themselves_alone() {
+async fn invalid_rows_of_each_kind_are_rejected_alone() {
     const ROWS: usize = 1000;
     let world = world().await;
     let bad = bad_rows();
@@ -463,7 +463,7 @@ async fn bad_rows_of_every_kind_cost_themselves_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_delivered_again_changes_nothing() {
+async fn event_delivered_again_changes_nothing() {
     let world = world().await;
     let file = rows(0..200) + "short;dup;+336010203;2022-02-15\n";
     let report = world.import("imports/1/history.csv", file).await;
@@ -479,7 +479,7 @@ async fn an_event_delivered_again_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_delivered_twice_at_once_has_one_right_report() {
+async fn event_delivered_twice_at_once_writes_one_report() {
     // Every driver twice, so that the second row of each is known already whichever of the two invocations is ahead.
     let file = rows(0..150) + &rows(0..150).replace(HEADER, "") + "short;dup;+336010203;2022-02-15\n";
     for names in [["one", "another"], ["one", "one"]] {
@@ -497,7 +497,7 @@ async fn an_event_delivered_twice_at_once_has_one_right_report() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_rows_again_are_known() {
+async fn rows_imported_again_are_already_known() {
     let world = world().await;
     let file = rows(0..100) + "short;dup;+336010203;2022-02-15\n";
     let first = world.import("imports/1/history.csv", file.clone()).await;
@@ -523,7 +523,7 @@ async fn the_same_rows_again_are_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_leaves_no_trace_in_the_report() {
+async fn import_after_crashes_writes_the_same_report() {
     const ROWS: usize = 700;
     let mut file = rows(0..ROWS);
     for number in 0..ROWS {
@@ -605,7 +605,7 @@ async fn rows_follow_the_rules_of_their_journey_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_refused_whole_say_why_and_leave_no_row() {
+async fn refused_files_report_reason_and_import_no_row() {
     let world = world().await;
     let good = rows(0..3);
     let row = row("short", 0, "2022-02-15");
@@ -666,7 +666,7 @@ async fn files_refused_whole_say_why_and_leave_no_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_prefix_says_whose_it_is_and_any_key_works() {
+async fn key_prefix_decides_operator_of_file() {
     let world = world().await;
     for (key, number) in [
         ("imports/2/mes conducteurs été.csv", 0),
@@ -813,7 +813,7 @@ async fn journeys_follow_the_latest_file() {
 
 /// As emulators send it.
 #[tokio::test(flavor = "multi_thread")]
-async fn event_without_time_object_says_which_file_is_older() {
+async fn event_without_time_is_dated_by_last_modified() {
     let world = world().await;
     let file = |metres| JOURNEYS.to_owned() + &trip("a", metres, PASSED);
     let mut older = world.upload_held("journeys/older.csv", file(1)).await;
@@ -829,7 +829,7 @@ async fn event_without_time_object_says_which_file_is_older() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn event_without_version_and_etag_refused_and_why() {
+async fn event_without_version_and_etag_fails_with_reason() {
     let world = world().await;
     let mut event = world.upload_held("imports/1/h.csv", rows(0..1)).await;
     event["Records"][0]["s3"]["object"].as_object_mut().unwrap().remove("eTag").unwrap();
@@ -849,7 +849,7 @@ fn files_of(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_rejected_rows_go_out_in_parts() {
+async fn many_rejected_rows_are_uploaded_in_parts() {
     // Long rows, so that ten megabytes are few of them.
     const ROWS: usize = 200;
     let world = world().await;
@@ -881,7 +881,7 @@ async fn many_rejected_rows_go_out_in_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_of_one_driver_are_taken_in_their_order() {
+async fn rows_of_one_driver_are_imported_in_file_order() {
     const DRIVERS: usize = 60;
     let world = world().await;
     // What each driver's rows are, in this order, and how many of them are known by then: two.
@@ -907,7 +907,7 @@ async fn rows_of_one_driver_are_taken_in_their_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_operator_has_a_history_of_its_own() {
+async fn each_operator_has_its_own_history() {
     let world = world().await;
     let file = rows(0..50);
     for operator in [1, 2] {
@@ -922,7 +922,7 @@ async fn each_operator_has_a_history_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn late_history_is_told_to_the_registry_alone() {
+async fn late_history_is_reported_to_team_only() {
     let world = world().await;
     for number in [4, 7] {
         world.register(&application(number, JourneyType::Long), None).await;
@@ -953,7 +953,7 @@ async fn late_history_is_told_to_the_registry_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_for_a_moment_is_tried_again_and_stops_no_other_file() {
+async fn failed_file_is_retried_and_stops_no_other_file() {
     let world = world().await;
     let history = world.upload_held("imports/1/history.csv", rows(0..40)).await;
     let nobodys = world.upload_held("imports/x/history.csv", rows(0..40)).await;

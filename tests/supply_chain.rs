@@ -59,7 +59,7 @@ fn crates() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn there_is_one_tls_stack() {
+fn dependencies_contain_one_tls_stack() {
     let crates = crates();
     for name in STACK {
         let versions =
@@ -90,7 +90,7 @@ fn table(toml: &str, name: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_toolchain_is_one_release() {
+fn toolchain_is_pinned_to_one_release() {
     let toolchain = table(&file("rust-toolchain.toml"), "toolchain");
     let channel = toolchain.iter().find_map(|line| line.strip_prefix("channel = ")).unwrap().trim_matches('"');
     let numbers: Vec<_> = channel.split('.').map(|number| number.parse::<u32>().unwrap()).collect();
@@ -101,7 +101,7 @@ fn the_toolchain_is_one_release() {
 
 /// Or the functions would be measured beside something that is compiled in another way.
 #[test]
-fn the_yardstick_is_compiled_as_the_functions_are() {
+fn hello_function_has_the_same_release_profile() {
     let profile = table(&file("Cargo.toml"), "profile.release");
     assert!(profile.contains("panic = \"unwind\""), "{profile:?}");
     assert_eq!(table(&file("tests/measure/hello/Cargo.toml"), "profile.release"), profile);
@@ -110,7 +110,7 @@ fn the_yardstick_is_compiled_as_the_functions_are() {
 /// By their fingerprints. The hashes of their public keys are those that <https://www.amazontrust.com/repository/> publishes
 /// (`openssl x509 -pubkey | openssl pkey -pubin -outform der | sha256sum`).
 #[test]
-fn a_function_trusts_amazons_five_roots_alone() {
+fn functions_trust_only_five_amazon_roots() {
     const FINGERPRINTS: [&str; 5] = [
         "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
         "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",

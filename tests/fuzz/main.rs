@@ -60,7 +60,7 @@ replays!(bodies event fields history journeys tokens);
 
 /// The last byte of an input is none of the file: here it is the end of the last line.
 #[test]
-fn history_files_written_by_hand() {
+fn handwritten_history_files_keep_properties() {
     let folder = folder().join("../files/history");
     let files =
         names(folder.clone()).into_iter().map(|name| folder.join(name)).map(|path| (path.clone(), read(path).unwrap()));
@@ -68,7 +68,7 @@ fn history_files_written_by_hand() {
 }
 
 #[test]
-fn no_target_is_forgotten() {
+fn each_target_has_corpus_dictionary_and_program() {
     let expected: BTreeSet<String> = TARGETS.iter().map(|(target, _)| (*target).to_owned()).collect();
     let archives: BTreeSet<String> = expected.iter().map(|target| format!("{target}.tar.gz")).collect();
     assert_eq!(names(folder().join("corpus")), archives);
@@ -80,7 +80,7 @@ fn no_target_is_forgotten() {
 }
 
 #[test]
-fn a_value_that_is_told_is_found() {
+fn tells_nothing_detects_repeated_phone() {
     // With the piece that comes next after that of the phone.
     const HINT: &str = "must be a phone such as +336010203, and 447121314 is another";
     let told = |tell: fn(&str) -> String, sent: &str| {

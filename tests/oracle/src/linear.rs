@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_place_can_do_is_explained_and_nothing_else() {
+    fn explain_accepts_only_linearizable_histories() {
         // Sequential calls.
         assert!(is_explained(&[write(1, 1, 2), read(1, 3, 4)]));
         assert!(!is_explained(&[write(1, 1, 2), read(0, 3, 4)]), "an answered write is seen");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_without_an_answer_happened_once_or_never_and_not_before_it_was_sent() {
+    fn call_without_response_takes_effect_once_later_or_never() {
         assert!(is_explained(&[write(1, 1, 0), read(0, 2, 3), read(0, 4, 5)]), "never");
         assert!(is_explained(&[write(1, 1, 0), read(0, 2, 3), read(1, 40, 50)]), "late");
         assert!(!is_explained(&[write(1, 1, 0), read(1, 2, 3), read(0, 4, 5)]), "and stays");
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_must_fit_too() {
+    fn explain_requires_matching_end_state() {
         let history = [write(1, 1, 0)];
         for (end, can_be) in [(0, true), (1, true), (2, false)] {
             assert_eq!(explain(&Register(0), &history, |state| state.0 == end).is_ok(), can_be, "{end}");
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_explained_is_told_with_the_best_try() {
+    fn unexplained_history_returns_longest_order() {
         let history = [write(1, 1, 2), read(1, 3, 4), read(0, 5, 6), read(1, 7, 8)];
         assert_eq!(explain(&Register(0), &history, |_| true), Err(vec![0, 1]));
     }
