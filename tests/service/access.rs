@@ -87,7 +87,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pair_opens_every_call_for_five_minutes() {
+async fn token_of_credential_is_accepted_for_five_minutes() {
     let folder = TempDir::new().unwrap();
     let world = world_at(&folder, NOW).await;
     let (stack, api) = (&world.stack, &world.api);
@@ -128,7 +128,7 @@ async fn a_pair_opens_every_call_for_five_minutes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pairs_that_open_nothing() {
+async fn wrong_or_retired_credential_gets_no_token() {
     let world = world().await;
     let (one, two) = (sample(world.stack.description(), 1), sample(world.stack.description(), 2));
     let (key, secret) = (one["access_key"].as_str().unwrap(), one["secret_key"].as_str().unwrap());
@@ -162,7 +162,7 @@ async fn pairs_that_open_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_that_are_no_pair() {
+async fn token_call_refuses_invalid_bodies() {
     let world = world().await;
     let one = sample(world.stack.description(), 1);
     let faults = [
@@ -192,7 +192,7 @@ async fn bodies_that_are_no_pair() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn guessing_is_slowed_and_a_lock_ends() {
+async fn wrong_secrets_lock_access_key_for_growing_pauses() {
     let folder = TempDir::new().unwrap();
     let world = world_at(&folder, NOW).await;
     let (stack, api) = (&world.stack, &world.api);
@@ -240,7 +240,7 @@ async fn guessing_is_slowed_and_a_lock_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn guesses_at_the_same_moment_are_all_counted_and_right_ones_are_not_held_against_one_another() {
+async fn concurrent_wrong_secrets_are_counted_right_ones_succeed() {
     let world = world().await;
     let (one, two) = (sample(world.stack.description(), 1), sample(world.stack.description(), 2));
     let mut asking = JoinSet::new();
@@ -258,7 +258,7 @@ async fn guesses_at_the_same_moment_are_all_counted_and_right_ones_are_not_held_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_guess_costs_does_not_tell_whether_there_is_such_a_key() {
+async fn wrong_secret_costs_the_same_as_unknown_access_key() {
     let (world, wire) = Wire::world().await;
     let one = sample(world.stack.description(), 1);
     wire.take_operations();
@@ -275,7 +275,7 @@ async fn what_a_guess_costs_does_not_tell_whether_there_is_such_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_in_the_tables_or_the_log_gives_a_secret_back() {
+async fn secrets_appear_in_neither_tables_nor_log() {
     let folder = TempDir::new().unwrap();
     let world = world_at(&folder, NOW).await;
     let one = sample(world.stack.description(), 1);
@@ -330,7 +330,7 @@ async fn nothing_in_the_tables_or_the_log_gives_a_secret_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_team_admits_rotates_suspends_and_removes() {
+async fn team_creates_rotates_suspends_and_deletes_operators() {
     let folder = TempDir::new().unwrap();
     let world = world_at(&folder, NOW).await;
     let (stack, api) = (&world.stack, &world.api);

@@ -38,7 +38,7 @@ pub fn proof(token: &str, keys: &Value) -> Option<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_short_application_from_first_to_last() {
+async fn short_application_is_granted_once_with_proof() {
     let world = world().await;
     let (one, two) = (world.token(1), world.token(2));
     let mut trips = vec![
@@ -99,7 +99,7 @@ async fn a_short_application_from_first_to_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_status_of_a_journey_is_told() {
+async fn register_returns_each_journey_status() {
     let world = world().await;
     let statuses = [
         ("processed,passed,passed", "ok"),
@@ -127,7 +127,7 @@ async fn every_status_of_a_journey_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_edges_of_a_journey() {
+async fn journey_at_limit_of_each_criterion_is_accepted() {
     let world = world().await;
     world
         .journeys(&[
@@ -147,7 +147,7 @@ async fn the_edges_of_a_journey() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_application_is_written_with_all_it_said() {
+async fn long_application_is_stored_and_found_by_each_key() {
     let world = world().await;
     let mut body = long("D H", "0026 2692 0102", "99-DE/B072RRE2I55", "2024-02-29T23:30:00.123456+01:00");
     body["application_timestamp"] = json!("2024-03-01T10:00:00+01:00");
@@ -233,7 +233,7 @@ async fn licence_typed_in_any_way_is_one_licence() {
 
 /// SQL Server returns UUIDs in capitals, PHP writes offsets without a colon, and a clock may be a second ahead.
 #[tokio::test(flavor = "multi_thread")]
-async fn capitals_of_a_uuid_offset_without_colon_and_fast_clock_are_read() {
+async fn uppercase_uuid_bare_offset_and_fast_clock_are_accepted() {
     let world = world().await;
     let (one, two) = (world.token(1), world.token(2));
     let mut body = long("DUP", "+336010203", "051227308989", "2023-05-02T10:00:00+0200");
@@ -262,7 +262,7 @@ async fn capitals_of_a_uuid_offset_without_colon_and_fast_clock_are_read() {
 
 /// A window is configuration: when the law changes, no data changes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_rule_changes_the_answer() {
+async fn register_uses_configured_cooldown_and_delay() {
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let world = world_with(|options| {
         options.now = Some(at(crate::support::NOW));
@@ -283,7 +283,7 @@ async fn a_changed_rule_changes_the_answer() {
 
 /// The scheme's own format of tokens, under an RSA key.
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_as_the_public_registry_signs_them() {
+async fn rpc_proof_is_signed_as_in_public_registry() {
     let pem = include_str!("../../shared/tokens/tests/rsa-test-key.pem");
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let world = world_with(|options| {
@@ -305,7 +305,7 @@ async fn tokens_as_the_public_registry_signs_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn anyone_may_ask_for_keys_and_health() {
+async fn keys_and_health_need_no_token() {
     let world = world().await;
     let health = world.api.get("/health").await;
     assert_eq!((health.status, health.json()["status"].as_str()), (StatusCode::OK, Some("ok")));

@@ -67,7 +67,7 @@ async fn send_all(world: &World, operator: u32, rows: &[Value]) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_row_fails_alone_and_a_row_again_has_no_effect() {
+async fn invalid_row_fails_alone_and_repeated_row_is_known() {
     let world = world().await;
     let mut rows: Vec<Value> = (0..996).map(|n| row("DUP", &format!("+336020{n:03}"))).collect();
     rows.push(json!({"journey_type": "long", "last_name_trunc": "dup", "datetime": "2030-01-01T00:00:00Z", "x": 1}));
@@ -101,7 +101,7 @@ async fn a_bad_row_fails_alone_and_a_row_again_has_no_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_batch_is_refused_whole() {
+async fn invalid_batch_is_refused_whole() {
     let world = world().await;
     let token = world.token(1);
     for path in [IMPORT, IDENTITY] {
@@ -209,7 +209,7 @@ async fn rows_dated_within_the_scheme_fail_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn late_history_in_a_batch_is_counted_for_the_registrys_team() {
+async fn late_history_in_batch_is_counted_for_team() {
     let world = world().await;
     let granted = world.api.register(&world.token(1), &long("LAT", "+336010277", "LATE1234", None)).await;
     assert_eq!(granted.status, StatusCode::CREATED);
@@ -226,7 +226,7 @@ async fn late_history_in_a_batch_is_counted_for_the_registrys_team() {
 /// By rule 3 such a driver does not block an application with another key: the registry's team sees how many keys were given, and
 /// by whom.
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_are_given_later_are_counted_for_the_registrys_team() {
+async fn identity_keys_given_later_are_counted_for_team() {
     let world = world().await;
     let token = world.token(3);
     let rows = json!([row("KEY", "+336010281"), row("KEY", "+336010282")]);
@@ -269,7 +269,7 @@ async fn keys_that_are_given_later_are_counted_for_the_registrys_team() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_identity_key_moves_history_from_a_truncated_identity_to_a_person() {
+async fn identity_key_moves_history_to_one_person() {
     let world = world().await;
     let token = world.token(1);
     let rows = json!([row("DUP", "+336010203"), row("MAR", "+336010204")]);
@@ -334,7 +334,7 @@ async fn an_identity_key_moves_history_from_a_truncated_identity_to_a_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_identity_key_is_given_to_ones_own_application_and_only_where_it_makes_no_second_one() {
+async fn identity_key_is_given_to_own_application_unless_duplicate() {
     let world = world().await;
     let (one, two) = (world.token(1), world.token(2));
     let granted = world.api.register(&one, &long("DUP", "+336010203", "K1", None)).await.json();
@@ -363,7 +363,7 @@ async fn an_identity_key_is_given_to_ones_own_application_and_only_where_it_make
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn drivers_who_share_a_truncated_identity_and_a_day_are_not_freed_by_one_another() {
+async fn row_shared_by_two_drivers_blocks_both_after_key() {
     let world = world().await;
     let token = world.token(1);
     // Two of them in one file: one record, from which a key of the first must not exclude the second.
@@ -407,7 +407,7 @@ async fn given_late(world: &World, wire: &Wire, uuid: &Value, meanwhile: impl As
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_two_calls_give_at_once_does_not_stand_in_its_own_way() {
+async fn identity_key_given_twice_at_once_is_already_known() {
     let (world, wire) = Wire::world().await;
     let token = world.token(1);
     let granted = world.api.register(&token, &long("DUP", "+336010203", "K1", None)).await.json();
@@ -419,7 +419,7 @@ async fn a_key_that_two_calls_give_at_once_does_not_stand_in_its_own_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_deleted_while_it_is_given_a_key_is_unknown_and_no_second_application() {
+async fn application_deleted_while_given_key_is_unknown() {
     let (world, wire) = Wire::world().await;
     let token = world.token(1);
     let gone = world.api.register(&token, &long("DUP", "+336010203", "K1", None)).await.json();

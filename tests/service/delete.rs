@@ -29,7 +29,7 @@ async fn delete(world: &World, operator: u32, granted: &Value) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_application_is_found_as_it_was_granted_by_its_own_operator_alone() {
+async fn get_returns_granted_body_to_own_operator_only() {
     let world = world().await;
     let mut trips = [Trip { id: 4242, ..Trip::new(1, "j", "+336010203") }];
     world.journeys(&trips).await;
@@ -58,7 +58,7 @@ async fn an_application_is_found_as_it_was_granted_by_its_own_operator_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_application_leaves_its_driver_and_its_journey_free_and_history_behind_it_counts_again() {
+async fn delete_frees_driver_and_journey_and_restores_history() {
     let world = world().await;
     let (one, two) = (world.token(1), world.token(2));
     world.journeys(&[Trip::new(1, "j", "+336010203")]).await;
@@ -105,7 +105,7 @@ async fn a_deleted_application_leaves_its_driver_and_its_journey_free_and_histor
 
 /// Many clients register and delete one driver at once: never two live applications, and no claim without an application.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn deletes_and_registrations_of_one_driver_race() {
+async fn concurrent_deletes_leave_at_most_one_application() {
     let world = Arc::new(world().await);
     let mut granted_in_all = 0;
     for round in 0..6 {

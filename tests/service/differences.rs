@@ -221,7 +221,7 @@ async fn answers_have_no_rate_headers_no_etag_and_no_cors() {
 /// The public registry's older tokens were signed under a shared secret and did not expire; its dashboard's cookie authenticated the
 /// calls.
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_and_cookies_of_the_public_registry_open_nothing() {
+async fn tokens_and_cookies_of_public_registry_return_401() {
     let world = world().await;
     let claims =
         json!({"a": "00000000-0000-4000-8000-000000000000", "o": 1, "s": "operator", "p": ["journey.create"], "v": 2});
@@ -247,7 +247,7 @@ async fn credentials_are_not_given_over_http() {
 
 /// Each had a body of another shape there: an array of strings, a string, `{"error": …}`, the members alone, `{}`.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_refusal_has_one_shape() {
+async fn each_refusal_is_problem_json() {
     let closed = |name: &str| (name.to_owned(), "false".to_owned());
     let world = world_with(|options| {
         options.now = Some(at(NOW));
@@ -283,7 +283,7 @@ async fn every_refusal_has_one_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn busy_driver_is_a_503_that_says_when_to_try_again() {
+async fn busy_driver_returns_503_with_retry_after() {
     let (world, wire) = Wire::world().await;
     wire.always("BUSY0001", Fault::Conflict);
     let busy = world.api.register(&world.token(1), &long("+336010203", "BUSY0001", "2024-03-15T07:30:00Z")).await;
@@ -294,7 +294,7 @@ async fn busy_driver_is_a_503_that_says_when_to_try_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stored_identity_key_hides_no_driver_who_comes_without_one() {
+async fn driver_without_key_is_blocked_by_keyed_application() {
     let world = world().await;
     let mut keyed = long("+336010203", LICENSE, "2024-03-15T07:30:00Z");
     keyed["identity_key"] = json!("a".repeat(64));
@@ -308,7 +308,7 @@ async fn stored_identity_key_hides_no_driver_who_comes_without_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn identity_key_of_the_journey_counts() {
+async fn identity_key_of_journey_blocks_driver() {
     let world = world().await;
     let key = "a".repeat(64);
     world.journeys(&[Trip { key: key.clone(), ..Trip::new(1, "j", "+336010203") }]).await;
@@ -320,7 +320,7 @@ async fn identity_key_of_the_journey_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bounds_of_time_are_part_of_it() {
+async fn period_and_delay_include_their_bounds() {
     let world = world_with(|options| options.now = Some(at("2025-06-01T00:00:00Z"))).await;
     let token = world.token(1);
     let mut signed = 0;
@@ -345,7 +345,7 @@ async fn bounds_of_time_are_part_of_it() {
 
 /// The public registry cut tags out of it and wrote `&lt;` for `<`, in journeys and in calls alike.
 #[tokio::test(flavor = "multi_thread")]
-async fn journey_id_is_compared_as_it_is_written() {
+async fn operator_journey_id_is_compared_verbatim() {
     let world = world().await;
     let names = ["a>b", "a&gt;b", "<i>a</i>", "a"];
     let trips = (0..).zip(names).map(|(id, name)| Trip { id, ..Trip::new(1, name, &format!("+33601020{id}")) });
@@ -363,7 +363,7 @@ async fn journey_id_is_compared_as_it_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn journey_is_free_again_however_often_its_application_is_deleted() {
+async fn delete_frees_journey_each_time() {
     let world = world().await;
     let token = world.token(1);
     world.journeys(&[Trip::new(1, "j", "+336010203")]).await;
@@ -376,7 +376,7 @@ async fn journey_is_free_again_however_often_its_application_is_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn later_history_of_a_driver_counts_too() {
+async fn later_history_row_moves_blocking_date() {
     let world = world().await;
     let token = world.token(1);
     let import =
@@ -396,7 +396,7 @@ async fn later_history_of_a_driver_counts_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn history_is_given_an_identity_key_by_its_date_too() {
+async fn history_is_given_identity_key_by_its_date() {
     let world = world().await;
     let token = world.token(1);
     let row = history("+336010203", "2021-02-15T00:00:00Z");

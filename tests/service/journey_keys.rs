@@ -112,7 +112,7 @@ async fn journey_key_and_caller_key_differ_and_both_block() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn journey_key_of_an_earlier_application_blocks_whatever_the_caller_sends() {
+async fn journey_key_of_earlier_application_blocks_any_caller_key() {
     for (journey, letter) in [("a", ""), ("a", "d"), ("none", "a"), ("none", "b")] {
         let world = world().await;
         journeys(&world).await;
@@ -122,7 +122,7 @@ async fn journey_key_of_an_earlier_application_blocks_whatever_the_caller_sends(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn key_sent_later_is_claimed_beside_the_journeys_own() {
+async fn key_sent_later_is_claimed_beside_journey_key() {
     let world = world().await;
     journeys(&world).await;
     let granted = created(&register(&world, 1, "one", "DUP", "").await);
@@ -146,7 +146,7 @@ async fn key_sent_later_is_claimed_beside_the_journeys_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn journey_corrected_during_a_registration_is_claimed_by_its_new_key() {
+async fn journey_corrected_during_register_claims_new_key() {
     let (world, wire) = Wire::world().await;
     journeys(&world).await;
     let mut held = wire.hold("TransactItems");
@@ -168,7 +168,7 @@ async fn journey_corrected_during_a_registration_is_claimed_by_its_new_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn journey_corrected_after_its_use_changes_no_claim_and_is_found() {
+async fn journey_corrected_after_use_keeps_claims_and_is_finding() {
     let world = world().await;
     journeys(&world).await;
     let granted = created(&register(&world, 1, "one", "DUP", "b").await);

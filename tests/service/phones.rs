@@ -57,7 +57,7 @@ async fn is_blocked(world: &World, name: &str, phone: &str, reason: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn driver_typed_in_two_ways_is_granted_once() {
+async fn driver_with_two_phone_spellings_is_granted_once() {
     let world = world().await;
     for (case, order, first, then) in cases() {
         let name = name(case, order, 0);
@@ -68,7 +68,7 @@ async fn driver_typed_in_two_ways_is_granted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn history_in_one_way_blocks_driver_typed_in_the_other() {
+async fn history_blocks_driver_with_other_phone_spelling() {
     let world = world().await;
     let (mut csv, mut batch) = ("journey_type;last_name_trunc;phone_trunc;datetime\n".to_owned(), Vec::new());
     for (case, order, first, _) in cases() {
@@ -88,7 +88,7 @@ async fn history_in_one_way_blocks_driver_typed_in_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn journeys_of_one_driver_in_two_ways_are_granted_once() {
+async fn journeys_with_two_phone_spellings_are_granted_once() {
     let world = world().await;
     let trip = |operator: u32, number: usize, phone: &str| Trip {
         id: number as u64,
@@ -113,7 +113,7 @@ async fn journeys_of_one_driver_in_two_ways_are_granted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whole_phone_is_refused_and_nothing_of_it_is_kept() {
+async fn whole_phone_is_refused_and_not_stored() {
     let world = world().await;
     let words = "is a whole phone number: leave out its last two digits";
     let mut csv = "journey_type;last_name_trunc;phone_trunc;datetime\n".to_owned();

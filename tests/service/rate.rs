@@ -18,7 +18,7 @@ async fn world(calls_per_second: &str) -> World {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_operator_that_calls_too_often_waits_and_no_other_does() {
+async fn operator_over_limit_gets_429_and_no_other_does() {
     let world = Arc::new(world("3").await);
     let question = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203"});
     let began = tokio::time::Instant::now();
@@ -54,7 +54,7 @@ async fn an_operator_that_calls_too_often_waits_and_no_other_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn functions_share_an_operators_calls_and_no_limit_is_none() {
+async fn functions_share_limit_of_operator_if_one_is_set() {
     let world = Arc::new(world("1").await);
     let (mut refused, began) = (0_u64, tokio::time::Instant::now());
     for number in 0..60 {

@@ -35,7 +35,7 @@ async fn raw(world: &World, path: &str, body: impl Into<Vec<u8>>, headers: &[(&s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_that_are_no_json_object() {
+async fn body_that_is_not_json_object_is_refused() {
     let world = world().await;
     let deep = format!("{{\"journey_type\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
     let two_megabytes = format!("{{\"journey_type\":\"{}\"}}", "x".repeat(2 * 1024 * 1024));
@@ -74,7 +74,7 @@ async fn bodies_that_are_no_json_object() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_fault_of_a_body_is_named_at_once() {
+async fn all_invalid_fields_are_reported_at_once() {
     let world = world().await;
     let token = world.token(1);
     let key = "a".repeat(64);
@@ -176,7 +176,7 @@ async fn every_fault_of_a_body_is_named_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_that_open_nothing() {
+async fn invalid_tokens_return_401() {
     let world = world().await;
     let now = at(crate::support::NOW);
     let caller = Caller {
@@ -244,7 +244,7 @@ async fn tokens_that_open_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operators_that_may_not_call() {
+async fn operator_without_scope_or_admission_gets_403() {
     let world = world().await;
     world.admit(4, "11111111111111", false).await;
     world.admit(5, "55555555555555", true).await;
@@ -271,7 +271,7 @@ async fn operators_that_may_not_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_can_be_closed_and_paths_lead_nowhere() {
+async fn closed_calls_return_403_and_unknown_paths_404() {
     let closed = |name: &str| (name.to_owned(), "false".to_owned());
     let world = world_with(|options| {
         options.now = Some(at(crate::support::NOW));
@@ -335,7 +335,7 @@ async fn calls_close_for_one_journey_type_alone() {
 
 /// Each journey type has a period of its own: an annulled sheet ends one period and does not affect the other.
 #[tokio::test(flavor = "multi_thread")]
-async fn each_journey_type_has_its_own_end() {
+async fn each_journey_type_has_its_own_period_end() {
     for (setting, long_status, short_status) in [("LONG_PERIOD_END", 400, 201), ("SHORT_PERIOD_END", 201, 404)] {
         let world = world_with(|options| {
             options.now = Some(at(crate::support::NOW));
@@ -357,7 +357,7 @@ async fn each_journey_type_has_its_own_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn conflicts_tell_ones_own_in_full_and_anothers_by_date_and_reason() {
+async fn conflict_returns_uuid_and_token_to_own_operator_only() {
     let world = world().await;
     let (one, two) = (world.token(1), world.token(2));
     let body = long("DUP", "+336010203", "051227308989");
@@ -409,7 +409,7 @@ async fn conflicts_tell_ones_own_in_full_and_anothers_by_date_and_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_application_too_early_says_when() {
+async fn early_long_application_returns_available_at() {
     let world = world().await;
     let mut body = long("DUP", "+336010203", "051227308989");
     body["datetime"] = json!("2024-04-24T00:00:00.001Z");
@@ -421,7 +421,7 @@ async fn a_long_application_too_early_says_when() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn journeys_that_carry_no_application() {
+async fn ineligible_and_unknown_journeys_are_refused() {
     let world = world().await;
     let trip = |name: &str, change: fn(&mut Trip)| {
         let mut trip = Trip::new(1, name, "+336010203");
@@ -473,7 +473,7 @@ async fn journeys_that_carry_no_application() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn body_with_a_byte_order_mark_is_read_and_utf_16_is_named() {
+async fn body_with_bom_is_read_and_utf_16_is_refused() {
     let world = world().await;
     let text = simulation().to_string();
     let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
@@ -494,7 +494,7 @@ async fn body_with_a_byte_order_mark_is_read_and_utf_16_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_method_names_the_right_one() {
+async fn wrong_method_returns_404_with_right_method() {
     let world = world().await;
     let token = world.token(1);
     for (method, path, detail) in [

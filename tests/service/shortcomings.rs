@@ -53,7 +53,7 @@ impl World {
 
 /// 1. Its check and its insert were not one atomic step. Longer: `race.rs`, 64 calls for each of 100 drivers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn s01_two_operators_at_once_never_both_win() {
+async fn s01_two_operators_at_once_get_one_certificate() {
     let world = world().await;
     let tokens = [world.token(1), world.token(2)];
     for driver in 0..25 {
@@ -75,7 +75,7 @@ async fn s01_two_operators_at_once_never_both_win() {
 
 /// 2. A retry got a 409 without the token. Longer: `idempotency.rs`, with clients that are cut off after the commit.
 #[tokio::test(flavor = "multi_thread")]
-async fn s02_a_lost_answer_is_had_again_with_its_token() {
+async fn s02_lost_response_is_returned_again_with_token() {
     let world = world().await;
     world.journeys(&[Trip::new(1, "j", "+336010203")]).await;
     let body = short("DUP", LICENSE, "j");
@@ -99,7 +99,7 @@ async fn s02_a_lost_answer_is_had_again_with_its_token() {
 
 /// 3. One malformed row failed a whole batch, and there were only batches. Longer: `batches.rs`, `history.rs`.
 #[tokio::test(flavor = "multi_thread")]
-async fn s03_a_malformed_row_fails_alone_and_a_history_may_be_longer_than_a_batch() {
+async fn s03_invalid_row_fails_alone_in_batch_and_long_file() {
     let world = world().await;
     let row = |phone: usize| {
         json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+336010{phone:03}"),
@@ -123,9 +123,9 @@ async fn s03_a_malformed_row_fails_alone_and_a_history_may_be_longer_than_a_batc
     }
 }
 
-/// 4. One 404 for all, and a bare 400. Longer: `refusals.rs`, `journeys_that_carry_no_application`.
+/// 4. One 404 for all, and a bare 400. Longer: `refusals.rs`, `ineligible_and_unknown_journeys_are_refused`.
 #[tokio::test(flavor = "multi_thread")]
-async fn s04_unknown_and_not_eligible_are_told_apart_and_too_early_says_when() {
+async fn s04_unknown_ineligible_and_early_are_distinguished() {
     let world = world().await;
     world
         .journeys(&[
@@ -149,7 +149,7 @@ async fn s04_unknown_and_not_eligible_are_told_apart_and_too_early_says_when() {
 /// 5. `GET` had no status `ok`, a long application had `journey_id: null`, and a 409 returned an internal status. Longer:
 /// `delete.rs` for `GET`, `applications.rs` for every status.
 #[tokio::test(flavor = "multi_thread")]
-async fn s05_get_says_ok_a_long_application_has_no_journey_and_a_409_tells_no_status_from_inside() {
+async fn s05_status_is_public_and_long_application_has_no_journey() {
     let world = world().await;
     world
         .journeys(&[
@@ -174,9 +174,9 @@ async fn s05_get_says_ok_a_long_application_has_no_journey_and_a_409_tells_no_st
     assert_eq!(members(&theirs), BTreeSet::from(["type", "title", "status", "detail", "datetime", "reason"]));
 }
 
-/// 6. It returned a 500. Longer: `applications.rs`, `a_short_application_from_first_to_last`.
+/// 6. It returned a 500. Longer: `applications.rs`, `short_application_is_granted_once_with_proof`.
 #[tokio::test(flavor = "multi_thread")]
-async fn s06_a_journey_used_under_another_identity_is_a_conflict() {
+async fn s06_journey_used_under_another_identity_returns_409() {
     let world = world().await;
     world.journeys(&[Trip::new(1, "j", "+336010203")]).await;
     let granted = world.api.register(&world.token(1), &short("DUP", LICENSE, "j")).await.json();
@@ -187,9 +187,9 @@ async fn s06_a_journey_used_under_another_identity_is_a_conflict() {
 }
 
 /// 7. The documented token had no milliseconds, the signed token had. Longer: `applications.rs`,
-/// `tokens_as_the_public_registry_signs_them` and all that calls `verified`.
+/// `rpc_proof_is_signed_as_in_public_registry` and all that calls `verified`.
 #[tokio::test(flavor = "multi_thread")]
-async fn s07_the_signed_date_has_milliseconds_as_every_documented_date_has() {
+async fn s07_signed_date_has_milliseconds_as_documented() {
     let jws = world().await;
     let granted = jws.api.register(&jws.token(1), &long("DUP", "+336010203", LICENSE)).await.json();
     let payload = granted["token"].as_str().unwrap().split('.').nth(1).unwrap();
@@ -229,7 +229,7 @@ async fn s07_the_signed_date_has_milliseconds_as_every_documented_date_has() {
 
 /// 8. A 500 contained SQL, and refused calls were stored with licence and phone. Longer: `privacy.rs`, with the logs.
 #[tokio::test(flavor = "multi_thread")]
-async fn s08_a_500_holds_an_id_alone_and_nothing_of_a_refused_call_is_kept() {
+async fn s08_500_holds_only_id_and_refused_call_is_not_stored() {
     let world = world().await;
     world
         .journeys(&[
@@ -303,7 +303,7 @@ async fn s08_a_500_holds_an_id_alone_and_nothing_of_a_refused_call_is_kept() {
 /// 9. Every operator had a normaliser of its own. Longer: `shared/eligibility/src/normalise.rs`, which compares the code with
 /// docs/normalisation.md.
 #[tokio::test(flavor = "multi_thread")]
-async fn s09_the_published_vectors_are_what_the_service_takes() {
+async fn s09_published_vectors_are_accepted() {
     let printed = Command::new(cee()).args(["vectors", "--json"]).output().unwrap();
     let printed = String::from_utf8(printed.stdout).unwrap();
     let vectors: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -346,8 +346,8 @@ async fn s09_the_published_vectors_are_what_the_service_takes() {
     }
 }
 
-/// 10. A bound at midnight UTC cut off the first hour of the year, until March 2023. Longer: `the_edges_of_a_journey` in `applications.rs`, and
-/// `shared/eligibility/src/rules.rs`.
+/// 10. A bound at midnight UTC cut off the first hour of the year, until March 2023. Longer: `applications.rs`,
+/// `journey_at_limit_of_each_criterion_is_accepted`, and `shared/eligibility/src/rules.rs`.
 #[tokio::test(flavor = "multi_thread")]
 async fn s10_new_year_begins_in_paris() {
     let world = world_with(|options| {
