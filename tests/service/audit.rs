@@ -59,7 +59,7 @@ async fn world() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_round_goes_over_many_invocations_and_what_it_found_stands_until_the_next_has_ended() {
+async fn round_spans_invocations_and_keeps_findings_until_next() {
     let world = world().await;
     let token = world.token(1);
     let mut granted = Vec::new();
@@ -109,7 +109,7 @@ async fn a_round_goes_over_many_invocations_and_what_it_found_stands_until_the_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_age_of_the_oldest_running_import_is_told() {
+async fn age_of_oldest_running_import_is_reported() {
     let world = world().await;
     let imports = Imports::new(world.aws.dynamodb(), &tables());
     let now = at(NOW);
@@ -136,7 +136,7 @@ fn text(text: &str) -> AttributeValue {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_read_is_found_and_stops_nothing_to_the_end_of_the_round() {
+async fn unreadable_items_are_findings_and_stop_no_round() {
     let world = world().await;
     let (tables, id) = (tables(), ImportId::from_bytes([7; 16]).to_string());
     put(&world, &tables.applications, &[("uuid", text("1c9d8b1e-0000-4000-8000-000000000000"))]).await;
@@ -157,7 +157,7 @@ async fn what_cannot_be_read_is_found_and_stops_nothing_to_the_end_of_the_round(
 
 /// An audit takes hours: it reports a finding before it ends, and also if it ends early.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_command_has_found_is_told_though_it_cannot_go_on() {
+async fn failed_command_prints_its_findings() {
     let folder = TempDir::new().unwrap();
     let (data_dir, without_s3) = (folder.path().join("data"), folder.path().join("without-s3"));
     let mut options = Options::new(&data_dir);
@@ -187,7 +187,7 @@ async fn what_the_command_has_found_is_told_though_it_cannot_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_that_cannot_be_read_lets_the_audit_begin_anew() {
+async fn unreadable_note_starts_new_round() {
     let world = world().await;
     let put = world.aws.s3().put_object().bucket(BUCKET).key(cee_fn_audit::PLACE);
     put.body(b"{".to_vec().into()).send().await.unwrap();

@@ -18,7 +18,7 @@ pub fn binaries() -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_compiled_functions_do_it_all() {
+async fn compiled_functions_serve_calls_and_events() {
     let world = world_with(|options| {
         options.now = Some(at(NOW));
         options.functions = Functions::Binaries(binaries());
@@ -94,7 +94,7 @@ async fn the_compiled_functions_do_it_all() {
 /// The description of the interface is compiled with the functions, but no function uses it: the linker leaves it out. The public
 /// function holds the finished document, as one text.
 #[test]
-fn no_function_carries_what_makes_the_document() {
+fn only_public_function_contains_document() {
     let words = "Asks whether a driver is eligible now (demande CEE";
     for name in BINARIES {
         let binary = std::fs::read(binaries().join(name)).unwrap();

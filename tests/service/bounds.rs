@@ -79,7 +79,7 @@ async fn date_21_of_a_driver_is_rejected_by_file_and_by_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn application_21_for_a_name_and_phone_is_refused_as_simulated() {
+async fn application_21_for_name_and_phone_returns_422() {
     let world = world().await;
     let token = world.token(1);
     let mut uuids = Vec::new();
@@ -132,7 +132,7 @@ async fn fill(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn full_item_of_old_refuses_its_own_rows_and_calls_and_nothing_else() {
+async fn full_claim_item_refuses_only_its_own_rows_and_calls() {
     let world = world().await;
     fill(&world).await;
     let file: String = (0..101)

@@ -20,7 +20,7 @@ fn said(output: &Output) -> (bool, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn local_json_tells_how_to_reach_everything() {
+async fn local_json_lists_addresses_and_credentials() {
     let folder = TempDir::new().unwrap();
     let data_dir = folder.path().join("data");
     let (mut child, about) = serve(&folder, &[]).await;
@@ -94,7 +94,7 @@ async fn fresh_starts_empty_and_now_pins_the_clock() {
 }
 
 #[test]
-fn a_token_needs_a_stack() {
+fn token_command_without_stack_fails() {
     let folder = TempDir::new().unwrap();
     let said = said(&token(folder.path(), "1"));
     assert!(!said.0 && said.1.contains("cargo run"), "{said:?}");
@@ -108,7 +108,7 @@ fn ended(args: &[&str], data_dir: &Path) -> (bool, String) {
 }
 
 #[test]
-fn serve_leaves_a_foreign_directory_as_it_is() {
+fn serve_refuses_foreign_data_directory() {
     for name in ["local.json", "sam.json", "secrets.json", "s3/mine.txt", "queue/mine.txt", "dynamodb.sqlite"] {
         let folder = TempDir::new().unwrap();
         let mine = folder.path().join(name);
@@ -141,7 +141,7 @@ const REACH_THE_TABLES: [&[&str]; 9] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_say_that_the_service_does_not_run() {
+async fn commands_without_running_stack_fail_with_message() {
     let folder = TempDir::new().unwrap();
     let data_dir = folder.path().join("data");
     let (mut child, _) = serve(&folder, &[]).await;
@@ -161,7 +161,7 @@ async fn commands_say_that_the_service_does_not_run() {
 }
 
 #[test]
-fn redrive_of_a_directory_without_a_stack_makes_nothing() {
+fn redrive_without_stack_creates_no_file() {
     let folder = TempDir::new().unwrap();
     let mistyped = folder.path().join("mistyped");
     for directory in [mistyped.as_path(), folder.path()] {

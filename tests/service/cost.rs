@@ -307,7 +307,7 @@ fn dollars(amount: f64) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_it_costs_is_as_committed() {
+async fn cost_tables_equal_committed_page() {
     let (counted, bytes) = count().await;
     let mut units = String::from(
         "| | requests | write units | read units | DynamoDB, a thousand of them |\n|---|--:|--:|--:|--:|\n",

@@ -69,7 +69,7 @@ fn driver(round: usize, number: usize) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_granted_survives() {
+async fn granted_application_survives_kill() {
     let folder = TempDir::new().unwrap();
     let mut granted: Vec<(String, String, Value)> = Vec::new();
     for round in 0..3 {

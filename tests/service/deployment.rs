@@ -81,7 +81,7 @@ fn every_setting_is_documented_and_set_by_the_template() {
 }
 
 #[test]
-fn every_rule_is_a_parameter_whose_default_is_the_contract() {
+fn template_parameters_default_to_contract_rules() {
     let defaults = defaults();
     let globals = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].as_object().unwrap();
     let mut variables = Vec::new();
@@ -124,7 +124,7 @@ fn every_rule_is_a_parameter_whose_default_is_the_contract() {
 /// An alias keeps its version until there is a new one. SAM creates one if code or template changed; if a parameter changed, the
 /// description does.
 #[test]
-fn a_changed_parameter_publishes_every_function_anew() {
+fn changed_parameter_publishes_new_function_versions() {
     let settings = &TEMPLATE["Resources"]["Settings"]["Properties"]["Value"];
     let described = parameters_of(settings);
     for function in functions() {
@@ -172,7 +172,7 @@ fn longest(name: &str) -> Option<usize> {
 }
 
 #[test]
-fn the_local_stack_has_the_functions_of_the_template_with_their_settings() {
+fn local_stack_has_functions_and_settings_of_template() {
     let of_template: BTreeMap<String, BTreeSet<&str>> = functions()
         .iter()
         .map(|Function { binary, variables, .. }| {
@@ -195,7 +195,7 @@ fn the_local_stack_has_the_functions_of_the_template_with_their_settings() {
 }
 
 #[test]
-fn the_local_stack_takes_and_raises_events_as_the_template_does() {
+fn local_stack_has_events_and_timeouts_of_template() {
     let seconds = |value: &Value| std::time::Duration::from_secs(value.as_u64().unwrap());
     assert_eq!(seconds(&TEMPLATE["Globals"]["Function"]["Timeout"]), HTTP_TIMEOUT);
     let mut prefixes = BTreeSet::new();
@@ -232,7 +232,7 @@ fn the_local_stack_takes_and_raises_events_as_the_template_does() {
 }
 
 #[test]
-fn each_costly_route_has_a_limit_of_its_own_and_no_limit_is_for_nothing() {
+fn costly_routes_have_limits_and_each_limit_has_route() {
     let routes: BTreeSet<String> = functions().into_iter().flat_map(|function| function.routes).collect();
     let api = &TEMPLATE["Resources"]["Api"]["Properties"];
     let limits = api["RouteSettings"].as_object().unwrap();
@@ -253,7 +253,7 @@ fn each_costly_route_has_a_limit_of_its_own_and_no_limit_is_for_nothing() {
 /// What the stack must leave behind when it is deleted or a resource is replaced; and all of it is encrypted under a key that stays
 /// too.
 #[test]
-fn what_must_not_be_lost_is_kept_and_under_the_key() {
+fn stored_data_is_retained_and_encrypted() {
     let key = json!({"Ref": "DataKey"});
     let key_arn = json!({"Fn::GetAtt": ["DataKey", "Arn"]});
     let kept = |resource: &Value| {
@@ -319,7 +319,7 @@ fn of_secret() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_secret_that_is_printed_is_the_one_that_the_functions_want() {
+fn new_secret_is_accepted_by_functions() {
     for format in [TokenFormat::Jws, TokenFormat::Rpc] {
         secret_that_the_functions_want(format);
     }
@@ -343,7 +343,7 @@ fn secret_that_the_functions_want(format: TokenFormat) {
 /// `sam local` passes a function only the variables that the template names: the template names what the local stack needs besides,
 /// and that is empty on AWS.
 #[test]
-fn sam_local_can_hand_on_what_the_local_stack_gives() {
+fn sam_local_passes_settings_of_local_stack() {
     let folder = TempDir::new().unwrap();
     let description = json!({"api_url": "http://127.0.0.1:1/v3", "dynamodb_url": "http://127.0.0.1:8000",
         "s3_url": "http://172.17.0.1:9000", "bucket": "b", "region": "r", "aws_access_key_id": "the key",
@@ -371,7 +371,7 @@ fn sam_local_can_hand_on_what_the_local_stack_gives() {
 
 /// The local stack has no session, and Lambda does nothing without one.
 #[tokio::test]
-async fn a_function_signs_with_all_that_lambda_gives_it() {
+async fn function_signs_with_session_token_of_lambda() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let settings = [
         ("AWS_REGION", "eu-central-2"),
@@ -416,7 +416,7 @@ fn overrides() -> BTreeMap<String, Vec<(String, String)>> {
 }
 
 #[test]
-fn every_environment_of_samconfig_gives_the_parameters_that_there_are() {
+fn samconfig_environments_give_existing_parameters() {
     let parameters = TEMPLATE["Parameters"].as_object().unwrap();
     let needed: BTreeSet<&str> =
         parameters.iter().filter(|(_, one)| one.get("Default").is_none()).map(|(name, _)| name.as_str()).collect();

@@ -86,7 +86,7 @@ fn token(application: &Value) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_proof_key_is_replaced_and_every_old_proof_is_still_one() {
+async fn replaced_proof_key_still_verifies_old_proofs() {
     let folder = TempDir::new().unwrap();
     let data_dir = folder.path().join("data");
     let before = Running::start(&folder).await;
@@ -120,7 +120,7 @@ async fn the_proof_key_is_replaced_and_every_old_proof_is_still_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_application_token_key_is_replaced_while_operators_go_on() {
+async fn application_token_is_valid_until_its_key_is_retired() {
     let folder = TempDir::new().unwrap();
     let data_dir = folder.path().join("data");
     let signer = ["--signer", "application-token"];
@@ -168,7 +168,7 @@ async fn restored_empty(aws: &cee_service::aws::Aws, names: &[&str]) {
 
 /// Somebody has changed the tables by hand: they are restored to their earlier content.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_tables_are_put_back_to_a_moment() {
+async fn restore_returns_tables_to_earlier_moment() {
     let folder = TempDir::new().unwrap();
     let data_dir = folder.path().join("data");
     let running = Running::start(&folder).await;
@@ -279,7 +279,7 @@ async fn the_tables_are_put_back_to_a_moment() {
 
 /// The pepper moves unchanged to another secret. Under another pepper no granted application would be found: the service does not start.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pepper_moves_and_every_driver_is_known_as_before() {
+async fn moved_pepper_still_finds_each_driver() {
     let folder = TempDir::new().unwrap();
     let data_dir = folder.path().join("data");
     let before = Running::start(&folder).await;
@@ -304,7 +304,7 @@ async fn the_pepper_moves_and_every_driver_is_known_as_before() {
 
 /// On AWS the secret goes from Secrets Manager through the command and back.
 #[test]
-fn a_secret_is_made_and_changed_in_a_pipe() {
+fn secret_is_created_and_rotated_through_pipe() {
     use std::io::Write as _;
     use std::process::Stdio;
     let run = |words: &[&str], secret: &str| {

@@ -27,7 +27,7 @@ fn driver(folder: &TempDir, words: &[&str], sought: &Value) -> (bool, String, St
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_driver_is_told_in_full_and_erased_to_a_trace() {
+async fn driver_is_shown_in_full_and_erased() {
     let folder = TempDir::new().unwrap();
     let world = world_on(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await;
     let (stack, aws, api) = (&world.stack, &world.aws, &world.api);

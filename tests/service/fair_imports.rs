@@ -24,7 +24,7 @@ async fn ended(world: &World, operator: u32) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_files_of_one_operator_leave_slots_to_another() {
+async fn many_files_of_one_operator_do_not_delay_another() {
     let world = world().await;
     for number in 0..5 {
         world
@@ -68,7 +68,7 @@ async fn long_file_is_imported_in_turns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slot_is_held_by_one_invocation_until_it_must_be_over() {
+async fn slot_is_held_by_one_invocation_until_it_expires() {
     let world = world().await;
     let slots = ImportSlots::new(world.aws.dynamodb(), &tables(), 2);
     let operator = |number| OperatorId::new(number).unwrap();

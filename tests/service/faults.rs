@@ -14,7 +14,7 @@ use crate::wire::{Fault, Wire};
 const ROWS: u64 = 2000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_is_complete_and_correct_whatever_the_wire_does() {
+async fn import_through_failing_proxy_is_complete_and_correct() {
     let history = History::new(3, OperatorId::new(1).unwrap());
     let mut file = Vec::new();
     history.write(ROWS, &mut file).unwrap();
@@ -50,7 +50,7 @@ async fn an_import_is_complete_and_correct_whatever_the_wire_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_word_on_an_import_is_said_again_where_it_collides_and_no_row_is_done_again() {
+async fn conflict_at_end_of_import_repeats_no_row() {
     let (world, wire) = Wire::world().await;
     let rows: String = (0..50).map(|n| format!("long,DUP,+337000{n:03},2022-01-01\n")).collect();
     wire.take_operations();
@@ -69,7 +69,7 @@ async fn the_last_word_on_an_import_is_said_again_where_it_collides_and_no_row_i
 
 /// The SDK adds a token to each transaction, which the local database compares with all tokens of the last ten minutes.
 #[tokio::test(flavor = "multi_thread")]
-async fn transaction_carries_no_token() {
+async fn transaction_has_no_client_request_token() {
     let (world, wire) = Wire::world().await;
     let token = world.token(1);
     assert!(wire.take_units().is_empty());
@@ -93,7 +93,7 @@ async fn transaction_carries_no_token() {
 /// A register whose first request is late is sent again; the application of the second request is deleted, and then the first
 /// request arrives (docs/protocol.md).
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registration_that_is_late_brings_back_nothing_that_was_deleted() {
+async fn late_register_restores_no_deleted_application() {
     let (world, wire) = Wire::world().await;
     let token = world.token(1);
     let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
@@ -114,7 +114,7 @@ async fn a_registration_that_is_late_brings_back_nothing_that_was_deleted() {
 
 /// A write that took effect without a response is not forgotten because the next request collided.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_done_is_told_as_done_though_its_answer_was_lost_and_the_next_try_collides() {
+async fn lost_response_then_conflict_reports_success() {
     let (world, wire) = Wire::world().await;
     let token = world.token(1);
     let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
@@ -145,7 +145,7 @@ const UNFAMILIAR: [Fault; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unfamiliar_error_three_times_in_a_row_is_asked_about_again_by_each_call() {
+async fn calls_succeed_after_three_unknown_errors() {
     // Each with a stack of its own, because they mostly wait.
     let each = UNFAMILIAR.into_iter().enumerate().map(|(number, fault)| async move {
         let (world, wire) = Wire::world().await;
@@ -183,7 +183,7 @@ async fn unfamiliar_error_three_times_in_a_row_is_asked_about_again_by_each_call
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unfamiliar_error_three_times_in_a_row_gives_up_no_file() {
+async fn import_completes_after_three_unknown_errors() {
     let (world, wire) = Wire::world().await;
     let header = "journey_type,last_name_trunc,phone_trunc,datetime\n";
     for (number, fault) in UNFAMILIAR.into_iter().enumerate() {
@@ -234,7 +234,7 @@ async fn overtaken(
 /// A call is refused because of an application that was registered while its first try was late. When that try arrives and no
 /// application blocks it any more, the call is not registered. Found by the judge (tests/promise).
 #[tokio::test(flavor = "multi_thread")]
-async fn who_was_refused_is_not_registered_by_a_try_that_was_late() {
+async fn refused_register_is_not_committed_by_late_request() {
     let (world, wire) = Wire::world().await;
     let (late, other) = (world.token(1), world.token(2));
     let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
@@ -249,7 +249,7 @@ async fn who_was_refused_is_not_registered_by_a_try_that_was_late() {
 
 /// The same for an identity key: refused because another application has it, it is not given when that application is deleted.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_was_refused_is_not_given_by_a_try_that_was_late() {
+async fn refused_identity_key_is_not_given_by_late_request() {
     let (world, wire) = Wire::world().await;
     let (late, other) = (world.token(1), world.token(2));
     let key = "a".repeat(64);

@@ -55,7 +55,7 @@ fn counts(report: &Value) -> [u64; 4] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn spreadsheet_file_is_imported_but_for_its_bad_rows() {
+async fn spreadsheet_file_is_imported_without_invalid_rows() {
     let world = world().await;
     let (bad, file) = spreadsheet();
     assert_eq!(bad.len(), 50);
@@ -120,7 +120,7 @@ async fn spreadsheet_file_is_imported_but_for_its_bad_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_event_again_changes_nothing() {
+async fn repeated_event_changes_nothing() {
     let world = world().await;
     let (_, file) = spreadsheet();
     let file: Vec<u8> = file.split_inclusive(|byte| *byte == b'\n').take(1001).flatten().copied().collect();
@@ -155,7 +155,7 @@ async fn the_same_event_again_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_are_refused_whole_say_why() {
+async fn refused_files_report_reason() {
     let world = world().await;
     world.admit(5, "55555555555555", true).await;
     let header = "journey_type,last_name_trunc,phone_trunc,datetime\n";
@@ -212,7 +212,7 @@ async fn files_that_are_refused_whole_say_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn late_history_is_for_the_registrys_team_alone() {
+async fn late_history_is_reported_to_team_only() {
     let world = world().await;
     let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
                       "driving_license": "051227308989", "datetime": "2024-03-15T08:30:00Z"});
@@ -234,7 +234,7 @@ async fn late_history_is_for_the_registrys_team_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operators_reach_their_own_folder_alone() {
+async fn operator_reaches_only_its_own_folder() {
     let world = world().await;
     let about = world.stack.description();
     let keys = &about.operators[1];
@@ -263,7 +263,7 @@ async fn operators_reach_their_own_folder_alone() {
 
 /// S3's test event, events of other kinds and unknown events: ignored, never tried three times and given up.
 #[tokio::test(flavor = "multi_thread")]
-async fn event_that_names_no_new_file_is_passed_over() {
+async fn event_without_new_file_is_ignored() {
     let world = world().await;
     let mut deleted = event("imports/1/h.csv", "e", "1");
     deleted["Records"][0]["eventName"] = json!("ObjectRemoved:Delete");
@@ -278,7 +278,7 @@ async fn event_that_names_no_new_file_is_passed_over() {
 
 /// As emulators send it: without the sender and the time, and always with the same sequencer.
 #[tokio::test(flavor = "multi_thread")]
-async fn second_file_under_one_key_is_imported_though_the_sequencer_is_constant() {
+async fn second_file_with_same_key_and_sequencer_is_imported() {
     let world = world().await;
     let mut names = Vec::new();
     for phone in ["+336010203", "+336010204"] {

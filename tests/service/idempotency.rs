@@ -27,7 +27,7 @@ async fn remembered(world: &World) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_is_cut_off_after_the_commit_gets_its_answer_again() {
+async fn client_cut_off_after_commit_gets_response_again() {
     let world = world().await;
     let token = world.token(1);
     world.journeys(&[Trip { id: 4242, ..Trip::new(1, "j", "+336010203") }]).await;
@@ -64,7 +64,7 @@ async fn a_client_that_is_cut_off_after_the_commit_gets_its_answer_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn key_again_gives_the_first_answer_while_its_application_stands() {
+async fn repeated_key_returns_first_response_until_delete() {
     let world = world().await;
     let token = world.token(1);
     let mut trips = [Trip { id: 4242, ..Trip::new(1, "j", "+336010203") }];
@@ -110,7 +110,7 @@ async fn key_again_gives_the_first_answer_while_its_application_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn key_again_after_the_period_ended_gives_the_first_answer() {
+async fn repeated_key_after_period_returns_first_response() {
     let folder = TempDir::new().unwrap();
     let body = long("+336010203", "051227308989").to_string();
     let world = world_on(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await;
@@ -132,7 +132,7 @@ async fn key_again_after_the_period_ended_gives_the_first_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_refused_is_not_remembered_and_a_bad_key_is_named() {
+async fn refusal_is_not_stored_and_invalid_key_returns_400() {
     let world = world().await;
     let token = world.token(1);
     let body = long("+336010203", "051227308989");
@@ -155,7 +155,7 @@ async fn what_was_refused_is_not_remembered_and_a_bad_key_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_call_sent_many_times_at_once_is_one() {
+async fn call_sent_64_times_at_once_registers_once() {
     let world = Arc::new(world().await);
     for round in 0..5 {
         let body = long(&format!("+33601020{round}"), &format!("TWICE{round:04}")).to_string();
@@ -175,7 +175,7 @@ async fn one_call_sent_many_times_at_once_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_forgotten_after_a_day() {
+async fn key_expires_after_24_hours() {
     let folder = TempDir::new().unwrap();
     let body = long("+336010203", "051227308989").to_string();
     let other = long("+336010299", "OTHER1234").to_string();

@@ -222,7 +222,7 @@ async fn long_work(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_may_do_what_it_does_and_nothing_else() {
+async fn policies_allow_exactly_the_calls_of_functions() {
     let border = Border::new();
     let world = border.world(&[("OPERATOR_CALLS_PER_SECOND", "30")]).await;
     applications(&world).await;

@@ -91,14 +91,14 @@ async fn audited(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_seen_is_explained_and_the_tables_agree() {
+async fn concurrent_calls_are_linearizable() {
     let world = judged(None).await;
     audited(&world).await;
     searched(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_seen_is_explained_whatever_goes_wrong_on_the_wire() {
+async fn concurrent_calls_through_failing_proxy_are_linearizable() {
     let world = judged(Some(10)).await;
     audited(&world).await;
     searched(&world).await;

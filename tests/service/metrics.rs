@@ -195,7 +195,7 @@ async fn exercise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_metric_of_the_catalogue_is_written_as_cloudwatch_reads_it_and_no_other() {
+async fn functions_write_exactly_the_metrics_of_catalogue() {
     exercise().await;
     let schema = jsonschema::validator_for(&format()).unwrap();
     let mut written = BTreeSet::new();
@@ -213,7 +213,7 @@ async fn each_metric_of_the_catalogue_is_written_as_cloudwatch_reads_it_and_no_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_found_in_the_log_by_the_name_that_its_caller_has() {
+async fn request_id_links_response_log_and_metrics() {
     let (world, _) = Wire::world().await;
     let token = world.token(1);
     world.aws.dynamodb().delete_table().table_name("cee-local-journeys").send().await.unwrap();

@@ -26,7 +26,7 @@ async fn token_for(api: &Api, key: &Value) -> String {
 
 /// Anything left of a former operator marks its number as used, even if the operator itself left no trace.
 #[tokio::test(flavor = "multi_thread")]
-async fn operator_number_that_was_ever_used_is_not_given_again() {
+async fn used_operator_number_is_not_given_again() {
     let folder = TempDir::new().unwrap();
     let world = world_on(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await;
     let (api, db) = (&world.api, world.aws.dynamodb());

@@ -39,7 +39,7 @@ fn compare(path: &str, fresh: &str) {
 }
 
 #[test]
-fn the_documents_are_as_committed() {
+fn documents_equal_committed_copies() {
     compare("docs/openapi.json", &cee_local::openapi::json().unwrap());
     compare("docs/problems.md", &cee_edge::problem::page());
 }
@@ -59,7 +59,7 @@ async fn template_stack_and_document_have_the_same_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_and_the_page_are_served() {
+async fn openapi_document_and_page_are_served() {
     let world = world().await;
     let answer = world.api.get("/openapi.json").await;
     assert_eq!((answer.status, &answer.json()), (StatusCode::OK, &*DOCUMENT));
@@ -85,7 +85,7 @@ async fn page(root: &str, path: &str) -> (StatusCode, String) {
 }
 
 #[test]
-fn every_operation_is_told_in_full() {
+fn each_operation_is_documented_with_valid_examples() {
     let mut ids = BTreeSet::new();
     for (method, path, operation) in operations() {
         let call = format!("{method} {path}");

@@ -49,7 +49,7 @@ async fn panics_are_logged(world: &World, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_panics_is_a_500_of_that_call_and_of_no_other() {
+async fn panicking_call_returns_500_and_affects_no_other() {
     let world = world("request:PNC").await;
     let (starts, one, two) = (world.stack.starts(), world.token(1), world.token(2));
     let body = |name: &str, number: usize| {
@@ -102,7 +102,7 @@ async fn a_call_that_panics_is_a_500_of_that_call_and_of_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_that_panics_is_rejected_and_the_import_goes_on() {
+async fn panicking_row_is_rejected_and_import_continues() {
     let world = world("row:PNC").await;
     let starts = world.stack.starts();
     // Two lines in a hundred panic, and one is invalid by itself, in a spelling of its own.
@@ -154,7 +154,7 @@ async fn a_row_that_panics_is_rejected_and_the_import_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_of_a_batch_that_panics_fails_alone() {
+async fn panicking_batch_row_fails_alone() {
     let world = world("row:PNC").await;
     let (starts, token) = (world.stack.starts(), world.token(1));
     let row = |name: &str, number: usize| {
@@ -190,7 +190,7 @@ async fn a_row_of_a_batch_that_panics_fails_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_panics_fails_alone_and_ends_among_the_dead_letters() {
+async fn panicking_event_goes_to_dead_letters_alone() {
     let world = world("event:QXDUPONT").await;
     let starts = world.stack.starts();
     let row = |number: usize| {
@@ -240,7 +240,7 @@ async fn findings(world: &World, request_id: &str, wanted: [&str; 3]) -> BTreeMa
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_of_the_audit_that_panics_is_passed_over_and_told() {
+async fn panicking_audit_part_is_skipped_and_reported() {
     // The applications, and the reports.
     let world = world("part:start part:reports:").await;
     let (starts, token) = (world.stack.starts(), world.token(1));
@@ -270,7 +270,7 @@ async fn a_part_of_the_audit_that_panics_is_passed_over_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_audit_that_panics_reports_nothing_of_what_the_panic_said() {
+async fn panicking_audit_hides_panic_message() {
     let world = world("event:audit").await;
     let starts = world.stack.starts();
     for invocations in 1..=2 {

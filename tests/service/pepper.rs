@@ -62,7 +62,7 @@ pub fn variables(world: &World, given: &[&str]) -> Vec<(String, String)> {
 
 /// Every compiled function that has a pepper, on the tables of a running stack.
 #[tokio::test(flavor = "multi_thread")]
-async fn function_with_another_pepper_does_not_start_and_says_why() {
+async fn function_with_wrong_pepper_fails_to_start() {
     let world = world().await;
     let folder = binaries();
     let started = async |name: &str, given: &[&str], pepper: &str| {
@@ -100,7 +100,7 @@ async fn function_with_another_pepper_does_not_start_and_says_why() {
 
 /// The whole stack, on data of another stack: with a setting, and with another file of secrets.
 #[tokio::test(flavor = "multi_thread")]
-async fn service_with_another_pepper_over_existing_data_does_not_start() {
+async fn service_with_wrong_pepper_fails_to_start() {
     let folder = TempDir::new().unwrap();
     let options = || Options { now: Some(at(NOW)), ..Options::new(folder.path()) };
     let before = world_on(&options()).await;
@@ -124,7 +124,7 @@ async fn service_with_another_pepper_over_existing_data_does_not_start() {
 
 /// Data of a release without a check value.
 #[tokio::test(flavor = "multi_thread")]
-async fn data_without_a_check_value_gets_one_of_the_pepper_that_filled_it() {
+async fn data_without_check_value_gets_it_from_right_pepper() {
     let folder = TempDir::new().unwrap();
     let options = || Options { now: Some(at(NOW)), ..Options::new(folder.path()) };
     let before = world_on(&options()).await;
@@ -147,7 +147,7 @@ async fn data_without_a_check_value_gets_one_of_the_pepper_that_filled_it() {
 
 /// The tables did not answer when the functions started: the first call to which they answer compares the pepper.
 #[tokio::test(flavor = "multi_thread")]
-async fn call_is_refused_while_nobody_knows_whether_the_pepper_is_right() {
+async fn call_before_pepper_is_verified_returns_500() {
     const CHECK: &str = r#""pepper""#;
     let wire = Wire::new();
     wire.always(CHECK, Fault::Unavailable);
@@ -183,7 +183,7 @@ async fn call_is_refused_while_nobody_knows_whether_the_pepper_is_right() {
 
 /// The commands of the registry's team that use the pepper.
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_with_another_pepper_say_so_and_do_nothing() {
+async fn commands_with_wrong_pepper_fail_with_reason() {
     let folder = TempDir::new().unwrap();
     let world = world_on(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await;
     let path = folder.path().join("secrets.json");
@@ -210,7 +210,7 @@ async fn commands_with_another_pepper_say_so_and_do_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pepper_is_noted_where_the_tables_do_not_contradict_it() {
+async fn pepper_command_writes_check_value_unless_contradicted() {
     let folder = TempDir::new().unwrap();
     let world = world_on(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await;
     let pepper = |words: &[&str]| team(folder.path(), &[&["pepper"], words].concat());

@@ -32,7 +32,7 @@ const KEY: &str = "9182736455463728190a9182736455463728190a9182736455463728190ab
 const JOURNEY: &str = "trip-of-wvqueen";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn personal_data_stays_inside() {
+async fn personal_data_appears_in_no_log_refusal_or_key() {
     let world = world().await;
     let (one, two) = (world.token(1), world.token(2));
     world.journeys(&[Trip { key: KEY.into(), ..Trip::new(1, JOURNEY, PHONE) }]).await;
@@ -141,7 +141,7 @@ fn hex(text: &str) -> String {
 
 /// Every kind of value, in every place and every spelling in which it might leak.
 #[test]
-fn each_kind_of_value_is_found_in_each_spelling() {
+fn scan_finds_each_kind_of_value_in_each_encoding() {
     // With another signature than the tokens below.
     let token = jwt(&json!({"operator_id": 1})).replace("Bw", "Cx");
     let values = [
@@ -200,7 +200,7 @@ fn each_kind_of_value_is_found_in_each_spelling() {
 }
 
 #[test]
-fn a_number_that_spells_a_name_is_none() {
+fn scan_ignores_values_within_hashes_uuids_and_times() {
     let name = sent(&[(Kind::Name, "AAB")]);
     assert_eq!(found(&name, r#"{"import_id": "2026-414142"}"#), []);
     let phone = sent(&[(Kind::Phone, "6000111")]);
@@ -238,7 +238,7 @@ fn a_number_that_spells_a_name_is_none() {
 }
 
 #[test]
-fn a_phone_is_found_however_it_is_written() {
+fn scan_finds_phone_in_any_spelling() {
     for (as_sent, texts) in [
         (
             "+337918273",
@@ -276,7 +276,7 @@ fn a_phone_is_found_however_it_is_written() {
 
 /// Many words contain three given letters: the scan reports them if they stand alone, in capitals or as a whole value.
 #[test]
-fn a_name_is_found_where_it_stands_alone() {
+fn scan_finds_name_that_stands_alone() {
     for (name, texts, others) in [
         (
             "DUP",
@@ -322,7 +322,7 @@ fn a_name_is_found_where_it_stands_alone() {
 
 /// The record of a call and of a file contains every value that identifies a person.
 #[test]
-fn everything_that_is_sent_is_taken_down() {
+fn record_holds_every_personal_value_sent() {
     let mut taken = Sent::default();
     let token = jwt(&json!({}));
     let body = json!({"last_name_trunc": NAME, "phone_trunc": "07 91 82 73", "driving_license": [LICENSE], "identity_key": KEY,
@@ -363,7 +363,7 @@ fn everything_that_is_sent_is_taken_down() {
 /// Every test is searched when it ends, without a call for it.
 #[tokio::test(flavor = "multi_thread")]
 #[should_panic(expected = "personal data, 1 times:\nPhone \"+337918277\" in the log, through spaces: ")]
-async fn a_test_whose_log_tells_of_a_person_fails_at_its_end() {
+async fn test_that_logs_personal_data_fails() {
     let world = world().await;
     let question = json!({"journey_type": "long", "last_name_trunc": "QJW", "phone_trunc": "+337918277"});
     assert_eq!(world.api.simulate(&world.token(1), &question).await.status, StatusCode::OK);
@@ -384,7 +384,7 @@ impl HttpFunction for Careless {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_careless_function_lets_out_is_found() {
+async fn scan_finds_leaks_in_response_and_log() {
     const LEAKED: &str = "918273645999";
     let metrics = Environment::of(Vec::new()).metrics();
     let adapter = Adapter::from(cee_edge::service(Arc::new(Careless), metrics));
@@ -417,7 +417,7 @@ fn careless_binaries(folder: &Path, says: &serde_json::Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_let_out_in_a_metric_a_key_or_a_report_is_found() {
+async fn scan_finds_leaks_in_metric_key_and_report() {
     const PHONE: &str = "+337918299";
     let folder = TempDir::new().unwrap();
     let metric = json!({"_aws": {"Timestamp": 1, "CloudWatchMetrics": []}, "Driver": "07 91 82 99", "Conflicts": 1});

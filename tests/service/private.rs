@@ -44,7 +44,7 @@ fn widen(folder: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn data_directory_is_closed_to_others_also_where_it_exists() {
+async fn data_directory_is_closed_to_other_users() {
     let folder = TempDir::new().unwrap();
     let data_dir = folder.path().join("data");
     std::fs::create_dir(&data_dir).unwrap();
@@ -99,7 +99,7 @@ fn status(answer: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_port_answers_a_page_of_another_site() {
+async fn ports_refuse_pages_of_other_sites() {
     let folder = TempDir::new().unwrap();
     let (mut child, about) = serve(&folder, &[]).await;
     let address = |name: &str| {
@@ -159,7 +159,7 @@ async fn no_port_answers_a_page_of_another_site() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn host_beyond_this_machine_is_warned_of() {
+async fn host_open_to_network_prints_warning() {
     use tokio::io::{AsyncBufReadExt as _, BufReader};
     for (host, is_warned) in [("0.0.0.0", true), ("127.0.0.1", false), ("::1", false)] {
         let folder = TempDir::new().unwrap();
@@ -224,7 +224,7 @@ async fn http_2_with_prior_knowledge_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_are_broken_are_told_what_is_wrong() {
+async fn malformed_requests_return_problem_with_reason() {
     let folder = TempDir::new().unwrap();
     let (mut child, about) = serve(&folder, &[]).await;
     let address = about["api_url"].as_str().unwrap().trim_start_matches("http://").trim_end_matches("/v3");

@@ -41,7 +41,7 @@ async fn erase(world: &World, license: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn proof_of_deleted_application_is_deleted_and_of_erased_driver_granted() {
+async fn proof_state_shows_delete_and_not_erasure() {
     let world = world().await;
     let [stands, deleted, erased, both] =
         [("+336010201", "L1"), ("+336010202", "L2"), ("+336010203", "L3"), ("+336010204", "L4")];
@@ -75,7 +75,7 @@ async fn proof_of_deleted_application_is_deleted_and_of_erased_driver_granted() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn proof_of_what_was_never_granted_is_unknown() {
+async fn proof_of_unknown_application_returns_404() {
     let world = world().await;
     let uuid = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
     for path in [uuid, "x", "%2E%2E", "openapi.json", "1c9d8b1e5c534e2a9d0b0f4d1f1d2a3b", "health"] {
@@ -91,7 +91,7 @@ async fn proof_of_what_was_never_granted_is_unknown() {
 
 /// A registration that was refused after a try whose response was lost leaves a UUID without an application.
 #[tokio::test(flavor = "multi_thread")]
-async fn proof_of_registration_that_was_called_off_is_unknown() {
+async fn proof_of_called_off_register_returns_404() {
     let (world, wire) = Wire::world().await;
     granted(&world, "+336010201", "L1").await;
     wire.next("TransactItems", [Fault::Reset]);

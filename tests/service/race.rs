@@ -122,7 +122,7 @@ async fn sixty_four_calls_for_one_driver_grant_one_certificate() {
 /// Calls race with the import of a file that names their drivers. In any order: once the history is written it blocks, and no
 /// certificate is granted after it.
 #[tokio::test(flavor = "multi_thread")]
-async fn register_against_import() {
+async fn register_during_import_respects_imported_rows() {
     let world = Arc::new(world().await);
     let tokens = eight_operators(&world).await;
     let phone = |driver: u32| format!("+336{driver:06}");

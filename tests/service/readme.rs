@@ -66,7 +66,7 @@ fn fits(printed: &str, said: &str) -> bool {
 }
 
 #[test]
-fn dots_stand_for_anything() {
+fn ellipsis_matches_any_text() {
     for (printed, said, fit) in [
         ("a", "a\n", true),
         ("a", "ab", false),

@@ -164,7 +164,7 @@ impl Account {
 }
 
 #[test]
-fn two_rotations_keep_every_proof_key_that_was_ever_published() {
+fn two_rotations_keep_every_published_proof_key() {
     let account = Account::new();
     let mut published = account.kids("AWSCURRENT", "proof_jwks");
     let pepper = account.secret("AWSCURRENT")["claim_pepper"].clone();
@@ -212,7 +212,7 @@ fn rotation_of_an_rpc_registry_makes_rsa_keys() {
 }
 
 #[test]
-fn an_application_token_key_is_announced_signs_and_is_retired() {
+fn application_token_key_is_announced_signs_and_is_retired() {
     let account = Account::new();
     let old = account.kids("AWSCURRENT", "application_token_jwks").pop_first().unwrap();
     for step in ["announce", "sign"] {
@@ -226,7 +226,7 @@ fn an_application_token_key_is_announced_signs_and_is_retired() {
 }
 
 #[test]
-fn a_step_that_cannot_be_done_writes_nothing() {
+fn refused_rotation_step_writes_nothing() {
     let account = Account::new();
     let before = account.secret("AWSCURRENT");
     account.refused("rotate.sh", &["cee-prod", "sign", "proof"], "announce one first");
@@ -251,7 +251,7 @@ fn a_step_that_cannot_be_done_writes_nothing() {
 
 /// A secret has at most 20 labels.
 #[test]
-fn old_labels_make_room() {
+fn rotation_removes_oldest_labels() {
     let account = Account::new();
     for number in 1..=12 {
         account.write(&format!("secret/labels/rotation-{number}"), "version-0");
@@ -276,7 +276,7 @@ fn letter(key: &str) -> (String, String) {
 }
 
 #[test]
-fn dead_letters_are_handed_to_the_alias_until_none_is_left() {
+fn redrive_sends_every_dead_letter_to_alias() {
     let account = Account::new();
     let letters = ["a.csv", "b{,}.csv", "c\\\".csv"].map(letter);
     account.write("queue/1@1000", &letters[0].0);
@@ -296,7 +296,7 @@ fn dead_letters_are_handed_to_the_alias_until_none_is_left() {
 }
 
 #[test]
-fn a_letter_stays_until_lambda_has_taken_its_event() {
+fn redrive_keeps_dead_letter_until_lambda_accepts_event() {
     let account = Account::new();
     let kept = |why: &str| {
         account.refused("redrive.sh", &["cee-prod"], why);
@@ -329,7 +329,7 @@ fn a_letter_stays_until_lambda_has_taken_its_event() {
 }
 
 #[test]
-fn functions_are_stopped_and_start_again_as_they_were() {
+fn stopped_functions_restart_with_their_concurrency() {
     let account = Account::new();
     let reserved = |name: &str| account.read(&format!("reserved/{}", Account::function(name)));
     account.done("stop.sh", &["cee-prod", "register"]);
@@ -365,7 +365,7 @@ fn functions_are_stopped_and_start_again_as_they_were() {
 }
 
 #[test]
-fn the_tables_are_restored_to_one_moment_and_each_is_compared_with_its_own() {
+fn restored_tables_are_each_compared_with_their_own() {
     let account = Account::new();
     let moment = "2026-11-26T12:00:00Z";
     let beside = |table: &str| format!("cee-prod-{table}-20261126T120000Z");

@@ -75,7 +75,7 @@ pub fn in_parts(rows: u64) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_goes_on_where_an_invocation_ended() {
+async fn import_continues_where_invocation_ended() {
     const ROWS: usize = 3_000;
     let world = world_with(|options| {
         options.now = Some(at(NOW));
@@ -110,7 +110,7 @@ async fn an_import_goes_on_where_an_invocation_ended() {
 /// A client of S3 is slow, so S3 ends later than it is asked to. An import that continues after that fails three times because S3
 /// is down.
 #[tokio::test(flavor = "multi_thread")]
-async fn stack_stopped_during_an_import_gives_nothing_up() {
+async fn import_completes_after_stack_is_stopped() {
     let folder = TempDir::new().unwrap();
     let wire = Wire::new();
     let options = Options {
@@ -146,7 +146,7 @@ async fn stack_stopped_during_an_import_gives_nothing_up() {
 
 /// Stops the whole stack twice during an import, once before any checkpoint and once after one, then lets the import end.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_goes_on_after_a_crash() {
+async fn import_continues_after_crash() {
     const ROWS: usize = 3_000;
     let folder = TempDir::new().unwrap();
     let text = history(ROWS);
@@ -192,7 +192,7 @@ async fn an_import_goes_on_after_a_crash() {
 /// The program is killed twenty times during the import of one file. Before every other start the event is in the queue twice more,
 /// once as the oldest and once as the youngest, so that invocations compete.
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_kills_leave_no_trace() {
+async fn import_killed_twenty_times_ends_complete() {
     const KILLS: usize = 20;
     let history = History::new(20, OperatorId::new(1).unwrap());
     let mut random = fastrand::Rng::with_seed(20);
@@ -278,7 +278,7 @@ async fn ends_as_if_never_killed(folder: &TempDir, file: Vec<u8>, moments: &[Dur
 /// The program is killed ten times during the survey of one file, in addition to the twenty times above, some of which hit a survey
 /// too. Blank lines make the survey long and have no other effect.
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_kills_in_a_survey_leave_no_trace() {
+async fn survey_killed_ten_times_ends_complete() {
     const KILLS: usize = 10;
     let mut random = fastrand::Rng::with_seed(21);
     // The duration of a survey depends on the machine.
@@ -313,7 +313,7 @@ async fn ten_kills_in_a_survey_leave_no_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_comes_three_times_at_once_is_one_import() {
+async fn event_sent_three_times_at_once_is_one_import() {
     let world = world().await;
     let text = history(3000);
     let s3 = world.aws.s3();

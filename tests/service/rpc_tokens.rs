@@ -61,7 +61,7 @@ async fn granted(about: &Value, number: u32) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rpc_registry_on_this_machine_signs_what_openssl_verifies() {
+async fn rpc_registry_signs_what_openssl_verifies() {
     let folder = TempDir::new().unwrap();
     // Its data may belong to a registry with another format.
     let (mut child, about) = serve_in(&folder, &[], &[]).await;
@@ -146,7 +146,7 @@ fn starts(secret: &str, format: &str) -> bool {
 }
 
 #[test]
-fn secret_of_an_rpc_registry_keeps_rsa_keys_through_a_rotation() {
+fn rotation_of_rpc_secret_keeps_rsa_keys() {
     const FLAG: &str = "--token-format=rpc";
     let announce = ["announce", "--signer=proof", "--pipe"];
     let sign = ["sign", "--signer=proof", "--pipe"];

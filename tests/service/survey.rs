@@ -54,7 +54,7 @@ async fn swapped_days_are_imported_only_when_confirmed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn confirmation_is_true_or_false() {
+async fn dates_confirmed_must_be_boolean() {
     let world = world().await;
     for bad in [json!("true"), json!(1), Value::Null] {
         let body = json!({"dates_confirmed": bad});
@@ -107,7 +107,7 @@ async fn check_only_reports_as_an_import_and_changes_nothing() {
 
 /// A fault that only the tables show is explained in the import's language too.
 #[tokio::test(flavor = "multi_thread")]
-async fn language_explains_what_the_tables_say() {
+async fn language_applies_to_reasons_from_tables() {
     let world = world().await;
     let mut csv = "journey_type,last_name_trunc,phone_trunc,datetime\n".to_owned();
     for day in 1..=21 {
@@ -122,7 +122,7 @@ async fn language_explains_what_the_tables_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn language_is_one_of_two() {
+async fn language_other_than_fr_or_en_returns_400() {
     let world = world().await;
     for body in [json!({"language": "de"}), json!({"language": 1}), json!({"language": "fr", "check_only": "true"})] {
         let answer = world.api.post(IMPORTS, &world.token(1), &body).await;
@@ -133,7 +133,7 @@ async fn language_is_one_of_two() {
 
 /// The row that shows the order is last, and every invocation except one reads only earlier or later rows.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_invocation_reads_dates_in_the_order_of_the_whole_file() {
+async fn date_order_of_whole_file_applies_to_each_invocation() {
     let rows = 600;
     let mut csv = "journey_type,last_name_trunc,phone_trunc,datetime\n".to_owned();
     for row in 0..rows {
@@ -160,7 +160,7 @@ async fn every_invocation_reads_dates_in_the_order_of_the_whole_file() {
 
 /// A damaged file is refused before its first row, even if the damage is far from its beginning.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_a_damaged_file_is_written() {
+async fn damaged_file_is_refused_without_any_row() {
     let world = world().await;
     let whole = crate::resume::gzip(low().replace("20", "19").as_bytes());
     world.upload("imports/1/h.csv.gz", whole[..whole.len() - 4].to_vec()).await;

@@ -83,7 +83,7 @@ async fn is_clean(world: &World) {
 // ------------------------------------------------------------------------------------------------------------- batches
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batch_is_listed_found_and_undone_as_file_is() {
+async fn batch_is_listed_found_and_undone_like_file() {
     let world = world().await;
     let bad = json!({"journey_type": "long"});
     let answer = batch(&world, 1, &[row("+336010201", "2021-02-15"), row("+336010202", "2021-02-16"), bad]).await;
@@ -117,7 +117,7 @@ async fn batch_is_listed_found_and_undone_as_file_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batch_sent_again_is_second_import_and_row_goes_with_the_last() {
+async fn repeated_batch_keeps_row_until_both_are_undone() {
     let world = world().await;
     let rows = [row("+336010201", "2021-02-15")];
     let (first, again) = (batch(&world, 1, &rows).await, batch(&world, 1, &rows).await);
@@ -134,7 +134,7 @@ async fn batch_sent_again_is_second_import_and_row_goes_with_the_last() {
 
 /// Identity keys add no row of history: there is nothing new to take back, and the copies are removed with the rows.
 #[tokio::test(flavor = "multi_thread")]
-async fn batch_of_identity_keys_is_no_import() {
+async fn batch_of_identity_keys_is_not_an_import() {
     let world = world().await;
     let history = batch(&world, 1, &[row("+336010201", "2021-02-15")]).await;
     let mut key = row("+336010201", "2021-02-15");
@@ -157,7 +157,7 @@ async fn only_import(aws: &Aws) -> std::collections::HashMap<String, AttributeVa
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batch_whose_end_is_not_noted_is_answered_and_can_be_undone() {
+async fn batch_without_stored_end_succeeds_and_can_be_undone() {
     let (world, wire) = Wire::world().await;
     wire.always("fence = :zero AND #state = :failed", Fault::Reset);
     let answer = batch(&world, 1, &[row("+336010201", "2021-02-15")]).await;
@@ -191,7 +191,7 @@ async fn batch_whose_end_is_not_noted_is_answered_and_can_be_undone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batch_that_cannot_be_noted_writes_no_row() {
+async fn batch_whose_import_is_not_stored_writes_no_row() {
     let (world, wire) = Wire::world().await;
     wire.always("attribute_not_exists(import_id)", Fault::Reset);
     let answer = world.api.post(IMPORT, &world.token(1), &json!([row("+336010201", "2021-02-15")])).await;
@@ -231,7 +231,7 @@ async fn put(world: &World, body: Value, file: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn month_first_file_imported_wrongly_is_replaced_by_its_corrected_version() {
+async fn corrected_file_replaces_file_with_swapped_dates() {
     let world = world().await;
     let (wrong, right) = swapped_and_right(20);
     let old = put(&world, json!({}), &wrong).await;
@@ -258,7 +258,7 @@ async fn month_first_file_imported_wrongly_is_replaced_by_its_corrected_version(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_rows_that_nothing_else_brought_go_with_replaced_import() {
+async fn replaced_import_keeps_rows_of_other_imports() {
     let world = world().await;
     let line = |phone: &str, day: &str| format!("long,DUP,{phone},{day}\n");
     let earlier = format!("{HEADER}{}", line("+336010201", "2021-01-01"));
@@ -316,7 +316,7 @@ async fn refused_file_takes_nothing_back() {
 
 /// The driver of a rejected row would have neither its old date nor a new one.
 #[tokio::test(flavor = "multi_thread")]
-async fn replacement_with_rejected_row_takes_nothing_back_until_corrected() {
+async fn replacement_with_rejected_row_undoes_nothing() {
     let world = world().await;
     let old = format!("{HEADER}long,DUP,+336010201,2021-03-02\nlong,MAR,+336010202,2021-03-02\n");
     world.upload("imports/1/old.csv", old).await;
@@ -339,7 +339,7 @@ async fn replacement_with_rejected_row_takes_nothing_back_until_corrected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_replaced_is_refused_before_any_row() {
+async fn invalid_replaces_is_refused_before_any_row() {
     let world = world().await;
     world.upload("imports/2/theirs.csv", format!("{HEADER}long,DUP,+336010201,2021-03-02\n")).await;
     let theirs =
@@ -480,7 +480,7 @@ async fn replacement_killed_at_twenty_moments_ends_complete() {
 /// Stopped in the middle of taking back; then the file is removed and the registry closes imports. Half of a replacement would leave
 /// both dates.
 #[tokio::test(flavor = "multi_thread")]
-async fn replacement_ends_though_its_file_is_gone_and_imports_are_closed() {
+async fn replacement_completes_without_file_while_imports_closed() {
     let folder = TempDir::new().unwrap();
     let (wrong, right) = swapped_and_right(400);
     let mut key = String::new();
@@ -523,7 +523,7 @@ async fn replacement_ends_though_its_file_is_gone_and_imports_are_closed() {
 // ------------------------------------------------------------------------------------------------------------- delete
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operator_takes_its_own_import_back() {
+async fn operator_undoes_only_its_own_import() {
     let world = world().await;
     world.upload("imports/1/wrong.csv", format!("{HEADER}long,DUP,+336010201,2021-03-02\n")).await;
     let wrong = id(&reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"]);
@@ -547,7 +547,7 @@ async fn operator_takes_its_own_import_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn import_that_is_too_old_not_ended_or_closed_stays() {
+async fn old_unfinished_or_closed_import_is_not_undone() {
     let folder = TempDir::new().unwrap();
     let world_at = async |now: &str, settings: &[(&str, &str)]| {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -594,7 +594,7 @@ async fn import_that_is_too_old_not_ended_or_closed_stays() {
 // ------------------------------------------------------------------------------------------------------------- the list
 
 #[tokio::test(flavor = "multi_thread")]
-async fn list_of_imports_is_paged_from_the_latest_on() {
+async fn list_of_imports_is_paged_latest_first() {
     let world = world_with(|_| {}).await;
     let mut placed = Vec::new();
     for _ in 0..105 {
@@ -631,7 +631,7 @@ async fn list_of_imports_is_paged_from_the_latest_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_parameter_of_list_is_named() {
+async fn invalid_list_parameter_returns_400_with_name() {
     let world = world().await;
     let id = world.place(1, json!({})).await["import_id"].as_str().unwrap().to_owned();
     for (query, what) in [
@@ -659,7 +659,7 @@ async fn bad_parameter_of_list_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn place_that_nobody_used_is_forgotten_and_used_one_is_not() {
+async fn unused_place_expires_and_used_place_does_not() {
     let world = world().await;
     let (unused, used) = (world.place(1, json!({})).await, world.place(1, json!({})).await);
     let forgotten_at = async |id: ImportId| {

@@ -52,7 +52,7 @@ fn refused(answer: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn flood_of_unknown_access_keys_keeps_no_operator_from_its_token() {
+async fn unknown_access_keys_do_not_block_operator_tokens() {
     let (world, wire) = world().await;
     let began = tokio::time::Instant::now();
     wire.take_operations();
@@ -88,7 +88,7 @@ async fn flood_of_unknown_access_keys_keeps_no_operator_from_its_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn access_key_in_a_loop_waits_and_no_other_does() {
+async fn access_key_over_limit_gets_429_and_no_other_does() {
     let (world, _) = world().await;
     let began = tokio::time::Instant::now();
     let one = sample(&world, 1);
@@ -105,7 +105,7 @@ async fn access_key_in_a_loop_waits_and_no_other_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn address_that_guesses_is_not_held_against_another_one() {
+async fn guessing_address_does_not_limit_other_address() {
     let (world, _) = world().await;
     // All at once, because a window ends after ten seconds; and again if it has ended among them.
     loop {

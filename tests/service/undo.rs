@@ -78,7 +78,7 @@ fn body(driver: usize) -> Value {
 /// Files arrive, are taken back, arrive again in another order, and drivers apply in between: after each step the responses equal
 /// the model's, and so does the table at the end.
 #[tokio::test(flavor = "multi_thread")]
-async fn imports_come_and_go_as_in_the_model() {
+async fn imports_undos_and_registers_match_model() {
     let world = world().await;
     let team = Team::local(world.stack.description());
     let mut random = fastrand::Rng::with_seed(9);
@@ -170,7 +170,7 @@ async fn check(world: &World, model: &Model, step: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and_a_crash() {
+async fn undo_of_large_import_continues_after_crash() {
     const ROWS: usize = 1_000;
     let folder = TempDir::new().unwrap();
     let text: String = (0..ROWS).map(|row| format!("long,DUP,+336{row:06},2021-02-15\n")).collect();
@@ -249,7 +249,7 @@ async fn a_large_import_is_undone_by_the_teams_command_over_many_invocations_and
 /// An identity key given for a row while its import is undone puts a copy of the row on another item, which the undo may already
 /// have passed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
+async fn identity_keys_given_during_undo_leave_no_row() {
     let (world, wire) = Wire::world().await;
     let rows = 600;
     let text: String = (0..rows).map(|row| format!("long,DUP,+336{row:06},2021-02-15\n")).collect();
@@ -284,7 +284,7 @@ async fn keys_that_come_while_an_import_is_undone_leave_nothing_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_undone_and_what_goes_with_it() {
+async fn undo_refuses_unknown_import_and_removes_contradictions() {
     let world = world().await;
     let team = Team::local(world.stack.description());
     let refused = async |team: &Team, by: u32, id: ImportId| match team.undo(operator(by), id, |_| {}).await {

@@ -54,7 +54,7 @@ fn id(place: &Value) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_is_put_and_followed_to_its_report() {
+async fn uploaded_file_is_followed_to_its_report() {
     let world = world().await;
     let place = world.place(1, json!({"file_name": "mes conducteurs été.csv", "size": FILE.len()})).await;
     let path = format!("{IMPORTS}/{}", id(&place));
@@ -97,7 +97,7 @@ async fn a_file_is_put_and_followed_to_its_report() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_import_tells_how_far_it_is() {
+async fn running_import_reports_progress() {
     const ROWS: u64 = 2_000;
     let (world, wire) = Wire::world_with(|options| options.settings = in_parts(500)).await;
     let mut file = "journey_type,last_name_trunc,phone_trunc,datetime\n".to_owned();
@@ -138,7 +138,7 @@ async fn a_running_import_tells_how_far_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_said_of_a_file_binds_its_upload() {
+async fn upload_must_match_declared_size_type_and_checksum() {
     let world = world().await;
     let sha256 = digest(&SHA256, FILE.as_bytes());
     let hex: String = sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -170,7 +170,7 @@ async fn what_was_said_of_a_file_binds_its_upload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_reaches_another_operator() {
+async fn operator_reaches_no_place_or_import_of_another() {
     let world = world().await;
     let (ours, theirs) = (world.place(1, json!({"file_name": "h.csv"})).await, world.place(2, json!({})).await);
     assert_eq!(world.put(&theirs, FILE.as_bytes()).await, StatusCode::OK);
@@ -239,7 +239,7 @@ async fn nothing_reaches_another_operator() {
 
 /// Mistakes of clients, with S3's responses.
 #[tokio::test(flavor = "multi_thread")]
-async fn upload_that_s3_refuses_is_refused_here_too() {
+async fn stand_in_refuses_uploads_that_s3_refuses() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let world = world().await;
     let place = world.place(1, json!({"file_name": "h.csv"})).await;
@@ -272,7 +272,7 @@ async fn upload_that_s3_refuses_is_refused_here_too() {
 
 /// What an operator's own credentials may do with its own files, according to the policy of the template.
 #[tokio::test(flavor = "multi_thread")]
-async fn own_credentials_copy_and_name_the_owner_of_the_bucket() {
+async fn s3_credentials_allow_owner_acl_and_own_copies_only() {
     use aws_sdk_s3::error::ProvideErrorMetadata as _;
     use aws_sdk_s3::types::ObjectCannedAcl;
     let world = world().await;
@@ -310,7 +310,7 @@ async fn own_credentials_copy_and_name_the_owner_of_the_bucket() {
 
 /// The operator does not know the import ID of a second file at one URL.
 #[tokio::test(flavor = "multi_thread")]
-async fn second_file_at_one_url_is_not_imported_and_the_import_says_so() {
+async fn second_file_at_upload_url_is_ignored_and_reported() {
     let world = world().await;
     let place = world.place(1, json!({"file_name": "h.csv"})).await;
     let path = format!("{IMPORTS}/{}", id(&place));
@@ -338,7 +338,7 @@ async fn second_file_at_one_url_is_not_imported_and_the_import_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_and_what_is_at_fault() {
+async fn place_call_refuses_missing_scope_and_invalid_fields() {
     let world = world().await;
     let siret = world.stack.description().operators[0].siret.clone();
     let narrow = world.token_of(1, &siret, &[Scope::Simulate, Scope::Register]);

@@ -139,7 +139,7 @@ fn searched(expression: &str) -> (String, String) {
 }
 
 #[test]
-fn what_alarms_watch_and_the_dashboard_shows_is_written() {
+fn alarms_and_dashboard_cover_catalogue() {
     let catalogue = catalogue();
     let alarms = alarms();
     let watched: BTreeSet<Named> = alarms.iter().flat_map(|(.., alarm)| watched(alarm)).collect();
@@ -156,7 +156,7 @@ fn what_alarms_watch_and_the_dashboard_shows_is_written() {
 }
 
 #[test]
-fn each_alarm_is_on_the_dashboard_goes_somewhere_and_has_its_entry_in_the_runbook() {
+fn alarms_have_dashboard_entry_topic_and_runbook_entry() {
     let alarms = alarms();
     let runbook = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbook.md")).unwrap();
     let watching = runbook.split("\n## ").find(|section| section.starts_with("Watching\n")).unwrap();
@@ -188,7 +188,7 @@ fn each_alarm_is_on_the_dashboard_goes_somewhere_and_has_its_entry_in_the_runboo
 /// A deployment is rolled back only because of the versions that it brings, each of them: an alarm that the old versions trigger
 /// would stop the deployment that fixes them.
 #[test]
-fn a_deployment_is_taken_back_for_each_new_version_and_for_no_old_one() {
+fn deployment_alarms_watch_each_new_version_only() {
     let preference = &TEMPLATE["Globals"]["Function"]["DeploymentPreference"];
     let alarms = preference["Alarms"].as_array().unwrap().iter().map(|alarm| text(&alarm["Ref"]));
     assert_eq!(alarms.collect::<Vec<_>>(), ["NewVersionFailsAlarm", "NewVersionAnswers500Alarm"]);
