@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn caller_has_a_count_of_its_own_until_the_window_ends() {
+    fn callers_are_counted_separately_per_window() {
         let attempts = Attempts::new(3);
         let (one, two) = (key("one"), key("two"));
         for caller in [Caller::Known(&one), Caller::Known(&two), stranger(1), stranger(2)] {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_together_use_up_no_known_key() {
+    fn unknown_keys_share_one_limit_apart_from_known_keys() {
         let attempts = Attempts::new(3);
         let (one, two) = (key("one"), key("two"));
         let strangers: usize = (0..100).map(|number| accepted(&attempts, stranger(number), 4)).sum();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_whatever_addresses_come() {
+    fn many_addresses_use_bounded_memory() {
         let attempts = Attempts::new(3);
         for number in 0..100_000 {
             let _ = attempts.take(stranger(number), at(0));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_counts_nobody() {
+    fn limit_zero_accepts_every_call() {
         let attempts = Attempts::new(0);
         assert_eq!(accepted(&attempts, stranger(1), 1_000), 1_000);
         assert_eq!(attempts.window.lock().unwrap().addresses.len(), 0);

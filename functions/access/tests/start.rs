@@ -3,7 +3,7 @@
 use std::process::Command;
 
 #[test]
-fn a_missing_setting_stops_the_start_and_is_named() {
+fn missing_setting_stops_start_and_is_named() {
     let output = Command::new(env!("CARGO_BIN_EXE_cee-access")).env_clear().output().unwrap();
     let log = String::from_utf8(output.stdout).unwrap();
     assert!(!output.status.success());

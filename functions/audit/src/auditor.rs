@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_says_whose_it_is_and_of_which_import() {
+    fn report_key_names_owner_and_import() {
         let id = "0123456789abcdef0123456789abcdef";
         let seven = OperatorId::new(7).ok();
         for (key, expected) in [

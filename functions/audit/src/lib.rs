@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_counts_until_the_next_round_has_ended() {
+    fn finding_counts_until_next_full_round_ends() {
         let orphan = || {
             let uuid = ApplicationId::parse("1c9d8b1e-0000-4000-8000-000000000000").unwrap();
             Finding::Orphan(uuid, "k".to_owned())

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_tell_of_no_row_that_was_only_checked() {
+    fn check_only_rows_are_not_in_metrics() {
         let counts = Counts { read: 5, imported: 2, already_known: 1, rejected: 2, ..Counts::default() };
         let of = |counts| {
             Checkpoint { progress: Progress { counts, ..Progress::default() }, ..Checkpoint::default() }.rows()

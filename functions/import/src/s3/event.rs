@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_says_whose_it_is() {
+    fn key_prefix_names_owner() {
         let owner = |key| file(key).map(|file| file.map(|file| file.owner));
         assert_eq!(owner("imports/12/a.csv"), Ok(Some(Owner::Operator(OperatorId::new(12).unwrap()))));
         assert_eq!(owner("imports/12/2024/a.csv"), Ok(Some(Owner::Operator(OperatorId::new(12).unwrap()))));
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn each_version_is_an_import_of_its_own() {
+    fn each_object_version_has_own_import_id() {
         let id = |version| versioned("imports/1/a.csv", version).unwrap().unwrap().id;
         assert_eq!(id(""), id(""));
         assert_ne!(id(""), id(r#","versionId":"v1""#));
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn event_of_another_kind_has_nothing_to_import() {
+    fn event_of_another_kind_imports_nothing() {
         let event = |event: Value| serde_json::from_value::<Event>(event).unwrap().records;
         // S3 sends this when notifications are switched on.
         let test =
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn event_is_read_by_bucket_key_and_version_alone() {
+    fn event_without_version_id_uses_sequencer_and_etag() {
         let least = |object: Value| {
             let event = json!({"Records": [{"s3": {"bucket": {"name": "b"}, "object": object}}]});
             let event: Event = serde_json::from_value(event).unwrap();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_says_it_all() {
+    fn continuation_note_round_trips_file() {
         for (key, version) in [("imports/1/a.csv", r#","versionId":"v1""#), ("journeys/a.csv", "")] {
             let file = versioned(key, version).unwrap().unwrap();
             assert!(File::from_note(file.to_note().as_bytes()) == Some(file.clone()));
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undo_is_asked_for_by_a_key() {
+    fn undo_note_key_names_operator_and_import() {
         let (operator, id) = (OperatorId::new(12).unwrap(), ImportId::from_bytes([7; 16]));
         let subject = |key: &str| File::of(&record(key, ""), "b").map(|subject| subject.unwrap());
         assert!(subject(&undo_note(operator, id)) == Ok(Subject::Undo(operator, id)));
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn an_awaited_file_is_known_by_its_key() {
+    fn upload_key_names_awaited_import() {
         let id = "0123456789abcdef0123456789abcdef";
         let awaited =
             |key: &str| file(key).unwrap().unwrap().awaited().map(|(operator, id)| (operator.get(), id.to_string()));

@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_of_one_run_are_one_entry_of_a_checkpoint() {
+    fn pieces_of_one_run_are_one_checkpoint_entry() {
         let entries = [entry("work/a/rejected-1", 0..2), entry("work/a/rejected-7", 2..3)];
         assert_eq!(entries, ["work/a/rejected-1-0..2", "work/a/rejected-7-2..3"]);
         assert_eq!(keys(&entries), ["work/a/rejected-1-0.csv", "work/a/rejected-1-1.csv", "work/a/rejected-7-2.csv"]);

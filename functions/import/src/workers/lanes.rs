@@ -156,7 +156,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn jobs_about_one_keep_their_order_and_never_meet() {
+    async fn jobs_with_one_key_run_in_order_one_at_a_time() {
         type Seen = Arc<Mutex<HashMap<u8, Vec<u32>>>>;
         let seen = Seen::default();
         let busy: Arc<[AtomicUsize; 256]> = Arc::new([const { AtomicUsize::new(0) }; 256]);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_jobs_are_given_than_there_is_time_for() {
+    async fn send_until_stops_at_limit_after_at_least_one_job() {
         let given = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&given);
         let mut lanes = Lanes::start(&Arc::new(Pace::new()), move |_: usize, tally: u64| {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_failure_stops_everything_and_is_told() {
+    async fn failed_job_stops_sending_and_is_reported() {
         for panics in [false, true] {
             let mut lanes = Lanes::start(&Arc::new(Pace::new()), move |number: u32, tally: ()| async move {
                 assert!(!(panics && number == 5), "as the test wants");

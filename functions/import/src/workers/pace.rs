@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_while_it_goes_well_and_half_when_it_does_not() {
+    async fn pace_grows_on_success_and_halves_on_throttling() {
         let pace = Pace::new();
         turns(&pace, 10_000, false).await;
         assert_eq!((pace.bound(), out_at_once(&pace)), (LANES, LANES), "no more than there are lanes");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_turn_that_is_dropped_is_given_back() {
+    async fn dropped_turn_is_given_back() {
         let pace = Pace::new();
         for _ in 0..3 * FIRST {
             drop(pace.turn().await);
