@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_cancelled_transaction_tells_the_old_item_of_every_failed_condition() {
+    async fn cancelled_transaction_returns_items_of_failed_conditions() {
         let (server, client) = client(None).await;
         create_table(&client).await;
         let first = client.transact_write_items();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_file_keeps_what_was_answered() {
+    async fn answered_writes_survive_a_crash() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/dynamodb.sqlite");
         let (server, first) = client(Some(&path)).await;

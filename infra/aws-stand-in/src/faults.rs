@@ -577,7 +577,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn each_fault_is_what_dynamodb_or_the_network_does_and_no_more() {
+    async fn each_fault_answers_and_writes_as_defined() {
         let cancelled = "TransactionCanceledException";
         // The code, one of the reasons, and whether the transaction is carried out: at once, later, or never.
         let expected = [
@@ -620,7 +620,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_throttled_request_is_told_so_in_one_of_three_ways() {
+    async fn throttled_request_gets_one_of_three_codes() {
         let ways = ways(Fault::Throttled).await;
         let mut codes = std::collections::BTreeSet::new();
         for _ in 0..20 {
@@ -632,7 +632,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_conflict_stands_among_the_conditions_that_failed() {
+    async fn conflict_is_added_to_failed_conditions() {
         let ways = ways(Fault::ConflictAmong).await;
         assert_eq!(ways.transaction(true).await.0, None);
         let (code, mut reasons) = ways.transaction(true).await;
@@ -643,7 +643,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_batch_comes_back_without_the_item_that_is_throttled() {
+    async fn batch_read_leaves_throttled_item_unprocessed() {
         let ways = ways(Fault::ItemThrottled).await;
         for pk in ["a", "b", "c"] {
             let item = ways.straight.put_item().table_name("faults").item("pk", AttributeValue::S(pk.to_owned()));
@@ -657,7 +657,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_always_draws_the_same_and_each_fault_as_often_as_it_should() {
+    fn seed_repeats_faults_at_configured_rates() {
         let plan = Seeded { seed: 11, percent: 30 };
         let body = Bytes::new();
         let draw = |number: u64| {

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_becomes_the_event_of_api_gateway() {
+    async fn request_becomes_api_gateway_event() {
         let (gateway, seen) = echo(&[(Method::POST, "/v3/policies/cee/{uuid}")]).await;
         let head = "POST /v3/policies/cee/a%20b?x=1&x=2&y=caf%C3%A9+au HTTP/1.1\r\nHost: api.example.org:3000\r\n\
                     Content-Type: application/json\r\nUser-Agent: test/1\r\nX-Two: a\r\nX-Two: b\r\nCookie: c=1; d=2\r\n\
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bodies_that_are_no_text_come_in_base64() {
+    async fn non_text_body_is_base64_encoded() {
         let (gateway, seen) = echo(&[(Method::POST, "/")]).await;
         for (kind, body, base64) in [
             ("application/json", &b"\xff\xfe"[..], true),
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn routes_prefer_literals_and_decode_before_they_match() {
+    async fn routes_prefer_literals_and_match_decoded_paths() {
         let (gateway, seen) = echo(&[
             (Method::GET, "/v3/{rest+}"),
             (Method::GET, "/v3/{a}/{b}"),
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_slash_at_the_end_is_ignored() {
+    async fn trailing_slash_is_ignored_once() {
         let routes = ["/v3/cee", "/v3/cee/{uuid}", "/docs", "/docs/", "/files/{rest+}"];
         let (gateway, seen) = echo(&routes.map(|path| (Method::GET, path))).await;
         for (path, expected) in [
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_gateway_refuses_by_itself() {
+    async fn gateway_rejects_bad_requests_without_a_function() {
         let (gateway, seen) = echo(&[(Method::POST, "/v3")]).await;
         let address = gateway.address();
         let answer = send(address, "GET /v3 HTTP/1.1\r\nhost: h", b"").await;
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_of_unknown_length_is_cut_at_the_limit() {
+    async fn chunked_body_over_limit_or_late_is_rejected() {
         let patient = Duration::from_secs(60);
         for (chunks, body_timeout, status) in [
             ("a\r\n0123456789\r\n0\r\n\r\n", patient, "200"),
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_that_fails_is_a_500_and_the_next_request_is_fine() {
+    async fn failed_function_returns_500_and_next_request_works() {
         async fn handler(request: lambda_http::Request) -> Result<lambda_http::Response<String>, lambda_http::Error> {
             match request.uri().path() {
                 "/panic" => panic!("out of luck"),
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_functions() {
+    fn function_answer_becomes_response_or_is_rejected() {
         let status = |answer: Value| to_http(answer).map(|response| response.status().as_u16());
         assert_eq!(status(json!({ "statusCode": 204 })), Some(204));
         assert_eq!(status(json!({ "statusCode": "200" })), None);

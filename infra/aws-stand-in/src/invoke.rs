@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handler_runs_with_a_context_and_its_failures_stay_its_own() {
+    async fn handler_gets_context_and_recovers_from_failure() {
         let limited = |timeout| -> Arc<dyn Invoker> {
             Arc::new(InProcess::<_, Value>::new(service_fn(handler), Function::new("register", timeout)))
         };

@@ -348,7 +348,7 @@ mod tests {
 
     /// An SDK opens a connection that it may never use.
     #[tokio::test]
-    async fn server_with_a_silent_client_ends_with_every_request_answered() {
+    async fn shutdown_closes_idle_connection() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let answer = |_| {
             service_fn(|_: http::Request<Incoming>| async { Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())) })

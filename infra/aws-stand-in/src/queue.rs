@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_is_tried_three_times_then_kept_with_its_error() {
+    async fn event_is_tried_three_times_then_dead_lettered() {
         let folder = tempfile::tempdir().unwrap();
         let calls = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&calls);
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_given_up_is_handled_once_it_is_redriven() {
+    async fn redriven_dead_letters_are_handled() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(redrive(&folder.path().join("no-queue-yet")).unwrap(), 0);
         let queue = AsyncQueue::start(folder.path(), Arc::new(Answering(|_| Err(failure()))), options()).unwrap();
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_dead_process_left_is_handled_at_the_next_start() {
+    async fn pending_events_are_handled_after_restart() {
         let folder = tempfile::tempdir().unwrap();
         let slow = QueueOptions { delay: Duration::from_secs(60), ..options() };
         let queue = AsyncQueue::start(folder.path(), Arc::new(Answering(|_| Err(failure()))), slow).unwrap();

@@ -497,7 +497,7 @@ mod tests {
     const BASE: &str = "/2018-06-01/runtime";
 
     #[tokio::test]
-    async fn a_bootstrap_takes_work_and_answers() {
+    async fn runtime_api_delivers_events_and_takes_responses() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = Host::start(listener, Function::new("simulate", Duration::from_secs(3))).unwrap();
         let address = host.listening.address();
@@ -569,7 +569,7 @@ done
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_process_is_invoked_killed_and_started_again() {
+    async fn process_restarts_after_crash_and_kill() {
         let folder = tempfile::tempdir().unwrap();
         let path = script(folder.path(), BOOTSTRAP);
         let env = vec![("EXTRA".to_owned(), "yes".to_owned())];
@@ -601,7 +601,7 @@ done
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn process_that_takes_too_long_is_started_again() {
+    async fn process_over_timeout_is_restarted() {
         let folder = tempfile::tempdir().unwrap();
         let path = script(folder.path(), BOOTSTRAP);
         let process = Process::start(&path, "register", Vec::new(), Duration::from_secs(1)).await.unwrap();
@@ -613,7 +613,7 @@ done
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_process_that_does_not_start_is_a_crash_each_time() {
+    async fn process_that_cannot_start_reports_crash() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("none");
         assert!(Process::start(&missing, "register", Vec::new(), Duration::from_secs(1)).await.is_err());

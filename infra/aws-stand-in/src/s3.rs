@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn every_way_to_make_an_object_raises_its_event() {
+    async fn put_copy_and_multipart_each_raise_an_event() {
         let mut setup = setup().await;
         setup.put("imports/2/a b.csv", b"hello").await;
         let first = setup.events.recv().await.unwrap();
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn reading_copying_listing_and_deleting() {
+    async fn objects_are_read_listed_copied_and_deleted() {
         let setup = setup().await;
         setup.put("x/1 é", b"0123456789").await;
         setup.put("x/2", b"b").await;
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_object_is_the_old_one_or_the_new_one() {
+    async fn object_is_replaced_whole_or_not_at_all() {
         let setup = setup().await;
         // More than the buffers between the two ends hold.
         let old = vec![b'o'; 2 * PART];
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_upload_whose_event_is_lost_fails() {
+    async fn upload_fails_if_its_event_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         create_bucket(folder.path(), BUCKET).await.unwrap();
         let events = EventSink::new("eu-west-3", &["imports/"], |_| Err("the disk is full".into()));
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_operator_reaches_its_prefixes_only() {
+    async fn operator_reaches_only_its_prefixes() {
         let setup = setup().await;
         setup.put("reports/2/r.json", b"{}").await;
         setup.put("reports/3/r.json", b"{}").await;

@@ -81,7 +81,7 @@ mod tests {
     use crate::invoke::testing::Answering;
 
     #[tokio::test]
-    async fn rule_invokes_its_function_by_itself_and_when_asked() {
+    async fn schedule_invokes_function_on_time_and_on_demand() {
         let (sender, mut events) = mpsc::unbounded_channel();
         let invoker = Answering(move |event: Value| {
             sender.send(event).unwrap();

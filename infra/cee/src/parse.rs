@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operator_name_has_1_to_100_characters_and_no_space_at_its_ends() {
+    fn operator_name_with_bad_length_or_outer_space_is_rejected() {
         for good in ["A", "Bon Voisinage", &"é".repeat(100)] {
             assert_eq!(name(good).as_deref(), Ok(good));
         }

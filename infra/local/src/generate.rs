@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn phones_are_all_different() {
+    fn phones_are_distinct_and_canonical() {
         let mut seen = vec![false; PHONES as usize];
         for driver in 0..PHONES {
             assert!(!std::mem::replace(&mut seen[(driver * STRIDE % PHONES) as usize], true));
@@ -322,7 +322,7 @@ mod tests {
 
     /// Compares the expected result of each row with a set that remembers every row.
     #[test]
-    fn each_row_is_of_its_kind() {
+    fn row_kinds_match_expected_results() {
         let mut seen = HashSet::new();
         let mut counted = Expected::default();
         for row in 0..50_000 {

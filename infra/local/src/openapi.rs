@@ -93,7 +93,7 @@ mod tests {
     use super::with_constants;
 
     #[test]
-    fn list_of_one_value_becomes_a_constant() {
+    fn enum_of_one_value_becomes_const() {
         let json = r#"{
   "enum": [
     "a"

@@ -51,7 +51,7 @@ mod tests {
 
     /// The one file that is not ours, as docs/reference/README.md says where it comes from.
     #[test]
-    fn the_renderer_is_the_one_that_was_reviewed() {
+    fn renderer_has_hash_named_in_docs() {
         let renderer = include_bytes!("../../../docs/reference/redoc.standalone.js");
         let hash: String = digest(&SHA256, renderer).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let notes = include_str!("../../../docs/reference/README.md");

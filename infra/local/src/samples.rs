@@ -98,7 +98,7 @@ mod tests {
     use cee_history::{Dates, Line, Reader, survey};
 
     #[test]
-    fn the_samples_can_be_read() {
+    fn samples_are_read_without_rejection() {
         assert_eq!(operators().len(), 3);
         let now = Instant::parse("2026-01-01T00:00:00Z").unwrap();
         let verdict = survey::<Journey>(journeys(now).as_bytes(), Dates::Unconfirmed).unwrap();

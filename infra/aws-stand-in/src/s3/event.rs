@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_of_events_are_encoded_as_s3_does() {
+    fn event_key_is_encoded_like_s3() {
         assert_eq!(event_key("imports/2/été 2024 (1)+.csv"), "imports/2/%C3%A9t%C3%A9+2024+%281%29%2B.csv");
         assert_eq!(event_key("a-b_c.d*/~=&"), "a-b_c.d*/%7E%3D%26");
     }

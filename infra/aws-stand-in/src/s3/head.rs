@@ -127,7 +127,7 @@ mod tests {
     const LENGTH: (&str, &str) = ("content-length", "1");
 
     #[test]
-    fn presigned_url_takes_no_other_signature_and_no_unsigned_header() {
+    fn presigned_url_rejects_second_signature_or_unsigned_header() {
         let put = |headers: &[(&str, &str)]| of(Method::PUT, URL, headers);
         assert_eq!(put(&[LENGTH]), None);
         assert_eq!(put(&[LENGTH, ("authorization", "Bearer x")]), Some(Refusal::TwoSignatures));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn object_needs_a_length() {
+    fn put_object_without_length_is_rejected() {
         let chunked = [("transfer-encoding", "chunked")];
         for (method, path, expected) in [
             (Method::PUT, "/b/k", Some(Refusal::NoLength)),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn acl_is_refused_unless_it_is_the_owners() {
+    fn acl_other_than_bucket_owners_is_rejected() {
         let with = |name, value| of(Method::PUT, "/b/k", &[LENGTH, (name, value)]);
         assert_eq!(with("x-amz-acl", "bucket-owner-full-control"), None);
         assert_eq!(with("x-amz-acl", "public-read"), Some(Refusal::Acl));
