@@ -136,7 +136,7 @@ mod tests {
     type Error = SdkError<GetItemError, HttpResponse>;
 
     #[test]
-    fn a_request_that_had_no_answer_says_why() {
+    fn failed_request_reports_its_code() {
         let answer = || HttpResponse::new(200.try_into().unwrap(), "".into());
         for (error, expected, transient) in [
             (Error::construction_failure("why"), "ConstructionFailure", false),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn refusal_is_transient_by_its_status_or_by_its_code() {
+    fn error_is_transient_by_status_or_code() {
         for (status, code, transient) in [
             (500, "InternalFailure", true),
             (500, "SomethingNew", true),

@@ -109,13 +109,13 @@ mod tests {
     type Error = SdkError<GetItemError, HttpResponse>;
 
     #[test]
-    fn a_deadline_passes() {
+    fn deadline_has_passed_after_its_time() {
         assert!(!Deadline::after(Duration::from_secs(60)).has_passed());
         assert!(Deadline::after(Duration::ZERO).has_passed());
     }
 
     #[tokio::test]
-    async fn retries_end_after_their_number() {
+    async fn backoff_ends_after_its_number_of_retries() {
         let mut backoff = Backoff::until(Deadline::after_retries(2));
         assert_eq!([backoff.pause().await, backoff.pause().await], [Ok(()), Ok(())]);
         assert_eq!(backoff.pause().await, Err(StoreError::Busy));

@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_token_comes_back_to_the_letter() {
+    fn stored_token_round_trips_byte_for_byte() {
         for token in [
             "eyJhbGciOiJFUzI1NiJ9.eyJhIjoxfQ.AAEC",
             "",

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_differ_by_pepper_type_kind_and_value_and_never_hold_the_value() {
+    fn keys_differ_by_pepper_type_kind_and_hide_value() {
         let one = ClaimKeys::new(&[1; 32]).unwrap();
         let two = ClaimKeys::new(&[2; 32]).unwrap();
         let mut all: Vec<String> = Vec::new();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_with_two_identity_keys_has_a_claim_and_a_tag_of_each() {
+    fn two_identity_keys_give_a_claim_and_a_tag_each() {
         let keys = ClaimKeys::new(&[7; 32]).unwrap();
         let (callers, journeys) = (identity_key("ab"), identity_key("cd"));
         let identity =
@@ -217,14 +217,14 @@ mod tests {
     const STABLE_TAG: [u8; ClaimKeys::TAG_BYTES] = [0xbd, 0x48, 0x73, 0xd2, 0xdd, 0x39, 0xbc, 0xb4];
 
     #[test]
-    fn keys_show_nothing_of_the_pepper_and_kinds_have_names() {
+    fn debug_hides_pepper_and_kinds_have_names() {
         assert_eq!(format!("{:?}", ClaimKeys::new(&[7; 32]).unwrap()), "ClaimKeys(…)");
         let kinds = [ClaimKind::TruncatedIdentity, ClaimKind::DrivingLicense, ClaimKind::IdentityKey];
         assert_eq!(kinds.map(ClaimKind::as_str), ["truncated identity", "driving licence", "identity key"]);
     }
 
     #[test]
-    fn a_short_pepper_is_refused() {
+    fn short_pepper_is_rejected() {
         assert_eq!(ClaimKeys::new(&[0; 31]).map(|_| ()), Err(WeakPepper));
     }
 }

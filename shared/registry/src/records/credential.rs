@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_random_and_show_nothing_of_themselves() {
+    fn key_pairs_are_random_and_debug_hides_them() {
         let (one, two) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         assert!(one.access_key != two.access_key && one.secret_key != two.secret_key);
         assert_eq!((one.access_key.as_str().len(), one.secret_key.reveal().len()), (20, 40));
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_are_bounded() {
+    fn access_and_secret_key_are_validated() {
         for good in ["a", "CEE ÉÈ-+/=", &"x".repeat(128)] {
             assert!(AccessKey::parse(good).is_ok() && SecretKey::parse(good).is_ok(), "{good}");
         }
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_fits_its_own_secret_alone() {
+    fn hash_fits_only_its_secret() {
         let secret = SecretKey::parse("correct horse battery staple").unwrap();
         let of = |secret| SecretHash::of(secret, SecretHash::ITERATIONS).unwrap();
         let (one, two) = (of(&secret), of(&secret));
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_ends_to_the_millisecond() {
+    fn lock_ends_to_the_millisecond() {
         let failures = Failures { in_a_row: 5, last_at: Some(at(1_000_000)) };
         assert_eq!(failures.locked_for(at(1_000_000)), Some(Duration::from_secs(10)));
         assert_eq!(failures.locked_for(at(1_009_999)), Some(Duration::from_millis(1)));

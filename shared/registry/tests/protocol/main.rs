@@ -257,32 +257,32 @@ fn explore(name: &str, protocol: Protocol) {
 }
 
 #[test]
-fn registrations_at_once() {
+fn concurrent_registrations_keep_every_property() {
     explore("registrations", registrations());
 }
 
 #[test]
-fn registrations_with_two_keys_at_once() {
+fn two_key_registrations_keep_every_property() {
     explore("registrations with two keys", registrations_with_two_keys());
 }
 
 #[test]
-fn all_calls_at_once() {
+fn concurrent_calls_keep_every_property() {
     explore("calls", calls());
 }
 
 #[test]
-fn calls_with_many_mishaps() {
+fn calls_with_two_mishaps_keep_every_property() {
     explore("unlucky calls", unlucky_calls());
 }
 
 #[test]
-fn a_refused_key_and_what_was_in_its_way() {
+fn refused_key_keeps_every_property() {
     explore("a refused key", refused_key());
 }
 
 #[test]
-fn calls_while_the_law_changes() {
+fn calls_under_new_law_keep_every_property() {
     explore("laws", laws());
 }
 
@@ -365,7 +365,7 @@ fn every_seeded_fault_has_a_counterexample() {
 /// The effects of late requests without the remedies: "the revived application" and "the refused application" in `docs/protocol.md`. The
 /// code has all three remedies.
 #[test]
-fn without_its_remedies_a_deleted_or_refused_application_may_come_back() {
+fn protocol_without_remedies_revives_applications() {
     let somebody = driver(0, 0, None);
     let catalogue = [
         (0, register(somebody, 0)),
@@ -396,7 +396,7 @@ fn without_its_remedies_a_deleted_or_refused_application_may_come_back() {
 
 /// The remaining case without `KeepName`, which needs more calls than the explorations above.
 #[test]
-fn a_refusal_that_was_called_off_needs_the_name_that_a_delete_leaves() {
+fn call_off_alone_revives_refused_application() {
     // The application that blocks a late try is deleted. The late try is written after the refusal and before it is called off. Another
     // call of its operator reports it, and a delete removes it.
     let five = [

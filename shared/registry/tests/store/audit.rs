@@ -55,7 +55,7 @@ async fn damage(store: &Store, pk: &str, expression: &str, attribute: &str, valu
 }
 
 #[tokio::test]
-async fn nothing_is_found_where_nothing_is_wrong() {
+async fn intact_tables_give_no_finding() {
     let store = store().await;
     for number in 0..150 {
         register(&store, number, &identity(number, number % 2 == 0), "2024-03-15T07:30:00Z").await;
@@ -155,7 +155,7 @@ async fn change_license(store: &Store, uuid: ApplicationId, license: &str) {
 
 /// The claims of one driver's application block another driver for years.
 #[tokio::test]
-async fn a_claim_on_an_item_that_is_not_its_applications_is_found_and_removed() {
+async fn claim_on_wrong_item_is_found_and_removed() {
     let store = store().await;
     let [one, other] = [1, 2].map(|number| identity(number, true));
     let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
@@ -195,7 +195,7 @@ async fn a_claim_on_an_item_that_is_not_its_applications_is_found_and_removed() 
 
 /// With another pepper, every record looks misplaced. Removing them would make every driver eligible again.
 #[tokio::test]
-async fn under_another_pepper_no_claim_is_removed() {
+async fn repair_with_another_pepper_removes_no_claim() {
     let store = store().await;
     let one = identity(1, true);
     let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
@@ -213,7 +213,7 @@ async fn under_another_pepper_no_claim_is_removed() {
 
 /// For an erased application, or one that cannot be read, it is unknown which claims belong to it. So they stay.
 #[tokio::test]
-async fn claims_of_an_application_that_does_not_say_whose_it_is_stay() {
+async fn claims_of_erased_or_unreadable_application_stay() {
     let store = store().await;
     let now = at("2024-05-01T00:00:00Z");
     let erase = async |number: u64| {
@@ -258,7 +258,7 @@ fn number(number: i64) -> AttributeValue {
 }
 
 #[tokio::test]
-async fn a_claim_that_says_something_else_of_its_application_is_found() {
+async fn claim_that_differs_from_application_is_found() {
     let store = store().await;
     let one = identity(1, false);
     let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
@@ -282,7 +282,7 @@ async fn a_claim_that_says_something_else_of_its_application_is_found() {
 
 /// Rule 3 compares a truncated identity by keys: a wrong key makes the registry grant or refuse an application against the rules.
 #[tokio::test]
-async fn a_claim_with_another_identity_key_than_its_application_is_found() {
+async fn claim_with_other_identity_key_is_found() {
     let store = store().await;
     let [one, with_key] = [(1, false), (2, true)].map(|(number, key)| identity(number, key));
     let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
@@ -336,7 +336,7 @@ async fn a_claim_with_another_identity_key_than_its_application_is_found() {
 
 /// Two drivers share a truncated identity and have different keys, even if the record of one of them lacks its key.
 #[tokio::test]
-async fn a_record_without_its_identity_key_makes_no_two_drivers_one() {
+async fn record_without_key_does_not_merge_two_drivers() {
     let store = store().await;
     let one = identity(1, true);
     let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
@@ -351,7 +351,7 @@ async fn a_record_without_its_identity_key_makes_no_two_drivers_one() {
 }
 
 #[tokio::test]
-async fn a_journey_that_does_not_carry_its_application_is_found() {
+async fn journey_without_its_application_is_found() {
     let store = store().await;
     let end = at("2024-03-15T07:30:00Z");
     let name = OperatorJourneyId::parse("trip-1").unwrap();
@@ -403,7 +403,7 @@ async fn a_journey_that_does_not_carry_its_application_is_found() {
 
 /// The claims stay as they were at the registration (ADR 32). The audit reports the difference without personal data.
 #[tokio::test]
-async fn a_journey_that_was_corrected_after_its_use_is_found() {
+async fn journey_corrected_after_use_is_found() {
     let plain = journey(1, "trip", at("2024-03-15T07:30:00Z"));
     let with_key = |key| Journey { driver_identity_key: key, ..plain.clone() };
     let phone = Journey { driver_phone_trunc: PhoneTrunc::parse("+336010299").unwrap(), ..plain.clone() };
@@ -449,7 +449,7 @@ async fn a_journey_that_was_corrected_after_its_use_is_found() {
 
 /// An application that is deleted between the two reads of its journey is not a finding.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_corrected_journey_of_an_application_that_is_deleted_meanwhile_is_not_found() {
+async fn corrected_journey_of_just_deleted_application_is_ignored() {
     let (calm, store, faults) = support::store_with_faults().await;
     let trip = journey(1, "trip", at("2024-03-15T07:30:00Z"));
     support::put(&calm, &trip, &support::version(1, 1)).await;
@@ -468,7 +468,7 @@ async fn a_corrected_journey_of_an_application_that_is_deleted_meanwhile_is_not_
 }
 
 #[tokio::test]
-async fn each_claim_of_two_keys_is_looked_at() {
+async fn claims_of_both_identity_keys_are_audited() {
     let identity = driver_with_keys("DUP", "A1", Some('b'), Some('a'));
     let claims = support::claim_keys().claims(JourneyType::Short, &identity);
     let keys: Vec<&str> = claims.iter().map(|claim| claim.key.as_str()).collect();
@@ -512,7 +512,7 @@ async fn each_claim_of_two_keys_is_looked_at() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_found_and_stops_nothing() {
+async fn unreadable_item_is_found_and_audit_continues() {
     let store = store().await;
     let one = identity(1, false);
     let first = register(&store, 1, &one, "2024-03-15T07:30:00Z").await;
@@ -565,7 +565,7 @@ async fn what_cannot_be_read_is_found_and_stops_nothing() {
 /// A part ends with an import whose UUID is invalid, so the part's end cannot be expressed as a place. The audit checks the imports after
 /// it.
 #[tokio::test]
-async fn an_import_of_no_name_at_the_end_of_a_part_does_not_end_the_audit_of_the_imports() {
+async fn import_with_invalid_id_at_part_end_does_not_end_audit() {
     let store = store().await;
     for byte in 0..99 {
         let id = ImportId::from_bytes([byte; 16]).to_string();
@@ -582,7 +582,7 @@ async fn an_import_of_no_name_at_the_end_of_a_part_does_not_end_the_audit_of_the
 
 /// If the check of a part panicked, the next part begins where it would have begun otherwise.
 #[tokio::test]
-async fn a_part_is_passed_over_and_nothing_else() {
+async fn pass_over_skips_exactly_one_part() {
     let store = store().await;
     for number in 0..150 {
         register(&store, number, &identity(number, number == 0), "2024-03-15T07:30:00Z").await;
@@ -609,7 +609,7 @@ async fn a_part_is_passed_over_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_import_that_speaks_of_anothers_or_does_not_add_up_is_found() {
+async fn foreign_or_miscounted_import_is_found() {
     let store = store().await;
     let (id, other) = (ImportId::from_bytes([7; 16]), ImportId::from_bytes([8; 16]));
     let m = |members: &[(&str, AttributeValue)]| {
@@ -664,7 +664,7 @@ async fn an_import_that_speaks_of_anothers_or_does_not_add_up_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_changes_meanwhile_is_no_finding() {
+async fn concurrent_changes_give_no_finding() {
     let store = store().await;
     let busy = (0..4_u64).map(|lane| {
         let store = store.clone();
@@ -693,7 +693,7 @@ async fn what_changes_meanwhile_is_no_finding() {
 
 /// Metrics, alarms and the runbook use these words.
 #[test]
-fn each_finding_is_told_by_the_name_of_its_kind() {
+fn finding_text_begins_with_its_kind() {
     let (one, id) = (uuid(1), ImportId::from_bytes([7; 16]));
     let each = [
         Finding::GrantedTwice(one, uuid(2)),
@@ -719,7 +719,7 @@ fn each_finding_is_told_by_the_name_of_its_kind() {
 }
 
 #[test]
-fn what_was_looked_at_is_counted_together() {
+fn audited_items_are_summed() {
     let part = Audited { applications: 1, claims: 2, imports: 4, reports: 8, ..Default::default() };
     assert_eq!(part.items(), 15);
 }

@@ -86,7 +86,7 @@ async fn date_21_of_one_operator_and_journey_type_is_rejected() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dates_that_race_pass_no_bound() {
+async fn concurrent_dates_stay_within_bound() {
     let store = store().await;
     let mut racing = JoinSet::new();
     for number in 0..60 {
@@ -104,7 +104,7 @@ async fn dates_that_race_pass_no_bound() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn application_21_of_one_operator_on_a_truncated_identity_is_refused() {
+async fn application_21_of_operator_on_truncated_identity_is_refused() {
     let store = store().await;
     let asked = |number: usize, by| application(number as u64, by, Long, &one_of_many(number), at(DAY));
     let full = Registration::NoRoom(NoRoom::Applications);
@@ -149,7 +149,7 @@ async fn application_21_of_one_operator_on_a_truncated_identity_is_refused() {
 
 /// A key that is given later does not change the count.
 #[tokio::test]
-async fn an_application_counts_once_whenever_its_key_comes() {
+async fn application_with_later_key_counts_once() {
     let store = store().await;
     let identity = driver("DUP", "A", None);
     assert_eq!(store.register(&application(1, 1, Long, &identity, at(DAY)), None).await, Registration::Registered);
@@ -165,7 +165,7 @@ async fn an_application_counts_once_whenever_its_key_comes() {
 
 /// One identity key is given to the history of many names and dates.
 #[tokio::test]
-async fn an_identity_key_is_given_to_20_dates_of_one_operator() {
+async fn identity_key_is_given_to_at_most_20_dates() {
     let store = store().await;
     let identity = |number: usize| truncated("DUP", &format!("+33601{number:04}"));
     let give = async |number: usize, day: usize, by: u32| {
@@ -244,7 +244,7 @@ async fn filled(store: &Store, scope: JourneyType) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_item_that_was_full_before_there_were_bounds_says_so_at_once() {
+async fn item_filled_before_bounds_reports_no_room() {
     let store = store().await;
     filled(&store, Long).await;
     let identity = driver("DUP", "A", None).truncated;

@@ -49,7 +49,7 @@ fn proof(application: &Application, signature: usize) -> String {
 /// The number of requests of each call, on success and on every kind of refusal. A short application has one more request, because it
 /// reads its journey first.
 #[tokio::test]
-async fn requests_of_each_call() {
+async fn each_call_sends_expected_requests() {
     let store = store().await;
     let day = at(DAY);
     let later = at("2024-06-01T00:00:00Z");
@@ -133,7 +133,7 @@ async fn requests_of_each_call() {
 }
 
 #[tokio::test]
-async fn requests_of_an_imported_row() {
+async fn imported_row_sends_one_or_two_requests() {
     let store = store().await;
     let identity = truncated("TO ", "+2626920102");
     for (what, datetime, by, source, outcome, requests) in [
@@ -160,7 +160,7 @@ async fn requests_of_an_imported_row() {
 
 /// The store reports a malformed item and does not retry forever.
 #[tokio::test]
-async fn a_corrupt_claim_item_ends_an_import() {
+async fn corrupt_claim_item_ends_import() {
     let store = store().await;
     let identity = truncated("DUP", "+336010203");
     let pk = AttributeValue::S(
@@ -206,7 +206,7 @@ fn size(item: &Item) -> usize {
 
 /// One write unit is one kilobyte, and a transaction needs two: an item within its first kilobyte costs two units.
 #[tokio::test]
-async fn items_and_sizes_of_a_registration() {
+async fn registration_writes_expected_items_and_sizes() {
     let foreign = format!("99-{}", "F".repeat(61));
     let (uuid_like, longest) = ("0f9c3b1e-5d1f-4c1a-9a55-0d1b7e2f6a10:7", "j".repeat(255));
     let (none, one, of_journey, two) = ((None, None), (Some('a'), None), (None, Some('a')), (Some('b'), Some('a')));
@@ -266,7 +266,7 @@ fn records(item: &Item, prefix: &str) -> usize {
 }
 
 #[tokio::test]
-async fn an_application_has_all_its_claims_and_keys_hold_no_personal_data() {
+async fn application_has_all_claims_without_personal_data() {
     for scope in JourneyType::ALL {
         for key in [None, Some('a')] {
             let store = store().await;
@@ -302,7 +302,7 @@ async fn an_application_has_all_its_claims_and_keys_hold_no_personal_data() {
 
 /// Numbering plans and the accepted forms of licences change. An application that was accepted before can still be read and deleted.
 #[tokio::test]
-async fn application_of_an_earlier_plan_is_found_and_freed() {
+async fn application_of_earlier_numbering_plan_can_be_deleted() {
     let mut identity = driver("DUP", "A1", None);
     // Today's numbering plan moves the phone to +262, and today's rules reject this licence.
     identity.truncated.phone_trunc = PhoneTrunc::from_stored("+336920102").unwrap();
@@ -318,7 +318,7 @@ async fn application_of_an_earlier_plan_is_found_and_freed() {
 }
 
 #[tokio::test]
-async fn a_call_again_changes_nothing() {
+async fn repeated_registration_changes_nothing() {
     let store = store().await;
     let first = application(1, 1, Long, &driver("DUP", "A1", Some('a')), at(DAY));
     let later = application(2, 1, Long, &driver("DUP", "A2", Some('b')), at("2024-05-01T00:00:00Z"));
@@ -347,7 +347,7 @@ async fn a_call_again_changes_nothing() {
 
 /// One row is sent again after each event that may have happened in between.
 #[tokio::test]
-async fn a_row_again_gets_the_same_answer() {
+async fn repeated_row_gets_same_outcome() {
     let store = store().await;
     let identity = driver("DUP", "A1", None);
     let old = ("2019-06-01T00:00:00Z", row(1, 2), imported());
@@ -377,7 +377,7 @@ async fn a_row_again_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_journey_that_changed_after_it_was_read_is_not_used() {
+async fn journey_changed_after_read_is_not_used() {
     let store = store().await;
     let trip = journey(1, "trip", at(DAY));
     put(&store, &trip, &version(1, 1)).await;
@@ -402,7 +402,7 @@ fn with_both_keys() -> Identity {
 }
 
 #[tokio::test]
-async fn caller_and_journey_send_different_keys_and_both_are_claimed() {
+async fn different_keys_of_caller_and_journey_are_both_claimed() {
     let store = store().await;
     put(&store, &journey(1, "trip", at(DAY)), &version(1, 1)).await;
     let read = find(&store, 1, "trip").await.unwrap();
@@ -433,7 +433,7 @@ async fn caller_and_journey_send_different_keys_and_both_are_claimed() {
 }
 
 #[tokio::test]
-async fn either_of_two_keys_is_blocked_by_an_earlier_application() {
+async fn driver_with_two_keys_is_blocked_by_either() {
     for (what, earlier, is_blocked) in [
         ("the journey's own key", driver("MAR", "A2", Some('a')), true),
         ("the caller's key", driver("MAR", "A2", Some('b')), true),
@@ -488,7 +488,7 @@ async fn delete_frees_both_keys() {
 }
 
 #[tokio::test]
-async fn key_given_later_is_claimed_beside_the_journeys_own() {
+async fn later_key_is_claimed_beside_journeys_key() {
     let store = store().await;
     let give = async |number, letter| {
         let key = identity_key(letter);
@@ -531,7 +531,7 @@ async fn key_given_later_is_claimed_beside_the_journeys_own() {
 
 /// The stored bytes: applications from before there were two keys have the same format.
 #[tokio::test]
-async fn stored_keys_of_an_application() {
+async fn identity_keys_are_stored_as_bytes_and_tags() {
     let bytes = |letter| AttributeValue::B(identity_key(letter).as_bytes().to_vec().into());
     let tag = |letter| support::claim_keys().tag(&identity_key(letter)).to_vec();
     let (a, b) = (Some('a'), Some('b'));
@@ -563,7 +563,7 @@ async fn stored_keys_of_an_application() {
 }
 
 #[tokio::test]
-async fn a_used_journey_names_its_application_unless_a_person_is_in_the_way() {
+async fn used_journey_names_application_unless_driver_is_blocked() {
     let store = store().await;
     put(&store, &journey(1, "trip", at(DAY)), &version(1, 1)).await;
     let read = find(&store, 1, "trip").await.unwrap();
@@ -594,7 +594,7 @@ async fn a_used_journey_names_its_application_unless_a_person_is_in_the_way() {
 }
 
 #[tokio::test]
-async fn a_journey_is_what_its_latest_line_says() {
+async fn journey_keeps_its_latest_line() {
     let store = store().await;
     let line = |status, metres| Journey { status, distance_metres: metres, ..journey(1, "trip", at(DAY)) };
     put(&store, &line(JourneyStatus::Pending, 1), &version(5, 5)).await;
@@ -625,7 +625,7 @@ async fn a_journey_is_what_its_latest_line_says() {
 }
 
 #[tokio::test]
-async fn an_application_follows_its_journey() {
+async fn application_gets_latest_journey_status() {
     let store = store().await;
     put(&store, &journey(1, "trip", at(DAY)), &version(5, 5)).await;
     let read = find(&store, 1, "trip").await.unwrap();
@@ -652,7 +652,7 @@ async fn an_application_follows_its_journey() {
 }
 
 #[tokio::test]
-async fn a_journey_is_its_operators_own() {
+async fn journey_is_found_only_for_its_operator() {
     let store = store().await;
     // Operators choose the IDs, and one may look like another operator's key.
     for (by, id) in [(1, "2#trip"), (1, "trip"), (12, "trip")] {
@@ -722,7 +722,7 @@ fn only_winner(said: Vec<(Application, Registration)>, lost: fn(Blocker) -> Regi
 
 /// 64 concurrent calls by 8 operators for each of 5 drivers, with each way to share the driver's keys.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_driver_is_granted_once_whoever_asks_at_the_same_moment() {
+async fn concurrent_registrations_of_one_driver_grant_one() {
     type Shape = fn(u64, u64) -> (String, String, Option<String>);
     let shapes: [(&str, Shape); 4] = [
         ("all keys", |d, _| (format!("1{d:06}"), format!("A{d}"), Some(format!("{d:064x}")))),
@@ -759,7 +759,7 @@ async fn one_driver_is_granted_once_whoever_asks_at_the_same_moment() {
 
 /// Either the row comes first and no application is granted, or it comes second and reports that it contradicts the granted one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn history_and_registrations_of_one_driver_race() {
+async fn history_racing_registration_blocks_or_contradicts() {
     let store = store().await;
     for one in 0..60_u64 {
         let blocking = one % 3 != 0;
@@ -808,7 +808,7 @@ async fn history_and_registrations_of_one_driver_race() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_journey_is_used_once_whoever_asks_at_the_same_moment() {
+async fn concurrent_registrations_use_journey_once() {
     let store = store().await;
     for one in 0..20_u64 {
         let id = format!("trip-{one}");
@@ -830,7 +830,7 @@ async fn one_journey_is_used_once_whoever_asks_at_the_same_moment() {
 
 /// The last moment at which an earlier application blocks, for each rule of the same person. A millisecond later it does not block.
 #[tokio::test]
-async fn cooldowns_end() {
+async fn application_blocks_until_cooldown_ends() {
     let truncated_only = [
         (driver("DUP", "A1", None), driver("DUP", "A2", None)),
         (driver("DUP", "A1", Some('a')), driver("DUP", "A2", None)),
@@ -913,7 +913,7 @@ async fn history_before_the_floor_never_blocks() {
 /// Two drivers with keys share a truncated identity. The later of the two must block a driver without a key, in whichever order they were
 /// written.
 #[tokio::test]
-async fn the_later_of_two_keyed_drivers_is_remembered() {
+async fn later_of_two_keyed_drivers_blocks_keyless_driver() {
     let dates = [at("2024-06-01T00:00:00Z"), at("2023-02-01T00:00:00Z")];
     for order in [[0, 1], [1, 0]] {
         let store = store().await;
@@ -965,7 +965,7 @@ async fn held(store: &Store, import: &ImportRecord, worker: &str, machine_now: &
 }
 
 #[tokio::test]
-async fn an_import_is_worked_on_by_one_at_a_time() {
+async fn import_is_held_by_one_invocation_at_a_time() {
     let store = store().await;
     let import = import_record("one", 1);
     let minute = |minute: u32| format!("2030-01-01T00:{minute:02}:00Z");
@@ -1025,7 +1025,7 @@ async fn undo(store: &Store, import: ImportId) -> (u64, u64) {
 /// An undo, imports of other files and registrations of one driver run concurrently. In any order, the item matches its records in the
 /// end.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_undo_races_everything_else() {
+async fn undo_racing_other_writes_leaves_item_consistent() {
     let store = store().await;
     let identity = driver("DUP", "A1", None);
     let pk = claim_keys_of(Short, &identity)[0].clone();
@@ -1069,7 +1069,7 @@ async fn an_undo_races_everything_else() {
 }
 
 #[tokio::test]
-async fn more_records_than_one_write_holds_are_undone() {
+async fn undo_removes_more_records_than_one_write_holds() {
     let store = store().await;
     let identity = truncated("DUP", "+336010203");
     for n in 0..250 {
@@ -1087,7 +1087,7 @@ async fn more_records_than_one_write_holds_are_undone() {
 }
 
 #[tokio::test]
-async fn an_import_is_undone_once_and_not_before_it_has_ended() {
+async fn import_is_undone_once_after_it_has_ended() {
     let store = store().await;
     let import = import_record("one", 1);
     let minute = |minute: u32| format!("2030-01-01T00:{minute:02}:00Z");
@@ -1184,7 +1184,7 @@ async fn imports_are_found_and_listed_by_their_operator() {
 }
 
 #[tokio::test]
-async fn operators_are_found_as_they_were_last_put() {
+async fn operator_is_found_as_last_put() {
     let store = store().await;
     let put = |id, name: &str, suspended| Operator {
         id: operator(id),

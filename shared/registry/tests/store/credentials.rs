@@ -31,7 +31,7 @@ fn after(seconds: i64) -> Instant {
 }
 
 #[tokio::test]
-async fn a_credential_is_written_once_and_retired_by_its_operator_alone() {
+async fn credential_is_added_once_and_retired_by_its_operator() {
     let store = store().await;
     let credentials = credentials(&store);
     let (one, two) = (credential(1), credential(2));
@@ -52,7 +52,7 @@ async fn a_credential_is_written_once_and_retired_by_its_operator_alone() {
 }
 
 #[tokio::test]
-async fn an_item_of_another_algorithm_is_told_and_not_compared() {
+async fn credential_of_unknown_algorithm_is_corrupt() {
     let store = store().await;
     let credentials = credentials(&store);
     let one = credential(1);
@@ -66,7 +66,7 @@ async fn an_item_of_another_algorithm_is_told_and_not_compared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_guess_is_lost_however_many_come_at_once() {
+async fn concurrent_failures_are_all_counted() {
     let store = store().await;
     let credentials = credentials(&store);
     let one = credential(1);
@@ -85,7 +85,7 @@ async fn no_guess_is_lost_however_many_come_at_once() {
 }
 
 #[tokio::test]
-async fn a_right_guess_counts_until_wrong_ones_have_locked_the_credential() {
+async fn success_resets_failures_unless_locked() {
     let store = store().await;
     let credentials = credentials(&store);
     let found = credential(1);

@@ -95,7 +95,7 @@ async fn drivers() -> Store {
 }
 
 #[tokio::test]
-async fn a_driver_is_told_of_by_whatever_is_given_and_nobody_else() {
+async fn query_by_licence_key_or_name_finds_matching_drivers() {
     let store = drivers().await;
     let by_phone = vec!["1#gone", "1#reused", "1#trip", "3#bare", "3#others", "3#unused"];
     for (license, key, by_name, applications, archived, journeys) in [
@@ -141,7 +141,7 @@ async fn a_driver_is_told_of_by_whatever_is_given_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_driver_is_told_of_by_the_callers_key_and_by_the_journeys_own() {
+async fn query_by_either_identity_key_finds_driver() {
     let store = store().await;
     put(&store, &journey(1, "trip", at(DAY)), &version(1, 1)).await;
     let read = find(&store, 1, "trip").await.unwrap();
@@ -157,7 +157,7 @@ async fn a_driver_is_told_of_by_the_callers_key_and_by_the_journeys_own() {
 }
 
 #[tokio::test]
-async fn an_erasure_takes_what_names_the_driver_and_nothing_of_anybody_else() {
+async fn erasure_removes_only_what_names_the_driver() {
     let store = drivers().await;
     let whole = sought(Some("A1"), Some('a'), false);
     let (before, answers) = (held(&store, &whole).await, store.scan(&store.tables.idempotency).await.len());

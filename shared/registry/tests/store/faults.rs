@@ -126,7 +126,7 @@ async fn item(store: &Store) -> Option<Item> {
 }
 
 #[tokio::test]
-async fn a_registration_is_tried_again_where_nothing_was_written_and_only_there() {
+async fn registration_retries_only_if_nothing_was_written() {
     let (_, store, faults) = store_with_faults().await;
     let asked = |number: u64| application(number, 1, Long, &driver("DUP", &format!("A{number}"), None), at(DAY));
     let alone = |number: u64| Application {
@@ -174,7 +174,7 @@ async fn a_registration_is_tried_again_where_nothing_was_written_and_only_there(
 
 /// A registration calls off a try with unknown outcome before it reports a blocking application. Found by the judge (tests/promise).
 #[tokio::test]
-async fn who_is_refused_is_not_registered_later_by_a_try_that_was_late() {
+async fn refused_registration_is_not_written_by_late_try() {
     let (calm, store, faults) = store_with_faults().await;
     let asked = |number: u64| application(number, 1, Long, &driver("DUP", "A1", None), at(DAY));
     let in_the_way =
@@ -229,7 +229,7 @@ async fn late_try_before_it_is_called_off(goes: bool) -> (Store, Result<Registra
 
 /// If the late try was written, the call reports the registration.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_try_that_arrives_before_it_is_called_off_counts() {
+async fn late_try_written_before_call_off_counts() {
     let (calm, told) = late_try_before_it_is_called_off(false).await;
     assert_eq!(told, Ok(Registration::Registered));
     assert_eq!(calm.applications.find(uuid(2)).await.unwrap().map(|found| found.uuid), Some(uuid(2)));
@@ -238,7 +238,7 @@ async fn a_late_try_that_arrives_before_it_is_called_off_counts() {
 /// The call reports the registration, even if its operator learned of it from another call and deleted it already. The model found this
 /// case (docs/protocol.md).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_try_that_is_deleted_before_it_is_called_off_counts() {
+async fn late_try_deleted_before_call_off_counts() {
     let (calm, told) = late_try_before_it_is_called_off(true).await;
     assert_eq!(told, Ok(Registration::Registered));
     assert_eq!(calm.applications.find(uuid(2)).await, Ok(None));
@@ -246,7 +246,7 @@ async fn a_late_try_that_is_deleted_before_it_is_called_off_counts() {
 
 /// "The revived application" of docs/protocol.md.
 #[tokio::test]
-async fn a_late_try_brings_back_nothing_that_was_deleted() {
+async fn late_try_does_not_revive_deleted_application() {
     let (calm, store, faults) = store_with_faults().await;
     let read = trip(&calm, "trip").await;
     let asked = using(application(1, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY)), &read);
@@ -268,7 +268,7 @@ async fn a_late_try_brings_back_nothing_that_was_deleted() {
 }
 
 #[tokio::test]
-async fn at_the_deadline_only_what_surely_was_not_written_is_said_to_be_busy() {
+async fn deadline_reports_busy_only_if_nothing_was_written() {
     let (_, store, faults) = store_with_faults().await;
     let asked = application(1, 1, Long, &driver("DUP", "A1", None), at(DAY));
     faults.always("TransactWriteItems", IN_PROGRESS);
@@ -280,7 +280,7 @@ async fn at_the_deadline_only_what_surely_was_not_written_is_said_to_be_busy() {
 
 /// If the client retried a transaction that was written and lost its response, it would report only the result of the retry.
 #[tokio::test]
-async fn a_client_that_tries_again_sends_a_transaction_once() {
+async fn retrying_client_sends_transaction_once() {
     let (store, faults) = store_that_tries_again().await;
     granted(&store).await;
     faults.to("TransactWriteItems", [Fault::FailedAfter, Fault::code("TransactionConflictException")]);
@@ -293,7 +293,7 @@ async fn a_client_that_tries_again_sends_a_transaction_once() {
 
 /// The other calls that change granted applications must not return `Busy` either, if one of their tries may have been written.
 #[tokio::test]
-async fn no_call_says_busy_that_may_have_written() {
+async fn call_that_may_have_written_never_reports_busy() {
     let unsure = || Fault::code("InternalServerError");
     for (throttled, before) in [("TransactWriteItems", 0), ("BatchGetItem", 1)] {
         for perhaps in [false, true] {
@@ -334,7 +334,7 @@ async fn no_call_says_busy_that_may_have_written() {
 
 /// The application's first try has claimed its journey, and another transaction holds its claims.
 #[tokio::test]
-async fn ones_own_journey_says_that_ones_own_try_went_through() {
+async fn journey_claimed_by_own_try_reports_registered() {
     let (calm, store, faults) = store_with_faults().await;
     let read = trip(&calm, "trip").await;
     let asked = using(application(1, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY)), &read);
@@ -376,7 +376,7 @@ fn json(item: &Item) -> String {
 /// Two drivers with keys share a truncated identity. The other driver's date, of which an update cannot compute the maximum, appears and
 /// disappears during the registration.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_driver_of_the_same_truncated_identity_comes_and_goes() {
+async fn registration_succeeds_while_latest_date_changes() {
     let (calm, store, faults) = store_with_faults().await;
     let other = |number: u64, datetime: &str| {
         application(number, 2, Short, &driver("DUP", &format!("B{number}"), Some('b')), at(datetime))
@@ -400,7 +400,7 @@ async fn another_driver_of_the_same_truncated_identity_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn a_row_of_history_is_imported_whatever_the_table_does() {
+async fn history_row_is_imported_despite_table_errors() {
     for fault in CONTENTION.into_iter().chain(FAILURE).map(Fault::code).chain([Fault::Lost, Fault::AnswerLost]) {
         let (_, store, faults) = store_with_faults().await;
         faults.to("UpdateItem", [fault]);
@@ -421,7 +421,7 @@ async fn a_row_of_history_is_imported_whatever_the_table_does() {
 
 /// On AWS, a new table becomes active after some seconds.
 #[tokio::test]
-async fn tables_that_are_created_elsewhere_are_waited_for() {
+async fn create_missing_waits_for_tables_being_created() {
     let (calm, store, faults) = store_with_faults().await;
     let creating =
         |table: &str| Fault::Refused(200, format!(r#"{{"Table":{{"TableName":"{table}","TableStatus":"CREATING"}}}}"#));
@@ -455,7 +455,7 @@ async fn tables_that_are_created_elsewhere_are_waited_for() {
 
 /// A record lists four rows, and notes that there was a fifth.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_record_notes_that_there_were_more() {
+async fn full_record_notes_that_more_rows_came() {
     let full = async || {
         let (calm, store, faults) = store_with_faults().await;
         for file in 1..=4 {
@@ -508,7 +508,7 @@ async fn a_full_record_notes_that_there_were_more() {
 
 /// History gets an identity key while further rows of it are imported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
+async fn rows_of_keyed_history_are_listed_on_its_copy_too() {
     let (calm, store, faults) = store_with_faults().await;
     import(&calm, DAY, row(1, 2), soon()).await.unwrap();
     let sources = async || {
@@ -554,7 +554,7 @@ async fn rows_of_history_with_an_identity_key_are_listed_with_its_copy() {
 /// Rule 3 of the contract for history with a key: it blocks a driver without a key and a driver with the same key, but not a driver with
 /// another key.
 #[tokio::test]
-async fn history_with_a_key_stands_in_the_way_of_who_sends_none() {
+async fn keyed_history_blocks_keyless_or_same_key_driver() {
     let store = store().await;
     import(&store, DAY, row(1, 2), soon()).await.unwrap();
     assert_eq!(give_to_history(&store, 'a', soon()).await, Ok(GivenKey::Given { contradicts: Vec::new() }));
@@ -566,7 +566,7 @@ async fn history_with_a_key_stands_in_the_way_of_who_sends_none() {
 }
 
 #[tokio::test]
-async fn a_full_record_with_an_identity_key_lists_no_file_twice() {
+async fn full_keyed_record_lists_no_file_twice() {
     let store = store().await;
     for file in 1..=4 {
         import(&store, DAY, row(file, 2), soon()).await.unwrap();
@@ -580,7 +580,7 @@ async fn a_full_record_with_an_identity_key_lists_no_file_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_identity_key_is_given_whatever_happens_meanwhile() {
+async fn give_key_reports_outcome_despite_faults_and_changes() {
     let give = async |store: &Store, deadline: Deadline| {
         store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), deadline).await
     };
@@ -639,7 +639,7 @@ async fn an_identity_key_is_given_whatever_happens_meanwhile() {
 /// A deleted application leaves only a marker in its table: it gets no key, and it cannot be deleted twice. Found by the judge
 /// (tests/promise).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_name_of_a_deleted_application_is_no_application() {
+async fn marker_of_deleted_application_is_not_an_application() {
     let fresh = async |operation| {
         let (calm, store, faults) = store_with_faults().await;
         let asked = application(1, 1, Long, &driver("DUP", "A1", None), at(DAY));
@@ -693,7 +693,7 @@ async fn key_given_during_an_erasure_is_seen() {
 
 /// An erasure whose response is lost reports success, and a journey's status that cannot be written is reported as an error.
 #[tokio::test]
-async fn an_erasure_and_a_status_that_may_not_have_been_written() {
+async fn erasure_reports_success_and_status_its_error() {
     let (_, store, faults) = store_with_faults().await;
     let held = DriverData { applications: vec![granted(&store).await], ..DriverData::default() };
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
@@ -708,7 +708,7 @@ async fn an_erasure_and_a_status_that_may_not_have_been_written() {
 /// A key is refused because another application has it. The item of the application that was to get it gets a new stamp, so that a late
 /// try fails. Found by the judge (tests/promise).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_is_refused_is_not_given_later_by_a_try_that_was_late() {
+async fn refused_key_is_not_given_by_late_try() {
     let (calm, store, faults) = store_with_faults().await;
     granted(&calm).await;
     let first = application(2, 2, Short, &driver("MAR", "A2", Some('a')), at(LATER));
@@ -741,7 +741,7 @@ async fn a_key_that_is_refused_is_not_given_later_by_a_try_that_was_late() {
 /// A key was given, the response was lost, and the application is deleted before the next read. The call does not report that nothing was
 /// written. Found by the judge (tests/promise).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_identity_key_that_went_with_what_it_was_given_to_is_not_denied() {
+async fn key_given_then_deleted_is_not_reported_unwritten() {
     let (calm, store, faults) = store_with_faults().await;
     granted(&calm).await;
     let other = calm.clone();
@@ -772,7 +772,7 @@ async fn an_identity_key_that_went_with_what_it_was_given_to_is_not_denied() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_application_is_deleted_whatever_happens_meanwhile() {
+async fn delete_completes_despite_faults_and_changes() {
     let fresh = async || {
         let (calm, store, faults) = store_with_faults().await;
         granted(&calm).await;
@@ -822,7 +822,7 @@ async fn an_application_is_deleted_whatever_happens_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_application_and_its_journey_go_together() {
+async fn delete_frees_journey_despite_changes() {
     let fresh = async || {
         let (calm, store, faults) = store_with_faults().await;
         let read = trip(&calm, "trip").await;
@@ -876,7 +876,7 @@ async fn an_application_and_its_journey_go_together() {
 
 /// An application that lacks a claim may be in the middle of its registration: it is read again, and deleted nevertheless.
 #[tokio::test]
-async fn an_application_that_lacks_a_claim_is_deleted_after_some_looks() {
+async fn application_without_a_claim_is_deleted_after_rereads() {
     let store = store().await;
     let granted = granted(&store).await;
     let key = support::claim_keys().driving_license(Short, granted.identity.driving_license.as_ref().unwrap());
@@ -904,7 +904,7 @@ async fn an_application_that_lacks_a_claim_is_deleted_after_some_looks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_is_withdrawn_whatever_happens_meanwhile() {
+async fn withdraw_completes_despite_faults_and_changes() {
     const BEFORE: &str = "2019-01-01T00:00:00Z";
     // One record, whose item is deleted with it; or two records, of which one stays.
     for (rows, operation) in [(1, "DeleteItem"), (2, "UpdateItem")] {
@@ -952,7 +952,7 @@ async fn an_import_is_withdrawn_whatever_happens_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_line_of_a_journeys_file_is_written_whatever_the_table_does() {
+async fn journeys_line_is_written_despite_table_errors() {
     let (calm, store, faults) = store_with_faults().await;
     let read = trip(&calm, "trip").await;
     let again = async || store.journeys.put(&read.journey, &read.version, soon()).await;
@@ -967,7 +967,7 @@ async fn a_line_of_a_journeys_file_is_written_whatever_the_table_does() {
 
 /// The idempotency record is in the transaction of the registration, with a journey and without.
 #[tokio::test]
-async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
+async fn idempotency_key_replays_response_until_it_expires() {
     let store = store().await;
     let key = |text: &str| IdempotencyKey::parse(text).unwrap();
     let answer = |key: &IdempotencyKey, body: &str| IdempotencyRecord {
@@ -1023,7 +1023,7 @@ async fn a_named_call_gets_its_first_answer_until_it_is_forgotten() {
 /// Two concurrent calls with one `Idempotency-Key`: the transaction of the second finds the claims of the first, while another
 /// transaction holds the idempotency record. Found by the judge (tests/promise).
 #[tokio::test]
-async fn a_named_call_gets_its_first_answer_also_where_the_record_of_it_is_held() {
+async fn idempotency_key_replays_response_while_record_is_held() {
     let (calm, store, faults) = store_with_faults().await;
     let read = trip(&calm, "trip").await;
     let answer = |name: &str| IdempotencyRecord {

@@ -565,7 +565,7 @@ const OPERATIONS: usize = 20_000;
 const THREADS: usize = 2;
 
 #[test]
-fn the_store_answers_like_the_model() {
+fn store_answers_like_model() {
     static WORLDS: AtomicU64 = AtomicU64::new(0);
     static COMPARED: AtomicUsize = AtomicUsize::new(0);
     // A variable of this test and not a setting of the service.

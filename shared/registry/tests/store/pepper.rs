@@ -23,7 +23,7 @@ async fn noted(keeper: &PepperKeeper) -> Pepper {
 }
 
 #[tokio::test]
-async fn check_value_is_written_once_and_tells_one_pepper_from_another() {
+async fn check_value_is_written_once_and_detects_wrong_pepper() {
     let store = store().await;
     let other = under(&store, 8);
     assert_eq!(store.keeper.pepper(soon()).await, Ok(Pepper::Unnoted));
@@ -40,7 +40,7 @@ async fn check_value_is_written_once_and_tells_one_pepper_from_another() {
 }
 
 #[tokio::test]
-async fn check_value_is_no_claim() {
+async fn check_value_is_not_a_claim() {
     let store = store().await;
     noted(&store.keeper).await;
     let part = store.auditor.audit(&AuditPlace::Claims(None), &Rules::default(), soon()).await.unwrap();
@@ -50,7 +50,7 @@ async fn check_value_is_no_claim() {
 }
 
 #[tokio::test]
-async fn tables_prove_a_pepper_by_their_applications_alone() {
+async fn applications_alone_prove_the_pepper() {
     let store = store().await;
     let other = under(&store, 8);
     let evidence = async |keeper: &PepperKeeper| keeper.prove_pepper(soon()).await.unwrap();

@@ -40,7 +40,7 @@ fn documented() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
 }
 
 #[test]
-fn types_hold_the_tables_that_the_documentation_names() {
+fn types_hold_tables_named_in_documentation() {
     // A client per type, because the `Debug` of a client that has sent a request contains the request's table.
     let db = || Client::from_conf(Config::builder().behavior_version(BehaviorVersion::latest()).build());
     let (tables, keys) = (&Tables::with_prefix("test-"), claim_keys);

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_told_and_read_back() {
+    fn place_round_trips_as_text() {
         let after = Some("x:y".to_owned());
         for place in [
             AuditPlace::Start,
