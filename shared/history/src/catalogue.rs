@@ -642,7 +642,7 @@ mod tests {
     }
 
     #[test]
-    fn french_is_not_english() {
+    fn french_reasons_differ_and_keep_numbers() {
         for (english, french) in all().into_iter().flat_map(|(_, sentences)| sentences) {
             assert_ne!(english, french);
             assert!(!french.contains('"'), "quotes are « »: {french}");

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_add_up_to_the_whole() {
+    fn counts_of_parts_are_summed() {
         let mut whole = Counts { read: 3, imported: 1, already_known: 1, rejected: 1, ..Counts::default() };
         whole.repaired([Repair::NamePadded, Repair::LetterCase].into_iter().collect());
         let part = whole.clone();

@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn accepted() {
+    fn valid_date_gives_moment_and_repairs() {
         let table = [
             ("2021-03-15T08:30:00+01:00", "2021-03-15T07:30:00.000Z", Repairs::NONE),
             ("2021-03-15T08:30:00.5Z", "2021-03-15T08:30:00.500Z", Repairs::NONE),
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn refused() {
+    fn invalid_date_is_rejected_with_fault() {
         let future = Fault::Field(FieldError::InTheFuture);
         let table = [
             ("", Fault::Empty),
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn history_is_dated_before_the_scheme_of_its_journey_type() {
+    fn history_must_predate_scheme_of_journey_type() {
         let mut context = context();
         let before = Rules::default().long.history_before;
         let late = Fault::Field(FieldError::NotHistory { before: before.paris_day() });
@@ -442,7 +442,7 @@ mod tests {
 
     /// Two days that share a place must not share a midnight, and a day that does not exist has no midnight.
     #[test]
-    fn days_in_one_place() {
+    fn days_sharing_cache_slot_keep_own_midnight() {
         let mut context = context();
         for _ in 0..2 {
             for year in [0, 1, 1000, 2012, 2013, 2023] {
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn month_first_file_swaps_what_has_no_year_in_front() {
+    fn month_first_file_swaps_dates_without_leading_year() {
         let mut context = context();
         context.month_first = true;
         for (text, expected, repaired) in [
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn day_in_paris_is_that_of_the_moment() {
+    fn paris_day_is_computed_from_moment() {
         let table = [
             ("2021-03-12T23:00Z", 13),
             ("2021-03-12T22:59:59.999Z", 12),
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn short_year_tells_only_that_the_month_is_first() {
+    fn short_year_shows_only_that_month_is_first() {
         for text in ["05/13/21", "5-31-21", "05/13/21 08:30"] {
             assert!(is_month_first_without_century(text), "{text}");
         }
@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn machines_write_rfc_3339() {
+    fn exact_moment_must_be_rfc_3339() {
         assert!(exact("2021-03-15T08:30:00+01:00", &mut context()).is_ok());
         assert!(exact("2999-03-15T08:30:00+01:00", &mut context()).is_ok(), "the registry's own clock is believed");
         for bad in ["2021-03-15", "15/03/2021", "2021-03-15 08:30"] {

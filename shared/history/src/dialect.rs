@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn accepted() {
+    fn header_with_known_columns_is_accepted() {
         let table = [
             ("journey_type,last_name_trunc,phone_trunc,datetime", ',', [0, 1, 2, 3]),
             ("journey_type;last_name_trunc;phone_trunc;datetime", ';', [0, 1, 2, 3]),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn refused() {
+    fn header_with_wrong_columns_is_rejected() {
         let columns = |missing: &[&'static str], unknown: &[&str], duplicate: &[&'static str]| FileError::Columns {
             missing: missing.to_vec(),
             unknown: unknown.iter().map(|name| (*name).to_owned()).collect(),
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn messages() {
+    fn header_error_names_columns_and_no_data() {
         assert_eq!(
             header("journey_type;lastname;phone_trunc;phone_trunc").unwrap_err().to_string(),
             "has a header that does not fit: missing last_name_trunc, datetime; unknown \"lastname\"; more than once \
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn optional_columns() {
+    fn missing_optional_column_has_no_position() {
         let line = "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,\
                     start_insee,end_insee,driver_phone_trunc,acquisition_status,anomaly_status";
         let header = Header::read(line.as_bytes(), Journey::FIELDS).unwrap();
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text() {
+    fn file_that_is_not_text_is_rejected_by_format() {
         let form = |form| Some(FileError::Form(form));
         let table: [(&[u8], Option<FileError>); 30] = [
             (b"j\0o\0u\0", Some(FileError::Utf16)),

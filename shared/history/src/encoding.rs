@@ -29,7 +29,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_byte_is_what_a_browser_makes_of_it() {
+    fn invalid_utf_8_is_read_as_windows_1252() {
         // Before the rest, a byte that makes all of it invalid UTF-8.
         let bytes: Vec<u8> = std::iter::once(0xFF).chain(0..=0xFF).collect();
         assert_eq!(text(&bytes), encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes).0);
@@ -41,7 +41,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_of_the_two(bytes: Vec<u8>) {
+        fn any_bytes_are_utf_8_or_windows_1252(bytes: Vec<u8>) {
             let expected = match String::from_utf8(bytes.clone()) {
                 Ok(text) => text,
                 Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes).0.into_owned(),

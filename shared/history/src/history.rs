@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn names() {
+    fn last_name_is_read_with_repairs() {
         let table: [(&str, &str, &[Repair]); 15] = [
             ("DUP", "DUP", &[]),
             ("DUP ", "DUP", &[Repair::NamePadded]),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn names_refused() {
+    fn invalid_last_name_is_rejected_with_fault() {
         let pattern = Fault::Field(FieldError::LastNameTrunc);
         let table = [
             ("", Fault::NameEmpty),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn journey_types() {
+    fn journey_type_is_read_with_repairs() {
         use Repair::{LetterCase, SurroundingSpaces};
         let table: [(&str, JourneyType, &[Repair]); 5] = [
             ("short", JourneyType::Short, &[]),

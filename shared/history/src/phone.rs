@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn accepted() {
+    fn phone_is_read_with_repairs() {
         use Repair::{PhoneLostPlus, PhoneLostZero, SurroundingSpaces, TextGuard};
         let table: [(&str, &str, &[Repair]); 26] = [
             ("+336010203", "+336010203", &[]),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn refused() {
+    fn invalid_phone_is_rejected_with_fault() {
         let field = Fault::Field;
         let table = [
             ("", Fault::Empty),

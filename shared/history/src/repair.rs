@@ -120,14 +120,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_report() {
+    fn repair_names_match_report() {
         for repair in Repair::ALL {
             assert_eq!(serde_json::to_value(repair).unwrap(), repair.as_str());
         }
     }
 
     #[test]
-    fn a_set() {
+    fn repairs_hold_each_repair_once() {
         for repair in Repair::ALL {
             let one: Repairs = [repair, repair].into_iter().collect();
             assert_eq!(one.iter().collect::<Vec<_>>(), [repair]);

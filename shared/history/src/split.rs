@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_and_quotes() {
+    fn cells_are_split_by_separator_and_quotes() {
         use Shape::{Escaped, Plain, Quoted, Stray, Unclosed};
         let table: [(&str, &[(&str, Shape)]); 13] = [
             ("", &[("", Plain)]),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_needed_is_kept() {
+    fn cells_beyond_the_spans_are_only_counted() {
         let mut spans = [Span::default(); 5];
         for line in [",".repeat(100_000), "\"\",".repeat(100_000)] {
             assert_eq!(
@@ -256,7 +256,7 @@ mod tests {
     proptest! {
         /// If quotes are in order, our cells are those of the csv crate.
         #[test]
-        fn like_the_csv_crate(line in "[a-c;,\" é]{0,12}[a-c;:é]{0,24}") {
+        fn cells_equal_those_of_csv_crate(line in "[a-c;,\" é]{0,12}[a-c;:é]{0,24}") {
             let ours = cells(&line, b';');
             prop_assume!(ours.iter().all(|(_, shape)| !matches!(shape, Shape::Unclosed | Shape::Stray)));
             let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(b';').from_reader(line.as_bytes());

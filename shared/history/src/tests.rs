@@ -121,7 +121,7 @@ impl Row for Fragile {
 }
 
 #[test]
-fn a_row_at_which_reading_panics_is_rejected_as_it_came_and_no_other_is() {
+fn panicking_row_is_rejected_alone() {
     let file = b"word;more\nfirst;1\n\"boom\";2\nlast;3\nboom\nboom;5";
     let mut reader = FileReader::<Fragile>::new(&survey::<Fragile>(file, Dates::Unconfirmed).unwrap(), now()).unwrap();
     reader.push(file);
@@ -144,7 +144,7 @@ fn a_row_at_which_reading_panics_is_rejected_as_it_came_and_no_other_is() {
 }
 
 #[test]
-fn row_of_several_lines_at_which_reading_panics_is_rejected_alone() {
+fn panicking_row_of_several_lines_is_rejected_alone() {
     let file = b"word;more\nfirst;1\nboom;\"2\n2\"\nboom;\"3\nnext;4\nboom;\"5\r5\"";
     for chunk in [1, 4, usize::MAX] {
         let lines = read_in::<Fragile>(file, chunk).unwrap();
@@ -161,7 +161,7 @@ fn row_of_several_lines_at_which_reading_panics_is_rejected_alone() {
 }
 
 #[test]
-fn rows_that_were_given_up_are_rejected_as_they_came_however_the_file_is_resumed() {
+fn given_up_rows_are_rejected_also_after_resume() {
     let file = b"journey_type,last_name_trunc,phone_trunc,datetime\nlong,DUP,+336010203,2021-02-01\n\nshort,TO,06010204,01/02/2021\n\
                  long,MAR,+336010205,2021-02-01\nlong,mar,+336010206,2021-02-01\n";
     let read = |reader: &mut FileReader<HistoryRow>| {
@@ -191,7 +191,7 @@ fn rows_that_were_given_up_are_rejected_as_they_came_however_the_file_is_resumed
 }
 
 #[test]
-fn every_dialect_says_the_same() {
+fn every_dialect_gives_same_rows() {
     let expected =
         ["2 short TO  +336010203 2021-03-14T23:00:00.000Z", "3 long D H +2626920102 2015-07-01T10:00:00.000Z"];
     let rows =
@@ -214,7 +214,7 @@ fn every_dialect_says_the_same() {
 }
 
 #[test]
-fn clumsy_files() {
+fn irregular_file_gives_expected_rows() {
     let good = "short;DUP;06010203;15/03/2021";
     let row = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z");
     let table: Vec<(&str, String, Vec<String>)> = vec![
@@ -257,7 +257,7 @@ fn clumsy_files() {
 }
 
 #[test]
-fn files_refused_whole() {
+fn unreadable_file_is_rejected_whole() {
     let table: Vec<(&str, Vec<u8>, FileError)> = vec![
         ("nothing", vec![], FileError::Empty),
         ("a byte order mark", b"\xef\xbb\xbf".to_vec(), FileError::Empty),
@@ -297,7 +297,7 @@ fn refused_survey_stays_refused_and_gives_no_verdict() {
 
 /// The limit holds to the byte, however the file is cut, and a line beyond it costs its own row only.
 #[test]
-fn long_lines() {
+fn too_long_line_is_rejected_alone() {
     let good = "short;DUP;06010203;15/03/2021";
     for (length, is_too_long) in [(MAX_LINE, false), (MAX_LINE + 1, true), (5 * MAX_LINE, true)] {
         let long = format!("short;{}é", "x".repeat(length - 8));
@@ -319,7 +319,7 @@ fn long_lines() {
 }
 
 #[test]
-fn an_endless_line_costs_no_memory() {
+fn endless_line_uses_bounded_memory() {
     for byte in [b'x', b';', b'"', 0] {
         let mut reader = reader::<HistoryRow>(HEADER.as_bytes());
         let mut seen = 0;
@@ -336,14 +336,14 @@ fn an_endless_line_costs_no_memory() {
 
 /// Many separators in one line, within the limit.
 #[test]
-fn separators_galore() {
+fn line_of_many_separators_is_rejected() {
     let file = format!("{HEADER}\nshort;{}\n", ";".repeat(60_000));
     assert_eq!(outcomes(&file), ["2 5"]);
     assert!(history(";".repeat(60_000) + HEADER).is_err());
 }
 
 #[test]
-fn encodings_line_by_line() {
+fn encoding_is_decided_line_by_line() {
     let mut file = format!("{HEADER}\nshort;H\u{c9}R;06010203;15/03/2021\n").into_bytes();
     file.extend(b"short;H\xc9R;06010203;15/03/2021\nshort;DUP;06\xa001 02 03;15/03/2021\n");
     let lines = history(&file).unwrap();
@@ -356,7 +356,7 @@ fn encodings_line_by_line() {
 }
 
 #[test]
-fn every_fault_of_a_row_is_named_in_the_order_of_its_file() {
+fn reason_names_all_faults_in_column_order() {
     let lines = history("datetime,phone_trunc,last_name_trunc,journey_type\n44259,3.36E+08,dup,medium\n").unwrap();
     let row = rejected(&lines)[0];
     assert_eq!(row.column, Some(Column::Name("datetime")));
@@ -368,7 +368,7 @@ fn every_fault_of_a_row_is_named_in_the_order_of_its_file() {
 }
 
 #[test]
-fn nothing_personal_is_shown() {
+fn debug_and_reasons_hide_personal_data() {
     let file = format!("{HEADER}\nshort;ZQX;+3369999;44259\nshort;ZQX;+336999999;15/03/2021\nshort;\"ZQX\n");
     let lines = history(&file).unwrap();
     let mut reader = reader::<HistoryRow>(file.as_bytes());
@@ -392,7 +392,7 @@ fn nothing_personal_is_shown() {
 }
 
 #[test]
-fn rejected_rows_as_they_came() {
+fn rejected_rows_keep_their_cells_and_add_reason() {
     let header = "journey_type,last_name_trunc,phone_trunc,datetime";
     let file = format!(
         "{header}\nshort,dup,06010203,15/03/2021\n\"short\",DUP,\"3,36E+08\",15/03/2021\nshort,DUP\n\
@@ -419,7 +419,7 @@ fn rejected_rows_as_they_came() {
 
 /// An operator corrects a rejected file and sends it back.
 #[test]
-fn a_rejected_file_can_be_sent_back() {
+fn corrected_rejected_file_is_read_again() {
     let header = format!("{HEADER};;");
     let file = format!("{header}\r\nshort;dup;06010203;15/03/2021;;\r\nlong;to;06010203;15/03/2021\r\n");
     let first = rejected_file(&header, &history(&file).unwrap());
@@ -434,7 +434,7 @@ fn a_rejected_file_can_be_sent_back() {
 }
 
 #[test]
-fn quoted_line_break_is_within_one_row_where_the_quotes_are_in_order() {
+fn quoted_line_break_stays_in_row_if_quotes_match() {
     let good = "short;DUP;06010203;15/03/2021";
     let long = "x".repeat(MAX_LINE);
     let six = "\n".repeat(6);
@@ -486,7 +486,7 @@ fn quoted_line_break_is_within_one_row_where_the_quotes_are_in_order() {
 }
 
 #[test]
-fn row_of_several_lines_is_written_and_read_again_as_one() {
+fn row_of_several_lines_round_trips_as_one_row() {
     let file =
         format!("{HEADER}\nshort;\"dup\r\n;\"\"x\"\"\";06010203;15/03/2021\nshort;DUP;06010203;\"15/03/2021\n\"\n");
     let rejected = rejected_file(HEADER, &history(&file).unwrap());
@@ -504,7 +504,7 @@ fn row_of_several_lines_is_written_and_read_again_as_one() {
 /// Lines that leave quotes open, each within the search for the end of the one before it: in the worst case each would search
 /// thousands of lines, the longest possible row.
 #[test]
-fn open_quotes_within_open_quotes_are_searched_few_times() {
+fn nested_open_quotes_are_searched_few_times() {
     let pieces = ["a\",\"b\n", ",\"x\n\n\n", "\"\"\n", "short,\"\n", ",\"\"\"\n", "x,\"\ny\n"];
     for piece in pieces {
         let header = format!("journey_type,last_name_trunc,phone_trunc,datetime{}\n", ",".repeat(1000));
@@ -518,7 +518,7 @@ fn open_quotes_within_open_quotes_are_searched_few_times() {
 }
 
 #[test]
-fn rejected_cells_are_quoted_as_rfc_4180_has_it() {
+fn rejected_cells_are_quoted_by_rfc_4180() {
     let rows = [
         r#"short;D"H;06010203;44259"#,
         r#"short;"D""H";"06;01";44259"#,
@@ -556,7 +556,7 @@ fn rejected_cells_are_quoted_as_rfc_4180_has_it() {
 
 /// As people and programs send it back.
 #[test]
-fn columns_of_a_rejected_file_may_be_anywhere_or_nowhere() {
+fn rejected_file_columns_may_move_or_be_missing() {
     let row = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z");
     let cells = "short;DUP;06010203;15/03/2021";
     let behind = format!("{HEADER};line;column;reason");
@@ -615,7 +615,7 @@ fn columns_of_a_rejected_file_may_be_anywhere_or_nowhere() {
 
 /// `write.table` names its rows, and its header does not say so.
 #[test]
-fn columns_of_a_rejected_file_follow_row_names() {
+fn rejected_file_columns_are_found_after_row_names() {
     let cells = "short;DUP;06010203;15/03/2021";
     let file =
         format!("{HEADER};line;column;reason\n\"1\";{cells};3;x;\"y \\\"z\\\"; y\"\n2;{cells};3;x;y\n3;{cells}\n");
@@ -671,7 +671,7 @@ fn order(dates: &[&str]) -> Result<DateOrder, FileRefusal> {
 }
 
 #[test]
-fn order_of_day_and_month_is_that_of_the_whole_file() {
+fn date_order_is_decided_by_whole_file() {
     use DateOrder::{DayFirst, MonthFirst, Undecided, YearFirst};
     let both = |day_first, month_first| Err(SurveyError::BothOrders { day_first, month_first }.into());
     let half = |line| Err(SurveyError::HalfDays { line }.into());
@@ -711,7 +711,7 @@ fn order_of_day_and_month_is_that_of_the_whole_file() {
 }
 
 #[test]
-fn month_first_file_is_read_so_and_counted() {
+fn month_first_dates_are_swapped_and_counted() {
     assert_eq!(
         outcomes(dated(&["05/13/2021", "03/05/2021", "2021-03-05", "05/32/2021"])),
         [
@@ -729,7 +729,7 @@ fn month_first_file_is_read_so_and_counted() {
 
 /// Sent back alone, a rejected row would lose the order that its file had.
 #[test]
-fn rejected_rows_of_a_month_first_file_have_the_year_first() {
+fn rejected_rows_of_month_first_file_put_year_first() {
     let file = format!(
         "{HEADER}\nshort;DUP;06010203;05/13/2021\nshort;dup;06010203;3/5/2021 8:30\nshort;dup;06010203;\"03/05/2021\"\n\
          short;dup;06010203;44259\nshort;dup;06010203;2021-03-05\nshort;DUP\nshort;dup;06010203;03/05/2021x\"\n"
@@ -756,7 +756,7 @@ fn days(count: usize, most: u32) -> Vec<(u32, u32, u32)> {
 }
 
 #[test]
-fn day_before_month_behind_the_year_is_refused_whole() {
+fn file_with_year_day_month_dates_is_rejected() {
     let refused = Err(FileRefusal::Survey(SurveyError::DayBeforeMonth { line: 3 }));
     for dates in [["2021-05-03", "2021-25-03"], ["2021-05-03", "2021-13-12T08:30:00Z"], ["2021/05/03", "2021/31/01"]] {
         let file = dated(&dates);
@@ -779,7 +779,7 @@ fn day_before_month_behind_the_year_is_refused_whole() {
 }
 
 #[test]
-fn thirty_days_none_after_the_12th_are_refused_unless_confirmed() {
+fn thirty_days_up_to_the_12th_need_confirmation() {
     let iso = |(year, month, day): (u32, u32, u32)| format!("{year}-{month:02}-{day:02}");
     let french = |(year, month, day): (u32, u32, u32)| format!("{day:02}/{month:02}/{year}");
     let utc = |day: (u32, u32, u32)| Instant::parse(&format!("{}T00:00:00+01:00", iso(day))).unwrap().to_string();
@@ -851,7 +851,7 @@ fn survey_counts_the_rows_that_are_read() {
 }
 
 #[test]
-fn survey_tells_the_encoding() {
+fn survey_reports_encoding() {
     let of = |file: &[u8]| survey::<HistoryRow>(file, Dates::Unconfirmed).unwrap().surveyed().encoding;
     let utf_16: Vec<u8> =
         format!("\u{feff}{HEADER}\r\nshort;HÉR;06010203;15/03/2021\r\nlong;TO ;06\u{a0}010203;15/03/2021")
@@ -866,7 +866,7 @@ fn survey_tells_the_encoding() {
 }
 
 #[test]
-fn rows_with_a_name_in_front_are_read_without_it() {
+fn row_names_are_skipped_if_all_rows_have_one() {
     let row = "short;DUP;06010203;15/03/2021";
     let read = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z row_name");
     let plain = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z");
@@ -896,7 +896,7 @@ fn rows_with_a_name_in_front_are_read_without_it() {
 }
 
 #[test]
-fn empty_cells_beyond_the_header_are_read_where_all_are_empty() {
+fn extra_cells_are_ignored_if_all_are_empty() {
     let row = "short;DUP;06010203;15/03/2021";
     let read = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z empty_cell");
     let plain = |line: u64| format!("{line} short DUP +336010203 2021-03-14T23:00:00.000Z");
@@ -940,7 +940,7 @@ fn damaged_file_gives_no_verdict() {
 
 /// A row at which the survey itself panics is counted once, and the reader decides on it.
 #[test]
-fn panic_in_a_survey_costs_no_other_row() {
+fn panic_in_survey_affects_no_other_row() {
     #[derive(Debug, PartialEq, Eq)]
     struct Explosive;
     impl Row for Explosive {
@@ -966,7 +966,7 @@ const JOURNEYS: &str = "journey_id,operator_id,operator_journey_id,operator_clas
                         anomaly_status";
 
 #[test]
-fn journeys() {
+fn journey_row_is_read_with_all_fields() {
     let key = "ab".repeat(32);
     let file = format!(
         "{JOURNEYS}\n7,2, j-1_a:b,C,2024-03-15T08:00:00+01:00,2024-03-15T08:30:00+01:00,80000,75056,2A004,+336010203,\
@@ -996,7 +996,7 @@ fn journeys() {
 }
 
 #[test]
-fn journeys_without_optional_columns() {
+fn journeys_without_optional_columns_are_read() {
     let file = "distance;journey_id;operator_id;operator_journey_id;operator_class;start_datetime;end_datetime;\
                 start_insee;end_insee;driver_phone_trunc;acquisition_status\n\
                 5;7;2;j;C;2024-03-15T08:00:00Z;2024-03-15T08:30:00Z;75056;75056;+336010203;processed";
@@ -1006,7 +1006,7 @@ fn journeys_without_optional_columns() {
 }
 
 #[test]
-fn journeys_rejected() {
+fn invalid_journey_is_rejected_with_column() {
     let good = "7,2,j,C,2024-03-15T08:00:00Z,2024-03-15T08:30:00Z,5,75056,75056,+336010203,,processed,,";
     let table = [
         ("7,2", "+7,2", "journey_id", "must be a whole number"),
@@ -1222,7 +1222,7 @@ proptest! {
 
     /// However a file is cut, and wherever reading stops and is taken up again: the same lines.
     #[test]
-    fn cuts_and_resumption_change_nothing(
+    fn chunks_and_resume_give_same_lines(
         file in file(),
         steps in prop::collection::vec((1_usize..60, any::<bool>()), 1..20),
     ) {
@@ -1256,7 +1256,7 @@ proptest! {
 
     /// Any bytes: no panic, little memory, and the same answer however they are cut.
     #[test]
-    fn any_bytes(file in prop::collection::vec(any::<u8>(), 0..2000), chunk in 1_usize..300) {
+    fn any_bytes_are_read_the_same_in_any_chunks(file in prop::collection::vec(any::<u8>(), 0..2000), chunk in 1_usize..300) {
         prop_assert_eq!(read_in::<HistoryRow>(&file, chunk), read_in(&file, usize::MAX));
         prop_assert_eq!(read_in::<Journey>(&file, chunk), read_in(&file, usize::MAX));
         let after_header = [format!("{HEADER}\n").into_bytes(), file].concat();
@@ -1270,7 +1270,7 @@ proptest! {
 
     /// The reader reads the output of the csv crate as it was meant.
     #[test]
-    fn what_others_write(
+    fn csv_crate_output_is_read_as_written(
         rows in prop::collection::vec(("short|long", "[A-Z][A-Z ]{2}", r"\+336[0124-8][0-9]{5}|\+262692[0-9]{4}|\+687[1-9][0-9]{3}", 0_i64..1_672_527_600_000), 1..20),
         separator in prop::sample::select(vec![b',', b';', b'\t']),
         quotes in prop::sample::select(vec![csv::QuoteStyle::Always, csv::QuoteStyle::Necessary, csv::QuoteStyle::NonNumeric]),

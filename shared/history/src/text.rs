@@ -132,7 +132,7 @@ mod tests {
         }
 
         #[test]
-        fn bytes_without_the_mark_pass_as_they_are(bytes: Vec<u8>, chunk in 1_usize..9) {
+        fn bytes_without_mark_pass_unchanged(bytes: Vec<u8>, chunk in 1_usize..9) {
             prop_assume!(!bytes.starts_with(b"\xff\xfe") && !bytes.starts_with(b"\xfe\xff"));
             prop_assert_eq!(decode(&bytes, chunk), bytes);
         }

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compressed_is_unpacked_however_it_is_cut() {
+    fn gzip_is_unpacked_in_any_chunks() {
         let text: Vec<u8> =
             (0..20_000_u32).flat_map(|n| format!("short,DUP,+336{n:06},2021-01-01\n").into_bytes()).collect();
         for chunk in [1, 3, 1000, 1 << 20] {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_and_bombs_are_refused() {
+    fn damaged_gzip_and_bomb_are_rejected() {
         let packed = gzip(b"journey_type,last_name_trunc\n");
         let mut damaged = packed.clone();
         damaged[12] ^= 0xff;

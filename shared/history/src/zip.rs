@@ -467,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn file_comes_out_whichever_way_its_sizes_are_written() {
+    fn zip_entry_is_read_wherever_its_sizes_are() {
         let content = b"journey_type,last_name_trunc\n".repeat(50);
         for method in [0, 8] {
             for long in [false, true] {
@@ -486,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn by_products_of_a_desktop_are_passed_over() {
+    fn zip_skips_folders_and_macos_files() {
         let others = ["a/", "a/.DS_Store", "__MACOSX/a/._h.csv", "a/._h.csv"];
         for other in others {
             let method = if other.ends_with('/') { 0 } else { 8 };
@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn other_zips_are_refused() {
+    fn unsupported_zip_is_rejected() {
         let one = || made("h.csv", b"rows");
         let table = [
             ("two files", zip(&[one(), made("i.csv", b"rows")]), UnpackError::ZipOfSeveral),
@@ -533,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_anywhere_is_found() {
+    fn damage_anywhere_in_zip_is_found() {
         let content: Vec<u8> = (0..200_u32).flat_map(|n| format!("{n:05}").into_bytes()).collect();
         for flags in [0, SIZES_BEHIND] {
             let whole = zip(&[Made { flags, ..made("h.csv", &content) }]);

@@ -116,7 +116,7 @@ fn compare(name: &str, expected: &Expected, outcome: &Outcome) {
 }
 
 #[test]
-fn every_file_is_read_as_expected_however_it_is_cut() {
+fn every_file_gives_expected_rows_in_any_chunks() {
     let Manifest { files, .. } = manifest();
     assert!(files.len() >= 40);
     for (name, expected) in &files {
@@ -131,7 +131,7 @@ fn every_file_is_read_as_expected_however_it_is_cut() {
 }
 
 #[test]
-fn files_too_large_to_keep_are_made() {
+fn generated_large_files_give_expected_rows() {
     let header = b"journey_type,last_name_trunc,phone_trunc,datetime\n";
     let block = vec![b'x'; 1 << 16];
     for (name, Generated { recipe, bytes, expected }) in manifest().generated {

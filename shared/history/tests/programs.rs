@@ -103,7 +103,7 @@ fn files_of_real_programs_are_read_as_meant_or_refused() {
 
 #[test]
 #[ignore = "prints what comes of the files named in FILES, to write the manifest by"]
-fn print() {
+fn print_outcomes() {
     for path in std::env::var("FILES").unwrap_or_default().split(' ') {
         let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let outcome = match read(&std::fs::read(path).unwrap()) {

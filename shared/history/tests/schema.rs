@@ -54,7 +54,7 @@ fn ours(content: &[u8], dates: Dates) -> Option<(BTreeSet<u64>, BTreeSet<u64>, c
 }
 
 #[test]
-fn the_schema_says_what_the_code_says() {
+fn schema_matches_code() {
     let schema = schema();
     let fields = schema["fields"].as_array().unwrap();
     let names: Vec<&str> = fields.iter().map(|field| field["name"].as_str().unwrap()).collect();
@@ -125,14 +125,14 @@ fn requests() -> Vec<Value> {
 
 #[test]
 #[ignore = "prints what schema/compare.py asks other validators"]
-fn requests_to_compare() {
+fn print_requests_to_compare() {
     for request in requests() {
         println!("{request}");
     }
 }
 
 #[test]
-fn the_frictionless_validator_agrees() {
+fn frictionless_validator_agrees_with_reader() {
     let Some(python) = python() else { return };
     let compared = requests();
     let requests: String = compared.iter().map(|request| format!("{request}\n")).collect();

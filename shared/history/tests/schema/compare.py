@@ -45,7 +45,7 @@ def environment(name):
     return python, dict(os.environ)
 
 
-command = ["cargo", "test", "--quiet", "-p", "cee-history", "--test", "schema", "--", "--ignored", "--nocapture", "requests_to_compare"]
+command = ["cargo", "test", "--quiet", "-p", "cee-history", "--test", "schema", "--", "--ignored", "--nocapture", "print_requests_to_compare"]
 output = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
 requests = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 differing = {}
