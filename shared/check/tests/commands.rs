@@ -44,7 +44,7 @@ fn read(folder: &TempDir, name: &str) -> String {
 }
 
 #[test]
-fn files_are_checked_and_the_worst_of_them_decides() {
+fn check_exits_with_code_of_worst_file() {
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     packed.write_all(MIXED.as_bytes()).unwrap();
     let folder = files(&[
@@ -88,7 +88,7 @@ fn files_are_checked_and_the_worst_of_them_decides() {
 }
 
 #[test]
-fn results_for_programs() {
+fn json_output_reports_state_and_counts() {
     let folder = files(&[("mixed.csv", MIXED.as_bytes()), ("future.csv", GOOD.replace("2021", "2031").as_bytes())]);
     let json = |args: &[&str]| -> Value { serde_json::from_str(&run(folder.path(), args).out).unwrap() };
     let mixed = json(&["mixed.csv", "--json", "--rejected", "bad.csv"]);
@@ -109,7 +109,7 @@ fn results_for_programs() {
 }
 
 #[test]
-fn the_standard_input_is_a_file_too() {
+fn check_reads_standard_input() {
     let folder = files(&[]);
     let mut child = Command::new(env!("CARGO_BIN_EXE_cee-check"))
         .current_dir(folder.path())
@@ -156,7 +156,7 @@ fn check_surveys_the_whole_file_first() {
 }
 
 #[test]
-fn journeys_files_are_checked_as_such() {
+fn journeys_option_checks_journeys_file() {
     let header = "journey_id,operator_id,operator_journey_id,operator_class,start_datetime,end_datetime,distance,start_insee,\
                   end_insee,driver_phone_trunc,acquisition_status\n";
     let row = "7,1,a:1,C,2024-03-15T07:00:00Z,2024-03-15T07:30:00Z,20000,75056,91377,+336399801,processed\n";
@@ -167,7 +167,7 @@ fn journeys_files_are_checked_as_such() {
 }
 
 #[test]
-fn a_list_becomes_a_history_file() {
+fn normalise_turns_list_into_history_file() {
     // windows-1252, as Excel saves it in France.
     let list = "Phone;last_name;datetime;journey_type;note\n07 01 02 03 04;D'H\u{e9}rug de l'H\u{e9}rault;2021-02-15;short;a\n\
                 12;Martin;2021-02-15;long;b\n0692 92 01 02;To;15/02/2021;long;c\n";
@@ -213,7 +213,7 @@ fn rejected_phones(list: &[u8]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn list_names_the_line_of_a_rejected_row_whatever_ends_a_line() {
+fn normalise_names_rejected_line_for_every_line_end() {
     let list = "last_name,phone,note\nTo,0601020304,a\n\n\nTo,12,b\nTo,0601020304,\"two\nlines\"\nTo,13,\"two\nlines\"\nTo,14,c";
     for end in ["\n", "\r\n", "\r"] {
         for last in ["", end] {
@@ -225,7 +225,7 @@ fn list_names_the_line_of_a_rejected_row_whatever_ends_a_line() {
 }
 
 #[test]
-fn list_repairs_what_a_spreadsheet_made_of_a_phone_if_one_reading_is_possible() {
+fn normalise_repairs_phone_with_one_possible_reading() {
     let good =
         "last_name,phone\nTo,612345678\nTo,33612345678\nTo, 33612345678.0\nTo,0692 01 02 03\nTo,+33 692 01 02 03\n";
     let folder = files(&[("list.csv", good.as_bytes())]);
@@ -245,7 +245,7 @@ fn list_repairs_what_a_spreadsheet_made_of_a_phone_if_one_reading_is_possible() 
 }
 
 #[test]
-fn list_may_come_from_the_standard_input() {
+fn normalise_reads_standard_input() {
     let folder = files(&[]);
     let mut child = Command::new(env!("CARGO_BIN_EXE_cee-check"))
         .current_dir(folder.path())
@@ -268,7 +268,7 @@ fn list_may_come_from_the_standard_input() {
 }
 
 #[test]
-fn list_in_utf_16_is_refused_by_name() {
+fn normalise_rejects_utf_16_by_name() {
     let list = "last_name,phone\nTo,0601020304\n";
     let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
@@ -281,7 +281,7 @@ fn list_in_utf_16_is_refused_by_name() {
 }
 
 #[test]
-fn one_driver_and_the_vectors() {
+fn normalise_and_vectors_print_identity_key() {
     let folder = files(&[]);
     let key = "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30";
     let one = run(folder.path(), &["normalise", "--last-name", "D'Hérug de l'Hérault", "--phone", "07 01 02 03 04"]);
@@ -300,7 +300,7 @@ fn one_driver_and_the_vectors() {
 
 /// The page for operators holds the vectors of the code and no others.
 #[test]
-fn the_page_is_true() {
+fn normalisation_page_holds_exactly_the_vectors() {
     let page = include_str!("../../../docs/normalisation.md");
     for v in cee_eligibility::normalise::VECTORS {
         let row = format!(
@@ -339,7 +339,7 @@ fn files_under_many_names() -> TempDir {
 }
 
 #[test]
-fn check_leaves_every_file_that_exists_as_it_is() {
+fn check_never_overwrites_existing_file() {
     let folder = files_under_many_names();
     let before = content(&folder);
     let absolute = folder.path().join("h.csv");
@@ -410,7 +410,7 @@ fn check_keeps_a_corrected_rejected_file() {
 }
 
 #[test]
-fn normalise_leaves_every_file_that_exists_as_it_is() {
+fn normalise_never_overwrites_existing_file() {
     let folder = files_under_many_names();
     let before = content(&folder);
     let (input, exists) = ("is the file that is read", "exists already");
@@ -447,7 +447,7 @@ fn normalise_leaves_every_file_that_exists_as_it_is() {
 }
 
 #[test]
-fn standard_output_that_goes_to_the_input_is_refused() {
+fn output_redirected_to_input_is_rejected() {
     let folder = files(&[("list.csv", LIST.as_bytes()), ("h.csv", MIXED.as_bytes())]);
     let before = content(&folder);
     for words in [&["normalise", "list.csv", "-o", "-"][..], &["check", "h.csv"], &["normalise", "-", "-o", "-"]] {
@@ -463,7 +463,7 @@ fn standard_output_that_goes_to_the_input_is_refused() {
 }
 
 #[test]
-fn a_device_is_written_as_it_is() {
+fn rejected_rows_may_go_to_a_device() {
     let folder = files(&[("h.csv", MIXED.as_bytes())]);
     assert_eq!(run(folder.path(), &["h.csv", "--rejected", "/dev/null"]).code, 1);
     let full = run(folder.path(), &["h.csv", "--rejected", "/dev/full"]);
@@ -475,7 +475,7 @@ fn a_device_is_written_as_it_is() {
 }
 
 #[test]
-fn full_disk_leaves_no_half_of_a_file() {
+fn full_disk_leaves_no_partial_file() {
     let many = format!("journey_type,last_name_trunc,phone_trunc,datetime\n{}", "long,Zoé,x,y\n".repeat(2000));
     let list = format!("last_name,phone\n{}", "To,0601020304\nTo,1\n".repeat(2000));
     let folder = files(&[("h.csv", many.as_bytes()), ("list.csv", list.as_bytes())]);

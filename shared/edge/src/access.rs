@@ -158,7 +158,7 @@ mod tests {
     use cee_eligibility::Siret;
 
     #[test]
-    fn a_suspension_takes_effect_within_a_minute() {
+    fn suspension_takes_effect_within_a_minute() {
         let id = OperatorId::new(4).unwrap();
         let admitted = Operator {
             id,

@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_json_object_in_utf_8_is_read() {
+    fn body_other_than_one_json_object_is_rejected() {
         for content_type in
             ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""]
         {
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_named_at_once_and_no_value_repeated() {
+    fn all_faults_are_reported_at_once_without_values() {
         let mut fields = fields(
             r#"{"last_name_trunc":"dup","identity_key":7,"datetime":null,"a/b~c":1,"x":1,"x":2,"phone_trunc":"+336010203"}"#,
         );
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_the_same_however_it_is_written() {
+    fn canonical_body_ignores_spacing_order_and_escapes() {
         let one = fields(r#"{"b":"\u0044","a":1}"#).canonical();
         assert_eq!(one, fields("{ \"a\" : 1,\n\"b\": \"D\" }").canonical());
         for other in [r#"{"a":1}"#, r#"{"a":1,"b":"d"}"#, r#"{"a":"1","b":"D"}"#, r#"{"a":1,"b":"D","b":"D"}"#] {
@@ -427,14 +427,14 @@ mod tests {
     }
 
     #[test]
-    fn a_field_given_twice_is_a_fault() {
+    fn field_given_twice_is_rejected() {
         let mut fields = fields(r#"{"phone_trunc":"+336010203","phone_trunc":"+336010204"}"#);
         let phone = fields.required("phone_trunc", PhoneTrunc::parse);
         assert_eq!(faults(fields.finish(phone).unwrap_err()), [("/phone_trunc".into(), "must be given once".into())]);
     }
 
     #[test]
-    fn a_whole_number_may_be_written_in_any_way() {
+    fn whole_number_is_read_in_every_json_spelling() {
         let read = |body: &str| fields(body).optional_number("size", Ok);
         for body in [r#"{"size":80}"#, r#"{"size":80.0}"#, r#"{"size":8e1}"#] {
             assert_eq!(read(body), Some(Some(80)), "{body}");
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_read_row_by_row() {
+    fn batch_is_read_row_by_row() {
         let rows = |body: &str| Fields::rows(&request(Some("application/json"), body), 7);
         let read = rows(r#"[{"a":1,"a":2}, 1, "x", null, [[1]], -1.5, true]"#).unwrap();
         let objects: Vec<bool> = read.iter().map(|row| row.fields.is_some()).collect();

@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_is_not_done_is_answered_before_its_invocation_ends() {
+    async fn unfinished_call_is_answered_before_deadline() {
         let mut context = Context::default();
         context.deadline = u64::try_from(machine_now().millis()).unwrap() + 400;
         let call = Call::new(request("/v3/health").with_lambda_context(context));
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn call_of_a_known_version_reaches_the_function_without_trailing_slash() {
+    async fn known_version_reaches_function_without_trailing_slash() {
         for (path, expected) in [
             ("/v3/a", Some("/v3/a")),
             ("/v3/a/", Some("/v3/a")),

@@ -584,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique() {
+    fn problem_type_names_are_unique() {
         let mut names: Vec<&str> = ProblemType::ALL.iter().map(|problem| problem.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -592,7 +592,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_inside_is_not_told() {
+    fn internal_error_hides_its_cause() {
         let secret = StoreError::Request {
             operation: "PutItem",
             code: "ValidationException".to_owned(),
@@ -608,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_says_when_it_is_over() {
+    fn too_many_attempts_sets_retry_after() {
         for (millis, seconds) in [(1, "1"), (1000, "1"), (9001, "10"), (300_000, "300")] {
             let response = Refusal::TooManyAttempts(Duration::from_millis(millis)).into_response("request-1");
             assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
@@ -617,7 +617,7 @@ mod tests {
     }
 
     #[test]
-    fn another_operators_application_is_a_date_and_a_reason() {
+    fn other_operators_conflict_shows_only_date_and_reason() {
         let datetime = Instant::parse("2024-03-15T07:30:00Z").unwrap();
         let (_, body) = told(Refusal::Blocked { reason: Reason::Duplicate, datetime, own: None });
         let names: Vec<&String> = body.as_object().unwrap().keys().collect();

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_gives_what_it_has_and_the_next_one_begins_anew() {
+    fn window_limits_calls_and_next_window_starts_again() {
         let mut window = Window::default();
         assert_eq!([(); 4].map(|()| window.take(7, 3)), [Says::GoOn, Says::GoOn, Says::GoOn, Says::Ask]);
         window.left += 1;

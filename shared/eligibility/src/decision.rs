@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_edge_of_a_window_blocks_and_a_millisecond_before_does_not() {
+    fn application_at_cutoff_blocks_and_earlier_does_not() {
         assert!(standardized("2019-06-01T00:00:00Z", 1, 1).blocks(&cutoffs()));
         assert!(!standardized("2019-05-31T23:59:59.999Z", 1, 1).blocks(&cutoffs()));
         assert!(specific("2021-06-01T00:00:00Z", 1).blocks(&cutoffs()));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_is_named() {
+    fn latest_blocking_application_is_named() {
         let named = |earlier: Vec<EarlierApplication>| {
             latest_blocker(earlier, &cutoffs(), operator(2))
                 .map(|b| (b.datetime.to_string(), b.reason, b.operator.get()))

@@ -372,7 +372,7 @@ mod tests {
     use crate::phone::PhoneTrunc;
 
     #[test]
-    fn journey_types() {
+    fn journey_type_is_short_or_long() {
         for (journey_type, word) in [(JourneyType::Short, "short"), (JourneyType::Long, "long")] {
             assert_eq!(JourneyType::parse(word), Ok(journey_type));
             assert_eq!((journey_type.as_str(), journey_type.to_string().as_str()), (word, word));
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_calls() {
+    fn idempotency_key_is_1_to_255_visible_ascii() {
         let longest = "~".repeat(255);
         for good in ["!", "5f1c-22_a:7", longest.as_str()] {
             assert_eq!(IdempotencyKey::parse(good).unwrap().as_str(), good);
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_applications() {
+    fn application_id_is_hyphenated_uuid_in_either_case() {
         let name = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
         let id = ApplicationId::parse(name).unwrap();
         assert_eq!((id.to_string().as_str(), ApplicationId::new(uuid::Uuid::try_parse(name).unwrap())), (name, id));
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn last_names() {
+    fn last_name_trunc_is_a_capital_and_two_capitals_or_spaces() {
         for good in ["DUP", "D H", "TO ", "L  "] {
             assert_eq!(LastNameTrunc::parse(good).map(|n| n.as_str().to_owned()).as_deref(), Ok(good));
         }
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_keys() {
+    fn identity_key_is_64_lower_case_hex_digits() {
         let vector = "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30";
         let key = IdentityKey::parse(vector).unwrap();
         assert_eq!(key.as_bytes()[..3], [0xf4, 0x4f, 0xf5]);
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn files() {
+    fn invalid_file_name_or_size_is_rejected() {
         for good in ["history.csv", "été 2021 + hiver.csv.gz", "..csv", &"x".repeat(200)] {
             assert_eq!(FileName::parse(good).unwrap().as_str(), good);
         }
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn journey_ids_operators_sirets() {
+    fn journey_id_operator_id_and_siret_are_validated() {
         assert_eq!(OperatorJourneyId::parse("5f1c-22_a:7").unwrap().as_str(), "5f1c-22_a:7");
         assert!(OperatorJourneyId::parse(&"é".repeat(255)).is_ok());
         for bad in ["", "a\0b", "a\nb", &"x".repeat(256)] {
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn personal_data_has_no_debug_in_clear() {
+    fn debug_hides_personal_data() {
         let shown = format!(
             "{:?} {:?} {:?} {:?}",
             LastNameTrunc::parse("DUP").unwrap(),

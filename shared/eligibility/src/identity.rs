@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_cases() {
+    fn same_person_by_licence_key_or_truncated_identity() {
         let table = [
             // one, other, same person?
             (identity("DUP", Some("A1"), None), identity("MAR", Some("A1"), None), true),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn two_equal_keys_are_one_and_a_later_key_fills_only_the_callers_place() {
+    fn equal_keys_merge_and_later_key_is_the_callers() {
         let (a, b) = (key('a'), key('b'));
         let keys = |callers: Option<&IdentityKey>, journeys: Option<&IdentityKey>| {
             IdentityKeys::new(callers.cloned(), journeys.cloned())

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn each_criterion_alone_and_all_together() {
+    fn failed_criteria_lists_each_failed_criterion() {
         let rules = Rules::default();
         assert_eq!(journey().failed_criteria(&rules), []);
         let failed = |change: fn(&mut Journey)| {
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_is_the_phone_and_the_key_that_the_journey_names() {
+    fn driver_matches_journey_by_phone_and_key() {
         let key = |letter: &str| IdentityKey::parse(&letter.repeat(64)).unwrap();
         let driver = |phone: &str, callers: Option<&str>, journeys: Option<&str>| Identity {
             truncated: TruncatedIdentity {
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses() {
+    fn status_is_derived_from_acquisition_fraud_and_anomaly() {
         let table = [
             (("processed", "passed", "passed"), "ok"),
             (("processed", "", ""), "pending"),
@@ -366,7 +366,7 @@ mod tests {
 
     /// The messages list exactly the accepted words.
     #[test]
-    fn status_errors_list_the_words_that_are_read() {
+    fn status_error_lists_accepted_words() {
         let listed = |error: FieldError| {
             let message = error.to_string();
             let words: Vec<String> = message.split('"').skip(1).step_by(2).map(str::to_owned).collect();
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn operator_classes() {
+    fn operator_class_is_a_b_or_c() {
         for good in ['A', 'B', 'C'] {
             assert_eq!(parse_operator_class(&good.to_string()), Ok(good));
         }
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn criteria_have_names_and_say_what_they_want() {
+    fn criteria_have_names_and_messages() {
         assert_eq!(Criterion::ALL.map(Criterion::as_str), ["operator_class", "distance", "france", "period"]);
         let mut rules = Rules::default();
         let said = |rules: &Rules| Criterion::ALL.map(|criterion| criterion.message(rules));
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn insee_codes() {
+    fn insee_code_is_five_digits_or_corsican() {
         for good in ["75056", "2A004", "2B033", "97411", "99100"] {
             assert_eq!(Insee::parse(good).unwrap().as_str(), good);
         }

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn canonical_forms_stay_as_they_are() {
+    fn canonical_licence_stays_unchanged() {
         let foreign = format!("99-{}", "É".repeat(61));
         let longest = "ABCDEFGHIJKLMNO1234";
         for good in ["051227308989", "A", "99", "A12345678901234", longest, "99-X", "99-99DE", "99DE1", &foreign] {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_licence_is_read_as_it_stands() {
+    fn stored_licence_is_read_unchanged() {
         let longest = format!("99-{}", "É".repeat(61));
         for text in ["051227308989", "a b", "99-X", &longest] {
             assert_eq!(DrivingLicense::from_stored(text).unwrap().as_str(), text);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_licence() {
+    fn spellings_of_one_licence_give_one_form() {
         let table: [(&str, &[&str]); 4] = [
             (
                 "99-DEB072RRE2I55",
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_of_the_canonical_form() {
+    fn licence_length_counts_canonical_form() {
         let spaced = |text: &str| text.chars().map(|c| format!("{c} ")).collect::<String>();
         assert!(canonical(&spaced("ABCDEFGHIJKLMNO1234")).is_ok());
         assert!(canonical(&format!("99-{}", spaced(&"X".repeat(61)))).is_ok());
@@ -446,7 +446,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn any_spelling_is_the_canonical_form(
+        fn any_spelling_gives_canonical_form(
             licence in licences(),
             choices in proptest::collection::vec((0..6_u8, select(&SEPARATORS[..])), 1..8),
         ) {
@@ -469,7 +469,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_canonical_once_or_refused(text in "\\PC{0,20}|99-\\PC{0,20}|[0-9A-Za-z /.-]{0,24}") {
+        fn any_text_is_rejected_or_canonical_after_one_pass(text in "\\PC{0,20}|99-\\PC{0,20}|[0-9A-Za-z /.-]{0,24}") {
             if let Ok(license) = canonical(&text) {
                 prop_assert_eq!(canonical(&license), Ok(license));
             }

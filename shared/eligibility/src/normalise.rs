@@ -342,7 +342,7 @@ mod tests {
 
     /// The hashes are Python's.
     #[test]
-    fn vectors() {
+    fn vectors_match_python_hashes() {
         for vector in VECTORS {
             let (name, phone) = (LastName::parse(vector.last_name).unwrap(), Phone::parse(vector.phone).unwrap());
             assert_eq!(format!("{}-{}", phone.as_str(), name.as_str()), vector.hashed);
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name() {
+    fn invalid_last_name_is_rejected() {
         for bad in ["", " ", "-", "' -"] {
             assert_eq!(LastName::parse(bad), Err(NormaliseError::Empty), "{bad:?}");
         }
@@ -365,12 +365,12 @@ mod tests {
     }
 
     #[test]
-    fn personal_data_has_no_debug_in_clear() {
+    fn debug_hides_personal_data() {
         assert_eq!(format!("{:?}", LastName::parse("Martin").unwrap()), "LastName(…)");
     }
 
     #[test]
-    fn spellings_of_one_name() {
+    fn spellings_of_one_name_give_one_form() {
         let forms = [
             "d'hérug de l'hérault",
             "D’HÉRUG DE L’HÉRAULT",
@@ -385,7 +385,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_name_is_normalised_once_or_refused(text in "\\PC{0,40}") {
+        fn any_name_is_rejected_or_normal_after_one_pass(text in "\\PC{0,40}") {
             if let Ok(name) = LastName::parse(&text) {
                 prop_assert!(LastName::parse(name.as_str()) == Ok(name.clone()));
                 prop_assert!(LastNameTrunc::parse(name.truncated().as_str()).is_ok());

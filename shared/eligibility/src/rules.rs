@@ -284,7 +284,7 @@ mod tests {
 
     /// The rules table of the contract, line by line.
     #[test]
-    fn the_defaults_are_the_contract() {
+    fn default_rules_match_contract() {
         let rules = Rules::default();
         for journey_type in JourneyType::ALL {
             let of_type = rules.of(journey_type);
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn cutoffs_by_type_and_date() {
+    fn cutoffs_depend_on_journey_type_and_date() {
         let rules = Rules::default();
         let table = [
             // type, new, standardized, specific
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn history_is_dated_before_its_own_bound_and_not_in_the_future() {
+    fn history_must_predate_its_bound_and_now() {
         let mut rules = Rules::default();
         rules.long.history_before = at("2024-01-01T00:00:00+01:00");
         let (last_short, last_long) = (at("2022-12-31T22:59:59.999Z"), at("2023-12-31T22:59:59.999Z"));
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_closed_for_one_journey_type_alone() {
+    fn import_closes_for_one_journey_type_alone() {
         let mut rules = Rules::default();
         assert_eq!(rules.check_import_open(JourneyType::Short), Ok(JourneyType::Short));
         rules.short.open.import = false;
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_ends_at_the_moment_named() {
+    fn delay_ends_at_available_at() {
         let rules = Rules::default();
         for journey_type in JourneyType::ALL {
             let end = at("2024-03-28T12:00:00Z");

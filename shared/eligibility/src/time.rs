@@ -147,7 +147,7 @@ mod tests {
     proptest! {
         /// The fast path returns the same as the slow one, or nothing.
         #[test]
-        fn usual_forms_are_read_as_all_others(
+        fn fast_path_agrees_with_slow_path(
             moment in "[0-9]{3}[0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]",
             (offset, fraction, colon) in ("(Z|[+-][0-2][0-9]:[0-6][0-9]|z|)", "(\\.[0-9]{1,3}|)", any::<bool>()),
         ) {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_3339_only() {
+    fn moment_must_be_rfc_3339() {
         assert_eq!(at("2024-07-01T00:00:00+02:00").to_string(), "2024-06-30T22:00:00.000Z");
         assert_eq!(at("2024-07-01T00:00:00.9999-11:30").to_string(), "2024-07-01T11:30:00.999Z");
         // As PHP's DATE_ISO8601, strftime's %z and polars write it.
@@ -214,7 +214,7 @@ mod tests {
 
     /// The fast path reads most texts that machines write, including the extreme offsets.
     #[test]
-    fn usual_forms_are_read_the_quick_way() {
+    fn fast_path_reads_common_moments() {
         for (text, expected) in [
             ("2024-03-15T08:30:59Z", "2024-03-15T08:30:59.000Z"),
             ("2024-03-15T08:30:59+01:00", "2024-03-15T07:30:59.000Z"),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn midnight_in_paris_is_not_midnight_in_utc() {
+    fn paris_midnight_follows_summer_time() {
         let midnight =
             |y, m, d| Instant::paris_midnight(NaiveDate::from_ymd_opt(y, m, d).unwrap()).unwrap().to_string();
         assert_eq!(midnight(2023, 1, 1), "2022-12-31T23:00:00.000Z");
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn calendar_years() {
+    fn years_before_counts_calendar_years_in_utc() {
         assert_eq!(at("2024-02-29T23:59:59.999Z").years_before(3), at("2021-02-28T23:59:59.999Z"));
         assert_eq!(at("2024-03-01T00:00:00Z").years_before(3), at("2021-03-01T00:00:00Z"));
         assert_eq!(at("2025-02-28T00:00:00Z").years_before(5), at("2020-02-28T00:00:00Z"));

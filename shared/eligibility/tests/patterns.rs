@@ -59,12 +59,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn last_names(text in texts(&[LastNameTrunc::PATTERN])) {
+    fn last_name_pattern_matches_parser(text in texts(&[LastNameTrunc::PATTERN])) {
         prop_assert_eq!(LastNameTrunc::parse(&text).is_ok(), published(&text, &[LastNameTrunc::PATTERN], 3));
     }
 
     #[test]
-    fn phones(text in texts(&PhoneTrunc::PATTERNS)) {
+    fn phone_patterns_match_parser(text in texts(&PhoneTrunc::PATTERNS)) {
         let read = PhoneTrunc::parse(&text);
         // Numbers of other countries: more spellings are accepted than published. French numbers: every accepted spelling is
         // published.
@@ -82,7 +82,7 @@ proptest! {
 
     /// Every published form is read, and every text that is read matches a pattern or has an accent.
     #[test]
-    fn licences(text in texts(&DrivingLicense::SPELLINGS)) {
+    fn licence_spellings_match_parser(text in texts(&DrivingLicense::SPELLINGS)) {
         let fits = published(&text, &DrivingLicense::SPELLINGS, DrivingLicense::MAX_LENGTH);
         match DrivingLicense::parse(&text) {
             Ok(license) => {
@@ -97,7 +97,7 @@ proptest! {
 
     /// A canonical form matches the published pattern and is read unchanged.
     #[test]
-    fn canonical_licences(text in texts(&DrivingLicense::PATTERNS[..3])) {
+    fn canonical_licence_patterns_match_parser(text in texts(&DrivingLicense::PATTERNS[..3])) {
         if published(&text, &DrivingLicense::PATTERNS[..3], 64) {
             prop_assert!(published(&text, &DrivingLicense::SPELLINGS, DrivingLicense::MAX_LENGTH));
             prop_assert!(DrivingLicense::parse(&text).is_ok_and(|license| license.as_str() == text));
@@ -105,12 +105,12 @@ proptest! {
     }
 
     #[test]
-    fn identity_keys(text in texts(&[IdentityKey::PATTERN])) {
+    fn identity_key_pattern_matches_parser(text in texts(&[IdentityKey::PATTERN])) {
         prop_assert_eq!(IdentityKey::parse(&text).is_ok(), published(&text, &[IdentityKey::PATTERN], 64));
     }
 
     #[test]
-    fn journeys(text in texts(&[OperatorJourneyId::PATTERN]), times in 1..80_usize) {
+    fn journey_id_pattern_matches_parser(text in texts(&[OperatorJourneyId::PATTERN]), times in 1..80_usize) {
         let text = text.repeat(times);
         let fits = published(&text, &[OperatorJourneyId::PATTERN], OperatorJourneyId::MAX_LENGTH);
         prop_assert_eq!(OperatorJourneyId::parse(&text).is_ok(), fits);
@@ -118,14 +118,14 @@ proptest! {
 
     /// JSON Schema counts characters; the description says that a name is limited in bytes.
     #[test]
-    fn file_names(text in texts(&[FileName::PATTERN]), times in 1..30_usize) {
+    fn file_name_pattern_matches_parser(text in texts(&[FileName::PATTERN]), times in 1..30_usize) {
         let text = text.repeat(times);
         let fits = text.len() <= FileName::MAX_LENGTH && published(&text, &[FileName::PATTERN], FileName::MAX_LENGTH);
         prop_assert_eq!(FileName::parse(&text).is_ok(), fits);
     }
 
     #[test]
-    fn applications(text in texts(&[ApplicationId::PATTERN])) {
+    fn application_id_pattern_matches_parser(text in texts(&[ApplicationId::PATTERN])) {
         prop_assert_eq!(ApplicationId::parse(&text).is_some(), published(&text, &[ApplicationId::PATTERN], 36));
     }
 }

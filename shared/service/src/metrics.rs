@@ -333,7 +333,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn a_line_is_of_the_embedded_metric_format() {
+    fn line_has_embedded_metric_format() {
         let values = [(Metric::HistoryRows(Row::Imported), 19_999.0)];
         let written =
             line("cee/prod", 1_714_521_600_123, Some(("Outcome", "imported")), &values, "import", "request-1");
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn the_catalogue_names_each_metric_once_and_never_as_what_else_a_line_holds() {
+    fn metric_names_are_unique_and_not_reserved() {
         let all = Metric::all();
         let distinct: BTreeSet<_> = all.iter().map(|metric| (metric.name(), metric.dimension())).collect();
         assert_eq!(distinct.len(), all.len());
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_twice_is_added_up_and_told_once() {
+    fn counts_are_summed_and_taken_once() {
         let numbers = Numbers::default();
         numbers.count(Metric::FailedAttempts, 1);
         numbers.count(Metric::FailedAttempts, 2);

@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_is_the_contract() {
+    fn empty_environment_gives_contract_rules() {
         assert_eq!(environment(&[]).rules(), Ok(Rules::default()));
         assert_eq!(environment(&[]).clock(), Ok(Clock::Machine));
         // The values that the template passes for parameters with default values.
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_setting_is_named_and_not_repeated() {
+    fn invalid_setting_is_named_without_its_value() {
         for (name, value) in [
             ("SHORT_PERIOD_START", "first of May"),
             ("SHORT_PERIOD_END", "2024-02-30"),

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_has_a_name_or_none() {
+    fn trace_id_is_read_from_valid_root_only() {
         let root = "1-67891233-abcdef012345678912345678";
         for header in [format!("Root={root}"), format!("Self=1-x;Root={root};Parent=53995c3f42cd8ad8;Sampled=1")] {
             assert_eq!(trace_id(&header), Some(root));

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_speaks_for_its_operator_until_it_expires() {
+    fn token_verifies_only_between_its_dates() {
         let key = key();
         let now = at("2024-05-01T00:00:00.5Z");
         let token = issuer(&key, "registry", "api").issue(&caller(), now, 5).unwrap();
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn verified_token_is_remembered_until_its_dates_refuse_it() {
+    fn verified_token_is_cached_and_dates_still_checked() {
         let key = key();
         let now = at("2024-05-01T00:00:00Z");
         let tokens = issuer(&key, "registry", "api");
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn remembered_tokens_are_at_most_a_thousand() {
+    fn cache_holds_at_most_a_thousand_tokens() {
         let key = key();
         let now = at("2024-05-01T00:00:00Z");
         let tokens = issuer(&key, "registry", "api");
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn token_that_asks_for_an_extension_is_refused() {
+    fn token_with_crit_header_is_rejected() {
         let key = key();
         let now = at("2024-05-01T00:00:00Z");
         let good = issuer(&key, "registry", "api").issue(&caller(), now, 5).unwrap();
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn key_sets_that_must_not_be_published_are_refused() {
+    fn invalid_or_private_key_set_is_rejected() {
         let json = key().public_key_set().to_json();
         assert!(KeySet::from_json(&json).is_ok());
         for bad in [

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jws_verifies_against_the_published_set_with_either_kind_of_key() {
+    fn jws_verifies_with_published_key_of_either_kind() {
         let made = |kind| SigningKey::generate_pem(kind).unwrap();
         for (pem, algorithm) in
             [(made(KeyKind::P256), "ES256"), (made(KeyKind::Rsa), "RS512"), (RSA.to_owned(), "RS512")]
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_rpc_token_is_the_signature_the_public_registry_documents() {
+    fn rpc_token_signs_the_documented_message() {
         let key = SigningKey::from_pem(RSA).unwrap();
         let parts = Parts::new();
         let message = ProofSigner::rpc_message(&parts.proof());
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_cannot_sign_are_refused_at_once() {
+    fn unusable_signing_key_is_rejected() {
         let made = |kind| SigningKey::from_pem(&SigningKey::generate_pem(kind).unwrap()).unwrap();
         for (kind, format, signs) in [
             (KeyKind::P256, TokenFormat::Jws, true),

@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_type_is_an_anchor_of_the_page() {
+    fn every_problem_type_has_an_anchor() {
         let page = page();
         for problem in ProblemType::ALL {
             assert!(page.contains(&format!("\n## {}\n\n**{}** ", problem.as_str(), problem.status().as_u16())));

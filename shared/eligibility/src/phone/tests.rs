@@ -73,7 +73,7 @@ const WAYS: [(&str, &[&str]); 27] = [
 ];
 
 #[test]
-fn every_way_to_write_one_number_gives_one_form() {
+fn spellings_of_one_number_give_one_form() {
     for (form, ways) in WAYS {
         for way in ways.iter().chain([&form]) {
             assert_eq!(whole(way).as_deref(), Ok(form), "{way}");
@@ -86,7 +86,7 @@ fn every_way_to_write_one_number_gives_one_form() {
 }
 
 #[test]
-fn mainland_ranges_stay_under_33() {
+fn mainland_number_keeps_country_code_33() {
     let blocks = [
         "610000", "638990", "639980", "639989", "640000", "688000", "695000", "698000", "699999", "700000", "707999",
         "708000", "708390", "708460", "708499", "708570", "709050", "709099", "709140", "709199", "709240", "709340",
@@ -159,7 +159,7 @@ fn leading_zero_is_kept_only_where_numbers_begin_with_it() {
 }
 
 #[test]
-fn truncated_phones_refused() {
+fn invalid_truncated_phone_is_rejected() {
     let long = format!("+33 6 01 02 0{}3", " ".repeat(60));
     let longest = format!("+33601020{}3", " ".repeat(54));
     assert_eq!((longest.len(), truncated(&longest).as_deref()), (64, Ok("+336010203")));
@@ -224,7 +224,7 @@ fn truncated_phones_refused() {
 }
 
 #[test]
-fn whole_phones_refused() {
+fn invalid_whole_phone_is_rejected() {
     for text in ["", " ()", "-", "\u{a0}"] {
         assert_eq!(whole(text), Err(NormaliseError::Empty), "{text:?}");
     }
@@ -255,7 +255,7 @@ fn whole_phones_refused() {
 }
 
 #[test]
-fn what_a_spreadsheet_left_of_a_truncated_phone_is_repaired_if_one_reading_is_possible() {
+fn truncated_phone_with_one_reading_is_repaired() {
     let good = [
         ("6010203", "+336010203", Lost::Zero),
         ("6 010 203", "+336010203", Lost::Zero),
@@ -323,7 +323,7 @@ fn what_a_spreadsheet_left_of_a_truncated_phone_is_repaired_if_one_reading_is_po
 }
 
 #[test]
-fn what_a_spreadsheet_left_of_a_whole_phone_is_repaired_if_one_reading_is_possible() {
+fn whole_phone_with_one_reading_is_repaired() {
     let good = [
         ("612345678", "+33612345678", Lost::Zero),
         ("6 12 34 56 78", "+33612345678", Lost::Zero),
@@ -353,14 +353,14 @@ fn what_a_spreadsheet_left_of_a_whole_phone_is_repaired_if_one_reading_is_possib
 }
 
 #[test]
-fn personal_data_has_no_debug_in_clear() {
+fn debug_hides_personal_data() {
     let (phone, trunc) = (Phone::parse("0639980001").unwrap(), PhoneTrunc::parse("06399800").unwrap());
     assert_eq!(format!("{phone:?} {trunc:?}"), "Phone(…) PhoneTrunc(…)");
 }
 
 /// On the path of every row of a history.
 #[test]
-fn usual_forms_are_read_the_quick_way() {
+fn fast_path_reads_common_phones() {
     for text in ["+336010203", "06010203", "06391234", "+336920102", "07091234", "01010203"] {
         assert!(PhoneTrunc::plain(text.as_bytes()).is_some(), "{text}");
     }
@@ -450,7 +450,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn any_text_is_read_once_or_refused(text in "[+0-9 .()/-]{0,24}|\\PC{0,40}") {
+    fn any_text_is_rejected_or_canonical_after_one_pass(text in "[+0-9 .()/-]{0,24}|\\PC{0,40}") {
         if let Ok(phone) = Phone::parse(&text) {
             prop_assert!(Phone::parse(phone.as_str()) == Ok(phone.clone()));
             prop_assert!(PhoneTrunc::parse(phone.truncated().as_str()) == Ok(phone.truncated()));
@@ -462,7 +462,7 @@ proptest! {
     }
 
     #[test]
-    fn every_way_to_write_any_number_gives_one_form(
+    fn spellings_of_any_number_give_one_form(
         (code, digits) in numbers(),
         ways in (0..6_usize, 0..6_usize),
         gaps in proptest::collection::vec(select(&GAPS[..]), 1..30),
@@ -484,7 +484,7 @@ proptest! {
     }
 
     #[test]
-    fn the_quick_way_reads_as_the_other(text in "(\\+33|0)([67]|508|598|63|70)[0-9]{4,6}|(\\+33|0|00|\\+)[0-9:/]{6,9}") {
+    fn fast_path_agrees_with_slow_path(text in "(\\+33|0)([67]|508|598|63|70)[0-9]{4,6}|(\\+33|0|00|\\+)[0-9:/]{6,9}") {
         if let Some(phone) = PhoneTrunc::plain(text.as_bytes()) {
             prop_assert!(PhoneTrunc::any(&text) == Ok(phone));
         }
@@ -492,7 +492,7 @@ proptest! {
 
     /// A number damaged by a spreadsheet is repaired or refused: it never becomes another number.
     #[test]
-    fn what_a_spreadsheet_left_is_the_same_number_or_refused((code, digits) in numbers(), national in any::<bool>()) {
+    fn damaged_number_is_repaired_exactly_or_rejected((code, digits) in numbers(), national in any::<bool>()) {
         let national = national && FRENCH.contains(&code) && digits.len() == 9;
         let form = Phone::parse(&format!("+{code}{digits}")).unwrap();
         let left = if national { digits } else { format!("{code}{digits}") };
@@ -504,7 +504,7 @@ proptest! {
 }
 
 #[test]
-fn stored_phone_is_read_as_it_stands() {
+fn stored_phone_is_read_unchanged() {
     for text in ["+1", "+336920102", "+33612345678", "+999", "+1234567890123"] {
         assert_eq!(PhoneTrunc::from_stored(text).unwrap().as_str(), text);
     }
@@ -517,7 +517,7 @@ fn stored_phone_is_read_as_it_stands() {
 
 /// A wider table would only cost time, a narrower one a driver.
 #[test]
-fn only_numbers_that_may_be_overseas_are_looked_up() {
+fn may_be_overseas_table_matches_ranges() {
     for (three, found) in (0_u32..).zip(MAY_BE_OVERSEAS) {
         let expected = OVERSEAS.iter().any(|(first, last, _)| first / 100 <= three && three <= last / 100);
         assert_eq!(found, expected, "0{three}");
@@ -525,7 +525,7 @@ fn only_numbers_that_may_be_overseas_are_looked_up() {
 }
 
 #[test]
-fn too_many_digits_are_no_phone() {
+fn phone_with_too_many_digits_is_rejected() {
     let spaced = format!("06010203{}", " ".repeat(MAX_LENGTH));
     for text in ["+33601020304050607080", "06010203040506070809", "+33 6 01 02 03 04 05 06 07 08 09", &spaced] {
         assert_eq!(truncated(text), Err(NoTruncated), "{text}");
