@@ -8,11 +8,21 @@ use crate::dynamo::error::{StoreError, is_transient};
 use crate::dynamo::item::Item;
 use crate::dynamo::retry::{Backoff, Deadline};
 
-/// The existing items with these keys, in a consistent read. One request if DynamoDB returns all of them at once. At most 100 keys.
+/// Which writes a read must see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consistency {
+    /// Every write that was answered before.
+    Strong,
+    /// Perhaps not those of the last second. Half the price.
+    Eventual,
+}
+
+/// The existing items with these keys. One request if DynamoDB returns all of them at once. At most 100 keys.
 pub(crate) async fn batch_get_keys(
     db: &Client,
     table: &str,
     mut wanted: Vec<Item>,
+    consistency: Consistency,
     deadline: Deadline,
 ) -> Result<Vec<Item>, StoreError> {
     let mut found = Vec::with_capacity(wanted.len());
@@ -20,7 +30,7 @@ pub(crate) async fn batch_get_keys(
     loop {
         let request = KeysAndAttributes::builder()
             .set_keys(Some(wanted.clone()))
-            .consistent_read(true)
+            .consistent_read(consistency == Consistency::Strong)
             .build()
             .map_err(|_| StoreError::Corrupt { table: "any kind", what: "a key" })?;
         let answer = match db.batch_get_item().request_items(table, request).send().await {
@@ -47,9 +57,11 @@ pub(crate) async fn page_after(
     table: &str,
     after: Option<Item>,
     most: i32,
+    consistency: Consistency,
     deadline: Deadline,
 ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
-    let scan = db.scan().table_name(table).consistent_read(true).limit(most).set_exclusive_start_key(after);
+    let scan = db.scan().table_name(table).limit(most).set_exclusive_start_key(after);
+    let scan = scan.consistent_read(consistency == Consistency::Strong);
     let mut backoff = Backoff::until(deadline);
     loop {
         match scan.clone().send().await {

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, Update};
 
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, text};
-use crate::dynamo::read::{batch_get_keys, page_after};
+use crate::dynamo::read::{Consistency, batch_get_keys, page_after};
 use crate::dynamo::retry::Deadline;
 
 /// A table and its key attribute.
@@ -19,31 +19,37 @@ pub(crate) struct Table {
     db: Client,
     name: String,
     key: &'static str,
+    consistency: Consistency,
 }
 
 impl Table {
     pub(crate) fn new(db: Client, name: &str, key: &'static str) -> Self {
-        Self { db, name: name.to_owned(), key }
+        Self { db, name: name.to_owned(), key, consistency: Consistency::Strong }
+    }
+
+    /// The same table, whose reads may lack the writes of the last second and cost half.
+    pub(crate) fn eventual(self) -> Self {
+        Self { consistency: Consistency::Eventual, ..self }
     }
 
     pub(crate) const fn name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// The item with this key, in a consistent read.
+    /// The item with this key, in a consistent read whatever the table's reads are.
     pub(crate) async fn get(&self, key: AttributeValue) -> Result<Option<Item>, StoreError> {
         let get = self.db.get_item().table_name(&self.name).key(self.key, key).consistent_read(true);
         get.send().await.map(|answer| answer.item).map_err(|error| StoreError::request("GetItem", &error))
     }
 
-    /// The existing items with these keys, in a consistent read. One request if DynamoDB returns all of them at once. At most 100 keys.
+    /// The existing items with these keys. One request if DynamoDB returns all of them at once. At most 100 keys.
     pub(crate) async fn items<'a>(
         &self,
         keys: impl IntoIterator<Item = &'a str>,
         deadline: Deadline,
     ) -> Result<Vec<Item>, StoreError> {
         let wanted = keys.into_iter().map(|key| self.key_of(key)).collect();
-        batch_get_keys(&self.db, &self.name, wanted, deadline).await
+        batch_get_keys(&self.db, &self.name, wanted, self.consistency, deadline).await
     }
 
     /// The next page after a key, and the key after which to continue. One request.
@@ -54,7 +60,7 @@ impl Table {
         deadline: Deadline,
     ) -> Result<(Vec<Item>, Option<String>), StoreError> {
         let after = after.map(|after| self.key_of(after));
-        let (items, last) = page_after(&self.db, &self.name, after, most, deadline).await?;
+        let (items, last) = page_after(&self.db, &self.name, after, most, self.consistency, deadline).await?;
         Ok((items, last.and_then(|last| text(&last, self.key).map(str::to_owned))))
     }
 

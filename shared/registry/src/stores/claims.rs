@@ -1,5 +1,7 @@
 //! The table of claims.
 
+use std::collections::{BTreeSet, HashMap};
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -16,6 +18,9 @@ use crate::records::claim_item::application_attribute;
 use crate::records::claim_keys::{Claim, ClaimKeys, ClaimKind};
 use crate::records::pepper;
 use crate::records::rewrite::{Change, Rewrite, Written};
+
+/// How many items one request reads.
+const AT_ONCE: usize = 100;
 
 /// The result of one try to write.
 pub(crate) enum Tried {
@@ -52,31 +57,37 @@ impl ClaimTable {
         Ok((items, next))
     }
 
-    /// The keys on which an application lacks its claim. One request.
+    /// The claims that these applications lack. One request for each hundred claims.
     pub(crate) async fn unclaimed(
         &self,
-        application: &Application,
+        applications: &[Application],
         keys: &ClaimKeys,
         deadline: Deadline,
-    ) -> Result<Vec<ClaimKind>, StoreError> {
-        let claims = keys.claims(application.journey_type, &application.identity);
-        self.without_record(application.uuid, &claims, deadline).await
+    ) -> Result<Vec<(ApplicationId, ClaimKind)>, StoreError> {
+        let claims_of = |application: &Application| {
+            let claims = keys.claims(application.journey_type, &application.identity);
+            claims.into_iter().map(|claim| (application.uuid, claim)).collect::<Vec<_>>()
+        };
+        self.without_record(&applications.iter().flat_map(claims_of).collect::<Vec<_>>(), deadline).await
     }
 
-    /// Which of these claims of an application are missing on their items. One request.
+    /// Which of these claims, each of an application, are missing on their items. One request for each hundred items.
     pub(crate) async fn without_record(
         &self,
-        uuid: ApplicationId,
-        claims: &[Claim],
+        claims: &[(ApplicationId, Claim)],
         deadline: Deadline,
-    ) -> Result<Vec<ClaimKind>, StoreError> {
-        let record = application_attribute(uuid);
-        let items = self.items_of(claims, deadline).await?;
-        let claimed = |claim: &&Claim| {
-            let is_its = |item: &&Item| text(item, PK) == Some(claim.key.as_str());
-            items.iter().find(is_its).is_some_and(|item| item.contains_key(&record))
+    ) -> Result<Vec<(ApplicationId, ClaimKind)>, StoreError> {
+        let keys: BTreeSet<&str> = claims.iter().map(|(_, claim)| claim.key.as_str()).collect();
+        let keys: Vec<&str> = keys.into_iter().collect();
+        let mut items = HashMap::with_capacity(keys.len());
+        for some in keys.chunks(AT_ONCE) {
+            let read = self.table.items(some.iter().copied(), deadline).await?;
+            items.extend(read.into_iter().filter_map(|item| Some((text(&item, PK)?.to_owned(), item))));
+        }
+        let is_missing = |(uuid, claim): &&(ApplicationId, Claim)| {
+            items.get(&claim.key).is_none_or(|item: &Item| !item.contains_key(&application_attribute(*uuid)))
         };
-        Ok(claims.iter().filter(|claim| !claimed(claim)).map(|claim| claim.kind).collect())
+        Ok(claims.iter().filter(is_missing).map(|(uuid, claim)| (*uuid, claim.kind)).collect())
     }
 
     /// A change of an item, for a transaction.

@@ -1,8 +1,10 @@
 //! Writes the check value of the pepper ([`crate::stores::pepper`]). The registry's team does so with the command `pepper`, which first
 //! compares the pepper with the tables.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::Client;
-use cee_eligibility::Instant;
+use cee_eligibility::{ApplicationId, Instant};
 
 use crate::dynamo::error::StoreError;
 use crate::dynamo::retry::Deadline;
@@ -83,15 +85,13 @@ impl PepperKeeper {
         let (mut found, mut missed, mut after) = (0, 0, None);
         loop {
             let (items, next) = self.applications.table.page(after.as_deref(), PAGE, deadline).await?;
-            for item in items.into_iter().filter(|item| NameTaken::of(item).is_none()) {
-                // An item that cannot be read proves nothing: a person may have changed it.
-                let Ok(application) = Application::from_item(item) else { continue };
-                if self.claims.unclaimed(&application, &self.keys, deadline).await?.is_empty() {
-                    found += 1;
-                } else {
-                    missed += 1;
-                }
-            }
+            let items = items.into_iter().filter(|item| NameTaken::of(item).is_none());
+            // An item that cannot be read proves nothing: a person may have changed it.
+            let applications: Vec<Application> = items.filter_map(|item| Application::from_item(item).ok()).collect();
+            let unclaimed = self.claims.unclaimed(&applications, &self.keys, deadline).await?;
+            let without: BTreeSet<ApplicationId> = unclaimed.into_iter().map(|(uuid, _)| uuid).collect();
+            missed += without.len() as u64;
+            found += (applications.len() - without.len()) as u64;
             after = next;
             if after.is_none() || found + missed >= MOST_COMPARED {
                 break;

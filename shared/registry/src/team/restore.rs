@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 
 use crate::dynamo::error::{StoreError, is_transient};
 use crate::dynamo::item::Item;
-use crate::dynamo::read::{batch_get_keys, page_after};
+use crate::dynamo::read::{Consistency, batch_get_keys, page_after};
 use crate::dynamo::retry::{Backoff, Deadline};
 use crate::records::pepper::{differ, is_check};
 
@@ -105,7 +105,7 @@ async fn walk(
 ) -> Result<(), StoreError> {
     let mut after = None;
     loop {
-        let (items, last) = page_after(db, table, after, PART, Deadline::after(PATIENCE)).await?;
+        let (items, last) = page_after(db, table, after, PART, Consistency::Strong, Deadline::after(PATIENCE)).await?;
         let mut others = beside(db, other, names, &items).await?;
         let mut requests = Vec::new();
         for item in items {
@@ -141,7 +141,7 @@ async fn beside(db: &Client, table: &str, names: &[String], items: &[Item]) -> R
         return Ok(Vec::new());
     }
     let keys = items.iter().map(|item| key_of(item, names)).collect();
-    batch_get_keys(db, table, keys, Deadline::after(PATIENCE)).await
+    batch_get_keys(db, table, keys, Consistency::Strong, Deadline::after(PATIENCE)).await
 }
 
 async fn write_all(db: &Client, table: &str, requests: Vec<WriteRequest>) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::dynamo::error::{StoreError, is_transient};
 use crate::dynamo::item::{Item, instant, integer, number};
-use crate::dynamo::read::{batch_get_keys, page_after};
+use crate::dynamo::read::{Consistency, batch_get_keys, page_after};
 use crate::dynamo::retry::{Backoff, Deadline};
 use crate::dynamo::tables::{BY_CREATION, WORKING};
 use crate::records::ids::ImportId;
@@ -109,7 +109,7 @@ impl Imports {
         let mut known = HashSet::new();
         for imports in imports.chunks(MOST_AT_ONCE) {
             let keys = imports.iter().map(|(operator, id)| key(*operator, *id)).collect();
-            let items = batch_get_keys(&self.db, &self.table, keys, deadline).await?;
+            let items = batch_get_keys(&self.db, &self.table, keys, Consistency::Strong, deadline).await?;
             known.extend(items.iter().filter_map(|item| name(item).ok()));
         }
         Ok(known)
@@ -150,7 +150,7 @@ impl Imports {
         }
         let keys = ids.iter().map(|id| key(Some(operator), *id)).collect();
         let mut found = HashMap::new();
-        for item in batch_get_keys(&self.db, &self.table, keys, deadline).await? {
+        for item in batch_get_keys(&self.db, &self.table, keys, Consistency::Strong, deadline).await? {
             if !is_forgotten(&item, machine_now) {
                 found.insert(name(&item)?.1, status(&item)?);
             }
@@ -190,7 +190,7 @@ impl Imports {
         let mut after = after.map(|(operator, id)| key(OperatorId::new(operator).ok(), id));
         let mut items = Vec::new();
         loop {
-            let (more, last) = page_after(&self.db, &self.table, after, most, deadline).await?;
+            let (more, last) = page_after(&self.db, &self.table, after, most, Consistency::Strong, deadline).await?;
             items.extend(more);
             let Some(last) = last else { return Ok((items, None)) };
             if let Ok((operator, id)) = name(&last) {

@@ -1,7 +1,8 @@
 //! Reads the tables part by part and checks their items.
 //!
 //! Reading takes time, and the tables change during the audit. So a suspicious item is read again before it becomes a finding: a
-//! registration or a delete between two reads is not a finding.
+//! registration or a delete between two reads is not a finding. Therefore the first reads need not be consistent, which halves the cost
+//! of the audit; the second ones are.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -28,15 +29,36 @@ use crate::team::audit::part::{AuditPlace, Audited};
 /// How many items one request reads: what DynamoDB returns per batch.
 const PAGE: i32 = 100;
 
-/// Checks the tables. Writes nothing.
+/// The tables whose items must agree.
 #[derive(Clone, Debug)]
-pub struct TableAuditor {
-    keys: ClaimKeys,
+struct Reader {
     claims: ClaimTable,
     applications: Applications,
     /// The applications, live and erased.
     lookup: ApplicationLookup,
     journeys: Journeys,
+}
+
+impl Reader {
+    /// The same tables, whose reads may lack the writes of the last second and cost half.
+    fn eventual(self) -> Self {
+        Self {
+            claims: ClaimTable { table: self.claims.table.eventual() },
+            applications: Applications { table: self.applications.table.eventual() },
+            lookup: self.lookup.eventual(),
+            journeys: Journeys { table: self.journeys.table.eventual() },
+        }
+    }
+}
+
+/// Checks the tables. Writes nothing.
+#[derive(Clone, Debug)]
+pub struct TableAuditor {
+    keys: ClaimKeys,
+    /// Reads everything once, eventually consistent.
+    first: Reader,
+    /// Reads again what is suspicious, consistent.
+    again: Reader,
     imports: Imports,
 }
 
@@ -44,14 +66,13 @@ impl TableAuditor {
     /// An auditor of these tables.
     #[must_use]
     pub fn new(db: Client, tables: &Tables, keys: ClaimKeys) -> Self {
-        Self {
+        let again = Reader {
             claims: ClaimTable::new(db.clone(), tables),
             applications: Applications::new(db.clone(), tables),
             lookup: ApplicationLookup::new(db.clone(), tables, keys.clone()),
             journeys: Journeys::new(db.clone(), tables),
-            imports: Imports::new(db, tables),
-            keys,
-        }
+        };
+        Self { first: again.clone().eventual(), again, imports: Imports::new(db, tables), keys }
     }
 
     /// Checks the next part of the tables: a hundred items.
@@ -89,7 +110,7 @@ impl TableAuditor {
         after: Option<&str>,
         deadline: Deadline,
     ) -> Result<(Vec<Item>, AuditPlace), StoreError> {
-        let (items, next) = self.applications.table.page(after, PAGE, deadline).await?;
+        let (items, next) = self.first.applications.table.page(after, PAGE, deadline).await?;
         Ok((items, next.map_or(AuditPlace::Claims(None), AuditPlace::Applications)))
     }
 
@@ -110,15 +131,12 @@ impl TableAuditor {
             }
         }
         audited.findings.extend(self.journey_findings(&applications, deadline).await?);
-        for application in applications {
-            for kind in self.claims.unclaimed(&application, &self.keys, deadline).await? {
-                // It may have been deleted or given a key since it was read.
-                let again = self.applications.find(application.uuid).await?;
-                if let Some(now) = again
-                    && self.claims.unclaimed(&now, &self.keys, deadline).await?.contains(&kind)
-                {
-                    audited.findings.insert(Finding::Unclaimed(application.uuid, kind));
-                }
+        for suspicious in self.first.claims.unclaimed(&applications, &self.keys, deadline).await? {
+            let (uuid, kind) = suspicious;
+            // It may have been deleted or given a key since it was read.
+            let Some(now) = self.again.applications.find(uuid).await? else { continue };
+            if self.again.claims.unclaimed(&[now], &self.keys, deadline).await?.contains(&suspicious) {
+                audited.findings.insert(Finding::Unclaimed(uuid, kind));
             }
         }
         Ok(audited)
@@ -131,33 +149,13 @@ impl TableAuditor {
         deadline: Deadline,
     ) -> Result<Vec<Finding>, StoreError> {
         let mut found = Vec::new();
-        for (uuid, suspicious) in self.look_at_journeys(applications, deadline).await? {
+        for (uuid, suspicious) in look_at_journeys(&self.first.journeys, applications, deadline).await? {
             // It may have been deleted or given a key since it was read.
-            let Some(now) = self.applications.find(uuid).await? else { continue };
-            let again = self.look_at_journeys(&[now], deadline).await?;
+            let Some(now) = self.again.applications.find(uuid).await? else { continue };
+            let again = look_at_journeys(&self.again.journeys, &[now], deadline).await?;
             found.extend(again.into_iter().map(|(_, finding)| finding).filter(|finding| *finding == suspicious));
         }
         Ok(found)
-    }
-
-    /// One request if any of these applications has a journey.
-    async fn look_at_journeys(
-        &self,
-        applications: &[Application],
-        deadline: Deadline,
-    ) -> Result<Vec<(ApplicationId, Finding)>, StoreError> {
-        let short: Vec<(&Application, String)> =
-            applications.iter().filter_map(|application| Some((application, application.journey_key()?))).collect();
-        if short.is_empty() {
-            return Ok(Vec::new());
-        }
-        let keys: BTreeSet<&str> = short.iter().map(|(_, key)| key.as_str()).collect();
-        let items = self.journeys.table.items(keys, deadline).await?;
-        let items: HashMap<&str, &Item> = items.iter().filter_map(|item| Some((text(item, PK)?, item))).collect();
-        let finding = |(application, key): (&Application, String)| {
-            journey_finding(application, items.get(key.as_str()).copied()).map(|finding| (application.uuid, finding))
-        };
-        Ok(short.into_iter().filter_map(finding).collect())
     }
 
     async fn claims_after(
@@ -165,7 +163,7 @@ impl TableAuditor {
         after: Option<&str>,
         deadline: Deadline,
     ) -> Result<(Vec<Item>, AuditPlace), StoreError> {
-        let (items, next) = self.claims.page(after, PAGE, deadline).await?;
+        let (items, next) = self.first.claims.page(after, PAGE, deadline).await?;
         Ok((items, next.map_or(AuditPlace::Imports(None), |next| AuditPlace::Claims(Some(next)))))
     }
 
@@ -182,7 +180,7 @@ impl TableAuditor {
             // Items that cannot be read are reported below.
             named.extend(granted(item).unwrap_or_default().into_iter().map(|granted| granted.uuid));
         }
-        let known = self.lookup.find(&named, deadline).await?;
+        let known = self.first.lookup.find(&named, deadline).await?;
         for item in &items {
             let key = text(item, PK).unwrap_or_default().to_owned();
             let suspicious = claim_findings(item, &key, &known, rules);
@@ -190,9 +188,9 @@ impl TableAuditor {
                 continue;
             }
             // The item may have changed since it was read, so it is read again.
-            let Some(item) = self.claims.table.items([key.as_str()], deadline).await?.pop() else { continue };
+            let Some(item) = self.again.claims.table.items([key.as_str()], deadline).await?.pop() else { continue };
             let named = granted(&item).unwrap_or_default().into_iter().map(|granted| granted.uuid).collect();
-            let known = self.lookup.find(&named, deadline).await?;
+            let known = self.again.lookup.find(&named, deadline).await?;
             audited
                 .findings
                 .extend(claim_findings(&item, &key, &known, rules).into_iter().filter(|f| suspicious.contains(f)));
@@ -217,4 +215,24 @@ impl TableAuditor {
         }
         Ok(audited)
     }
+}
+
+/// The suspicious journeys of these applications. One request if any of them has a journey.
+async fn look_at_journeys(
+    journeys: &Journeys,
+    applications: &[Application],
+    deadline: Deadline,
+) -> Result<Vec<(ApplicationId, Finding)>, StoreError> {
+    let short: Vec<(&Application, String)> =
+        applications.iter().filter_map(|application| Some((application, application.journey_key()?))).collect();
+    if short.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: BTreeSet<&str> = short.iter().map(|(_, key)| key.as_str()).collect();
+    let items = journeys.table.items(keys, deadline).await?;
+    let items: HashMap<&str, &Item> = items.iter().filter_map(|item| Some((text(item, PK)?, item))).collect();
+    let finding = |(application, key): (&Application, String)| {
+        journey_finding(application, items.get(key.as_str()).copied()).map(|finding| (application.uuid, finding))
+    };
+    Ok(short.into_iter().filter_map(finding).collect())
 }

@@ -54,6 +54,15 @@ impl ApplicationLookup {
         Self { keys, applications: Applications::new(db.clone(), tables), archive: Archive::new(db, tables) }
     }
 
+    /// The same tables, whose reads may lack the writes of the last second and cost half.
+    pub(super) fn eventual(self) -> Self {
+        Self {
+            applications: Applications { table: self.applications.table.eventual() },
+            archive: Archive { table: self.archive.table.eventual() },
+            ..self
+        }
+    }
+
     /// The existing applications among these UUIDs: live ones, and erased ones of which only a trace without personal data is left.
     pub(super) async fn find(
         &self,

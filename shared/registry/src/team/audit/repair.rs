@@ -46,7 +46,8 @@ impl StrayRemover {
             };
             // With a wrong pepper, every record would look misplaced. But then no claim of the application is on its expected item
             // either.
-            if !self.claims.without_record(uuid, &belongs.claims, deadline).await?.is_empty() {
+            let claims: Vec<_> = belongs.claims.iter().map(|claim| (uuid, claim.clone())).collect();
+            if !self.claims.without_record(&claims, deadline).await?.is_empty() {
                 return Ok(false);
             }
         }
