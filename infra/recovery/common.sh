@@ -6,7 +6,7 @@ umask 077
 # Version 2 would stop in a pager and wait for a key.
 export AWS_PAGER=
 
-# The program; CEE names a program that is already built, as in the tests.
+# The program `cee`. The variable CEE names a program that is already built, as in the tests.
 cee=(cargo run -q --)
 [[ -z ${CEE:-} ]] || cee=("$CEE")
 
@@ -15,7 +15,7 @@ fail() {
     exit 1
 }
 
-# What `aws` prints for no value.
+# `aws` prints nothing or None for a missing value.
 is_none() { [[ -z $1 || $1 == None ]]; }
 
 # Call these as `name=$(parameter NAME) || exit`: `set -e` alone does not apply inside a substitution.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Restores the tables of a moment beside the tables in use, then into them: bash infra/recovery/restore.sh STACK MOMENT [--compare|--yes]
+# Restores the tables as they were at MOMENT, first next to the tables in use, then into them:
+# bash infra/recovery/restore.sh STACK MOMENT [--compare|--yes]
 #   (neither)  restores the six tables that one transaction may touch into new tables, and prints the next step
 #   --compare  also prints how each table differs from its content at that moment; changes nothing
 #   --yes      compares all tables, and restores each of them if none looks wrong. First stop every writer (stop.sh STACK all)
@@ -60,7 +61,7 @@ for index in "${!tables[@]}"; do
 done
 for table in "${tables[@]}"; do
     target=$(target_of "$table")
-    # It gives up after eight minutes, and a large table takes an hour.
+    # `wait` gives up after eight minutes, and the restore of a large table takes an hour.
     until aws dynamodb wait table-exists --table-name "$target"; do
         status=$(status_of "$target") || exit
         [[ $status != ACTIVE ]] || break
@@ -93,7 +94,7 @@ for index in "${!tables[@]}"; do
     if [[ $mode == "" ]]; then
         echo "  $setting=${sources[index]} cargo run -q -- ${words[*]}"
     else
-        # In this table's setting alone: for a wrong pair of tables the command would find no name.
+        # Sets only this table's variable: with a wrong pair of tables the command would find no name.
         env "$setting=${sources[index]}" "${cee[@]}" "${words[@]}"
     fi
 done

@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source infra/recovery/common.sh
 read_which_functions "$@"
 
-# As in the template: reserved concurrency for imports only, and none if that number is 0.
+# As in the template: only imports have reserved concurrency, and none if ImportConcurrency is 0.
 start() {
     local name number=0
     name=$(function_name "$1") || return

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One step of replacing a signing key on AWS; docs/runbook.md, "A signing key is replaced", describes all steps:
+# One step of a signing key's replacement on AWS; docs/runbook.md, "A signing key is replaced", describes all steps:
 #   bash infra/recovery/rotate.sh STACK announce proof|application-token
 #   bash infra/recovery/rotate.sh STACK sign proof|application-token
 #   bash infra/recovery/rotate.sh STACK retire application-token KID
@@ -18,7 +18,7 @@ stack=$1 step=$2 signer=$3
 case "$step $signer" in
 "announce proof" | "sign proof")
     [[ $# == 3 ]] || usage
-    # A key of a kind that the tokens' format does not allow would keep the next deployment from starting.
+    # The token format allows only some kinds of key. With another kind the next deployment would not start.
     format=$(parameter TokenFormat) || exit
     change=(secret "$step" --signer proof --token-format "$format" --pipe)
     ;;

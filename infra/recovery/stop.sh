@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # The emergency stop: from this moment on the functions accept no invocation. bash infra/recovery/stop.sh STACK [all|register|import]
-# A switch of the template (RegisterEnabled=false) needs a whole deployment, with its canary; this script takes seconds. resume.sh reverts
-# it.
+# A switch of the template (RegisterEnabled=false) needs a whole deployment, with its canary. This script takes seconds. resume.sh reverts it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=infra/recovery/common.sh

@@ -1,4 +1,7 @@
-"""The roles of the registry's stack and their permissions boundary: `python3 infra/release/boundary_test.py`, with SAM's translator."""
+"""Tests the roles of the registry's stack and their permissions boundary: `python3 infra/release/boundary_test.py`.
+
+Needs SAM's translator: run it with the Python that sam is installed in.
+"""
 
 import copy
 import fnmatch
@@ -35,7 +38,7 @@ def read(path):
 
 def roles(template):
     template = copy.deepcopy(template)
-    # SAM wants to know where the code is; it does not look.
+    # SAM needs a location of the code, but does not read it.
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
@@ -52,7 +55,7 @@ def statements(document):
 
 
 def actions(properties):
-    """What a role's own policies allow. Those of AWS are named in oidc.yaml, and no wider than the boundary where it matters."""
+    """The actions that a role's own policies allow. oidc.yaml names AWS's policies, which exceed the boundary only where it is harmless."""
     found = set()
     for policy in properties.get("Policies", []):
         for statement in statements(policy["PolicyDocument"]):
@@ -79,7 +82,7 @@ class Boundary(unittest.TestCase):
         asked = set().union(*map(actions, roles(self.template).values()))
         self.assertIn("dynamodb:UpdateItem", asked)
         self.assertEqual([action for action in sorted(asked) if not self.allowed(action)], [])
-        # And no other right on its stores: a right that no function uses does not belong in the boundary.
+        # The boundary has no other right on the stores: a right that no function uses does not belong in it.
         stores = [
             name
             for one in statements(self.boundary["PolicyDocument"])

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds what `sam deploy` uploads, and writes the zips that it will make of it, with their hashes, to target/release-assets. Nothing in
-# them depends on the machine (docs/adr/0027). Arguments go to `sam build`: a function's name in the template, to build one alone.
+# Builds what `sam deploy` uploads, and writes the zips that `sam deploy` will make of it, with their hashes, to target/release-assets.
+# Nothing in them depends on the machine (docs/adr/0027). Passes its arguments to `sam build`: a function's name in the template builds
+# only that function.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

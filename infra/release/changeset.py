@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What a change set would do, as a table in Markdown; a failure where it would lose what is kept.
+"""Prints the changes of a change set as a table in Markdown. Fails if the change set would lose stored data.
 
     aws cloudformation describe-change-set --change-set-name ARN --output json | python3 infra/release/changeset.py
 
-A table, bucket, key or queue that goes, that is replaced, or of which CloudFormation does not know yet whether it is: that is refused,
-whatever its DeletionPolicy. What is retained stays in the account, but the registry would go on with an empty one. The AWS command line
-asks for page after page and joins them; a text that holds one page of several is refused, for the rest may say anything.
+Refuses a change set that removes or replaces a table, bucket, key or queue, or of which CloudFormation does not know yet whether it does.
+The DeletionPolicy makes no difference: a retained resource stays in the account, but the registry would continue with an empty one. The
+AWS command line requests all pages and joins them. An input that is one page of several is refused, because the other pages may contain
+anything.
 """
 
 import json
@@ -18,7 +19,7 @@ LOSING_REPLACEMENTS = {"True", "Conditional"}
 
 
 def loses(change):
-    """Whether this change of a resource may lose what the registry keeps."""
+    """Whether this change of a resource may lose stored data of the registry."""
     return change["ResourceType"] in STORES and (
         change["Action"] in LOSING_ACTIONS
         or change.get("Replacement") in LOSING_REPLACEMENTS
@@ -28,7 +29,7 @@ def loses(change):
 
 
 def touched(change):
-    """Which properties of the resource, and which other attributes, such as its tags."""
+    """The properties of the resource that change, and other attributes, such as its tags."""
     targets = [detail.get("Target", {}) for detail in change.get("Details") or []]
     return sorted({target.get("Name") or target.get("Attribute", "") for target in targets} - {""})
 
@@ -47,7 +48,7 @@ def row(change):
 
 
 def judge(described):
-    """The table, and why the change set is refused: nothing for one that may be executed."""
+    """The table, and the reasons for a refusal: an empty list if the change set may be executed."""
     if described.get("NextToken"):
         return "", ["one page of several: more changes are not shown"]
     if described.get("Status") != "CREATE_COMPLETE" or described.get("ExecutionStatus") != "AVAILABLE":

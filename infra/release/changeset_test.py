@@ -1,4 +1,4 @@
-"""Which change sets are refused: `python3 infra/release/changeset_test.py`."""
+"""Tests which change sets are refused: `python3 infra/release/changeset_test.py`."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).with_name("changeset.py")
 
 
 def change(action, kind, replacement=None, name="Thing", **more):
-    """As CloudFormation writes it: what is added or removed has no `Replacement`."""
+    """As CloudFormation writes it: an added or removed resource has no `Replacement`."""
     resource = {"Action": action, "LogicalResourceId": name, "ResourceType": kind, "Details": [], **more}
     if replacement is not None:
         resource["Replacement"] = replacement
@@ -106,7 +106,7 @@ class ChangeSet(unittest.TestCase):
         self.assertEqual(bad.returncode, 1)
         self.assertIn("DataKey", bad.stderr)
         self.assertIn("**Refused.** DataKey", bad.stdout)
-        # The command line that failed wrote nothing.
+        # A failed `aws` writes nothing.
         self.assertNotEqual(self.run_script("").returncode, 0)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The components of each function, as CycloneDX: one document for each deployed binary, in target/release-assets.
+# Writes the components of each function as CycloneDX: one document for each deployed binary, in target/release-assets.
 # Needs `cargo install --locked cargo-cyclonedx@0.5.9`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -8,7 +8,7 @@ out=$PWD/target/release-assets
 mkdir -p "$out"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-# The tool writes beside each Cargo.toml, those of tests included: use a separate checkout of the commit.
+# The tool writes next to each Cargo.toml, including those of tests: so it runs in a separate checkout of the commit.
 git archive HEAD | tar -x -C "$scratch"
 # The commit's time instead of the present time: the same commit gives the same document.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)

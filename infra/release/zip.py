@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The zip of each function, its size and what Lambda will say of it: `python3 infra/release/zip.py .aws-sam/build OUT`.
+"""Makes the zip of each function, and prints its size and Lambda's hash of it: `python3 infra/release/zip.py .aws-sam/build OUT`.
 
-The zip is, to the byte, the one that `sam deploy` makes of the same folder: nothing in it tells when or where it was made. What Lambda
-answers as `CodeSha256` can so be compared with what is written here. Deflate is zlib's: another zlib may pack the same binary
-otherwise, and then the hash of the binary, which is given as well, is what to compare.
+The zip equals, byte for byte, the zip that `sam deploy` makes of the same folder: it contains no time and no place of its making. So
+Lambda's `CodeSha256` can be compared with the hash that this script prints. zlib compresses the binary, and another zlib may compress it
+differently. Then compare the hash of the binary, which the script writes too.
 
-A zip above --limit is a failure: Lambda fetches it at each cold start.
+The script fails if a zip is larger than --limit, because Lambda fetches the zip at each cold start.
 """
 
 import argparse
@@ -19,7 +19,7 @@ MODE = 0o100755
 
 
 def pack(binary, path):
-    """One file named bootstrap, executable by all, of the first moment that a zip knows."""
+    """A zip with one file, bootstrap, which every user may execute, with the earliest time that a zip can have."""
     entry = zipfile.ZipInfo("bootstrap")
     entry.create_system = 3
     entry.external_attr = MODE << 16

@@ -1,4 +1,4 @@
-"""Is our zip the one that `sam deploy` makes? Run by the Python that sam is installed in: `python infra/release/zip_test.py`."""
+"""Tests that our zip equals the zip of `sam deploy`. Run it with the Python that sam is installed in: `python infra/release/zip_test.py`."""
 
 import tempfile
 from pathlib import Path
