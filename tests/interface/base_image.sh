@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A stand-in for the base image of the functions if no registry can be reached: bash tests/interface/base_image.sh NAME
+# Makes a stand-in for the functions' base image, if no registry can be reached: bash tests/interface/base_image.sh NAME
 # sam adds Lambda's Runtime Interface Emulator to it. The emulator and the functions need a C library, a shell, `mv` and `chmod`. They come
 # from this machine: only programs that run on this machine run in the image.
 set -euo pipefail
@@ -12,13 +12,13 @@ chmod 1777 "$root/tmp"
 ln -s bin "$root/sbin"
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
 echo 'root:x:0:' >"$root/etc/group"
-# `host.docker.internal` stands in /etc/hosts.
+# Docker puts `host.docker.internal` into /etc/hosts, so look there first.
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 programs=(sh mv chmod cat ls)
 for program in "${programs[@]}"; do
     cp -L "$(command -v "$program")" "$root/bin/$program"
 done
-# A function of ours needs no library but these; the C library looks for its name services by itself.
+# Our functions need only these libraries. The C library loads its name services by itself, so `ldd` does not list them.
 libraries=$(
     for program in "${programs[@]}"; do ldd "$(command -v "$program")"; done | grep -o '/[^ ]*'
     ldconfig -p | awk '/(libgcc_s|libc|libm|libdl|libpthread|librt|libresolv|libnss_files|libnss_dns)\.so\.[0-9]/ {print $NF}'

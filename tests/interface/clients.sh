@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Clients that are generated from the document run the tour (docs/tour.md): bash tests/interface/clients.sh [typescript] [python]
+# Runs the tour (docs/tour.md) with clients that are generated from the OpenAPI document: bash tests/interface/clients.sh [typescript]
+# [python]
 # TypeScript needs node and npm (the packages of clients/package-lock.json), Python openapi-python-client (pip), whose
 # program OPENAPI_PYTHON_CLIENT names, and a python3 beside it with httpx.
 set -euo pipefail

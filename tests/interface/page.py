@@ -1,9 +1,9 @@
-"""Looks at the reference page as a reader does, in a headless Chromium: every operation is there, an example can be read,
-the search finds, nothing is wrong on the console, and no other host is asked for anything.
+"""Tests the reference page in a headless Chromium: the page shows every operation and an example, the search finds results, the console
+has no errors, and the page sends no request to another host.
 
     python3 tests/interface/page.py http://127.0.0.1:3000 [screenshot.png]
 
-Speaks the DevTools protocol over a pipe: nothing to install but the browser.
+Uses the DevTools protocol over a pipe, so that only the browser must be installed.
 """
 
 import base64
@@ -94,7 +94,7 @@ class Browser:
 
 
 def complaints(events):
-    """What the console or the page found wrong."""
+    """The errors of the console and the page."""
     found = []
     for event in events:
         method, parameters = event.get("method"), event.get("params", {})
@@ -140,7 +140,7 @@ def look(browser, root, operations):
     browser.call("Page.navigate", browser.session, url=f"{root}/docs")
     for operation in operations:
         browser.until(operation, f"document.querySelector('[id$=\"operation/{operation}\"]') !== null")
-    # The first example of a call that registers, and of a refusal.
+    # The first example of a register call, and of a response.
     browser.until("an example of a request", "document.body.innerText.includes('822146819')")
     browser.until("an example of an answer", "document.body.innerText.includes('\"eligible\": true')")
     browser.evaluate("document.querySelector('input[type=text]').focus()")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The reference page in a real browser: bash tests/interface/page.sh [screenshot.png]
+# Tests the reference page in a real browser: bash tests/interface/page.sh [screenshot.png]
 # Needs chromium (Debian: apt-get install chromium) and python3.
 set -euo pipefail
 screenshot=${1:-}

@@ -48,12 +48,12 @@ def sign(pem, header, payload):
 
 
 def flip(raw, place):
-    """One bit changed."""
+    """The bytes with one bit changed."""
     return raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
 
 
 def tokens(folder):
-    """Each token with what it is, and the payload that a recipe prints; None if it must be refused."""
+    """Each token with its name and the payload that a recipe must print; None if the recipe must refuse the token."""
     keys = {key["kid"]: key for key in json.loads((folder / "keys.json").read_text())["keys"]}
     proofs = []
     for answer in sorted(folder.glob("*.json")):
@@ -114,7 +114,7 @@ def there(*words, env=None):
 
 
 def ruby(scratch):
-    """The gem, or else Debian's package, unpacked here."""
+    """The environment of a ruby with the gem jwt, or with Debian's package unpacked into `scratch`; None without either."""
     if there("ruby", "-rjwt", "-e", "1"):
         return os.environ
     gem = "gem install --silent --no-document --install-dir gems jwt --version 2.5.0 2>/dev/null"
@@ -126,7 +126,7 @@ def ruby(scratch):
 
 
 def recipes(scratch):
-    """Each recipe with its command and environment; the command is why it is skipped if the language is missing."""
+    """Each recipe with its command and environment. If the language is missing, the command is the reason to skip the recipe."""
     env = dict(os.environ)
     python = os.environ.get("PROOFS_PYTHON")
     if not python:

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# One function, the smallest, as it is deployed: built by `sam build`, and started as Lambda starts it, by the Runtime Interface
-# Emulator that comes with sam; no Docker: bash tests/interface/sam_build.sh
+# Tests the smallest function as it is deployed: `sam build` builds it, and the Runtime Interface Emulator that comes with sam starts it
+# as Lambda does, without Docker: bash tests/interface/sam_build.sh
 # Needs sam (SAM names the program, in the environment of its package) and cargo-lambda with zig on the PATH.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 sam=$(command -v "${SAM:-sam}")
 export SAM_CLI_TELEMETRY=0
-# For this machine's own processor, so that it can be started here.
+# Built for this machine's processor, so that it can run here.
 case $(uname -m) in
 x86_64) architecture=x86_64 config=x86_64 built=.aws-sam/x86_64 machine=62 ;;
 *) architecture=arm64 config=default built=.aws-sam/build machine=183 ;;
@@ -27,7 +27,7 @@ PYTHON
 
 work=$(mktemp -d)
 trap 'kill "$emulator" 2>/dev/null; wait "$emulator" 2>/dev/null; rm -rf "$work"' EXIT
-# The interpreter of sam's own environment knows where its package lies.
+# The Python that sam is installed in knows the path of sam's package.
 rie=$("$(dirname "$sam")/python" -c 'import pathlib, samcli; print(pathlib.Path(samcli.__file__).parent / "local/rapid")')/aws-lambda-rie-$architecture
 read -r port runtime_port < <(python3 -c 'import socket
 sockets = [socket.socket() for _ in range(2)]

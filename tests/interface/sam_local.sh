@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The functions as they are deployed: `sam build` compiles them, `sam local` runs them in containers against a local stack's DynamoDB and
-# S3: bash tests/interface/sam_local.sh
-# The tour (docs/tour.md) runs through sam's port, every command with its printed response; then `sam local invoke` imports a file on the
-# local stack's S3.
-# Needs sam (SAM names the program), cargo-lambda, and a Docker engine. Exits with 77 if no engine answers: nothing was run then.
+# Tests the functions as they are deployed: `sam build` compiles them, `sam local` runs them in containers against the DynamoDB and S3 of
+# a local stack: bash tests/interface/sam_local.sh
+# The tour (docs/tour.md) runs through sam's port, and the response of each command is compared. Then `sam local invoke` imports a file
+# from the local stack's S3.
+# Needs sam (SAM names the program), cargo-lambda, and a Docker engine. If no engine answers, the script runs nothing and exits with 77.
 # DOCKERD=start  starts Debian's engine for this run (root; apt-get install docker.io).
 # LAMBDA_IMAGE=pull  pulls Amazon's base image. Otherwise the script uses an existing image, or makes a stand-in (base_image.sh).
 # BUILT=template.yaml  uses an earlier build, as that template names it, and builds nothing.
@@ -74,7 +74,7 @@ set -- --host "$host"
 # shellcheck source=tests/interface/stack.sh
 source tests/interface/stack.sh
 set --
-# It has set a trap of its own.
+# stack.sh has replaced the trap.
 trap finish EXIT
 endings+=("kill $stack; wait $stack 2>/dev/null; rm -rf '$work'")
 eval "$("$cee" env --sam --data-dir "$data")"
@@ -95,7 +95,7 @@ sam_api=http://127.0.0.1:$port/v3
 settings=(--config-file "$PWD/samconfig.toml" --config-env "$config" --template-file "$template" --env-vars "$data/sam.json" --skip-pull-image)
 "$sam" local start-api "${settings[@]}" --port "$port" >"$work/sam.log" 2>&1 &
 server=$!
-# So that it removes its containers. A process behind a script never receives SIGINT.
+# With SIGTERM sam removes its containers. (A process that a script starts in the background never receives SIGINT.)
 endings+=("kill $server; wait $server 2>/dev/null")
 answers() { kill -0 "$server" && curl -sf -o /dev/null --max-time 30 "$sam_api/health"; }
 until_true 600 answers || { tail -n 50 "$work/sam.log" >&2; exit 1; }
@@ -104,7 +104,7 @@ if ! README_API=$sam_api README_DATA=$data CEE=$cee cargo test --quiet --test se
     tail -n 50 "$work/sam.log" >&2
     exit 1
 fi
-# The calls that sam logs; a function in a container has answered each of them.
+# The calls in sam's log. A function in a container answered each of them.
 python3 - "$work/sam.log" <<'PYTHON'
 import collections, re, sys
 log = re.sub(r"\x1b\[[0-9;]*m", "", open(sys.argv[1]).read())

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Thousands of generated calls from the document, valid and invalid, alone and in chains along its links, against a local stack:
-# bash tests/interface/schemathesis.sh [options of `schemathesis run`]
+# Sends thousands of calls, generated from the OpenAPI document, to a local stack: valid and invalid calls, single and in chains along the
+# document's links: bash tests/interface/schemathesis.sh [options of `schemathesis run`]
 # Fails on a 5xx, an undocumented status or content type, a response or a refusal that does not fit its schema, a body that fits and is
 # refused or does not fit and is accepted, and a call that works without its token.
-# Left out is what the gateway decides and no function can change: a method without a route is a 404, not a 405.
+# Does not test what the gateway decides and no function can change: a method without a route is a 404, not a 405.
 # One worker: CPython 3.11 has a bug when two threads compile at once ("AST constructor recursion depth mismatch").
 # Needs Schemathesis (pip install schemathesis): SCHEMATHESIS names the program. CASES is the minimum number of calls.
 set -euo pipefail

@@ -1,4 +1,4 @@
-# Sourced by the other scripts of this folder: a local stack on free ports, gone when the script ends.
+# The other scripts of this folder source this. Starts a local stack on free ports, which ends with the script.
 # Sets $api (with /v3), $data (its data directory) and $cee (the program). `stop_stack` and `start_stack` restart it on the same data.
 cee=${CEE:-target/debug/cee}
 [[ -n ${CEE:-} ]] || cargo build --quiet --bin cee
@@ -13,9 +13,9 @@ stop_stack() {
 trap 'stop_stack; rm -rf "$work"' EXIT
 start_stack() {
     local tries
-    # The loop below may look before the program has opened its output.
+    # The loop below may read the file before the program has opened it.
     : >"$work/stdout"
-    # Without a limit of calls: thousands of generated calls would get a 429.
+    # No limit of calls: otherwise most of the thousands of generated calls would get a 429.
     "$cee" serve --calls-per-second 0 --port 0 --dynamodb-port 0 --s3-port 0 --data-dir "$data" "$@" >"$work/stdout" 2>"$work/stderr" &
     stack=$!
     for ((tries = 0; tries < 600; tries++)); do

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What a call takes of a function: `python3 tests/measure/a_call.py target/lambda` (or `target/release`, `target/debug`).
+"""Measures what a call costs a function: `python3 tests/measure/a_call.py target/lambda` (or `target/release`, `target/debug`).
 
-Starts the local stack with the functions as compiled programs, each a process of its own, makes so many calls one after the
-other, and reads from /proc what simulate and register have used: processor time for each call, and memory at its peak. And it
-counts the bytes that they log, at the level that they have on AWS.
+Starts the local stack with the functions as compiled programs, each in its own process, and makes --calls calls one after the other.
+Reads from /proc what simulate and register used: processor time per call, and peak memory. Also counts the bytes that they log, at the
+log level that they have on AWS.
 
-The folder holds the programs by their names, as cargo leaves them, or each in a folder of its name as `bootstrap`, as
-`sam build` and `cargo lambda` do. Needs nothing but Python 3.
+The folder contains the programs under their names, as cargo writes them, or NAME/bootstrap, as `sam build` and `cargo lambda` write
+them. Needs only Python 3.
 """
 
 import argparse
@@ -30,7 +30,7 @@ WARM = 100
 
 
 class Process:
-    """A function's process, by its name."""
+    """The process of a function, found by the function's name."""
 
     def __init__(self, name, parent):
         for entry in Path("/proc").iterdir():

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Two checkouts of this commit in different folders, each with a CARGO_HOME of its own: is the function equal byte for byte?
+# Builds a function from two checkouts of this commit in different folders, each with its own CARGO_HOME, and compares the results byte
+# for byte.
 #
 #   bash tests/measure/reproducible.sh [FUNCTION] [arguments of cargo lambda build; by default --arm64]
 #

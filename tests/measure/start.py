@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""How long a compiled function takes from its start to its first request for work, beside a function that does nothing.
+"""Measures how long a compiled function takes from its start to its first request for work, compared with a function that does nothing.
 
     (cd tests/measure/hello && cargo build --release --locked)
     python3 tests/measure/start.py --functions target/lambda --hello tests/measure/hello/target/release/hello --cee target/release/cee
 
---functions is a folder that holds NAME or NAME/bootstrap for each function: what `cargo build`, `cargo lambda build` and
-`sam build` leave behind. --cee is the local stack, which is started once: it gives each function its environment, and answers the
-one request to DynamoDB that a function makes before it asks for work. All of them are started in turn, round by round, so that
-what the machine does meanwhile happens to all alike; what is compared is the median.
+--functions is a folder with NAME or NAME/bootstrap for each function, as `cargo build`, `cargo lambda build` and `sam build` write it.
+--cee is the local stack, which is started once: it gives each function its environment, and answers the one request to DynamoDB that a
+function makes before it asks for work. Each round starts every function once, so that other load on the machine affects all of them
+alike. The script compares the medians.
 
-Measured is what a process does. What Lambda does before it (a machine, the zip onto it) and a TLS handshake with DynamoDB are not
-in it: the local stack speaks HTTP.
+It measures the process only. What Lambda does before (it provides a machine and downloads the zip) is not included, and neither is a TLS
+handshake with DynamoDB, because the local stack uses HTTP.
 """
 
 import argparse
@@ -31,7 +31,7 @@ ALLOWED = 3.0
 
 
 def binary(folder, name):
-    """Where a function lies."""
+    """The path of a function's program."""
     for path in (folder / name / "bootstrap", folder / name):
         if path.is_file():
             return path.resolve()
@@ -39,12 +39,12 @@ def binary(folder, name):
 
 
 def names_in(folder):
-    """The functions whose programs lie there."""
+    """The functions whose programs are in the folder."""
     return sorted({path.name for path in folder.glob("cee-*") if not path.suffix} - {"cee-check"})
 
 
 def environments(cee, binaries, scratch):
-    """The local stack, and the environment that it gives to each function: put in the functions' place, a script notes it."""
+    """The local stack, and the environment that it gives to each function. A script in place of each function records it."""
     folder = scratch / "functions"
     folder.mkdir()
     for name, path in binaries.items():

@@ -1,22 +1,21 @@
 #!/usr/bin/env python3
 """Mutation testing of the rules and the claim protocol: `python3 tests/mutants/run.py all`.
 
-Each mutant is the code with one small fault. The tests must fail; where they do not, they do not test what is there. A
-mutant that survives is a failure of this script, unless `survivors.md` beside it says why no test can find it; one that is
-listed there and survives no more is a failure, too.
+Each mutant is the code with one small fault, and the tests must fail on it. The script fails if a mutant survives, unless `survivors.md`
+in this folder says why no test can find it. It also fails if a listed mutant no longer survives.
 
   all                 every mutant of `.cargo/mutants.toml`, and the faults of `conditions.toml`
   changed [BASE]      the mutants of the lines that changed since BASE: by default $MUTANTS_BASE, else the merge base with
-                      origin/main, else the commit before; and the faults of `conditions.toml` in the files that changed
-  diff [BASE]         only says whether there is anything to mutate
+                      origin/main, else the previous commit; and the faults of `conditions.toml` in the files that changed
+  diff [BASE]         only reports whether there is anything to mutate
 
-Each of them fails first where a text that `conditions.toml` changes does not stand in its file exactly once: a fault that cannot be
-put in is looked for by no test.
+Each mode first fails if a text that `conditions.toml` changes does not occur exactly once in its file: no test would look for a fault
+that cannot be put in.
 
-Exit codes: 0 all is well; 1 it is not; 3 there is no BASE; 4 (`diff`) nothing changed; 75 cut at --seconds before the end.
+Exit codes: 0 success; 1 failure; 3 no BASE; 4 (`diff`) nothing changed; 75 stopped after --seconds, before the end.
 
-Needs Python 3.11, and cargo-mutants in PATH. Works on what is committed, in a worktree of its own below target/, whose dependencies are
-those that are built already.
+Needs Python 3.11, and cargo-mutants in PATH. Tests the committed code, in a separate worktree below target/, with the dependencies that
+are already built.
 """
 
 import argparse
@@ -56,7 +55,7 @@ JUDGES = [
     ),
 ]
 FOLDERS = {"cee-eligibility": "shared/eligibility/src/", "cee-registry": "shared/registry/src/"}
-# The same random cases each time: otherwise a mutant would survive in one run and not in the next. And no search for a smaller case.
+# The same random cases each time: otherwise a mutant could survive in one run and not in the next. No search for a smaller case.
 ENVIRONMENT = {
     "PROPTEST_RNG_SEED": "1",
     "PROPTEST_MAX_SHRINK_ITERS": "0",
@@ -78,7 +77,7 @@ def git(*arguments, check=True):
 
 
 def base(asked):
-    """The commit that changes are counted from; None where this clone holds none."""
+    """The commit to compare with; None if this clone does not contain one."""
     asked = asked or os.environ.get("MUTANTS_BASE")
     if asked:
         return git("rev-parse", "--verify", "--quiet", f"{asked}^{{commit}}", check=False)
@@ -110,7 +109,7 @@ def clean_tree(commit="HEAD"):
 
 
 class Clock:
-    """How much time is left."""
+    """The remaining time."""
 
     def __init__(self, seconds):
         self.end = time.monotonic() + seconds if seconds else None
@@ -123,7 +122,7 @@ class Clock:
 
 
 def run_limited(command, clock, **options):
-    """Runs a command until it or the time ends: its exit code, or None."""
+    """Runs a command. Returns its exit code, or None if the time ended first."""
     process = subprocess.Popen(command, cwd=TREE, env=os.environ | ENVIRONMENT, start_new_session=True, **options)
     try:
         return process.wait(clock.left())
@@ -171,7 +170,7 @@ def mutate(judges, more, clock):
 
 
 def mutants_of(results, name):
-    """The mutants of an outcome, as cargo-mutants lists them."""
+    """The mutants with an outcome, as cargo-mutants lists them."""
     path = results / f"{name}.txt"
     return path.read_text().splitlines() if path.exists() else []
 
@@ -186,7 +185,7 @@ def without_place(mutant):
 
 
 def excused(packages):
-    """How often each mutant of survivors.md may survive, of these packages."""
+    """The mutants that survivors.md lists for these packages, each with the number of times that it may survive."""
     listed = collections.Counter()
     for times, mutant in re.findall(r"^- (?:(\d+) × )?`([^`]+)`", (HERE / "survivors.md").read_text(), re.M):
         if mutant.startswith(tuple(FOLDERS[package] for package in packages)):
@@ -195,7 +194,7 @@ def excused(packages):
 
 
 def faults_in_conditions():
-    """The faults of conditions.toml, each of which can be put in."""
+    """The faults of conditions.toml. Fails if one of them cannot be put in."""
     faults, out_of_place = tomllib.loads((HERE / "conditions.toml").read_text())["fault"], False
     for fault in faults:
         path = ROOT / fault["file"]
@@ -209,7 +208,8 @@ def faults_in_conditions():
 
 
 def conditions(faults, clock):
-    """Faults in the texts of the conditions, which cargo-mutants leaves alone: what survived, and whether all were tried."""
+    """Tries the faults in the texts of the conditions, which cargo-mutants does not mutate. Returns the survivors, the number of tried
+    faults, and whether all were tried."""
     survived, tried = [], 0
     for fault in faults:
         if clock.is_over():
@@ -242,7 +242,7 @@ def conditions(faults, clock):
 
 
 def judge(found, packages, everything):
-    """Prints what the mutants came to, and says whether it is what survivors.md says."""
+    """Prints the outcomes of the mutants. Returns whether the survivors are those of survivors.md."""
     survivors = collections.Counter(without_place(mutant) for mutant, outcome in found.items() if outcome == "survived")
     listed = excused(packages)
     new, gone = survivors - listed, listed - survivors

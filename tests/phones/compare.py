@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Compares what phones are normalised to with libphonenumber, on numbers of all countries and in every way to write them.
+"""Compares our normalised phones with libphonenumber's, for numbers of all countries in every way to write them.
 
     cargo build --example phones -p cee-eligibility
     python3 tests/phones/compare.py target/debug/examples/phones            # fails if disagreements.csv is not what it finds
     python3 tests/phones/compare.py target/debug/examples/phones --update   # writes it
 
-Needs PyPI `phonenumbers==9.0.43`, the version that `shared/eligibility/src/phone/plan.rs` was generated from. The numbers are
-made up from the metadata, the same ones each time. No number is printed or written to a file: some of them are somebody's.
+Needs PyPI `phonenumbers==9.0.43`, the version that `shared/eligibility/src/phone/plan.rs` was generated from. The script generates the
+numbers from the metadata, the same ones each time. It neither prints nor stores a number, because some numbers belong to real people.
 
-disagreements.csv counts by country, for each reason, the texts that the two read differently. A text that they read differently
-for no reason known here fails.
+disagreements.csv counts, by country and reason, the texts that the two read differently. The script fails on a difference without a
+known reason.
 """
 
 import csv
@@ -61,7 +61,7 @@ def made_up(pattern, dice):
 
 
 def numbers():
-    """Country code, region, whether it is a mobile number, and the national number, of all regions."""
+    """Country code, region, whether the number is a mobile number, and the national number, for all regions."""
     for code, regions in sorted(REGIONS.items()):
         for region in regions:
             if region == "001":
@@ -132,11 +132,11 @@ def ours(program, form, texts):
 
 
 def reason(code, mobile, number, text, read, expected):
-    """Why the two differ. `expected` is a whole number, or None where libphonenumber takes none."""
+    """Why the two differ. `expected` is a whole number, or None if libphonenumber accepts no number."""
     refused = read.startswith("!")
     plain = f"+{code}{number}"
     if "\u202f" in text:
-        # libphonenumber knows only the other no-break space.
+        # libphonenumber knows only U+00A0 as a no-break space.
         with_it = theirs(text.replace("\u202f", "\u00a0"))
         if not refused and with_it in (read, f"{read}{number[-2:]}"):
             return "U+202F separates digits"

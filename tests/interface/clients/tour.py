@@ -1,4 +1,4 @@
-"""The tour (docs/tour.md) with a client that is generated from the document: openapi-python-client."""
+"""The tour (docs/tour.md) with a client that openapi-python-client generated from the OpenAPI document."""
 
 import json
 import os

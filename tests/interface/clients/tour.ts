@@ -1,5 +1,5 @@
-// The tour (docs/tour.md) with a client that is generated from the document: openapi-typescript and openapi-fetch. That it
-// compiles is half of the test: every name and type below is the document's.
+// The tour (docs/tour.md) with a client of openapi-fetch and the types that openapi-typescript generated from the OpenAPI document. The
+// compiler is half of the test: every name and type below comes from the document.
 import { strict as assert } from "node:assert";
 import createClient from "openapi-fetch";
 import type { paths } from "./schema.js";
