@@ -1,4 +1,4 @@
-// The document is the page's neighbour, on the local stack as on any host of static files.
+// The document is in the parent folder, on the local stack and on any host of static files.
 Redoc.init(
   "../openapi.json",
   {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fetches the renderer anew and makes the two changes that README.md names: bash docs/reference/vendor.sh
-# Fails where the registry gives another archive than the one that was reviewed.
+# Downloads the renderer and makes the two changes that README.md names: bash docs/reference/vendor.sh
+# Fails if the npm registry returns another archive than the reviewed one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 VERSION=2.5.4

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# What infra/recovery/*.sh call in the place of the AWS command line when they are tested (tests/service/recovery.rs). It keeps an account
-# in the folder FAKE_AWS, answers with the text that each `--query` would give, and refuses every call, option and query that it does
-# not know, and each known call that lacks one. The answers are those that the real command line printed of what AWS is documented to send.
-#   calls          what was asked, a line each      refused        calls that no such account can be asked
+# Replaces the AWS command line in the tests of infra/recovery/*.sh (tests/service/recovery.rs). The account is in the folder FAKE_AWS.
+# The script prints the text that each `--query` would give. It refuses every call, option and query that it does not know, and each known
+# call that lacks an option. Its output is what the real command line printed for the responses that AWS documents.
+#   calls          the calls, a line each           refused        the refused calls
 #   status         of the stack                     parameters/ outputs/ resources/    of the stack, a file each
-#   secret/ID/     value, and labels/LABEL          reserved/      FUNCTION: its number
-#   queue/         letters, a file each; taken/     events/        what the function was handed
+#   secret/ID/     value, and labels/LABEL          reserved/      FUNCTION: its reserved concurrency
+#   queue/         messages, a file each; taken/    events/        the events that the function received
 #   tables/        a table each, its status         down           operations that fail, a line each
-#   empty          how many receives find nothing though letters are there          impatient      how many waits give up
+#   empty          the number of receives that return nothing although there are messages
+#   impatient      the number of waits that give up
 set -euo pipefail
 cd "$FAKE_AWS"
 printf '%s\n' "$*" >>calls
@@ -54,7 +55,7 @@ while (($# > 0)); do
     esac
 done
 
-# The options of this operation, each of which must be there.
+# The options of this operation; all are required.
 takes() {
     local name
     for name in "$@"; do [[ -n ${given[$name]:-} ]] || refuse "$name is missing"; done
@@ -62,7 +63,7 @@ takes() {
     [[ -z ${given[--output]:-} || ${given[--output]} == text ]] || refuse "another output"
 }
 is() { [[ ${given[$1]} == "$2" ]] || refuse "$1 is another"; }
-# As `--output text` prints what a query finds, and what it does not.
+# Prints what a query found, or None, as `--output text` does.
 found() { if [[ -e $1 ]]; then printf '%s\n' "$(<"$1")"; else echo None; fi; }
 take_one() {
     local left=0
@@ -117,7 +118,7 @@ case $operation in
     takes --secret-id --version-stages --secret-string
     is --secret-id cee/prod
     is --secret-string file:///dev/stdin
-    # More than AWS takes.
+    # AWS accepts no more labels.
     (($(find secret/labels -type f | wc -l) < 20)) || failing LimitExceededException
     version=version-$(find secret -maxdepth 1 -type f | wc -l | tr -d ' ')
     cat >"secret/$version"
@@ -144,11 +145,11 @@ case $operation in
     is --query 'Messages[0].[MessageId,ReceiptHandle,Attributes.SentTimestamp,Body]'
     letter=$(find queue -maxdepth 1 -type f | sort | head -n 1)
     if [[ -z $letter ]] || take_one empty; then
-        # One whose time was up without being deleted is back.
+        # Messages whose visibility timeout ended return to the queue.
         find queue/taken -type f -exec mv {} queue/ \;
         echo None
     else
-        # A letter's file is named by its id and when it was sent.
+        # A message's file is named by its id and the time it was sent.
         name=$(basename "$letter")
         mv "$letter" queue/taken/
         printf '%s\t%s\t%s\t%s\n' "${name%@*}" "handle/+= of $name" "${name#*@}" "$(<"queue/taken/$name")"
@@ -167,7 +168,7 @@ case $operation in
     rm "queue/taken/${given[--receipt-handle]#handle/+= of }"
     ;;
 "lambda invoke")
-    # What the answer is written to stands behind the options.
+    # The file for the response follows the options.
     takes --function-name --qualifier --invocation-type --payload --output --query
     a_function
     is --qualifier live

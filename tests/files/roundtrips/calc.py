@@ -1,7 +1,7 @@
-"""A person at LibreOffice Calc: opens the rejected file, types the corrections into the cells, saves it as CSV.
+"""Does what a person does in LibreOffice Calc: opens the rejected file, types the corrections into the cells, saves it as CSV.
 
-Usage: calc.py REJECTED CORRECTIONS OUT LANGUAGE [guess]. With python3-uno; LANGUAGE is fr-FR or en-US. `guess`: the dialog's "Detect
-special numbers" is ticked, as for a double click on a file with dates.
+Usage: calc.py REJECTED CORRECTIONS OUT LANGUAGE [guess]. Needs python3-uno. LANGUAGE is fr-FR or en-US. `guess` ticks "Detect special
+numbers" in the dialog, as after a double click on a file with dates.
 """
 
 import json
@@ -55,9 +55,9 @@ with tempfile.TemporaryDirectory() as profile:
         lines[sheet.getCellByPosition(names.index("line"), row).String] = row
     for correction in json.load(open(corrections)):
         for name, value in correction["set"].items():
-            # As if it was typed: Calc makes of it what it likes.
+            # As if it was typed: Calc interprets the text.
             sheet.getCellByPosition(names.index(name), lines[str(correction["line"])]).FormulaLocal = value
-    # "As shown" is what the dialog offers.
+    # "As shown" is the dialog's default.
     form = f"44,34,76,1,,{codes[language]},false,true,true"
     document.storeToURL(url(out), properties(FilterOptions=form, **filters))
     document.close(True)

@@ -1,9 +1,9 @@
-"""Takes one rejected file through programs, as a person would: opened, corrected, saved, sent back.
+"""Opens, corrects and saves one rejected file with many programs, as a person would before sending it back.
 
-Usage: make.py PYTHON NODE_MODULES [name…]: a Python with pandas, polars, duckdb, csvkit, petl, pyarrow; a folder of npm packages (xlsx,
-exceljs, papaparse, d3-dsv, csv-stringify, fast-csv). Debian has the rest: libreoffice-calc, python3-uno, gnumeric, r-base-core,
-r-cran-data.table, miller, sqlite3, php-cli, ruby, perl with libtext-csv-perl. Writes the files that come back into `back`; what must
-come of each, the version and the command are in manifest.json, which people write.
+Usage: make.py PYTHON NODE_MODULES [name…]. PYTHON has pandas, polars, duckdb, csvkit, petl, pyarrow. NODE_MODULES has the npm packages
+xlsx, exceljs, papaparse, d3-dsv, csv-stringify, fast-csv. Debian has the rest: libreoffice-calc, python3-uno, gnumeric, r-base-core,
+r-cran-data.table, miller, sqlite3, php-cli, ruby, perl with libtext-csv-perl. The script writes the files into `back`. manifest.json,
+which is written by hand, has the expected result, the version and the command of each.
 """
 
 import json
@@ -28,7 +28,7 @@ def run(name, *command, **more):
 
 
 def script(name, command, text, *arguments):
-    """A script of a few lines on its standard input."""
+    """Runs a short script, given on standard input."""
     run(name, *command, *arguments, input=text, text=True)
 
 
@@ -40,7 +40,7 @@ for name, language, more in [
 ]:
     run(name, "/usr/bin/python3", here / "calc.py", rejected, corrections, back / name, language, *more)
 
-# Gnumeric: its converter types a cell with --set. Rows stand in their order, the header first.
+# Gnumeric: its converter sets a cell with --set. The rows keep their order, the header first.
 for name, locale in [("gnumeric-en.csv", "en_US.UTF-8"), ("gnumeric-fr.csv", "fr_FR.UTF-8")]:
     columns = ["journey_type", "last_name_trunc", "phone_trunc", "datetime"]
     cells = [
@@ -108,7 +108,7 @@ w = csv.DictWriter(open(out("python-csv.csv"), "w", newline=""), rows[0])
 w.writeheader()
 w.writerows(rows)
 """)
-# A person at a plain editor, who corrects the first rows and types the others anew, without the three cells.
+# A person with a plain text editor, who corrects the first rows and types the other rows again, without the three extra cells.
 script("text-editor.csv", [python, "-"], EVERY + """
 import csv, io
 rows = list(csv.reader(open(rejected, encoding="utf-8-sig", newline="")))

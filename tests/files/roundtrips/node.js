@@ -1,17 +1,17 @@
-// The programs of npm, one after the other. Usage: node node.js REJECTED CORRECTIONS FOLDER
+// Runs the npm programs one after the other. Usage: node node.js REJECTED CORRECTIONS FOLDER
 const fs = require('fs');
 const [rejected, corrections, folder] = process.argv.slice(2);
 const fixes = JSON.parse(fs.readFileSync(corrections));
 const out = (name) => `${folder}/${name}`;
 const read = () => fs.readFileSync(rejected, 'utf8');
-// The rows as objects, corrected by the line that each was rejected for.
+// The rows as objects, each corrected by the line number of its rejected row.
 const corrected = (rows) => {
   for (const { line, set } of fixes) Object.assign(rows.find((row) => Number(row.line) === line), set);
   return rows;
 };
 
 const X = require('xlsx');
-// As a workbook opens a CSV: cells are guessed, and written again as they are shown.
+// As a spreadsheet opens a CSV: it guesses types, and writes cells as it shows them.
 const book = X.readFile(rejected, { type: 'file' });
 const sheet = book.Sheets[book.SheetNames[0]];
 const shown = X.utils.sheet_to_json(sheet, { raw: false, defval: '' });
@@ -25,7 +25,7 @@ const text = read().replace(/^\ufeff/, '');
 fs.writeFileSync(out('papaparse.csv'), P.unparse(corrected(P.parse(text, { header: true, skipEmptyLines: true }).data)));
 const typed = P.parse(text, { header: true, dynamicTyping: true, skipEmptyLines: true }).data;
 fs.writeFileSync(out('papaparse-dynamic.csv'), P.unparse(corrected(typed)));
-// Without the three columns.
+// Without the three extra columns.
 const own = corrected(P.parse(text, { header: true, skipEmptyLines: true }).data).map(({ line, column, reason, ...row }) => row);
 fs.writeFileSync(out('papaparse-cut-off.csv'), P.unparse(own));
 

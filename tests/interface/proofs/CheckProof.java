@@ -22,7 +22,7 @@ class CheckProof {
         String[] parts = args[1].split("\\.", -1);
         String header = new String(bytes(parts[0]), UTF_8);
         String kid = member(header, "kid");
-        // Java reads no JSON: but a key of a set holds texts alone.
+        // Java has no JSON parser. A regular expression is enough, because a key contains only strings.
         String key = Pattern.compile("\\{[^{}]*}").matcher(Files.readString(Path.of(args[0]))).results()
             .map(MatchResult::group).filter(one -> member(one, "kid").equals(kid)).findFirst()
             .orElseThrow(() -> new SecurityException("refused: unknown kid"));

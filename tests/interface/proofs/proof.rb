@@ -3,7 +3,7 @@ require "json"
 require "jwt"
 
 keys = JSON.parse(File.read(ARGV[0]), symbolize_names: true)
-# Takes the key by the token's kid, and raises where there is none.
+# Finds the key by the token's kid, and raises if there is none.
 proof, header = JWT.decode(ARGV[1], nil, true, algorithms: %w[ES256 RS512], jwks: keys)
 key = keys[:keys].find { |one| one[:kid] == header["kid"] }
 abort "refused: not a proof token" unless header["typ"] == "cee-proof+jwt" && header["alg"] == key[:alg]

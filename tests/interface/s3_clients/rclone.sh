@@ -1,4 +1,4 @@
-# rclone, without a file of configuration: bash rclone.sh history.csv
+# rclone, without a configuration file: bash rclone.sh history.csv
 set -eu
 export RCLONE_CONFIG=/dev/null RCLONE_CONFIG_CEE_TYPE=s3 RCLONE_CONFIG_CEE_ENV_AUTH=true
 # As AWS, rclone sends a checksum that needs TLS. The local stack has none.

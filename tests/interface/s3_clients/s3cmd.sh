@@ -1,4 +1,4 @@
-# s3cmd 2, without a file of configuration: bash s3cmd.sh history.csv
+# s3cmd 2, without a configuration file: bash s3cmd.sh history.csv
 set -eu
 host=${AWS_ENDPOINT_URL_S3:-https://s3.$AWS_REGION.amazonaws.com}
 [[ $host == https://* ]] && tls=--ssl || tls=--no-ssl

@@ -5,8 +5,8 @@
     /tmp/plan/bin/python shared/eligibility/src/phone/generate.py          # writes plan.rs beside this file
     /tmp/plan/bin/python shared/eligibility/src/phone/generate.py --check  # fails if plan.rs would change
 
-`phonenumbers` is libphonenumber for Python under the same version number, and holds its metadata. `regex` answers whether
-a text is the beginning of something that a pattern matches.
+`phonenumbers` is libphonenumber for Python, with the same version number and the same metadata. `regex` can test whether a text is the
+beginning of a match of a pattern.
 """
 
 import sys
@@ -23,17 +23,17 @@ TARGET = Path(__file__).with_name("plan.rs")
 
 # The country codes that share the French national plan: what France dials as 0692… is +262 692….
 OVERSEAS = {262: ("RE", "YT"), 508: ("PM",), 590: ("GP", "BL", "MF"), 594: ("GF",), 596: ("MQ",)}
-# The plan gives 01 to 06 to territories by three digits after the 0, and 07 by five. libphonenumber lists what is in use of a
-# range, which grows, so a range of three digits is taken whole. 08 and 09 belong to no territory and stay under +33.
+# The plan assigns 01 to 06 to territories by the three digits after the 0, and 07 by five. libphonenumber lists the part of a range that
+# is in use, and that part grows, so a range of three digits is taken whole. 08 and 09 belong to no territory and stay under +33.
 BY_THREE, BY_FIVE = "12345", "7"
-# 06 is shared out like 01 to 05.
+# 06 is assigned like 01 to 05.
 BY_THREE += "6"
-# Within a range of Mayotte, what Arcep keeps for films: nobody's, and what documentation uses.
+# Arcep reserves this part of a range of Mayotte for fiction. Nobody has these numbers, and documentation uses them.
 FICTION = 63998
 
 
 def begins(pattern, digits, lengths):
-    """Whether some number of one of these lengths that the pattern matches begins with these digits."""
+    """Whether the pattern matches a number of one of these lengths that begins with these digits."""
     if regex.fullmatch(pattern, digits, partial=True) is None or len(digits) > max(lengths):
         return False
     if len(digits) in lengths and regex.fullmatch(pattern, digits):
@@ -52,8 +52,8 @@ def plans():
         plan = [m for m in plan if m.mobile]
         lengths = {n for m in plan for n in m.mobile.possible_length}
         assert lengths and min(lengths) > 2 and len(str(code)) + max(lengths) <= 15, code
-        # Of people's phones that are as long as a mobile number: some freephone numbers begin with 0 where that is the trunk
-        # prefix of all others.
+        # Only people's phones of a mobile number's length: some freephone numbers begin with 0 although 0 is the trunk prefix of all
+        # other numbers.
         kinds = [kind.national_number_pattern for m in plan for kind in (m.mobile, m.fixed_line) if kind]
         kinds = [pattern for pattern in kinds if pattern]
         trunks = []
@@ -79,7 +79,7 @@ def is_left_out(code, digits, example):
 
 
 def owners(block):
-    """The overseas codes that have numbers of nine digits which begin with these five."""
+    """The overseas country codes with numbers of nine digits that begin with these five."""
     kinds = ("fixed_line", "mobile")
     patterns = {
         code: [getattr(PhoneMetadata.metadata_for_region(r), kind).national_number_pattern for r in regions for kind in kinds]
@@ -89,7 +89,7 @@ def owners(block):
 
 
 def overseas():
-    """Ranges of the first five digits behind the 0, and the country code of each."""
+    """Ranges of the first five digits after the 0, and the country code of each."""
     blocks = {}
     for three in range(100, 800):
         found = {block: owners(block) for block in range(three * 100, three * 100 + 100)}
@@ -101,14 +101,14 @@ def overseas():
             assert all(len(of) <= 1 for of in found.values()), three
             blocks |= {block: of.copy().pop() for block, of in found.items() if of}
     assert blocks.pop(FICTION) == 262
-    # One range for blocks that follow one another.
+    # Consecutive blocks become one range.
     for _, run in groupby(enumerate(sorted(blocks)), key=lambda at: (at[1] - at[0], blocks[at[1]])):
         run = [block for _, block in run]
         yield run[0], run[-1], blocks[run[0]]
 
 
 def pattern(of):
-    """What is left of a number of any of these plans without its last two digits, as a regular expression."""
+    """A regular expression for the numbers of all these plans without their last two digits."""
 
     def key(plan):
         _, lengths, zero, trunks = plan

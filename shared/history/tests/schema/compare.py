@@ -1,8 +1,8 @@
-"""Compares our reader with four validators on every file of tests/files/history, and writes what differs into docs/history-files.md.
+"""Compares our reader with four validators on every file of tests/files/history, and writes the differences into docs/history-files.md.
 
-Usage: compare.py FOLDER. FOLDER gets the environments, which are kept: the versions below, from PyPI and npm. Needs python3, node, npm
-and cargo. Fails where something differs that differences.json does not list, or the other way round; UPDATE=1 lists what has no reason
-yet, for a person to write it.
+Usage: compare.py FOLDER. The script installs the versions below from PyPI and npm into FOLDER, and reuses them. Needs python3, node, npm
+and cargo. Fails if differences.json lacks a difference, or lists one that does not exist. UPDATE=1 adds new differences without a reason;
+write the reason by hand.
 """
 
 import json
@@ -28,7 +28,7 @@ folder.mkdir(parents=True, exist_ok=True)
 
 
 def environment(name):
-    """A Python that has the validator, and its settings."""
+    """A Python with the validator, and its environment variables."""
     version = VERSIONS[name]
     place = folder / f"{name}-{version}"
     if name == "tableschema.js":
@@ -39,7 +39,7 @@ def environment(name):
     python = place / "bin/python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
-        # validata-core reaches for pkg_resources, which setuptools has given up.
+        # validata-core imports pkg_resources, which newer versions of setuptools do not have.
         more = ["setuptools<81"] if name == "validata-core" else []
         subprocess.run([python, "-m", "pip", "install", "--quiet", f"{name}=={version}", *more], check=True)
     return python, dict(os.environ)

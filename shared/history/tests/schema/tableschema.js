@@ -1,4 +1,4 @@
-// Casts rows with npm's tableschema: on each line of the input the cells of a row, on each line of the output the kinds of its faults.
+// Casts rows with npm's tableschema. Each input line has the cells of a row; each output line has the kinds of the row's errors.
 const readline = require('readline');
 const { Schema } = require('tableschema');
 

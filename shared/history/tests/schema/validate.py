@@ -1,11 +1,11 @@
-"""What a validator that is not ours makes of history files: for each file one line of JSON with the lines at fault.
+"""Validates history files with a third-party validator, and prints for each file one line of JSON with the invalid lines.
 
-Usage: validate.py SCHEMA [VALIDATOR] < one JSON object a line: {"path", "separator", "header_line", "rows"}, the latter three null for a
-file that our reader refuses whole. VALIDATOR is frictionless (else), tableschema, tableschema.js (NODE_PATH names its folder) or
+Usage: validate.py SCHEMA [VALIDATOR] < one JSON object per line: {"path", "separator", "header_line", "rows"}; the last three are null for
+a file that our reader refuses whole. VALIDATOR is frictionless (the default), tableschema, tableschema.js (NODE_PATH names its folder) or
 validata-core.
 
-How a file is written (separator, encoding, names in capitals) is no matter of a Table Schema: that much is told by our
-reader, and the comparison is about rows. Each row is validated by itself, under its header.
+A Table Schema does not describe how a file is written (separator, encoding, names in capitals). Our reader determines that, and the
+comparison is about rows. Each row is validated by itself, under its header.
 """
 
 import csv
@@ -36,7 +36,7 @@ def frictionless(path):
 
 
 def cells(data, separator):
-    """The names and the cells of each row, as Python reads them; None where that cannot be, or there are none."""
+    """The header and the cells of each row, as Python reads them; None if Python cannot read them, or if there are no rows."""
     text = io.StringIO(data.decode("utf-8", errors="replace").removeprefix("\ufeff"), newline="")
     try:
         rows = [row for row in csv.reader(text, delimiter=separator) if row]
@@ -46,7 +46,7 @@ def cells(data, separator):
 
 
 def by_cells(names, cast):
-    """A validator that knows no file: its cells are put in the order of the schema's fields, as its own readers do."""
+    """A validator that reads no files: gives it the cells in the order of the schema's fields, as its own readers do."""
 
     def faults(data, separator):
         rows = cells(data, separator)
