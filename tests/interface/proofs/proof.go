@@ -1,4 +1,4 @@
-// Go's standard library alone: go run proof.go keys.json TOKEN
+// Only Go's standard library: go run proof.go keys.json TOKEN
 package main
 
 import (
