@@ -8,6 +8,7 @@ in this folder says why no test can find it. It also fails if a listed mutant no
   changed [BASE]      the mutants of the lines that changed since BASE: by default $MUTANTS_BASE, else the merge base with
                       origin/main, else the previous commit; and the faults of `conditions.toml` in the files that changed
   diff [BASE]         only reports whether there is anything to mutate
+  base [BASE]         only prints the commit that `changed` compares with
 
 Each mode first fails if a text that `conditions.toml` changes does not occur exactly once in its file: no test would look for a fault
 that cannot be put in.
@@ -261,7 +262,7 @@ def judge(found, packages, everything):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["all", "changed", "diff"])
+    parser.add_argument("mode", choices=["all", "changed", "diff", "base"])
     parser.add_argument("base", nargs="?")
     parser.add_argument("--package", choices=list(FOLDERS), help="only this one")
     parser.add_argument("--seconds", type=int, help="how long it may take")
@@ -273,6 +274,9 @@ def main():
         if not commit:
             print("there is no commit to compare with")
             return NO_BASE
+        if arguments.mode == "base":
+            print(commit)
+            return 0
         diff = git("diff", commit, "HEAD", "--", *FOLDERS.values()) + "\n"
         packages = touched(diff)
         print(f"since {commit[:12]}: {', '.join(packages) or 'nothing to mutate'}", flush=True)
