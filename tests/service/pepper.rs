@@ -110,6 +110,8 @@ async fn service_with_wrong_pepper_fails_to_start() {
     let settings = vec![("CLAIM_PEPPER".to_owned(), OTHER.to_owned())];
     let refused = Stack::start(&Options { settings, ..options() }).await.err().unwrap().to_string();
     assert!(refused.contains("a function cannot start") && refused.contains("is not the pepper of these"), "{refused}");
+    let log = folder.path().join("dynamodb.sqlite-wal");
+    assert!(!log.exists(), "a failed start closes the database before it unlocks the directory");
     let secrets = folder.path().join("secrets.json");
     let right = std::fs::read_to_string(&secrets).unwrap();
     let mut other: Value = serde_json::from_str(&right).unwrap();

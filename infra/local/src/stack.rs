@@ -150,50 +150,63 @@ impl Stack {
         let description = describe(options, &secrets, [&api_port, &dynamodb_port, &s3_port])?;
 
         let dynamo = dynamo::start(dynamo::hidden().await?, Some(&data.database())).await?;
-        let front = Front::start(dynamodb_port, dynamo.address())?;
-        let mut settings = Settings::new(&secrets, &description)?;
-        settings.set("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url());
-        for (name, value) in &options.settings {
-            settings.set(name, value.clone());
-        }
-        let aws = Aws::of_function(&settings.of_team());
-        prepare_tables(&aws).await?;
-        pepper::keep(&Store::of(&aws, &secrets)?.pepper_keeper()).await?;
-        s3::create_bucket(&data.s3(), BUCKET).await?;
+        let started = async {
+            let front = Front::start(dynamodb_port, dynamo.address())?;
+            let mut settings = Settings::new(&secrets, &description)?;
+            settings.set("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url());
+            for (name, value) in &options.settings {
+                settings.set(name, value.clone());
+            }
+            let aws = Aws::of_function(&settings.of_team());
+            prepare_tables(&aws).await?;
+            pepper::keep(&Store::of(&aws, &secrets)?.pepper_keeper()).await?;
+            s3::create_bucket(&data.s3(), BUCKET).await?;
 
-        // The start of the stack and the team's commands connect directly to the database; only the functions use the proxy.
-        let mut proxy = None;
-        if let Some(plan) = &options.faults {
-            let through = listen(Ipv4Addr::LOCALHOST.into(), 0, "--faults").await?;
-            let started = Proxy::start(through, dynamo.address(), Arc::clone(plan))?;
-            settings.set("AWS_ENDPOINT_URL_DYNAMODB", started.url());
-            proxy = Some(started);
-        }
+            // The start of the stack and the team's commands connect directly to the database; only the functions use the proxy.
+            let mut proxy = None;
+            if let Some(plan) = &options.faults {
+                let through = listen(Ipv4Addr::LOCALHOST.into(), 0, "--faults").await?;
+                let started = Proxy::start(through, dynamo.address(), Arc::clone(plan))?;
+                settings.set("AWS_ENDPOINT_URL_DYNAMODB", started.url());
+                proxy = Some(started);
+            }
 
-        let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
-        let mut starter = Starter { functions: &options.functions, settings: &settings, processes: Vec::new() };
-        // At the same time: the hashes of the credentials are slow on purpose, and no call needs them yet.
-        let functions =
-            async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
-        let ((mut routes, import, audit), ()) =
-            tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
-        let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
-        routes.extend(reference::routes());
-        let processes = starter.processes;
-        let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
-        let accepting = Arc::clone(&queue);
-        let events = EventSink::new(REGION, &EVENT_PREFIXES, move |event| accepting.accept(event).map_err(Into::into));
-        let s3 = s3::start(s3_port, &data.s3(), credentials(&secrets), events).await?;
-        let gateway = gateway::start(api_port, routes, gateway_options(options.now)).await?;
+            let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
+            let mut starter = Starter { functions: &options.functions, settings: &settings, processes: Vec::new() };
+            // At the same time: the hashes of the credentials are slow on purpose, and no call needs them yet.
+            let functions =
+                async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
+            let ((mut routes, import, audit), ()) =
+                tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
+            let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
+            routes.extend(reference::routes());
+            let processes = starter.processes;
+            let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
+            let accepting = Arc::clone(&queue);
+            let events =
+                EventSink::new(REGION, &EVENT_PREFIXES, move |event| accepting.accept(event).map_err(Into::into));
+            let s3 = s3::start(s3_port, &data.s3(), credentials(&secrets), events).await?;
+            let gateway = gateway::start(api_port, routes, gateway_options(options.now)).await?;
 
-        match tokio::time::timeout(SAMPLES_TIME, load_samples(&aws, clock.now(), &queue)).await {
-            Ok(loaded) => loaded?,
-            Err(_) => tracing::warn!("the sample journeys wait for imports of an earlier run"),
+            match tokio::time::timeout(SAMPLES_TIME, load_samples(&aws, clock.now(), &queue)).await {
+                Ok(loaded) => loaded?,
+                Err(_) => tracing::warn!("the sample journeys wait for imports of an earlier run"),
+            }
+            let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
+            write_private(&data.description(), &json)?;
+            let audit = Schedule::start("audit", audit, AUDIT_EVERY);
+            Ok::<_, Error>((calls, gateway, s3, front, proxy, queue, audit, processes))
+        };
+        match started.await {
+            Ok((calls, gateway, s3, front, proxy, queue, audit, processes)) => {
+                Ok(Self { description, calls, gateway, s3, dynamo, front, proxy, queue, audit, processes, _lock: lock })
+            }
+            // Otherwise the directory would be unlocked while its database is still open.
+            Err(error) => {
+                dynamo.shutdown().await;
+                Err(error)
+            }
         }
-        let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
-        write_private(&data.description(), &json)?;
-        let audit = Schedule::start("audit", audit, AUDIT_EVERY);
-        Ok(Self { description, calls, gateway, s3, dynamo, front, proxy, queue, audit, processes, _lock: lock })
     }
 
     /// How to reach everything.
