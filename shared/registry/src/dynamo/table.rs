@@ -29,7 +29,8 @@ impl Table {
 
     /// The same table, whose reads may lack the writes of the last second and cost half.
     pub(crate) fn eventual(self) -> Self {
-        Self { consistency: Consistency::Eventual, ..self }
+        let Self { db, name, key, consistency: _ } = self;
+        Self { db, name, key, consistency: Consistency::Eventual }
     }
 
     pub(crate) const fn name(&self) -> &str {

@@ -56,11 +56,9 @@ impl ApplicationLookup {
 
     /// The same tables, whose reads may lack the writes of the last second and cost half.
     pub(super) fn eventual(self) -> Self {
-        Self {
-            applications: Applications { table: self.applications.table.eventual() },
-            archive: Archive { table: self.archive.table.eventual() },
-            ..self
-        }
+        let Self { keys, applications, archive } = self;
+        let applications = Applications { table: applications.table.eventual() };
+        Self { keys, applications, archive: Archive { table: archive.table.eventual() } }
     }
 
     /// The existing applications among these UUIDs: live ones, and erased ones of which only a trace without personal data is left.
