@@ -17,38 +17,46 @@ pub(crate) enum Consistency {
     Eventual,
 }
 
-/// The existing items with these keys. One request if DynamoDB returns all of them at once. At most 100 keys.
+/// How many items DynamoDB returns for one request.
+const AT_ONCE: usize = 100;
+
+/// The existing items with these keys. One request for each hundred keys if DynamoDB returns all of them at once.
 pub(crate) async fn batch_get_keys(
     db: &Client,
     table: &str,
-    mut wanted: Vec<Item>,
+    wanted: Vec<Item>,
     consistency: Consistency,
     deadline: Deadline,
 ) -> Result<Vec<Item>, StoreError> {
     let mut found = Vec::with_capacity(wanted.len());
-    let mut backoff = Backoff::until(deadline);
-    loop {
-        let request = KeysAndAttributes::builder()
-            .set_keys(Some(wanted.clone()))
-            .consistent_read(consistency == Consistency::Strong)
-            .build()
-            .map_err(|_| StoreError::Corrupt { table: "any kind", what: "a key" })?;
-        let answer = match db.batch_get_item().request_items(table, request).send().await {
-            Ok(answer) => answer,
-            // The client that imports rows does not retry, so this function does.
-            Err(error) if is_transient(&error) => {
-                backoff.pause().await?;
-                continue;
+    for some in wanted.chunks(AT_ONCE) {
+        let mut left = some.to_vec();
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(left.clone()))
+                .consistent_read(consistency == Consistency::Strong)
+                .build()
+                .map_err(|_| StoreError::Corrupt { table: "any kind", what: "a key" })?;
+            let answer = match db.batch_get_item().request_items(table, request).send().await {
+                Ok(answer) => answer,
+                // The client that imports rows does not retry, so this function does.
+                Err(error) if is_transient(&error) => {
+                    backoff.pause().await?;
+                    continue;
+                }
+                Err(error) => return Err(StoreError::request("BatchGetItem", &error)),
+            };
+            found.extend(answer.responses.unwrap_or_default().remove(table).unwrap_or_default());
+            let unprocessed = answer.unprocessed_keys.unwrap_or_default().remove(table);
+            left = unprocessed.map(|unprocessed| unprocessed.keys).unwrap_or_default();
+            if left.is_empty() {
+                break;
             }
-            Err(error) => return Err(StoreError::request("BatchGetItem", &error)),
-        };
-        found.extend(answer.responses.unwrap_or_default().remove(table).unwrap_or_default());
-        wanted = answer.unprocessed_keys.unwrap_or_default().remove(table).map(|left| left.keys).unwrap_or_default();
-        if wanted.is_empty() {
-            return Ok(found);
+            backoff.pause().await?;
         }
-        backoff.pause().await?;
     }
+    Ok(found)
 }
 
 /// The next page of a table after a key, and the key after which to continue. One request.

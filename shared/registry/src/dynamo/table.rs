@@ -37,13 +37,13 @@ impl Table {
         self.name.as_str()
     }
 
-    /// The item with this key, in a consistent read whatever the table's reads are.
+    /// The item with this key. This read is always consistent.
     pub(crate) async fn get(&self, key: AttributeValue) -> Result<Option<Item>, StoreError> {
         let get = self.db.get_item().table_name(&self.name).key(self.key, key).consistent_read(true);
         get.send().await.map(|answer| answer.item).map_err(|error| StoreError::request("GetItem", &error))
     }
 
-    /// The existing items with these keys. One request if DynamoDB returns all of them at once. At most 100 keys.
+    /// The existing items with these keys. One request for each hundred keys if DynamoDB returns all of them at once.
     pub(crate) async fn items<'a>(
         &self,
         keys: impl IntoIterator<Item = &'a str>,

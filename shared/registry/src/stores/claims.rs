@@ -19,9 +19,6 @@ use crate::records::claim_keys::{Claim, ClaimKeys, ClaimKind};
 use crate::records::pepper;
 use crate::records::rewrite::{Change, Rewrite, Written};
 
-/// How many items one request reads.
-const AT_ONCE: usize = 100;
-
 /// The result of one try to write.
 pub(crate) enum Tried {
     /// The item was written, or it had changed since it was read. This is the item as it is now; `None` if there is none.
@@ -78,14 +75,11 @@ impl ClaimTable {
         deadline: Deadline,
     ) -> Result<Vec<(ApplicationId, ClaimKind)>, StoreError> {
         let keys: BTreeSet<&str> = claims.iter().map(|(_, claim)| claim.key.as_str()).collect();
-        let keys: Vec<&str> = keys.into_iter().collect();
-        let mut items = HashMap::with_capacity(keys.len());
-        for some in keys.chunks(AT_ONCE) {
-            let read = self.table.items(some.iter().copied(), deadline).await?;
-            items.extend(read.into_iter().filter_map(|item| Some((text(&item, PK)?.to_owned(), item))));
-        }
+        let items = self.table.items(keys, deadline).await?;
+        let items: HashMap<&str, &Item> = items.iter().filter_map(|item| Some((text(item, PK)?, item))).collect();
         let is_missing = |(uuid, claim): &&(ApplicationId, Claim)| {
-            items.get(&claim.key).is_none_or(|item: &Item| !item.contains_key(&application_attribute(*uuid)))
+            let item = items.get(claim.key.as_str());
+            item.is_none_or(|item| !item.contains_key(&application_attribute(*uuid)))
         };
         Ok(claims.iter().filter(is_missing).map(|(uuid, claim)| (*uuid, claim.kind)).collect())
     }

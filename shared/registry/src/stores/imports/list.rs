@@ -107,6 +107,7 @@ impl Imports {
         deadline: Deadline,
     ) -> Result<HashSet<(Option<OperatorId>, ImportId)>, StoreError> {
         let mut known = HashSet::new();
+        // A hundred at a time: only their names stay in memory.
         for imports in imports.chunks(MOST_AT_ONCE) {
             let keys = imports.iter().map(|(operator, id)| key(*operator, *id)).collect();
             let items = batch_get_keys(&self.db, &self.table, keys, Consistency::Strong, deadline).await?;

@@ -15,9 +15,6 @@ use crate::records::claim_keys::{Claim, ClaimKeys, Tag};
 use crate::stores::applications::Applications;
 use crate::stores::archive::Archive;
 
-/// How many items one request reads.
-const AT_ONCE: usize = 100;
-
 /// The stored data about an application that a claim refers to.
 pub(super) struct Known {
     pub(super) journey_type: Option<JourneyType>,
@@ -69,20 +66,16 @@ impl ApplicationLookup {
     ) -> Result<HashMap<ApplicationId, Known>, StoreError> {
         let mut known = HashMap::new();
         let uuids: Vec<String> = named.iter().map(ToString::to_string).collect();
-        for some in uuids.chunks(AT_ONCE) {
-            let items = self.applications.table.items(some.iter().map(String::as_str), deadline).await?;
-            // An application that cannot be read exists nevertheless.
-            let live = items.into_iter().filter(|item| NameTaken::of(item).is_none());
-            known.extend(live.filter_map(|item| self.known(item)));
-        }
+        let items = self.applications.table.items(uuids.iter().map(String::as_str), deadline).await?;
+        // An application that cannot be read exists nevertheless.
+        let live = items.into_iter().filter(|item| NameTaken::of(item).is_none());
+        known.extend(live.filter_map(|item| self.known(item)));
         let missing = |uuid: &&ApplicationId| !known.contains_key(uuid);
         let uuids: Vec<String> = named.iter().filter(missing).map(ToString::to_string).collect();
-        for some in uuids.chunks(AT_ONCE) {
-            let items = self.archive.table.items(some.iter().map(String::as_str), deadline).await?;
-            // A deleted application has no claims. An erased application keeps its claims, unless it was deleted before.
-            let is_erased = |item: &Item| item.contains_key(ERASED_AT) && !item.contains_key(DELETED_AT_OF_ERASED);
-            known.extend(items.into_iter().filter(is_erased).filter_map(|item| self.known(item)));
-        }
+        let items = self.archive.table.items(uuids.iter().map(String::as_str), deadline).await?;
+        // A deleted application has no claims. An erased application keeps its claims, unless it was deleted before.
+        let is_erased = |item: &Item| item.contains_key(ERASED_AT) && !item.contains_key(DELETED_AT_OF_ERASED);
+        known.extend(items.into_iter().filter(is_erased).filter_map(|item| self.known(item)));
         Ok(known)
     }
 
