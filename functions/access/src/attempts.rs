@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use cee_edge::Network;
 use cee_eligibility::Instant;
-use cee_registry::{AccessKey, WINDOW};
+use cee_registry::{AccessKey, WINDOW, window_of};
 
 /// The number of hashes per window for all callers without a known access key together: half of what a core computes in a window.
 const STRANGERS: u32 = 50;
@@ -69,8 +69,8 @@ impl Attempts {
     pub(crate) fn take(&self, caller: Caller<'_>, now: Instant) -> Result<(), Duration> {
         let Some(most) = self.most else { return Ok(()) };
         let length = WINDOW * 1000;
-        let number = now.millis().div_euclid(length);
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = window_of(now.millis().div_euclid(length), window.number);
         if window.number != number {
             *window = Window { number, ..Window::default() };
         }
@@ -130,6 +130,9 @@ mod tests {
         }
         assert_eq!(attempts.take(Caller::Known(&one), at(6_789)), Err(Duration::from_millis(3_211)));
         assert_eq!(attempts.take(Caller::Known(&one), at(10_000)), Ok(()));
+        // A call that began in the window before, and is counted after this one has begun.
+        assert_eq!(attempts.take(Caller::Known(&one), at(9_999)), Ok(()));
+        assert_eq!(accepted(&attempts, Caller::Known(&one), 5), 1, "the third of the new window");
     }
 
     #[test]

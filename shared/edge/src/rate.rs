@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cee_eligibility::{Instant, OperatorId};
-use cee_registry::{Limits, WINDOW};
+use cee_registry::{Limits, WINDOW, window_of};
 
 use crate::problem::Refusal;
 
@@ -42,7 +42,9 @@ enum Says {
 }
 
 impl Window {
-    fn take(&mut self, number: i64, unasked: u32) -> Says {
+    /// Counts a call that began in the window with this number.
+    fn take(&mut self, call: i64, unasked: u32) -> Says {
+        let number = window_of(call, self.number);
         if self.number != number {
             *self = Self { number, left: unasked, used_up: false };
         }
@@ -77,9 +79,13 @@ impl Rate {
         let Some(calls) = self.calls else { return Ok(()) };
         let slice = (calls / SLICES).max(1);
         let length = WINDOW * 1000;
-        let number = now.millis().div_euclid(length);
+        let call = now.millis().div_euclid(length);
         loop {
-            let says = self.windows().entry(operator).or_default().take(number, slice);
+            let (says, number) = {
+                let mut windows = self.windows();
+                let window = windows.entry(operator).or_default();
+                (window.take(call, slice), window.number)
+            };
             match says {
                 Says::GoOn => return Ok(()),
                 Says::Wait => {
@@ -120,5 +126,8 @@ mod tests {
         assert_eq!(window.take(7, 3), Says::Wait);
         assert_eq!(window.take(8, 1), Says::GoOn);
         assert_eq!(window.take(8, 1), Says::Ask);
+        // A call of the window before that waited for the table until now gives nothing back.
+        assert_eq!(window.take(7, 1), Says::Ask);
+        assert_eq!((window.take(8, 1), window.number), (Says::Ask, 8));
     }
 }

@@ -93,7 +93,7 @@ pub use stores::imports::list::{Cursor, MOST_LISTED};
 pub use stores::imports::table::Imports;
 pub use stores::imports::uploads::Claimed;
 pub use stores::journeys::{JourneyOutcome, Journeys};
-pub use stores::limits::{ImportSlot, ImportSlots, Limits, WINDOW};
+pub use stores::limits::{ImportSlot, ImportSlots, Limits, WINDOW, window_of};
 pub use stores::operators::{Operator, Operators, Standing};
 pub use stores::pepper::{Pepper, PepperCheck};
 pub use team::audit::auditor::TableAuditor;

@@ -17,6 +17,16 @@ use crate::dynamo::tables::Tables;
 /// The length of a window in seconds. An operator may use all of a window's calls at one moment.
 pub const WINDOW: i64 = 10;
 
+/// How many windows later a call may be counted than it began: a call takes less than half a minute.
+const LATEST: i64 = 3;
+
+/// The number of the window that counts a call, given the window in which the call began and the current one. A late call counts in the
+/// current window: going back would give the caller an earlier window's calls again. Only a clock that was set back leads back.
+#[must_use]
+pub const fn window_of(call: i64, current: i64) -> i64 {
+    if call < current && current - call <= LATEST { current } else { call }
+}
+
 /// The table that counts calls.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -125,5 +135,16 @@ impl ImportSlots {
             .send()
             .await;
         met("UpdateItem", sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_call_counts_in_current_window_unless_clock_was_set_back() {
+        assert_eq!([8, 7, 6, 5, 4].map(|call| window_of(call, 8)), [8, 8, 8, 8, 4]);
+        assert_eq!([9, 12].map(|call| window_of(call, 8)), [9, 12]);
     }
 }
