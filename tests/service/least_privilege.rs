@@ -65,6 +65,8 @@ async fn applications(world: &World) {
     world.upload("imports/2/late.csv", format!("{HEADER}short,DUP,+336010203,2021-02-15\n")).await;
     let path = format!("{REGISTER}/{}", granted.json()["uuid"].as_str().unwrap());
     assert_eq!(world.api.call(Method::GET, &path, &token).await.json()["status"], "fraud_error");
+    let listed = world.api.call(Method::GET, REGISTER, &token).await.json();
+    assert_eq!(listed["applications"].as_array().unwrap().len(), 2, "{listed}");
     assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
     let proof = format!("/proofs/{}", granted.json()["uuid"].as_str().unwrap());
     assert_eq!(world.api.get(&proof).await.json()["state"], "deleted");

@@ -39,6 +39,7 @@ mod journey_keys;
 mod kills;
 mod least_privilege;
 mod linear;
+mod list;
 mod metrics;
 mod numbers;
 mod openapi;

@@ -282,7 +282,7 @@ async fn closed_calls_return_403_and_unknown_paths_404() {
         let answer = world.api.post(path, &world.token(1), &body).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "call_closed"), "{path}");
     }
-    for (method, path) in [(Method::GET, "/policies/cee"), (Method::POST, "/policies"), (Method::PUT, SIMULATE)] {
+    for (method, path) in [(Method::PUT, "/policies/cee"), (Method::POST, "/policies"), (Method::PUT, SIMULATE)] {
         let answer = world.api.send(world.api.request(method, path, None, Vec::new())).await.unwrap();
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::NOT_FOUND, "not_found"), "{path}");
     }

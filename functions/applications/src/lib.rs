@@ -1,25 +1,33 @@
-//! `GET` and `DELETE /v3/policies/cee/{uuid}`: returns or deletes one of the operator's own applications.
+//! `GET /v3/policies/cee`: lists the operator's own applications ([`list`]). `GET` and `DELETE /v3/policies/cee/{uuid}`: returns or
+//! deletes one of them.
 //!
 //! Another operator's application is a 404, as if it did not exist: a 403 would reveal that it exists (docs/adr/0016).
 
 use cee_edge::application::own;
 use cee_edge::{Call, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{ApplicationId, OperatorId};
-use cee_registry::{Applications, Deleted, Deleter, Limits, Operators, PepperCheck};
+use cee_registry::{Applications, ClaimKeys, Deleted, Deleter, Limits, ListFilter, ListPlace, Operators, PepperCheck};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 
+use crate::list::answer::{Entry, Page};
+use crate::list::format::{Format, to_csv};
+use crate::list::query::Wanted;
+
+pub mod list;
 pub mod openapi;
 
-/// Answers `GET` and `DELETE /v3/policies/cee/{uuid}`.
+/// Answers `GET /v3/policies/cee`, and `GET` and `DELETE /v3/policies/cee/{uuid}`.
 #[derive(Debug)]
 pub struct OwnApplications {
     gate: Gate,
     clock: Clock,
     applications: Applications,
     deleter: Deleter,
+    /// Sign the cursors of lists.
+    keys: ClaimKeys,
 }
 
 impl OwnApplications {
@@ -48,8 +56,26 @@ impl OwnApplications {
             .await?,
             clock: environment.clock()?,
             applications: Applications::new(db.clone(), &tables),
-            deleter: Deleter::new(db, &tables, keys),
+            deleter: Deleter::new(db, &tables, keys.clone()),
+            keys,
         })
+    }
+
+    async fn list(&self, call: &Call, operator: OperatorId) -> Result<Reply, Refusal> {
+        let place = |text: &str, filter: &ListFilter| ListPlace::of_cursor(text, &self.keys, operator, filter);
+        let wanted = Wanted::read(call.query(), place)?;
+        let (found, next) = self.applications.list(operator, &wanted.filter, wanted.after, wanted.most).await?;
+        let next_cursor = next.map(|next| next.cursor(&self.keys, operator, &wanted.filter));
+        let next_query = next_cursor.as_deref().map(|cursor| wanted.next_query(cursor));
+        let applications: Vec<Entry> = found.into_iter().map(Entry::from).collect();
+        let reply = match Format::wanted(call.request().headers()) {
+            Format::Json => Reply::json(StatusCode::OK, &Page { applications, next_cursor })?,
+            Format::Csv => Reply::csv(StatusCode::OK, to_csv(&applications)?),
+        };
+        match next_query {
+            Some(query) => reply.with_next(&query),
+            None => Ok(reply),
+        }
     }
 
     async fn find(&self, operator: OperatorId, uuid: ApplicationId) -> Result<Reply, Refusal> {
@@ -70,13 +96,15 @@ impl HttpFunction for OwnApplications {
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         let operator = self.gate.admit(call, Scope::Register).await?.operator;
-        // API Gateway sends only its routes' paths here.
-        let name = call.path().rsplit('/').next();
-        let uuid = name.and_then(ApplicationId::parse).ok_or(match name {
+        // API Gateway sends only its routes' paths here: `/{version}/policies/cee`, and the same with one more segment.
+        let Some(name) = call.path().splitn(5, '/').nth(4) else {
+            return self.list(call, operator).await;
+        };
+        let uuid = ApplicationId::parse(name).ok_or(match name {
             // The other calls under this prefix, with the method of this one.
-            Some("simulate") => Refusal::NoSuchCall("/policies/cee/simulate takes POST"),
-            Some("import") => Refusal::NoSuchCall("/policies/cee/import takes POST"),
-            Some("imports") => Refusal::NoSuchCall("/policies/cee/imports takes POST and GET"),
+            "simulate" => Refusal::NoSuchCall("/policies/cee/simulate takes POST"),
+            "import" => Refusal::NoSuchCall("/policies/cee/import takes POST"),
+            "imports" => Refusal::NoSuchCall("/policies/cee/imports takes POST and GET"),
             _ => Refusal::UnknownApplication,
         })?;
         if call.request().method() == Method::DELETE {

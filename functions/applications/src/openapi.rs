@@ -3,22 +3,146 @@
 use cee_edge::ProblemType;
 use cee_edge::answer::OwnApplication;
 use cee_edge::openapi::{Operation, Sample};
-use cee_eligibility::{ApplicationId, JourneyType};
+use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType};
+use cee_registry::{ListPlace, MOST_ON_A_PAGE};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::json;
 use utoipa::PartialSchema as _;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+use crate::list::answer::{Entry, Page};
+use crate::list::format::COLUMNS;
+use crate::list::query::USUAL;
 
 /// The part of the interface that the calls of this function belong to.
 const TAG: &str = "Applications";
 
-/// The path of both.
+/// The path of the calls about one application.
 const PATH: &str = "/policies/cee/{uuid}";
 
 /// The calls of this function.
 #[must_use]
 pub fn operations() -> Vec<Operation> {
-    vec![find(), delete()]
+    vec![list(), find(), delete()]
+}
+
+/// A cursor, in a page and in the query.
+const CURSOR: &str = "AAABjkFxnUAcnYseXFNOKp0LD00fHSo7MTIzNDU2Nzg5MDEyMzQ1Ng";
+
+pub(crate) fn cursor() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(
+            "Where the list continues. Not to be read, only to be sent back, by the same operator and with the same `journey_type`, \
+             `status`, `from` and `to`. It does not expire.",
+        ))
+        .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ListPlace::CURSOR_LENGTH)))
+        .examples([CURSOR])
+        .build()
+}
+
+/// A bound of the period. Without an example, which tools send as it stands: two equal bounds are refused.
+fn bound(description: &str) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).build()
+}
+
+impl Entry {
+    /// An application for the document to show.
+    fn sample(journey_type: JourneyType) -> Self {
+        let OwnApplication { uuid, journey_type, datetime, journey_id, status, token } =
+            OwnApplication::sample(journey_type);
+        Self {
+            uuid,
+            journey_type,
+            datetime,
+            registered_at: "2024-05-01T09:00:00.000Z".to_owned(),
+            journey_id,
+            operator_journey_id: journey_id.map(|_| "ar:2024-03-15_0001".to_owned()),
+            status,
+            driving_license: "051227308989".to_owned(),
+            token,
+        }
+    }
+}
+
+fn list() -> Operation {
+    let limit = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(MOST_ON_A_PAGE))
+        .default(Some(json!(USUAL)))
+        .description(Some("How many applications a page shows at most."))
+        .build();
+    let page = Page {
+        applications: vec![Entry::sample(JourneyType::Short), Entry::sample(JourneyType::Long)],
+        next_cursor: Some(CURSOR.to_owned()),
+    };
+    let sample = Entry::sample(JourneyType::Long);
+    let csv = format!(
+        "{}\n{},long,{},{},,,,{},{}\n",
+        COLUMNS.join(","),
+        sample.uuid,
+        sample.datetime,
+        sample.registered_at,
+        sample.driving_license,
+        sample.token
+    );
+    Operation::new(Method::GET, "/policies/cee", "listApplications")
+        .about(
+            TAG,
+            "List applications",
+            "The caller's own applications (demandes CEE), those with the latest `datetime` first. Applications with the same `datetime` \
+             are in no particular order, which never changes. Where there are more, `next_cursor` and the header `Link` lead to the next \
+             page. The page that has neither is the last one. Any page before it may show fewer applications than `limit`, or none. With \
+             `Accept: text/csv` a page is CSV, with a header line.\n\n\
+             **What is promised**, whatever is registered and deleted between two pages: no application is on two pages, and an \
+             application that the list already showed when the first page was read, and that is not deleted before the last, is on \
+             exactly one. An application that is registered or deleted between the first page and the last may be shown or not. The list \
+             follows a registration, a delete and a new `status` with a delay: usually less than a second, but DynamoDB gives no bound. \
+             `GET /policies/cee/{uuid}` has no delay.",
+        )
+        .query_parameter("journey_type", JourneyType::schema())
+        .query_parameter(
+            "from",
+            bound(
+                "Only applications with this `datetime` or a later one: a date and time of RFC 3339 (`+` is written `%2B`), or a day, \
+                 which is its midnight in Paris.",
+            ),
+        )
+        .query_parameter(
+            "to",
+            bound("Only applications with an earlier `datetime`: as `from`. A month is `from=2024-03-01&to=2024-04-01`."),
+        )
+        .query_parameter("status", JourneyStatus::schema())
+        .query_parameter("limit", limit)
+        .query_parameter("cursor", cursor())
+        .refused(&[ProblemType::InvalidQuery])
+        .scope(Scope::Register)
+        .answer::<Page>(
+            StatusCode::OK,
+            "A page of the list.",
+            vec![Sample::new("two", "A short and a long application, and there are more", json!(page))],
+        )
+        .also_as(
+            StatusCode::OK,
+            "text/csv",
+            "A header line, and a line for each application: the members of the JSON, empty where it has none. RFC 4180, in UTF-8, with \
+             LF at the end of each line.",
+            vec![Sample::new("one", "A long application", json!(csv))],
+        )
+        .answer_header(
+            StatusCode::OK,
+            "Link",
+            "The next page, where there is one (RFC 8288): a query for the same path.",
+            &format!("<?limit={USUAL}&cursor={CURSOR}>; rel=\"next\""),
+        )
+        .link(
+            "get",
+            "getApplication",
+            ("uuid", "$response.body#/applications/0/uuid"),
+            "The first application of the page, as it is now.",
+        )
 }
 
 fn call(method: Method, id: &str) -> Operation {

@@ -303,10 +303,9 @@ impl Uploads {
         let most = query.optional("limit", |text| {
             let number = text.parse().ok().filter(|number| (1..=MOST_LISTED).contains(number));
             number.ok_or("must be a whole number from 1 to 100")
-        })?;
-        let after =
-            query.optional("cursor", |text| Cursor::parse(text).ok_or("must be the next_cursor of an answer"))?;
-        query.finish("limit and cursor")?;
+        });
+        let after = query.optional("cursor", |text| Cursor::parse(text).ok_or("must be the next_cursor of an answer"));
+        let (after, most) = query.finish("limit and cursor", after.zip(most))?;
         let page = (after, most.unwrap_or(MOST_LISTED));
         let (found, next) = self.imports.list(operator, page, machine_now(), call.deadline()).await?;
         let mut imports = Vec::with_capacity(found.len());

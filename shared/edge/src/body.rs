@@ -20,7 +20,7 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 pub const BATCH_LIMIT: usize = 512 * 1024;
 
 /// The largest number of faults in a refusal.
-const FAULTS_LIMIT: usize = 100;
+pub(crate) const FAULTS_LIMIT: usize = 100;
 
 /// The number of characters of an unknown field's name that a message repeats.
 const NAME_LIMIT: usize = 64;
@@ -137,6 +137,15 @@ pub struct Fields {
     faults: Vec<Fault>,
 }
 
+impl Fault {
+    /// A fault of the field or the parameter with this name.
+    pub(crate) fn of(name: &str, message: impl fmt::Display) -> Self {
+        let name: String = name.chars().take(NAME_LIMIT).collect();
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        Self { pointer, message: message.to_string() }
+    }
+}
+
 impl Fields {
     /// Reads the body of a request as one JSON object.
     ///
@@ -173,9 +182,7 @@ impl Fields {
     }
 
     fn fault(&mut self, name: &str, message: impl fmt::Display) {
-        let name: String = name.chars().take(NAME_LIMIT).collect();
-        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        self.faults.push(Fault { pointer, message: message.to_string() });
+        self.faults.push(Fault::of(name, message));
     }
 
     /// Removes a field from the body and returns its value. Notes a fault if the field is repeated.

@@ -1,6 +1,7 @@
 //! The steps around every call of every function.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use cee_service::metrics::Numbers;
 use cee_service::{Environment, Metric, Metrics, SettingError, telemetry};
 use futures_util::FutureExt as _;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, LINK, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use lambda_http::request::RequestContext;
@@ -23,8 +24,9 @@ use serde::Serialize;
 use tokio::time::{Instant as Moment, timeout_at};
 use tracing::Instrument as _;
 
+use crate::body::FAULTS_LIMIT;
 use crate::network::Network;
-use crate::problem::{InternalError, ProblemType, Refusal};
+use crate::problem::{Fault, InternalError, ProblemType, Refusal};
 use crate::version::VERSIONS;
 
 /// The part of an invocation's time that is reserved, so that a refusal can still be sent.
@@ -99,7 +101,7 @@ impl Call {
     #[must_use]
     pub fn query(&self) -> Query {
         let parameters = self.request.query_string_parameters();
-        Query(parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        Query::new(parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())))
     }
 
     /// Whether the path begins with a version of the interface. API Gateway's routes take any first segment.
@@ -124,39 +126,67 @@ impl Call {
     }
 }
 
-/// The parameters of a query on their way into types.
+/// The parameters of a query on their way into types. A refusal names all faults at once and repeats no value.
 #[derive(Debug)]
-pub struct Query(Vec<(String, String)>);
+pub struct Query {
+    parameters: Vec<(String, String)>,
+    faults: Vec<Fault>,
+}
 
 impl Query {
-    /// Reads an optional parameter.
-    ///
-    /// # Errors
-    /// [`Refusal::InvalidQuery`] with the message of `parse`, or if the parameter came twice.
-    pub fn optional<T>(
+    fn new(parameters: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { parameters: parameters.into_iter().collect(), faults: Vec::new() }
+    }
+
+    /// Notes a fault of a parameter.
+    pub fn fault(&mut self, name: &str, message: impl fmt::Display) {
+        self.faults.push(Fault::of(name, message));
+    }
+
+    /// Reads an optional parameter. `None`: it has a fault, which is noted.
+    pub fn optional<T, E: fmt::Display>(
         &mut self,
-        name: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, &'static str>,
-    ) -> Result<Option<T>, Refusal> {
-        let mut values: Vec<String> = self.0.extract_if(.., |(n, _)| n == name).map(|(_, value)| value).collect();
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        let mut values: Vec<String> =
+            self.parameters.extract_if(.., |(n, _)| n == name).map(|(_, value)| value).collect();
         match (values.pop(), values.pop()) {
-            (None, _) => Ok(None),
-            (Some(value), None) => {
-                parse(&value).map(Some).map_err(|expected| Refusal::InvalidQuery(format!("{name} {expected}")))
+            (None, _) => Some(None),
+            (Some(value), None) => match parse(&value) {
+                Ok(value) => Some(Some(value)),
+                Err(expected) => {
+                    self.fault(name, expected);
+                    None
+                }
+            },
+            (Some(_), Some(_)) => {
+                self.fault(name, "must be given once");
+                None
             }
-            (Some(_), Some(_)) => Err(Refusal::InvalidQuery(format!("{name} must be given once"))),
         }
     }
 
-    /// Refuses a query with an unknown parameter; `known` lists the known ones.
+    /// The values read, unless a parameter has a fault or is unknown; `known` lists the known ones.
     ///
     /// # Errors
-    /// [`Refusal::InvalidQuery`]
-    pub fn finish(self, known: &str) -> Result<(), Refusal> {
-        if self.0.is_empty() {
-            return Ok(());
+    /// [`Refusal::InvalidQuery`] with every fault.
+    pub fn finish<T>(mut self, known: &str, read: Option<T>) -> Result<T, Refusal> {
+        let mut unknown: Vec<String> = std::mem::take(&mut self.parameters).into_iter().map(|(name, _)| name).collect();
+        unknown.dedup();
+        for name in unknown.iter().take(FAULTS_LIMIT) {
+            // A name that no parameter could have may be a value that lacks its name: it is not repeated.
+            let could_be = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let shown = if could_be { name.as_str() } else { "" };
+            self.fault(shown, format_args!("is not a parameter of this call: there are {known}"));
         }
-        Err(Refusal::InvalidQuery(format!("it holds a parameter that this call does not know: there are {known}")))
+        match read {
+            Some(read) if self.faults.is_empty() => Ok(read),
+            _ => {
+                self.faults.truncate(FAULTS_LIMIT);
+                Err(Refusal::InvalidQuery(self.faults))
+            }
+        }
     }
 }
 
@@ -169,6 +199,8 @@ pub struct Reply {
     cache_control: &'static str,
     /// Whether an earlier call was answered with it.
     is_repeated: bool,
+    /// The query of the next page, if there is one.
+    next: Option<HeaderValue>,
 }
 
 impl Reply {
@@ -183,7 +215,27 @@ impl Reply {
     /// Serialised JSON for the caller alone, not to be cached.
     #[must_use]
     pub const fn written(status: StatusCode, json: String) -> Self {
-        Self { status, content: Some((json, "application/json")), cache_control: "no-store", is_repeated: false }
+        Self::own(status, Some((json, "application/json")))
+    }
+
+    /// CSV for the caller alone, not to be cached.
+    #[must_use]
+    pub const fn csv(status: StatusCode, csv: String) -> Self {
+        Self::own(status, Some((csv, "text/csv")))
+    }
+
+    const fn own(status: StatusCode, content: Option<(String, &'static str)>) -> Self {
+        Self { status, content, cache_control: "no-store", is_repeated: false, next: None }
+    }
+
+    /// The same with a link to the next page (RFC 8288): this call with the query `next`.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] if a header cannot hold the query.
+    pub fn with_next(self, next: &str) -> Result<Self, Refusal> {
+        let link = HeaderValue::from_str(&format!("<?{next}>; rel=\"next\""));
+        let impossible = |_| Refusal::Internal(InternalError::Impossible("a query that is no header"));
+        Ok(Self { next: Some(link.map_err(impossible)?), ..self })
     }
 
     /// The same for a replay: an earlier call got this response.
@@ -201,13 +253,19 @@ impl Reply {
     /// A response without a body: the call succeeded.
     #[must_use]
     pub const fn nothing() -> Self {
-        Self { status: StatusCode::NO_CONTENT, content: None, cache_control: "no-store", is_repeated: false }
+        Self::own(StatusCode::NO_CONTENT, None)
     }
 
     /// Text that any cache may keep for a while.
     #[must_use]
     pub const fn public(body: String, content_type: &'static str, cache_control: &'static str) -> Self {
-        Self { status: StatusCode::OK, content: Some((body, content_type)), cache_control, is_repeated: false }
+        Self {
+            status: StatusCode::OK,
+            content: Some((body, content_type)),
+            cache_control,
+            is_repeated: false,
+            next: None,
+        }
     }
 
     fn into_response(self) -> Response<Body> {
@@ -220,6 +278,7 @@ impl Reply {
         let headers = response.headers_mut();
         headers.extend(content_type.map(|content_type| (CONTENT_TYPE, HeaderValue::from_static(content_type))));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.cache_control));
+        headers.extend(self.next.map(|next| (LINK, next)));
         response
     }
 }

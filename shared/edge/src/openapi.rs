@@ -16,6 +16,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -201,6 +202,27 @@ impl Operation {
         let content = self.content::<T>(samples);
         let response = ResponseBuilder::new().description(description).content(content_type, content).build();
         self.answers.insert(status.as_u16(), response);
+        self
+    }
+
+    /// The same answer in another form, which the call asks for in its header `Accept`: text.
+    #[must_use]
+    pub fn also_as(mut self, status: StatusCode, content_type: &str, description: &str, samples: Vec<Sample>) -> Self {
+        let text = ObjectBuilder::new().schema_type(Type::String).description(Some(description)).build();
+        if let Some(response) = self.answers.get_mut(&status.as_u16()) {
+            response.content.insert(content_type.to_owned(), content(text, samples).into());
+        }
+        self
+    }
+
+    /// A header that an answer may have.
+    #[must_use]
+    pub fn answer_header(mut self, status: StatusCode, name: &str, description: &str, example: &str) -> Self {
+        let text = ObjectBuilder::new().schema_type(Type::String).examples([example]).build();
+        let header = HeaderBuilder::new().schema(Some(text)).description(Some(description)).build();
+        if let Some(response) = self.answers.get_mut(&status.as_u16()) {
+            response.headers.insert(name.to_owned(), header.into());
+        }
         self
     }
 

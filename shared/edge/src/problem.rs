@@ -32,7 +32,7 @@ pub enum ProblemType {
     InvalidFields,
     /// A header is invalid.
     InvalidHeader,
-    /// A parameter of the query is invalid.
+    /// Parameters of the query are invalid; `errors` lists every one.
     InvalidQuery,
     /// The application can be registered from `available_at` on.
     TooEarly,
@@ -210,7 +210,7 @@ impl ProblemType {
 /// A fault of one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Fault {
-    /// Where it is: a JSON Pointer (RFC 6901).
+    /// Where it is: a JSON Pointer (RFC 6901) into the body, or `/` and the name of the parameter of the query.
     #[schema(examples("/last_name_trunc"))]
     pub pointer: String,
     /// What is expected. Never repeats the value.
@@ -227,8 +227,8 @@ pub enum Refusal {
     InvalidFields(Vec<Fault>),
     /// A header is invalid: its name, and what is expected.
     InvalidHeader(&'static str, FieldError),
-    /// A parameter of the query is invalid: which, and what is expected.
-    InvalidQuery(String),
+    /// Every fault of the query.
+    InvalidQuery(Vec<Fault>),
     /// The application can be registered from this moment on.
     TooEarly(Instant),
     /// The token is missing or invalid.
@@ -436,16 +436,19 @@ impl Refusal {
         let detail = match self {
             Self::MalformedBody(detail) => detail,
             Self::InvalidFields(faults) => {
-                let detail = faults.iter().fold(String::new(), |mut text, fault| {
-                    let separator = if text.is_empty() { "" } else { "; " };
-                    let _ = write!(text, "{separator}{} {}", fault.pointer, fault.message);
-                    text
-                });
+                let detail = listed(faults.iter().map(|fault| (fault.pointer.as_str(), fault)));
                 members.insert("errors".to_owned(), json!(faults));
                 detail
             }
             Self::InvalidHeader(name, expected) => format!("the header {name} {expected}"),
-            Self::InvalidQuery(what) => format!("the query: {what}"),
+            Self::InvalidQuery(faults) => {
+                let what = listed(faults.iter().map(|fault| {
+                    let name = fault.pointer.strip_prefix('/').filter(|name| !name.is_empty());
+                    (name.unwrap_or("a name"), fault)
+                }));
+                members.insert("errors".to_owned(), json!(faults));
+                format!("the query: {what}")
+            }
             Self::ImportStays(why) => {
                 if let TakeBackRefusal::Undo(UndoRefusal::Haunted(until)) = why {
                     members.insert("available_at".to_owned(), json!(until.to_string()));
@@ -565,6 +568,15 @@ impl Refusal {
         };
         Problem { problem_type, detail, members, headers }.into_response()
     }
+}
+
+/// Every fault in one sentence, each under its name.
+fn listed<'a>(faults: impl Iterator<Item = (&'a str, &'a Fault)>) -> String {
+    faults.fold(String::new(), |mut text, (name, fault)| {
+        let separator = if text.is_empty() { "" } else { "; " };
+        let _ = write!(text, "{separator}{name} {}", fault.message);
+        text
+    })
 }
 
 /// For a `Retry-After`: in whole seconds, rounded up.

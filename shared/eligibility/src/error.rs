@@ -111,6 +111,12 @@ pub enum FieldError {
     /// Not an RFC 3339 date and time.
     #[error("must be an RFC 3339 date and time with an offset, such as \"2024-03-15T08:30:00+01:00\"")]
     Datetime,
+    /// Neither an RFC 3339 date and time nor a day.
+    #[error(
+        "must be an RFC 3339 date and time with an offset, such as \"2024-03-15T08:30:00+01:00\" (in a query, write + as %2B), or a day \
+         such as \"2024-03-15\", which is its midnight in Paris"
+    )]
+    Bound,
     /// Later than the moment of the call.
     #[error("must lie in the past")]
     InTheFuture,

@@ -353,6 +353,18 @@ impl ApplicationId {
         Self(uuid)
     }
 
+    /// The application of the UUID with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(uuid::Uuid::from_bytes(bytes))
+    }
+
+    /// The sixteen bytes of the UUID.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
     /// Reads a hyphenated UUID in either case (RFC 9562): SQL Server, for example, returns capitals.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -398,6 +410,7 @@ mod tests {
         let name = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
         let id = ApplicationId::parse(name).unwrap();
         assert_eq!((id.to_string().as_str(), ApplicationId::new(uuid::Uuid::try_parse(name).unwrap())), (name, id));
+        assert_eq!(ApplicationId::from_bytes(*id.as_bytes()), id);
         for capitals in [name.to_uppercase(), name.replace('d', "D")] {
             assert_eq!(ApplicationId::parse(&capitals), Some(id), "{capitals}");
         }

@@ -73,6 +73,31 @@ impl Instant {
         Self::from_millis(parsed.timestamp_millis()).ok_or(FieldError::Datetime)
     }
 
+    /// Reads a bound of a period in a query: a date and time as [`Self::parse`] reads it, or a day, which means its midnight in Paris.
+    ///
+    /// A `+` that is not percent-encoded arrives as a space: a space before the offset is read as a `+`.
+    ///
+    /// ```
+    /// use cee_eligibility::Instant;
+    /// let midnight = Instant::parse_bound("2024-07-01").unwrap();
+    /// assert_eq!(midnight.to_string(), "2024-06-30T22:00:00.000Z");
+    /// assert_eq!(Instant::parse_bound("2024-07-01T00:00:00 02:00"), Ok(midnight));
+    /// ```
+    ///
+    /// # Errors
+    /// [`FieldError::Bound`] for anything else.
+    pub fn parse_bound(text: &str) -> Result<Self, FieldError> {
+        // `NaiveDate` also reads `2024-7-1`, spaces within a day and a sign before the year.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        if digits && text.len() == 10 && !text.starts_with('-') {
+            let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| FieldError::Bound)?;
+            return Self::paris_midnight(day).map_err(|_| FieldError::Bound);
+        }
+        let decoded = text.rsplit_once(' ').filter(|(moment, _)| moment.contains('T'));
+        let decoded = decoded.map(|(moment, offset)| format!("{moment}+{offset}"));
+        Self::parse(decoded.as_deref().unwrap_or(text)).map_err(|_| FieldError::Bound)
+    }
+
     /// Midnight in Paris at the beginning of a day: the meaning of a bound or a date without a time.
     ///
     /// # Errors
@@ -243,6 +268,43 @@ mod tests {
         // The days on which the clock changes, at two or three in the morning.
         assert_eq!(midnight(2024, 3, 31), "2024-03-30T23:00:00.000Z");
         assert_eq!(midnight(2024, 10, 27), "2024-10-26T22:00:00.000Z");
+    }
+
+    #[test]
+    fn bound_is_a_moment_or_a_day_in_paris() {
+        for (text, expected) in [
+            ("2023-01-01", "2022-12-31T23:00:00.000Z"),
+            ("2024-07-01", "2024-06-30T22:00:00.000Z"),
+            ("2024-07-01T00:00:00Z", "2024-07-01T00:00:00.000Z"),
+            ("2024-07-01T00:00:00+02:00", "2024-06-30T22:00:00.000Z"),
+            // What remains of `+` in a query that does not encode it.
+            ("2024-07-01T00:00:00 02:00", "2024-06-30T22:00:00.000Z"),
+            ("2024-07-01T00:00:00.5 0200", "2024-06-30T22:00:00.500Z"),
+            ("2024-07-01T00:00:00-02:00", "2024-07-01T02:00:00.000Z"),
+        ] {
+            assert_eq!(Instant::parse_bound(text).map(|bound| bound.to_string()).as_deref(), Ok(expected), "{text}");
+        }
+        for bad in [
+            "",
+            "2024",
+            "2024-07",
+            "2024-02-30",
+            "2024-7-1",
+            "2024-07-1 ",
+            "2024-07- 1",
+            "+024-07-01",
+            "-024-07-01",
+            "2024-07-01 02:00",
+            "2024-07-01T00:00:00",
+            "01/07/2024",
+            "9999-01-02",
+            "0000-01-01",
+            "1719784800",
+            "yesterday",
+            "aujourd\u{e9}",
+        ] {
+            assert_eq!(Instant::parse_bound(bad), Err(FieldError::Bound), "{bad}");
+        }
     }
 
     #[test]

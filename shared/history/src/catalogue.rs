@@ -428,6 +428,7 @@ fn both_of_field(fault: FieldError) -> (Words, Words) {
         | FieldError::ContentType
         | FieldError::ImportId
         | FieldError::Language
+        | FieldError::Bound
         | FieldError::IdempotencyKey
         | FieldError::ApplicationType
         | FieldError::ApplicationId

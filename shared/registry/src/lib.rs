@@ -18,6 +18,7 @@
 //! | how history is imported, and how an import is undone | [`protocol::history`], [`protocol::undo`] |
 //! | how an application is given an identity key later | [`protocol::give_key`] |
 //! | how an application is deleted | [`protocol::delete`] |
+//! | how an operator's applications are listed, and what a cursor is | [`stores::applications`], [`records::listed`] |
 //! | the current state of the application behind a proof | [`protocol::proofs`] |
 //! | how a retried request gets its first response | [`records::idempotency`] |
 //! | imports of files and their results | [`records::import`], [`stores::imports`] |
@@ -37,7 +38,7 @@
 //!
 //! | type | tables | used by |
 //! |---|---|---|
-//! | [`Applications`] | applications | every function that finds or changes one application |
+//! | [`Applications`] | applications | every function that finds or changes one application, or lists an operator's |
 //! | [`Journeys`] | journeys | register, import |
 //! | [`Imports`] | imports | import, batches, uploads, audit |
 //! | [`Operators`] | operators | every function that takes calls of operators |
@@ -86,7 +87,8 @@ pub use records::import::{
     undo_note, undo_refusal,
 };
 pub use records::journey::{JourneyVersion, StoredJourney};
-pub use stores::applications::Applications;
+pub use records::listed::{ListFilter, ListPlace, ListedApplication, ListedDates, ListedJourney};
+pub use stores::applications::{Applications, MOST_ON_A_PAGE};
 pub use stores::credentials::{Credentials, Success};
 pub use stores::imports::hold::{Begun, Hold, HoldError, UndoBegun};
 pub use stores::imports::list::{Cursor, MOST_LISTED};

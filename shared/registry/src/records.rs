@@ -13,6 +13,7 @@
 //! | the stored response of a registration | [`idempotency`] |
 //! | an import, and when it can be undone | [`import`] |
 //! | a journey | [`journey`] |
+//! | an application as a list shows it, and the place where a list continues | [`listed`] |
 
 pub mod application;
 pub mod archive;
@@ -23,5 +24,6 @@ pub mod idempotency;
 pub mod ids;
 pub mod import;
 pub mod journey;
+pub mod listed;
 pub mod pepper;
 pub mod rewrite;

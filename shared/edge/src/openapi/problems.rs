@@ -45,6 +45,11 @@ fn word(description: &str, word: &str) -> ObjectBuilder {
     text(description).enum_values(Some([word]))
 }
 
+fn faults(description: &str) -> ArrayBuilder {
+    let faults = ArrayBuilder::new().items(Ref::from_schema_name(Fault::name())).min_items(Some(1));
+    faults.description(Some(description))
+}
+
 /// The members of a refusal about an earlier application, beside its reason.
 fn earlier_application() -> [Member; 5] {
     let journey_id = ObjectBuilder::new()
@@ -67,13 +72,8 @@ impl ProblemType {
     fn members(self) -> Vec<Member> {
         let request_id = || text("Names the call in the registry's log.");
         match self {
-            Self::InvalidFields => {
-                let faults = ArrayBuilder::new()
-                    .items(Ref::from_schema_name(Fault::name()))
-                    .min_items(Some(1))
-                    .description(Some("Every fault of the body."));
-                vec![always("errors", faults)]
-            }
+            Self::InvalidFields => vec![always("errors", faults("Every fault of the body."))],
+            Self::InvalidQuery => vec![always("errors", faults("Every fault of the query."))],
             Self::ApplicationDeleted => vec![always("uuid", Ref::from_schema_name("ApplicationId"))],
             Self::TooEarly => vec![always("available_at", Ref::from_schema_name(Utc::name()))],
             Self::ImportStays => vec![sometimes("available_at", Ref::from_schema_name(Utc::name()))],
@@ -123,7 +123,6 @@ impl ProblemType {
             | Self::IdempotencyKeyReused
             | Self::DriverRecordFull
             | Self::UnknownApplication
-            | Self::InvalidQuery
             | Self::UnknownProof
             | Self::UnknownImport
             | Self::UnknownJourney
@@ -193,7 +192,8 @@ impl ProblemType {
                 one("A key with a space", Refusal::InvalidHeader("idempotency-key", FieldError::IdempotencyKey))
             }
             Self::InvalidQuery => {
-                one("Too many", Refusal::InvalidQuery("limit must be a whole number from 1 to 100".to_owned()))
+                let cursor = Fault::of("cursor", "must be the next_cursor of an answer");
+                one("A cursor of one's own making", Refusal::InvalidQuery(vec![cursor]))
             }
             Self::ImportStays => {
                 let silent = UndoRefusal::Haunted(at("2024-05-01T09:15:00Z"));

@@ -25,7 +25,9 @@ impl ProblemType {
             }
             Self::InvalidHeader => "A header is not what it should be. `detail` names it and says what is expected.",
             Self::InvalidQuery => {
-                "A parameter of the query is not what it should be. `detail` names it and says what is expected."
+                "Parameters of the query are unknown or not what they should be. `errors` lists every fault of the query at once, \
+                 each as `pointer` (`/` and the name of the parameter) and `message`. A message says what is expected and never \
+                 repeats the value."
             }
             Self::ImportStays => {
                 "An import of yours is to be taken back, by `DELETE` or by a file that replaces it, and cannot be: it has not ended yet; it \
@@ -144,7 +146,9 @@ impl ProblemType {
             Self::MalformedBody => "Send one JSON object, as a JSON library writes it.",
             Self::InvalidFields => "Correct every field in `errors` and send the call again.",
             Self::InvalidHeader => "Correct the header and send the call again.",
-            Self::InvalidQuery => "Correct the parameter and send the call again.",
+            Self::InvalidQuery => {
+                "Correct the parameters and send the call again. Where the cursor is at fault, begin the list again without it."
+            }
             Self::ImportStays => {
                 "Wait until the import has ended, or until `available_at`; write to the registry's team where it is too old."
             }

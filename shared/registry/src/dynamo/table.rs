@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
@@ -72,6 +73,11 @@ impl Table {
     /// A scan of the whole table.
     pub(crate) fn scan(&self) -> ScanFluentBuilder {
         self.db.scan().table_name(&self.name)
+    }
+
+    /// A query of one of the table's indexes.
+    pub(crate) fn query(&self, index: &str) -> QueryFluentBuilder {
+        self.db.query().table_name(&self.name).index_name(index)
     }
 
     pub(crate) fn put(&self, item: Item) -> PutItemFluentBuilder {

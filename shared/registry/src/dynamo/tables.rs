@@ -18,6 +18,10 @@ use crate::dynamo::retry::{Backoff, Deadline};
 /// The index of an operator's imports by creation date. It holds only keys, so a checkpoint does not write to it.
 pub(crate) const BY_CREATION: &str = "by_creation";
 
+/// The index of an operator's applications by their date. An item without these two attributes, such as the marker that a deleted
+/// application leaves, is not in it.
+pub(crate) const BY_DATE: &str = "by_date";
+
 /// The index of all imports in progress, of all operators. Only their items have its attribute.
 pub(crate) const WORKING: &str = "working";
 
@@ -93,17 +97,24 @@ impl Tables {
         for (table, _) in self.keys() {
             wait(db, table, deadline).await?;
         }
-        let known = indexes(db, &self.imports).await?;
-        for index in INDEXES.iter().filter(|index| !known.iter().any(|known| known == index.name)) {
-            // DynamoDB creates one index at a time.
-            add_index(db, &self.imports, index).await?;
-            wait(db, &self.imports, deadline).await?;
+        for (table, wanted) in self.indexes() {
+            let known = indexes(db, table).await?;
+            for index in wanted.iter().filter(|index| !known.iter().any(|known| known == index.name)) {
+                // DynamoDB creates one index at a time, and fills it with the items that the table already has.
+                add_index(db, table, index).await?;
+                wait(db, table, deadline).await?;
+            }
         }
         Ok(())
     }
+
+    /// Each table that has indexes, and its indexes.
+    fn indexes(&self) -> [(&str, &'static [Index]); 2] {
+        [(&self.applications, &OF_APPLICATIONS), (&self.imports, &OF_IMPORTS)]
+    }
 }
 
-/// An index of the table of imports.
+/// An index of a table.
 struct Index {
     name: &'static str,
     key: &'static [(&'static str, ScalarAttributeType)],
@@ -111,7 +122,15 @@ struct Index {
     also: &'static [&'static str],
 }
 
-const INDEXES: [Index; 2] = [
+/// What a list of applications shows, and nothing else of a driver. `status_version` is not among it, so a journeys file that repeats a
+/// status writes nothing to the index.
+const OF_APPLICATIONS: [Index; 1] = [Index {
+    name: BY_DATE,
+    key: &[("operator_id", ScalarAttributeType::N), ("datetime", ScalarAttributeType::N)],
+    also: &["journey_type", "registered_at", "driving_license", "operator_journey_id", "journey_id", "status", "token"],
+}];
+
+const OF_IMPORTS: [Index; 2] = [
     Index {
         name: BY_CREATION,
         key: &[("operator_id", ScalarAttributeType::N), ("created_at", ScalarAttributeType::N)],

@@ -84,7 +84,7 @@ struct Stored {
 /// token of any other form is stored as text. Both are returned byte for byte.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum StoredToken {
+pub(crate) enum StoredToken {
     Text(String),
     Parts(Vec<ByteBuf>),
 }
@@ -102,7 +102,7 @@ impl StoredToken {
         }
     }
 
-    fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
             Self::Parts(parts) => parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect::<Vec<_>>().join("."),

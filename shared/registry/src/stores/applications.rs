@@ -3,18 +3,23 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
-use cee_eligibility::{ApplicationId, IdentityKey, JourneyStatus};
+use cee_eligibility::{ApplicationId, IdentityKey, JourneyStatus, OperatorId};
 
 use crate::dynamo::error::{StoreError, is_transient, met};
+use crate::dynamo::item::number;
 use crate::dynamo::retry::Backoff;
 use crate::dynamo::table::Table;
-use crate::dynamo::tables::Tables;
+use crate::dynamo::tables::{BY_DATE, Tables};
 use crate::dynamo::transaction::once;
 use crate::records::application::{Application, NameTaken, condition_as_read, corrupt};
 use crate::records::journey::JourneyVersion;
+use crate::records::listed::{ListFilter, ListPlace, ListedApplication};
 
 /// The partition key.
 const UUID: &str = "uuid";
+
+/// How many applications a page of a list shows at most, and how many of them one request reads at most.
+pub const MOST_ON_A_PAGE: usize = 500;
 
 /// The table of registered applications.
 #[derive(Clone, Debug)]
@@ -36,6 +41,51 @@ impl Applications {
     pub async fn find(&self, uuid: ApplicationId) -> Result<Option<Application>, StoreError> {
         let item = self.table.get(AttributeValue::S(uuid.to_string())).await?;
         item.filter(|item| NameTaken::of(item).is_none()).map(Application::from_item).transpose()
+    }
+
+    /// A page of an operator's applications, those with the latest date first, and the place where the list continues. One request.
+    ///
+    /// The page shows at most `most` applications, and fewer if the filter leaves some out: then even a page without any may not be the
+    /// last one. The index follows the table with a delay. The place of an application in the list never changes, so no application is on
+    /// two pages of one list, whatever is registered or deleted in between.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer, or if an item is malformed.
+    pub async fn list(
+        &self,
+        operator: OperatorId,
+        filter: &ListFilter,
+        after: Option<ListPlace>,
+        most: usize,
+    ) -> Result<(Vec<ListedApplication>, Option<ListPlace>), StoreError> {
+        let [first, last] = filter.dates.millis();
+        let read = if filter.leaves_out() { MOST_ON_A_PAGE } else { most };
+        let query = self
+            .table
+            .query(BY_DATE)
+            .key_condition_expression("operator_id = :operator AND #datetime BETWEEN :first AND :last")
+            .expression_attribute_names("#datetime", "datetime")
+            .expression_attribute_values(":operator", number(i64::from(operator.get())))
+            .expression_attribute_values(":first", number(first))
+            .expression_attribute_values(":last", number(last))
+            .scan_index_forward(false)
+            .limit(i32::try_from(read).unwrap_or(1))
+            .set_exclusive_start_key(after.map(|after| after.to_key(operator)));
+        let answer = query.send().await.map_err(|error| StoreError::request("Query", &error))?;
+        let mut next = answer.last_evaluated_key.as_ref().map(ListPlace::of_key).transpose()?;
+        let mut page: Vec<ListedApplication> = Vec::new();
+        for item in answer.items.unwrap_or_default() {
+            let application = ListedApplication::from_item(item)?;
+            if !filter.shows(&application) {
+                continue;
+            }
+            if page.len() == most {
+                next = page.last().map(ListedApplication::place);
+                break;
+            }
+            page.push(application);
+        }
+        Ok((page, next))
     }
 
     /// Updates an application to its journey's status. An older line never replaces a newer line's status, and a deleted application

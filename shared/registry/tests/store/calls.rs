@@ -1242,3 +1242,124 @@ async fn indexes_are_added_to_table_of_earlier_release() {
     }
     assert_eq!(store.imports.oldest_running().await, Ok(None));
 }
+
+/// Registers a long application of a driver of its own, on a day after [`DAY`].
+async fn registered(store: &Store, number: u64, by: u32, day: i64) -> Application {
+    let datetime = Instant::from_millis(at(DAY).millis() + day * 86_400_000).unwrap();
+    let letter = |place: u32| char::from(b'A' + u8::try_from(number / 26_u64.pow(place) % 26).unwrap());
+    let name: String = [2, 1, 0].map(letter).iter().collect();
+    let made = application(number, by, Long, &driver(&name, &format!("L{number}"), None), datetime);
+    assert_eq!(store.register(&made, None).await, Registration::Registered);
+    made
+}
+
+fn listed(application: &Application) -> ListedApplication {
+    ListedApplication {
+        uuid: application.uuid,
+        journey_type: application.journey_type,
+        datetime: application.datetime,
+        registered_at: application.registered_at,
+        driving_license: application.identity.driving_license.clone().unwrap(),
+        journey: application.journey.as_ref().map(|journey| ListedJourney {
+            operator_journey_id: journey.operator_journey_id.clone(),
+            journey_id: journey.journey_id,
+            status: journey.status,
+        }),
+        token: application.token.clone(),
+    }
+}
+
+/// A table of applications from an earlier release has items but no index: DynamoDB fills the index.
+#[tokio::test]
+async fn applications_of_earlier_release_are_listed() {
+    let store = store().await;
+    let delete = aws_sdk_dynamodb::types::DeleteGlobalSecondaryIndexAction::builder().index_name("by_date").build();
+    let update = aws_sdk_dynamodb::types::GlobalSecondaryIndexUpdate::builder().delete(delete.unwrap()).build();
+    let table = &store.tables.applications;
+    store.db.update_table().table_name(table).global_secondary_index_updates(update).send().await.unwrap();
+    put(&store, &journey(1, "j", at(DAY)), &version(1, 1)).await;
+    let read = find(&store, 1, "j").await.unwrap();
+    let short = using(application(1, 1, Short, &driver_with_keys("DUP", "A1", None, Some('a')), at(DAY)), &read);
+    assert_eq!(store.register(&short, Some(&read)).await, Registration::Registered);
+    let long = registered(&store, 2, 1, 1).await;
+    let gone = registered(&store, 3, 1, 2).await;
+    let theirs = registered(&store, 4, 2, 1).await;
+    assert_eq!(store.deleter.delete(gone.operator, gone.uuid, at(DAY), soon()).await, Ok(Deleted::Done));
+    let list = async |by: u32| store.applications.list(operator(by), &ListFilter::default(), None, 500).await;
+    assert!(list(1).await.is_err(), "there is no index");
+    store.tables.create_missing(&store.db).await.unwrap();
+    store.requests.take();
+    assert_eq!(list(1).await, Ok((vec![listed(&long), listed(&short)], None)));
+    assert_eq!(store.requests.take(), 1);
+    assert_eq!(list(2).await, Ok((vec![listed(&theirs)], None)));
+    assert_eq!(list(3).await, Ok((Vec::new(), None)));
+}
+
+/// A page with a filter reads at most 500 applications, and shows as many of them as it may.
+#[tokio::test]
+async fn filtered_page_reads_at_most_500_applications() {
+    let store = store().await;
+    put(&store, &journey(1, "j", at(DAY)), &version(1, 1)).await;
+    let read = find(&store, 1, "j").await.unwrap();
+    let short = using(application(1, 1, Short, &driver_with_keys("DUP", "A1", None, Some('a')), at(DAY)), &read);
+    assert_eq!(store.register(&short, Some(&read)).await, Registration::Registered);
+    for number in 2..=502 {
+        registered(&store, number, 1, 1).await;
+    }
+    let filter = ListFilter { journey_type: Some(Short), ..ListFilter::default() };
+    let list = async |after| store.applications.list(operator(1), &filter, after, 1).await.unwrap();
+    let (none, next) = list(None).await;
+    assert_eq!((none.len(), next.is_some()), (0, true), "five hundred later ones are long");
+    let (one, _) = list(next).await;
+    assert_eq!(one, [listed(&short)]);
+    let (all, next) = store.applications.list(operator(1), &ListFilter::default(), None, 500).await.unwrap();
+    assert_eq!((all.len(), next.is_some()), (500, true));
+}
+
+/// The index holds what a list shows, and nothing else of a driver.
+#[tokio::test]
+async fn index_of_applications_holds_no_name_phone_or_identity_key() {
+    let store = store().await;
+    let identity = driver("DUP", "A1", Some('a'));
+    assert_eq!(store.register(&application(1, 1, Long, &identity, at(DAY)), None).await, Registration::Registered);
+    let query = store.db.query().table_name(&store.tables.applications).index_name("by_date");
+    let query = query.key_condition_expression("operator_id = :operator");
+    let found = query.expression_attribute_values(":operator", AttributeValue::N("1".to_owned())).send().await.unwrap();
+    let mut attributes: Vec<&str> = found.items()[0].keys().map(String::as_str).collect();
+    attributes.sort_unstable();
+    let expected = ["datetime", "driving_license", "journey_type", "operator_id", "registered_at", "token", "uuid"];
+    assert_eq!(attributes, expected);
+}
+
+/// One item that nobody can read is an error, not a shorter list.
+#[tokio::test]
+async fn malformed_application_makes_its_list_fail() {
+    let store = store().await;
+    let made = registered(&store, 1, 1, 0).await;
+    registered(&store, 2, 2, 0).await;
+    let list = async |by: u32| store.applications.list(operator(by), &ListFilter::default(), None, 500).await;
+    for (change, what) in [
+        ("SET journey_type = :x", "journey_type"),
+        ("SET registered_at = :x", "a missing or mistyped attribute"),
+        ("SET driving_license = :x", "driving_license"),
+        ("SET #status = :x", "half a journey"),
+        ("SET operator_journey_id = :x", "half a journey"),
+        ("REMOVE #token", "a missing or mistyped attribute"),
+    ] {
+        let item = store.scan(&store.tables.applications).await.remove(&made.uuid.to_string()).unwrap();
+        let update = store.db.update_item().table_name(&store.tables.applications);
+        let mut update = update.key("uuid", AttributeValue::S(made.uuid.to_string())).update_expression(change);
+        for name in ["status", "token"].into_iter().filter(|name| change.contains(&format!("#{name}"))) {
+            update = update.expression_attribute_names(format!("#{name}"), name);
+        }
+        if change.contains(":x") {
+            update = update.expression_attribute_values(":x", AttributeValue::S(String::new()));
+        }
+        update.send().await.unwrap();
+        assert_eq!(list(1).await, Err(StoreError::Corrupt { table: "applications", what }), "{change}");
+        assert_eq!(list(2).await.unwrap().0.len(), 1, "{change}: another operator's list is not affected");
+        let put = store.db.put_item().table_name(&store.tables.applications).set_item(Some(item));
+        put.send().await.unwrap();
+    }
+    assert_eq!(list(1).await, Ok((vec![listed(&made)], None)));
+}

@@ -433,8 +433,8 @@ async fn create_missing_waits_for_tables_being_created() {
     assert!(faults.are_over());
     assert_eq!(
         store.requests.take(),
-        9 + 2 + 9 + 1,
-        "none is created, each is looked at until it is active, and one for its indexes"
+        9 + 2 + 9 + 2,
+        "none is created, each is looked at until it is active, and two for their indexes"
     );
 
     // Another process creates the table at the same moment.

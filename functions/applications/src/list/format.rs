@@ -1,0 +1,182 @@
+//! The forms of a page: JSON, or CSV if the header `Accept` names `text/csv`.
+
+use std::borrow::Cow;
+
+use cee_edge::Refusal;
+use cee_edge::problem::InternalError;
+use http::HeaderMap;
+use http::header::ACCEPT;
+
+use crate::list::answer::Entry;
+
+/// The columns of a page in CSV: the members of an application in JSON, in the same order.
+pub(crate) const COLUMNS: [&str; 9] = [
+    "uuid",
+    "journey_type",
+    "datetime",
+    "registered_at",
+    "journey_id",
+    "operator_journey_id",
+    "status",
+    "driving_license",
+    "token",
+];
+
+/// The form of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `application/json`.
+    Json,
+    /// `text/csv`.
+    Csv,
+}
+
+impl Format {
+    /// The form that the caller wants: CSV if the caller names it and does not prefer JSON (RFC 9110). A type that the registry does not
+    /// have, or `*/*`, means JSON.
+    #[must_use]
+    pub fn wanted(headers: &HeaderMap) -> Self {
+        let (mut csv, mut json) = (0.0, 0.0);
+        let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+        for range in values.flat_map(|value| value.split(',')) {
+            let mut parts = range.split(';').map(str::trim);
+            let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let weight = parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("q"));
+            let weight = weight.map_or(1.0, |(_, weight)| weight.parse().unwrap_or(0.0));
+            match essence.as_str() {
+                "text/csv" => csv = weight,
+                "application/json" => json = weight,
+                _ => {}
+            }
+        }
+        if csv > json { Self::Csv } else { Self::Json }
+    }
+}
+
+/// A page as CSV (RFC 4180) in UTF-8: a header line, and a line for each application. Lines end in LF, as in the rejected files: with CRLF,
+/// line-based tools would take a CR for the end of the token.
+pub(crate) fn to_csv(applications: &[Entry]) -> Result<String, Refusal> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut written = writer.write_record(COLUMNS);
+    for application in applications {
+        written = written.and_then(|()| writer.write_record(application.cells().iter().map(|cell| cell.as_bytes())));
+    }
+    let bytes = written.ok().and_then(|()| writer.into_inner().ok());
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.ok_or(Refusal::Internal(InternalError::Impossible("a page that is no CSV")))
+}
+
+impl Entry {
+    /// Its cells, under [`COLUMNS`]; empty if the application has no such member.
+    fn cells(&self) -> [Cow<'_, str>; 9] {
+        [
+            (&self.uuid).into(),
+            self.journey_type.into(),
+            (&self.datetime).into(),
+            (&self.registered_at).into(),
+            self.journey_id.map(|journey_id| journey_id.to_string()).unwrap_or_default().into(),
+            self.operator_journey_id.as_deref().unwrap_or_default().into(),
+            self.status.unwrap_or_default().into(),
+            (&self.driving_license).into(),
+            (&self.token).into(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cee_eligibility::{ApplicationId, DrivingLicense, Instant, JourneyStatus, JourneyType, OperatorJourneyId};
+    use cee_registry::{ListedApplication, ListedJourney};
+
+    #[test]
+    fn csv_is_sent_to_callers_that_name_it() {
+        for (accept, expected) in [
+            (&[][..], Format::Json),
+            (&[""], Format::Json),
+            (&["*/*"], Format::Json),
+            (&["text/*"], Format::Json),
+            (&["application/json"], Format::Json),
+            (&["text/html,application/xml;q=0.9,*/*;q=0.8"], Format::Json),
+            (&["text/csv"], Format::Csv),
+            (&["Text/CSV; charset=utf-8; header=present"], Format::Csv),
+            (&["text/csv, */*"], Format::Csv),
+            (&["text/csv;q=0.5"], Format::Csv),
+            (&["application/json;q=0.5, text/csv;q=0.6"], Format::Csv),
+            (&["application/json", "text/csv"], Format::Json),
+            (&["application/json;q=0.5", "text/csv"], Format::Csv),
+            (&["application/json, text/csv;q=0.9"], Format::Json),
+            (&["text/csv;q=0"], Format::Json),
+            (&["text/csv;Q=0"], Format::Json),
+            (&["text/csv;q=high"], Format::Json),
+            (&["text/csvx"], Format::Json),
+            (&["text/csv;q=NaN"], Format::Json),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in accept {
+                headers.append(ACCEPT, value.parse().unwrap());
+            }
+            assert_eq!(Format::wanted(&headers), expected, "{accept:?}");
+        }
+    }
+
+    fn application(journey: Option<&str>, license: &str) -> Entry {
+        let at = |text| Instant::parse(text).unwrap();
+        Entry::from(ListedApplication {
+            uuid: ApplicationId::parse("1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b").unwrap(),
+            journey_type: if journey.is_some() { JourneyType::Short } else { JourneyType::Long },
+            datetime: at("2024-03-15T07:30:00Z"),
+            registered_at: at("2024-05-01T00:00:00Z"),
+            driving_license: DrivingLicense::parse(license).unwrap(),
+            journey: journey.map(|id| ListedJourney {
+                operator_journey_id: OperatorJourneyId::parse(id).unwrap(),
+                journey_id: 1001,
+                status: JourneyStatus::Ok,
+            }),
+            token: "a.b.c".to_owned(),
+        })
+    }
+
+    #[test]
+    fn cells_stay_under_their_columns_whatever_they_hold() {
+        let ids = ["a,b", "a\"b", "\"\"", "=1+1", " a ", "a;b\u{e9}", "'"];
+        let mut entries: Vec<Entry> = ids.iter().map(|id| application(Some(id), "051227308989")).collect();
+        entries.push(application(None, "99-\u{c9}TRANGER"));
+        let written = to_csv(&entries).unwrap();
+        assert!(!written.contains('\r'));
+        let mut reader = csv::Reader::from_reader(written.as_bytes());
+        assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
+        let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+        assert_eq!(rows.len(), entries.len());
+        for (row, id) in rows.iter().zip(ids) {
+            let expected = [
+                "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b",
+                "short",
+                "2024-03-15T07:30:00.000Z",
+                "2024-05-01T00:00:00.000Z",
+                "1001",
+                id,
+                "ok",
+                "051227308989",
+                "a.b.c",
+            ];
+            assert_eq!(row, expected.as_slice());
+        }
+        let long: Vec<&str> = rows[ids.len()].iter().skip(4).collect();
+        assert_eq!(long, ["", "", "", "99-\u{c9}TRANGER", "a.b.c"]);
+    }
+
+    #[test]
+    fn empty_page_is_a_header_line() {
+        assert_eq!(to_csv(&[]).unwrap(), format!("{}\n", COLUMNS.join(",")));
+    }
+
+    #[test]
+    fn columns_are_the_members_of_json() {
+        let json = serde_json::to_string(&application(Some("j"), "051227308989")).unwrap();
+        let places: Vec<usize> = COLUMNS.map(|column| json.find(&format!("\"{column}\":")).unwrap()).into();
+        assert!(places.is_sorted(), "{json}");
+        let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+        assert_eq!(members.len(), COLUMNS.len());
+    }
+}

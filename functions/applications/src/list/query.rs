@@ -1,0 +1,87 @@
+//! The query of a list, read into types that hold no bad value.
+
+use cee_edge::Refusal;
+use cee_edge::function::Query;
+use cee_eligibility::{Instant, JourneyStatus, JourneyType};
+use cee_registry::{ListFilter, ListPlace, ListedDates, MOST_ON_A_PAGE};
+
+/// The number of applications on a page if the call does not say.
+pub(crate) const USUAL: usize = 100;
+
+/// A page of a list, as a call wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// What the list is limited to.
+    pub filter: ListFilter,
+    /// Where the page begins; `None`: the first page.
+    pub after: Option<ListPlace>,
+    /// The largest number of applications on the page.
+    pub most: usize,
+}
+
+impl Wanted {
+    /// Reads the query of a call. `place` reads a cursor of the caller's list with this filter.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidQuery`] with every fault.
+    pub fn read(mut query: Query, place: impl FnOnce(&str, &ListFilter) -> Option<ListPlace>) -> Result<Self, Refusal> {
+        let journey_type = query.optional("journey_type", JourneyType::parse);
+        let status = query.optional("status", status);
+        if let (Some(Some(JourneyType::Long)), Some(Some(_))) = (journey_type, status) {
+            query.fault("status", "does not belong to a long application");
+        }
+        let from = query.optional("from", Instant::parse_bound);
+        let to = query.optional("to", Instant::parse_bound);
+        let dates = from.zip(to).and_then(|(from, to)| {
+            let dates = ListedDates::new(from, to);
+            if dates.is_none() {
+                query.fault("to", "must lie after from");
+            }
+            dates
+        });
+        let most = query.optional("limit", limit);
+        let filter = journey_type.zip(status).zip(dates);
+        let filter = filter.map(|((journey_type, status), dates)| ListFilter { journey_type, status, dates });
+        let after = query.optional("cursor", |text| match &filter {
+            Some(filter) => place(text, filter)
+                .map(Some)
+                .ok_or("must be the next_cursor of an answer to you, with the same journey_type, status, from and to"),
+            // Without its filter a cursor cannot be checked, and the filter is refused anyway.
+            None => Ok(None),
+        });
+        let read = filter.zip(after).zip(most);
+        let read =
+            read.map(|((filter, after), most)| Self { filter, after: after.flatten(), most: most.unwrap_or(USUAL) });
+        query.finish("journey_type, from, to, status, cursor and limit", read)
+    }
+
+    /// The query of the next page. No character in it needs percent-encoding.
+    #[must_use]
+    pub fn next_query(&self, cursor: &str) -> String {
+        let ListFilter { journey_type, status, dates } = self.filter;
+        let parameters = [
+            ("journey_type", journey_type.map(|journey_type| journey_type.as_str().to_owned())),
+            ("from", dates.from().map(|from| from.to_string())),
+            ("to", dates.to().map(|to| to.to_string())),
+            ("status", status.map(|status| status.as_str().to_owned())),
+            ("limit", Some(self.most.to_string())),
+            ("cursor", Some(cursor.to_owned())),
+        ];
+        let given = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+        given.collect::<Vec<_>>().join("&")
+    }
+}
+
+/// A status in the words of the interface. `expired`, which files may hold, is not one of them.
+fn status(text: &str) -> Result<JourneyStatus, String> {
+    let found = JourneyStatus::ALL.into_iter().find(|(_, word)| *word == text);
+    found
+        .map(|(status, _)| status)
+        .ok_or_else(|| format!("must be one of {}", JourneyStatus::ALL.map(|(_, word)| word).join(", ")))
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && (1..=MOST_ON_A_PAGE).contains(number));
+    number.ok_or_else(|| format!("must be a whole number from 1 to {MOST_ON_A_PAGE}"))
+}
