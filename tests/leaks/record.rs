@@ -113,6 +113,18 @@ impl Record {
         for name in ["token", "access_token"] {
             seen.sent.add(Kind::Token, json[name].as_str().unwrap_or_default());
         }
+        // Each answer of a batch is one of its own.
+        for answer in json["answers"].as_array().into_iter().flatten() {
+            seen.sent.add(Kind::Token, answer["body"]["token"].as_str().unwrap_or_default());
+            if answer["status"].as_u64().is_some_and(|status| status >= 400) {
+                let mut body = answer["body"].clone();
+                // As below.
+                if body.get("uuid").is_some() {
+                    body.as_object_mut().map(|members| members.remove("token"));
+                }
+                seen.texts.push((format!("an answer in a batch from {place}"), body.to_string()));
+            }
+        }
         if status.is_success() {
             for row in json["failed_details"].as_array().into_iter().flatten() {
                 let place = format!("what {place} says of a row");

@@ -240,7 +240,7 @@ fn costly_routes_have_limits_and_each_limit_has_route() {
         // A deployment with settings for a route that does not exist fails.
         assert!(routes.contains(route), "{route}");
     }
-    for costly in ["policies/cee/import", "policies/cee/import/identity", "auth/access_token"] {
+    for costly in ["policies/cee/batch", "policies/cee/import", "policies/cee/import/identity", "auth/access_token"] {
         assert!(limits.contains_key(&format!("POST /{{version}}/{costly}")), "{costly}");
     }
     for limit in limits.values().chain([&api["DefaultRouteSettings"]]) {

@@ -19,6 +19,7 @@ mod wire;
 mod access;
 mod applications;
 mod audit;
+mod batch;
 mod batches;
 mod binaries;
 mod bounds;

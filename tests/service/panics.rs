@@ -102,6 +102,25 @@ async fn panicking_call_returns_500_and_affects_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn registration_that_panics_fails_alone_in_its_batch() {
+    let world = world("item:PNC").await;
+    let (starts, token) = (world.stack.starts(), world.token(1));
+    let body = |name: &str, number: usize| {
+        json!({"journey_type": "long", "last_name_trunc": name, "phone_trunc": format!("+3391827{number:02}"),
+               "driving_license": format!("7391827364{number:02}"), "datetime": "2024-03-15T08:30:00Z"})
+    };
+    let registrations = [body("QXD", 1), body("PNC", 2), body("QXD", 3)];
+    let answer = world.api.post("/policies/cee/batch", &token, &json!(registrations)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let answers = answer.json()["answers"].clone();
+    assert_eq!([0, 1, 2].map(|number| answers[number]["status"].as_u64().unwrap()), [201, 500, 201]);
+    assert!(answers[1]["body"]["request_id"].is_string(), "{answers}");
+    assert_eq!(world.applications().await.len(), 2);
+    assert_eq!(world.stack.starts(), starts, "no process was started again");
+    panics_are_logged(&world, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn panicking_row_is_rejected_and_import_continues() {
     let world = world("row:PNC").await;
     let starts = world.stack.starts();

@@ -102,6 +102,7 @@ impl HttpFunction for OwnApplications {
         };
         let uuid = ApplicationId::parse(name).ok_or(match name {
             // The other calls under this prefix, with the method of this one.
+            "batch" => Refusal::NoSuchCall("/policies/cee/batch takes POST"),
             "simulate" => Refusal::NoSuchCall("/policies/cee/simulate takes POST"),
             "import" => Refusal::NoSuchCall("/policies/cee/import takes POST"),
             "imports" => Refusal::NoSuchCall("/policies/cee/imports takes POST and GET"),

@@ -1,4 +1,5 @@
 //! `POST /v3/policies/cee`: registers one driver's application and signs its proof, at most once whichever operators ask.
+//! `POST /v3/policies/cee/batch`: does so for up to a hundred applications ([`batch`]).
 //!
 //! A retry with the same `Idempotency-Key` returns the stored response, byte for byte.
 
@@ -23,7 +24,9 @@ use cee_tokens::{Caller, Proof, ProofSigner, Scope};
 use http::{HeaderMap, StatusCode};
 use utoipa::ToSchema;
 
+pub mod batch;
 pub mod openapi;
+pub mod order;
 
 /// How often a journey may change during a call before the call gives up: once is rare, three times is not an accident.
 const JOURNEY_CHANGES: usize = 3;
@@ -106,6 +109,33 @@ impl Demand {
     }
 }
 
+impl ShortRegistration {
+    /// The driver, with what the journey tells of it.
+    fn identity(&self, journey: &StoredJourney) -> Identity {
+        Identity {
+            truncated: TruncatedIdentity {
+                last_name_trunc: self.last_name_trunc.clone(),
+                phone_trunc: journey.journey.driver_phone_trunc.clone(),
+            },
+            driving_license: Some(self.driving_license.clone()),
+            identity_keys: IdentityKeys::new(self.identity_key.clone(), journey.journey.driver_identity_key.clone()),
+        }
+    }
+}
+
+impl LongRegistration {
+    fn identity(&self) -> Identity {
+        Identity {
+            truncated: TruncatedIdentity {
+                last_name_trunc: self.last_name_trunc.clone(),
+                phone_trunc: self.phone_trunc.clone(),
+            },
+            driving_license: Some(self.driving_license.clone()),
+            identity_keys: IdentityKeys::of_caller(self.identity_key.clone()),
+        }
+    }
+}
+
 /// The caller, the moment of the call, and its idempotency key.
 struct Asking<'a> {
     call: &'a Call,
@@ -113,14 +143,21 @@ struct Asking<'a> {
     now: Instant,
     /// Set if the request has an `Idempotency-Key`.
     request: Option<RequestKey>,
+    /// The journey of a short application, if it was read before.
+    journey: Option<StoredJourney>,
+}
+
+/// A registration as it was sent: the key of its idempotency record, and what is registered.
+struct Sent {
+    request: Option<RequestKey>,
+    demand: Result<Demand, Refusal>,
 }
 
 /// The parts of an application of either type that a registration needs.
 struct Claim<'a> {
     journey_type: JourneyType,
-    truncated: TruncatedIdentity,
+    identity: Identity,
     driving_license: &'a DrivingLicense,
-    identity_keys: IdentityKeys,
     datetime: Instant,
     application_timestamp: Instant,
 }
@@ -159,12 +196,49 @@ impl Register {
         })
     }
 
+    /// Reads what a caller sent, at this moment.
+    fn sent(&self, caller: &Caller, key: Option<&IdempotencyKey>, fields: Fields, now: Instant) -> Sent {
+        let request = key.map(|key| self.registrar.request_key(caller.operator, key, &fields.canonical()));
+        Sent { request, demand: read(fields, &self.rules, now) }
+    }
+
+    /// Answers one registration.
+    async fn answer_one(
+        &self,
+        (call, caller, now): (&Call, &Caller, Instant),
+        Sent { request, demand }: Sent,
+        journey: Option<StoredJourney>,
+    ) -> Result<Reply, Refusal> {
+        // A retry gets the stored response while the application exists, even if its journey or the rules have changed. The period
+        // of a long application is such a rule, too.
+        if let Some(request) = &request
+            && let Some(replay) = self.registrar.replay(request, now).await?
+        {
+            return match replay {
+                Replay::OtherRequest => demand.and(Err(Refusal::IdempotencyKeyReused)),
+                Replay::Response(_) => self.replay(replay).await,
+            };
+        }
+        let demand = demand?;
+        if !self.rules.any_open(|open| open.register) {
+            return Err(Refusal::CallClosed(None));
+        }
+        let journey_type = demand.journey_type();
+        if !self.rules.of(journey_type).open.register {
+            return Err(Refusal::CallClosed(Some(journey_type)));
+        }
+        self.register(&Asking { call, caller, now, request, journey }, demand).await
+    }
+
     async fn register(&self, asking: &Asking<'_>, demand: Demand) -> Result<Reply, Refusal> {
         let demand = match demand {
             Demand::Long(long) => return self.register_long(asking, long).await,
             Demand::Short(short) => short,
         };
-        let found = self.journeys.find(asking.caller.operator, &demand.operator_journey_id).await?;
+        let found = match &asking.journey {
+            Some(journey) => Some(journey.clone()),
+            None => self.journeys.find(asking.caller.operator, &demand.operator_journey_id).await?,
+        };
         let mut journey = found.ok_or(Refusal::UnknownJourney)?;
         for _ in 0..JOURNEY_CHANGES {
             let failed = journey.journey.failed_criteria(&self.rules);
@@ -174,15 +248,8 @@ impl Register {
             }
             let claim = Claim {
                 journey_type: JourneyType::Short,
-                truncated: TruncatedIdentity {
-                    last_name_trunc: demand.last_name_trunc.clone(),
-                    phone_trunc: journey.journey.driver_phone_trunc.clone(),
-                },
+                identity: demand.identity(&journey),
                 driving_license: &demand.driving_license,
-                identity_keys: IdentityKeys::new(
-                    demand.identity_key.clone(),
-                    journey.journey.driver_identity_key.clone(),
-                ),
                 datetime: journey.journey.end,
                 application_timestamp: demand.application_timestamp.unwrap_or(asking.now),
             };
@@ -195,13 +262,11 @@ impl Register {
     }
 
     async fn register_long(&self, asking: &Asking<'_>, demand: LongRegistration) -> Result<Reply, Refusal> {
-        let LongRegistration { last_name_trunc, phone_trunc, driving_license, datetime, .. } = demand;
         let claim = Claim {
             journey_type: JourneyType::Long,
-            truncated: TruncatedIdentity { last_name_trunc, phone_trunc },
-            driving_license: &driving_license,
-            identity_keys: IdentityKeys::of_caller(demand.identity_key),
-            datetime,
+            identity: demand.identity(),
+            driving_license: &demand.driving_license,
+            datetime: demand.datetime,
             application_timestamp: demand.application_timestamp.unwrap_or(asking.now),
         };
         let (answer, registration) = self.claim(asking, claim, None).await?;
@@ -216,9 +281,9 @@ impl Register {
         claim: Claim<'_>,
         journey: Option<&StoredJourney>,
     ) -> Result<(String, Registration), Refusal> {
-        let Asking { call, caller, now, request } = asking;
+        let Asking { call, caller, now, request, .. } = asking;
         let now = *now;
-        let Claim { journey_type, truncated, driving_license, identity_keys, datetime, application_timestamp } = claim;
+        let Claim { journey_type, identity, driving_license, datetime, application_timestamp } = claim;
         self.rules.check_delay(journey_type, datetime, now).map_err(|early| Refusal::TooEarly(early.available_at))?;
         let uuid = ApplicationId::new(uuid::Uuid::new_v4());
         // Signed before it is written: an application that exists has its proof, whatever happens next.
@@ -234,7 +299,7 @@ impl Register {
             uuid,
             operator: caller.operator,
             journey_type,
-            identity: Identity { truncated, driving_license: Some(driving_license.clone()), identity_keys },
+            identity,
             datetime,
             application_timestamp,
             registered_at: now,
@@ -297,34 +362,20 @@ impl HttpFunction for Register {
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         let caller = self.gate.admit(call, Scope::Register).await?;
+        // API Gateway sends only its routes' paths here.
+        if call.path().ends_with("/batch") {
+            return self.batch(call, &caller).await;
+        }
         let key = idempotency_key(call.request().headers())?;
         let now = self.clock.now();
-        let fields = Fields::of(call.request())?;
-        let request = key.map(|key| self.registrar.request_key(caller.operator, &key, &fields.canonical()));
-        let demand = read(fields, &self.rules, now);
-        // A retry gets the stored response while the application exists, even if its journey or the rules have changed. The period
-        // of a long application is such a rule, too.
-        if let Some(request) = &request
-            && let Some(replay) = self.registrar.replay(request, now).await?
-        {
-            return match replay {
-                Replay::OtherRequest => demand.and(Err(Refusal::IdempotencyKeyReused)),
-                Replay::Response(_) => self.replay(replay).await,
-            };
-        }
-        let demand = demand?;
-        if !self.rules.any_open(|open| open.register) {
-            return Err(Refusal::CallClosed(None));
-        }
-        let journey_type = demand.journey_type();
-        if !self.rules.of(journey_type).open.register {
-            return Err(Refusal::CallClosed(Some(journey_type)));
-        }
-        self.register(&Asking { call, caller: &caller, now, request }, demand).await
+        let sent = self.sent(&caller, key.as_ref(), Fields::of(call.request())?, now);
+        self.answer_one((call, &caller, now), sent, None).await
     }
 
     fn counts(ended: Result<&Reply, ProblemType>) -> Option<Metric> {
         Some(Metric::Applications(match ended {
+            // A batch, which counts its registrations itself.
+            Ok(reply) if reply.status() == StatusCode::OK => return None,
             Ok(reply) if reply.is_repeated() => Counted::Repeated,
             Ok(_) => Counted::Registered,
             Err(ProblemType::History) => Counted::History,

@@ -1,4 +1,4 @@
-//! What the OpenAPI document says of this function's call.
+//! What the OpenAPI document says of this function's calls.
 
 use cee_edge::ProblemType;
 use cee_edge::answer::OwnApplication;
@@ -6,10 +6,15 @@ use cee_edge::openapi::{Operation, Sample, tag};
 use cee_eligibility::{FieldError, IdempotencyKey, JourneyType};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
-use serde_json::json;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use serde_json::{Value, json};
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, Discriminator, Object, ObjectBuilder, OneOfBuilder, Schema, Type,
+};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
-use crate::Demand;
+use crate::batch::{self, MOST};
+use crate::{Demand, LongRegistration, ShortRegistration};
 
 fn idempotency_key() -> Object {
     let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(IdempotencyKey::PATTERN));
@@ -22,6 +27,151 @@ pub(crate) fn short() -> Object {
 
 pub(crate) fn long() -> Object {
     tag(JourneyType::Long.as_str())
+}
+
+/// A registration in a batch: that of a call of its own, and one member more.
+struct BatchedShort;
+
+/// A registration in a batch: that of a call of its own, and one member more.
+struct BatchedLong;
+
+/// A registration in a batch.
+struct Batched;
+
+/// The answer to a batch.
+struct Answers;
+
+fn with_key(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            let key = ObjectBuilder::from(idempotency_key()).description(Some(
+                "What the header `Idempotency-Key` is in a call of its own: the same key with the same members gets the first answer \
+                 again, in a batch or in a call of its own.",
+            ));
+            object.properties.insert(batch::IDEMPOTENCY_KEY.to_owned(), key.build().into());
+            RefOr::T(Schema::Object(object))
+        }
+        other => other,
+    }
+}
+
+impl PartialSchema for BatchedShort {
+    fn schema() -> RefOr<Schema> {
+        with_key(ShortRegistration::schema())
+    }
+}
+
+impl ToSchema for BatchedShort {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "BatchedShortRegistration".into()
+    }
+}
+
+impl PartialSchema for BatchedLong {
+    fn schema() -> RefOr<Schema> {
+        with_key(LongRegistration::schema())
+    }
+}
+
+impl ToSchema for BatchedLong {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "BatchedLongRegistration".into()
+    }
+}
+
+impl PartialSchema for Batched {
+    fn schema() -> RefOr<Schema> {
+        let at = |name: &str| format!("#/components/schemas/{name}");
+        let (short, long) = (BatchedShort::name(), BatchedLong::name());
+        let mapping = [(JourneyType::Short, at(&short)), (JourneyType::Long, at(&long))];
+        let mapping = mapping.map(|(journey_type, schema)| (journey_type.as_str(), schema));
+        OneOfBuilder::new()
+            .item(Ref::from_schema_name(short))
+            .item(Ref::from_schema_name(long))
+            .discriminator(Some(Discriminator::with_mapping("journey_type", mapping)))
+            .into()
+    }
+}
+
+impl ToSchema for Batched {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "BatchedRegistration".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        ShortRegistration::schemas(schemas);
+        LongRegistration::schemas(schemas);
+        schemas.push((BatchedShort::name().into_owned(), BatchedShort::schema()));
+        schemas.push((BatchedLong::name().into_owned(), BatchedLong::schema()));
+    }
+}
+
+impl PartialSchema for Answers {
+    fn schema() -> RefOr<Schema> {
+        let number = |description: &str| ObjectBuilder::new().schema_type(Type::Integer).description(Some(description));
+        let body = ObjectBuilder::new()
+            .description(Some(
+                "The body that a call of its own would have: the application for 201, otherwise a problem (RFC 9457).",
+            ))
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)));
+        let answer = ObjectBuilder::new()
+            .property("status", number("The status that a call of its own would have.").examples([201]))
+            .required("status")
+            .property("retry_after", number("After how many seconds to send the registration again, for 429 and 503."))
+            .property("body", body)
+            .required("body");
+        ObjectBuilder::new()
+            .description(Some("What came of each registration."))
+            .property(
+                "answers",
+                ArrayBuilder::new().items(answer).description(Some("In the order of the registrations.")),
+            )
+            .required("answers")
+            .into()
+    }
+}
+
+impl ToSchema for Answers {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "BatchAnswers".into()
+    }
+}
+
+fn register_batch(short: &Value, long: &Value) -> Operation {
+    let (mut short, mut long) = (short.clone(), long.clone());
+    short["idempotency_key"] = json!("attempt-0001");
+    long["idempotency_key"] = json!("attempt-0002");
+    let granted = json!({"status": 201, "body": OwnApplication::sample(JourneyType::Short)});
+    let fault = json!({"pointer": "/last_name_trunc", "message": "is missing"});
+    let refused = json!({
+        "status": 400,
+        "body": {"type": format!("{}invalid_fields", cee_edge::problem::TYPE_BASE), "title": ProblemType::InvalidFields.title(),
+                 "status": 400, "detail": "/last_name_trunc is missing", "errors": [fault]},
+    });
+    Operation::new(Method::POST, "/policies/cee/batch", "registerBatch")
+        .about(
+            "Applications",
+            "Register applications",
+            "Registers 1 to 100 applications. Each is answered, in order, as a call of its own would be: with its status and its body. One \
+             that is refused does not affect the others. Registrations of one batch that may be about one driver are handled one after the \
+             other, in their order.\n\n\
+             Each counts as one of the operator's calls. When these are used up, the others are answered 429, and when the time is up, 503: \
+             nothing of them was written, send them again. If the whole answer is lost, send the whole batch again, with an \
+             `idempotency_key` of its own in each registration.",
+        )
+        .scope(Scope::Register)
+        .rows::<Batched>(
+            MOST,
+            vec![
+                Sample::new("two", "A short and a long one, each with its key", json!([short, long])),
+                Sample::new("one", "One registration", json!([long])),
+            ],
+        )
+        .answer::<Answers>(
+            StatusCode::OK,
+            "Each registration is answered; this does not mean that each is registered.",
+            vec![Sample::new("two", "One is registered, one is refused", json!({"answers": [granted, refused]}))],
+        )
 }
 
 /// The calls of this function.
@@ -55,8 +205,8 @@ pub fn operations() -> Vec<Operation> {
         .scope(Scope::Register)
         .body::<Demand>(
             vec![
-                Sample::new("short", "For a journey that the registry knows", short),
-                Sample::new("long", "Without a journey, with all that can be sent", long),
+                Sample::new("short", "For a journey that the registry knows", short.clone()),
+                Sample::new("long", "Without a journey, with all that can be sent", long.clone()),
             ],
             &[
                 ("last_name_trunc", FieldError::LastNameTrunc.to_string()),
@@ -86,5 +236,5 @@ pub fn operations() -> Vec<Operation> {
             ProblemType::JourneyUsed,
             ProblemType::DriverRecordFull,
         ]);
-    vec![register]
+    vec![register, register_batch(&short, &long)]
 }

@@ -91,6 +91,7 @@ impl Starter<'_> {
         Ok(vec![
             route(Method::POST, "/{version}/policies/cee/simulate", &simulate),
             route(Method::POST, "/{version}/policies/cee", &register),
+            route(Method::POST, "/{version}/policies/cee/batch", &register),
             route(Method::GET, "/{version}/policies/cee", &applications),
             route(Method::GET, "/{version}/policies/cee/{uuid}", &applications),
             route(Method::DELETE, "/{version}/policies/cee/{uuid}", &applications),

@@ -133,6 +133,14 @@ impl Gate {
         Ok(caller)
     }
 
+    /// Counts one more call of a caller that was admitted: a call that does the work of several counts as several.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyCalls`]
+    pub async fn count(&self, caller: &Caller) -> Result<(), Refusal> {
+        self.rate.take(caller.operator, machine_now()).await
+    }
+
     async fn operator(&self, id: OperatorId) -> Result<Option<Operator>, Refusal> {
         let asked = Moment::now();
         if let Some(operator) = self.remembered.get(id, asked) {

@@ -15,7 +15,8 @@ use cee_service::metrics::Numbers;
 use cee_service::{Environment, Metric, Metrics, SettingError, telemetry};
 use futures_util::FutureExt as _;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, LINK, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, LINK, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use lambda_http::request::RequestContext;
@@ -120,10 +121,44 @@ impl Call {
         self.numbers.count(metric, number);
     }
 
+    /// The response to a part of this call, such as a row of a batch. An internal error is logged and counted, as that of a whole call.
+    #[must_use]
+    pub fn part(&self, answer: Result<Reply, Refusal>) -> Part {
+        let (head, body) = self.respond(answer).into_parts();
+        let retry_after = head.headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+        let json = match body {
+            Body::Text(text) => text,
+            _ => String::new(),
+        };
+        Part { status: head.status, retry_after, json }
+    }
+
+    fn respond(&self, answer: Result<Reply, Refusal>) -> Response<Body> {
+        if let Err(Refusal::Internal(error)) = &answer {
+            tracing::error!(%error, "failed");
+            self.count(Metric::Failures, 1);
+        }
+        match answer {
+            Ok(reply) => reply.into_response(),
+            Err(refusal) => refusal.into_response(&self.id),
+        }
+    }
+
     /// Notes the caller, for the log.
     pub fn note_caller(&self, operator: OperatorId) {
         let _ = self.caller.set(operator);
     }
+}
+
+/// The response to a part of a call.
+#[derive(Debug)]
+pub struct Part {
+    /// The status.
+    pub status: StatusCode,
+    /// After how many seconds to send the part again, if a refusal says so.
+    pub retry_after: Option<u64>,
+    /// The body. May hold personal data.
+    pub json: String,
 }
 
 /// The parameters of a query on their way into types. A refusal names all faults at once and repeats no value.
@@ -244,6 +279,12 @@ impl Reply {
         Self { is_repeated: true, ..Self::written(status, json) }
     }
 
+    /// The status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Whether an earlier call was answered with it.
     #[must_use]
     pub const fn is_repeated(&self) -> bool {
@@ -359,14 +400,7 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
         call.count(metric, 1);
     }
     let problem = ended.err().map(ProblemType::as_str);
-    if let Err(Refusal::Internal(error)) = &answer {
-        tracing::error!(%error, "failed");
-        call.count(Metric::Failures, 1);
-    }
-    let mut response = match answer {
-        Ok(reply) => reply.into_response(),
-        Err(refusal) => refusal.into_response(&call.id),
-    };
+    let mut response = call.respond(answer);
     let headers = response.headers_mut();
     // A browser must not guess that a response is a page. A browser that has used the API over TLS must stay on TLS.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -28,7 +28,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use cee_eligibility::{
-    Blocker, Cutoffs, IdempotencyKey, Instant, MOST_APPLICATIONS, NoRoom, OperatorId, latest_blocker,
+    Blocker, Cutoffs, IdempotencyKey, Identity, Instant, JourneyType, MOST_APPLICATIONS, NoRoom, OperatorId,
+    latest_blocker,
 };
 
 use crate::dynamo::error::{StoreError, is_contention};
@@ -116,6 +117,12 @@ impl Registrar {
     #[must_use]
     pub fn request_key(&self, operator: OperatorId, key: &IdempotencyKey, body: &str) -> RequestKey {
         RequestKey::new(&self.keys, operator, key, body)
+    }
+
+    /// The keys of the items that a registration of this driver writes. Two registrations without a common key are about two drivers.
+    #[must_use]
+    pub fn driver_keys(&self, journey_type: JourneyType, identity: &Identity) -> Vec<String> {
+        self.keys.claims(journey_type, identity).into_iter().map(|claim| claim.key).collect()
     }
 
     /// The result of looking up the idempotency record of a request. One request.
