@@ -99,6 +99,7 @@ pub use stores::limits::{ImportSlot, ImportSlots, Limits, WINDOW, window_of};
 pub use stores::operators::{Operator, Operators, Standing};
 pub use stores::pepper::{Pepper, PepperCheck};
 pub use team::audit::auditor::TableAuditor;
+pub use team::audit::changes::{Affected, ChangedTable};
 pub use team::audit::finding::{Finding, FindingKind};
 pub use team::audit::part::{AuditPlace, Audited};
 pub use team::audit::repair::StrayRemover;

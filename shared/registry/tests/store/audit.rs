@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::support::{
-    self, Store, application, at, driver, driver_with_keys, identity_key, journey, operator, soon, store, truncated,
-    using, uuid,
+    self, LastAudit, Store, application, at, driver, driver_with_keys, identity_key, journey, operator, soon, store,
+    truncated, using, uuid,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::*;
@@ -39,7 +39,31 @@ async fn audit(store: &Store) -> (BTreeSet<Finding>, u64, u64) {
     assert_eq!(imports, there.items().len() as u64, "each import is looked at");
     let after = store.auditor.audit(&AuditPlace::End, &Rules::default(), soon()).await.unwrap();
     assert_eq!((after.place, after.applications, after.claims), (AuditPlace::End, 0, 0), "nothing comes after the end");
+    check_changes(store, &findings).await;
     (findings, applications, claims)
+}
+
+/// Each new finding is also found from what changed since the last audit, and nothing is found there alone.
+async fn check_changes(store: &Store, findings: &BTreeSet<Finding>) {
+    let written = store.written().await;
+    let now = LastAudit { written: written.clone(), findings: findings.clone() };
+    let last = std::mem::replace(&mut *store.last_audit.lock().unwrap(), now);
+    let mut affected = Affected::default();
+    let tables = [ChangedTable::Claims, ChangedTable::Applications, ChangedTable::Journeys];
+    for (table, (before, after)) in tables.into_iter().zip(last.written.iter().zip(&written)) {
+        let changed = before.keys().chain(after.keys()).filter(|key| before.get(*key) != after.get(*key));
+        for item in changed.flat_map(|key| [before.get(key), after.get(key)]).flatten() {
+            store.auditor.add_affected(table, item, &mut affected);
+        }
+    }
+    let found = store.auditor.audit_affected(&affected, &Rules::default(), soon()).await.unwrap().findings;
+    assert!(found.is_subset(findings), "{found:?} of {findings:?}");
+    let is_of_import = |finding: &Finding| {
+        matches!(finding, Finding::Miscounted(..) | Finding::Foreign(..) | Finding::Unreadable("imports", _))
+    };
+    let new = findings.difference(&last.findings).filter(|finding| !is_of_import(finding));
+    let missed: Vec<_> = new.filter(|finding| !found.contains(finding)).collect();
+    assert!(missed.is_empty(), "{missed:?}");
 }
 
 fn key(kind: ClaimKind, identity: &Identity) -> String {

@@ -1,6 +1,6 @@
 //! An embedded DynamoDB with the registry's tables, a counter of its requests, and faults.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -196,6 +196,14 @@ impl Intercept for Faults {
     }
 }
 
+/// The tables at the last audit, and its findings.
+#[derive(Debug, Default)]
+pub(crate) struct LastAudit {
+    /// Claims, applications and journeys.
+    pub written: [HashMap<String, Item>; 3],
+    pub findings: BTreeSet<Finding>,
+}
+
 /// The store under test.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -209,6 +217,7 @@ pub(crate) struct Store {
     pub key_giver: KeyGiver,
     pub deleter: Deleter,
     pub auditor: TableAuditor,
+    pub last_audit: Arc<Mutex<LastAudit>>,
     pub stray_remover: StrayRemover,
     pub finder: DriverFinder,
     pub eraser: DriverEraser,
@@ -270,6 +279,7 @@ async fn store_at(endpoint: &str, configure: impl FnOnce(Configure) -> Configure
         remover: HistoryRemover::new(db.clone(), &tables),
         key_giver: KeyGiver::new(db.clone(), &tables, claim_keys()),
         deleter: Deleter::new(db.clone(), &tables, claim_keys()),
+        last_audit: Arc::default(),
         auditor: TableAuditor::new(db.clone(), &tables, claim_keys()),
         stray_remover: StrayRemover::new(db.clone(), &tables, claim_keys()),
         finder: DriverFinder::new(db.clone(), &tables, claim_keys()),

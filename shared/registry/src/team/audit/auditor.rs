@@ -31,12 +31,12 @@ const PAGE: i32 = 100;
 
 /// The tables whose items must agree.
 #[derive(Clone, Debug)]
-struct Reader {
-    claims: ClaimTable,
-    applications: Applications,
+pub(super) struct Reader {
+    pub(super) claims: ClaimTable,
+    pub(super) applications: Applications,
     /// The applications, live and erased.
     lookup: ApplicationLookup,
-    journeys: Journeys,
+    pub(super) journeys: Journeys,
 }
 
 impl Reader {
@@ -54,11 +54,11 @@ impl Reader {
 /// Checks the tables. Writes nothing.
 #[derive(Clone, Debug)]
 pub struct TableAuditor {
-    keys: ClaimKeys,
+    pub(super) keys: ClaimKeys,
     /// Reads everything once, eventually consistent.
     first: Reader,
     /// Reads again what is suspicious, consistent.
-    again: Reader,
+    pub(super) again: Reader,
     imports: Imports,
 }
 
@@ -115,9 +115,20 @@ impl TableAuditor {
     }
 
     async fn audit_applications(&self, after: Option<&str>, deadline: Deadline) -> Result<Audited, StoreError> {
-        let (mut items, place) = self.applications_after(after, deadline).await?;
+        let (items, place) = self.applications_after(after, deadline).await?;
+        let checked = self.check_applications(&self.first, items, deadline).await?;
+        Ok(Audited { place, ..checked })
+    }
+
+    /// Checks these applications against their journeys and claims, which `first` reads.
+    pub(super) async fn check_applications(
+        &self,
+        first: &Reader,
+        mut items: Vec<Item>,
+        deadline: Deadline,
+    ) -> Result<Audited, StoreError> {
         items.retain(|item| NameTaken::of(item).is_none());
-        let mut audited = Audited { applications: items.len() as u64, place, ..Audited::default() };
+        let mut audited = Audited { applications: items.len() as u64, ..Audited::default() };
         let mut applications = Vec::with_capacity(items.len());
         for item in items {
             // The item's key, if it is a UUID. A person may have written the item, and its key may contain anything.
@@ -130,8 +141,8 @@ impl TableAuditor {
                 }
             }
         }
-        audited.findings.extend(self.journey_findings(&applications, deadline).await?);
-        for suspicious in self.first.claims.unclaimed(&applications, &self.keys, deadline).await? {
+        audited.findings.extend(self.journey_findings(first, &applications, deadline).await?);
+        for suspicious in first.claims.unclaimed(&applications, &self.keys, deadline).await? {
             let (uuid, kind) = suspicious;
             // It may have been deleted or given a key since it was read.
             let Some(now) = self.again.applications.find(uuid).await? else { continue };
@@ -145,11 +156,12 @@ impl TableAuditor {
     /// The findings about the journeys of these applications.
     async fn journey_findings(
         &self,
+        first: &Reader,
         applications: &[Application],
         deadline: Deadline,
     ) -> Result<Vec<Finding>, StoreError> {
         let mut found = Vec::new();
-        for (uuid, suspicious) in look_at_journeys(&self.first.journeys, applications, deadline).await? {
+        for (uuid, suspicious) in look_at_journeys(&first.journeys, applications, deadline).await? {
             // It may have been deleted or given a key since it was read.
             let Some(now) = self.again.applications.find(uuid).await? else { continue };
             let again = look_at_journeys(&self.again.journeys, &[now], deadline).await?;
@@ -174,14 +186,26 @@ impl TableAuditor {
         deadline: Deadline,
     ) -> Result<Audited, StoreError> {
         let (items, place) = self.claims_after(after, deadline).await?;
-        let mut audited = Audited { claims: items.len() as u64, place, ..Audited::default() };
+        let checked = self.check_claims(&self.first, &items, rules, deadline).await?;
+        Ok(Audited { place, ..checked })
+    }
+
+    /// Checks these claim items against the applications that they refer to, which `first` reads.
+    pub(super) async fn check_claims(
+        &self,
+        first: &Reader,
+        items: &[Item],
+        rules: &Rules,
+        deadline: Deadline,
+    ) -> Result<Audited, StoreError> {
+        let mut audited = Audited { claims: items.len() as u64, ..Audited::default() };
         let mut named = BTreeSet::new();
-        for item in &items {
+        for item in items {
             // Items that cannot be read are reported below.
             named.extend(granted(item).unwrap_or_default().into_iter().map(|granted| granted.uuid));
         }
-        let known = self.first.lookup.find(&named, deadline).await?;
-        for item in &items {
+        let known = first.lookup.find(&named, deadline).await?;
+        for item in items {
             let key = text(item, PK).unwrap_or_default().to_owned();
             let suspicious = claim_findings(item, &key, &known, rules);
             if suspicious.is_empty() {
