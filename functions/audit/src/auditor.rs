@@ -9,11 +9,13 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use cee_eligibility::{OperatorId, Rules};
 use cee_registry::{
-    AuditPlace, Audited, Deadline, Finding, ImportId, Imports, PepperCheck, StoreError, TableAuditor, Tables,
+    Affected, AuditPlace, Audited, Deadline, Finding, ImportId, Imports, PepperCheck, StoreError, TableAuditor, Tables,
 };
 use cee_service::aws::Aws;
 use cee_service::{Environment, PepperError, SettingError, trap};
 use futures_util::FutureExt as _;
+
+use crate::event::AuditEvent;
 
 /// The time limit of one part.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,8 +92,18 @@ impl Auditor {
         &self.imports
     }
 
-    pub(crate) const fn bucket(&self) -> (&Client, &String) {
-        (&self.s3, &self.bucket)
+    pub(crate) const fn bucket(&self) -> (&Client, &str) {
+        (&self.s3, self.bucket.as_str())
+    }
+
+    /// What the changes in an event may have damaged. `None`: the schedule invokes the function.
+    pub(crate) fn affected(&self, event: AuditEvent) -> Option<Affected> {
+        event.affected(&self.tables)
+    }
+
+    /// Checks these items.
+    pub(crate) async fn audit_affected(&self, affected: &Affected) -> Result<Audited, AuditError> {
+        Ok(self.tables.audit_affected(affected, &self.rules, Deadline::after(PATIENCE)).await?)
     }
 
     /// Continues from a position, at most `parts_per_second` parts of a hundred items a second, to the end or until `see` stops it.

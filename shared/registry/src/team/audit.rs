@@ -8,12 +8,14 @@
 //! | how the tables are read | [`auditor`] |
 //! | where a part begins, and its result | [`part`] |
 //! | the checks of an item | `checks` |
-//! | what a change may have damaged | [`changes`] |
+//! | what a change may have damaged | `changes` |
+//! | applications and claim items to check | [`affected`] |
 //! | the stored data about the applications that a claim item refers to | `known` |
 //! | how an orphaned claim is removed | [`repair`] |
 
+pub mod affected;
 pub mod auditor;
-pub mod changes;
+mod changes;
 mod checks;
 pub mod finding;
 mod known;

@@ -22,7 +22,7 @@ use crate::stores::claims::ClaimTable;
 use crate::stores::imports::table::Imports;
 use crate::stores::journeys::Journeys;
 use crate::team::audit::checks::{claim_findings, import_findings, journey_finding};
-use crate::team::audit::finding::Finding;
+use crate::team::audit::finding::{Finding, NO_UUID};
 use crate::team::audit::known::ApplicationLookup;
 use crate::team::audit::part::{AuditPlace, Audited};
 
@@ -136,17 +136,22 @@ impl TableAuditor {
             match Application::from_item(item) {
                 Ok(application) => applications.push(application),
                 Err(_) => {
-                    let key = uuid.map_or_else(|| "of no uuid".to_owned(), |uuid| uuid.to_string());
+                    audited.damaged.applications.extend(uuid.map(|uuid| uuid.to_string()));
+                    let key = uuid.map_or_else(|| NO_UUID.to_owned(), |uuid| uuid.to_string());
                     audited.findings.insert(Finding::Unreadable("applications", key));
                 }
             }
         }
-        audited.findings.extend(self.journey_findings(first, &applications, deadline).await?);
+        for (uuid, finding) in self.journey_findings(first, &applications, deadline).await? {
+            audited.damaged.applications.insert(uuid.to_string());
+            audited.findings.insert(finding);
+        }
         for suspicious in first.claims.unclaimed(&applications, &self.keys, deadline).await? {
             let (uuid, kind) = suspicious;
             // It may have been deleted or given a key since it was read.
             let Some(now) = self.again.applications.find(uuid).await? else { continue };
             if self.again.claims.unclaimed(&[now], &self.keys, deadline).await?.contains(&suspicious) {
+                audited.damaged.applications.insert(uuid.to_string());
                 audited.findings.insert(Finding::Unclaimed(uuid, kind));
             }
         }
@@ -159,13 +164,13 @@ impl TableAuditor {
         first: &Reader,
         applications: &[Application],
         deadline: Deadline,
-    ) -> Result<Vec<Finding>, StoreError> {
+    ) -> Result<Vec<(ApplicationId, Finding)>, StoreError> {
         let mut found = Vec::new();
         for (uuid, suspicious) in look_at_journeys(&first.journeys, applications, deadline).await? {
             // It may have been deleted or given a key since it was read.
             let Some(now) = self.again.applications.find(uuid).await? else { continue };
             let again = look_at_journeys(&self.again.journeys, &[now], deadline).await?;
-            found.extend(again.into_iter().map(|(_, finding)| finding).filter(|finding| *finding == suspicious));
+            found.extend(again.into_iter().filter(|(_, finding)| *finding == suspicious));
         }
         Ok(found)
     }
@@ -215,9 +220,12 @@ impl TableAuditor {
             let Some(item) = self.again.claims.table.items([key.as_str()], deadline).await?.pop() else { continue };
             let named = granted(&item).unwrap_or_default().into_iter().map(|granted| granted.uuid).collect();
             let known = self.again.lookup.find(&named, deadline).await?;
-            audited
-                .findings
-                .extend(claim_findings(&item, &key, &known, rules).into_iter().filter(|f| suspicious.contains(f)));
+            let mut found = claim_findings(&item, &key, &known, rules);
+            found.retain(|finding| suspicious.contains(finding));
+            if !found.is_empty() {
+                audited.damaged.claims.insert(key);
+            }
+            audited.findings.extend(found);
         }
         Ok(audited)
     }

@@ -1,7 +1,5 @@
 //! Checks what a change of the tables may have damaged: the changed items, and the items that must agree with them.
 
-use std::collections::BTreeSet;
-
 use cee_eligibility::{ApplicationId, Rules};
 
 use crate::dynamo::error::StoreError;
@@ -10,61 +8,31 @@ use crate::dynamo::retry::Deadline;
 use crate::records::application::Application;
 use crate::records::claim_item::granted;
 use crate::records::pepper;
-use crate::team::audit::auditor::TableAuditor;
+use crate::team::audit::affected::Affected;
+use crate::team::audit::auditor::{Reader, TableAuditor};
 use crate::team::audit::part::{AuditPlace, Audited};
 
 /// How many items one request reads.
 const AT_ONCE: usize = 100;
 
-/// A table whose changes may damage applications or claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangedTable {
-    /// Applications.
-    Applications,
-    /// Claims.
-    Claims,
-    /// Journeys.
-    Journeys,
-}
-
-/// What a change may have damaged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Affected {
-    applications: BTreeSet<ApplicationId>,
-    /// The keys of claim items.
-    claims: BTreeSet<String>,
-}
-
-impl Affected {
-    /// The number of items to check.
-    #[must_use]
-    pub fn items(&self) -> usize {
-        self.applications.len() + self.claims.len()
-    }
-}
-
 impl TableAuditor {
-    /// Adds what an item refers to. An item is to be added as it was before the change and as it is after it: what it no longer refers
-    /// to may be the damage.
-    pub fn add_affected(&self, table: ChangedTable, item: &Item, affected: &mut Affected) {
-        match table {
-            ChangedTable::Applications => {
-                affected.applications.extend(text(item, "uuid").and_then(ApplicationId::parse));
-                // An item that cannot be read has no known claims; the check reports it.
-                if let Ok(Application { journey_type, identity, .. }) = Application::from_item(item.clone()) {
-                    affected
-                        .claims
-                        .extend(self.keys.claims(journey_type, &identity).into_iter().map(|claim| claim.key));
-                }
+    /// Adds what an item of the table with this name refers to. An item is to be added as it was before the change and as it is after
+    /// it: what it no longer refers to may be the damage.
+    pub fn add_affected(&self, table: &str, item: &Item, affected: &mut Affected) {
+        let Reader { claims, applications, journeys, .. } = &self.again;
+        if table == applications.table.name() {
+            affected.applications.extend(uuid(item, "uuid"));
+            // An item that cannot be read has no known claims; the check reports it.
+            if let Ok(Application { journey_type, identity, .. }) = Application::from_item(item.clone()) {
+                let claims = self.keys.claims(journey_type, &identity).into_iter();
+                affected.claims.extend(claims.map(|claim| claim.key));
             }
-            ChangedTable::Claims if pepper::is_check(item) => {}
-            ChangedTable::Claims => {
-                affected.claims.extend(text(item, PK).map(str::to_owned));
-                affected.applications.extend(granted(item).unwrap_or_default().into_iter().map(|granted| granted.uuid));
-            }
-            ChangedTable::Journeys => {
-                affected.applications.extend(text(item, "used_by").and_then(ApplicationId::parse));
-            }
+        } else if table == claims.table.name() && !pepper::is_check(item) {
+            affected.claims.extend(text(item, PK).map(str::to_owned));
+            let named = granted(item).unwrap_or_default().into_iter();
+            affected.applications.extend(named.map(|granted| granted.uuid.to_string()));
+        } else if table == journeys.table.name() {
+            affected.applications.extend(uuid(item, "used_by"));
         }
     }
 
@@ -79,20 +47,23 @@ impl TableAuditor {
         deadline: Deadline,
     ) -> Result<Audited, StoreError> {
         let mut audited = Audited { place: AuditPlace::End, ..Audited::default() };
-        let uuids: Vec<String> = affected.applications.iter().map(ToString::to_string).collect();
+        let uuids: Vec<&str> = affected.applications.iter().map(String::as_str).collect();
         for some in uuids.chunks(AT_ONCE) {
-            let items = self.again.applications.table.items(some.iter().map(String::as_str), deadline).await?;
+            let items = self.again.applications.table.items(some.iter().copied(), deadline).await?;
             let checked = self.check_applications(&self.again, items, deadline).await?;
-            audited.applications += checked.applications;
-            audited.findings.extend(checked.findings);
+            audited.add(checked);
         }
         let keys: Vec<&str> = affected.claims.iter().map(String::as_str).collect();
         for some in keys.chunks(AT_ONCE) {
             let items = self.again.claims.table.items(some.iter().copied(), deadline).await?;
             let checked = self.check_claims(&self.again, &items, rules, deadline).await?;
-            audited.claims += checked.claims;
-            audited.findings.extend(checked.findings);
+            audited.add(checked);
         }
         Ok(audited)
     }
+}
+
+/// The UUID under this name. A person may have written the item, and it may contain anything.
+fn uuid(item: &Item, name: &str) -> Option<String> {
+    text(item, name).and_then(ApplicationId::parse).map(|uuid| uuid.to_string())
 }

@@ -67,7 +67,20 @@ words! {
     }
 }
 
+/// In place of the key of an application whose key is no UUID.
+pub(super) const NO_UUID: &str = "of no uuid";
+
 impl Finding {
+    /// Whether checking the damaged items again tells whether it still holds. Otherwise a whole round tells that.
+    #[must_use]
+    pub fn is_checked_again(&self) -> bool {
+        match self {
+            Self::Miscounted(..) | Self::Foreign(..) | Self::PassedOver(_) | Self::Unreadable("imports", _) => false,
+            Self::Unreadable(_, key) => key != NO_UUID,
+            _ => true,
+        }
+    }
+
     /// Its kind.
     #[must_use]
     pub const fn kind(&self) -> FindingKind {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use cee_eligibility::ApplicationId;
 
 use crate::records::ids::ImportId;
+use crate::team::audit::affected::Affected;
 use crate::team::audit::finding::Finding;
 
 /// The place where a part of an audit begins.
@@ -79,6 +80,8 @@ pub struct Audited {
     pub reports: u64,
     /// The findings. Several parts may report the same finding.
     pub findings: BTreeSet<Finding>,
+    /// The applications and claim items with a finding. Checking them again tells whether the damage is still there.
+    pub damaged: Affected,
     /// Where the next part begins.
     pub place: AuditPlace,
 }
@@ -94,6 +97,17 @@ impl Audited {
             place => place.to_string(),
         };
         Self { findings: [Finding::PassedOver(place)].into(), place: next, ..Self::default() }
+    }
+
+    /// Adds the result of another check. The place stays.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { applications, claims, imports, reports, findings, damaged, place: _ } = other;
+        self.applications += applications;
+        self.claims += claims;
+        self.imports += imports;
+        self.reports += reports;
+        self.findings.extend(findings);
+        self.damaged.extend(damaged);
     }
 
     /// The number of items that were checked.
