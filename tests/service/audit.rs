@@ -1,6 +1,6 @@
 //! The scheduled audit: on the local stack as on AWS, one share at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::process::Command;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -13,9 +13,15 @@ use tempfile::TempDir;
 
 use crate::support::{NOW, World, at, cee, keys, logs, metrics, object, world_on, world_with};
 
+type Item = HashMap<String, AttributeValue>;
+
 /// The metrics that one invocation wrote, by metric and finding.
 async fn audit(world: &World) -> BTreeMap<String, f64> {
-    let request_id = world.stack.audit().run_now().await.unwrap();
+    written(&world.stack.audit().run_now().await.unwrap())
+}
+
+/// The metrics of the invocation with this request ID, by metric and finding.
+fn written(request_id: &str) -> BTreeMap<String, f64> {
     let lines = metrics().into_iter().filter(|line| line["request_id"] == json!(request_id));
     let mut written = BTreeMap::new();
     for line in lines {
@@ -193,4 +199,45 @@ async fn unreadable_note_starts_new_round() {
     put.body(b"{".to_vec().into()).send().await.unwrap();
     assert_eq!(audit(&world).await["orphan"], 0.0);
     assert_ne!(place(&world).await["began_at"], 0);
+}
+
+/// An event of a table's stream about one change.
+fn change(table: &str, before: Option<&Item>, after: Option<&Item>) -> Value {
+    let image = |item: &Item| serde_json::to_value(serde_dynamo::Item::from(item.clone())).unwrap();
+    let mut images = json!({"SequenceNumber": "1", "StreamViewType": "NEW_AND_OLD_IMAGES"});
+    for (name, item) in [("OldImage", before), ("NewImage", after)] {
+        if let Some(item) = item {
+            images[name] = image(item);
+        }
+    }
+    let arn = format!("arn:aws:dynamodb:eu-west-3:123456789012:table/{table}/stream/2026-11-28T00:00:00.000");
+    json!({"Records": [{"eventSource": "aws:dynamodb", "eventSourceARN": arn, "dynamodb": images}]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_of_table_is_checked_at_once_and_until_it_is_repaired() {
+    let world = world().await;
+    let answer = world.api.register(&world.token(1), &long(1)).await;
+    let uuid = AttributeValue::S(answer.json()["uuid"].as_str().unwrap().to_owned());
+    let (db, table) = (world.aws.dynamodb(), tables().applications);
+    let got = db.get_item().table_name(&table).key("uuid", uuid.clone()).send().await.unwrap();
+    let application = got.item.unwrap();
+    let send = async |event| written(&world.stack.audit().send(event).await.unwrap());
+
+    let sound = send(change(&table, None, Some(&application))).await;
+    assert_eq!(sound, BTreeMap::new(), "a registration is no finding");
+
+    // A person deletes the application by hand.
+    db.delete_item().table_name(&table).key("uuid", uuid).send().await.unwrap();
+    let found = send(change(&table, Some(&application), None)).await;
+    assert_eq!(found, [("orphan".to_owned(), 2.0)].into(), "both claims refer to it");
+    assert_eq!(keys(&world.aws, "audit/damage/").await.len(), 1);
+
+    // Wherever the round is, the schedule checks the damaged items again.
+    for _ in 0..3 {
+        assert_eq!(audit(&world).await["orphan"], 2.0);
+    }
+    assert_eq!(keys(&world.aws, "audit/damage/").await, Vec::<String>::new());
+    db.put_item().table_name(&table).set_item(Some(application)).send().await.unwrap();
+    assert_eq!(audit(&world).await["orphan"], 0.0, "as soon as it is repaired");
 }

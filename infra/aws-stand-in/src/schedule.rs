@@ -41,6 +41,14 @@ impl Schedule {
         invoke(&self.rule, self.invoker.as_ref()).await
     }
 
+    /// Invokes the function with an event of another source, and returns the request ID.
+    ///
+    /// # Errors
+    /// [`InvokeError`] if the function fails.
+    pub async fn send(&self, event: Value) -> Result<String, InvokeError> {
+        send(event, self.invoker.as_ref()).await
+    }
+
     /// Stops the rule. An invocation under way goes on.
     pub fn stop(&self) {
         self.ticking.abort();
@@ -54,8 +62,12 @@ impl Drop for Schedule {
 }
 
 async fn invoke(rule: &str, invoker: &dyn Invoker) -> Result<String, InvokeError> {
+    send(event(rule), invoker).await
+}
+
+async fn send(event: Value, invoker: &dyn Invoker) -> Result<String, InvokeError> {
     let request_id = Uuid::new_v4().to_string();
-    invoker.invoke(event(rule), &request_id).await.map(|_| request_id)
+    invoker.invoke(event, &request_id).await.map(|_| request_id)
 }
 
 /// The event as EventBridge sends it.
