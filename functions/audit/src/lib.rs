@@ -93,9 +93,9 @@ struct Note {
     /// The damaged items, which each scheduled invocation checks again.
     #[serde(default)]
     damaged: Affected,
-    /// The findings about the damaged items.
-    #[serde(default)]
-    damage: Counts,
+    /// The findings about the damaged items, as this invocation found them.
+    #[serde(skip)]
+    damage: BTreeSet<Finding>,
 }
 
 /// A complete round.
@@ -117,25 +117,29 @@ impl Note {
     /// more.
     fn known(&self, kind: FindingKind) -> u64 {
         let of = |found: &Counts| found.get(kind.as_str()).copied().unwrap_or(0);
-        of(&self.damage) + of(&self.found).max(self.last.as_ref().map_or(0, |last| of(&last.found)))
+        let damage = self.damage.iter().filter(|finding| finding.kind() == kind).count() as u64;
+        damage + of(&self.found).max(self.last.as_ref().map_or(0, |last| of(&last.found)))
     }
 
     /// Replaces what is known about damaged items by the result of checking them again.
     fn replace_damage(&mut self, checked: Audited) {
-        self.damage = counts(&checked.findings);
+        self.damage = checked.findings;
         self.damaged = checked.damaged;
     }
 
     fn add(&mut self, part: &Audited) {
         log(&part.findings);
         let listed = self.damaged.items() + part.damaged.items() <= MOST_DAMAGED;
-        let (damaged, others): (BTreeSet<_>, BTreeSet<_>) =
-            part.findings.iter().cloned().partition(|finding| listed && finding.is_checked_again());
         if listed {
             self.damaged.extend(part.damaged.clone());
         }
-        add(&mut self.damage, &counts(&damaged));
-        add(&mut self.found, &counts(&others));
+        for finding in &part.findings {
+            if listed && finding.is_checked_again() {
+                self.damage.insert(finding.clone());
+            } else {
+                *self.found.entry(finding.kind().as_str().to_owned()).or_default() += 1;
+            }
+        }
         self.place = part.place.to_string();
         if part.place == AuditPlace::End {
             tracing::info!(findings = self.found.values().sum::<u64>(), "a round of the audit ended");
@@ -279,20 +283,6 @@ fn log(findings: &BTreeSet<Finding>) {
     }
 }
 
-fn counts(findings: &BTreeSet<Finding>) -> Counts {
-    let mut counts = Counts::new();
-    for finding in findings {
-        *counts.entry(finding.kind().as_str().to_owned()).or_default() += 1;
-    }
-    counts
-}
-
-fn add(counts: &mut Counts, more: &Counts) {
-    for (kind, count) in more {
-        *counts.entry(kind.clone()).or_default() += count;
-    }
-}
-
 fn seconds(millis: i64) -> u64 {
     u64::try_from(millis / 1000).unwrap_or(0)
 }
@@ -310,8 +300,8 @@ mod tests {
         let mut note = Note::default();
         note.add(&orphan);
         note.add(&part(AuditPlace::End, &[]));
-        note.add(&part(AuditPlace::End, &[]));
-        assert_eq!(note.known(FindingKind::Orphan), 1, "two rounds that did not come to it again");
+        note.add(&orphan);
+        assert_eq!(note.known(FindingKind::Orphan), 1, "found twice, counted once");
         note.replace_damage(orphan);
         assert_eq!(note.known(FindingKind::Orphan), 1, "it is still there");
         note.replace_damage(Audited::default());
