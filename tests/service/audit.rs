@@ -1,6 +1,6 @@
 //! The scheduled audit: on the local stack as on AWS, one share at a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -11,9 +11,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{NOW, World, at, cee, keys, logs, metrics, object, world_on, world_with};
-
-type Item = HashMap<String, AttributeValue>;
+use crate::support::{NOW, World, at, cee, change, keys, logs, metrics, object, world_on, world_with};
 
 /// The metrics that one invocation wrote, by metric and finding.
 async fn audit(world: &World) -> BTreeMap<String, f64> {
@@ -199,19 +197,6 @@ async fn unreadable_note_starts_new_round() {
     put.body(b"{".to_vec().into()).send().await.unwrap();
     assert_eq!(audit(&world).await["orphan"], 0.0);
     assert_ne!(place(&world).await["began_at"], 0);
-}
-
-/// An event of a table's stream about one change.
-fn change(table: &str, before: Option<&Item>, after: Option<&Item>) -> Value {
-    let image = |item: &Item| serde_json::to_value(serde_dynamo::Item::from(item.clone())).unwrap();
-    let mut images = json!({"SequenceNumber": "1", "StreamViewType": "NEW_AND_OLD_IMAGES"});
-    for (name, item) in [("OldImage", before), ("NewImage", after)] {
-        if let Some(item) = item {
-            images[name] = image(item);
-        }
-    }
-    let arn = format!("arn:aws:dynamodb:eu-west-3:123456789012:table/{table}/stream/2026-11-28T00:00:00.000");
-    json!({"Records": [{"eventSource": "aws:dynamodb", "eventSourceARN": arn, "dynamodb": images}]})
 }
 
 #[tokio::test(flavor = "multi_thread")]

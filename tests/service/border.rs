@@ -103,7 +103,9 @@ impl Border {
         let used = self.0.used.lock().unwrap();
         let unused = self.0.functions.iter().flat_map(|function| {
             let used = used.get(&function.binary);
-            let unused = function.rights.iter().filter(move |right| used.is_none_or(|used| !used.contains(right)));
+            // Lambda itself reads the streams, with the function's role.
+            let own = function.rights.iter().filter(|right| !right.resource.ends_with(".StreamArn"));
+            let unused = own.filter(move |right| used.is_none_or(|used| !used.contains(right)));
             unused.map(|Right { action, resource, .. }| format!("{} {action} {resource}", function.binary))
         });
         unused.collect()

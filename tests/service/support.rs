@@ -478,3 +478,18 @@ pub fn metrics() -> Vec<Value> {
 pub fn cee() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_cee"))
 }
+
+type Item = HashMap<String, AttributeValue>;
+
+/// An event of a table's stream about one change.
+pub fn change(table: &str, before: Option<&Item>, after: Option<&Item>) -> Value {
+    let image = |item: &Item| serde_json::to_value(serde_dynamo::Item::from(item.clone())).unwrap();
+    let mut images = json!({"SequenceNumber": "1", "StreamViewType": "NEW_AND_OLD_IMAGES"});
+    for (name, item) in [("OldImage", before), ("NewImage", after)] {
+        if let Some(item) = item {
+            images[name] = image(item);
+        }
+    }
+    let arn = format!("arn:aws:dynamodb:eu-west-3:123456789012:table/{table}/stream/2026-11-28T00:00:00.000");
+    json!({"Records": [{"eventSource": "aws:dynamodb", "eventSourceARN": arn, "dynamodb": images}]})
+}

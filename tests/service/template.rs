@@ -78,7 +78,7 @@ fn long_form(Tag { handle, suffix }: &Tag, value: Value) -> Value {
 
 /// A right of a function: one action on one resource.
 ///
-/// A table has the name of its resource, an object `DataBucket/` and its key, which may end with `*` in a right.
+/// A table has the name of its resource, its stream ends with `.StreamArn`, an object `DataBucket/` and its key, which may end with `*` in a right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Right {
     pub action: String,
@@ -214,8 +214,12 @@ fn attributes(function: &str, condition: &Value) -> BTreeSet<String> {
 /// The resource that an ARN of the template names.
 fn named(arn: &Value) -> String {
     if let Some([resource, attribute]) = arn["Fn::GetAtt"].as_array().map(Vec::as_slice) {
-        assert_eq!(attribute, "Arn", "{arn}");
-        return resource.as_str().unwrap().to_owned();
+        let resource = resource.as_str().unwrap();
+        return match attribute.as_str() {
+            Some("Arn") => resource.to_owned(),
+            Some("StreamArn") => format!("{resource}.StreamArn"),
+            _ => panic!("no thing of this template: {arn}"),
+        };
     }
     let text = arn["Fn::Sub"].as_str().unwrap_or_else(|| panic!("no thing of this template: {arn}"));
     if let Some((table, index)) = text.strip_prefix("${").and_then(|text| text.split_once(".Arn}/index/")) {

@@ -16,7 +16,7 @@ const OURS: &str = "cee/${Environment}";
 
 /// The metrics of AWS in use, each with its dimensions. Source: the metrics pages of the services' guides. No test can make AWS
 /// write these.
-const OF_AWS: [(&str, &str, &str); 12] = [
+const OF_AWS: [(&str, &str, &str); 13] = [
     ("AWS/ApiGateway", "Count", "ApiId"),
     ("AWS/ApiGateway", "4xx", "ApiId"),
     ("AWS/ApiGateway", "5xx", "ApiId"),
@@ -28,6 +28,7 @@ const OF_AWS: [(&str, &str, &str); 12] = [
     ("AWS/Lambda", "DestinationDeliveryFailures", "FunctionName"),
     ("AWS/Lambda", "Throttles", "FunctionName"),
     ("AWS/Lambda", "Duration", "FunctionName"),
+    ("AWS/Lambda", "IteratorAge", "FunctionName Resource"),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName"),
 ];
 

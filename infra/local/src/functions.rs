@@ -10,7 +10,7 @@ use aws_stand_in::runtime_api::Process;
 use cee_edge::HttpFunction;
 use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
-use cee_fn_audit::AuditFunction;
+use cee_fn_audit::{AuditEvent, AuditFunction};
 use cee_fn_batches::Batches;
 use cee_fn_import::ImportFunction;
 use cee_fn_import::event::Event;
@@ -22,7 +22,6 @@ use cee_service::{Environment, Metrics, SettingError};
 use http::Method;
 use lambda_http::Adapter;
 use lambda_http::request::LambdaRequest;
-use serde::de::IgnoredAny;
 
 use crate::error::Error;
 use crate::settings::{
@@ -154,7 +153,7 @@ impl Starter<'_> {
             let audit = audit.clone();
             async move { audit.handle(event).await }
         });
-        Ok(Arc::new(InProcess::<_, IgnoredAny>::new(service, Function::new("cee-audit", AUDIT_TIMEOUT))))
+        Ok(Arc::new(InProcess::<_, AuditEvent>::new(service, Function::new("cee-audit", AUDIT_TIMEOUT))))
     }
 
     /// The function as a process, if the functions run as processes.

@@ -30,7 +30,7 @@
 //! | `SETTINGS` | the parameters of the deployment in one text; not read, but it makes the versions of a function differ | |
 //! | `METRICS_NAMESPACE` | CloudWatch's namespace of the metrics | `cee/local` |
 //! | `LOG_LEVEL` | `error` `warn` `info` `debug` `trace` | `info` |
-//! | `AUDIT_PARTS` | maximum number of parts (of a hundred items) that one invocation of the audit checks | 500 |
+//! | `AUDIT_PARTS` | maximum number of parts (of a hundred items) that one invocation of the audit checks | 60 |
 //! | `AUDIT_PARTS_PER_SECOND` | maximum number of parts per second | 10 |
 //! | `IMPORTS_PER_OPERATOR` | files of one operator that are imported at once, while its other files wait; 0 means no limit | 2 |
 //! | `IMPORT_TURN_MILLISECONDS` | how long one invocation of the import reads new rows before the next one continues, for tests; 0 means no limit except the invocation's time | 60000 |
@@ -310,7 +310,7 @@ impl Environment {
         let count = |name, default| {
             self.parsed(name, "a whole number above 0", default, |text| text.parse().ok().filter(|count| *count > 0))
         };
-        Ok((count("AUDIT_PARTS", 500)?, count("AUDIT_PARTS_PER_SECOND", 10)?))
+        Ok((count("AUDIT_PARTS", 60)?, count("AUDIT_PARTS_PER_SECOND", 10)?))
     }
 
     /// How many rows one invocation of the import reads, or how many items it undoes, before the next invocation continues.
@@ -461,7 +461,7 @@ mod tests {
         let said = environment(&[]).application_tokens().unwrap_err().to_string();
         assert!(said.contains("APPLICATION_TOKEN_JWKS is missing"), "{said}");
         assert!(environment(&[("NOW", "today")]).clock().is_err());
-        assert_eq!(environment(&[]).audit_parts(), Ok((500, 10)));
+        assert_eq!(environment(&[]).audit_parts(), Ok((60, 10)));
         assert!(environment(&[("AUDIT_PARTS_PER_SECOND", "0")]).audit_parts().is_err());
         assert_eq!(environment(&[]).import_rows_per_invocation(), Ok(u64::MAX));
         let rows = |rows| environment(&[("IMPORT_ROWS_PER_INVOCATION", rows)]).import_rows_per_invocation();
