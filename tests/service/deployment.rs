@@ -9,7 +9,7 @@ use cee_eligibility::Rules;
 use cee_local::secrets::Secrets;
 use cee_local::service_secret::ServiceSecret;
 use cee_local::stack::{
-    AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, NOT_FOR_ALL, for_sam,
+    AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, for_sam, not_for_all,
 };
 use cee_service::Environment;
 use cee_service::aws::Aws;
@@ -176,7 +176,7 @@ fn local_stack_has_functions_and_settings_of_template() {
     let of_template: BTreeMap<String, BTreeSet<&str>> = functions()
         .iter()
         .map(|Function { binary, variables, .. }| {
-            let own = NOT_FOR_ALL.iter().copied().filter(|name| variables.contains_key(*name));
+            let own = not_for_all().filter(|name| variables.contains_key(*name));
             (binary.clone(), own.collect())
         })
         .collect();
@@ -359,7 +359,7 @@ fn sam_local_passes_settings_of_local_stack() {
     let mut handed_on = BTreeSet::new();
     for function in functions() {
         // On AWS its values come from secrets and resources, which `sam local` does not look up.
-        for name in function.variables.keys().filter(|name| NOT_FOR_ALL.contains(&name.as_str())) {
+        for name in function.variables.keys().filter(|name| not_for_all().any(|special| special == name.as_str())) {
             assert!(given.contains_key(name) || name == "TOKEN_FORMAT", "{}: {name}", function.binary);
         }
         handed_on.extend(function.variables.into_keys().chain(function.only_local));

@@ -16,7 +16,7 @@ use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
-use cee_local::stack::{NOT_FOR_ALL, tables};
+use cee_local::stack::{not_for_all, tables};
 use cee_registry::{ImportId, Tables};
 use cee_service::Environment;
 use futures_util::future::join_all;
@@ -245,28 +245,18 @@ async fn policies_allow_exactly_the_calls_of_functions() {
 
 /// The tables that a function holds, by their names in the template: each name that its fields show.
 fn held(function: &impl Debug) -> BTreeSet<String> {
-    let Tables { claims, applications, archive, idempotency, limits, journeys, imports, operators, credentials } =
-        tables();
-    let names = [
-        (claims, "ClaimsTable"),
-        (applications, "ApplicationsTable"),
-        (archive, "ArchiveTable"),
-        (idempotency, "IdempotencyTable"),
-        (limits, "LimitsTable"),
-        (journeys, "JourneysTable"),
-        (imports, "ImportsTable"),
-        (operators, "OperatorsTable"),
-        (credentials, "CredentialsTable"),
-    ];
     let shown = format!("{function:?}");
-    let is_held = |(name, _): &(String, &str)| shown.contains(&format!("{name:?}"));
-    names.into_iter().filter(is_held).map(|(_, resource)| resource.to_owned()).collect()
+    let tables = tables();
+    let names = Tables::ALL.iter().zip(tables.names());
+    let held = names.filter(|(_, name)| shown.contains(&format!("{name:?}")));
+    held.map(|(table, _)| format!("{}{}Table", table[..1].to_uppercase(), &table[1..])).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn function_offered_every_table_holds_those_of_its_policies() {
     let world = world().await;
-    let mut every: HashMap<String, String> = variables(&world, &NOT_FOR_ALL).into_iter().collect();
+    let mut every: HashMap<String, String> =
+        variables(&world, &not_for_all().collect::<Vec<_>>()).into_iter().collect();
     every.insert("CLAIM_PEPPER".to_owned(), world.secrets.service.claim_pepper.clone());
     let env = Environment::of(every);
     let held = BTreeMap::from([

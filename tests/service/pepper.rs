@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_stand_in::runtime_api::Process;
-use cee_local::stack::{GIVEN, HTTP_TIMEOUT, NOT_FOR_ALL, Options, Stack, for_sam, tables};
+use cee_local::stack::{GIVEN, HTTP_TIMEOUT, Options, Stack, for_sam, not_for_all, tables};
 use cee_service::aws::Aws;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ pub fn variables(world: &World, given: &[&str]) -> Vec<(String, String)> {
     let all = all["Parameters"].as_object().unwrap();
     let mut variables: Vec<_> = all
         .iter()
-        .filter(|(name, _)| given.contains(&name.as_str()) || !NOT_FOR_ALL.contains(&name.as_str()))
+        .filter(|(name, _)| given.contains(&name.as_str()) || !not_for_all().any(|special| special == name.as_str()))
         .map(|(name, value)| (name.clone(), value.as_str().unwrap().replace("host.docker.internal", "127.0.0.1")))
         .filter(|(name, _)| name != "CLAIM_PEPPER")
         .collect();

@@ -1,5 +1,6 @@
 //! The settings of the functions, and which function gets which.
 
+use cee_registry::Tables;
 use cee_service::Environment;
 
 use crate::description::{BUCKET, Description, REGION, tables};
@@ -21,15 +22,6 @@ impl Settings {
             ("AWS_ENDPOINT_URL_DYNAMODB", description.dynamodb_url.clone()),
             ("AWS_ENDPOINT_URL_S3", description.s3_url.clone()),
             ("S3_PATH_STYLE", "true".to_owned()),
-            ("CLAIMS_TABLE", tables.claims),
-            ("APPLICATIONS_TABLE", tables.applications),
-            ("ARCHIVE_TABLE", tables.archive),
-            ("IDEMPOTENCY_TABLE", tables.idempotency),
-            ("LIMITS_TABLE", tables.limits),
-            ("JOURNEYS_TABLE", tables.journeys),
-            ("IMPORTS_TABLE", tables.imports),
-            ("OPERATORS_TABLE", tables.operators),
-            ("CREDENTIALS_TABLE", tables.credentials),
             ("BUCKET", BUCKET.to_owned()),
             ("CLAIM_PEPPER", service.claim_pepper.clone()),
             ("PROOF_KEY", service.proof_key.clone()),
@@ -40,6 +32,7 @@ impl Settings {
             ("APPLICATION_TOKEN_AUDIENCE", AUDIENCE.to_owned()),
         ];
         settings.extend(description.now.clone().map(|now| ("NOW", now)));
+        settings.extend(Tables::SETTINGS.iter().copied().zip(tables.names().into_iter().map(str::to_owned)));
         Ok(Self(settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
     }
 
@@ -50,7 +43,7 @@ impl Settings {
 
     /// The settings for all functions, and of the others only these; and an access key that equals the function's name.
     pub(crate) fn of(&self, function: &str, given: &[&str]) -> Vec<(String, String)> {
-        let is_given = |name: &str| given.contains(&name) || !NOT_FOR_ALL.contains(&name);
+        let is_given = |name: &str| given.contains(&name) || !not_for_all().any(|special| special == name);
         let own = |(name, value): &(String, String)| {
             let value = if name == "AWS_ACCESS_KEY_ID" { function } else { value };
             (name.clone(), value.to_owned())
@@ -69,24 +62,18 @@ impl Settings {
 }
 
 /// The settings that only some functions have on AWS: the other functions must not need them here either.
-pub const NOT_FOR_ALL: [&str; 16] = [
-    "CLAIMS_TABLE",
-    "APPLICATIONS_TABLE",
-    "ARCHIVE_TABLE",
-    "IDEMPOTENCY_TABLE",
-    "LIMITS_TABLE",
-    "JOURNEYS_TABLE",
-    "IMPORTS_TABLE",
-    "OPERATORS_TABLE",
-    "CREDENTIALS_TABLE",
-    "BUCKET",
-    "CLAIM_PEPPER",
-    "PROOF_KEY",
-    "PROOF_JWKS",
-    "TOKEN_FORMAT",
-    "APPLICATION_TOKEN_KEY",
-    "APPLICATION_TOKEN_JWKS",
-];
+pub fn not_for_all() -> impl Iterator<Item = &'static str> {
+    let others = [
+        "BUCKET",
+        "CLAIM_PEPPER",
+        "PROOF_KEY",
+        "PROOF_JWKS",
+        "TOKEN_FORMAT",
+        "APPLICATION_TOKEN_KEY",
+        "APPLICATION_TOKEN_JWKS",
+    ];
+    Tables::SETTINGS.iter().copied().chain(others)
+}
 
 // What each function of the template holds of the secret.
 pub(crate) const SIMULATE_HAS: [&str; 6] =
@@ -147,7 +134,7 @@ pub(crate) const AUDIT_HAS: [&str; 7] = [
     "BUCKET",
 ];
 
-/// Each function's binary, and what it is given of [`NOT_FOR_ALL`], as in the template.
+/// Each function's binary, and what it is given of [`not_for_all`], as in the template.
 pub const GIVEN: [(&str, &[&str]); 9] = [
     ("cee-simulate", &SIMULATE_HAS),
     ("cee-register", &REGISTER_HAS),

@@ -197,18 +197,7 @@ impl Environment {
     /// the start prevents that.
     #[must_use]
     pub fn tables(&self) -> Tables {
-        let name = |variable| self.optional(variable).unwrap_or_default();
-        Tables {
-            claims: name("CLAIMS_TABLE"),
-            applications: name("APPLICATIONS_TABLE"),
-            archive: name("ARCHIVE_TABLE"),
-            idempotency: name("IDEMPOTENCY_TABLE"),
-            limits: name("LIMITS_TABLE"),
-            journeys: name("JOURNEYS_TABLE"),
-            imports: name("IMPORTS_TABLE"),
-            operators: name("OPERATORS_TABLE"),
-            credentials: name("CREDENTIALS_TABLE"),
-        }
+        Tables::of_settings(|name| self.optional(name).unwrap_or_default())
     }
 
     /// The tables, of which these must have a name.

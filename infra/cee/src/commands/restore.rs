@@ -8,7 +8,8 @@ use cee_local::stack::{running, tables};
 use cee_registry::{Differences, StoreError, Tables, restore};
 use cee_service::Environment;
 use cee_service::aws::Aws;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use crate::output::{Output, block_on, start_logging};
 
@@ -16,8 +17,8 @@ use crate::output::{Output, block_on, start_logging};
 #[derive(Args, Clone, Debug)]
 pub struct Command {
     /// The table to restore.
-    #[arg(long)]
-    table: Kind,
+    #[arg(long, value_parser = PossibleValuesParser::new(Tables::ALL))]
+    table: String,
     /// The table with the items of that moment: on AWS, one that DynamoDB restored.
     #[arg(long)]
     from: String,
@@ -35,56 +36,31 @@ pub struct Command {
     aws: bool,
 }
 
-/// The tables, by the names of their settings.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[allow(missing_docs, reason = "each is a table of cee_registry::Tables")]
-pub enum Kind {
-    Claims,
-    Applications,
-    Archive,
-    Idempotency,
-    Limits,
-    Journeys,
-    Imports,
-    Operators,
-    Credentials,
-}
-
-impl Kind {
-    /// The setting that names the table, and its name among these.
-    fn of(self, tables: Tables) -> (&'static str, String) {
-        match self {
-            Self::Claims => ("CLAIMS_TABLE", tables.claims),
-            Self::Applications => ("APPLICATIONS_TABLE", tables.applications),
-            Self::Archive => ("ARCHIVE_TABLE", tables.archive),
-            Self::Idempotency => ("IDEMPOTENCY_TABLE", tables.idempotency),
-            Self::Limits => ("LIMITS_TABLE", tables.limits),
-            Self::Journeys => ("JOURNEYS_TABLE", tables.journeys),
-            Self::Imports => ("IMPORTS_TABLE", tables.imports),
-            Self::Operators => ("OPERATORS_TABLE", tables.operators),
-            Self::Credentials => ("CREDENTIALS_TABLE", tables.credentials),
-        }
-    }
-}
-
 impl Command {
+    /// The setting that names the table, and its name among these.
+    fn named(&self, tables: &Tables) -> Result<(&'static str, String)> {
+        let place = Tables::ALL.iter().position(|table| *table == self.table);
+        let named =
+            place.and_then(|place| Some((*Tables::SETTINGS.get(place)?, (*tables.names().get(place)?).to_owned())));
+        named.ok_or_else(|| anyhow!("there is no table of {}", self.table))
+    }
+
     /// DynamoDB, and the name of the table there.
     async fn open(&self) -> Result<(Client, String)> {
         if !self.aws {
             let (description, _) = running(&self.data_dir).await?;
-            return Ok((description.aws().dynamodb(), self.table.of(tables()).1));
+            return Ok((description.aws().dynamodb(), self.named(&tables())?.1));
         }
         let environment = Environment::of_process();
-        let (setting, table) = self.table.of(environment.tables());
+        let (setting, table) = self.named(&environment.tables())?;
         environment.required(setting)?;
         Ok((Aws::of_person().await.dynamodb_patient(), table))
     }
 }
 
 /// Why the table to restore from may be empty or wrong, if it may.
-fn doubt(kind: Kind, from: &str, found: &Differences) -> Option<String> {
+fn doubt(table: &str, from: &str, found: &Differences) -> Option<String> {
     let Differences { same, lost, changed, added } = *found;
-    let name = kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     if same + changed + lost == 0 && added > 0 {
         return Some(format!("{from} is empty"));
     }
@@ -93,8 +69,8 @@ fn doubt(kind: Kind, from: &str, found: &Differences) -> Option<String> {
             "more items would be removed than would stay: {from} may be another kind of table, or too old"
         ));
     }
-    (!from.to_lowercase().contains(&name) && !found.are_none())
-        .then(|| format!("the name {from} does not say that it holds {name}"))
+    (!from.to_lowercase().contains(table) && !found.are_none())
+        .then(|| format!("the name {from} does not say that it holds {table}"))
 }
 
 /// Compares, with `--yes` restores what the comparison found, and prints the result.
@@ -117,7 +93,7 @@ async fn carry_out(command: Command) -> Result<Output> {
     let consequence =
         format!("{lost} items would be put back, {changed} replaced and {added} removed; {same} would stay");
     let total = lost + changed + added;
-    let doubt = doubt(command.table, from, &found);
+    let doubt = doubt(&command.table, from, &found);
     if let (true, Some(changing)) = (command.yes, command.changing)
         && changing != total
     {

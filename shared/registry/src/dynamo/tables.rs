@@ -25,76 +25,85 @@ pub(crate) const BY_DATE: &str = "by_date";
 /// The index of all imports in progress, of all operators. Only their items have its attribute.
 pub(crate) const WORKING: &str = "working";
 
-/// The names of the tables. A function gets only the names of the tables that it may use. The other names stay empty, and a request to a
-/// table without a name fails at once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tables {
-    /// One item per claim key: `pk`.
-    pub claims: String,
-    /// One item per registered application: `uuid`.
-    pub applications: String,
-    /// One item per deleted or erased application: `uuid`.
-    pub archive: String,
-    /// One item per idempotency record: `pk`.
-    pub idempotency: String,
-    /// One item per operator and window of calls, and one per import slot: `pk`.
-    pub limits: String,
-    /// One item per journey: `pk`, the operator's number and its ID of the journey.
-    pub journeys: String,
-    /// One item per import: `operator_id` and `import_id`.
-    pub imports: String,
-    /// One item per operator: `operator_id`.
-    pub operators: String,
-    /// One item per credential of an operator: `access_key`.
-    pub credentials: String,
+/// The key attributes of a table, with the type of each.
+type Key = &'static [(&'static str, ScalarAttributeType)];
+
+/// Declares each table once: its name, the setting that names it in an environment, and its key.
+macro_rules! tables {
+    ($($(#[$doc:meta])+ $table:ident, $setting:literal, [$(($attribute:literal, $kind:ident)),+];)+) => {
+        /// The names of the tables in this environment. A function gets only the names of the tables that it may use. The other names
+        /// stay empty, and a request to a table without a name fails at once.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Tables {
+            $($(#[$doc])+ pub $table: String,)+
+        }
+
+        impl Tables {
+            /// The tables, as the documentation calls them.
+            pub const ALL: &'static [&'static str] = &[$(stringify!($table)),+];
+
+            /// The settings that name the tables, in the same order.
+            pub const SETTINGS: &'static [&'static str] = &[$($setting),+];
+
+            /// The tables whose names are these settings.
+            #[must_use]
+            pub fn of_settings(value: impl Fn(&'static str) -> String) -> Self {
+                Self { $($table: value($setting)),+ }
+            }
+
+            /// The names of the tables in this environment, in the order of [`Self::ALL`].
+            #[must_use]
+            pub fn names(&self) -> Vec<&str> {
+                vec![$(self.$table.as_str()),+]
+            }
+
+            fn keys() -> Vec<Key> {
+                vec![$(&[$(($attribute, ScalarAttributeType::$kind)),+]),+]
+            }
+
+            /// Names with a prefix: `{prefix}claims`, `{prefix}applications`, …
+            #[must_use]
+            pub fn with_prefix(prefix: &str) -> Self {
+                Self { $($table: format!("{prefix}{}", stringify!($table))),+ }
+            }
+        }
+    };
+}
+
+tables! {
+    /// One item per claim key.
+    claims, "CLAIMS_TABLE", [("pk", S)];
+    /// One item per registered application.
+    applications, "APPLICATIONS_TABLE", [("uuid", S)];
+    /// One item per deleted or erased application.
+    archive, "ARCHIVE_TABLE", [("uuid", S)];
+    /// One item per idempotency record.
+    idempotency, "IDEMPOTENCY_TABLE", [("pk", S)];
+    /// One item per operator and window of calls, and one per import slot.
+    limits, "LIMITS_TABLE", [("pk", S)];
+    /// One item per journey: the operator's number and its ID of the journey.
+    journeys, "JOURNEYS_TABLE", [("pk", S)];
+    /// One item per import.
+    imports, "IMPORTS_TABLE", [("operator_id", N), ("import_id", S)];
+    /// One item per operator.
+    operators, "OPERATORS_TABLE", [("operator_id", N)];
+    /// One item per credential of an operator.
+    credentials, "CREDENTIALS_TABLE", [("access_key", S)];
 }
 
 impl Tables {
-    /// Names with a prefix: `{prefix}claims`, `{prefix}applications`, …
-    #[must_use]
-    pub fn with_prefix(prefix: &str) -> Self {
-        let name = |table: &str| format!("{prefix}{table}");
-        Self {
-            claims: name("claims"),
-            applications: name("applications"),
-            archive: name("archive"),
-            idempotency: name("idempotency"),
-            limits: name("limits"),
-            journeys: name("journeys"),
-            imports: name("imports"),
-            operators: name("operators"),
-            credentials: name("credentials"),
-        }
-    }
-
-    /// Each table's name and its key attributes, with the type of each.
-    fn keys(&self) -> [(&str, &'static [(&'static str, ScalarAttributeType)]); 9] {
-        use ScalarAttributeType::{N, S};
-        [
-            (&self.claims, &[("pk", S)]),
-            (&self.applications, &[("uuid", S)]),
-            (&self.archive, &[("uuid", S)]),
-            (&self.idempotency, &[("pk", S)]),
-            (&self.limits, &[("pk", S)]),
-            (&self.journeys, &[("pk", S)]),
-            (&self.imports, &[("operator_id", N), ("import_id", S)]),
-            (&self.operators, &[("operator_id", N)]),
-            (&self.credentials, &[("access_key", S)]),
-        ]
-    }
-
     /// Creates the missing tables, and returns when all tables are active. For the local stack and tests.
     ///
     /// # Errors
     /// [`StoreError::Request`] if DynamoDB rejects a request. [`StoreError::Busy`] if a table is not active within a minute.
     pub async fn create_missing(&self, db: &Client) -> Result<(), StoreError> {
-        for (table, key) in self.keys() {
+        for (table, key) in self.names().into_iter().zip(Self::keys()) {
             if status(db, table).await?.is_none() {
                 create(db, table, key).await?;
             }
         }
         let deadline = Deadline::after(ACTIVE_WITHIN);
-        for (table, _) in self.keys() {
+        for table in self.names() {
             wait(db, table, deadline).await?;
         }
         for (table, wanted) in self.indexes() {

@@ -11,19 +11,8 @@ use crate::support::claim_keys;
 
 /// The tables whose names are in a type's `Debug`.
 fn held(a_type: &impl Debug) -> BTreeSet<&'static str> {
-    const TABLES: [&str; 9] = [
-        "claims",
-        "applications",
-        "archive",
-        "idempotency",
-        "limits",
-        "journeys",
-        "imports",
-        "operators",
-        "credentials",
-    ];
     let shown = format!("{a_type:?}");
-    TABLES.into_iter().filter(|table| shown.contains(&format!("\"test-{table}\""))).collect()
+    Tables::ALL.iter().copied().filter(|table| shown.contains(&format!("\"test-{table}\""))).collect()
 }
 
 /// The table of types in the documentation of the crate.
