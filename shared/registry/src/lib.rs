@@ -66,9 +66,10 @@ pub mod records;
 pub mod stores;
 pub mod team;
 
-pub use dynamo::error::StoreError;
+pub use dynamo::error::{StoreError, is_contention, is_too_large};
 pub use dynamo::retry::{Deadline, take_retries};
 pub use dynamo::tables::Tables;
+pub use dynamo::transaction::once;
 pub use protocol::delete::{Deleted, Deleter};
 pub use protocol::give_key::{GivenKey, HistoryKey, KeyGiver};
 pub use protocol::history::{Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, HistoryWriter};

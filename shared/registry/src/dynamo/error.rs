@@ -28,6 +28,12 @@ pub enum StoreError {
         /// Which part of the item.
         what: &'static str,
     },
+    /// A table of this name has another key, so it is not a table of this store.
+    #[error("the table {table} exists with another key: it is not a table of this registry")]
+    OtherKey {
+        /// Its name.
+        table: String,
+    },
 }
 
 impl StoreError {
@@ -51,7 +57,8 @@ impl StoreError {
 }
 
 /// Whether this error code means that the request was not carried out and may succeed if it is sent again.
-pub(crate) fn is_contention(code: &str) -> bool {
+#[must_use]
+pub fn is_contention(code: &str) -> bool {
     matches!(
         code,
         "TransactionConflict"
@@ -65,7 +72,8 @@ pub(crate) fn is_contention(code: &str) -> bool {
 }
 
 /// Whether DynamoDB rejects an item because it would be too large. Only the message tells this error from other validation errors.
-pub(crate) fn is_too_large(code: Option<&str>, message: Option<&str>) -> bool {
+#[must_use]
+pub fn is_too_large(code: Option<&str>, message: Option<&str>) -> bool {
     matches!(code, Some("ValidationException" | "ValidationError"))
         && message.is_some_and(|message| message.starts_with("Item size") && message.contains("exceeded"))
 }

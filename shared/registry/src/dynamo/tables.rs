@@ -8,8 +8,9 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, KeySchemaElement,
-    KeyType, Projection, ProjectionType, ScalarAttributeType, TableStatus,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
+    GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
+    TableDescription, TableStatus,
 };
 
 use crate::dynamo::error::StoreError;
@@ -25,12 +26,18 @@ pub(crate) const BY_DATE: &str = "by_date";
 /// The index of all imports in progress, of all operators. Only their items have its attribute.
 pub(crate) const WORKING: &str = "working";
 
-/// The key attributes of a table, with the type of each.
+/// The key attributes of a table or an index, with the type of each.
 type Key = &'static [(&'static str, ScalarAttributeType)];
 
-/// Declares each table once: its name, the setting that names it in an environment, and its key.
+/// What DynamoDB must know of a table to create it.
+struct Definition {
+    key: Key,
+    indexes: &'static [Index],
+}
+
+/// Declares each table once: its name, the setting that names it in an environment, its key and its indexes.
 macro_rules! tables {
-    ($($(#[$doc:meta])+ $table:ident, $setting:literal, [$(($attribute:literal, $kind:ident)),+];)+) => {
+    ($($(#[$doc:meta])+ $table:ident, $setting:literal, [$(($attribute:literal, $kind:ident)),+], $indexes:expr;)+) => {
         /// The names of the tables in this environment. A function gets only the names of the tables that it may use. The other names
         /// stay empty, and a request to a table without a name fails at once.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,58 +64,70 @@ macro_rules! tables {
                 vec![$(self.$table.as_str()),+]
             }
 
-            fn keys() -> Vec<Key> {
-                vec![$(&[$(($attribute, ScalarAttributeType::$kind)),+]),+]
-            }
-
             /// Names with a prefix: `{prefix}claims`, `{prefix}applications`, …
             #[must_use]
             pub fn with_prefix(prefix: &str) -> Self {
                 Self { $($table: format!("{prefix}{}", stringify!($table))),+ }
             }
         }
+
+        /// The definitions, in the order of [`Tables::ALL`].
+        const DEFINITIONS: &[Definition] = &[
+            $(Definition { key: &[$(($attribute, ScalarAttributeType::$kind)),+], indexes: $indexes }),+
+        ];
     };
 }
 
 tables! {
     /// One item per claim key.
-    claims, "CLAIMS_TABLE", [("pk", S)];
+    claims, "CLAIMS_TABLE", [("pk", S)], &[];
     /// One item per registered application.
-    applications, "APPLICATIONS_TABLE", [("uuid", S)];
+    applications, "APPLICATIONS_TABLE", [("uuid", S)], &OF_APPLICATIONS;
     /// One item per deleted or erased application.
-    archive, "ARCHIVE_TABLE", [("uuid", S)];
+    archive, "ARCHIVE_TABLE", [("uuid", S)], &[];
     /// One item per idempotency record.
-    idempotency, "IDEMPOTENCY_TABLE", [("pk", S)];
+    idempotency, "IDEMPOTENCY_TABLE", [("pk", S)], &[];
     /// One item per operator and window of calls, and one per import slot.
-    limits, "LIMITS_TABLE", [("pk", S)];
+    limits, "LIMITS_TABLE", [("pk", S)], &[];
     /// One item per journey: the operator's number and its ID of the journey.
-    journeys, "JOURNEYS_TABLE", [("pk", S)];
+    journeys, "JOURNEYS_TABLE", [("pk", S)], &[];
     /// One item per import.
-    imports, "IMPORTS_TABLE", [("operator_id", N), ("import_id", S)];
+    imports, "IMPORTS_TABLE", [("operator_id", N), ("import_id", S)], &OF_IMPORTS;
     /// One item per operator.
-    operators, "OPERATORS_TABLE", [("operator_id", N)];
+    operators, "OPERATORS_TABLE", [("operator_id", N)], &[];
     /// One item per credential of an operator.
-    credentials, "CREDENTIALS_TABLE", [("access_key", S)];
+    credentials, "CREDENTIALS_TABLE", [("access_key", S)], &[];
 }
 
 impl Tables {
     /// Creates the missing tables, and returns when all tables are active. For the local stack and tests.
     ///
     /// # Errors
+    /// [`StoreError::OtherKey`] if a table with another key exists; then no table is created.
     /// [`StoreError::Request`] if DynamoDB rejects a request. [`StoreError::Busy`] if a table is not active within a minute.
     pub async fn create_missing(&self, db: &Client) -> Result<(), StoreError> {
-        for (table, key) in self.names().into_iter().zip(Self::keys()) {
-            if status(db, table).await?.is_none() {
-                create(db, table, key).await?;
+        let mut missing = Vec::new();
+        for (table, definition) in self.names().into_iter().zip(DEFINITIONS) {
+            match describe(db, table).await? {
+                None => missing.push((table, definition)),
+                Some(described) if has_other_key(&described, definition.key) => {
+                    return Err(StoreError::OtherKey { table: table.to_owned() });
+                }
+                Some(_) => {}
             }
+        }
+        for (table, definition) in missing {
+            // With its indexes: not every engine can add an index to a table that exists.
+            create(db, table, definition).await?;
         }
         let deadline = Deadline::after(ACTIVE_WITHIN);
         for table in self.names() {
             wait(db, table, deadline).await?;
         }
-        for (table, wanted) in self.indexes() {
+        for (table, definition) in self.names().into_iter().zip(DEFINITIONS).filter(|(_, has)| !has.indexes.is_empty())
+        {
             let known = indexes(db, table).await?;
-            for index in wanted.iter().filter(|index| !known.iter().any(|known| known == index.name)) {
+            for index in definition.indexes.iter().filter(|index| !known.iter().any(|known| known == index.name)) {
                 // DynamoDB creates one index at a time, and fills it with the items that the table already has.
                 add_index(db, table, index).await?;
                 wait(db, table, deadline).await?;
@@ -116,19 +135,24 @@ impl Tables {
         }
         Ok(())
     }
-
-    /// Each table that has indexes, and its indexes.
-    fn indexes(&self) -> [(&str, &'static [Index]); 2] {
-        [(&self.applications, &OF_APPLICATIONS), (&self.imports, &OF_IMPORTS)]
-    }
 }
 
 /// An index of a table.
 struct Index {
     name: &'static str,
-    key: &'static [(&'static str, ScalarAttributeType)],
+    key: Key,
     /// The attributes that it holds beside keys.
     also: &'static [&'static str],
+}
+
+impl Index {
+    /// The attributes that it holds.
+    fn projection(&self) -> Projection {
+        let also: Vec<String> = self.also.iter().map(|name| (*name).to_owned()).collect();
+        let kind = if also.is_empty() { ProjectionType::KeysOnly } else { ProjectionType::Include };
+        let also = Some(also).filter(|also| !also.is_empty());
+        Projection::builder().projection_type(kind).set_non_key_attributes(also).build()
+    }
 }
 
 /// What a list of applications shows, and nothing else of a driver. `status_version` is not among it, so a journeys file that repeats a
@@ -173,13 +197,10 @@ async fn wait(db: &Client, table: &str, deadline: Deadline) -> Result<(), StoreE
 async fn add_index(db: &Client, table: &str, index: &Index) -> Result<(), StoreError> {
     let built = |_: BuildError| StoreError::Corrupt { table: "definitions", what: "an index" };
     let (attributes, key) = definitions(index.key)?;
-    let also: Vec<String> = index.also.iter().map(|name| (*name).to_owned()).collect();
-    let kind = if also.is_empty() { ProjectionType::KeysOnly } else { ProjectionType::Include };
-    let also = Some(also).filter(|also| !also.is_empty());
     let create = CreateGlobalSecondaryIndexAction::builder()
         .index_name(index.name)
         .set_key_schema(Some(key))
-        .projection(Projection::builder().projection_type(kind).set_non_key_attributes(also).build())
+        .projection(index.projection())
         .build()
         .map_err(built)?;
     let update = GlobalSecondaryIndexUpdate::builder().create(create).build();
@@ -207,8 +228,13 @@ const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
 
 /// The status of a table; `None` if the table does not exist.
 async fn status(db: &Client, table: &str) -> Result<Option<TableStatus>, StoreError> {
+    Ok(describe(db, table).await?.and_then(|described| described.table_status))
+}
+
+/// A table as DynamoDB describes it; `None` if the table does not exist.
+async fn describe(db: &Client, table: &str) -> Result<Option<TableDescription>, StoreError> {
     match db.describe_table().table_name(table).send().await {
-        Ok(described) => Ok(described.table.and_then(|table| table.table_status)),
+        Ok(described) => Ok(Some(described.table.unwrap_or_else(|| TableDescription::builder().build()))),
         Err(error) => match error.as_service_error() {
             Some(DescribeTableError::ResourceNotFoundException(_)) => Ok(None),
             _ => Err(StoreError::request("DescribeTable", &error)),
@@ -216,10 +242,41 @@ async fn status(db: &Client, table: &str) -> Result<Option<TableStatus>, StoreEr
     }
 }
 
-async fn create(db: &Client, table: &str, key: &[(&str, ScalarAttributeType)]) -> Result<(), StoreError> {
-    let (attributes, key) = definitions(key)?;
+/// Whether a table has another key than this one. A description without a key says nothing.
+fn has_other_key(described: &TableDescription, key: &[(&str, ScalarAttributeType)]) -> bool {
+    let schema = described.key_schema();
+    let kind_of = |name: &str| {
+        let known = described.attribute_definitions().iter().find(|known| known.attribute_name == name);
+        known.map(|known| known.attribute_type.clone())
+    };
+    let is_same = |(element, ((name, kind), role)): (&KeySchemaElement, (&(&str, ScalarAttributeType), KeyType))| {
+        element.attribute_name == *name && element.key_type == role && kind_of(name).is_none_or(|known| known == *kind)
+    };
+    let wanted = key.iter().zip([KeyType::Hash, KeyType::Range]);
+    let is_key = schema.len() == key.len() && schema.iter().zip(wanted).all(is_same);
+    !schema.is_empty() && !is_key
+}
+
+async fn create(db: &Client, table: &str, definition: &Definition) -> Result<(), StoreError> {
+    let (mut attributes, key) = definitions(definition.key)?;
+    let mut built = Vec::new();
+    for index in definition.indexes {
+        let (more, key) = definitions(index.key)?;
+        for attribute in more {
+            // DynamoDB rejects an attribute that is defined twice.
+            if !attributes.contains(&attribute) {
+                attributes.push(attribute);
+            }
+        }
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(index.name)
+            .set_key_schema(Some(key))
+            .projection(index.projection());
+        built.push(index.build().map_err(|_| StoreError::Corrupt { table: "definitions", what: "an index" })?);
+    }
     let request = db.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
     let request = request.set_attribute_definitions(Some(attributes)).set_key_schema(Some(key));
+    let request = request.set_global_secondary_indexes(Some(built).filter(|built| !built.is_empty()));
     match request.send().await {
         Ok(_) => Ok(()),
         Err(error) => match error.as_service_error() {
@@ -227,5 +284,34 @@ async fn create(db: &Client, table: &str, key: &[(&str, ScalarAttributeType)]) -
             Some(CreateTableError::ResourceInUseException(_)) => Ok(()),
             _ => Err(StoreError::request("CreateTable", &error)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(key: &[(&str, ScalarAttributeType)]) -> TableDescription {
+        let (attributes, schema) = definitions(key).unwrap();
+        TableDescription::builder().set_attribute_definitions(Some(attributes)).set_key_schema(Some(schema)).build()
+    }
+
+    #[test]
+    fn table_with_another_key_is_recognised() {
+        use ScalarAttributeType::{N, S};
+        let imports = [("operator_id", N), ("import_id", S)];
+        for (found, wanted, differs) in [
+            (&[("pk", S)][..], &[("pk", S)][..], false),
+            (&imports[..], &imports[..], false),
+            (&[("id", S)][..], &[("pk", S)][..], true),
+            (&[("pk", N)][..], &[("pk", S)][..], true),
+            (&[("pk", S), ("sk", S)][..], &[("pk", S)][..], true),
+            (&[("operator_id", N)][..], &imports[..], true),
+            (&[("operator_id", N), ("import_id", N)][..], &imports[..], true),
+            (&[("import_id", S), ("operator_id", N)][..], &imports[..], true),
+        ] {
+            assert_eq!(has_other_key(&described(found), wanted), differs, "{found:?} for {wanted:?}");
+        }
+        assert!(!has_other_key(&TableDescription::builder().build(), &imports), "the description says nothing");
     }
 }

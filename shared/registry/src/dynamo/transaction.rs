@@ -27,7 +27,8 @@ pub(crate) enum Transacted {
 pub(crate) const TOO_LARGE: StoreError = StoreError::Corrupt { table: "any kind", what: "an item that has no room" };
 
 /// Client configuration without the SDK's retries, and without the token that only a retry needs.
-pub(crate) fn once() -> Builder {
+#[must_use]
+pub fn once() -> Builder {
     Config::builder().retry_config(RetryConfig::disabled()).interceptor(NoClientRequestToken)
 }
 
