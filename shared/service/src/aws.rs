@@ -43,11 +43,11 @@ fn retries() -> RetryConfig {
 }
 
 /// The HTTP client of a function. The default client would read and parse all certificates that the machine trusts at each start: more
-/// than a hundred certificates in twice as many files.
+/// than a hundred certificates in twice as many files. Only an endpoint that is not AWS's needs them (`SSL_CERT_FILE` names others).
 // This runs at start-up on compiled-in data, and a test reads the same certificates.
 #[allow(clippy::expect_used)]
-fn http_client() -> SharedHttpClient {
-    let roots = TrustStore::empty().with_pem_certificate(ROOTS);
+fn http_client(trusts_machine: bool) -> SharedHttpClient {
+    let roots = TrustStore::empty().with_native_roots(trusts_machine).with_pem_certificate(ROOTS);
     let context = TlsContext::builder().with_trust_store(roots).build().expect("a store of certificates is a context");
     aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
@@ -124,10 +124,13 @@ impl Aws {
     #[must_use]
     pub fn of_function(environment: &Environment) -> Self {
         let region = environment.optional("AWS_REGION").unwrap_or_else(|| "eu-west-3".to_owned());
+        let dynamodb_url = environment.optional("AWS_ENDPOINT_URL_DYNAMODB");
+        let s3_url = environment.optional("AWS_ENDPOINT_URL_S3");
+        let is_elsewhere = |url: &Option<String>| url.as_ref().is_some_and(|url| url.starts_with("https://"));
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
-            .http_client(http_client())
+            .http_client(http_client(is_elsewhere(&dynamodb_url) || is_elsewhere(&s3_url)))
             .retry_config(retries());
         if let Some(key) = environment.optional("AWS_ACCESS_KEY_ID")
             && let Some(secret) = environment.optional("AWS_SECRET_ACCESS_KEY")
@@ -136,12 +139,7 @@ impl Aws {
             let credentials = Credentials::new(key, secret, session, None, "environment");
             config = config.credentials_provider(SharedCredentialsProvider::new(credentials));
         }
-        Self {
-            config: config.build(),
-            dynamodb_url: environment.optional("AWS_ENDPOINT_URL_DYNAMODB"),
-            s3_url: environment.optional("AWS_ENDPOINT_URL_S3"),
-            s3_path_style: is_path_style(environment),
-        }
+        Self { config: config.build(), dynamodb_url, s3_url, s3_path_style: is_path_style(environment) }
     }
 
     /// From the configuration of the AWS command line, for members of the team who use profiles and roles.

@@ -39,7 +39,7 @@
 //! | `S3_PATH_STYLE` | `true` if buckets have no host names of their own | `false` |
 //! | `AWS_REGION` `AWS_ACCESS_KEY_ID` `AWS_SECRET_ACCESS_KEY` `AWS_SESSION_TOKEN` | as Lambda sets them | region `eu-west-3` |
 //! | `AWS_LAMBDA_FUNCTION_NAME` `AWS_LAMBDA_FUNCTION_VERSION` | as Lambda sets them: the version in metrics | `local` |
-//! | `AWS_ENDPOINT_URL_DYNAMODB` `AWS_ENDPOINT_URL_S3` | the endpoints, if not those of AWS | |
+//! | `AWS_ENDPOINT_URL_DYNAMODB` `AWS_ENDPOINT_URL_S3` | the endpoints, if not those of AWS; with `https`, the certificates that the machine trusts count too | |
 
 use std::collections::HashMap;
 use std::fmt;
