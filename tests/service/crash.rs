@@ -38,6 +38,9 @@ pub async fn serve_in(folder: &TempDir, options: &[&str], environment: &[(&str, 
         ])
         .arg(&data_dir)
         .args(options)
+        // The developer's own endpoints are not for tests.
+        .env_remove("AWS_ENDPOINT_URL_DYNAMODB")
+        .env_remove("AWS_ENDPOINT_URL_S3")
         .envs(environment.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

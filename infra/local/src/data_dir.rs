@@ -3,9 +3,6 @@
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use tokio::net::TcpStream;
 
 use crate::description::Description;
 use crate::error::Error;
@@ -162,15 +159,15 @@ pub fn known(data_dir: &Path) -> Result<(Description, Secrets), Error> {
 /// As [`known`], and [`Error::Stopped`] if nothing answers.
 pub async fn running(data_dir: &Path) -> Result<(Description, Secrets), Error> {
     let (description, secrets) = known(data_dir)?;
-    let address = description.dynamodb_url.trim_start_matches("http://");
-    match tokio::time::timeout(KNOCK, TcpStream::connect(address)).await {
-        Ok(Ok(_)) => Ok((description, secrets)),
-        _ => Err(Error::Stopped { data_dir: data_dir.to_owned(), url: description.dynamodb_url }),
+    if description.has_tables().await {
+        return Ok((description, secrets));
     }
+    let url = description.dynamodb_url;
+    Err(match description.foreign.dynamodb {
+        true => Error::NoAnswer { service: "DynamoDB", url },
+        false => Error::Stopped { data_dir: data_dir.to_owned(), url },
+    })
 }
-
-/// How long a running stack may take to accept a connection.
-const KNOCK: Duration = Duration::from_secs(5);
 
 pub(crate) fn never_started(data_dir: &Path) -> Error {
     Error::Secrets(format!(

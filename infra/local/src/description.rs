@@ -7,6 +7,7 @@ use cee_service::aws::Aws;
 use cee_service::{Clock, Environment};
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::{Endpoint, Foreign, Signing};
 use crate::error::Error;
 use crate::secrets::Secrets;
 
@@ -34,10 +35,13 @@ pub struct Description {
     pub bucket: String,
     /// The region to give to an SDK.
     pub region: String,
-    /// Credentials that reach everything.
+    /// Credentials that reach everything that the stack runs itself.
     pub aws_access_key_id: String,
-    /// Credentials that reach everything.
+    /// Their secret half.
     pub aws_secret_access_key: String,
+    /// Which services the stack does not run itself. Their keys are in no file: programs take them from their environment.
+    #[serde(default, skip_serializing_if = "Foreign::is_none")]
+    pub foreign: Foreign,
     /// The moment at which the clock is pinned, if it is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub now: Option<String>,
@@ -73,17 +77,55 @@ impl Description {
     }
 
     /// The clients of the stack's DynamoDB and S3. They do not go through the proxy that injects faults.
+    #[must_use]
     pub fn aws(&self) -> Aws {
-        let settings = [
-            ("AWS_REGION", &self.region),
-            ("AWS_ACCESS_KEY_ID", &self.aws_access_key_id),
-            ("AWS_SECRET_ACCESS_KEY", &self.aws_secret_access_key),
-            ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb_url),
-            ("AWS_ENDPOINT_URL_S3", &self.s3_url),
-            ("S3_PATH_STYLE", &"true".to_owned()),
-        ];
-        let settings = settings.map(|(name, value)| (name.to_owned(), value.clone()));
-        Aws::of_function(&Environment::of(settings))
+        let mut settings = self.signing(&self.signing_elsewhere());
+        settings.extend([
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_url.clone()),
+            ("AWS_ENDPOINT_URL_S3", self.s3_url.clone()),
+            ("S3_PATH_STYLE", "true".to_owned()),
+        ]);
+        Aws::of_function(&Environment::of(settings.into_iter().map(|(name, value)| (name.to_owned(), value))))
+    }
+
+    /// How this process signs for the services that are elsewhere. Half a key counts as none: the endpoint then refuses the request.
+    fn signing_elsewhere(&self) -> Signing {
+        if self.foreign.any() {
+            Signing::of(&Environment::of_process()).unwrap_or_default()
+        } else {
+            Signing::default()
+        }
+    }
+
+    /// Whether this process has keys of its own for the services that are elsewhere.
+    #[must_use]
+    pub fn has_own_keys(&self) -> bool {
+        self.signing_elsewhere().keys.is_some()
+    }
+
+    /// The variables with which an SDK signs: the given keys, or else the stack's own.
+    pub(crate) fn signing(&self, signing: &Signing) -> Vec<(&'static str, String)> {
+        let mut variables = vec![("AWS_REGION", self.region.clone())];
+        match &signing.keys {
+            Some(keys) => {
+                variables.push(("AWS_ACCESS_KEY_ID", keys.access_key.clone()));
+                variables.push(("AWS_SECRET_ACCESS_KEY", keys.secret_key.clone()));
+                variables.extend(keys.session_token.clone().map(|token| ("AWS_SESSION_TOKEN", token)));
+            }
+            None => {
+                variables.push(("AWS_ACCESS_KEY_ID", self.aws_access_key_id.clone()));
+                variables.push(("AWS_SECRET_ACCESS_KEY", self.aws_secret_access_key.clone()));
+            }
+        }
+        variables
+    }
+
+    /// Whether the tables can be reached.
+    pub(crate) async fn has_tables(&self) -> bool {
+        match self.dynamodb_url.parse::<Endpoint>() {
+            Ok(endpoint) => endpoint.answers().await,
+            Err(_) => false,
+        }
     }
 
     /// A sample operator.

@@ -44,6 +44,42 @@ pub enum Error {
         /// The address at which it answered when it ran.
         url: String,
     },
+    /// An endpoint that the stack was to use does not answer.
+    #[error(
+        "{service} does not answer at {url}: start it there, or leave the option (or the variable AWS_ENDPOINT_URL_…) out and \
+             the stack uses its own"
+    )]
+    NoAnswer {
+        /// Which service.
+        service: &'static str,
+        /// Its address.
+        url: String,
+    },
+    /// `--fresh` with a service that is not the stack's own.
+    #[error(
+        "--fresh removes only what the stack keeps itself, and the service at {0} is not its own: start without --fresh, and \
+             remove the tables cee-local-… or the bucket there yourself"
+    )]
+    FreshElsewhere(String),
+    /// Faults with a DynamoDB that is not the stack's own.
+    #[error("--faults works with the embedded DynamoDB alone")]
+    FaultsElsewhere,
+    /// An access key without its secret, or a secret without its access key.
+    #[error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: set both, or neither")]
+    HalfAKey,
+    /// The bucket at another S3 cannot be used.
+    #[error(
+        "the bucket {bucket} at {url} cannot be used ({code}): create it, or check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and \
+             AWS_REGION"
+    )]
+    Bucket {
+        /// Its name.
+        bucket: &'static str,
+        /// The endpoint.
+        url: String,
+        /// The code of the error.
+        code: String,
+    },
     /// Another stack runs on the data.
     #[error("another stack runs on {}: stop it, or choose another --data-dir", .0.display())]
     InUse(PathBuf),

@@ -8,18 +8,21 @@
 //! | which function gets which setting | `settings` |
 //! | what the data directory holds, and who may use it | `data_dir` |
 //! | `local.json`: addresses and keys | `description` |
+//! | another DynamoDB or S3, and how to sign for it | [`endpoint`], `poll` |
 //! | keys, secrets, and the secret that a deployment shares | [`secrets`], [`service_secret`] |
 //! | sample operators and journeys; made-up history files | [`samples`], [`generate`] |
 //! | the OpenAPI document, and the page that shows it | [`openapi`], `reference` |
 
 mod data_dir;
 mod description;
+pub mod endpoint;
 pub mod error;
 mod functions;
 pub mod generate;
 pub mod openapi;
 pub mod operators;
 pub mod pepper;
+mod poll;
 mod random;
 mod reference;
 mod refusals;

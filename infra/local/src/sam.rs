@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, json};
 
 use crate::data_dir::{DataDir, known};
+use crate::endpoint::Signing;
 use crate::error::Error;
 use crate::secrets::write_private;
 use crate::settings::Settings;
@@ -14,9 +15,12 @@ use crate::settings::Settings;
 pub struct ForSam {
     /// The file.
     pub file: PathBuf,
-    /// What is exported.
-    pub exported: [(&'static str, String); 3],
+    /// What is exported. No keys if the environment has its own for a service elsewhere.
+    pub exported: Vec<(&'static str, String)>,
 }
+
+/// The variables that the file cannot hold.
+const SIGNING: [&str; 4] = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// Writes what `sam local` needs to reach the stack on a data directory. Its containers reach a stack that listens only on this machine,
 /// or everywhere, under Docker's name for this machine, and any other stack at its own address. `sam local` passes each function only
@@ -31,13 +35,12 @@ pub fn for_sam(data_dir: &Path) -> Result<ForSam, Error> {
             .iter()
             .fold(url.clone(), |url, here| url.replace(here, "//host.docker.internal:"));
     }
-    let exported = [
-        ("AWS_REGION", description.region.clone()),
-        ("AWS_ACCESS_KEY_ID", description.aws_access_key_id.clone()),
-        ("AWS_SECRET_ACCESS_KEY", description.aws_secret_access_key.clone()),
-    ];
-    let settings = Settings::new(&secrets, &description)?.0.into_iter();
-    let in_file = settings.filter(|(name, _)| exported.iter().all(|(exported, _)| exported != name));
+    let mut exported = description.signing(&Signing::default());
+    if description.has_own_keys() {
+        exported.retain(|(name, _)| *name == "AWS_REGION");
+    }
+    let settings = Settings::new(&secrets, &description, &Signing::default())?.all.into_iter();
+    let in_file = settings.filter(|(name, _)| !SIGNING.contains(&name.as_str()));
     let variables: Map<_, _> = in_file.map(|(name, value)| (name, json!(value))).collect();
     let json = serde_json::to_vec_pretty(&json!({ "Parameters": variables }))
         .map_err(|error| Error::Secrets(error.to_string()))?;

@@ -3,22 +3,26 @@
 use cee_registry::Tables;
 use cee_service::Environment;
 
-use crate::description::{BUCKET, Description, REGION, tables};
+use crate::description::{BUCKET, Description, tables};
+use crate::endpoint::Signing;
 use crate::error::Error;
 use crate::secrets::{AUDIENCE, ISSUER, Secrets};
 use crate::service_secret::Signer;
 
 /// All settings of all functions; each function then gets its own.
-pub(crate) struct Settings(pub(crate) Vec<(String, String)>);
+pub(crate) struct Settings {
+    pub(crate) all: Vec<(String, String)>,
+    /// Whether all functions sign with one access key. An engine elsewhere may check it, and some keep the data of each access key
+    /// apart, as DynamoDB Local does by default.
+    one_access_key: bool,
+}
 
 impl Settings {
-    pub(crate) fn new(secrets: &Secrets, description: &Description) -> Result<Self, Error> {
+    pub(crate) fn new(secrets: &Secrets, description: &Description, signing: &Signing) -> Result<Self, Error> {
         let service = &secrets.service;
         let tables = tables();
-        let mut settings: Vec<(&str, String)> = vec![
-            ("AWS_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", secrets.root.access_key.clone()),
-            ("AWS_SECRET_ACCESS_KEY", secrets.root.secret_key.clone()),
+        let mut settings = description.signing(signing);
+        settings.extend([
             ("AWS_ENDPOINT_URL_DYNAMODB", description.dynamodb_url.clone()),
             ("AWS_ENDPOINT_URL_S3", description.s3_url.clone()),
             ("S3_PATH_STYLE", "true".to_owned()),
@@ -30,25 +34,28 @@ impl Settings {
             ("APPLICATION_TOKEN_JWKS", service.key_set(Signer::ApplicationToken)?.to_json()),
             ("APPLICATION_TOKEN_ISSUER", ISSUER.to_owned()),
             ("APPLICATION_TOKEN_AUDIENCE", AUDIENCE.to_owned()),
-        ];
+        ]);
         settings.extend(description.now.clone().map(|now| ("NOW", now)));
         settings.extend(Tables::SETTINGS.iter().copied().zip(tables.names().into_iter().map(str::to_owned)));
-        Ok(Self(settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+        let all = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Ok(Self { all, one_access_key: description.foreign.any() })
     }
 
     pub(crate) fn set(&mut self, name: &str, value: String) {
-        self.0.retain(|(known, _)| known != name);
-        self.0.push((name.to_owned(), value));
+        self.all.retain(|(known, _)| known != name);
+        self.all.push((name.to_owned(), value));
     }
 
-    /// The settings for all functions, and of the others only these; and an access key that equals the function's name.
+    /// The settings for all functions, and of the others only these; and, if every service is the stack's own, an access key that
+    /// equals the function's name.
     pub(crate) fn of(&self, function: &str, given: &[&str]) -> Vec<(String, String)> {
         let is_given = |name: &str| given.contains(&name) || !not_for_all().any(|special| special == name);
         let own = |(name, value): &(String, String)| {
-            let value = if name == "AWS_ACCESS_KEY_ID" { function } else { value };
+            let is_named = name == "AWS_ACCESS_KEY_ID" && !self.one_access_key;
+            let value = if is_named { function } else { value };
             (name.clone(), value.to_owned())
         };
-        self.0.iter().filter(|(name, _)| is_given(name)).map(own).collect()
+        self.all.iter().filter(|(name, _)| is_given(name)).map(own).collect()
     }
 
     pub(crate) fn environment(&self, function: &str, given: &[&str]) -> Environment {
@@ -57,7 +64,7 @@ impl Settings {
 
     /// The settings to reach everything, as the registry's team does.
     pub(crate) fn of_team(&self) -> Environment {
-        Environment::of(self.0.clone())
+        Environment::of(self.all.clone())
     }
 }
 

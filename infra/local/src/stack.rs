@@ -14,7 +14,7 @@ use aws_stand_in::runtime_api::Process;
 use aws_stand_in::s3::{self, Credentials, EventSink, S3Server, Scope};
 use aws_stand_in::schedule::Schedule;
 use cee_eligibility::Instant;
-use cee_registry::{Journeys, Operators};
+use cee_registry::{Journeys, Operators, StoreError};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment};
 use cee_tokens::TokenFormat;
@@ -25,11 +25,13 @@ use tokio::net::TcpListener;
 use crate::data_dir::{DataDir, never_started};
 pub use crate::data_dir::{known, running};
 pub use crate::description::{BUCKET, Description, OperatorDescription, REGION, Store, tables};
+use crate::endpoint::{Elsewhere, Endpoint};
 use crate::error::Error;
 use crate::functions::Starter;
 pub use crate::functions::{AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, Functions, HTTP_TIMEOUT, IMPORT_TIMEOUT};
 use crate::operators::admit_samples;
 use crate::pepper;
+use crate::poll::{Poll, Poller, prepare_bucket};
 use crate::reference;
 use crate::refusals::refusal;
 pub use crate::sam::{ForSam, for_sam};
@@ -70,6 +72,8 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// The faults between the functions and DynamoDB.
     pub faults: Option<Arc<dyn Plan>>,
+    /// The services that the stack uses and does not run itself; their ports above are not used.
+    pub elsewhere: Elsewhere,
 }
 
 impl Options {
@@ -87,6 +91,7 @@ impl Options {
             functions: Functions::InProcess,
             settings: Vec::new(),
             faults: None,
+            elsewhere: Elsewhere::default(),
         }
     }
 
@@ -118,15 +123,8 @@ pub fn redrive(data_dir: &Path) -> Result<usize, Error> {
 /// A running stack.
 pub struct Stack {
     description: Description,
-    calls: Vec<(Method, String)>,
-    gateway: Gateway,
-    s3: S3Server,
-    dynamo: DynamoServer,
-    front: Front,
-    proxy: Option<Proxy>,
-    queue: Arc<AsyncQueue>,
-    audit: Schedule,
-    processes: Vec<Arc<Process>>,
+    parts: Parts,
+    dynamo: Option<DynamoServer>,
     _lock: File,
 }
 
@@ -136,6 +134,10 @@ impl Stack {
     /// # Errors
     /// [`Error`] with the part that could not be started, and why.
     pub async fn start(options: &Options) -> Result<Self, Error> {
+        // Before anything is written here.
+        let elsewhere = &options.elsewhere;
+        elsewhere.allow(options.fresh, options.faults.is_some())?;
+        elsewhere.answer().await?;
         let data = DataDir(options.data_dir.clone());
         let lock = data.lock()?;
         if options.fresh {
@@ -144,66 +146,19 @@ impl Stack {
         data.make_private()?;
         let secrets = Secrets::keep_for(&data.secrets(), options.token_format()?)?;
         // All ports before anything else: a port in use is reported at once and leaves nothing half started.
-        let api_port = listen(options.host, options.port, "--port").await?;
-        let dynamodb_port = listen(options.host, options.dynamodb_port, "--dynamodb-port").await?;
-        let s3_port = listen(options.host, options.s3_port, "--s3-port").await?;
-        let description = describe(options, &secrets, [&api_port, &dynamodb_port, &s3_port])?;
-
-        let dynamo = dynamo::start(dynamo::hidden().await?, Some(&data.database())).await?;
-        let started = async {
-            let front = Front::start(dynamodb_port, dynamo.address())?;
-            let mut settings = Settings::new(&secrets, &description)?;
-            settings.set("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url());
-            for (name, value) in &options.settings {
-                settings.set(name, value.clone());
-            }
-            let aws = Aws::of_function(&settings.of_team());
-            prepare_tables(&aws).await?;
-            pepper::keep(&Store::of(&aws, &secrets)?.pepper_keeper()).await?;
-            s3::create_bucket(&data.s3(), BUCKET).await?;
-
-            // The start of the stack and the team's commands connect directly to the database; only the functions use the proxy.
-            let mut proxy = None;
-            if let Some(plan) = &options.faults {
-                let through = listen(Ipv4Addr::LOCALHOST.into(), 0, "--faults").await?;
-                let started = Proxy::start(through, dynamo.address(), Arc::clone(plan))?;
-                settings.set("AWS_ENDPOINT_URL_DYNAMODB", started.url());
-                proxy = Some(started);
-            }
-
-            let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
-            let mut starter = Starter { functions: &options.functions, settings: &settings, processes: Vec::new() };
-            // At the same time: the hashes of the credentials are slow on purpose, and no call needs them yet.
-            let functions =
-                async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
-            let ((mut routes, import, audit), ()) =
-                tokio::try_join!(functions, admit_samples(&aws, &secrets, clock.now()))?;
-            let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
-            routes.extend(reference::routes());
-            let processes = starter.processes;
-            let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
-            let accepting = Arc::clone(&queue);
-            let events =
-                EventSink::new(REGION, &EVENT_PREFIXES, move |event| accepting.accept(event).map_err(Into::into));
-            let s3 = s3::start(s3_port, &data.s3(), credentials(&secrets), events).await?;
-            let gateway = gateway::start(api_port, routes, gateway_options(options.now)).await?;
-
-            match tokio::time::timeout(SAMPLES_TIME, load_samples(&aws, clock.now(), &queue)).await {
-                Ok(loaded) => loaded?,
-                Err(_) => tracing::warn!("the sample journeys wait for imports of an earlier run"),
-            }
-            let json = serde_json::to_vec_pretty(&description).map_err(|error| Error::Secrets(error.to_string()))?;
-            write_private(&data.description(), &json)?;
-            let audit = Schedule::start("audit", audit, AUDIT_EVERY);
-            Ok::<_, Error>((calls, gateway, s3, front, proxy, queue, audit, processes))
+        let ports = Ports::take(options).await?;
+        let description = describe(options, &secrets, &ports)?;
+        let dynamo = match &ports.dynamodb {
+            Some(_) => Some(dynamo::start(dynamo::hidden().await?, Some(&data.database())).await?),
+            None => None,
         };
-        match started.await {
-            Ok((calls, gateway, s3, front, proxy, queue, audit, processes)) => {
-                Ok(Self { description, calls, gateway, s3, dynamo, front, proxy, queue, audit, processes, _lock: lock })
-            }
+        match Parts::start(options, &data, &secrets, ports, &description, dynamo.as_ref()).await {
+            Ok(parts) => Ok(Self { description, parts, dynamo, _lock: lock }),
             // Otherwise the directory would be unlocked while its database is still open.
             Err(error) => {
-                dynamo.shutdown().await;
+                if let Some(dynamo) = dynamo {
+                    dynamo.shutdown().await;
+                }
                 Err(error)
             }
         }
@@ -218,54 +173,171 @@ impl Stack {
     /// The calls of the interface, as method and path.
     #[must_use]
     pub fn calls(&self) -> &[(Method, String)] {
-        &self.calls
+        &self.parts.calls
     }
 
     /// The queue of S3 events.
     #[must_use]
     pub fn queue(&self) -> &AsyncQueue {
-        &self.queue
+        &self.parts.queue
     }
 
     /// The audit, which runs by itself every quarter of an hour.
     #[must_use]
     pub const fn audit(&self) -> &Schedule {
-        &self.audit
+        &self.parts.audit
     }
 
     /// The proxy between the functions and DynamoDB, if there is one.
     #[must_use]
     pub const fn proxy(&self) -> Option<&Proxy> {
-        self.proxy.as_ref()
+        self.parts.proxy.as_ref()
     }
 
     /// The output of the functions, if they run as processes of their own.
     #[must_use]
     pub fn output(&self) -> Vec<String> {
-        self.processes.iter().flat_map(|process| process.lines()).collect()
+        self.parts.processes.iter().flat_map(|process| process.lines()).collect()
     }
 
     /// The number of process starts, if the functions run as processes: higher than the number of functions if one was restarted.
     #[must_use]
     pub fn starts(&self) -> u32 {
-        self.processes.iter().map(|process| process.starts()).sum()
+        self.parts.processes.iter().map(|process| process.starts()).sum()
     }
 
     /// Accepts no more requests, answers those in progress and closes the files.
     pub async fn shutdown(self) {
+        self.parts.shutdown().await;
+        if let Some(dynamo) = self.dynamo {
+            dynamo.shutdown().await;
+        }
+    }
+}
+
+/// What runs beside the database.
+struct Parts {
+    calls: Vec<(Method, String)>,
+    gateway: Gateway,
+    s3: Option<S3Server>,
+    poll: Option<Poll>,
+    front: Option<Front>,
+    proxy: Option<Proxy>,
+    queue: Arc<AsyncQueue>,
+    audit: Schedule,
+    processes: Vec<Arc<Process>>,
+}
+
+impl Parts {
+    async fn start(
+        options: &Options,
+        data: &DataDir,
+        secrets: &Secrets,
+        ports: Ports,
+        description: &Description,
+        dynamo: Option<&DynamoServer>,
+    ) -> Result<Self, Error> {
+        let elsewhere = &options.elsewhere;
+        let mut settings = Settings::new(secrets, description, &elsewhere.signing)?;
+        let mut front = None;
+        if let (Some(port), Some(dynamo)) = (ports.dynamodb, dynamo) {
+            front = Some(Front::start(port, dynamo.address())?);
+            settings.set("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url());
+        }
+        for (name, value) in &options.settings {
+            settings.set(name, value.clone());
+        }
+        let aws = Aws::of_function(&settings.of_team());
+        prepare_tables(&aws, elsewhere).await?;
+        pepper::keep(&Store::of(&aws, secrets)?.pepper_keeper()).await?;
+        match &elsewhere.s3 {
+            None => s3::create_bucket(&data.s3(), BUCKET).await?,
+            Some(endpoint) => prepare_bucket(&aws.s3(), endpoint, &description.region).await?,
+        }
+
+        // The start of the stack and the team's commands connect directly to the database; only the functions use the proxy.
+        let mut proxy = None;
+        if let (Some(plan), Some(dynamo)) = (&options.faults, dynamo) {
+            let through = listen(Ipv4Addr::LOCALHOST.into(), 0, "--faults").await?;
+            let started = Proxy::start(through, dynamo.address(), Arc::clone(plan))?;
+            settings.set("AWS_ENDPOINT_URL_DYNAMODB", started.url());
+            proxy = Some(started);
+        }
+
+        let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
+        let mut starter = Starter { functions: &options.functions, settings: &settings, processes: Vec::new() };
+        // At the same time: the hashes of the credentials are slow on purpose, and no call needs them yet.
+        let functions =
+            async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
+        let ((mut routes, import, audit), ()) = tokio::try_join!(functions, admit_samples(&aws, secrets, clock.now()))?;
+        let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
+        routes.extend(reference::routes());
+        let processes = starter.processes;
+        let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
+        let mut s3 = None;
+        if let Some(port) = ports.s3 {
+            let accepting = Arc::clone(&queue);
+            let region = &description.region;
+            let events =
+                EventSink::new(region, &EVENT_PREFIXES, move |event| accepting.accept(event).map_err(Into::into));
+            s3 = Some(s3::start(port, &data.s3(), credentials(secrets, elsewhere), events).await?);
+        }
+        let gateway = gateway::start(ports.api, routes, gateway_options(options.now)).await?;
+        let mut poller = elsewhere.s3.is_some().then(|| Poller::new(aws.s3(), &description.region, Arc::clone(&queue)));
+
+        match tokio::time::timeout(SAMPLES_TIME, load_samples(&aws, clock.now(), &queue, poller.as_mut())).await {
+            Ok(loaded) => loaded?,
+            Err(_) => tracing::warn!("the sample journeys wait for imports of an earlier run"),
+        }
+        let json = serde_json::to_vec_pretty(description).map_err(|error| Error::Secrets(error.to_string()))?;
+        write_private(&data.description(), &json)?;
+        let audit = Schedule::start("audit", audit, AUDIT_EVERY);
+        let poll = poller.map(Poll::start);
+        Ok(Self { calls, gateway, s3, poll, front, proxy, queue, audit, processes })
+    }
+
+    /// Accepts no more requests, and answers those in progress.
+    async fn shutdown(self) {
         self.audit.stop();
         self.gateway.shutdown().await;
+        if let Some(poll) = self.poll {
+            poll.stop();
+        }
         // Before the services that an import needs: without S3 it would fail three times, and its event be given up.
         self.queue.shutdown().await;
         for process in self.processes {
             process.kill().await;
         }
-        self.s3.shutdown().await;
+        if let Some(s3) = self.s3 {
+            s3.shutdown().await;
+        }
         if let Some(proxy) = self.proxy {
             proxy.shutdown().await;
         }
-        self.front.shutdown().await;
-        self.dynamo.shutdown().await;
+        if let Some(front) = self.front {
+            front.shutdown().await;
+        }
+    }
+}
+
+/// The ports on which the stack listens. A service that runs elsewhere has none.
+struct Ports {
+    api: TcpListener,
+    dynamodb: Option<TcpListener>,
+    s3: Option<TcpListener>,
+}
+
+impl Ports {
+    async fn take(options: &Options) -> Result<Self, Error> {
+        let Options { host, elsewhere, .. } = options;
+        let mut ports = Self { api: listen(*host, options.port, "--port").await?, dynamodb: None, s3: None };
+        if elsewhere.dynamodb.is_none() {
+            ports.dynamodb = Some(listen(*host, options.dynamodb_port, "--dynamodb-port").await?);
+        }
+        if elsewhere.s3.is_none() {
+            ports.s3 = Some(listen(*host, options.s3_port, "--s3-port").await?);
+        }
+        Ok(ports)
     }
 }
 
@@ -273,7 +345,7 @@ async fn listen(host: IpAddr, port: u16, option: &'static str) -> Result<TcpList
     TcpListener::bind((host, port)).await.map_err(|source| Error::Port { option, port, source })
 }
 
-fn describe(options: &Options, secrets: &Secrets, listeners: [&TcpListener; 3]) -> Result<Description, Error> {
+fn describe(options: &Options, secrets: &Secrets, ports: &Ports) -> Result<Description, Error> {
     let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
     let url = |listener: &TcpListener| -> Result<String, Error> {
         let address = listener.local_addr()?;
@@ -296,13 +368,19 @@ fn describe(options: &Options, secrets: &Secrets, listeners: [&TcpListener; 3]) 
             })
         })
         .collect::<Result<_, Error>>()?;
-    let [api, dynamodb, s3] = listeners;
+    let elsewhere = &options.elsewhere;
+    let own_or = |listener: Option<&TcpListener>, endpoint: &Option<Endpoint>| match (listener, endpoint) {
+        (Some(listener), _) => url(listener),
+        (None, Some(endpoint)) => Ok(endpoint.to_string()),
+        (None, None) => Ok(String::new()),
+    };
     Ok(Description {
-        api_url: format!("{}/v3", url(api)?),
-        dynamodb_url: url(dynamodb)?,
-        s3_url: url(s3)?,
+        api_url: format!("{}/v3", url(&ports.api)?),
+        dynamodb_url: own_or(ports.dynamodb.as_ref(), &elsewhere.dynamodb)?,
+        s3_url: own_or(ports.s3.as_ref(), &elsewhere.s3)?,
         bucket: BUCKET.to_owned(),
-        region: REGION.to_owned(),
+        region: elsewhere.signing.region.clone().unwrap_or_else(|| REGION.to_owned()),
+        foreign: elsewhere.which(),
         aws_access_key_id: secrets.root.access_key.clone(),
         aws_secret_access_key: secrets.root.secret_key.clone(),
         now: options.now.map(|now| now.to_string()),
@@ -311,9 +389,19 @@ fn describe(options: &Options, secrets: &Secrets, listeners: [&TcpListener; 3]) 
 }
 
 /// Creates the tables and the sample operators; existing ones stay as they are.
-async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
-    let store = |error: cee_registry::StoreError| Error::Tables(error.to_string());
-    let (db, tables) = (aws.dynamodb(), tables());
+async fn prepare_tables(aws: &Aws, elsewhere: &Elsewhere) -> Result<(), Error> {
+    let store = |error: StoreError| {
+        let place = elsewhere.dynamodb.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
+        let is_unsigned = matches!(&error, StoreError::Request { code, .. } if NOT_SIGNED_FOR.contains(&code.as_str()));
+        let hint = if is_unsigned {
+            "; set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION as it expects them"
+        } else {
+            ""
+        };
+        Error::Tables(format!("{error}{place}{hint}"))
+    };
+    // Another engine may answer slowly at first.
+    let (db, tables) = (aws.dynamodb_patient(), tables());
     tables.create_missing(&db).await.map_err(store)?;
     let operators = Operators::new(db, &tables);
     for operator in samples::operators() {
@@ -322,10 +410,20 @@ async fn prepare_tables(aws: &Aws) -> Result<(), Error> {
     Ok(())
 }
 
+/// The codes with which an endpoint refuses keys or a region that it does not know.
+const NOT_SIGNED_FOR: [&str; 6] = [
+    "AccessDeniedException",
+    "IncompleteSignatureException",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "UnrecognizedClientException",
+    "ExpiredTokenException",
+];
+
 /// Uploads the sample journeys to S3 as the trip export would, and waits until they are imported. Or until the queue is empty,
 /// because imports may be closed; but not for ever, because an import of an earlier run may take an hour.
-async fn load_samples(aws: &Aws, now: Instant, queue: &AsyncQueue) -> Result<(), Error> {
-    let store = |error: cee_registry::StoreError| Error::Tables(error.to_string());
+async fn load_samples(aws: &Aws, now: Instant, queue: &AsyncQueue, poller: Option<&mut Poller>) -> Result<(), Error> {
+    let store = |error: StoreError| Error::Tables(error.to_string());
     let file = samples::journeys(now);
     let journeys = Journeys::new(aws.dynamodb(), &tables());
     let names = samples::names(&file);
@@ -335,6 +433,9 @@ async fn load_samples(aws: &Aws, now: Instant, queue: &AsyncQueue) -> Result<(),
     }
     let put = aws.s3().put_object().bucket(BUCKET).key("journeys/samples.csv").body(file.into_bytes().into());
     put.send().await.map_err(|error| Error::Samples(error.to_string()))?;
+    if let Some(poller) = poller {
+        poller.look().await;
+    }
     let known = async {
         for ((operator, name), before) in names.iter().zip(before) {
             while journeys.find(*operator, name).await.map_err(store)?.map(|known| known.version) == before {
@@ -351,8 +452,14 @@ async fn load_samples(aws: &Aws, now: Instant, queue: &AsyncQueue) -> Result<(),
 
 /// The rights on the local S3: an operator reaches only its own prefix, as its IAM user on AWS. A function has an access key of its
 /// own, as it has a role on AWS, so that a request shows which function sent it.
-fn credentials(secrets: &Secrets) -> Credentials {
+///
+/// If DynamoDB is elsewhere, the functions sign for both services with the keys of that one.
+fn credentials(secrets: &Secrets, elsewhere: &Elsewhere) -> Credentials {
     let root = Credentials::root(&secrets.root.access_key, &secrets.root.secret_key);
+    let root = match &elsewhere.signing.keys {
+        Some(keys) => root.with(&keys.access_key, &keys.secret_key, Scope::All),
+        None => root,
+    };
     let functions = BINARIES
         .iter()
         .fold(root, |credentials, function| credentials.with(function, &secrets.root.secret_key, Scope::All));

@@ -40,23 +40,30 @@ pub fn run(command: &Command) -> Result<()> {
 fn of_operator(data_dir: &Path, operator: OperatorId) -> Result<String> {
     let (description, _) = known(data_dir)?;
     let about = description.operator(operator)?;
-    let variables = [
+    let mut variables = vec![
         ("API", &description.api_url),
         ("TOKEN", &about.token),
         ("BUCKET", &description.bucket),
         ("AWS_ENDPOINT_URL_S3", &description.s3_url),
         ("AWS_REGION", &description.region),
-        ("AWS_ACCESS_KEY_ID", &about.access_key),
-        ("AWS_SECRET_ACCESS_KEY", &about.secret_key),
     ];
-    Ok(variables.map(|(name, value)| format!("export {name}='{value}'")).join("\n"))
+    // An S3 elsewhere knows none of our keys: its own administrator decides who may put files.
+    if !description.foreign.s3 {
+        variables.push(("AWS_ACCESS_KEY_ID", &about.access_key));
+        variables.push(("AWS_SECRET_ACCESS_KEY", &about.secret_key));
+    }
+    let lines: Vec<_> = variables.into_iter().map(|(name, value)| format!("export {name}='{value}'")).collect();
+    Ok(lines.join("\n"))
 }
 
 fn of_sam(data_dir: &Path) -> Result<String> {
     let ForSam { file, exported } = for_sam(data_dir)?;
+    let mut lines = Vec::new();
     // The user's own session token must not be combined with the local stack's keys.
-    let mut lines = vec!["unset AWS_PROFILE AWS_SESSION_TOKEN".to_owned()];
-    lines.extend(exported.map(|(name, value)| format!("export {name}='{value}'")));
+    if exported.iter().any(|(name, _)| *name == "AWS_ACCESS_KEY_ID") {
+        lines.push("unset AWS_PROFILE AWS_SESSION_TOKEN".to_owned());
+    }
+    lines.extend(exported.into_iter().map(|(name, value)| format!("export {name}='{value}'")));
     lines.push(format!("# sam local … --env-vars {}", file.display()));
     Ok(lines.join("\n"))
 }
