@@ -31,6 +31,7 @@ mod deployment;
 mod differences;
 mod drills;
 mod driver;
+mod engines;
 mod fair_imports;
 mod faults;
 mod files;

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{audit, driver, env, generate, operator, pepper, redrive, restore, secret, serve, token, undo};
+use crate::commands::{
+    audit, conformance, driver, env, generate, operator, pepper, redrive, restore, secret, serve, token, undo,
+};
 
 /// The whole certificate registry for carpooling, on this machine.
 #[derive(Parser)]
@@ -41,6 +43,9 @@ enum Command {
     /// Check the invariants of the tables, such as one certificate per driver: for the registry's team, here or on AWS. Fails if
     /// it finds anything.
     Audit(audit::Command),
+    /// Check that an engine that speaks DynamoDB's protocol does what the registry relies on: every expression that it uses, and
+    /// races of many clients for one driver. On tables of its own, which it removes. Exits with 1 if anything differs.
+    Conformance(conformance::Command),
     /// Compare the pepper with the tables, and write its check value, which every function compares when it starts: for the
     /// registry's team, here or on AWS.
     Pepper(pepper::Command),
@@ -79,6 +84,7 @@ impl Cli {
             Some(Command::Operator { command }) => operator::run(command),
             Some(Command::Driver { command }) => driver::run(command),
             Some(Command::Audit(command)) => audit::run(command),
+            Some(Command::Conformance(command)) => return conformance::run(command),
             Some(Command::Pepper(command)) => pepper::run(command),
             Some(Command::Restore(command)) => restore::run(command),
             Some(Command::Undo(command)) => undo::run(command),

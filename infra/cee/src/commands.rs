@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub mod audit;
+pub mod conformance;
 pub mod driver;
 pub mod env;
 pub mod generate;
