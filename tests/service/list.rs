@@ -184,7 +184,14 @@ async fn cursor_is_refused_to_another_operator_with_another_filter_or_changed() 
         assert!(!answer.text.contains(cursor), "{answer:?}");
     };
     refused(2, format!("cursor={cursor}")).await;
-    for filter in ["journey_type=long", "journey_type=short", "status=ok", "from=2024-03-01", "to=2024-04-01"] {
+    for filter in [
+        "journey_type=long",
+        "journey_type=short",
+        "status=ok",
+        "from=2024-03-01",
+        "to=2024-04-01",
+        "registered_to=2099-01-01",
+    ] {
         refused(1, format!("{filter}&cursor={cursor}")).await;
     }
     for (place, _) in cursor.char_indices() {
@@ -257,6 +264,25 @@ async fn period_holds_its_first_moment_and_not_its_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn period_of_registration_holds_its_first_moment_and_not_its_last() {
+    let world = world().await;
+    let granted = uuid(&registered(&world, 1, &long(1, "2024-03-15T08:00:00Z")).await);
+    let now = crate::support::at(NOW);
+    let after = cee_eligibility::Instant::from_millis(now.millis() + 1).unwrap();
+    for (query, shown) in [
+        (format!("registered_from={now}"), true),
+        (format!("registered_from={after}"), false),
+        (format!("registered_to={now}"), false),
+        (format!("registered_to={after}"), true),
+        (format!("registered_from={now}&registered_to={after}&limit=1"), true),
+        (format!("registered_to={after}&to=2024-03-01"), false),
+    ] {
+        let expected: &[String] = if shown { std::slice::from_ref(&granted) } else { &[] };
+        assert_eq!(all(&world, 1, &query).await, expected, "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn list_is_limited_to_journey_type_and_status() {
     let world = world().await;
     let statuses =
@@ -321,6 +347,8 @@ async fn bad_parameters_are_named_all_at_once_and_not_repeated() {
         ("to=2024-03-15T08:00:00", &["/to"]),
         ("from=2024-03-02&to=2024-03-01", &["/to"]),
         ("from=2024-03-01&to=2024-03-01", &["/to"]),
+        ("registered_from=x&registered_to=x", &["/registered_from", "/registered_to"]),
+        ("registered_from=2024-03-01&registered_to=2024-03-01", &["/registered_to"]),
         ("page=2", &["/page"]),
         ("operator_id=2", &["/operator_id"]),
         ("Limit=1", &["/"]),
@@ -347,7 +375,8 @@ async fn bad_parameters_are_named_all_at_once_and_not_repeated() {
     let unknown = page(&world, 1, "page=2").await.json();
     assert_eq!(
         unknown["errors"][0]["message"],
-        "is not a parameter of this call: there are journey_type, from, to, status, cursor and limit"
+        "is not a parameter of this call: there are journey_type, from, to, registered_from, registered_to, status, cursor and \
+         limit"
     );
     // Each status of the document is one of the call, and its message lists them.
     let message = page(&world, 1, "status=x").await.json()["errors"][0]["message"].clone();

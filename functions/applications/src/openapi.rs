@@ -34,8 +34,8 @@ pub(crate) fn cursor() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(
-            "Where the list continues. Not to be read, only to be sent back, by the same operator and with the same `journey_type`, \
-             `status`, `from` and `to`. It does not expire.",
+            "Where the list continues. Not to be read, only to be sent back, by the same operator and with the same other \
+             parameters, except `limit`. It does not expire.",
         ))
         .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ListPlace::CURSOR_LENGTH)))
         .examples([CURSOR])
@@ -114,6 +114,11 @@ fn list() -> Operation {
             "to",
             bound("Only applications with an earlier `datetime`: as `from`. A month is `from=2024-03-01&to=2024-04-01`."),
         )
+        .query_parameter(
+            "registered_from",
+            bound("Only applications with this `registered_at` or a later one: as `from`."),
+        )
+        .query_parameter("registered_to", bound("Only applications with an earlier `registered_at`: as `from`."))
         .query_parameter("status", JourneyStatus::schema())
         .query_parameter("limit", limit)
         .query_parameter("cursor", cursor())

@@ -30,39 +30,39 @@ impl Wanted {
         if let (Some(Some(JourneyType::Long)), Some(Some(_))) = (journey_type, status) {
             query.fault("status", "does not belong to a long application");
         }
-        let from = query.optional("from", Instant::parse_bound);
-        let to = query.optional("to", Instant::parse_bound);
-        let dates = from.zip(to).and_then(|(from, to)| {
-            let dates = ListedDates::new(from, to);
-            if dates.is_none() {
-                query.fault("to", "must lie after from");
-            }
-            dates
-        });
+        let dates = period(&mut query, ["from", "to"]);
+        let registered = period(&mut query, ["registered_from", "registered_to"]);
         let most = query.optional("limit", limit);
-        let filter = journey_type.zip(status).zip(dates);
-        let filter = filter.map(|((journey_type, status), dates)| ListFilter { journey_type, status, dates });
+        let filter = journey_type.zip(status).zip(dates.zip(registered));
+        let filter = filter.map(|((journey_type, status), (dates, registered))| ListFilter {
+            journey_type,
+            status,
+            dates,
+            registered,
+        });
         let after = query.optional("cursor", |text| match &filter {
             Some(filter) => place(text, filter)
                 .map(Some)
-                .ok_or("must be the next_cursor of an answer to you, with the same journey_type, status, from and to"),
+                .ok_or("must be the next_cursor of an answer to you, with the same journey type, status and periods"),
             // Without its filter a cursor cannot be checked, and the filter is refused anyway.
             None => Ok(None),
         });
         let read = filter.zip(after).zip(most);
         let read =
             read.map(|((filter, after), most)| Self { filter, after: after.flatten(), most: most.unwrap_or(USUAL) });
-        query.finish("journey_type, from, to, status, cursor and limit", read)
+        query.finish("journey_type, from, to, registered_from, registered_to, status, cursor and limit", read)
     }
 
     /// The query of the next page. No character in it needs percent-encoding.
     #[must_use]
     pub fn next_query(&self, cursor: &str) -> String {
-        let ListFilter { journey_type, status, dates } = self.filter;
+        let ListFilter { journey_type, status, dates, registered } = self.filter;
         let parameters = [
             ("journey_type", journey_type.map(|journey_type| journey_type.as_str().to_owned())),
             ("from", dates.from().map(|from| from.to_string())),
             ("to", dates.to().map(|to| to.to_string())),
+            ("registered_from", registered.from().map(|from| from.to_string())),
+            ("registered_to", registered.to().map(|to| to.to_string())),
             ("status", status.map(|status| status.as_str().to_owned())),
             ("limit", Some(self.most.to_string())),
             ("cursor", Some(cursor.to_owned())),
@@ -70,6 +70,16 @@ impl Wanted {
         let given = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
         given.collect::<Vec<_>>().join("&")
     }
+}
+
+/// The dates between two parameters, either of which may be missing. `None`: one of them has a fault, which is noted.
+fn period(query: &mut Query, [from, to]: [&str; 2]) -> Option<ListedDates> {
+    let (first, end) = query.optional(from, Instant::parse_bound).zip(query.optional(to, Instant::parse_bound))?;
+    let dates = ListedDates::new(first, end);
+    if dates.is_none() {
+        query.fault(to, format_args!("must lie after {from}"));
+    }
+    dates
 }
 
 /// A status in the words of the interface. `expired`, which files may hold, is not one of them.

@@ -127,6 +127,12 @@ impl ListedDates {
         self.to
     }
 
+    /// Whether this moment is one of them.
+    fn hold(self, moment: Instant) -> bool {
+        let [first, last] = self.millis();
+        (first..=last).contains(&moment.millis())
+    }
+
     /// The first and the last millisecond.
     pub(crate) fn millis(self) -> [i64; 2] {
         [self.from.map_or(Self::EARLIEST, Instant::millis), self.to.map_or(Self::LATEST, Instant::millis) - 1]
@@ -142,12 +148,15 @@ pub struct ListFilter {
     pub status: Option<JourneyStatus>,
     /// Dates of applications.
     pub dates: ListedDates,
+    /// Dates of registrations.
+    pub registered: ListedDates,
 }
 
 impl ListFilter {
     /// Whether it leaves out some of the applications between its dates, for which the index has no key.
     pub(crate) const fn leaves_out(&self) -> bool {
-        self.journey_type.is_some() || self.status.is_some()
+        let registered = self.registered.from.is_some() || self.registered.to.is_some();
+        self.journey_type.is_some() || self.status.is_some() || registered
     }
 
     /// Whether a list shows this application, if its date is between the dates.
@@ -155,6 +164,7 @@ impl ListFilter {
         let status = application.journey.as_ref().map(|journey| journey.status);
         self.journey_type.is_none_or(|journey_type| journey_type == application.journey_type)
             && (self.status.is_none() || self.status == status)
+            && self.registered.hold(application.registered_at)
     }
 }
 
@@ -225,8 +235,8 @@ impl ListPlace {
 
 /// The signature of a place: a keyed hash of the place, its operator and its filter.
 fn signature(keys: &ClaimKeys, operator: OperatorId, filter: &ListFilter, place: &[u8]) -> [u8; ListPlace::SIGNATURE] {
-    let ListFilter { journey_type, status, dates } = filter;
-    let [first, last] = dates.millis();
+    let ListFilter { journey_type, status, dates, registered } = filter;
+    let [[first, last], [first_registered, last_registered]] = [dates, registered].map(|dates| dates.millis());
     let whole = keys.digest(&[
         b"list of applications",
         &operator.get().to_be_bytes(),
@@ -234,6 +244,8 @@ fn signature(keys: &ClaimKeys, operator: OperatorId, filter: &ListFilter, place:
         status.map_or("", JourneyStatus::as_str).as_bytes(),
         &first.to_be_bytes(),
         &last.to_be_bytes(),
+        &first_registered.to_be_bytes(),
+        &last_registered.to_be_bytes(),
         place,
     ]);
     let mut signature = [0; ListPlace::SIGNATURE];
@@ -283,6 +295,7 @@ mod tests {
         let other_pepper = ClaimKeys::new(&[8; 32]).unwrap();
         assert_eq!(ListPlace::of_cursor(&cursor, &other_pepper, operator(1), &filter), None);
         let dates = |from, to| ListFilter { dates: ListedDates::new(from, to).unwrap(), ..filter };
+        let registered = |from, to| ListFilter { registered: ListedDates::new(from, to).unwrap(), ..filter };
         let others = [
             ListFilter { journey_type: Some(JourneyType::Short), ..filter },
             ListFilter { journey_type: Some(JourneyType::Long), ..filter },
@@ -290,6 +303,8 @@ mod tests {
             ListFilter { status: Some(JourneyStatus::Pending), ..filter },
             dates(Some(place.datetime), None),
             dates(None, Some(at("2025-01-01T00:00:00Z"))),
+            registered(Some(place.datetime), None),
+            registered(None, Some(at("2025-01-01T00:00:00Z"))),
         ];
         for other in others {
             assert_eq!(ListPlace::of_cursor(&cursor, &keys, operator(1), &other), None, "{other:?}");
