@@ -32,24 +32,31 @@ pub(crate) const fn is_invisible(c: char) -> bool {
 pub struct CharacterName(pub char);
 
 impl CharacterName {
-    fn kind(self) -> Option<&'static str> {
+    /// The kind in English and in French.
+    fn kind(self) -> Option<(&'static str, &'static str)> {
         Some(match self.0 {
-            c if c.is_control() => "a control character",
-            c if is_invisible(c) => "an invisible character",
-            '\u{300}'..='\u{36f}' => "an accent of its own",
-            '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => "a Greek letter",
-            '\u{400}'..='\u{52f}' => "a Cyrillic letter",
-            '\u{531}'..='\u{588}' => "an Armenian letter",
-            '\u{13a0}'..='\u{13fd}' => "a Cherokee letter",
+            c if c.is_control() => ("a control character", "un caractère de contrôle"),
+            c if is_invisible(c) => ("an invisible character", "un caractère invisible"),
+            '\u{300}'..='\u{36f}' => ("an accent of its own", "un accent isolé"),
+            '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => ("a Greek letter", "une lettre grecque"),
+            '\u{400}'..='\u{52f}' => ("a Cyrillic letter", "une lettre cyrillique"),
+            '\u{531}'..='\u{588}' => ("an Armenian letter", "une lettre arménienne"),
+            '\u{13a0}'..='\u{13fd}' => ("a Cherokee letter", "une lettre cherokee"),
             _ => return None,
         })
+    }
+
+    /// The same in French.
+    pub(crate) fn french(self) -> String {
+        let code = format!("U+{:04X}", u32::from(self.0));
+        self.kind().map_or(code.clone(), |(_, kind)| format!("{code} ({kind})"))
     }
 }
 
 impl fmt::Display for CharacterName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "U+{:04X}", u32::from(self.0))?;
-        self.kind().map_or(Ok(()), |kind| write!(f, " ({kind})"))
+        self.kind().map_or(Ok(()), |(kind, _)| write!(f, " ({kind})"))
     }
 }
 

@@ -185,9 +185,7 @@ impl Criterion {
         }
     }
 
-    /// One sentence for a person, without the journey's data.
-    #[must_use]
-    pub fn message(self, rules: &Rules) -> String {
+    pub(crate) fn english(self, rules: &Rules) -> String {
         match self {
             Self::OperatorClass => format!("the journey is not of class {}", rules.journey.operator_class),
             Self::Distance => format!("the journey is longer than {} metres", rules.journey.max_distance_metres),
@@ -236,6 +234,7 @@ mod tests {
     use super::*;
     use crate::fields::LastNameTrunc;
     use crate::identity::{IdentityKeys, TruncatedIdentity};
+    use crate::language::Language;
 
     fn journey() -> Journey {
         Journey {
@@ -402,7 +401,7 @@ mod tests {
     fn criteria_have_names_and_messages() {
         assert_eq!(Criterion::ALL.map(Criterion::as_str), ["operator_class", "distance", "france", "period"]);
         let mut rules = Rules::default();
-        let said = |rules: &Rules| Criterion::ALL.map(|criterion| criterion.message(rules));
+        let said = |rules: &Rules| Criterion::ALL.map(|criterion| criterion.message(rules, Language::English));
         assert_eq!(
             said(&rules),
             [

@@ -1,4 +1,4 @@
-//! The two languages in which a rejected row is explained.
+//! The two languages of messages for people. Programs read neither: names, types and codes are the same in both.
 
 use crate::error::FieldError;
 
@@ -17,6 +17,19 @@ pub enum Language {
     /// French, `fr`.
     French,
 }
+
+/// Words that only an English text has: none of them is also French, as `date`, `file` and `an` are.
+const ENGLISH: &[&str] = &[
+    "about", "again", "already", "also", "and", "another", "any", "are", "be", "because", "been", "before", "begin",
+    "begins", "body", "by", "call", "calls", "can", "cell", "check", "choose", "closed", "column", "country", "day",
+    "days", "delete", "deleted", "digits", "download", "driver", "each", "earlier", "empty", "end", "error", "every",
+    "exactly", "field", "fields", "for", "from", "give", "given", "has", "have", "header", "holds", "in", "is", "it",
+    "its", "journey", "keep", "key", "keys", "known", "last", "later", "leave", "letter", "line", "list", "must",
+    "name", "needs", "never", "new", "no", "not", "of", "only", "operator", "other", "phone", "please", "read",
+    "registry", "row", "rows", "same", "search", "send", "sign", "since", "so", "space", "string", "team", "than",
+    "that", "the", "then", "there", "these", "they", "this", "time", "to", "token", "too", "twice", "unknown", "until",
+    "upload", "was", "when", "where", "whole", "with", "without", "wrong", "year", "you", "your",
+];
 
 impl Language {
     /// Both languages.
@@ -38,6 +51,33 @@ impl Language {
             Self::French => "fr",
         }
     }
+
+    /// The first English word in a French text, for the tests of the crates that have French texts. What stands in « » or between
+    /// backticks is quoted, a word with another character than letters (`operator_journey_id`, `Retry-After`) is a name, and one in
+    /// capitals (`TO`) is a value: these stay as they are.
+    ///
+    /// ```
+    /// use cee_eligibility::Language;
+    /// assert_eq!(Language::english_left_in("le fichier « short » (in2csv), import_id"), None);
+    /// assert_eq!(Language::english_left_in("le registre, the registry"), Some("the"));
+    /// ```
+    #[must_use]
+    pub fn english_left_in(french: &str) -> Option<&str> {
+        let mut quoted = false;
+        french.split_inclusive(['«', '»', '`']).find_map(|part| {
+            let was_quoted = quoted;
+            match part.chars().last() {
+                Some('«') => quoted = true,
+                Some('»') => quoted = false,
+                Some('`') => quoted = !quoted,
+                _ => {}
+            }
+            let words = part.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '’' | '«' | '»' | '`'));
+            let words = words.map(|word| word.trim_matches(|c: char| c.is_ascii_punctuation() && c != '-' && c != '_'));
+            let mut words = words.filter(|_| !was_quoted);
+            words.find(|word| word.chars().any(char::is_lowercase) && ENGLISH.contains(&word.to_lowercase().as_str()))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -51,5 +91,23 @@ mod tests {
             assert_eq!(Language::parse(language.as_str()), Ok(language));
         }
         assert!(Language::parse("de").is_err() && Language::parse("").is_err());
+    }
+
+    #[test]
+    fn an_english_word_in_a_french_text_is_found_unless_it_is_quoted() {
+        for (text, found) in [
+            ("", None),
+            ("le numéro d'un conducteur", None),
+            ("must être", Some("must")),
+            ("l'opérateur (The registry)", Some("The")),
+            ("doit être « the » ou `the key`, et rien d'autre", None),
+            ("« the » puis the", Some("the")),
+            ("`the` puis key", Some("key")),
+            ("Idempotency-Key et start_datetime", None),
+            ("TO et une espace", None),
+            ("mot de passe :not", Some("not")),
+        ] {
+            assert_eq!(Language::english_left_in(text), found, "{text}");
+        }
     }
 }

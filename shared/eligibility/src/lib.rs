@@ -4,7 +4,8 @@
 //! |---|---|
 //! | what a field may hold, how it is normalised | [`fields`] |
 //! | why a field is refused | [`error`] |
-//! | the languages of the reasons for rejected rows | [`language`] |
+//! | the two languages of the messages | [`language`] |
+//! | the French of the messages | `french` |
 //! | how a driving licence is written, and which spellings are one licence | [`license`] |
 //! | dates, time zones, "N years before" | [`time`] |
 //! | windows, floors, delays, period, distance: every number | [`rules`] |
@@ -24,6 +25,7 @@ pub mod character;
 pub mod decision;
 pub mod error;
 pub mod fields;
+mod french;
 pub mod identity;
 pub mod journey;
 pub mod language;

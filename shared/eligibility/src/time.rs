@@ -6,6 +6,7 @@ use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, SecondsFormat, TimeZo
 use chrono_tz::Europe::Paris;
 
 use crate::error::FieldError;
+use crate::language::Language;
 
 /// A point in time in UTC, to the millisecond; finer digits are cut off.
 ///
@@ -106,6 +107,26 @@ impl Instant {
         let midnight = Paris.from_local_datetime(&day.and_time(NaiveTime::MIN)).earliest();
         let millis = midnight.ok_or(FieldError::Datetime)?.timestamp_millis();
         Self::from_millis(millis).ok_or(FieldError::Datetime)
+    }
+
+    /// Day and time in Paris, as a person writes them in this language. Shows seconds and milliseconds only if they are not 0.
+    ///
+    /// ```
+    /// use cee_eligibility::{Instant, Language};
+    /// let moment = Instant::parse("2024-03-15T07:30:00Z").unwrap();
+    /// assert_eq!(moment.for_person(Language::English), "15 March 2024, 08:30 (Paris time)");
+    /// assert_eq!(moment.for_person(Language::French), "15/03/2024 à 08:30 (heure de Paris)");
+    /// ```
+    #[must_use]
+    pub fn for_person(self, language: Language) -> String {
+        let is_whole_minute = self.millis().rem_euclid(60_000) == 0;
+        let form = match (language, is_whole_minute) {
+            (Language::English, true) => "%-d %B %Y, %H:%M (Paris time)",
+            (Language::English, false) => "%-d %B %Y, %H:%M:%S%.3f (Paris time)",
+            (Language::French, true) => "%d/%m/%Y à %H:%M (heure de Paris)",
+            (Language::French, false) => "%d/%m/%Y à %H:%M:%S,%3f (heure de Paris)",
+        };
+        self.0.with_timezone(&Paris).format(form).to_string()
     }
 
     /// The day of this point in Paris: the name of a bound that a day set.

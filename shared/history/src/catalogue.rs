@@ -1,13 +1,12 @@
-//! The messages of rejected rows and refused files, in English and in French: all French is here, and the English of a row beside
-//! it. The English of [`FieldError`], [`NoRoom`] and [`FileRefusal`] is at their declarations.
+//! The messages of rejected rows and refused files, in English and in French. The English of [`FileRefusal`] is at its declaration.
+//! `cee_eligibility` has the messages of [`FieldError`] and [`NoRoom`](cee_eligibility::NoRoom) in both languages.
 //! [docs/reasons.md](../../../docs/reasons.md) shows every sentence in both languages side by side, and a test writes that page.
 //!
 //! The sentence of a row follows the name of its column. Each says what to do, and none repeats a value.
 
 use std::borrow::Cow;
 
-use cee_eligibility::rules::MOST_HISTORY_DATES;
-use cee_eligibility::{FieldError, Language, NoRoom};
+use cee_eligibility::{FieldError, Language};
 
 use crate::fault::Fault;
 use crate::lines::{KEPT, MAX_LINE};
@@ -63,12 +62,6 @@ pub(crate) fn cell(fault: Fault, language: Language) -> Words {
 /// The message for a fault of a row as a whole.
 pub(crate) fn row(fault: RowFault, language: Language) -> Words {
     choose(language, both_of_row(fault))
-}
-
-/// Why the registry cannot store one more record of a driver.
-#[must_use]
-pub fn no_room(why: NoRoom, language: Language) -> Cow<'static, str> {
-    choose(language, both_of_no_room(why))
 }
 
 /// Why a whole file is refused.
@@ -353,90 +346,8 @@ fn both_of_cell(fault: Fault) -> (Words, Words) {
     (english.into(), french.into())
 }
 
-/// The French of the rules that a cell of a file can break. The other rules never apply to a cell, and stay in English.
 fn both_of_field(fault: FieldError) -> (Words, Words) {
-    let english = fault.to_string();
-    let french: Words = match fault {
-        FieldError::JourneyType => "doit être « short » (courte distance) ou « long » (longue distance)".into(),
-        FieldError::LastNameTrunc => {
-            "doit compter exactement 3 caractères parmi A-Z et l'espace : majuscules, sans accent, une espace à la place d'un trait \
-             d'union ou d'une apostrophe, complété par des espaces (« TO  » : TO et une espace)"
-                .into()
-        }
-        FieldError::LastNameSpace => {
-            "doit commencer par une lettre : retirez les espaces devant le nom, puis tronquez-le, et complétez-le par des espaces à \
-             la fin seulement"
-                .into()
-        }
-        FieldError::PhoneTrunc => {
-            "doit être un numéro de téléphone E.164 sans ses deux derniers chiffres (« +336010203 ») ou sa forme nationale \
-             française (« 06010203 »)"
-                .into()
-        }
-        FieldError::PhoneCountry => "commence par un indicatif qu'aucun pays n'a".into(),
-        FieldError::PhoneLength => "a trop ou trop peu de chiffres pour un numéro de mobile de son pays".into(),
-        FieldError::PhoneWhole => "est un numéro de téléphone entier : retirez ses deux derniers chiffres".into(),
-        FieldError::PhoneInvisible(character) => {
-            format!("contient le caractère invisible U+{:04X} : retirez-le", u32::from(character)).into()
-        }
-        FieldError::PhoneAmbiguous => {
-            "a peut-être perdu un 0 initial ou un +, comme quand un programme le prend pour un nombre, et plusieurs lectures sont \
-             possibles : écrivez-le avec son + et des espaces (« +33 6 01 02 03 »), ce qui reste du texte"
-                .into()
-        }
-        FieldError::PhoneRounded => {
-            "a été arrondi par Excel, qui l'a pris pour un nombre (« 3,36E+08 ») : ses derniers chiffres sont perdus. Exportez de \
-             nouveau avec la colonne au format texte"
-                .into()
-        }
-        FieldError::InTheFuture => "doit se situer dans le passé".into(),
-        FieldError::NotHistory { before } => format!(
-            "doit être antérieure au {} (minuit à Paris) : l'historique précède les opérations standardisées, et une demande \
-             ultérieure s'enregistre au lieu de s'importer",
-            before.format("%d/%m/%Y")
-        )
-        .into(),
-        FieldError::ImportClosed => {
-            "est fermé : le registre ne reçoit pas d'historique de ce type de trajet pour le moment".into()
-        }
-        FieldError::IdentityKey => "doit être un SHA-256 écrit en 64 chiffres hexadécimaux minuscules".into(),
-        FieldError::OperatorJourneyId => "doit compter 1 à 255 caractères, sans caractère de contrôle".into(),
-        FieldError::OperatorId => "doit être le numéro d'un opérateur, 1 ou plus".into(),
-        FieldError::Datetime => {
-            "doit être une date et heure RFC 3339 avec décalage, par exemple « 2024-03-15T08:30:00+01:00 »".into()
-        }
-        FieldError::Insee => {
-            "doit être un code INSEE : 5 caractères, par exemple « 75056 », « 2A004 » ou « 99100 »".into()
-        }
-        FieldError::Distance => "doit être un nombre entier de mètres".into(),
-        FieldError::WholeNumber => "doit être un nombre entier, 0 ou plus".into(),
-        FieldError::OperatorClass => "doit être une classe d'opérateur : A, B ou C".into(),
-        FieldError::AcquisitionStatus => {
-            "doit être « received », « updated », « processed », « failed », « canceled », « expired » ou \
-             « terms_violation_error », ou un statut de l'interface : « ok », « pending », « acquisition_error », \
-             « anomaly_error », « fraud_error », « unknown »"
-                .into()
-        }
-        FieldError::CheckStatus => "doit être « passed », « failed », « pending » ou vide".into(),
-        FieldError::EndBeforeStart => "ne doit pas précéder start_datetime".into(),
-        FieldError::Phone
-        | FieldError::DrivingLicense
-        | FieldError::LicenseCharacter(_)
-        | FieldError::ForeignLicense
-        | FieldError::FileName
-        | FieldError::FileSize
-        | FieldError::ContentType
-        | FieldError::ImportId
-        | FieldError::Language
-        | FieldError::Bound
-        | FieldError::IdempotencyKey
-        | FieldError::ApplicationType
-        | FieldError::ApplicationId
-        | FieldError::Credential
-        | FieldError::Siret
-        | FieldError::OutsidePeriod => english.clone().into(),
-    };
-    (english.into(), french)
+    (fault.message(Language::English), fault.message(Language::French))
 }
 
 fn both_of_row(fault: RowFault) -> (Words, Words) {
@@ -476,28 +387,10 @@ fn both_of_row(fault: RowFault) -> (Words, Words) {
     }
 }
 
-fn both_of_no_room(why: NoRoom) -> (Words, Words) {
-    let french: Words = match why {
-        NoRoom::Dates => format!(
-            "est une date de trop : d'un conducteur (nom et téléphone) et d'un type de trajet, le registre garde au plus \
-             {MOST_HISTORY_DATES} dates d'un opérateur. Un nom et un téléphone que beaucoup de lignes partagent ne désignent pas un \
-             conducteur : corrigez ou retirez ces lignes"
-        )
-        .into(),
-        // Applies to an application, never to a row.
-        NoRoom::Applications => why.to_string().into(),
-        NoRoom::Record => {
-            "la fiche de ce conducteur dans le registre est pleine : écrivez à l'équipe du registre, renvoyer la ligne ne sert à rien"
-                .into()
-        }
-    };
-    (why.to_string().into(), french)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cee_eligibility::Rules;
+    use cee_eligibility::{NoRoom, Rules};
 
     const CELLS: [Fault; 17] = [
         Fault::Empty,
@@ -567,13 +460,18 @@ mod tests {
             ("A field of a history file", fields().into_iter().map(both_of_field).collect()),
             ("A field of a journeys file", of_journeys().into_iter().map(both_of_field).collect()),
             ("A row", rows.into_iter().map(both_of_row).collect()),
-            ("A driver", [NoRoom::Dates, NoRoom::Record].into_iter().map(both_of_no_room).collect()),
+            ("A driver", [NoRoom::Dates, NoRoom::Record].map(both_of_no_room).into()),
             (
                 "A file",
                 files().iter().map(|refusal| (refusal.to_string().into(), french_of_file(refusal).into())).collect(),
             ),
             ("A file, whatever is in it", closed().map(|(english, french)| (english.into(), french.into())).collect()),
         ]
+    }
+
+    /// [`NoRoom::Applications`] concerns an application, never a row.
+    fn both_of_no_room(why: NoRoom) -> (Words, Words) {
+        (why.message(Language::English), why.message(Language::French))
     }
 
     fn closed() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -647,6 +545,7 @@ mod tests {
         for (english, french) in all().into_iter().flat_map(|(_, sentences)| sentences) {
             assert_ne!(english, french);
             assert!(!french.contains('"'), "quotes are « »: {french}");
+            assert_eq!(Language::english_left_in(&french), None, "{french}");
             let numbers = |text: &str| {
                 let mut numbers: Vec<String> =
                     text.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).map(str::to_owned).collect();

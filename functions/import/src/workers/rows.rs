@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use cee_eligibility::{Instant, Journey, Language, NoRoom, OperatorId};
-use cee_history::{Column, HistoryRow, Row, catalogue};
+use cee_history::{Column, HistoryRow, Row};
 use cee_registry::{
     Contradicted, Deadline, HistoryApplication, HistoryOutcome, ImportId, JourneyOutcome, JourneyVersion, RowSource,
 };
@@ -87,7 +87,7 @@ impl Destination for History {
             HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
             HistoryOutcome::NoRoom(why) => {
                 let column = (why == NoRoom::Dates).then_some(Column::Name("datetime"));
-                Outcome::Rejected { column, reason: catalogue::no_room(why, self.language).into_owned() }
+                Outcome::Rejected { column, reason: why.message(self.language).into_owned() }
             }
         };
         Ok(Written { outcome, throttled: written.throttled })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, NoRoom, Reason, Rules};
+use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, Language, NoRoom, Reason, Rules};
 use cee_registry::{TakeBackRefusal, UndoRefusal};
 use cee_tokens::{Scope, TokenError};
 use http::{Response as HttpResponse, StatusCode};
@@ -226,7 +226,9 @@ impl ProblemType {
                 let rules = Rules::default();
                 one(
                     "Every criterion that fails",
-                    Refusal::IneligibleJourney(failed.map(|criterion| (criterion, criterion.message(&rules))).to_vec()),
+                    Refusal::IneligibleJourney(
+                        failed.map(|criterion| (criterion, criterion.message(&rules, Language::English))).to_vec(),
+                    ),
                 )
             }
             Self::History => {
