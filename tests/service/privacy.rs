@@ -10,6 +10,7 @@ use aws_stand_in::gateway::{self, Route};
 use aws_stand_in::invoke::{Function, InProcess};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use cee_edge::problem::{BrokenRule, FieldFault};
 use cee_edge::{Call, HttpFunction, Refusal, Reply};
 use cee_local::stack::{BINARIES, Functions, tables};
 use cee_service::Environment;
@@ -379,7 +380,8 @@ impl HttpFunction for Careless {
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         let body = String::from_utf8_lossy(call.request().body()).into_owned();
         tracing::info!(target: "cee_careless", body, "planted");
-        Err(Refusal::MalformedBody(body))
+        // Only the pointer of a fault can hold what a caller sent.
+        Err(Refusal::InvalidFields(vec![FieldFault { pointer: body, rule: BrokenRule::Missing }]))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use cee_edge::access::warm_up;
-use cee_edge::problem::InternalError;
+use cee_edge::problem::{InternalError, NoToken};
 use cee_edge::{Call, Fields, HttpFunction, Refusal, Reply};
 use cee_registry::{AccessKey, Credential, Credentials, Operators, SecretHash, SecretKey, Success};
 use cee_service::aws::Aws;
@@ -24,9 +24,6 @@ pub mod openapi;
 
 /// How long a token is valid, in minutes. Source: the table of calls of the contract.
 const VALID: u32 = 5;
-
-/// The message for a caller that does not show the secret: the same for an unknown key, a wrong secret and a retired key.
-const REFUSED: &str = "the registry knows no such access key, or it has another secret";
 
 /// Answers `POST /v3/auth/access_token`.
 #[derive(Debug)]
@@ -93,7 +90,7 @@ impl Access {
         match self.credentials.succeeded(&credential, self.clock.now(), machine_now()).await? {
             Success::Counted => Ok(credential),
             Success::Locked(wait) => Err(locked(call, &credential, wait)),
-            Success::Retired => Err(Refusal::InvalidCredentials(REFUSED)),
+            Success::Retired => Err(Refusal::InvalidCredentials(NoToken::WrongPair)),
         }
     }
 
@@ -122,7 +119,7 @@ impl Access {
                 let in_a_row = failures.map(|failures| failures.in_a_row);
                 call.count(Metric::FailedAttempts, 1);
                 tracing::warn!(operator_id, in_a_row, "wrong access key or secret");
-                Refusal::InvalidCredentials(REFUSED)
+                Refusal::InvalidCredentials(NoToken::WrongPair)
             }
             Err(error) => error.into(),
         }
@@ -131,10 +128,10 @@ impl Access {
     /// The operator of a credential, if the registry admits it.
     async fn caller(&self, credential: &Credential) -> Result<cee_tokens::Caller, Refusal> {
         let Some(operator) = self.operators.find(credential.operator).await? else {
-            return Err(Refusal::InvalidCredentials("the registry does not know this operator any more"));
+            return Err(Refusal::InvalidCredentials(NoToken::OperatorUnknown));
         };
         if operator.suspended {
-            return Err(Refusal::InvalidCredentials("the registry has suspended this operator"));
+            return Err(Refusal::InvalidCredentials(NoToken::OperatorSuspended));
         }
         Ok(cee_tokens::Caller { operator: operator.id, siret: operator.siret, scopes: Scope::ALL.to_vec() })
     }

@@ -2,6 +2,7 @@
 
 use cee_edge::ProblemType;
 use cee_edge::openapi::{Operation, Sample};
+use cee_edge::problem::BrokenRule;
 use cee_eligibility::FieldError;
 use cee_registry::AccessKey;
 use http::{Method, StatusCode};
@@ -39,7 +40,7 @@ pub fn operations() -> Vec<Operation> {
         )
         .body::<Pair>(
             vec![Sample::new("pair", "As the registry's team gave it", pair)],
-            &[("access_key", FieldError::Credential.to_string()), ("secret_key", "is missing".to_owned())],
+            &[("access_key", FieldError::Credential.into()), ("secret_key", BrokenRule::Missing)],
         )
         .answer::<Token>(
             StatusCode::CREATED,

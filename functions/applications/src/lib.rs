@@ -102,10 +102,10 @@ impl HttpFunction for OwnApplications {
         };
         let uuid = ApplicationId::parse(name).ok_or(match name {
             // The other calls under this prefix, with the method of this one.
-            "batch" => Refusal::NoSuchCall("/policies/cee/batch takes POST"),
-            "simulate" => Refusal::NoSuchCall("/policies/cee/simulate takes POST"),
-            "import" => Refusal::NoSuchCall("/policies/cee/import takes POST"),
-            "imports" => Refusal::NoSuchCall("/policies/cee/imports takes POST and GET"),
+            "batch" => Refusal::NoSuchCall { path: "/policies/cee/batch", methods: &["POST"] },
+            "simulate" => Refusal::NoSuchCall { path: "/policies/cee/simulate", methods: &["POST"] },
+            "import" => Refusal::NoSuchCall { path: "/policies/cee/import", methods: &["POST"] },
+            "imports" => Refusal::NoSuchCall { path: "/policies/cee/imports", methods: &["POST", "GET"] },
             _ => Refusal::UnknownApplication,
         })?;
         if call.request().method() == Method::DELETE {

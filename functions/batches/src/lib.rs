@@ -7,17 +7,18 @@
 //! A batch of history is an import, as a file is: it is recorded before its first row is written, it is listed, and it can be
 //! undone. A batch of identity keys is not an import: a key adds no row, and is removed with the row that it was given to.
 
+mod failure;
 pub mod openapi;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Moment};
 
-use cee_edge::body::SentRow;
-use cee_edge::body::Tag;
+use cee_edge::body::{SentRow, Tag};
+use cee_edge::problem::{ApplicationKind, Malformed};
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{
-    ApplicationId, FieldError, IdentityKey, Instant, JourneyType, LastNameTrunc, NoRoom, OperatorId, PhoneTrunc, Rules,
+    ApplicationId, FieldError, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorId, PhoneTrunc, Rules,
     TruncatedIdentity,
 };
 use cee_history::{Counts, Report};
@@ -36,19 +37,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::failure::{Failure, unanswered};
+
 /// The largest number of rows in a call. Source: the contract, "1 to 1000".
 pub const MOST_ROWS: usize = 1000;
-
-/// The message for a row that could not be written in time.
-const TOO_BUSY: &str = "the registry was too busy: send this row again";
-
-/// The message for a row at which the function panicked or read a corrupt item. The row may be written or not; sending it again is
-/// safe.
-const FAILED: &str = "internal: the registry failed at this row, and its team is told: send it again later";
-
-/// The report of a batch whose call never recorded its result.
-const UNANSWERED: &str = "The call was not answered, and nobody counted its rows: some of them may count. Send the batch again, which does \
-                          no harm, or have the import taken back.";
 
 /// The time limit for recording the result of a batch: within the time that a call leaves of its invocation.
 const NOTING: Duration = Duration::from_secs(1);
@@ -125,8 +117,7 @@ pub struct SpecificIdentity {
 enum Outcome {
     Imported(Vec<Contradicted>),
     AlreadyKnown,
-    /// The fault, for the sender of the row.
-    Failed(String),
+    Failed(Failure),
 }
 
 /// The answer to a batch: `imported + already_known + failed` is the number of rows.
@@ -208,21 +199,21 @@ impl Batches {
         read: impl Fn(Fields) -> Result<R, Refusal> + Copy,
         work: impl Fn(usize, R) -> F + Copy,
     ) -> Batch {
-        let deadline = call.deadline();
+        let (deadline, language) = (call.deadline(), call.language());
         let outcomes = stream::iter(rows.into_iter().enumerate()).map(|(index, SentRow { sent, fields })| async move {
             let outcome = async {
                 trap::spring("row", || sent.values().map(ToString::to_string).collect::<String>());
                 match fields.ok_or_else(not_an_object).and_then(read) {
                     // Too late to start: the response must still be sent.
-                    Ok(_) if deadline.has_passed() => Outcome::Failed(TOO_BUSY.to_owned()),
+                    Ok(_) if deadline.has_passed() => Outcome::Failed(Failure::TooBusy),
                     Ok(row) => work(index, row).await,
-                    Err(refusal) => Outcome::Failed(what_is_wrong(refusal)),
+                    Err(refusal) => Outcome::Failed(Failure::Refused(refusal)),
                 }
             };
             // A panic concerns this row alone. It leaves nothing half changed: the rows only read the data they share.
             let outcome = AssertUnwindSafe(outcome).catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!(index, "a row of a batch panicked");
-                Outcome::Failed(FAILED.to_owned())
+                Outcome::Failed(Failure::Internal)
             });
             if let Outcome::Imported(contradicts) = &outcome {
                 contradicts.iter().for_each(list);
@@ -239,11 +230,11 @@ impl Batches {
                     late_contradictions += u64::from(!contradicts.is_empty());
                 }
                 Outcome::AlreadyKnown => batch.already_known += 1,
-                Outcome::Failed(error) => {
+                Outcome::Failed(failure) => {
                     batch.failed += 1;
                     // A row of an earlier response's `failed_details` that the client sends back unchanged has these two members.
                     row.retain(|name, _| name != "index" && name != "error");
-                    batch.failed_details.push(FailedRow { row, index, error });
+                    batch.failed_details.push(FailedRow { row, index, error: failure.message(language) });
                 }
             }
         }
@@ -268,7 +259,9 @@ impl Batches {
             let times = (now.to_string(), self.clock.now().to_string());
             Report::of_batch((import.to_string(), operator.get()), ImportRecord::BATCH, ended, times, took)
         };
-        self.imports.begin_batch(&record, &report(Err(UNANSWERED.to_owned())), now, machine_now()).await?;
+        self.imports
+            .begin_batch(&record, &report(Err(unanswered(call.language()).to_owned())), now, machine_now())
+            .await?;
         let write = |index: usize, row: HistoryRow| async move {
             let HistoryRow { journey_type, last_name_trunc, phone_trunc, datetime } = row;
             let application = HistoryApplication {
@@ -282,7 +275,7 @@ impl Batches {
                 Ok(imported) => match imported.outcome {
                     HistoryOutcome::Imported { contradicts } => Outcome::Imported(contradicts),
                     HistoryOutcome::AlreadyKnown => Outcome::AlreadyKnown,
-                    HistoryOutcome::NoRoom(why) => no_room(why),
+                    HistoryOutcome::NoRoom(why) => Outcome::Failed(Failure::NoRoom(why)),
                 },
                 Err(error) => unwritten(&error),
             }
@@ -306,7 +299,8 @@ impl Batches {
             Err(error) => tracing::warn!(%error, import_id = %import, "what came of a batch is not noted"),
         }
         let import_id = import.to_string();
-        Reply::json(StatusCode::CREATED, &ImportedBatch { import_id, imported, already_known, failed, failed_details })
+        let batch = ImportedBatch { import_id, imported, already_known, failed, failed_details };
+        Ok(Reply::json(StatusCode::CREATED, &batch)?.in_language(call.language()))
     }
 
     async fn identity(&self, call: &Call, operator: OperatorId, rows: Vec<SentRow>) -> Result<Reply, Refusal> {
@@ -338,19 +332,11 @@ impl Batches {
                     Outcome::Imported(contradicts)
                 }
                 Ok(GivenKey::AlreadyHas) => Outcome::AlreadyKnown,
-                Ok(GivenKey::Unknown) => Outcome::Failed("the registry knows no such application of yours".to_owned()),
-                Ok(GivenKey::Closed(journey_type)) => Outcome::Failed(format!(
-                    "the registry has closed this call for {journey_type} applications for the time being"
-                )),
-                Ok(GivenKey::HasAnother) => {
-                    Outcome::Failed("the application carries another identity key already, which stays".to_owned())
-                }
-                Ok(GivenKey::Blocked(blocker)) => Outcome::Failed(format!(
-                    "with this identity key it would be the driver's second application (opération standardisée): the \
-                     other is dated {}",
-                    blocker.datetime
-                )),
-                Ok(GivenKey::NoRoom(why)) => no_room(why),
+                Ok(GivenKey::Unknown) => Outcome::Failed(Failure::Unknown),
+                Ok(GivenKey::Closed(journey_type)) => Outcome::Failed(Failure::Closed(journey_type)),
+                Ok(GivenKey::HasAnother) => Outcome::Failed(Failure::HasAnother),
+                Ok(GivenKey::Blocked(blocker)) => Outcome::Failed(Failure::Second(blocker.datetime)),
+                Ok(GivenKey::NoRoom(why)) => Outcome::Failed(Failure::NoRoom(why)),
                 Err(error) => unwritten(&error),
             }
         };
@@ -367,7 +353,7 @@ impl Batches {
             let operator_id = operator.get();
             tracing::info!(operator_id, standardized, specific, "identity keys were given later");
         }
-        Reply::json(StatusCode::OK, &batch)
+        Ok(Reply::json(StatusCode::OK, &batch)?.in_language(call.language()))
     }
 }
 
@@ -402,33 +388,13 @@ fn list(contradicted: &Contradicted) {
 }
 
 fn not_an_object() -> Refusal {
-    Refusal::MalformedBody("must be a JSON object".to_owned())
-}
-
-/// The fault of a row, in the words that a separate call would be refused with.
-fn what_is_wrong(refusal: Refusal) -> String {
-    match refusal {
-        Refusal::InvalidFields(faults) => {
-            let faults: Vec<String> =
-                faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect();
-            faults.join("; ")
-        }
-        Refusal::MalformedBody(detail) => detail,
-        _ => "cannot be read".to_owned(),
-    }
-}
-
-fn no_room(why: NoRoom) -> Outcome {
-    Outcome::Failed(match why {
-        // As any other fault of that field.
-        NoRoom::Dates => format!("/datetime {why}"),
-        NoRoom::Applications | NoRoom::Record => why.to_string(),
-    })
+    Refusal::MalformedBody(Malformed::Row)
 }
 
 fn unwritten(error: &StoreError) -> Outcome {
     tracing::error!(%error, "a row of a batch was not written");
-    Outcome::Failed(if matches!(error, StoreError::Corrupt { .. }) { FAILED } else { TOO_BUSY }.to_owned())
+    let is_corrupt = matches!(error, StoreError::Corrupt { .. });
+    Outcome::Failed(if is_corrupt { Failure::Internal } else { Failure::TooBusy })
 }
 
 /// Reads a row of `…/import`.
@@ -497,7 +463,7 @@ pub fn read_identity(mut fields: Fields, rules: &Rules, now: Instant) -> Result<
     let row = match kind {
         Some(Kind::Standardized) => {
             for name in ["journey_type", "last_name_trunc", "phone_trunc", "datetime"] {
-                fields.foreign(name, "standardized");
+                fields.foreign(name, ApplicationKind::Standardized);
             }
             let uuid = fields.required("cee_application_uuid", uuid);
             uuid.zip(identity_key).map(|(cee_application_uuid, identity_key)| {
@@ -510,7 +476,7 @@ pub fn read_identity(mut fields: Fields, rules: &Rules, now: Instant) -> Result<
             })
         }
         Some(Kind::Specific) => {
-            fields.foreign("cee_application_uuid", "specific");
+            fields.foreign("cee_application_uuid", ApplicationKind::Specific);
             let row = history_row(&mut fields, rules, now);
             row.zip(identity_key).map(|(row, identity_key)| {
                 let HistoryRow { journey_type, last_name_trunc, phone_trunc, datetime } = row;

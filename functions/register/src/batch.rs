@@ -12,7 +12,7 @@ use std::panic::AssertUnwindSafe;
 
 use cee_edge::body::SentRow;
 use cee_edge::function::Part;
-use cee_edge::problem::InternalError;
+use cee_edge::problem::{InternalError, Malformed, Shape};
 use cee_edge::{Call, Fields, HttpFunction as _, Refusal, Reply};
 use cee_eligibility::{IdempotencyKey, Instant, JourneyType};
 use cee_registry::StoredJourney;
@@ -76,7 +76,8 @@ impl Register {
         });
         let mut answers: Vec<(usize, Part)> = answers.buffer_unordered(AT_ONCE).flat_map(stream::iter).collect().await;
         answers.sort_by_key(|(index, _)| *index);
-        Ok(Reply::written(StatusCode::OK, written(answers.iter().map(|(_, answer)| answer))))
+        let written = written(answers.iter().map(|(_, answer)| answer));
+        Ok(Reply::written(StatusCode::OK, written).in_language(call.language()))
     }
 
     /// Reads a registration, and the journey of a short one.
@@ -85,7 +86,7 @@ impl Register {
         let mut item = Item { sent: Err(Refusal::Busy), journey: None, keys: Vec::new(), members };
         let sent = match (counted, fields) {
             (Err(refusal), _) => Err(refusal),
-            (Ok(()), None) => Err(Refusal::MalformedBody("the body must be one JSON object".to_owned())),
+            (Ok(()), None) => Err(Refusal::MalformedBody(Malformed::Not(Shape::Object))),
             (Ok(()), Some(mut fields)) => {
                 let key = fields.optional(IDEMPOTENCY_KEY, IdempotencyKey::parse).flatten();
                 item.keys.extend(key.as_ref().map(|key| format!("request {}", key.as_str())));

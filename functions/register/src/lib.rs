@@ -11,7 +11,7 @@ use cee_edge::{Call, Fields, Gate, HttpFunction, ProblemType, Refusal, Reply, to
 use cee_eligibility::rules::check_signed;
 use cee_eligibility::{
     ApplicationId, DrivingLicense, FieldError, IdempotencyKey, Identity, IdentityKey, IdentityKeys, Instant,
-    JourneyType, Language, LastNameTrunc, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
+    JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
 };
 use cee_registry::{
     Application, ApplicationJourney, Applications, IdempotencyRecord, Journeys, Limits, Operators, PepperCheck,
@@ -243,9 +243,7 @@ impl Register {
         for _ in 0..JOURNEY_CHANGES {
             let failed = journey.journey.failed_criteria(&self.rules);
             if !failed.is_empty() {
-                let named =
-                    failed.into_iter().map(|criterion| (criterion, criterion.message(&self.rules, Language::English)));
-                return Err(Refusal::IneligibleJourney(named.collect()));
+                return Err(Refusal::IneligibleJourney { failed, rules: Box::new(self.rules.clone()) });
             }
             let claim = Claim {
                 journey_type: JourneyType::Short,

@@ -3,7 +3,8 @@
 use cee_edge::ProblemType;
 use cee_edge::answer::OwnApplication;
 use cee_edge::openapi::{Operation, Sample, tag};
-use cee_eligibility::{FieldError, IdempotencyKey, JourneyType};
+use cee_edge::problem::BrokenRule;
+use cee_eligibility::{FieldError, IdempotencyKey, JourneyType, Language};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -143,9 +144,10 @@ fn register_batch(short: &Value, long: &Value) -> Operation {
     long["idempotency_key"] = json!("attempt-0002");
     let granted = json!({"status": 201, "body": OwnApplication::sample(JourneyType::Short)});
     let fault = json!({"pointer": "/last_name_trunc", "message": "is missing"});
+    let title = ProblemType::InvalidFields.title(Language::English);
     let refused = json!({
         "status": 400,
-        "body": {"type": format!("{}invalid_fields", cee_edge::problem::TYPE_BASE), "title": ProblemType::InvalidFields.title(),
+        "body": {"type": format!("{}invalid_fields", cee_edge::problem::TYPE_BASE), "title": title,
                  "status": 400, "detail": "/last_name_trunc is missing", "errors": [fault]},
     });
     Operation::new(Method::POST, "/policies/cee/batch", "registerBatch")
@@ -209,9 +211,9 @@ pub fn operations() -> Vec<Operation> {
                 Sample::new("long", "Without a journey, with all that can be sent", long.clone()),
             ],
             &[
-                ("last_name_trunc", FieldError::LastNameTrunc.to_string()),
-                ("driving_license", "is missing".to_owned()),
-                ("speed", "is not a field of this call".to_owned()),
+                ("last_name_trunc", FieldError::LastNameTrunc.into()),
+                ("driving_license", BrokenRule::Missing),
+                ("speed", BrokenRule::Unknown),
             ],
         )
         .answer::<OwnApplication>(

@@ -2,6 +2,7 @@
 
 use cee_edge::ProblemType;
 use cee_edge::openapi::{Operation, Sample};
+use cee_edge::problem::BrokenRule;
 use cee_eligibility::{FieldError, JourneyType};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
@@ -36,8 +37,8 @@ pub fn operations() -> Vec<Operation> {
                 Sample::new("long", "A driver of long trips, with all that is known", long),
             ],
             &[
-                ("last_name_trunc", FieldError::LastNameTrunc.to_string()),
-                ("phone_trunc", "is missing".to_owned()),
+                ("last_name_trunc", FieldError::LastNameTrunc.into()),
+                ("phone_trunc", BrokenRule::Missing),
             ],
         )
         .answer::<Eligible>(

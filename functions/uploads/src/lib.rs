@@ -14,7 +14,7 @@ use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cee_edge::openapi::Utc;
-use cee_edge::problem::InternalError;
+use cee_edge::problem::{BrokenRule, InternalError};
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::fields::{FileName, FileSize, parse_sha256};
 use cee_eligibility::{FieldError, Instant, Language, OperatorId};
@@ -302,10 +302,10 @@ impl Uploads {
         let mut query = call.query();
         let most = query.optional("limit", |text| {
             let number = text.parse().ok().filter(|number| (1..=MOST_LISTED).contains(number));
-            number.ok_or("must be a whole number from 1 to 100")
+            number.ok_or(BrokenRule::Number(1, MOST_LISTED))
         });
-        let after = query.optional("cursor", |text| Cursor::parse(text).ok_or("must be the next_cursor of an answer"));
-        let (after, most) = query.finish("limit and cursor", after.zip(most))?;
+        let after = query.optional("cursor", |text| Cursor::parse(text).ok_or(BrokenRule::Cursor));
+        let (after, most) = query.finish(&["limit", "cursor"], after.zip(most))?;
         let page = (after, most.unwrap_or(MOST_LISTED));
         let (found, next) = self.imports.list(operator, page, machine_now(), call.deadline()).await?;
         let mut imports = Vec::with_capacity(found.len());

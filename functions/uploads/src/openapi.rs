@@ -236,8 +236,8 @@ fn place() -> Operation {
                 Sample::new("check", "A file to check, explained in French", json!({"check_only": true, "language": "fr"})),
             ],
             &[
-                ("file_name", FieldError::FileName.to_string()),
-                ("size", FieldError::WholeNumber.to_string()),
+                ("file_name", FieldError::FileName.into()),
+                ("size", FieldError::WholeNumber.into()),
             ],
         )
         .answer::<Place>(

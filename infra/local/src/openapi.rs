@@ -65,7 +65,8 @@ fn info() -> Info {
              **Refusals.** Every refusal is `application/problem+json` (RFC 9457). Programs decide by `type`, which leads to a \
              page that says what it means and what to do. Members may be added to answers and problems: ignore those you do not \
              know. Requests are read strictly: a field that a call does not know is refused, and every fault of a body is told at \
-             once.\n\n\
+             once. With `Accept-Language: fr` the texts for people (`title`, `detail`, every `message`, the `error` of a row) are \
+             in French; the response names their language in `Content-Language`.\n\n\
              **Dates** are RFC 3339; answers give them in UTC with milliseconds.",
         ))
         .license(Some(

@@ -14,7 +14,7 @@ use http::header::AUTHORIZATION;
 use tokio::time::Instant as Moment;
 
 use crate::function::Call;
-use crate::problem::Refusal;
+use crate::problem::{NotAdmitted, Refusal};
 use crate::rate::Rate;
 
 /// How long an operator's status is cached: a suspension takes effect everywhere within this time. Source: the budgets of
@@ -116,13 +116,13 @@ impl Gate {
             return Err(Refusal::MissingScope(scope));
         }
         let Some(operator) = self.operator(caller.operator).await? else {
-            return Err(Refusal::OperatorNotAdmitted("the registry does not know this operator"));
+            return Err(Refusal::OperatorNotAdmitted(NotAdmitted::Unknown));
         };
         if operator.suspended {
-            return Err(Refusal::OperatorNotAdmitted("the registry has suspended this operator"));
+            return Err(Refusal::OperatorNotAdmitted(NotAdmitted::Suspended));
         }
         if operator.siret != caller.siret {
-            return Err(Refusal::OperatorNotAdmitted("the token's SIRET is not the operator's"));
+            return Err(Refusal::OperatorNotAdmitted(NotAdmitted::OtherSiret));
         }
         // The machine's clock: a pinned clock would never start a new window.
         self.rate.take(caller.operator, machine_now()).await?;

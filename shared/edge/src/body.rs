@@ -11,7 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::problem::{Fault, Refusal};
+use crate::problem::{ApplicationKind, BrokenRule, FieldFault, Malformed, Refusal, Shape};
 
 /// The longest body of a call about one driver, in bytes. The body of a register call has some 400.
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -134,15 +134,15 @@ pub struct Tag;
 #[derive(Debug)]
 pub struct Fields {
     members: Vec<(String, Value)>,
-    faults: Vec<Fault>,
+    faults: Vec<FieldFault>,
 }
 
-impl Fault {
+impl FieldFault {
     /// A fault of the field or the parameter with this name.
-    pub(crate) fn of(name: &str, message: impl fmt::Display) -> Self {
+    pub(crate) fn of(name: &str, rule: impl Into<BrokenRule>) -> Self {
         let name: String = name.chars().take(NAME_LIMIT).collect();
         let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        Self { pointer, message: message.to_string() }
+        Self { pointer, rule: rule.into() }
     }
 }
 
@@ -152,7 +152,7 @@ impl Fields {
     /// # Errors
     /// [`Refusal::UnsupportedMediaType`], [`Refusal::BodyTooLarge`] or [`Refusal::MalformedBody`].
     pub fn of(request: &Request) -> Result<Self, Refusal> {
-        let Members(members) = read(request, BODY_LIMIT, "one JSON object")?;
+        let Members(members) = read(request, BODY_LIMIT, Shape::Object)?;
         Ok(Self { members, faults: Vec::new() })
     }
 
@@ -162,13 +162,12 @@ impl Fields {
     /// [`Refusal::UnsupportedMediaType`], [`Refusal::BodyTooLarge`] or [`Refusal::MalformedBody`]; [`Refusal::InvalidFields`] if
     /// there are no rows or too many.
     pub fn rows(request: &Request, most: usize) -> Result<Vec<SentRow>, Refusal> {
-        let elements: Vec<Element> = read(request, BATCH_LIMIT, "one JSON array")?;
+        let elements: Vec<Element> = read(request, BATCH_LIMIT, Shape::Array)?;
         if (1..=most).contains(&elements.len()) {
             return Ok(elements.into_iter().map(SentRow::from).collect());
         }
         // The whole body is at fault: its pointer is empty (RFC 6901).
-        let message = format!("must hold 1 to {most} rows");
-        Err(Refusal::InvalidFields(vec![Fault { pointer: String::new(), message }]))
+        Err(Refusal::InvalidFields(vec![FieldFault { pointer: String::new(), rule: BrokenRule::Rows(most) }]))
     }
 
     /// The canonical form of the body: independent of the order of its fields, of spaces and of escapes. Two bodies with the same
@@ -181,15 +180,15 @@ impl Fields {
         members.into_iter().map(written).collect::<Vec<_>>().join(",")
     }
 
-    fn fault(&mut self, name: &str, message: impl fmt::Display) {
-        self.faults.push(Fault::of(name, message));
+    fn fault(&mut self, name: &str, rule: impl Into<BrokenRule>) {
+        self.faults.push(FieldFault::of(name, rule));
     }
 
     /// Removes a field from the body and returns its value. Notes a fault if the field is repeated.
     fn take(&mut self, name: &str) -> Option<Value> {
         let mut values: Vec<Value> = self.members.extract_if(.., |(n, _)| n == name).map(|(_, value)| value).collect();
         if values.len() > 1 {
-            self.fault(name, "must be given once");
+            self.fault(name, BrokenRule::Repeated);
         }
         values.pop()
     }
@@ -206,7 +205,7 @@ impl Fields {
                 }
             },
             Some(_) => {
-                self.fault(name, "must be a string");
+                self.fault(name, BrokenRule::String);
                 None
             }
         }
@@ -234,7 +233,7 @@ impl Fields {
             None => Some(None),
             Some(Value::Bool(value)) => Some(Some(value)),
             Some(_) => {
-                self.fault(name, "must be true or false");
+                self.fault(name, BrokenRule::Boolean);
                 None
             }
         }
@@ -244,15 +243,15 @@ impl Fields {
     pub fn required<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) -> Option<T> {
         let value = self.optional(name, parse)?;
         if value.is_none() {
-            self.fault(name, "is missing");
+            self.fault(name, BrokenRule::Missing);
         }
         value
     }
 
-    /// Refuses a field that belongs to another kind of application only.
-    pub fn foreign(&mut self, name: &str, this: impl fmt::Display) {
+    /// Refuses a field that does not belong to this kind of application.
+    pub fn foreign(&mut self, name: &str, this: impl Into<ApplicationKind>) {
         if self.take(name).is_some() {
-            self.fault(name, format_args!("does not belong to a {this} application"));
+            self.fault(name, BrokenRule::Foreign(this.into()));
         }
     }
 
@@ -269,7 +268,7 @@ impl Fields {
         let mut unknown: Vec<String> = std::mem::take(&mut self.members).into_iter().map(|(name, _)| name).collect();
         unknown.dedup();
         for name in unknown.iter().take(FAULTS_LIMIT) {
-            self.fault(name, "is not a field of this call");
+            self.fault(name, BrokenRule::Unknown);
         }
         match read {
             Some(read) if self.faults.is_empty() => Ok(read),
@@ -290,9 +289,9 @@ fn whole(value: &Value) -> Option<u64> {
 }
 
 /// Reads the body of a request as JSON of one shape.
-fn read<T: DeserializeOwned>(request: &Request, limit: usize, shape: &str) -> Result<T, Refusal> {
+fn read<T: DeserializeOwned>(request: &Request, limit: usize, shape: Shape) -> Result<T, Refusal> {
     check_media_type(request.headers())?;
-    let malformed = |detail: &str| Err(Refusal::MalformedBody(detail.to_owned()));
+    let malformed = |why| Err(Refusal::MalformedBody(why));
     let bytes = match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,
@@ -302,32 +301,26 @@ fn read<T: DeserializeOwned>(request: &Request, limit: usize, shape: &str) -> Re
         return Err(Refusal::BodyTooLarge(limit));
     }
     if bytes.is_empty() {
-        return malformed(&format!("the body is empty: send {shape}"));
+        return malformed(Malformed::Empty(shape));
     }
     if matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{' | b'[', ..] | [b'{' | b'[', 0, ..]) {
-        return malformed("the body is UTF-16: send UTF-8");
+        return malformed(Malformed::Utf16);
     }
     if let Err(error) = std::str::from_utf8(bytes) {
-        return malformed(&format!("the body is not UTF-8 from byte {} on", error.valid_up_to()));
+        return malformed(Malformed::NotUtf8 { from: error.valid_up_to() });
     }
     // A byte order mark is not part of the text; editors and PowerShell write it, and RFC 8259 allows to ignore it.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match serde_json::from_slice(bytes) {
         Ok(read) => Ok(read),
         // The library's own message may repeat parts of the body.
-        Err(error) if error.is_data() => malformed(&format!("the body must be {shape}")),
-        Err(error) => malformed(&format!(
-            "the body is not JSON, or nested too deeply, at line {}, column {}",
-            error.line(),
-            error.column()
-        )),
+        Err(error) if error.is_data() => malformed(Malformed::Not(shape)),
+        Err(error) => malformed(Malformed::NotJson { line: error.line(), column: error.column() }),
     }
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
-    let refused = Err(Refusal::UnsupportedMediaType(
-        "send the header Content-Type: application/json (UTF-8), and the body uncompressed",
-    ));
+    let refused = Err(Refusal::UnsupportedMediaType);
     let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = declared.split(';').map(str::trim);
     if !parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
@@ -347,7 +340,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cee_eligibility::{IdentityKey, Instant, JourneyType, LastNameTrunc, PhoneTrunc};
+    use cee_eligibility::{IdentityKey, Instant, JourneyType, Language, LastNameTrunc, PhoneTrunc};
 
     fn request(content_type: Option<&str>, body: impl Into<Body>) -> Request {
         let mut request = http::Request::builder();
@@ -363,7 +356,7 @@ mod tests {
 
     fn faults(refusal: Refusal) -> Vec<(String, String)> {
         let Refusal::InvalidFields(faults) = refusal else { panic!("{refusal:?}") };
-        faults.into_iter().map(|fault| (fault.pointer, fault.message)).collect()
+        faults.into_iter().map(|fault| (fault.pointer, fault.rule.message(Language::English))).collect()
     }
 
     #[test]
@@ -377,7 +370,7 @@ mod tests {
             [None, Some("text/plain"), Some("application/jsonx"), Some("application/json; charset=latin1"), Some("")]
         {
             let refused = Fields::of(&request(content_type, "{}"));
-            assert!(matches!(refused, Err(Refusal::UnsupportedMediaType(_))), "{content_type:?}");
+            assert!(matches!(refused, Err(Refusal::UnsupportedMediaType)), "{content_type:?}");
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
         let bodies: [(&[u8], &str); 9] = [
@@ -393,7 +386,8 @@ mod tests {
         ];
         for (body, expected) in bodies {
             match Fields::of(&request(Some("application/json"), body.to_vec())) {
-                Err(Refusal::MalformedBody(detail)) => {
+                Err(Refusal::MalformedBody(why)) => {
+                    let detail = why.message(Language::English);
                     assert!(detail.contains(expected) && !detail.contains("DUP"), "{detail}");
                 }
                 other => panic!("{other:?}"),

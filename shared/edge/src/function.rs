@@ -1,22 +1,21 @@
 //! The steps around every call of every function.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cee_eligibility::OperatorId;
+use cee_eligibility::{Language, OperatorId};
 use cee_registry::Deadline;
 use cee_service::clock::time_left;
 use cee_service::metrics::Numbers;
 use cee_service::{Environment, Metric, Metrics, SettingError, telemetry};
 use futures_util::FutureExt as _;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, LINK, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, LINK, RETRY_AFTER,
+    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use lambda_http::request::RequestContext;
@@ -26,8 +25,9 @@ use tokio::time::{Instant as Moment, timeout_at};
 use tracing::Instrument as _;
 
 use crate::body::FAULTS_LIMIT;
+use crate::language::accepted;
 use crate::network::Network;
-use crate::problem::{Fault, InternalError, ProblemType, Refusal};
+use crate::problem::{BrokenRule, FieldFault, InternalError, ProblemType, Refusal};
 use crate::version::VERSIONS;
 
 /// The part of an invocation's time that is reserved, so that a refusal can still be sent.
@@ -86,6 +86,12 @@ impl Call {
         }
     }
 
+    /// The language that the caller prefers for texts.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        accepted(self.request.headers())
+    }
+
     /// The path as API Gateway decoded it, without the `/` that some clients put at its end: the public registry
     /// ignored it.
     #[must_use]
@@ -140,7 +146,7 @@ impl Call {
         }
         match answer {
             Ok(reply) => reply.into_response(),
-            Err(refusal) => refusal.into_response(&self.id),
+            Err(refusal) => refusal.into_response(&self.id, self.language()),
         }
     }
 
@@ -165,7 +171,7 @@ pub struct Part {
 #[derive(Debug)]
 pub struct Query {
     parameters: Vec<(String, String)>,
-    faults: Vec<Fault>,
+    faults: Vec<FieldFault>,
 }
 
 impl Query {
@@ -174,12 +180,12 @@ impl Query {
     }
 
     /// Notes a fault of a parameter.
-    pub fn fault(&mut self, name: &str, message: impl fmt::Display) {
-        self.faults.push(Fault::of(name, message));
+    pub fn fault(&mut self, name: &str, rule: impl Into<BrokenRule>) {
+        self.faults.push(FieldFault::of(name, rule));
     }
 
     /// Reads an optional parameter. `None`: it has a fault, which is noted.
-    pub fn optional<T, E: fmt::Display>(
+    pub fn optional<T, E: Into<BrokenRule>>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -190,13 +196,13 @@ impl Query {
             (None, _) => Some(None),
             (Some(value), None) => match parse(&value) {
                 Ok(value) => Some(Some(value)),
-                Err(expected) => {
-                    self.fault(name, expected);
+                Err(rule) => {
+                    self.fault(name, rule);
                     None
                 }
             },
             (Some(_), Some(_)) => {
-                self.fault(name, "must be given once");
+                self.fault(name, BrokenRule::Repeated);
                 None
             }
         }
@@ -206,14 +212,14 @@ impl Query {
     ///
     /// # Errors
     /// [`Refusal::InvalidQuery`] with every fault.
-    pub fn finish<T>(mut self, known: &str, read: Option<T>) -> Result<T, Refusal> {
+    pub fn finish<T>(mut self, known: &'static [&'static str], read: Option<T>) -> Result<T, Refusal> {
         let mut unknown: Vec<String> = std::mem::take(&mut self.parameters).into_iter().map(|(name, _)| name).collect();
         unknown.dedup();
         for name in unknown.iter().take(FAULTS_LIMIT) {
             // A name that no parameter could have may be a value that lacks its name: it is not repeated.
             let could_be = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             let shown = if could_be { name.as_str() } else { "" };
-            self.fault(shown, format_args!("is not a parameter of this call: there are {known}"));
+            self.fault(shown, BrokenRule::NoParameter(known));
         }
         match read {
             Some(read) if self.faults.is_empty() => Ok(read),
@@ -236,6 +242,8 @@ pub struct Reply {
     is_repeated: bool,
     /// The query of the next page, if there is one.
     next: Option<HeaderValue>,
+    /// The language of its texts, if it has any.
+    language: Option<Language>,
 }
 
 impl Reply {
@@ -260,7 +268,7 @@ impl Reply {
     }
 
     const fn own(status: StatusCode, content: Option<(String, &'static str)>) -> Self {
-        Self { status, content, cache_control: "no-store", is_repeated: false, next: None }
+        Self { status, content, cache_control: "no-store", is_repeated: false, next: None, language: None }
     }
 
     /// The same with a link to the next page (RFC 8288): this call with the query `next`.
@@ -285,6 +293,12 @@ impl Reply {
         self.status
     }
 
+    /// The same, with texts in this language.
+    #[must_use]
+    pub fn in_language(self, language: Language) -> Self {
+        Self { language: Some(language), ..self }
+    }
+
     /// Whether an earlier call was answered with it.
     #[must_use]
     pub const fn is_repeated(&self) -> bool {
@@ -306,6 +320,7 @@ impl Reply {
             cache_control,
             is_repeated: false,
             next: None,
+            language: None,
         }
     }
 
@@ -320,6 +335,10 @@ impl Reply {
         headers.extend(content_type.map(|content_type| (CONTENT_TYPE, HeaderValue::from_static(content_type))));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.cache_control));
         headers.extend(self.next.map(|next| (LINK, next)));
+        if let Some(language) = self.language {
+            headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
+            headers.insert(VARY, HeaderValue::from_static("accept-language"));
+        }
         response
     }
 }
@@ -457,6 +476,34 @@ mod tests {
 
     fn request(path: &str) -> Request {
         http::Request::get(path).body(Body::Empty).unwrap()
+    }
+
+    #[tokio::test]
+    async fn refusal_is_in_the_language_that_the_caller_prefers() {
+        for (header, language, title) in [
+            (None, "en", "Nothing answers here"),
+            (Some("fr-FR,fr;q=0.9,en;q=0.8"), "fr", "Rien ne répond ici"),
+            (Some("de"), "en", "Nothing answers here"),
+        ] {
+            let mut request = request("/v2/health");
+            if let Some(header) = header {
+                request.headers_mut().insert("accept-language", HeaderValue::from_static(header));
+            }
+            let response = respond(&Never, &Environment::of([]).metrics(), Call::new(request)).await;
+            assert_eq!(response.headers()[CONTENT_LANGUAGE], language);
+            assert_eq!(response.headers()[VARY], "accept-language");
+            let Body::Text(text) = response.body() else { panic!("a text") };
+            assert!(text.contains(title), "{text}");
+        }
+    }
+
+    #[test]
+    fn reply_with_texts_names_their_language() {
+        let reply = Reply::written(StatusCode::OK, "{}".to_owned());
+        assert!(!Reply::nothing().into_response().headers().contains_key(CONTENT_LANGUAGE));
+        let response = reply.in_language(Language::French).into_response();
+        assert_eq!(response.headers()[CONTENT_LANGUAGE], "fr");
+        assert_eq!(response.headers()[VARY], "accept-language");
     }
 
     #[tokio::test]

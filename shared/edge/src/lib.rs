@@ -6,6 +6,7 @@
 //! | how a body is read, and how its faults are reported | [`body`] |
 //! | every refusal, and its problem type | [`problem`] |
 //! | how calls and refusals are described in the OpenAPI document | [`openapi`] |
+//! | the language that a caller prefers | [`language`] |
 //! | where a call comes from | [`network`] |
 //! | what happens around every call: panics, logs, time left | [`function`] |
 //! | what the responses about applications hold | [`answer`] |
@@ -18,6 +19,7 @@ pub mod answer;
 pub mod application;
 pub mod body;
 pub mod function;
+pub mod language;
 pub mod network;
 pub mod openapi;
 pub mod problem;

@@ -26,7 +26,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Server, ServerBuilder};
 
-use crate::problem::{Fault, ProblemType};
+use crate::problem::{BrokenRule, FieldFault, ProblemType};
 use crate::version::VERSIONS;
 
 /// The name of the one security scheme.
@@ -65,7 +65,7 @@ pub struct Operation {
     operation: OperationBuilder,
     answers: BTreeMap<u16, Response>,
     problems: BTreeMap<u16, Vec<ProblemType>>,
-    faults: Vec<Fault>,
+    faults: Vec<FieldFault>,
     scope: Option<Scope>,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
@@ -117,10 +117,9 @@ impl Operation {
 
     /// It takes a body, which is read into `T`. `faults` are what a bad one is told, for example.
     #[must_use]
-    pub fn body<T: ToSchema>(mut self, samples: Vec<Sample>, faults: &[(&str, String)]) -> Self {
+    pub fn body<T: ToSchema>(mut self, samples: Vec<Sample>, faults: &[(&str, BrokenRule)]) -> Self {
         let content = self.content::<T>(samples);
-        let fault =
-            |(field, message): &(&str, String)| Fault { pointer: format!("/{field}"), message: message.clone() };
+        let fault = |(field, rule): &(&str, BrokenRule)| FieldFault { pointer: format!("/{field}"), rule: *rule };
         self.request(content, faults.iter().map(fault).collect())
     }
 
@@ -130,11 +129,11 @@ impl Operation {
         T::schemas(&mut self.schemas);
         self.schemas.push((T::name().into_owned(), T::schema()));
         let rows = ArrayBuilder::new().items(Ref::from_schema_name(T::name())).min_items(Some(1)).max_items(Some(most));
-        let fault = Fault { pointer: String::new(), message: format!("must hold 1 to {most} rows") };
+        let fault = FieldFault { pointer: String::new(), rule: BrokenRule::Rows(most) };
         self.request(content(rows, samples), vec![fault])
     }
 
-    fn request(mut self, content: Content, faults: Vec<Fault>) -> Self {
+    fn request(mut self, content: Content, faults: Vec<FieldFault>) -> Self {
         let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
         self.operation = self.operation.request_body(Some(body.build()));
         self.faults = faults;

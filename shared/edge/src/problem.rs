@@ -1,23 +1,23 @@
 //! Refusals and their texts: `application/problem+json` (RFC 9457).
 
+mod detail;
 mod page;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, NoRoom, Reason};
+use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, Language, NoRoom, Reason, Rules};
 use cee_registry::{StoreError, TakeBackRefusal, UndoRefusal};
 use cee_service::PepperError;
 use cee_tokens::{KeyError, Scope, TokenError};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use lambda_http::Body;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::answer::OwnApplication;
-use crate::version::VERSIONS;
 
+pub use detail::{ApplicationKind, BrokenRule, FieldFault, Malformed, NoToken, NotAdmitted, Shape};
 pub use page::page;
 
 /// The page about each problem type; the type's name is the anchor on it.
@@ -126,59 +126,159 @@ impl ProblemType {
         Self::Busy,
     ];
 
-    const fn facts(self) -> (&'static str, StatusCode, &'static str) {
+    /// The name, the status, and the title in English and in French.
+    const fn facts(self) -> (&'static str, StatusCode, &'static str, &'static str) {
         match self {
-            Self::MalformedBody => ("malformed_body", StatusCode::BAD_REQUEST, "The body is not a JSON object"),
-            Self::InvalidFields => ("invalid_fields", StatusCode::BAD_REQUEST, "Fields of the body are at fault"),
-            Self::InvalidHeader => ("invalid_header", StatusCode::BAD_REQUEST, "A header is at fault"),
-            Self::InvalidQuery => ("invalid_query", StatusCode::BAD_REQUEST, "A parameter of the query is at fault"),
-            Self::TooEarly => ("too_early", StatusCode::BAD_REQUEST, "The application comes too early"),
-            Self::Unauthenticated => {
-                ("unauthenticated", StatusCode::UNAUTHORIZED, "A valid application token is needed")
+            Self::MalformedBody => (
+                "malformed_body",
+                StatusCode::BAD_REQUEST,
+                "The body is not a JSON object",
+                "Le corps n'est pas un objet JSON",
+            ),
+            Self::InvalidFields => (
+                "invalid_fields",
+                StatusCode::BAD_REQUEST,
+                "Fields of the body are at fault",
+                "Des champs du corps sont incorrects",
+            ),
+            Self::InvalidHeader => {
+                ("invalid_header", StatusCode::BAD_REQUEST, "A header is at fault", "Un en-tête est incorrect")
             }
-            Self::InvalidCredentials => {
-                ("invalid_credentials", StatusCode::UNAUTHORIZED, "The access key and the secret give no token")
+            Self::InvalidQuery => (
+                "invalid_query",
+                StatusCode::BAD_REQUEST,
+                "A parameter of the query is at fault",
+                "Un paramètre de la requête est incorrect",
+            ),
+            Self::TooEarly => {
+                ("too_early", StatusCode::BAD_REQUEST, "The application comes too early", "La demande arrive trop tôt")
             }
-            Self::MissingScope => ("missing_scope", StatusCode::FORBIDDEN, "The token does not allow this call"),
-            Self::OperatorNotAdmitted => {
-                ("operator_not_admitted", StatusCode::FORBIDDEN, "The operator is not admitted")
+            Self::Unauthenticated => (
+                "unauthenticated",
+                StatusCode::UNAUTHORIZED,
+                "A valid application token is needed",
+                "Un jeton applicatif valable est nécessaire",
+            ),
+            Self::InvalidCredentials => (
+                "invalid_credentials",
+                StatusCode::UNAUTHORIZED,
+                "The access key and the secret give no token",
+                "La clé d'accès et le secret ne donnent pas de jeton",
+            ),
+            Self::MissingScope => (
+                "missing_scope",
+                StatusCode::FORBIDDEN,
+                "The token does not allow this call",
+                "Le jeton ne permet pas cet appel",
+            ),
+            Self::OperatorNotAdmitted => (
+                "operator_not_admitted",
+                StatusCode::FORBIDDEN,
+                "The operator is not admitted",
+                "L'opérateur n'est pas admis",
+            ),
+            Self::CallClosed => (
+                "call_closed",
+                StatusCode::FORBIDDEN,
+                "The registry has closed this call",
+                "Le registre a fermé cet appel",
+            ),
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Nothing answers here", "Rien ne répond ici"),
+            Self::UnknownApplication => (
+                "unknown_application",
+                StatusCode::NOT_FOUND,
+                "The application is not known",
+                "La demande est inconnue",
+            ),
+            Self::UnknownProof => {
+                ("unknown_proof", StatusCode::NOT_FOUND, "The proof is not known", "La preuve est inconnue")
             }
-            Self::CallClosed => ("call_closed", StatusCode::FORBIDDEN, "The registry has closed this call"),
-            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Nothing answers here"),
-            Self::UnknownApplication => ("unknown_application", StatusCode::NOT_FOUND, "The application is not known"),
-            Self::UnknownProof => ("unknown_proof", StatusCode::NOT_FOUND, "The proof is not known"),
-            Self::UnknownImport => ("unknown_import", StatusCode::NOT_FOUND, "The import is not known"),
-            Self::UnknownJourney => ("unknown_journey", StatusCode::NOT_FOUND, "The journey is not known"),
-            Self::IneligibleJourney => {
-                ("ineligible_journey", StatusCode::NOT_FOUND, "The journey cannot carry an application")
+            Self::UnknownImport => {
+                ("unknown_import", StatusCode::NOT_FOUND, "The import is not known", "L'import est inconnu")
             }
-            Self::History => ("history", StatusCode::CONFLICT, "An application from before the scheme is in the way"),
-            Self::Duplicate => ("duplicate", StatusCode::CONFLICT, "An earlier application is in the way"),
-            Self::JourneyUsed => ("journey_used", StatusCode::CONFLICT, "The journey carries an application already"),
-            Self::ImportStays => ("import_stays", StatusCode::CONFLICT, "The import cannot be taken back"),
-            Self::RequestTimeout => ("request_timeout", StatusCode::REQUEST_TIMEOUT, "The request came too slowly"),
-            Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
-            Self::UnsupportedMediaType => {
-                ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be declared as JSON")
+            Self::UnknownJourney => {
+                ("unknown_journey", StatusCode::NOT_FOUND, "The journey is not known", "Le trajet est inconnu")
             }
+            Self::IneligibleJourney => (
+                "ineligible_journey",
+                StatusCode::NOT_FOUND,
+                "The journey cannot carry an application",
+                "Le trajet ne peut pas porter de demande",
+            ),
+            Self::History => (
+                "history",
+                StatusCode::CONFLICT,
+                "An application from before the scheme is in the way",
+                "Une opération antérieure au dispositif fait obstacle",
+            ),
+            Self::Duplicate => (
+                "duplicate",
+                StatusCode::CONFLICT,
+                "An earlier application is in the way",
+                "Une demande antérieure fait obstacle",
+            ),
+            Self::JourneyUsed => (
+                "journey_used",
+                StatusCode::CONFLICT,
+                "The journey carries an application already",
+                "Le trajet porte déjà une demande",
+            ),
+            Self::ImportStays => (
+                "import_stays",
+                StatusCode::CONFLICT,
+                "The import cannot be taken back",
+                "L'import ne peut pas être annulé",
+            ),
+            Self::RequestTimeout => (
+                "request_timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "The request came too slowly",
+                "La requête est arrivée trop lentement",
+            ),
+            Self::BodyTooLarge => {
+                ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too long", "Le corps est trop long")
+            }
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body must be declared as JSON",
+                "Le corps doit être déclaré comme JSON",
+            ),
             Self::IdempotencyKeyReused => (
                 "idempotency_key_reused",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The Idempotency-Key was used for another call",
+                "L'Idempotency-Key a servi à un autre appel",
             ),
-            Self::ApplicationDeleted => ("application_deleted", StatusCode::GONE, "The application was deleted"),
-            Self::DriverRecordFull => {
-                ("driver_record_full", StatusCode::UNPROCESSABLE_ENTITY, "The driver's record is full")
+            Self::ApplicationDeleted => {
+                ("application_deleted", StatusCode::GONE, "The application was deleted", "La demande a été supprimée")
             }
-            Self::TooManyAttempts => {
-                ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS, "Too many wrong secrets in a row")
-            }
-            Self::TooManyCalls => ("too_many_calls", StatusCode::TOO_MANY_REQUESTS, "Too many calls"),
-            Self::HeadersTooLarge => {
-                ("headers_too_large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long")
-            }
-            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something failed inside"),
-            Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "The registry is busy"),
+            Self::DriverRecordFull => (
+                "driver_record_full",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The driver's record is full",
+                "La fiche du conducteur est pleine",
+            ),
+            Self::TooManyAttempts => (
+                "too_many_attempts",
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many wrong secrets in a row",
+                "Trop de secrets erronés de suite",
+            ),
+            Self::TooManyCalls => ("too_many_calls", StatusCode::TOO_MANY_REQUESTS, "Too many calls", "Trop d'appels"),
+            Self::HeadersTooLarge => (
+                "headers_too_large",
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "The headers are too long",
+                "Les en-têtes sont trop longs",
+            ),
+            Self::Internal => (
+                "internal",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something failed inside",
+                "Une erreur interne s'est produite",
+            ),
+            Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "The registry is busy", "Le registre est occupé"),
         }
     }
 
@@ -194,16 +294,21 @@ impl ProblemType {
         self.facts().1
     }
 
-    /// The type's title: the same for every refusal of this type.
+    /// The type's title in this language: the same for every refusal of this type.
     #[must_use]
-    pub const fn title(self) -> &'static str {
-        self.facts().2
+    pub const fn title(self, language: Language) -> &'static str {
+        let (_, _, english, french) = self.facts();
+        match language {
+            Language::English => english,
+            Language::French => french,
+        }
     }
 
-    /// A refusal of this type as a response, for refusals made before a function runs.
+    /// A refusal of this type as a response, for refusals made before a function runs. They are in English, as the gateway's are.
     #[must_use]
     pub fn answer(self, detail: &str, members: Map<String, Value>) -> Response<Body> {
-        Problem { problem_type: self, detail: detail.to_owned(), members, headers: Vec::new() }.into_response()
+        let (detail, headers, language) = (detail.to_owned(), Vec::new(), Language::English);
+        Problem { problem_type: self, detail, members, headers, language }.into_response()
     }
 }
 
@@ -221,20 +326,20 @@ pub struct Fault {
 /// Why a call is refused.
 #[derive(Clone, Debug)]
 pub enum Refusal {
-    /// The body is not a JSON object; why, without repeating any of it.
-    MalformedBody(String),
+    /// The body is not a JSON object; why.
+    MalformedBody(Malformed),
     /// Every fault of the body.
-    InvalidFields(Vec<Fault>),
+    InvalidFields(Vec<FieldFault>),
     /// A header is invalid: its name, and what is expected.
     InvalidHeader(&'static str, FieldError),
     /// Every fault of the query.
-    InvalidQuery(Vec<Fault>),
+    InvalidQuery(Vec<FieldFault>),
     /// The application can be registered from this moment on.
     TooEarly(Instant),
     /// The token is missing or invalid.
     Unauthenticated(Option<TokenError>),
     /// The access key and its secret yield no token; why. A caller with a wrong secret gets no other detail.
-    InvalidCredentials(&'static str),
+    InvalidCredentials(NoToken),
     /// Too many wrong secrets in a row: for this long no secret is checked.
     TooManyAttempts(Duration),
     /// The operator has used up its calls for this long.
@@ -245,13 +350,18 @@ pub enum Refusal {
     /// The call needs this scope.
     MissingScope(Scope),
     /// The operator may not call; why.
-    OperatorNotAdmitted(&'static str),
+    OperatorNotAdmitted(NotAdmitted),
     /// The registry has switched this call off; for one journey type alone if one is named.
     CallClosed(Option<JourneyType>),
     /// The path does not begin with a version of the interface.
     NotFound,
     /// No call has this method and path; which call may be meant.
-    NoSuchCall(&'static str),
+    NoSuchCall {
+        /// The path below the version.
+        path: &'static str,
+        /// The methods that it takes.
+        methods: &'static [&'static str],
+    },
     /// The caller has no such application.
     UnknownApplication,
     /// The registry has granted no application of this UUID.
@@ -263,8 +373,13 @@ pub enum Refusal {
     UnknownImport,
     /// The caller has no such journey.
     UnknownJourney,
-    /// The journey fails these criteria, each with a sentence about it.
-    IneligibleJourney(Vec<(Criterion, String)>),
+    /// The journey fails these criteria of these rules.
+    IneligibleJourney {
+        /// Every criterion that it fails.
+        failed: Vec<Criterion>,
+        /// The rules in force.
+        rules: Box<Rules>,
+    },
     /// An earlier application blocks the new one.
     Blocked {
         /// The kind of the earlier application.
@@ -291,8 +406,8 @@ pub enum Refusal {
     DriverRecordFull(NoRoom),
     /// The body is longer than this many bytes.
     BodyTooLarge(usize),
-    /// The body is not declared as JSON; why.
-    UnsupportedMediaType(&'static str),
+    /// The body is not declared as JSON in UTF-8, or is compressed.
+    UnsupportedMediaType,
     /// An internal error.
     Internal(InternalError),
     /// Other calls kept the tables busy; nothing was written.
@@ -358,6 +473,7 @@ struct Problem {
     detail: String,
     members: Map<String, Value>,
     headers: Vec<(http::HeaderName, HeaderValue)>,
+    language: Language,
 }
 
 /// The body of a problem, in the order for a human reader.
@@ -375,7 +491,7 @@ impl Problem {
     fn into_response(self) -> Response<Body> {
         let body = ProblemBody {
             r#type: format!("{TYPE_BASE}{}", self.problem_type.as_str()),
-            title: self.problem_type.title(),
+            title: self.problem_type.title(self.language),
             status: self.problem_type.status().as_u16(),
             detail: &self.detail,
             members: &self.members,
@@ -385,6 +501,8 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(self.language.as_str()));
+        headers.insert(VARY, HeaderValue::from_static("accept-language"));
         headers.extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)));
         response
     }
@@ -408,12 +526,12 @@ impl Refusal {
             Self::MissingScope(_) => ProblemType::MissingScope,
             Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
             Self::CallClosed(_) => ProblemType::CallClosed,
-            Self::NotFound | Self::NoSuchCall(_) => ProblemType::NotFound,
+            Self::NotFound | Self::NoSuchCall { .. } => ProblemType::NotFound,
             Self::UnknownApplication => ProblemType::UnknownApplication,
             Self::UnknownProof { .. } => ProblemType::UnknownProof,
             Self::UnknownImport => ProblemType::UnknownImport,
             Self::UnknownJourney => ProblemType::UnknownJourney,
-            Self::IneligibleJourney(_) => ProblemType::IneligibleJourney,
+            Self::IneligibleJourney { .. } => ProblemType::IneligibleJourney,
             Self::Blocked { reason: Reason::History, .. } => ProblemType::History,
             Self::Blocked { reason: Reason::Duplicate, .. } => ProblemType::Duplicate,
             Self::JourneyUsed { .. } => ProblemType::JourneyUsed,
@@ -421,162 +539,80 @@ impl Refusal {
             Self::ApplicationDeleted(_) => ProblemType::ApplicationDeleted,
             Self::DriverRecordFull(_) => ProblemType::DriverRecordFull,
             Self::BodyTooLarge(_) => ProblemType::BodyTooLarge,
-            Self::UnsupportedMediaType(_) => ProblemType::UnsupportedMediaType,
+            Self::UnsupportedMediaType => ProblemType::UnsupportedMediaType,
             Self::Internal(_) => ProblemType::Internal,
             Self::Busy => ProblemType::Busy,
         }
     }
 
-    /// The response. `request_id` names the call in the log.
+    /// The response in this language. `request_id` names the call in the log.
     #[must_use]
-    pub fn into_response(self, request_id: &str) -> Response<Body> {
-        let problem_type = self.problem_type();
-        let mut members = Map::new();
-        let mut headers = Vec::new();
-        let detail = match self {
-            Self::MalformedBody(detail) => detail,
-            Self::InvalidFields(faults) => {
-                let detail = listed(faults.iter().map(|fault| (fault.pointer.as_str(), fault)));
-                members.insert("errors".to_owned(), json!(faults));
-                detail
-            }
-            Self::InvalidHeader(name, expected) => format!("the header {name} {expected}"),
-            Self::InvalidQuery(faults) => {
-                let what = listed(faults.iter().map(|fault| {
-                    let name = fault.pointer.strip_prefix('/').filter(|name| !name.is_empty());
-                    (name.unwrap_or("a name"), fault)
-                }));
-                members.insert("errors".to_owned(), json!(faults));
-                format!("the query: {what}")
-            }
-            Self::ImportStays(why) => {
-                if let TakeBackRefusal::Undo(UndoRefusal::Haunted(until)) = why {
-                    members.insert("available_at".to_owned(), json!(until.to_string()));
-                }
-                why.to_string()
-            }
-            Self::TooEarly(available_at) => {
-                members.insert("available_at".to_owned(), json!(available_at.to_string()));
-                format!("this application can be registered from {available_at} on")
-            }
-            Self::Unauthenticated(error) => {
-                let challenge = match error {
-                    None => "Bearer".to_owned(),
-                    Some(error) => format!("Bearer error=\"invalid_token\", error_description=\"{error}\""),
-                };
-                headers.extend(HeaderValue::from_str(&challenge).ok().map(|value| (WWW_AUTHENTICATE, value)));
-                match error {
-                    None => "send the header Authorization: Bearer <application token>".to_owned(),
-                    Some(error) => error.to_string(),
-                }
-            }
-            Self::InvalidCredentials(why) => {
-                // A 401 names a way to authenticate (RFC 9110). Here the credentials are in the body, and that way has no
-                // registered name.
-                headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("AccessKey")));
-                why.to_owned()
-            }
-            Self::TooManyCalls(wait) => {
-                let seconds = seconds(wait);
-                headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
-                format!("your calls are used up: there are more in {seconds} seconds")
-            }
-            Self::TooManyStrangers(wait) => {
-                let seconds = seconds(wait);
-                headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
-                format!(
-                    "too many calls name an access key that the registry does not know: none is looked at for {seconds} seconds"
-                )
-            }
-            Self::TooManyAttempts(wait) => {
-                let seconds = seconds(wait);
-                headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
-                format!("too many wrong secrets in a row: none is looked at for {seconds} seconds")
+    pub fn into_response(self, request_id: &str, language: Language) -> Response<Body> {
+        let (problem_type, detail, headers) = (self.problem_type(), self.detail(language), self.headers());
+        Problem { problem_type, detail, members: self.members(request_id, language), headers, language }.into_response()
+    }
+
+    /// The headers that belong to the refusal. What a program reads in them is in English.
+    fn headers(&self) -> Vec<(http::HeaderName, HeaderValue)> {
+        let challenge = |text: &str| HeaderValue::from_str(text).ok().map(|value| (WWW_AUTHENTICATE, value));
+        let retry = |wait: &Duration| Some((RETRY_AFTER, HeaderValue::from(seconds(*wait))));
+        let header = match self {
+            Self::Unauthenticated(None) => challenge("Bearer"),
+            Self::Unauthenticated(Some(error)) => {
+                challenge(&format!("Bearer error=\"invalid_token\", error_description=\"{error}\""))
             }
             Self::MissingScope(scope) => {
-                let scope = scope.as_str();
-                let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
-                headers.extend(HeaderValue::from_str(&challenge).ok().map(|value| (WWW_AUTHENTICATE, value)));
-                format!("the call needs the scope {scope}")
+                challenge(&format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.as_str()))
             }
-            Self::OperatorNotAdmitted(why) => why.to_owned(),
-            Self::CallClosed(None) => {
-                "the registry has closed this call for the time being; no date is known".to_owned()
+            // A 401 names a way to authenticate (RFC 9110). Here the credentials are in the body, and that way has no registered
+            // name.
+            Self::InvalidCredentials(_) => challenge("AccessKey"),
+            Self::TooManyCalls(wait) | Self::TooManyStrangers(wait) | Self::TooManyAttempts(wait) => retry(wait),
+            Self::Busy => retry(&Duration::from_secs(1)),
+            _ => None,
+        };
+        header.into_iter().collect()
+    }
+
+    /// The members of the problem beside those of every problem.
+    fn members(self, request_id: &str, language: Language) -> Map<String, Value> {
+        let mut members = Map::new();
+        let mut insert = |name: &str, value: Value| members.insert(name.to_owned(), value);
+        match self {
+            Self::InvalidFields(faults) | Self::InvalidQuery(faults) => {
+                let faults: Vec<Fault> = faults.iter().map(|fault| fault.to_fault(language)).collect();
+                insert("errors", json!(faults));
             }
-            Self::CallClosed(Some(journey_type)) => format!(
-                "the registry has closed this call for {journey_type} applications for the time being; no date is known"
-            ),
-            Self::NotFound => format!("a path begins with /{}", VERSIONS.join(", /")),
-            Self::NoSuchCall(meant) => (*meant).to_owned(),
-            Self::UnknownApplication => "the registry knows no application of yours with this uuid".to_owned(),
-            Self::UnknownProof { is_uuid: true } => "the registry has granted no application with this uuid".to_owned(),
-            Self::UnknownProof { is_uuid: false } => {
-                "the path does not end with a UUID, such as 1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b: copy it from the proof again".to_owned()
+            Self::ImportStays(TakeBackRefusal::Undo(UndoRefusal::Haunted(until))) => {
+                insert("available_at", json!(until.to_string()));
             }
-            Self::UnknownImport => "the registry knows no import of yours with this import_id".to_owned(),
-            Self::UnknownJourney => {
-                "the registry knows no journey of yours with this operator_journey_id; a journey sent today may take a \
-                 day to be known"
-                    .to_owned()
+            Self::TooEarly(available_at) => {
+                insert("available_at", json!(available_at.to_string()));
             }
-            Self::IneligibleJourney(failed) => {
-                let criteria: Vec<Value> = failed
-                    .iter()
-                    .map(|(criterion, message)| json!({"criterion": criterion.as_str(), "message": message}))
-                    .collect();
-                members.insert("criteria".to_owned(), Value::Array(criteria));
-                failed.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join("; ")
+            Self::IneligibleJourney { failed, rules } => {
+                let criterion = |criterion: &Criterion| json!({"criterion": criterion.as_str(), "message": criterion.message(&rules, language)});
+                insert("criteria", failed.iter().map(criterion).collect());
             }
             Self::Blocked { reason, datetime, own } => {
-                members.insert("datetime".to_owned(), json!(datetime.to_string()));
-                members.insert("reason".to_owned(), json!(reason.as_str()));
+                insert("datetime", json!(datetime.to_string()));
+                insert("reason", json!(reason.as_str()));
                 members.extend(own.map(|own| own.members()).unwrap_or_default());
-                match reason {
-                    Reason::History => {
-                        format!("the driver has a specific application (opération spécifique) dated {datetime}")
-                    }
-                    Reason::Duplicate => {
-                        format!("the driver has a standardized application (opération standardisée) dated {datetime}")
-                    }
-                }
             }
             Self::JourneyUsed { datetime, own } => {
-                members.insert("datetime".to_owned(), json!(datetime.to_string()));
-                members.insert("reason".to_owned(), json!(ProblemType::JourneyUsed.as_str()));
+                insert("datetime", json!(datetime.to_string()));
+                insert("reason", json!(ProblemType::JourneyUsed.as_str()));
                 members.extend(own.map(|own| own.members()).unwrap_or_default());
-                "the journey carries another application of yours".to_owned()
-            }
-            Self::IdempotencyKeyReused => {
-                "this Idempotency-Key came with another body before: another call needs another key".to_owned()
             }
             Self::ApplicationDeleted(uuid) => {
-                members.insert("uuid".to_owned(), json!(uuid.to_string()));
-                "this Idempotency-Key registered an application that was deleted since: a new application needs another key"
-                    .to_owned()
+                insert("uuid", json!(uuid.to_string()));
             }
-            Self::DriverRecordFull(why) => why.to_string(),
-            Self::BodyTooLarge(limit) => format!("the body may hold {limit} bytes"),
-            Self::UnsupportedMediaType(detail) => detail.to_owned(),
             Self::Internal(_) => {
-                members.insert("request_id".to_owned(), json!(request_id));
-                "the registry's team finds the call by its request_id".to_owned()
+                insert("request_id", json!(request_id));
             }
-            Self::Busy => {
-                headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
-                "other calls for the same driver came first; nothing was written, send the call again".to_owned()
-            }
-        };
-        Problem { problem_type, detail, members, headers }.into_response()
+            _ => {}
+        }
+        members
     }
-}
-
-/// Every fault in one sentence, each under its name.
-fn listed<'a>(faults: impl Iterator<Item = (&'a str, &'a Fault)>) -> String {
-    faults.fold(String::new(), |mut text, (name, fault)| {
-        let separator = if text.is_empty() { "" } else { "; " };
-        let _ = write!(text, "{separator}{name} {}", fault.message);
-        text
-    })
 }
 
 /// For a `Retry-After`: in whole seconds, rounded up.
@@ -589,7 +625,13 @@ mod tests {
     use super::*;
 
     fn told(refusal: Refusal) -> (StatusCode, Value) {
-        let response = refusal.into_response("request-1");
+        told_in(refusal, Language::English)
+    }
+
+    fn told_in(refusal: Refusal, language: Language) -> (StatusCode, Value) {
+        let response = refusal.into_response("request-1", language);
+        assert_eq!(response.headers()[CONTENT_LANGUAGE], language.as_str());
+        assert_eq!(response.headers()[VARY], "accept-language");
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
         let Body::Text(body) = response.body() else { panic!("a text") };
         (response.status(), serde_json::from_str(body).unwrap())
@@ -622,7 +664,8 @@ mod tests {
     #[test]
     fn too_many_attempts_sets_retry_after() {
         for (millis, seconds) in [(1, "1"), (1000, "1"), (9001, "10"), (300_000, "300")] {
-            let response = Refusal::TooManyAttempts(Duration::from_millis(millis)).into_response("request-1");
+            let response =
+                Refusal::TooManyAttempts(Duration::from_millis(millis)).into_response("request-1", Language::English);
             assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
             assert_eq!(response.headers()[RETRY_AFTER], seconds);
         }
@@ -636,5 +679,165 @@ mod tests {
         assert_eq!(names, ["datetime", "detail", "reason", "status", "title", "type"]);
         assert_eq!(body["datetime"], "2024-03-15T07:30:00.000Z");
         assert_eq!(body["reason"], "duplicate");
+    }
+
+    /// A refusal of every kind, each case of it.
+    fn all() -> Vec<Refusal> {
+        let at = |text| Instant::parse(text).unwrap();
+        let datetime = at("2024-03-15T07:30:00Z");
+        let wait = Duration::from_millis(3210);
+        let mut all = vec![
+            Refusal::InvalidHeader("idempotency-key", FieldError::IdempotencyKey),
+            Refusal::TooEarly(datetime),
+            Refusal::TooManyAttempts(wait),
+            Refusal::TooManyCalls(wait),
+            Refusal::TooManyStrangers(wait),
+            Refusal::MissingScope(Scope::Import),
+            Refusal::NotFound,
+            Refusal::NoSuchCall { path: "/policies/cee/imports", methods: &["POST", "GET"] },
+            Refusal::UnknownApplication,
+            Refusal::UnknownImport,
+            Refusal::UnknownJourney,
+            Refusal::IneligibleJourney { failed: Criterion::ALL.to_vec(), rules: Box::default() },
+            Refusal::JourneyUsed { datetime, own: None },
+            Refusal::ImportStays(TakeBackRefusal::TooOld(30)),
+            Refusal::IdempotencyKeyReused,
+            Refusal::ApplicationDeleted(ApplicationId::parse("1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b").unwrap()),
+            Refusal::BodyTooLarge(65536),
+            Refusal::UnsupportedMediaType,
+            Refusal::Internal(InternalError::Panic),
+            Refusal::Busy,
+        ];
+        let malformed = [
+            Malformed::Empty(Shape::Object),
+            Malformed::Empty(Shape::Array),
+            Malformed::Utf16,
+            Malformed::NotUtf8 { from: 6 },
+            Malformed::Not(Shape::Object),
+            Malformed::Not(Shape::Array),
+            Malformed::NotJson { line: 1, column: 18 },
+            Malformed::Row,
+        ];
+        all.extend(malformed.map(Refusal::MalformedBody));
+        let rules = [
+            FieldError::Siret.into(),
+            BrokenRule::Missing,
+            BrokenRule::Repeated,
+            BrokenRule::String,
+            BrokenRule::Boolean,
+            BrokenRule::Foreign(JourneyType::Short.into()),
+            BrokenRule::Foreign(JourneyType::Long.into()),
+            BrokenRule::Foreign(ApplicationKind::Standardized),
+            BrokenRule::Foreign(ApplicationKind::Specific),
+            BrokenRule::Unknown,
+            BrokenRule::Rows(1000),
+        ];
+        let faults = rules.map(|rule| FieldFault { pointer: "/datetime".to_owned(), rule });
+        all.extend(faults.iter().map(|fault| Refusal::InvalidFields(vec![fault.clone()])));
+        all.push(Refusal::InvalidFields(faults.to_vec()));
+        let queries = [
+            FieldFault::of("from", FieldError::Bound),
+            FieldFault::of("limit", BrokenRule::Number(1, 100)),
+            FieldFault::of("limit", BrokenRule::Repeated),
+            FieldFault::of("status", BrokenRule::Status),
+            FieldFault::of("status", BrokenRule::Foreign(ApplicationKind::Long)),
+            FieldFault::of("to", BrokenRule::After("from")),
+            FieldFault::of("cursor", BrokenRule::Cursor),
+            FieldFault::of("cursor", BrokenRule::CursorOfFilter),
+            FieldFault::of("page", BrokenRule::NoParameter(&["limit", "cursor"])),
+            FieldFault::of("", BrokenRule::NoParameter(&["to"])),
+        ];
+        all.extend(queries.iter().map(|fault| Refusal::InvalidQuery(vec![fault.clone()])));
+        all.push(Refusal::InvalidQuery(queries.to_vec()));
+        let tokens = [
+            TokenError::Malformed,
+            TokenError::UnknownKey,
+            TokenError::Signature,
+            TokenError::Expired,
+            TokenError::NotYetValid,
+            TokenError::Issuer,
+            TokenError::Audience,
+        ];
+        all.extend(tokens.map(Some).into_iter().chain([None]).map(Refusal::Unauthenticated));
+        let no_token = [NoToken::WrongPair, NoToken::OperatorUnknown, NoToken::OperatorSuspended];
+        all.extend(no_token.map(Refusal::InvalidCredentials));
+        let not_admitted = [NotAdmitted::Unknown, NotAdmitted::Suspended, NotAdmitted::OtherSiret];
+        all.extend(not_admitted.map(Refusal::OperatorNotAdmitted));
+        let types = [Some(JourneyType::Short), Some(JourneyType::Long), None];
+        all.extend(types.map(Refusal::CallClosed));
+        all.extend([true, false].map(|is_uuid| Refusal::UnknownProof { is_uuid }));
+        all.extend([Reason::History, Reason::Duplicate].map(|reason| Refusal::Blocked { reason, datetime, own: None }));
+        let undo = [
+            UndoRefusal::Unknown,
+            UndoRefusal::NotEnded(cee_registry::ImportState::Running),
+            UndoRefusal::Haunted(datetime),
+        ];
+        all.extend(undo.map(|why| Refusal::ImportStays(why.into())));
+        all.extend([NoRoom::Dates, NoRoom::Applications, NoRoom::Record].map(Refusal::DriverRecordFull));
+        all
+    }
+
+    #[test]
+    fn every_refusal_has_a_text_of_its_own_in_both_languages() {
+        let all = all();
+        for problem in ProblemType::ALL {
+            let title = problem.title(Language::French);
+            assert_ne!(title, problem.title(Language::English));
+            assert_eq!(Language::english_left_in(title), None, "{title}");
+            // The gateway alone makes these two.
+            let is_made = all.iter().any(|refusal| refusal.problem_type() == problem);
+            assert!(
+                is_made || [ProblemType::RequestTimeout, ProblemType::HeadersTooLarge].contains(&problem),
+                "{problem:?}"
+            );
+        }
+        for refusal in all {
+            let [english, french] = Language::ALL.map(|language| refusal.detail(language));
+            if !matches!(refusal, Refusal::NoSuchCall { .. }) {
+                assert_ne!(english, french);
+            }
+            assert_eq!(Language::english_left_in(&french), None, "{french}");
+            assert!(!french.contains('"'), "quotes are « »: {french}");
+        }
+    }
+
+    #[test]
+    fn language_changes_texts_and_nothing_else() {
+        for refusal in all() {
+            let [(status, mut english), (same, mut french)] =
+                Language::ALL.map(|language| told_in(refusal.clone(), language));
+            assert_eq!(status, same);
+            for problem in [&mut english, &mut french] {
+                for text in ["title", "detail"] {
+                    assert!(problem[text].take().is_string());
+                }
+                for (list, name) in [("errors", "pointer"), ("criteria", "criterion")] {
+                    for item in problem.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                        assert!(item["message"].take().is_string() && item[name].is_string());
+                    }
+                }
+            }
+            assert_eq!(english, french);
+        }
+    }
+
+    #[test]
+    fn french_problem_is_french_throughout() {
+        let faults = vec![
+            FieldFault { pointer: "/last_name_trunc".to_owned(), rule: BrokenRule::Missing },
+            FieldFault { pointer: "/siret".to_owned(), rule: FieldError::Siret.into() },
+        ];
+        let (_, body) = told_in(Refusal::InvalidFields(faults), Language::French);
+        assert_eq!(body["title"], "Des champs du corps sont incorrects");
+        assert_eq!(body["detail"], "/last_name_trunc manque ; /siret doit être un SIRET : 14 chiffres");
+        assert_eq!(body["errors"][1]["message"], "doit être un SIRET : 14 chiffres");
+        assert_eq!(body["type"], format!("{TYPE_BASE}invalid_fields"));
+        let early = Refusal::TooEarly(Instant::parse("2024-05-08T07:30:00Z").unwrap());
+        let (_, body) = told_in(early, Language::French);
+        assert_eq!(
+            body["detail"],
+            "cette demande pourra être enregistrée à partir du 08/05/2024 à 09:30 (heure de Paris)"
+        );
+        assert_eq!(body["available_at"], "2024-05-08T07:30:00.000Z");
     }
 }

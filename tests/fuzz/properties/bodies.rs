@@ -8,7 +8,7 @@
 //! The first byte names the call, the rest is its body.
 
 use cee_edge::{Fields, Refusal};
-use cee_eligibility::{FieldError, PhoneTrunc, Rules};
+use cee_eligibility::{FieldError, Language, PhoneTrunc, Rules};
 use cee_fn_batches::MOST_ROWS;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
@@ -41,7 +41,7 @@ fn request(body: Body) -> lambda_http::Request {
 }
 
 fn told(refusal: Refusal) -> String {
-    match refusal.into_response("").into_body() {
+    match refusal.into_response("", Language::English).into_body() {
         Body::Text(text) => text,
         _ => panic!("a refusal is told in words"),
     }

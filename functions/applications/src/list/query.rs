@@ -2,11 +2,16 @@
 
 use cee_edge::Refusal;
 use cee_edge::function::Query;
+use cee_edge::problem::{ApplicationKind, BrokenRule};
 use cee_eligibility::{Instant, JourneyStatus, JourneyType};
 use cee_registry::{ListFilter, ListPlace, ListedDates, MOST_ON_A_PAGE};
 
 /// The number of applications on a page if the call does not say.
 pub(crate) const USUAL: usize = 100;
+
+/// The parameters of the call.
+const PARAMETERS: &[&str] =
+    &["journey_type", "from", "to", "registered_from", "registered_to", "status", "cursor", "limit"];
 
 /// A page of a list, as a call wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +33,7 @@ impl Wanted {
         let journey_type = query.optional("journey_type", JourneyType::parse);
         let status = query.optional("status", status);
         if let (Some(Some(JourneyType::Long)), Some(Some(_))) = (journey_type, status) {
-            query.fault("status", "does not belong to a long application");
+            query.fault("status", BrokenRule::Foreign(ApplicationKind::Long));
         }
         let dates = period(&mut query, ["from", "to"]);
         let registered = period(&mut query, ["registered_from", "registered_to"]);
@@ -41,16 +46,14 @@ impl Wanted {
             registered,
         });
         let after = query.optional("cursor", |text| match &filter {
-            Some(filter) => place(text, filter)
-                .map(Some)
-                .ok_or("must be the next_cursor of an answer to you, with the same journey type, status and periods"),
+            Some(filter) => place(text, filter).map(Some).ok_or(BrokenRule::CursorOfFilter),
             // Without its filter a cursor cannot be checked, and the filter is refused anyway.
             None => Ok(None),
         });
         let read = filter.zip(after).zip(most);
         let read =
             read.map(|((filter, after), most)| Self { filter, after: after.flatten(), most: most.unwrap_or(USUAL) });
-        query.finish("journey_type, from, to, registered_from, registered_to, status, cursor and limit", read)
+        query.finish(PARAMETERS, read)
     }
 
     /// The query of the next page. No character in it needs percent-encoding.
@@ -73,25 +76,23 @@ impl Wanted {
 }
 
 /// The dates between two parameters, either of which may be missing. `None`: one of them has a fault, which is noted.
-fn period(query: &mut Query, [from, to]: [&str; 2]) -> Option<ListedDates> {
+fn period(query: &mut Query, [from, to]: [&'static str; 2]) -> Option<ListedDates> {
     let (first, end) = query.optional(from, Instant::parse_bound).zip(query.optional(to, Instant::parse_bound))?;
     let dates = ListedDates::new(first, end);
     if dates.is_none() {
-        query.fault(to, format_args!("must lie after {from}"));
+        query.fault(to, BrokenRule::After(from));
     }
     dates
 }
 
 /// A status in the words of the interface. `expired`, which files may hold, is not one of them.
-fn status(text: &str) -> Result<JourneyStatus, String> {
+fn status(text: &str) -> Result<JourneyStatus, BrokenRule> {
     let found = JourneyStatus::ALL.into_iter().find(|(_, word)| *word == text);
-    found
-        .map(|(status, _)| status)
-        .ok_or_else(|| format!("must be one of {}", JourneyStatus::ALL.map(|(_, word)| word).join(", ")))
+    found.map(|(status, _)| status).ok_or(BrokenRule::Status)
 }
 
-fn limit(text: &str) -> Result<usize, String> {
+fn limit(text: &str) -> Result<usize, BrokenRule> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|number| digits && (1..=MOST_ON_A_PAGE).contains(number));
-    number.ok_or_else(|| format!("must be a whole number from 1 to {MOST_ON_A_PAGE}"))
+    number.ok_or(BrokenRule::Number(1, MOST_ON_A_PAGE))
 }

@@ -17,7 +17,9 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 use super::{Sample, Utc, content};
 use crate::answer::OwnApplication;
 use crate::body::BODY_LIMIT;
-use crate::problem::{Fault, InternalError, ProblemType, Refusal, TYPE_BASE};
+use crate::problem::{
+    BrokenRule, Fault, FieldFault, InternalError, Malformed, NoToken, NotAdmitted, ProblemType, Refusal, TYPE_BASE,
+};
 
 /// How API Gateway names a request.
 const REQUEST_ID: &str = "JKJaXmPLvHcESHA=";
@@ -146,9 +148,17 @@ impl ProblemType {
     fn schema(self) -> Schema {
         let status = ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([self.status().as_u16()]));
         let object = ObjectBuilder::new()
-            .description(Some(format!("{}.\n\n{}\n\n**What to do:** {}", self.title(), self.meaning(), self.remedy())))
+            .description(Some(format!(
+                "{}.\n\n{}\n\n**What to do:** {}",
+                self.title(Language::English),
+                self.meaning(),
+                self.remedy()
+            )))
             .property("type", word("Names the problem; programs decide by it.", &self.type_uri()))
-            .property("title", text("The same for every problem of this type.").examples([self.title()]))
+            .property(
+                "title",
+                text("The same for every problem of this type.").examples([self.title(Language::English)]),
+            )
             .property("status", status.description(Some("The HTTP status.")))
             .property("detail", text("A sentence for a person; its wording may change."));
         let object = ["type", "title", "status", "detail"].into_iter().fold(object, ObjectBuilder::required);
@@ -161,52 +171,50 @@ impl ProblemType {
     }
 
     /// Refusals of this type as responses show them.
-    fn samples(self, faults: &[Fault], scope: Option<Scope>) -> Vec<Sample> {
+    fn samples(self, faults: &[FieldFault], scope: Option<Scope>) -> Vec<Sample> {
         let name = self.as_str();
-        let one = |summary: &str, refusal: Refusal| vec![sample(name, summary, refusal.into_response(REQUEST_ID))];
+        let one = |summary: &str, refusal: Refusal| {
+            vec![sample(name, summary, refusal.into_response(REQUEST_ID, Language::English))]
+        };
         let gateway = |detail: &str| {
             let members = Map::from_iter([("request_id".to_owned(), json!(REQUEST_ID))]);
-            vec![sample(name, self.title(), self.answer(detail, members))]
+            vec![sample(name, self.title(Language::English), self.answer(detail, members))]
         };
         match self {
-            Self::MalformedBody => {
-                let detail = "the body is not JSON, or nested too deeply, at line 1, column 18".to_owned();
-                one("Not JSON", Refusal::MalformedBody(detail))
-            }
+            Self::MalformedBody => one("Not JSON", Refusal::MalformedBody(Malformed::NotJson { line: 1, column: 18 })),
             Self::InvalidFields => one("Every fault at once", Refusal::InvalidFields(faults.to_vec())),
             Self::TooEarly => one("Too young", Refusal::TooEarly(at("2024-05-08T07:30:00Z"))),
             Self::Unauthenticated => vec![
-                sample(name, "No token", Refusal::Unauthenticated(None).into_response(REQUEST_ID)),
+                sample(name, "No token", Refusal::Unauthenticated(None).into_response(REQUEST_ID, Language::English)),
                 sample(
                     "unauthenticated_expired",
                     "An old token",
-                    Refusal::Unauthenticated(Some(TokenError::Expired)).into_response(REQUEST_ID),
+                    Refusal::Unauthenticated(Some(TokenError::Expired)).into_response(REQUEST_ID, Language::English),
                 ),
             ],
             Self::MissingScope => one("Another call's token", Refusal::MissingScope(scope.unwrap_or(Scope::Simulate))),
             Self::OperatorNotAdmitted => {
-                one("A suspended operator", Refusal::OperatorNotAdmitted("the registry has suspended this operator"))
+                one("A suspended operator", Refusal::OperatorNotAdmitted(NotAdmitted::Suspended))
             }
             Self::CallClosed => one("Closed for everybody", Refusal::CallClosed(None)),
             Self::InvalidHeader => {
                 one("A key with a space", Refusal::InvalidHeader("idempotency-key", FieldError::IdempotencyKey))
             }
             Self::InvalidQuery => {
-                let cursor = Fault::of("cursor", "must be the next_cursor of an answer");
+                let cursor = FieldFault::of("cursor", BrokenRule::Cursor);
                 one("A cursor of one's own making", Refusal::InvalidQuery(vec![cursor]))
             }
             Self::ImportStays => {
                 let silent = UndoRefusal::Haunted(at("2024-05-01T09:15:00Z"));
-                let stays = |refusal| Refusal::ImportStays(refusal).into_response(REQUEST_ID);
+                let stays = |refusal| Refusal::ImportStays(refusal).into_response(REQUEST_ID, Language::English);
                 vec![
                     sample(name, "Too old", stays(TakeBackRefusal::TooOld(30))),
                     sample("import_stays_for_now", "Not quite ended", stays(silent.into())),
                 ]
             }
-            Self::InvalidCredentials => one(
-                "Not a pair that the registry gave",
-                Refusal::InvalidCredentials("the registry knows no such access key, or it has another secret"),
-            ),
+            Self::InvalidCredentials => {
+                one("Not a pair that the registry gave", Refusal::InvalidCredentials(NoToken::WrongPair))
+            }
             Self::TooManyAttempts => one("After five wrong ones", Refusal::TooManyAttempts(Duration::from_secs(10))),
             Self::TooManyCalls => one("More in four seconds", Refusal::TooManyCalls(Duration::from_millis(3210))),
             Self::IdempotencyKeyReused => one("Another body", Refusal::IdempotencyKeyReused),
@@ -222,14 +230,8 @@ impl ProblemType {
             Self::UnknownImport => one("Not one of yours", Refusal::UnknownImport),
             Self::UnknownJourney => one("Not one of yours", Refusal::UnknownJourney),
             Self::IneligibleJourney => {
-                let failed = [Criterion::OperatorClass, Criterion::Distance];
-                let rules = Rules::default();
-                one(
-                    "Every criterion that fails",
-                    Refusal::IneligibleJourney(
-                        failed.map(|criterion| (criterion, criterion.message(&rules, Language::English))).to_vec(),
-                    ),
-                )
+                let failed = vec![Criterion::OperatorClass, Criterion::Distance];
+                one("Every criterion that fails", Refusal::IneligibleJourney { failed, rules: Box::default() })
             }
             Self::History => {
                 let datetime = at("2021-02-14T23:00:00Z");
@@ -243,8 +245,16 @@ impl ProblemType {
                 };
                 let short = OwnApplication::sample(JourneyType::Short);
                 vec![
-                    sample(name, "Another operator's: date and reason", blocked(None).into_response(REQUEST_ID)),
-                    sample("duplicate_own", "Your own: all of it", blocked(Some(short)).into_response(REQUEST_ID)),
+                    sample(
+                        name,
+                        "Another operator's: date and reason",
+                        blocked(None).into_response(REQUEST_ID, Language::English),
+                    ),
+                    sample(
+                        "duplicate_own",
+                        "Your own: all of it",
+                        blocked(Some(short)).into_response(REQUEST_ID, Language::English),
+                    ),
                 ]
             }
             Self::JourneyUsed => {
@@ -252,10 +262,7 @@ impl ProblemType {
                 one("Under another identity", Refusal::JourneyUsed { datetime: at(SAMPLE_DATETIME), own })
             }
             Self::BodyTooLarge => one("Too long", Refusal::BodyTooLarge(BODY_LIMIT)),
-            Self::UnsupportedMediaType => one(
-                "Not declared as JSON",
-                Refusal::UnsupportedMediaType("send the header Content-Type: application/json"),
-            ),
+            Self::UnsupportedMediaType => one("Not declared as JSON", Refusal::UnsupportedMediaType),
             Self::Internal => one("Ask the registry's team", Refusal::Internal(InternalError::Panic)),
             Self::Busy => one("Send it again", Refusal::Busy),
             Self::NotFound => gateway("Not Found"),
@@ -313,8 +320,8 @@ pub(super) fn schemas() -> Vec<(String, RefOr<Schema>)> {
 }
 
 /// The response of one status: one problem, or one of several.
-pub(super) fn response(problems: &[ProblemType], faults: &[Fault], scope: Option<Scope>) -> Response {
-    let titles: Vec<&str> = problems.iter().map(|problem| problem.title()).collect();
+pub(super) fn response(problems: &[ProblemType], faults: &[FieldFault], scope: Option<Scope>) -> Response {
+    let titles: Vec<&str> = problems.iter().map(|problem| problem.title(Language::English)).collect();
     let samples = problems.iter().flat_map(|problem| problem.samples(faults, scope)).collect();
     let response = ResponseBuilder::new()
         .description(format!("{}.", titles.join("; or: ")))

@@ -1,0 +1,99 @@
+//! The language of a response's texts: what the header `Accept-Language` prefers (RFC 9110), of the two that there are.
+
+use cee_eligibility::Language;
+use http::HeaderMap;
+use http::header::ACCEPT_LANGUAGE;
+
+/// The language that a client prefers. English for a client that names neither language, as a program does.
+#[must_use]
+pub fn accepted(headers: &HeaderMap) -> Language {
+    let lines = headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|line| line.to_str().ok());
+    let mut qualities = [None; Language::ALL.len()];
+    let mut first = None;
+    let mut of_others = None;
+    for (range, quality) in lines.flat_map(|line| line.split(',')).filter_map(range) {
+        // `fr-CA` is French enough.
+        let primary = range.split('-').next().unwrap_or_default();
+        let named = Language::ALL.iter().position(|language| language.as_str().eq_ignore_ascii_case(primary));
+        match named {
+            Some(at) => {
+                qualities[at] = qualities[at].max(Some(quality));
+                first = first.or(Some(Language::ALL[at]));
+            }
+            None if primary == "*" => of_others = of_others.max(Some(quality)),
+            None => {}
+        }
+    }
+    let [english, french] = qualities.map(|quality| quality.or(of_others).unwrap_or(0));
+    match english.cmp(&french) {
+        std::cmp::Ordering::Greater => Language::English,
+        std::cmp::Ordering::Less => Language::French,
+        std::cmp::Ordering::Equal if french > 0 => first.unwrap_or_default(),
+        std::cmp::Ordering::Equal => Language::English,
+    }
+}
+
+/// A range and its quality in thousandths; `None` if the quality is not one.
+fn range(text: &str) -> Option<(&str, u16)> {
+    let mut parts = text.split(';').map(str::trim);
+    let range = parts.next()?;
+    let mut quality = 1.0_f32;
+    for parameter in parts {
+        let (name, value) = parameter.split_once('=')?;
+        if name.trim().eq_ignore_ascii_case("q") {
+            quality = value.trim().parse().ok().filter(|quality| (0.0..=1.0).contains(quality))?;
+        }
+    }
+    Some((range, (quality * 1000.0) as u16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn preferred_language_is_chosen() {
+        let table = [
+            ("", Language::English),
+            ("fr", Language::French),
+            ("FR", Language::French),
+            ("fr-CA", Language::French),
+            ("fr-FR,fr;q=0.9,en-US;q=0.8,en;q=0.7", Language::French),
+            ("en-GB,en;q=0.9,fr;q=0.8", Language::English),
+            ("en;q=0.5, fr;q=0.6", Language::French),
+            ("en ; q=0.5 , fr ; Q=0.6", Language::French),
+            ("en;q=0.5,fr;q=0.5", Language::English),
+            ("fr;q=0.5,en;q=0.5", Language::French),
+            ("de, fr;q=0.1", Language::French),
+            ("de", Language::English),
+            ("*", Language::English),
+            ("fr;q=0", Language::English),
+            ("en;q=0, *", Language::French),
+            ("fr;q=0.3, *;q=0.8", Language::English),
+            ("fr;q=0.8, *;q=0.3", Language::French),
+            ("fr-CA;q=0.2, fr;q=0.9, en;q=0.5", Language::French),
+            // A quality that is not one drops its range.
+            ("fr;q=2, en;q=0.1", Language::English),
+            ("fr;q=NaN", Language::English),
+            ("fr;q=-1", Language::English),
+            ("fr;q", Language::English),
+            ("frx", Language::English),
+            ("français", Language::English),
+        ];
+        for (header, expected) in table {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_bytes(header.as_bytes()).unwrap());
+            assert_eq!(accepted(&headers), expected, "{header}");
+        }
+        assert_eq!(accepted(&HeaderMap::new()), Language::English);
+    }
+
+    #[test]
+    fn second_line_of_the_header_counts() {
+        let mut headers = HeaderMap::new();
+        headers.append(ACCEPT_LANGUAGE, HeaderValue::from_static("en;q=0.1"));
+        headers.append(ACCEPT_LANGUAGE, HeaderValue::from_static("fr"));
+        assert_eq!(accepted(&headers), Language::French);
+    }
+}
