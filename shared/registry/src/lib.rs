@@ -42,7 +42,8 @@
 //! | [`Journeys`] | journeys | register, import |
 //! | [`Imports`] | imports | import, batches, uploads, audit |
 //! | [`Operators`] | operators | every function that takes calls of operators |
-//! | [`Credentials`] | credentials | access |
+//! | [`Credentials`] | credentials | access, console |
+//! | [`Sessions`] | sessions | console |
 //! | [`Limits`] | limits | every function that takes calls of operators |
 //! | [`ImportSlots`] | limits | import |
 //! | [`PepperCheck`] | claims | every function that makes claim keys |
@@ -89,6 +90,7 @@ pub use records::import::{
 };
 pub use records::journey::{JourneyVersion, StoredJourney};
 pub use records::listed::{ListFilter, ListPlace, ListedApplication, ListedDates, ListedJourney};
+pub use records::session::{Session, SessionId};
 pub use stores::applications::{Applications, MOST_ON_A_PAGE};
 pub use stores::credentials::{Credentials, Success};
 pub use stores::imports::hold::{Begun, Hold, HoldError, UndoBegun};
@@ -99,6 +101,7 @@ pub use stores::journeys::{JourneyOutcome, Journeys};
 pub use stores::limits::{ImportSlot, ImportSlots, Limits, WINDOW, window_of};
 pub use stores::operators::{Operator, Operators, Standing};
 pub use stores::pepper::{Pepper, PepperCheck};
+pub use stores::sessions::Sessions;
 pub use team::audit::affected::Affected;
 pub use team::audit::auditor::TableAuditor;
 pub use team::audit::finding::{Finding, FindingKind};

@@ -14,6 +14,7 @@
 //! | an import, and when it can be undone | [`import`] |
 //! | a journey | [`journey`] |
 //! | an application as a list shows it, and the place where a list continues | [`listed`] |
+//! | a session of the console | [`session`] |
 
 pub mod application;
 pub mod archive;
@@ -27,3 +28,4 @@ pub mod journey;
 pub mod listed;
 pub mod pepper;
 pub mod rewrite;
+pub mod session;

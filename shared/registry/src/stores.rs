@@ -13,6 +13,7 @@
 //! | journeys | [`journeys`] |
 //! | counts of calls, and slots of imports | [`limits`] |
 //! | operators | [`operators`] |
+//! | sessions of the console | [`sessions`] |
 
 pub mod applications;
 pub mod archive;
@@ -24,3 +25,4 @@ pub mod journeys;
 pub mod limits;
 pub mod operators;
 pub mod pepper;
+pub mod sessions;

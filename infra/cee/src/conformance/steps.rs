@@ -28,7 +28,7 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "creates the tables and their indexes",
         needed_for: Need::Promise,
-        expected: "9 tables, the indexes by_creation and working",
+        expected: "10 tables; the indexes by_creation, by_date, working",
         run: |b| Box::pin(tables(b)),
     },
     Step {
@@ -654,7 +654,7 @@ async fn tables(b: &Bench) -> String {
         }
     }
     indexes.sort();
-    format!("{active} tables, the indexes {}", indexes.join(" and "))
+    format!("{active} tables; the indexes {}", indexes.join(", "))
 }
 
 async fn missing_and_existing(b: &Bench) -> String {

@@ -97,6 +97,8 @@ tables! {
     operators, "OPERATORS_TABLE", [("operator_id", N)], &[];
     /// One item per credential of an operator.
     credentials, "CREDENTIALS_TABLE", [("access_key", S)], &[];
+    /// One item per session of the console.
+    sessions, "SESSIONS_TABLE", [("pk", S)], &[];
 }
 
 impl Tables {

@@ -425,15 +425,16 @@ async fn create_missing_waits_for_tables_being_created() {
     let (calm, store, faults) = store_with_faults().await;
     let creating =
         |table: &str| Fault::Refused(200, format!(r#"{{"Table":{{"TableName":"{table}","TableStatus":"CREATING"}}}}"#));
-    // All nine tables exist, and the first becomes active at the third look.
-    let there = (0..9).map(|_| creating("any"));
+    // All tables exist, and the first becomes active at the third look.
+    let tables = Tables::ALL.len();
+    let there = (0..tables).map(|_| creating("any"));
     faults.to("DescribeTable", there.chain([creating("any"), creating("any")]));
     store.requests.take();
     assert_eq!(store.tables.create_missing(&store.db).await, Ok(()));
     assert!(faults.are_over());
     assert_eq!(
         store.requests.take(),
-        9 + 2 + 9 + 2,
+        tables + 2 + tables + 2,
         "none is created, each is looked at until it is active, and two for their indexes"
     );
 

@@ -11,5 +11,6 @@ mod drivers;
 mod faults;
 mod model;
 mod pepper;
+mod sessions;
 mod support;
 mod types;

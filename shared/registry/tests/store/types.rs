@@ -39,6 +39,7 @@ fn types_hold_tables_named_in_documentation() {
         ("Imports", held(&Imports::new(db(), tables))),
         ("Operators", held(&Operators::new(db(), tables))),
         ("Credentials", held(&Credentials::new(db(), tables))),
+        ("Sessions", held(&Sessions::new(db(), tables))),
         ("Limits", held(&Limits::new(db(), tables))),
         ("ImportSlots", held(&ImportSlots::new(db(), tables, 3))),
         ("PepperCheck", held(&PepperCheck::new(db(), tables, keys()))),
