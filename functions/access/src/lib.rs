@@ -8,11 +8,11 @@ use std::time::Duration;
 use cee_edge::access::warm_up;
 use cee_edge::problem::{InternalError, NoToken};
 use cee_edge::{Call, Fields, HttpFunction, Refusal, Reply};
-use cee_registry::{AccessKey, Credential, Credentials, Operators, SecretHash, SecretKey, Success};
+use cee_registry::{AccessKey, Credential, Credentials, Operator, Operators, SecretHash, SecretKey, Success};
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 use cee_service::{Clock, Environment, Metric, SettingError};
-use cee_tokens::{Scope, TokenIssuer};
+use cee_tokens::{Caller as TokenCaller, Scope, TokenIssuer};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,6 +29,13 @@ const VALID: u32 = 5;
 #[derive(Debug)]
 pub struct Access {
     issuer: TokenIssuer,
+    clock: Clock,
+    sign_in: SignIn,
+}
+
+/// Compares an access key and its secret with what the registry gave, and locks an access key whose secret is guessed.
+#[derive(Debug)]
+pub struct SignIn {
     credentials: Credentials,
     operators: Operators,
     clock: Clock,
@@ -65,8 +72,40 @@ impl Access {
         let db = Aws::of_function(environment).dynamodb();
         let operators = Operators::new(db.clone(), &tables);
         warm_up(&operators).await;
+        let sign_in = SignIn::new(environment, Credentials::new(db, &tables), operators)?;
+        Ok(Self { issuer, clock, sign_in })
+    }
+}
+
+impl SignIn {
+    /// Sign-in with these tables, and the settings' limit of tries.
+    ///
+    /// # Errors
+    /// [`SettingError`] for a setting that is bad.
+    pub fn new(
+        environment: &Environment,
+        credentials: Credentials,
+        operators: Operators,
+    ) -> Result<Self, SettingError> {
         let attempts = Attempts::new(environment.token_calls()?);
-        Ok(Self { issuer, credentials: Credentials::new(db, &tables), operators, clock, attempts })
+        Ok(Self { credentials, operators, clock: environment.clock()?, attempts })
+    }
+
+    /// The operator of an access key and its secret, if the registry admits it.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidCredentials`], [`Refusal::TooManyAttempts`], [`Refusal::TooManyCalls`] or [`Refusal::TooManyStrangers`]; a
+    /// failure of the store.
+    pub async fn operator(&self, call: &Call, pair: Pair) -> Result<Operator, Refusal> {
+        let credential = self.open(call, pair).await?;
+        call.note_caller(credential.operator);
+        let Some(operator) = self.operators.find(credential.operator).await? else {
+            return Err(Refusal::InvalidCredentials(NoToken::OperatorUnknown));
+        };
+        if operator.suspended {
+            return Err(Refusal::InvalidCredentials(NoToken::OperatorSuspended));
+        }
+        Ok(operator)
     }
 
     /// The credential of an access key, if the secret is right.
@@ -124,17 +163,6 @@ impl Access {
             Err(error) => error.into(),
         }
     }
-
-    /// The operator of a credential, if the registry admits it.
-    async fn caller(&self, credential: &Credential) -> Result<cee_tokens::Caller, Refusal> {
-        let Some(operator) = self.operators.find(credential.operator).await? else {
-            return Err(Refusal::InvalidCredentials(NoToken::OperatorUnknown));
-        };
-        if operator.suspended {
-            return Err(Refusal::InvalidCredentials(NoToken::OperatorSuspended));
-        }
-        Ok(cee_tokens::Caller { operator: operator.id, siret: operator.siret, scopes: Scope::ALL.to_vec() })
-    }
 }
 
 /// A guess that was refused unchecked.
@@ -154,9 +182,8 @@ impl HttpFunction for Access {
     const NAME: &'static str = "access";
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
-        let credential = self.open(call, read(Fields::of(call.request())?)?).await?;
-        call.note_caller(credential.operator);
-        let caller = self.caller(&credential).await?;
+        let operator = self.sign_in.operator(call, read(Fields::of(call.request())?)?).await?;
+        let caller = TokenCaller { operator: operator.id, siret: operator.siret, scopes: Scope::ALL.to_vec() };
         let access_token = self.issuer.issue(&caller, self.clock.now(), VALID)?;
         Reply::json(StatusCode::CREATED, &Token { access_token })
     }

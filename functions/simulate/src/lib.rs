@@ -4,10 +4,10 @@ use cee_edge::application::in_the_way;
 use cee_edge::openapi::Utc;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{
-    DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, LastNameTrunc, PhoneTrunc, Rules,
+    DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, LastNameTrunc, OperatorId, PhoneTrunc, Rules,
     TruncatedIdentity,
 };
-use cee_registry::{Applications, Limits, Operators, PepperCheck, Simulated, Simulator};
+use cee_registry::{Applications, Deadline, Limits, Operators, PepperCheck, Simulated, Simulator};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
@@ -21,6 +21,12 @@ pub mod openapi;
 #[derive(Debug)]
 pub struct Simulate {
     gate: Gate,
+    simulations: Simulations,
+}
+
+/// Answers the question, for a caller that was admitted.
+#[derive(Debug)]
+pub struct Simulations {
     rules: Rules,
     clock: Clock,
     simulator: Simulator,
@@ -51,7 +57,7 @@ impl Question {
 
 /// The answer when nothing is in the way.
 #[derive(Serialize, ToSchema)]
-struct Eligible {
+pub struct Eligible {
     /// Always true: what is in the way is told by a refusal.
     eligible: bool,
     #[schema(value_type = JourneyType)]
@@ -78,11 +84,57 @@ impl Simulate {
                 Limits::new(db.clone(), &tables),
             )
             .await?,
-            rules: environment.rules()?,
-            clock: environment.clock()?,
-            applications: Applications::new(db.clone(), &tables),
-            simulator: Simulator::new(db, &tables, keys),
+            simulations: Simulations::new(
+                environment,
+                Applications::new(db.clone(), &tables),
+                Simulator::new(db, &tables, keys),
+            )?,
         })
+    }
+}
+
+impl Simulations {
+    /// Simulations with the settings' rules and clock.
+    ///
+    /// # Errors
+    /// [`SettingError`] for a setting that is bad.
+    pub fn new(
+        environment: &Environment,
+        applications: Applications,
+        simulator: Simulator,
+    ) -> Result<Self, SettingError> {
+        Ok(Self { rules: environment.rules()?, clock: environment.clock()?, simulator, applications })
+    }
+
+    /// Whether the registry answers the question for any journey type now.
+    ///
+    /// # Errors
+    /// [`Refusal::CallClosed`]
+    pub fn check_open(&self) -> Result<(), Refusal> {
+        if self.rules.any_open(|open| open.simulate) { Ok(()) } else { Err(Refusal::CallClosed(None)) }
+    }
+
+    /// The answer, if nothing is in the way.
+    ///
+    /// # Errors
+    /// [`Refusal::CallClosed`], [`Refusal::Blocked`] or [`Refusal::DriverRecordFull`]; a failure of the store.
+    pub async fn ask(&self, question: Question, caller: OperatorId, deadline: Deadline) -> Result<Eligible, Refusal> {
+        self.check_open()?;
+        let (journey_type, identity) = (question.journey_type, question.into_identity());
+        if !self.rules.of(journey_type).open.simulate {
+            return Err(Refusal::CallClosed(Some(journey_type)));
+        }
+        // The moment of the call is the date. Source: the contract, "simulate".
+        let now = self.clock.now();
+        let cutoffs = self.rules.cutoffs(journey_type, now);
+        match self.simulator.simulate(journey_type, &identity, &cutoffs, caller, deadline).await? {
+            Simulated::Blocked(blocker) => Err(in_the_way(&blocker, caller, &self.applications).await),
+            Simulated::NoRoom(why) => Err(Refusal::DriverRecordFull(why)),
+            Simulated::Eligible => {
+                let journey_type = journey_type.as_str();
+                Ok(Eligible { eligible: true, journey_type, datetime: now.to_string() })
+            }
+        }
     }
 }
 
@@ -91,25 +143,10 @@ impl HttpFunction for Simulate {
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         let caller = self.gate.admit(call, Scope::Simulate).await?.operator;
-        if !self.rules.any_open(|open| open.simulate) {
-            return Err(Refusal::CallClosed(None));
-        }
+        // Before the body: a closed call does not read it.
+        self.simulations.check_open()?;
         let question = read(Fields::of(call.request())?)?;
-        let (journey_type, identity) = (question.journey_type, question.into_identity());
-        if !self.rules.of(journey_type).open.simulate {
-            return Err(Refusal::CallClosed(Some(journey_type)));
-        }
-        // The moment of the call is the date. Source: the contract, "simulate".
-        let now = self.clock.now();
-        let cutoffs = self.rules.cutoffs(journey_type, now);
-        match self.simulator.simulate(journey_type, &identity, &cutoffs, caller, call.deadline()).await? {
-            Simulated::Blocked(blocker) => Err(in_the_way(&blocker, caller, &self.applications).await),
-            Simulated::NoRoom(why) => Err(Refusal::DriverRecordFull(why)),
-            Simulated::Eligible => {
-                let journey_type = journey_type.as_str();
-                Reply::json(StatusCode::OK, &Eligible { eligible: true, journey_type, datetime: now.to_string() })
-            }
-        }
+        Reply::json(StatusCode::OK, &self.simulations.ask(question, caller, call.deadline()).await?)
     }
 }
 

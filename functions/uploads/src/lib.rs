@@ -13,6 +13,7 @@ use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cee_edge::function::Query;
 use cee_edge::openapi::Utc;
 use cee_edge::problem::{BrokenRule, InternalError};
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
@@ -20,8 +21,8 @@ use cee_eligibility::fields::{FileName, FileSize, parse_sha256};
 use cee_eligibility::{FieldError, Instant, Language, OperatorId};
 use cee_history::{Counts, LARGEST_FILE, Progress, Replaced, Report, Surveyed, UndoProgress, Undone, name};
 use cee_registry::{
-    Cursor, ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, MOST_LISTED, Operators, Wishes,
-    take_back_refusal, undo_note,
+    Cursor, Deadline, ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, MOST_LISTED, Operators,
+    Wishes, take_back_refusal, undo_note,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
@@ -49,6 +50,12 @@ pub struct Uploads {
     open: bool,
     /// Whether imports are open for both journey types: rows of a closed type could not be imported again after an undo.
     open_for_both: bool,
+    files: Files,
+}
+
+/// The files of operators, for a caller that was admitted.
+#[derive(Debug)]
+pub struct Files {
     clock: Clock,
     /// The number of days within which an operator may undo its own import.
     take_back_days: u16,
@@ -84,7 +91,7 @@ pub struct Upload {
 
 /// A place for one file.
 #[derive(Serialize, ToSchema)]
-struct Place {
+pub struct Place {
     #[schema(schema_with = openapi::import_id)]
     import_id: String,
     /// Where the file is put: a presigned URL.
@@ -118,103 +125,108 @@ struct Header {
 #[derive(Serialize, ToSchema)]
 // `Import` is a reserved word of some generators' languages.
 #[schema(as = HistoryImport)]
-struct Import {
+#[allow(missing_docs, reason = "a text here would stand beside a $ref of the schema")]
+pub struct Import {
     #[schema(schema_with = openapi::import_id)]
-    import_id: String,
+    pub import_id: String,
     #[schema(schema_with = openapi::state)]
-    state: &'static str,
+    pub state: &'static str,
     /// Whether the file is only checked: nothing of it is imported. Absent where it is not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    check_only: bool,
+    pub check_only: bool,
     #[schema(schema_with = openapi::kind)]
-    kind: &'static str,
+    pub kind: &'static str,
     /// The key of the file on S3; absent of a batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples("imports/1/history.csv"))]
-    key: Option<String>,
+    pub key: Option<String>,
     /// When its place was asked for, or its file came.
     #[schema(value_type = Utc)]
-    created_at: String,
+    pub created_at: String,
     /// While it awaits its file: until when the upload must have begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
-    expires_at: Option<String>,
+    pub expires_at: Option<String>,
     /// When the import began.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
-    started_at: Option<String>,
+    pub started_at: Option<String>,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
-    ended_at: Option<String>,
+    pub ended_at: Option<String>,
     /// Bytes read so far, as they lie on S3.
-    bytes: u64,
+    pub bytes: u64,
     /// The size of the file; absent before it has come.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    bytes_total: Option<u64>,
+    pub bytes_total: Option<u64>,
     #[serde(flatten)]
-    counts: Counts,
+    pub counts: Counts,
     /// Rows a second, over the time that was worked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    rows_per_second: Option<u64>,
+    pub rows_per_second: Option<u64>,
     /// Why the file was refused whole, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    error: Option<String>,
+    pub error: Option<String>,
     /// How many rows the file has; absent before all of it was surveyed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    rows_total: Option<u64>,
+    pub rows_total: Option<u64>,
     /// What the file as a whole says, once the import has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    survey: Option<Surveyed>,
+    pub survey: Option<Surveyed>,
     /// True where a second file was put to its upload URL. That file was not imported: ask for a place of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    ignored_upload: Option<bool>,
+    pub ignored_upload: Option<bool>,
     /// What was taken back, where the import was.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    undone: Option<Undone>,
+    pub undone: Option<Undone>,
     /// The import that this one is to replace, where the call for its place said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = openapi::import_id)]
-    replaces: Option<String>,
+    pub replaces: Option<String>,
     /// What was taken back of the import that this one replaces, once that is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    replaced: Option<Replaced>,
+    pub replaced: Option<Replaced>,
     /// Why nothing was taken back of it, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    not_replaced: Option<String>,
+    pub not_replaced: Option<String>,
     /// Where the report can be read: a presigned URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", nullable = false)]
-    report_url: Option<String>,
+    pub report_url: Option<String>,
     /// Where the rejected rows can be read, if there are any: a presigned URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", nullable = false)]
-    rejected_rows_url: Option<String>,
+    pub rejected_rows_url: Option<String>,
     /// Until when the links are good.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
-    links_expire_at: Option<String>,
+    pub links_expire_at: Option<String>,
+    /// Where the rejected rows lie in the bucket.
+    #[serde(skip)]
+    #[schema(ignore)]
+    rejected_rows_key: Option<String>,
 }
 
 /// The caller's imports.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Imports)]
-struct List {
+pub struct List {
     /// The latest first.
-    imports: Vec<Import>,
+    pub imports: Vec<Import>,
     /// Where the list goes on, where it does: the parameter `cursor` of the next call.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = openapi::cursor)]
-    next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 impl Uploads {
@@ -236,16 +248,31 @@ impl Uploads {
             .await?,
             open: rules.any_open(|open| open.import),
             open_for_both: !rules.any_open(|open| !open.import),
+            files: Files::new(environment, aws.s3(), Imports::new(db, &tables))?,
+        })
+    }
+}
+
+impl Files {
+    /// Files with the settings' bucket and clock.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is missing or bad.
+    pub fn new(environment: &Environment, s3: aws_sdk_s3::Client, imports: Imports) -> Result<Self, SettingError> {
+        Ok(Self {
             clock: environment.clock()?,
             take_back_days: environment.take_back_days()?,
             bucket: environment.required("BUCKET")?,
-            s3: aws.s3(),
-            imports: Imports::new(db, &tables),
+            s3,
+            imports,
         })
     }
 
     /// Creates an upload for one file.
-    async fn place(&self, operator: OperatorId, upload: &Upload) -> Result<Reply, Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownImport`] or [`Refusal::ImportStays`] about the import to replace; a failure of the store.
+    pub async fn place(&self, operator: OperatorId, upload: &Upload) -> Result<Place, Refusal> {
         let id = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
         let name = upload.file_name.as_ref().map_or(NAMELESS, FileName::as_str);
         let record = ImportRecord { id, operator: Some(operator), key: format!("imports/{operator}/{id}/{name}") };
@@ -266,15 +293,14 @@ impl Uploads {
         };
         self.imports.await_upload(&record, self.clock.now(), expires_at, wishes).await?;
         let headers = headers(&signed);
-        let place = Place {
+        Ok(Place {
             import_id: id.to_string(),
             upload_url: signed.uri().to_owned(),
             method: "PUT",
             headers,
             max_size: LARGEST_FILE,
             expires_at: expires_at.to_string(),
-        };
-        Reply::json(StatusCode::CREATED, &place)
+        })
     }
 
     /// The operator's own import of this id, if the operator may undo it now.
@@ -288,31 +314,58 @@ impl Uploads {
 
     /// Requests the undo of an import of the operator's. May be repeated: an undo under way continues, a finished one stays
     /// finished.
-    async fn take_back(&self, operator: OperatorId, id: ImportId) -> Result<Reply, Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownImport`] or [`Refusal::ImportStays`]; a failure of the store or the bucket.
+    pub async fn take_back(&self, operator: OperatorId, id: ImportId) -> Result<Import, Refusal> {
         let status = self.own_to_take_back(operator, id).await?;
         if status.state != ImportState::Undone {
             let put = self.s3.put_object().bucket(&self.bucket).key(undo_note(operator, id)).send().await;
             put.map_err(|error| Refusal::Internal(InternalError::Bucket(DisplayErrorContext(&error).to_string())))?;
         }
-        Reply::json(StatusCode::ACCEPTED, &self.import(status).await?)
+        self.import(status).await
     }
 
-    /// Some of the operator's imports.
-    async fn list(&self, call: &Call, operator: OperatorId) -> Result<Reply, Refusal> {
-        let mut query = call.query();
-        let most = query.optional("limit", |text| {
-            let number = text.parse().ok().filter(|number| (1..=MOST_LISTED).contains(number));
-            number.ok_or(BrokenRule::Number(1, MOST_LISTED))
-        });
-        let after = query.optional("cursor", |text| Cursor::parse(text).ok_or(BrokenRule::Cursor));
-        let (after, most) = query.finish(&["limit", "cursor"], after.zip(most))?;
-        let page = (after, most.unwrap_or(MOST_LISTED));
-        let (found, next) = self.imports.list(operator, page, machine_now(), call.deadline()).await?;
+    /// At most `most` of the operator's imports, the latest first.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn list(
+        &self,
+        operator: OperatorId,
+        (after, most): (Option<Cursor>, usize),
+        deadline: Deadline,
+    ) -> Result<List, Refusal> {
+        let (found, next) = self.imports.list(operator, (after, most), machine_now(), deadline).await?;
         let mut imports = Vec::with_capacity(found.len());
         for status in found {
             imports.push(self.import(status).await?);
         }
-        Reply::json(StatusCode::OK, &List { imports, next_cursor: next.map(|next| next.to_string()) })
+        Ok(List { imports, next_cursor: next.map(|next| next.to_string()) })
+    }
+
+    /// The operator's own import of this id.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownImport`]; a failure of the store.
+    pub async fn find(&self, operator: OperatorId, id: ImportId) -> Result<Import, Refusal> {
+        let status = self.imports.find(operator, id, machine_now()).await?.ok_or(Refusal::UnknownImport)?;
+        self.import(status).await
+    }
+
+    /// The beginning of an import's file of rejected rows, at most this many bytes, and whether there is more. `None` if no row was
+    /// rejected.
+    ///
+    /// # Errors
+    /// A failure of the bucket.
+    pub async fn rejected_rows(&self, import: &Import, most: usize) -> Result<Option<(Vec<u8>, bool)>, Refusal> {
+        let Some(key) = &import.rejected_rows_key else { return Ok(None) };
+        let failed = |error: String| Refusal::Internal(InternalError::Bucket(error));
+        let get = self.s3.get_object().bucket(&self.bucket).key(key).range(format!("bytes=0-{most}"));
+        let object = get.send().await.map_err(|error| failed(DisplayErrorContext(&error).to_string()))?;
+        let bytes = object.body.collect().await.map_err(|error| failed(error.to_string()))?.to_vec();
+        let is_cut = bytes.len() > most;
+        Ok(Some((bytes.into_iter().take(most).collect(), is_cut)))
     }
 
     async fn import(&self, status: Status) -> Result<Import, Refusal> {
@@ -324,10 +377,12 @@ impl Uploads {
         let is_batch = record.is_batch();
         let report = report.filter(|_| !is_batch || state != ImportState::Running);
         let mut links = (None, None);
+        let mut rejected_rows_key = None;
         if let Some(report) = report.as_ref().filter(|_| !is_batch) {
             links.0 = Some(self.link(&record.beside(".json")).await?);
             if let Some(key) = &report.rejected_rows {
                 links.1 = Some(self.link(key).await?);
+                rejected_rows_key = Some(key.clone());
             }
         }
         let progress = report.as_ref().map(Report::progress).or(checkpoint);
@@ -364,6 +419,7 @@ impl Uploads {
             links_expire_at: links.0.is_some().then(|| later(machine_now()).to_string()),
             report_url: links.0,
             rejected_rows_url: links.1,
+            rejected_rows_key,
         })
     }
 
@@ -410,12 +466,14 @@ impl HttpFunction for Uploads {
             if !self.open {
                 return Err(Refusal::CallClosed(None));
             }
-            return self.place(operator, &read(Fields::of(call.request())?)?).await;
+            let upload = read(Fields::of(call.request())?)?;
+            return Reply::json(StatusCode::CREATED, &self.files.place(operator, &upload).await?);
         }
         // API Gateway sends only its routes' paths here.
         let path = call.path();
         if path.ends_with("/imports") {
-            return self.list(call, operator).await;
+            let list = self.files.list(operator, read_page(call.query())?, call.deadline()).await?;
+            return Reply::json(StatusCode::OK, &list);
         }
         // Read in either case, as every UUID.
         let id = path.rsplit('/').next().and_then(read_import_id).ok_or(Refusal::UnknownImport)?;
@@ -423,14 +481,29 @@ impl HttpFunction for Uploads {
             if !self.open_for_both {
                 return Err(Refusal::CallClosed(None));
             }
-            return self.take_back(operator, id).await;
+            return Reply::json(StatusCode::ACCEPTED, &self.files.take_back(operator, id).await?);
         }
-        let status = self.imports.find(operator, id, machine_now()).await?.ok_or(Refusal::UnknownImport)?;
-        Reply::json(StatusCode::OK, &self.import(status).await?)
+        Reply::json(StatusCode::OK, &self.files.find(operator, id).await?)
     }
 }
 
-fn read_import_id(text: &str) -> Option<ImportId> {
+/// Reads which part of a list is asked for.
+///
+/// # Errors
+/// [`Refusal::InvalidQuery`]
+pub fn read_page(mut query: Query) -> Result<(Option<Cursor>, usize), Refusal> {
+    let most = query.optional("limit", |text| {
+        let number = text.parse().ok().filter(|number| (1..=MOST_LISTED).contains(number));
+        number.ok_or(BrokenRule::Number(1, MOST_LISTED))
+    });
+    let after = query.optional("cursor", |text| Cursor::parse(text).ok_or(BrokenRule::Cursor));
+    let (after, most) = query.finish(&["limit", "cursor"], after.zip(most))?;
+    Ok((after, most.unwrap_or(MOST_LISTED)))
+}
+
+/// Reads an import's id, in either case as every UUID.
+#[must_use]
+pub fn read_import_id(text: &str) -> Option<ImportId> {
     ImportId::parse(&text.to_ascii_lowercase())
 }
 

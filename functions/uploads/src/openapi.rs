@@ -185,6 +185,7 @@ impl Import {
             report_url: completed.then(|| link(".json")),
             rejected_rows_url: completed.then(|| link(".rejected.csv")),
             links_expire_at: completed.then(|| "2024-05-01T09:20:00.000Z".to_owned()),
+            rejected_rows_key: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use cee_eligibility::OperatorId;
+use cee_eligibility::{OperatorId, Siret};
 use cee_registry::{Limits, Operator, Operators, PepperCheck};
 use cee_service::clock::machine_now;
 use cee_service::{CheckedPepper, Clock, Environment, SettingError, trap};
@@ -21,13 +21,18 @@ use crate::rate::Rate;
 /// design.md, "cached for a minute at most".
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// Authenticates a call: its token must be valid, carry the scope, and belong to an admitted operator that has not made too many
-/// calls.
+/// Authenticates a call: its token must be valid, carry the scope, and belong to an operator that may call.
 #[derive(Debug)]
 pub struct Gate {
     tokens: ApplicationTokens,
-    operators: Operators,
     clock: Clock,
+    admission: Admission,
+}
+
+/// Whether an operator may call: the registry admits it, and it has not made too many calls.
+#[derive(Debug)]
+pub struct Admission {
+    operators: Operators,
     remembered: Remembered,
     rate: Rate,
     /// For a function that reaches claims.
@@ -76,9 +81,9 @@ impl Gate {
         operators: Operators,
         limits: Limits,
     ) -> Result<Self, SettingError> {
-        let gate = Self::new(environment, operators, limits)?;
-        warm_up(&gate.operators).await;
-        Ok(gate)
+        let (tokens, clock) = (environment.application_tokens()?, environment.clock()?);
+        let admission = Admission::from_environment(environment, operators, limits).await?;
+        Ok(Self { tokens, clock, admission })
     }
 
     /// Authentication for a function with these claims. The comparison of the pepper with the check value in the tables warms it
@@ -92,14 +97,9 @@ impl Gate {
         operators: Operators,
         limits: Limits,
     ) -> Result<Self, SettingError> {
-        let gate = Self::new(environment, operators, limits)?;
-        Ok(Self { pepper: Some(CheckedPepper::at_start(pepper).await?), ..gate })
-    }
-
-    fn new(environment: &Environment, operators: Operators, limits: Limits) -> Result<Self, SettingError> {
         let (tokens, clock) = (environment.application_tokens()?, environment.clock()?);
-        let rate = Rate::new(limits, environment.operator_calls_per_second()?);
-        Ok(Self { tokens, operators, clock, remembered: Remembered::default(), rate, pepper: None })
+        let admission = Admission::before(pepper, environment, operators, limits).await?;
+        Ok(Self { tokens, clock, admission })
     }
 
     /// The caller, if it may make a call that needs this scope.
@@ -115,21 +115,7 @@ impl Gate {
         if !caller.scopes.contains(&scope) {
             return Err(Refusal::MissingScope(scope));
         }
-        let Some(operator) = self.operator(caller.operator).await? else {
-            return Err(Refusal::OperatorNotAdmitted(NotAdmitted::Unknown));
-        };
-        if operator.suspended {
-            return Err(Refusal::OperatorNotAdmitted(NotAdmitted::Suspended));
-        }
-        if operator.siret != caller.siret {
-            return Err(Refusal::OperatorNotAdmitted(NotAdmitted::OtherSiret));
-        }
-        // The machine's clock: a pinned clock would never start a new window.
-        self.rate.take(caller.operator, machine_now()).await?;
-        if let Some(pepper) = &self.pepper {
-            pepper.ensure(call.deadline()).await?;
-        }
-        trap::spring("request", || String::from_utf8_lossy(call.request().body()).into_owned());
+        self.admission.admit(call, caller.operator, Some(&caller.siret)).await?;
         Ok(caller)
     }
 
@@ -138,7 +124,65 @@ impl Gate {
     /// # Errors
     /// [`Refusal::TooManyCalls`]
     pub async fn count(&self, caller: &Caller) -> Result<(), Refusal> {
-        self.rate.take(caller.operator, machine_now()).await
+        self.admission.rate.take(caller.operator, machine_now()).await
+    }
+}
+
+impl Admission {
+    /// Admission with the settings' limit of calls, [warm](warm_up).
+    ///
+    /// # Errors
+    /// [`SettingError`] for a setting that is bad.
+    pub async fn from_environment(
+        environment: &Environment,
+        operators: Operators,
+        limits: Limits,
+    ) -> Result<Self, SettingError> {
+        let admission = Self::new(environment, operators, limits)?;
+        warm_up(&admission.operators).await;
+        Ok(admission)
+    }
+
+    /// Admission for a function with these claims, whose pepper is compared with the check value in the tables.
+    ///
+    /// # Errors
+    /// [`SettingError`] for a setting that is bad, and for a pepper that is not the one of the tables.
+    pub async fn before(
+        pepper: PepperCheck,
+        environment: &Environment,
+        operators: Operators,
+        limits: Limits,
+    ) -> Result<Self, SettingError> {
+        let admission = Self::new(environment, operators, limits)?;
+        Ok(Self { pepper: Some(CheckedPepper::at_start(pepper).await?), ..admission })
+    }
+
+    fn new(environment: &Environment, operators: Operators, limits: Limits) -> Result<Self, SettingError> {
+        let rate = Rate::new(limits, environment.operator_calls_per_second()?);
+        Ok(Self { operators, remembered: Remembered::default(), rate, pepper: None })
+    }
+
+    /// The operator, if it may call now. `siret` is the SIRET that its token names, if it has a token.
+    ///
+    /// # Errors
+    /// [`Refusal::OperatorNotAdmitted`] or [`Refusal::TooManyCalls`]; a failure of the store.
+    pub async fn admit(&self, call: &Call, id: OperatorId, siret: Option<&Siret>) -> Result<Operator, Refusal> {
+        let Some(operator) = self.operator(id).await? else {
+            return Err(Refusal::OperatorNotAdmitted(NotAdmitted::Unknown));
+        };
+        if operator.suspended {
+            return Err(Refusal::OperatorNotAdmitted(NotAdmitted::Suspended));
+        }
+        if siret.is_some_and(|siret| *siret != operator.siret) {
+            return Err(Refusal::OperatorNotAdmitted(NotAdmitted::OtherSiret));
+        }
+        // The machine's clock: a pinned clock would never start a new window.
+        self.rate.take(id, machine_now()).await?;
+        if let Some(pepper) = &self.pepper {
+            pepper.ensure(call.deadline()).await?;
+        }
+        trap::spring("request", || String::from_utf8_lossy(call.request().body()).into_owned());
+        Ok(operator)
     }
 
     async fn operator(&self, id: OperatorId) -> Result<Option<Operator>, Refusal> {
@@ -163,7 +207,6 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cee_eligibility::Siret;
 
     #[test]
     fn suspension_takes_effect_within_a_minute() {

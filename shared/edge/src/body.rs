@@ -156,6 +156,35 @@ impl Fields {
         Ok(Self { members, faults: Vec::new() })
     }
 
+    /// Reads the body of a request as a form of a browser. An empty field is a field that was not filled in, and a field that the form
+    /// does not have is unknown, as in JSON.
+    ///
+    /// # Errors
+    /// [`Refusal::UnsupportedMediaType`] or [`Refusal::BodyTooLarge`].
+    pub fn of_form(request: &Request) -> Result<Self, Refusal> {
+        let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = declared.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(Refusal::UnsupportedMediaType);
+        }
+        let bytes = bytes(request.body());
+        if bytes.len() > BODY_LIMIT {
+            return Err(Refusal::BodyTooLarge(BODY_LIMIT));
+        }
+        let members = form_urlencoded::parse(bytes).filter(|(_, value)| !value.is_empty());
+        let members = members.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect();
+        Ok(Self { members, faults: Vec::new() })
+    }
+
+    /// Takes a field out of the body, whatever it holds. `None` if it is not there, not a string, or repeated.
+    pub fn take_text(&mut self, name: &str) -> Option<String> {
+        let mut values = self.members.extract_if(.., |(n, _)| n == name).map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (Some(Value::String(text)), None) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Reads the body of a request as an array of 1 to `most` rows. Faults within a row appear when the row is read.
     ///
     /// # Errors
@@ -288,15 +317,19 @@ fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| written_otherwise().map(|number| number as u64))
 }
 
+fn bytes(body: &Body) -> &[u8] {
+    match body {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => &[],
+    }
+}
+
 /// Reads the body of a request as JSON of one shape.
 fn read<T: DeserializeOwned>(request: &Request, limit: usize, shape: Shape) -> Result<T, Refusal> {
     check_media_type(request.headers())?;
     let malformed = |why| Err(Refusal::MalformedBody(why));
-    let bytes = match request.body() {
-        Body::Text(text) => text.as_bytes(),
-        Body::Binary(bytes) => bytes,
-        _ => &[],
-    };
+    let bytes = bytes(request.body());
     if bytes.len() > limit {
         return Err(Refusal::BodyTooLarge(limit));
     }
@@ -415,6 +448,28 @@ mod tests {
             ["/last_name_trunc", "/identity_key", "/driving_license", "/datetime", "/phone_trunc", "/a~1b~0c", "/x"]
         );
         assert!(faults.iter().all(|(_, message)| !message.contains("dup")));
+    }
+
+    #[test]
+    fn form_is_read_as_the_same_fields() {
+        let form = |body: &str| {
+            let kind = "application/x-www-form-urlencoded; charset=utf-8";
+            Fields::of_form(&request(Some(kind), body.as_bytes().to_vec()))
+        };
+        let mut fields = form("last_name_trunc=TO+&phone_trunc=%2B336010203&driving_license=&x=%3Cb%3E").unwrap();
+        assert_eq!(fields.required("last_name_trunc", LastNameTrunc::parse).unwrap().as_str(), "TO ");
+        assert_eq!(fields.required("phone_trunc", PhoneTrunc::parse).unwrap().as_str(), "+336010203");
+        assert_eq!(fields.optional("driving_license", |text| Ok(text.to_owned())), Some(None), "not filled in");
+        assert_eq!(fields.take_text("x").as_deref(), Some("<b>"));
+        assert!(fields.finish(Some(())).is_ok());
+        assert_eq!(form("a=1&a=2").unwrap().take_text("a"), None, "a field twice");
+        let unknown = form("a=1").unwrap().finish(Some(()));
+        assert_eq!(faults(unknown.unwrap_err()), [("/a".into(), "is not a field of this call".into())]);
+        assert!(matches!(form(&"a".repeat(BODY_LIMIT + 1)), Err(Refusal::BodyTooLarge(BODY_LIMIT))));
+        for kind in [None, Some("text/plain"), Some("application/json"), Some("multipart/form-data")] {
+            let refused = Fields::of_form(&request(kind, "a=1"));
+            assert!(matches!(refused, Err(Refusal::UnsupportedMediaType)), "{kind:?}");
+        }
     }
 
     #[test]

@@ -14,10 +14,10 @@ use cee_service::metrics::Numbers;
 use cee_service::{Environment, Metric, Metrics, SettingError, telemetry};
 use futures_util::FutureExt as _;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, LINK, RETRY_AFTER,
-    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _, Service, service_fn};
 use serde::Serialize;
@@ -77,6 +77,12 @@ impl Call {
         &self.request
     }
 
+    /// The id of the call in the log.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The network that the request came from, if API Gateway reports it.
     #[must_use]
     pub fn source(&self) -> Option<Network> {
@@ -130,7 +136,12 @@ impl Call {
     /// The response to a part of this call, such as a row of a batch. An internal error is logged and counted, as that of a whole call.
     #[must_use]
     pub fn part(&self, answer: Result<Reply, Refusal>) -> Part {
-        let (head, body) = self.respond(answer).into_parts();
+        self.note_failure(&answer);
+        let response = match answer {
+            Ok(reply) => reply.into_response(),
+            Err(refusal) => refusal.into_response(&self.id, self.language()),
+        };
+        let (head, body) = response.into_parts();
         let retry_after = head.headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let json = match body {
             Body::Text(text) => text,
@@ -139,14 +150,10 @@ impl Call {
         Part { status: head.status, retry_after, json }
     }
 
-    fn respond(&self, answer: Result<Reply, Refusal>) -> Response<Body> {
-        if let Err(Refusal::Internal(error)) = &answer {
+    fn note_failure(&self, answer: &Result<Reply, Refusal>) {
+        if let Err(Refusal::Internal(error)) = answer {
             tracing::error!(%error, "failed");
             self.count(Metric::Failures, 1);
-        }
-        match answer {
-            Ok(reply) => reply.into_response(),
-            Err(refusal) => refusal.into_response(&self.id, self.language()),
         }
     }
 
@@ -240,10 +247,10 @@ pub struct Reply {
     cache_control: &'static str,
     /// Whether an earlier call was answered with it.
     is_repeated: bool,
-    /// The query of the next page, if there is one.
-    next: Option<HeaderValue>,
     /// The language of its texts, if it has any.
     language: Option<Language>,
+    /// Headers beside those of every response.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
@@ -268,7 +275,7 @@ impl Reply {
     }
 
     const fn own(status: StatusCode, content: Option<(String, &'static str)>) -> Self {
-        Self { status, content, cache_control: "no-store", is_repeated: false, next: None, language: None }
+        Self { status, content, cache_control: "no-store", is_repeated: false, language: None, headers: Vec::new() }
     }
 
     /// The same with a link to the next page (RFC 8288): this call with the query `next`.
@@ -278,13 +285,32 @@ impl Reply {
     pub fn with_next(self, next: &str) -> Result<Self, Refusal> {
         let link = HeaderValue::from_str(&format!("<?{next}>; rel=\"next\""));
         let impossible = |_| Refusal::Internal(InternalError::Impossible("a query that is no header"));
-        Ok(Self { next: Some(link.map_err(impossible)?), ..self })
+        Ok(self.with_header(LINK, link.map_err(impossible)?))
     }
 
     /// The same for a replay: an earlier call got this response.
     #[must_use]
     pub fn repeated(status: StatusCode, json: String) -> Self {
         Self { is_repeated: true, ..Self::written(status, json) }
+    }
+
+    /// A page for a browser, not to be cached.
+    #[must_use]
+    pub const fn page(status: StatusCode, html: String) -> Self {
+        Self::own(status, Some((html, "text/html; charset=utf-8")))
+    }
+
+    /// Sends a browser to another page with `GET` (303).
+    #[must_use]
+    pub fn see_other(path: &'static str) -> Self {
+        Self::own(StatusCode::SEE_OTHER, None).with_header(LOCATION, HeaderValue::from_static(path))
+    }
+
+    /// The same with one header more.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     /// The status.
@@ -319,12 +345,14 @@ impl Reply {
             content: Some((body, content_type)),
             cache_control,
             is_repeated: false,
-            next: None,
             language: None,
+            headers: Vec::new(),
         }
     }
 
-    fn into_response(self) -> Response<Body> {
+    /// The response.
+    #[must_use]
+    pub fn into_response(self) -> Response<Body> {
         let (body, content_type) = match self.content {
             Some((body, content_type)) => (Body::Text(body), Some(content_type)),
             None => (Body::Empty, None),
@@ -334,10 +362,12 @@ impl Reply {
         let headers = response.headers_mut();
         headers.extend(content_type.map(|content_type| (CONTENT_TYPE, HeaderValue::from_static(content_type))));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.cache_control));
-        headers.extend(self.next.map(|next| (LINK, next)));
         if let Some(language) = self.language {
             headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
             headers.insert(VARY, HeaderValue::from_static("accept-language"));
+        }
+        for (name, value) in self.headers {
+            headers.append(name, value);
         }
         response
     }
@@ -358,6 +388,14 @@ pub trait HttpFunction: Send + Sync + 'static {
 
     /// Whether a page of any site may read the responses. Only for calls that need no token.
     const IS_PUBLIC: bool = false;
+
+    /// Whether the paths of its calls begin with a version of the interface.
+    const IS_VERSIONED: bool = true;
+
+    /// The response to a call that is refused, or failed.
+    fn refused(&self, call: &Call, refusal: Refusal) -> Response<Body> {
+        refusal.into_response(call.id(), call.language())
+    }
 
     /// Answers one call.
     fn answer(&self, call: &Call) -> impl Future<Output = Result<Reply, Refusal>> + Send;
@@ -403,7 +441,9 @@ pub fn service<F: HttpFunction>(
 
 async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -> Response<Body> {
     let began = Moment::now();
-    let answer = async { if call.has_version() { function.answer(&call).await } else { Err(Refusal::NotFound) } };
+    let answer = async {
+        if !F::IS_VERSIONED || call.has_version() { function.answer(&call).await } else { Err(Refusal::NotFound) }
+    };
     let answered = AssertUnwindSafe(answer).catch_unwind();
     let answer = match call.ends {
         Some(ends) => timeout_at(ends, answered).await.ok(),
@@ -419,11 +459,19 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
         call.count(metric, 1);
     }
     let problem = ended.err().map(ProblemType::as_str);
-    let mut response = call.respond(answer);
+    call.note_failure(&answer);
+    let mut response = match answer {
+        Ok(reply) => reply.into_response(),
+        Err(refusal) => function.refused(&call, refusal),
+    };
     let headers = response.headers_mut();
     // A browser must not guess that a response is a page. A browser that has used the API over TLS must stay on TLS.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    // A response is no page, unless the function says so: nothing in it runs, and no page may frame it.
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
+    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     if F::IS_PUBLIC {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }

@@ -118,7 +118,7 @@ pub use history::HistoryRow;
 pub use lines::MAX_LINE;
 pub use reader::{Line, Reader, ReaderState};
 pub use refusal::{FileError, FileRefusal, LARGEST_FILE, SurveyError, UnpackError};
-pub use rejected::{Column, RejectedRow, RejectedWriter};
+pub use rejected::{Column, RejectedRow, RejectedTable, RejectedWriter};
 pub use repair::{Repair, Repairs};
 pub use report::{Progress, Replaced, Report, UndoProgress, Undone};
 pub use row::{Row, WordColumn};

@@ -161,3 +161,112 @@ fn printable(text: &str) -> Cow<'_, str> {
     let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     if text.contains(control) { Cow::Owned(text.replace(control, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
+
+/// The rejected rows of a file as [`RejectedWriter`] wrote them, for a page that shows them. Its cells are personal data.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RejectedTable {
+    /// The names of the columns: the file's own, and the three that the writer adds.
+    pub header: Vec<String>,
+    /// The rows, each with as many cells as the header.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl fmt::Debug for RejectedTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RejectedTable").field("rows", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+impl RejectedTable {
+    /// Reads at most `most` rows of a rejected file, or of its beginning: a last row without its line end is left out. A row that the
+    /// writer did not write is left out, too.
+    #[must_use]
+    pub fn read(file: &[u8], most: usize) -> Self {
+        let text = String::from_utf8_lossy(file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file));
+        // The header ends in the writer's own columns, so what stands before the last one is the separator.
+        let first = text.split('\n').next().unwrap_or_default();
+        let separator = Language::ALL.into_iter().find_map(|language| {
+            let [.., last] = catalogue::columns(language);
+            first.strip_suffix(last)?.chars().next_back()
+        });
+        let Some(separator) = separator else { return Self::default() };
+        let mut records = records(&text, separator);
+        let header = records.next().unwrap_or_default();
+        let rows = records.filter(|row| row.len() == header.len()).take(most).collect();
+        Self { header, rows }
+    }
+}
+
+/// The records of a text in RFC 4180, each of which ends in LF. Quotes are doubled within quotes.
+fn records(text: &str, separator: char) -> impl Iterator<Item = Vec<String>> + '_ {
+    let mut letters = text.chars().peekable();
+    std::iter::from_fn(move || {
+        let (mut record, mut cell, mut quoted) = (Vec::new(), String::new(), false);
+        loop {
+            match letters.next()? {
+                '"' if quoted && letters.next_if_eq(&'"').is_some() => cell.push('"'),
+                '"' if quoted => quoted = false,
+                '"' if cell.is_empty() => quoted = true,
+                letter if letter == separator && !quoted => record.push(std::mem::take(&mut cell)),
+                '\n' if !quoted => {
+                    record.push(cell);
+                    return Some(record);
+                }
+                letter => cell.push(letter),
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod reading {
+    use super::*;
+    use crate::{Dates, HistoryRow, Line, Reader, survey};
+    use cee_eligibility::Instant;
+
+    fn rejected(file: &[u8], language: Language) -> Vec<u8> {
+        let now = Instant::parse("2024-05-01T00:00:00Z").unwrap();
+        let verdict = survey::<HistoryRow>(file, Dates::Unconfirmed).unwrap();
+        let mut reader = Reader::<HistoryRow>::new(&verdict, now).unwrap();
+        let mut lines = Vec::new();
+        reader.push(file, |line| lines.push(line));
+        reader.finish(|line| lines.push(line));
+        let writer = RejectedWriter::new(reader.header()).in_language(language);
+        let mut csv = writer.header();
+        for line in &lines {
+            if let Line::Rejected(row) = line {
+                writer.row(row, &mut csv);
+            }
+        }
+        csv
+    }
+
+    #[test]
+    fn table_is_read_as_it_was_written() {
+        for (separator, language) in [(",", Language::English), (";", Language::French), ("\t", Language::French)] {
+            let file = "journey_type;last_name_trunc;phone_trunc;datetime\r\nshort;\"<b>\"\"x\";1;a\r\nshort;\u{e9};2;\"b;\nc\"\r\n"
+                .replace(';', separator);
+            let csv = rejected(file.as_bytes(), language);
+            let table = RejectedTable::read(&csv, 10);
+            assert_eq!(table.header[..4], ["journey_type", "last_name_trunc", "phone_trunc", "datetime"]);
+            assert_eq!(table.header[4..], catalogue::columns(language));
+            assert_eq!(table.rows.len(), 2, "{table:?}");
+            assert_eq!(table.rows[0][1], "<b>\"x");
+            assert_eq!(table.rows[0][4], "2");
+            assert_eq!(table.rows[1][3], format!("b{separator}\nc"));
+            assert_eq!(RejectedTable::read(&csv, 1).rows, table.rows[..1]);
+            // Cut anywhere: whole rows, and never another one.
+            for end in 0..csv.len() {
+                let cut = RejectedTable::read(&csv[..end], 10);
+                assert!(table.rows.starts_with(&cut.rows), "cut at {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_writer_did_not_write_is_no_table() {
+        for file in [&b""[..], b"\n", b"a,b\n1,2\n", b"reason", b"\xff\xfe"] {
+            assert_eq!(RejectedTable::read(file, 10).rows, Vec::<Vec<String>>::new(), "{file:?}");
+        }
+    }
+}
