@@ -12,4 +12,4 @@ pub mod proof;
 
 pub use application::{ApplicationTokens, Caller, Scope, TokenError, TokenIssuer};
 pub use keys::{KeyError, KeyKind, KeySet, SigningKey};
-pub use proof::{Proof, ProofSigner, TokenFormat};
+pub use proof::{Proof, ProofError, ProofSigner, TokenFormat, VerifiedProof};

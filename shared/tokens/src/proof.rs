@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cee_eligibility::{ApplicationId, DrivingLicense, Instant, JourneyType, Siret};
-use serde::Serialize;
+use jsonwebtoken::{DecodingKey, Validation};
+use serde::{Deserialize, Serialize};
 
-use crate::keys::{KeyError, KeyKind, SigningKey};
+use crate::keys::{KeyError, KeyKind, KeySet, SigningKey, verifying_algorithm};
 
 /// The format of a proof token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,6 +119,88 @@ impl ProofSigner {
     }
 }
 
+/// What a proof says, under a signature of this registry. Holds personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedProof {
+    /// The operator's business number.
+    pub siret: Siret,
+    /// The journey type.
+    pub journey_type: JourneyType,
+    /// The driver's licence.
+    pub driving_license: DrivingLicense,
+    /// The application's date.
+    pub datetime: Instant,
+    /// The application's UUID.
+    pub uuid: ApplicationId,
+    /// When it was signed.
+    pub issued_at: Instant,
+}
+
+/// Why a text is not a proof of this registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    /// It is not a proof token at all.
+    #[error("the text is not a proof token")]
+    Malformed,
+    /// It names a key that is not of this registry.
+    #[error("the proof's key is not a key of this registry")]
+    UnknownKey,
+    /// Its signature is wrong: something of it was changed.
+    #[error("the proof's signature does not fit")]
+    Signature,
+}
+
+#[derive(Deserialize)]
+struct ReadClaims {
+    siret: String,
+    journey_type: String,
+    driving_license: String,
+    datetime: String,
+    uuid: String,
+    iat: i64,
+}
+
+impl VerifiedProof {
+    /// Verifies a proof token in the format [`TokenFormat::Jws`] against the registry's published keys. A token of another kind, such as an
+    /// application token, is not a proof, whoever signed it.
+    ///
+    /// # Errors
+    /// [`ProofError`] for anything else.
+    pub fn verify(token: &str, keys: &KeySet) -> Result<Self, ProofError> {
+        use jsonwebtoken::errors::ErrorKind;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| ProofError::Malformed)?;
+        if header.typ.as_deref() != Some(TYPE) || header.crit.is_some() {
+            return Err(ProofError::Malformed);
+        }
+        let key = header.kid.and_then(|kid| keys.0.find(&kid)).ok_or(ProofError::UnknownKey)?;
+        // The key decides the algorithm, never the header.
+        let algorithm = verifying_algorithm(key).map_err(|_| ProofError::UnknownKey)?;
+        let decoding = DecodingKey::from_jwk(key).map_err(|_| ProofError::UnknownKey)?;
+        let mut validation = Validation::new(algorithm);
+        // A proof does not expire, and is for everybody.
+        validation.set_required_spec_claims::<&str>(&[]);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        let decoded = jsonwebtoken::decode::<ReadClaims>(token, &decoding, &validation);
+        let claims = decoded.map_err(|error| match error.kind() {
+            ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => ProofError::Signature,
+            _ => ProofError::Malformed,
+        })?;
+        Self::read(&claims.claims).ok_or(ProofError::Malformed)
+    }
+
+    fn read(claims: &ReadClaims) -> Option<Self> {
+        Some(Self {
+            siret: Siret::parse(&claims.siret).ok()?,
+            journey_type: JourneyType::parse(&claims.journey_type).ok()?,
+            driving_license: DrivingLicense::parse(&claims.driving_license).ok()?,
+            datetime: Instant::parse(&claims.datetime).ok()?,
+            uuid: ApplicationId::parse(&claims.uuid)?,
+            issued_at: Instant::from_millis(claims.iat.checked_mul(1000)?)?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +263,43 @@ mod tests {
                     "iat": 1_711_929_600,
                 })
             );
+        }
+    }
+
+    #[test]
+    fn proof_verifies_until_anything_of_it_changes() {
+        for kind in [KeyKind::P256, KeyKind::Rsa] {
+            let key = SigningKey::from_pem(&SigningKey::generate_pem(kind).unwrap()).unwrap();
+            let other = SigningKey::from_pem(&SigningKey::generate_pem(kind).unwrap()).unwrap();
+            let set = key.public_key_set();
+            let parts = Parts::new();
+            let token = ProofSigner::new(key.clone(), TokenFormat::Jws).unwrap().sign(&parts.proof()).unwrap();
+            let verified = VerifiedProof::verify(&token, &set).unwrap();
+            assert_eq!(
+                verified,
+                VerifiedProof {
+                    siret: parts.siret.clone(),
+                    journey_type: JourneyType::Short,
+                    driving_license: parts.license.clone(),
+                    datetime: parts.proof().datetime,
+                    uuid: parts.proof().uuid,
+                    issued_at: Instant::parse("2024-04-01T00:00:00Z").unwrap(),
+                }
+            );
+            let [header, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+            let changed = URL_SAFE_NO_PAD.decode(claims).unwrap();
+            let changed = String::from_utf8(changed).unwrap().replace("short", "long");
+            let changed = format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(changed));
+            assert_eq!(VerifiedProof::verify(&changed, &set), Err(ProofError::Signature));
+            assert_eq!(VerifiedProof::verify(&token, &other.public_key_set()), Err(ProofError::UnknownKey));
+            for bad in ["", "a", "a.b.c", &token[1..], &format!("{token}.")] {
+                assert_eq!(VerifiedProof::verify(bad, &set), Err(ProofError::Malformed), "{bad}");
+            }
+            // Signed by this registry, but not as a proof.
+            let foreign = key.sign_claims("JWT", &serde_json::json!({"siret": "89248032800012"})).unwrap();
+            assert_eq!(VerifiedProof::verify(&foreign, &set), Err(ProofError::Malformed));
+            let empty = key.sign_claims(TYPE, &serde_json::json!({"iat": 1})).unwrap();
+            assert_eq!(VerifiedProof::verify(&empty, &set), Err(ProofError::Malformed));
         }
     }
 
