@@ -143,8 +143,9 @@ pub(crate) fn language() -> Object {
 }
 
 impl Import {
-    /// An import for the document to show.
-    fn sample(completed: bool) -> Self {
+    /// An import for the document to show, and for tests of pages.
+    #[must_use]
+    pub fn sample(completed: bool) -> Self {
         let at = |second: u32| format!("2024-05-01T09:00:{second:02}.000Z");
         let link = |name: &str| {
             format!("https://bucket.s3.eu-west-3.amazonaws.com/reports/1/{IMPORT_ID}{name}?X-Amz-Signature=0d3f6f8e")

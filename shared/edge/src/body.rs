@@ -176,6 +176,13 @@ impl Fields {
         Ok(Self { members, faults: Vec::new() })
     }
 
+    /// The text of a field that stays in the body, to show it again to the one who typed it. Empty if there is none.
+    #[must_use]
+    pub fn text(&self, name: &str) -> String {
+        let values = self.members.iter().filter(|(n, _)| n == name);
+        values.filter_map(|(_, value)| value.as_str()).next().unwrap_or_default().to_owned()
+    }
+
     /// Takes a field out of the body, whatever it holds. `None` if it is not there, not a string, or repeated.
     pub fn take_text(&mut self, name: &str) -> Option<String> {
         let mut values = self.members.extract_if(.., |(n, _)| n == name).map(|(_, value)| value);

@@ -186,6 +186,11 @@ impl Query {
         Self { parameters: parameters.into_iter().collect(), faults: Vec::new() }
     }
 
+    /// Every parameter with its value, in order.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Notes a fault of a parameter.
     pub fn fault(&mut self, name: &str, rule: impl Into<BrokenRule>) {
         self.faults.push(FieldFault::of(name, rule));

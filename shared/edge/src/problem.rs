@@ -552,10 +552,21 @@ impl Refusal {
         Problem { problem_type, detail, members: self.members(request_id, language), headers, language }.into_response()
     }
 
+    /// After how many seconds the call may succeed, if the refusal says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyCalls(wait) | Self::TooManyStrangers(wait) | Self::TooManyAttempts(wait) => {
+                Some(seconds(*wait))
+            }
+            Self::Busy => Some(1),
+            _ => None,
+        }
+    }
+
     /// The headers that belong to the refusal. What a program reads in them is in English.
     fn headers(&self) -> Vec<(http::HeaderName, HeaderValue)> {
         let challenge = |text: &str| HeaderValue::from_str(text).ok().map(|value| (WWW_AUTHENTICATE, value));
-        let retry = |wait: &Duration| Some((RETRY_AFTER, HeaderValue::from(seconds(*wait))));
         let header = match self {
             Self::Unauthenticated(None) => challenge("Bearer"),
             Self::Unauthenticated(Some(error)) => {
@@ -567,11 +578,10 @@ impl Refusal {
             // A 401 names a way to authenticate (RFC 9110). Here the credentials are in the body, and that way has no registered
             // name.
             Self::InvalidCredentials(_) => challenge("AccessKey"),
-            Self::TooManyCalls(wait) | Self::TooManyStrangers(wait) | Self::TooManyAttempts(wait) => retry(wait),
-            Self::Busy => retry(&Duration::from_secs(1)),
             _ => None,
         };
-        header.into_iter().collect()
+        let retry = self.retry_after().map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)));
+        header.into_iter().chain(retry).collect()
     }
 
     /// The members of the problem beside those of every problem.

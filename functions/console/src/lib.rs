@@ -1,0 +1,375 @@
+//! `/` and `/console`: pages for the people of an operator, who have a browser and no terminal. Made on the server, in French and in English;
+//! without a script.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | which address shows which page | [`HttpFunction::answer`] of [`Console`] |
+//! | cookies, sessions, forms of other sites | `session` |
+//! | the texts | `words` |
+//! | the pages | `pages` |
+//!
+//! The console holds no rule. It calls what the functions of the API call ([`SignIn`], [`Files`], [`Simulations`], [`own`]), for the operator of
+//! the session instead of the one of a token. Every page is made for one reader, and kept by no cache. A refusal has the texts of the API.
+
+#[cfg(test)]
+mod tests;
+
+mod pages;
+mod session;
+mod style;
+mod view;
+mod words;
+
+use cee_edge::access::Admission;
+use cee_edge::application::own;
+use cee_edge::problem::InternalError;
+use cee_edge::{Call, Fields, HttpFunction, ProblemType, Refusal, Reply};
+use cee_eligibility::{ApplicationId, Instant};
+use cee_fn_access::SignIn;
+use cee_fn_simulate::Simulations;
+use cee_fn_uploads::{Files, read_import_id};
+use cee_history::RejectedTable;
+use cee_registry::{
+    Applications, Credentials, Cursor, Imports, Limits, Operator, Operators, PepperCheck, Proofs, Session, SessionId,
+    Sessions, Simulator,
+};
+use cee_service::aws::Aws;
+use cee_service::clock::machine_now;
+use cee_service::{Environment, SettingError};
+use cee_tokens::{KeySet, VerifiedProof};
+use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_FRAME_OPTIONS};
+use http::{HeaderValue, Method, Response, StatusCode};
+use lambda_http::Body;
+
+use crate::pages::application::Found;
+use crate::pages::proof::Checked;
+use crate::pages::refused::refused;
+use crate::pages::simulate::{Said, Typed};
+use crate::view::{SignedIn, View};
+use crate::words::Text;
+
+/// The field of a form that shows that it is one of the session's pages.
+pub(crate) const FORM_TOKEN: &str = "form";
+
+/// What a page may load: our stylesheet, and nothing else. No script runs, no other page frames it, and its forms go to this host.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The number of imports on a page.
+const LISTED: usize = 25;
+
+/// How much of a file of rejected rows a page reads and shows: a page stays below 100 KB.
+const REJECTED_BYTES: usize = 32 * 1024;
+const REJECTED_ROWS: usize = 50;
+
+/// Answers `GET /`, and `GET` and `POST` of `/console` and all that is below it.
+#[derive(Debug)]
+pub struct Console {
+    sign_in: SignIn,
+    sessions: Sessions,
+    admission: Admission,
+    files: Files,
+    applications: Applications,
+    simulations: Simulations,
+    proofs: Proofs,
+    keys: KeySet,
+}
+
+/// A call of somebody who is signed in.
+struct Signed {
+    id: SessionId,
+    operator: Operator,
+}
+
+impl Console {
+    /// The function with its settings.
+    ///
+    /// # Errors
+    /// [`SettingError`] for the first that is missing or bad.
+    pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
+        let tables = environment.tables_with(&[
+            "CLAIMS_TABLE",
+            "APPLICATIONS_TABLE",
+            "ARCHIVE_TABLE",
+            "IMPORTS_TABLE",
+            "OPERATORS_TABLE",
+            "CREDENTIALS_TABLE",
+            "SESSIONS_TABLE",
+            "LIMITS_TABLE",
+        ])?;
+        let (aws, keys) = (Aws::of_function(environment), environment.claim_keys()?);
+        let db = aws.dynamodb();
+        let operators = Operators::new(db.clone(), &tables);
+        let applications = Applications::new(db.clone(), &tables);
+        let simulator = Simulator::new(db.clone(), &tables, keys.clone());
+        Ok(Self {
+            sign_in: SignIn::new(environment, Credentials::new(db.clone(), &tables), operators.clone())?,
+            sessions: Sessions::new(db.clone(), &tables),
+            files: Files::new(environment, aws.s3(), Imports::new(db.clone(), &tables))?,
+            simulations: Simulations::new(environment, applications.clone(), simulator)?,
+            applications,
+            proofs: Proofs::new(db.clone(), &tables),
+            keys: environment.key_set("PROOF_JWKS")?,
+            admission: Admission::before(
+                PepperCheck::new(db.clone(), &tables, keys),
+                environment,
+                operators,
+                Limits::new(db, &tables),
+            )
+            .await?,
+        })
+    }
+
+    /// Who is signed in: nobody without a cookie, or with the one of a session that has ended.
+    async fn signed(&self, call: &Call) -> Result<Option<Signed>, Refusal> {
+        let Some(id) = session::session_id(call.request().headers()) else { return Ok(None) };
+        let Some(session) = self.sessions.find(&id, machine_now()).await? else { return Ok(None) };
+        call.note_caller(session.operator);
+        let operator = self.admission.admit(call, session.operator, None).await?;
+        Ok(Some(Signed { id, operator }))
+    }
+
+    async fn route(&self, call: &Call, view: &mut View) -> Result<Reply, Refusal> {
+        let is_post = call.request().method() == Method::POST;
+        if is_post && !session::is_own_form(call.request().headers()) {
+            return Ok(foreign(view));
+        }
+        match (is_post, call.path()) {
+            (false, "") => return Ok(html(pages::home::home(view))),
+            (true, "/console/sign-in") => return self.begin(call, view).await,
+            _ => {}
+        }
+        let signed = self.signed(call).await?;
+        if let Some(Signed { id, operator }) = &signed {
+            view.signed_in = Some(SignedIn { operator: operator.name.clone(), form_token: id.form_token() });
+        }
+        match (is_post, call.path()) {
+            (false, "/console/proof") => return Ok(html(pages::proof::proof(view, &Checked::Nothing))),
+            (true, "/console/proof") => return self.check_proof(call, view).await,
+            (false, "/console/sign-in") if signed.is_none() => {
+                return Ok(html(pages::sign_in::sign_in(view, None)));
+            }
+            _ => {}
+        }
+        let Some(signed) = signed else { return Ok(Reply::see_other("/console/sign-in")) };
+        match (is_post, call.path()) {
+            (false, "/console" | "/console/sign-in") => Ok(Reply::see_other("/console/files")),
+            (true, "/console/sign-out") => self.end(call, view, &signed).await,
+            (false, "/console/files") => self.list(call, view, &signed).await,
+            (false, "/console/application") => self.application(call, view, &signed).await,
+            (false, "/console/simulate") => {
+                Ok(html(pages::simulate::simulate(view, &Typed::default(), &Said::Nothing)))
+            }
+            (true, "/console/simulate") => self.simulate(call, view, &signed).await,
+            (false, path) => match path.strip_prefix("/console/files/") {
+                Some(id) => self.file(view, &signed, id).await,
+                None => Ok(no_such_page(view)),
+            },
+            (true, _) => Ok(no_such_page(view)),
+        }
+    }
+
+    /// Signs in. The operator of an earlier session of this browser is signed out.
+    async fn begin(&self, call: &Call, view: &View) -> Result<Reply, Refusal> {
+        let read = Fields::of_form(call.request()).and_then(cee_fn_access::read);
+        let signed_in = match read {
+            Ok(pair) => self.sign_in.operator(call, pair).await,
+            Err(refusal) => Err(refusal),
+        };
+        let operator = match signed_in {
+            Ok(operator) => operator,
+            Err(refusal) if is_for_person(&refusal) => {
+                let (title, detail) = texts(&refusal, view);
+                let page = pages::sign_in::sign_in(view, Some((title, detail.as_str())));
+                return Ok(with_retry(Reply::page(status(&refusal), page), &refusal));
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        if let Some(earlier) = session::session_id(call.request().headers()) {
+            self.sessions.end(&earlier).await?;
+        }
+        let impossible = |what| Refusal::Internal(InternalError::Impossible(what));
+        let id = SessionId::generate().map_err(|_| impossible("a system without randomness"))?;
+        // Sessions end in real time, even if the registry's clock is pinned.
+        let ends = Instant::from_millis(machine_now().millis() + session::LASTS_SECONDS * 1000);
+        let expires_at = ends.ok_or(impossible("a session beyond all dates"))?;
+        self.sessions.begin(&id, Session { operator: operator.id, expires_at }).await?;
+        let cookie = session::begin(&id).ok_or(impossible("a cookie that is no header"))?;
+        Ok(Reply::see_other("/console/files").with_header(SET_COOKIE, cookie))
+    }
+
+    /// Signs out: from this moment on the session's id is worth nothing, also to somebody who copied it.
+    async fn end(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let Some(_) = own_fields(call, signed)? else { return Ok(foreign(view)) };
+        self.sessions.end(&signed.id).await?;
+        let reply = Reply::see_other("/console/sign-in");
+        Ok(match session::end() {
+            Some(cookie) => reply.with_header(SET_COOKIE, cookie),
+            None => reply,
+        })
+    }
+
+    async fn list(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let query = call.query();
+        // A cursor that is not one shows the first page, as an address that was cut off does.
+        let after = query.pairs().find(|(name, _)| *name == "cursor").and_then(|(_, text)| Cursor::parse(text));
+        let list = self.files.list(signed.operator.id, (after, LISTED), call.deadline()).await?;
+        Ok(html(pages::files::files(view, &list)))
+    }
+
+    async fn file(&self, view: &View, signed: &Signed, id: &str) -> Result<Reply, Refusal> {
+        let id = read_import_id(id).ok_or(Refusal::UnknownImport)?;
+        let import = self.files.find(signed.operator.id, id).await?;
+        let rejected = self.files.rejected_rows(&import, REJECTED_BYTES).await?;
+        let rejected = rejected.map(|(bytes, is_cut)| {
+            let mut table = RejectedTable::read(&bytes, REJECTED_ROWS + 1);
+            let has_more = is_cut || table.rows.len() > REJECTED_ROWS;
+            table.rows.truncate(REJECTED_ROWS);
+            (table, has_more)
+        });
+        Ok(html(pages::file::file(view, &import, &rejected)))
+    }
+
+    async fn application(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let query = call.query();
+        let Some((_, text)) = query.pairs().find(|(name, _)| *name == "uuid") else {
+            return Ok(html(pages::application::application(view, "", &Found::Nothing)));
+        };
+        let text = text.trim();
+        let found = match ApplicationId::parse(text) {
+            Some(uuid) => own(uuid, signed.operator.id, &self.applications).await?,
+            None => None,
+        };
+        // Another operator's application is as unknown as one that never was.
+        Ok(match found {
+            Some(application) => html(pages::application::application(view, text, &Found::Application(&application))),
+            None => {
+                let (title, detail) = texts(&Refusal::UnknownApplication, view);
+                let page = pages::application::application(view, text, &Found::Refused(title, &detail));
+                Reply::page(StatusCode::NOT_FOUND, page)
+            }
+        })
+    }
+
+    async fn simulate(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
+        let typed = Typed {
+            journey_type: fields.text("journey_type"),
+            last_name_trunc: fields.text("last_name_trunc"),
+            phone_trunc: fields.text("phone_trunc"),
+            driving_license: fields.text("driving_license"),
+            identity_key: fields.text("identity_key"),
+        };
+        let asked = match cee_fn_simulate::read(fields) {
+            Ok(question) => self.simulations.ask(question, signed.operator.id, call.deadline()).await,
+            Err(refusal) => Err(refusal),
+        };
+        let (status, said) = match asked {
+            Ok(_) => (StatusCode::OK, Said::Eligible),
+            Err(refusal) if is_for_person(&refusal) => {
+                let (title, detail) = texts(&refusal, view);
+                (status(&refusal), Said::Refused(title.to_owned(), detail))
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        Ok(Reply::page(status, pages::simulate::simulate(view, &typed, &said)))
+    }
+
+    async fn check_proof(&self, call: &Call, view: &View) -> Result<Reply, Refusal> {
+        let token = Fields::of_form(call.request())?.text("token");
+        // A mail program breaks long lines; a proof has no space.
+        let token: String = token.split_whitespace().collect();
+        let checked = match VerifiedProof::verify(&token, &self.keys) {
+            Err(error) => Checked::Not(error),
+            Ok(proof) => {
+                let state = self.proofs.state(proof.uuid).await?;
+                Checked::Proof(Box::new(proof), state)
+            }
+        };
+        Ok(html(pages::proof::proof(view, &checked)))
+    }
+}
+
+/// The fields of a form of the session's pages; `None` if another page made it.
+fn own_fields(call: &Call, signed: &Signed) -> Result<Option<Fields>, Refusal> {
+    let mut fields = Fields::of_form(call.request())?;
+    let token = fields.take_text(FORM_TOKEN);
+    Ok(token.is_some_and(|token| signed.id.is_form_token(&token)).then_some(fields))
+}
+
+fn html(page: String) -> Reply {
+    Reply::page(StatusCode::OK, page)
+}
+
+/// A form that was not made by a page of the session.
+fn foreign(view: &View) -> Reply {
+    let detail = format!("{} {}", view.t(Text::ForeignFormDetail), view.t(Text::Back));
+    Reply::page(StatusCode::FORBIDDEN, refused(view, view.t(Text::ForeignForm), &detail, None))
+}
+
+fn no_such_page(view: &View) -> Reply {
+    Reply::page(StatusCode::NOT_FOUND, refused(view, view.t(Text::NoSuchPage), "", None))
+}
+
+/// Whether a refusal is an answer to what a person typed. Any other refusal is one of the page as a whole.
+fn is_for_person(refusal: &Refusal) -> bool {
+    refusal.problem_type().status().is_client_error()
+}
+
+/// The status of a page about a refusal. A 401 would ask the browser for a way to authenticate that it does not have.
+fn status(refusal: &Refusal) -> StatusCode {
+    match refusal.problem_type().status() {
+        StatusCode::UNAUTHORIZED => StatusCode::FORBIDDEN,
+        status => status,
+    }
+}
+
+/// The texts of the API about a refusal. Its fields are named by their pointer.
+fn texts(refusal: &Refusal, view: &View) -> (&'static str, String) {
+    (refusal.problem_type().title(view.language), refusal.detail(view.language))
+}
+
+fn with_retry(reply: Reply, refusal: &Refusal) -> Reply {
+    match refusal.retry_after() {
+        Some(seconds) => reply.with_header(RETRY_AFTER, HeaderValue::from(seconds)),
+        None => reply,
+    }
+}
+
+/// A page's headers beside those of every response.
+fn finish(reply: Reply, view: &View) -> Reply {
+    let reply = reply
+        .with_header(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))
+        .with_header(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"))
+        // With `no-referrer` a browser would send our own forms with `Origin: null`.
+        .with_header(REFERRER_POLICY, HeaderValue::from_static("same-origin"))
+        .in_language(view.language);
+    match session::keep_language(view.language).filter(|_| view.is_chosen_now) {
+        Some(cookie) => reply.with_header(SET_COOKIE, cookie),
+        None => reply,
+    }
+}
+
+impl HttpFunction for Console {
+    const NAME: &'static str = "console";
+    const IS_VERSIONED: bool = false;
+
+    async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
+        if call.path() == style::ADDRESS {
+            let keep = "public, max-age=31536000, immutable";
+            return Ok(Reply::public(style::CSS.to_owned(), "text/css; charset=utf-8", keep));
+        }
+        let mut view = View::of(call);
+        let reply = self.route(call, &mut view).await?;
+        Ok(finish(reply, &view))
+    }
+
+    fn refused(&self, call: &Call, refusal: Refusal) -> Response<Body> {
+        let view = View::of(call);
+        let (title, detail) = texts(&refusal, &view);
+        let failed = refusal.problem_type() == ProblemType::Internal;
+        let page = refused(&view, title, &detail, failed.then(|| call.id()));
+        let reply = with_retry(Reply::page(status(&refusal), page), &refusal);
+        finish(reply, &view).into_response()
+    }
+}

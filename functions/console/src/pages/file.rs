@@ -1,0 +1,125 @@
+//! `/console/files/{import_id}`: one import with its report.
+
+use cee_fn_uploads::Import;
+use cee_history::RejectedTable;
+use maud::{Markup, html};
+
+use super::files::{name, state_of};
+use super::{Menu, alert, moment, page};
+use crate::view::View;
+use crate::words::{Text, number, repair};
+
+/// The rejected rows that a page shows, and whether there are more.
+pub(crate) type Rejected = Option<(RejectedTable, bool)>;
+
+/// The import.
+pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected) -> String {
+    let is_running = matches!(import.state, "awaiting_upload" | "running" | "undoing");
+    let content = html! {
+        @if let Some(error) = &import.error { (alert(view.t(Text::RefusedWhole), error)) }
+        @if import.ignored_upload == Some(true) { (alert(view.t(Text::IgnoredUpload), "")) }
+        @if let Some(why) = &import.not_replaced { (alert(view.t(Text::State), why)) }
+        dl {
+            dt { (view.t(Text::State)) } dd { (state_of(view, import)) }
+            dt { (view.t(Text::Sent)) } dd { (moment(view, &import.created_at)) }
+            @if let Some(began) = &import.started_at { dt { (view.t(Text::Began)) } dd { (moment(view, began)) } }
+            @if let Some(ended) = &import.ended_at { dt { (view.t(Text::Ended)) } dd { (moment(view, ended)) } }
+        }
+        @if is_running { (progress(view, import)) }
+        (outcome(view, import))
+        (repairs(view, import))
+        (rejected_rows(view, import, rejected))
+        @if let Some(url) = &import.report_url { p { a href=(url) { (view.t(Text::DownloadReport)) } } }
+    };
+    page(view, Some(Menu::Files), &name(view, import), &content)
+}
+
+fn progress(view: &View, import: &Import) -> Markup {
+    let read = import.counts.read;
+    html! {
+        h2 { (view.t(Text::Progress)) }
+        @if let Some(total) = import.rows_total {
+            p {
+                progress aria-label=(view.t(Text::Progress)) max=(total) value=(read.min(total)) {}
+                " " (number(read, view.language)) " / " (number(total, view.language))
+            }
+        }
+        p { a href={ "/console/files/" (import.import_id) } { (view.t(Text::Refresh)) } }
+    }
+}
+
+/// A table of the outcome, and a picture of it.
+fn outcome(view: &View, import: &Import) -> Markup {
+    let counts = &import.counts;
+    let parts = [
+        (Text::Imported, counts.imported, "imported"),
+        (Text::AlreadyKnown, counts.already_known, "known"),
+        (Text::Accepted, counts.accepted.unwrap_or(0), "accepted"),
+        (Text::Rejected, counts.rejected, "rejected"),
+    ];
+    let parts: Vec<_> = parts.into_iter().filter(|(text, rows, _)| *rows > 0 || *text != Text::Accepted).collect();
+    // Widths in thousandths. A part with one row of a million is still a line.
+    let width = |rows: u64| if rows == 0 { 0 } else { (rows.saturating_mul(1000) / counts.read.max(1)).max(4) };
+    let mut x = 0;
+    let bars: Vec<_> = parts
+        .iter()
+        .map(|(_, rows, class)| {
+            let (left, width) = (x, width(*rows));
+            x += width;
+            (left, width, *class)
+        })
+        .collect();
+    html! {
+        h2 { (view.t(Text::Outcome)) }
+        @if counts.read > 0 {
+            svg.outcome viewBox={ "0 0 " (x.max(1)) " 40" } preserveAspectRatio="none" aria-hidden="true" focusable="false" {
+                @for (left, width, class) in bars { rect class=(class) x=(left) y="0" width=(width) height="40" {} }
+            }
+        }
+        table {
+            thead { tr { th scope="col" { (view.t(Text::Outcome)) } th.number scope="col" { (view.t(Text::Rows)) } } }
+            tbody {
+                @for (text, rows, class) in &parts {
+                    tr { th scope="row" { span class={ "key " (class) } {} (view.t(*text)) } td.number { (number(*rows, view.language)) } }
+                }
+                tr.sum { th scope="row" { (view.t(Text::RowsRead)) } td.number { (number(counts.read, view.language)) } }
+            }
+        }
+    }
+}
+
+fn repairs(view: &View, import: &Import) -> Markup {
+    html! {
+        @if !import.counts.repairs.is_empty() {
+            h2 { (view.t(Text::RepairsTitle)) }
+            p { (view.t(Text::RepairsIntro)) }
+            table {
+                thead { tr { th scope="col" { (view.t(Text::RepairsTitle)) } th.number scope="col" { (view.t(Text::Rows)) } } }
+                tbody {
+                    @for (kind, rows) in &import.counts.repairs {
+                        tr { th scope="row" { (repair(*kind, view.language)) } td.number { (number(*rows, view.language)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn rejected_rows(view: &View, import: &Import, rejected: &Rejected) -> Markup {
+    html! {
+        @if let Some((table, has_more)) = rejected {
+            h2 { (view.t(Text::RejectedTitle)) }
+            p { (view.t(Text::RejectedIntro)) }
+            @if *has_more { p { (view.t(Text::RejectedFirst)) } }
+            @if let Some(url) = &import.rejected_rows_url {
+                p { a href=(url) { (view.t(Text::DownloadRejected)) } }
+            }
+            div.wide role="region" aria-label=(view.t(Text::RejectedTitle)) tabindex="0" {
+                table.cells {
+                    thead { tr { @for column in &table.header { th scope="col" { (column) } } } }
+                    tbody { @for row in &table.rows { tr { @for cell in row { td { (cell) } } } } }
+                }
+            }
+        }
+    }
+}

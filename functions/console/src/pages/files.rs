@@ -1,0 +1,62 @@
+//! `/console/files`: the history of imports.
+
+use cee_fn_uploads::{Import, List};
+use maud::{Markup, html};
+
+use super::{Menu, moment, page};
+use crate::view::View;
+use crate::words::{Text, number, state};
+
+/// The list.
+pub(crate) fn files(view: &View, list: &List) -> String {
+    let content = html! {
+        p { (view.t(Text::FilesIntro)) }
+        @if list.imports.is_empty() {
+            p { (view.t(Text::NoFiles)) }
+        } @else {
+            div.wide role="region" aria-label=(view.t(Text::Files)) tabindex="0" {
+                table {
+                    thead {
+                        tr {
+                            @for text in [Text::File, Text::Sent, Text::State] { th scope="col" { (view.t(text)) } }
+                            @for text in [Text::RowsRead, Text::Imported, Text::AlreadyKnown, Text::Rejected] {
+                                th.number scope="col" { (view.t(text)) }
+                            }
+                        }
+                    }
+                    tbody { @for import in &list.imports { (row(view, import)) } }
+                }
+            }
+        }
+        @if let Some(cursor) = &list.next_cursor {
+            p { a href={ "/console/files?cursor=" (cursor) } { (view.t(Text::Older)) } }
+        }
+    };
+    page(view, Some(Menu::Files), view.t(Text::Files), &content)
+}
+
+fn row(view: &View, import: &Import) -> Markup {
+    let counts = &import.counts;
+    html! {
+        tr {
+            th scope="row" { a href={ "/console/files/" (import.import_id) } { (name(view, import)) } }
+            td { (moment(view, &import.created_at)) }
+            td { (state_of(view, import)) }
+            @for count in [counts.read, counts.imported, counts.already_known, counts.rejected] {
+                td.number { (number(count, view.language)) }
+            }
+        }
+    }
+}
+
+/// The name of the file, as its sender chose it.
+pub(super) fn name(view: &View, import: &Import) -> String {
+    let name = import.key.as_deref().and_then(|key| key.rsplit('/').next());
+    name.unwrap_or(view.t(Text::Batch)).to_owned()
+}
+
+/// The state in words.
+pub(super) fn state_of(view: &View, import: &Import) -> String {
+    let words = state(import.state).map_or(import.state, |text| view.t(text));
+    if import.check_only { format!("{words} ({})", view.t(Text::CheckedOnly)) } else { words.to_owned() }
+}

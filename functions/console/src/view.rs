@@ -1,0 +1,98 @@
+//! What every page knows about its call: the language, where it is, and who is signed in.
+
+use cee_edge::Call;
+use cee_eligibility::Language;
+use http::{HeaderMap, Method};
+
+use crate::session;
+use crate::words::Text;
+
+/// What a page shows around its content.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// The language of the page.
+    pub(crate) language: Language,
+    /// Whether the address chose the language: then it is kept.
+    pub(crate) is_chosen_now: bool,
+    /// The same page in the other language.
+    pub(crate) other_language: String,
+    /// Who is signed in.
+    pub(crate) signed_in: Option<SignedIn>,
+}
+
+/// Who is signed in.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedIn {
+    /// The operator's name, as the registry's team wrote it.
+    pub(crate) operator: String,
+    /// The token of the session's forms.
+    pub(crate) form_token: String,
+}
+
+impl View {
+    /// The view of a call in which nobody has signed in yet. The language is that of the address, of an earlier choice, or the one that the
+    /// browser prefers.
+    pub(crate) fn of(call: &Call) -> Self {
+        let query = call.query();
+        // What a form sent with POST holds is not in the address: the switch leads to the empty form.
+        let pairs = query.pairs().filter(|_| call.request().method() == Method::GET).collect();
+        Self::new(call.path(), pairs, call.request().headers(), call.language())
+    }
+
+    fn new(path: &str, query: Vec<(&str, &str)>, headers: &HeaderMap, preferred: Language) -> Self {
+        let named = query.iter().find(|(name, _)| *name == "lang");
+        let named = named.and_then(|(_, value)| Language::parse(value).ok());
+        let language = named.or_else(|| session::chosen_language(headers)).unwrap_or(preferred);
+        let other = match language {
+            Language::English => Language::French,
+            Language::French => Language::English,
+        };
+        let mut link = form_urlencoded::Serializer::new(String::new());
+        let kept = query.into_iter().filter(|(name, _)| *name != "lang");
+        link.extend_pairs(kept).append_pair("lang", other.as_str());
+        // A path that begins with two slashes, or with a slash and a backslash, would be another host.
+        let path = path.trim_start_matches(['/', '\\']);
+        let other_language = format!("/{path}?{}", link.finish());
+        Self { language, is_chosen_now: named.is_some(), other_language, signed_in: None }
+    }
+
+    /// A text in the page's language.
+    pub(crate) const fn t(&self, text: Text) -> &'static str {
+        text.to(self.language)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use http::header::COOKIE;
+
+    fn view(path: &str, query: &[(&str, &str)], cookie: &'static str) -> View {
+        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_static(cookie))]);
+        View::new(path, query.to_vec(), &headers, Language::English)
+    }
+
+    #[test]
+    fn address_then_cookie_then_browser_choose_the_language() {
+        assert_eq!(view("/console", &[], "").language, Language::English);
+        assert_eq!(view("/console", &[], "__Host-language=fr").language, Language::French);
+        let chosen = view("/console", &[("lang", "en")], "__Host-language=fr");
+        assert_eq!((chosen.language, chosen.is_chosen_now), (Language::English, true));
+        let nonsense = view("/console", &[("lang", "xx")], "__Host-language=fr");
+        assert_eq!((nonsense.language, nonsense.is_chosen_now), (Language::French, false));
+    }
+
+    #[test]
+    fn switch_leads_to_the_same_page_of_this_host() {
+        for (path, query, link) in [
+            ("", &[][..], "/?lang=fr"),
+            ("/console/files", &[], "/console/files?lang=fr"),
+            ("/console/application", &[("uuid", "a&b"), ("lang", "en")], "/console/application?uuid=a%26b&lang=fr"),
+            ("//evil.example", &[], "/evil.example?lang=fr"),
+            ("/\\evil.example", &[], "/evil.example?lang=fr"),
+        ] {
+            assert_eq!(view(path, query, "").other_language, link);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The texts of the pages, in English and in French side by side. The texts of refusals come from `cee_edge::problem`, those of fields from
+//! `cee_eligibility`: nothing is said twice.
+
+use cee_eligibility::{JourneyStatus, JourneyType, Language};
+use cee_history::Repair;
+use cee_tokens::ProofError;
+
+/// Declares the texts: each has both languages, or does not compile.
+macro_rules! texts {
+    ($($name:ident: $english:literal, $french:literal;)+) => {
+        /// A text of the pages.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Text { $($name,)+ }
+
+        impl Text {
+            /// Every text.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The text in this language.
+            pub(crate) const fn to(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$name, Language::English) => $english, (Self::$name, Language::French) => $french,)+
+                }
+            }
+        }
+    };
+}
+
+texts! {
+    // Every page
+    Registry: "Certificate registry for carpooling", "Registre des certificats de covoiturage";
+    SkipToContent: "Skip to the content", "Aller au contenu";
+    MainMenu: "Main menu", "Menu principal";
+    SignIn: "Sign in", "Se connecter";
+    SignOut: "Sign out", "Se déconnecter";
+    SignedInAs: "Signed in as", "Connecté en tant que";
+    Files: "Files", "Fichiers";
+    Application: "Application", "Demande";
+    Simulate: "Simulate", "Simuler";
+    CheckProof: "Check a proof", "Vérifier une preuve";
+    OtherLanguage: "Français", "English";
+    Error: "Error", "Erreur";
+
+    // Where things are
+    HomeIntro: "This registry records which drivers have received an energy-saving certificate for carpooling, whichever operator \
+                asked for it.",
+               "Ce registre enregistre les conducteurs qui ont obtenu un certificat d'économies d'énergie (CEE) pour le covoiturage, quel \
+                que soit l'opérateur qui l'a demandé.";
+    HomeConsole: "For operators' staff: import a file, find an application, simulate.",
+                 "Pour le personnel des opérateurs : importer un fichier, retrouver une demande, simuler.";
+    HomeProof: "For everybody: does this proof come from this registry, and is its application still valid?",
+               "Pour tous : cette preuve vient-elle de ce registre, et sa demande est-elle toujours valable ?";
+    HomeReference: "For developers: every call, field and refusal.",
+                   "Pour les développeurs : tous les appels, champs et refus (en anglais).";
+    HomeDocument: "For programs: the OpenAPI document.", "Pour les programmes : le document OpenAPI.";
+    HomeKeys: "For auditors: the public keys that verify proofs.",
+              "Pour les auditeurs : les clés publiques qui vérifient les preuves.";
+    HomeHealth: "For monitoring: whether the service answers.", "Pour la supervision : le service répond-il ?";
+    Console: "Console", "Console";
+    Reference: "Reference", "Référence";
+    OpenApi: "OpenAPI document", "Document OpenAPI";
+    PublicKeys: "Public keys", "Clés publiques";
+    Health: "Health", "État du service";
+
+    // Signing in
+    SignInIntro: "With the access key and the secret that the registry's team gave your company.",
+                 "Avec la clé d'accès et le secret que l'équipe du registre a remis à votre entreprise.";
+    AccessKey: "Access key", "Clé d'accès";
+    Secret: "Secret", "Secret";
+    SessionEnds: "You stay signed in for 30 minutes.", "Vous restez connecté pendant 30 minutes.";
+
+    // Files
+    FilesIntro: "Every file and every batch that your company has sent, the latest first.",
+                "Tous les fichiers et tous les lots que votre entreprise a envoyés, le plus récent d'abord.";
+    NoFiles: "Your company has sent no file yet.", "Votre entreprise n'a encore envoyé aucun fichier.";
+    File: "File", "Fichier";
+    Batch: "Batch sent by a program", "Lot envoyé par un programme";
+    Sent: "Sent", "Envoi";
+    State: "State", "État";
+    RowsRead: "Rows read", "Lignes lues";
+    Imported: "Imported", "Importées";
+    AlreadyKnown: "Already known", "Déjà connues";
+    Rejected: "Rejected", "Rejetées";
+    Accepted: "Would be accepted", "Seraient acceptées";
+    Older: "Older files", "Fichiers plus anciens";
+    CheckedOnly: "checked only, nothing was imported", "vérification seule, rien n'a été importé";
+    StateAwaiting: "awaiting its file", "en attente du fichier";
+    StateRunning: "in progress", "en cours";
+    StateCompleted: "completed", "terminé";
+    StateFailed: "refused", "refusé";
+    StateUndoing: "being taken back", "annulation en cours";
+    StateUndone: "taken back", "annulé";
+
+    // One file
+    Began: "Began", "Début";
+    Ended: "Ended", "Fin";
+    RefusedWhole: "The file was refused as a whole", "Le fichier a été refusé en entier";
+    IgnoredUpload: "A second file was sent to the same place. It was not imported: send it again to a place of its own.",
+                   "Un deuxième fichier a été envoyé au même endroit. Il n'a pas été importé : renvoyez-le à un endroit distinct.";
+    Outcome: "Outcome of the rows", "Résultat des lignes";
+    Rows: "Rows", "Lignes";
+    RepairsTitle: "Repairs", "Réparations";
+    RepairsIntro: "What the registry understood although it was written otherwise.",
+                  "Ce que le registre a compris bien que ce soit écrit autrement.";
+    RejectedTitle: "Rejected rows", "Lignes rejetées";
+    RejectedIntro: "Correct these rows, and send them alone: the three columns at the end are ignored.",
+                   "Corrigez ces lignes et renvoyez-les seules : les trois colonnes de la fin sont ignorées.";
+    RejectedFirst: "The table shows the first rows. The file has all of them.",
+                   "Le tableau montre les premières lignes. Le fichier les contient toutes.";
+    DownloadRejected: "Download the rejected rows (CSV)", "Télécharger les lignes rejetées (CSV)";
+    DownloadReport: "Download the report (JSON)", "Télécharger le rapport (JSON)";
+    Refresh: "Show the progress so far", "Actualiser l'avancement";
+    Progress: "Progress", "Avancement";
+
+    // Applications
+    ApplicationIntro: "Find one of your company's applications by its uuid.",
+                      "Retrouvez une demande de votre entreprise par son uuid.";
+    Find: "Find", "Rechercher";
+    JourneyTypeName: "Journey type", "Type de trajet";
+    ApplicationDate: "Date of the application", "Date de la demande";
+    JourneyNumber: "Journey", "Trajet";
+    JourneyState: "State of the journey", "État du trajet";
+    ProofToken: "Proof", "Preuve";
+
+    // Simulate
+    SimulateIntro: "Can this driver still get a certificate? Nothing is recorded and nothing is reserved.",
+                   "Ce conducteur peut-il encore obtenir un certificat ? Rien n'est enregistré ni réservé.";
+    LastName: "First three characters of the last name", "Trois premiers caractères du nom";
+    LastNameHint: "Capitals without accents; a space for a hyphen or an apostrophe, and at the end of a shorter name.",
+                  "Majuscules sans accent ; une espace à la place d'un trait d'union ou d'une apostrophe, et à la fin d'un nom plus court.";
+    Phone: "Phone without its last two digits", "Téléphone sans ses deux derniers chiffres";
+    PhoneHint: "For example +336010203 or 06010203.", "Par exemple +336010203 ou 06010203.";
+    Licence: "Driving licence (optional)", "Permis de conduire (facultatif)";
+    IdentityKeyName: "Identity key (optional)", "Clé d'identité (facultative)";
+    Eligible: "This driver can get a certificate.", "Ce conducteur peut obtenir un certificat.";
+
+    // Check a proof
+    ProofIntro: "Paste a proof token: a long text with two dots in it. The registry keeps nothing of it.",
+                "Collez un jeton de preuve : un long texte qui contient deux points. Le registre n'en conserve rien.";
+    Check: "Check", "Vérifier";
+    ProofValid: "This registry has signed this proof, and its application is valid.",
+                "Ce registre a signé cette preuve, et sa demande est valable.";
+    ProofDeleted: "This registry has signed this proof, but its operator has deleted the application since.",
+                  "Ce registre a signé cette preuve, mais son opérateur a depuis supprimé la demande.";
+    ProofUnknown: "This registry has signed this proof, but knows no such application. Write to the registry's team.",
+                  "Ce registre a signé cette preuve, mais ne connaît pas la demande. Écrivez à l'équipe du registre.";
+    ProofInvalid: "This is not a proof of this registry", "Ce n'est pas une preuve de ce registre";
+    Siret: "SIRET of the operator", "SIRET de l'opérateur";
+    LicenceOfDriver: "Driving licence", "Permis de conduire";
+    SignedAt: "Signed", "Signature";
+
+    // Refused
+    Back: "Go back and send the form again.", "Revenez en arrière et renvoyez le formulaire.";
+    ForeignForm: "The form was not sent", "Le formulaire n'a pas été envoyé";
+    ForeignFormDetail: "It came from another site, or from a page of a session that has ended.",
+                       "Il venait d'un autre site, ou d'une page d'une session terminée.";
+    NoSuchPage: "There is no such page", "Cette page n'existe pas";
+    CallNumber: "Number of the call, for the registry's team:", "Numéro de l'appel, pour l'équipe du registre :";
+}
+
+/// A journey type in words.
+pub(crate) const fn journey_type(journey_type: JourneyType, language: Language) -> &'static str {
+    match (journey_type, language) {
+        (JourneyType::Short, Language::English) => "short distance",
+        (JourneyType::Short, Language::French) => "courte distance",
+        (JourneyType::Long, Language::English) => "long distance",
+        (JourneyType::Long, Language::French) => "longue distance",
+    }
+}
+
+/// A state of an import, as the interface returns it, in words.
+pub(crate) fn state(state: &str) -> Option<Text> {
+    Some(match state {
+        "awaiting_upload" => Text::StateAwaiting,
+        "running" => Text::StateRunning,
+        "completed" => Text::StateCompleted,
+        "failed" => Text::StateFailed,
+        "undoing" => Text::StateUndoing,
+        "undone" => Text::StateUndone,
+        _ => return None,
+    })
+}
+
+/// A repair in words.
+pub(crate) const fn repair(repair: Repair, language: Language) -> &'static str {
+    let (english, french) = match repair {
+        Repair::SurroundingSpaces => ("Spaces around a value were left out.", "Espaces autour d'une valeur retirées."),
+        Repair::LetterCase => ("A journey type was written in capitals.", "Type de trajet écrit en majuscules."),
+        Repair::NamePadded => {
+            ("A name was filled up to three characters.", "Nom complété par des espaces jusqu'à trois caractères.")
+        }
+        Repair::PhoneLostZero => ("A phone had lost its first 0.", "Téléphone qui avait perdu son 0 initial."),
+        Repair::PhoneLostPlus => ("A phone had lost its +.", "Téléphone qui avait perdu son +."),
+        Repair::TextGuard => (
+            "A sign that protects a value from a spreadsheet was left out.",
+            "Signe qui protège une valeur d'un tableur retiré.",
+        ),
+        Repair::ParisTime => {
+            ("A date without an offset was read in the time of Paris.", "Date sans décalage lue à l'heure de Paris.")
+        }
+        Repair::InseeLostZero => ("An INSEE code had lost its first 0.", "Code INSEE qui avait perdu son 0 initial."),
+        Repair::MonthFirst => (
+            "A date with the month first was read as such, as in the whole file.",
+            "Date écrite avec le mois d'abord, comme dans tout le fichier.",
+        ),
+        Repair::RowName => (
+            "A number or name of the row, added by a program, was left out.",
+            "Numéro ou nom de ligne ajouté par un programme retiré.",
+        ),
+        Repair::EmptyCell => {
+            ("An empty cell at the end of the row was left out.", "Cellule vide en fin de ligne retirée.")
+        }
+    };
+    match language {
+        Language::English => english,
+        Language::French => french,
+    }
+}
+
+/// The state of a journey in words, with its name in the interface.
+pub(crate) const fn journey_status(status: JourneyStatus, language: Language) -> &'static str {
+    let (english, french) = match status {
+        JourneyStatus::Ok => ("accepted", "accepté"),
+        JourneyStatus::Pending => ("checks under way", "contrôles en cours"),
+        JourneyStatus::AcquisitionError => ("could not be recorded", "non enregistré en raison d'une erreur"),
+        JourneyStatus::AnomalyError => ("refused: anomaly", "refusé : anomalie"),
+        JourneyStatus::FraudError => ("refused: fraud", "refusé : fraude"),
+        JourneyStatus::Canceled => ("cancelled", "annulé"),
+        JourneyStatus::TermsViolationError => ("refused: terms of the scheme", "refusé : conditions du dispositif"),
+        JourneyStatus::Unknown => ("not known", "inconnu"),
+    };
+    match language {
+        Language::English => english,
+        Language::French => french,
+    }
+}
+
+/// Why a text is not a proof.
+pub(crate) const fn proof_error(error: ProofError, language: Language) -> &'static str {
+    let (english, french) = match error {
+        ProofError::Malformed => (
+            "The text is not a proof token: copy all of it again.",
+            "Le texte n'est pas un jeton de preuve : recopiez-le en entier.",
+        ),
+        ProofError::UnknownKey => (
+            "Another key signed it, which is not one of this registry's.",
+            "Une autre clé l'a signé, qui n'est pas celle de ce registre.",
+        ),
+        ProofError::Signature => (
+            "Its signature does not fit: something was changed in it.",
+            "Sa signature ne correspond pas : quelque chose y a été modifié.",
+        ),
+    };
+    match language {
+        Language::English => english,
+        Language::French => french,
+    }
+}
+
+/// A whole number with separators between thousands.
+pub(crate) fn number(number: u64, language: Language) -> String {
+    let separator = match language {
+        Language::English => ',',
+        // A narrow no-break space.
+        Language::French => '\u{202f}',
+    };
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(separator);
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_has_both_languages() {
+        let mut texts: Vec<[&str; 2]> =
+            Text::ALL.iter().map(|text| Language::ALL.map(|language| text.to(language))).collect();
+        texts.extend(JourneyType::ALL.map(|kind| Language::ALL.map(|language| journey_type(kind, language))));
+        texts.extend(Repair::ALL.map(|kind| Language::ALL.map(|language| repair(kind, language))));
+        let errors = [ProofError::Malformed, ProofError::UnknownKey, ProofError::Signature];
+        texts.extend(errors.map(|error| Language::ALL.map(|language| proof_error(error, language))));
+        texts.extend(
+            JourneyStatus::ALL.map(|(status, _)| Language::ALL.map(|language| journey_status(status, language))),
+        );
+        // The name of the other language is written in that language.
+        let other = Text::OtherLanguage.to(Language::English);
+        // Words that are the same in both languages.
+        let same = [Text::Console, Text::Secret].map(|text| text.to(Language::English));
+        for [english, french] in texts {
+            assert!(!english.is_empty() && !french.is_empty());
+            assert!(english != french || same.contains(&english), "{french}");
+            if english != other {
+                assert_eq!(Language::english_left_in(french), None, "{french}");
+            }
+        }
+    }
+
+    #[test]
+    fn states_of_the_interface_have_words() {
+        for known in cee_registry::ImportState::ALL {
+            assert!(state(known.as_str()).is_some(), "{known:?}");
+        }
+        assert_eq!(state("else"), None);
+    }
+
+    #[test]
+    fn thousands_are_set_apart_as_the_language_does() {
+        for (value, english, french) in [
+            (0, "0", "0"),
+            (999, "999", "999"),
+            (1000, "1,000", "1\u{202f}000"),
+            (3_150_000, "3,150,000", "3\u{202f}150\u{202f}000"),
+        ] {
+            assert_eq!(number(value, Language::English), english);
+            assert_eq!(number(value, Language::French), french);
+        }
+    }
+}
