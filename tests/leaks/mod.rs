@@ -17,9 +17,9 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, Engine};
-use cee_eligibility::{FieldError, PhoneTrunc};
-use http::Request;
-use http::header::AUTHORIZATION;
+use cee_eligibility::{FieldError, Language, PhoneTrunc};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Request};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -94,7 +94,21 @@ impl Sent {
         for part in uri.path().split('/').chain(parameters.map(|(_, value)| value)) {
             self.other(&percent_decode_str(part).decode_utf8_lossy());
         }
-        self.body(request.body());
+        let is_form = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded");
+        if request.headers().get(CONTENT_TYPE).is_some_and(is_form) {
+            self.form(request.body());
+        } else {
+            self.body(request.body());
+        }
+    }
+
+    /// The fields of a form, which have the names that they have in JSON. Its token belongs to a session and not to a person.
+    fn form(&mut self, body: &[u8]) {
+        let text = String::from_utf8_lossy(body);
+        for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')).filter(|(name, _)| *name != "form") {
+            let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+            self.field(&decode(name), &decode(value));
+        }
     }
 
     /// A body, whether it is JSON or not.
@@ -494,14 +508,13 @@ fn without_time(line: &str) -> Cow<'_, str> {
 
 /// The text without the examples in the messages about an invalid field: tests send the same values.
 fn own_words_out(text: &str) -> Cow<'_, str> {
-    let fields =
-        [FieldError::LastNameTrunc, FieldError::PhoneTrunc, FieldError::PhoneAmbiguous].map(|error| error.to_string());
+    let fields = [FieldError::LastNameTrunc, FieldError::PhoneTrunc, FieldError::PhoneAmbiguous];
     let mut text = Cow::Borrowed(text);
     // Each of them contains one example.
-    if text.contains("(\"") {
-        for own in fields.iter().map(String::as_str) {
-            if text.contains(own) {
-                text = Cow::Owned(text.replace(own, ""));
+    if text.contains("(\"") || text.contains("(«") {
+        for own in fields.map(|error| Language::ALL.map(|language| error.message(language))).iter().flatten() {
+            if text.contains(&**own) {
+                text = Cow::Owned(text.replace(&**own, ""));
             }
         }
     }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_local::secrets::Secrets;
 use cee_service::aws::Aws;
+use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 
@@ -113,6 +114,11 @@ impl Record {
         for name in ["token", "access_token"] {
             seen.sent.add(Kind::Token, json[name].as_str().unwrap_or_default());
         }
+        // The id of a session is a secret of the browser. Its own header is the only place for it.
+        for cookie in headers.get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok()) {
+            let id = cookie.strip_prefix("__Host-session=").and_then(|cookie| cookie.split(';').next());
+            seen.sent.add(Kind::Secret, id.unwrap_or_default());
+        }
         // Each answer of a batch is one of its own.
         for answer in json["answers"].as_array().into_iter().flatten() {
             seen.sent.add(Kind::Token, answer["body"]["token"].as_str().unwrap_or_default());
@@ -132,8 +138,11 @@ impl Record {
             }
             return;
         }
-        let place = format!("a {} from {place}", status.as_u16());
-        let drawn = |name: &str| ["apigw-requestid", "x-amzn-trace-id", "x-amzn-requestid"].contains(&name);
+        let is_page = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        let a = if is_page { PAGE } else { "a" };
+        let place = format!("{a} {} from {place}", status.as_u16());
+        let drawn =
+            |name: &str| ["apigw-requestid", "x-amzn-trace-id", "x-amzn-requestid", "set-cookie"].contains(&name);
         for (name, value) in headers.iter().filter(|(name, _)| !drawn(name.as_str())) {
             seen.texts.push((
                 format!("the header {name} of {place}"),
@@ -240,8 +249,14 @@ impl Record {
 
 const KEY: &str = "the key";
 
-/// Values in their proper place: a journey is found by its operator's name for it, a credential by its access key.
+const PAGE: &str = "a page,";
+
+/// Values in their proper place: a journey is found by its operator's name for it, a credential by its access key. A page shows what the
+/// person who reads it has typed, but nothing of a credential.
 fn allowed(Finding { kind, place, .. }: &Finding) -> bool {
+    if place.starts_with(PAGE) {
+        return !matches!(kind, Kind::Secret | Kind::AccessKey | Kind::Token);
+    }
     place.starts_with(KEY)
         && match kind {
             Kind::Journey => place.ends_with("journeys"),

@@ -1,5 +1,6 @@
 //! Personal data must not appear in logs, metrics, refusals and table keys. And the scan finds it if it does.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use cee_edge::problem::{BrokenRule, FieldFault};
 use cee_edge::{Call, HttpFunction, Refusal, Reply};
 use cee_local::stack::{BINARIES, Functions, tables};
 use cee_service::Environment;
-use http::{Method, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use lambda_http::Adapter;
 use lambda_http::request::LambdaRequest;
 use serde_json::json;
@@ -22,6 +24,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::binaries::binaries;
+use crate::leaks::record::Record;
 use crate::leaks::{Finding, Kind, Scanner, Sent};
 use crate::support::{Api, NOW, Trip, at, logs, world, world_with};
 
@@ -403,6 +406,20 @@ async fn scan_finds_leaks_in_response_and_log() {
     assert_eq!(places, ["a 400 from POST /v3/policies/cee/simulate", "the log"], "{findings:?}");
     assert!(findings.iter().all(|found| found.value == LEAKED && found.kind == Kind::License));
     gateway.shutdown().await;
+}
+
+/// A page shows what the person who reads it has typed. That a secret was typed into another field is no reason to show it.
+#[test]
+fn scan_finds_secrets_alone_on_a_page() {
+    let record = Record::new();
+    let form = "last_name_trunc=QJZ&phone_trunc=%2B337918277&access_key=QJZ+91827364&form=918273649182736491827364";
+    let request = Request::post("/console/simulate").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    record.request(&request.body(form.into()).unwrap());
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))]);
+    let page = "<p>QJZ</p><p>+337918277</p><p>918273649182736491827364</p>";
+    record.answer("POST /console/simulate", StatusCode::CONFLICT, &headers, &format!("{page}<p>QJZ 91827364</p>"));
+    let found: BTreeSet<Kind> = record.findings().into_iter().map(|found| found.kind).collect();
+    assert_eq!(found, BTreeSet::from([Kind::AccessKey]));
 }
 
 /// The binaries, one of which leaks a given text when it starts: on its standard output, as a metric would be.
