@@ -42,7 +42,7 @@ reserved() {
 }
 
 all_functions=(RegisterFunction ImportFunction ApplicationsFunction BatchesFunction UploadsFunction AccessFunction AuditFunction
-    SimulateFunction PublicFunction)
+    SimulateFunction PublicFunction ConsoleFunction)
 
 # Reads STACK [all|register|import], the arguments of stop.sh and resume.sh.
 read_which_functions() {

@@ -24,6 +24,7 @@ use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
 use cee_fn_audit::AuditFunction;
 use cee_fn_batches::Batches;
+use cee_fn_console::Console;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
@@ -104,6 +105,7 @@ async fn function(name: &str) -> ExitCode {
         "cee-batches" => cee_edge::run(&environment, Batches::from_environment(&environment).await).await,
         "cee-access" => cee_edge::run(&environment, Access::from_environment(&environment).await).await,
         "cee-uploads" => cee_edge::run(&environment, Uploads::from_environment(&environment).await).await,
+        "cee-console" => cee_edge::run(&environment, Console::from_environment(&environment).await).await,
         "cee-import" => {
             let import = ImportFunction::from_environment(&environment).await.unwrap();
             let service = service_fn(move |event| {

@@ -243,6 +243,7 @@ fn costly_routes_have_limits_and_each_limit_has_route() {
     for costly in ["policies/cee/batch", "policies/cee/import", "policies/cee/import/identity", "auth/access_token"] {
         assert!(limits.contains_key(&format!("POST /{{version}}/{costly}")), "{costly}");
     }
+    assert!(limits.contains_key("POST /console/sign-in"), "a slow hash, as for a token");
     for limit in limits.values().chain([&api["DefaultRouteSettings"]]) {
         for name in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
             assert!(TEMPLATE["Parameters"].get(limit[name]["Ref"].as_str().unwrap()).is_some(), "{limit}");

@@ -11,6 +11,7 @@ use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
 use cee_fn_audit::AuditFunction;
 use cee_fn_batches::Batches;
+use cee_fn_console::Console;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
@@ -24,6 +25,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::border::Border;
+use crate::console::Browser;
 use crate::pepper::variables;
 use crate::support::{Trip, World, change, event, reports, world};
 use crate::template::{Right, functions};
@@ -124,6 +126,31 @@ async fn access(world: &World) {
     let operator = &world.stack.description().operators[0];
     let pair = json!({"access_key": operator.access_key, "secret_key": operator.secret_key});
     assert_eq!(world.api.post("/auth/access_token", "", &pair).await.status, StatusCode::CREATED);
+}
+
+/// The pages of the console, as often as it takes to count them in the table.
+async fn console(world: &World, border: &Border) {
+    let token = world.token(1);
+    let granted = world.api.register(&token, &long("CON", "+336010214", "L8")).await.json();
+    let (uuid, proof) = (granted["uuid"].as_str().unwrap(), granted["token"].as_str().unwrap());
+    let mut browser = Browser::new(world);
+    browser.sign_in(1).await;
+    assert_eq!(browser.get("/console/files").await.status, StatusCode::OK);
+    let reports = reports(&world.aws, "reports/1/").await;
+    let rejected = reports.values().find(|report| report["rejected_rows"].is_string()).unwrap();
+    let page = browser.get(&format!("/console/files/{}", rejected["import_id"].as_str().unwrap())).await;
+    assert!(page.status == StatusCode::OK && page.text.contains("bad?"), "{page:?}");
+    assert_eq!(browser.get(&format!("/console/application?uuid={uuid}")).await.status, StatusCode::OK);
+    let question = [("journey_type", "long"), ("last_name_trunc", "CON"), ("phone_trunc", "+336010214")];
+    assert_eq!(browser.post("/console/simulate", &question).await.status, StatusCode::CONFLICT);
+    let path = format!("{REGISTER}/{uuid}");
+    assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
+    assert!(browser.post("/console/proof", &[("token", proof)]).await.text.contains("deleted"));
+    while !border.has_used("cee-console", "dynamodb:UpdateItem", "LimitsTable") {
+        join_all((0..40).map(|_| browser.get("/console/simulate"))).await;
+        assert!(border.refused().is_empty(), "{:?}", border.refused());
+    }
+    browser.post("/console/sign-out", &[]).await;
 }
 
 /// Enough calls of each function at once that it reads how many calls an operator has made to all functions.
@@ -234,6 +261,7 @@ async fn policies_allow_exactly_the_calls_of_functions() {
     files(&world).await;
     access(&world).await;
     many_calls(&world, &border).await;
+    console(&world, &border).await;
     audit(&world).await;
     long_lists(&world, &border).await;
     let in_parts = border.world(&[("IMPORT_ROWS_PER_INVOCATION", "1")]).await;
@@ -264,6 +292,7 @@ async fn function_offered_every_table_holds_those_of_its_policies() {
         ("cee-applications", held(&OwnApplications::from_environment(&env).await.unwrap())),
         ("cee-audit", held(&AuditFunction::from_environment(&env).await.unwrap())),
         ("cee-batches", held(&Batches::from_environment(&env).await.unwrap())),
+        ("cee-console", held(&Console::from_environment(&env).await.unwrap())),
         ("cee-import", held(&ImportFunction::from_environment(&env).await.unwrap())),
         ("cee-public", held(&Public::from_environment(&env).unwrap())),
         ("cee-register", held(&Register::from_environment(&env).await.unwrap())),

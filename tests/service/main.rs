@@ -24,6 +24,7 @@ mod batches;
 mod binaries;
 mod bounds;
 mod cli;
+mod console;
 mod cost;
 mod crash;
 mod delete;

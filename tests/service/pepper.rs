@@ -82,7 +82,7 @@ async fn function_with_wrong_pepper_fails_to_start() {
         (ready.is_ok(), lines)
     };
     let peppered = GIVEN.into_iter().filter(|(_, given)| given.contains(&"CLAIM_PEPPER")).collect::<Vec<_>>();
-    assert_eq!(peppered.len(), 6, "simulate, register, applications, batches, import, audit");
+    assert_eq!(peppered.len(), 7, "simulate, register, applications, batches, import, audit, console");
     let right = world.secrets.service.claim_pepper.clone();
     for (name, given) in &peppered {
         let (ready, lines) = started(name, given, OTHER).await;

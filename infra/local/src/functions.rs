@@ -12,6 +12,7 @@ use cee_fn_access::Access;
 use cee_fn_applications::OwnApplications;
 use cee_fn_audit::{AuditEvent, AuditFunction};
 use cee_fn_batches::Batches;
+use cee_fn_console::Console;
 use cee_fn_import::ImportFunction;
 use cee_fn_import::event::Event;
 use cee_fn_public::Public;
@@ -25,8 +26,8 @@ use lambda_http::request::LambdaRequest;
 
 use crate::error::Error;
 use crate::settings::{
-    ACCESS_HAS, APPLICATIONS_HAS, AUDIT_HAS, BATCHES_HAS, IMPORT_HAS, PUBLIC_HAS, REGISTER_HAS, SIMULATE_HAS, Settings,
-    UPLOADS_HAS,
+    ACCESS_HAS, APPLICATIONS_HAS, AUDIT_HAS, BATCHES_HAS, CONSOLE_HAS, IMPORT_HAS, PUBLIC_HAS, REGISTER_HAS,
+    SIMULATE_HAS, Settings, UPLOADS_HAS,
 };
 
 /// As in the template.
@@ -39,7 +40,7 @@ pub const AUDIT_TIMEOUT: Duration = Duration::from_secs(180);
 pub const AUDIT_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// The binaries of all functions.
-pub const BINARIES: [&str; 9] = [
+pub const BINARIES: [&str; 10] = [
     "cee-simulate",
     "cee-register",
     "cee-applications",
@@ -47,6 +48,7 @@ pub const BINARIES: [&str; 9] = [
     "cee-uploads",
     "cee-access",
     "cee-public",
+    "cee-console",
     "cee-import",
     "cee-audit",
 ];
@@ -69,7 +71,22 @@ pub(crate) struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    /// The routes of the template.
+    /// The console's routes of the template: pages, which the document of the interface does not describe.
+    pub(crate) async fn pages(&mut self) -> Result<Vec<Route>, Error> {
+        let console = self.http("cee-console", &CONSOLE_HAS, async |env| Console::from_environment(&env).await).await?;
+        let routes = [
+            (Method::GET, "/"),
+            (Method::GET, "/console"),
+            (Method::GET, "/console/{page+}"),
+            (Method::POST, "/console/{page+}"),
+            (Method::POST, "/console/sign-in"),
+        ];
+        let route =
+            |(method, path): (Method, &str)| Route { method, path: path.to_owned(), invoker: Arc::clone(&console) };
+        Ok(routes.map(route).into())
+    }
+
+    /// The routes of the template that the interface consists of.
     pub(crate) async fn routes(&mut self) -> Result<Vec<Route>, Error> {
         let simulate =
             self.http("cee-simulate", &SIMULATE_HAS, async |env| Simulate::from_environment(&env).await).await?;

@@ -120,6 +120,19 @@ pub(crate) const UPLOADS_HAS: [&str; 5] =
     ["LIMITS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE", "BUCKET", "APPLICATION_TOKEN_JWKS"];
 pub(crate) const ACCESS_HAS: [&str; 3] = ["OPERATORS_TABLE", "CREDENTIALS_TABLE", "APPLICATION_TOKEN_KEY"];
 pub(crate) const PUBLIC_HAS: [&str; 3] = ["APPLICATIONS_TABLE", "ARCHIVE_TABLE", "PROOF_JWKS"];
+pub(crate) const CONSOLE_HAS: [&str; 11] = [
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "IMPORTS_TABLE",
+    "OPERATORS_TABLE",
+    "CREDENTIALS_TABLE",
+    "SESSIONS_TABLE",
+    "LIMITS_TABLE",
+    "CLAIM_PEPPER",
+    "PROOF_JWKS",
+    "BUCKET",
+];
 pub(crate) const IMPORT_HAS: [&str; 8] = [
     "LIMITS_TABLE",
     "CLAIMS_TABLE",
@@ -142,7 +155,7 @@ pub(crate) const AUDIT_HAS: [&str; 7] = [
 ];
 
 /// Each function's binary, and what it is given of [`not_for_all`], as in the template.
-pub const GIVEN: [(&str, &[&str]); 9] = [
+pub const GIVEN: [(&str, &[&str]); 10] = [
     ("cee-simulate", &SIMULATE_HAS),
     ("cee-register", &REGISTER_HAS),
     ("cee-applications", &APPLICATIONS_HAS),
@@ -150,6 +163,7 @@ pub const GIVEN: [(&str, &[&str]); 9] = [
     ("cee-uploads", &UPLOADS_HAS),
     ("cee-access", &ACCESS_HAS),
     ("cee-public", &PUBLIC_HAS),
+    ("cee-console", &CONSOLE_HAS),
     ("cee-import", &IMPORT_HAS),
     ("cee-audit", &AUDIT_HAS),
 ];

@@ -267,11 +267,14 @@ impl Parts {
         let clock = options.now.map_or(Clock::Machine, Clock::Pinned);
         let mut starter = Starter { functions: &options.functions, settings: &settings, processes: Vec::new() };
         // At the same time: the hashes of the credentials are slow on purpose, and no call needs them yet.
-        let functions =
-            async { Ok::<_, Error>((starter.routes().await?, starter.import().await?, starter.audit().await?)) };
-        let ((mut routes, import, audit), ()) = tokio::try_join!(functions, admit_samples(&aws, secrets, clock.now()))?;
+        let functions = async {
+            let (routes, pages) = (starter.routes().await?, starter.pages().await?);
+            Ok::<_, Error>((routes, pages, starter.import().await?, starter.audit().await?))
+        };
+        let ((mut routes, pages, import, audit), ()) =
+            tokio::try_join!(functions, admit_samples(&aws, secrets, clock.now()))?;
         let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
-        routes.extend(reference::routes());
+        routes.extend(pages.into_iter().chain(reference::routes()));
         let processes = starter.processes;
         let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
         let mut s3 = None;

@@ -4,7 +4,7 @@
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `IDEMPOTENCY_TABLE` `LIMITS_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` `CREDENTIALS_TABLE` | names of the tables | each function needs those it uses |
+//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `IDEMPOTENCY_TABLE` `LIMITS_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` `CREDENTIALS_TABLE` `SESSIONS_TABLE` | names of the tables | each function needs those it uses |
 //! | `BUCKET` | bucket of files and reports | the import function needs it |
 //! | `CLAIM_PEPPER` | secret of at least 32 bytes for the hashes of claim keys; compared with the [check value](crate::pepper) in the tables | needed |
 //! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |

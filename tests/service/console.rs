@@ -1,0 +1,251 @@
+//! The console as a browser uses it: sessions, forms of other sites, other operators' ids, and the headers of its pages.
+
+use cee_registry::SessionId;
+use http::{Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use crate::document::base;
+use crate::support::{Answer, World, world, world_with};
+
+const FILE: &str = "journey_type;last_name_trunc;phone_trunc;datetime\n\
+                    long;DUP;+336010203;15/02/2021\nlong;<b>;+336010204;2021-02-15\n";
+
+/// A browser that keeps the cookie of its session.
+pub struct Browser<'a> {
+    world: &'a World,
+    root: String,
+    cookie: String,
+    language: &'static str,
+}
+
+impl<'a> Browser<'a> {
+    pub fn new(world: &'a World) -> Self {
+        let root = world.api.url.strip_suffix(base()).unwrap().to_owned();
+        Self { world, root, cookie: String::new(), language: "en" }
+    }
+
+    fn host(&self) -> &str {
+        self.root.split_once("://").unwrap().1
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        let headers = [("cookie", self.cookie.as_str()), ("accept-language", self.language)];
+        self.world.plain(Method::GET, &format!("{}{path}", self.root), &headers, b"").await
+    }
+
+    async fn post_from(&self, origin: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let body: Vec<String> = fields.iter().map(|(n, v)| format!("{}={}", encode(n), encode(v))).collect();
+        let headers = [
+            ("cookie", self.cookie.as_str()),
+            ("accept-language", self.language),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("origin", origin),
+        ];
+        self.world.plain(Method::POST, &format!("{}{path}", self.root), &headers, body.join("&").as_bytes()).await
+    }
+
+    /// Sends a form of this host, with the token of the session if there is one.
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = self.form_token();
+        let fields: Vec<(&str, &str)> =
+            token.iter().map(|token| ("form", token.as_str())).chain(fields.iter().copied()).collect();
+        self.post_from(&format!("http://{}", self.host()), path, &fields).await
+    }
+
+    fn form_token(&self) -> Option<String> {
+        let (_, id) = self.cookie.split_once('=')?;
+        SessionId::parse(id).map(|id| id.form_token())
+    }
+
+    /// Signs in with the credential of a sample operator.
+    pub async fn sign_in(&mut self, operator: usize) -> Answer {
+        let about = &self.world.stack.description().operators[operator - 1];
+        let pair = [("access_key", about.access_key.as_str()), ("secret_key", about.secret_key.as_str())];
+        let answer = self.post_from(&format!("http://{}", self.host()), "/console/sign-in", &pair).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+        assert_eq!(answer.headers["location"], "/console/files");
+        let cookie = answer.headers["set-cookie"].to_str().unwrap();
+        self.cookie = cookie.split(';').next().unwrap().to_owned();
+        answer
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_begins_with_the_secret_and_ends_with_sign_out() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    for path in ["/console", "/console/files", "/console/application", "/console/simulate", "/console/nothing"] {
+        let answer = browser.get(path).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
+        assert_eq!(answer.headers["location"], "/console/sign-in");
+    }
+    let form = browser.get("/console/sign-in").await;
+    assert_eq!(form.status, StatusCode::OK);
+    assert!(!form.headers.contains_key("set-cookie"), "nobody is given a session before signing in");
+
+    // An id that somebody chose for us is not the one of the session.
+    let chosen = SessionId::generate().unwrap();
+    browser.cookie = format!("__Host-session={}", chosen.reveal());
+    let answer = browser.sign_in(1).await;
+    let cookie = answer.headers["set-cookie"].to_str().unwrap().to_owned();
+    for flag in ["__Host-session=", "; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict", "; Max-Age=1800"] {
+        assert!(cookie.contains(flag), "{cookie}");
+    }
+    assert!(!cookie.contains(chosen.reveal()));
+    let files = browser.get("/console/files").await;
+    assert_eq!(files.status, StatusCode::OK);
+    assert!(files.text.contains(&world.stack.description().operators[0].name), "{}", files.text);
+
+    // What was copied before is worth nothing afterwards.
+    let copied = browser.cookie.clone();
+    let answer = browser.post("/console/sign-out", &[]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert!(answer.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    browser.cookie = copied;
+    assert_eq!(browser.get("/console/files").await.status, StatusCode::SEE_OTHER);
+    // A second sign-in ends the first session of the browser.
+    browser.sign_in(1).await;
+    let first = browser.cookie.clone();
+    browser.sign_in(2).await;
+    browser.cookie = first;
+    assert_eq!(browser.get("/console/files").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_lock_the_access_key_as_for_tokens() {
+    let world = world_with(|_| {}).await;
+    let browser = Browser::new(&world);
+    let about = &world.stack.description().operators[0];
+    let wrong = [("access_key", about.access_key.as_str()), ("secret_key", "not-this-one")];
+    for _ in 0..5 {
+        let answer = browser.post("/console/sign-in", &wrong).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert!(!answer.text.contains("not-this-one") && !answer.text.contains(&about.access_key));
+    }
+    let right = [("access_key", about.access_key.as_str()), ("secret_key", about.secret_key.as_str())];
+    let answer = browser.post("/console/sign-in", &right).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.headers.contains_key("retry-after") && !answer.headers.contains_key("set-cookie"));
+    let pair = json!({"access_key": about.access_key, "secret_key": about.secret_key});
+    let token = world.api.post("/auth/access_token", "", &pair).await;
+    assert_eq!(token.problem(), "too_many_attempts", "one count for both");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn form_of_another_site_or_session_is_refused() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let own = browser.form_token().unwrap();
+    let other = SessionId::generate().unwrap().form_token();
+    let question = [("journey_type", "long"), ("last_name_trunc", "DUP"), ("phone_trunc", "+336010203")];
+    let origin = browser.root.clone();
+    for (origin, token, status) in [
+        (origin.as_str(), own.as_str(), StatusCode::OK),
+        (&origin, &other, StatusCode::FORBIDDEN),
+        (&origin, "", StatusCode::FORBIDDEN),
+        // The local gateway refuses these before the console does, whose own refusal has a test in `session`.
+        ("https://evil.example", &own, StatusCode::BAD_REQUEST),
+        ("null", &own, StatusCode::BAD_REQUEST),
+    ] {
+        let fields: Vec<_> = question.into_iter().chain([("form", token)]).collect();
+        let answer = browser.post_from(origin, "/console/simulate", &fields).await;
+        assert_eq!(answer.status, status, "{origin} {token}: {answer:?}");
+    }
+    // Nobody is signed in, or out, by another site.
+    let about = &world.stack.description().operators[0];
+    let pair = [("access_key", about.access_key.as_str()), ("secret_key", about.secret_key.as_str())];
+    let answer = browser.post_from("https://evil.example", "/console/sign-in", &pair).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(!answer.headers.contains_key("set-cookie"));
+    for fields in [&[][..], &[("form", other.as_str())]] {
+        assert_eq!(browser.post_from(&origin, "/console/sign-out", fields).await.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(browser.get("/console/files").await.status, StatusCode::OK, "still signed in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_operators_ids_show_nothing() {
+    let world = world().await;
+    let place = world.place(1, json!({"file_name": "<i>drivers.csv"})).await;
+    assert_eq!(world.put(&place, FILE.as_bytes()).await, StatusCode::OK);
+    world.imported().await;
+    let import = place["import_id"].as_str().unwrap();
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let page = browser.get(&format!("/console/files/{import}")).await;
+    assert_eq!(page.status, StatusCode::OK, "{page:?}");
+    assert!(page.text.contains("&lt;i&gt;drivers.csv"), "the file's name");
+    assert!(page.text.contains("<td>&lt;b&gt;</td>"), "the rejected cell: {}", page.text);
+    assert!(browser.get("/console/files").await.text.contains(import));
+
+    browser.sign_in(2).await;
+    let unknown = browser.get("/console/files/00000000000000000000000000000000").await;
+    let foreign = browser.get(&format!("/console/files/{import}")).await;
+    assert_eq!(foreign.status, StatusCode::NOT_FOUND);
+    assert_eq!(foreign.text.replace(import, ""), unknown.text.replace(&"0".repeat(32), ""), "as one that never was");
+    assert!(!browser.get("/console/files").await.text.contains(import));
+    let answer = browser.get("/console/application?uuid=1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b").await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn application_is_found_and_its_proof_checked() {
+    let world = world().await;
+    let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
+                      "driving_license": "051227308989", "datetime": "2024-03-15T08:30:00+01:00"});
+    let granted = world.api.register(&world.token(1), &body).await.json();
+    let (uuid, token) = (granted["uuid"].as_str().unwrap(), granted["token"].as_str().unwrap());
+    let mut browser = Browser::new(&world);
+    // A proof is checked by anybody.
+    let page = browser.post("/console/proof", &[("token", token)]).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("its application is valid") && page.text.contains(uuid), "{}", page.text);
+    let page = browser.post("/console/proof", &[("token", &token[1..])]).await;
+    assert!(page.text.contains("not a proof of this registry"), "{}", page.text);
+
+    browser.sign_in(1).await;
+    let path = format!("/console/application?uuid={}", uuid.to_uppercase());
+    assert!(browser.get(&path).await.text.contains(token));
+    let question = [("journey_type", "long"), ("last_name_trunc", "DUP"), ("phone_trunc", "+336010203")];
+    assert_eq!(browser.post("/console/simulate", &question).await.status, StatusCode::CONFLICT);
+    browser.sign_in(2).await;
+    assert_eq!(browser.get(&path).await.status, StatusCode::NOT_FOUND);
+
+    let path = format!("/policies/cee/{uuid}");
+    assert_eq!(world.api.call(Method::DELETE, &path, &world.token(1)).await.status, StatusCode::NO_CONTENT);
+    let page = browser.post("/console/proof", &[("token", token)]).await;
+    assert!(page.text.contains("has deleted the application since"), "{}", page.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_private_and_unframed_and_in_the_chosen_language() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    browser.language = "fr-FR,fr;q=0.9";
+    for path in
+        ["/", "/console/files", "/console/application", "/console/simulate", "/console/proof", "/console/nothing"]
+    {
+        let answer = browser.get(path).await;
+        let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
+        assert!(header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert_eq!(header("x-frame-options"), "DENY");
+        assert_eq!(header("cache-control"), "no-store");
+        assert_eq!(header("referrer-policy"), "same-origin");
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("content-language"), "fr");
+        assert!(answer.text.contains("<html lang=\"fr\">"), "{path}");
+        assert!(answer.text.len() < 100_000);
+    }
+    let english = browser.get("/console/files?lang=en").await;
+    assert_eq!(english.headers["content-language"], "en");
+    assert!(english.headers["set-cookie"].to_str().unwrap().starts_with("__Host-language=en; "));
+    let page = browser.get("/").await.text;
+    let style = page.split("href=\"").find(|part| part.contains("style.css")).unwrap().split('"').next().unwrap();
+    let style = browser.get(style).await;
+    assert_eq!(style.headers["content-type"], "text/css; charset=utf-8");
+    assert_eq!(style.headers["cache-control"], "public, max-age=31536000, immutable");
+}
