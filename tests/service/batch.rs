@@ -241,6 +241,23 @@ async fn batch_sends_the_requests_of_single_calls() {
     assert_eq!(operations, [&["GetItem"; 3][..], &["TransactWriteItems"; 4]].concat());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_in_a_batch_are_in_the_language_of_the_call() {
+    let world = world().await;
+    let body = json!([7, long("dup", 1, "L1"), long("DUP", 2, "L2")]).to_string().into_bytes();
+    let mut request = world.api.request(Method::POST, BATCH, Some(&world.token(1)), body);
+    request.headers_mut().insert("accept-language", "fr-FR,fr;q=0.9".parse().unwrap());
+    let answer = world.api.send(request).await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(answer.headers["content-language"], "fr");
+    let answers = answer.json()["answers"].as_array().unwrap().clone();
+    assert_eq!(statuses(&answers), [400, 400, 201]);
+    assert_eq!(answers[0]["body"]["detail"], "le corps doit être un objet JSON");
+    assert_eq!(answers[1]["body"]["title"], "Des champs du corps sont incorrects");
+    let message = answers[1]["body"]["errors"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("doit compter exactement 3 caractères"), "{message}");
+}
+
 /// The metrics count each registration, and the batch by itself counts as none.
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_each_registration() {

@@ -378,6 +378,17 @@ async fn bad_parameters_are_named_all_at_once_and_not_repeated() {
         "is not a parameter of this call: there are journey_type, from, to, registered_from, registered_to, status, cursor and \
          limit"
     );
+    let path = "/policies/cee?page=2&limit=501&from=2024-03-02&to=2024-03-01";
+    let mut french = world.api.request(Method::GET, path, Some(&world.token(1)), Vec::new());
+    french.headers_mut().insert("accept-language", "fr".parse().unwrap());
+    let french = world.api.send(french).await.unwrap();
+    assert_eq!(
+        french.json()["detail"],
+        "la requête : « to » doit être postérieur à « from » ; « limit » doit être un nombre entier de 1 à 500 ; « page » n'est pas un \
+         paramètre de cet appel : il y a « journey_type », « from », « to », « registered_from », « registered_to », « status », « cursor » \
+         et « limit »"
+    );
+    assert_eq!(french.pointers(), ["/to", "/limit", "/page"], "as in English");
     // Each status of the document is one of the call, and its message lists them.
     let message = page(&world, 1, "status=x").await.json()["errors"][0]["message"].clone();
     for status in crate::document::DOCUMENT["components"]["schemas"]["JourneyStatus"]["enum"].as_array().unwrap() {
