@@ -244,6 +244,8 @@ fn costly_routes_have_limits_and_each_limit_has_route() {
         assert!(limits.contains_key(&format!("POST /{{version}}/{costly}")), "{costly}");
     }
     assert!(limits.contains_key("POST /console/sign-in"), "a slow hash, as for a token");
+    let takes_all = |route: &&String| route.starts_with("POST /console") && route.contains('{');
+    assert_eq!(routes.iter().find(takes_all), None, "it would take another spelling of the path without the limit");
     for limit in limits.values().chain([&api["DefaultRouteSettings"]]) {
         for name in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
             assert!(TEMPLATE["Parameters"].get(limit[name]["Ref"].as_str().unwrap()).is_some(), "{limit}");

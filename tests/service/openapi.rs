@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cee_eligibility::Instant;
+use cee_local::stack::PAGES;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -54,7 +55,9 @@ async fn template_stack_and_document_have_the_same_calls() {
     // The console answers people with pages: its addresses are no calls.
     let of_interface = |route: &String| route.contains(" /{version}/");
     let template = functions().into_iter().flat_map(|function| function.routes);
-    let template: Vec<String> = template.filter(of_interface).collect();
+    let (template, pages): (Vec<String>, Vec<String>) = template.partition(of_interface);
+    let of_stack: BTreeSet<String> = PAGES.iter().map(|(method, path)| format!("{method} {path}")).collect();
+    assert_eq!(pages.into_iter().collect::<BTreeSet<_>>(), of_stack);
     assert!(!document.is_empty());
     assert_eq!(template.len(), document.len(), "a route of two functions");
     assert_eq!(document, template.into_iter().collect());

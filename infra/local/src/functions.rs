@@ -53,6 +53,18 @@ pub const BINARIES: [&str; 10] = [
     "cee-audit",
 ];
 
+/// The console's routes. Each form has its own, as the form for signing in has a limit of its own: a route for all of them would also take
+/// another spelling of its path, such as one with a `/` at its end, without the limit.
+pub const PAGES: [(Method, &str); 7] = [
+    (Method::GET, "/"),
+    (Method::GET, "/console"),
+    (Method::GET, "/console/{page+}"),
+    (Method::POST, "/console/sign-in"),
+    (Method::POST, "/console/sign-out"),
+    (Method::POST, "/console/simulate"),
+    (Method::POST, "/console/proof"),
+];
+
 /// Where the functions run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Functions {
@@ -74,16 +86,9 @@ impl Starter<'_> {
     /// The console's routes of the template: pages, which the document of the interface does not describe.
     pub(crate) async fn pages(&mut self) -> Result<Vec<Route>, Error> {
         let console = self.http("cee-console", &CONSOLE_HAS, async |env| Console::from_environment(&env).await).await?;
-        let routes = [
-            (Method::GET, "/"),
-            (Method::GET, "/console"),
-            (Method::GET, "/console/{page+}"),
-            (Method::POST, "/console/{page+}"),
-            (Method::POST, "/console/sign-in"),
-        ];
         let route =
             |(method, path): (Method, &str)| Route { method, path: path.to_owned(), invoker: Arc::clone(&console) };
-        Ok(routes.map(route).into())
+        Ok(PAGES.map(route).into())
     }
 
     /// The routes of the template that the interface consists of.

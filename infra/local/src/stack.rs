@@ -28,7 +28,7 @@ pub use crate::description::{BUCKET, Description, OperatorDescription, REGION, S
 use crate::endpoint::{Elsewhere, Endpoint};
 use crate::error::Error;
 use crate::functions::Starter;
-pub use crate::functions::{AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, Functions, HTTP_TIMEOUT, IMPORT_TIMEOUT};
+pub use crate::functions::{AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, Functions, HTTP_TIMEOUT, IMPORT_TIMEOUT, PAGES};
 use crate::operators::admit_samples;
 use crate::pepper;
 use crate::poll::{Poll, Poller, prepare_bucket};
