@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::document::base;
-use crate::support::{Answer, World, world, world_with};
+use crate::support::{Answer, World, keys, world, world_with};
 
 const FILE: &str = "journey_type;last_name_trunc;phone_trunc;datetime\n\
                     long;DUP;+336010203;15/02/2021\nlong;<b>;+336010204;2021-02-15\n";
@@ -189,6 +189,46 @@ async fn another_operators_ids_show_nothing() {
     assert!(!browser.get("/console/files").await.text.contains(import));
     let answer = browser.get("/console/application?uuid=1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b").await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_of_a_file_outlives_its_rejected_rows() {
+    let world = world().await;
+    let place = world.place(1, json!({"file_name": "drivers.csv"})).await;
+    assert_eq!(world.put(&place, FILE.as_bytes()).await, StatusCode::OK);
+    world.imported().await;
+    let rejected = keys(&world.aws, "reports/1/").await.into_iter().filter(|key| key.ends_with(".rejected.csv"));
+    let bucket = &world.stack.description().bucket;
+    for key in rejected {
+        world.aws.s3().delete_object().bucket(bucket).key(key).send().await.unwrap();
+    }
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let page = browser.get(&format!("/console/files/{}", place["import_id"].as_str().unwrap())).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("does not keep the rejected rows of this file any more"), "{}", page.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_of_a_suspended_operator_ends() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let siret = world.stack.description().operators[0].siret.clone();
+    world.admit(1, &siret, true).await;
+    let answer = browser.get("/console/files").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+    assert_eq!(answer.headers["location"], "/console/sign-in");
+    // It sees what anybody sees, and a new session does not begin.
+    for path in ["/console/sign-in", "/console/proof"] {
+        assert_eq!(browser.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    let about = &world.stack.description().operators[0];
+    let pair = [("access_key", about.access_key.as_str()), ("secret_key", about.secret_key.as_str())];
+    browser.cookie.clear();
+    let answer = browser.post("/console/sign-in", &pair).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(answer.text.contains("has suspended this operator"), "{}", answer.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,13 +120,20 @@ impl Console {
         })
     }
 
-    /// Who is signed in: nobody without a cookie, or with the one of a session that has ended.
+    /// Who is signed in: nobody without a cookie, or with the one of a session that has ended. The session of an operator that may not call
+    /// any more ends here: otherwise its browser would get neither the public pages nor the form for signing in.
     async fn signed(&self, call: &Call) -> Result<Option<Signed>, Refusal> {
         let Some(id) = session::session_id(call.request().headers()) else { return Ok(None) };
         let Some(session) = self.sessions.find(&id, machine_now()).await? else { return Ok(None) };
         call.note_caller(session.operator);
-        let operator = self.admission.admit(call, session.operator, None).await?;
-        Ok(Some(Signed { id, operator }))
+        match self.admission.admit(call, session.operator, None).await {
+            Ok(operator) => Ok(Some(Signed { id, operator })),
+            Err(Refusal::OperatorNotAdmitted(_)) => {
+                self.sessions.end(&id).await?;
+                Ok(None)
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 
     async fn route(&self, call: &Call, view: &mut View) -> Result<Reply, Refusal> {

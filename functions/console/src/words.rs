@@ -51,14 +51,12 @@ texts! {
                  "Pour le personnel des opérateurs : importer un fichier, retrouver une demande, simuler.";
     HomeProof: "For everybody: does this proof come from this registry, and is its application still valid?",
                "Pour tous : cette preuve vient-elle de ce registre, et sa demande est-elle toujours valable ?";
-    HomeReference: "For developers: every call, field and refusal.",
-                   "Pour les développeurs : tous les appels, champs et refus (en anglais).";
-    HomeDocument: "For programs: the OpenAPI document.", "Pour les programmes : le document OpenAPI.";
+    HomeDocument: "For developers and their programs: every call, field and refusal.",
+                  "Pour les développeurs et leurs programmes : tous les appels, champs et refus (en anglais).";
     HomeKeys: "For auditors: the public keys that verify proofs.",
               "Pour les auditeurs : les clés publiques qui vérifient les preuves.";
     HomeHealth: "For monitoring: whether the service answers.", "Pour la supervision : le service répond-il ?";
     Console: "Console", "Console";
-    Reference: "Reference", "Référence";
     OpenApi: "OpenAPI document", "Document OpenAPI";
     PublicKeys: "Public keys", "Clés publiques";
     Health: "Health", "État du service";
@@ -108,6 +106,8 @@ texts! {
                    "Corrigez ces lignes et renvoyez-les seules : les trois colonnes de la fin sont ignorées.";
     RejectedFirst: "The table shows the first rows. The file has all of them.",
                    "Le tableau montre les premières lignes. Le fichier les contient toutes.";
+    RejectedGone: "The registry does not keep the rejected rows of this file any more.",
+                  "Le registre ne conserve plus les lignes rejetées de ce fichier.";
     DownloadRejected: "Download the rejected rows (CSV)", "Télécharger les lignes rejetées (CSV)";
     DownloadReport: "Download the report (JSON)", "Télécharger le rapport (JSON)";
     Refresh: "Show the progress so far", "Actualiser l'avancement";

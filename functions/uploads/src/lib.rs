@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -354,7 +354,7 @@ impl Files {
     }
 
     /// The beginning of an import's file of rejected rows, at most this many bytes, and whether there is more. `None` if no row was
-    /// rejected.
+    /// rejected, or the bucket does not hold the file any more.
     ///
     /// # Errors
     /// A failure of the bucket.
@@ -362,7 +362,12 @@ impl Files {
         let Some(key) = &import.rejected_rows_key else { return Ok(None) };
         let failed = |error: String| Refusal::Internal(InternalError::Bucket(error));
         let get = self.s3.get_object().bucket(&self.bucket).key(key).range(format!("bytes=0-{most}"));
-        let object = get.send().await.map_err(|error| failed(DisplayErrorContext(&error).to_string()))?;
+        let object = match get.send().await {
+            Ok(object) => object,
+            // S3 returns 403 for a missing object to a function that may not list the bucket.
+            Err(error) if matches!(error.code(), Some("NoSuchKey" | "AccessDenied")) => return Ok(None),
+            Err(error) => return Err(failed(DisplayErrorContext(&error).to_string())),
+        };
         let bytes = object.body.collect().await.map_err(|error| failed(error.to_string()))?.to_vec();
         let is_cut = bytes.len() > most;
         Ok(Some((bytes.into_iter().take(most).collect(), is_cut)))

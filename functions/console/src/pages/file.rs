@@ -120,6 +120,9 @@ fn rejected_rows(view: &View, import: &Import, rejected: &Rejected) -> Markup {
                     tbody { @for row in &table.rows { tr { @for cell in row { td { (cell) } } } } }
                 }
             }
+        } @else if import.rejected_rows_url.is_some() {
+            h2 { (view.t(Text::RejectedTitle)) }
+            p { (view.t(Text::RejectedGone)) }
         }
     }
 }

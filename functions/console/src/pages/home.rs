@@ -11,7 +11,6 @@ pub(crate) fn home(view: &View) -> String {
     let places = [
         ("/console", Text::Console, Text::HomeConsole),
         ("/console/proof", Text::CheckProof, Text::HomeProof),
-        ("/docs", Text::Reference, Text::HomeReference),
         ("/v3/openapi.json", Text::OpenApi, Text::HomeDocument),
         ("/v3/.well-known/jwks.json", Text::PublicKeys, Text::HomeKeys),
         ("/v3/health", Text::Health, Text::HomeHealth),
