@@ -105,7 +105,8 @@ impl Sent {
     /// The fields of a form, which have the names that they have in JSON. Its token belongs to a session and not to a person.
     fn form(&mut self, body: &[u8]) {
         let text = String::from_utf8_lossy(body);
-        for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')).filter(|(name, _)| *name != "form") {
+        for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')).filter(|(name, _)| *name != "form")
+        {
             let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
             self.field(&decode(name), &decode(value));
         }

@@ -47,8 +47,8 @@ texts! {
                 asked for it.",
                "Ce registre enregistre les conducteurs qui ont obtenu un certificat d'économies d'énergie (CEE) pour le covoiturage, quel \
                 que soit l'opérateur qui l'a demandé.";
-    HomeConsole: "For operators' staff: import a file, find an application, simulate.",
-                 "Pour le personnel des opérateurs : importer un fichier, retrouver une demande, simuler.";
+    HomeConsole: "For operators' staff: see what became of a file, find an application, simulate.",
+                 "Pour le personnel des opérateurs : suivre un fichier, retrouver une demande, simuler.";
     HomeProof: "For everybody: does this proof come from this registry, and is its application still valid?",
                "Pour tous : cette preuve vient-elle de ce registre, et sa demande est-elle toujours valable ?";
     HomeDocument: "For developers and their programs: every call, field and refusal.",
