@@ -14,7 +14,7 @@ pub(crate) struct View {
     pub(crate) language: Language,
     /// Whether the address chose the language: then it is kept.
     pub(crate) is_chosen_now: bool,
-    /// The same page in the other language.
+    /// The same page in the other language: a query, so the link cannot lead to another path or host, whatever the path of the call holds.
     pub(crate) other_language: String,
     /// Who is signed in.
     pub(crate) signed_in: Option<SignedIn>,
@@ -36,10 +36,10 @@ impl View {
         let query = call.query();
         // What a form sent with POST holds is not in the address: the switch leads to the empty form.
         let pairs = query.pairs().filter(|_| call.request().method() == Method::GET).collect();
-        Self::new(call.path(), pairs, call.request().headers(), call.language())
+        Self::new(pairs, call.request().headers(), call.language())
     }
 
-    fn new(path: &str, query: Vec<(&str, &str)>, headers: &HeaderMap, preferred: Language) -> Self {
+    fn new(query: Vec<(&str, &str)>, headers: &HeaderMap, preferred: Language) -> Self {
         let named = query.iter().find(|(name, _)| *name == "lang");
         let named = named.and_then(|(_, value)| Language::parse(value).ok());
         let language = named.or_else(|| session::chosen_language(headers)).unwrap_or(preferred);
@@ -50,9 +50,7 @@ impl View {
         let mut link = form_urlencoded::Serializer::new(String::new());
         let kept = query.into_iter().filter(|(name, _)| *name != "lang");
         link.extend_pairs(kept).append_pair("lang", other.as_str());
-        // A path that begins with two slashes, or with a slash and a backslash, would be another host.
-        let path = path.trim_start_matches(['/', '\\']);
-        let other_language = format!("/{path}?{}", link.finish());
+        let other_language = format!("?{}", link.finish());
         Self { language, is_chosen_now: named.is_some(), other_language, signed_in: None }
     }
 
@@ -68,31 +66,29 @@ mod tests {
     use http::HeaderValue;
     use http::header::COOKIE;
 
-    fn view(path: &str, query: &[(&str, &str)], cookie: &'static str) -> View {
+    fn view(query: &[(&str, &str)], cookie: &'static str) -> View {
         let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_static(cookie))]);
-        View::new(path, query.to_vec(), &headers, Language::English)
+        View::new(query.to_vec(), &headers, Language::English)
     }
 
     #[test]
     fn address_then_cookie_then_browser_choose_the_language() {
-        assert_eq!(view("/console", &[], "").language, Language::English);
-        assert_eq!(view("/console", &[], "__Host-language=fr").language, Language::French);
-        let chosen = view("/console", &[("lang", "en")], "__Host-language=fr");
+        assert_eq!(view(&[], "").language, Language::English);
+        assert_eq!(view(&[], "__Host-language=fr").language, Language::French);
+        let chosen = view(&[("lang", "en")], "__Host-language=fr");
         assert_eq!((chosen.language, chosen.is_chosen_now), (Language::English, true));
-        let nonsense = view("/console", &[("lang", "xx")], "__Host-language=fr");
+        let nonsense = view(&[("lang", "xx")], "__Host-language=fr");
         assert_eq!((nonsense.language, nonsense.is_chosen_now), (Language::French, false));
     }
 
     #[test]
-    fn switch_leads_to_the_same_page_of_this_host() {
-        for (path, query, link) in [
-            ("", &[][..], "/?lang=fr"),
-            ("/console/files", &[], "/console/files?lang=fr"),
-            ("/console/application", &[("uuid", "a&b"), ("lang", "en")], "/console/application?uuid=a%26b&lang=fr"),
-            ("//evil.example", &[], "/evil.example?lang=fr"),
-            ("/\\evil.example", &[], "/evil.example?lang=fr"),
+    fn switch_keeps_the_page_and_its_query() {
+        for (query, link) in [
+            (&[][..], "?lang=fr"),
+            (&[("uuid", "a&b"), ("lang", "en")], "?uuid=a%26b&lang=fr"),
+            (&[("//evil.example", "\t/evil.example")], "?%2F%2Fevil.example=%09%2Fevil.example&lang=fr"),
         ] {
-            assert_eq!(view(path, query, "").other_language, link);
+            assert_eq!(view(query, "").other_language, link);
         }
     }
 }
