@@ -334,6 +334,8 @@ async fn answers_carry_security_headers() {
         assert_eq!(answer.status, status, "{answer:?}");
         assert_eq!(answer.headers["x-content-type-options"], "nosniff");
         assert_eq!(answer.headers["strict-transport-security"], "max-age=31536000");
+        assert_eq!(answer.headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
+        assert_eq!(answer.headers["referrer-policy"], "no-referrer");
         assert_eq!(answer.headers.contains_key("access-control-allow-origin"), any_origin, "{status}");
     }
 }
