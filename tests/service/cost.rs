@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::openapi::compare_part;
-use crate::support::{Trip, World};
+use crate::support::{Trip, World, change};
 use crate::template::{TEMPLATE, resources};
 use crate::wire::{Taken, Wire};
 
@@ -206,6 +206,7 @@ const JOURNEYS: &str = "1,000 journeys, all new";
 const TOKEN: &str = "a token for a pair of keys, 201";
 const LISTED: &str = "a page of 25 of one's own applications, 200";
 const AUDITED: &str = "the auditor, for each 1,000 applications and claims";
+const CHECKED: &str = "the auditor, for the changes of a long registration";
 
 async fn count() -> (Counted, Stored) {
     let (world, wire) = Wire::world().await;
@@ -250,7 +251,10 @@ async fn count() -> (Counted, Stored) {
         assert_eq!(counted.world.api.register(&token, &long("COS", driver, None)).await.status, StatusCode::CREATED);
     }
     counted.call(LISTED, Method::GET, "/policies/cee?limit=25", &Value::Null, "", 200).await;
+    let event = changes(&counted.world).await;
     counted.wire.take_units();
+    counted.world.stack.audit().send(event).await.unwrap();
+    counted.lines.push((CHECKED, Takes::of(&counted.wire.take_units())));
     counted.world.stack.audit().run_now().await.unwrap();
     let audit = Takes::of(&counted.wire.take_units());
     let items = items(&counted.world).await;
@@ -269,6 +273,23 @@ async fn count() -> (Counted, Stored) {
     counted.world.journeys(&trips).await;
     counted.lines.push((JOURNEYS, Takes::of(&counted.wire.take_units())));
     (counted, stored)
+}
+
+/// An event of the streams about a registration: its application and its claims are new.
+async fn changes(world: &World) -> Value {
+    let (applications, claims) = (world.scan(&tables().applications).await, world.scan(&tables().claims).await);
+    let is_long = |item: &&HashMap<String, AttributeValue>| item.get("journey_type") == Some(&text("long"));
+    let application = applications.iter().find(is_long).unwrap();
+    let record = format!("a#{}", application["uuid"].as_s().unwrap());
+    let mut records = vec![change(&tables().applications, None, Some(application))["Records"][0].clone()];
+    for claim in claims.iter().filter(|claim| claim.contains_key(&record)) {
+        records.push(change(&tables().claims, None, Some(claim))["Records"][0].clone());
+    }
+    json!({ "Records": records })
+}
+
+fn text(word: &str) -> AttributeValue {
+    AttributeValue::S(word.to_owned())
 }
 
 /// The number of items that the audit reads.
@@ -402,6 +423,11 @@ async fn cost_tables_equal_committed_page() {
             * (takes(AUDITED).dollars() / 10.0 * parts
                 + seconds * memory_of("AuditFunction") * price::GB_SECOND
                 + price::INVOCATION);
+        // An invocation for each registration: at France's size, its changes rarely share one.
+        let checked = takes(CHECKED);
+        let seconds = checked.requests * given::REQUEST / 1e3;
+        let check = checked.dollars() + price::INVOCATION + seconds * memory_of("AuditFunction") * price::GB_SECOND;
+        let audit = audit + registrations * check;
         writeln!(
             months,
             "| {what} | {registrations} | {} | {} | {} | {} | {} | {} |",
