@@ -44,7 +44,7 @@ pub(crate) fn page(view: &View, here: Option<Menu>, title: &str, content: &Marku
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " – " (t(Text::Registry)) }
+                title { (title) @if title != t(Text::Registry) { " – " (t(Text::Registry)) } }
                 link rel="stylesheet" href=(style::path());
                 link rel="icon" href="data:,";
             }

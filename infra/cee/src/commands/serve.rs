@@ -154,11 +154,16 @@ fn introduce(stack: &Stack, data_dir: &Path, faults: Option<u32>) {
     say(&format!(
         "\
 interface  {}
+console    {}/console  for a browser; sign in with the access key and the secret that `cargo run -- env --operator 1` prints
 DynamoDB   {}
 S3         {}  bucket {}
 data       {data_dir}/  ({kept}; {data_dir}/local.json lists all of this for programs)
 ",
-        about.api_url, about.dynamodb_url, about.s3_url, about.bucket
+        about.api_url,
+        about.api_url.trim_end_matches("/v3"),
+        about.dynamodb_url,
+        about.s3_url,
+        about.bucket
     ));
     if let Some(percent) = faults {
         say(&format!(
