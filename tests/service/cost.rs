@@ -247,11 +247,14 @@ async fn count() -> (Counted, Stored) {
     let pair = json!({"access_key": keys.access_key, "secret_key": keys.secret_key});
     counted.call(TOKEN, post.clone(), "/auth/access_token", &pair, "", 201).await;
 
+    let mut last = String::new();
     for driver in 100..125 {
-        assert_eq!(counted.world.api.register(&token, &long("COS", driver, None)).await.status, StatusCode::CREATED);
+        let granted = counted.world.api.register(&token, &long("COS", driver, None)).await;
+        assert_eq!(granted.status, StatusCode::CREATED);
+        last = granted.json()["uuid"].as_str().unwrap().to_owned();
     }
     counted.call(LISTED, Method::GET, "/policies/cee?limit=25", &Value::Null, "", 200).await;
-    let event = changes(&counted.world).await;
+    let event = changes(&counted.world, &last).await;
     counted.wire.take_units();
     counted.world.stack.audit().send(event).await.unwrap();
     counted.lines.push((CHECKED, Takes::of(&counted.wire.take_units())));
@@ -276,20 +279,14 @@ async fn count() -> (Counted, Stored) {
 }
 
 /// An event of the streams about a registration: its application and its claims are new.
-async fn changes(world: &World) -> Value {
+async fn changes(world: &World, uuid: &str) -> Value {
     let (applications, claims) = (world.scan(&tables().applications).await, world.scan(&tables().claims).await);
-    let is_long = |item: &&HashMap<String, AttributeValue>| item.get("journey_type") == Some(&text("long"));
-    let application = applications.iter().find(is_long).unwrap();
-    let record = format!("a#{}", application["uuid"].as_s().unwrap());
+    let application = applications.iter().find(|item| item["uuid"] == AttributeValue::S(uuid.to_owned())).unwrap();
     let mut records = vec![change(&tables().applications, None, Some(application))["Records"][0].clone()];
-    for claim in claims.iter().filter(|claim| claim.contains_key(&record)) {
+    for claim in claims.iter().filter(|claim| claim.contains_key(&format!("a#{uuid}"))) {
         records.push(change(&tables().claims, None, Some(claim))["Records"][0].clone());
     }
     json!({ "Records": records })
-}
-
-fn text(word: &str) -> AttributeValue {
-    AttributeValue::S(word.to_owned())
 }
 
 /// The number of items that the audit reads.
