@@ -11,6 +11,18 @@ use crate::secrets::Secrets;
 /// A data directory.
 pub(crate) struct DataDir(pub(crate) PathBuf);
 
+/// The lock on a data directory, until it is dropped.
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a process that this one starts at the same moment has a copy of it until it runs its own program.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the data directory is not unlocked");
+        }
+    }
+}
+
 impl DataDir {
     pub(crate) fn database(&self) -> PathBuf {
         self.0.join("dynamodb.sqlite")
@@ -37,19 +49,19 @@ impl DataDir {
     }
 
     /// Locks the directory for this process: two processes on one set of data would not see one another's writes.
-    pub(crate) fn lock(&self) -> Result<File, Error> {
+    pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let made = DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(&self.0);
         made.map_err(Error::file(&self.0))?;
         let path = self.0.join("lock");
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(&path);
         let file = file.map_err(Error::file(&path))?;
-        match file.try_lock() {
-            Ok(()) => {}
+        let lock = match file.try_lock() {
+            Ok(()) => Lock(file),
             Err(std::fs::TryLockError::WouldBlock) => return Err(Error::InUse(self.0.clone())),
             Err(std::fs::TryLockError::Error(error)) => return Err(Error::file(&path)(error)),
-        }
+        };
         self.check_owner()?;
-        Ok(file)
+        Ok(lock)
     }
 
     /// Makes sure that the files with our names belong to a stack, because we overwrite them: one of the two files that identify it
@@ -174,4 +186,21 @@ pub(crate) fn never_started(data_dir: &Path) -> Error {
         "no stack was started on {}: run `cargo run` first, or name another --data-dir",
         data_dir.display()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_ends_although_a_process_has_a_copy_of_its_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let data = DataDir(folder.path().to_owned());
+        let lock = data.lock().unwrap();
+        let copy = lock.0.try_clone().unwrap();
+        assert!(matches!(data.lock(), Err(Error::InUse(_))));
+        drop(lock);
+        assert!(data.lock().is_ok());
+        drop(copy);
+    }
 }

@@ -1,6 +1,5 @@
 //! The whole registry on one machine: the stand-in for AWS, and the functions that are deployed.
 
-use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use chrono::DateTime;
 use http::Method;
 use tokio::net::TcpListener;
 
-use crate::data_dir::{DataDir, never_started};
+use crate::data_dir::{DataDir, Lock, never_started};
 pub use crate::data_dir::{known, running};
 pub use crate::description::{BUCKET, Description, OperatorDescription, REGION, Store, tables};
 use crate::endpoint::{Elsewhere, Endpoint};
@@ -125,7 +124,7 @@ pub struct Stack {
     description: Description,
     parts: Parts,
     dynamo: Option<DynamoServer>,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Stack {
