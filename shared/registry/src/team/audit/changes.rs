@@ -12,9 +12,6 @@ use crate::team::audit::affected::Affected;
 use crate::team::audit::auditor::{Reader, TableAuditor};
 use crate::team::audit::part::{AuditPlace, Audited};
 
-/// How many items one request reads.
-const AT_ONCE: usize = 100;
-
 impl TableAuditor {
     /// Adds what an item of the table with this name refers to. An item is to be added as it was before the change and as it is after
     /// it: what it no longer refers to may be the damage.
@@ -46,19 +43,12 @@ impl TableAuditor {
         rules: &Rules,
         deadline: Deadline,
     ) -> Result<Audited, StoreError> {
-        let mut audited = Audited { place: AuditPlace::End, ..Audited::default() };
-        let uuids: Vec<&str> = affected.applications.iter().map(String::as_str).collect();
-        for some in uuids.chunks(AT_ONCE) {
-            let items = self.again.applications.table.items(some.iter().copied(), deadline).await?;
-            let checked = self.check_applications(&self.again, items, deadline).await?;
-            audited.add(checked);
-        }
-        let keys: Vec<&str> = affected.claims.iter().map(String::as_str).collect();
-        for some in keys.chunks(AT_ONCE) {
-            let items = self.again.claims.table.items(some.iter().copied(), deadline).await?;
-            let checked = self.check_claims(&self.again, &items, rules, deadline).await?;
-            audited.add(checked);
-        }
+        let Reader { claims, applications, .. } = &self.again;
+        let items = applications.table.items(affected.applications.iter().map(String::as_str), deadline).await?;
+        let mut audited = self.check_applications(&self.again, items, deadline).await?;
+        let items = claims.table.items(affected.claims.iter().map(String::as_str), deadline).await?;
+        audited.add(self.check_claims(&self.again, &items, rules, deadline).await?);
+        audited.place = AuditPlace::End;
         Ok(audited)
     }
 }
