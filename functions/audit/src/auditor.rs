@@ -15,6 +15,7 @@ use cee_service::aws::Aws;
 use cee_service::{Environment, PepperError, SettingError, trap};
 use futures_util::FutureExt as _;
 
+use crate::bucket::Bucket;
 use crate::event::AuditEvent;
 
 /// The time limit of one part.
@@ -64,15 +65,14 @@ pub struct Auditor {
     tables: TableAuditor,
     imports: Imports,
     rules: Rules,
-    s3: Client,
-    bucket: String,
+    bucket: Bucket,
 }
 
 impl Auditor {
     /// An auditor of these tables and this bucket.
     #[must_use]
     pub fn new(tables: TableAuditor, imports: Imports, rules: Rules, s3: Client, bucket: String) -> Self {
-        Self { tables, imports, rules, s3, bucket }
+        Self { tables, imports, rules, bucket: Bucket::new(s3, bucket) }
     }
 
     /// An auditor with its settings and clients, and the check of its pepper.
@@ -92,8 +92,8 @@ impl Auditor {
         &self.imports
     }
 
-    pub(crate) const fn bucket(&self) -> (&Client, &str) {
-        (&self.s3, self.bucket.as_str())
+    pub(crate) const fn bucket(&self) -> &Bucket {
+        &self.bucket
     }
 
     /// What the changes in an event may have damaged. `None`: the schedule invokes the function.
@@ -156,13 +156,8 @@ impl Auditor {
 
     /// The keys of some reports, and where to continue.
     async fn reports_after(&self, after: Option<&str>) -> Result<(Vec<String>, AuditPlace), AuditError> {
-        let list = self.s3.list_objects_v2().bucket(&self.bucket).prefix(REPORTS).max_keys(1000);
-        let listed = list.set_start_after(after.map(str::to_owned)).send().await;
-        let listed = listed.map_err(|error| AuditError::s3("ListObjectsV2", &error))?;
-        let is_truncated = listed.is_truncated() == Some(true);
-        let keys: Vec<String> =
-            listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key).collect();
-        let last = keys.last().filter(|_| is_truncated).cloned();
+        let (keys, has_more) = self.bucket.keys(REPORTS, after).await?;
+        let last = keys.last().filter(|_| has_more).cloned();
         Ok((keys, last.map_or(AuditPlace::End, |last| AuditPlace::Reports(Some(last)))))
     }
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | which parts are checked, and how the command and this function go through them | [`auditor`] |
 //! | what invokes the function | [`event`] |
+//! | how the bucket is read and written | `bucket` |
 //! | damage that changes of the tables left behind | `damage` |
 //! | what is wrong with an item of a table | `cee_registry::team::audit` |
 //!
@@ -20,6 +21,7 @@
 //! invocation: [`AuditFunction::handle`].
 
 pub mod auditor;
+mod bucket;
 mod damage;
 pub mod event;
 
@@ -29,7 +31,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use cee_eligibility::Instant;
 use cee_registry::{Affected, AuditPlace, Audited, Deadline, Finding, FindingKind};
 use cee_service::aws::Aws;
@@ -230,7 +231,7 @@ impl AuditFunction {
             if parts < self.parts && Moment::now() < until { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         let walked = walked.await;
-        let kept = match self.keep(&note).await {
+        let kept = match self.auditor.bucket().write(PLACE, &note).await {
             Ok(()) => damage::forget(self.auditor.bucket(), &left).await,
             error => error,
         };
@@ -253,26 +254,12 @@ impl AuditFunction {
 
     /// The state of the last invocation. If it is missing or unreadable, the audit starts from the beginning.
     async fn read(&self) -> Result<Option<(Note, AuditPlace)>, AuditError> {
-        let (s3, bucket) = self.auditor.bucket();
-        let object = match s3.get_object().bucket(bucket).key(PLACE).send().await {
-            Ok(object) => object,
-            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-            Err(error) => return Err(AuditError::s3("GetObject", &error)),
-        };
-        let json = object.body.collect().await;
-        let json = json.map_err(|_| AuditError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
-        let note = Note::of(&json.into_bytes());
+        let Some(json) = self.auditor.bucket().read(PLACE).await? else { return Ok(None) };
+        let note = Note::of(&json);
         if note.is_none() {
-            tracing::warn!("the note of the audit's place cannot be read: it begins anew");
+            tracing::warn!("the note of the audit's place cannot be read: it begins again");
         }
         Ok(note)
-    }
-
-    async fn keep(&self, note: &Note) -> Result<(), AuditError> {
-        let (s3, bucket) = self.auditor.bucket();
-        let json = serde_json::to_vec(note).unwrap_or_default();
-        let put = s3.put_object().bucket(bucket).key(PLACE).content_type("application/json").body(json.into());
-        put.send().await.map(drop).map_err(|error| AuditError::s3("PutObject", &error))
     }
 }
 
