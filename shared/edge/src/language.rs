@@ -4,14 +4,15 @@ use cee_eligibility::Language;
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
 
+use crate::accept::ranges;
+
 /// The language that a client prefers. English for a client that names neither language, as a program does.
 #[must_use]
 pub fn accepted(headers: &HeaderMap) -> Language {
-    let lines = headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|line| line.to_str().ok());
     let mut qualities = [None; Language::ALL.len()];
     let mut first = None;
     let mut of_others = None;
-    for (range, quality) in lines.flat_map(|line| line.split(',')).filter_map(range) {
+    for (range, quality) in ranges(headers, &ACCEPT_LANGUAGE) {
         // `fr-CA` is French enough.
         let primary = range.split('-').next().unwrap_or_default();
         let named = Language::ALL.iter().position(|language| language.as_str().eq_ignore_ascii_case(primary));
@@ -31,20 +32,6 @@ pub fn accepted(headers: &HeaderMap) -> Language {
         std::cmp::Ordering::Equal if french > 0 => first.unwrap_or_default(),
         std::cmp::Ordering::Equal => Language::English,
     }
-}
-
-/// A range and its quality in thousandths; `None` if the quality is not one.
-fn range(text: &str) -> Option<(&str, u16)> {
-    let mut parts = text.split(';').map(str::trim);
-    let range = parts.next()?;
-    let mut quality = 1.0_f32;
-    for parameter in parts {
-        let (name, value) = parameter.split_once('=')?;
-        if name.trim().eq_ignore_ascii_case("q") {
-            quality = value.trim().parse().ok().filter(|quality| (0.0..=1.0).contains(quality))?;
-        }
-    }
-    Some((range, (quality * 1000.0) as u16))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! | how a body is read, and how its faults are reported | [`body`] |
 //! | every refusal, and its problem type | [`problem`] |
 //! | how calls and refusals are described in the OpenAPI document | [`openapi`] |
-//! | the language that a caller prefers | [`language`] |
+//! | what a caller prefers: how its headers are read, and which language it gets | [`accept`], [`language`] |
 //! | where a call comes from | [`network`] |
 //! | what happens around every call: panics, logs, time left | [`function`] |
 //! | what the responses about applications hold | [`answer`] |
@@ -14,6 +14,7 @@
 //!
 //! Only this crate turns errors of the layers below into refusals. A response never repeats what the log says.
 
+pub mod accept;
 pub mod access;
 pub mod answer;
 pub mod application;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use cee_edge::Refusal;
+use cee_edge::accept::ranges;
 use cee_edge::problem::InternalError;
 use http::HeaderMap;
 use http::header::ACCEPT;
@@ -36,17 +37,12 @@ impl Format {
     /// have, or `*/*`, means JSON.
     #[must_use]
     pub fn wanted(headers: &HeaderMap) -> Self {
-        let (mut csv, mut json) = (0.0, 0.0);
-        let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-        for range in values.flat_map(|value| value.split(',')) {
-            let mut parts = range.split(';').map(str::trim);
-            let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let weight = parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("q"));
-            let weight = weight.map_or(1.0, |(_, weight)| weight.parse().unwrap_or(0.0));
-            match essence.as_str() {
-                "text/csv" => csv = weight,
-                "application/json" => json = weight,
-                _ => {}
+        let (mut csv, mut json) = (0, 0);
+        for (range, quality) in ranges(headers, &ACCEPT) {
+            if range.eq_ignore_ascii_case("text/csv") {
+                csv = quality;
+            } else if range.eq_ignore_ascii_case("application/json") {
+                json = quality;
             }
         }
         if csv > json { Self::Csv } else { Self::Json }
@@ -138,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_stay_under_their_columns_whatever_they_hold() {
+    fn cells_with_separators_stay_under_their_columns() {
         let ids = ["a,b", "a\"b", "\"\"", "=1+1", " a ", "a;b\u{e9}", "'"];
         let mut entries: Vec<Entry> = ids.iter().map(|id| application(Some(id), "051227308989")).collect();
         entries.push(application(None, "99-\u{c9}TRANGER"));
