@@ -167,7 +167,7 @@ async fn first_registration_of_a_driver_wins() {
     for (number, answer) in answers.iter().enumerate() {
         assert_eq!(answer["status"], if number < 10 { 201 } else { 409 }, "{number}: {answer}");
         let first = &answers[number % 10]["body"];
-        assert_eq!(answer["body"]["uuid"], first["uuid"], "{number}: one's own application in the way is told in full");
+        assert_eq!(answer["body"]["uuid"], first["uuid"], "{number}: one's own application is shown in full");
     }
 }
 

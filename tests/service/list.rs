@@ -454,7 +454,7 @@ async fn csv_holds_what_json_holds() {
     assert_eq!(json!(rows), listed["applications"], "an empty cell is an absent member");
     let ids: BTreeSet<&str> = rows.iter().filter_map(|row| row["operator_journey_id"].as_str()).collect();
     assert_eq!(ids, names.into());
-    // A refusal is the same, whatever is asked for.
+    // CSV or JSON: a refusal is the same.
     assert_eq!(faults(&csv(&world, 1, "limit=0").await), ["/limit"]);
 }
 

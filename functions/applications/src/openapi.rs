@@ -96,7 +96,7 @@ fn list() -> Operation {
              are in no particular order, which never changes. Where there are more, `next_cursor` and the header `Link` lead to the next \
              page. The page that has neither is the last one. Any page before it may show fewer applications than `limit`, or none. With \
              `Accept: text/csv` a page is CSV, with a header line.\n\n\
-             **What is promised**, whatever is registered and deleted between two pages: no application is on two pages, and an \
+             **What is promised**, even if applications are registered or deleted between two pages: no application is on two pages, and an \
              application that the list already showed when the first page was read, and that is not deleted before the last, is on \
              exactly one. An application that is registered or deleted between the first page and the last may be shown or not. The list \
              follows a registration, a delete and a new `status` with a delay: usually less than a second, but DynamoDB gives no bound. \

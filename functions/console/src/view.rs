@@ -14,7 +14,7 @@ pub(crate) struct View {
     pub(crate) language: Language,
     /// Whether the address chose the language: then it is kept.
     pub(crate) is_chosen_now: bool,
-    /// The same page in the other language: a query, so the link cannot lead to another path or host, whatever the path of the call holds.
+    /// The same page in the other language: a query, so no path of a call can lead the link to another path or host.
     pub(crate) other_language: String,
     /// Who is signed in.
     pub(crate) signed_in: Option<SignedIn>,

@@ -31,7 +31,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// How long after a note was first seen it is offered again: more than the second in which it may have been replaced.
 const AGAIN: Duration = Duration::from_secs(3);
 
-/// The region that a bucket must not be told to be in, because it is the one without a name.
+/// S3 refuses to create a bucket whose request names this region. For any other region the request must name it.
 const UNNAMED_REGION: &str = "us-east-1";
 
 /// Creates the bucket at another S3, if it does not exist.

@@ -183,7 +183,7 @@ impl Fields {
         values.filter_map(|(_, value)| value.as_str()).next().unwrap_or_default().to_owned()
     }
 
-    /// Takes a field out of the body, whatever it holds. `None` if it is not there, not a string, or repeated.
+    /// Takes a field out of the body without checking its text. `None` if it is not there, not a string, or repeated.
     pub fn take_text(&mut self, name: &str) -> Option<String> {
         let mut values = self.members.extract_if(.., |(n, _)| n == name).map(|(_, value)| value);
         match (values.next(), values.next()) {

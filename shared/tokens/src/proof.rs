@@ -162,7 +162,7 @@ struct ReadClaims {
 
 impl VerifiedProof {
     /// Verifies a proof token in the format [`TokenFormat::Jws`] against the registry's published keys. A token of another kind, such as an
-    /// application token, is not a proof, whoever signed it.
+    /// application token, is not a proof, even if the registry signed it.
     ///
     /// # Errors
     /// [`ProofError`] for anything else.

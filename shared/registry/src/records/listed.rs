@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn changed_cursor_is_refused_whatever_changed() {
+    fn cursor_with_any_change_is_refused() {
         let keys = ClaimKeys::new(&[7; 32]).unwrap();
         let place = ListPlace { datetime: at("2024-03-15T07:30:00Z"), uuid: ApplicationId::from_bytes([9; 16]) };
         let filter = ListFilter::default();

@@ -1,6 +1,6 @@
 //! A session of the console: who signed in, and until when.
 //!
-//! The id of a session is a secret that only the browser has. The table holds its SHA-256, so whoever reads the table or a backup of it
+//! The id of a session is a secret that only the browser has. The table holds its SHA-256, so a reader of the table or of a backup
 //! cannot continue a session.
 
 use std::fmt;

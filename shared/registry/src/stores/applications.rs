@@ -47,7 +47,7 @@ impl Applications {
     ///
     /// The page shows at most `most` applications, and fewer if the filter leaves some out: then even a page without any may not be the
     /// last one. The index follows the table with a delay. The place of an application in the list never changes, so no application is on
-    /// two pages of one list, whatever is registered or deleted in between.
+    /// two pages of one list, even if applications are registered or deleted in between.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer, or if an item is malformed.
