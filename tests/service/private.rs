@@ -16,30 +16,33 @@ use tokio::net::TcpStream;
 use crate::crash::serve;
 use crate::support::Api;
 
-/// Every file and folder of a directory, itself included, that another user may read, write or enter.
-fn open_to_others(folder: &Path) -> Vec<PathBuf> {
+/// The path of each file and folder of a directory, itself included, with its permissions. A running stack removes files, such as
+/// those of finished events, while this reads: a removed file is left out.
+fn permissions(folder: &Path) -> Vec<(PathBuf, u32)> {
     let mut left = vec![folder.to_owned()];
     let mut found = Vec::new();
     while let Some(path) = left.pop() {
-        if std::fs::metadata(&path).unwrap().permissions().mode() & 0o077 != 0 {
-            found.push(path.clone());
-        }
-        if path.is_dir() {
-            left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => {
+                left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                found.push((path, metadata.permissions().mode()));
+            }
+            Ok(metadata) => found.push((path, metadata.permissions().mode())),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{path:?}"),
         }
     }
     found
 }
 
+/// Every file and folder of a directory, itself included, that another user may read, write or enter.
+fn open_to_others(folder: &Path) -> Vec<PathBuf> {
+    permissions(folder).into_iter().filter(|(_, mode)| mode & 0o077 != 0).map(|(path, _)| path).collect()
+}
+
 fn widen(folder: &Path) {
-    let mut left = vec![folder.to_owned()];
-    while let Some(path) = left.pop() {
-        let (permissions, is_folder) = (std::fs::metadata(&path).unwrap().permissions().mode(), path.is_dir());
-        let wide = permissions | if is_folder { 0o055 } else { 0o044 };
+    for (path, mode) in permissions(folder) {
+        let wide = mode | if path.is_dir() { 0o055 } else { 0o044 };
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(wide)).unwrap();
-        if is_folder {
-            left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        }
     }
 }
 
