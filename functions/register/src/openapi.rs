@@ -233,10 +233,8 @@ pub fn operations() -> Vec<Operation> {
             ProblemType::CallClosed,
             ProblemType::UnknownJourney,
             ProblemType::IneligibleJourney,
-            ProblemType::History,
-            ProblemType::Duplicate,
-            ProblemType::JourneyUsed,
-            ProblemType::DriverRecordFull,
-        ]);
+        ])
+        .refused(ProblemType::OF_A_DRIVER)
+        .refused(&[ProblemType::JourneyUsed]);
     vec![register, register_batch(&short, &long)]
 }

@@ -46,11 +46,7 @@ pub fn operations() -> Vec<Operation> {
             "Nothing is in the way.",
             vec![Sample::new("eligible", "Nothing is in the way", json!(free))],
         )
-        .refused(&[
-            ProblemType::CallClosed,
-            ProblemType::History,
-            ProblemType::Duplicate,
-            ProblemType::DriverRecordFull,
-        ]);
+        .refused(&[ProblemType::CallClosed])
+        .refused(ProblemType::OF_A_DRIVER);
     vec![simulate]
 }

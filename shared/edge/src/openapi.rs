@@ -5,7 +5,7 @@
 //! What all calls share (who may call, what the gateway refuses, how a problem looks) is added here. [`document`] puts
 //! them together. Nothing here runs in a deployed function: the linker leaves it out.
 
-mod problems;
+pub(crate) mod problems;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +26,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Server, ServerBuilder};
 
+use self::problems::Described;
 use crate::problem::{BrokenRule, FieldFault, ProblemType};
 use crate::version::VERSIONS;
 
@@ -86,13 +87,7 @@ impl Operation {
             scope: None,
             schemas: Vec::new(),
         };
-        operation.refused(&[
-            ProblemType::MalformedBody,
-            ProblemType::InvalidHeader,
-            ProblemType::HeadersTooLarge,
-            ProblemType::Internal,
-            ProblemType::Busy,
-        ])
+        operation.refused(ProblemType::OF_EVERY_CALL)
     }
 
     /// Which part of the interface it belongs to, one line about it, and all about it.
@@ -107,12 +102,7 @@ impl Operation {
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
         self.operation = self.operation.security(SecurityRequirement::new(APPLICATION_TOKEN, [scope.as_str()]));
-        self.refused(&[
-            ProblemType::Unauthenticated,
-            ProblemType::MissingScope,
-            ProblemType::OperatorNotAdmitted,
-            ProblemType::TooManyCalls,
-        ])
+        self.refused(ProblemType::OF_A_TOKEN)
     }
 
     /// It takes a body, which is read into `T`. `faults` are what a bad one is told, for example.
@@ -137,12 +127,7 @@ impl Operation {
         let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
         self.operation = self.operation.request_body(Some(body.build()));
         self.faults = faults;
-        self.refused(&[
-            ProblemType::InvalidFields,
-            ProblemType::RequestTimeout,
-            ProblemType::BodyTooLarge,
-            ProblemType::UnsupportedMediaType,
-        ])
+        self.refused(ProblemType::OF_A_BODY)
     }
 
     /// A parameter in the path; where it fits no route at all, nothing answers.
@@ -286,8 +271,8 @@ impl Operation {
             }
             response
         };
-        let problems =
-            problems.into_iter().map(|(status, problems)| (status, problems::response(&problems, &faults, scope)));
+        let call = Described { faults: &faults, scope };
+        let problems = problems.into_iter().map(|(status, problems)| (status, problems::response(&problems, &call)));
         answers.into_iter().chain(problems).fold(operation, |operation, (status, response)| {
             operation.response(status.to_string(), RefOr::T(without_body(response)))
         })

@@ -1,10 +1,8 @@
-//! Every refusal in the document: its schema, and examples that are made by the code that refuses.
+//! Every problem type in the document: its schema and its examples, and the parts from which the entries of the
+//! [types](crate::problem::ProblemType) are written. The linker leaves all of it out of a deployed function.
 
-use std::time::Duration;
-
-use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType, Language, NoRoom, Reason, Rules};
-use cee_registry::{TakeBackRefusal, UndoRefusal};
-use cee_tokens::{Scope, TokenError};
+use cee_eligibility::{Criterion, Instant, JourneyType, Language, Rules};
+use cee_tokens::Scope;
 use http::{Response as HttpResponse, StatusCode};
 use lambda_http::Body;
 use serde_json::{Map, Value, json};
@@ -16,51 +14,80 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 
 use super::{Sample, Utc, content};
 use crate::answer::OwnApplication;
-use crate::body::BODY_LIMIT;
-use crate::problem::{
-    BrokenRule, Fault, FieldFault, InternalError, Malformed, NoToken, NotAdmitted, ProblemType, Refusal, TYPE_BASE,
-};
+use crate::problem::{Fault, FieldFault, ProblemType, Refusal, TYPE_BASE};
 
 /// How API Gateway names a request.
 const REQUEST_ID: &str = "JKJaXmPLvHcESHA=";
 
 /// A member of a problem beside those of every problem.
-struct Member {
+pub(crate) struct Member {
     name: &'static str,
     required: bool,
     schema: RefOr<Schema>,
 }
 
-fn always(name: &'static str, schema: impl Into<RefOr<Schema>>) -> Member {
+/// A member that every problem of its type has.
+pub(crate) fn always(name: &'static str, schema: impl Into<RefOr<Schema>>) -> Member {
     Member { name, required: true, schema: schema.into() }
 }
 
-fn sometimes(name: &'static str, schema: impl Into<RefOr<Schema>>) -> Member {
+/// A member that some problems of its type have.
+pub(crate) fn sometimes(name: &'static str, schema: impl Into<RefOr<Schema>>) -> Member {
     Member { name, required: false, schema: schema.into() }
 }
 
-fn text(description: &str) -> ObjectBuilder {
+/// Any text.
+pub(crate) fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
-fn word(description: &str, word: &str) -> ObjectBuilder {
+/// This word and no other.
+pub(crate) fn word(description: &str, word: &str) -> ObjectBuilder {
     text(description).enum_values(Some([word]))
 }
 
-fn faults(description: &str) -> ArrayBuilder {
+/// A date and time.
+pub(crate) fn moment() -> Ref {
+    Ref::from_schema_name(Utc::name())
+}
+
+/// Faults of fields.
+pub(crate) fn faults(description: &str) -> ArrayBuilder {
     let faults = ArrayBuilder::new().items(Ref::from_schema_name(Fault::name())).min_items(Some(1));
     faults.description(Some(description))
 }
 
-/// The members of a refusal about an earlier application, beside its reason.
-fn earlier_application() -> [Member; 5] {
+/// The criteria that a journey fails.
+pub(crate) fn criteria() -> ArrayBuilder {
+    let criterion = ObjectBuilder::new()
+        .property("criterion", Ref::from_schema_name("Criterion"))
+        .required("criterion")
+        .property("message", text("What the journey lacks, for a person."))
+        .required("message");
+    let criteria = ArrayBuilder::new().items(criterion).min_items(Some(1));
+    criteria.description(Some("Every criterion that the journey fails."))
+}
+
+/// The id of the call.
+pub(crate) fn request_id() -> ObjectBuilder {
+    text("Names the call in the registry's log.")
+}
+
+/// The members of a problem that the gateway may return before, or instead of, a function.
+pub(crate) fn request_id_of_gateway() -> Vec<Member> {
+    vec![sometimes("request_id", request_id())]
+}
+
+/// The members of a refusal about an earlier application, which may be the caller's own.
+pub(crate) fn earlier_application(description: &str, reason: &str) -> Vec<Member> {
     let journey_id = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
         .minimum(Some(0))
         .description(Some("The registry's number for its journey. Only of the caller's own short application."));
-    [
-        always("datetime", Ref::from_schema_name(Utc::name())),
+    vec![
+        always("reason", word(description, reason)),
+        always("datetime", moment()),
         sometimes("uuid", Ref::from_schema_name("ApplicationId")),
         sometimes("token", text("Its proof token. Only of the caller's own application.")),
         sometimes("journey_id", journey_id),
@@ -69,69 +96,39 @@ fn earlier_application() -> [Member; 5] {
     ]
 }
 
-impl ProblemType {
-    /// The members of a refusal of this type, beside those of every problem.
-    fn members(self) -> Vec<Member> {
-        let request_id = || text("Names the call in the registry's log.");
-        match self {
-            Self::InvalidFields => vec![always("errors", faults("Every fault of the body."))],
-            Self::InvalidQuery => vec![always("errors", faults("Every fault of the query."))],
-            Self::ApplicationDeleted => vec![always("uuid", Ref::from_schema_name("ApplicationId"))],
-            Self::TooEarly => vec![always("available_at", Ref::from_schema_name(Utc::name()))],
-            Self::ImportStays => vec![sometimes("available_at", Ref::from_schema_name(Utc::name()))],
-            Self::IneligibleJourney => {
-                let criterion = ObjectBuilder::new()
-                    .property("criterion", Ref::from_schema_name("Criterion"))
-                    .required("criterion")
-                    .property("message", text("What the journey lacks, for a person."))
-                    .required("message");
-                let criteria = ArrayBuilder::new()
-                    .items(criterion)
-                    .min_items(Some(1))
-                    .description(Some("Every criterion that the journey fails."));
-                vec![always("criteria", criteria)]
-            }
-            Self::History => vec![
-                always("datetime", Ref::from_schema_name(Utc::name())),
-                always("reason", word("A specific application is in the way.", Reason::History.as_str())),
-            ],
-            Self::Duplicate => {
-                let reason = word("A standardized application is in the way.", Reason::Duplicate.as_str());
-                let mut members = vec![always("reason", reason)];
-                members.extend(earlier_application());
-                members
-            }
-            Self::JourneyUsed => {
-                let mut members = vec![always("reason", word("The journey is used.", self.as_str()))];
-                members.extend(earlier_application());
-                members
-            }
-            Self::Internal => vec![always("request_id", request_id())],
-            // The problems that the gateway may return before, or instead of, a function.
-            Self::MalformedBody
-            | Self::InvalidHeader
-            | Self::NotFound
-            | Self::RequestTimeout
-            | Self::BodyTooLarge
-            | Self::HeadersTooLarge
-            | Self::Busy => vec![sometimes("request_id", request_id())],
-            Self::Unauthenticated
-            | Self::MissingScope
-            | Self::OperatorNotAdmitted
-            | Self::CallClosed
-            | Self::InvalidCredentials
-            | Self::TooManyAttempts
-            | Self::TooManyCalls
-            | Self::IdempotencyKeyReused
-            | Self::DriverRecordFull
-            | Self::UnknownApplication
-            | Self::UnknownProof
-            | Self::UnknownImport
-            | Self::UnknownJourney
-            | Self::UnsupportedMediaType => Vec::new(),
-        }
-    }
+/// The call for which examples are made.
+pub(crate) struct Described<'a> {
+    /// Faults that its body may have.
+    pub(crate) faults: &'a [FieldFault],
+    /// The scope that it needs.
+    pub(crate) scope: Option<Scope>,
+}
 
+/// An example of a problem.
+pub(crate) struct Example {
+    /// What its name has after the name of its type.
+    suffix: &'static str,
+    summary: &'static str,
+    response: HttpResponse<Body>,
+}
+
+/// One of several examples: the response of a refusal. The first one has an empty suffix.
+pub(crate) fn example(suffix: &'static str, summary: &'static str, refusal: Refusal) -> Example {
+    Example { suffix, summary, response: refusal.into_response(REQUEST_ID, Language::English) }
+}
+
+/// The only example: the response of a refusal.
+pub(crate) fn one(summary: &'static str, refusal: Refusal) -> Vec<Example> {
+    vec![example("", summary, refusal)]
+}
+
+/// The only example of a refusal by the gateway, with this detail.
+pub(crate) fn of_gateway(problem: ProblemType, detail: &str) -> Vec<Example> {
+    let members = Map::from_iter([("request_id".to_owned(), json!(REQUEST_ID))]);
+    vec![Example { suffix: "", summary: problem.title(Language::English), response: problem.answer(detail, members) }]
+}
+
+impl ProblemType {
     /// `DuplicateProblem` and the like.
     fn schema_name(self) -> String {
         let capital = |word: &str| {
@@ -170,113 +167,23 @@ impl ProblemType {
         object.into()
     }
 
-    /// Refusals of this type as responses show them.
-    fn samples(self, faults: &[FieldFault], scope: Option<Scope>) -> Vec<Sample> {
-        let name = self.as_str();
-        let one = |summary: &str, refusal: Refusal| {
-            vec![sample(name, summary, refusal.into_response(REQUEST_ID, Language::English))]
-        };
-        let gateway = |detail: &str| {
-            let members = Map::from_iter([("request_id".to_owned(), json!(REQUEST_ID))]);
-            vec![sample(name, self.title(Language::English), self.answer(detail, members))]
-        };
-        match self {
-            Self::MalformedBody => one("Not JSON", Refusal::MalformedBody(Malformed::NotJson { line: 1, column: 18 })),
-            Self::InvalidFields => one("Every fault at once", Refusal::InvalidFields(faults.to_vec())),
-            Self::TooEarly => one("Too young", Refusal::TooEarly(at("2024-05-08T07:30:00Z"))),
-            Self::Unauthenticated => vec![
-                sample(name, "No token", Refusal::Unauthenticated(None).into_response(REQUEST_ID, Language::English)),
-                sample(
-                    "unauthenticated_expired",
-                    "An old token",
-                    Refusal::Unauthenticated(Some(TokenError::Expired)).into_response(REQUEST_ID, Language::English),
-                ),
-            ],
-            Self::MissingScope => one("Another call's token", Refusal::MissingScope(scope.unwrap_or(Scope::Simulate))),
-            Self::OperatorNotAdmitted => {
-                one("A suspended operator", Refusal::OperatorNotAdmitted(NotAdmitted::Suspended))
-            }
-            Self::CallClosed => one("Closed for everybody", Refusal::CallClosed(None)),
-            Self::InvalidHeader => {
-                one("A key with a space", Refusal::InvalidHeader("idempotency-key", FieldError::IdempotencyKey))
-            }
-            Self::InvalidQuery => {
-                let cursor = FieldFault::of("cursor", BrokenRule::Cursor);
-                one("A cursor of one's own making", Refusal::InvalidQuery(vec![cursor]))
-            }
-            Self::ImportStays => {
-                let silent = UndoRefusal::Haunted(at("2024-05-01T09:15:00Z"));
-                let stays = |refusal| Refusal::ImportStays(refusal).into_response(REQUEST_ID, Language::English);
-                vec![
-                    sample(name, "Too old", stays(TakeBackRefusal::TooOld(30))),
-                    sample("import_stays_for_now", "Not quite ended", stays(silent.into())),
-                ]
-            }
-            Self::InvalidCredentials => {
-                one("Not a pair that the registry gave", Refusal::InvalidCredentials(NoToken::WrongPair))
-            }
-            Self::TooManyAttempts => one("After five wrong ones", Refusal::TooManyAttempts(Duration::from_secs(10))),
-            Self::TooManyCalls => one("More in four seconds", Refusal::TooManyCalls(Duration::from_millis(3210))),
-            Self::IdempotencyKeyReused => one("Another body", Refusal::IdempotencyKeyReused),
-            Self::ApplicationDeleted => {
-                let uuid = ApplicationId::parse(SAMPLE_UUID).map(Refusal::ApplicationDeleted);
-                uuid.map(|refusal| one("The same call again", refusal)).unwrap_or_default()
-            }
-            Self::DriverRecordFull => {
-                one("Twenty applications stand already", Refusal::DriverRecordFull(NoRoom::Applications))
-            }
-            Self::UnknownApplication => one("Not one of yours", Refusal::UnknownApplication),
-            Self::UnknownProof => one("Never granted", Refusal::UnknownProof { is_uuid: true }),
-            Self::UnknownImport => one("Not one of yours", Refusal::UnknownImport),
-            Self::UnknownJourney => one("Not one of yours", Refusal::UnknownJourney),
-            Self::IneligibleJourney => {
-                let failed = vec![Criterion::OperatorClass, Criterion::Distance];
-                one("Every criterion that fails", Refusal::IneligibleJourney { failed, rules: Box::default() })
-            }
-            Self::History => {
-                let datetime = at("2021-02-14T23:00:00Z");
-                one("From before the scheme", Refusal::Blocked { reason: Reason::History, datetime, own: None })
-            }
-            Self::Duplicate => {
-                let blocked = |own: Option<OwnApplication>| Refusal::Blocked {
-                    reason: Reason::Duplicate,
-                    datetime: at(SAMPLE_DATETIME),
-                    own: own.map(Box::new),
-                };
-                let short = OwnApplication::sample(JourneyType::Short);
-                vec![
-                    sample(
-                        name,
-                        "Another operator's: date and reason",
-                        blocked(None).into_response(REQUEST_ID, Language::English),
-                    ),
-                    sample(
-                        "duplicate_own",
-                        "Your own: all of it",
-                        blocked(Some(short)).into_response(REQUEST_ID, Language::English),
-                    ),
-                ]
-            }
-            Self::JourneyUsed => {
-                let own = Some(Box::new(OwnApplication::sample(JourneyType::Short)));
-                one("Under another identity", Refusal::JourneyUsed { datetime: at(SAMPLE_DATETIME), own })
-            }
-            Self::BodyTooLarge => one("Too long", Refusal::BodyTooLarge(BODY_LIMIT)),
-            Self::UnsupportedMediaType => one("Not declared as JSON", Refusal::UnsupportedMediaType),
-            Self::Internal => one("Ask the registry's team", Refusal::Internal(InternalError::Panic)),
-            Self::Busy => one("Send it again", Refusal::Busy),
-            Self::NotFound => gateway("Not Found"),
-            Self::RequestTimeout => gateway("Request Timeout"),
-            Self::HeadersTooLarge => gateway("Request Header Fields Too Large"),
-        }
+    /// The examples of this type as the document shows them.
+    fn samples(self, call: &Described<'_>) -> impl Iterator<Item = Sample> {
+        self.examples(call).into_iter().map(move |Example { suffix, summary, response }| {
+            let value = match response.body() {
+                Body::Text(text) => serde_json::from_str(text).unwrap_or(Value::Null),
+                _ => Value::Null,
+            };
+            Sample::new(&format!("{}{suffix}", self.as_str()), summary, value)
+        })
     }
 }
 
 /// The name of the sample application.
-const SAMPLE_UUID: &str = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
+pub(crate) const SAMPLE_UUID: &str = "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b";
 
 /// The date of the sample application.
-const SAMPLE_DATETIME: &str = "2024-03-15T07:30:00Z";
+pub(crate) const SAMPLE_DATETIME: &str = "2024-03-15T07:30:00Z";
 
 impl OwnApplication {
     /// An application as example in the document: the first one of the tour (docs/tour.md).
@@ -294,23 +201,16 @@ impl OwnApplication {
     }
 }
 
-fn at(text: &str) -> Instant {
+/// The moment of an example.
+pub(crate) fn at(text: &str) -> Instant {
     // A mistake would show in the document, which a test compares.
     Instant::parse(text).unwrap_or(Rules::default().long.period.start)
-}
-
-fn sample(name: &str, summary: &str, response: HttpResponse<Body>) -> Sample {
-    let value = match response.body() {
-        Body::Text(text) => serde_json::from_str(text).unwrap_or(Value::Null),
-        _ => Value::Null,
-    };
-    Sample::new(name, summary, value)
 }
 
 /// The schemas of all problems and of their members.
 pub(super) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     let mut schemas: Vec<_> =
-        ProblemType::ALL.into_iter().map(|problem| (problem.schema_name(), problem.schema().into())).collect();
+        ProblemType::ALL.iter().map(|problem| (problem.schema_name(), problem.schema().into())).collect();
     Fault::schemas(&mut schemas);
     OwnApplication::schemas(&mut schemas);
     schemas.push((Fault::name().into_owned(), Fault::schema()));
@@ -320,9 +220,9 @@ pub(super) fn schemas() -> Vec<(String, RefOr<Schema>)> {
 }
 
 /// The response of one status: one problem, or one of several.
-pub(super) fn response(problems: &[ProblemType], faults: &[FieldFault], scope: Option<Scope>) -> Response {
+pub(super) fn response(problems: &[ProblemType], call: &Described<'_>) -> Response {
     let titles: Vec<&str> = problems.iter().map(|problem| problem.title(Language::English)).collect();
-    let samples = problems.iter().flat_map(|problem| problem.samples(faults, scope)).collect();
+    let samples = problems.iter().flat_map(|problem| problem.samples(call)).collect();
     let response = ResponseBuilder::new()
         .description(format!("{}.", titles.join("; or: ")))
         .content("application/problem+json", content(one_of(problems), samples));
