@@ -11,6 +11,7 @@ use cee_local::service_secret::ServiceSecret;
 use cee_local::stack::{
     AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, for_sam, not_for_all,
 };
+use cee_registry::Tables;
 use cee_service::Environment;
 use cee_service::aws::Aws;
 use cee_tokens::TokenFormat;
@@ -19,18 +20,20 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
+use crate::openapi::compare;
 use crate::template::{Function, TEMPLATE, functions, is_nothing, resources};
 
 fn source(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The settings that the head of `settings.rs` lists, except those that no deployment has.
+/// The settings of the tables, and those that the head of `settings.rs` lists, except those that no deployment has.
 fn documented() -> BTreeSet<String> {
     let source = source("shared/service/src/settings.rs");
     let lines = source.lines().filter_map(|line| line.strip_prefix("//! | `"));
     let names = lines.flat_map(|line| line.split('|').next().unwrap().split('`').map(str::trim));
-    let names: BTreeSet<String> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let names = names.filter(|name| !name.is_empty()).chain(Tables::SETTINGS.iter().copied());
+    let names: BTreeSet<String> = names.map(str::to_owned).collect();
     names.into_iter().filter(|name| !OF_THE_LOCAL_STACK.contains(&name.as_str()) && !name.starts_with("AWS_")).collect()
 }
 
@@ -181,7 +184,7 @@ fn local_stack_has_functions_and_settings_of_template() {
         })
         .collect();
     let of_stack: BTreeMap<String, BTreeSet<&str>> =
-        GIVEN.iter().map(|(binary, given)| ((*binary).to_owned(), given.iter().copied().collect())).collect();
+        GIVEN.iter().map(|given| (given.binary.to_owned(), given.settings().collect())).collect();
     assert_eq!(of_stack, of_template);
     assert_eq!(BINARIES.map(str::to_owned).into_iter().collect::<BTreeSet<_>>(), of_template.into_keys().collect());
     for function in functions() {
@@ -401,6 +404,55 @@ async fn function_signs_with_session_token_of_lambda() {
     assert!(credential.contains("x-amz-security-token"), "it is signed as well: {head}");
 }
 
+/// The line of a parameter that a deployment in samconfig.toml does not name: its default.
+fn line_of(parameter: &str) -> String {
+    let default = match defaults().get(parameter) {
+        Some(Value::String(text)) if text.is_empty() => "\\\"\\\"".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => panic!("{parameter} has no default: write its value into each deployment of samconfig.toml"),
+    };
+    format!("    \"{parameter}={default}\",")
+}
+
+/// samconfig.toml, in which each deployment names every parameter of the template: a missing parameter is added with its default, a
+/// parameter that the template does not have is removed. The values of the others are the team's choice.
+fn samconfig_with_every_parameter(samconfig: &str) -> String {
+    let parameters = TEMPLATE["Parameters"].as_object().unwrap();
+    let (mut fresh, mut is_deployment) = (Vec::new(), false);
+    // The parameters that the list of a deployment has not named yet. `sam build` chooses the processor.
+    let mut missing: Option<Vec<&String>> = None;
+    for line in samconfig.lines() {
+        let named = line.strip_prefix("    \"").and_then(|given| given.split_once('=')).map(|(name, _)| name);
+        match (&mut missing, named) {
+            (Some(_), Some(name)) if !parameters.contains_key(name) => continue,
+            (Some(missing), Some(name)) => missing.retain(|one| *one != name),
+            (Some(_), None) if line == "]" => {
+                fresh.extend(missing.take().into_iter().flatten().map(|name| line_of(name)));
+            }
+            (None, None) if line.starts_with('[') => is_deployment = line.ends_with(".deploy.parameters]"),
+            (None, None) if line == "parameter_overrides = [" && is_deployment => {
+                missing = Some(parameters.keys().filter(|name| *name != "Architecture").collect());
+            }
+            _ => {}
+        }
+        fresh.push(line.to_owned());
+    }
+    fresh.join("\n") + "\n"
+}
+
+/// `sam deploy` keeps the value of a parameter that is not named here: neither a changed default nor a removed line would have an effect.
+#[test]
+fn samconfig_deployments_name_every_parameter() {
+    compare("samconfig.toml", &samconfig_with_every_parameter(&source("samconfig.toml")));
+    let without = source("samconfig.toml").replace("    \"TakeBackDays=30\",\n", "    \"Removed=1\",\n");
+    let added = "    \"TakeBackDays=30\",\n";
+    let fresh = samconfig_with_every_parameter(&without.replace("    \"AlarmEmail=\\\"\\\"\",\n", ""));
+    assert_eq!(fresh.matches(added).count(), 2, "{fresh}");
+    assert_eq!(fresh.matches("    \"AlarmEmail=\\\"\\\"\",\n").count(), 2, "{fresh}");
+    assert!(!fresh.contains("Removed"), "{fresh}");
+}
+
 /// The options of one kind of each command in samconfig.toml: `"Name=value"`, by its section.
 fn overrides() -> BTreeMap<String, Vec<(String, String)>> {
     let mut sections: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
@@ -430,13 +482,6 @@ fn samconfig_environments_give_existing_parameters() {
         // A build needs only the options of the build.
         let all = names.is_superset(&needed) || section.ends_with(".build");
         assert!(all, "{section} lacks {:?}", needed.difference(&names));
-        if section.ends_with(".deploy") {
-            // `sam deploy` keeps the value of a parameter that is not named here: neither a changed default nor a removed line
-            // would have an effect.
-            let missing: Vec<_> =
-                parameters.keys().filter(|name| !names.contains(name.as_str()) && *name != "Architecture").collect();
-            assert!(missing.is_empty(), "{section} lacks {missing:?}");
-        }
         for (name, value) in given {
             let parameter = parameters.get(name).unwrap_or_else(|| panic!("{section}: no parameter {name}"));
             let fits = match &parameter["AllowedValues"] {

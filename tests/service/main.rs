@@ -18,6 +18,7 @@ mod wire;
 
 mod access;
 mod applications;
+mod architecture;
 mod audit;
 mod batch;
 mod batches;

@@ -24,7 +24,7 @@ pub fn compare_part(path: &str, name: &str, fresh: &str) {
 
 /// Compares a generated page with the committed one, or writes it again if `UPDATE=1` is set.
 #[allow(clippy::disallowed_methods)]
-fn compare(path: &str, fresh: &str) {
+pub fn compare(path: &str, fresh: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var("UPDATE").is_ok_and(|update| update == "1") {
         std::fs::write(file, fresh).unwrap();

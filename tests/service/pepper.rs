@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_stand_in::runtime_api::Process;
-use cee_local::stack::{GIVEN, HTTP_TIMEOUT, Options, Stack, for_sam, not_for_all, tables};
+use cee_local::stack::{GIVEN, Given, HTTP_TIMEOUT, Options, Stack, for_sam, not_for_all, tables};
 use cee_service::aws::Aws;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -40,14 +40,14 @@ async fn forget(aws: &Aws) {
 }
 
 /// The variables of a compiled function, except the pepper.
-pub fn variables(world: &World, given: &[&str]) -> Vec<(String, String)> {
+pub fn variables(world: &World, is_given: impl Fn(&str) -> bool) -> Vec<(String, String)> {
     let about = world.stack.description();
     let file = for_sam(world.data_dir()).unwrap().file;
     let all: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let all = all["Parameters"].as_object().unwrap();
     let mut variables: Vec<_> = all
         .iter()
-        .filter(|(name, _)| given.contains(&name.as_str()) || !not_for_all().any(|special| special == name.as_str()))
+        .filter(|(name, _)| is_given(name) || !not_for_all().any(|special| special == name.as_str()))
         .map(|(name, value)| (name.clone(), value.as_str().unwrap().replace("host.docker.internal", "127.0.0.1")))
         .filter(|(name, _)| name != "CLAIM_PEPPER")
         .collect();
@@ -65,8 +65,9 @@ pub fn variables(world: &World, given: &[&str]) -> Vec<(String, String)> {
 async fn function_with_wrong_pepper_fails_to_start() {
     let world = world().await;
     let folder = binaries();
-    let started = async |name: &str, given: &[&str], pepper: &str| {
-        let mut variables = variables(&world, given);
+    let started = async |given: &Given, pepper: &str| {
+        let name = given.binary;
+        let mut variables = variables(&world, |setting| given.has(setting));
         variables.push(("CLAIM_PEPPER".to_owned(), pepper.to_owned()));
         let process = Process::start(&folder.join(name), name, variables, HTTP_TIMEOUT).await.unwrap();
         let ready = process.ready().await;
@@ -81,19 +82,21 @@ async fn function_with_wrong_pepper_fails_to_start() {
         process.kill().await;
         (ready.is_ok(), lines)
     };
-    let peppered = GIVEN.into_iter().filter(|(_, given)| given.contains(&"CLAIM_PEPPER")).collect::<Vec<_>>();
+    let peppered = GIVEN.into_iter().filter(|given| given.has("CLAIM_PEPPER")).collect::<Vec<_>>();
     assert_eq!(peppered.len(), 7, "simulate, register, applications, batches, import, audit, console");
     let right = world.secrets.service.claim_pepper.clone();
-    for (name, given) in &peppered {
-        let (ready, lines) = started(name, given, OTHER).await;
+    for given in &peppered {
+        let name = given.binary;
+        let (ready, lines) = started(given, OTHER).await;
         assert!(!ready && lines.contains("cannot start"), "{name}: {lines}");
         assert!(lines.contains("CLAIM_PEPPER is not the pepper of these tables"), "{name}: {lines}");
         assert!(!lines.contains(OTHER), "{name}: {lines}");
-        assert!(started(name, given, &right).await.0, "{name}");
+        assert!(started(given, &right).await.0, "{name}");
     }
     forget(&world.aws).await;
-    for (name, given) in &peppered {
-        let (ready, lines) = started(name, given, &right).await;
+    for given in &peppered {
+        let name = given.binary;
+        let (ready, lines) = started(given, &right).await;
         assert!(!ready && lines.contains("hold no check value") && lines.contains("cee pepper"), "{name}: {lines}");
     }
 }

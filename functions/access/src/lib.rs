@@ -22,6 +22,9 @@ use crate::attempts::{Attempts, Caller};
 mod attempts;
 pub mod openapi;
 
+/// The settings of the tables that the function is given.
+pub const TABLES: &[&str] = &["CREDENTIALS_TABLE", "OPERATORS_TABLE"];
+
 /// How long a token is valid, in minutes. Source: the table of calls of the contract.
 const VALID: u32 = 5;
 
@@ -67,7 +70,7 @@ impl Access {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let tables = environment.tables_with(&["CREDENTIALS_TABLE", "OPERATORS_TABLE"])?;
+        let tables = environment.tables_with(TABLES)?;
         let (issuer, clock) = (environment.token_issuer()?, environment.clock()?);
         let db = Aws::of_function(environment).dynamodb();
         let operators = Operators::new(db.clone(), &tables);

@@ -19,6 +19,10 @@ use crate::list::query::Wanted;
 pub mod list;
 pub mod openapi;
 
+/// The settings of the tables that the function is given.
+pub const TABLES: &[&str] =
+    &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
+
 /// Answers `GET /v3/policies/cee`, and `GET` and `DELETE /v3/policies/cee/{uuid}`.
 #[derive(Debug)]
 pub struct OwnApplications {
@@ -36,15 +40,7 @@ impl OwnApplications {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let needed = [
-            "CLAIMS_TABLE",
-            "APPLICATIONS_TABLE",
-            "ARCHIVE_TABLE",
-            "JOURNEYS_TABLE",
-            "OPERATORS_TABLE",
-            "LIMITS_TABLE",
-        ];
-        let tables = environment.tables_with(&needed)?;
+        let tables = environment.tables_with(TABLES)?;
         let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
             gate: Gate::before(

@@ -24,9 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The prefixes of reports, each with the number of the operator that may read it.
 const REPORTS: &str = "reports/";
 
-/// The audited tables, as the settings name them.
-pub const TABLES: [&str; 5] =
-    ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE"];
+/// The settings of the tables that the function is given.
+pub const TABLES: &[&str] = &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE"];
 
 /// Why an audit could not continue. Repeats nothing that it read.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -80,7 +79,7 @@ impl Auditor {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub fn from_environment(environment: &Environment, aws: &Aws) -> Result<(Self, PepperCheck), SettingError> {
-        let tables: Tables = environment.tables_with(&TABLES)?;
+        let tables: Tables = environment.tables_with(TABLES)?;
         let (bucket, rules, keys) = (environment.required("BUCKET")?, environment.rules()?, environment.claim_keys()?);
         let db = aws.dynamodb_patient();
         let imports = Imports::new(db.clone(), &tables);

@@ -43,7 +43,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant as Moment;
 use tracing::Instrument as _;
 
-pub use auditor::{AuditError, Auditor};
+pub use auditor::{AuditError, Auditor, TABLES};
 pub use event::AuditEvent;
 
 /// The function's name in the log and in its metrics.

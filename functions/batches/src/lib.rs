@@ -39,6 +39,9 @@ use utoipa::ToSchema;
 
 use crate::failure::{Failure, unanswered};
 
+/// The settings of the tables that the function is given.
+pub const TABLES: &[&str] = &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
+
 /// The largest number of rows in a call. Source: the contract, "1 to 1000".
 pub const MOST_ROWS: usize = 1000;
 
@@ -167,13 +170,7 @@ impl Batches {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let tables = environment.tables_with(&[
-            "CLAIMS_TABLE",
-            "APPLICATIONS_TABLE",
-            "IMPORTS_TABLE",
-            "OPERATORS_TABLE",
-            "LIMITS_TABLE",
-        ])?;
+        let tables = environment.tables_with(TABLES)?;
         let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
             gate: Gate::before(

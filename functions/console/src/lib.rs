@@ -48,6 +48,18 @@ use crate::pages::simulate::{Said, Typed};
 use crate::view::{SignedIn, View};
 use crate::words::Text;
 
+/// The settings of the tables that the function is given.
+pub const TABLES: &[&str] = &[
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "IMPORTS_TABLE",
+    "OPERATORS_TABLE",
+    "CREDENTIALS_TABLE",
+    "SESSIONS_TABLE",
+    "LIMITS_TABLE",
+];
+
 /// The field of a form that shows that it is one of the session's pages.
 pub(crate) const FORM_TOKEN: &str = "form";
 
@@ -87,16 +99,7 @@ impl Console {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let tables = environment.tables_with(&[
-            "CLAIMS_TABLE",
-            "APPLICATIONS_TABLE",
-            "ARCHIVE_TABLE",
-            "IMPORTS_TABLE",
-            "OPERATORS_TABLE",
-            "CREDENTIALS_TABLE",
-            "SESSIONS_TABLE",
-            "LIMITS_TABLE",
-        ])?;
+        let tables = environment.tables_with(TABLES)?;
         let (aws, keys) = (Aws::of_function(environment), environment.claim_keys()?);
         let db = aws.dynamodb();
         let operators = Operators::new(db.clone(), &tables);

@@ -49,6 +49,10 @@ use crate::event::{Event, File, Owner, Record, Subject};
 pub use crate::s3::event;
 use crate::s3::objects::s3_error;
 
+/// The settings of the tables that the function is given.
+pub const TABLES: &[&str] =
+    &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
+
 /// How long an invocation without a slot waits before it puts the work back into the queue. Short, so that it delays no other work.
 const ASIDE: Duration = Duration::from_millis(500);
 
@@ -76,15 +80,7 @@ impl ImportFunction {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let needed = [
-            "CLAIMS_TABLE",
-            "APPLICATIONS_TABLE",
-            "JOURNEYS_TABLE",
-            "IMPORTS_TABLE",
-            "OPERATORS_TABLE",
-            "LIMITS_TABLE",
-        ];
-        let tables = environment.tables_with(&needed)?;
+        let tables = environment.tables_with(TABLES)?;
         let aws = Aws::of_function(environment);
         let (db, rows) = (aws.dynamodb_patient(), aws.dynamodb_once());
         let keys = environment.claim_keys()?;

@@ -18,6 +18,9 @@ use utoipa::ToSchema;
 
 pub mod openapi;
 
+/// The settings of the tables that the function is given.
+pub const TABLES: &[&str] = &["APPLICATIONS_TABLE", "ARCHIVE_TABLE"];
+
 /// The OpenAPI document: the committed file, which a test compares with the code.
 pub const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
@@ -62,7 +65,7 @@ impl Public {
     /// # Errors
     /// [`SettingError`] if a table is missing, or the keys to publish are missing or must not be published.
     pub fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let tables = environment.tables_with(&["APPLICATIONS_TABLE", "ARCHIVE_TABLE"])?;
+        let tables = environment.tables_with(TABLES)?;
         let key_set = environment.key_set("PROOF_JWKS")?.to_json();
         let environment = environment.clone();
         let proofs = move || Proofs::new(Aws::of_function(&environment).dynamodb(), &tables);

@@ -28,6 +28,10 @@ pub mod batch;
 pub mod openapi;
 pub mod order;
 
+/// The settings of the tables that the function is given.
+pub const TABLES: &[&str] =
+    &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "IDEMPOTENCY_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
+
 /// How often a journey may change during a call before the call gives up: once is rare, three times is not an accident.
 const JOURNEY_CHANGES: usize = 3;
 
@@ -168,15 +172,7 @@ impl Register {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let needed = [
-            "CLAIMS_TABLE",
-            "APPLICATIONS_TABLE",
-            "IDEMPOTENCY_TABLE",
-            "JOURNEYS_TABLE",
-            "OPERATORS_TABLE",
-            "LIMITS_TABLE",
-        ];
-        let tables = environment.tables_with(&needed)?;
+        let tables = environment.tables_with(TABLES)?;
         let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
             gate: Gate::before(

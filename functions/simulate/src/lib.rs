@@ -17,6 +17,9 @@ use utoipa::ToSchema;
 
 pub mod openapi;
 
+/// The settings of the tables that the function is given.
+pub const TABLES: &[&str] = &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
+
 /// Answers `POST /v3/policies/cee/simulate`.
 #[derive(Debug)]
 pub struct Simulate {
@@ -73,8 +76,7 @@ impl Simulate {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let tables =
-            environment.tables_with(&["CLAIMS_TABLE", "APPLICATIONS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
+        let tables = environment.tables_with(TABLES)?;
         let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
             gate: Gate::before(

@@ -34,6 +34,9 @@ use utoipa::ToSchema;
 
 pub mod openapi;
 
+/// The settings of the tables that the function is given.
+pub const TABLES: &[&str] = &["IMPORTS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
+
 /// The validity of a presigned URL. An upload has to begin within this time, not to end.
 const VALID: Duration = Duration::from_secs(15 * 60);
 
@@ -235,7 +238,7 @@ impl Uploads {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
-        let tables = environment.tables_with(&["IMPORTS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"])?;
+        let tables = environment.tables_with(TABLES)?;
         let aws = Aws::of_function(environment);
         let db = aws.dynamodb();
         let rules = environment.rules()?;

@@ -26,8 +26,7 @@ use lambda_http::request::LambdaRequest;
 
 use crate::error::Error;
 use crate::settings::{
-    ACCESS_HAS, APPLICATIONS_HAS, AUDIT_HAS, BATCHES_HAS, CONSOLE_HAS, IMPORT_HAS, PUBLIC_HAS, REGISTER_HAS,
-    SIMULATE_HAS, Settings, UPLOADS_HAS,
+    ACCESS, APPLICATIONS, AUDIT, BATCHES, CONSOLE, Given, IMPORT, PUBLIC, REGISTER, SIMULATE, Settings, UPLOADS,
 };
 
 /// As in the template.
@@ -85,7 +84,7 @@ pub(crate) struct Starter<'a> {
 impl Starter<'_> {
     /// The console's routes of the template: pages, which the document of the interface does not describe.
     pub(crate) async fn pages(&mut self) -> Result<Vec<Route>, Error> {
-        let console = self.http("cee-console", &CONSOLE_HAS, async |env| Console::from_environment(&env).await).await?;
+        let console = self.http(&CONSOLE, async |env| Console::from_environment(&env).await).await?;
         let route =
             |(method, path): (Method, &str)| Route { method, path: path.to_owned(), invoker: Arc::clone(&console) };
         Ok(PAGES.map(route).into())
@@ -93,17 +92,13 @@ impl Starter<'_> {
 
     /// The routes of the template that the interface consists of.
     pub(crate) async fn routes(&mut self) -> Result<Vec<Route>, Error> {
-        let simulate =
-            self.http("cee-simulate", &SIMULATE_HAS, async |env| Simulate::from_environment(&env).await).await?;
-        let register =
-            self.http("cee-register", &REGISTER_HAS, async |env| Register::from_environment(&env).await).await?;
-        let applications = self
-            .http("cee-applications", &APPLICATIONS_HAS, async |env| OwnApplications::from_environment(&env).await)
-            .await?;
-        let batches = self.http("cee-batches", &BATCHES_HAS, async |env| Batches::from_environment(&env).await).await?;
-        let uploads = self.http("cee-uploads", &UPLOADS_HAS, async |env| Uploads::from_environment(&env).await).await?;
-        let access = self.http("cee-access", &ACCESS_HAS, async |env| Access::from_environment(&env).await).await?;
-        let public = self.http("cee-public", &PUBLIC_HAS, async |env| Public::from_environment(&env)).await?;
+        let simulate = self.http(&SIMULATE, async |env| Simulate::from_environment(&env).await).await?;
+        let register = self.http(&REGISTER, async |env| Register::from_environment(&env).await).await?;
+        let applications = self.http(&APPLICATIONS, async |env| OwnApplications::from_environment(&env).await).await?;
+        let batches = self.http(&BATCHES, async |env| Batches::from_environment(&env).await).await?;
+        let uploads = self.http(&UPLOADS, async |env| Uploads::from_environment(&env).await).await?;
+        let access = self.http(&ACCESS, async |env| Access::from_environment(&env).await).await?;
+        let public = self.http(&PUBLIC, async |env| Public::from_environment(&env)).await?;
         let route = |method, path: &str, invoker: &Arc<dyn Invoker>| Route {
             method,
             path: path.to_owned(),
@@ -137,24 +132,23 @@ impl Starter<'_> {
     /// A function behind HTTP with the settings that the template gives it: here or as a process.
     async fn http<F: HttpFunction>(
         &mut self,
-        name: &str,
-        given: &[&str],
+        given: &Given,
         start: impl AsyncFnOnce(Environment) -> Result<F, SettingError>,
     ) -> Result<Arc<dyn Invoker>, Error> {
-        if let Some(process) = self.binary(name, HTTP_TIMEOUT, given).await? {
+        if let Some(process) = self.binary(given, HTTP_TIMEOUT).await? {
             return Ok(process);
         }
-        let environment = self.settings.environment(name, given);
+        let environment = self.settings.environment(given);
         let metrics = environment.metrics();
         let function = start(environment).await.map_err(|error| Error::Function(error.to_string()))?;
         Ok(http_function(function, metrics))
     }
 
     pub(crate) async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
-        if let Some(process) = self.binary("cee-import", IMPORT_TIMEOUT, &IMPORT_HAS).await? {
+        if let Some(process) = self.binary(&IMPORT, IMPORT_TIMEOUT).await? {
             return Ok(process);
         }
-        let import = ImportFunction::from_environment(&self.settings.environment("cee-import", &IMPORT_HAS))
+        let import = ImportFunction::from_environment(&self.settings.environment(&IMPORT))
             .await
             .map_err(|error| Error::Function(error.to_string()))?;
         let service = lambda_runtime::service_fn(move |event| {
@@ -165,10 +159,10 @@ impl Starter<'_> {
     }
 
     pub(crate) async fn audit(&mut self) -> Result<Arc<dyn Invoker>, Error> {
-        if let Some(process) = self.binary("cee-audit", AUDIT_TIMEOUT, &AUDIT_HAS).await? {
+        if let Some(process) = self.binary(&AUDIT, AUDIT_TIMEOUT).await? {
             return Ok(process);
         }
-        let audit = AuditFunction::from_environment(&self.settings.environment("cee-audit", &AUDIT_HAS))
+        let audit = AuditFunction::from_environment(&self.settings.environment(&AUDIT))
             .await
             .map_err(|error| Error::Function(error.to_string()))?;
         let service = lambda_runtime::service_fn(move |event| {
@@ -179,14 +173,10 @@ impl Starter<'_> {
     }
 
     /// The function as a process, if the functions run as processes.
-    async fn binary(
-        &mut self,
-        name: &str,
-        timeout: Duration,
-        given: &[&str],
-    ) -> Result<Option<Arc<dyn Invoker>>, Error> {
+    async fn binary(&mut self, given: &Given, timeout: Duration) -> Result<Option<Arc<dyn Invoker>>, Error> {
         let Functions::Binaries(folder) = self.functions else { return Ok(None) };
-        let process = Process::start(&folder.join(name), name, self.settings.of(name, given), timeout).await?;
+        let name = given.binary;
+        let process = Process::start(&folder.join(name), name, self.settings.of(given), timeout).await?;
         process.ready().await.map_err(|error| Error::Function(format!("{name}: {error}")))?;
         let process = Arc::new(process);
         self.processes.push(Arc::clone(&process));

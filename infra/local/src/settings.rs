@@ -46,20 +46,20 @@ impl Settings {
         self.all.push((name.to_owned(), value));
     }
 
-    /// The settings for all functions, and of the others only these; and, if every service is the stack's own, an access key that
-    /// equals the function's name.
-    pub(crate) fn of(&self, function: &str, given: &[&str]) -> Vec<(String, String)> {
-        let is_given = |name: &str| given.contains(&name) || !not_for_all().any(|special| special == name);
+    /// The settings for all functions, and of the others only those that the function is given; and, if every service is the stack's own,
+    /// an access key that equals the name of the function's binary.
+    pub(crate) fn of(&self, given: &Given) -> Vec<(String, String)> {
+        let is_given = |name: &str| given.has(name) || !not_for_all().any(|special| special == name);
         let own = |(name, value): &(String, String)| {
             let is_named = name == "AWS_ACCESS_KEY_ID" && !self.one_access_key;
-            let value = if is_named { function } else { value };
+            let value = if is_named { given.binary } else { value };
             (name.clone(), value.to_owned())
         };
         self.all.iter().filter(|(name, _)| is_given(name)).map(own).collect()
     }
 
-    pub(crate) fn environment(&self, function: &str, given: &[&str]) -> Environment {
-        Environment::of(self.of(function, given))
+    pub(crate) fn environment(&self, given: &Given) -> Environment {
+        Environment::of(self.of(given))
     }
 
     /// The settings to reach everything, as the registry's team does.
@@ -82,88 +82,62 @@ pub fn not_for_all() -> impl Iterator<Item = &'static str> {
     Tables::SETTINGS.iter().copied().chain(others)
 }
 
-// What each function of the template holds of the secret.
-pub(crate) const SIMULATE_HAS: [&str; 6] =
-    ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "LIMITS_TABLE", "OPERATORS_TABLE", "CLAIM_PEPPER", "APPLICATION_TOKEN_JWKS"];
-pub(crate) const REGISTER_HAS: [&str; 10] = [
-    "LIMITS_TABLE",
-    "CLAIMS_TABLE",
-    "APPLICATIONS_TABLE",
-    "IDEMPOTENCY_TABLE",
-    "JOURNEYS_TABLE",
-    "OPERATORS_TABLE",
-    "CLAIM_PEPPER",
-    "PROOF_KEY",
-    "TOKEN_FORMAT",
-    "APPLICATION_TOKEN_JWKS",
-];
-pub(crate) const APPLICATIONS_HAS: [&str; 8] = [
-    "LIMITS_TABLE",
-    "CLAIMS_TABLE",
-    "APPLICATIONS_TABLE",
-    "ARCHIVE_TABLE",
-    "JOURNEYS_TABLE",
-    "OPERATORS_TABLE",
-    "CLAIM_PEPPER",
-    "APPLICATION_TOKEN_JWKS",
-];
-pub(crate) const BATCHES_HAS: [&str; 7] = [
-    "CLAIMS_TABLE",
-    "APPLICATIONS_TABLE",
-    "IMPORTS_TABLE",
-    "LIMITS_TABLE",
-    "OPERATORS_TABLE",
-    "CLAIM_PEPPER",
-    "APPLICATION_TOKEN_JWKS",
-];
-pub(crate) const UPLOADS_HAS: [&str; 5] =
-    ["LIMITS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE", "BUCKET", "APPLICATION_TOKEN_JWKS"];
-pub(crate) const ACCESS_HAS: [&str; 3] = ["OPERATORS_TABLE", "CREDENTIALS_TABLE", "APPLICATION_TOKEN_KEY"];
-pub(crate) const PUBLIC_HAS: [&str; 3] = ["APPLICATIONS_TABLE", "ARCHIVE_TABLE", "PROOF_JWKS"];
-pub(crate) const CONSOLE_HAS: [&str; 11] = [
-    "CLAIMS_TABLE",
-    "APPLICATIONS_TABLE",
-    "ARCHIVE_TABLE",
-    "IMPORTS_TABLE",
-    "OPERATORS_TABLE",
-    "CREDENTIALS_TABLE",
-    "SESSIONS_TABLE",
-    "LIMITS_TABLE",
-    "CLAIM_PEPPER",
-    "PROOF_JWKS",
-    "BUCKET",
-];
-pub(crate) const IMPORT_HAS: [&str; 8] = [
-    "LIMITS_TABLE",
-    "CLAIMS_TABLE",
-    "APPLICATIONS_TABLE",
-    "JOURNEYS_TABLE",
-    "IMPORTS_TABLE",
-    "OPERATORS_TABLE",
-    "CLAIM_PEPPER",
-    "BUCKET",
-];
+/// What a function of the template is given of [`not_for_all`].
+#[derive(Clone, Copy, Debug)]
+pub struct Given {
+    /// The function's binary.
+    pub binary: &'static str,
+    /// The settings of its tables: the function's own list.
+    tables: &'static [&'static str],
+    /// The other settings.
+    others: &'static [&'static str],
+}
 
-pub(crate) const AUDIT_HAS: [&str; 7] = [
-    "CLAIMS_TABLE",
-    "APPLICATIONS_TABLE",
-    "ARCHIVE_TABLE",
-    "JOURNEYS_TABLE",
-    "IMPORTS_TABLE",
-    "CLAIM_PEPPER",
-    "BUCKET",
-];
+impl Given {
+    /// The names of the settings.
+    pub fn settings(&self) -> impl Iterator<Item = &'static str> {
+        self.tables.iter().chain(self.others).copied()
+    }
 
-/// Each function's binary, and what it is given of [`not_for_all`], as in the template.
-pub const GIVEN: [(&str, &[&str]); 10] = [
-    ("cee-simulate", &SIMULATE_HAS),
-    ("cee-register", &REGISTER_HAS),
-    ("cee-applications", &APPLICATIONS_HAS),
-    ("cee-batches", &BATCHES_HAS),
-    ("cee-uploads", &UPLOADS_HAS),
-    ("cee-access", &ACCESS_HAS),
-    ("cee-public", &PUBLIC_HAS),
-    ("cee-console", &CONSOLE_HAS),
-    ("cee-import", &IMPORT_HAS),
-    ("cee-audit", &AUDIT_HAS),
-];
+    /// Whether this setting is among them.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.settings().any(|given| given == name)
+    }
+}
+
+pub(crate) const SIMULATE: Given = Given {
+    binary: "cee-simulate",
+    tables: cee_fn_simulate::TABLES,
+    others: &["CLAIM_PEPPER", "APPLICATION_TOKEN_JWKS"],
+};
+pub(crate) const REGISTER: Given = Given {
+    binary: "cee-register",
+    tables: cee_fn_register::TABLES,
+    others: &["CLAIM_PEPPER", "PROOF_KEY", "TOKEN_FORMAT", "APPLICATION_TOKEN_JWKS"],
+};
+pub(crate) const APPLICATIONS: Given = Given {
+    binary: "cee-applications",
+    tables: cee_fn_applications::TABLES,
+    others: &["CLAIM_PEPPER", "APPLICATION_TOKEN_JWKS"],
+};
+pub(crate) const BATCHES: Given = Given {
+    binary: "cee-batches",
+    tables: cee_fn_batches::TABLES,
+    others: &["CLAIM_PEPPER", "APPLICATION_TOKEN_JWKS"],
+};
+pub(crate) const UPLOADS: Given =
+    Given { binary: "cee-uploads", tables: cee_fn_uploads::TABLES, others: &["BUCKET", "APPLICATION_TOKEN_JWKS"] };
+pub(crate) const ACCESS: Given =
+    Given { binary: "cee-access", tables: cee_fn_access::TABLES, others: &["APPLICATION_TOKEN_KEY"] };
+pub(crate) const PUBLIC: Given = Given { binary: "cee-public", tables: cee_fn_public::TABLES, others: &["PROOF_JWKS"] };
+pub(crate) const CONSOLE: Given =
+    Given { binary: "cee-console", tables: cee_fn_console::TABLES, others: &["CLAIM_PEPPER", "PROOF_JWKS", "BUCKET"] };
+pub(crate) const IMPORT: Given =
+    Given { binary: "cee-import", tables: cee_fn_import::TABLES, others: &["CLAIM_PEPPER", "BUCKET"] };
+pub(crate) const AUDIT: Given =
+    Given { binary: "cee-audit", tables: cee_fn_audit::TABLES, others: &["CLAIM_PEPPER", "BUCKET"] };
+
+/// What each function is given, as in the template.
+pub const GIVEN: [Given; 10] =
+    [SIMULATE, REGISTER, APPLICATIONS, BATCHES, UPLOADS, ACCESS, PUBLIC, CONSOLE, IMPORT, AUDIT];

@@ -37,7 +37,7 @@ pub use crate::sam::{ForSam, for_sam};
 use crate::samples;
 use crate::secrets::{OperatorKeys, Secrets, write_private};
 use crate::settings::Settings;
-pub use crate::settings::{GIVEN, not_for_all};
+pub use crate::settings::{GIVEN, Given, not_for_all};
 
 /// How long an application token in `local.json` is valid: a working day and the night after it.
 const TOKEN_MINUTES: u32 = 24 * 60;

@@ -33,20 +33,11 @@
 //! | table names and definitions | [`dynamo::tables`] |
 //! | errors and retries | [`dynamo::error`], [`dynamo::retry`] |
 //!
-//! A type holds only the tables that it needs, so its constructor shows which IAM policy its function needs. A test compares this table
-//! with the types:
+//! A type holds only the tables that it needs, so its constructor shows which IAM policy its function needs. A type of [`stores`] holds the
+//! table of its file. The others hold these tables; a test compares this list with the types:
 //!
 //! | type | tables | used by |
 //! |---|---|---|
-//! | [`Applications`] | applications | every function that finds or changes one application, or lists an operator's |
-//! | [`Journeys`] | journeys | register, import |
-//! | [`Imports`] | imports | import, batches, uploads, audit |
-//! | [`Operators`] | operators | every function that takes calls of operators |
-//! | [`Credentials`] | credentials | access, console |
-//! | [`Sessions`] | sessions | console |
-//! | [`Limits`] | limits | every function that takes calls of operators |
-//! | [`ImportSlots`] | limits | import |
-//! | [`PepperCheck`] | claims | every function that makes claim keys |
 //! | [`Simulator`] | claims | simulate |
 //! | [`Registrar`] | claims, applications, journeys, idempotency | register |
 //! | [`HistoryWriter`] | claims | import, batches |
@@ -91,17 +82,7 @@ pub use records::import::{
 pub use records::journey::{JourneyVersion, StoredJourney};
 pub use records::listed::{ListFilter, ListPlace, ListedApplication, ListedDates, ListedJourney};
 pub use records::session::{Session, SessionId};
-pub use stores::applications::{Applications, MOST_ON_A_PAGE};
-pub use stores::credentials::{Credentials, Success};
-pub use stores::imports::hold::{Begun, Hold, HoldError, UndoBegun};
-pub use stores::imports::list::{Cursor, MOST_LISTED};
-pub use stores::imports::table::Imports;
-pub use stores::imports::uploads::Claimed;
-pub use stores::journeys::{JourneyOutcome, Journeys};
-pub use stores::limits::{ImportSlot, ImportSlots, Limits, WINDOW, window_of};
-pub use stores::operators::{Operator, Operators, Standing};
-pub use stores::pepper::{Pepper, PepperCheck};
-pub use stores::sessions::Sessions;
+pub use stores::*;
 pub use team::audit::affected::Affected;
 pub use team::audit::auditor::TableAuditor;
 pub use team::audit::finding::{Finding, FindingKind};

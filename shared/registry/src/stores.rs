@@ -26,3 +26,15 @@ pub mod limits;
 pub mod operators;
 pub mod pepper;
 pub mod sessions;
+
+pub use applications::{Applications, MOST_ON_A_PAGE};
+pub use credentials::{Credentials, Success};
+pub use imports::hold::{Begun, Hold, HoldError, UndoBegun};
+pub use imports::list::{Cursor, MOST_LISTED};
+pub use imports::table::Imports;
+pub use imports::uploads::Claimed;
+pub use journeys::{JourneyOutcome, Journeys};
+pub use limits::{ImportSlot, ImportSlots, Limits, WINDOW, window_of};
+pub use operators::{Operator, Operators, Standing};
+pub use pepper::{Pepper, PepperCheck};
+pub use sessions::Sessions;

@@ -4,7 +4,7 @@
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `CLAIMS_TABLE` `APPLICATIONS_TABLE` `ARCHIVE_TABLE` `IDEMPOTENCY_TABLE` `LIMITS_TABLE` `JOURNEYS_TABLE` `IMPORTS_TABLE` `OPERATORS_TABLE` `CREDENTIALS_TABLE` `SESSIONS_TABLE` | names of the tables | each function needs those it uses |
+//! | those of [`Tables::SETTINGS`] | names of the tables | each function needs those of its `TABLES` |
 //! | `BUCKET` | bucket of files and reports | the import function needs it |
 //! | `CLAIM_PEPPER` | secret of at least 32 bytes for the hashes of claim keys; compared with the [check value](crate::pepper) in the tables | needed |
 //! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |
@@ -43,6 +43,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,6 +136,10 @@ impl Environment {
         }
     }
 
+    fn number<T: FromStr>(&self, name: &'static str, default: T) -> Result<T, SettingError> {
+        self.parsed(name, "a whole number", default, |text| text.parse().ok())
+    }
+
     fn day(&self, name: &'static str, default: Instant) -> Result<Instant, SettingError> {
         self.parsed(name, "a day such as 2023-01-01", default, |text| {
             Instant::paris_midnight(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?).ok()
@@ -163,7 +168,6 @@ impl Environment {
     /// # Errors
     /// [`SettingError`] if a setting is invalid.
     pub fn rules(&self) -> Result<Rules, SettingError> {
-        let count = |name, default: u16| self.parsed(name, "a whole number", default, |text| text.parse().ok());
         let mut rules = Rules::default();
         let [simulate, register, import] =
             ["SIMULATE_ENABLED", "REGISTER_ENABLED", "IMPORT_ENABLED"].map(|name| self.open(name));
@@ -172,21 +176,20 @@ impl Environment {
         short.open = OpenCalls { simulate: simulate[0], register: register[0], import: import[0] };
         short.period = self.period("SHORT_PERIOD_START", "SHORT_PERIOD_END", short.period)?;
         short.history_before = self.day("SHORT_HISTORY_BEFORE", short.history_before)?;
-        short.delay_days = count("SHORT_DELAY_DAYS", short.delay_days)?;
-        short.standardized_years = count("SHORT_STANDARDIZED_YEARS", short.standardized_years)?;
-        short.specific_years = count("SHORT_SPECIFIC_YEARS", short.specific_years)?;
+        short.delay_days = self.number("SHORT_DELAY_DAYS", short.delay_days)?;
+        short.standardized_years = self.number("SHORT_STANDARDIZED_YEARS", short.standardized_years)?;
+        short.specific_years = self.number("SHORT_SPECIFIC_YEARS", short.specific_years)?;
         short.specific_floor = self.day("SHORT_SPECIFIC_FLOOR", short.specific_floor)?;
         let long = &mut rules.long;
         long.open = OpenCalls { simulate: simulate[1], register: register[1], import: import[1] };
         long.period = self.period("LONG_PERIOD_START", "LONG_PERIOD_END", long.period)?;
         long.history_before = self.day("LONG_HISTORY_BEFORE", long.history_before)?;
-        long.delay_days = count("LONG_DELAY_DAYS", long.delay_days)?;
-        long.standardized_years = count("LONG_STANDARDIZED_YEARS", long.standardized_years)?;
-        long.specific_years = count("LONG_SPECIFIC_YEARS", long.specific_years)?;
+        long.delay_days = self.number("LONG_DELAY_DAYS", long.delay_days)?;
+        long.standardized_years = self.number("LONG_STANDARDIZED_YEARS", long.standardized_years)?;
+        long.specific_years = self.number("LONG_SPECIFIC_YEARS", long.specific_years)?;
         long.specific_floor = self.day("LONG_SPECIFIC_FLOOR", long.specific_floor)?;
         let journey = &mut rules.journey;
-        journey.max_distance_metres =
-            self.parsed("MAX_DISTANCE_METRES", "a whole number", journey.max_distance_metres, |t| t.parse().ok())?;
+        journey.max_distance_metres = self.number("MAX_DISTANCE_METRES", journey.max_distance_metres)?;
         journey.operator_class = self.parsed("OPERATOR_CLASS", "A, B or C", journey.operator_class, |text| {
             cee_eligibility::journey::parse_operator_class(text).ok()
         })?;
@@ -280,7 +283,7 @@ impl Environment {
     /// # Errors
     /// [`SettingError`] if it is not a whole number.
     pub fn operator_calls_per_second(&self) -> Result<u32, SettingError> {
-        self.parsed("OPERATOR_CALLS_PER_SECOND", "a whole number", 50, |text| text.parse().ok())
+        self.number("OPERATOR_CALLS_PER_SECOND", 50)
     }
 
     /// How many tokens each access key, and each source address without a known access key, may request in ten seconds; 0 means no limit.
@@ -288,7 +291,7 @@ impl Environment {
     /// # Errors
     /// [`SettingError`] if it is not a whole number.
     pub fn token_calls(&self) -> Result<u32, SettingError> {
-        self.parsed("TOKEN_CALLS", "a whole number", 20, |text| text.parse().ok())
+        self.number("TOKEN_CALLS", 20)
     }
 
     /// The maximum number of parts (of a hundred items) that one invocation of the audit checks, and the maximum per second.
@@ -307,7 +310,7 @@ impl Environment {
     /// # Errors
     /// [`SettingError`] if it is not a whole number.
     pub fn import_rows_per_invocation(&self) -> Result<u64, SettingError> {
-        let rows = self.parsed("IMPORT_ROWS_PER_INVOCATION", "a whole number", 0, |text| text.parse().ok())?;
+        let rows = self.number("IMPORT_ROWS_PER_INVOCATION", 0)?;
         Ok(if rows == 0 { u64::MAX } else { rows })
     }
 
@@ -316,7 +319,7 @@ impl Environment {
     /// # Errors
     /// [`SettingError`] if it is not a whole number.
     pub fn imports_per_operator(&self) -> Result<Option<u32>, SettingError> {
-        let files = self.parsed("IMPORTS_PER_OPERATOR", "a whole number", 2, |text| text.parse().ok())?;
+        let files = self.number("IMPORTS_PER_OPERATOR", 2)?;
         Ok(Some(files).filter(|files| *files > 0))
     }
 
@@ -325,7 +328,7 @@ impl Environment {
     /// # Errors
     /// [`SettingError`] if it is not a whole number.
     pub fn import_turn(&self) -> Result<Option<Duration>, SettingError> {
-        let turn = self.parsed("IMPORT_TURN_MILLISECONDS", "a whole number", 60_000, |text| text.parse().ok())?;
+        let turn = self.number("IMPORT_TURN_MILLISECONDS", 60_000)?;
         Ok(Some(turn).filter(|turn| *turn > 0).map(Duration::from_millis))
     }
 
@@ -334,7 +337,7 @@ impl Environment {
     /// # Errors
     /// [`SettingError`] if it is not a whole number.
     pub fn take_back_days(&self) -> Result<u16, SettingError> {
-        self.parsed("TAKE_BACK_DAYS", "a whole number", 30, |text| text.parse().ok())
+        self.number("TAKE_BACK_DAYS", 30)
     }
 
     /// For how many days of 24 hours an idempotency record is kept.
@@ -342,7 +345,7 @@ impl Environment {
     /// # Errors
     /// [`SettingError`] if it is not a whole number.
     pub fn idempotency_days(&self) -> Result<u16, SettingError> {
-        self.parsed("IDEMPOTENCY_DAYS", "a whole number", 1, |text| text.parse().ok())
+        self.number("IDEMPOTENCY_DAYS", 1)
     }
 
     /// The writer of metrics: a process of its own writes to its standard output. The functions of the local stack share one process and

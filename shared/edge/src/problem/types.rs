@@ -27,8 +27,8 @@ use crate::openapi::problems::{
 /// - `members`: the members of its problems beside those of every problem;
 /// - `examples`: refusals of this type for the OpenAPI document, made by the code that refuses. The closure gets the call that is described.
 ///
-/// The macro writes the enum, and for each part of an entry a method with one `match`. (One table of entries would keep the OpenAPI
-/// document's code in every deployed function: the linker removes a method that nothing calls, and no part of a table.)
+/// The macro writes the enum, and for each part of an entry a method with one `match`. (One table of entries may keep the OpenAPI
+/// document's code in every deployed function: the linker removes a method that nothing calls, but no part of a table.)
 macro_rules! problem_types {
     ($(
         $(#[$doc:meta])+

@@ -35,14 +35,15 @@ struct Definition {
     indexes: &'static [Index],
 }
 
-/// Declares each table once: its name, the setting that names it in an environment, its key and its indexes.
+/// Declares each table once: what an item is, its name, the setting that names it in an environment, its key and its indexes. The list of
+/// tables in `docs/architecture.md` repeats what an item is.
 macro_rules! tables {
-    ($($(#[$doc:meta])+ $table:ident, $setting:literal, [$(($attribute:literal, $kind:ident)),+], $indexes:expr;)+) => {
+    ($($(#[doc = $doc:literal])+ $table:ident, $setting:literal, [$(($attribute:literal, $kind:ident)),+], $indexes:expr;)+) => {
         /// The names of the tables in this environment. A function gets only the names of the tables that it may use. The other names
         /// stay empty, and a request to a table without a name fails at once.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct Tables {
-            $($(#[$doc])+ pub $table: String,)+
+            $($(#[doc = $doc])+ pub $table: String,)+
         }
 
         impl Tables {
@@ -51,6 +52,9 @@ macro_rules! tables {
 
             /// The settings that name the tables, in the same order.
             pub const SETTINGS: &'static [&'static str] = &[$($setting),+];
+
+            /// What an item of each table is, in the same order.
+            pub const ITEMS: &'static [&'static str] = &[$(concat!($($doc),+)),+];
 
             /// The tables whose names are these settings.
             #[must_use]
@@ -79,25 +83,25 @@ macro_rules! tables {
 }
 
 tables! {
-    /// One item per claim key.
+    /// One item per claim key of a driver: truncated identity, licence or identity key, for each journey type. The key is a keyed hash.
     claims, "CLAIMS_TABLE", [("pk", S)], &[];
-    /// One item per registered application.
+    /// One item per registered application, by its UUID.
     applications, "APPLICATIONS_TABLE", [("uuid", S)], &OF_APPLICATIONS;
-    /// One item per deleted or erased application.
+    /// One item per deleted or erased application, by its UUID.
     archive, "ARCHIVE_TABLE", [("uuid", S)], &[];
-    /// One item per idempotency record.
+    /// One item per idempotency record: a remembered `Idempotency-Key`. The key is a keyed hash.
     idempotency, "IDEMPOTENCY_TABLE", [("pk", S)], &[];
-    /// One item per operator and window of calls, and one per import slot.
+    /// One item per operator and window of calls, and one per import slot. It expires.
     limits, "LIMITS_TABLE", [("pk", S)], &[];
-    /// One item per journey: the operator's number and its ID of the journey.
+    /// One item per journey of the trip export, by the operator's number and its ID of the journey.
     journeys, "JOURNEYS_TABLE", [("pk", S)], &[];
-    /// One item per import.
+    /// One item per import, with its checkpoint, by the operator's number and the import's ID.
     imports, "IMPORTS_TABLE", [("operator_id", N), ("import_id", S)], &OF_IMPORTS;
-    /// One item per operator.
+    /// One item per operator: its name and SIRET, and whether it is suspended.
     operators, "OPERATORS_TABLE", [("operator_id", N)], &[];
-    /// One item per credential of an operator.
+    /// One item per access key of an operator, with a slow hash of its secret.
     credentials, "CREDENTIALS_TABLE", [("access_key", S)], &[];
-    /// One item per session of the console.
+    /// One item per session of the console: who is signed in, until when. It expires. The key is the SHA-256 of the session's secret id.
     sessions, "SESSIONS_TABLE", [("pk", S)], &[];
 }
 

@@ -1,7 +1,8 @@
-//! The tables of each type match the table in the documentation of the crate.
+//! The tables of each type match the documentation of the crate: those of the stores by their files, those of the others by its list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config};
@@ -15,7 +16,7 @@ fn held(a_type: &impl Debug) -> BTreeSet<&'static str> {
     Tables::ALL.iter().copied().filter(|table| shown.contains(&format!("\"test-{table}\""))).collect()
 }
 
-/// The table of types in the documentation of the crate.
+/// The list of types in the documentation of the crate.
 fn documented() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let lines = include_str!("../../src/lib.rs").lines();
     let lines = lines.skip_while(|line| !line.starts_with("//! | type | tables |")).skip(2);
@@ -34,15 +35,6 @@ fn types_hold_tables_named_in_documentation() {
     let db = || Client::from_conf(Config::builder().behavior_version(BehaviorVersion::latest()).build());
     let (tables, keys) = (&Tables::with_prefix("test-"), claim_keys);
     let types = BTreeMap::from([
-        ("Applications", held(&Applications::new(db(), tables))),
-        ("Journeys", held(&Journeys::new(db(), tables))),
-        ("Imports", held(&Imports::new(db(), tables))),
-        ("Operators", held(&Operators::new(db(), tables))),
-        ("Credentials", held(&Credentials::new(db(), tables))),
-        ("Sessions", held(&Sessions::new(db(), tables))),
-        ("Limits", held(&Limits::new(db(), tables))),
-        ("ImportSlots", held(&ImportSlots::new(db(), tables, 3))),
-        ("PepperCheck", held(&PepperCheck::new(db(), tables, keys()))),
         ("Simulator", held(&Simulator::new(db(), tables, keys()))),
         ("Registrar", held(&Registrar::new(db(), tables, keys()))),
         ("HistoryWriter", held(&HistoryWriter::new(db(), tables, keys()))),
@@ -58,4 +50,28 @@ fn types_hold_tables_named_in_documentation() {
         ("Numbers", held(&Numbers::new(db(), tables))),
     ]);
     assert_eq!(types, documented());
+}
+
+/// The tables that the code of a store names, as fields of [`Tables`].
+fn named(source: &str) -> BTreeSet<&'static str> {
+    let is_field = |text: &str, table: &str| {
+        text.strip_prefix(table).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+    };
+    let fields: Vec<&str> = source.split("tables.").skip(1).collect();
+    Tables::ALL.iter().copied().filter(|table| fields.iter().any(|field| is_field(field, table))).collect()
+}
+
+/// The files of Rust in a folder and the folders in it.
+fn sources(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let of = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![std::fs::read_to_string(path).unwrap()] };
+    entries.flat_map(of).collect()
+}
+
+#[test]
+fn store_holds_one_table_and_each_table_has_a_store() {
+    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/stores"));
+    let named: Vec<_> = sources.iter().map(|source| named(source)).collect();
+    assert!(named.iter().all(|tables| tables.len() <= 1), "{named:?}");
+    assert_eq!(named.into_iter().flatten().collect::<BTreeSet<_>>(), Tables::ALL.iter().copied().collect());
 }
