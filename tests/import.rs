@@ -100,18 +100,13 @@ async fn world() -> World {
         ("AWS_ENDPOINT_URL_DYNAMODB", &dynamo.url()),
         ("AWS_ENDPOINT_URL_S3", &s3.url()),
         ("S3_PATH_STYLE", "true"),
-        ("CLAIMS_TABLE", &tables.claims),
-        ("APPLICATIONS_TABLE", &tables.applications),
-        ("JOURNEYS_TABLE", &tables.journeys),
-        ("IMPORTS_TABLE", &tables.imports),
-        ("LIMITS_TABLE", &tables.limits),
-        ("OPERATORS_TABLE", &tables.operators),
         ("BUCKET", BUCKET),
         ("CLAIM_PEPPER", "a pepper for tests, 32 bytes or more"),
         ("NOW", NOW),
     ];
+    let of_tables = Tables::SETTINGS.iter().copied().zip(tables.names());
     let environment: HashMap<_, _> =
-        settings.map(|(name, value): (&str, &str)| (name.to_owned(), value.to_owned())).into();
+        settings.into_iter().chain(of_tables).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let aws = Aws::of_function(&Environment::of(environment.clone()));
     tables.create_missing(&aws.dynamodb()).await.unwrap();
     let keys = Environment::of(environment.clone()).claim_keys().unwrap();

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Restores the tables as they were at MOMENT, first next to the tables in use, then into them:
 # bash infra/recovery/restore.sh STACK MOMENT [--compare|--yes]
-#   (neither)  restores the six tables that one transaction may touch into new tables, and prints the next step
+#   (neither)  restores the seven tables that one transaction may touch into new tables, and prints the next step
 #   --compare  also prints how each table differs from its content at that moment; changes nothing
 #   --yes      compares all tables, and restores each of them if none looks wrong. First stop every writer (stop.sh STACK all)
 # MOMENT is a second, in UTC: 2026-11-26T12:00:00Z. Run again with the same moment, the script continues with the restored tables.
@@ -17,7 +17,7 @@ usage() {
 stack=$1 moment=$2 mode=${3:-}
 [[ $moment =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$ ]] || usage
 [[ $mode == "" || $mode == --compare || $mode == --yes ]] || usage
-tables=(Claims Applications Archive Idempotency Journeys Imports)
+tables=(Claims Applications Archive Changes Idempotency Journeys Imports)
 
 if [[ $mode == --yes ]]; then
     for id in "${all_functions[@]}"; do
@@ -70,8 +70,8 @@ for table in "${tables[@]}"; do
     done
 done
 
-echo "All six hold what the tables held at $moment."
-# All six are compared before the first is changed: if one looks wrong, none is changed.
+echo "All seven hold what the tables held at $moment."
+# All seven are compared before the first is changed: if one looks wrong, none is changed.
 if [[ $mode == --yes ]]; then
     wrong=0
     for index in "${!tables[@]}"; do

@@ -93,6 +93,14 @@ impl Takes {
         all
     }
 
+    fn less(self, other: Self) -> Self {
+        Self {
+            requests: self.requests - other.requests,
+            writes: self.writes - other.writes,
+            reads: self.reads - other.reads,
+        }
+    }
+
     fn times(self, times: f64) -> Self {
         Self { requests: self.requests * times, writes: self.writes * times, reads: self.reads * times }
     }
@@ -204,6 +212,8 @@ const HISTORY: &str = "1,000 rows of history, all new";
 const AGAIN: &str = "the same 1,000 rows once more";
 const JOURNEYS: &str = "1,000 journeys, all new";
 const TOKEN: &str = "a token for a pair of keys, 201";
+const CHANGED: &str = "a new status of a journey with an application, beside its line";
+const FED: &str = "a page of 25 changes, 200";
 const LISTED: &str = "a page of 25 of one's own applications, 200";
 const AUDITED: &str = "the auditor, for each 1,000 applications and claims";
 const CHECKED: &str = "the auditor, for the changes of a long registration";
@@ -243,6 +253,14 @@ async fn count() -> (Counted, Stored) {
     let path = format!("{register}/{}", mine["uuid"].as_str().unwrap());
     counted.call("find one's own application, 200", Method::GET, &path, &Value::Null, "", 200).await;
     counted.call("delete it, 204", Method::DELETE, &path, &Value::Null, "", 204).await;
+    // What the file costs beside: its slot, its begin, its end, its slot again, and the journey.
+    let trip = || Trip { statuses: "canceled,,", ..Trip::new(1, "one", "+336010203") };
+    counted.wire.take_units();
+    counted.world.journeys(&[trip()]).await;
+    let changed = Takes::of(&counted.wire.take_units());
+    counted.world.journeys(&[trip()]).await;
+    let same = Takes::of(&counted.wire.take_units());
+    counted.lines.push((CHANGED, changed.less(same)));
     let keys = &counted.world.stack.description().operators[0];
     let pair = json!({"access_key": keys.access_key, "secret_key": keys.secret_key});
     counted.call(TOKEN, post.clone(), "/auth/access_token", &pair, "", 201).await;
@@ -275,6 +293,13 @@ async fn count() -> (Counted, Stored) {
     counted.wire.take_units();
     counted.world.journeys(&trips).await;
     counted.lines.push((JOURNEYS, Takes::of(&counted.wire.take_units())));
+    for driver in 200..225 {
+        let granted = counted.world.api.register(&token, &long("COS", driver, None)).await.json();
+        let path = format!("{register}/{}", granted["uuid"].as_str().unwrap());
+        let deleted = counted.world.api.call(Method::DELETE, &path, &token).await;
+        assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    }
+    counted.call(FED, Method::GET, "/policies/cee/changes?limit=25", &Value::Null, "", 200).await;
     (counted, stored)
 }
 

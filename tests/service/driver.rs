@@ -131,7 +131,9 @@ async fn driver_is_shown_in_full_and_erased() {
     // No table names the driver any more; a trace of each application is left.
     let token = granted.json()["token"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();
     let tables = tables();
-    for table in [&tables.claims, &tables.applications, &tables.archive, &tables.idempotency, &tables.journeys] {
+    for table in
+        [&tables.claims, &tables.applications, &tables.archive, &tables.changes, &tables.idempotency, &tables.journeys]
+    {
         for item in scan(aws, table).await {
             let shown = format!("{item:?}");
             for value in [LICENSE, KEY, "WVQ", &token] {

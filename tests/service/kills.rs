@@ -62,7 +62,7 @@ async fn jobs_killed_at_twenty_moments_end_complete_or_untouched() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     let mut random = fastrand::Rng::with_seed(4);
-    let (mut deleted, mut unfinished) = (0, 0);
+    let (mut deleted, mut unfinished) = (0_u64, 0);
     let (mut child, mut about) = serve(&folder, &["--now", NOW]).await;
     for round in 0..KILLS {
         let api = Api::new(about["api_url"].as_str().unwrap());
@@ -121,7 +121,7 @@ async fn jobs_killed_at_twenty_moments_end_complete_or_untouched() {
             matches!((found, free), (StatusCode::OK, StatusCode::CONFLICT) | (StatusCode::NOT_FOUND, StatusCode::OK)),
             "round {round}: {found} {free}"
         );
-        deleted += usize::from(found == StatusCode::NOT_FOUND);
+        deleted += u64::from(found == StatusCode::NOT_FOUND);
         // The batch: after a retry every row is imported.
         let again = api.post("/policies/cee/import", &token, &batch(round)).await.json();
         let sum = ["imported", "already_known"].map(|name| again[name].as_u64().unwrap()).iter().sum::<u64>();
@@ -135,6 +135,12 @@ async fn jobs_killed_at_twenty_moments_end_complete_or_untouched() {
         assert!(told.contains(r#""applications": []"#), "round {round}: {told}");
     }
     println!("{unfinished} of {} calls had no answer, {deleted} of {KILLS} deletes were complete", 2 * KILLS);
+    // Each application that is gone is in the feed of changes as deleted, once, and no other.
+    let api = Api::new(about["api_url"].as_str().unwrap());
+    let token = about["operators"][0]["token"].as_str().unwrap().to_owned();
+    let feed = crate::changes::replayed(&api, &token).await;
+    let told = crate::changes::deleted_in(&feed);
+    assert_eq!(told.len() as u64, deleted + KILLS, "{feed:?}");
     let said = done(&data, &["audit", "--parts-per-second", "1000"], &json!(null)).await;
     assert!(said.contains("0 findings"), "{said}");
     child.kill().await.unwrap();

@@ -70,6 +70,13 @@ async fn applications(world: &World) {
     let listed = world.api.call(Method::GET, REGISTER, &token).await.json();
     assert_eq!(listed["applications"].as_array().unwrap().len(), 2, "{listed}");
     assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
+    // A second change of the operator: the one before it may expire from now on.
+    world.journeys(&[Trip::new(1, "two-statuses", "+336010215")]).await;
+    let again = world.api.register(&token, &short("DUP", "L9", "two-statuses")).await;
+    assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
+    world.journeys(&[Trip { statuses: "canceled,,", ..Trip::new(1, "two-statuses", "+336010215") }]).await;
+    let changes = world.api.call(Method::GET, "/policies/cee/changes", &token).await.json();
+    assert_eq!(changes["changes"].as_array().unwrap().len(), 3, "{changes}");
     let proof = format!("/proofs/{}", granted.json()["uuid"].as_str().unwrap());
     assert_eq!(world.api.get(&proof).await.json()["state"], "deleted");
 }

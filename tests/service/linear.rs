@@ -1,15 +1,18 @@
 //! What concurrent callers see while requests fail, and whether an order of the calls explains it. On a larger scale: `cargo bench
 //! --bench promise`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_stand_in::faults::Seeded;
-use cee_eligibility::{DrivingLicense, Rules};
+use cee_eligibility::{DrivingLicense, OperatorId, Rules};
 use cee_fn_audit::Auditor;
 use cee_local::stack::{BUCKET, tables};
-use cee_registry::{AuditPlace, Audited, ClaimKeys, Imports, Journeys, TableAuditor};
+use cee_registry::{
+    AuditPlace, Audited, ChangeKind, Changes, ChangesPlace, ChangesRead, ClaimKeys, Imports, Journeys, TableAuditor,
+};
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Request, StatusCode};
 
@@ -51,6 +54,7 @@ async fn judged(faults: Option<u32>) -> World {
         wire.settled().await;
         assert!(wire.happened().values().sum::<u64>() > 0, "something went wrong");
     }
+    replayed(&world).await;
     let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
     let held = held(&world.aws.dynamodb(), &tables(), &keys, groups).await;
     let mut tally = Tally::default();
@@ -61,6 +65,31 @@ async fn judged(faults: Option<u32>) -> World {
     tally.check(faults.unwrap_or(0)).unwrap_or_else(|what| panic!("{what}"));
     assert!(tally.calls > GROUPS * 12, "{}", tally.calls);
     world
+}
+
+/// The feed of each operator holds the delete of each of its deleted applications, once.
+async fn replayed(world: &World) {
+    let archive = world.scan(&tables().archive).await;
+    let changes = Changes::new(world.aws.dynamodb(), &tables());
+    for operator in 1..=3 {
+        let number = AttributeValue::N(operator.to_string());
+        let gone = archive.iter().filter(|item| item["operator_id"] == number);
+        let gone: BTreeSet<String> = gone.map(|item| item["uuid"].as_s().unwrap().clone()).collect();
+        let (mut place, mut told) = (ChangesPlace::BEGINNING, BTreeSet::new());
+        loop {
+            let read = changes.read(OperatorId::new(operator).unwrap(), place, 500, at(NOW)).await.unwrap();
+            let ChangesRead::Page(page) = read else { panic!("operator {operator}: {read:?}") };
+            for change in page.changes {
+                let is_delete = matches!(change.kind, ChangeKind::Deleted(_));
+                assert!(is_delete && told.insert(change.uuid.to_string()), "operator {operator}: {change:?}");
+            }
+            if !page.more {
+                break;
+            }
+            place = page.next;
+        }
+        assert!(!gone.is_empty() && told == gone, "operator {operator}");
+    }
 }
 
 /// The logs contain nothing that the callers have sent, and the scan would find it.

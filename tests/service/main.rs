@@ -24,6 +24,7 @@ mod batch;
 mod batches;
 mod binaries;
 mod bounds;
+mod changes;
 mod cli;
 mod console;
 mod cost;

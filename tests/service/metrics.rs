@@ -137,6 +137,7 @@ async fn exercise() {
         assert_eq!(world.api.send(named).await.unwrap().status, StatusCode::CREATED, "repeated: {repeated}");
     }
     assert_eq!(world.api.register(&one, &short("MET", "METRIC0003", "m-one")).await.status, StatusCode::CREATED);
+    world.journeys(&[Trip { statuses: "canceled,,", ..trip("m-one", "+336020304") }]).await;
     let history = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,MHI,+336020309,2022-01-01\n\
                    long,MET,+336020301,2022-01-01\nlong,MHI,+336020309,2022-01-01\nlong,M,+,x\n";
     world.upload("imports/2/m.csv", history).await;

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::support::cee;
 use crate::template::resources;
 
-const TABLES: [&str; 6] = ["Claims", "Applications", "Archive", "Idempotency", "Journeys", "Imports"];
+const TABLES: [&str; 7] = ["Claims", "Applications", "Archive", "Changes", "Idempotency", "Journeys", "Imports"];
 
 /// An account with one stack, `cee-prod`.
 struct Account {
@@ -408,9 +408,9 @@ fn restored_tables_are_each_compared_with_their_own() {
     }
     assert_eq!(account.read("typed"), "", "nothing is compared that nobody asked for");
     let (done, said) = restore(&["--compare"]);
-    assert!(done && said.matches("compared").count() == 6 && said.contains("Nothing is changed"), "{said}");
+    assert!(done && said.matches("compared").count() == 7 && said.contains("Nothing is changed"), "{said}");
     assert_eq!(account.read("typed").lines().collect::<Vec<_>>(), typed(""));
-    assert_eq!(account.calls("dynamodb restore").len(), before + 5, "they are there already");
+    assert_eq!(account.calls("dynamodb restore").len(), before + 6, "they are there already");
 
     // It writes only if it is asked to, and if everything is stopped.
     account.write("typed", "");
@@ -437,7 +437,7 @@ fn restored_tables_are_each_compared_with_their_own() {
 
     // Another second has tables of its own. An invalid UTC second is refused.
     account.done("restore.sh", &["cee-prod", "2026-11-26T12:00:01Z"]);
-    assert_eq!(account.list("tables").len(), 12);
+    assert_eq!(account.list("tables").len(), 14);
     for moment in ["2026-11-26T12:00:00+01:00", "2026-11-26 12:00:00Z", "noon"] {
         account.refused("restore.sh", &["cee-prod", moment], "usage: bash infra/recovery/restore.sh STACK MOMENT");
     }

@@ -144,13 +144,13 @@ async fn calls_stay_within_their_budgets() {
         assert_eq!(asked["TransactItems"].as_array().unwrap().len(), items, "{body}");
         assert_eq!(written.units, Some(2.0 * items as f64 + 1.0), "{body}");
     }
-    // The caller's own application: fetched by one request, deleted by three.
+    // The caller's own application: fetched by one request, deleted by four.
     let granted = world.api.register(&tokens[0], &body).await.json();
     let path = format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
     world.api.call(Method::GET, &path, &tokens[0]).await;
     for (method, status, expected) in [
         (Method::GET, StatusCode::OK, vec!["GetItem"]),
-        (Method::DELETE, StatusCode::NO_CONTENT, vec!["GetItem", "BatchGetItem", register]),
+        (Method::DELETE, StatusCode::NO_CONTENT, vec!["GetItem", "BatchGetItem", "Query", register]),
         (Method::DELETE, StatusCode::NOT_FOUND, vec!["GetItem"]),
         (Method::GET, StatusCode::NOT_FOUND, vec!["GetItem"]),
     ] {

@@ -1,36 +1,49 @@
-//! `GET /v3/policies/cee`: lists the operator's own applications ([`list`]). `GET` and `DELETE /v3/policies/cee/{uuid}`: returns or
-//! deletes one of them.
+//! `GET /v3/policies/cee`: lists the operator's own applications ([`list`]). `GET /v3/policies/cee/changes`: tells what changed since
+//! ([`changes`]). `GET` and `DELETE /v3/policies/cee/{uuid}`: returns or deletes one of them.
 //!
 //! Another operator's application is a 404, as if it did not exist: a 403 would reveal that it exists (docs/adr/0016).
 
 use cee_edge::application::own;
 use cee_edge::{Call, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{ApplicationId, OperatorId};
-use cee_registry::{Applications, ClaimKeys, Deleted, Deleter, Limits, ListFilter, ListPlace, Operators, PepperCheck};
+use cee_registry::{
+    Applications, Changes, ChangesPlace, ChangesRead, ClaimKeys, Deleted, Deleter, Limits, ListFilter, ListPlace,
+    Operators, PepperCheck,
+};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 
+use crate::changes::{Changed, ChangesPage, WantedChanges};
 use crate::list::answer::{Entry, Page};
 use crate::list::format::{Format, to_csv};
 use crate::list::query::Wanted;
 
+pub mod changes;
 pub mod list;
 pub mod openapi;
 
 /// The settings of the tables that the function is given.
-pub const TABLES: &[&str] =
-    &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
+pub const TABLES: &[&str] = &[
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "ARCHIVE_TABLE",
+    "CHANGES_TABLE",
+    "JOURNEYS_TABLE",
+    "OPERATORS_TABLE",
+    "LIMITS_TABLE",
+];
 
-/// Answers `GET /v3/policies/cee`, and `GET` and `DELETE /v3/policies/cee/{uuid}`.
+/// Answers `GET /v3/policies/cee`, `GET /v3/policies/cee/changes`, and `GET` and `DELETE /v3/policies/cee/{uuid}`.
 #[derive(Debug)]
 pub struct OwnApplications {
     gate: Gate,
     clock: Clock,
     applications: Applications,
+    changes: Changes,
     deleter: Deleter,
-    /// Sign the cursors of lists.
+    /// Sign the cursors of lists and of changes.
     keys: ClaimKeys,
 }
 
@@ -52,6 +65,7 @@ impl OwnApplications {
             .await?,
             clock: environment.clock()?,
             applications: Applications::new(db.clone(), &tables),
+            changes: Changes::new(db.clone(), &tables),
             deleter: Deleter::new(db, &tables, keys.clone()),
             keys,
         })
@@ -71,6 +85,19 @@ impl OwnApplications {
         match next_query {
             Some(query) => reply.with_next(&query),
             None => Ok(reply),
+        }
+    }
+
+    async fn changes(&self, call: &Call, operator: OperatorId) -> Result<Reply, Refusal> {
+        let place = |text: &str| ChangesPlace::of_cursor(text, &self.keys, operator);
+        let wanted = WantedChanges::read(call.query(), place)?;
+        match self.changes.read(operator, wanted.since, wanted.most, self.clock.now()).await? {
+            ChangesRead::Gone => Err(Refusal::CursorExpired),
+            ChangesRead::Page(page) => {
+                let next_cursor = page.next.cursor(&self.keys, operator);
+                let changes = page.changes.into_iter().map(Changed::from).collect();
+                Reply::json(StatusCode::OK, &ChangesPage { changes, next_cursor, more: page.more })
+            }
         }
     }
 
@@ -96,18 +123,19 @@ impl HttpFunction for OwnApplications {
         let Some(name) = call.path().splitn(5, '/').nth(4) else {
             return self.list(call, operator).await;
         };
+        let is_delete = call.request().method() == Method::DELETE;
+        if name == "changes" && !is_delete {
+            return self.changes(call, operator).await;
+        }
         let uuid = ApplicationId::parse(name).ok_or(match name {
             // The other calls under this prefix, with the method of this one.
+            "changes" => Refusal::NoSuchCall { path: "/policies/cee/changes", methods: &["GET"] },
             "batch" => Refusal::NoSuchCall { path: "/policies/cee/batch", methods: &["POST"] },
             "simulate" => Refusal::NoSuchCall { path: "/policies/cee/simulate", methods: &["POST"] },
             "import" => Refusal::NoSuchCall { path: "/policies/cee/import", methods: &["POST"] },
             "imports" => Refusal::NoSuchCall { path: "/policies/cee/imports", methods: &["POST", "GET"] },
             _ => Refusal::UnknownApplication,
         })?;
-        if call.request().method() == Method::DELETE {
-            self.delete(call, operator, uuid).await
-        } else {
-            self.find(operator, uuid).await
-        }
+        if is_delete { self.delete(call, operator, uuid).await } else { self.find(operator, uuid).await }
     }
 }

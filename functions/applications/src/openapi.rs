@@ -4,13 +4,14 @@ use cee_edge::ProblemType;
 use cee_edge::answer::OwnApplication;
 use cee_edge::openapi::{Operation, Sample};
 use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType};
-use cee_registry::{ListPlace, MOST_ON_A_PAGE};
+use cee_registry::{CHANGES_KEPT_DAYS, ChangesPlace, ListPlace, MOST_CHANGES, MOST_ON_A_PAGE};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::json;
 use utoipa::PartialSchema as _;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
+use crate::changes::{self, Changed, ChangesPage, DeletedBy, What};
 use crate::list::answer::{Entry, Page};
 use crate::list::format::COLUMNS;
 use crate::list::query::USUAL;
@@ -24,7 +25,7 @@ const PATH: &str = "/policies/cee/{uuid}";
 /// The calls of this function.
 #[must_use]
 pub fn operations() -> Vec<Operation> {
-    vec![list(), find(), delete()]
+    vec![list(), changes(), find(), delete()]
 }
 
 /// A cursor, in a page and in the query.
@@ -39,6 +40,21 @@ pub(crate) fn cursor() -> Object {
         ))
         .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ListPlace::CURSOR_LENGTH)))
         .examples([CURSOR])
+        .build()
+}
+
+/// A cursor of changes, in a page and in the query.
+const CHANGES_CURSOR: &str = "AgAAAAAAAAAHAAABj6StuoAcnYseXFNOKp0LD00fHSo7MTIzNDU2Nzg5MDEyMzQ1Ng";
+
+pub(crate) fn changes_cursor() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(format!(
+            "The place after a change. Not to be read, only to be sent back, by the same operator. It is good for {CHANGES_KEPT_DAYS} days \
+             after the next change of the operator, and as long as there is none."
+        )))
+        .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ChangesPlace::CURSOR_LENGTH)))
+        .examples([CHANGES_CURSOR])
         .build()
 }
 
@@ -146,6 +162,78 @@ fn list() -> Operation {
             "get",
             "getApplication",
             ("uuid", "$response.body#/applications/0/uuid"),
+            "The first application of the page, as it is now.",
+        )
+}
+
+fn changes() -> Operation {
+    let limit = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(MOST_CHANGES))
+        .default(Some(json!(changes::USUAL)))
+        .description(Some("How many changes a page holds at most."))
+        .build();
+    let change = |journey_type, change, changed_at: &str| Changed {
+        uuid: OwnApplication::sample(journey_type).uuid,
+        journey_type: journey_type.as_str(),
+        change,
+        changed_at: changed_at.to_owned(),
+        status: None,
+        previous_status: None,
+        deleted_by: None,
+    };
+    let page = ChangesPage {
+        changes: vec![
+            Changed {
+                status: Some(JourneyStatus::FraudError.as_str()),
+                previous_status: Some(JourneyStatus::Ok.as_str()),
+                ..change(JourneyType::Short, What::Status, "2024-05-20T03:00:00.000Z")
+            },
+            Changed {
+                deleted_by: Some(DeletedBy::Registry),
+                ..change(JourneyType::Long, What::Deleted, "2024-05-23T09:00:00.000Z")
+            },
+        ],
+        next_cursor: CHANGES_CURSOR.to_owned(),
+        more: false,
+    };
+    let none = ChangesPage { changes: Vec::new(), next_cursor: CHANGES_CURSOR.to_owned(), more: false };
+    Operation::new(Method::GET, "/policies/cee/changes", "listChanges")
+        .about(
+            TAG,
+            "List what changed since a cursor",
+            &format!(
+                "What happened to the caller's own applications (demandes CEE) after they were registered, the earliest change first: a new \
+                 `status` of a journey (fraud that was found later, a journey that was canceled), and a delete, by the caller or by the \
+                 registry's team. A job that calls this every night needs no call for each application.\n\n\
+                 Call it without `since` the first time, and with the last `next_cursor` from then on: at once while `more` is true. The same \
+                 call again returns the same changes, and later ones. So store `next_cursor` *after* the changes of its page: a job that \
+                 dies in between reads some changes twice, and misses none.\n\n\
+                 **What is promised**: a change is in the feed from the moment on at which `GET /policies/cee/{{uuid}}` shows it, and never \
+                 without it. The changes of an operator have one order, which never changes, and a page never leaves out a change that \
+                 comes before one of its own. The last change of an application says how it is now. An application without a change is as \
+                 its registration answered.\n\n\
+                 A change is kept for {CHANGES_KEPT_DAYS} days after the operator's next change. A cursor older than that is a 410 \
+                 `cursor_expired`: list the applications, then read the changes without `since`."
+            ),
+        )
+        .query_parameter("since", changes_cursor())
+        .query_parameter("limit", limit)
+        .refused(&[ProblemType::InvalidQuery, ProblemType::CursorExpired])
+        .scope(Scope::Register)
+        .answer::<ChangesPage>(
+            StatusCode::OK,
+            "A page of changes.",
+            vec![
+                Sample::new("two", "A fraud was found, and the registry's team erased a driver", json!(page)),
+                Sample::new("none", "Nothing has changed", json!(none)),
+            ],
+        )
+        .link(
+            "get",
+            "getApplication",
+            ("uuid", "$response.body#/changes/0/uuid"),
             "The first application of the page, as it is now.",
         )
 }

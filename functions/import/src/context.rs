@@ -1,11 +1,12 @@
 //! The shared parts of this function: settings, stores, time limits and errors.
 
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use cee_eligibility::Rules;
 use cee_registry::{
-    Applications, Deadline, HistoryRemover, HistoryWriter, HoldError, ImportSlots, Imports, Journeys, Operators,
+    Deadline, HistoryRemover, HistoryWriter, HoldError, ImportSlots, Imports, JourneyFollower, Journeys, Operators,
     StoreError,
 };
 use cee_service::{CheckedPepper, Clock, Metrics, PepperError};
@@ -69,8 +70,10 @@ pub(crate) struct Context {
     pub(crate) writer: HistoryWriter,
     pub(crate) remover: HistoryRemover,
     pub(crate) pepper: CheckedPepper,
-    pub(crate) applications: Applications,
     pub(crate) journeys: Journeys,
+    pub(crate) follower: JourneyFollower,
+    /// The applications whose status has changed since the metrics were written.
+    pub(crate) status_changes: AtomicU64,
     pub(crate) imports: Imports,
     pub(crate) operators: Operators,
 }

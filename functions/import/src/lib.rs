@@ -27,12 +27,13 @@ mod undo;
 pub mod workers;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_registry::{
-    Applications, Claimed, HistoryRemover, HistoryWriter, ImportId, ImportSlot, ImportSlots, Imports, Journeys,
+    Claimed, HistoryRemover, HistoryWriter, ImportId, ImportSlot, ImportSlots, Imports, JourneyFollower, Journeys,
     Operators, PepperCheck,
 };
 use cee_service::aws::Aws;
@@ -50,8 +51,15 @@ pub use crate::s3::event;
 use crate::s3::objects::s3_error;
 
 /// The settings of the tables that the function is given.
-pub const TABLES: &[&str] =
-    &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
+pub const TABLES: &[&str] = &[
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "CHANGES_TABLE",
+    "JOURNEYS_TABLE",
+    "IMPORTS_TABLE",
+    "OPERATORS_TABLE",
+    "LIMITS_TABLE",
+];
 
 /// How long an invocation without a slot waits before it puts the work back into the queue. Short, so that it delays no other work.
 const ASIDE: Duration = Duration::from_millis(500);
@@ -94,10 +102,11 @@ impl ImportFunction {
             slots: environment.imports_per_operator()?.map(|slots| ImportSlots::new(db.clone(), &tables, slots)),
             take_back_days: environment.take_back_days()?,
             s3: LazyLock::new(Box::new(move || aws.s3())),
-            applications: Applications::new(db.clone(), &tables),
             writer: HistoryWriter::new(rows.clone(), &tables, keys.clone()),
             remover: HistoryRemover::new(rows.clone(), &tables),
             journeys: Journeys::new(rows.clone(), &tables),
+            follower: JourneyFollower::new(rows.clone(), &tables),
+            status_changes: AtomicU64::new(0),
             imports: Imports::new(db.clone(), &tables),
             operators: Operators::new(db, &tables),
             pepper: CheckedPepper::at_start(PepperCheck::new(rows, &tables, keys)).await?,

@@ -109,6 +109,7 @@ impl Starter<'_> {
             route(Method::POST, "/{version}/policies/cee", &register),
             route(Method::POST, "/{version}/policies/cee/batch", &register),
             route(Method::GET, "/{version}/policies/cee", &applications),
+            route(Method::GET, "/{version}/policies/cee/changes", &applications),
             route(Method::GET, "/{version}/policies/cee/{uuid}", &applications),
             route(Method::DELETE, "/{version}/policies/cee/{uuid}", &applications),
             route(Method::POST, "/{version}/policies/cee/import", &batches),

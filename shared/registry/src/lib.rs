@@ -19,6 +19,8 @@
 //! | how an application is given an identity key later | [`protocol::give_key`] |
 //! | how an application is deleted | [`protocol::delete`] |
 //! | how an operator's applications are listed, and what a cursor is | [`stores::applications`], [`records::listed`] |
+//! | how an operator learns what changed, and why it misses nothing | [`stores::changes`], [`records::change`] |
+//! | how an application gets its journey's new status | [`protocol::follow`] |
 //! | the current state of the application behind a proof | [`protocol::proofs`] |
 //! | how a retried request gets its first response | [`records::idempotency`] |
 //! | imports of files and their results | [`records::import`], [`stores::imports`] |
@@ -43,12 +45,13 @@
 //! | [`HistoryWriter`] | claims | import, batches |
 //! | [`HistoryRemover`] | claims | import |
 //! | [`KeyGiver`] | claims, applications | batches |
-//! | [`Deleter`] | claims, applications, archive, journeys | applications |
+//! | [`Deleter`] | claims, applications, archive, changes, journeys | applications |
+//! | [`JourneyFollower`] | applications, changes | import |
 //! | [`Proofs`] | applications, archive | public |
 //! | [`TableAuditor`] | claims, applications, archive, journeys, imports | audit |
 //! | [`StrayRemover`] | claims, applications, archive | `cee audit --repair` |
 //! | [`DriverFinder`] | claims, applications, archive, journeys | `cee driver` |
-//! | [`DriverEraser`] | applications, archive, journeys, idempotency | `cee driver erase` |
+//! | [`DriverEraser`] | applications, archive, changes, journeys, idempotency | `cee driver erase` |
 //! | [`PepperKeeper`] | claims, applications | `cee pepper` |
 //! | [`Numbers`] | claims, archive, imports, operators, credentials | `cee operator add` |
 
@@ -63,6 +66,7 @@ pub use dynamo::retry::{Deadline, take_retries};
 pub use dynamo::tables::Tables;
 pub use dynamo::transaction::once;
 pub use protocol::delete::{Deleted, Deleter};
+pub use protocol::follow::JourneyFollower;
 pub use protocol::give_key::{GivenKey, HistoryKey, KeyGiver};
 pub use protocol::history::{Contradicted, HistoryApplication, HistoryImported, HistoryOutcome, HistoryWriter};
 pub use protocol::proofs::{ProofState, Proofs};
@@ -70,6 +74,9 @@ pub use protocol::register::{Registrar, Registration};
 pub use protocol::simulate::{Simulated, Simulator};
 pub use protocol::undo::{Brought, BroughtPage, HistoryRemover};
 pub use records::application::{Application, ApplicationJourney};
+pub use records::change::{
+    CHANGES_KEPT_DAYS, Change, ChangeKind, ChangesPage, ChangesPlace, ChangesRead, DeletedBy, SeenChange,
+};
 pub use records::claim_item::RowSource;
 pub use records::claim_keys::{ClaimKeys, ClaimKind};
 pub use records::credential::{AccessKey, Credential, Failures, KeyPair, NoRandomness, SecretHash, SecretKey};

@@ -8,9 +8,11 @@
 //! | how an import is undone | [`undo`] |
 //! | how an application gets an identity key later | [`give_key`] |
 //! | how an application is deleted | [`delete`] |
+//! | how an application gets its journey's new status | [`follow`] |
 //! | the current state of the application behind a proof | [`proofs`] |
 
 pub mod delete;
+pub mod follow;
 pub mod give_key;
 pub mod history;
 pub mod proofs;

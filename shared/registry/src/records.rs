@@ -5,6 +5,7 @@
 //! | the UUIDs of imports | [`ids`] |
 //! | a registered application, and the marker that stays under its UUID when it is gone | [`application`] |
 //! | a deleted or an erased application | [`archive`] |
+//! | a change of an application, and the place where a feed of changes continues | [`change`] |
 //! | a claim item | [`claim_item`] |
 //! | the keys of claim items | [`claim_keys`] |
 //! | a change of a claim item, on the condition that the item has not changed since it was read | [`rewrite`] |
@@ -18,6 +19,7 @@
 
 pub mod application;
 pub mod archive;
+pub mod change;
 pub mod claim_item;
 pub mod claim_keys;
 pub mod credential;

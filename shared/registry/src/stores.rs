@@ -5,6 +5,7 @@
 //! |---|---|
 //! | registered applications | [`applications`] |
 //! | deleted and erased applications | [`archive`] |
+//! | changes of applications, and why a reader misses none | [`changes`] |
 //! | claims | [`claims`] |
 //! | the check value of the pepper, in the table of claims | [`pepper`] |
 //! | credentials, and how wrong guesses are counted | [`credentials`] |
@@ -17,6 +18,7 @@
 
 pub mod applications;
 pub mod archive;
+pub mod changes;
 pub mod claims;
 pub mod credentials;
 pub mod idempotency;
@@ -28,6 +30,7 @@ pub mod pepper;
 pub mod sessions;
 
 pub use applications::{Applications, MOST_ON_A_PAGE};
+pub use changes::{Changes, MOST_CHANGES};
 pub use credentials::{Credentials, Success};
 pub use imports::hold::{Begun, Hold, HoldError, UndoBegun};
 pub use imports::list::{Cursor, MOST_LISTED};

@@ -124,6 +124,8 @@ pub enum Metric {
     ImportRate,
     /// Rows of history that contradict granted applications.
     LateContradictions,
+    /// Applications whose status changed because a journeys file says another one than before.
+    StatusChanges,
     /// Identity keys that operators gave to their own applications later. By rule 3, such an application no longer blocks drivers with
     /// another key. That makes drivers eligible, whether they really are other drivers or only claim to be.
     LateKeys(LateKey),
@@ -159,7 +161,13 @@ impl Metric {
             .chain(each(LateKey::ALL, Self::LateKeys))
             .chain(each(Retrier::ALL, Self::Retries))
             .chain(each(FindingKind::ALL, Self::Findings))
-            .chain([Self::ImportRate, Self::LateContradictions, Self::FailedAttempts, Self::Failures])
+            .chain([
+                Self::ImportRate,
+                Self::LateContradictions,
+                Self::StatusChanges,
+                Self::FailedAttempts,
+                Self::Failures,
+            ])
             .chain([Self::AuditedItems, Self::AuditRoundAge, Self::OldestRunningImport])
             .collect()
     }
@@ -175,6 +183,7 @@ impl Metric {
             Self::Imports(_) => "Imports",
             Self::ImportRate => "ImportRate",
             Self::LateContradictions => "LateContradictions",
+            Self::StatusChanges => "StatusChanges",
             Self::LateKeys(_) => "LateKeys",
             Self::FailedAttempts => "FailedAttempts",
             Self::Failures => "Failures",
@@ -211,6 +220,7 @@ impl Metric {
             Self::Failures => Some(("Version", THIS_VERSION)),
             Self::ImportRate
             | Self::LateContradictions
+            | Self::StatusChanges
             | Self::FailedAttempts
             | Self::AuditedItems
             | Self::AuditRoundAge

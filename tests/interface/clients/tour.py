@@ -7,12 +7,14 @@ import time
 import httpx
 from cee_client import AuthenticatedClient, Client
 from cee_client.api.access import get_access_token
-from cee_client.api.applications import delete_application, get_application, register, simulate
+from cee_client.api.applications import delete_application, get_application, list_changes, register, simulate
 from cee_client.api.history import get_import, list_imports, place_import
 from cee_client.api.public import get_proof
 from cee_client.models import (
     AccessToken,
     Application,
+    ChangeKind,
+    Changes,
     Credentials,
     DuplicateProblem,
     Eligible,
@@ -84,5 +86,9 @@ assert (listed.imports[0].import_id, listed.imports[0].kind) == (place.import_id
 proof = get_proof.sync(granted.uuid, client=ours)
 assert isinstance(proof, Proof) and proof.state == ProofState.GRANTED, proof
 assert delete_application.sync_detailed(granted.uuid, client=ours).status_code == 204
+changed = list_changes.sync(client=ours)
+assert isinstance(changed, Changes), changed
+assert (changed.changes[-1].uuid, changed.changes[-1].change) == (granted.uuid, ChangeKind.DELETED), changed
+assert list_changes.sync(client=ours, since=changed.next_cursor).changes == []
 assert isinstance(simulate.sync(client=theirs, body=question), Eligible)
 print("Python: the tour is done")

@@ -77,6 +77,10 @@ assert.equal(proof.data?.state, "granted");
 
 assert.equal((await ours.DELETE("/policies/cee/{uuid}", mine)).response.status, 204);
 assert.equal((await ours.GET("/proofs/{uuid}", mine)).data?.state, "deleted");
+const changed = await ours.GET("/policies/cee/changes", { params: { query: { limit: 500 } } });
+assert(changed.data, JSON.stringify(changed.error));
+const { uuid, change, deleted_by } = changed.data.changes.at(-1)!;
+assert.deepEqual([uuid, change, deleted_by], [granted.data.uuid, "deleted", "operator"]);
 const free = await theirs.POST("/policies/cee/simulate", { body: { ...driver, phone_trunc: "+336399801" } });
 assert.equal(free.data?.eligible, true);
 console.log("TypeScript: the tour is done");

@@ -1,5 +1,7 @@
 //! The progress of an import, and how much of it the metrics have reported.
 
+use std::sync::atomic::Ordering;
+
 use cee_history::{Counts, Progress, ReaderState, Verdict};
 use cee_registry::ImportRecord;
 use cee_service::metrics::{Import, Metric, Numbers, Row as RowMetric};
@@ -103,6 +105,10 @@ impl Told {
         let late = checkpoint.late_contradictions.saturating_sub(self.late_contradictions);
         if late > 0 {
             numbers.count(Metric::LateContradictions, late);
+        }
+        let status_changes = context.status_changes.swap(0, Ordering::Relaxed);
+        if status_changes > 0 {
+            numbers.count(Metric::StatusChanges, status_changes);
         }
         let seconds = self.at.elapsed().as_secs_f64();
         if rows > 0 && seconds > 0.0 {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use cee_eligibility::{Instant, Journey, Language, NoRoom, OperatorId};
 use cee_history::{Column, HistoryRow, Row};
@@ -115,7 +116,10 @@ impl Destination for Journeys {
         let version = JourneyVersion::new(self.put_at, self.import, line);
         let (written, used_by) = self.context.journeys.put(&row, &version, self.deadline).await?;
         if let Some(application) = used_by {
-            self.context.applications.follow_journey(application, row.status, &version).await?;
+            let now = self.context.clock.now();
+            if self.context.follower.follow(application, row.status, &version, now, self.deadline).await? {
+                self.context.status_changes.fetch_add(1, Ordering::Relaxed);
+            }
         }
         let outcome = match written {
             JourneyOutcome::Imported => Outcome::Imported { contradicts: Vec::new() },

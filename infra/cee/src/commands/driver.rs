@@ -63,7 +63,7 @@ pub struct Place {
     #[arg(long, default_value = ".local", conflicts_with = "aws")]
     data_dir: PathBuf,
     /// On AWS: with the credentials and the settings of the environment, which are those of a function (CLAIMS_TABLE,
-    /// APPLICATIONS_TABLE, ARCHIVE_TABLE, IDEMPOTENCY_TABLE, JOURNEYS_TABLE, CLAIM_PEPPER).
+    /// APPLICATIONS_TABLE, ARCHIVE_TABLE, CHANGES_TABLE, IDEMPOTENCY_TABLE, JOURNEYS_TABLE, CLAIM_PEPPER).
     #[arg(long)]
     aws: bool,
 }
@@ -75,7 +75,14 @@ impl Place {
             return Ok((checked(description.store(&secrets)?).await?, description.clock()));
         }
         let environment = Environment::of_process();
-        let needed = ["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "IDEMPOTENCY_TABLE", "JOURNEYS_TABLE"];
+        let needed = [
+            "CLAIMS_TABLE",
+            "APPLICATIONS_TABLE",
+            "ARCHIVE_TABLE",
+            "CHANGES_TABLE",
+            "IDEMPOTENCY_TABLE",
+            "JOURNEYS_TABLE",
+        ];
         let tables = environment.tables_with(&needed)?;
         let keys = environment.claim_keys()?;
         let store = Store { db: Aws::of_person().await.dynamodb_patient(), tables, keys };

@@ -1,6 +1,7 @@
 //! The steps: one for each thing that the store expects of DynamoDB, with its expressions.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, DeleteRequest, KeySchemaElement, KeyType, KeysAndAttributes,
     PutRequest, ReturnValue, ScalarAttributeType, Select, TimeToLiveSpecification, WriteRequest,
@@ -28,7 +29,7 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "creates the tables and their indexes",
         needed_for: Need::Promise,
-        expected: "10 tables; the indexes by_creation, by_date, working",
+        expected: "11 tables; the indexes by_creation, by_date, working",
         run: |b| Box::pin(tables(b)),
     },
     Step {
@@ -551,6 +552,12 @@ pub(super) const STEPS: &[Step] = &[
         run: |b| Box::pin(sparse_index(b)),
     },
     Step {
+        name: "changes: a number is taken once, and a consistent read lists them in order from a number",
+        needed_for: Need::Promise,
+        expected: "written; written; written; cancelled: refused {number: 10, operator_id: 4}, fine; [1, 2]; [2, 10]; [10]",
+        run: |b| Box::pin(numbered_changes(b)),
+    },
+    Step {
         name: "Query: counts in a consistent read",
         needed_for: Need::Service,
         expected: "written; 1; 0",
@@ -746,6 +753,46 @@ async fn list(b: &Bench, operator: i64) -> Result<(usize, String), String> {
             return Ok((count, pages.join(" ")));
         }
     }
+}
+
+/// Changes of an operator with the numbers 1, 2 and 10, which are in the order of numbers, not of texts.
+async fn numbered_changes(b: &Bench) -> String {
+    let key = |n| item([("operator_id", number(4)), ("number", number(n))]);
+    let add = async |n, last: Option<i64>| {
+        let put = Write::put(&b.tables.changes, key(n)).when("attribute_not_exists(#number)");
+        let outlived = last.map(|last| {
+            let update = Write::update(&b.tables.changes, key(last), "SET forgotten_at = :at");
+            let update = update.when("attribute_exists(#number)").name("#number", "number");
+            // Far enough in the future that no sweeper of expired items removes it.
+            update.value(":at", number(99_999_999_999))
+        });
+        b.transact([put.name("#number", "number")].into_iter().chain(outlived)).await.to_string()
+    };
+    let query = || {
+        let query = b.db.query().table_name(&b.tables.changes).consistent_read(true);
+        query.expression_attribute_values(":operator", number(4))
+    };
+    let from = |first, most| {
+        let query = query().key_condition_expression("operator_id = :operator AND #number >= :first").limit(most);
+        query.expression_attribute_names("#number", "number").expression_attribute_values(":first", number(first))
+    };
+    let last = query().key_condition_expression("operator_id = :operator").scan_index_forward(false).limit(1);
+    let listed = async |query: QueryFluentBuilder| match query.send().await {
+        Err(error) => failure(&error),
+        Ok(page) => {
+            let numbers = page.items().iter().filter_map(|item| item.get("number")?.as_n().ok().cloned());
+            format!("[{}]", numbers.collect::<Vec<_>>().join(", "))
+        }
+    };
+    said([
+        add(1, None).await,
+        add(2, Some(1)).await,
+        add(10, Some(2)).await,
+        add(10, Some(1)).await,
+        listed(from(1, 2)).await,
+        listed(from(2, 3)).await,
+        listed(last).await,
+    ])
 }
 
 async fn sparse_index(b: &Bench) -> String {

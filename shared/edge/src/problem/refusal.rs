@@ -98,6 +98,8 @@ pub enum Refusal {
     IdempotencyKeyReused,
     /// The call's `Idempotency-Key` has a record, but the application of this UUID, which it registered, was deleted.
     ApplicationDeleted(ApplicationId),
+    /// The changes after the cursor are no longer kept, or are others since the tables were restored.
+    CursorExpired,
     /// The registry accepts no more applications of this driver; why.
     DriverRecordFull(NoRoom),
     /// The body is longer than this many bytes.
@@ -201,6 +203,11 @@ const APPLICATION_DELETED: [&str; 2] = [
     "this Idempotency-Key registered an application that was deleted since: a new application needs another key",
     "cette Idempotency-Key a enregistré une demande supprimée depuis : une nouvelle demande exige une autre clé",
 ];
+const CURSOR_EXPIRED: [&str; 2] = [
+    "changes after this cursor are no longer kept: list your applications, and read the changes again without since",
+    "des changements postérieurs à ce curseur ne sont plus conservés : listez vos demandes, puis relisez les changements sans \
+     « since »",
+];
 const UNSUPPORTED_MEDIA_TYPE: [&str; 2] = [
     "send the header Content-Type: application/json (UTF-8), and the body uncompressed",
     "envoyez l'en-tête « Content-Type: application/json » (UTF-8), et le corps non compressé",
@@ -243,6 +250,7 @@ impl Refusal {
             Self::JourneyUsed { .. } => ProblemType::JourneyUsed,
             Self::IdempotencyKeyReused => ProblemType::IdempotencyKeyReused,
             Self::ApplicationDeleted(_) => ProblemType::ApplicationDeleted,
+            Self::CursorExpired => ProblemType::CursorExpired,
             Self::DriverRecordFull(_) => ProblemType::DriverRecordFull,
             Self::BodyTooLarge(_) => ProblemType::BodyTooLarge,
             Self::UnsupportedMediaType => ProblemType::UnsupportedMediaType,
@@ -315,6 +323,7 @@ impl Refusal {
             Self::JourneyUsed { .. } => words(JOURNEY_USED),
             Self::IdempotencyKeyReused => words(IDEMPOTENCY_KEY_REUSED),
             Self::ApplicationDeleted(_) => words(APPLICATION_DELETED),
+            Self::CursorExpired => words(CURSOR_EXPIRED),
             Self::DriverRecordFull(why) => why.message(language).into_owned(),
             Self::BodyTooLarge(limit) => {
                 say!(language, "the body may hold {limit} bytes", "le corps peut compter {limit} octets")
@@ -573,6 +582,7 @@ mod tests {
             Refusal::ImportStays(TakeBackRefusal::TooOld(30)),
             Refusal::IdempotencyKeyReused,
             Refusal::ApplicationDeleted(ApplicationId::parse("1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b").unwrap()),
+            Refusal::CursorExpired,
             Refusal::BodyTooLarge(65536),
             Refusal::UnsupportedMediaType,
             Refusal::Internal(InternalError::Panic),

@@ -430,6 +430,23 @@ problem_types! {
         },
     }
 
+    /// The changes after the cursor are no longer kept.
+    CursorExpired: "cursor_expired", GONE {
+        title: [
+            "The changes after this cursor are no longer kept",
+            "Les changements postérieurs à ce curseur ne sont plus conservés",
+        ],
+        meaning: "\
+            The registry keeps a change for 400 days after your next change. Changes after this cursor have expired. Or the \
+            registry's team has restored the tables to an earlier moment, at which the change before this cursor had not \
+            happened.",
+        remedy: "\
+            List your applications with `GET /policies/cee`, and take their statuses from there. Then read the changes without \
+            `since`, from the oldest that is kept, and go on from there. Read them at least once a year.",
+        members: Vec::new(),
+        examples: |_| one("A cursor of two years ago", Refusal::CursorExpired),
+    }
+
     /// The registry accepts no more applications of this driver.
     DriverRecordFull: "driver_record_full", UNPROCESSABLE_ENTITY {
         title: ["The driver's record is full", "La fiche du conducteur est pleine"],

@@ -89,6 +89,9 @@ tables! {
     applications, "APPLICATIONS_TABLE", [("uuid", S)], &OF_APPLICATIONS;
     /// One item per deleted or erased application, by its UUID.
     archive, "ARCHIVE_TABLE", [("uuid", S)], &[];
+    /// One item per new status or delete of an application, by the operator's number and the number of the change among the operator's. It
+    /// expires 400 days after the operator's next change.
+    changes, "CHANGES_TABLE", [("operator_id", N), ("number", N)], &[];
     /// One item per idempotency record: a remembered `Idempotency-Key`. The key is a keyed hash.
     idempotency, "IDEMPOTENCY_TABLE", [("pk", S)], &[];
     /// One item per operator and window of calls, and one per import slot. It expires.

@@ -1,7 +1,7 @@
 //! Deletes an application. It no longer blocks its driver, earlier applications count again, and the application moves to the archive.
 //!
-//! A delete is **one** transaction: it removes the record from each claim item, frees the journey, and moves the application from its
-//! table to the archive. A marker keeps the UUID taken, or a late first request of the registration could write the application again.
+//! A delete is **one** transaction: it removes the record from each claim item, frees the journey, moves the application from its
+//! table to the archive, and adds the change to the feed of its operator. A marker keeps the UUID taken, or a late first request of the registration could write the application again.
 //! The write on each claim item has the condition that the item has not changed since it was read ([`crate::records::rewrite`]). So a
 //! registration, an import or another delete comes before or after, never in between.
 
@@ -15,11 +15,13 @@ use crate::dynamo::tables::Tables;
 use crate::dynamo::transaction::{TOO_LARGE, Transacted, is_fine, is_lost, transact};
 use crate::records::application::Application;
 use crate::records::archive::deleted;
+use crate::records::change::{Change, ChangeKind, DeletedBy};
 use crate::records::claim_item::application_attribute;
 use crate::records::claim_keys::ClaimKeys;
 use crate::records::rewrite::Rewrite;
 use crate::stores::applications::Applications;
 use crate::stores::archive::Archive;
+use crate::stores::changes::Changes;
 use crate::stores::claims::ClaimTable;
 use crate::stores::journeys::{Journeys, OwnJourney};
 
@@ -44,6 +46,7 @@ pub struct Deleter {
     claims: ClaimTable,
     applications: Applications,
     archive: Archive,
+    changes: Changes,
     journeys: Journeys,
 }
 
@@ -56,12 +59,13 @@ impl Deleter {
             claims: ClaimTable::new(db.clone(), tables),
             applications: Applications::new(db.clone(), tables),
             archive: Archive::new(db.clone(), tables),
+            changes: Changes::new(db.clone(), tables),
             journeys: Journeys::new(db.clone(), tables),
             db,
         }
     }
 
-    /// Deletes an operator's own application. Three requests if no other write collides.
+    /// Deletes an operator's own application. Four requests if no other write collides.
     ///
     /// # Errors
     /// [`StoreError::Busy`] if other writes collided until the deadline: nothing was written.
@@ -91,6 +95,8 @@ impl Deleter {
             let record = items.len();
             items.push(self.applications.take_out(&application)?);
             items.push(self.archive.add(deleted(&application, now)?)?);
+            let change = Change::of(&application, ChangeKind::Deleted(DeletedBy::Operator), now);
+            items.extend(backoff.told(self.changes.add(operator, change, deadline).await)?);
             let journey = items.len();
             items.extend(self.journeys.change_own(&application, OwnJourney::Free)?);
             match transact(&self.db, items).await? {

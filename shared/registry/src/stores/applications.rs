@@ -2,12 +2,13 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use cee_eligibility::{ApplicationId, IdentityKey, JourneyStatus, OperatorId};
 
-use crate::dynamo::error::{StoreError, is_transient, met};
+use crate::dynamo::error::{StoreError, is_transient};
 use crate::dynamo::item::number;
-use crate::dynamo::retry::Backoff;
+use crate::dynamo::retry::{Backoff, Deadline};
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::{BY_DATE, Tables};
 use crate::dynamo::transaction::once;
@@ -88,29 +89,66 @@ impl Applications {
         Ok((page, next))
     }
 
-    /// Updates an application to its journey's status. An older line never replaces a newer line's status, and a deleted application
-    /// stays deleted.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store cannot answer; the call may be repeated.
-    pub async fn follow_journey(
+    /// Notes that a line of a journeys file says the same status as the application has. If it says another status, it returns the
+    /// application, unless that has the status of a newer line or was deleted. One request.
+    pub(crate) async fn keep_status(
         &self,
         uuid: ApplicationId,
         status: JourneyStatus,
         version: &JourneyVersion,
-    ) -> Result<(), StoreError> {
-        let sent = self
+        deadline: Deadline,
+    ) -> Result<Option<Application>, StoreError> {
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let sent = self
+                .table
+                .update(AttributeValue::S(uuid.to_string()))
+                .update_expression("SET status_version = :version")
+                .condition_expression("status_version < :version AND #status = :status")
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()))
+                .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send()
+                .await;
+            let Err(error) = sent else { return Ok(None) };
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(found)) => {
+                    let item = found.item().filter(|item| NameTaken::of(item).is_none());
+                    let application = item.cloned().map(Application::from_item).transpose()?;
+                    let is_older = |application: &Application| {
+                        let journey = application.journey.as_ref();
+                        journey.is_some_and(|journey| journey.version.as_str() < version.as_str())
+                    };
+                    return Ok(application.filter(is_older));
+                }
+                _ if is_transient(&error) => backoff.pause().await?,
+                _ => return Err(StoreError::request("UpdateItem", &error)),
+            }
+        }
+    }
+
+    /// The write of a transaction that updates an application to its journey's status, provided that its status has not changed since it
+    /// was read.
+    pub(crate) fn follow(
+        &self,
+        application: &Application,
+        status: JourneyStatus,
+        version: &JourneyVersion,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let read = application.journey.as_ref().ok_or(corrupt("no journey"))?;
+        let update = self
             .table
-            .update(AttributeValue::S(uuid.to_string()))
+            .update_in_transaction(AttributeValue::S(application.uuid.to_string()))
             .update_expression("SET #status = :status, status_version = :version")
-            .condition_expression("attribute_exists(#uuid) AND status_version < :version")
-            .expression_attribute_names("#uuid", UUID)
+            .condition_expression("status_version = :read")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()))
             .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
-            .send()
-            .await;
-        met("UpdateItem", sent).map(drop)
+            .expression_attribute_values(":read", AttributeValue::S(read.version.as_str().to_owned()))
+            .build()
+            .map_err(|_| corrupt("an update"))?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     /// The write of a transaction that adds an application, unless its UUID is taken.

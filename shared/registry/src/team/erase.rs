@@ -17,9 +17,11 @@ use crate::dynamo::tables::Tables;
 use crate::dynamo::transaction::{TOO_LARGE, Transacted, transact};
 use crate::records::application::Application;
 use crate::records::archive::{DELETED_AT_OF_ERASED, trace};
+use crate::records::change::{Change, ChangeKind, DeletedBy};
 use crate::records::idempotency::response;
 use crate::stores::applications::Applications;
 use crate::stores::archive::Archive;
+use crate::stores::changes::Changes;
 use crate::stores::idempotency::IdempotencyRecords;
 use crate::stores::journeys::{Journeys, OwnJourney};
 use crate::team::drivers::{Archived, DriverData};
@@ -43,6 +45,7 @@ pub struct DriverEraser {
     db: Client,
     applications: Applications,
     archive: Archive,
+    changes: Changes,
     journeys: Journeys,
     idempotency: IdempotencyRecords,
 }
@@ -54,6 +57,7 @@ impl DriverEraser {
         Self {
             applications: Applications::new(db.clone(), tables),
             archive: Archive::new(db.clone(), tables),
+            changes: Changes::new(db.clone(), tables),
             journeys: Journeys::new(db.clone(), tables),
             idempotency: IdempotencyRecords::new(db.clone(), tables),
             db,
@@ -108,7 +112,8 @@ impl DriverEraser {
         Ok(erased)
     }
 
-    /// Removes the application from its table, puts its trace into the archive, and erases the driver from its journey. The claims stay.
+    /// Removes the application from its table, puts its trace into the archive, tells its operator in the feed of changes, and erases the
+    /// driver from its journey. The claims stay.
     /// `false` if the application is no longer in its table.
     async fn erase_application(
         &self,
@@ -122,6 +127,8 @@ impl DriverEraser {
         loop {
             let mut items =
                 vec![self.applications.take_out(&application)?, self.archive.add(trace(&application, reason, now))?];
+            let change = Change::of(&application, ChangeKind::Deleted(DeletedBy::Registry), now);
+            items.extend(backoff.told(self.changes.add(application.operator, change, deadline).await)?);
             items.extend(self.journeys.change_own(&application, OwnJourney::Erase)?);
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(true),

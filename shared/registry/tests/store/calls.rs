@@ -477,7 +477,7 @@ async fn delete_frees_both_keys() {
     assert_eq!(store.register(&first, Some(&read)).await, Registration::Registered);
     store.requests.take();
     let deleted = store.deleter.delete(operator(1), first.uuid, at(DAY), soon()).await;
-    assert_eq!((deleted, store.requests.take()), (Ok(Deleted::Done), 3));
+    assert_eq!((deleted, store.requests.take()), (Ok(Deleted::Done), 4));
     assert!(store.scan(&store.tables.claims).await.is_empty());
     assert_eq!(find(&store, 1, "trip").await.unwrap().used, None);
     for (number, key) in [(2, 'a'), (3, 'b')] {
@@ -643,7 +643,7 @@ async fn application_gets_latest_journey_status() {
         ("an application without a journey", 2, version(9, 1), Canceled, FraudError),
         ("an application that is gone", 3, version(9, 1), Canceled, FraudError),
     ] {
-        store.applications.follow_journey(uuid(number), status, &version).await.unwrap();
+        store.follow(uuid(number), status, &version).await;
         let journey = store.applications.find(short.uuid).await.unwrap().unwrap().journey.unwrap();
         assert_eq!(journey.status, expected, "{what}");
     }

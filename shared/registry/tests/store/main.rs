@@ -6,6 +6,7 @@
 mod audit;
 mod bounds;
 mod calls;
+mod changes;
 mod credentials;
 mod drivers;
 mod faults;

@@ -216,6 +216,8 @@ pub(crate) struct Store {
     pub remover: HistoryRemover,
     pub key_giver: KeyGiver,
     pub deleter: Deleter,
+    pub follower: JourneyFollower,
+    pub changes: Changes,
     pub auditor: TableAuditor,
     pub last_audit: Arc<Mutex<LastAudit>>,
     pub stray_remover: StrayRemover,
@@ -279,6 +281,8 @@ async fn store_at(endpoint: &str, configure: impl FnOnce(Configure) -> Configure
         remover: HistoryRemover::new(db.clone(), &tables),
         key_giver: KeyGiver::new(db.clone(), &tables, claim_keys()),
         deleter: Deleter::new(db.clone(), &tables, claim_keys()),
+        follower: JourneyFollower::new(db.clone(), &tables),
+        changes: Changes::new(db.clone(), &tables),
         last_audit: Arc::default(),
         auditor: TableAuditor::new(db.clone(), &tables, claim_keys()),
         stray_remover: StrayRemover::new(db.clone(), &tables, claim_keys()),
@@ -341,6 +345,11 @@ impl Store {
             key.as_s().unwrap().clone()
         };
         answer.items.unwrap_or_default().into_iter().map(|item| (key(&item), item)).collect()
+    }
+
+    /// Gives an application its journey's status.
+    pub(crate) async fn follow(&self, uuid: ApplicationId, status: JourneyStatus, version: &JourneyVersion) -> bool {
+        self.follower.follow(uuid, status, version, at("2024-05-01T00:00:00Z"), soon()).await.unwrap()
     }
 
     /// All items that a registration may write.

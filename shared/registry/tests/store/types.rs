@@ -40,6 +40,7 @@ fn types_hold_tables_named_in_documentation() {
         ("HistoryWriter", held(&HistoryWriter::new(db(), tables, keys()))),
         ("HistoryRemover", held(&HistoryRemover::new(db(), tables))),
         ("KeyGiver", held(&KeyGiver::new(db(), tables, keys()))),
+        ("JourneyFollower", held(&JourneyFollower::new(db(), tables))),
         ("Deleter", held(&Deleter::new(db(), tables, keys()))),
         ("Proofs", held(&Proofs::new(db(), tables))),
         ("TableAuditor", held(&TableAuditor::new(db(), tables, keys()))),

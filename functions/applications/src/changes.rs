@@ -1,0 +1,129 @@
+//! `GET /v3/policies/cee/changes`: what changed about the operator's own applications since a cursor, the earliest change first. A page is
+//! one request to DynamoDB (docs/adr/0053).
+
+use cee_edge::Refusal;
+use cee_edge::function::Query;
+use cee_edge::openapi::Utc;
+use cee_edge::problem::BrokenRule;
+use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType};
+use cee_registry::{Change, ChangeKind, ChangesPlace, MOST_CHANGES};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The number of changes on a page if the call does not say.
+pub(crate) const USUAL: usize = 100;
+
+/// The parameters of the call.
+const PARAMETERS: &[&str] = &["since", "limit"];
+
+/// A page of changes, as a call wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedChanges {
+    /// Where the page begins.
+    pub since: ChangesPlace,
+    /// The largest number of changes on the page.
+    pub most: usize,
+}
+
+impl WantedChanges {
+    /// Reads the query of a call. `place` reads a cursor of the caller's changes.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidQuery`] with every fault.
+    pub fn read(mut query: Query, place: impl FnOnce(&str) -> Option<ChangesPlace>) -> Result<Self, Refusal> {
+        let since = query.optional("since", |text| place(text).ok_or(BrokenRule::Cursor));
+        let most = query.optional("limit", limit);
+        let read = since
+            .zip(most)
+            .map(|(since, most)| Self { since: since.unwrap_or(ChangesPlace::BEGINNING), most: most.unwrap_or(USUAL) });
+        query.finish(PARAMETERS, read)
+    }
+}
+
+fn limit(text: &str) -> Result<usize, BrokenRule> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && (1..=MOST_CHANGES).contains(number));
+    number.ok_or(BrokenRule::Number(1, MOST_CHANGES))
+}
+
+/// What happened to an application.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ChangeKind)]
+pub enum What {
+    /// The journey's status changed: `status`, from `previous_status`.
+    Status,
+    /// The application was deleted: by whom says `deleted_by`.
+    Deleted,
+}
+
+/// Who deleted an application.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeletedBy {
+    /// The operator itself.
+    Operator,
+    /// The registry's team, which erased the driver: the driver stays blocked.
+    Registry,
+}
+
+/// A change of one of the caller's own applications. It tells nothing of the driver, and nothing of another operator.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Change)]
+pub struct Changed {
+    /// The application's UUID.
+    #[schema(value_type = ApplicationId)]
+    pub(crate) uuid: String,
+    /// `short` or `long`.
+    #[schema(value_type = JourneyType)]
+    pub(crate) journey_type: &'static str,
+    /// What happened. Other words may come later: skip a change whose word you do not know.
+    pub(crate) change: What,
+    /// When it happened, in UTC with milliseconds. A change never has an earlier date than the change before it.
+    #[schema(value_type = Utc)]
+    pub(crate) changed_at: String,
+    /// The journey's status since then, where that changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<JourneyStatus>, nullable = false)]
+    pub(crate) status: Option<&'static str>,
+    /// The journey's status before, where that changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<JourneyStatus>, nullable = false)]
+    pub(crate) previous_status: Option<&'static str>,
+    /// Who deleted the application, where it was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) deleted_by: Option<DeletedBy>,
+}
+
+/// A page of the changes of the caller's own applications.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Changes)]
+pub struct ChangesPage {
+    /// The changes, the earliest first.
+    pub(crate) changes: Vec<Changed>,
+    /// The parameter `since` of the next call, also if there is no change. Store it once every change of this page is stored.
+    #[schema(schema_with = crate::openapi::changes_cursor)]
+    pub(crate) next_cursor: String,
+    /// Whether to call again at once. The next page may be empty nevertheless, and so may any page before the last.
+    pub(crate) more: bool,
+}
+
+impl From<Change> for Changed {
+    fn from(Change { uuid, journey_type, at, kind }: Change) -> Self {
+        let (change, statuses, deleted_by) = match kind {
+            ChangeKind::Status { from, to } => (What::Status, Some((from.as_str(), to.as_str())), None),
+            ChangeKind::Deleted(cee_registry::DeletedBy::Operator) => (What::Deleted, None, Some(DeletedBy::Operator)),
+            ChangeKind::Deleted(cee_registry::DeletedBy::Registry) => (What::Deleted, None, Some(DeletedBy::Registry)),
+        };
+        Self {
+            uuid: uuid.to_string(),
+            journey_type: journey_type.as_str(),
+            change,
+            changed_at: at.to_string(),
+            status: statuses.map(|(_, to)| to),
+            previous_status: statuses.map(|(from, _)| from),
+            deleted_by,
+        }
+    }
+}

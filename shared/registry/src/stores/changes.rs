@@ -1,0 +1,134 @@
+//! The table of changes of registered applications: the feed of each operator.
+//!
+//! A change is written in the transaction that makes it. Its number is that of the operator's last change plus one, and the condition of its
+//! put is that no change has this number yet. The writer has read the last change before, so that change was committed. So the numbers of an
+//! operator have no gap, and each change is committed after the one before it: **a reader who sees a change has missed none before it**,
+//! however late a request arrives. A request that was overtaken finds its number taken.
+//!
+//! The price is that the changes of one operator are written one after the other. Registrations are not changes, and never wait for this.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use cee_eligibility::{Instant, OperatorId};
+
+use crate::dynamo::error::{StoreError, is_transient};
+use crate::dynamo::item::number;
+use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::tables::Tables;
+use crate::records::change::{Change, ChangesPlace, ChangesRead, FORGOTTEN_AT, NUMBER, Shown, StoredChange, key};
+
+/// How many changes a page of a feed holds at most.
+pub const MOST_CHANGES: usize = 500;
+
+/// The table of changes.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    db: Client,
+    table: String,
+}
+
+const fn corrupt(what: &'static str) -> StoreError {
+    StoreError::Corrupt { table: "changes", what }
+}
+
+impl Changes {
+    /// The changes in this environment's table.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables) -> Self {
+        Self { db, table: tables.changes.clone() }
+    }
+
+    /// A page of an operator's changes, the earliest first. One request. A call cannot read another operator's changes.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer, if an item is malformed, or if a change is missing.
+    pub async fn read(
+        &self,
+        operator: OperatorId,
+        place: ChangesPlace,
+        most: usize,
+        now: Instant,
+    ) -> Result<ChangesRead, StoreError> {
+        let most = most.min(MOST_CHANGES);
+        // The change that was seen last, and one more, which shows whether there is another page.
+        let limit = most.saturating_add(2);
+        // A second request only if two changes were written during the first one, and it saw the later one alone: it sees both.
+        for _ in 0..2 {
+            let query = self
+                .db
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("operator_id = :operator AND #number >= :first")
+                .expression_attribute_names("#number", NUMBER)
+                .expression_attribute_values(":operator", number(i64::from(operator.get())))
+                .expression_attribute_values(":first", AttributeValue::N(place.first().to_string()))
+                .consistent_read(true)
+                .limit(i32::try_from(limit).unwrap_or(3));
+            let answer = query.send().await.map_err(|error| StoreError::request("Query", &error))?;
+            let found = answer.items().iter().map(StoredChange::from_item).collect::<Result<Vec<_>, _>>()?;
+            match place.page(most, now, &found, answer.last_evaluated_key.is_some()) {
+                Shown::Read(read) => return Ok(read),
+                Shown::Gap => {}
+            }
+        }
+        Err(corrupt("a change that is missing"))
+    }
+
+    /// The writes that add a change to a transaction. They fail if another change is added first; then the caller must get new ones. One
+    /// request.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer in time, or if the last change is malformed.
+    pub(crate) async fn add(
+        &self,
+        operator: OperatorId,
+        change: Change,
+        deadline: Deadline,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let last = self.last(operator, deadline).await?;
+        let next = StoredChange::after(last.as_ref(), change);
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(next.to_item(operator)))
+            .condition_expression("attribute_not_exists(#number)")
+            .expression_attribute_names("#number", NUMBER)
+            .build()
+            .map_err(|_| corrupt("a put"))?;
+        let mut writes = vec![TransactWriteItem::builder().put(put).build()];
+        if let Some(last) = last {
+            // From now on the last one is not the last any more, so it may expire.
+            let update = Update::builder()
+                .table_name(&self.table)
+                .set_key(Some(key(operator, last.number)))
+                .update_expression(format!("SET {FORGOTTEN_AT} = :at"))
+                .condition_expression("attribute_exists(#number)")
+                .expression_attribute_names("#number", NUMBER)
+                .expression_attribute_values(":at", next.removes_previous_at())
+                .build()
+                .map_err(|_| corrupt("an update"))?;
+            writes.push(TransactWriteItem::builder().update(update).build());
+        }
+        Ok(writes)
+    }
+
+    /// The operator's last change. It never expires. One request.
+    async fn last(&self, operator: OperatorId, deadline: Deadline) -> Result<Option<StoredChange>, StoreError> {
+        let query = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("operator_id = :operator")
+            .expression_attribute_values(":operator", number(i64::from(operator.get())))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(1);
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            match query.clone().send().await {
+                Ok(answer) => return answer.items().first().map(StoredChange::from_item).transpose(),
+                Err(error) if is_transient(&error) => backoff.pause().await?,
+                Err(error) => return Err(StoreError::request("Query", &error)),
+            }
+        }
+    }
+}
