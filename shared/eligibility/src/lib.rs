@@ -8,6 +8,7 @@
 //! | the French of the messages | `french` |
 //! | how a driving licence is written, and which spellings are one licence | [`license`] |
 //! | dates, time zones, "N years before" | [`time`] |
+//! | weeks and months of the statistics | [`week`] |
 //! | windows, floors, delays, period, distance: every number | [`rules`] |
 //! | when two applications belong to the same person | [`identity`] |
 //! | whether an earlier application blocks a new one, and which application is reported | [`decision`] |
@@ -36,6 +37,7 @@ pub mod openapi;
 pub mod phone;
 pub mod rules;
 pub mod time;
+pub mod week;
 mod words;
 
 pub use decision::{Blocker, EarlierApplication, Reason, latest_blocker};
@@ -51,3 +53,4 @@ pub use normalise::LastName;
 pub use phone::{Phone, PhoneTrunc};
 pub use rules::{Cutoffs, MOST_APPLICATIONS, MOST_HISTORY_DATES, NoRoom, Rules, TooEarly};
 pub use time::Instant;
+pub use week::{Month, Week};
