@@ -30,6 +30,7 @@
 //! | whether the tables break an invariant of the protocol | [`team::audit`] |
 //! | the data about one driver, and how it is erased | [`team::drivers`], [`team::erase`] |
 //! | whether an operator's number was ever used | [`team::numbers`] |
+//! | statistics: what is counted, when and how exactly | [`records::statistics`], [`stores::statistics`], [`team::recount`] |
 //! | how a table is restored to an earlier moment | [`team::restore`] |
 //! | how a record is removed from a claim item | [`records::rewrite`] |
 //! | table names and definitions | [`dynamo::tables`] |
@@ -53,6 +54,7 @@
 //! | [`DriverFinder`] | claims, applications, archive, journeys | `cee driver` |
 //! | [`DriverEraser`] | applications, archive, changes, journeys, idempotency | `cee driver erase` |
 //! | [`PepperKeeper`] | claims, applications | `cee pepper` |
+//! | [`Recounter`] | applications, archive, imports, statistics | `cee stats` |
 //! | [`Numbers`] | claims, archive, imports, operators, credentials | `cee operator add` |
 
 pub mod dynamo;
@@ -89,6 +91,7 @@ pub use records::import::{
 pub use records::journey::{JourneyVersion, StoredJourney};
 pub use records::listed::{ListFilter, ListPlace, ListedApplication, ListedDates, ListedJourney};
 pub use records::session::{Session, SessionId};
+pub use records::statistics::{Cell, Counts, Outcome, Source, WeekCounts};
 pub use stores::*;
 pub use team::audit::affected::Affected;
 pub use team::audit::auditor::TableAuditor;
@@ -99,4 +102,5 @@ pub use team::drivers::{Archived, DriverData, DriverFinder, DriverJourney, Drive
 pub use team::erase::{DriverEraser, Erased};
 pub use team::numbers::{Numbers, Use};
 pub use team::pepper::{Evidence, PepperKeeper};
+pub use team::recount::{Counted, Recounter};
 pub use team::restore::{Differences, restore};

@@ -16,6 +16,7 @@
 //! | a journey | [`journey`] |
 //! | an application as a list shows it, and the place where a list continues | [`listed`] |
 //! | a session of the console | [`session`] |
+//! | the counts of an operator's week | [`statistics`] |
 
 pub mod application;
 pub mod archive;
@@ -31,3 +32,4 @@ pub mod listed;
 pub mod pepper;
 pub mod rewrite;
 pub mod session;
+pub mod statistics;

@@ -15,6 +15,7 @@
 //! | counts of calls, and slots of imports | [`limits`] |
 //! | operators | [`operators`] |
 //! | sessions of the console | [`sessions`] |
+//! | counts of each operator's weeks | [`statistics`] |
 
 pub mod applications;
 pub mod archive;
@@ -28,6 +29,7 @@ pub mod limits;
 pub mod operators;
 pub mod pepper;
 pub mod sessions;
+pub mod statistics;
 
 pub use applications::{Applications, MOST_ON_A_PAGE};
 pub use changes::{Changes, MOST_CHANGES};
@@ -41,3 +43,4 @@ pub use limits::{ImportSlot, ImportSlots, Limits, WINDOW, window_of};
 pub use operators::{Operator, Operators, Standing};
 pub use pepper::{Pepper, PepperCheck};
 pub use sessions::Sessions;
+pub use statistics::{Added, Statistics};

@@ -7,6 +7,7 @@
 //! | how a driver is erased | [`erase`] |
 //! | whether an operator's number was ever used | [`numbers`] |
 //! | how the check value of the pepper is written | [`pepper`] |
+//! | how statistics are counted from the tables | [`recount`] |
 //! | how a table is restored to an earlier moment | [`restore`] |
 
 pub mod audit;
@@ -14,4 +15,5 @@ pub mod drivers;
 pub mod erase;
 pub mod numbers;
 pub mod pepper;
+pub mod recount;
 pub mod restore;

@@ -588,6 +588,12 @@ pub(super) const STEPS: &[Step] = &[
         run: |b| Box::pin(projection(b)),
     },
     Step {
+        name: "statistics: several counts of a new item are added at once, set and removed",
+        needed_for: Need::Service,
+        expected: "written; written; {-#invalid: 2, pk: '1#2026-W48', short#duplicate: 4}; written; {pk: '1#2026-W48', short#duplicate: 4, short#granted: 7}",
+        run: |b| Box::pin(several_counts(b)),
+    },
+    Step {
         name: "BatchWriteItem: puts and deletes",
         needed_for: Need::Service,
         expected: "written; 0 unprocessed; no item; {pk: 'batch-new'}",
@@ -928,6 +934,18 @@ async fn projection(b: &Bench) -> String {
         Err(error) => failure(&error),
     };
     said([written, read])
+}
+
+async fn several_counts(b: &Bench) -> String {
+    let key = || pk("1#2026-W48");
+    let names = |write: Write| write.name("#0", "-#invalid").name("#1", "short#duplicate");
+    let add = names(Write::update(&b.tables.statistics, key(), "ADD #0 :0, #1 :1"));
+    let add = add.value(":0", number(1)).value(":1", number(2));
+    let (one, two) = (add.send(b).await, add.send(b).await);
+    let added = b.read(&b.tables.statistics, key()).await;
+    let set = Write::update(&b.tables.statistics, key(), "SET #s0 = :s0 REMOVE #r0");
+    let set = set.name("#s0", "short#granted").name("#r0", "-#invalid").value(":s0", number(7));
+    said([one, two, added, set.send(b).await, b.read(&b.tables.statistics, key()).await])
 }
 
 async fn batch_write(b: &Bench) -> String {

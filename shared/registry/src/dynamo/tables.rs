@@ -106,6 +106,8 @@ tables! {
     credentials, "CREDENTIALS_TABLE", [("access_key", S)], &[];
     /// One item per session of the console: who is signed in, until when. It expires. The key is the SHA-256 of the session's secret id.
     sessions, "SESSIONS_TABLE", [("pk", S)], &[];
+    /// One item per operator and week: counts of certificates, refusals and rows of history.
+    statistics, "STATISTICS_TABLE", [("pk", S)], &[];
 }
 
 impl Tables {

@@ -13,5 +13,6 @@ mod faults;
 mod model;
 mod pepper;
 mod sessions;
+mod statistics;
 mod support;
 mod types;

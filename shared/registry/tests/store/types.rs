@@ -35,6 +35,7 @@ fn types_hold_tables_named_in_documentation() {
     let db = || Client::from_conf(Config::builder().behavior_version(BehaviorVersion::latest()).build());
     let (tables, keys) = (&Tables::with_prefix("test-"), claim_keys);
     let types = BTreeMap::from([
+        ("Recounter", held(&Recounter::new(db(), tables))),
         ("Simulator", held(&Simulator::new(db(), tables, keys()))),
         ("Registrar", held(&Registrar::new(db(), tables, keys()))),
         ("HistoryWriter", held(&HistoryWriter::new(db(), tables, keys()))),

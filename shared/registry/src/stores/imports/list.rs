@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::Select;
 use cee_eligibility::{Instant, OperatorId};
 use serde::de::DeserializeOwned;
@@ -178,6 +179,12 @@ impl Imports {
                 Err(error) => return Err(StoreError::request("Query", &error)),
             }
         }
+    }
+
+    /// A scan of the whole table that returns each import's report, and when the import began.
+    pub(crate) fn scan_of_reports(&self) -> ScanFluentBuilder {
+        let scan = self.db.scan().table_name(&self.table);
+        scan.projection_expression("operator_id, import_id, created_at, started_at, report")
     }
 
     /// The next page after an import (its operator's number, 0 for the registry, and its UUID), and the import after which to continue.
