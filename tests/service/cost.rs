@@ -216,6 +216,7 @@ const CHANGED: &str = "a new status of a journey with an application, beside its
 const FED: &str = "a page of 25 changes, 200";
 const LISTED: &str = "a page of 25 of one's own applications, 200";
 const AUDITED: &str = "the auditor, for each 1,000 applications and claims";
+const ONCE_A_MINUTE: &str = "an operator's status and the counts of its refusals, at most once a minute";
 const CHECKED: &str = "the auditor, for the changes of a long registration";
 
 async fn count() -> (Counted, Stored) {
@@ -288,7 +289,10 @@ async fn count() -> (Counted, Stored) {
     blocked["phone_trunc"] = json!("+337000001");
     counted.call("simulate, 409", post.clone(), simulate, &blocked, "", 409).await;
     blocked["datetime"] = json!("2024-03-15T08:30:00Z");
-    counted.call("register long, 409 for another's", post, register, &blocked, "", 409).await;
+    counted.call("register long, 409 for another's", post.clone(), register, &blocked, "", 409).await;
+    // The first call of another operator in a minute: it reads the operator's status, and writes the count of what was refused.
+    counted.token = counted.world.token(2);
+    counted.call(ONCE_A_MINUTE, post, register, &json!({}), "", 400).await;
     let trips: Vec<Trip> = (0..1000).map(|n| Trip::new(1, &format!("t{n}"), &format!("+3361{n:05}"))).collect();
     counted.wire.take_units();
     counted.world.journeys(&trips).await;

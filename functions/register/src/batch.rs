@@ -115,6 +115,7 @@ impl Register {
 
     async fn answer_item(&self, call: &Call, caller: &Caller, item: Item, now: Instant) -> Part {
         let Item { sent, journey, members, .. } = item;
+        let journey_type = sent.as_ref().ok().and_then(Sent::journey_type);
         let answer = async {
             trap::spring("item", || members.values().map(ToString::to_string).collect::<String>());
             let sent = sent?;
@@ -130,6 +131,7 @@ impl Register {
         if let Some(metric) = Self::counts(answer.as_ref().map_err(Refusal::problem_type)) {
             call.count(metric, 1);
         }
+        self.tally.count(caller.operator, now, journey_type, &answer);
         call.part(answer)
     }
 }

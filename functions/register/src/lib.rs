@@ -11,11 +11,11 @@ use cee_edge::{Call, Fields, Gate, HttpFunction, ProblemType, Refusal, Reply, to
 use cee_eligibility::rules::check_signed;
 use cee_eligibility::{
     ApplicationId, DrivingLicense, FieldError, IdempotencyKey, Identity, IdentityKey, IdentityKeys, Instant,
-    JourneyType, LastNameTrunc, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
+    JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
 };
 use cee_registry::{
     Application, ApplicationJourney, Applications, IdempotencyRecord, Journeys, Limits, Operators, PepperCheck,
-    Registrar, Registration, Replay, RequestKey, StoredJourney,
+    Registrar, Registration, Replay, RequestKey, Statistics, StoredJourney,
 };
 use cee_service::aws::Aws;
 use cee_service::metrics::Application as Counted;
@@ -27,10 +27,18 @@ use utoipa::ToSchema;
 pub mod batch;
 pub mod openapi;
 pub mod order;
+mod tally;
 
 /// The settings of the tables that the function is given.
-pub const TABLES: &[&str] =
-    &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "IDEMPOTENCY_TABLE", "JOURNEYS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
+pub const TABLES: &[&str] = &[
+    "CLAIMS_TABLE",
+    "APPLICATIONS_TABLE",
+    "IDEMPOTENCY_TABLE",
+    "JOURNEYS_TABLE",
+    "OPERATORS_TABLE",
+    "LIMITS_TABLE",
+    "STATISTICS_TABLE",
+];
 
 /// How often a journey may change during a call before the call gives up: once is rare, three times is not an accident.
 const JOURNEY_CHANGES: usize = 3;
@@ -49,6 +57,7 @@ pub struct Register {
     registrar: Registrar,
     journeys: Journeys,
     applications: Applications,
+    tally: tally::Tally,
 }
 
 /// What is registered: one of two, told apart by `journey_type`.
@@ -157,6 +166,13 @@ struct Sent {
     demand: Result<Demand, Refusal>,
 }
 
+impl Sent {
+    /// Its journey type, if it could be read.
+    fn journey_type(&self) -> Option<JourneyType> {
+        self.demand.as_ref().ok().map(Demand::journey_type)
+    }
+}
+
 /// The parts of an application of either type that a registration needs.
 struct Claim<'a> {
     journey_type: JourneyType,
@@ -188,6 +204,7 @@ impl Register {
             signer: environment.proof_signer()?,
             journeys: Journeys::new(db.clone(), &tables),
             applications: Applications::new(db.clone(), &tables),
+            tally: tally::Tally::new(Statistics::new(db.clone(), &tables)),
             registrar: Registrar::new(db, &tables, keys),
         })
     }
@@ -361,10 +378,21 @@ impl HttpFunction for Register {
         if call.path().ends_with("/batch") {
             return self.batch(call, &caller).await;
         }
-        let key = idempotency_key(call.request().headers())?;
         let now = self.clock.now();
-        let sent = self.sent(&caller, key.as_ref(), Fields::of(call.request())?, now);
-        self.answer_one((call, &caller, now), sent, None).await
+        let mut journey_type = None;
+        let answer = async {
+            let key = idempotency_key(call.request().headers())?;
+            let sent = self.sent(&caller, key.as_ref(), Fields::of(call.request())?, now);
+            journey_type = sent.journey_type();
+            self.answer_one((call, &caller, now), sent, None).await
+        };
+        let answer = answer.await;
+        self.tally.count(caller.operator, now, journey_type, &answer);
+        answer
+    }
+
+    async fn once_a_minute(&self, operator: OperatorId) {
+        self.tally.write(operator).await;
     }
 
     fn counts(ended: Result<&Reply, ProblemType>) -> Option<Metric> {

@@ -167,7 +167,7 @@ impl Admission {
     /// # Errors
     /// [`Refusal::OperatorNotAdmitted`] or [`Refusal::TooManyCalls`]; a failure of the store.
     pub async fn admit(&self, call: &Call, id: OperatorId, siret: Option<&Siret>) -> Result<Operator, Refusal> {
-        let Some(operator) = self.operator(id).await? else {
+        let Some(operator) = self.operator(call, id).await? else {
             return Err(Refusal::OperatorNotAdmitted(NotAdmitted::Unknown));
         };
         if operator.suspended {
@@ -185,11 +185,12 @@ impl Admission {
         Ok(operator)
     }
 
-    async fn operator(&self, id: OperatorId) -> Result<Option<Operator>, Refusal> {
+    async fn operator(&self, call: &Call, id: OperatorId) -> Result<Option<Operator>, Refusal> {
         let asked = Moment::now();
         if let Some(operator) = self.remembered.get(id, asked) {
             return Ok(Some(operator));
         }
+        call.note_status_read();
         let found = self.operators.find(id).await?;
         self.remembered.note(id, asked, found.as_ref());
         Ok(found)

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -37,6 +38,9 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// response, and a 500 with a request id helps the caller more than a timeout of the gateway.
 const LAST: Duration = Duration::from_millis(200);
 
+/// The time limit of [`HttpFunction::once_a_minute`].
+const A_MOMENT: Duration = Duration::from_millis(500);
+
 /// The time limit of a call: a driver waits, and API Gateway gives up after 30 seconds.
 const LONGEST: Duration = Duration::from_secs(8);
 
@@ -47,6 +51,8 @@ pub struct Call {
     id: String,
     trace_id: Option<String>,
     caller: OnceLock<OperatorId>,
+    /// Whether the call has read its operator's status from the table. A call does if none has for a minute.
+    read_status: AtomicBool,
     deadline: Deadline,
     ends: Option<Moment>,
     numbers: Numbers,
@@ -68,7 +74,16 @@ impl Call {
         let left = context.map(|context| time_left(context.deadline()));
         let deadline = Deadline::after(left.map_or(LONGEST, |left| left.saturating_sub(MARGIN).min(LONGEST)));
         let ends = left.map(|left| Moment::now() + left.saturating_sub(LAST));
-        Self { request, id, trace_id, caller: OnceLock::new(), deadline, ends, numbers: Numbers::default() }
+        Self {
+            request,
+            id,
+            trace_id,
+            caller: OnceLock::new(),
+            read_status: AtomicBool::new(false),
+            deadline,
+            ends,
+            numbers: Numbers::default(),
+        }
     }
 
     /// The request.
@@ -155,6 +170,11 @@ impl Call {
             tracing::error!(%error, "failed");
             self.count(Metric::Failures, 1);
         }
+    }
+
+    /// Notes that the call has read its operator's status from the table.
+    pub(crate) fn note_status_read(&self) {
+        self.read_status.store(true, Ordering::Relaxed);
     }
 
     /// Notes the caller, for the log.
@@ -411,6 +431,12 @@ pub trait HttpFunction: Send + Sync + 'static {
     fn counts(_ended: Result<&Reply, ProblemType>) -> Option<Metric> {
         None
     }
+
+    /// Work that can wait for a minute: it follows the answer to a call that has read its operator's status from the table, and so
+    /// happens at most once a minute for each operator. It has a moment of time, and changes no answer.
+    fn once_a_minute(&self, _operator: OperatorId) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// The function as a process that Lambda starts: the complete body of its `main`.
@@ -464,7 +490,19 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
         call.count(metric, 1);
     }
     let problem = ended.err().map(ProblemType::as_str);
+    // Tables that did not respond would make the caller wait once more.
+    let has_failed = matches!(ended, Err(ProblemType::Internal | ProblemType::Busy));
     call.note_failure(&answer);
+    if let Some(operator) = call.caller.get()
+        && call.read_status.load(Ordering::Relaxed)
+        && !has_failed
+    {
+        let until = call.ends.unwrap_or_else(|| Moment::now() + A_MOMENT).min(Moment::now() + A_MOMENT);
+        let work = AssertUnwindSafe(function.once_a_minute(*operator)).catch_unwind();
+        if !matches!(timeout_at(until, work).await, Ok(Ok(()))) {
+            tracing::warn!("work of once a minute was not completed");
+        }
+    }
     let mut response = match answer {
         Ok(reply) => reply.into_response(),
         Err(refusal) => function.refused(&call, refusal),
