@@ -63,6 +63,7 @@ mod requests;
 mod resume;
 mod rpc_tokens;
 mod shortcomings;
+mod stats;
 mod survey;
 mod takeback;
 mod token_calls;

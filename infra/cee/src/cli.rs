@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, conformance, driver, env, generate, operator, pepper, redrive, restore, secret, serve, token, undo,
+    audit, conformance, driver, env, generate, operator, pepper, redrive, restore, secret, serve, stats, token, undo,
 };
 
 /// The whole certificate registry for carpooling, on this machine.
@@ -63,6 +63,9 @@ enum Command {
         #[command(subcommand)]
         command: secret::Command,
     },
+    /// Count certificates, refusals and rows of history by week, operator and journey type, as a table, CSV or a chart, or for
+    /// publication: for the registry's team, here or on AWS.
+    Stats(stats::Command),
     /// Print an application token of an operator of this machine.
     Token(token::Command),
     /// Print shell variables with which curl and the AWS tools reach the running service as a sample operator, or `sam local`
@@ -90,6 +93,7 @@ impl Cli {
             Some(Command::Undo(command)) => undo::run(command),
             Some(Command::Redrive(command)) => redrive::run(&command),
             Some(Command::Secret { command }) => secret::run(command),
+            Some(Command::Stats(command)) => stats::run(command),
             Some(Command::Token(command)) => token::run(command),
             Some(Command::Env(command)) => env::run(&command),
         }?;

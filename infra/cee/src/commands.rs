@@ -11,5 +11,6 @@ pub mod redrive;
 pub mod restore;
 pub mod secret;
 pub mod serve;
+pub mod stats;
 pub mod token;
 pub mod undo;

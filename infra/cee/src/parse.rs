@@ -1,8 +1,10 @@
 //! Values of the command line.
 
-use cee_eligibility::{Instant, OperatorId, Siret};
+use cee_eligibility::{Instant, Month, OperatorId, Siret, Week};
 use cee_registry::{AccessKey, ImportId};
 use cee_tokens::Scope;
+
+use crate::statistics::groups;
 
 /// The longest name of an operator, in characters.
 const LONGEST_NAME: usize = 100;
@@ -37,6 +39,21 @@ pub(crate) fn scope(text: &str) -> Result<Scope, String> {
 
 pub(crate) fn moment(text: &str) -> Result<Instant, String> {
     Instant::parse(text).map_err(|error| error.to_string())
+}
+
+pub(crate) fn week(text: &str) -> Result<Week, String> {
+    Week::parse(text).ok_or_else(|| "a week is written as in ISO 8601: 2026-W48".to_owned())
+}
+
+pub(crate) fn month(text: &str) -> Result<Month, String> {
+    Month::parse(text).ok_or_else(|| "a month is written as 2026-11".to_owned())
+}
+
+/// A group of outcomes.
+pub(crate) fn group(text: &str) -> Result<String, String> {
+    let groups = groups();
+    let known = groups.contains(&text).then(|| text.to_owned());
+    known.ok_or_else(|| format!("the outcomes are {}", groups.join(", ")))
 }
 
 #[cfg(test)]
