@@ -182,7 +182,8 @@ impl Sent {
             header.iter().map(|name| String::from_utf8_lossy(name).trim().to_lowercase()).collect();
         let mut row = csv::ByteRecord::new();
         while reader.read_byte_record(&mut row).is_ok_and(|more| more) {
-            for (name, cell) in header.iter().zip(row.iter()).filter(|(name, _)| name.contains('_')) {
+            for (name, cell) in header.iter().zip(row.iter()).filter(|(name, _)| name.contains('_') || *name == "token")
+            {
                 self.field(name, &String::from_utf8_lossy(cell));
             }
         }

@@ -201,7 +201,8 @@ impl Record {
             let place = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
             let is = |part: &str| place.contains(part);
             let text = || String::from_utf8_lossy(&std::fs::read(&path).unwrap_or_default()).into_owned();
-            if is("/imports/") || is("/journeys/") {
+            // The answers about a list belong to its sender, as the rejected rows do; the tokens in them must be nowhere else.
+            if is("/imports/") || is("/journeys/") || (is("/reports/") && place.ends_with(".answers.csv")) {
                 self.file(&std::fs::read(&path).unwrap_or_default());
             } else if is("/contradictions/") {
                 self.wrote(&place, &text());

@@ -285,6 +285,10 @@ async fn count() -> (Counted, Stored) {
     counted.file(HISTORY, "imports/3/h.csv", format!("{header}{rows}")).await;
     // Another file with the same rows: the registry would not read the same file again.
     counted.file(AGAIN, "imports/3/again.csv", format!("{header}{rows}\n")).await;
+    // As many drivers without a record as with one.
+    let asked: String = (500..1500).map(|n| format!("long,HIS,+3370{n:05}\n")).collect();
+    let asked = format!("journey_type,last_name_trunc,phone_trunc\n{asked}");
+    counted.file("a list of 1,000 drivers", "imports/3/list simulate-only.csv", asked).await;
     let mut blocked = question(&long("HIS", 1, None));
     blocked["phone_trunc"] = json!("+337000001");
     counted.call("simulate, 409", post.clone(), simulate, &blocked, "", 409).await;

@@ -109,6 +109,15 @@ async fn files(world: &World) {
     let report = world.plain(Method::GET, done["report_url"].as_str().unwrap(), &[], b"").await;
     assert_eq!(report.status, StatusCode::OK, "{report:?}");
     assert_eq!(world.api.call(Method::GET, IMPORTS, &token).await.status, StatusCode::OK);
+    // A list of drivers, one of whom has an application of this operator.
+    let place = world.place(1, json!({"kind": "drivers"})).await;
+    let list = "journey_type,last_name_trunc,phone_trunc\nlong,KEY,+336010205\nlong,bad?,+336010207\n";
+    assert_eq!(world.put(&place, list.as_bytes()).await, StatusCode::OK);
+    world.stack.queue().idle().await;
+    let path = format!("{IMPORTS}/{}", place["import_id"].as_str().unwrap());
+    let answered = world.api.call(Method::GET, &path, &token).await.json();
+    let answers = world.plain(Method::GET, answered["answers_url"].as_str().unwrap(), &[], b"").await;
+    assert!(answers.status == StatusCode::OK && answers.text.contains(",duplicate,"), "{answers:?}");
     // Replaced, and the replacement taken back.
     let place = world.place(1, json!({"replaces": done["import_id"]})).await;
     let corrected = format!("{HEADER}long,TO ,+336010207,2021-02-15\n");

@@ -34,6 +34,7 @@ mod deployment;
 mod differences;
 mod drills;
 mod driver;
+mod driver_lists;
 mod engines;
 mod fair_imports;
 mod faults;

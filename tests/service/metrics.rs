@@ -101,7 +101,8 @@ fn named(line: &Value) -> BTreeSet<Named> {
 
 /// Makes everything happen that is counted.
 async fn exercise() {
-    let (world, wire) = Wire::world().await;
+    let four = ("DRIVERS_PER_DAY".to_owned(), "4".to_owned());
+    let (world, wire) = Wire::world_with(|options| options.settings.push(four)).await;
     let (one, two) = (world.token(1), world.token(2));
     let trip = |name: &str, phone: &str| Trip::new(1, name, phone);
     world.journeys(&[trip("m-one", "+336020304"), Trip { class: "A", ..trip("m-class", "+336020305") }]).await;
@@ -141,6 +142,10 @@ async fn exercise() {
     let history = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,MHI,+336020309,2022-01-01\n\
                    long,MET,+336020301,2022-01-01\nlong,MHI,+336020309,2022-01-01\nlong,M,+,x\n";
     world.upload("imports/2/m.csv", history).await;
+    let list = "journey_type,last_name_trunc,phone_trunc\nlong,MET,+336020301\nlong,MHI,+336020309\n\
+                long,MEL,+336020399\nlong,m?,+336020399\n";
+    world.upload("imports/2/m-list simulate-only.csv", list).await;
+    world.upload("imports/2/m-list-again simulate-only.csv", list).await;
     world.upload("imports/2/m-refused.csv", "no,header,of,ours\n").await;
     for (body, refusal) in [
         (long("MET", "+336020301", "METRIC0001"), "duplicate"),

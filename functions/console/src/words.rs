@@ -82,6 +82,11 @@ texts! {
     Rejected: "Rejected", "Rejetées";
     Accepted: "Would be accepted", "Seraient acceptées";
     Older: "Older files", "Fichiers plus anciens";
+    AnsweredEligible: "Eligible", "Éligibles";
+    AnsweredHistory: "Blocked by history", "Bloquées par l'historique";
+    AnsweredDuplicate: "Blocked by an application", "Bloquées par une demande";
+    ListOfDrivers: "list of drivers, nothing was imported", "liste de conducteurs, rien n'a été importé";
+    DownloadAnswers: "Download the answers (CSV)", "Télécharger les réponses (CSV)";
     CheckedOnly: "checked only, nothing was imported", "vérification seule, rien n'a été importé";
     StateAwaiting: "awaiting its file", "en attente du fichier";
     StateRunning: "in progress", "en cours";

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cee_eligibility::Rules;
 use cee_registry::{
-    Deadline, HistoryRemover, HistoryWriter, HoldError, ImportSlots, Imports, JourneyFollower, Journeys, Operators,
-    StoreError,
+    Applications, Deadline, DriverQuota, HistoryRemover, HistoryWriter, HoldError, ImportSlots, Imports,
+    JourneyFollower, Journeys, Operators, Simulator, StoreError,
 };
 use cee_service::{CheckedPepper, Clock, Metrics, PepperError};
 use lambda_runtime::Diagnostic;
@@ -69,7 +69,11 @@ pub(crate) struct Context {
     pub(crate) s3: LazyLock<aws_sdk_s3::Client, Box<dyn FnOnce() -> aws_sdk_s3::Client + Send>>,
     pub(crate) writer: HistoryWriter,
     pub(crate) remover: HistoryRemover,
+    pub(crate) simulator: Simulator,
+    /// The drivers that each operator asks about in lists; `None`: no limit.
+    pub(crate) quota: Option<DriverQuota>,
     pub(crate) pepper: CheckedPepper,
+    pub(crate) applications: Applications,
     pub(crate) journeys: Journeys,
     pub(crate) follower: JourneyFollower,
     /// The applications whose status has changed since the metrics were written.

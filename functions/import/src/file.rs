@@ -11,12 +11,13 @@
 use std::sync::Arc;
 
 use cee_history::catalogue::Closed;
-use cee_history::{FileRefusal, LARGEST_FILE, Report, catalogue, name};
+use cee_history::{Counts, FileRefusal, LARGEST_FILE, Report, catalogue, name};
 use cee_registry::{Begun, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
 use tokio::time::Instant as Moment;
 
 use crate::context::{Budget, Context, ImportError};
+use crate::drivers::{Questions, is_list_of_drivers};
 use crate::replace::{self, Replaces};
 use crate::s3::event::{File, Owner};
 use crate::s3::objects::{List, put};
@@ -130,14 +131,19 @@ async fn run(
     budget: Budget,
 ) -> Result<Ran, ImportError> {
     let wishes = hold.wishes();
+    let is_list = is_list_of_drivers(file, hold);
+    let counts = &mut checkpoint.progress.counts;
     if wishes.check_only || name::is_check_only(&file.key) {
-        checkpoint.progress.counts.accepted.get_or_insert(0);
+        counts.accepted.get_or_insert(0);
+    } else if is_list && !counts.is_of_drivers() {
+        *counts = Counts::of_drivers();
     }
     let language = wishes.language.or(name::language(&file.key)).unwrap_or_default();
-    let told = Told::of(&checkpoint, worker);
+    let told = Told::of(&checkpoint, hold.record(), worker);
     let kept = checkpoint.clone();
-    let (rejected, held, worked) = (Vec::new(), 0, Moment::now());
-    let mut run = Run { context, file, hold, budget, language, checkpoint, kept, rejected, held, told, worked };
+    let (rejected, answered, held, worked) = (Vec::new(), Vec::new(), 0, Moment::now());
+    let mut run =
+        Run { context, file, hold, budget, language, checkpoint, kept, rejected, answered, held, told, worked };
     // Even if the file is gone, its operator suspended or imports closed: half of a replacement would leave both histories.
     if let Some(sha256) = run.checkpoint.sha256.clone() {
         // A later invocation may need them again.
@@ -148,8 +154,13 @@ async fn run(
         return Ok(Ran::Completed { finished, sha256 });
     }
     // If the call is closed for one journey type, only the rows of that type are rejected.
-    if !context.rules.any_open(|open| open.import) {
-        return run.refuse(catalogue::closed(Closed::Imports, language)).await;
+    let (is_open, closed) = if is_list {
+        (context.rules.any_open(|open| open.simulate), Closed::Simulations)
+    } else {
+        (context.rules.any_open(|open| open.import), Closed::Imports)
+    };
+    if !is_open {
+        return run.refuse(catalogue::closed(closed, language)).await;
     }
     if let Owner::Operator(operator) = file.owner {
         match context.operators.find(operator).await? {
@@ -164,6 +175,11 @@ async fn run(
         return run.refuse(&catalogue::file(&FileRefusal::TooLarge, language)).await;
     }
     match file.owner {
+        Owner::Operator(operator) if is_list => {
+            let context = Arc::clone(context);
+            let deadline = budget.deadline;
+            run.read(|_| Questions { context, operator, language, deadline }).await
+        }
         Owner::Operator(operator) => {
             let context = Arc::clone(context);
             let deadline = budget.deadline;

@@ -11,6 +11,7 @@
 //! | the lists beside the report, and how an object is put | `s3::objects` |
 //! | how an import is undone | `undo` |
 //! | how a file replaces an import | `replace` |
+//! | how a list of drivers is answered, and how many an operator may ask about | `drivers` |
 //! | settings, stores, time, errors | `context` |
 //!
 //! A panic of a row rejects that row, any other panic fails its event: `file::rows`, [`ImportFunction::handle`].
@@ -20,6 +21,7 @@
 //! again.
 
 mod context;
+mod drivers;
 mod file;
 mod replace;
 mod s3;
@@ -33,8 +35,8 @@ use std::time::Duration;
 
 use cee_eligibility::{Instant, OperatorId};
 use cee_registry::{
-    Claimed, HistoryRemover, HistoryWriter, ImportId, ImportSlot, ImportSlots, Imports, JourneyFollower, Journeys,
-    Operators, PepperCheck,
+    Applications, Claimed, DriverQuota, HistoryRemover, HistoryWriter, ImportId, ImportSlot, ImportSlots, Imports,
+    JourneyFollower, Journeys, Operators, PepperCheck, Simulator,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::{machine_now, time_left};
@@ -100,10 +102,13 @@ impl ImportFunction {
             rows_per_invocation: environment.import_rows_per_invocation()?,
             turn: environment.import_turn()?,
             slots: environment.imports_per_operator()?.map(|slots| ImportSlots::new(db.clone(), &tables, slots)),
+            quota: environment.drivers_per_day()?.map(|most| DriverQuota::new(db.clone(), &tables, most)),
             take_back_days: environment.take_back_days()?,
             s3: LazyLock::new(Box::new(move || aws.s3())),
+            applications: Applications::new(db.clone(), &tables),
             writer: HistoryWriter::new(rows.clone(), &tables, keys.clone()),
             remover: HistoryRemover::new(rows.clone(), &tables),
+            simulator: Simulator::new(rows.clone(), &tables, keys.clone()),
             journeys: Journeys::new(rows.clone(), &tables),
             follower: JourneyFollower::new(rows.clone(), &tables),
             status_changes: AtomicU64::new(0),

@@ -22,6 +22,7 @@ use cee_registry::{Hold, ImportId, ImportState, take_back_refusal};
 use cee_service::clock::machine_now;
 
 use crate::context::{Budget, Context, ImportError};
+use crate::drivers::is_list_of_drivers;
 use crate::file::checkpoint::Checkpoint;
 use crate::s3::event::{File, Owner};
 use crate::undo::{Replacing, Taken, take_back};
@@ -42,6 +43,10 @@ impl Replaces {
     /// From the call that created the upload, or else from the file's name.
     pub(crate) fn of(file: &File, hold: &Hold) -> Self {
         let Owner::Operator(operator) = file.owner else { return Self::Nothing };
+        // A question imports nothing.
+        if is_list_of_drivers(file, hold) {
+            return Self::Nothing;
+        }
         match hold.wishes().replaces.map_or_else(|| Self::named(&file.key), |id| Some(Ok(id))) {
             None => Self::Nothing,
             Some(Ok(id)) => Self::Import(operator, id),

@@ -15,10 +15,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cee_edge::function::Query;
 use cee_edge::openapi::Utc;
-use cee_edge::problem::{BrokenRule, InternalError};
+use cee_edge::problem::{ApplicationKind, BrokenRule, InternalError};
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::fields::{FileName, FileSize, parse_sha256};
-use cee_eligibility::{FieldError, Instant, Language, OperatorId};
+use cee_eligibility::{FieldError, Instant, Language, OperatorId, words};
 use cee_history::{Counts, LARGEST_FILE, Progress, Replaced, Report, Surveyed, UndoProgress, Undone, name};
 use cee_registry::{
     Cursor, Deadline, ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, MOST_LISTED, Operators,
@@ -43,6 +43,9 @@ const VALID: Duration = Duration::from_secs(15 * 60);
 /// The name of an operator's file that has no name.
 const NAMELESS: &str = "history.csv";
 
+/// The name of a list of drivers that has no name.
+const NAMELESS_LIST: &str = "drivers.csv";
+
 /// The content types that a file may be declared as.
 const CONTENT_TYPES: [&str; 3] = ["text/csv", "application/gzip", "application/zip"];
 
@@ -51,6 +54,8 @@ const CONTENT_TYPES: [&str; 3] = ["text/csv", "application/gzip", "application/z
 pub struct Uploads {
     gate: Gate,
     open: bool,
+    /// Whether simulations are open, and with them lists of drivers.
+    open_for_lists: bool,
     /// Whether imports are open for both journey types: rows of a closed type could not be imported again after an undo.
     open_for_both: bool,
     files: Files,
@@ -80,6 +85,8 @@ pub struct Upload {
     size: Option<FileSize>,
     #[schema(schema_with = openapi::sha256)]
     sha256: Option<[u8; 32]>,
+    #[schema(schema_with = openapi::kind_of_file)]
+    kind: Option<FileKind>,
     #[schema(schema_with = openapi::content_type)]
     content_type: Option<&'static str>,
     #[schema(schema_with = openapi::dates_confirmed)]
@@ -90,6 +97,16 @@ pub struct Upload {
     language: Option<Language>,
     #[schema(schema_with = openapi::replaces)]
     replaces: Option<ImportId>,
+}
+
+words! {
+    /// What an operator sends.
+    pub enum FileKind {
+        /// A history file, which is imported.
+        File = "file",
+        /// A list of drivers whom the registry is asked about.
+        Drivers = "drivers",
+    }
 }
 
 /// A place for one file.
@@ -210,6 +227,10 @@ pub struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", nullable = false)]
     pub rejected_rows_url: Option<String>,
+    /// Where the answers about a list of drivers can be read: a presigned URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uri", nullable = false)]
+    pub answers_url: Option<String>,
     /// Until when the links are good.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
@@ -232,6 +253,12 @@ pub struct List {
     pub next_cursor: Option<String>,
 }
 
+impl Upload {
+    fn is_list(&self) -> bool {
+        self.kind == Some(FileKind::Drivers)
+    }
+}
+
 impl Uploads {
     /// The function with its settings.
     ///
@@ -250,6 +277,7 @@ impl Uploads {
             )
             .await?,
             open: rules.any_open(|open| open.import),
+            open_for_lists: rules.any_open(|open| open.simulate),
             open_for_both: !rules.any_open(|open| !open.import),
             files: Files::new(environment, aws.s3(), Imports::new(db, &tables))?,
         })
@@ -277,7 +305,8 @@ impl Files {
     /// [`Refusal::UnknownImport`] or [`Refusal::ImportStays`] about the import to replace; a failure of the store.
     pub async fn place(&self, operator: OperatorId, upload: &Upload) -> Result<Place, Refusal> {
         let id = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
-        let name = upload.file_name.as_ref().map_or(NAMELESS, FileName::as_str);
+        let nameless = if upload.is_list() { NAMELESS_LIST } else { NAMELESS };
+        let name = upload.file_name.as_ref().map_or(nameless, FileName::as_str);
         let record = ImportRecord { id, operator: Some(operator), key: format!("imports/{operator}/{id}/{name}") };
         let checksum = upload.sha256.map(|sha256| STANDARD.encode(sha256));
         let put = self.s3.put_object().bucket(&self.bucket).key(&record.key);
@@ -292,6 +321,7 @@ impl Files {
             dates_confirmed: upload.dates_confirmed.unwrap_or(false),
             check_only: upload.check_only.unwrap_or(false),
             language: upload.language,
+            drivers: upload.is_list(),
             replaces: upload.replaces,
         };
         self.imports.await_upload(&record, self.clock.now(), expires_at, wishes).await?;
@@ -380,17 +410,21 @@ impl Files {
         let state = status.state_at(machine_now());
         let Status { record, created_at, started_at, checkpoint, report, expires_at, ignored_upload, wishes, .. } =
             status;
+        let is_list = wishes.drivers || name::is_list_of_drivers(&record.key);
         let check_only = wishes.check_only || name::is_check_only(&record.key);
         // A running batch already holds the report for the case that its call never completes.
         let is_batch = record.is_batch();
         let report = report.filter(|_| !is_batch || state != ImportState::Running);
-        let mut links = (None, None);
+        let mut links = (None, None, None);
         let mut rejected_rows_key = None;
         if let Some(report) = report.as_ref().filter(|_| !is_batch) {
             links.0 = Some(self.link(&record.beside(".json")).await?);
             if let Some(key) = &report.rejected_rows {
                 links.1 = Some(self.link(key).await?);
                 rejected_rows_key = Some(key.clone());
+            }
+            if let Some(key) = &report.answers {
+                links.2 = Some(self.link(key).await?);
             }
         }
         let progress = report.as_ref().map(Report::progress).or(checkpoint);
@@ -406,7 +440,11 @@ impl Files {
             import_id: record.id.to_string(),
             state: state.as_str(),
             check_only,
-            kind: if is_batch { openapi::BATCH } else { openapi::FILE },
+            kind: match (is_batch, is_list) {
+                (true, _) => openapi::BATCH,
+                (false, true) => FileKind::Drivers.as_str(),
+                (false, false) => FileKind::File.as_str(),
+            },
             key: Some(record.key).filter(|_| !is_batch),
             created_at: created_at.to_string(),
             expires_at: expires_at.filter(|_| awaiting).map(|at| at.to_string()),
@@ -427,6 +465,7 @@ impl Files {
             links_expire_at: links.0.is_some().then(|| later(machine_now()).to_string()),
             report_url: links.0,
             rejected_rows_url: links.1,
+            answers_url: links.2,
             rejected_rows_key,
         })
     }
@@ -469,12 +508,19 @@ impl HttpFunction for Uploads {
     const NAME: &'static str = "uploads";
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
-        let operator = self.gate.admit(call, Scope::Import).await?.operator;
+        let caller = self.gate.admit(call, Scope::Import).await?;
+        let operator = caller.operator;
         if call.request().method() == Method::POST {
-            if !self.open {
+            if !self.open && !self.open_for_lists {
                 return Err(Refusal::CallClosed(None));
             }
             let upload = read(Fields::of(call.request())?)?;
+            if upload.is_list() && !caller.scopes.contains(&Scope::Simulate) {
+                return Err(Refusal::MissingScope(Scope::Simulate));
+            }
+            if !(if upload.is_list() { self.open_for_lists } else { self.open }) {
+                return Err(Refusal::CallClosed(None));
+            }
             return Reply::json(StatusCode::CREATED, &self.files.place(operator, &upload).await?);
         }
         // API Gateway sends only its routes' paths here.
@@ -526,6 +572,12 @@ pub fn read(mut fields: Fields) -> Result<Upload, Refusal> {
     let content_type = fields.optional("content_type", |text| {
         CONTENT_TYPES.into_iter().find(|known| *known == text).ok_or(FieldError::ContentType)
     });
+    let kind = fields.optional("kind", |text| FileKind::parse(text).ok_or(FieldError::FileKind));
+    // A list has no dates, and imports nothing that could take the place of an import.
+    if kind == Some(Some(FileKind::Drivers)) {
+        fields.foreign("dates_confirmed", ApplicationKind::List);
+        fields.foreign("replaces", ApplicationKind::List);
+    }
     let dates_confirmed = fields.optional_bool("dates_confirmed");
     let check_only = fields.optional_bool("check_only");
     let language = fields.optional("language", Language::parse);
@@ -535,6 +587,7 @@ pub fn read(mut fields: Fields) -> Result<Upload, Refusal> {
             file_name: file_name?,
             size: size?,
             sha256: sha256?,
+            kind: kind?,
             content_type: content_type?,
             dates_confirmed: dates_confirmed?,
             check_only: check_only?,

@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-use crate::{CONTENT_TYPES, Header, Import, List, Place, Upload};
+use crate::{CONTENT_TYPES, FileKind, Header, Import, List, Place, Upload};
 
 /// The part of the interface that the calls of this function belong to.
 const TAG: &str = "History";
@@ -46,16 +46,26 @@ pub(crate) fn replaces() -> Object {
         .build()
 }
 
-/// An import whose rows came as a file.
-pub(crate) const FILE: &str = "file";
-
 /// An import whose rows came in the body of a call.
 pub(crate) const BATCH: &str = "batch";
 
 pub(crate) fn kind() -> Object {
-    text("How the rows came: as a `file`, or as a `batch` in the body of a call.")
-        .enum_values(Some([FILE, BATCH]))
+    text(
+        "What came: a history `file`; a `batch` of history in the body of a call; or a list of `drivers`, of whom the registry is asked \
+         whether they could get a certificate.",
+    )
+        .enum_values(Some([FileKind::File.as_str(), BATCH, FileKind::Drivers.as_str()]))
         .build()
+}
+
+pub(crate) fn kind_of_file() -> Object {
+    text(
+        "What the file is: a history `file`, which is imported, or a list of `drivers` (the columns are the fields of `simulate`), about \
+         each of whom the registry answers what `simulate` answers: nothing is imported or reserved. A list needs the scope \
+         `cee:simulate`, too. A history file, if absent.",
+    )
+    .enum_values(Some([FileKind::File, FileKind::Drivers].map(FileKind::as_str)))
+    .build()
 }
 
 /// A cursor, in a list and in the query.
@@ -161,7 +171,7 @@ impl Import {
             import_id: IMPORT_ID.to_owned(),
             state: if completed { ImportState::Completed } else { ImportState::AwaitingUpload }.as_str(),
             check_only: false,
-            kind: FILE,
+            kind: FileKind::File.as_str(),
             key: Some(format!("imports/1/{IMPORT_ID}/history-2021.csv")),
             created_at: at(0),
             expires_at: (!completed).then(|| "2024-05-01T09:15:00.000Z".to_owned()),
@@ -185,6 +195,7 @@ impl Import {
             not_replaced: None,
             report_url: completed.then(|| link(".json")),
             rejected_rows_url: completed.then(|| link(".rejected.csv")),
+            answers_url: None,
             links_expire_at: completed.then(|| "2024-05-01T09:20:00.000Z".to_owned()),
             rejected_rows_key: None,
         }
@@ -197,6 +208,27 @@ impl Import {
         let completed = Self::sample(true);
         let counts = Counts { imported: 0, accepted: Some(completed.counts.imported), ..completed.counts };
         Self { check_only: true, counts, ..completed }
+    }
+}
+
+impl Import {
+    /// A list of drivers that was answered.
+    fn answered() -> Self {
+        let completed = Self::sample(true);
+        let mut counts = Counts { read: 4, rejected: 1, ..Counts::of_drivers() };
+        (counts.eligible, counts.history, counts.duplicate) = (Some(1), Some(1), Some(1));
+        counts.repairs = completed.counts.repairs.clone();
+        let link = |url: Option<String>, name: &str| url.map(|url| url.replace(".rejected.csv", name));
+        Self {
+            kind: FileKind::Drivers.as_str(),
+            key: Some(format!("imports/1/{IMPORT_ID}/drivers.csv")),
+            answers_url: link(completed.rejected_rows_url.clone(), ".answers.csv"),
+            rows_total: Some(4),
+            survey: Some(Surveyed { rows: 4, encoding: Encoding::Utf8, date_order: DateOrder::YearFirst }),
+            rows_per_second: Some(500),
+            counts,
+            ..completed
+        }
     }
 }
 
@@ -222,9 +254,10 @@ fn place() -> Operation {
     Operation::new(Method::POST, "/policies/cee/imports", "placeImport")
         .about(
             TAG,
-            "Get a place for a history file",
-            "Gives a presigned URL, with which the caller puts one CSV file of specific applications (opérations spécifiques, from \
-             before the scheme) on S3 within a quarter of an hour. The import begins by itself. All fields are optional: what is \
+            "Get a place for a history file, or for a list of drivers",
+            "Gives a presigned URL, with which the caller puts one CSV file on S3 within a quarter of an hour: specific applications \
+             (opérations spécifiques, from before the scheme), which are imported, or with `kind` a list of drivers, about each of whom the \
+             registry answers what `simulate` answers. The work begins by itself. All fields are optional: what is \
              said of the file becomes part of the signature, and S3 then takes nothing else. A place that nobody uses is forgotten \
              after 15 days.",
         )
@@ -235,6 +268,7 @@ fn place() -> Operation {
                 Sample::new("pinned", "This very file and no other", all),
                 Sample::new("corrected", "A file that replaces a wrong one", json!({"replaces": IMPORT_ID})),
                 Sample::new("nothing", "Any file", json!({})),
+                Sample::new("drivers", "A list of drivers to ask about", json!({"kind": "drivers", "file_name": "drivers.csv"})),
                 Sample::new("check", "A file to check, explained in French", json!({"check_only": true, "language": "fr"})),
             ],
             &[
@@ -285,8 +319,8 @@ fn status() -> Operation {
         .about(
             TAG,
             "Get an import",
-            "How far an import of the caller's is: counts so far, and at its end links to the report and to the rejected rows, which \
-             are good for a quarter of an hour.",
+            "How far an import of the caller's is: counts so far, and at its end links to the report, to the rejected rows and to the answers \
+             about a list of drivers, which are good for a quarter of an hour.",
         )
         .path_parameter("import_id", import_id_as_read().build(), IMPORT_ID)
         .scope(Scope::Import)
@@ -297,6 +331,7 @@ fn status() -> Operation {
                 Sample::new("awaiting", "It awaits its file", json!(Import::sample(false))),
                 Sample::new("completed", "It is done", json!(Import::sample(true))),
                 Sample::new("checked", "It was only checked", json!(Import::checked())),
+                Sample::new("answered", "A list of drivers, which was answered", json!(Import::answered())),
             ],
         )
         .refused(&[ProblemType::UnknownImport])

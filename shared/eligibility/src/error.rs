@@ -78,6 +78,9 @@ pub enum FieldError {
     /// Not a size that a file can have.
     #[error("must be the file's size in bytes, at most 5 GiB")]
     FileSize,
+    /// Neither of the kinds of file that an operator sends.
+    #[error("must be \"file\" or \"drivers\"")]
+    FileKind,
     /// Neither of the content types that a history file has.
     #[error("must be \"text/csv\", \"application/gzip\" or \"application/zip\"")]
     ContentType,
@@ -132,6 +135,9 @@ pub enum FieldError {
     /// The registry currently accepts no history of this journey type.
     #[error("is closed: the registry takes no history of this journey type for the time being")]
     ImportClosed,
+    /// The registry currently answers no question about this journey type.
+    #[error("is closed: the registry answers no question about this journey type for the time being")]
+    SimulateClosed,
     /// Before the start or after the end of the scheme's period.
     #[error("must lie within the period of the scheme")]
     OutsidePeriod,

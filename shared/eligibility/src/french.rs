@@ -78,6 +78,7 @@ impl FieldError {
                 "doit être le nom d'un fichier sans dossier : 1 à 200 octets, sans /, sans \\ et sans caractère de contrôle"
             }
             Self::FileSize => "doit être la taille du fichier en octets, au plus 5 Gio",
+            Self::FileKind => "doit être « file » ou « drivers »",
             Self::ContentType => "doit être « text/csv », « application/gzip » ou « application/zip »",
             Self::Language => "doit être « en » ou « fr »",
             Self::ImportId => "doit être l'import_id d'un import : 32 chiffres hexadécimaux",
@@ -108,6 +109,9 @@ impl FieldError {
             }
             Self::ImportClosed => {
                 "est fermé : le registre ne reçoit pas d'historique de ce type de trajet pour le moment"
+            }
+            Self::SimulateClosed => {
+                "est fermé : le registre ne répond à aucune question sur ce type de trajet pour le moment"
             }
             Self::OutsidePeriod => "doit se situer dans la période du dispositif",
             Self::Insee => "doit être un code INSEE : 5 caractères, par exemple « 75056 », « 2A004 » ou « 99100 »",
@@ -227,6 +231,7 @@ mod tests {
             FieldError::IdentityKey,
             FieldError::FileName,
             FieldError::FileSize,
+            FieldError::FileKind,
             FieldError::ContentType,
             FieldError::Language,
             FieldError::ImportId,
@@ -242,6 +247,7 @@ mod tests {
             FieldError::InTheFuture,
             FieldError::NotHistory { before },
             FieldError::ImportClosed,
+            FieldError::SimulateClosed,
             FieldError::OutsidePeriod,
             FieldError::Insee,
             FieldError::Distance,

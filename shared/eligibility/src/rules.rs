@@ -226,6 +226,14 @@ impl Rules {
     pub fn check_import_open(&self, journey_type: JourneyType) -> Result<JourneyType, FieldError> {
         if self.of(journey_type).open.import { Ok(journey_type) } else { Err(FieldError::ImportClosed) }
     }
+
+    /// The journey type, if the registry answers questions about it now.
+    ///
+    /// # Errors
+    /// [`FieldError::SimulateClosed`] if not.
+    pub fn check_simulate_open(&self, journey_type: JourneyType) -> Result<JourneyType, FieldError> {
+        if self.of(journey_type).open.simulate { Ok(journey_type) } else { Err(FieldError::SimulateClosed) }
+    }
 }
 
 /// Whether a driver can have signed at this moment: at most [`CLOCK_LEEWAY_SECONDS`] after `now`.
@@ -382,6 +390,15 @@ mod tests {
         assert!(rules.any_open(|open| open.import) && rules.any_open(|open| open.register));
         rules.long.open.import = false;
         assert!(!rules.any_open(|open| open.import) && rules.any_open(|open| open.simulate));
+    }
+
+    #[test]
+    fn simulate_closes_for_one_journey_type_alone() {
+        let mut rules = Rules::default();
+        assert_eq!(rules.check_simulate_open(JourneyType::Long), Ok(JourneyType::Long));
+        rules.long.open.simulate = false;
+        assert_eq!(rules.check_simulate_open(JourneyType::Long), Err(FieldError::SimulateClosed));
+        assert_eq!(rules.check_simulate_open(JourneyType::Short), Ok(JourneyType::Short));
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub fn file(refusal: &FileRefusal, language: Language) -> String {
 pub enum Closed {
     /// Imports are closed.
     Imports,
+    /// Simulations are closed.
+    Simulations,
     /// The operator is suspended.
     Suspended,
     /// The operator does not exist.
@@ -106,6 +108,10 @@ const fn both_of_closed(why: Closed) -> (&'static str, &'static str) {
             "The registry has closed imports for the time being: put the file again when they are open.",
             "Le registre a fermé les imports pour le moment : redéposez le fichier quand ils seront ouverts.",
         ),
+        Closed::Simulations => (
+            "The registry answers no questions about drivers for the time being: put the file again when it does.",
+            "Le registre ne répond à aucune question sur les conducteurs pour le moment : redéposez le fichier quand il y répondra.",
+        ),
         Closed::Suspended => ("The registry has suspended this operator.", "Le registre a suspendu cet opérateur."),
         Closed::Unknown => ("The registry does not know this operator.", "Le registre ne connaît pas cet opérateur."),
         Closed::Gone => (
@@ -123,6 +129,42 @@ const fn both_of_closed(why: Closed) -> (&'static str, &'static str) {
             "Le fichier a été remplacé avant d'être lu : le suivant a son propre rapport.",
         ),
     }
+}
+
+/// Why a list of drivers is refused whole: its operator would ask about more drivers than it may in a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyDrivers {
+    /// The rows of the list.
+    pub rows: u64,
+    /// The number of drivers that an operator may ask about in a day.
+    pub most: u64,
+    /// The number left of this day.
+    pub left: u64,
+}
+
+/// Why a list of drivers is refused whole.
+#[must_use]
+pub fn too_many_drivers(why: TooManyDrivers, language: Language) -> String {
+    let (english, french) = both_of_too_many(why);
+    match language {
+        Language::English => english,
+        Language::French => french,
+    }
+}
+
+fn both_of_too_many(TooManyDrivers { rows, most, left }: TooManyDrivers) -> (String, String) {
+    (
+        format!(
+            "The list has {rows} rows. An operator may ask about {most} drivers a day (Paris time) in lists, and {left} are left of today. \
+             No row was answered, and none counts: send at most {left} rows today, or the list on a later day, in parts if it is longer than a \
+             day's number."
+        ),
+        format!(
+            "La liste compte {rows} lignes. Un opérateur peut interroger le registre sur {most} conducteurs par jour (heure de Paris) au \
+             moyen de listes ; il en reste {left} aujourd'hui. Aucune ligne n'a reçu de réponse et aucune n'est comptée : envoyez au plus \
+             {left} lignes aujourd'hui, ou la liste un autre jour, en plusieurs parties si elle dépasse le nombre d'une journée."
+        ),
+    )
 }
 
 fn french_of_file(refusal: &FileRefusal) -> String {
@@ -428,6 +470,9 @@ mod tests {
             FieldError::InTheFuture,
             FieldError::NotHistory { before },
             FieldError::ImportClosed,
+            FieldError::SimulateClosed,
+            FieldError::DrivingLicense,
+            FieldError::ForeignLicense,
         ]
     }
 
@@ -457,13 +502,21 @@ mod tests {
         ];
         vec![
             ("A cell", CELLS.into_iter().map(both_of_cell).collect()),
-            ("A field of a history file", fields().into_iter().map(both_of_field).collect()),
+            ("A field of a history file or of a list of drivers", fields().into_iter().map(both_of_field).collect()),
             ("A field of a journeys file", of_journeys().into_iter().map(both_of_field).collect()),
             ("A row", rows.into_iter().map(both_of_row).collect()),
             ("A driver", [NoRoom::Dates, NoRoom::Record].map(both_of_no_room).into()),
             (
                 "A file",
                 files().iter().map(|refusal| (refusal.to_string().into(), french_of_file(refusal).into())).collect(),
+            ),
+            (
+                "A list of drivers",
+                vec![{
+                    let (english, french) =
+                        both_of_too_many(TooManyDrivers { rows: 12_000, most: 10_000, left: 2_500 });
+                    (english.into(), french.into())
+                }],
             ),
             ("A file, whatever is in it", closed().map(|(english, french)| (english.into(), french.into())).collect()),
         ]
@@ -475,9 +528,17 @@ mod tests {
     }
 
     fn closed() -> impl Iterator<Item = (&'static str, &'static str)> {
-        [Closed::Imports, Closed::Suspended, Closed::Unknown, Closed::Gone, Closed::Replaced, Closed::Unnamed]
-            .into_iter()
-            .map(both_of_closed)
+        [
+            Closed::Imports,
+            Closed::Simulations,
+            Closed::Suspended,
+            Closed::Unknown,
+            Closed::Gone,
+            Closed::Replaced,
+            Closed::Unnamed,
+        ]
+        .into_iter()
+        .map(both_of_closed)
     }
 
     fn files() -> Vec<FileRefusal> {

@@ -37,18 +37,43 @@ pub struct Counts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub accepted: Option<u64>,
+    /// Of a list of drivers, rows about a driver who could get a certificate now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub eligible: Option<u64>,
+    /// Of a list of drivers, rows about a driver whom a specific application blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub history: Option<u64>,
+    /// Of a list of drivers, rows about a driver whom a registered application blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub duplicate: Option<u64>,
     /// For each kind of repair the rows it was done in. Rejected rows are not counted here.
     #[serde(default)]
     pub repairs: BTreeMap<Repair, u64>,
 }
 
 impl Counts {
-    /// The invariant of every report: `read = imported + already_known + rejected`, and `read = accepted + rejected` if the file
-    /// was only checked.
+    /// The invariant of every report: `read = imported + already_known + rejected`, `read = accepted + rejected` if the file was only
+    /// checked, and `read = eligible + history + duplicate + rejected` for a list of drivers.
     #[must_use]
     pub fn adds_up(&self) -> bool {
-        let outcomes = [self.imported, self.already_known, self.rejected, self.accepted.unwrap_or(0)];
-        outcomes.into_iter().try_fold(0_u64, u64::checked_add) == Some(self.read)
+        let certain = [self.imported, self.already_known, self.rejected];
+        let others = [self.accepted, self.eligible, self.history, self.duplicate].map(Option::unwrap_or_default);
+        certain.into_iter().chain(others).try_fold(0_u64, u64::checked_add) == Some(self.read)
+    }
+
+    /// Counts of a list of drivers of which no row has been answered.
+    #[must_use]
+    pub fn of_drivers() -> Self {
+        Self { eligible: Some(0), history: Some(0), duplicate: Some(0), ..Self::default() }
+    }
+
+    /// Whether these are counts of a list of drivers that is answered, not only checked.
+    #[must_use]
+    pub const fn is_of_drivers(&self) -> bool {
+        self.eligible.is_some()
     }
 
     /// Counts the repairs of one accepted row.
@@ -66,8 +91,15 @@ impl AddAssign<&Self> for Counts {
         self.imported += part.imported;
         self.already_known += part.already_known;
         self.rejected += part.rejected;
-        if let Some(accepted) = part.accepted {
-            *self.accepted.get_or_insert(0) += accepted;
+        for (whole, part) in [
+            (&mut self.accepted, part.accepted),
+            (&mut self.eligible, part.eligible),
+            (&mut self.history, part.history),
+            (&mut self.duplicate, part.duplicate),
+        ] {
+            if let Some(part) = part {
+                *whole.get_or_insert(0) += part;
+            }
         }
         for (repair, rows) in &part.repairs {
             *self.repairs.entry(*repair).or_default() += rows;
@@ -86,7 +118,7 @@ mod tests {
         let part = whole.clone();
         whole += &part;
         let repairs = BTreeMap::from([(Repair::NamePadded, 2), (Repair::LetterCase, 2)]);
-        assert_eq!(whole, Counts { read: 6, imported: 2, already_known: 2, rejected: 2, accepted: None, repairs });
+        assert_eq!(whole, Counts { read: 6, imported: 2, already_known: 2, rejected: 2, repairs, ..Counts::default() });
         assert!(whole.adds_up());
         whole.read += 1;
         assert!(!whole.adds_up());
@@ -95,6 +127,12 @@ mod tests {
         assert!(checked.adds_up());
         checked += &checked.clone();
         assert_eq!((checked.read, checked.accepted), (6, Some(4)));
+        let mut list = Counts { read: 4, rejected: 1, ..Counts::of_drivers() };
+        (list.eligible, list.history, list.duplicate) = (Some(1), Some(1), Some(1));
+        assert!(list.adds_up() && list.is_of_drivers() && !checked.is_of_drivers());
+        list += &list.clone();
+        assert_eq!((list.read, list.eligible, list.history, list.duplicate), (8, Some(2), Some(2), Some(2)));
+        assert_eq!(serde_json::from_str::<Counts>(&serde_json::to_string(&list).unwrap()).unwrap(), list);
         let json = serde_json::to_string(&checked).unwrap();
         assert!(
             json.contains(r#""accepted":4"#) && serde_json::from_str::<Counts>(&json).unwrap() == checked,

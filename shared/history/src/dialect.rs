@@ -76,7 +76,7 @@ pub struct Header {
 pub(crate) enum HeaderCell {
     /// A field of the row type: its number and its name.
     Field(usize, &'static str),
-    /// A column that we added to a rejected file, in either language.
+    /// A column that we added to a rejected file, in either language, or to the answers about a list of drivers.
     Report(&'static str),
     /// A first column without a name, in which a program has put the name or number of each row.
     RowName,
@@ -126,14 +126,16 @@ impl Header {
         for (position, name) in names.iter().enumerate() {
             let mut reports = Language::ALL.into_iter().flat_map(catalogue::columns);
             let report = reports.find(|column| column.eq_ignore_ascii_case(name));
-            columns.push(if let Some(number) = fields.iter().position(|field| field.is(name)) {
+            let answer = fields.iter().find(|field| field.is_answer() && field.is(name)).map(Field::name);
+            let field = |field: &Field| !field.is_answer() && field.is(name);
+            columns.push(if let Some(number) = fields.iter().position(field) {
                 if std::mem::replace(&mut positions[number], position) != NOWHERE
                     && !duplicate.contains(&fields[number].name())
                 {
                     duplicate.push(fields[number].name());
                 }
                 HeaderCell::Field(number, fields[number].name())
-            } else if let Some(report) = report {
+            } else if let Some(report) = report.or(answer) {
                 HeaderCell::Report(report)
             } else if position == 0 && position < named && (name.is_empty() || name == "Unnamed: 0") {
                 HeaderCell::RowName

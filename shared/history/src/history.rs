@@ -48,7 +48,7 @@ impl Row for HistoryRow {
 }
 
 /// Whether a cell names the journey type of its row, in any case.
-fn is_journey_type(text: &str) -> bool {
+pub(crate) fn is_journey_type(text: &str) -> bool {
     let mut repairs = Repairs::NONE;
     bare(text, &mut repairs)
         .is_ok_and(|text| JourneyType::ALL.iter().any(|kind| kind.as_str().eq_ignore_ascii_case(text)))
@@ -56,13 +56,19 @@ fn is_journey_type(text: &str) -> bool {
 
 #[inline(always)]
 fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, Fault> {
+    let journey_type = any_journey_type(text, context)?;
+    Ok(context.rules.check_import_open(journey_type)?)
+}
+
+/// A journey type, whether it is open or not.
+#[inline(always)]
+pub(crate) fn any_journey_type(text: &str, context: &mut Context) -> Result<JourneyType, Fault> {
     let text = bare(text, &mut context.repairs)?;
-    let journey_type = JourneyType::parse(text).or_else(|fault| {
+    Ok(JourneyType::parse(text).or_else(|fault| {
         let same = |word: &JourneyType| word.as_str().eq_ignore_ascii_case(text);
         context.repairs.insert(Repair::LetterCase);
         JourneyType::ALL.into_iter().find(same).ok_or(fault)
-    })?;
-    Ok(context.rules.check_import_open(journey_type)?)
+    })?)
 }
 
 /// A name's spaces are significant. But a spreadsheet may have cut off the trailing spaces of a name of one or two letters, and a
@@ -70,7 +76,7 @@ fn journey_type(text: &str, context: &mut Context) -> Result<JourneyType, Fault>
 /// made the name pads at the end only, and to three. A name that begins with a space is ambiguous: ` TO` is `TO` with its padding
 /// on the wrong side, or `TOM` truncated before it was trimmed.
 #[inline(always)]
-fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, Fault> {
+pub(crate) fn last_name(text: &str, context: &mut Context) -> Result<LastNameTrunc, Fault> {
     LastNameTrunc::parse(text).or_else(|_| spoilt_name(text, context))
 }
 

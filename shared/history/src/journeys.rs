@@ -95,7 +95,8 @@ fn insee(text: &str, context: &mut Context) -> Result<Insee, Fault> {
     Ok(Insee::parse(text)?)
 }
 
-fn identity_key(text: &str, context: &mut Context) -> Result<Option<IdentityKey>, Fault> {
+/// An identity key; an empty cell is none.
+pub(crate) fn identity_key(text: &str, context: &mut Context) -> Result<Option<IdentityKey>, Fault> {
     match trim(text, &mut context.repairs) {
         "" => Ok(None),
         key => Ok(Some(IdentityKey::parse(key)?)),

@@ -12,6 +12,7 @@
 //! | how a line is split; why a cell is refused; what is stripped from a value | `split`, `fault`, `strip` |
 //! | the columns and fields of a history file | [`history`] |
 //! | the columns and fields of a journey file | [`journeys`] |
+//! | the columns and fields of a list of drivers; the `.answers.csv` beside the report | [`drivers`], [`answers`] |
 //! | the repairs, and their names in the report | [`repair`] |
 //! | the `.rejected.csv` beside the report | [`rejected`] |
 //! | what the name of a file decides | [`name`] |
@@ -77,9 +78,11 @@
 //! assert!(csv.contains("\n01/02/2021;short;DUP;3,36E+08;3;phone_trunc;\"was rounded by Excel"));
 //! ```
 
+pub mod answers;
 pub mod catalogue;
 pub mod counts;
 pub mod dialect;
+pub mod drivers;
 pub mod encoding;
 pub mod file;
 pub mod history;
@@ -110,9 +113,11 @@ mod tests;
 mod text;
 mod zip;
 
+pub use answers::{Answer, AnsweredRow, AnswersWriter, OwnApplication};
 pub use column::Field;
 pub use counts::Counts;
 pub use dialect::Header;
+pub use drivers::DriverRow;
 pub use file::FileReader;
 pub use history::HistoryRow;
 pub use lines::MAX_LINE;

@@ -28,6 +28,20 @@ pub fn is_check_only(path: &str) -> bool {
     path.split('/').any(|part| says(part, "check-only"))
 }
 
+/// Whether the name says that the file is a list of drivers, whom the registry is only asked about: `simulate-only`. A folder can say
+/// so too: importing a file that was only a question is worse than the opposite.
+///
+/// ```
+/// use cee_history::name::is_list_of_drivers;
+/// assert!(is_list_of_drivers("imports/1/new drivers Simulate_Only.csv"));
+/// assert!(is_list_of_drivers("imports/1/simulate-only/drivers.csv"));
+/// assert!(!is_list_of_drivers("imports/1/drivers.csv"));
+/// ```
+#[must_use]
+pub fn is_list_of_drivers(path: &str) -> bool {
+    path.split('/').any(|part| says(part, "simulate-only"))
+}
+
 /// The language of the reasons for rejected rows, from the name: `language-fr` or `language-en`.
 ///
 /// ```

@@ -85,6 +85,11 @@ impl RejectedWriter {
         self
     }
 
+    /// The header line of the file, as it came.
+    pub(crate) fn header_text(&self) -> &str {
+        self.header.text()
+    }
+
     /// The byte order mark and the header line.
     #[must_use]
     pub fn header(&self) -> Vec<u8> {
@@ -107,7 +112,7 @@ impl RejectedWriter {
     }
 
     /// The cells of a line under the columns of its file, each followed by a separator.
-    fn cells(&self, text: &str, out: &mut String) {
+    pub(crate) fn cells(&self, text: &str, out: &mut String) {
         let (columns, named) = (self.header.columns(), self.header.named());
         let mut spans = vec![Span::default(); columns.len()];
         let found = split(text.as_bytes(), self.header.separator_byte(), &mut spans);
@@ -137,7 +142,7 @@ impl RejectedWriter {
     }
 
     /// A cell, in quotes if it needs them.
-    fn cell(&self, text: &str, out: &mut String) {
+    pub(crate) fn cell(&self, text: &str, out: &mut String) {
         let text = printable(text);
         if text.contains(['"', self.header.separator(), '\n', '\r']) {
             out.push('"');
@@ -149,7 +154,7 @@ impl RejectedWriter {
         out.push(self.header.separator());
     }
 
-    fn end(&self, mut line: String) -> Vec<u8> {
+    pub(crate) fn end(&self, mut line: String) -> Vec<u8> {
         line.pop();
         line.push('\n');
         line.into_bytes()

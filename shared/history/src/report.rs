@@ -69,6 +69,9 @@ pub struct Report {
     /// The key of the rejected rows, if there are any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rejected_rows: Option<String>,
+    /// The key of the answers about a list of drivers, if it has rows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answers: Option<String>,
     /// When the import began, RFC 3339.
     pub started_at: String,
     /// When it ended, RFC 3339.
@@ -115,6 +118,7 @@ impl Report {
             bytes: 0,
             sha256: None,
             rejected_rows: None,
+            answers: None,
             started_at,
             ended_at,
             duration_ms: took_ms,

@@ -26,6 +26,7 @@
 //! | imports of files and their results | [`records::import`], [`stores::imports`] |
 //! | the operators' access keys and secrets, and how the registry slows guessing | [`records::credential`], [`stores::credentials`] |
 //! | how many calls each operator makes, and how many of its files are imported at once | [`stores::limits`] |
+//! | how many drivers an operator asks about in lists | [`stores::driver_lists`] |
 //! | whether the pepper made the keys in the tables | [`stores::pepper`], [`team::pepper`] |
 //! | whether the tables break an invariant of the protocol | [`team::audit`] |
 //! | the data about one driver, and how it is erased | [`team::drivers`], [`team::erase`] |
@@ -41,7 +42,7 @@
 //!
 //! | type | tables | used by |
 //! |---|---|---|
-//! | [`Simulator`] | claims | simulate |
+//! | [`Simulator`] | claims | simulate, import |
 //! | [`Registrar`] | claims, applications, journeys, idempotency | register |
 //! | [`HistoryWriter`] | claims | import, batches |
 //! | [`HistoryRemover`] | claims | import |

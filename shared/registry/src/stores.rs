@@ -9,6 +9,7 @@
 //! | claims | [`claims`] |
 //! | the check value of the pepper, in the table of claims | [`pepper`] |
 //! | credentials, and how wrong guesses are counted | [`credentials`] |
+//! | the drivers that operators ask about in lists, in the table of limits | [`driver_lists`] |
 //! | idempotency records | [`idempotency`] |
 //! | imports | [`imports`] |
 //! | journeys | [`journeys`] |
@@ -22,6 +23,7 @@ pub mod archive;
 pub mod changes;
 pub mod claims;
 pub mod credentials;
+pub mod driver_lists;
 pub mod idempotency;
 pub mod imports;
 pub mod journeys;
@@ -34,6 +36,7 @@ pub mod statistics;
 pub use applications::{Applications, MOST_ON_A_PAGE};
 pub use changes::{Changes, MOST_CHANGES};
 pub use credentials::{Credentials, Success};
+pub use driver_lists::{Asked, DriverQuota};
 pub use imports::hold::{Begun, Hold, HoldError, UndoBegun};
 pub use imports::list::{Cursor, MOST_LISTED};
 pub use imports::table::Imports;

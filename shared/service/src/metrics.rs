@@ -73,6 +73,20 @@ words! {
 }
 
 words! {
+    /// The answer about a row of a list of drivers.
+    pub enum DriverRow {
+        /// The driver could get a certificate.
+        Eligible = "eligible",
+        /// A specific application blocks the driver.
+        History = "history",
+        /// A standardized application blocks the driver.
+        Duplicate = "duplicate",
+        /// The row was rejected.
+        Rejected = "rejected",
+    }
+}
+
+words! {
     /// The result of the import of a file.
     pub enum Import {
         /// The file was read to its end.
@@ -118,6 +132,10 @@ pub enum Metric {
     JourneyRows(Row),
     /// Identity keys for applications without one, from batches.
     IdentityRows(Row),
+    /// Rows of lists of drivers, by answer.
+    DriverRows(DriverRow),
+    /// Lists of drivers that were refused, because their operator had asked about too many drivers in a day.
+    DriverListsRefused,
     /// Imports of files that ended.
     Imports(Import),
     /// The speed of an import since its last checkpoint.
@@ -157,11 +175,13 @@ impl Metric {
             .chain(each(Row::ALL, Self::HistoryRows))
             .chain(each(Row::ALL, Self::JourneyRows))
             .chain(each(Row::ALL, Self::IdentityRows))
+            .chain(each(DriverRow::ALL, Self::DriverRows))
             .chain(each(Import::ALL, Self::Imports))
             .chain(each(LateKey::ALL, Self::LateKeys))
             .chain(each(Retrier::ALL, Self::Retries))
             .chain(each(FindingKind::ALL, Self::Findings))
             .chain([
+                Self::DriverListsRefused,
                 Self::ImportRate,
                 Self::LateContradictions,
                 Self::StatusChanges,
@@ -180,6 +200,8 @@ impl Metric {
             Self::HistoryRows(_) => "HistoryRows",
             Self::JourneyRows(_) => "JourneyRows",
             Self::IdentityRows(_) => "IdentityRows",
+            Self::DriverRows(_) => "DriverRows",
+            Self::DriverListsRefused => "DriverListsRefused",
             Self::Imports(_) => "Imports",
             Self::ImportRate => "ImportRate",
             Self::LateContradictions => "LateContradictions",
@@ -213,12 +235,14 @@ impl Metric {
             Self::HistoryRows(row) | Self::JourneyRows(row) | Self::IdentityRows(row) => {
                 Some(("Outcome", row.as_str()))
             }
+            Self::DriverRows(answer) => Some(("Outcome", answer.as_str())),
             Self::Imports(import) => Some(("Outcome", import.as_str())),
             Self::LateKeys(to) => Some(("Application", to.as_str())),
             Self::Retries(by) => Some(("By", by.as_str())),
             Self::Findings(kind) => Some(("Finding", kind.as_str())),
             Self::Failures => Some(("Version", THIS_VERSION)),
-            Self::ImportRate
+            Self::DriverListsRefused
+            | Self::ImportRate
             | Self::LateContradictions
             | Self::StatusChanges
             | Self::FailedAttempts

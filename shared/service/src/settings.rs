@@ -33,6 +33,7 @@
 //! | `AUDIT_PARTS` | maximum number of parts (of a hundred items) that one invocation of the audit checks | 60 |
 //! | `AUDIT_PARTS_PER_SECOND` | maximum number of parts per second | 10 |
 //! | `IMPORTS_PER_OPERATOR` | files of one operator that are imported at once, while its other files wait; 0 means no limit | 2 |
+//! | `DRIVERS_PER_DAY` | drivers that one operator may ask about in lists in a day (Paris); 0 means no limit | 10000 |
 //! | `IMPORT_TURN_MILLISECONDS` | how long one invocation of the import reads new rows before the next one continues, for tests; 0 means no limit except the invocation's time | 60000 |
 //! | `IMPORT_ROWS_PER_INVOCATION` | rows that one invocation of the import reads, or items that it undoes, before the next one continues, for demonstrations and tests; 0 means no limit except the invocation's time | 0 |
 //! | `CEE_PANIC_ON` | where a function panics; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
@@ -323,6 +324,15 @@ impl Environment {
         Ok(Some(files).filter(|files| *files > 0))
     }
 
+    /// How many drivers one operator may ask about in lists in a day; `None`: no limit.
+    ///
+    /// # Errors
+    /// [`SettingError`] if it is not a whole number.
+    pub fn drivers_per_day(&self) -> Result<Option<u32>, SettingError> {
+        let drivers = self.number("DRIVERS_PER_DAY", 10_000)?;
+        Ok(Some(drivers).filter(|drivers| *drivers > 0))
+    }
+
     /// How long one invocation of the import reads new rows before the next invocation continues; `None`: as long as it has time.
     ///
     /// # Errors
@@ -465,6 +475,12 @@ mod tests {
             (Ok(Some(2)), Ok(None), Ok(Some(3)))
         );
         assert!(slots("-1").is_err());
+        let drivers = |drivers| environment(&[("DRIVERS_PER_DAY", drivers)]).drivers_per_day();
+        assert_eq!(
+            (environment(&[]).drivers_per_day(), drivers("0"), drivers("7")),
+            (Ok(Some(10_000)), Ok(None), Ok(Some(7)))
+        );
+        assert!(drivers("-1").is_err());
         let turn = |turn| environment(&[("IMPORT_TURN_MILLISECONDS", turn)]).import_turn();
         assert_eq!(environment(&[]).import_turn(), Ok(Some(Duration::from_secs(60))));
         assert_eq!((turn("0"), turn("250")), (Ok(None), Ok(Some(Duration::from_millis(250)))));

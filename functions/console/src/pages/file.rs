@@ -29,6 +29,7 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected) -> String 
         (outcome(view, import))
         (repairs(view, import))
         (rejected_rows(view, import, rejected))
+        @if let Some(url) = &import.answers_url { p { a href=(url) { (view.t(Text::DownloadAnswers)) } } }
         @if let Some(url) = &import.report_url { p { a href=(url) { (view.t(Text::DownloadReport)) } } }
     };
     page(view, Some(Menu::Files), &name(view, import), &content)
@@ -51,12 +52,20 @@ fn progress(view: &View, import: &Import) -> Markup {
 /// A table of the outcome, and a picture of it.
 fn outcome(view: &View, import: &Import) -> Markup {
     let counts = &import.counts;
-    let parts = [
-        (Text::Imported, counts.imported, "imported"),
-        (Text::AlreadyKnown, counts.already_known, "known"),
-        (Text::Accepted, counts.accepted.unwrap_or(0), "accepted"),
-        (Text::Rejected, counts.rejected, "rejected"),
-    ];
+    let rejected = (Text::Rejected, counts.rejected, "rejected");
+    let parts = if counts.is_of_drivers() {
+        vec![
+            (Text::AnsweredEligible, counts.eligible.unwrap_or(0), "accepted"),
+            (Text::AnsweredHistory, counts.history.unwrap_or(0), "known"),
+            (Text::AnsweredDuplicate, counts.duplicate.unwrap_or(0), "known"),
+            rejected,
+        ]
+    } else {
+        let accepted = (Text::Accepted, counts.accepted.unwrap_or(0), "accepted");
+        let imported = (Text::Imported, counts.imported, "imported");
+        let known = (Text::AlreadyKnown, counts.already_known, "known");
+        vec![imported, known, accepted, rejected]
+    };
     let parts: Vec<_> = parts.into_iter().filter(|(text, rows, _)| *rows > 0 || *text != Text::Accepted).collect();
     // Widths in thousandths. A part with one row of a million is still a line.
     let width = |rows: u64| if rows == 0 { 0 } else { (rows.saturating_mul(1000) / counts.read.max(1)).max(4) };

@@ -1,6 +1,6 @@
 //! `/console/files`: the history of imports.
 
-use cee_fn_uploads::{Import, List};
+use cee_fn_uploads::{FileKind, Import, List};
 use maud::{Markup, html};
 
 use super::{Menu, moment, page};
@@ -58,5 +58,10 @@ pub(super) fn name(view: &View, import: &Import) -> String {
 /// The state in words.
 pub(super) fn state_of(view: &View, import: &Import) -> String {
     let words = state(import.state).map_or(import.state, |text| view.t(text));
-    if import.check_only { format!("{words} ({})", view.t(Text::CheckedOnly)) } else { words.to_owned() }
+    let only = match (import.check_only, import.kind == FileKind::Drivers.as_str()) {
+        (true, _) => Text::CheckedOnly,
+        (false, true) => Text::ListOfDrivers,
+        (false, false) => return words.to_owned(),
+    };
+    format!("{words} ({})", view.t(only))
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use cee_history::{Counts, Progress, ReaderState, Verdict};
 use cee_registry::ImportRecord;
-use cee_service::metrics::{Import, Metric, Numbers, Row as RowMetric};
+use cee_service::metrics::{DriverRow, Import, Metric, Numbers, Row as RowMetric};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant as Moment;
 
@@ -23,6 +23,9 @@ pub(crate) struct Checkpoint {
     pub(super) reader: Option<ReaderState>,
     /// Pieces of the list of rejected rows.
     pub(super) rejected_pieces: Vec<String>,
+    /// Pieces of the answers about a list of drivers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) answer_pieces: Vec<String>,
     /// Pieces of the list of late contradictions.
     pub(super) contradiction_pieces: Vec<String>,
     pub(super) late_contradictions: u64,
@@ -35,13 +38,25 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The rows that the metrics count: none of a file that is only checked.
-    fn rows(&self) -> [(RowMetric, u64); 3] {
-        let Counts { imported, already_known, mut rejected, accepted, .. } = self.progress.counts;
-        if accepted.is_some() {
-            rejected = 0;
-        }
-        [(RowMetric::Imported, imported), (RowMetric::AlreadyKnown, already_known), (RowMetric::Rejected, rejected)]
+    /// The rows that the metrics count, each with its metric: none of a file that is only checked. `of` is the metric of rows that are
+    /// imported.
+    fn rows(&self, of: fn(RowMetric) -> Metric) -> [(Metric, u64); 7] {
+        let Counts { imported, already_known, rejected, accepted, eligible, history, duplicate, .. } =
+            self.progress.counts;
+        let (of_import, of_list) = match (accepted, eligible) {
+            (Some(_), _) => (0, 0),
+            (None, Some(_)) => (0, rejected),
+            (None, None) => (rejected, 0),
+        };
+        [
+            (of(RowMetric::Imported), imported),
+            (of(RowMetric::AlreadyKnown), already_known),
+            (of(RowMetric::Rejected), of_import),
+            (Metric::DriverRows(DriverRow::Eligible), eligible.unwrap_or(0)),
+            (Metric::DriverRows(DriverRow::History), history.unwrap_or(0)),
+            (Metric::DriverRows(DriverRow::Duplicate), duplicate.unwrap_or(0)),
+            (Metric::DriverRows(DriverRow::Rejected), of_list),
+        ]
     }
 }
 
@@ -68,7 +83,9 @@ impl ForTheTeam {
 /// invocation continues: so a crash reports no row twice, and loses at most one report.
 pub(super) struct Told {
     worker: String,
-    counts: [(RowMetric, u64); 3],
+    counts: [(Metric, u64); 7],
+    /// The metric of rows that are imported.
+    of: fn(RowMetric) -> Metric,
     late_contradictions: u64,
     /// When it was reported.
     at: Moment,
@@ -76,30 +93,36 @@ pub(super) struct Told {
 
 impl Told {
     /// The content of the checkpoint has been reported.
-    pub(super) fn of(checkpoint: &Checkpoint, worker: &str) -> Self {
+    pub(super) fn of(checkpoint: &Checkpoint, record: &ImportRecord, worker: &str) -> Self {
+        let of = if record.operator.is_some() { Metric::HistoryRows } else { Metric::JourneyRows };
+        Self::with(checkpoint, of, worker)
+    }
+
+    fn with(checkpoint: &Checkpoint, of: fn(RowMetric) -> Metric, worker: &str) -> Self {
         Self {
             worker: worker.to_owned(),
-            counts: checkpoint.rows(),
+            counts: checkpoint.rows(of),
+            of,
             late_contradictions: checkpoint.late_contradictions,
             at: Moment::now(),
         }
     }
 
+    /// Reports that something happened once.
+    pub(super) fn count(&self, context: &Context, metric: Metric) {
+        let numbers = Numbers::default();
+        numbers.count(metric, 1);
+        context.metrics.write(&numbers, NAME, &self.worker);
+    }
+
     /// Reports the changes of the checkpoint since the last report, and how the import ended, if it did.
-    pub(super) fn tell(
-        &mut self,
-        context: &Context,
-        record: &ImportRecord,
-        checkpoint: &Checkpoint,
-        ended: Option<Import>,
-    ) {
+    pub(super) fn tell(&mut self, context: &Context, checkpoint: &Checkpoint, ended: Option<Import>) {
         let (numbers, mut rows) = (Numbers::default(), 0);
-        let metric = if record.operator.is_some() { Metric::HistoryRows } else { Metric::JourneyRows };
-        for ((row, now), (_, before)) in checkpoint.rows().into_iter().zip(self.counts) {
+        for ((metric, now), (_, before)) in checkpoint.rows(self.of).into_iter().zip(self.counts) {
             let since = now.saturating_sub(before);
             rows += since;
             if since > 0 {
-                numbers.count(metric(row), since);
+                numbers.count(metric, since);
             }
         }
         let late = checkpoint.late_contradictions.saturating_sub(self.late_contradictions);
@@ -118,7 +141,7 @@ impl Told {
             numbers.count(Metric::Imports(ended), 1);
         }
         context.metrics.write(&numbers, NAME, &self.worker);
-        *self = Self::of(checkpoint, &self.worker);
+        *self = Self::with(checkpoint, self.of, &self.worker);
     }
 }
 
@@ -127,13 +150,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn check_only_rows_are_not_in_metrics() {
+    fn rows_are_in_the_metric_of_their_file() {
         let counts = Counts { read: 5, imported: 2, already_known: 1, rejected: 2, ..Counts::default() };
         let of = |counts| {
-            Checkpoint { progress: Progress { counts, ..Progress::default() }, ..Checkpoint::default() }.rows()
+            let progress = Progress { counts, ..Progress::default() };
+            Checkpoint { progress, ..Checkpoint::default() }.rows(Metric::HistoryRows)
         };
-        assert_eq!(of(counts).map(|(_, rows)| rows), [2, 1, 2]);
+        assert_eq!(of(counts).map(|(_, rows)| rows), [2, 1, 2, 0, 0, 0, 0]);
         let checked = Counts { read: 5, rejected: 2, accepted: Some(3), ..Counts::default() };
-        assert_eq!(of(checked).map(|(_, rows)| rows), [0; 3]);
+        assert_eq!(of(checked).map(|(_, rows)| rows), [0; 7], "only checked");
+        let mut list = Counts { read: 10, rejected: 1, ..Counts::of_drivers() };
+        (list.eligible, list.history, list.duplicate) = (Some(4), Some(3), Some(2));
+        assert_eq!(of(list).map(|(_, rows)| rows), [0, 0, 0, 4, 3, 2, 1]);
     }
 }

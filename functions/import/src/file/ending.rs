@@ -19,6 +19,7 @@ pub(super) struct Finished {
 #[derive(Default)]
 pub(super) struct Lists {
     pub(super) rejected: Option<String>,
+    pub(super) answers: Option<String>,
     pub(super) contradictions: Option<String>,
 }
 
@@ -44,6 +45,7 @@ pub(super) fn report(
         bytes: progress.bytes.max(progress.bytes_total),
         sha256,
         rejected_rows: lists.rejected.clone(),
+        answers: lists.answers.clone(),
         started_at: hold.started_at().to_string(),
         ended_at: ended_at.to_string(),
         duration_ms: u64::try_from(took).unwrap_or(0),
@@ -72,7 +74,7 @@ pub(super) async fn end(
         Err(HoldError::Lost) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
-    told.tell(context, hold.record(), &progress, Some(counted(outcome)));
+    told.tell(context, &progress, Some(counted(outcome)));
     put_report(context, hold.record(), &report).await?;
     List::clear(&context.s3, &context.bucket, hold.record().id).await;
     let (import_id, operator_id) = (&report.import_id, report.operator_id);
@@ -80,7 +82,7 @@ pub(super) async fn end(
         tracing::warn!(import_id, operator_id, late_contradictions, "history contradicts granted applications");
     }
     let Report { state, check_only, counts, bytes, duration_ms, .. } = &report;
-    let Counts { read, imported, already_known, rejected, .. } = counts;
+    let Counts { read, imported, already_known, rejected, eligible, history, duplicate, .. } = counts;
     tracing::info!(
         import_id,
         operator_id,
@@ -90,6 +92,9 @@ pub(super) async fn end(
         imported,
         already_known,
         rejected,
+        eligible,
+        history,
+        duplicate,
         bytes,
         duration_ms,
         "an import ended"

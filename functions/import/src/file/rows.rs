@@ -4,8 +4,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use cee_eligibility::Instant;
-use cee_history::{FileReader, Header, Line, RejectedRow, RejectedWriter, catalogue};
+use cee_eligibility::{Instant, Reason};
+use cee_history::{
+    Answer, AnsweredRow, AnswersWriter, FileReader, Header, Line, RejectedRow, RejectedWriter, catalogue,
+};
 use cee_registry::Contradicted;
 use futures_util::FutureExt as _;
 use tokio::time::Instant as Moment;
@@ -35,6 +37,7 @@ struct Tally {
     already_known: u64,
     contradictions: Vec<(u64, Vec<Contradicted>)>,
     rejected: Vec<RejectedRow>,
+    answered: Vec<AnsweredRow>,
     /// Lines whose row panicked.
     panicked: Vec<u64>,
 }
@@ -62,6 +65,7 @@ async fn write<D: Destination>(
             }
         }
         Outcome::AlreadyKnown => tally.already_known += 1,
+        Outcome::Answered(answer) => tally.answered.push(AnsweredRow { line, answer, raw: raw.into_vec() }),
         Outcome::Rejected { column, reason } => {
             tally.rejected.push(RejectedRow { line, column, reason, raw: raw.into_vec() });
         }
@@ -192,7 +196,7 @@ impl Run<'_> {
                         continue;
                     }
                     let raw = raw.unwrap_or_default();
-                    self.held += raw.len();
+                    self.held += raw.len() + D::ANSWER;
                     lanes.send(&D::about(&row), (line, row, raw)).await?;
                 }
                 Line::Rejected(row) => {
@@ -219,6 +223,7 @@ impl Run<'_> {
             self.checkpoint.progress.counts.already_known += tally.already_known;
             self.checkpoint.progress.counts.rejected += tally.rejected.len() as u64;
             self.rejected.extend(tally.rejected);
+            self.answered.extend(tally.answered);
             late.extend(tally.contradictions);
             panicked.extend(tally.panicked);
         }
@@ -227,6 +232,9 @@ impl Run<'_> {
             return self.give_up(panicked).await.map(Some);
         }
         self.held = 0;
+        if self.checkpoint.progress.counts.is_of_drivers() {
+            self.list_answers(&mut lists.answers, header).await?;
+        }
         self.list_rejected(&mut lists.rejected, header).await?;
         let list = &mut lists.contradictions;
         late.sort_unstable_by_key(|(line, _)| *line);
@@ -244,6 +252,43 @@ impl Run<'_> {
             list.add(write).await?;
         }
         Ok(None)
+    }
+
+    /// Adds the answers about a list of drivers to their list, in the order of the file: also those about rejected rows, which stay for
+    /// their own list. Counts them.
+    async fn list_answers(&mut self, list: &mut List<'_>, header: &Header) -> Result<(), ImportError> {
+        enum Listed<'a> {
+            Answered(&'a AnsweredRow),
+            Rejected(&'a RejectedRow),
+        }
+        let answered = std::mem::take(&mut self.answered);
+        let counts = &mut self.checkpoint.progress.counts;
+        for row in &answered {
+            let count = match &row.answer {
+                Answer::Eligible => &mut counts.eligible,
+                Answer::Blocked { reason: Reason::History, .. } => &mut counts.history,
+                Answer::Blocked { reason: Reason::Duplicate, .. } => &mut counts.duplicate,
+            };
+            *count.get_or_insert(0) += 1;
+        }
+        let mut rows: Vec<(u64, Listed<'_>)> = answered.iter().map(|row| (row.line, Listed::Answered(row))).collect();
+        rows.extend(self.rejected.iter().map(|row| (row.line, Listed::Rejected(row))));
+        rows.sort_unstable_by_key(|(line, _)| *line);
+        let writer = AnswersWriter::new(header);
+        for (_, row) in rows {
+            let first = list.is_empty();
+            let write = |out: &mut Vec<u8>| {
+                if first {
+                    out.append(&mut writer.header());
+                }
+                match row {
+                    Listed::Answered(row) => writer.row(row, out),
+                    Listed::Rejected(row) => writer.rejected(row, out),
+                }
+            };
+            list.add(write).await?;
+        }
+        Ok(())
     }
 
     /// Adds the rejected rows to their list, in the order of the file.

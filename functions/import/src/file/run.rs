@@ -4,7 +4,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use cee_eligibility::{Instant, Language};
 use cee_history::catalogue::Closed;
-use cee_history::{ReaderState, RejectedRow, catalogue};
+use cee_history::{AnsweredRow, ReaderState, RejectedRow, catalogue};
 use cee_registry::Hold;
 use cee_service::clock::machine_now;
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub(super) struct Run<'a> {
     pub(super) kept: Checkpoint,
     /// Rows that the reader has rejected since the last collection.
     pub(super) rejected: Vec<RejectedRow>,
+    /// Rows of a list of drivers that were answered since the last collection.
+    pub(super) answered: Vec<AnsweredRow>,
     /// The bytes of those rows' lines and of the lines of rows still being written.
     pub(super) held: usize,
     /// Since when working time is not in the checkpoint.
@@ -54,6 +56,7 @@ pub(super) struct Run<'a> {
 /// The lists of a run.
 pub(super) struct Growing<'a> {
     pub(super) rejected: List<'a>,
+    pub(super) answers: List<'a>,
     pub(super) contradictions: List<'a>,
 }
 
@@ -71,6 +74,7 @@ impl<'a> Run<'a> {
         let list = |name, pieces: &mut Vec<String>| List::new(s3, bucket, (id, name, fence), std::mem::take(pieces));
         Growing {
             rejected: list("rejected", &mut self.checkpoint.rejected_pieces),
+            answers: list("answers", &mut self.checkpoint.answer_pieces),
             contradictions: list("contradictions", &mut self.checkpoint.contradiction_pieces),
         }
     }
@@ -78,12 +82,13 @@ impl<'a> Run<'a> {
     /// Writes a checkpoint.
     pub(super) async fn keep(&mut self, lists: &mut Growing<'_>) -> Result<(), ImportError> {
         self.checkpoint.rejected_pieces = lists.rejected.keep().await?.to_vec();
+        self.checkpoint.answer_pieces = lists.answers.keep().await?.to_vec();
         self.checkpoint.contradiction_pieces = lists.contradictions.keep().await?.to_vec();
         let next = self.checkpoint.reader.as_ref().map_or(0, ReaderState::line);
         self.checkpoint.given_up.retain(|line| *line >= next);
         self.note_work();
         self.context.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
-        self.told.tell(self.context, self.hold.record(), &self.checkpoint, None);
+        self.told.tell(self.context, &self.checkpoint, None);
         self.kept = self.checkpoint.clone();
         Ok(())
     }
@@ -111,6 +116,7 @@ impl<'a> Run<'a> {
         let record = self.hold.record();
         let finished = Lists {
             rejected: lists.rejected.finish(record.beside(".rejected.csv")).await?,
+            answers: lists.answers.finish(record.beside(".answers.csv")).await?,
             contradictions: lists.contradictions.finish(ForTheTeam::key(record)).await?,
         };
         self.note_work();

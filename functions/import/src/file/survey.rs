@@ -2,9 +2,11 @@
 
 use cee_history::{Dates, Row, Survey, Verdict, catalogue};
 use cee_service::clock::machine_now;
+use cee_service::metrics::Metric;
 use tokio::time::Instant as Moment;
 
 use crate::context::ImportError;
+use crate::drivers;
 use crate::file::run::{PAUSE, Run};
 use crate::replace::{self, Replaces};
 
@@ -54,7 +56,16 @@ impl Run<'_> {
                 if let Some(why) = replace::refusal(self.context, self.file, self.hold, &verdict).await? {
                     return Ok(Looked::Refused(why));
                 }
-                self.checkpoint.progress.rows_total = Some(verdict.surveyed().rows);
+                let rows = verdict.surveyed().rows;
+                // Not if it is only checked: then nothing is asked.
+                if self.checkpoint.progress.counts.is_of_drivers() {
+                    let (context, file, how) = (self.context, self.file, (self.language, self.budget.deadline));
+                    if let Some(why) = drivers::refusal(context, file, rows, how).await? {
+                        self.told.count(context, Metric::DriverListsRefused);
+                        return Ok(Looked::Refused(why));
+                    }
+                }
+                self.checkpoint.progress.rows_total = Some(rows);
                 self.checkpoint.verdict = Some(verdict.clone());
                 self.kept = self.checkpoint.clone();
                 // Once rows are written, the state of the import to be replaced can no longer refuse the file.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cee_eligibility::{Instant, Journey, Language, NoRoom, OperatorId};
-use cee_history::{Column, HistoryRow, Row};
+use cee_history::{Answer, Column, HistoryRow, Row};
 use cee_registry::{
     Contradicted, Deadline, HistoryApplication, HistoryOutcome, ImportId, JourneyOutcome, JourneyVersion, RowSource,
 };
@@ -24,6 +24,8 @@ pub enum Outcome {
     },
     /// The row was imported before.
     AlreadyKnown,
+    /// The row was a question, and this is its answer.
+    Answered(Answer),
     /// The row is not written.
     Rejected {
         /// The column at fault, if there is one.
@@ -46,6 +48,9 @@ pub struct Written {
 pub trait Destination: Clone + Send + Sync + 'static {
     /// The kind of row.
     type Row: Row + Send + 'static;
+
+    /// The bytes that the answer to a row takes, besides the row's own line, until it is in its list.
+    const ANSWER: usize = 0;
 
     /// The driver of a row: two rows with the same driver are never written at once.
     fn about(row: &Self::Row) -> impl Hash + Send + Sync + use<Self>;

@@ -134,7 +134,7 @@ impl Malformed {
     }
 }
 
-/// The kinds of application that tell fields apart.
+/// The kinds of application, and of file, that tell fields apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplicationKind {
     /// A short application.
@@ -145,6 +145,8 @@ pub enum ApplicationKind {
     Standardized,
     /// One from before the scheme.
     Specific,
+    /// No application: a list of drivers that the registry is asked about.
+    List,
 }
 
 impl From<JourneyType> for ApplicationKind {
@@ -211,6 +213,7 @@ impl BrokenRule {
                     ApplicationKind::Long => ("a long application", "une demande longue distance"),
                     ApplicationKind::Standardized => ("a standardized application", "une opération standardisée"),
                     ApplicationKind::Specific => ("a specific application", "une opération spécifique"),
+                    ApplicationKind::List => ("a list of drivers", "une liste de conducteurs"),
                 };
                 say!(language, "does not belong to {english}", "n'appartient pas à {french}")
             }

@@ -609,6 +609,7 @@ mod tests {
             BrokenRule::Foreign(JourneyType::Long.into()),
             BrokenRule::Foreign(ApplicationKind::Standardized),
             BrokenRule::Foreign(ApplicationKind::Specific),
+            BrokenRule::Foreign(ApplicationKind::List),
             BrokenRule::Unknown,
             BrokenRule::Rows(1000),
         ];

@@ -94,7 +94,7 @@ tables! {
     changes, "CHANGES_TABLE", [("operator_id", N), ("number", N)], &[];
     /// One item per idempotency record: a remembered `Idempotency-Key`. The key is a keyed hash.
     idempotency, "IDEMPOTENCY_TABLE", [("pk", S)], &[];
-    /// One item per operator and window of calls, and one per import slot. It expires.
+    /// One item per operator and window of calls, one per import slot, and for lists of drivers one per operator and day and one per import. It expires.
     limits, "LIMITS_TABLE", [("pk", S)], &[];
     /// One item per journey of the trip export, by the operator's number and its ID of the journey.
     journeys, "JOURNEYS_TABLE", [("pk", S)], &[];

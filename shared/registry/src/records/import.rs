@@ -26,6 +26,8 @@ const CHECK_ONLY: &str = "check_only";
 
 /// The attribute for the language in which rejected rows are explained.
 const LANGUAGE: &str = "language";
+/// The attribute for the option that a file is a list of drivers.
+const DRIVERS: &str = "drivers";
 /// The attribute for the import that a file replaces.
 const REPLACES: &str = "replaces";
 
@@ -129,6 +131,8 @@ pub struct Wishes {
     pub check_only: bool,
     /// The language in which rejected rows are explained, if the operator chose one.
     pub language: Option<Language>,
+    /// The file is a list of drivers that the registry is asked about. No row is imported.
+    pub drivers: bool,
     /// The file replaces this import of the same operator.
     pub replaces: Option<ImportId>,
 }
@@ -139,6 +143,7 @@ impl Wishes {
         Self {
             dates_confirmed: is(DATES_CONFIRMED),
             check_only: is(CHECK_ONLY),
+            drivers: is(DRIVERS),
             language: text(item, LANGUAGE).and_then(|language| Language::parse(language).ok()),
             replaces: text(item, REPLACES).and_then(ImportId::parse),
         }
@@ -151,6 +156,7 @@ impl Wishes {
             (DATES_CONFIRMED, Some(AttributeValue::Bool(self.dates_confirmed))),
             (CHECK_ONLY, self.check_only.then_some(AttributeValue::Bool(true))),
             (LANGUAGE, language),
+            (DRIVERS, self.drivers.then_some(AttributeValue::Bool(true))),
             (REPLACES, self.replaces.map(|old| AttributeValue::S(old.to_string()))),
         ]
         .into_iter()

@@ -3,7 +3,8 @@
 //! Time is divided into windows. A function takes a slice of a window's calls at once, and takes another slice when it has used the
 //! first. One item counts an operator's window. It expires.
 //!
-//! The same table holds the slots of imports ([`ImportSlots`]), which limit how many files of one operator are imported at once.
+//! The same table holds the slots of imports ([`ImportSlots`]), which limit how many files of one operator are imported at once, and the
+//! drivers that it asks about in lists ([`DriverQuota`](crate::stores::driver_lists::DriverQuota)).
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;

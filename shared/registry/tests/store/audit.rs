@@ -652,10 +652,14 @@ async fn foreign_or_miscounted_import_is_found() {
             ("operator_id", number(2)),
             ("key", text("imports/2/h.csv")),
             ("rejected_rows", text(&format!("reports/2/{id}.rejected.csv"))),
-            ("read", number(3)),
+            ("answers", text(&format!("reports/2/{id}.answers.csv"))),
+            ("read", number(6)),
             ("imported", number(1)),
             ("already_known", number(1)),
             ("rejected", number(1)),
+            ("eligible", number(1)),
+            ("history", number(1)),
+            ("duplicate", number(1)),
         ];
         for (name, old) in &mut members {
             if *name == changed {
@@ -678,6 +682,11 @@ async fn foreign_or_miscounted_import_is_found() {
             "imports/2/h.csv",
             report("rejected_rows", text(&format!("reports/3/{id}.rejected.csv"))),
             Some(foreign("rejected rows of another import")),
+        ),
+        (
+            "imports/2/h.csv",
+            report("answers", text(&format!("reports/3/{id}.answers.csv"))),
+            Some(foreign("answers of another import")),
         ),
         ("imports/2/h.csv", report("read", number(4)), Some(Finding::Miscounted(OperatorId::new(2).ok(), id))),
     ] {

@@ -1141,8 +1141,13 @@ async fn imports_are_found_and_listed_by_their_operator() {
         store.imports.await_upload(&awaited, at(DAY), at(DAY), Wishes::default()).await.is_err(),
         "a name is given once"
     );
-    let wishes =
-        Wishes { dates_confirmed: true, check_only: true, language: Some(Language::French), replaces: Some(one.id) };
+    let wishes = Wishes {
+        dates_confirmed: true,
+        check_only: true,
+        language: Some(Language::French),
+        drivers: true,
+        replaces: Some(one.id),
+    };
     store.imports.await_upload(&theirs, at(DAY), at(DAY), wishes).await.unwrap();
     let kept = store.imports.find::<Known, Known, Known>(operator(2), theirs.id, at(DAY)).await.unwrap().unwrap();
     assert_eq!(kept.wishes, wishes);

@@ -8,6 +8,7 @@ mod bounds;
 mod calls;
 mod changes;
 mod credentials;
+mod driver_lists;
 mod drivers;
 mod faults;
 mod model;

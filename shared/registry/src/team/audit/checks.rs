@@ -98,6 +98,7 @@ struct ToldReport {
     operator_id: Option<u32>,
     key: String,
     rejected_rows: Option<String>,
+    answers: Option<String>,
     read: u64,
     imported: u64,
     already_known: u64,
@@ -105,6 +106,13 @@ struct ToldReport {
     /// The rows that a file which was only checked would have imported.
     #[serde(default)]
     accepted: u64,
+    /// The rows of a list of drivers.
+    #[serde(default)]
+    eligible: u64,
+    #[serde(default)]
+    history: u64,
+    #[serde(default)]
+    duplicate: u64,
 }
 
 /// The findings about an import's item. Its operator can read the whole item, and a link to the objects that it refers to.
@@ -137,11 +145,15 @@ pub(super) fn import_findings(item: &Item) -> Vec<Finding> {
             operator_id,
             key,
             rejected_rows,
+            answers,
             read,
             imported,
             already_known,
             rejected,
             accepted,
+            eligible,
+            history,
+            duplicate,
         } = report;
         if import_id != record.id.to_string()
             || operator_id != record.operator.map(OperatorId::get)
@@ -152,7 +164,10 @@ pub(super) fn import_findings(item: &Item) -> Vec<Finding> {
         if rejected_rows.is_some_and(|key| key != record.beside(".rejected.csv")) {
             found.push(Finding::Foreign(record.operator, "rejected rows of another import"));
         }
-        let outcomes = [imported, already_known, rejected, accepted];
+        if answers.is_some_and(|key| key != record.beside(".answers.csv")) {
+            found.push(Finding::Foreign(record.operator, "answers of another import"));
+        }
+        let outcomes = [imported, already_known, rejected, accepted, eligible, history, duplicate];
         if outcomes.into_iter().try_fold(0_u64, u64::checked_add) != Some(read) {
             found.push(Finding::Miscounted(record.operator, record.id));
         }
