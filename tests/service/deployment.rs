@@ -308,6 +308,33 @@ fn stored_data_is_retained_and_encrypted() {
     }
 }
 
+/// The two tables that files fill row by row can be warmed. By default nothing of it reaches AWS, which charges each increase.
+#[test]
+fn tables_of_file_rows_can_be_warmed_and_are_not_by_default() {
+    let mut warmed = BTreeSet::new();
+    for (name, table) in resources("AWS::DynamoDB::Table") {
+        let properties = &table["Properties"];
+        let Some(warm) = properties.get("WarmThroughput") else { continue };
+        warmed.insert(name);
+        let table = name.strip_suffix("Table").unwrap();
+        let (parameter, condition) = (format!("{table}WarmWrites"), format!("Warms{table}"));
+        // Reads stay as they are, because AWS charges them too.
+        let writes = json!({"WriteUnitsPerSecond": {"Ref": parameter}});
+        assert_eq!(*warm, json!({"Fn::If": [condition, writes, {"Ref": "AWS::NoValue"}]}), "{name}");
+        let is_none = json!({"Fn::Equals": [{"Ref": parameter}, 0]});
+        assert_eq!(TEMPLATE["Conditions"][&condition], json!({"Fn::Not": [is_none]}), "{name}");
+        let parameter = &TEMPLATE["Parameters"][&parameter];
+        assert_eq!(parameter["Default"], 0, "{name}");
+        // DynamoDB refuses less than a new table takes, and more than its quota.
+        let values = parameter["AllowedValues"].as_array().unwrap().iter().map(|value| value.as_u64().unwrap());
+        let refused: Vec<u64> = values.filter(|value| *value != 0 && !(4001..=40_000).contains(value)).collect();
+        assert!(refused.is_empty(), "{name}: {refused:?}");
+        // An index takes 4,000 write units a second too, and a throttled index throttles the writes of its table.
+        assert_eq!(properties.get("GlobalSecondaryIndexes"), None, "{name}");
+    }
+    assert_eq!(warmed, BTreeSet::from(["ClaimsTable", "JourneysTable"]));
+}
+
 /// The members of the secret that the functions get, by the variable.
 fn of_secret() -> BTreeMap<String, String> {
     let mut members = BTreeMap::new();
