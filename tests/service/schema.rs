@@ -23,6 +23,9 @@ pub fn validator(pointer: &str, closed: bool) -> Arc<Validator> {
         let mut schema = DOCUMENT.clone();
         schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
         schema["allOf"] = json!([judge]);
+        // The document has no pattern for it, because of client generators.
+        schema["components"]["schemas"]["UtcDatetime"]["pattern"] =
+            json!(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$");
         if closed {
             schema["unevaluatedProperties"] = json!(false);
         }

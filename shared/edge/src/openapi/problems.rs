@@ -1,11 +1,12 @@
 //! Every problem type in the document: its schema and its examples, and the parts from which the entries of the
 //! [types](crate::problem::ProblemType) are written. The linker leaves all of it out of a deployed function.
 
-use cee_eligibility::{Criterion, Instant, JourneyType, Language, Rules};
+use cee_eligibility::{Criterion, Instant, JourneyType, Language, Reason, Rules};
 use cee_tokens::Scope;
 use http::{Response as HttpResponse, StatusCode};
 use lambda_http::Body;
 use serde_json::{Map, Value, json};
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{ArrayBuilder, Discriminator, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
@@ -42,7 +43,7 @@ pub(crate) fn text(description: &str) -> ObjectBuilder {
 }
 
 /// This word and no other.
-pub(crate) fn word(description: &str, word: &str) -> ObjectBuilder {
+fn word(description: &str, word: &str) -> ObjectBuilder {
     text(description).enum_values(Some([word]))
 }
 
@@ -78,15 +79,33 @@ pub(crate) fn request_id_of_gateway() -> Vec<Member> {
     vec![sometimes("request_id", request_id())]
 }
 
+/// The name of the schema of `reason`.
+const REASON: &str = "Reason";
+
+/// What stands in the way. One schema for all problems, although each has one reason: the PHP client reads every 409 into one class, which
+/// otherwise knows the reason of the last problem only.
+pub(crate) fn reason() -> Ref {
+    Ref::from_schema_name(REASON)
+}
+
+fn reasons() -> ObjectBuilder {
+    text(
+        "What stands in the way: `history`, a specific application (opération spécifique) from before the scheme; `duplicate`, a \
+         standardized one (opération standardisée), registered through this interface; `journey_used`, another application on the \
+         journey. Always the last part of `type`.",
+    )
+    .enum_values(Some([Reason::History.as_str(), Reason::Duplicate.as_str(), ProblemType::JourneyUsed.as_str()]))
+}
+
 /// The members of a refusal about an earlier application, which may be the caller's own.
-pub(crate) fn earlier_application(description: &str, reason: &str) -> Vec<Member> {
+pub(crate) fn earlier_application() -> Vec<Member> {
     let journey_id = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
         .minimum(Some(0))
         .description(Some("The registry's number for its journey. Only of the caller's own short application."));
     vec![
-        always("reason", word(description, reason)),
+        always("reason", reason()),
         always("datetime", moment()),
         sometimes("uuid", Ref::from_schema_name("ApplicationId")),
         sometimes("token", text("Its proof token. Only of the caller's own application.")),
@@ -142,6 +161,12 @@ impl ProblemType {
         format!("{TYPE_BASE}{}", self.as_str())
     }
 
+    fn type_schema(self) -> ObjectBuilder {
+        // Otherwise client generators name the constant after the whole URI.
+        let name = Extensions::builder().add("x-enum-varnames", [self.as_str().to_ascii_uppercase()]);
+        word("Names the problem; programs decide by it.", &self.type_uri()).extensions(Some(name.build()))
+    }
+
     fn schema(self) -> Schema {
         let status = ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([self.status().as_u16()]));
         let object = ObjectBuilder::new()
@@ -151,7 +176,7 @@ impl ProblemType {
                 self.meaning(),
                 self.remedy()
             )))
-            .property("type", word("Names the problem; programs decide by it.", &self.type_uri()))
+            .property("type", self.type_schema())
             .property(
                 "title",
                 text("The same for every problem of this type.").examples([self.title(Language::English)]),
@@ -216,6 +241,7 @@ pub(super) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     schemas.push((Fault::name().into_owned(), Fault::schema()));
     schemas.push((Utc::name().into_owned(), Utc::schema()));
     schemas.push((Criterion::name().into_owned(), Criterion::schema()));
+    schemas.push((REASON.to_owned(), reasons().into()));
     schemas
 }
 

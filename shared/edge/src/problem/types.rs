@@ -17,7 +17,7 @@ use crate::answer::OwnApplication;
 use crate::body::BODY_LIMIT;
 use crate::openapi::problems::{
     Described, Example, Member, SAMPLE_DATETIME, SAMPLE_UUID, always, at, criteria, earlier_application, example,
-    faults, moment, of_gateway, one, request_id, request_id_of_gateway, sometimes, word,
+    faults, moment, of_gateway, one, reason, request_id, request_id_of_gateway, sometimes,
 };
 
 /// Declares each problem type once, as `Variant: "name", STATUS { … }`:
@@ -308,10 +308,7 @@ problem_types! {
             A *specific* application (opération spécifique, from before the scheme, imported) is in the way. \
             `datetime` is its date, `reason` is `history`.",
         remedy: WAIT_UNTIL_OLD_ENOUGH,
-        members: vec![
-            always("datetime", moment()),
-            always("reason", word("A specific application is in the way.", Reason::History.as_str())),
-        ],
+        members: vec![always("datetime", moment()), always("reason", reason())],
         examples: |_| {
             let datetime = at("2021-02-14T23:00:00Z");
             one("From before the scheme", Refusal::Blocked { reason: Reason::History, datetime, own: None })
@@ -330,7 +327,7 @@ problem_types! {
             Where several applications are in the way, the one with the latest date is named; at equal dates a \
             `duplicate` before a `history`, your own before another's.",
         remedy: WAIT_UNTIL_OLD_ENOUGH,
-        members: earlier_application("A standardized application is in the way.", Reason::Duplicate.as_str()),
+        members: earlier_application(),
         examples: |_| {
             let (reason, datetime) = (Reason::Duplicate, at(SAMPLE_DATETIME));
             let own = Some(Box::new(OwnApplication::sample(JourneyType::Short)));
@@ -350,7 +347,7 @@ problem_types! {
             yours: `uuid`, `token`, `journey_id` and `journey_status` are there too. An identity in the way is named \
             first.",
         remedy: "Register another journey, or compare the identities: one of the two is not the driver's.",
-        members: earlier_application("The journey is used.", ProblemType::JourneyUsed.as_str()),
+        members: earlier_application(),
         examples: |_| {
             let own = Some(Box::new(OwnApplication::sample(JourneyType::Short)));
             one("Under another identity", Refusal::JourneyUsed { datetime: at(SAMPLE_DATETIME), own })
