@@ -9,6 +9,7 @@ use cee_registry::{
     Applications, Deadline, DriverQuota, HistoryRemover, HistoryWriter, HoldError, ImportSlots, Imports,
     JourneyFollower, Journeys, Operators, Simulator, StoreError,
 };
+use cee_service::objects::ObjectError;
 use cee_service::{CheckedPepper, Clock, Metrics, PepperError};
 use lambda_runtime::Diagnostic;
 use tokio::time::Instant as Moment;
@@ -95,13 +96,8 @@ pub enum ImportError {
     #[error(transparent)]
     Pepper(#[from] PepperError),
     /// The bucket.
-    #[error("{operation} failed: {code}")]
-    S3 {
-        /// The S3 operation.
-        operation: &'static str,
-        /// The error's code, or what kind of failure it was.
-        code: String,
-    },
+    #[error(transparent)]
+    S3(#[from] ObjectError),
     /// A panic. Its location is already in the log; its message may hold personal data.
     #[error("it panicked")]
     Panic,

@@ -14,13 +14,13 @@ use cee_history::catalogue::Closed;
 use cee_history::{Counts, FileRefusal, LARGEST_FILE, Report, catalogue, name};
 use cee_registry::{Begun, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
+use cee_service::objects::{List, put};
 use tokio::time::Instant as Moment;
 
 use crate::context::{Budget, Context, ImportError};
 use crate::drivers::{Questions, is_list_of_drivers};
 use crate::replace::{self, Replaces};
 use crate::s3::event::{File, Owner};
-use crate::s3::objects::{List, put};
 use crate::workers::rows::{History, Journeys};
 
 pub(crate) mod checkpoint;
@@ -29,7 +29,7 @@ mod rows;
 mod run;
 mod survey;
 
-use checkpoint::{Checkpoint, Told};
+use checkpoint::{Checkpoint, Told, work};
 use ending::{end, put_report, report};
 use run::{Ran, Run};
 
@@ -58,7 +58,7 @@ pub(crate) async fn import(
         Begun::Ended(report) => {
             tracing::info!(import_id = %file.id, operator_id, "an import that has ended");
             put_report(context, &record, &report).await?;
-            List::clear(&context.s3, &context.bucket, file.id).await;
+            List::clear(&context.s3, &context.bucket, &work(file.id)).await;
             return Ok(());
         }
     };
@@ -119,7 +119,7 @@ async fn go_on_later(context: &Context, file: &File, hold: &Hold) -> Result<(), 
 /// Starts another invocation for a file: a note on S3 raises an event as a file does, and the event goes to the end of the queue.
 pub(crate) async fn wake_next(context: &Context, file: &File) -> Result<(), ImportError> {
     let key = format!("continue/{}.json", file.id);
-    put(&context.s3, &context.bucket, &key, "application/json", file.to_note().into_bytes()).await
+    Ok(put(&context.s3, &context.bucket, &key, "application/json", file.to_note().into_bytes()).await?)
 }
 
 /// Reads the file, unless it must not be read.

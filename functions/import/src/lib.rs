@@ -8,7 +8,7 @@
 //! | why never two rows of one driver are written at once | [`workers::lanes`] |
 //! | how many rows are written at once | [`workers::pace`] |
 //! | how a row is written | [`workers::rows`] |
-//! | the lists beside the report, and how an object is put | `s3::objects` |
+//! | the lists beside the report, and how an object is put | [`cee_service::objects`] |
 //! | how an import is undone | `undo` |
 //! | how a file replaces an import | `replace` |
 //! | how a list of drivers is answered, and how many an operator may ask about | `drivers` |
@@ -41,6 +41,7 @@ use cee_registry::{
 use cee_service::aws::Aws;
 use cee_service::clock::{machine_now, time_left};
 use cee_service::metrics::Numbers;
+use cee_service::objects::get;
 use cee_service::{CheckedPepper, Environment, SettingError, telemetry, trap};
 use futures_util::FutureExt as _;
 use lambda_runtime::LambdaEvent;
@@ -50,7 +51,6 @@ pub use crate::context::ImportError;
 use crate::context::{Budget, Context, NAME};
 use crate::event::{Event, File, Owner, Record, Subject};
 pub use crate::s3::event;
-use crate::s3::objects::s3_error;
 
 /// The settings of the tables that the function is given.
 pub const TABLES: &[&str] = &[
@@ -240,11 +240,8 @@ impl ImportFunction {
 
     /// Continues the import that a note names.
     async fn go_on(&self, note: &str, whose: (&str, Instant), budget: Budget) -> Result<(), ImportError> {
-        let get = self.0.s3.get_object().bucket(&self.0.bucket).key(note);
-        let body = get.send().await.map_err(s3_error("GetObject"))?.body;
-        let note = body.collect().await;
-        let note = note.map_err(|_| ImportError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
-        match File::from_note(&note.into_bytes()) {
+        let note = get(&self.0.s3, &self.0.bucket, note).await?;
+        match File::from_note(&note) {
             Some(file) => self.in_turn(&file, whose, budget).await,
             None => Err(ImportError::Impossible("a note that cannot be read")),
         }

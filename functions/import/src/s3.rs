@@ -1,4 +1,3 @@
-//! The objects that the function reads from S3 beside a file, and those that it puts there.
+//! What S3 tells the function.
 
 pub mod event;
-pub(crate) mod objects;

@@ -14,13 +14,13 @@ use cee_history::{Report, UndoProgress, Undone};
 use cee_registry::{Brought, FileOutcome, Hold, HoldError, ImportId, ImportRecord, UndoBegun, UndoRefusal};
 use cee_service::clock::machine_now;
 use cee_service::metrics::{Metric, Numbers};
+use cee_service::objects::{put, s3_error};
 use tokio::time::Instant as Moment;
 
 use crate::context::{Budget, Context, ImportError, NAME};
 use crate::file::checkpoint::{Checkpoint, ForTheTeam};
 use crate::file::ending::{counted, put_report};
 use crate::s3::event::undo_note;
-use crate::s3::objects::{put, s3_error};
 use crate::workers::lanes::{Done, Lanes};
 use crate::workers::pace::Pace;
 
@@ -72,7 +72,7 @@ pub(crate) async fn undo(
 
 /// Starts another invocation for an undo.
 pub(crate) async fn wake_next(context: &Context, operator: OperatorId, id: ImportId) -> Result<(), ImportError> {
-    put(&context.s3, &context.bucket, &undo_note(operator, id), "application/json", Vec::new()).await
+    Ok(put(&context.s3, &context.bucket, &undo_note(operator, id), "application/json", Vec::new()).await?)
 }
 
 /// Undoes an import, or the next part of it. The caller does the rest.

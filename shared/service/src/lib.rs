@@ -5,6 +5,8 @@
 //! | the settings, their defaults, the messages about invalid ones | [`settings`] |
 //! | the clock, and how it is pinned | [`clock`] |
 //! | AWS clients | [`aws`] |
+//! | how an event of S3 is read | [`event`] |
+//! | how objects are put on S3, and lists that grow | [`objects`] |
 //! | what is logged, and what is never logged | [`telemetry`] |
 //! | the metrics and their names | [`metrics`] |
 //! | whether the pepper made the keys in the tables | [`pepper`] |
@@ -15,7 +17,9 @@
 
 pub mod aws;
 pub mod clock;
+pub mod event;
 pub mod metrics;
+pub mod objects;
 pub mod pepper;
 pub mod settings;
 pub mod telemetry;

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use cee_history::{Counts, Progress, ReaderState, Verdict};
-use cee_registry::ImportRecord;
+use cee_registry::{ImportId, ImportRecord};
 use cee_service::metrics::{DriverRow, Import, Metric, Numbers, Row as RowMetric};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant as Moment;
@@ -58,6 +58,11 @@ impl Checkpoint {
             (Metric::DriverRows(DriverRow::Rejected), of_list),
         ]
     }
+}
+
+/// The prefix of the keys of all pieces of an import's lists.
+pub(crate) fn work(id: ImportId) -> String {
+    format!("work/{id}/")
 }
 
 /// The part of an import that only the registry's team sees: history that arrived late and would have blocked applications that are

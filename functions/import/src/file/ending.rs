@@ -3,10 +3,10 @@
 use cee_history::{Counts, Report, Verdict};
 use cee_registry::{FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::metrics::Import;
+use cee_service::objects::{List, put};
 
 use crate::context::{Context, ImportError};
-use crate::file::checkpoint::{Checkpoint, ForTheTeam, Told};
-use crate::s3::objects::{List, put};
+use crate::file::checkpoint::{Checkpoint, ForTheTeam, Told, work};
 
 /// The result of a run that has read everything.
 pub(super) struct Finished {
@@ -76,7 +76,7 @@ pub(super) async fn end(
     }
     told.tell(context, &progress, Some(counted(outcome)));
     put_report(context, hold.record(), &report).await?;
-    List::clear(&context.s3, &context.bucket, hold.record().id).await;
+    List::clear(&context.s3, &context.bucket, &work(hold.record().id)).await;
     let (import_id, operator_id) = (&report.import_id, report.operator_id);
     if late_contradictions > 0 {
         tracing::warn!(import_id, operator_id, late_contradictions, "history contradicts granted applications");
@@ -117,5 +117,5 @@ pub(crate) async fn put_report(context: &Context, record: &ImportRecord, report:
         return Ok(());
     }
     let json = serde_json::to_vec_pretty(report).map_err(|_| ImportError::Impossible("a report that is no JSON"))?;
-    put(&context.s3, &context.bucket, &record.beside(".json"), "application/json", json).await
+    Ok(put(&context.s3, &context.bucket, &record.beside(".json"), "application/json", json).await?)
 }

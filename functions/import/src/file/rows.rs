@@ -9,6 +9,7 @@ use cee_history::{
     Answer, AnsweredRow, AnswersWriter, FileReader, Header, Line, RejectedRow, RejectedWriter, catalogue,
 };
 use cee_registry::Contradicted;
+use cee_service::objects::{List, ObjectError};
 use futures_util::FutureExt as _;
 use tokio::time::Instant as Moment;
 
@@ -16,7 +17,6 @@ use crate::context::ImportError;
 use crate::file::run::{Growing, PAUSE, Ran, Run};
 use crate::file::survey::Looked;
 use crate::replace::Replaces;
-use crate::s3::objects::List;
 use crate::workers::lanes::{Done, Lanes};
 use crate::workers::pace::Pace;
 use crate::workers::rows::{Destination, Outcome};
@@ -119,7 +119,7 @@ impl Run<'_> {
                     bytes += chunk.len() as u64;
                     reader.push(&chunk);
                 }
-                Some(Err(_)) => return Err(ImportError::S3 { operation: "GetObject", code: "Body".to_owned() }),
+                Some(Err(_)) => return Err(ObjectError::body().into()),
                 None => {
                     reader.end();
                     ended = true;

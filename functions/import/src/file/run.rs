@@ -7,14 +7,14 @@ use cee_history::catalogue::Closed;
 use cee_history::{AnsweredRow, ReaderState, RejectedRow, catalogue};
 use cee_registry::Hold;
 use cee_service::clock::machine_now;
+use cee_service::objects::{List, s3_error};
 use std::time::Duration;
 use tokio::time::Instant as Moment;
 
 use crate::context::{Budget, Context, ImportError};
-use crate::file::checkpoint::{Checkpoint, ForTheTeam, Told};
+use crate::file::checkpoint::{Checkpoint, ForTheTeam, Told, work};
 use crate::file::ending::{Finished, Lists};
 use crate::s3::event::{File, unquoted};
-use crate::s3::objects::{List, s3_error};
 
 /// The longest time between two checkpoints: well within the lease, and short enough for an operator that watches the import.
 pub(super) const PAUSE: Duration = Duration::from_secs(20);
@@ -70,8 +70,10 @@ impl<'a> Run<'a> {
 
     /// The lists so far.
     pub(super) fn lists(&mut self) -> Growing<'a> {
-        let (s3, bucket, id, fence) = (&self.context.s3, &self.context.bucket, self.file.id, self.hold.fence());
-        let list = |name, pieces: &mut Vec<String>| List::new(s3, bucket, (id, name, fence), std::mem::take(pieces));
+        let (s3, bucket, folder, fence) =
+            (&self.context.s3, &self.context.bucket, work(self.file.id), self.hold.fence());
+        let list =
+            |name, pieces: &mut Vec<String>| List::new(s3, bucket, (&folder, name, fence), std::mem::take(pieces));
         Growing {
             rejected: list("rejected", &mut self.checkpoint.rejected_pieces),
             answers: list("answers", &mut self.checkpoint.answer_pieces),
@@ -131,7 +133,7 @@ impl<'a> Run<'a> {
             Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => {
                 return Ok(Err(catalogue::closed(Closed::Gone, self.language)));
             }
-            Err(error) => return Err(s3_error("GetObject")(error)),
+            Err(error) => return Err(s3_error("GetObject")(error).into()),
         };
         if self.file.version.is_none() && self.file.etag.is_none() {
             return Ok(Err(catalogue::closed(Closed::Unnamed, self.language)));

@@ -3,6 +3,7 @@
 use cee_history::{Dates, Row, Survey, Verdict, catalogue};
 use cee_service::clock::machine_now;
 use cee_service::metrics::Metric;
+use cee_service::objects::ObjectError;
 use tokio::time::Instant as Moment;
 
 use crate::context::ImportError;
@@ -31,7 +32,7 @@ impl Run<'_> {
         let mut survey = Survey::<R>::new(said.or(Dates::of_name(&self.file.key)));
         let mut last = Moment::now();
         while let Some(chunk) = object.body.next().await {
-            let chunk = chunk.map_err(|_| ImportError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
+            let chunk = chunk.map_err(|_| ObjectError::body())?;
             survey.push(&chunk);
             loop {
                 match survey.read() {

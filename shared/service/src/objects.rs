@@ -1,4 +1,4 @@
-//! The objects beside a file: its report, and the lists of rejected rows and of late contradictions.
+//! How a function writes objects to S3: small ones with one request, large ones in parts, and lists that grow over several invocations.
 
 use std::ops::Range;
 
@@ -6,15 +6,34 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use cee_registry::ImportId;
 
-use crate::context::ImportError;
-
-/// The bytes of a list that are held back: a smaller list is one object put at once, a larger one is sent in parts of this size. S3
-/// takes no part below 5 MiB, except the last one.
+/// The bytes of an object that are held back: a smaller one is put at once, a larger one is sent in parts of this size. S3 takes no part
+/// below 5 MiB, except the last one.
 const PART: usize = 8 * 1024 * 1024;
 
-pub(crate) fn s3_error<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> ImportError
+/// The content type of a list.
+const CSV: &str = "text/csv; charset=utf-8";
+
+/// Why a request to S3 failed. Names no object. The request may be repeated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} failed: {code}")]
+pub struct ObjectError {
+    /// The S3 operation.
+    pub operation: &'static str,
+    /// The error's code, or what kind of failure it was.
+    pub code: String,
+}
+
+impl ObjectError {
+    /// The body of an object broke off.
+    #[must_use]
+    pub fn body() -> Self {
+        Self { operation: "GetObject", code: "Body".to_owned() }
+    }
+}
+
+/// The failure of an S3 operation.
+pub fn s3_error<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> ObjectError
 where
     SdkError<E, R>: ProvideErrorMetadata,
 {
@@ -25,30 +44,38 @@ where
             SdkError::ResponseError(_) => "ResponseError",
             _ => "Unknown",
         };
-        ImportError::S3 { operation, code: error.code().unwrap_or(fallback).to_owned() }
+        ObjectError { operation, code: error.code().unwrap_or(fallback).to_owned() }
     }
 }
 
 /// Puts an object with one request.
 ///
 /// # Errors
-/// [`ImportError::S3`]; may be repeated.
-pub(crate) async fn put(
+/// [`ObjectError`]; may be repeated.
+pub async fn put(
     s3: &Client,
     bucket: &str,
     key: &str,
     content_type: &str,
     content: Vec<u8>,
-) -> Result<(), ImportError> {
+) -> Result<(), ObjectError> {
     let request = s3.put_object().bucket(bucket).key(key).content_type(content_type).body(ByteStream::from(content));
     request.send().await.map(drop).map_err(s3_error("PutObject"))
 }
 
-const CSV: &str = "text/csv; charset=utf-8";
+/// A whole object.
+///
+/// # Errors
+/// [`ObjectError`]; may be repeated.
+pub async fn get(s3: &Client, bucket: &str, key: &str) -> Result<Vec<u8>, ObjectError> {
+    let body = s3.get_object().bucket(bucket).key(key).send().await.map_err(s3_error("GetObject"))?.body;
+    body.collect().await.map(|body| body.to_vec()).map_err(|_| ObjectError::body())
+}
 
-/// A list on S3 that grows with an import. Each checkpoint puts what there is so far as pieces, and the end joins them: so a run
+/// A list on S3 that grows with an import or an export. Each checkpoint puts what there is so far as pieces, and the end joins them: so a run
 /// also has the pieces of earlier runs, and none is held in memory.
-pub(crate) struct List<'a> {
+#[derive(Debug)]
+pub struct List<'a> {
     s3: &'a Client,
     bucket: &'a str,
     /// The prefix of the keys of this run's pieces.
@@ -83,29 +110,25 @@ fn keys(pieces: &[String]) -> Vec<String> {
 }
 
 impl<'a> List<'a> {
-    /// Continues after these pieces. `fence` names the pieces of this run, so that a stale run cannot overwrite them.
+    /// Continues after these pieces. `folder` is the prefix of all pieces of one import or export, and ends with `/`; `fence` names the
+    /// pieces of this run, so that a stale run cannot overwrite them.
     #[must_use]
-    pub(crate) fn new(
-        s3: &'a Client,
-        bucket: &'a str,
-        (id, name, fence): (ImportId, &str, i64),
-        pieces: Vec<String>,
-    ) -> Self {
+    pub fn new(s3: &'a Client, bucket: &'a str, (folder, name, fence): (&str, &str, i64), pieces: Vec<String>) -> Self {
         let number = pieces.iter().map(|entry| numbers(entry).map_or(1, |(_, numbers)| numbers.len())).sum();
-        Self { s3, bucket, prefix: format!("{}{name}-{fence}", folder(id)), pieces, number, buffer: Vec::new() }
+        Self { s3, bucket, prefix: format!("{folder}{name}-{fence}"), pieces, number, buffer: Vec::new() }
     }
 
     /// Whether the list is empty.
     #[must_use]
-    pub(crate) const fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.pieces.is_empty() && self.buffer.is_empty()
     }
 
     /// Adds lines.
     ///
     /// # Errors
-    /// [`ImportError::S3`] if a piece cannot be put.
-    pub(crate) async fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), ImportError> {
+    /// [`ObjectError`] if a piece cannot be put.
+    pub async fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), ObjectError> {
         write(&mut self.buffer);
         if self.buffer.len() >= PART { self.keep().await.map(drop) } else { Ok(()) }
     }
@@ -113,8 +136,8 @@ impl<'a> List<'a> {
     /// Puts the lines so far, and returns the names of all pieces, for a checkpoint.
     ///
     /// # Errors
-    /// [`ImportError::S3`].
-    pub(crate) async fn keep(&mut self) -> Result<&[String], ImportError> {
+    /// [`ObjectError`].
+    pub async fn keep(&mut self) -> Result<&[String], ObjectError> {
         if !self.buffer.is_empty() {
             let key = format!("{}-{}.csv", self.prefix, self.number);
             put(self.s3, self.bucket, &key, CSV, std::mem::take(&mut self.buffer)).await?;
@@ -133,8 +156,8 @@ impl<'a> List<'a> {
     /// Joins all pieces under this key, and returns the key if there were any lines.
     ///
     /// # Errors
-    /// [`ImportError::S3`].
-    pub(crate) async fn finish(&mut self, key: String) -> Result<Option<String>, ImportError> {
+    /// [`ObjectError`].
+    pub async fn finish(&mut self, key: String) -> Result<Option<String>, ObjectError> {
         if self.pieces.is_empty() {
             if self.buffer.is_empty() {
                 return Ok(None);
@@ -143,18 +166,27 @@ impl<'a> List<'a> {
             return Ok(Some(key));
         }
         self.keep().await?;
-        let mut whole = Assembly { s3: self.s3, bucket: self.bucket, key: &key, buffer: Vec::new(), upload: None };
-        if let Err(error) = whole.write(&self.pieces).await {
-            whole.abandon().await;
-            return Err(error);
+        let mut whole = Whole::new(self.s3, self.bucket, &key, CSV);
+        match whole.join(&self.pieces).await {
+            Ok(()) => whole.finish().await?,
+            Err(error) => {
+                whole.abandon().await;
+                return Err(error);
+            }
         }
         Ok(Some(key))
     }
 
-    /// Removes all pieces of an import that has ended: they hold names and phones and are no longer needed. This includes pieces of
+    /// The keys of all pieces, in order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        keys(&self.pieces)
+    }
+
+    /// Removes all pieces of an import or export that has ended: they hold personal data and are no longer needed. This includes pieces of
     /// a run that crashed before a checkpoint named them. The bucket's lifecycle removes the pieces that remain.
-    pub(crate) async fn clear(s3: &Client, bucket: &str, id: ImportId) {
-        let mut pages = s3.list_objects_v2().bucket(bucket).prefix(folder(id)).into_paginator().send();
+    pub async fn clear(s3: &Client, bucket: &str, folder: &str) {
+        let mut pages = s3.list_objects_v2().bucket(bucket).prefix(folder).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = match page.map_err(s3_error("ListObjectsV2")) {
                 Ok(page) => page,
@@ -170,35 +202,61 @@ impl<'a> List<'a> {
     }
 }
 
-/// The prefix of the keys of all pieces of an import.
-fn folder(id: ImportId) -> String {
-    format!("work/{id}/")
-}
-
-/// One object joined from pieces, by a multipart upload with parts of the size that S3 requires.
-struct Assembly<'a> {
+/// One object that is written from its beginning to its end: with one request if it is small, otherwise by a multipart upload with parts
+/// of the size that S3 requires. Nobody sees it before its end.
+#[derive(Debug)]
+pub struct Whole<'a> {
     s3: &'a Client,
     bucket: &'a str,
     key: &'a str,
+    content_type: &'a str,
     buffer: Vec<u8>,
     upload: Option<(String, Vec<CompletedPart>)>,
 }
 
-impl Assembly<'_> {
-    async fn write(&mut self, pieces: &[String]) -> Result<(), ImportError> {
+impl<'a> Whole<'a> {
+    /// An object of this key, without a byte so far.
+    #[must_use]
+    pub const fn new(s3: &'a Client, bucket: &'a str, key: &'a str, content_type: &'a str) -> Self {
+        Self { s3, bucket, key, content_type, buffer: Vec::new(), upload: None }
+    }
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// [`ObjectError`]; then [`Self::abandon`] removes what was sent.
+    pub async fn add(&mut self, bytes: &[u8]) -> Result<(), ObjectError> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PART { self.send_part().await } else { Ok(()) }
+    }
+
+    /// Adds the content of these pieces.
+    async fn join(&mut self, pieces: &[String]) -> Result<(), ObjectError> {
         for piece in keys(pieces) {
             let get = self.s3.get_object().bucket(self.bucket).key(piece);
             let mut body = get.send().await.map_err(s3_error("GetObject"))?.body;
             while let Some(chunk) = body.next().await {
-                let chunk = chunk.map_err(|_| ImportError::S3 { operation: "GetObject", code: "Body".to_owned() })?;
-                self.buffer.extend_from_slice(&chunk);
-                if self.buffer.len() >= PART {
-                    self.send_part().await?;
-                }
+                self.add(&chunk.map_err(|_| ObjectError::body())?).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Ends the object. From now on it can be read.
+    ///
+    /// # Errors
+    /// [`ObjectError`]. Nothing of the object is left then.
+    pub async fn finish(mut self) -> Result<(), ObjectError> {
+        let ended = self.end().await;
+        if ended.is_err() {
+            self.abandon().await;
+        }
+        ended
+    }
+
+    async fn end(&mut self) -> Result<(), ObjectError> {
         if self.upload.is_none() {
-            return put(self.s3, self.bucket, self.key, CSV, std::mem::take(&mut self.buffer)).await;
+            return put(self.s3, self.bucket, self.key, self.content_type, std::mem::take(&mut self.buffer)).await;
         }
         if !self.buffer.is_empty() {
             self.send_part().await?;
@@ -212,13 +270,16 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    async fn send_part(&mut self) -> Result<(), ImportError> {
+    async fn send_part(&mut self) -> Result<(), ObjectError> {
         let (id, parts) = match &mut self.upload {
             Some(upload) => upload,
             None => {
-                let create = self.s3.create_multipart_upload().bucket(self.bucket).key(self.key).content_type(CSV);
+                let create = self.s3.create_multipart_upload().bucket(self.bucket).key(self.key);
+                let create = create.content_type(self.content_type);
                 let created = create.send().await.map_err(s3_error("CreateMultipartUpload"))?;
-                let id = created.upload_id.ok_or(ImportError::Impossible("an upload without a name"))?;
+                let id = created
+                    .upload_id
+                    .ok_or_else(|| ObjectError { operation: "CreateMultipartUpload", code: "NoUploadId".to_owned() })?;
                 self.upload.insert((id, Vec::new()))
             }
         };
@@ -238,7 +299,7 @@ impl Assembly<'_> {
     }
 
     /// Aborts the upload of the parts: S3 keeps, and charges, parts that are never joined.
-    async fn abandon(self) {
+    pub async fn abandon(self) {
         if let Some((id, _)) = self.upload {
             let abort = self.s3.abort_multipart_upload().bucket(self.bucket).key(self.key).upload_id(id);
             if let Err(error) = abort.send().await.map_err(s3_error("AbortMultipartUpload")) {
