@@ -23,6 +23,7 @@
 //! | how an application gets its journey's new status | [`protocol::follow`] |
 //! | the current state of the application behind a proof | [`protocol::proofs`] |
 //! | how a retried request gets its first response | [`records::idempotency`] |
+//! | exports of applications to files | [`records::export`], [`stores::exports`] |
 //! | imports of files and their results | [`records::import`], [`stores::imports`] |
 //! | the operators' access keys and secrets, and how the registry slows guessing | [`records::credential`], [`stores::credentials`] |
 //! | how many calls each operator makes, and how many of its files are imported at once | [`stores::limits`] |
@@ -83,8 +84,12 @@ pub use records::change::{
 pub use records::claim_item::RowSource;
 pub use records::claim_keys::{ClaimKeys, ClaimKind};
 pub use records::credential::{AccessKey, Credential, Failures, KeyPair, NoRandomness, SecretHash, SecretKey};
+pub use records::export::{
+    EXPORT_NOTES, ExportFormat, ExportProgress, ExportRecord, ExportState, ExportStatus, KEPT_DAYS, export_note,
+    export_of_note,
+};
 pub use records::idempotency::{IdempotencyRecord, Replay, RequestKey};
-pub use records::ids::ImportId;
+pub use records::ids::{ExportId, ImportId};
 pub use records::import::{
     FileOutcome, ImportRecord, ImportState, ImportStatus, TakeBackRefusal, UndoRefusal, Wishes, take_back_refusal,
     undo_note, undo_refusal,

@@ -2,7 +2,7 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | the UUIDs of imports | [`ids`] |
+//! | the UUIDs of imports and exports | [`ids`] |
 //! | a registered application, and the marker that stays under its UUID when it is gone | [`application`] |
 //! | a deleted or an erased application | [`archive`] |
 //! | a change of an application, and the place where a feed of changes continues | [`change`] |
@@ -11,6 +11,7 @@
 //! | a change of a claim item, on the condition that the item has not changed since it was read | [`rewrite`] |
 //! | the check value of the pepper | [`pepper`] |
 //! | a credential: access key, hashed secret, failed guesses | [`credential`] |
+//! | an export of applications to a file | [`export`] |
 //! | the stored response of a registration | [`idempotency`] |
 //! | an import, and when it can be undone | [`import`] |
 //! | a journey | [`journey`] |
@@ -24,6 +25,7 @@ pub mod change;
 pub mod claim_item;
 pub mod claim_keys;
 pub mod credential;
+pub mod export;
 pub mod idempotency;
 pub mod ids;
 pub mod import;

@@ -10,9 +10,11 @@
 //! | the check value of the pepper, in the table of claims | [`pepper`] |
 //! | credentials, and how wrong guesses are counted | [`credentials`] |
 //! | the drivers that operators ask about in lists, in the table of limits | [`driver_lists`] |
+//! | exports | [`exports`] |
 //! | idempotency records | [`idempotency`] |
 //! | imports | [`imports`] |
 //! | journeys | [`journeys`] |
+//! | the lease on an import or an export | [`lease`] |
 //! | counts of calls, and slots of imports | [`limits`] |
 //! | operators | [`operators`] |
 //! | sessions of the console | [`sessions`] |
@@ -24,9 +26,11 @@ pub mod changes;
 pub mod claims;
 pub mod credentials;
 pub mod driver_lists;
+pub mod exports;
 pub mod idempotency;
 pub mod imports;
 pub mod journeys;
+pub mod lease;
 pub mod limits;
 pub mod operators;
 pub mod pepper;
@@ -37,11 +41,13 @@ pub use applications::{Applications, MOST_ON_A_PAGE};
 pub use changes::{Changes, MOST_CHANGES};
 pub use credentials::{Credentials, Success};
 pub use driver_lists::{Asked, DriverQuota};
-pub use imports::hold::{Begun, Hold, HoldError, UndoBegun};
+pub use exports::{ExportBegun, ExportHold, Exports, MOST_EXPORTS};
+pub use imports::hold::{Begun, Hold, UndoBegun};
 pub use imports::list::{Cursor, MOST_LISTED};
 pub use imports::table::Imports;
 pub use imports::uploads::Claimed;
 pub use journeys::{JourneyOutcome, Journeys};
+pub use lease::HoldError;
 pub use limits::{ImportSlot, ImportSlots, Limits, WINDOW, window_of};
 pub use operators::{Operator, Operators, Standing};
 pub use pepper::{Pepper, PepperCheck};

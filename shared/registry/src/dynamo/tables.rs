@@ -100,6 +100,8 @@ tables! {
     journeys, "JOURNEYS_TABLE", [("pk", S)], &[];
     /// One item per import, with its checkpoint, by the operator's number and the import's ID.
     imports, "IMPORTS_TABLE", [("operator_id", N), ("import_id", S)], &OF_IMPORTS;
+    /// One item per export of applications, with its checkpoint, by the operator's number and the export's ID. It expires.
+    exports, "EXPORTS_TABLE", [("operator_id", N), ("export_id", S)], &[];
     /// One item per operator: its name and SIRET, and whether it is suspended.
     operators, "OPERATORS_TABLE", [("operator_id", N)], &[];
     /// One item per access key of an operator, with a slow hash of its secret.

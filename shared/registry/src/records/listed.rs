@@ -1,5 +1,7 @@
 //! A registered application as a list shows it, what a list is limited to, and the place where it continues.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
@@ -7,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cee_eligibility::{
     ApplicationId, DrivingLicense, Instant, JourneyStatus, JourneyType, OperatorId, OperatorJourneyId,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, date, instant, number, text};
@@ -62,6 +64,36 @@ struct Stored {
 }
 
 impl ListedApplication {
+    /// The columns of a list in CSV, and of an export.
+    pub const COLUMNS: [&str; 9] = [
+        "uuid",
+        "journey_type",
+        "datetime",
+        "registered_at",
+        "journey_id",
+        "operator_journey_id",
+        "status",
+        "driving_license",
+        "token",
+    ];
+
+    /// Its cells, under [`Self::COLUMNS`]; empty if the application has no such value.
+    #[must_use]
+    pub fn cells(&self) -> [Cow<'_, str>; 9] {
+        let journey = self.journey.as_ref();
+        [
+            self.uuid.to_string().into(),
+            self.journey_type.as_str().into(),
+            self.datetime.to_string().into(),
+            self.registered_at.to_string().into(),
+            journey.map(|journey| journey.journey_id.to_string()).unwrap_or_default().into(),
+            journey.map(|journey| journey.operator_journey_id.as_str()).unwrap_or_default().into(),
+            journey.map(|journey| journey.status.as_str()).unwrap_or_default().into(),
+            self.driving_license.as_str().into(),
+            self.token.as_str().into(),
+        ]
+    }
+
     pub(crate) fn from_item(item: Item) -> Result<Self, StoreError> {
         let stored: Stored = serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
             .map_err(|_| corrupt("a missing or mistyped attribute"))?;
@@ -115,6 +147,11 @@ impl ListedDates {
         (!is_empty).then_some(Self { from, to })
     }
 
+    /// Dates of an item: those of an export may hold no moment, if it asked for registrations of the future.
+    pub(crate) const fn of_item(from: Option<Instant>, to: Option<Instant>) -> Self {
+        Self { from, to }
+    }
+
     /// The first moment.
     #[must_use]
     pub const fn from(&self) -> Option<Instant> {
@@ -153,6 +190,14 @@ pub struct ListFilter {
 }
 
 impl ListFilter {
+    /// The same filter, but nothing that was registered after this moment.
+    #[must_use]
+    pub fn registered_until(self, moment: Instant) -> Self {
+        let end = Instant::from_millis(moment.millis() + 1).unwrap_or(moment);
+        let to = Some(self.registered.to.map_or(end, |to| to.min(end)));
+        Self { registered: ListedDates { to, ..self.registered }, ..self }
+    }
+
     /// Whether it leaves out some of the applications between its dates, for which the index has no key.
     pub(crate) const fn leaves_out(&self) -> bool {
         let registered = self.registered.from.is_some() || self.registered.to.is_some();
@@ -169,7 +214,8 @@ impl ListFilter {
 }
 
 /// The place where a list continues: right after an application, whether it still exists or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "(i64, String)", try_from = "(i64, String)")]
 pub struct ListPlace {
     datetime: Instant,
     uuid: ApplicationId,
@@ -230,6 +276,22 @@ impl ListPlace {
             ("uuid", AttributeValue::S(self.uuid.to_string())),
         ];
         attributes.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+}
+
+/// For a checkpoint.
+impl From<ListPlace> for (i64, String) {
+    fn from(place: ListPlace) -> Self {
+        (place.datetime.millis(), place.uuid.to_string())
+    }
+}
+
+impl TryFrom<(i64, String)> for ListPlace {
+    type Error = &'static str;
+
+    fn try_from((datetime, uuid): (i64, String)) -> Result<Self, &'static str> {
+        let datetime = Instant::from_millis(datetime).ok_or("a place without a date")?;
+        Ok(Self { datetime, uuid: ApplicationId::parse(&uuid).ok_or("a place without a UUID")? })
     }
 }
 

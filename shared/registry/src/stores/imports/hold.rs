@@ -5,28 +5,21 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{Instant, OperatorId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::dynamo::error::{StoreError, is_contention, is_transient, met};
+use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{Item, date, instant, integer, number, text};
-use crate::dynamo::retry::{Backoff, Deadline};
 use crate::records::ids::ImportId;
 use crate::records::import::{
     FileOutcome, ImportRecord, ImportState, UndoRefusal, Wishes, Work, corrupt, key, later, record, stored,
     undo_refusal, value, working,
 };
 use crate::stores::imports::table::Imports;
-
-/// How long an invocation may go without a checkpoint before another takes over. It writes checkpoints far more often.
-pub const LEASE: Duration = Duration::from_secs(120);
-
-/// How long a checkpoint or an end that collides is retried.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::stores::lease::{HoldError, leased_until, write_held};
 
 /// The longest lifetime of an invocation: Lambda's limit.
 const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
@@ -83,11 +76,6 @@ impl Hold {
     }
 }
 
-fn leased_until(machine_now: Instant) -> AttributeValue {
-    let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
-    number(machine_now.millis().saturating_add(lease))
-}
-
 /// The result of [`Imports::begin`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun<C, R> {
@@ -110,17 +98,6 @@ pub enum UndoBegun<U, R> {
     Ended(R),
     /// It cannot be undone now.
     Refused(UndoRefusal),
-}
-
-/// Why a write with a hold failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HoldError {
-    /// Another invocation has taken over, or the import has ended.
-    #[error("another invocation has taken the import over")]
-    Lost,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 impl Imports {
@@ -271,7 +248,7 @@ impl Imports {
     ) -> Result<(), HoldError> {
         let values = [(":checkpoint", stored(checkpoint)?), (":until", leased_until(machine_now))];
         let expression = format!("SET {} = :checkpoint, leased_until = :until", hold.work.checkpoint());
-        self.write_held(hold, &expression, "", None, values).await
+        self.write(hold, &expression, "", None, values).await
     }
 
     /// Releases an import before its end. Another invocation may take it at once.
@@ -279,7 +256,7 @@ impl Imports {
     /// # Errors
     /// As in [`Self::checkpoint`].
     pub async fn release(&self, hold: &Hold) -> Result<(), HoldError> {
-        self.write_held(hold, "SET leased_until = :zero", "", None, [(":zero", number(0))]).await
+        self.write(hold, "SET leased_until = :zero", "", None, [(":zero", number(0))]).await
     }
 
     /// Ends the lease that an earlier try of this invocation holds on an import, if any. Another invocation may then take the import at
@@ -321,10 +298,10 @@ impl Imports {
         ];
         let expression = "SET #state = :state, report = :report, for_the_team = :for_the_team";
         let remove = format!("{}, working", hold.work.checkpoint());
-        self.write_held(hold, expression, &remove, Some(outcome), values).await
+        self.write(hold, expression, &remove, Some(outcome), values).await
     }
 
-    async fn write_held<const N: usize>(
+    async fn write<const N: usize>(
         &self,
         hold: &Hold,
         set: &str,
@@ -359,30 +336,12 @@ impl Imports {
         for (name, value) in values {
             update = update.expression_attribute_values(name, value);
         }
-        // The SDK does not retry a request that collides, and giving up would repeat all rows since the last checkpoint.
-        let mut backoff = Backoff::until(Deadline::after(PATIENCE));
-        loop {
-            let Err(error) = update.clone().send().await else { return Ok(()) };
-            match error.as_service_error() {
-                // A try whose response was lost has ended it: a hold ends once, and no other invocation has its fence.
-                Some(UpdateItemError::ConditionalCheckFailedException(lost))
-                    if ends.is_some()
-                        && lost.item().is_some_and(|item| {
-                            integer(item, "fence") == Some(hold.fence)
-                                && text(item, "state") == ends.map(FileOutcome::as_str)
-                        }) =>
-                {
-                    return Ok(());
-                }
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Err(HoldError::Lost),
-                _ if is_transient(&error) => {
-                    if !error.code().is_some_and(is_contention) {
-                        backoff.note(StoreError::request("UpdateItem", &error));
-                    }
-                    backoff.pause().await?;
-                }
-                _ => return Err(HoldError::Store(StoreError::request("UpdateItem", &error))),
-            }
-        }
+        // A hold ends an import once, and no other invocation has its fence.
+        let has_ended = |item: &Item| {
+            integer(item, "fence") == Some(hold.fence)
+                && ends.is_some()
+                && text(item, "state") == ends.map(FileOutcome::as_str)
+        };
+        write_held(update, has_ended).await
     }
 }

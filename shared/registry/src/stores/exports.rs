@@ -1,0 +1,290 @@
+//! The table of exports: an operator requests one, invocations work on it one at a time, and it is listed until it is forgotten.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use cee_eligibility::{Instant, OperatorId};
+
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::{Item, date, integer, number, text};
+use crate::dynamo::tables::Tables;
+use crate::records::export::{
+    ExportProgress, ExportRecord, ExportState, ExportStatus, KEPT_DAYS, alive_until, corrupt, id, is_forgotten, key,
+    progress, state, stored,
+};
+use crate::records::ids::ExportId;
+use crate::stores::lease::{HoldError, leased_until, write_held};
+
+/// How many exports of one operator may be in progress.
+pub const MOST_EXPORTS: usize = 2;
+
+/// The table of exports.
+#[derive(Clone, Debug)]
+pub struct Exports {
+    db: Client,
+    table: String,
+}
+
+/// An invocation's hold on an export. An invocation that lost its hold can write nothing with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportHold {
+    record: ExportRecord,
+    fence: i64,
+}
+
+impl ExportHold {
+    /// The export.
+    #[must_use]
+    pub const fn record(&self) -> &ExportRecord {
+        &self.record
+    }
+
+    /// The fence. Every later hold on the same export has a greater fence.
+    #[must_use]
+    pub const fn fence(&self) -> i64 {
+        self.fence
+    }
+}
+
+/// The result of [`Exports::begin`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExportBegun {
+    /// The caller holds it, and continues from here.
+    Yours(ExportHold, ExportProgress),
+    /// Another invocation holds it.
+    Held,
+    /// It has ended, or there is no such export.
+    Over,
+}
+
+impl Exports {
+    /// The exports in this environment's table.
+    #[must_use]
+    pub fn new(db: Client, tables: &Tables) -> Self {
+        Self { db, table: tables.exports.clone() }
+    }
+
+    /// Adds an export, unless [`MOST_EXPORTS`] of its operator are in progress; returns whether it was added. `machine_now` is the time of
+    /// the machine's clock, even if the registry's clock is pinned.
+    ///
+    /// It writes the export first and counts then. So of calls at the same moment the last to write counts all others: never are more than
+    /// the limit added, and all may be refused.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer. An export that was written nevertheless counts as one in progress until it has failed.
+    pub async fn add(&self, export: &ExportRecord, machine_now: Instant) -> Result<bool, StoreError> {
+        let put = self.db.put_item().table_name(&self.table).set_item(Some(export.to_item(machine_now)));
+        let sent = put.condition_expression("attribute_not_exists(export_id)").send().await;
+        if let Err(error) = sent {
+            match error.as_service_error() {
+                // A try whose response was lost has written it: no other export has its UUID.
+                Some(PutItemError::ConditionalCheckFailedException(_)) => {}
+                _ => return Err(StoreError::request("PutItem", &error)),
+            }
+        }
+        if self.in_progress(export.operator, machine_now).await? <= MOST_EXPORTS {
+            return Ok(true);
+        }
+        let delete = self.db.delete_item().table_name(&self.table).set_key(Some(key(export.operator, export.id)));
+        delete.send().await.map_err(|error| StoreError::request("DeleteItem", &error))?;
+        Ok(false)
+    }
+
+    /// How many exports of an operator are in progress.
+    async fn in_progress(&self, operator: OperatorId, machine_now: Instant) -> Result<usize, StoreError> {
+        let mut items = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("operator_id = :operator")
+            .filter_expression("#state = :running")
+            .projection_expression("#state, alive_until")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":operator", number(i64::from(operator.get())))
+            .expression_attribute_values(":running", running())
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut found = 0;
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| StoreError::request("Query", &error))?;
+            found += usize::from(state(&item, machine_now)? == ExportState::Running);
+        }
+        Ok(found)
+    }
+
+    /// An operator's export with this UUID. One request. A call cannot find another operator's export.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer, or if the item is malformed.
+    pub async fn find(
+        &self,
+        operator: OperatorId,
+        id: ExportId,
+        machine_now: Instant,
+    ) -> Result<Option<ExportStatus>, StoreError> {
+        let get = self.db.get_item().table_name(&self.table).set_key(Some(key(operator, id))).consistent_read(true);
+        let answer = get.send().await.map_err(|error| StoreError::request("GetItem", &error))?;
+        let item = answer.item.filter(|item| !is_forgotten(item, machine_now));
+        item.map(|item| ExportStatus::of(&item, machine_now)).transpose()
+    }
+
+    /// At most `most` of an operator's exports, the latest first, and the export after which the list continues. One request.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer, or if an item is malformed.
+    pub async fn list(
+        &self,
+        operator: OperatorId,
+        (after, most): (Option<ExportId>, usize),
+        machine_now: Instant,
+    ) -> Result<(Vec<ExportStatus>, Option<ExportId>), StoreError> {
+        let query = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("operator_id = :operator")
+            .expression_attribute_values(":operator", number(i64::from(operator.get())))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(i32::try_from(most).unwrap_or(1))
+            .set_exclusive_start_key(after.map(|after| key(operator, after)));
+        let answer = query.send().await.map_err(|error| StoreError::request("Query", &error))?;
+        let next = answer.last_evaluated_key.as_ref().map(id).transpose()?;
+        let items = answer.items.unwrap_or_default();
+        let known = items.iter().filter(|item| !is_forgotten(item, machine_now));
+        Ok((known.map(|item| ExportStatus::of(item, machine_now)).collect::<Result<_, _>>()?, next))
+    }
+
+    /// Takes the lease on an export, unless another invocation has it or the export has ended. `worker` and `machine_now` as for an import
+    /// ([`Imports::begin`](crate::Imports::begin)).
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
+    pub async fn begin(
+        &self,
+        operator: OperatorId,
+        id: ExportId,
+        worker: &str,
+        machine_now: Instant,
+    ) -> Result<ExportBegun, StoreError> {
+        let sent = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(operator, id)))
+            .update_expression(
+                "SET fence = if_not_exists(fence, :zero) + :one, worker = :worker, leased_until = :until, alive_until = :alive",
+            )
+            .condition_expression(
+                "#state = :running \
+                 AND (attribute_not_exists(leased_until) OR leased_until < :machine_now OR worker = :worker)",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":worker", AttributeValue::S(worker.to_owned()))
+            .expression_attribute_values(":until", leased_until(machine_now))
+            .expression_attribute_values(":alive", number(alive_until(machine_now)))
+            .expression_attribute_values(":machine_now", date(machine_now))
+            .expression_attribute_values(":running", running())
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match sent {
+            Ok(answer) => {
+                let item = answer.attributes.ok_or(corrupt("an item"))?;
+                let fence = integer(&item, "fence").ok_or(corrupt("fence"))?;
+                let hold = ExportHold { record: ExportRecord::of(&item)?, fence };
+                return Ok(ExportBegun::Yours(hold, progress(&item)?));
+            }
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
+                let is_running = |item: &Item| text(item, "state") == Some(ExportState::Running.as_str());
+                Ok(if lost.item().is_some_and(is_running) { ExportBegun::Held } else { ExportBegun::Over })
+            }
+            _ => Err(StoreError::request("UpdateItem", &error)),
+        }
+    }
+
+    /// Writes a checkpoint and renews the lease.
+    ///
+    /// # Errors
+    /// [`HoldError::Lost`] if another invocation has taken over: nothing was written, and this invocation must write nothing more.
+    pub async fn checkpoint(
+        &self,
+        hold: &ExportHold,
+        progress: &ExportProgress,
+        machine_now: Instant,
+    ) -> Result<(), HoldError> {
+        let update = self
+            .held(hold)
+            .update_expression("SET progress = :progress, leased_until = :until, alive_until = :alive")
+            .expression_attribute_values(":progress", stored(progress)?)
+            .expression_attribute_values(":until", leased_until(machine_now))
+            .expression_attribute_values(":alive", number(alive_until(machine_now)));
+        write_held(update, |_| false).await
+    }
+
+    /// Releases an export before its end. Another invocation may take it at once.
+    ///
+    /// # Errors
+    /// As in [`Self::checkpoint`].
+    pub async fn release(&self, hold: &ExportHold) -> Result<(), HoldError> {
+        let update = self.held(hold).update_expression("SET leased_until = :zero");
+        write_held(update.expression_attribute_values(":zero", number(0)), |_| false).await
+    }
+
+    /// Ends an export: its file can be read. The clocks as in [`Self::add`].
+    ///
+    /// # Errors
+    /// As in [`Self::checkpoint`].
+    pub async fn end(
+        &self,
+        hold: &ExportHold,
+        applications: u64,
+        bytes: u64,
+        (now, machine_now): (Instant, Instant),
+    ) -> Result<(), HoldError> {
+        let result = ExportProgress { applications, is_read: true, ..ExportProgress::default() };
+        let update = self
+            .held(hold)
+            .update_expression(
+                "SET #state = :ready, progress = :progress, bytes = :bytes, ended_at = :now, expires_at = :expires_at \
+                 REMOVE leased_until, worker",
+            )
+            .expression_attribute_values(":ready", AttributeValue::S(ExportState::Ready.as_str().to_owned()))
+            .expression_attribute_values(":progress", stored(&result)?)
+            .expression_attribute_values(":bytes", number(i64::try_from(bytes).unwrap_or(i64::MAX)))
+            .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(":expires_at", date(machine_now.days_after(KEPT_DAYS)));
+        let fence = hold.fence;
+        write_held(update, |item| {
+            integer(item, "fence") == Some(fence) && text(item, "state") == Some(ExportState::Ready.as_str())
+        })
+        .await
+    }
+
+    /// An update of an export, on the condition that this hold was not lost.
+    fn held(&self, hold: &ExportHold) -> UpdateItemFluentBuilder {
+        self.db
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(hold.record.operator, hold.record.id)))
+            .condition_expression("fence = :fence AND #state = :running")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":fence", number(hold.fence))
+            .expression_attribute_values(":running", running())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+}
+
+fn running() -> AttributeValue {
+    AttributeValue::S(ExportState::Running.as_str().to_owned())
+}
