@@ -42,7 +42,7 @@ reserved() {
 }
 
 all_functions=(RegisterFunction ImportFunction ApplicationsFunction BatchesFunction UploadsFunction AccessFunction AuditFunction
-    SimulateFunction PublicFunction ConsoleFunction)
+    SimulateFunction PublicFunction ConsoleFunction ExportFunction)
 
 # Reads STACK [all|register|import], the arguments of stop.sh and resume.sh.
 read_which_functions() {

@@ -215,6 +215,7 @@ const TOKEN: &str = "a token for a pair of keys, 201";
 const CHANGED: &str = "a new status of a journey with an application, beside its line";
 const FED: &str = "a page of 25 changes, 200";
 const LISTED: &str = "a page of 25 of one's own applications, 200";
+const EXPORTED: &str = "an export of 25 of one's own applications, from the call to its file";
 const AUDITED: &str = "the auditor, for each 1,000 applications and claims";
 const ONCE_A_MINUTE: &str = "an operator's status and the counts of its refusals, at most once a minute";
 const CHECKED: &str = "the auditor, for the changes of a long registration";
@@ -273,6 +274,11 @@ async fn count() -> (Counted, Stored) {
         last = granted.json()["uuid"].as_str().unwrap().to_owned();
     }
     counted.call(LISTED, Method::GET, "/policies/cee?limit=25", &Value::Null, "", 200).await;
+    counted.wire.take_units();
+    let granted = counted.world.api.post("/policies/cee/exports", &token, &json!({"format": "csv"})).await;
+    assert_eq!(granted.status, StatusCode::ACCEPTED, "{granted:?}");
+    counted.world.imported().await;
+    counted.lines.push((EXPORTED, Takes::of(&counted.wire.take_units())));
     let event = changes(&counted.world, &last).await;
     counted.wire.take_units();
     counted.world.stack.audit().send(event).await.unwrap();

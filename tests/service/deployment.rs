@@ -38,8 +38,14 @@ fn documented() -> BTreeSet<String> {
 }
 
 /// Settings for demonstrations and tests, which no deployment has.
-const OF_THE_LOCAL_STACK: [&str; 5] =
-    ["NOW", "S3_PATH_STYLE", "CEE_PANIC_ON", "IMPORT_ROWS_PER_INVOCATION", "IMPORT_TURN_MILLISECONDS"];
+const OF_THE_LOCAL_STACK: [&str; 6] = [
+    "NOW",
+    "S3_PATH_STYLE",
+    "CEE_PANIC_ON",
+    "IMPORT_ROWS_PER_INVOCATION",
+    "IMPORT_TURN_MILLISECONDS",
+    "EXPORT_ROWS_PER_INVOCATION",
+];
 
 fn defaults() -> BTreeMap<&'static str, &'static Value> {
     let parameters = TEMPLATE["Parameters"].as_object().unwrap().iter();

@@ -12,6 +12,7 @@ use cee_fn_applications::OwnApplications;
 use cee_fn_audit::AuditFunction;
 use cee_fn_batches::Batches;
 use cee_fn_console::Console;
+use cee_fn_export::ExportFunction;
 use cee_fn_import::ImportFunction;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
@@ -26,6 +27,7 @@ use serde_json::{Value, json};
 
 use crate::border::Border;
 use crate::console::Browser;
+use crate::exports::{EXPORTS, exported, large_applications};
 use crate::pepper::variables;
 use crate::support::{Trip, World, change, event, reports, world};
 use crate::template::{Right, functions};
@@ -135,6 +137,22 @@ async fn files(world: &World) {
     }
     world.stack.queue().idle().await;
     assert_eq!(world.given_up(), [""; 0]);
+}
+
+/// Exports: requested, listed, found, over the limit, of several invocations, and one whose parts S3 fails to complete at first.
+async fn exports(world: &World, border: &Border) {
+    let export = exported(world, 1, &json!({"format": "csv"})).await;
+    let file = world.plain(Method::GET, export["download_url"].as_str().unwrap(), &[], b"").await;
+    assert_eq!(file.status, StatusCode::OK, "{file:?}");
+    assert_eq!(world.api.call(Method::GET, EXPORTS, &world.token(1)).await.status, StatusCode::OK);
+    let (token, body) = (world.token(3), json!({"format": "csv"}));
+    while !border.has_used("cee-applications", "dynamodb:DeleteItem", "ExportsTable") {
+        join_all((0..5).map(|_| world.api.post(EXPORTS, &token, &body))).await;
+        world.stack.queue().idle().await;
+    }
+    large_applications(world, 3, 40).await;
+    border.fail(&["exports/"], 3);
+    exported(world, 3, &body).await;
 }
 
 /// A token for an access key.
@@ -280,8 +298,11 @@ async fn policies_allow_exactly_the_calls_of_functions() {
     console(&world, &border).await;
     audit(&world).await;
     long_lists(&world, &border).await;
-    let in_parts = border.world(&[("IMPORT_ROWS_PER_INVOCATION", "1")]).await;
+    exports(&world, &border).await;
+    let in_parts = border.world(&[("IMPORT_ROWS_PER_INVOCATION", "1"), ("EXPORT_ROWS_PER_INVOCATION", "1")]).await;
     long_work(&in_parts).await;
+    large_applications(&in_parts, 1, 2).await;
+    exported(&in_parts, 1, &json!({"format": "csv"})).await;
     let nothing = std::collections::BTreeSet::new();
     assert_eq!(border.refused(), nothing, "a function called what template.yaml does not allow it");
     assert_eq!(border.unused(), nothing, "template.yaml allows what no function ever calls");
@@ -308,6 +329,7 @@ async fn function_offered_every_table_holds_those_of_its_policies() {
         ("cee-audit", held(&AuditFunction::from_environment(&env).await.unwrap())),
         ("cee-batches", held(&Batches::from_environment(&env).await.unwrap())),
         ("cee-console", held(&Console::from_environment(&env).await.unwrap())),
+        ("cee-export", held(&ExportFunction::from_environment(&env).unwrap())),
         ("cee-import", held(&ImportFunction::from_environment(&env).await.unwrap())),
         ("cee-public", held(&Public::from_environment(&env).unwrap())),
         ("cee-register", held(&Register::from_environment(&env).await.unwrap())),

@@ -36,6 +36,7 @@ mod drills;
 mod driver;
 mod driver_lists;
 mod engines;
+mod exports;
 mod fair_imports;
 mod faults;
 mod files;

@@ -192,12 +192,17 @@ fn alarms_have_dashboard_entry_topic_and_runbook_entry() {
 fn deployment_alarms_watch_each_new_version_only() {
     let preference = &TEMPLATE["Globals"]["Function"]["DeploymentPreference"];
     let alarms = preference["Alarms"].as_array().unwrap().iter().map(|alarm| text(&alarm["Ref"]));
-    assert_eq!(alarms.collect::<Vec<_>>(), ["NewVersionFailsAlarm", "NewVersionAnswers500Alarm"]);
+    assert_eq!(
+        alarms.collect::<Vec<_>>(),
+        ["NewVersionFailsAlarm", "NewWorkerFailsAlarm", "NewVersionAnswers500Alarm"]
+    );
     let all: BTreeSet<&str> = resources("AWS::Serverless::Function").map(|(name, _)| name).collect();
-    let of_http = |name: &&str| !["ImportFunction", "AuditFunction"].contains(name);
-    let http: BTreeSet<&str> = all.iter().copied().filter(of_http).collect();
+    let of_http = |name: &&str| !["ImportFunction", "ExportFunction", "AuditFunction"].contains(name);
+    let (http, workers): (BTreeSet<&str>, BTreeSet<&str>) = all.iter().copied().partition(of_http);
     let version = |name: &str| format!("${{{name}.Version.Version}}");
-    for (alarm, functions) in [("NewVersionFailsAlarm", &all), ("NewVersionAnswers500Alarm", &http)] {
+    for (alarm, functions) in
+        [("NewVersionFailsAlarm", &http), ("NewWorkerFailsAlarm", &workers), ("NewVersionAnswers500Alarm", &http)]
+    {
         let properties = &TEMPLATE["Resources"][alarm]["Properties"];
         let mut watched = BTreeSet::new();
         for metric in properties["Metrics"].as_array().unwrap().iter().filter(|one| one.get("MetricStat").is_some()) {
@@ -222,6 +227,7 @@ fn deployment_alarms_watch_each_new_version_only() {
             assert!(text(&properties["AlarmName"]["Fn::Sub"]).contains(&version(function)), "{alarm}: {function}");
         }
         assert_eq!(&watched, functions, "{alarm}");
+        assert!(watched.len() <= 10, "{alarm}: CloudWatch takes no more metrics in one alarm");
         assert_eq!(properties["EvaluationPeriods"], 1, "{alarm}: five minutes are not long");
     }
 }

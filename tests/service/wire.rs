@@ -109,6 +109,11 @@ impl Wire {
         *self.0.always.lock().unwrap() = Some((text, fault));
     }
 
+    /// Ends what [`Self::always`] began.
+    pub fn calm(&self) {
+        *self.0.always.lock().unwrap() = None;
+    }
+
     /// Holds the next request that contains this text.
     pub fn hold(&self, text: &'static str) -> Held {
         let ((came, come), (go, gone)) = (oneshot::channel(), mpsc::channel());

@@ -1,14 +1,17 @@
 //! `GET /v3/policies/cee`: lists the operator's own applications ([`list`]). `GET /v3/policies/cee/changes`: tells what changed since
-//! ([`changes`]). `GET` and `DELETE /v3/policies/cee/{uuid}`: returns or deletes one of them.
+//! ([`changes`]). `GET` and `DELETE /v3/policies/cee/{uuid}`: returns or deletes one of them. The calls below `/v3/policies/cee/exports`:
+//! exports of the list as a file ([`exports`]).
 //!
 //! Another operator's application is a 404, as if it did not exist: a 403 would reveal that it exists (docs/adr/0016).
 
+use std::sync::LazyLock;
+
 use cee_edge::application::own;
-use cee_edge::{Call, Gate, HttpFunction, Refusal, Reply};
+use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{ApplicationId, OperatorId};
 use cee_registry::{
-    Applications, Changes, ChangesPlace, ChangesRead, ClaimKeys, Deleted, Deleter, Limits, ListFilter, ListPlace,
-    Operators, PepperCheck,
+    Applications, Changes, ChangesPlace, ChangesRead, ClaimKeys, Deleted, Deleter, Exports, Limits, ListFilter,
+    ListPlace, Operators, PepperCheck,
 };
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
@@ -16,11 +19,13 @@ use cee_tokens::Scope;
 use http::{Method, StatusCode};
 
 use crate::changes::{Changed, ChangesPage, WantedChanges};
+use crate::exports::Files;
 use crate::list::answer::{Entry, Page};
 use crate::list::format::{Format, to_csv};
 use crate::list::query::Wanted;
 
 pub mod changes;
+pub mod exports;
 pub mod list;
 pub mod openapi;
 
@@ -31,11 +36,13 @@ pub const TABLES: &[&str] = &[
     "ARCHIVE_TABLE",
     "CHANGES_TABLE",
     "JOURNEYS_TABLE",
+    "EXPORTS_TABLE",
     "OPERATORS_TABLE",
     "LIMITS_TABLE",
 ];
 
-/// Answers `GET /v3/policies/cee`, `GET /v3/policies/cee/changes`, and `GET` and `DELETE /v3/policies/cee/{uuid}`.
+/// Answers `GET /v3/policies/cee`, `GET /v3/policies/cee/changes`, `GET` and `DELETE /v3/policies/cee/{uuid}`, and the calls below
+/// `/v3/policies/cee/exports`.
 #[derive(Debug)]
 pub struct OwnApplications {
     gate: Gate,
@@ -45,6 +52,7 @@ pub struct OwnApplications {
     deleter: Deleter,
     /// Sign the cursors of lists and of changes.
     keys: ClaimKeys,
+    exports: Files,
 }
 
 impl OwnApplications {
@@ -54,7 +62,8 @@ impl OwnApplications {
     /// [`SettingError`] for the first that is missing or bad.
     pub async fn from_environment(environment: &Environment) -> Result<Self, SettingError> {
         let tables = environment.tables_with(TABLES)?;
-        let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
+        let aws = Aws::of_function(environment);
+        let (db, keys) = (aws.dynamodb(), environment.claim_keys()?);
         Ok(Self {
             gate: Gate::before(
                 PepperCheck::new(db.clone(), &tables, keys.clone()),
@@ -63,6 +72,12 @@ impl OwnApplications {
                 Limits::new(db.clone(), &tables),
             )
             .await?,
+            exports: Files {
+                clock: environment.clock()?,
+                bucket: environment.required("BUCKET")?,
+                exports: Exports::new(db.clone(), &tables),
+                s3: LazyLock::new(Box::new(move || aws.s3())),
+            },
             clock: environment.clock()?,
             applications: Applications::new(db.clone(), &tables),
             changes: Changes::new(db.clone(), &tables),
@@ -77,10 +92,12 @@ impl OwnApplications {
         let (found, next) = self.applications.list(operator, &wanted.filter, wanted.after, wanted.most).await?;
         let next_cursor = next.map(|next| next.cursor(&self.keys, operator, &wanted.filter));
         let next_query = next_cursor.as_deref().map(|cursor| wanted.next_query(cursor));
-        let applications: Vec<Entry> = found.into_iter().map(Entry::from).collect();
         let reply = match Format::wanted(call.request().headers()) {
-            Format::Json => Reply::json(StatusCode::OK, &Page { applications, next_cursor })?,
-            Format::Csv => Reply::csv(StatusCode::OK, to_csv(&applications)?),
+            Format::Json => {
+                let applications: Vec<Entry> = found.into_iter().map(Entry::from).collect();
+                Reply::json(StatusCode::OK, &Page { applications, next_cursor })?
+            }
+            Format::Csv => Reply::csv(StatusCode::OK, to_csv(&found)?),
         };
         match next_query {
             Some(query) => reply.with_next(&query),
@@ -98,6 +115,18 @@ impl OwnApplications {
                 let changes = page.changes.into_iter().map(Changed::from).collect();
                 Reply::json(StatusCode::OK, &ChangesPage { changes, next_cursor, more: page.more })
             }
+        }
+    }
+
+    /// The calls below `…/exports`; `id` is what follows it.
+    async fn export(&self, call: &Call, operator: OperatorId, id: Option<&str>) -> Result<Reply, Refusal> {
+        match (id, call.request().method()) {
+            (None, &Method::POST) => {
+                let wish = exports::read(Fields::of(call.request())?)?;
+                Reply::json(StatusCode::ACCEPTED, &self.exports.request(operator, &wish).await?)
+            }
+            (None, _) => Reply::json(StatusCode::OK, &self.exports.list(call, operator).await?),
+            (Some(id), _) => Reply::json(StatusCode::OK, &self.exports.find(operator, id).await?),
         }
     }
 
@@ -119,7 +148,8 @@ impl HttpFunction for OwnApplications {
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         let operator = self.gate.admit(call, Scope::Register).await?.operator;
-        // API Gateway sends only its routes' paths here: `/{version}/policies/cee`, and the same with one more segment.
+        // API Gateway sends only its routes' paths here: `/{version}/policies/cee`, the same with one more segment, or with `exports` and
+        // one more segment.
         let Some(name) = call.path().splitn(5, '/').nth(4) else {
             return self.list(call, operator).await;
         };
@@ -127,12 +157,17 @@ impl HttpFunction for OwnApplications {
         if name == "changes" && !is_delete {
             return self.changes(call, operator).await;
         }
+        let (first, rest) = name.split_once('/').map_or((name, None), |(first, rest)| (first, Some(rest)));
+        if first == "exports" && !is_delete {
+            return self.export(call, operator, rest).await;
+        }
         let uuid = ApplicationId::parse(name).ok_or(match name {
             // The other calls under this prefix, with the method of this one.
             "changes" => Refusal::NoSuchCall { path: "/policies/cee/changes", methods: &["GET"] },
             "batch" => Refusal::NoSuchCall { path: "/policies/cee/batch", methods: &["POST"] },
             "simulate" => Refusal::NoSuchCall { path: "/policies/cee/simulate", methods: &["POST"] },
             "import" => Refusal::NoSuchCall { path: "/policies/cee/import", methods: &["POST"] },
+            "exports" => Refusal::NoSuchCall { path: "/policies/cee/exports", methods: &["POST", "GET"] },
             "imports" => Refusal::NoSuchCall { path: "/policies/cee/imports", methods: &["POST", "GET"] },
             _ => Refusal::UnknownApplication,
         })?;

@@ -1,19 +1,26 @@
 //! What the OpenAPI document says of this function's calls.
 
+use std::borrow::Cow;
+
 use cee_edge::ProblemType;
 use cee_edge::answer::OwnApplication;
 use cee_edge::openapi::{Operation, Sample};
+use cee_edge::problem::BrokenRule;
 use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType};
-use cee_registry::{CHANGES_KEPT_DAYS, ChangesPlace, ListPlace, MOST_CHANGES, MOST_ON_A_PAGE};
+use cee_registry::{
+    CHANGES_KEPT_DAYS, ChangesPlace, ExportFormat, ExportState, ListPlace, ListedApplication, MOST_CHANGES,
+    MOST_ON_A_PAGE,
+};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::json;
-use utoipa::PartialSchema as _;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::changes::{self, Changed, ChangesPage, DeletedBy, What};
+use crate::exports::{Export, List, MOST_LISTED, Wish};
 use crate::list::answer::{Entry, Page};
-use crate::list::format::COLUMNS;
 use crate::list::query::USUAL;
 
 /// The part of the interface that the calls of this function belong to.
@@ -25,7 +32,7 @@ const PATH: &str = "/policies/cee/{uuid}";
 /// The calls of this function.
 #[must_use]
 pub fn operations() -> Vec<Operation> {
-    vec![list(), changes(), find(), delete()]
+    vec![list(), changes(), find(), delete(), export(), list_exports(), find_export()]
 }
 
 /// A cursor, in a page and in the query.
@@ -97,7 +104,7 @@ fn list() -> Operation {
     let sample = Entry::sample(JourneyType::Long);
     let csv = format!(
         "{}\n{},long,{},{},,,,{},{}\n",
-        COLUMNS.join(","),
+        ListedApplication::COLUMNS.join(","),
         sample.uuid,
         sample.datetime,
         sample.registered_at,
@@ -277,4 +284,188 @@ fn delete() -> Operation {
         )
         .done("It is deleted.")
         .link("get", "getApplication", ("uuid", "$request.path.uuid"), "It is known no more.")
+}
+
+/// The path of the calls about all exports.
+const EXPORTS: &str = "/policies/cee/exports";
+
+/// An export's id.
+const EXPORT_ID: &str = "018f332ae40070008000000000000001";
+
+fn text(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description))
+}
+
+pub(crate) fn export_id() -> Object {
+    text("The export's id: 32 lower-case hexadecimal digits.")
+        .pattern(Some("^[0-9a-f]{32}$"))
+        .examples([EXPORT_ID])
+        .build()
+}
+
+/// A caller may write it in either case.
+fn export_id_as_read() -> Object {
+    text("The export's id: 32 hexadecimal digits, in either case.").pattern(Some("^[0-9A-Fa-f]{32}$")).build()
+}
+
+pub(crate) fn export_cursor() -> Object {
+    text("Where the list goes on. Not to be read, only to be sent back.")
+        .pattern(Some("^[0-9a-f]{32}$"))
+        .examples([EXPORT_ID])
+        .build()
+}
+
+pub(crate) fn format() -> Object {
+    text("The format of the file: `csv`, as the list is with `Accept: text/csv`, or `parquet`.")
+        .enum_values(Some(ExportFormat::ALL.iter().map(|format| format.as_str())))
+        .examples([ExportFormat::Csv.as_str()])
+        .build()
+}
+
+pub(crate) fn state() -> Object {
+    text(
+        "How far it is: `running`; `ready`, its file can be read; `failed`, the registry has given it up; `expired`, its file was removed, \
+         seven days after it was complete.",
+    )
+    .enum_values(Some(ExportState::ALL.iter().map(|state| state.as_str())))
+    .build()
+}
+
+impl PartialSchema for Wish {
+    fn schema() -> RefOr<Schema> {
+        const BOUND: &str = "a date and time of RFC 3339, or a day, which is its midnight in Paris.";
+        let dated = |what: &str| text(&format!("Only applications with {what}: {BOUND}"));
+        ObjectBuilder::new()
+            .description(Some("What is exported, and how. The filter is that of the list of applications."))
+            .property("format", format())
+            .required("format")
+            .property("journey_type", JourneyType::schema())
+            .property("from", dated("this `datetime` or a later one"))
+            .property("to", dated("an earlier `datetime`"))
+            .property("registered_from", dated("this `registered_at` or a later one"))
+            .property("registered_to", dated("an earlier `registered_at`"))
+            .property("status", JourneyStatus::schema())
+            .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+            .into()
+    }
+}
+
+impl ToSchema for Wish {
+    fn name() -> Cow<'static, str> {
+        "ExportRequest".into()
+    }
+}
+
+impl Export {
+    /// An export for the document to show.
+    fn sample(state: ExportState) -> Self {
+        let at = |second: u32| format!("2024-05-01T09:00:{second:02}.000Z");
+        let is_ready = state == ExportState::Ready;
+        let link =
+            format!("https://bucket.s3.eu-west-3.amazonaws.com/exports/1/{EXPORT_ID}.csv?X-Amz-Signature=0d3f6f8e");
+        Self {
+            export_id: EXPORT_ID.to_owned(),
+            state: state.as_str(),
+            format: ExportFormat::Csv.as_str(),
+            created_at: at(0),
+            journey_type: Some(JourneyType::Short.as_str()),
+            from: Some("2024-02-29T23:00:00.000Z".to_owned()),
+            to: Some("2024-03-31T22:00:00.000Z".to_owned()),
+            registered_from: None,
+            registered_to: Some("2024-05-01T09:00:00.001Z".to_owned()),
+            status: None,
+            applications: if is_ready { 81_234 } else { 0 },
+            ended_at: is_ready.then(|| at(9)),
+            bytes: is_ready.then_some(56_863_800),
+            expires_at: is_ready.then(|| "2024-05-08T09:00:09.000Z".to_owned()),
+            download_url: is_ready.then_some(link),
+            link_expires_at: is_ready.then(|| "2024-05-01T09:20:00.000Z".to_owned()),
+        }
+    }
+}
+
+fn export() -> Operation {
+    Operation::new(Method::POST, EXPORTS, "createExport")
+        .about(
+            TAG,
+            "Export applications to a file",
+            "Writes the caller's own applications (demandes CEE) to one file, CSV or Parquet, however many they are. The call returns at once; \
+             get the export until it is `ready`, for the link of its file. Two exports of an operator may be in progress. A call whose \
+             answer was lost may have begun one: list the exports before the call is sent again.\n\n\
+             **What the file holds.** The applications that fit the filter, that were registered until the moment of this call, and that are \
+             not deleted when the export reads their place in the list: each of them once, those with the latest `datetime` first. An \
+             application that is deleted meanwhile may be in the file or not. An application that was registered in the last seconds before \
+             the call may be missing, because the list follows a registration with a delay: usually less than a second, but DynamoDB gives no \
+             bound. A `status` is that of the moment at which it was read.\n\n\
+             **Columns**: `uuid`, `journey_type`, `datetime`, `registered_at`, `journey_id`, `operator_journey_id`, `status`, \
+             `driving_license`, `token`. In Parquet the dates are timestamps in milliseconds, UTC, `journey_id` is an unsigned integer of 64 \
+             bits, all others are strings; a long application has no `journey_id`, `operator_journey_id` and `status` (null).",
+        )
+        .scope(Scope::Register)
+        .body::<Wish>(
+            vec![
+                Sample::new("all", "Everything, as CSV", json!({"format": "csv"})),
+                Sample::new(
+                    "month",
+                    "The short applications of a month, as Parquet",
+                    json!({"format": "parquet", "journey_type": "short", "from": "2024-03-01", "to": "2024-04-01"}),
+                ),
+            ],
+            &[("format", BrokenRule::ExportFormat), ("to", BrokenRule::After("from"))],
+        )
+        .answer::<Export>(
+            StatusCode::ACCEPTED,
+            "The export is in progress.",
+            vec![Sample::new("running", "It has just begun", json!(Export::sample(ExportState::Running)))],
+        )
+        .link("status", "getExport", ("export_id", "$response.body#/export_id"), "How far it is.")
+        .refused(&[ProblemType::TooManyExports])
+}
+
+fn list_exports() -> Operation {
+    let exports = List {
+        exports: vec![Export { download_url: None, link_expires_at: None, ..Export::sample(ExportState::Ready) }],
+        next_cursor: Some(EXPORT_ID.to_owned()),
+    };
+    let limit = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(MOST_LISTED))
+        .default(Some(json!(MOST_LISTED)))
+        .description(Some("How many exports are listed at most."))
+        .build();
+    Operation::new(Method::GET, EXPORTS, "listExports")
+        .about(
+            TAG,
+            "List exports",
+            "The caller's exports of the last 30 days, the latest first, a hundred at a time or as many as `limit` says. Where there may be \
+             more, `next_cursor` leads to them.",
+        )
+        .query_parameter("limit", limit)
+        .query_parameter("cursor", export_cursor())
+        .refused(&[ProblemType::InvalidQuery])
+        .scope(Scope::Register)
+        .answer::<List>(StatusCode::OK, "The exports.", vec![Sample::new("one", "One is ready", json!(exports))])
+        .link("status", "getExport", ("export_id", "$response.body#/exports/0/export_id"), "The link of the latest one.")
+}
+
+fn find_export() -> Operation {
+    Operation::new(Method::GET, "/policies/cee/exports/{export_id}", "getExport")
+        .about(
+            TAG,
+            "Get an export",
+            "How far an export of the caller's is, and, once it is `ready`, a link to its file that is good for a quarter of an hour. The file \
+             is removed seven days after it was complete.",
+        )
+        .path_parameter("export_id", export_id_as_read(), EXPORT_ID)
+        .scope(Scope::Register)
+        .answer::<Export>(
+            StatusCode::OK,
+            "The export.",
+            vec![
+                Sample::new("running", "It is in progress", json!(Export::sample(ExportState::Running))),
+                Sample::new("ready", "Its file can be read", json!(Export::sample(ExportState::Ready))),
+            ],
+        )
+        .refused(&[ProblemType::UnknownExport])
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_stand_in::gateway::Route;
-use aws_stand_in::invoke::{Function, InProcess, Invoker};
+use aws_stand_in::invoke::{Function, InProcess, InvokeError, Invoker};
 use aws_stand_in::runtime_api::Process;
 use cee_edge::HttpFunction;
 use cee_fn_access::Access;
@@ -13,20 +13,24 @@ use cee_fn_applications::OwnApplications;
 use cee_fn_audit::{AuditEvent, AuditFunction};
 use cee_fn_batches::Batches;
 use cee_fn_console::Console;
+use cee_fn_export::ExportFunction;
 use cee_fn_import::ImportFunction;
-use cee_fn_import::event::Event;
 use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
+use cee_registry::EXPORT_NOTES;
+use cee_service::event::Event;
 use cee_service::{Environment, Metrics, SettingError};
+use futures_util::future::BoxFuture;
 use http::Method;
 use lambda_http::Adapter;
 use lambda_http::request::LambdaRequest;
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::settings::{
-    ACCESS, APPLICATIONS, AUDIT, BATCHES, CONSOLE, Given, IMPORT, PUBLIC, REGISTER, SIMULATE, Settings, UPLOADS,
+    ACCESS, APPLICATIONS, AUDIT, BATCHES, CONSOLE, EXPORT, Given, IMPORT, PUBLIC, REGISTER, SIMULATE, Settings, UPLOADS,
 };
 
 /// As in the template.
@@ -39,7 +43,7 @@ pub const AUDIT_TIMEOUT: Duration = Duration::from_secs(180);
 pub const AUDIT_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// The binaries of all functions.
-pub const BINARIES: [&str; 10] = [
+pub const BINARIES: [&str; 11] = [
     "cee-simulate",
     "cee-register",
     "cee-applications",
@@ -49,6 +53,7 @@ pub const BINARIES: [&str; 10] = [
     "cee-public",
     "cee-console",
     "cee-import",
+    "cee-export",
     "cee-audit",
 ];
 
@@ -112,6 +117,9 @@ impl Starter<'_> {
             route(Method::GET, "/{version}/policies/cee/changes", &applications),
             route(Method::GET, "/{version}/policies/cee/{uuid}", &applications),
             route(Method::DELETE, "/{version}/policies/cee/{uuid}", &applications),
+            route(Method::POST, "/{version}/policies/cee/exports", &applications),
+            route(Method::GET, "/{version}/policies/cee/exports", &applications),
+            route(Method::GET, "/{version}/policies/cee/exports/{export_id}", &applications),
             route(Method::POST, "/{version}/policies/cee/import", &batches),
             route(Method::POST, "/{version}/policies/cee/import/identity", &batches),
             route(Method::POST, "/{version}/policies/cee/imports", &uploads),
@@ -145,7 +153,25 @@ impl Starter<'_> {
         Ok(http_function(function, metrics))
     }
 
-    pub(crate) async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
+    /// What handles the events of S3: the import function, and the export function for notes of exports.
+    pub(crate) async fn of_bucket(&mut self) -> Result<Arc<dyn Invoker>, Error> {
+        Ok(Arc::new(OfBucket { import: self.import().await?, export: self.export().await? }))
+    }
+
+    async fn export(&mut self) -> Result<Arc<dyn Invoker>, Error> {
+        if let Some(process) = self.binary(&EXPORT, IMPORT_TIMEOUT).await? {
+            return Ok(process);
+        }
+        let export = ExportFunction::from_environment(&self.settings.environment(&EXPORT))
+            .map_err(|error| Error::Function(error.to_string()))?;
+        let service = lambda_runtime::service_fn(move |event| {
+            let export = export.clone();
+            async move { export.handle(event).await }
+        });
+        Ok(Arc::new(InProcess::<_, Event>::new(service, Function::new("cee-export", IMPORT_TIMEOUT))))
+    }
+
+    async fn import(&mut self) -> Result<Arc<dyn Invoker>, Error> {
         if let Some(process) = self.binary(&IMPORT, IMPORT_TIMEOUT).await? {
             return Ok(process);
         }
@@ -182,6 +208,21 @@ impl Starter<'_> {
         let process = Arc::new(process);
         self.processes.push(Arc::clone(&process));
         Ok(Some(process))
+    }
+}
+
+/// The functions that S3 invokes, each for the prefixes that the template gives it.
+struct OfBucket {
+    import: Arc<dyn Invoker>,
+    export: Arc<dyn Invoker>,
+}
+
+impl Invoker for OfBucket {
+    fn invoke<'a>(&'a self, event: Value, request_id: &'a str) -> BoxFuture<'a, Result<Value, InvokeError>> {
+        let key = event.pointer("/Records/0/s3/object/key").and_then(Value::as_str);
+        let is_export = key.is_some_and(|key| key.starts_with(EXPORT_NOTES));
+        let function = if is_export { &self.export } else { &self.import };
+        function.invoke(event, request_id)
     }
 }
 

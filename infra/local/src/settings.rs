@@ -119,7 +119,7 @@ pub(crate) const REGISTER: Given = Given {
 pub(crate) const APPLICATIONS: Given = Given {
     binary: "cee-applications",
     tables: cee_fn_applications::TABLES,
-    others: &["CLAIM_PEPPER", "APPLICATION_TOKEN_JWKS"],
+    others: &["CLAIM_PEPPER", "BUCKET", "APPLICATION_TOKEN_JWKS"],
 };
 pub(crate) const BATCHES: Given = Given {
     binary: "cee-batches",
@@ -135,9 +135,10 @@ pub(crate) const CONSOLE: Given =
     Given { binary: "cee-console", tables: cee_fn_console::TABLES, others: &["CLAIM_PEPPER", "PROOF_JWKS", "BUCKET"] };
 pub(crate) const IMPORT: Given =
     Given { binary: "cee-import", tables: cee_fn_import::TABLES, others: &["CLAIM_PEPPER", "BUCKET"] };
+pub(crate) const EXPORT: Given = Given { binary: "cee-export", tables: cee_fn_export::TABLES, others: &["BUCKET"] };
 pub(crate) const AUDIT: Given =
     Given { binary: "cee-audit", tables: cee_fn_audit::TABLES, others: &["CLAIM_PEPPER", "BUCKET"] };
 
 /// What each function is given, as in the template.
-pub const GIVEN: [Given; 10] =
-    [SIMULATE, REGISTER, APPLICATIONS, BATCHES, UPLOADS, ACCESS, PUBLIC, CONSOLE, IMPORT, AUDIT];
+pub const GIVEN: [Given; 11] =
+    [SIMULATE, REGISTER, APPLICATIONS, BATCHES, UPLOADS, ACCESS, PUBLIC, CONSOLE, IMPORT, EXPORT, AUDIT];

@@ -13,7 +13,7 @@ use aws_stand_in::runtime_api::Process;
 use aws_stand_in::s3::{self, Credentials, EventSink, S3Server, Scope};
 use aws_stand_in::schedule::Schedule;
 use cee_eligibility::Instant;
-use cee_registry::{Journeys, Operators, StoreError};
+use cee_registry::{EXPORT_NOTES, Journeys, Operators, StoreError};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment};
 use cee_tokens::TokenFormat;
@@ -45,8 +45,8 @@ const TOKEN_MINUTES: u32 = 24 * 60;
 /// How long the import of the sample journeys may take before the stack reports that it is ready anyway.
 const SAMPLES_TIME: Duration = Duration::from_secs(60);
 
-/// The prefixes of the bucket that start the import function, as in the template.
-pub const EVENT_PREFIXES: [&str; 4] = ["imports/", "journeys/", "continue/", "undo/"];
+/// The prefixes of the bucket that start the import function, and the one that starts the export function, as in the template.
+pub const EVENT_PREFIXES: [&str; 5] = ["imports/", "journeys/", "continue/", "undo/", EXPORT_NOTES];
 
 /// How a stack is started.
 #[derive(Clone, Debug)]
@@ -268,14 +268,14 @@ impl Parts {
         // At the same time: the hashes of the credentials are slow on purpose, and no call needs them yet.
         let functions = async {
             let (routes, pages) = (starter.routes().await?, starter.pages().await?);
-            Ok::<_, Error>((routes, pages, starter.import().await?, starter.audit().await?))
+            Ok::<_, Error>((routes, pages, starter.of_bucket().await?, starter.audit().await?))
         };
-        let ((mut routes, pages, import, audit), ()) =
+        let ((mut routes, pages, of_bucket, audit), ()) =
             tokio::try_join!(functions, admit_samples(&aws, secrets, clock.now()))?;
         let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
         routes.extend(pages.into_iter().chain(reference::routes()));
         let processes = starter.processes;
-        let queue = Arc::new(AsyncQueue::start(&data.queue(), import, QueueOptions::default())?);
+        let queue = Arc::new(AsyncQueue::start(&data.queue(), of_bucket, QueueOptions::default())?);
         let mut s3 = None;
         if let Some(port) = ports.s3 {
             let accepting = Arc::clone(&queue);

@@ -216,7 +216,8 @@ impl Fields {
         members.into_iter().map(written).collect::<Vec<_>>().join(",")
     }
 
-    fn fault(&mut self, name: &str, rule: impl Into<BrokenRule>) {
+    /// Notes a fault of a field.
+    pub fn fault(&mut self, name: &str, rule: impl Into<BrokenRule>) {
         self.faults.push(FieldFault::of(name, rule));
     }
 
@@ -230,7 +231,11 @@ impl Fields {
     }
 
     /// Reads an optional field. `None`: it has a fault, which is noted.
-    pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) -> Option<Option<T>> {
+    pub fn optional<T, E: Into<BrokenRule>>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
         match self.take(name) {
             None => Some(None),
             Some(Value::String(text)) => match parse(&text) {
@@ -276,7 +281,11 @@ impl Fields {
     }
 
     /// Reads a required field. `None`: it has a fault, which is noted.
-    pub fn required<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, FieldError>) -> Option<T> {
+    pub fn required<T, E: Into<BrokenRule>>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let value = self.optional(name, parse)?;
         if value.is_none() {
             self.fault(name, BrokenRule::Missing);
@@ -466,7 +475,7 @@ mod tests {
         let mut fields = form("last_name_trunc=TO+&phone_trunc=%2B336010203&driving_license=&x=%3Cb%3E").unwrap();
         assert_eq!(fields.required("last_name_trunc", LastNameTrunc::parse).unwrap().as_str(), "TO ");
         assert_eq!(fields.required("phone_trunc", PhoneTrunc::parse).unwrap().as_str(), "+336010203");
-        assert_eq!(fields.optional("driving_license", |text| Ok(text.to_owned())), Some(None), "not filled in");
+        assert_eq!(fields.optional("driving_license", |text| Ok::<_, FieldError>(text.to_owned())), Some(None), "not filled in");
         assert_eq!(fields.take_text("x").as_deref(), Some("<b>"));
         assert!(fields.finish(Some(())).is_ok());
         assert_eq!(form("a=1&a=2").unwrap().take_text("a"), None, "a field twice");

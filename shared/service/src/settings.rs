@@ -5,7 +5,7 @@
 //! | variable | meaning | default |
 //! |---|---|---|
 //! | those of [`Tables::SETTINGS`] | names of the tables | each function needs those of its `TABLES` |
-//! | `BUCKET` | bucket of files and reports | the import function needs it |
+//! | `BUCKET` | bucket of files and reports | the functions that read or write files need it |
 //! | `CLAIM_PEPPER` | secret of at least 32 bytes for the hashes of claim keys; compared with the [check value](crate::pepper) in the tables | needed |
 //! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |
 //! | `TOKEN_FORMAT` | `jws` or `rpc` | `jws` |
@@ -36,6 +36,7 @@
 //! | `DRIVERS_PER_DAY` | drivers that one operator may ask about in lists in a day (Paris); 0 means no limit | 10000 |
 //! | `IMPORT_TURN_MILLISECONDS` | how long one invocation of the import reads new rows before the next one continues, for tests; 0 means no limit except the invocation's time | 60000 |
 //! | `IMPORT_ROWS_PER_INVOCATION` | rows that one invocation of the import reads, or items that it undoes, before the next one continues, for demonstrations and tests; 0 means no limit except the invocation's time | 0 |
+//! | `EXPORT_ROWS_PER_INVOCATION` | applications that one invocation of the export reads before the next one continues, for tests; 0 means no limit except the invocation's time | 0 |
 //! | `CEE_PANIC_ON` | where a function panics; only in a build with debug assertions, for [tests](crate::trap) | nowhere |
 //! | `S3_PATH_STYLE` | `true` if buckets have no host names of their own | `false` |
 //! | `AWS_REGION` `AWS_ACCESS_KEY_ID` `AWS_SECRET_ACCESS_KEY` `AWS_SESSION_TOKEN` | as Lambda sets them | region `eu-west-3` |
@@ -311,7 +312,20 @@ impl Environment {
     /// # Errors
     /// [`SettingError`] if it is not a whole number.
     pub fn import_rows_per_invocation(&self) -> Result<u64, SettingError> {
-        let rows = self.number("IMPORT_ROWS_PER_INVOCATION", 0)?;
+        self.rows("IMPORT_ROWS_PER_INVOCATION")
+    }
+
+    /// How many applications one invocation of the export reads before the next invocation continues.
+    ///
+    /// # Errors
+    /// [`SettingError`] if it is not a whole number.
+    pub fn export_rows_per_invocation(&self) -> Result<u64, SettingError> {
+        self.rows("EXPORT_ROWS_PER_INVOCATION")
+    }
+
+    /// A number of rows; 0 means no limit.
+    fn rows(&self, name: &'static str) -> Result<u64, SettingError> {
+        let rows = self.number(name, 0)?;
         Ok(if rows == 0 { u64::MAX } else { rows })
     }
 

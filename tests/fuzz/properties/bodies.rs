@@ -7,6 +7,7 @@
 //!
 //! The first byte names the call, the rest is its body.
 
+use cee_edge::problem::{ApplicationKind, BrokenRule};
 use cee_edge::{Fields, Refusal};
 use cee_eligibility::{FieldError, Language, PhoneTrunc, Rules};
 use cee_fn_batches::MOST_ROWS;
@@ -23,6 +24,7 @@ pub fn check(bytes: &[u8]) {
     let Some((call, body)) = bytes.split_first() else { return };
     match call {
         b'a' => object("Credentials", body, cee_fn_access::read),
+        b'e' => object("ExportRequest", body, cee_fn_applications::exports::read),
         b'h' => rows("HistoryRow", body, |fields| cee_fn_batches::read_history(fields, &Rules::default(), *NOW)),
         b'i' => rows("IdentityRow", body, |fields| cee_fn_batches::read_identity(fields, &Rules::default(), *NOW)),
         b'r' => object("Registration", body, |fields| cee_fn_register::read(fields, &Rules::default(), *NOW)),
@@ -180,6 +182,15 @@ fn refused(schema: &str, value: &Value, told: &str) {
         FieldError::NotHistory { before: Rules::default().short.history_before.paris_day() }.to_string(),
         FieldError::ForeignLicense.to_string(),
     ];
+    // Two dates are compared, and a status belongs to short applications alone.
+    let of_filter = [
+        FieldError::Bound.to_string(),
+        BrokenRule::After("from").message(Language::English),
+        BrokenRule::After("registered_from").message(Language::English),
+        BrokenRule::Foreign(ApplicationKind::Long).message(Language::English),
+    ];
+    let is_filter = schema == "ExportRequest";
+    let in_words: Vec<String> = in_words.into_iter().chain(of_filter.into_iter().filter(|_| is_filter)).collect();
     let problem: Value = serde_json::from_str(told).expect("a problem is JSON");
     let faults = problem["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     let of_schema = |fault: &&Value| !in_words.iter().any(|words| fault["message"] == words.as_str());

@@ -1,4 +1,4 @@
-//! S3 events, keys of objects, and the notes that the import function leaves for itself.
+//! S3 events, keys of objects, and the notes that the import and the export function leave for themselves.
 //!
 //! - The prefix of the key, as it was put, says whose a file is; nothing else does.
 //! - A key that is encoded as S3 does it is the key again.
@@ -7,6 +7,7 @@
 
 use cee_eligibility::Instant;
 use cee_fn_import::event::{Event, File, Owner, Record, Subject, undo_note};
+use cee_registry::{export_note, export_of_note};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use serde_json::json;
 
@@ -33,6 +34,11 @@ pub fn check(bytes: &[u8]) {
             subject(&record(&encoded));
         }
         Err(_) => assert!(put.is_err_and(|what| what == "a key that is not UTF-8")),
+    }
+    if let Some((key, (operator, export))) =
+        std::str::from_utf8(bytes).ok().and_then(|key| Some((key, export_of_note(key)?)))
+    {
+        assert!(export_note(operator, export) == key, "another note");
     }
     if let Some(file) = File::from_note(bytes) {
         noted(&file);

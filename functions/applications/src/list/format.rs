@@ -1,27 +1,11 @@
 //! The forms of a page: JSON, or CSV if the header `Accept` names `text/csv`.
 
-use std::borrow::Cow;
-
 use cee_edge::Refusal;
 use cee_edge::accept::ranges;
 use cee_edge::problem::InternalError;
+use cee_registry::ListedApplication;
 use http::HeaderMap;
 use http::header::ACCEPT;
-
-use crate::list::answer::Entry;
-
-/// The columns of a page in CSV: the members of an application in JSON, in the same order.
-pub(crate) const COLUMNS: [&str; 9] = [
-    "uuid",
-    "journey_type",
-    "datetime",
-    "registered_at",
-    "journey_id",
-    "operator_journey_id",
-    "status",
-    "driving_license",
-    "token",
-];
 
 /// The form of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +35,9 @@ impl Format {
 
 /// A page as CSV (RFC 4180) in UTF-8: a header line, and a line for each application. Lines end in LF, as in the rejected files: with CRLF,
 /// line-based tools would take a CR for the end of the token.
-pub(crate) fn to_csv(applications: &[Entry]) -> Result<String, Refusal> {
+pub(crate) fn to_csv(applications: &[ListedApplication]) -> Result<String, Refusal> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut written = writer.write_record(COLUMNS);
+    let mut written = writer.write_record(ListedApplication::COLUMNS);
     for application in applications {
         written = written.and_then(|()| writer.write_record(application.cells().iter().map(|cell| cell.as_bytes())));
     }
@@ -62,28 +46,12 @@ pub(crate) fn to_csv(applications: &[Entry]) -> Result<String, Refusal> {
     text.ok_or(Refusal::Internal(InternalError::Impossible("a page that is no CSV")))
 }
 
-impl Entry {
-    /// Its cells, under [`COLUMNS`]; empty if the application has no such member.
-    fn cells(&self) -> [Cow<'_, str>; 9] {
-        [
-            (&self.uuid).into(),
-            self.journey_type.into(),
-            (&self.datetime).into(),
-            (&self.registered_at).into(),
-            self.journey_id.map(|journey_id| journey_id.to_string()).unwrap_or_default().into(),
-            self.operator_journey_id.as_deref().unwrap_or_default().into(),
-            self.status.unwrap_or_default().into(),
-            (&self.driving_license).into(),
-            (&self.token).into(),
-        ]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::list::answer::Entry;
     use cee_eligibility::{ApplicationId, DrivingLicense, Instant, JourneyStatus, JourneyType, OperatorJourneyId};
-    use cee_registry::{ListedApplication, ListedJourney};
+    use cee_registry::ListedJourney;
 
     #[test]
     fn csv_is_sent_to_callers_that_name_it() {
@@ -116,9 +84,9 @@ mod tests {
         }
     }
 
-    fn application(journey: Option<&str>, license: &str) -> Entry {
+    fn application(journey: Option<&str>, license: &str) -> ListedApplication {
         let at = |text| Instant::parse(text).unwrap();
-        Entry::from(ListedApplication {
+        ListedApplication {
             uuid: ApplicationId::parse("1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b").unwrap(),
             journey_type: if journey.is_some() { JourneyType::Short } else { JourneyType::Long },
             datetime: at("2024-03-15T07:30:00Z"),
@@ -130,18 +98,18 @@ mod tests {
                 status: JourneyStatus::Ok,
             }),
             token: "a.b.c".to_owned(),
-        })
+        }
     }
 
     #[test]
     fn cells_with_separators_stay_under_their_columns() {
         let ids = ["a,b", "a\"b", "\"\"", "=1+1", " a ", "a;b\u{e9}", "'"];
-        let mut entries: Vec<Entry> = ids.iter().map(|id| application(Some(id), "051227308989")).collect();
+        let mut entries: Vec<ListedApplication> = ids.iter().map(|id| application(Some(id), "051227308989")).collect();
         entries.push(application(None, "99-\u{c9}TRANGER"));
         let written = to_csv(&entries).unwrap();
         assert!(!written.contains('\r'));
         let mut reader = csv::Reader::from_reader(written.as_bytes());
-        assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
+        assert_eq!(reader.headers().unwrap(), ListedApplication::COLUMNS.as_slice());
         let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
         assert_eq!(rows.len(), entries.len());
         for (row, id) in rows.iter().zip(ids) {
@@ -164,15 +132,16 @@ mod tests {
 
     #[test]
     fn empty_page_is_a_header_line() {
-        assert_eq!(to_csv(&[]).unwrap(), format!("{}\n", COLUMNS.join(",")));
+        assert_eq!(to_csv(&[]).unwrap(), format!("{}\n", ListedApplication::COLUMNS.join(",")));
     }
 
     #[test]
     fn columns_are_the_members_of_json() {
-        let json = serde_json::to_string(&application(Some("j"), "051227308989")).unwrap();
-        let places: Vec<usize> = COLUMNS.map(|column| json.find(&format!("\"{column}\":")).unwrap()).into();
+        let json = serde_json::to_string(&Entry::from(application(Some("j"), "051227308989"))).unwrap();
+        let places: Vec<usize> =
+            ListedApplication::COLUMNS.map(|column| json.find(&format!("\"{column}\":")).unwrap()).into();
         assert!(places.is_sorted(), "{json}");
         let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
-        assert_eq!(members.len(), COLUMNS.len());
+        assert_eq!(members.len(), ListedApplication::COLUMNS.len());
     }
 }

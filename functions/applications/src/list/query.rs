@@ -1,8 +1,8 @@
 //! The query of a list, read into types that hold no bad value.
 
-use cee_edge::Refusal;
 use cee_edge::function::Query;
 use cee_edge::problem::{ApplicationKind, BrokenRule};
+use cee_edge::{Fields, Refusal};
 use cee_eligibility::{Instant, JourneyStatus, JourneyType};
 use cee_registry::{ListFilter, ListPlace, ListedDates, MOST_ON_A_PAGE};
 
@@ -30,21 +30,8 @@ impl Wanted {
     /// # Errors
     /// [`Refusal::InvalidQuery`] with every fault.
     pub fn read(mut query: Query, place: impl FnOnce(&str, &ListFilter) -> Option<ListPlace>) -> Result<Self, Refusal> {
-        let journey_type = query.optional("journey_type", JourneyType::parse);
-        let status = query.optional("status", status);
-        if let (Some(Some(JourneyType::Long)), Some(Some(_))) = (journey_type, status) {
-            query.fault("status", BrokenRule::Foreign(ApplicationKind::Long));
-        }
-        let dates = period(&mut query, ["from", "to"]);
-        let registered = period(&mut query, ["registered_from", "registered_to"]);
-        let most = query.optional("limit", limit);
-        let filter = journey_type.zip(status).zip(dates.zip(registered));
-        let filter = filter.map(|((journey_type, status), (dates, registered))| ListFilter {
-            journey_type,
-            status,
-            dates,
-            registered,
-        });
+        let filter = filter(&mut query);
+        let most = query.optional("limit", |text| limit(text, MOST_ON_A_PAGE));
         let after = query.optional("cursor", |text| match &filter {
             Some(filter) => place(text, filter).map(Some).ok_or(BrokenRule::CursorOfFilter),
             // Without its filter a cursor cannot be checked, and the filter is refused anyway.
@@ -75,12 +62,67 @@ impl Wanted {
     }
 }
 
-/// The dates between two parameters, either of which may be missing. `None`: one of them has a fault, which is noted.
-fn period(query: &mut Query, [from, to]: [&'static str; 2]) -> Option<ListedDates> {
-    let (first, end) = query.optional(from, Instant::parse_bound).zip(query.optional(to, Instant::parse_bound))?;
+/// What holds a filter: the query of a list, or the body of a call.
+pub(crate) trait Given {
+    /// Reads an optional value. `None`: it has a fault, which is noted.
+    fn optional<T, E: Into<BrokenRule>>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>>;
+
+    /// Notes a fault of a value.
+    fn fault(&mut self, name: &str, rule: BrokenRule);
+}
+
+impl Given for Query {
+    fn optional<T, E: Into<BrokenRule>>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        Self::optional(self, name, parse)
+    }
+
+    fn fault(&mut self, name: &str, rule: BrokenRule) {
+        Self::fault(self, name, rule);
+    }
+}
+
+impl Given for Fields {
+    fn optional<T, E: Into<BrokenRule>>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        Self::optional(self, name, parse)
+    }
+
+    fn fault(&mut self, name: &str, rule: BrokenRule) {
+        Self::fault(self, name, rule);
+    }
+}
+
+/// Reads a filter. `None`: a part of it has a fault, which is noted.
+pub(crate) fn filter(given: &mut impl Given) -> Option<ListFilter> {
+    let journey_type = given.optional("journey_type", JourneyType::parse);
+    let status = given.optional("status", status);
+    if let (Some(Some(JourneyType::Long)), Some(Some(_))) = (journey_type, status) {
+        given.fault("status", BrokenRule::Foreign(ApplicationKind::Long));
+    }
+    let dates = period(given, ["from", "to"]);
+    let registered = period(given, ["registered_from", "registered_to"]);
+    let (journey_type, status) = journey_type.zip(status)?;
+    let (dates, registered) = dates.zip(registered)?;
+    Some(ListFilter { journey_type, status, dates, registered })
+}
+
+/// The dates between two values, either of which may be missing. `None`: one of them has a fault, which is noted.
+fn period(given: &mut impl Given, [from, to]: [&'static str; 2]) -> Option<ListedDates> {
+    let (first, end) = given.optional(from, Instant::parse_bound).zip(given.optional(to, Instant::parse_bound))?;
     let dates = ListedDates::new(first, end);
     if dates.is_none() {
-        query.fault(to, BrokenRule::After(from));
+        given.fault(to, BrokenRule::After(from));
     }
     dates
 }
@@ -91,8 +133,9 @@ fn status(text: &str) -> Result<JourneyStatus, BrokenRule> {
     found.map(|(status, _)| status).ok_or(BrokenRule::Status)
 }
 
-fn limit(text: &str) -> Result<usize, BrokenRule> {
+/// A number of entries, at most this many.
+pub(crate) fn limit(text: &str, most: usize) -> Result<usize, BrokenRule> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| digits && (1..=MOST_ON_A_PAGE).contains(number));
-    number.ok_or(BrokenRule::Number(1, MOST_ON_A_PAGE))
+    let number = text.parse().ok().filter(|number| digits && (1..=most).contains(number));
+    number.ok_or(BrokenRule::Number(1, most))
 }

@@ -97,7 +97,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
 async fn carry_out(command: Command) -> Result<bool> {
     let (aws, place) = command.open().await?;
     let bench = Bench::new(&aws);
-    note(&format!("{place}: eleven tables {}…, which are deleted at the end", bench.prefix()));
+    note(&format!("{place}: tables {}…, which are deleted at the end", bench.prefix()));
     let races = Races { rounds: command.rounds, clients: command.clients };
     let ran = tokio::select! {
         ran = steps(&bench, races, command.format) => ran,

@@ -48,7 +48,7 @@ pub struct Command {
     /// Pin the clock, such as 2024-05-01T00:00:00Z.
     #[arg(long, value_parser = moment)]
     now: Option<Instant>,
-    /// At most this many rows in one invocation of the import function, then the next one goes on; 0: no limit but time.
+    /// At most this many rows in one invocation of the import or the export function, then the next one goes on; 0: no limit but time.
     #[arg(long, default_value_t = 0)]
     rows_per_invocation: u64,
     /// At most this many calls a second of each operator, over ten seconds; 0: no limit.
@@ -132,6 +132,7 @@ fn options(command: Command, elsewhere: Elsewhere) -> Options {
         settings: [
             ("OPERATOR_CALLS_PER_SECOND".to_owned(), command.calls_per_second.to_string()),
             ("IMPORT_ROWS_PER_INVOCATION".to_owned(), command.rows_per_invocation.to_string()),
+            ("EXPORT_ROWS_PER_INVOCATION".to_owned(), command.rows_per_invocation.to_string()),
         ]
         .into_iter()
         .chain(token_format.map(|format| ("TOKEN_FORMAT".to_owned(), format)))

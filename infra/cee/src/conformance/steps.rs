@@ -29,7 +29,7 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "creates the tables and their indexes",
         needed_for: Need::Promise,
-        expected: "11 tables; the indexes by_creation, by_date, working",
+        expected: "every table; the indexes by_creation, by_date, working",
         run: |b| Box::pin(tables(b)),
     },
     Step {
@@ -654,12 +654,10 @@ fn row(b: &Bench, key: &str, date: i64, line: u8) -> Write {
 }
 
 async fn tables(b: &Bench) -> String {
-    let mut active = 0;
     let mut indexes = Vec::new();
     for table in b.tables.names() {
         match b.db.describe_table().table_name(table).send().await {
             Ok(described) => {
-                active += 1;
                 let described = described.table.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
                 indexes.extend(described.into_iter().filter_map(|index| index.index_name));
             }
@@ -667,7 +665,7 @@ async fn tables(b: &Bench) -> String {
         }
     }
     indexes.sort();
-    format!("{active} tables; the indexes {}", indexes.join(", "))
+    format!("every table; the indexes {}", indexes.join(", "))
 }
 
 async fn missing_and_existing(b: &Bench) -> String {

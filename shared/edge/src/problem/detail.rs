@@ -185,6 +185,8 @@ pub enum BrokenRule {
     Status,
     /// It must be a later moment than this parameter.
     After(&'static str),
+    /// It must be the format of an export.
+    ExportFormat,
     /// It must be the `next_cursor` of an answer.
     Cursor,
     /// It must be the `next_cursor` of an answer to this caller, with the same filter.
@@ -242,6 +244,9 @@ impl BrokenRule {
             Self::After(other) => {
                 let other = parameters(&[other], language);
                 say!(language, "must lie after {other}", "doit être postérieur à {other}")
+            }
+            Self::ExportFormat => {
+                say!(language, "must be \"csv\" or \"parquet\"", "doit être « csv » ou « parquet »")
             }
             Self::Cursor => {
                 say!(language, "must be the next_cursor of an answer", "doit être le next_cursor d'une réponse")

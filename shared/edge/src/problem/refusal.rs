@@ -67,6 +67,8 @@ pub enum Refusal {
     },
     /// The caller has no such import.
     UnknownImport,
+    /// The caller has no such export.
+    UnknownExport,
     /// The caller has no such journey.
     UnknownJourney,
     /// The journey fails these criteria of these rules.
@@ -94,6 +96,8 @@ pub enum Refusal {
     },
     /// An import cannot be undone now; why.
     ImportStays(TakeBackRefusal),
+    /// This number of the operator's exports are in progress, as many as may be.
+    TooManyExports(usize),
     /// The call's `Idempotency-Key` has a record of a different body.
     IdempotencyKeyReused,
     /// The call's `Idempotency-Key` has a record, but the application of this UUID, which it registered, was deleted.
@@ -188,6 +192,10 @@ const UNKNOWN_IMPORT: [&str; 2] = [
     "the registry knows no import of yours with this import_id",
     "le registre ne vous connaît aucun import avec cet import_id",
 ];
+const UNKNOWN_EXPORT: [&str; 2] = [
+    "the registry knows no export of yours with this export_id",
+    "le registre ne vous connaît aucun export avec cet export_id",
+];
 const UNKNOWN_JOURNEY: [&str; 2] = [
     "the registry knows no journey of yours with this operator_journey_id; a journey sent today may take a day to be known",
     "le registre ne vous connaît aucun trajet avec cet operator_journey_id ; un trajet envoyé aujourd'hui peut mettre une \
@@ -231,6 +239,7 @@ impl Refusal {
             Self::InvalidHeader(..) => ProblemType::InvalidHeader,
             Self::InvalidQuery(_) => ProblemType::InvalidQuery,
             Self::ImportStays(_) => ProblemType::ImportStays,
+            Self::TooManyExports(_) => ProblemType::TooManyExports,
             Self::TooEarly(_) => ProblemType::TooEarly,
             Self::Unauthenticated(_) => ProblemType::Unauthenticated,
             Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,
@@ -243,6 +252,7 @@ impl Refusal {
             Self::UnknownApplication => ProblemType::UnknownApplication,
             Self::UnknownProof { .. } => ProblemType::UnknownProof,
             Self::UnknownImport => ProblemType::UnknownImport,
+            Self::UnknownExport => ProblemType::UnknownExport,
             Self::UnknownJourney => ProblemType::UnknownJourney,
             Self::IneligibleJourney { .. } => ProblemType::IneligibleJourney,
             Self::Blocked { reason: Reason::History, .. } => ProblemType::History,
@@ -276,6 +286,11 @@ impl Refusal {
             }
             Self::InvalidQuery(faults) => query(faults, language),
             Self::ImportStays(why) => take_back(*why, language),
+            Self::TooManyExports(most) => say!(
+                language,
+                "{most} of your exports are in progress: wait until one is ready, or call for the pages of the list",
+                "{most} de vos exports sont en cours : attendez que l'un soit prêt, ou demandez les pages de la liste",
+            ),
             Self::TooEarly(at) => too_early(*at, language),
             Self::Unauthenticated(None) => words(SEND_A_TOKEN),
             Self::Unauthenticated(Some(error)) => token(*error, language),
@@ -314,6 +329,7 @@ impl Refusal {
             Self::UnknownProof { is_uuid: true } => words(UNKNOWN_PROOF),
             Self::UnknownProof { is_uuid: false } => words(NO_UUID),
             Self::UnknownImport => words(UNKNOWN_IMPORT),
+            Self::UnknownExport => words(UNKNOWN_EXPORT),
             Self::UnknownJourney => words(UNKNOWN_JOURNEY),
             Self::IneligibleJourney { failed, rules } => {
                 let failed = failed.iter().map(|criterion| criterion.message(rules, language));
@@ -576,10 +592,12 @@ mod tests {
             Refusal::NoSuchCall { path: "/policies/cee/imports", methods: &["POST", "GET"] },
             Refusal::UnknownApplication,
             Refusal::UnknownImport,
+            Refusal::UnknownExport,
             Refusal::UnknownJourney,
             Refusal::IneligibleJourney { failed: Criterion::ALL.to_vec(), rules: Box::default() },
             Refusal::JourneyUsed { datetime, own: None },
             Refusal::ImportStays(TakeBackRefusal::TooOld(30)),
+            Refusal::TooManyExports(2),
             Refusal::IdempotencyKeyReused,
             Refusal::ApplicationDeleted(ApplicationId::parse("1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b").unwrap()),
             Refusal::CursorExpired,
@@ -612,6 +630,7 @@ mod tests {
             BrokenRule::Foreign(ApplicationKind::List),
             BrokenRule::Unknown,
             BrokenRule::Rows(1000),
+            BrokenRule::ExportFormat,
         ];
         let faults = rules.map(|rule| FieldFault { pointer: "/datetime".to_owned(), rule });
         all.extend(faults.iter().map(|fault| Refusal::InvalidFields(vec![fault.clone()])));

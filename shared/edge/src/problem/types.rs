@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use cee_eligibility::{ApplicationId, Criterion, FieldError, JourneyType, Language, NoRoom, Reason};
-use cee_registry::{TakeBackRefusal, UndoRefusal};
+use cee_registry::{MOST_EXPORTS, TakeBackRefusal, UndoRefusal};
 use cee_tokens::{Scope, TokenError};
 use http::StatusCode;
 use utoipa::openapi::Ref;
@@ -267,6 +267,17 @@ problem_types! {
         examples: |_| one("Not one of yours", Refusal::UnknownImport),
     }
 
+    /// The caller has no such export.
+    UnknownExport: "unknown_export", NOT_FOUND {
+        title: ["The export is not known", "L'export est inconnu"],
+        meaning: "\
+            The registry knows no export of *yours* with this `export_id`. Another operator's export is as unknown as \
+            one that never was, and an export is forgotten after 30 days.",
+        remedy: "List your exports: `GET /policies/cee/exports`.",
+        members: Vec::new(),
+        examples: |_| one("Not one of yours", Refusal::UnknownExport),
+    }
+
     /// The caller has no such journey.
     UnknownJourney: "unknown_journey", NOT_FOUND {
         title: ["The journey is not known", "Le trajet est inconnu"],
@@ -372,6 +383,17 @@ problem_types! {
                 example("_for_now", "Not quite ended", Refusal::ImportStays(silent.into())),
             ]
         },
+    }
+
+    /// As many exports of the operator are in progress as may be.
+    TooManyExports: "too_many_exports", CONFLICT {
+        title: ["Too many exports are in progress", "Trop d'exports sont en cours"],
+        meaning: "\
+            Two exports of *yours* are in progress already. Calls at the same moment count each other: of several, all \
+            may be refused.",
+        remedy: "Wait until one of your exports is `ready` or `failed`, and send the call again.",
+        members: Vec::new(),
+        examples: |_| one("Two are in progress", Refusal::TooManyExports(MOST_EXPORTS)),
     }
 
     /// The request did not arrive in time.
