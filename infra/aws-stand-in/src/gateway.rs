@@ -9,13 +9,15 @@
 //! - `multiValueHeaders` of the answer is ignored; an answer without `statusCode` is a 200 with the whole of it as JSON.
 //! - A method or a path that no route names is "not found"; so are HEAD and OPTIONS unless a route names them.
 //!
-//! What it does not do: TLS, authorizers, CORS, throttling, named stages, `ANY` and `$default` routes.
+//! What it does not do: TLS, authorizers, CORS by configuration (a route for `OPTIONS` works), throttling, named stages, `ANY` and `$default`
+//! routes.
 //!
 //! In one case it follows `sam local`, because AWS documents nothing: a `/` at the end of a path is ignored when the route is
 //! chosen. API Gateway accepts no route key that ends in `/`, and reports differ on whether it then finds the route. `rawPath`
 //! keeps the `/`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
@@ -60,6 +62,8 @@ pub const HEADERS_LIMIT: usize = 10_240;
 pub struct Options {
     /// `requestContext.apiId`.
     pub api_id: String,
+    /// The stage's variables, which every event holds.
+    pub stage_variables: BTreeMap<String, String>,
     /// What builds the gateway's own answers.
     pub fallback: Fallback,
     /// The largest body.
@@ -78,6 +82,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             api_id: "local".to_owned(),
+            stage_variables: BTreeMap::new(),
             fallback: Arc::new(aws_refusal),
             body_limit: BODY_LIMIT,
             head_timeout: Duration::from_secs(30),
@@ -196,7 +201,8 @@ impl Shared {
             }
         };
         let body = self.read_body(&head.headers, body).await?;
-        let arrival = Arrival { api_id: &self.options.api_id, request_id, peer, now: (self.options.clock)() };
+        let Options { api_id, stage_variables, .. } = &self.options;
+        let arrival = Arrival { api_id, stage_variables, request_id, peer, now: (self.options.clock)() };
         let event = event(&head, &path, &found, &body, &arrival);
         drop(body);
         let invocation = Uuid::new_v4().to_string();

@@ -11,8 +11,11 @@
 //! - Conditional reads and writes (`If-Match`, `If-None-Match`) that cannot be raced.
 //! - Requests that S3 refuses by their head alone (`head`).
 //! - Credentials that reach only some prefixes, and no key that leaves its prefix by `..`.
+//! - Rules for pages of other origins (`cors`).
 //!
 //! `curl --aws-sigv4 aws:amz:{region}:s3` needs `-H "x-amz-content-sha256: UNSIGNED-PAYLOAD"` with curl 7, as real S3 does.
+//!
+//! A browser's form is an upload too (`PostObject`): `s3s` checks it against its signed policy. `${filename}` in a key stays as it is.
 //!
 //! What it does not have: versions, tags, ACLs, bucket policies, encryption, lifecycle, `ListMultipartUploads`,
 //! `If-Modified-Since`; checks of the checksums of single parts; and as objects are files, `a` and `a/b` cannot both be
@@ -37,12 +40,15 @@ use crate::error::Error;
 use crate::listen::{Listening, Refusals, drain};
 
 mod access;
+mod cors;
 mod event;
 mod head;
 mod store;
 
 use self::access::Access;
 pub use self::access::{Credentials, Scope};
+pub use self::cors::CorsRule;
+use self::cors::{preflight, readable};
 pub use self::event::EventSink;
 use self::head::refused;
 use self::store::{STAGING, Store, remove_staged};
@@ -65,6 +71,7 @@ pub async fn start(
     root: &Path,
     credentials: Credentials,
     events: EventSink,
+    cors: Vec<CorsRule>,
 ) -> Result<S3Server, Error> {
     let staging = root.join(STAGING);
     // Uploads that an earlier process did not finish: it answered none of them.
@@ -85,22 +92,28 @@ pub async fn start(
     builder.set_auth(auth);
     builder.set_access(Access::new(credentials));
     let service = builder.build();
+    let cors: Arc<[CorsRule]> = cors.into();
     let listening = Listening::start(
         listener,
         HEAD_TIMEOUT,
         Refusals { foreign: Arc::new(denied), unreadable: None },
         move |_| {
-            let service = service.clone();
+            let (service, cors) = (service.clone(), Arc::clone(&cors));
             service_fn(move |request: Request<Incoming>| {
-                let service = service.clone();
+                let (service, cors) = (service.clone(), Arc::clone(&cors));
                 async move {
                     let (head, body) = request.into_parts();
-                    if let Some(refused) = refused(&head) {
+                    let readable = readable(&head, &cors);
+                    if let Some(mut refused) = preflight(&head, &cors).or_else(|| refused(&head)) {
+                        refused.headers_mut().extend(readable);
                         drain(body, &head.headers).await;
                         return Ok(refused.map(Either::Right));
                     }
                     let answered = Service::call(&service, Request::from_parts(head, body)).await;
-                    answered.map(|answer| answer.map(Either::Left))
+                    answered.map(|mut answer| {
+                        answer.headers_mut().extend(readable);
+                        answer.map(Either::Left)
+                    })
                 }
             })
         },
@@ -196,10 +209,16 @@ mod tests {
         let (sender, events) = mpsc::unbounded_channel();
         let events_of = EventSink::channel("eu-west-3", &["imports/", "journeys/"], sender);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let cors = CorsRule {
+            origins: vec!["http://127.0.0.1:*".to_owned()],
+            methods: vec!["POST".to_owned()],
+            ..CorsRule::default()
+        };
+        let cors = vec![cors];
         let prefix = |name: &str| vec![format!("{name}/2/")];
         let own = Scope::Prefixes { bucket: BUCKET.to_owned(), read: prefix("reports"), write: prefix("imports") };
         let credentials = Credentials::root("root", "secret").with("operator", "secret", own);
-        let server = start(listener, folder.path(), credentials, events_of).await.unwrap();
+        let server = start(listener, folder.path(), credentials, events_of, cors).await.unwrap();
         let client = client(&server, "root");
         Setup { folder, server, client, events }
     }
@@ -354,6 +373,110 @@ mod tests {
         assert_eq!(send(setup.server.address(), &head, b"").await.status, 403);
     }
 
+    /// A form as a browser sends it: the fields, then the file.
+    fn form(fields: &[(&str, &str)], file: &str) -> Vec<u8> {
+        let mut body = String::new();
+        for (name, value) in fields {
+            body += &format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        }
+        let of_file = "Content-Disposition: form-data; name=\"file\"; filename=\"h.csv\"\r\nContent-Type: text/csv";
+        format!("{body}--edge\r\n{of_file}\r\n\r\n{file}\r\n--edge--\r\n").into_bytes()
+    }
+
+    fn signed(policy: &str, now: std::time::SystemTime) -> String {
+        let key = aws_sigv4::sign::v4::generate_signing_key("secret", now, "eu-west-3", "s3");
+        aws_sigv4::sign::v4::calculate_signature(key, policy.as_bytes())
+    }
+
+    /// Source: S3 API reference, "Browser-based uploads using POST".
+    #[tokio::test(flavor = "multi_thread")]
+    async fn form_is_stored_if_it_is_as_its_policy_says() {
+        let mut setup = setup().await;
+        let now = crate::invoke::machine_now();
+        let date = now.format("%Y%m%dT%H%M%SZ").to_string();
+        let address = setup.server.address();
+        let head = format!(
+            "POST /{BUCKET} HTTP/1.1\r\nhost: {address}\r\norigin: http://127.0.0.1:3000\r\n\
+             content-type: multipart/form-data; boundary=edge"
+        );
+        let policy_of = |access_key: &str, key: &str, expiration: &str| {
+            let credential = format!("{access_key}/{}/eu-west-3/s3/aws4_request", &date[..8]);
+            let policy = json!({"expiration": expiration, "conditions": [
+                {"bucket": BUCKET}, {"key": key}, ["content-length-range", 1, 5],
+                {"success_action_redirect": "http://127.0.0.1:3000/done"},
+                {"x-amz-algorithm": "AWS4-HMAC-SHA256"}, {"x-amz-credential": credential}, {"x-amz-date": date},
+            ]});
+            let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, policy.to_string());
+            (credential, encoded)
+        };
+        let (own, evil) = ("http://127.0.0.1:3000/done", "https://evil.example/");
+        let late = "2099-01-01T00:00:00.000Z";
+        for (access_key, key, sent_key, expiration, redirect, file, tampered, status) in [
+            ("root", "imports/2/f.csv", "imports/2/f.csv", late, own, "a;b", false, 303),
+            ("operator", "imports/2/g.csv", "imports/2/g.csv", late, own, "a;b", false, 303),
+            ("operator", "imports/3/f.csv", "imports/3/f.csv", late, own, "a;b", false, 403),
+            ("operator", "reports/2/f.csv", "reports/2/f.csv", late, own, "a;b", false, 403),
+            ("root", "imports/2/f.csv", "imports/3/f.csv", late, own, "a;b", false, 403),
+            ("root", "imports/2/f.csv", "imports/2/f.csv", late, evil, "a;b", false, 403),
+            ("root", "imports/2/f.csv", "imports/2/f.csv", late, own, "too long", false, 400),
+            ("root", "imports/2/f.csv", "imports/2/f.csv", late, own, "", false, 400),
+            ("root", "imports/2/f.csv", "imports/2/f.csv", "2020-01-01T00:00:00.000Z", own, "a;b", false, 403),
+            ("root", "imports/2/f.csv", "imports/2/f.csv", late, own, "a;b", true, 403),
+            ("stranger", "imports/2/f.csv", "imports/2/f.csv", late, own, "a;b", false, 403),
+        ] {
+            let (credential, policy) = policy_of(access_key, key, expiration);
+            let mut signature = signed(&policy, now.into());
+            if tampered {
+                signature = signature.chars().rev().collect();
+            }
+            let fields = [
+                ("key", sent_key),
+                ("success_action_redirect", redirect),
+                ("x-amz-algorithm", "AWS4-HMAC-SHA256"),
+                ("x-amz-credential", &credential),
+                ("x-amz-date", &date),
+                ("policy", &policy),
+                ("x-amz-signature", &signature),
+            ];
+            let answer = send(address, &head, &form(&fields, file)).await;
+            let case = format!("{access_key} {sent_key} {redirect} {file} {expiration} {tampered}: {answer:?}");
+            // Where `s3s` has another code than S3, the form is refused all the same.
+            assert!(answer.status == status || (status >= 400 && answer.status >= 400), "{case}");
+            assert_eq!(answer.header("access-control-allow-origin"), Some("http://127.0.0.1:3000"), "{case}");
+            if status == 303 {
+                let place = answer.header("location").unwrap();
+                assert!(
+                    place.starts_with("http://127.0.0.1:3000/done?bucket=registry-local&key=imports%2F2%2F"),
+                    "{place}"
+                );
+                assert_eq!(setup.get(key).await, b"a;b");
+                let event = setup.events.recv().await.unwrap();
+                assert_eq!((record(&event).0, &record(&event).1["key"]), ("ObjectCreated:Post", &json!(key)));
+            } else {
+                assert!(setup.events.try_recv().is_err(), "{case}");
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn page_of_an_origin_without_a_rule_reads_nothing() {
+        let setup = setup().await;
+        let address = setup.server.address();
+        let head = |method: &str, origin: &str| {
+            format!(
+                "OPTIONS /{BUCKET}/imports/2/a HTTP/1.1\r\nhost: {address}\r\norigin: {origin}\r\n\
+                 access-control-request-method: {method}"
+            )
+        };
+        let answer = send(address, &head("POST", "http://127.0.0.1:3000"), b"").await;
+        assert_eq!((answer.status, answer.header("access-control-allow-methods")), (200, Some("POST")));
+        let answer = send(address, &head("DELETE", "http://127.0.0.1:3000"), b"").await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, None));
+        // The server refuses other machines' pages before that.
+        let answer = send(address, &head("POST", "https://evil.example"), b"").await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, None));
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn object_is_replaced_whole_or_not_at_all() {
         let setup = setup().await;
@@ -397,7 +520,8 @@ mod tests {
         create_bucket(folder.path(), BUCKET).await.unwrap();
         let events = EventSink::new("eu-west-3", &["imports/"], |_| Err("the disk is full".into()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = start(listener, folder.path(), Credentials::root("root", "secret"), events).await.unwrap();
+        let server =
+            start(listener, folder.path(), Credentials::root("root", "secret"), events, Vec::new()).await.unwrap();
         let client = client(&server, "root");
         let put = |key: &str| client.put_object().bucket(BUCKET).key(key).send();
         assert_eq!(put("imports/a").await.unwrap_err().code(), Some("InternalError"));

@@ -31,6 +31,7 @@ const HOP_HEADERS: [HeaderName; 7] = [
 /// The gateway's information about a request, besides the request itself.
 pub(super) struct Arrival<'a> {
     pub(super) api_id: &'a str,
+    pub(super) stage_variables: &'a BTreeMap<String, String>,
     pub(super) request_id: &'a str,
     pub(super) peer: SocketAddr,
     pub(super) now: DateTime<Utc>,
@@ -44,7 +45,7 @@ pub(super) fn event(
     body: &Bytes,
     arrival: &Arrival<'_>,
 ) -> Value {
-    let Arrival { api_id, request_id, peer, now } = arrival;
+    let Arrival { api_id, stage_variables, request_id, peer, now } = arrival;
     let source_ip = peer.ip().to_canonical().to_string();
     let (headers, cookies) = event_headers(head, body.len(), &source_ip);
     let host = headers.get("host").and_then(Value::as_str).unwrap_or("localhost");
@@ -84,6 +85,9 @@ pub(super) fn event(
     let parameters = query_parameters(query);
     if !parameters.is_empty() {
         event["queryStringParameters"] = json!(parameters);
+    }
+    if !stage_variables.is_empty() {
+        event["stageVariables"] = json!(stage_variables);
     }
     if !found.parameters.is_empty() {
         event["pathParameters"] = json!(found.parameters);

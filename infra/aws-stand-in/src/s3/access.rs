@@ -3,7 +3,9 @@
 use std::fmt;
 
 use s3s::access::{S3Access, S3AccessContext};
-use s3s::dto::{CopyObjectInput, CopySource, ListObjectsInput, ListObjectsV2Input, UploadPartCopyInput};
+use s3s::dto::{
+    CopyObjectInput, CopySource, ListObjectsInput, ListObjectsV2Input, PostObjectInput, UploadPartCopyInput,
+};
 use s3s::{S3Request, S3Result, s3_error};
 
 /// The rights of a pair of keys.
@@ -127,10 +129,22 @@ impl S3Access for Access {
             | "ListParts" => under(write),
             // Only the request itself names the source of the copy: see below.
             "CopyObject" | "UploadPartCopy" => under(write),
+            // Only the form itself names the key: see below.
+            "PostObject" => true,
             // Only the request itself names the listed prefix: see below.
             "ListObjects" | "ListObjectsV2" => true,
             _ => false,
         })
+    }
+
+    async fn post_object(&self, req: &mut S3Request<PostObjectInput>) -> S3Result<()> {
+        match self.scope(req.credentials.as_ref())? {
+            Scope::All => Ok(()),
+            Scope::Prefixes { bucket, write, .. } => {
+                let PostObjectInput { bucket: named, key, .. } = &req.input;
+                allow(named == bucket && write.iter().any(|prefix| key.starts_with(prefix.as_str())))
+            }
+        }
     }
 
     async fn copy_object(&self, req: &mut S3Request<CopyObjectInput>) -> S3Result<()> {

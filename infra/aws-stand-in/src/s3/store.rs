@@ -178,6 +178,36 @@ impl Store {
         if failed { Err(s3_error!(PreconditionFailed)) } else { Ok(()) }
     }
 
+    /// Puts one object, and raises the event of this name.
+    async fn put(
+        &self,
+        mut req: S3Request<PutObjectInput>,
+        name: &'static str,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
+        let PutObjectInput { bucket, key, if_match, if_none_match, .. } = &mut req.input;
+        let staged = self.stage(bucket, key)?;
+        if key.ends_with('/') {
+            let _only = self.lock.write().await;
+            return self.files.put_object(req).await;
+        }
+        let conditions = Conditions { if_match: if_match.take(), if_none_match: if_none_match.take() };
+        let bucket = std::mem::replace(bucket, STAGING.to_owned());
+        let key = std::mem::replace(key, staged.clone());
+        let principal = principal(req.credentials.as_ref());
+        let response = match self.files.put_object(req).await {
+            Ok(response) => response,
+            Err(error) => {
+                self.unstage(&staged);
+                return Err(error);
+            }
+        };
+        let metadata = self.metadata_path(STAGING, &staged);
+        let size = self.commit(&staged, &bucket, &key, &metadata, &conditions).await?;
+        let (e_tag, principal) = (response.output.e_tag.as_ref(), principal.as_deref());
+        self.raise(&Created { name, bucket: &bucket, key: &key, size, e_tag, principal })?;
+        Ok(response)
+    }
+
     fn raise(&self, created: &Created<'_>) -> S3Result<()> {
         if !self.events.wants(created.key) {
             return Ok(());
@@ -346,35 +376,18 @@ impl S3 for Store {
         Ok(response)
     }
 
-    async fn put_object(&self, mut req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        let PutObjectInput { bucket, key, if_match, if_none_match, .. } = &mut req.input;
-        let staged = self.stage(bucket, key)?;
-        if key.ends_with('/') {
-            let _only = self.lock.write().await;
-            return self.files.put_object(req).await;
-        }
-        let conditions = Conditions { if_match: if_match.take(), if_none_match: if_none_match.take() };
-        let bucket = std::mem::replace(bucket, STAGING.to_owned());
-        let key = std::mem::replace(key, staged.clone());
-        let principal = principal(req.credentials.as_ref());
-        let response = match self.files.put_object(req).await {
-            Ok(response) => response,
-            Err(error) => {
-                self.unstage(&staged);
-                return Err(error);
-            }
-        };
-        let metadata = self.metadata_path(STAGING, &staged);
-        let size = self.commit(&staged, &bucket, &key, &metadata, &conditions).await?;
-        self.raise(&Created {
-            name: "Put",
-            bucket: &bucket,
-            key: &key,
-            size,
-            e_tag: response.output.e_tag.as_ref(),
-            principal: principal.as_deref(),
-        })?;
-        Ok(response)
+    async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        self.put(req, "Put").await
+    }
+
+    /// A browser's form. `s3s` has checked it against its policy.
+    async fn post_object(&self, req: S3Request<PostObjectInput>) -> S3Result<S3Response<PostObjectOutput>> {
+        let put = req.map_input(|post| {
+            let PostObjectInput { bucket, key, body, content_type, content_length, .. } = post;
+            PutObjectInput { bucket, key, body, content_type, content_length, ..PutObjectInput::default() }
+        });
+        let put = self.put(put, "Post").await?;
+        Ok(put.map_output(|put| PostObjectOutput { e_tag: put.e_tag, ..PostObjectOutput::default() }))
     }
 
     async fn copy_object(&self, mut req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
