@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cee_eligibility::Instant;
-use cee_local::stack::PAGES;
+use cee_local::stack::{PAGES, PREFLIGHT};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -56,6 +56,10 @@ async fn template_stack_and_document_have_the_same_calls() {
     let of_interface = |route: &String| route.contains(" /{version}/");
     let template = functions().into_iter().flat_map(|function| function.routes);
     let (template, pages): (Vec<String>, Vec<String>) = template.partition(of_interface);
+    // A browser asks it before it sends a call: no call itself.
+    let (preflights, template): (Vec<String>, Vec<String>) =
+        template.into_iter().partition(|route| route.starts_with("OPTIONS "));
+    assert_eq!(preflights, [format!("{} {}", PREFLIGHT.0, PREFLIGHT.1)]);
     let of_stack: BTreeSet<String> = PAGES.iter().map(|(method, path)| format!("{method} {path}")).collect();
     assert_eq!(pages.into_iter().collect::<BTreeSet<_>>(), of_stack);
     assert!(!document.is_empty());

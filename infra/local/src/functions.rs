@@ -59,7 +59,7 @@ pub const BINARIES: [&str; 11] = [
 
 /// The console's routes. Each form has its own, as the form for signing in has a limit of its own: a route for all of them would also take
 /// another spelling of its path, such as one with a `/` at its end, without the limit.
-pub const PAGES: [(Method, &str); 7] = [
+pub const PAGES: [(Method, &str); 10] = [
     (Method::GET, "/"),
     (Method::GET, "/console"),
     (Method::GET, "/console/{page+}"),
@@ -67,7 +67,13 @@ pub const PAGES: [(Method, &str); 7] = [
     (Method::POST, "/console/sign-out"),
     (Method::POST, "/console/simulate"),
     (Method::POST, "/console/proof"),
+    (Method::POST, "/console/upload"),
+    (Method::POST, "/console/take-back"),
+    (Method::POST, "/console/delete"),
 ];
+
+/// What a browser asks before it sends the call of a page of another site. No call of the interface.
+pub const PREFLIGHT: (Method, &str) = (Method::OPTIONS, "/{version}/{call+}");
 
 /// Where the functions run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,6 +141,7 @@ impl Starter<'_> {
             route(Method::HEAD, "/{version}/openapi.json", &public),
             route(Method::HEAD, "/{version}/health", &public),
             route(Method::HEAD, "/{version}/proofs/{uuid}", &public),
+            route(PREFLIGHT.0, PREFLIGHT.1, &public),
         ])
     }
 

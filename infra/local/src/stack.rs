@@ -10,7 +10,7 @@ use aws_stand_in::faults::{Plan, Proxy};
 use aws_stand_in::gateway::{self, Gateway};
 use aws_stand_in::queue::{self, AsyncQueue, QueueOptions};
 use aws_stand_in::runtime_api::Process;
-use aws_stand_in::s3::{self, Credentials, EventSink, S3Server, Scope};
+use aws_stand_in::s3::{self, CorsRule, Credentials, EventSink, S3Server, Scope};
 use aws_stand_in::schedule::Schedule;
 use cee_eligibility::Instant;
 use cee_registry::{EXPORT_NOTES, Journeys, Operators, StoreError};
@@ -27,7 +27,9 @@ pub use crate::description::{BUCKET, Description, OperatorDescription, REGION, S
 use crate::endpoint::{Elsewhere, Endpoint};
 use crate::error::Error;
 use crate::functions::Starter;
-pub use crate::functions::{AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, Functions, HTTP_TIMEOUT, IMPORT_TIMEOUT, PAGES};
+pub use crate::functions::{
+    AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, Functions, HTTP_TIMEOUT, IMPORT_TIMEOUT, PAGES, PREFLIGHT,
+};
 use crate::operators::admit_samples;
 use crate::pepper;
 use crate::poll::{Poll, Poller, prepare_bucket};
@@ -69,6 +71,8 @@ pub struct Options {
     pub functions: Functions,
     /// Further settings of the functions, such as a changed rule.
     pub settings: Vec<(String, String)>,
+    /// Origins whose pages may call the interface, with commas between; empty: none. As the template's parameter.
+    pub api_origins: String,
     /// The faults between the functions and DynamoDB.
     pub faults: Option<Arc<dyn Plan>>,
     /// The services that the stack uses and does not run itself; their ports above are not used.
@@ -89,6 +93,7 @@ impl Options {
             now: None,
             functions: Functions::InProcess,
             settings: Vec::new(),
+            api_origins: String::new(),
             faults: None,
             elsewhere: Elsewhere::default(),
         }
@@ -272,7 +277,8 @@ impl Parts {
         };
         let ((mut routes, pages, of_bucket, audit), ()) =
             tokio::try_join!(functions, admit_samples(&aws, secrets, clock.now()))?;
-        let calls = routes.iter().map(|route| (route.method.clone(), route.path.clone())).collect();
+        let calls = routes.iter().filter(|route| route.method != Method::OPTIONS);
+        let calls = calls.map(|route| (route.method.clone(), route.path.clone())).collect();
         routes.extend(pages.into_iter().chain(reference::routes()));
         let processes = starter.processes;
         let queue = Arc::new(AsyncQueue::start(&data.queue(), of_bucket, QueueOptions::default())?);
@@ -282,9 +288,9 @@ impl Parts {
             let region = &description.region;
             let events =
                 EventSink::new(region, &EVENT_PREFIXES, move |event| accepting.accept(event).map_err(Into::into));
-            s3 = Some(s3::start(port, &data.s3(), credentials(secrets, elsewhere), events).await?);
+            s3 = Some(s3::start(port, &data.s3(), credentials(secrets, elsewhere), events, cors(options)).await?);
         }
-        let gateway = gateway::start(ports.api, routes, gateway_options(options.now)).await?;
+        let gateway = gateway::start(ports.api, routes, gateway_options(options)).await?;
         let mut poller = elsewhere.s3.is_some().then(|| Poller::new(aws.s3(), &description.region, Arc::clone(&queue)));
 
         match tokio::time::timeout(SAMPLES_TIME, load_samples(&aws, clock.now(), &queue, poller.as_mut())).await {
@@ -473,9 +479,32 @@ fn credentials(secrets: &Secrets, elsewhere: &Elsewhere) -> Credentials {
     })
 }
 
-fn gateway_options(now: Option<Instant>) -> gateway::Options {
+/// The methods of a page that puts or reads files, as in the template.
+pub const CORS_METHODS: [&str; 3] = ["GET", "POST", "PUT"];
+
+/// The rules of the bucket for pages: those of this machine, whose console puts files on S3, and those that may call the interface.
+fn cors(options: &Options) -> Vec<CorsRule> {
+    let own = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:*"));
+    let host = match options.host {
+        IpAddr::V4(host) => format!("http://{host}:*"),
+        IpAddr::V6(host) => format!("http://[{host}]:*"),
+    };
+    let named = options.api_origins.split(',').filter(|origin| !origin.is_empty()).map(str::to_owned);
+    vec![CorsRule {
+        origins: own.into_iter().chain([host]).chain(named).collect(),
+        methods: CORS_METHODS.map(str::to_owned).into(),
+        headers: vec!["*".to_owned()],
+        exposed: vec!["ETag".to_owned()],
+        max_age_seconds: Some(600),
+    }]
+}
+
+fn gateway_options(stack: &Options) -> gateway::Options {
     let mut options = gateway::Options { fallback: Arc::new(refusal), ..gateway::Options::default() };
-    if let Some(pinned) = now.and_then(|now| DateTime::from_timestamp_millis(now.millis())) {
+    if !stack.api_origins.is_empty() {
+        options.stage_variables.insert("api_origins".to_owned(), stack.api_origins.clone());
+    }
+    if let Some(pinned) = stack.now.and_then(|now| DateTime::from_timestamp_millis(now.millis())) {
         options.clock = Arc::new(move || pinned);
     }
     options

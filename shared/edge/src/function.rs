@@ -15,10 +15,11 @@ use cee_service::metrics::Numbers;
 use cee_service::{Environment, Metric, Metrics, SettingError, telemetry};
 use futures_util::FutureExt as _;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK,
-    LOCATION, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_LANGUAGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, LINK, LOCATION, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+    VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _, Service, service_fn};
 use serde::Serialize;
@@ -26,6 +27,7 @@ use tokio::time::{Instant as Moment, timeout_at};
 use tracing::Instrument as _;
 
 use crate::body::FAULTS_LIMIT;
+use crate::cors;
 use crate::language::accepted;
 use crate::network::Network;
 use crate::problem::{BrokenRule, FieldFault, InternalError, ProblemType, Refusal};
@@ -211,6 +213,13 @@ impl Query {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The same, with these parameters alone.
+    #[must_use]
+    pub fn only(mut self, is_wanted: impl Fn(&str, &str) -> bool) -> Self {
+        self.parameters.retain(|(name, value)| is_wanted(name, value));
+        self
+    }
+
     /// Notes a fault of a parameter.
     pub fn fault(&mut self, name: &str, rule: impl Into<BrokenRule>) {
         self.faults.push(FieldFault::of(name, rule));
@@ -328,7 +337,13 @@ impl Reply {
     /// Sends a browser to another page with `GET` (303).
     #[must_use]
     pub fn see_other(path: &'static str) -> Self {
-        Self::own(StatusCode::SEE_OTHER, None).with_header(LOCATION, HeaderValue::from_static(path))
+        Self::see_other_at(HeaderValue::from_static(path))
+    }
+
+    /// Sends a browser to another page with `GET` (303).
+    #[must_use]
+    pub fn see_other_at(location: HeaderValue) -> Self {
+        Self::own(StatusCode::SEE_OTHER, None).with_header(LOCATION, location)
     }
 
     /// The same with one header more.
@@ -472,8 +487,15 @@ pub fn service<F: HttpFunction>(
 
 async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -> Response<Body> {
     let began = Moment::now();
+    let is_preflight = call.request.method() == Method::OPTIONS;
+    // The pages of the console are for nobody else's scripts.
+    let origin = cors::allowed_origin(&call.request).filter(|_| F::IS_VERSIONED);
     let answer = async {
-        if !F::IS_VERSIONED || call.has_version() { function.answer(&call).await } else { Err(Refusal::NotFound) }
+        if (F::IS_VERSIONED && !call.has_version()) || (is_preflight && origin.is_none()) {
+            return Err(Refusal::NotFound);
+        }
+        // A preflight names no token: it tells a page that it may send its call, and reads nothing.
+        if is_preflight { Ok(Reply::nothing()) } else { function.answer(&call).await }
     };
     let answered = AssertUnwindSafe(answer).catch_unwind();
     let answer = match call.ends {
@@ -515,8 +537,12 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
     let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
     headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
-    if F::IS_PUBLIC {
+    headers.entry(X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
+    if F::IS_PUBLIC && !is_preflight {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    } else if F::IS_VERSIONED && cors::are_any_named(&call.request) {
+        headers.append(VARY, HeaderValue::from_static("origin"));
+        allow_origin(headers, origin, is_preflight);
     }
     tracing::info!(
         operator_id = call.caller.get().map(|operator| operator.get()),
@@ -527,6 +553,17 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
     );
     metrics.write(&call.numbers, F::NAME, &call.id);
     response
+}
+
+/// Lets a page of this origin read the response.
+fn allow_origin(headers: &mut HeaderMap, origin: Option<HeaderValue>, is_preflight: bool) {
+    let Some(origin) = origin else { return };
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    if is_preflight {
+        headers.extend(cors::preflight());
+    } else {
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, cors::EXPOSED);
+    }
 }
 
 #[cfg(test)]

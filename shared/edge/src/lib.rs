@@ -7,6 +7,7 @@
 //! | every refusal, and its problem type | [`problem`] |
 //! | how calls and refusals are described in the OpenAPI document | [`openapi`] |
 //! | what a caller prefers: how its headers are read, and which language it gets | [`accept`], [`language`] |
+//! | which pages of other sites may call | `cors` |
 //! | where a call comes from | [`network`] |
 //! | what happens around every call: panics, logs, time left | [`function`] |
 //! | what the responses about applications hold | [`answer`] |
@@ -19,6 +20,7 @@ pub mod access;
 pub mod answer;
 pub mod application;
 pub mod body;
+mod cors;
 pub mod function;
 pub mod language;
 pub mod network;

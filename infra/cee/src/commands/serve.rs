@@ -54,6 +54,10 @@ pub struct Command {
     /// At most this many calls a second of each operator, over ten seconds; 0: no limit.
     #[arg(long, default_value_t = 50)]
     calls_per_second: u32,
+    /// Origins whose pages may call the interface and put files on S3 (CORS), with commas between, such as http://localhost:5173. Only
+    /// pages of this machine: the service refuses all others.
+    #[arg(long, value_name = "ORIGINS", default_value = "", hide_default_value = true)]
+    api_origins: String,
     /// The share of requests from the functions to DynamoDB that go wrong: throttled, in conflict, lost, late.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     faults: Option<u32>,
@@ -137,6 +141,7 @@ fn options(command: Command, elsewhere: Elsewhere) -> Options {
         .into_iter()
         .chain(token_format.map(|format| ("TOKEN_FORMAT".to_owned(), format)))
         .collect(),
+        api_origins: command.api_origins,
         faults: command.faults.map(|percent| {
             let plan: Arc<dyn Plan> = Arc::new(Seeded { seed: command.faults_seed, percent });
             plan
