@@ -26,13 +26,17 @@ use cee_registry::{
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
+use cee_service::form::FormSigner;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+mod form;
 pub mod openapi;
+
+pub use form::{UploadForm, read_form};
 
 /// The settings of the tables that the function is given.
 pub const TABLES: &[&str] = &["IMPORTS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
@@ -53,11 +57,6 @@ const CONTENT_TYPES: [&str; 3] = ["text/csv", "application/gzip", "application/z
 #[derive(Debug)]
 pub struct Uploads {
     gate: Gate,
-    open: bool,
-    /// Whether simulations are open, and with them lists of drivers.
-    open_for_lists: bool,
-    /// Whether imports are open for both journey types: rows of a closed type could not be imported again after an undo.
-    open_for_both: bool,
     files: Files,
 }
 
@@ -65,10 +64,17 @@ pub struct Uploads {
 #[derive(Debug)]
 pub struct Files {
     clock: Clock,
+    /// Whether imports are open for any journey type.
+    open: bool,
+    /// Whether simulations are open, and with them lists of drivers.
+    open_for_lists: bool,
+    /// Whether imports are open for both journey types: rows of a closed type could not be imported again after an undo.
+    open_for_both: bool,
     /// The number of days within which an operator may undo its own import.
     take_back_days: u16,
     bucket: String,
     s3: aws_sdk_s3::Client,
+    signer: Option<FormSigner>,
     imports: Imports,
 }
 
@@ -268,7 +274,6 @@ impl Uploads {
         let tables = environment.tables_with(TABLES)?;
         let aws = Aws::of_function(environment);
         let db = aws.dynamodb();
-        let rules = environment.rules()?;
         Ok(Self {
             gate: Gate::from_environment(
                 environment,
@@ -276,9 +281,6 @@ impl Uploads {
                 Limits::new(db.clone(), &tables),
             )
             .await?,
-            open: rules.any_open(|open| open.import),
-            open_for_lists: rules.any_open(|open| open.simulate),
-            open_for_both: !rules.any_open(|open| !open.import),
             files: Files::new(environment, aws.s3(), Imports::new(db, &tables))?,
         })
     }
@@ -290,13 +292,43 @@ impl Files {
     /// # Errors
     /// [`SettingError`] for the first that is missing or bad.
     pub fn new(environment: &Environment, s3: aws_sdk_s3::Client, imports: Imports) -> Result<Self, SettingError> {
+        let rules = environment.rules()?;
         Ok(Self {
             clock: environment.clock()?,
+            open: rules.any_open(|open| open.import),
+            open_for_lists: rules.any_open(|open| open.simulate),
+            open_for_both: !rules.any_open(|open| !open.import),
             take_back_days: environment.take_back_days()?,
             bucket: environment.required("BUCKET")?,
             s3,
+            signer: FormSigner::of(environment),
             imports,
         })
+    }
+
+    /// Whether the registry takes any file now.
+    ///
+    /// # Errors
+    /// [`Refusal::CallClosed`]
+    fn check_any_open(&self) -> Result<(), Refusal> {
+        if self.open || self.open_for_lists { Ok(()) } else { Err(Refusal::CallClosed(None)) }
+    }
+
+    /// Whether the registry takes this file now.
+    ///
+    /// # Errors
+    /// [`Refusal::CallClosed`]
+    fn check_open(&self, upload: &Upload) -> Result<(), Refusal> {
+        let is_open = if upload.is_list() { self.open_for_lists } else { self.open };
+        if is_open { Ok(()) } else { Err(Refusal::CallClosed(None)) }
+    }
+
+    /// Whether operators may undo their imports now.
+    ///
+    /// # Errors
+    /// [`Refusal::CallClosed`]
+    pub fn check_take_back_open(&self) -> Result<(), Refusal> {
+        if self.open_for_both { Ok(()) } else { Err(Refusal::CallClosed(None)) }
     }
 
     /// Creates an upload for one file.
@@ -304,27 +336,14 @@ impl Files {
     /// # Errors
     /// [`Refusal::UnknownImport`] or [`Refusal::ImportStays`] about the import to replace; a failure of the store.
     pub async fn place(&self, operator: OperatorId, upload: &Upload) -> Result<Place, Refusal> {
-        let id = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
-        let nameless = if upload.is_list() { NAMELESS_LIST } else { NAMELESS };
-        let name = upload.file_name.as_ref().map_or(nameless, FileName::as_str);
-        let record = ImportRecord { id, operator: Some(operator), key: format!("imports/{operator}/{id}/{name}") };
+        let record = new_record(operator, upload);
+        let id = record.id;
         let checksum = upload.sha256.map(|sha256| STANDARD.encode(sha256));
         let put = self.s3.put_object().bucket(&self.bucket).key(&record.key);
         let put = put.set_content_type(upload.content_type.map(str::to_owned)).set_checksum_sha256(checksum);
         let put = put.set_content_length(upload.size.and_then(|size| i64::try_from(size.get()).ok()));
-        let expires_at = later(machine_now());
-        if let Some(old) = upload.replaces {
-            self.own_to_take_back(operator, old).await?;
-        }
         let signed = put.presigned(valid()?).await.map_err(unsigned)?;
-        let wishes = Wishes {
-            dates_confirmed: upload.dates_confirmed.unwrap_or(false),
-            check_only: upload.check_only.unwrap_or(false),
-            language: upload.language,
-            drivers: upload.is_list(),
-            replaces: upload.replaces,
-        };
-        self.imports.await_upload(&record, self.clock.now(), expires_at, wishes).await?;
+        let expires_at = self.await_file(operator, &record, upload).await?;
         let headers = headers(&signed);
         Ok(Place {
             import_id: id.to_string(),
@@ -334,6 +353,39 @@ impl Files {
             max_size: LARGEST_FILE,
             expires_at: expires_at.to_string(),
         })
+    }
+
+    /// Awaits a file that comes with a form ([`Self::form`]), and returns the id of its import.
+    ///
+    /// # Errors
+    /// As [`Self::place`], and [`Refusal::CallClosed`].
+    pub async fn await_form(&self, operator: OperatorId, upload: &Upload) -> Result<ImportId, Refusal> {
+        self.check_open(upload)?;
+        let record = new_record(operator, upload);
+        self.await_file(operator, &record, upload).await?;
+        Ok(record.id)
+    }
+
+    /// Awaits a file under a key of its own, and returns until when.
+    async fn await_file(
+        &self,
+        operator: OperatorId,
+        record: &ImportRecord,
+        upload: &Upload,
+    ) -> Result<Instant, Refusal> {
+        if let Some(old) = upload.replaces {
+            self.own_to_take_back(operator, old).await?;
+        }
+        let wishes = Wishes {
+            dates_confirmed: upload.dates_confirmed.unwrap_or(false),
+            check_only: upload.check_only.unwrap_or(false),
+            language: upload.language,
+            drivers: upload.is_list(),
+            replaces: upload.replaces,
+        };
+        let expires_at = later(machine_now());
+        self.imports.await_upload(record, self.clock.now(), expires_at, wishes).await?;
+        Ok(expires_at)
     }
 
     /// The operator's own import of this id, if the operator may undo it now.
@@ -477,6 +529,14 @@ impl Files {
     }
 }
 
+/// A new import of a file, with a key under the operator's own prefix.
+fn new_record(operator: OperatorId, upload: &Upload) -> ImportRecord {
+    let id = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
+    let nameless = if upload.is_list() { NAMELESS_LIST } else { NAMELESS };
+    let name = upload.file_name.as_ref().map_or(nameless, FileName::as_str);
+    ImportRecord { id, operator: Some(operator), key: format!("imports/{operator}/{id}/{name}") }
+}
+
 fn valid() -> Result<PresigningConfig, Refusal> {
     PresigningConfig::expires_in(VALID)
         .map_err(|_| Refusal::Internal(InternalError::Impossible("a time that no URL is valid for")))
@@ -511,16 +571,12 @@ impl HttpFunction for Uploads {
         let caller = self.gate.admit(call, Scope::Import).await?;
         let operator = caller.operator;
         if call.request().method() == Method::POST {
-            if !self.open && !self.open_for_lists {
-                return Err(Refusal::CallClosed(None));
-            }
+            self.files.check_any_open()?;
             let upload = read(Fields::of(call.request())?)?;
             if upload.is_list() && !caller.scopes.contains(&Scope::Simulate) {
                 return Err(Refusal::MissingScope(Scope::Simulate));
             }
-            if !(if upload.is_list() { self.open_for_lists } else { self.open }) {
-                return Err(Refusal::CallClosed(None));
-            }
+            self.files.check_open(&upload)?;
             return Reply::json(StatusCode::CREATED, &self.files.place(operator, &upload).await?);
         }
         // API Gateway sends only its routes' paths here.
@@ -532,9 +588,7 @@ impl HttpFunction for Uploads {
         // Read in either case, as every UUID.
         let id = path.rsplit('/').next().and_then(read_import_id).ok_or(Refusal::UnknownImport)?;
         if call.request().method() == Method::DELETE {
-            if !self.open_for_both {
-                return Err(Refusal::CallClosed(None));
-            }
+            self.files.check_take_back_open()?;
             return Reply::json(StatusCode::ACCEPTED, &self.files.take_back(operator, id).await?);
         }
         Reply::json(StatusCode::OK, &self.files.find(operator, id).await?)

@@ -6,6 +6,7 @@
 //! | the clock, and how it is pinned | [`clock`] |
 //! | AWS clients | [`aws`] |
 //! | how an event of S3 is read | [`event`] |
+//! | forms with which a browser puts a file on S3 | [`form`] |
 //! | how objects are put on S3, and lists that grow | [`objects`] |
 //! | what is logged, and what is never logged | [`telemetry`] |
 //! | the metrics and their names | [`metrics`] |
@@ -18,6 +19,7 @@
 pub mod aws;
 pub mod clock;
 pub mod event;
+pub mod form;
 pub mod metrics;
 pub mod objects;
 pub mod pepper;

@@ -12,33 +12,33 @@ use utoipa::ToSchema;
 pub struct Entry {
     /// The application's UUID.
     #[schema(value_type = ApplicationId)]
-    pub(crate) uuid: String,
+    pub uuid: String,
     /// `short` or `long`.
     #[schema(value_type = JourneyType)]
-    pub(crate) journey_type: &'static str,
+    pub journey_type: &'static str,
     /// The journey's end (short) or the day the costs were shared (long), in UTC with milliseconds.
     #[schema(value_type = Utc)]
-    pub(crate) datetime: String,
+    pub datetime: String,
     /// The date of the registration, in UTC with milliseconds.
     #[schema(value_type = Utc)]
-    pub(crate) registered_at: String,
+    pub registered_at: String,
     /// The registry's number of the journey, of a short application.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples(1001))]
-    pub(crate) journey_id: Option<u64>,
+    pub journey_id: Option<u64>,
     /// The operator's ID of the journey, of a short application.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<OperatorJourneyId>, nullable = false)]
-    pub(crate) operator_journey_id: Option<String>,
+    pub operator_journey_id: Option<String>,
     /// The result of the registry's checks of the journey, of a short application.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<JourneyStatus>, nullable = false)]
-    pub(crate) status: Option<&'static str>,
+    pub status: Option<&'static str>,
     /// The driving licence, in the form in which it was registered and signed: capitals, also with accents, and digits.
     #[schema(examples("051227308989"))]
-    pub(crate) driving_license: String,
+    pub driving_license: String,
     /// The proof token, exactly as the registration returned it.
-    pub(crate) token: String,
+    pub token: String,
 }
 
 /// A page of the caller's own applications.
@@ -46,11 +46,11 @@ pub struct Entry {
 #[schema(as = Applications)]
 pub struct Page {
     /// The applications, those with the latest date first.
-    pub(crate) applications: Vec<Entry>,
+    pub applications: Vec<Entry>,
     /// The parameter `cursor` of the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = crate::openapi::cursor)]
-    pub(crate) next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 impl From<ListedApplication> for Entry {

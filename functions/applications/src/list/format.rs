@@ -35,7 +35,10 @@ impl Format {
 
 /// A page as CSV (RFC 4180) in UTF-8: a header line, and a line for each application. Lines end in LF, as in the rejected files: with CRLF,
 /// line-based tools would take a CR for the end of the token.
-pub(crate) fn to_csv(applications: &[ListedApplication]) -> Result<String, Refusal> {
+///
+/// # Errors
+/// [`Refusal::Internal`] for a page that cannot be written.
+pub fn to_csv(applications: &[ListedApplication]) -> Result<String, Refusal> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut written = writer.write_record(ListedApplication::COLUMNS);
     for application in applications {
