@@ -91,7 +91,7 @@ async fn world() -> World {
             }
         })
     };
-    let s3 = s3::start(free().await, &root, Credentials::root("key", "secret"), sink).await.unwrap();
+    let s3 = s3::start(free().await, &root, Credentials::root("key", "secret"), sink, Vec::new()).await.unwrap();
     let tables = Tables::with_prefix("test-");
     let settings = [
         ("AWS_REGION", "eu-west-3"),

@@ -135,11 +135,19 @@ impl Border {
 
     async fn pass(&self, service: Service, request: Request<Incoming>, target: u16) -> Result<Response<Body>, Refusal> {
         let (mut head, body) = request.into_parts();
-        let caller = caller(&head.headers, &head.uri);
+        let mut caller = caller(&head.headers, &head.uri);
         let (acts, asked, body) = match service {
             Service::DynamoDb => {
                 let body = body.collect().await?.to_bytes();
                 (on_tables(&head.headers, &body), projected(&body), whole(body))
+            }
+            // A browser's form: its fields say who signed it, and for which object.
+            Service::S3 if is_form(&head.headers) => {
+                let body = body.collect().await?.to_bytes();
+                let field = |name: &str| form_field(&body, name).unwrap_or_default();
+                caller = field("x-amz-credential").split('/').next().map(str::to_owned);
+                let act = ("s3:PutObject".to_owned(), format!("DataBucket/{}", field("key")));
+                (vec![act], None, whole(body))
             }
             Service::S3 => (vec![on_objects(&head.method, &head.uri)], None, body.boxed()),
         };
@@ -267,6 +275,18 @@ fn table_of(name: &str) -> String {
     let prefix = tables().claims.strip_suffix("claims").unwrap().to_owned();
     let name = name.strip_prefix(&prefix).unwrap();
     format!("{}{}Table", name[..1].to_uppercase(), &name[1..])
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
+}
+
+/// The value of a field of a form.
+fn form_field(body: &[u8], name: &str) -> Option<String> {
+    let body = String::from_utf8_lossy(body);
+    let (_, rest) = body.split_once(&format!("name=\"{name}\"\r\n\r\n"))?;
+    Some(rest.split_once("\r\n")?.0.to_owned())
 }
 
 /// The rights that a request to S3 needs.

@@ -11,12 +11,25 @@ use crate::support::{Answer, World, keys, world, world_with};
 const FILE: &str = "journey_type;last_name_trunc;phone_trunc;datetime\n\
                     long;DUP;+336010203;15/02/2021\nlong;<b>;+336010204;2021-02-15\n";
 
+/// Pages that need no id.
+pub const PAGES: [&str; 9] = [
+    "/",
+    "/console/files",
+    "/console/upload",
+    "/console/applications",
+    "/console/application",
+    "/console/simulate",
+    "/console/proof",
+    "/console/sent/00000000000000000000000000000000",
+    "/console/nothing",
+];
+
 /// A browser that keeps the cookie of its session.
 pub struct Browser<'a> {
     world: &'a World,
-    root: String,
-    cookie: String,
-    language: &'static str,
+    pub root: String,
+    pub cookie: String,
+    pub language: &'static str,
 }
 
 impl<'a> Browser<'a> {
@@ -25,7 +38,7 @@ impl<'a> Browser<'a> {
         Self { world, root, cookie: String::new(), language: "en" }
     }
 
-    fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         self.root.split_once("://").unwrap().1
     }
 
@@ -34,7 +47,7 @@ impl<'a> Browser<'a> {
         self.world.plain(Method::GET, &format!("{}{path}", self.root), &headers, b"").await
     }
 
-    async fn post_from(&self, origin: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub async fn post_from(&self, origin: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let body: Vec<String> = fields.iter().map(|(n, v)| format!("{}={}", encode(n), encode(v))).collect();
         let headers = [
@@ -54,9 +67,31 @@ impl<'a> Browser<'a> {
         self.post_from(&format!("http://{}", self.host()), path, &fields).await
     }
 
-    fn form_token(&self) -> Option<String> {
+    pub fn form_token(&self) -> Option<String> {
         let (_, id) = self.cookie.split_once('=')?;
         SessionId::parse(id).map(|id| id.form_token())
+    }
+
+    /// Asks for the place of a file, and returns the path of the page that has the form for it.
+    pub async fn place(&self, fields: &[(&str, &str)]) -> String {
+        let answer = self.post("/console/upload", fields).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+        let path = answer.headers["location"].to_str().unwrap();
+        assert!(path.starts_with("/console/files/"), "{path}");
+        path.to_owned()
+    }
+
+    /// Sends a file as a browser without scripts does, and returns the id of its import.
+    pub async fn send(&self, name: &str, fields: &[(&str, &str)], content: &str) -> String {
+        let fields: Vec<_> = fields.iter().copied().chain([("file_name", name)]).collect();
+        let path = self.place(&fields).await;
+        let form = Form::of(&self.get(&path).await.text, "send").unwrap();
+        let answer = form.send(self.world, content).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+        let id = path.rsplit('/').next().unwrap().to_owned();
+        let sent = answer.headers["location"].to_str().unwrap();
+        assert!(sent.starts_with(&format!("{}/console/sent/{id}?", self.root)), "{sent}");
+        id
     }
 
     /// Signs in with the credential of a sample operator.
@@ -69,6 +104,73 @@ impl<'a> Browser<'a> {
         let cookie = answer.headers["set-cookie"].to_str().unwrap();
         self.cookie = cookie.split(';').next().unwrap().to_owned();
         answer
+    }
+}
+
+/// A form of a page.
+#[derive(Clone, Debug)]
+pub struct Form {
+    pub action: String,
+    pub fields: Vec<(String, String)>,
+    /// What a script sends instead of two fields: the policy, and its signature.
+    pub in_place: [String; 2],
+}
+
+fn unescaped(text: &str) -> String {
+    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")]
+        .iter()
+        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+/// The value of an attribute of a tag.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    rest.split('"').next().map(unescaped)
+}
+
+impl Form {
+    /// The form with this id.
+    pub fn of(page: &str, id: &str) -> Option<Self> {
+        let has_id = |form: &&str| form.split('>').next().is_some_and(|tag| tag.contains(&format!("id=\"{id}\"")));
+        let form = page.split("<form ").skip(1).find(has_id)?;
+        let form = form.split("</form>").next()?;
+        let tag = format!(" {}", form.split('>').next()?);
+        let inputs = form.split("<input").skip(1).filter_map(|input| input.split('>').next());
+        let hidden = inputs.filter(|input| input.contains("type=\"hidden\""));
+        let fields = hidden.filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?)));
+        let data = |name: &str| attribute(&tag, name).unwrap_or_default();
+        Some(Self {
+            action: attribute(&tag, "action")?,
+            fields: fields.collect(),
+            in_place: [data("data-policy"), data("data-signature")],
+        })
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.fields.iter_mut().filter(|(one, _)| one == name).for_each(|(_, old)| value.clone_into(old));
+    }
+
+    /// The form as the script sends it, which stays on its page.
+    pub fn of_script(mut self) -> Self {
+        self.fields.retain(|(name, _)| name != "success_action_redirect");
+        let [policy, signature] = self.in_place.clone();
+        self.set("policy", &policy);
+        self.set("x-amz-signature", &signature);
+        self
+    }
+
+    /// Sends a file with it, as a page of the console.
+    pub async fn send(&self, world: &World, content: &str) -> Answer {
+        let mut body = String::new();
+        for (name, value) in &self.fields {
+            body += &format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        }
+        let of_file = "Content-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\nContent-Type: text/csv";
+        body += &format!("--edge\r\n{of_file}\r\n\r\n{content}\r\n--edge--\r\n");
+        world.api.record.file(content.as_bytes());
+        let origin = world.api.url.strip_suffix(base()).unwrap();
+        let headers = [("content-type", "multipart/form-data; boundary=edge"), ("origin", origin)];
+        world.plain(Method::POST, &self.action, &headers, body.as_bytes()).await
     }
 }
 
@@ -266,9 +368,7 @@ async fn every_page_is_private_and_unframed_and_in_the_chosen_language() {
     let mut browser = Browser::new(&world);
     browser.sign_in(1).await;
     browser.language = "fr-FR,fr;q=0.9";
-    for path in
-        ["/", "/console/files", "/console/application", "/console/simulate", "/console/proof", "/console/nothing"]
-    {
+    for path in PAGES {
         let answer = browser.get(path).await;
         let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
         assert!(header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");

@@ -224,7 +224,7 @@ async fn store(root: &Path, data_dir: &Path) -> S3Server {
     let keys = Secrets::keep(&data_dir.join("secrets.json")).unwrap().root;
     let credentials = Credentials::root(&keys.access_key, &keys.secret_key);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    s3::start(listener, root, credentials, EventSink::none()).await.unwrap()
+    s3::start(listener, root, credentials, EventSink::none(), Vec::new()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -177,9 +177,24 @@ async fn console(world: &World, border: &Border) {
     assert_eq!(browser.get(&format!("/console/application?uuid={uuid}")).await.status, StatusCode::OK);
     let question = [("journey_type", "long"), ("last_name_trunc", "CON"), ("phone_trunc", "+336010214")];
     assert_eq!(browser.post("/console/simulate", &question).await.status, StatusCode::CONFLICT);
-    let path = format!("{REGISTER}/{uuid}");
-    assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
+    assert!(browser.get("/console/applications").await.text.contains(uuid));
+    // Deleted here: a short application, whose journey becomes free, and whose claim items keep what others wrote there or disappear.
+    world.journeys(&[Trip::new(1, "console", "+336010203")]).await;
+    let registered = world.api.register(&token, &short("DUP", "L9", "console")).await;
+    let uuids = [uuid.to_owned(), registered.json()["uuid"].as_str().unwrap().to_owned()];
+    for uuid in &uuids {
+        let page = browser.post("/console/delete", &[("uuid", uuid)]).await;
+        assert_eq!(page.status, StatusCode::OK, "{page:?}");
+    }
     assert!(browser.post("/console/proof", &[("token", proof)]).await.text.contains("deleted"));
+    // A file is sent, imported and taken back.
+    let import = browser
+        .send("console.csv", &[("check_only", "false")], &format!("{HEADER}long,CON,+336010214,2021-02-15\n"))
+        .await;
+    world.stack.queue().idle().await;
+    let page = browser.post("/console/take-back", &[("import_id", &import)]).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{page:?}");
+    world.stack.queue().idle().await;
     while !border.has_used("cee-console", "dynamodb:UpdateItem", "LimitsTable") {
         join_all((0..40).map(|_| browser.get("/console/simulate"))).await;
         assert!(border.refused().is_empty(), "{:?}", border.refused());

@@ -1,22 +1,24 @@
-//! `/` and `/console`: pages for the people of an operator, who have a browser and no terminal. Made on the server, in French and in English;
-//! without a script.
+//! `/` and `/console`: pages for the people of an operator, who have a browser and no terminal. Made on the server, in French and in English.
+//! Every page works without the script, which shows how far a file is.
 //!
 //! | to find | look in |
 //! |---|---|
 //! | which address shows which page | [`HttpFunction::answer`] of [`Console`] |
 //! | cookies, sessions, forms of other sites | `session` |
+//! | what a page may load and send | `policy` |
 //! | the texts | `words` |
 //! | the pages | `pages` |
 //!
-//! The console holds no rule. It calls what the functions of the API call ([`SignIn`], [`Files`], [`Simulations`], [`own`]), for the operator of
-//! the session instead of the one of a token. Every page is made for one reader, and kept by no cache. A refusal has the texts of the API.
+//! The console holds no rule. It calls what the functions of the API call ([`SignIn`], [`Files`], [`Simulations`], [`own`], [`Deleter`]), for the
+//! operator of the session instead of the one of a token. Every page is made for one reader, and kept by no cache. A refusal has the texts of the API.
 
 #[cfg(test)]
 mod tests;
 
+mod assets;
 mod pages;
+mod policy;
 mod session;
-mod style;
 mod view;
 mod words;
 
@@ -26,25 +28,32 @@ use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, HttpFunction, ProblemType, Refusal, Reply};
 use cee_eligibility::{ApplicationId, Instant};
 use cee_fn_access::SignIn;
+use cee_fn_applications::list::answer::Entry;
+use cee_fn_applications::list::format::to_csv;
+use cee_fn_applications::list::query::Wanted;
 use cee_fn_simulate::Simulations;
-use cee_fn_uploads::{Files, read_import_id};
+use cee_fn_uploads::{Files, Import, read_form, read_import_id};
 use cee_history::RejectedTable;
 use cee_registry::{
-    Applications, Credentials, Cursor, Imports, Limits, Operator, Operators, PepperCheck, Proofs, Session, SessionId,
-    Sessions, Simulator,
+    Applications, ClaimKeys, Credentials, Cursor, Deleted, Deleter, ImportId, Imports, Limits, ListFilter, ListPlace,
+    MOST_ON_A_PAGE, Operator, Operators, PepperCheck, Proofs, Session, SessionId, Sessions, Simulator,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
-use cee_service::{Environment, SettingError};
+use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::{KeySet, VerifiedProof};
-use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_FRAME_OPTIONS};
+use http::header::{CONTENT_DISPOSITION, HOST, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use lambda_http::Body;
 
+use crate::assets::Asset;
 use crate::pages::application::Found;
+use crate::pages::applications::{Filter, Listed};
+use crate::pages::file::Place;
 use crate::pages::proof::Checked;
 use crate::pages::refused::refused;
 use crate::pages::simulate::{Said, Typed};
+use crate::pages::upload::Chosen;
 use crate::view::{SignedIn, View};
 use crate::words::Text;
 
@@ -53,6 +62,8 @@ pub const TABLES: &[&str] = &[
     "CLAIMS_TABLE",
     "APPLICATIONS_TABLE",
     "ARCHIVE_TABLE",
+    "CHANGES_TABLE",
+    "JOURNEYS_TABLE",
     "IMPORTS_TABLE",
     "OPERATORS_TABLE",
     "CREDENTIALS_TABLE",
@@ -63,11 +74,7 @@ pub const TABLES: &[&str] = &[
 /// The field of a form that shows that it is one of the session's pages.
 pub(crate) const FORM_TOKEN: &str = "form";
 
-/// What a page may load: our stylesheet, and nothing else. No script runs, no other page frames it, and its forms go to this host.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// The number of imports on a page.
+/// The number of imports, or of applications, on a page.
 const LISTED: usize = 25;
 
 /// How much of a file of rejected rows a page reads and shows: a page stays below 100 KB.
@@ -81,11 +88,21 @@ pub struct Console {
     sessions: Sessions,
     admission: Admission,
     files: Files,
+    clock: Clock,
     applications: Applications,
+    deleter: Deleter,
+    /// Sign the cursors of lists.
+    list_keys: ClaimKeys,
     simulations: Simulations,
     proofs: Proofs,
     keys: KeySet,
 }
+
+/// The parameters of a filter of applications.
+const FILTER: [&str; 4] = ["journey_type", "status", "from", "to"];
+
+/// The number of applications that a download holds at most: in one response of 6 MB, and read by a few requests.
+const DOWNLOADED: usize = 10 * MOST_ON_A_PAGE;
 
 /// A call of somebody who is signed in.
 struct Signed {
@@ -110,7 +127,10 @@ impl Console {
             sessions: Sessions::new(db.clone(), &tables),
             files: Files::new(environment, aws.s3(), Imports::new(db.clone(), &tables))?,
             simulations: Simulations::new(environment, applications.clone(), simulator)?,
+            clock: environment.clock()?,
             applications,
+            deleter: Deleter::new(db.clone(), &tables, keys.clone()),
+            list_keys: keys.clone(),
             proofs: Proofs::new(db.clone(), &tables),
             keys: environment.key_set("PROOF_JWKS")?,
             admission: Admission::before(
@@ -144,6 +164,10 @@ impl Console {
         if is_post && !session::is_own_form(call.request().headers()) {
             return Ok(foreign(view));
         }
+        if let (false, Some(id)) = (is_post, call.path().strip_prefix("/console/sent/")) {
+            let id = read_import_id(id).ok_or(Refusal::UnknownImport)?;
+            return Ok(html(pages::sent::sent(view, &id.to_string())));
+        }
         match (is_post, call.path()) {
             (false, "") => return Ok(html(pages::home::home(view))),
             (true, "/console/sign-in") => return self.begin(call, view).await,
@@ -166,13 +190,21 @@ impl Console {
             (false, "/console" | "/console/sign-in") => Ok(Reply::see_other("/console/files")),
             (true, "/console/sign-out") => self.end(call, view, &signed).await,
             (false, "/console/files") => self.list(call, view, &signed).await,
+            (false, "/console/upload") => self.choose(call, view).await,
+            (true, "/console/upload") => self.upload(call, view, &signed).await,
+            (false, "/console/take-back") => self.ask_take_back(call, view, &signed).await,
+            (true, "/console/take-back") => self.take_back(call, view, &signed).await,
+            (false, "/console/applications") => self.applications(call, view, &signed).await,
+            (false, "/console/applications.csv") => self.download(call, view, &signed).await,
             (false, "/console/application") => self.application(call, view, &signed).await,
+            (false, "/console/delete") => self.ask_delete(call, view, &signed).await,
+            (true, "/console/delete") => self.delete(call, view, &signed).await,
             (false, "/console/simulate") => {
                 Ok(html(pages::simulate::simulate(view, &Typed::default(), &Said::Nothing)))
             }
             (true, "/console/simulate") => self.simulate(call, view, &signed).await,
             (false, path) => match path.strip_prefix("/console/files/") {
-                Some(id) => self.file(view, &signed, id).await,
+                Some(id) => self.file(call, view, &signed, id).await,
                 None => Ok(no_such_page(view)),
             },
             (true, _) => Ok(no_such_page(view)),
@@ -227,7 +259,90 @@ impl Console {
         Ok(html(pages::files::files(view, &list)))
     }
 
-    async fn file(&self, view: &View, signed: &Signed, id: &str) -> Result<Reply, Refusal> {
+    /// The form for a new file.
+    async fn choose(&self, call: &Call, view: &mut View) -> Result<Reply, Refusal> {
+        view.bucket = Some(self.files.bucket_url().await?);
+        let query = call.query();
+        let value = |name: &str| query.pairs().find(|(n, _)| *n == name).map(|(_, value)| value);
+        let replaces = value("replaces").and_then(read_import_id).map(|id| id.to_string());
+        let is_import = replaces.is_some() || value("import").is_some();
+        let chosen = Chosen { replaces, is_import, ..Chosen::default() };
+        if let Err(refusal) = self.files.check_open(false) {
+            let (title, detail) = texts(&refusal, view);
+            let page = pages::upload::upload(view, &chosen, Some((title, detail.as_str())));
+            return Ok(Reply::page(status(&refusal), page));
+        }
+        Ok(html(pages::upload::upload(view, &chosen, None)))
+    }
+
+    /// Awaits a new file. The page of its import has the form that sends it.
+    async fn upload(&self, call: &Call, view: &mut View, signed: &Signed) -> Result<Reply, Refusal> {
+        let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
+        let chosen = Chosen {
+            replaces: read_import_id(&fields.text("replaces")).map(|id| id.to_string()),
+            is_import: fields.text("check_only") == "false",
+            dates_confirmed: !fields.text("dates_confirmed").is_empty(),
+            file_name: fields.text("file_name"),
+        };
+        let awaited = match read_form(fields, view.language) {
+            Ok(upload) => self.files.await_form(signed.operator.id, &upload).await,
+            Err(refusal) => Err(refusal),
+        };
+        match awaited {
+            Ok(id) => see_import(id),
+            Err(refusal) if is_for_person(&refusal) => {
+                view.bucket = Some(self.files.bucket_url().await?);
+                let (title, detail) = texts(&refusal, view);
+                let page = pages::upload::upload(view, &chosen, Some((title, detail.as_str())));
+                Ok(Reply::page(status(&refusal), page))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    async fn ask_take_back(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let query = call.query();
+        let id = query.pairs().find(|(name, _)| *name == "import_id").and_then(|(_, id)| read_import_id(id));
+        let import = self.files.find(signed.operator.id, id.ok_or(Refusal::UnknownImport)?).await?;
+        Ok(html(pages::take_back::take_back(view, &import, None)))
+    }
+
+    async fn take_back(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
+        let id = read_import_id(&fields.text("import_id")).ok_or(Refusal::UnknownImport)?;
+        let taken = match self.files.check_take_back_open() {
+            Ok(()) => self.files.take_back(signed.operator.id, id).await,
+            Err(refusal) => Err(refusal),
+        };
+        match taken {
+            Ok(_) => see_import(id),
+            Err(refusal @ Refusal::UnknownImport) => Err(refusal),
+            Err(refusal) if is_for_person(&refusal) => {
+                let import = self.files.find(signed.operator.id, id).await?;
+                let (title, detail) = texts(&refusal, view);
+                let page = pages::take_back::take_back(view, &import, Some((title, detail.as_str())));
+                Ok(with_retry(Reply::page(status(&refusal), page), &refusal))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// What is known of the place of an import's file.
+    async fn place(&self, call: &Call, import: &Import) -> Result<Place, Refusal> {
+        if import.state != "awaiting_upload" {
+            return Ok(Place::None);
+        }
+        if call.query().pairs().any(|(name, _)| name == "sent") {
+            return Ok(Place::Sent);
+        }
+        let sent = format!("{}/console/sent/{}", own_origin(call), import.import_id);
+        Ok(match self.files.form(import, &sent).await? {
+            Some(form) => Place::Open(form),
+            None => Place::Over,
+        })
+    }
+
+    async fn file(&self, call: &Call, view: &mut View, signed: &Signed, id: &str) -> Result<Reply, Refusal> {
         let id = read_import_id(id).ok_or(Refusal::UnknownImport)?;
         let import = self.files.find(signed.operator.id, id).await?;
         let rejected = self.files.rejected_rows(&import, REJECTED_BYTES).await?;
@@ -237,7 +352,80 @@ impl Console {
             table.rows.truncate(REJECTED_ROWS);
             (table, has_more)
         });
-        Ok(html(pages::file::file(view, &import, &rejected)))
+        let place = self.place(call, &import).await?;
+        if let Place::Open(form) = &place {
+            view.bucket = Some(form.url.clone());
+        }
+        Ok(html(pages::file::file(view, &import, &rejected, &place)))
+    }
+
+    /// What a query wants of the list. What a form leaves empty is not wanted, and what belongs to the page is no part of the filter.
+    fn wanted(&self, call: &Call, signed: &Signed) -> Result<Wanted, Refusal> {
+        let place =
+            |text: &str, filter: &ListFilter| ListPlace::of_cursor(text, &self.list_keys, signed.operator.id, filter);
+        let is_wanted = |name: &str, value: &str| (name == "cursor" || FILTER.contains(&name)) && !value.is_empty();
+        Wanted::read(call.query().only(is_wanted), place)
+    }
+
+    async fn applications(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let query = call.query().only(|name, value| FILTER.contains(&name) && !value.is_empty());
+        let text = |name: &str| {
+            let value = query.pairs().find(|(n, _)| *n == name).map(|(_, value)| value.to_owned());
+            value.unwrap_or_default()
+        };
+        let [journey_type, status_text, from, to] = FILTER.map(text);
+        let filter = Filter { journey_type, status: status_text, from, to };
+        let wanted = match self.wanted(call, signed) {
+            Ok(wanted) => Wanted { most: LISTED, ..wanted },
+            Err(refusal) => {
+                let (title, detail) = texts(&refusal, view);
+                let page = pages::applications::applications(view, &filter, Err((title, detail.as_str())));
+                return Ok(Reply::page(status(&refusal), page));
+            }
+        };
+        let operator = signed.operator.id;
+        let (found, next) = self.applications.list(operator, &wanted.filter, wanted.after, wanted.most).await?;
+        let next = next.map(|next| wanted.next_query(&next.cursor(&self.list_keys, operator, &wanted.filter)));
+        let whole = form_urlencoded::Serializer::new(String::new()).extend_pairs(query.pairs()).finish();
+        let listed = Listed { entries: found.into_iter().map(Entry::from).collect(), query: whole, next };
+        Ok(html(pages::applications::applications(view, &filter, Ok(&listed))))
+    }
+
+    /// The whole list as CSV, as the call of the API writes a page of it. Never a part of it without saying so.
+    async fn download(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let Wanted { filter, mut after, .. } = self.wanted(call, signed)?;
+        let mut listed = Vec::new();
+        loop {
+            let (found, next) = self.applications.list(signed.operator.id, &filter, after, MOST_ON_A_PAGE).await?;
+            listed.extend(found);
+            after = next;
+            if after.is_none() {
+                let name = HeaderValue::from_static("attachment; filename=\"applications.csv\"");
+                let csv = Reply::csv(StatusCode::OK, to_csv(&listed)?);
+                return Ok(csv.with_header(CONTENT_DISPOSITION, name));
+            }
+            if listed.len() >= DOWNLOADED || call.deadline().has_passed() {
+                let (title, detail) = (view.t(Text::ListTooLong), view.t(Text::ListTooLongDetail));
+                return Ok(Reply::page(StatusCode::PAYLOAD_TOO_LARGE, refused(view, title, detail, None)));
+            }
+        }
+    }
+
+    async fn ask_delete(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let query = call.query();
+        let uuid = query.pairs().find(|(name, _)| *name == "uuid").and_then(|(_, uuid)| ApplicationId::parse(uuid));
+        let uuid = uuid.ok_or(Refusal::UnknownApplication)?;
+        let found = own(uuid, signed.operator.id, &self.applications).await?.ok_or(Refusal::UnknownApplication)?;
+        Ok(html(pages::application::delete(view, &found)))
+    }
+
+    async fn delete(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
+        let uuid = ApplicationId::parse(&fields.text("uuid")).ok_or(Refusal::UnknownApplication)?;
+        match self.deleter.delete(signed.operator.id, uuid, self.clock.now(), call.deadline()).await? {
+            Deleted::Done => Ok(html(pages::application::application(view, "", &Found::Deleted))),
+            Deleted::Unknown => Err(Refusal::UnknownApplication),
+        }
     }
 
     async fn application(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
@@ -307,6 +495,20 @@ fn own_fields(call: &Call, signed: &Signed) -> Result<Option<Fields>, Refusal> {
     Ok(token.is_some_and(|token| signed.id.is_form_token(&token)).then_some(fields))
 }
 
+/// The page of an import.
+fn see_import(id: ImportId) -> Result<Reply, Refusal> {
+    let path = HeaderValue::from_str(&format!("/console/files/{id}"));
+    let impossible = |_| Refusal::Internal(InternalError::Impossible("an id that is no header"));
+    Ok(Reply::see_other_at(path.map_err(impossible)?))
+}
+
+/// The scheme and the host under which the browser reached this page. API Gateway sends no call for another host here.
+fn own_origin(call: &Call) -> String {
+    let header = |name: &str| call.request().headers().get(name).and_then(|value| value.to_str().ok());
+    let scheme = if header("x-forwarded-proto") == Some("http") { "http" } else { "https" };
+    format!("{scheme}://{}", header(HOST.as_str()).unwrap_or_default())
+}
+
 fn html(page: String) -> Reply {
     Reply::page(StatusCode::OK, page)
 }
@@ -348,12 +550,9 @@ fn with_retry(reply: Reply, refusal: &Refusal) -> Reply {
 
 /// A page's headers beside those of every response.
 fn finish(reply: Reply, view: &View) -> Reply {
-    let reply = reply
-        .with_header(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))
-        .with_header(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"))
-        // With `no-referrer` a browser would send our own forms with `Origin: null`.
-        .with_header(REFERRER_POLICY, HeaderValue::from_static("same-origin"))
-        .in_language(view.language);
+    let headers = policy::headers(view.bucket.as_deref());
+    let reply = headers.into_iter().fold(reply, |reply, (name, value)| reply.with_header(name, value));
+    let reply = reply.in_language(view.language);
     match session::keep_language(view.language).filter(|_| view.is_chosen_now) {
         Some(cookie) => reply.with_header(SET_COOKIE, cookie),
         None => reply,
@@ -365,9 +564,9 @@ impl HttpFunction for Console {
     const IS_VERSIONED: bool = false;
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
-        if call.path() == style::ADDRESS {
+        if let Some(asset) = Asset::at(call.path()) {
             let keep = "public, max-age=31536000, immutable";
-            return Ok(Reply::public(style::CSS.to_owned(), "text/css; charset=utf-8", keep));
+            return Ok(Reply::public(asset.content.to_owned(), asset.content_type, keep));
         }
         let mut view = View::of(call);
         let reply = self.route(call, &mut view).await?;

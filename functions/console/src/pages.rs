@@ -1,18 +1,22 @@
 //! The pages: functions from what is shown to HTML. `maud` escapes every value that is put into a page.
 
 pub(crate) mod application;
+pub(crate) mod applications;
 pub(crate) mod file;
 pub(crate) mod files;
 pub(crate) mod home;
 pub(crate) mod proof;
 pub(crate) mod refused;
+pub(crate) mod sent;
 pub(crate) mod sign_in;
 pub(crate) mod simulate;
+pub(crate) mod take_back;
+pub(crate) mod upload;
 
 use cee_eligibility::Instant;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::style;
+use crate::assets::{SCRIPT, STYLE};
 use crate::view::View;
 use crate::words::Text;
 
@@ -21,14 +25,28 @@ use crate::words::Text;
 pub(crate) enum Menu {
     Home,
     Files,
-    Application,
+    Applications,
     Simulate,
     Proof,
     SignIn,
 }
 
+/// What a page holds beside what it shows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Head {
+    /// Whether the script may help.
+    pub(crate) script: bool,
+    /// After how many seconds a browser loads which page instead. With the script, only if the browser runs none.
+    pub(crate) refresh: Option<(u32, String)>,
+}
+
 /// A whole page.
 pub(crate) fn page(view: &View, here: Option<Menu>, title: &str, content: &Markup) -> String {
+    page_with(view, here, title, content, &Head::default())
+}
+
+/// A whole page with more in its head.
+pub(crate) fn page_with(view: &View, here: Option<Menu>, title: &str, content: &Markup, head: &Head) -> String {
     let t = |text| view.t(text);
     let link = |menu: Menu, path: &str, text: Text| {
         let current = (here == Some(menu)).then_some("page");
@@ -45,7 +63,12 @@ pub(crate) fn page(view: &View, here: Option<Menu>, title: &str, content: &Marku
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) @if title != t(Text::Registry) { " – " (t(Text::Registry)) } }
-                link rel="stylesheet" href=(style::path());
+                link rel="stylesheet" href=(STYLE.address());
+                @if head.script { script src=(SCRIPT.address()) defer {} }
+                @if let Some((seconds, path)) = &head.refresh {
+                    @let refresh = html! { meta http-equiv="refresh" content={ (seconds) "; url=" (path) }; };
+                    @if head.script { noscript { (refresh) } } @else { (refresh) }
+                }
                 link rel="icon" href="data:,";
             }
             body {
@@ -56,7 +79,7 @@ pub(crate) fn page(view: &View, here: Option<Menu>, title: &str, content: &Marku
                         ul {
                             @if view.signed_in.is_some() {
                                 (link(Menu::Files, "/console/files", Text::Files))
-                                (link(Menu::Application, "/console/application", Text::Application))
+                                (link(Menu::Applications, "/console/applications", Text::Applications))
                                 (link(Menu::Simulate, "/console/simulate", Text::Simulate))
                             }
                             (link(Menu::Proof, "/console/proof", Text::CheckProof))
@@ -89,6 +112,17 @@ fn form_token(view: &View) -> Markup {
     html! {
         @if let Some(signed_in) = &view.signed_in {
             input type="hidden" name=(crate::FORM_TOKEN) value=(signed_in.form_token);
+        }
+    }
+}
+
+/// A question that nothing but a form answers with yes, and a link with no.
+fn confirm(view: &View, (action, name, value): (&str, &str, &str), yes: Text, back: &str) -> Markup {
+    html! {
+        form #confirm method="post" action=(action) {
+            (form_token(view))
+            input type="hidden" name=(name) value=(value);
+            p { button.danger { (view.t(yes)) } " " a href=(back) { (view.t(Text::ChangeNothing)) } }
         }
     }
 }

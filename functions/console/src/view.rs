@@ -18,6 +18,8 @@ pub(crate) struct View {
     pub(crate) other_language: String,
     /// Who is signed in.
     pub(crate) signed_in: Option<SignedIn>,
+    /// The address of the bucket, of a page that sends a file there.
+    pub(crate) bucket: Option<String>,
 }
 
 /// Who is signed in.
@@ -51,7 +53,7 @@ impl View {
         let kept = query.into_iter().filter(|(name, _)| *name != "lang");
         link.extend_pairs(kept).append_pair("lang", other.as_str());
         let other_language = format!("?{}", link.finish());
-        Self { language, is_chosen_now: named.is_some(), other_language, signed_in: None }
+        Self { language, is_chosen_now: named.is_some(), other_language, signed_in: None, bucket: None }
     }
 
     /// A text in the page's language.

@@ -37,6 +37,7 @@ texts! {
     SignedInAs: "Signed in as", "Connecté en tant que";
     Files: "Files", "Fichiers";
     Application: "Application", "Demande";
+    Applications: "Applications", "Demandes";
     Simulate: "Simulate", "Simuler";
     CheckProof: "Check a proof", "Vérifier une preuve";
     OtherLanguage: "Français", "English";
@@ -47,8 +48,8 @@ texts! {
                 asked for it.",
                "Ce registre enregistre les conducteurs qui ont obtenu un certificat d'économies d'énergie (CEE) pour le covoiturage, quel \
                 que soit l'opérateur qui l'a demandé.";
-    HomeConsole: "For operators' staff: see what became of a file, find an application, simulate.",
-                 "Pour le personnel des opérateurs : suivre un fichier, retrouver une demande, simuler.";
+    HomeConsole: "For operators' staff: send a file and see what becomes of it, find applications, simulate.",
+                 "Pour le personnel des opérateurs : envoyer un fichier et le suivre, retrouver des demandes, simuler.";
     HomeProof: "For everybody: does this proof come from this registry, and is its application still valid?",
                "Pour tous : cette preuve vient-elle de ce registre, et sa demande est-elle toujours valable ?";
     HomeDocument: "For developers and their programs: every call, field and refusal.",
@@ -107,8 +108,10 @@ texts! {
     RepairsIntro: "What the registry understood although it was written otherwise.",
                   "Ce que le registre a compris bien que ce soit écrit autrement.";
     RejectedTitle: "Rejected rows", "Lignes rejetées";
-    RejectedIntro: "Correct these rows, and send them alone: the three columns at the end are ignored.",
-                   "Corrigez ces lignes et renvoyez-les seules : les trois colonnes de la fin sont ignorées.";
+    RejectedIntro: "The last three columns say in which line and cell something is wrong, and why. Correct the rows in the downloaded file, \
+                    and send it: those columns are ignored.",
+                   "Les trois dernières colonnes indiquent la ligne, la cellule et la raison. Corrigez les lignes dans le fichier \
+                    téléchargé et envoyez-le : ces colonnes sont ignorées.";
     RejectedFirst: "The table shows the first rows. The file has all of them.",
                    "Le tableau montre les premières lignes. Le fichier les contient toutes.";
     RejectedGone: "The registry does not keep the rejected rows of this file any more.",
@@ -118,7 +121,66 @@ texts! {
     Refresh: "Show the progress so far", "Actualiser l'avancement";
     Progress: "Progress", "Avancement";
 
+    // Send a file
+    SendFile: "Send a file", "Envoyer un fichier";
+    UploadIntro: "A history file: CSV, also within gzip or zip. The registry first checks it, if you wish, and shows what it would import.",
+                 "Un fichier d'historique : CSV, y compris compressé en gzip ou zip. Le registre peut d'abord le vérifier et montrer ce \
+                  qu'il importerait.";
+    WhatToDo: "What should become of the file?", "Que faire du fichier ?";
+    OnlyCheck: "Only check it: the result appears, nothing is imported", "Le vérifier seulement : le résultat s'affiche, rien n'est importé";
+    ImportIt: "Import it", "L'importer";
+    ReplaceIt: "Import it, and take the earlier file back", "L'importer et annuler le fichier précédent";
+    DatesConfirmed: "The dates are right: the registry refused this file because day and month may be swapped",
+                    "Les dates sont justes : le registre a refusé ce fichier parce que le jour et le mois sont peut-être inversés";
+    NameInList: "Name in the list (optional)", "Nom dans la liste (facultatif)";
+    Drop: "Choose it, or drop it here.", "Choisissez-le, ou déposez-le ici.";
+    Continue: "Continue", "Continuer";
+    Send: "Send", "Envoyer";
+    Sending: "The file is being sent. Stay on this page.", "Le fichier est en cours d'envoi. Restez sur cette page.";
+    SendFailed: "The file has not arrived. Send it again.", "Le fichier n'est pas arrivé. Envoyez-le de nouveau.";
+    SendNow: "Choose the file and send it. The sending must begin before", "Choisissez le fichier et envoyez-le. L'envoi doit commencer avant";
+    PlaceIsOver: "The time to send a file to this place is over.", "Le délai pour envoyer un fichier ici est passé.";
+    Arrived: "The file has arrived", "Le fichier est arrivé";
+    ArrivedSoon: "The registry begins to read it in a moment.", "Le registre va commencer à le lire.";
+    SeeImport: "See its import", "Voir son importation";
+    NotImported: "The file was only checked, nothing was imported. If the result is right, send it again to import it.",
+                 "Le fichier a seulement été vérifié, rien n'a été importé. Si le résultat convient, renvoyez-le pour l'importer.";
+    ImportChecked: "Send this file to import it", "Envoyer ce fichier pour l'importer";
+    SendCorrected: "Send the corrected rows", "Envoyer les lignes corrigées";
+    SendReplacement: "Send a file that replaces this one", "Envoyer un fichier qui remplace celui-ci";
+    Replaces: "Replaces", "Remplace";
+
+    // Take an import back
+    TakeBack: "Take this import back", "Annuler cette importation";
+    TakeBackAbout: "Everything that this import added is removed, and does not block its drivers any more. What another of your files holds \
+                    too stays.",
+                   "Tout ce que cette importation a ajouté est retiré et ne bloque plus ses conducteurs. Ce qu'un autre de vos fichiers \
+                    contient aussi est conservé.";
+    TakeBackYes: "Yes, take it back", "Oui, l'annuler";
+    ChangeNothing: "No, change nothing", "Non, ne rien changer";
+
     // Applications
+    ApplicationsIntro: "The applications that your company has registered, the latest date first.",
+                       "Les demandes que votre entreprise a enregistrées, la date la plus récente d'abord.";
+    NoApplications: "There is no such application on this page.", "Il n'y a aucune demande de ce type sur cette page.";
+    OlderApplications: "Older applications", "Demandes plus anciennes";
+    Any: "all", "tous";
+    FromDay: "From (day of the application)", "À partir du (date de la demande)";
+    BeforeDay: "Before (day of the application)", "Avant le (date de la demande)";
+    ShowList: "Show the list", "Afficher la liste";
+    Export: "Download this list (CSV)", "Télécharger cette liste (CSV)";
+    ListTooLong: "The list is too long to be downloaded here", "La liste est trop longue pour être téléchargée ici";
+    ListTooLongDetail: "It has more than 5,000 applications, or takes too long to read. Choose a shorter time, and download the list in parts.",
+                       "Elle contient plus de 5 000 demandes, ou sa lecture est trop longue. Choisissez une période plus courte et téléchargez la \
+                        liste en plusieurs parties.";
+    RegisteredAt: "Registered", "Enregistrement";
+    OwnJourney: "Your number of the journey", "Votre numéro de trajet";
+    Delete: "Delete this application", "Supprimer cette demande";
+    DeleteAbout: "Its driver can get a certificate again, from any operator. Its proof is not valid any more. Nobody can restore it.",
+                 "Son conducteur peut de nouveau obtenir un certificat, chez tout opérateur. Sa preuve n'est plus valable. Personne ne peut la \
+                  rétablir.";
+    DeleteYes: "Yes, delete it", "Oui, la supprimer";
+    Deleted: "The application was deleted.", "La demande a été supprimée.";
     ApplicationIntro: "Find one of your company's applications by its uuid.",
                       "Retrouvez une demande de votre entreprise par son uuid.";
     Find: "Find", "Rechercher";

@@ -71,6 +71,7 @@ pub fn read_form(mut fields: Fields, language: Language) -> Result<Upload, Refus
             file_name: file_name?,
             size: None,
             sha256: None,
+            kind: None,
             content_type: None,
             dates_confirmed: Some(dates_confirmed),
             check_only: Some(!is_import),

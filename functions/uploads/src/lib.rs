@@ -314,12 +314,12 @@ impl Files {
         if self.open || self.open_for_lists { Ok(()) } else { Err(Refusal::CallClosed(None)) }
     }
 
-    /// Whether the registry takes this file now.
+    /// Whether the registry takes history files now, or lists of drivers.
     ///
     /// # Errors
     /// [`Refusal::CallClosed`]
-    fn check_open(&self, upload: &Upload) -> Result<(), Refusal> {
-        let is_open = if upload.is_list() { self.open_for_lists } else { self.open };
+    pub fn check_open(&self, is_list: bool) -> Result<(), Refusal> {
+        let is_open = if is_list { self.open_for_lists } else { self.open };
         if is_open { Ok(()) } else { Err(Refusal::CallClosed(None)) }
     }
 
@@ -360,7 +360,7 @@ impl Files {
     /// # Errors
     /// As [`Self::place`], and [`Refusal::CallClosed`].
     pub async fn await_form(&self, operator: OperatorId, upload: &Upload) -> Result<ImportId, Refusal> {
-        self.check_open(upload)?;
+        self.check_open(upload.is_list())?;
         let record = new_record(operator, upload);
         self.await_file(operator, &record, upload).await?;
         Ok(record.id)
@@ -576,7 +576,7 @@ impl HttpFunction for Uploads {
             if upload.is_list() && !caller.scopes.contains(&Scope::Simulate) {
                 return Err(Refusal::MissingScope(Scope::Simulate));
             }
-            self.files.check_open(&upload)?;
+            self.files.check_open(upload.is_list())?;
             return Reply::json(StatusCode::CREATED, &self.files.place(operator, &upload).await?);
         }
         // API Gateway sends only its routes' paths here.

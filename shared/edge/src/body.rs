@@ -475,7 +475,11 @@ mod tests {
         let mut fields = form("last_name_trunc=TO+&phone_trunc=%2B336010203&driving_license=&x=%3Cb%3E").unwrap();
         assert_eq!(fields.required("last_name_trunc", LastNameTrunc::parse).unwrap().as_str(), "TO ");
         assert_eq!(fields.required("phone_trunc", PhoneTrunc::parse).unwrap().as_str(), "+336010203");
-        assert_eq!(fields.optional("driving_license", |text| Ok::<_, FieldError>(text.to_owned())), Some(None), "not filled in");
+        assert_eq!(
+            fields.optional("driving_license", |text| Ok::<_, FieldError>(text.to_owned())),
+            Some(None),
+            "not filled in"
+        );
         assert_eq!(fields.take_text("x").as_deref(), Some("<b>"));
         assert!(fields.finish(Some(())).is_ok());
         assert_eq!(form("a=1&a=2").unwrap().take_text("a"), None, "a field twice");

@@ -48,7 +48,7 @@
 //! | [`HistoryWriter`] | claims | import, batches |
 //! | [`HistoryRemover`] | claims | import |
 //! | [`KeyGiver`] | claims, applications | batches |
-//! | [`Deleter`] | claims, applications, archive, changes, journeys | applications |
+//! | [`Deleter`] | claims, applications, archive, changes, journeys | applications, console |
 //! | [`JourneyFollower`] | applications, changes | import |
 //! | [`Proofs`] | applications, archive | public |
 //! | [`TableAuditor`] | claims, applications, archive, journeys, imports | audit |

@@ -1,21 +1,46 @@
 //! `/console/files/{import_id}`: one import with its report.
 
-use cee_fn_uploads::Import;
+use cee_fn_uploads::{Import, UploadForm};
 use cee_history::RejectedTable;
 use maud::{Markup, html};
 
 use super::files::{name, state_of};
-use super::{Menu, alert, moment, page};
+use super::upload::place;
+use super::{Head, Menu, alert, moment, page_with};
 use crate::view::View;
 use crate::words::{Text, number, repair};
 
 /// The rejected rows that a page shows, and whether there are more.
 pub(crate) type Rejected = Option<(RejectedTable, bool)>;
 
+/// How long a page of a running import is shown before a browser without the script loads it again.
+const PAUSE: u32 = 5;
+
+/// What is known of the place of a file that has not arrived yet.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// It awaits no file.
+    None,
+    /// It has this form.
+    Open(UploadForm),
+    /// The time to use it is over.
+    Over,
+    /// Its file was sent, and nobody has read it yet.
+    Sent,
+}
+
 /// The import.
-pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected) -> String {
-    let is_running = matches!(import.state, "awaiting_upload" | "running" | "undoing");
+pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place: &Place) -> String {
+    let is_running = matches!(import.state, "running" | "undoing") || matches!(file_place, Place::Sent);
+    let is_there = !matches!(import.state, "awaiting_upload");
     let content = html! {
+        div #live data-refresh=[is_running.then_some("yes")] {
+        @match file_place {
+            Place::None => {}
+            Place::Open(form) => (place(view, &import.import_id, import.expires_at.as_deref(), form)),
+            Place::Over => p { (view.t(Text::PlaceIsOver)) " " a href="/console/upload" { (view.t(Text::SendFile)) } },
+            Place::Sent => div.good role="status" { strong { (view.t(Text::Arrived)) } p { (view.t(Text::ArrivedSoon)) } },
+        }
         @if let Some(error) = &import.error { (alert(view.t(Text::RefusedWhole), error)) }
         @if import.ignored_upload == Some(true) { (alert(view.t(Text::IgnoredUpload), "")) }
         @if let Some(why) = &import.not_replaced { (alert(view.t(Text::State), why)) }
@@ -24,15 +49,42 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected) -> String 
             dt { (view.t(Text::Sent)) } dd { (moment(view, &import.created_at)) }
             @if let Some(began) = &import.started_at { dt { (view.t(Text::Began)) } dd { (moment(view, began)) } }
             @if let Some(ended) = &import.ended_at { dt { (view.t(Text::Ended)) } dd { (moment(view, ended)) } }
+            @if let Some(old) = &import.replaces {
+                dt { (view.t(Text::Replaces)) } dd { a href={ "/console/files/" (old) } { code { (old) } } }
+            }
         }
         @if is_running { (progress(view, import)) }
-        (outcome(view, import))
+        (next_steps(view, import))
+        @if is_there { (outcome(view, import)) }
         (repairs(view, import))
         (rejected_rows(view, import, rejected))
-        @if let Some(url) = &import.answers_url { p { a href=(url) { (view.t(Text::DownloadAnswers)) } } }
-        @if let Some(url) = &import.report_url { p { a href=(url) { (view.t(Text::DownloadReport)) } } }
+        @if let Some(url) = &import.answers_url { p { a #answers href=(url) { (view.t(Text::DownloadAnswers)) } } }
+        @if let Some(url) = &import.report_url { p { a #report href=(url) { (view.t(Text::DownloadReport)) } } }
+        }
     };
-    page(view, Some(Menu::Files), &name(view, import), &content)
+    let own = format!(
+        "/console/files/{}{}",
+        import.import_id,
+        if matches!(file_place, Place::Sent) { "?sent=yes" } else { "" }
+    );
+    let head = Head { script: true, refresh: is_running.then_some((PAUSE, own)) };
+    page_with(view, Some(Menu::Files), &name(view, import), &content, &head)
+}
+
+/// What can be done with an import that has ended.
+fn next_steps(view: &View, import: &Import) -> Markup {
+    let is_ended = matches!(import.state, "completed" | "failed");
+    html! {
+        @if is_ended && import.check_only {
+            p { (view.t(Text::NotImported)) }
+            p { a.button #import href="/console/upload?import=yes" { (view.t(Text::ImportChecked)) } }
+        } @else if is_ended {
+            ul.steps {
+                li { a #replace href={ "/console/upload?replaces=" (import.import_id) } { (view.t(Text::SendReplacement)) } }
+                li { a #take-back href={ "/console/take-back?import_id=" (import.import_id) } { (view.t(Text::TakeBack)) } }
+            }
+        }
+    }
 }
 
 fn progress(view: &View, import: &Import) -> Markup {
@@ -121,8 +173,9 @@ fn rejected_rows(view: &View, import: &Import, rejected: &Rejected) -> Markup {
             p { (view.t(Text::RejectedIntro)) }
             @if *has_more { p { (view.t(Text::RejectedFirst)) } }
             @if let Some(url) = &import.rejected_rows_url {
-                p { a href=(url) { (view.t(Text::DownloadRejected)) } }
+                p { a #rejected href=(url) { (view.t(Text::DownloadRejected)) } }
             }
+            p { a #corrected href="/console/upload" { (view.t(Text::SendCorrected)) } }
             div.wide role="region" aria-label=(view.t(Text::RejectedTitle)) tabindex="0" {
                 table.cells {
                     thead { tr { @for column in &table.header { th scope="col" { (column) } } } }

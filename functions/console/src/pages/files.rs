@@ -11,6 +11,7 @@ use crate::words::{Text, number, state};
 pub(crate) fn files(view: &View, list: &List) -> String {
     let content = html! {
         p { (view.t(Text::FilesIntro)) }
+        p { a.button href="/console/upload" { (view.t(Text::SendFile)) } }
         @if list.imports.is_empty() {
             p { (view.t(Text::NoFiles)) }
         } @else {

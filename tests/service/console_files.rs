@@ -1,0 +1,189 @@
+//! Files in the console: checked, imported, replaced, corrected and taken back, by forms that need no script.
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::console::{Browser, Form};
+use crate::support::{World, keys, world, world_with};
+use cee_local::stack::tables;
+
+const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
+const GOOD: &str = "long,DUP,+336010203,2021-02-15\n";
+
+/// The state of an import and its counts, as the interface returns them.
+async fn import(world: &World, id: &str) -> Value {
+    let path = format!("/policies/cee/imports/{id}");
+    world.api.call(Method::GET, &path, &world.token(1)).await.json()
+}
+
+async fn claims(world: &World) -> usize {
+    world.scan(&tables().claims).await.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_is_checked_first_and_imported_if_the_form_says_so() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let page = browser.get("/console/upload").await.text;
+    assert!(page.contains("name=\"check_only\" value=\"true\" checked"), "a check is what the form begins with");
+    let content = format!("{HEADER}{GOOD}long,bad?,+336010204,2021-02-15\n");
+    let id = browser.send("history.csv", &[], &content).await;
+    // The page after the upload belongs to nobody, and leads to the import.
+    let anonymous = Browser::new(&world);
+    let sent = anonymous.get(&format!("/console/sent/{id}")).await;
+    assert_eq!(sent.status, StatusCode::OK);
+    let next = format!("content=\"0; url=/console/files/{id}?sent=yes\"");
+    assert!(sent.text.contains("http-equiv=\"refresh\"") && sent.text.contains(&next), "{}", sent.text);
+    world.imported().await;
+    let page = browser.get(&format!("/console/files/{id}?sent=yes")).await.text;
+    for shown in ["history.csv", "checked only", "Would be accepted", "The file was only checked", "bad?", "<svg"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("id=\"take-back\"") && page.contains("href=\"/console/upload?import=yes\""));
+    assert_eq!(claims(&world).await, 0, "nothing was written");
+
+    let page = browser.get("/console/upload?import=yes").await.text;
+    assert!(page.contains("name=\"check_only\" value=\"false\" checked"), "{page}");
+    let id = browser.send("history.csv", &[("check_only", "false")], &content).await;
+    world.imported().await;
+    let page = browser.get(&format!("/console/files/{id}")).await.text;
+    for shown in
+        ["completed", "id=\"replace\"", "id=\"take-back\"", "id=\"corrected\"", "id=\"rejected\"", "id=\"report\""]
+    {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let counts = import(&world, &id).await;
+    assert_eq!((&counts["read"], &counts["imported"], &counts["rejected"]), (&json!(2), &json!(1), &json!(1)));
+    assert_eq!(claims(&world).await, 1);
+    let list = browser.get("/console/files").await.text;
+    assert!(list.contains(&id) && list.contains("href=\"/console/upload\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let first = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
+    world.imported().await;
+    let page = browser.get(&format!("/console/upload?replaces={first}")).await.text;
+    let form = Form::of(&page, "upload").unwrap();
+    assert!(form.fields.contains(&("replaces".to_owned(), first.clone())), "{form:?}");
+    let other = format!("{HEADER}long,TO ,+336010299,2021-02-15\n");
+    let second = browser.send("b.csv", &[("check_only", "false"), ("replaces", &first)], &other).await;
+    world.imported().await;
+    assert!(browser.get(&format!("/console/files/{first}")).await.text.contains("taken back"));
+    let page = browser.get(&format!("/console/files/{second}")).await.text;
+    assert!(page.contains(&format!("href=\"/console/files/{first}\"")), "{page}");
+    assert_eq!(claims(&world).await, 1);
+
+    // The question changes nothing.
+    let question = browser.get(&format!("/console/take-back?import_id={second}")).await;
+    assert_eq!(question.status, StatusCode::OK);
+    let form = Form::of(&question.text, "confirm").unwrap();
+    assert_eq!(form.action, "/console/take-back");
+    assert!(form.fields.contains(&("import_id".to_owned(), second.clone())));
+    world.stack.queue().idle().await;
+    assert_eq!(import(&world, &second).await["state"], "completed");
+    let answer = browser.post("/console/take-back", &[("import_id", &second)]).await;
+    assert_eq!(answer.headers["location"], format!("/console/files/{second}"), "{answer:?}");
+    world.stack.queue().idle().await;
+    let page = browser.get(&format!("/console/files/{second}")).await.text;
+    assert!(page.contains("taken back") && !page.contains("id=\"take-back\""), "{page}");
+    assert_eq!(claims(&world).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn form_puts_one_file_under_one_key_until_it_expires() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let path = browser.place(&[("file_name", "h.csv")]).await;
+    let page = browser.get(&path).await;
+    let form = Form::of(&page.text, "send").unwrap();
+    let id = path.rsplit('/').next().unwrap();
+    assert!(form.fields.contains(&("key".to_owned(), format!("imports/1/{id}/h.csv"))), "{form:?}");
+    // S3 learns nothing of the session.
+    let token = browser.form_token().unwrap();
+    assert!(!format!("{form:?}").contains(&token) && !form.fields.iter().any(|(name, _)| name == "form"));
+    // The policy of the page lets the form and the script send to S3, and to no other host.
+    let s3 = &world.stack.description().s3_url;
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains(&format!("form-action 'self' {s3};")), "{policy}");
+    assert!(policy.contains(&format!("connect-src 'self' {s3};")), "{policy}");
+    for (name, value) in [
+        ("key", format!("imports/2/{id}/h.csv")),
+        ("key", format!("reports/1/{id}.json")),
+        ("key", "undo/2-1".to_owned()),
+        ("success_action_redirect", "https://evil.example/".to_owned()),
+        ("x-amz-date", "20200101T000000Z".to_owned()),
+        ("x-amz-signature", "0".repeat(64)),
+        ("policy", form.in_place[0].clone()),
+    ] {
+        let mut changed = form.clone();
+        changed.set(name, &value);
+        let answer = changed.send(&world, "x").await;
+        assert!(answer.status.is_client_error(), "{name}: {answer:?}");
+    }
+    assert_eq!(keys(&world.aws, "imports/").await, [""; 0]);
+    // A script stays on its page, which may read that S3 has the file.
+    let answer = form.of_script().send(&world, &format!("{HEADER}{GOOD}")).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+    assert_eq!(answer.headers["access-control-allow-origin"], browser.root);
+    world.imported().await;
+    assert_eq!(import(&world, id).await["accepted"], 1);
+    assert!(Form::of(&browser.get(&path).await.text, "send").is_none(), "it has come");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_of_an_import_under_way_loads_itself_again() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let path = browser.place(&[]).await;
+    let awaiting = browser.get(&path).await.text;
+    assert!(!awaiting.contains("http-equiv=\"refresh\""), "a file that was chosen would be forgotten");
+    assert!(!awaiting.contains("data-refresh"));
+    let sent = browser.get(&format!("{path}?sent=yes")).await.text;
+    let again = format!("<noscript><meta http-equiv=\"refresh\" content=\"5; url={path}?sent=yes\"></noscript>");
+    assert!(sent.contains(&again) && sent.contains("data-refresh=\"yes\""), "{sent}");
+    let script = sent.split("<script src=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let script = browser.get(script).await;
+    assert_eq!(script.headers["content-type"], "text/javascript; charset=utf-8");
+    assert_eq!(script.headers["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(script.headers["x-content-type-options"], "nosniff");
+    let form = Form::of(&awaiting, "send").unwrap();
+    assert_eq!(form.send(&world, &format!("{HEADER}{GOOD}")).await.status, StatusCode::SEE_OTHER);
+    world.imported().await;
+    let done = browser.get(&format!("{path}?sent=yes")).await.text;
+    assert!(!done.contains("http-equiv=\"refresh\"") && !done.contains("data-refresh"), "{done}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_upload_says_why_and_keeps_what_was_typed() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let typed = [("file_name", "a/b.csv"), ("check_only", "false"), ("dates_confirmed", "true")];
+    let answer = browser.post("/console/upload", &typed).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    for shown in
+        ["file_name", "value=\"a/b.csv\"", "value=\"false\" checked", "name=\"dates_confirmed\" value=\"true\" checked"]
+    {
+        assert!(answer.text.contains(shown), "{shown}: {}", answer.text);
+    }
+    let unknown = [("replaces", "00000000000000000000000000000000")];
+    assert_eq!(browser.post("/console/upload", &unknown).await.status, StatusCode::NOT_FOUND);
+
+    let closed = world_with(|options| {
+        options.settings = vec![("IMPORT_ENABLED".to_owned(), "false".to_owned())];
+    })
+    .await;
+    let mut browser = Browser::new(&closed);
+    browser.sign_in(1).await;
+    assert_eq!(browser.get("/console/upload").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.post("/console/upload", &[]).await.status, StatusCode::FORBIDDEN);
+    let taken = browser.post("/console/take-back", &[("import_id", "00000000000000000000000000000000")]).await;
+    assert_eq!(taken.status, StatusCode::NOT_FOUND, "as an import that is unknown: {taken:?}");
+}
