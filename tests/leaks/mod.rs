@@ -117,7 +117,8 @@ impl Sent {
         match serde_json::from_slice(body) {
             Ok(json) => self.json("", &json),
             Err(_) => {
-                let text = String::from_utf8_lossy(body);
+                // A form for S3 names the algorithm of its signature.
+                let text = String::from_utf8_lossy(body).replace("AWS4-HMAC-SHA256", "");
                 text.split(|c: char| !c.is_alphanumeric() && c != '+').for_each(|word| self.other(word));
             }
         }

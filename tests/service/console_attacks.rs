@@ -17,7 +17,7 @@ const FILE: &str = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,DUP,
 const HOSTILE: &str = "\"'><img src=x onerror=alert(1)>.csv";
 
 fn long(license: &str) -> Value {
-    json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203", "driving_license": license,
+    json!({"journey_type": "long", "last_name_trunc": "MAR", "phone_trunc": "+336010203", "driving_license": license,
            "datetime": "2024-03-15T08:30:00+01:00"})
 }
 

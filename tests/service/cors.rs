@@ -55,7 +55,7 @@ async fn named_origin_may_call_and_no_other() {
         let answer = from(&world, PAGE, method.clone(), path, &token).await;
         assert_eq!(answer.status, status, "{answer:?}");
         assert_eq!(answer.headers["access-control-allow-origin"], PAGE, "{method} {path}: refusals too");
-        let vary: Vec<_> = answer.headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+        let vary: Vec<_> = answer.headers["vary"].to_str().unwrap().split(", ").collect();
         assert!(vary.contains(&"origin"), "{vary:?}");
         let other = from(&world, OTHER, method, path, &token).await;
         assert_eq!((other.status, cors(&other.headers)), (status, vec![]), "{path}");

@@ -180,7 +180,8 @@ async fn console(world: &World, border: &Border) {
     assert!(browser.get("/console/applications").await.text.contains(uuid));
     // Deleted here: a short application, whose journey becomes free, and whose claim items keep what others wrote there or disappear.
     world.journeys(&[Trip::new(1, "console", "+336010203")]).await;
-    let registered = world.api.register(&token, &short("DUP", "L9", "console")).await;
+    let registered = world.api.register(&token, &short("DUP", "L10", "console")).await;
+    assert_eq!(registered.status, StatusCode::CREATED, "{registered:?}");
     let uuids = [uuid.to_owned(), registered.json()["uuid"].as_str().unwrap().to_owned()];
     for uuid in &uuids {
         let page = browser.post("/console/delete", &[("uuid", uuid)]).await;

@@ -67,8 +67,12 @@ pub(crate) fn changes_cursor() -> Object {
 
 /// A bound of the period. Without an example, which tools send as it stands: two equal bounds are refused.
 fn bound(description: &str) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).build()
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(BOUND)).description(Some(description)).build()
 }
+
+/// A day, or a date and time of RFC 3339, with or without the colon of its offset.
+const BOUND: &str =
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?([Zz]|[+-][0-9]{2}:?[0-9]{2}))?$";
 
 impl Entry {
     /// An application for the document to show.
@@ -333,8 +337,8 @@ pub(crate) fn state() -> Object {
 
 impl PartialSchema for Wish {
     fn schema() -> RefOr<Schema> {
-        const BOUND: &str = "a date and time of RFC 3339, or a day, which is its midnight in Paris.";
-        let dated = |what: &str| text(&format!("Only applications with {what}: {BOUND}"));
+        const MEANING: &str = "a date and time of RFC 3339, or a day, which is its midnight in Paris.";
+        let dated = |what: &str| bound(&format!("Only applications with {what}: {MEANING}"));
         ObjectBuilder::new()
             .description(Some("What is exported, and how. The filter is that of the list of applications."))
             .property("format", format())

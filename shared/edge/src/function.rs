@@ -541,7 +541,9 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
     if F::IS_PUBLIC && !is_preflight {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     } else if F::IS_VERSIONED && cors::are_any_named(&call.request) {
-        headers.append(VARY, HeaderValue::from_static("origin"));
+        // In one value: API Gateway sends one header of a name.
+        let vary = if headers.contains_key(VARY) { "accept-language, origin" } else { "origin" };
+        headers.insert(VARY, HeaderValue::from_static(vary));
         allow_origin(headers, origin, is_preflight);
     }
     tracing::info!(

@@ -122,7 +122,9 @@ impl Destination for Journeys {
         let (written, used_by) = self.context.journeys.put(&row, &version, self.deadline).await?;
         if let Some(application) = used_by {
             let now = self.context.clock.now();
-            if self.context.follower.follow(application, row.status, &version, now, self.deadline).await? {
+            // On the heap: most rows do not come here, and the stack of a thread is small.
+            let follow = self.context.follower.follow(application, row.status, &version, now, self.deadline);
+            if Box::pin(follow).await? {
                 self.context.status_changes.fetch_add(1, Ordering::Relaxed);
             }
         }
