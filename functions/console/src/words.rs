@@ -112,6 +112,9 @@ texts! {
                     and send it: those columns are ignored.",
                    "Les trois dernières colonnes indiquent la ligne, la cellule et la raison. Corrigez les lignes dans le fichier \
                     téléchargé et envoyez-le : ces colonnes sont ignorées.";
+    RejectedLine: "Line", "Ligne";
+    RejectedColumn: "Column", "Colonne";
+    RejectedReason: "Reason", "Raison";
     RejectedFirst: "The table shows the first rows. The file has all of them.",
                    "Le tableau montre les premières lignes. Le fichier les contient toutes.";
     RejectedGone: "The registry does not keep the rejected rows of this file any more.",

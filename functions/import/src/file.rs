@@ -15,6 +15,7 @@ use cee_history::{Counts, FileRefusal, LARGEST_FILE, Report, catalogue, name};
 use cee_registry::{Begun, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
 use cee_service::objects::{List, put};
+use futures_util::FutureExt as _;
 use tokio::time::Instant as Moment;
 
 use crate::context::{Budget, Context, ImportError};
@@ -174,16 +175,17 @@ async fn run(
     if file.size > LARGEST_FILE {
         return run.refuse(&catalogue::file(&FileRefusal::TooLarge, language)).await;
     }
+    // Boxed, so that the stack holds the frame of one kind of file and not of all.
     match file.owner {
         Owner::Operator(operator) if is_list => {
             let context = Arc::clone(context);
             let deadline = budget.deadline;
-            run.read(|_| Questions { context, operator, language, deadline }).await
+            run.read(|_| Questions { context, operator, language, deadline }).boxed().await
         }
         Owner::Operator(operator) => {
             let context = Arc::clone(context);
             let deadline = budget.deadline;
-            run.read(|_| History { context, operator, import: file.id, language, deadline }).await
+            run.read(|_| History { context, operator, import: file.id, language, deadline }).boxed().await
         }
         Owner::Registry => {
             run.read(|put_at| Journeys {
@@ -192,6 +194,7 @@ async fn run(
                 put_at,
                 deadline: budget.deadline,
             })
+            .boxed()
             .await
         }
     }

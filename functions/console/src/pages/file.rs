@@ -166,6 +166,16 @@ fn repairs(view: &View, import: &Import) -> Markup {
     }
 }
 
+/// The title of a column of the rejected rows: a column of the file by its name, and what the registry adds in words.
+fn title_of(view: &View, column: &str) -> Markup {
+    match column {
+        "line" => html! { (view.t(Text::RejectedLine)) },
+        "column" => html! { (view.t(Text::RejectedColumn)) },
+        "reason" => html! { (view.t(Text::RejectedReason)) },
+        own => html! { code { (own) } },
+    }
+}
+
 fn rejected_rows(view: &View, import: &Import, rejected: &Rejected) -> Markup {
     html! {
         @if let Some((table, has_more)) = rejected {
@@ -178,7 +188,7 @@ fn rejected_rows(view: &View, import: &Import, rejected: &Rejected) -> Markup {
             p { a #corrected href="/console/upload" { (view.t(Text::SendCorrected)) } }
             div.wide role="region" aria-label=(view.t(Text::RejectedTitle)) tabindex="0" {
                 table.cells {
-                    thead { tr { @for column in &table.header { th scope="col" { (column) } } } }
+                    thead { tr { @for column in &table.header { th scope="col" { (title_of(view, column)) } } } }
                     tbody { @for row in &table.rows { tr { @for cell in row { td { (cell) } } } } }
                 }
             }
