@@ -53,6 +53,12 @@ impl Week {
         Self { monday: self.monday.checked_add_days(Days::new(7)).unwrap_or(self.monday) }
     }
 
+    /// The week this many weeks before this one.
+    #[must_use]
+    pub fn back(self, weeks: u16) -> Self {
+        Self { monday: self.monday.checked_sub_days(Days::new(7 * u64::from(weeks))).unwrap_or(self.monday) }
+    }
+
     /// The month that it belongs to.
     #[must_use]
     pub fn month(self) -> Month {
@@ -144,6 +150,8 @@ mod tests {
             prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
             prop_assert!(a == b || (a < b) == (one < two));
             prop_assert!(a > b || a.month() <= b.month());
+            let five_later = (0..5).fold(a, |week, _| week.next());
+            prop_assert_eq!((five_later.back(5), a.back(0)), (a, a));
             // Eight days later it is the next week, or the one after it.
             let later = Week::of(one.days_after(8));
             prop_assert!(later == a.next() || later == a.next().next());

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, OperatorId, Week};
 
 use crate::dynamo::error::{StoreError, is_contention, met};
-use crate::dynamo::item::{PK, date, instant, text};
+use crate::dynamo::item::{Item, PK, date, instant, text};
 use crate::dynamo::read::each;
 use crate::dynamo::retry::Deadline;
 use crate::dynamo::table::Table;
@@ -75,12 +75,28 @@ impl Statistics {
         (first, last): (Week, Week),
         deadline: Deadline,
     ) -> Result<Vec<WeekCounts>, StoreError> {
-        let weeks = std::iter::successors(Some(first), |week| Some(week.next())).take_while(|week| *week <= last);
-        let keys: Vec<String> = weeks.take(MOST_WEEKS).map(|week| week_key(operator, week)).collect();
+        let keys = week_keys(operator, (first, last));
         let items = self.table.items(keys.iter().map(String::as_str), deadline).await?;
-        let mut found = items.iter().map(WeekCounts::from_item).collect::<Result<Vec<_>, _>>()?;
-        found.sort_by_key(|found| found.week);
-        Ok(found)
+        in_order(&items)
+    }
+
+    /// What [`Self::of_operator`] and [`Self::counted_at`] return, in one request for at most 99 weeks.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer in time, or if an item is malformed.
+    pub async fn of_operator_with_recount(
+        &self,
+        operator: OperatorId,
+        weeks: (Week, Week),
+        deadline: Deadline,
+    ) -> Result<(Vec<WeekCounts>, Option<Instant>), StoreError> {
+        let mut keys = week_keys(operator, weeks);
+        keys.push(RECOUNT.to_owned());
+        let items = self.table.items(keys.iter().map(String::as_str), deadline).await?;
+        let (recount, weeks): (Vec<Item>, Vec<Item>) =
+            items.into_iter().partition(|item| text(item, PK) == Some(RECOUNT));
+        let counted_at = recount.first().and_then(|item| instant(item, COUNTED_AT));
+        Ok((in_order(&weeks)?, counted_at))
     }
 
     /// The weeks of all operators, in the order of weeks, then of operators.
@@ -158,4 +174,16 @@ impl Statistics {
             .await;
         met("UpdateItem", sent)
     }
+}
+
+/// The keys of an operator's weeks, of ten years at most.
+fn week_keys(operator: OperatorId, (first, last): (Week, Week)) -> Vec<String> {
+    let weeks = std::iter::successors(Some(first), |week| Some(week.next())).take_while(|week| *week <= last);
+    weeks.take(MOST_WEEKS).map(|week| week_key(operator, week)).collect()
+}
+
+fn in_order(items: &[Item]) -> Result<Vec<WeekCounts>, StoreError> {
+    let mut found = items.iter().map(WeekCounts::from_item).collect::<Result<Vec<_>, _>>()?;
+    found.sort_by_key(|found| found.week);
+    Ok(found)
 }

@@ -65,6 +65,13 @@ async fn counts_of_calls_are_added_and_read_by_week() {
         statistics.all().await.unwrap().iter().map(|found| (found.week.to_string(), found.operator.get())).collect();
     assert_eq!(all, [("2026-W48".to_owned(), 7), ("2026-W48".to_owned(), 70), ("2027-W01".to_owned(), 7)]);
     assert_eq!(statistics.counted_at().await, Ok(None));
+    let recount = recounter(&store);
+    recount.keep(at("2026-11-28T12:00:00Z")).await.unwrap();
+    store.requests.take();
+    let weeks = (week("2026-W40"), week("2027-W20"));
+    let (found, counted_at) = statistics.of_operator_with_recount(operator(7), weeks, soon()).await.unwrap();
+    assert_eq!((store.requests.take(), found), (1, read));
+    assert_eq!(counted_at, Some(at("2026-11-28T12:00:00Z")));
 }
 
 #[tokio::test]
