@@ -12,8 +12,9 @@ const FILE: &str = "journey_type;last_name_trunc;phone_trunc;datetime\n\
                     long;DUP;+336010203;15/02/2021\nlong;<b>;+336010204;2021-02-15\n";
 
 /// Pages that need no id.
-pub const PAGES: [&str; 9] = [
+pub const PAGES: [&str; 10] = [
     "/",
+    "/console/overview",
     "/console/files",
     "/console/upload",
     "/console/applications",
@@ -100,7 +101,7 @@ impl<'a> Browser<'a> {
         let pair = [("access_key", about.access_key.as_str()), ("secret_key", about.secret_key.as_str())];
         let answer = self.post_from(&format!("http://{}", self.host()), "/console/sign-in", &pair).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
-        assert_eq!(answer.headers["location"], "/console/files");
+        assert_eq!(answer.headers["location"], "/console/overview");
         let cookie = answer.headers["set-cookie"].to_str().unwrap();
         self.cookie = cookie.split(';').next().unwrap().to_owned();
         answer

@@ -115,7 +115,7 @@ async fn another_operators_ids_are_unknown_in_every_address() {
         let foreign = browser.post(path, &[(name, foreign)]).await;
         as_unknown(foreign, browser.post(path, &[(name, unknown)]).await, path);
     }
-    for path in ["/console/files", "/console/applications", "/console/applications.csv"] {
+    for path in ["/console/overview", "/console/files", "/console/applications", "/console/applications.csv"] {
         let page = browser.get(path).await;
         assert!(page.status == StatusCode::OK && !page.text.contains(&import) && !page.text.contains(&uuid), "{path}");
     }
@@ -167,6 +167,7 @@ async fn markup_in_names_cells_and_addresses_stays_text() {
     let list =
         format!("/console/applications?status={query}&from={query}&to={query}&journey_type={query}&cursor={query}");
     for path in [
+        format!("/console/overview?weeks={query}&to={query}"),
         "/console/files".to_owned(),
         format!("/console/files/{import}"),
         format!("/console/take-back?import_id={import}"),
@@ -254,7 +255,8 @@ async fn every_answer_has_the_headers_that_protect_its_reader() {
     }
 }
 
-/// A page: at most 100 KB with its stylesheet and its script, and at most two requests to DynamoDB beside the one for the session.
+/// A page: at most 100 KB with its stylesheet and its script, and at most two requests to DynamoDB beside the one for the session;
+/// the overview three: the counts of up to a year, and the two of the list of imports.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_are_small_and_cost_little() {
     let (world, wire) = Wire::world().await;
@@ -291,6 +293,7 @@ async fn pages_are_small_and_cost_little() {
     }
     for (path, requests) in [
         ("/".to_owned(), &[][..]),
+        ("/console/overview?weeks=52".to_owned(), &["GetItem", "BatchGetItem", "Query", "BatchGetItem"]),
         ("/console/files".to_owned(), &["GetItem", "Query", "BatchGetItem"]),
         (format!("/console/files/{import}"), &["GetItem", "GetItem"]),
         ("/console/upload".to_owned(), &["GetItem"]),

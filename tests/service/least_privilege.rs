@@ -169,6 +169,7 @@ async fn console(world: &World, border: &Border) {
     let (uuid, proof) = (granted["uuid"].as_str().unwrap(), granted["token"].as_str().unwrap());
     let mut browser = Browser::new(world);
     browser.sign_in(1).await;
+    assert_eq!(browser.get("/console/overview").await.status, StatusCode::OK);
     assert_eq!(browser.get("/console/files").await.status, StatusCode::OK);
     let reports = reports(&world.aws, "reports/1/").await;
     let rejected = reports.values().find(|report| report["rejected_rows"].is_string()).unwrap();

@@ -30,6 +30,7 @@ mod console;
 mod console_applications;
 mod console_attacks;
 mod console_files;
+mod console_overview;
 mod cors;
 mod cost;
 mod crash;

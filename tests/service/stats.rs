@@ -24,7 +24,7 @@ const REGISTER: &str = "/policies/cee";
 type Row = (String, String, String, String, String);
 
 /// Runs `cee stats` to its end: whether it succeeded, its standard output, and the message for the person.
-fn stats(data_dir: &Path, words: &[&str]) -> (bool, String, String) {
+pub fn stats(data_dir: &Path, words: &[&str]) -> (bool, String, String) {
     let mut command = Command::new(cee());
     let output = command.arg("stats").args(words).arg("--data-dir").arg(data_dir).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

@@ -6,6 +6,7 @@
 //! | which address shows which page | [`HttpFunction::answer`] of [`Console`] |
 //! | cookies, sessions, forms of other sites | `session` |
 //! | what a page may load and send | `policy` |
+//! | what the overview counts | `overview` |
 //! | the texts | `words` |
 //! | the pages | `pages` |
 //!
@@ -16,6 +17,7 @@
 mod tests;
 
 mod assets;
+mod overview;
 mod pages;
 mod policy;
 mod session;
@@ -36,7 +38,7 @@ use cee_fn_uploads::{Files, Import, read_form, read_import_id};
 use cee_history::RejectedTable;
 use cee_registry::{
     Applications, ClaimKeys, Credentials, Cursor, Deleted, Deleter, ImportId, Imports, Limits, ListFilter, ListPlace,
-    MOST_ON_A_PAGE, Operator, Operators, PepperCheck, Proofs, Session, SessionId, Sessions, Simulator,
+    MOST_ON_A_PAGE, Operator, Operators, PepperCheck, Proofs, Session, SessionId, Sessions, Simulator, Statistics,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
@@ -47,6 +49,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use lambda_http::Body;
 
 use crate::assets::Asset;
+use crate::overview::{Overview, Period};
 use crate::pages::application::Found;
 use crate::pages::applications::{Filter, Listed};
 use crate::pages::file::Place;
@@ -69,10 +72,14 @@ pub const TABLES: &[&str] = &[
     "CREDENTIALS_TABLE",
     "SESSIONS_TABLE",
     "LIMITS_TABLE",
+    "STATISTICS_TABLE",
 ];
 
 /// The field of a form that shows that it is one of the session's pages.
 pub(crate) const FORM_TOKEN: &str = "form";
+
+/// The page that somebody sees first who has signed in.
+const FIRST: &str = "/console/overview";
 
 /// The number of imports, or of applications, on a page.
 const LISTED: usize = 25;
@@ -95,6 +102,7 @@ pub struct Console {
     list_keys: ClaimKeys,
     simulations: Simulations,
     proofs: Proofs,
+    statistics: Statistics,
     keys: KeySet,
 }
 
@@ -132,6 +140,7 @@ impl Console {
             deleter: Deleter::new(db.clone(), &tables, keys.clone()),
             list_keys: keys.clone(),
             proofs: Proofs::new(db.clone(), &tables),
+            statistics: Statistics::new(db.clone(), &tables),
             keys: environment.key_set("PROOF_JWKS")?,
             admission: Admission::before(
                 PepperCheck::new(db.clone(), &tables, keys),
@@ -187,8 +196,9 @@ impl Console {
         }
         let Some(signed) = signed else { return Ok(Reply::see_other("/console/sign-in")) };
         match (is_post, call.path()) {
-            (false, "/console" | "/console/sign-in") => Ok(Reply::see_other("/console/files")),
+            (false, "/console" | "/console/sign-in") => Ok(Reply::see_other(FIRST)),
             (true, "/console/sign-out") => self.end(call, view, &signed).await,
+            (false, "/console/overview") => self.overview(call, view, &signed).await,
             (false, "/console/files") => self.list(call, view, &signed).await,
             (false, "/console/upload") => self.choose(call, view).await,
             (true, "/console/upload") => self.upload(call, view, &signed).await,
@@ -237,7 +247,7 @@ impl Console {
         let expires_at = ends.ok_or(impossible("a session beyond all dates"))?;
         self.sessions.begin(&id, Session { operator: operator.id, expires_at }).await?;
         let cookie = session::begin(&id).ok_or(impossible("a cookie that is no header"))?;
-        Ok(Reply::see_other("/console/files").with_header(SET_COOKIE, cookie))
+        Ok(Reply::see_other(FIRST).with_header(SET_COOKIE, cookie))
     }
 
     /// Signs out: from this moment on the session's id is worth nothing, also to somebody who copied it.
@@ -249,6 +259,19 @@ impl Console {
             Some(cookie) => reply.with_header(SET_COOKIE, cookie),
             None => reply,
         })
+    }
+
+    /// The operator's numbers of some weeks, and its imports in progress among the latest.
+    async fn overview(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+        let query = call.query();
+        let value = |name: &str| query.pairs().find(|(n, _)| *n == name).map(|(_, value)| value);
+        let (operator, now) = (signed.operator.id, self.clock.now());
+        let period = Period::read(value("weeks"), value("to"), now);
+        let weeks = (period.first(), period.last());
+        let (found, counted_at) = self.statistics.of_operator_with_recount(operator, weeks, call.deadline()).await?;
+        let list = self.files.list(operator, (None, LISTED), call.deadline()).await?;
+        let overview = Overview::new(period, &found, counted_at, now);
+        Ok(html(pages::overview::overview(view, &overview, &list)))
     }
 
     async fn list(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {

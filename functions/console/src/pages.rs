@@ -2,9 +2,11 @@
 
 pub(crate) mod application;
 pub(crate) mod applications;
+pub(crate) mod chart;
 pub(crate) mod file;
 pub(crate) mod files;
 pub(crate) mod home;
+pub(crate) mod overview;
 pub(crate) mod proof;
 pub(crate) mod refused;
 pub(crate) mod sent;
@@ -24,6 +26,7 @@ use crate::words::Text;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Menu {
     Home,
+    Overview,
     Files,
     Applications,
     Simulate,
@@ -78,6 +81,7 @@ pub(crate) fn page_with(view: &View, here: Option<Menu>, title: &str, content: &
                     nav aria-label=(t(Text::MainMenu)) {
                         ul {
                             @if view.signed_in.is_some() {
+                                (link(Menu::Overview, "/console/overview", Text::Overview))
                                 (link(Menu::Files, "/console/files", Text::Files))
                                 (link(Menu::Applications, "/console/applications", Text::Applications))
                                 (link(Menu::Simulate, "/console/simulate", Text::Simulate))

@@ -9,11 +9,13 @@ use cee_registry::ProofState;
 use cee_tokens::{ProofError, VerifiedProof};
 
 use crate::assets::{SCRIPT, STYLE};
+use crate::overview::tests::samples;
 use crate::pages::application::{Found, application, delete};
 use crate::pages::applications::{Filter, Listed, applications};
 use crate::pages::file::{Place, file};
 use crate::pages::files::files;
 use crate::pages::home::home;
+use crate::pages::overview::overview;
 use crate::pages::proof::{Checked, proof};
 use crate::pages::refused::refused;
 use crate::pages::sent::sent;
@@ -163,6 +165,14 @@ fn pages(language: Language) -> Vec<(&'static str, String)> {
         ("proof", proof(&anonymous, &Checked::Nothing)),
         ("refused", refused(&view, HOSTILE, HOSTILE, Some(HOSTILE))),
     ];
+    let under_way = |_| {
+        let mut import = import();
+        (import.state, import.rows_total) = ("running", Some(3));
+        import
+    };
+    let list_under_way = List { imports: (0..25).map(under_way).collect(), next_cursor: Some(HOSTILE.to_owned()) };
+    let overviews = samples().into_iter();
+    pages.extend(overviews.map(|(name, sample)| (name, overview(&view, &sample, &list_under_way))));
     pages.extend(proofs.iter().chain(&errors).map(|checked| ("proof_checked", proof(&view, checked))));
     pages
 }

@@ -3,6 +3,7 @@
 
 use cee_eligibility::{JourneyStatus, JourneyType, Language};
 use cee_history::Repair;
+use cee_registry::Outcome;
 use cee_tokens::ProofError;
 
 /// Declares the texts: each has both languages, or does not compile.
@@ -68,6 +69,49 @@ texts! {
     AccessKey: "Access key", "Clé d'accès";
     Secret: "Secret", "Secret";
     SessionEnds: "You stay signed in for 30 minutes.", "Vous restez connecté pendant 30 minutes.";
+
+    // Overview
+    Overview: "Overview", "Vue d'ensemble";
+    UnderWay: "Imports under way", "Importations en cours";
+    NoneUnderWay: "None of your latest files is being imported or taken back.",
+                  "Aucun de vos derniers fichiers n'est en cours d'importation ou d'annulation.";
+    AllFiles: "All files", "Tous les fichiers";
+    WeeksShown: "Weeks", "Semaines";
+    WeeksToShow: "Number of weeks", "Nombre de semaines";
+    ShowWeeks: "Show", "Afficher";
+    EarlierWeeks: "Earlier weeks", "Semaines précédentes";
+    LaterWeeks: "Later weeks", "Semaines suivantes";
+    CountedAt: "Certificates and rows of history were last counted:",
+               "Dernier comptage des certificats et des lignes d'historique :";
+    CountedAfter: "What came later appears after the next count, usually the next night.",
+                  "La suite apparaîtra après le prochain comptage, en général la nuit suivante.";
+    CountIsOld: "This count is more than two days old. Ask the registry's team for a new one.",
+                "Ce comptage date de plus de deux jours. Demandez-en un nouveau à l'équipe du registre.";
+    NeverCounted: "The registry has not counted certificates and rows of history yet",
+                  "Le registre n'a pas encore compté les certificats et les lignes d'historique";
+    NeverCountedDetail: "Until its team does, this page shows refusals only.",
+                        "En attendant que son équipe le fasse, cette page ne montre que les refus.";
+    CertificatesByWeek: "Certificates by week", "Certificats par semaine";
+    CertificatesAbout: "By the week in which they were registered, from Monday to Sunday in Paris. Those deleted later are included.",
+                       "Selon la semaine de leur enregistrement, du lundi au dimanche à Paris. Ceux supprimés depuis sont inclus.";
+    NoCertificates: "No certificate was counted in these weeks.", "Aucun certificat n'a été compté pour ces semaines.";
+    NotCountedYet: "not counted yet", "pas encore compté";
+    WeekName: "Week", "Semaine";
+    WeekLetter: "W", "S";
+    MostInAWeek: "Most in a week:", "Maximum en une semaine :";
+    InAll: "In all", "En tout";
+    DeletedInWeek: "Deleted", "Supprimés";
+    ShowTable: "These numbers as a table", "Ces nombres en tableau";
+    RefusalsByReason: "Refusals by reason", "Refus par motif";
+    RefusalsAbout: "They appear soon after the calls. There were at least as many as this page says.",
+                   "Ils apparaissent peu après les appels. Il y en a eu au moins autant que cette page l'indique.";
+    NoRefusals: "No refusal was counted in these weeks.", "Aucun refus n'a été compté pour ces semaines.";
+    Reason: "Reason", "Motif";
+    TypeNotRead: "type not read", "type non lu";
+    RowsOfHistory: "Rows of history", "Lignes d'historique";
+    RowsOfHistoryAbout: "Of files and batches, by the week in which their import began.",
+                        "Des fichiers et des lots, selon la semaine où leur importation a commencé.";
+    NoRows: "No row of history was counted in these weeks.", "Aucune ligne d'historique n'a été comptée pour ces semaines.";
 
     // Files
     FilesIntro: "Every file and every batch that your company has sent, the latest first.",
@@ -306,6 +350,41 @@ pub(crate) const fn journey_status(status: JourneyStatus, language: Language) ->
     }
 }
 
+/// What statistics count, in words that fit on one line of a phone.
+pub(crate) const fn outcome(outcome: Outcome, language: Language) -> &'static str {
+    let (english, french) = match outcome {
+        Outcome::Granted => ("Certificates granted", "Certificats accordés"),
+        Outcome::Deleted => ("Applications deleted", "Demandes supprimées"),
+        Outcome::Imported => ("Rows imported", "Lignes importées"),
+        Outcome::AlreadyKnown => ("Rows already known", "Lignes déjà connues"),
+        Outcome::Rejected => ("Rows rejected", "Lignes rejetées"),
+        Outcome::TakenBack => ("Applications of history taken back", "Demandes d'historique annulées"),
+        Outcome::Repeated => ("Responses sent again", "Réponses renvoyées"),
+        Outcome::History => ("Blocked by history", "Bloquée par l'historique"),
+        Outcome::Duplicate => ("Blocked by an application", "Bloquée par une demande"),
+        Outcome::JourneyUsed => ("Journey already used", "Trajet déjà utilisé"),
+        Outcome::TooEarly => ("Too early", "Trop tôt"),
+        Outcome::UnknownJourney => ("Unknown journey", "Trajet inconnu"),
+        Outcome::OperatorClass => ("Journey without proof of class C", "Trajet sans preuve de classe C"),
+        Outcome::Distance => ("Journey too long", "Trajet trop long"),
+        Outcome::France => ("Journey outside France", "Trajet hors de France"),
+        Outcome::Period => ("Journey outside the period", "Trajet hors de la période"),
+        Outcome::SeveralCriteria => ("Journey fails several criteria", "Trajet : plusieurs critères manquent"),
+        Outcome::Invalid => ("Invalid fields or headers", "Champs ou en-têtes non valides"),
+        Outcome::CallClosed => ("Registration closed", "Enregistrement fermé"),
+        Outcome::IdempotencyKey => ("Idempotency-Key already used", "Idempotency-Key déjà utilisée"),
+        Outcome::DriverRecordFull => ("Too many applications of a driver", "Trop de demandes pour un conducteur"),
+        Outcome::TooManyCalls => ("Too many calls", "Trop d'appels"),
+        Outcome::Busy => ("Registry busy", "Registre occupé"),
+        Outcome::Failed => ("Internal error", "Erreur interne"),
+        Outcome::Other => ("Another reason", "Autre motif"),
+    };
+    match language {
+        Language::English => english,
+        Language::French => french,
+    }
+}
+
 /// Why a text is not a proof.
 pub(crate) const fn proof_error(error: ProofError, language: Language) -> &'static str {
     let (english, french) = match error {
@@ -325,6 +404,15 @@ pub(crate) const fn proof_error(error: ProofError, language: Language) -> &'stat
     match language {
         Language::English => english,
         Language::French => french,
+    }
+}
+
+/// A label and what it is for, with the colon of the language.
+pub(crate) fn labelled(label: &str, value: &str, language: Language) -> String {
+    match language {
+        Language::English => format!("{label}: {value}"),
+        // A no-break space.
+        Language::French => format!("{label}\u{a0}: {value}"),
     }
 }
 
@@ -361,6 +449,7 @@ mod tests {
         texts.extend(
             JourneyStatus::ALL.map(|(status, _)| Language::ALL.map(|language| journey_status(status, language))),
         );
+        texts.extend(Outcome::ALL.iter().map(|kind| Language::ALL.map(|language| outcome(*kind, language))));
         // The name of the other language is written in that language.
         let other = Text::OtherLanguage.to(Language::English);
         // Words that are the same in both languages.
@@ -371,6 +460,13 @@ mod tests {
             if english != other {
                 assert_eq!(Language::english_left_in(french), None, "{french}");
             }
+        }
+    }
+
+    #[test]
+    fn outcomes_fit_on_a_line_of_a_phone() {
+        for (kind, language) in Outcome::ALL.iter().flat_map(|kind| Language::ALL.map(|language| (*kind, language))) {
+            assert!(outcome(kind, language).chars().count() <= 36, "{}", outcome(kind, language));
         }
     }
 
