@@ -153,7 +153,9 @@ pub(crate) fn bars(view: &View, about: &About<'_>, rows: &[(&str, u64)]) -> Mark
                 text x="0" y=(top + 15) { (label) }
                 text x="100%" y=(top + 15) text-anchor="end" { (number(*count, view.language)) }
                 line.scale x1="0" x2="100%" y1=(top + 32) y2=(top + 32) {}
-                @if *count > 0 { rect.lower x="0" y=(top + 22) width=(percent(*count, most)) height="10" {} }
+                // One of a million is still a line.
+                @let shown = if *count > 0 { (*count).max(most / 300) } else { 0 };
+                @if shown > 0 { rect.lower x="0" y=(top + 22) width=(percent(shown, most)) height="10" {} }
             }
         }
     }
@@ -225,6 +227,8 @@ mod tests {
             assert!(chart.contains(&format!("width=\"{width}\" height=\"10\"")), "{chart}");
         }
         assert_eq!(chart.matches("<rect").count(), 2);
+        let chart_of_one = bars(&view(), &ABOUT, &[("most", 1_000_000), ("one", 1)]).into_string();
+        assert!(chart_of_one.contains("width=\"0.33%\""), "{chart_of_one}");
         assert!(chart.contains(">1,000</text>") && chart.contains(">none</text>"), "{chart}");
     }
 }
