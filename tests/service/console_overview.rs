@@ -167,7 +167,7 @@ async fn weeks_are_chosen_with_a_form_and_links() {
     browser.sign_in(1).await;
     browser.language = "fr";
     let french = browser.get(PAGE).await.text;
-    for words in ["Certificats par semaine", "courte distance", "Refus par motif", "pas encore compté", ">S18</text>"]
+    for words in ["Certificats par semaine", "courte distance", "Refus par motif", "pas encore compté", ">S17</text>"]
     {
         assert!(french.contains(words), "{words}: {french}");
     }

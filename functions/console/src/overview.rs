@@ -117,7 +117,7 @@ impl Overview {
         });
         let certificates = certificates.collect();
         let mut refused: BTreeMap<Outcome, [u64; 3]> = BTreeMap::new();
-        let mut rows = OF_ROWS.map(|outcome| (outcome, 0));
+        let mut rows = OF_ROWS.map(|outcome| (outcome, 0_u64));
         for (cell, count) in found.iter().flat_map(|found| &found.counts) {
             if cell.outcome.reason().is_some() {
                 let [short, long, unknown] = refused.entry(cell.outcome).or_default();
