@@ -137,6 +137,18 @@ async fn form_puts_one_file_under_one_key_until_it_expires() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dollar_in_file_name_stays_out_of_form() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let path = browser.place(&[("file_name", "${filename} 5$.csv")]).await;
+    let form = Form::of(&browser.get(&path).await.text, "send").unwrap();
+    let id = path.rsplit('/').next().unwrap();
+    let key = form.fields.iter().find(|(name, _)| name == "key").unwrap();
+    assert_eq!(key.1, format!("imports/1/{id}/_{{filename}} 5_.csv"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn page_of_an_import_under_way_loads_itself_again() {
     let world = world().await;
     let mut browser = Browser::new(&world);
@@ -173,6 +185,10 @@ async fn refused_upload_says_why_and_keeps_what_was_typed() {
     {
         assert!(answer.text.contains(shown), "{shown}: {}", answer.text);
     }
+    let list = [("file_name", "simulate-only.csv"), ("replaces", "00000000000000000000000000000000")];
+    let answer = browser.post("/console/upload", &list).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text.contains("does not belong to a list of drivers"), "{}", answer.text);
     let unknown = [("replaces", "00000000000000000000000000000000")];
     assert_eq!(browser.post("/console/upload", &unknown).await.status, StatusCode::NOT_FOUND);
 

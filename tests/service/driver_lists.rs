@@ -398,7 +398,15 @@ async fn place_for_a_list_needs_the_scope_of_simulate_and_no_fields_of_history()
     let narrow = world.token_of(1, &sirets[0], &[Scope::Import]);
     let refused = world.api.post(IMPORTS, &narrow, &json!({"kind": "drivers"})).await;
     assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::FORBIDDEN, "missing_scope"));
+    // The import function takes a file of this name for a list, whatever the call says of it.
+    for body in [json!({"file_name": "a Simulate_only.csv"}), json!({"kind": "file", "file_name": "simulate-only.csv"})]
+    {
+        let refused = world.api.post(IMPORTS, &narrow, &body).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::FORBIDDEN, "missing_scope"), "{body}");
+    }
     assert_eq!(world.api.post(IMPORTS, &narrow, &json!({"kind": "file"})).await.status, StatusCode::CREATED);
+    let named = json!({"file_name": "simulate-only.csv", "replaces": "0".repeat(32)});
+    assert_eq!(world.api.post(IMPORTS, &token, &named).await.pointers(), ["/replaces"]);
     let bad = json!({"kind": "drivers", "replaces": "0".repeat(32), "dates_confirmed": true});
     let refused = world.api.post(IMPORTS, &token, &bad).await;
     let pointers: BTreeSet<String> = refused.pointers().into_iter().collect();
@@ -415,6 +423,8 @@ async fn closed_simulations_close_lists_and_not_imports() {
     })
     .await;
     let refused = closed.api.post(IMPORTS, &closed.token(1), &json!({"kind": "drivers"})).await;
+    assert_eq!(refused.problem(), "call_closed");
+    let refused = closed.api.post(IMPORTS, &closed.token(1), &json!({"file_name": "a simulate-only.csv"})).await;
     assert_eq!(refused.problem(), "call_closed");
     closed.place(1, json!({})).await;
     closed.upload("imports/1/a simulate-only.csv", list(0, 1)).await;

@@ -261,8 +261,13 @@ pub struct List {
 
 impl Upload {
     fn is_list(&self) -> bool {
-        self.kind == Some(FileKind::Drivers)
+        is_list(self.kind, self.file_name.as_ref())
     }
+}
+
+/// Whether a file is a list of drivers. Its name can say so too: the import function reads the name, which is part of the key.
+fn is_list(kind: Option<FileKind>, file_name: Option<&FileName>) -> bool {
+    kind == Some(FileKind::Drivers) || file_name.is_some_and(|file_name| name::is_list_of_drivers(file_name.as_str()))
 }
 
 impl Uploads {
@@ -628,7 +633,7 @@ pub fn read(mut fields: Fields) -> Result<Upload, Refusal> {
     });
     let kind = fields.optional("kind", |text| FileKind::parse(text).ok_or(FieldError::FileKind));
     // A list has no dates, and imports nothing that could take the place of an import.
-    if kind == Some(Some(FileKind::Drivers)) {
+    if is_list(kind.flatten(), file_name.as_ref().and_then(Option::as_ref)) {
         fields.foreign("dates_confirmed", ApplicationKind::List);
         fields.foreign("replaces", ApplicationKind::List);
     }
