@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::console::{Browser, Form};
+use crate::exports::large_applications;
 use crate::support::{Trip, World, world};
 
 fn long(n: u32, datetime: &str) -> Value {
@@ -81,6 +82,20 @@ async fn list_is_paged_filtered_and_downloaded_whole() {
         let mut request = world.api.request(Method::GET, &path, Some(&world.token(1)), Vec::new());
         request.headers_mut().insert("accept", "text/csv".parse().unwrap());
         assert_eq!(file.text, world.api.send(request).await.unwrap().text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn download_larger_than_a_response_is_refused() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    // 300 KB each: a function can return 6 MB.
+    for (number, status) in [(10, StatusCode::OK), (30, StatusCode::PAYLOAD_TOO_LARGE)] {
+        large_applications(&world, 1, number).await;
+        let file = browser.get("/console/applications.csv").await;
+        assert_eq!(file.status, status, "{number}");
+        assert_eq!(file.text.contains("too long to be downloaded"), status != StatusCode::OK);
     }
 }
 

@@ -109,8 +109,11 @@ pub struct Console {
 /// The parameters of a filter of applications.
 const FILTER: [&str; 4] = ["journey_type", "status", "from", "to"];
 
-/// The number of applications that a download holds at most: in one response of 6 MB, and read by a few requests.
+/// The number of applications that a download holds at most: read by a few requests.
 const DOWNLOADED: usize = 10 * MOST_ON_A_PAGE;
+
+/// The bytes of a download in the response of the function, at most: Lambda takes 6 MB (6,291,556 bytes) with everything around it.
+const DOWNLOADED_BYTES: usize = 6_000_000;
 
 /// A call of somebody who is signed in.
 struct Signed {
@@ -418,20 +421,23 @@ impl Console {
     async fn download(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
         let Wanted { filter, mut after, .. } = self.wanted(call, signed)?;
         let mut listed = Vec::new();
-        loop {
+        let csv = loop {
             let (found, next) = self.applications.list(signed.operator.id, &filter, after, MOST_ON_A_PAGE).await?;
             listed.extend(found);
             after = next;
+            if listed.len() > DOWNLOADED || (after.is_some() && call.deadline().has_passed()) {
+                break None;
+            }
             if after.is_none() {
-                let name = HeaderValue::from_static("attachment; filename=\"applications.csv\"");
-                let csv = Reply::csv(StatusCode::OK, to_csv(&listed)?);
-                return Ok(csv.with_header(CONTENT_DISPOSITION, name));
+                break Some(to_csv(&listed)?).filter(|csv| bytes_in_json(csv) <= DOWNLOADED_BYTES);
             }
-            if listed.len() >= DOWNLOADED || call.deadline().has_passed() {
-                let (title, detail) = (view.t(Text::ListTooLong), view.t(Text::ListTooLongDetail));
-                return Ok(Reply::page(StatusCode::PAYLOAD_TOO_LARGE, refused(view, title, detail, None)));
-            }
-        }
+        };
+        let Some(csv) = csv else {
+            let (title, detail) = (view.t(Text::ListTooLong), view.t(Text::ListTooLongDetail));
+            return Ok(Reply::page(StatusCode::PAYLOAD_TOO_LARGE, refused(view, title, detail, None)));
+        };
+        let name = HeaderValue::from_static("attachment; filename=\"applications.csv\"");
+        Ok(Reply::csv(StatusCode::OK, csv).with_header(CONTENT_DISPOSITION, name))
     }
 
     async fn ask_delete(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
@@ -516,6 +522,11 @@ fn own_fields(call: &Call, signed: &Signed) -> Result<Option<Fields>, Refusal> {
     let mut fields = Fields::of_form(call.request())?;
     let token = fields.take_text(FORM_TOKEN);
     Ok(token.is_some_and(|token| signed.id.is_form_token(&token)).then_some(fields))
+}
+
+/// The bytes of a text in JSON, in which a function returns its response, if it has no control characters but line ends.
+fn bytes_in_json(text: &str) -> usize {
+    text.len() + text.bytes().filter(|byte| matches!(byte, b'"' | b'\\' | b'\n')).count()
 }
 
 /// The page of an import.

@@ -29,6 +29,11 @@ use crate::words::Text;
 /// What somebody would write who wants to run a script in another one's page.
 const HOSTILE: &str = r#"<script>alert(1)</script>"'><img src=x onerror=alert(1)>"#;
 
+#[test]
+fn bytes_in_json_are_those_of_its_escapes() {
+    assert_eq!(crate::bytes_in_json("a,\"b\"\\\né"), r#"a,\"b\"\\\né"#.len());
+}
+
 fn view(language: Language) -> View {
     let signed_in = SignedIn { operator: format!("Opérateur {HOSTILE}"), form_token: "f0".repeat(32) };
     View {

@@ -217,9 +217,10 @@ texts! {
     ShowList: "Show the list", "Afficher la liste";
     Export: "Download this list (CSV)", "Télécharger cette liste (CSV)";
     ListTooLong: "The list is too long to be downloaded here", "La liste est trop longue pour être téléchargée ici";
-    ListTooLongDetail: "It has more than 5,000 applications, or takes too long to read. Choose a shorter time, and download the list in parts.",
-                       "Elle contient plus de 5 000 demandes, ou sa lecture est trop longue. Choisissez une période plus courte et téléchargez la \
-                        liste en plusieurs parties.";
+    ListTooLongDetail: "It has more than 5,000 applications, is larger than 6 MB, or takes too long to read. Choose a shorter time, and download the \
+                        list in parts.",
+                       "Elle contient plus de 5 000 demandes, dépasse 6 Mo ou prend trop de temps à lire. Choisissez une période plus courte et \
+                        téléchargez la liste en plusieurs parties.";
     RegisteredAt: "Registered", "Enregistrement";
     OwnJourney: "Your number of the journey", "Votre numéro de trajet";
     Delete: "Delete this application", "Supprimer cette demande";
