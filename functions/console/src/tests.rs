@@ -336,6 +336,21 @@ fn sign_in_repeats_nothing_that_was_typed() {
 }
 
 #[test]
+fn list_of_drivers_is_neither_replaced_nor_taken_back() {
+    let links = ["id=\"replace\"", "id=\"take-back\"", "id=\"import\"", "id=\"corrected\""];
+    let shown = |import: &Import| {
+        let page = file(&view(Language::English), import, &Some((table(), false)), &Place::None);
+        links.map(|link| page.contains(link))
+    };
+    let mut import = Import::sample(true);
+    assert_eq!(shown(&import), [true, true, false, true]);
+    import.kind = "drivers";
+    assert_eq!(shown(&import), [false; 4]);
+    import.check_only = true;
+    assert_eq!(shown(&import), [false; 4]);
+}
+
+#[test]
 fn bars_of_the_outcome_are_as_wide_as_their_rows() {
     let mut import = Import::sample(true);
     import.counts.read = 1_000_000;

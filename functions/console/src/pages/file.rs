@@ -1,6 +1,6 @@
 //! `/console/files/{import_id}`: one import with its report.
 
-use cee_fn_uploads::{Import, UploadForm};
+use cee_fn_uploads::{FileKind, Import, UploadForm};
 use cee_history::RejectedTable;
 use maud::{Markup, html};
 
@@ -71,9 +71,14 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
     page_with(view, Some(Menu::Files), &name(view, import), &content, &head)
 }
 
+/// Whether it is a list of drivers: it has added nothing that could be replaced or undone, and the form is one for history.
+fn is_list(import: &Import) -> bool {
+    import.kind == FileKind::Drivers.as_str()
+}
+
 /// What can be done with an import that has ended.
 fn next_steps(view: &View, import: &Import) -> Markup {
-    let is_ended = matches!(import.state, "completed" | "failed");
+    let is_ended = matches!(import.state, "completed" | "failed") && !is_list(import);
     html! {
         @if is_ended && import.check_only {
             p { (view.t(Text::NotImported)) }
@@ -185,7 +190,7 @@ fn rejected_rows(view: &View, import: &Import, rejected: &Rejected) -> Markup {
             @if let Some(url) = &import.rejected_rows_url {
                 p { a #rejected href=(url) { (view.t(Text::DownloadRejected)) } }
             }
-            p { a #corrected href="/console/upload" { (view.t(Text::SendCorrected)) } }
+            @if !is_list(import) { p { a #corrected href="/console/upload" { (view.t(Text::SendCorrected)) } } }
             div.wide role="region" aria-label=(view.t(Text::RejectedTitle)) tabindex="0" {
                 table.cells {
                     thead { tr { @for column in &table.header { th scope="col" { (title_of(view, column)) } } } }
