@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_local::stack::{Options, tables};
-use cee_registry::MOST_EXPORTS;
+use cee_registry::{MOST_EXPORTS, MOST_EXPORTS_A_DAY};
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
@@ -313,6 +313,48 @@ async fn exports_in_progress_are_limited_until_they_end_or_fail() {
         }
     }
     assert_eq!(exported(&world, 1, &body).await["applications"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exports_of_a_day_are_limited() {
+    const TWO_DAYS: u128 = (2 * 24 * 60 * 60 * 1000) << 80;
+    let world = world().await;
+    let body = json!({"format": "csv"});
+    exported(&world, 1, &body).await;
+    let item = world.scan(&tables().exports).await.remove(0);
+    let first = u128::from_str_radix(item["export_id"].as_s().unwrap(), 16).unwrap();
+    let put = async |id: u128| {
+        let mut copy = item.clone();
+        copy.insert("export_id".to_owned(), AttributeValue::S(format!("{id:032x}")));
+        world.aws.dynamodb().put_item().table_name(tables().exports).set_item(Some(copy)).send().await.unwrap();
+    };
+    let most = MOST_EXPORTS_A_DAY as u128;
+    // Those of an earlier day do not count.
+    for n in 0..most {
+        put(first - TWO_DAYS + n).await;
+    }
+    for n in 1..most - 1 {
+        put(first + n).await;
+    }
+    exported(&world, 1, &body).await;
+    let answer = world.api.post(EXPORTS, &world.token(1), &body).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::CONFLICT, "too_many_exports"));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("100 exports within 24 hours"), "{answer:?}");
+    assert_eq!(world.scan(&tables().exports).await.len(), 2 * MOST_EXPORTS_A_DAY, "the refused one was removed");
+    exported(&world, 2, &body).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn export_without_note_does_not_stay_in_progress() {
+    let world = world().await;
+    // The local S3 keeps objects as files: below this one there can be no other, so no note can be put.
+    let put = world.aws.s3().put_object().bucket("cee-local").key("exporting");
+    put.body(b"x".to_vec().into()).send().await.unwrap();
+    for _ in 0..=MOST_EXPORTS {
+        let answer = world.api.post(EXPORTS, &world.token(1), &json!({"format": "csv"})).await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{answer:?}");
+    }
+    assert_eq!(world.scan(&tables().exports).await.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,8 @@ use cee_edge::problem::{BrokenRule, InternalError};
 use cee_edge::{Call, Fields, Refusal};
 use cee_eligibility::{Instant, JourneyStatus, JourneyType, OperatorId};
 use cee_registry::{
-    ExportFormat, ExportId, ExportRecord, ExportState, ExportStatus, Exports, ListFilter, MOST_EXPORTS, export_note,
+    ExportAdded, ExportFormat, ExportId, ExportRecord, ExportState, ExportStatus, Exports, ListFilter, MOST_EXPORTS,
+    MOST_EXPORTS_A_DAY, export_note,
 };
 use cee_service::Clock;
 use cee_service::clock::machine_now;
@@ -154,7 +155,7 @@ impl Files {
     /// Requests an export.
     ///
     /// # Errors
-    /// [`Refusal::TooManyExports`]; a failure of the store or the bucket.
+    /// [`Refusal::TooManyExports`] or [`Refusal::TooManyExportsADay`]; a failure of the store or the bucket.
     pub(crate) async fn request(&self, operator: OperatorId, wish: &Wish) -> Result<Export, Refusal> {
         let (now, machine_now) = (self.clock.now(), machine_now());
         let record = ExportRecord {
@@ -164,11 +165,16 @@ impl Files {
             filter: wish.filter.registered_until(now),
             created_at: now,
         };
-        if !self.exports.add(&record, machine_now).await? {
-            return Err(Refusal::TooManyExports(MOST_EXPORTS));
+        match self.exports.add(&record, machine_now).await? {
+            ExportAdded::Done => {}
+            ExportAdded::TooManyInProgress => return Err(Refusal::TooManyExports(MOST_EXPORTS)),
+            ExportAdded::TooManyADay => return Err(Refusal::TooManyExportsADay(MOST_EXPORTS_A_DAY)),
         }
         let put = self.s3.put_object().bucket(&self.bucket).key(export_note(operator, record.id)).send().await;
-        put.map_err(|error| Refusal::Internal(InternalError::Bucket(DisplayErrorContext(&error).to_string())))?;
+        if let Err(error) = put {
+            self.exports.remove(&record).await?;
+            return Err(Refusal::Internal(InternalError::Bucket(DisplayErrorContext(&error).to_string())));
+        }
         let (state, applications) = (ExportState::Running, 0);
         Ok(ExportStatus { record, state, applications, ended_at: None, bytes: None, expires_at: None }.into())
     }

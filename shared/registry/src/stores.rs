@@ -41,7 +41,7 @@ pub use applications::{Applications, MOST_ON_A_PAGE};
 pub use changes::{Changes, MOST_CHANGES};
 pub use credentials::{Credentials, Success};
 pub use driver_lists::{Asked, DriverQuota};
-pub use exports::{ExportBegun, ExportHold, Exports, MOST_EXPORTS};
+pub use exports::{ExportAdded, ExportBegun, ExportHold, Exports, MOST_EXPORTS, MOST_EXPORTS_A_DAY};
 pub use imports::hold::{Begun, Hold, UndoBegun};
 pub use imports::list::{Cursor, MOST_LISTED};
 pub use imports::table::Imports;

@@ -98,6 +98,8 @@ pub enum Refusal {
     ImportStays(TakeBackRefusal),
     /// This number of the operator's exports are in progress, as many as may be.
     TooManyExports(usize),
+    /// The operator has requested this number of exports within 24 hours, as many as may be.
+    TooManyExportsADay(usize),
     /// The call's `Idempotency-Key` has a record of a different body.
     IdempotencyKeyReused,
     /// The call's `Idempotency-Key` has a record, but the application of this UUID, which it registered, was deleted.
@@ -239,7 +241,7 @@ impl Refusal {
             Self::InvalidHeader(..) => ProblemType::InvalidHeader,
             Self::InvalidQuery(_) => ProblemType::InvalidQuery,
             Self::ImportStays(_) => ProblemType::ImportStays,
-            Self::TooManyExports(_) => ProblemType::TooManyExports,
+            Self::TooManyExports(_) | Self::TooManyExportsADay(_) => ProblemType::TooManyExports,
             Self::TooEarly(_) => ProblemType::TooEarly,
             Self::Unauthenticated(_) => ProblemType::Unauthenticated,
             Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,
@@ -290,6 +292,11 @@ impl Refusal {
                 language,
                 "{most} of your exports are in progress: wait until one is ready, or call for the pages of the list",
                 "{most} de vos exports sont en cours : attendez que l'un soit prêt, ou demandez les pages de la liste",
+            ),
+            Self::TooManyExportsADay(most) => say!(
+                language,
+                "you have requested {most} exports within 24 hours: wait, or call for the pages of the list or for its changes",
+                "vous avez demandé {most} exports en 24 heures : attendez, ou demandez les pages de la liste ou ses changements",
             ),
             Self::TooEarly(at) => too_early(*at, language),
             Self::Unauthenticated(None) => words(SEND_A_TOKEN),
@@ -598,6 +605,7 @@ mod tests {
             Refusal::JourneyUsed { datetime, own: None },
             Refusal::ImportStays(TakeBackRefusal::TooOld(30)),
             Refusal::TooManyExports(2),
+            Refusal::TooManyExportsADay(100),
             Refusal::IdempotencyKeyReused,
             Refusal::ApplicationDeleted(ApplicationId::parse("1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b").unwrap()),
             Refusal::CursorExpired,

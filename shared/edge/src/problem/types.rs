@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use cee_eligibility::{ApplicationId, Criterion, FieldError, JourneyType, Language, NoRoom, Reason};
-use cee_registry::{MOST_EXPORTS, TakeBackRefusal, UndoRefusal};
+use cee_registry::{MOST_EXPORTS, MOST_EXPORTS_A_DAY, TakeBackRefusal, UndoRefusal};
 use cee_tokens::{Scope, TokenError};
 use http::StatusCode;
 use utoipa::openapi::Ref;
@@ -390,10 +390,17 @@ problem_types! {
         title: ["Too many exports are in progress", "Trop d'exports sont en cours"],
         meaning: "\
             Two exports of *yours* are in progress already. Calls at the same moment count each other: of several, all \
-            may be refused.",
-        remedy: "Wait until one of your exports is `ready` or `failed`, and send the call again.",
+            may be refused. Or you have requested a hundred exports within 24 hours.",
+        remedy: "\
+            Wait until one of your exports is `ready` or `failed`, and send the call again. A program that needs the state of its \
+            applications more often reads the changes: `GET /policies/cee/changes`.",
         members: Vec::new(),
-        examples: |_| one("Two are in progress", Refusal::TooManyExports(MOST_EXPORTS)),
+        examples: |_| {
+            vec![
+                example("", "Two are in progress", Refusal::TooManyExports(MOST_EXPORTS)),
+                example("_a_day", "A hundred within a day", Refusal::TooManyExportsADay(MOST_EXPORTS_A_DAY)),
+            ]
+        },
     }
 
     /// The request did not arrive in time.

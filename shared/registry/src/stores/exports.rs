@@ -20,6 +20,12 @@ use crate::stores::lease::{HoldError, leased_until, write_held};
 /// How many exports of one operator may be in progress.
 pub const MOST_EXPORTS: usize = 2;
 
+/// How many exports one operator may request within [`DAY`]. Each request counts those of the day before it.
+pub const MOST_EXPORTS_A_DAY: usize = 100;
+
+/// 24 hours in milliseconds.
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
 /// The table of exports.
 #[derive(Clone, Debug)]
 pub struct Exports {
@@ -48,6 +54,17 @@ impl ExportHold {
     }
 }
 
+/// The result of [`Exports::add`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportAdded {
+    /// The export is in progress.
+    Done,
+    /// It was not added: [`MOST_EXPORTS`] of its operator are in progress.
+    TooManyInProgress,
+    /// It was not added: its operator has requested [`MOST_EXPORTS_A_DAY`] within 24 hours.
+    TooManyADay,
+}
+
 /// The result of [`Exports::begin`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExportBegun {
@@ -66,15 +83,15 @@ impl Exports {
         Self { db, table: tables.exports.clone() }
     }
 
-    /// Adds an export, unless [`MOST_EXPORTS`] of its operator are in progress; returns whether it was added. `machine_now` is the time of
-    /// the machine's clock, even if the registry's clock is pinned.
+    /// Adds an export, unless its operator has too many. `machine_now` is the time of the machine's clock, even if the registry's clock is
+    /// pinned.
     ///
     /// It writes the export first and counts then. So of calls at the same moment the last to write counts all others: never are more than
     /// the limit added, and all may be refused.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer. An export that was written nevertheless counts as one in progress until it has failed.
-    pub async fn add(&self, export: &ExportRecord, machine_now: Instant) -> Result<bool, StoreError> {
+    pub async fn add(&self, export: &ExportRecord, machine_now: Instant) -> Result<ExportAdded, StoreError> {
         let put = self.db.put_item().table_name(&self.table).set_item(Some(export.to_item(machine_now)));
         let sent = put.condition_expression("attribute_not_exists(export_id)").send().await;
         if let Err(error) = sent {
@@ -84,36 +101,53 @@ impl Exports {
                 _ => return Err(StoreError::request("PutItem", &error)),
             }
         }
-        if self.in_progress(export.operator, machine_now).await? <= MOST_EXPORTS {
-            return Ok(true);
+        let added = self.counted(export.operator, machine_now).await;
+        if added != Ok(ExportAdded::Done) {
+            self.remove(export).await?;
         }
-        let delete = self.db.delete_item().table_name(&self.table).set_key(Some(key(export.operator, export.id)));
-        delete.send().await.map_err(|error| StoreError::request("DeleteItem", &error))?;
-        Ok(false)
+        added
     }
 
-    /// How many exports of an operator are in progress.
-    async fn in_progress(&self, operator: OperatorId, machine_now: Instant) -> Result<usize, StoreError> {
+    /// Removes an export that nothing will work on, because its note could not be put: it would count as one in progress until it has
+    /// failed. An invocation whose note was put nevertheless finds no export, and ends. One request.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
+    pub async fn remove(&self, export: &ExportRecord) -> Result<(), StoreError> {
+        let delete = self.db.delete_item().table_name(&self.table).set_key(Some(key(export.operator, export.id)));
+        delete.send().await.map(drop).map_err(|error| StoreError::request("DeleteItem", &error))
+    }
+
+    /// Whether an operator has too many exports, of which one was added just now. It reads those that were requested within a day, and so
+    /// a number of items that the limit bounds. An export that takes longer than a day no longer counts as one in progress.
+    async fn counted(&self, operator: OperatorId, machine_now: Instant) -> Result<ExportAdded, StoreError> {
+        let since = Instant::from_millis(machine_now.millis() - DAY).unwrap_or(machine_now);
         let mut items = self
             .db
             .query()
             .table_name(&self.table)
-            .key_condition_expression("operator_id = :operator")
-            .filter_expression("#state = :running")
+            .key_condition_expression("operator_id = :operator AND export_id >= :since")
             .projection_expression("#state, alive_until")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":operator", number(i64::from(operator.get())))
-            .expression_attribute_values(":running", running())
+            .expression_attribute_values(":since", AttributeValue::S(ExportId::new(since, 0).to_string()))
             .consistent_read(true)
             .into_paginator()
             .items()
             .send();
-        let mut found = 0;
+        let (mut requested, mut in_progress) = (0_usize, 0_usize);
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| StoreError::request("Query", &error))?;
-            found += usize::from(state(&item, machine_now)? == ExportState::Running);
+            requested += 1;
+            in_progress += usize::from(state(&item, machine_now)? == ExportState::Running);
         }
-        Ok(found)
+        Ok(if in_progress > MOST_EXPORTS {
+            ExportAdded::TooManyInProgress
+        } else if requested > MOST_EXPORTS_A_DAY {
+            ExportAdded::TooManyADay
+        } else {
+            ExportAdded::Done
+        })
     }
 
     /// An operator's export with this UUID. One request. A call cannot find another operator's export.
