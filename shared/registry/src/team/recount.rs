@@ -44,6 +44,9 @@ struct Report {
     imported: u64,
     already_known: u64,
     rejected: u64,
+    /// Only the report of a list of drivers has it.
+    #[serde(default)]
+    eligible: Option<u64>,
     #[serde(default)]
     undone: Option<Undone>,
 }
@@ -103,7 +106,8 @@ impl Recounter {
             let Some(report) = value::<Report>(&item, "report")? else { return Ok(()) };
             let began = instant(&item, "started_at").or_else(|| instant(&item, "created_at"));
             let began = began.ok_or(corrupt_import("created_at"))?;
-            if !report.check_only {
+            // The rows of a list of drivers are questions, and no history.
+            if !report.check_only && report.eligible.is_none() {
                 for (outcome, rows) in [
                     (Outcome::Imported, report.imported),
                     (Outcome::AlreadyKnown, report.already_known),
