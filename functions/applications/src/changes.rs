@@ -10,6 +10,8 @@ use cee_registry::{Change, ChangeKind, ChangesPlace, MOST_CHANGES};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::list::query::limit;
+
 /// The number of changes on a page if the call does not say.
 pub(crate) const USUAL: usize = 100;
 
@@ -32,18 +34,12 @@ impl WantedChanges {
     /// [`Refusal::InvalidQuery`] with every fault.
     pub fn read(mut query: Query, place: impl FnOnce(&str) -> Option<ChangesPlace>) -> Result<Self, Refusal> {
         let since = query.optional("since", |text| place(text).ok_or(BrokenRule::Cursor));
-        let most = query.optional("limit", limit);
+        let most = query.optional("limit", |text| limit(text, MOST_CHANGES));
         let read = since
             .zip(most)
             .map(|(since, most)| Self { since: since.unwrap_or(ChangesPlace::BEGINNING), most: most.unwrap_or(USUAL) });
         query.finish(PARAMETERS, read)
     }
-}
-
-fn limit(text: &str) -> Result<usize, BrokenRule> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| digits && (1..=MOST_CHANGES).contains(number));
-    number.ok_or(BrokenRule::Number(1, MOST_CHANGES))
 }
 
 /// What happened to an application.

@@ -13,7 +13,7 @@ use cee_eligibility::{ApplicationId, Instant, JourneyStatus, JourneyType, Operat
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, date, instant, integer, number, text};
 use crate::records::application::Application;
-use crate::records::claim_keys::ClaimKeys;
+use crate::records::claim_keys::{ClaimKeys, SIGNATURE};
 
 /// The number of days for which a change is kept after the next change of its operator.
 pub const CHANGES_KEPT_DAYS: u16 = 400;
@@ -208,9 +208,6 @@ impl ChangesPlace {
     /// The bytes of a place without its signature.
     const BYTES: usize = 33;
 
-    /// The bytes of the signature.
-    const SIGNATURE: usize = 16;
-
     /// The number of characters of a cursor.
     pub const CURSOR_LENGTH: usize = 66;
 
@@ -313,11 +310,8 @@ impl ChangesPlace {
 }
 
 /// The signature of a place: a keyed hash of the place and its operator.
-fn signature(keys: &ClaimKeys, operator: OperatorId, place: &[u8]) -> [u8; ChangesPlace::SIGNATURE] {
-    let whole = keys.digest(&[b"feed of changes", &operator.get().to_be_bytes(), place]);
-    let mut signature = [0; ChangesPlace::SIGNATURE];
-    signature.iter_mut().zip(whole.as_ref()).for_each(|(byte, made)| *byte = *made);
-    signature
+fn signature(keys: &ClaimKeys, operator: OperatorId, place: &[u8]) -> [u8; SIGNATURE] {
+    keys.sign(&[b"feed of changes", &operator.get().to_be_bytes(), place])
 }
 
 #[cfg(test)]

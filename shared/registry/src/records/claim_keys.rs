@@ -10,6 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cee_eligibility::{DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, TruncatedIdentity, words};
 
+/// The bytes of the signature of a cursor.
+pub(crate) const SIGNATURE: usize = 16;
+
 /// Makes claim keys from a driver's identity.
 #[derive(Clone)]
 pub struct ClaimKeys {
@@ -131,6 +134,14 @@ impl ClaimKeys {
     /// A partition key of an item that is not a claim.
     pub(crate) fn hash(&self, parts: &[&[u8]]) -> String {
         URL_SAFE_NO_PAD.encode(self.digest(parts))
+    }
+
+    /// The signature of a cursor, which a caller keeps and sends back: the beginning of a keyed hash.
+    pub(crate) fn sign(&self, parts: &[&[u8]]) -> [u8; SIGNATURE] {
+        let whole = self.digest(parts);
+        let mut signature = [0; SIGNATURE];
+        signature.iter_mut().zip(whole.as_ref()).for_each(|(byte, made)| *byte = *made);
+        signature
     }
 
     pub(crate) fn digest(&self, parts: &[&[u8]]) -> hmac::Tag {

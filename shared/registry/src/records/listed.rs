@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, date, instant, number, text};
 use crate::records::application::{StoredToken, corrupt};
-use crate::records::claim_keys::ClaimKeys;
+use crate::records::claim_keys::{ClaimKeys, SIGNATURE};
 
 /// A registered application, as a list of its operator's applications shows it. Holds personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,9 +225,6 @@ impl ListPlace {
     /// The bytes of a place without its signature.
     const BYTES: usize = 24;
 
-    /// The bytes of the signature.
-    const SIGNATURE: usize = 16;
-
     /// The number of characters of a cursor.
     pub const CURSOR_LENGTH: usize = 54;
 
@@ -296,10 +293,10 @@ impl TryFrom<(i64, String)> for ListPlace {
 }
 
 /// The signature of a place: a keyed hash of the place, its operator and its filter.
-fn signature(keys: &ClaimKeys, operator: OperatorId, filter: &ListFilter, place: &[u8]) -> [u8; ListPlace::SIGNATURE] {
+fn signature(keys: &ClaimKeys, operator: OperatorId, filter: &ListFilter, place: &[u8]) -> [u8; SIGNATURE] {
     let ListFilter { journey_type, status, dates, registered } = filter;
     let [[first, last], [first_registered, last_registered]] = [dates, registered].map(|dates| dates.millis());
-    let whole = keys.digest(&[
+    keys.sign(&[
         b"list of applications",
         &operator.get().to_be_bytes(),
         journey_type.map_or("", JourneyType::as_str).as_bytes(),
@@ -309,10 +306,7 @@ fn signature(keys: &ClaimKeys, operator: OperatorId, filter: &ListFilter, place:
         &first_registered.to_be_bytes(),
         &last_registered.to_be_bytes(),
         place,
-    ]);
-    let mut signature = [0; ListPlace::SIGNATURE];
-    signature.iter_mut().zip(whole.as_ref()).for_each(|(byte, made)| *byte = *made);
-    signature
+    ])
 }
 
 #[cfg(test)]
