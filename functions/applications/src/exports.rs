@@ -103,7 +103,7 @@ pub struct Export {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
     pub(crate) expires_at: Option<String>,
-    /// Where the file can be read: a presigned URL. Whoever has it can read the file, so keep it as you keep a token.
+    /// Where the file can be read: a presigned URL. Anyone who has the URL can read the file: keep it as you keep a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", nullable = false)]
     pub(crate) download_url: Option<String>,

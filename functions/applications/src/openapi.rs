@@ -394,7 +394,7 @@ fn export() -> Operation {
             TAG,
             "Export applications to a file",
             "Writes the caller's own applications (demandes CEE) to one file, CSV or Parquet, however many they are. The call returns at once; \
-             get the export until it is `ready`, for the link of its file. Two exports of an operator may be in progress. A call whose \
+             get the export until it is `ready`, for the link of its file. Two exports of an operator may be in progress, and a hundred may be requested within 24 hours. A call whose \
              answer was lost may have begun one: list the exports before the call is sent again.\n\n\
              **What the file holds.** The applications that fit the filter, that were registered until the moment of this call, and that are \
              not deleted when the export reads their place in the list: each of them once, those with the latest `datetime` first. An \

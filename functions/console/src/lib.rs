@@ -532,7 +532,7 @@ fn bytes_in_json(text: &str) -> usize {
 /// The page of an import.
 fn see_import(id: ImportId) -> Result<Reply, Refusal> {
     let path = HeaderValue::from_str(&format!("/console/files/{id}"));
-    let impossible = |_| Refusal::Internal(InternalError::Impossible("an id that is no header"));
+    let impossible = |_| Refusal::Internal(InternalError::Impossible("an id that is not a header value"));
     Ok(Reply::see_other_at(path.map_err(impossible)?))
 }
 

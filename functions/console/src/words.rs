@@ -185,11 +185,11 @@ texts! {
     Send: "Send", "Envoyer";
     Sending: "The file is being sent. Stay on this page.", "Le fichier est en cours d'envoi. Restez sur cette page.";
     SendFailed: "The file has not arrived. Send it again.", "Le fichier n'est pas arrivé. Envoyez-le de nouveau.";
-    SendNow: "Choose the file and send it. The sending must begin before", "Choisissez le fichier et envoyez-le. L'envoi doit commencer avant";
+    SendNow: "Choose the file and send it. Sending must begin before", "Choisissez le fichier et envoyez-le. L'envoi doit commencer avant";
     PlaceIsOver: "The time to send a file to this place is over.", "Le délai pour envoyer un fichier ici est passé.";
     Arrived: "The file has arrived", "Le fichier est arrivé";
     ArrivedSoon: "The registry begins to read it in a moment.", "Le registre va commencer à le lire.";
-    SeeImport: "See its import", "Voir son importation";
+    SeeImport: "See its import", "Voir l'import";
     NotImported: "The file was only checked, nothing was imported. If the result is right, send it again to import it.",
                  "Le fichier a seulement été vérifié, rien n'a été importé. Si le résultat convient, renvoyez-le pour l'importer.";
     ImportChecked: "Send this file to import it", "Envoyer ce fichier pour l'importer";
@@ -198,10 +198,10 @@ texts! {
     Replaces: "Replaces", "Remplace";
 
     // Take an import back
-    TakeBack: "Take this import back", "Annuler cette importation";
+    TakeBack: "Take this import back", "Annuler cet import";
     TakeBackAbout: "Everything that this import added is removed, and does not block its drivers any more. What another of your files holds \
                     too stays.",
-                   "Tout ce que cette importation a ajouté est retiré et ne bloque plus ses conducteurs. Ce qu'un autre de vos fichiers \
+                   "Tout ce que cet import a ajouté est retiré et ne bloque plus ses conducteurs. Ce qu'un autre de vos fichiers \
                     contient aussi est conservé.";
     TakeBackYes: "Yes, take it back", "Oui, l'annuler";
     ChangeNothing: "No, change nothing", "Non, ne rien changer";

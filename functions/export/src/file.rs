@@ -70,7 +70,7 @@ impl File {
         if format == ExportFormat::Csv {
             return Ok(Self::Csv(false));
         }
-        let schema = parse_message_type(SCHEMA).map_err(|_| ExportError::Impossible("a schema that is none"))?;
+        let schema = parse_message_type(SCHEMA).map_err(|_| ExportError::Impossible("an invalid schema"))?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::UNCOMPRESSED)
             .set_created_by("cee-registry".to_owned())
@@ -103,7 +103,7 @@ impl File {
             Self::Parquet(writer) => {
                 let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(piece);
                 let rows: Result<Vec<StringRecord>, _> = reader.records().collect();
-                let rows = rows.map_err(|_| ExportError::Impossible("a piece that is no CSV"))?;
+                let rows = rows.map_err(|_| ExportError::Impossible("a piece that is not CSV"))?;
                 let mut group = writer.next_row_group().map_err(|_| unwritten())?;
                 for (column, kind) in KINDS.into_iter().enumerate() {
                     let mut writer = group.next_column().map_err(|_| unwritten())?.ok_or_else(unwritten)?;
@@ -147,7 +147,7 @@ pub fn append(applications: &[ListedApplication]) -> Result<Vec<u8>, ExportError
         written = written.and_then(|()| writer.write_record(application.cells().iter().map(|cell| cell.as_bytes())));
     }
     let bytes = written.ok().and_then(|()| writer.into_inner().ok());
-    bytes.ok_or(ExportError::Impossible("applications that are no CSV"))
+    bytes.ok_or(ExportError::Impossible("applications that cannot be written as CSV"))
 }
 
 /// Writes one column of a row group. An empty cell of an optional column is null.

@@ -62,7 +62,7 @@ pub(crate) fn kind_of_file() -> Object {
     text(
         "What the file is: a history `file`, which is imported, or a list of `drivers` (the columns are the fields of `simulate`), about \
          each of whom the registry answers what `simulate` answers: nothing is imported or reserved. A list needs the scope \
-         `cee:simulate`, too. A history file, if absent.",
+         `cee:simulate`, too. If absent: a list if `file_name` holds `simulate-only`, otherwise a history file.",
     )
     .enum_values(Some([FileKind::File, FileKind::Drivers].map(FileKind::as_str)))
     .build()

@@ -156,13 +156,13 @@ fn both_of_too_many(TooManyDrivers { rows, most, left }: TooManyDrivers) -> (Str
     (
         format!(
             "The list has {rows} rows. An operator may ask about {most} drivers a day (Paris time) in lists, and {left} are left of today. \
-             No row was answered, and none counts: send at most {left} rows today, or the list on a later day, in parts if it is longer than a \
-             day's number."
+             No row was answered, and none counts: send at most {left} rows today, or the list on a later day, in parts if it is longer than the \
+             daily limit."
         ),
         format!(
             "La liste compte {rows} lignes. Un opérateur peut interroger le registre sur {most} conducteurs par jour (heure de Paris) au \
              moyen de listes ; il en reste {left} aujourd'hui. Aucune ligne n'a reçu de réponse et aucune n'est comptée : envoyez au plus \
-             {left} lignes aujourd'hui, ou la liste un autre jour, en plusieurs parties si elle dépasse le nombre d'une journée."
+             {left} lignes aujourd'hui, ou la liste un autre jour, en plusieurs parties si elle dépasse la limite quotidienne."
         ),
     )
 }
