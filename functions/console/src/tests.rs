@@ -31,7 +31,7 @@ const HOSTILE: &str = r#"<script>alert(1)</script>"'><img src=x onerror=alert(1)
 
 #[test]
 fn bytes_in_json_are_those_of_its_escapes() {
-    assert_eq!(crate::bytes_in_json("a,\"b\"\\\né"), r#"a,\"b\"\\\né"#.len());
+    assert_eq!(crate::applications::bytes_in_json("a,\"b\"\\\né"), r#"a,\"b\"\\\né"#.len());
 }
 
 fn view(language: Language) -> View {
