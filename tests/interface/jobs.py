@@ -38,7 +38,7 @@ def journeys(name, statuses):
     file = work / name
     file.write_text(HEADER + "".join(lines))
     keys = f"{about['aws_access_key_id']}:{about['aws_secret_access_key']}"
-    signed = ["--user", keys, "--aws-sigv4", f"aws:amz:{about['region']}:s3"]
+    signed = ["--user", keys, "--aws-sigv4", f"aws:amz:{about['region']}:s3", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]
     subprocess.run(["curl", "-sSf", *signed, "-T", file, f"{about['s3_url']}/{about['bucket']}/journeys/{name}"], check=True)
 
 
@@ -113,5 +113,5 @@ else:
     told = json.loads(expected.read_text())
     uuids, wanted = told["uuids"], told["wanted"]
     for index, command in enumerate(commands):
-        # Of the two changes that it has not read, the first has expired: it begins again with the second.
-        compare(index, command, run(command, index), wanted | {uuids["3"]: "canceled"})
+        # Of the two changes that it has not read, the first has expired: it learns that status from the list.
+        compare(index, command, run(command, index), wanted | {uuids["1"]: "ok", uuids["3"]: "canceled"})

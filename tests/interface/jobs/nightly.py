@@ -2,24 +2,43 @@
 import json, os, pathlib, sys, urllib.error, urllib.request
 
 api, file = os.environ["API"], pathlib.Path(sys.argv[1])
+keys = {"access_key": os.environ["ACCESS_KEY"], "secret_key": os.environ["SECRET_KEY"]}
+headers = {"content-type": "application/json"}
 
-def call(path, token=None, body=None):
-    headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
+def call(path, body=None):
     request = urllib.request.Request(api + path, body and json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
-keys = {"access_key": os.environ["ACCESS_KEY"], "secret_key": os.environ["SECRET_KEY"]}
-token = call("/auth/access_token", body=keys)["access_token"]
+def get(path):
+    try:
+        return call(path)
+    except urllib.error.HTTPError as error:
+        if error.code != 401:
+            raise  # The next run goes on from the file.
+    headers["authorization"] = "Bearer " + call("/auth/access_token", keys)["access_token"]
+    return call(path)
+
+def listed():
+    """The statuses of all our applications that are not deleted. A long one has no status."""
+    statuses, cursor = {}, ""
+    while cursor is not None:
+        page = get("/policies/cee?limit=500" + cursor)
+        statuses.update((one["uuid"], one.get("status", "granted")) for one in page["applications"])
+        cursor = "&cursor=" + page["next_cursor"] if "next_cursor" in page else None
+    return statuses
+
 state = json.loads(file.read_text()) if file.exists() else {"since": "", "statuses": {}}
 more = True
 while more:
     try:
-        page = call("/policies/cee/changes?limit=500" + state["since"], token)
+        page = get("/policies/cee/changes?limit=500" + state["since"])
     except urllib.error.HTTPError as error:
         if error.code != 410 or not state["since"]:
-            raise  # The next run goes on from the file.
-        state["since"] = ""  # Not run for over a year: compare with GET /policies/cee, too.
+            raise
+        # Not run for over a year, or the registry was restored: what the list does not show was deleted.
+        statuses = dict.fromkeys(state["statuses"], "deleted") | listed()
+        state = {"since": "", "statuses": statuses}
         continue
     for change in page["changes"]:
         state["statuses"][change["uuid"]] = change.get("status", change["change"])
