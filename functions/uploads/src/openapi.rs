@@ -40,7 +40,7 @@ pub(crate) fn replaces() -> Object {
     import_id_as_read()
         .description(Some(
             "The import that this file replaces, one of the caller's own that has ended: once all rows of the file are written, what \
-             that import alone had added is taken back. A file that is refused, or none of whose rows is accepted, takes \
+             that import alone had added is taken back. A file that is refused, has a rejected row or has no rows, takes \
              nothing back.",
         ))
         .build()

@@ -22,7 +22,7 @@ use crate::version::VERSIONS;
 /// Why a call is refused.
 #[derive(Clone, Debug)]
 pub enum Refusal {
-    /// The body is not a JSON object; why.
+    /// The body is not the JSON of the call; why.
     MalformedBody(Malformed),
     /// Every fault of the body.
     InvalidFields(Vec<FieldFault>),

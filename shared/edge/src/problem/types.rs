@@ -102,13 +102,13 @@ macro_rules! problem_types {
 const WAIT_UNTIL_OLD_ENOUGH: &str = "The driver has had this certificate (prime CEE): there is no other until the application in the way is old enough.";
 
 problem_types! {
-    /// The body is not a JSON object.
+    /// The body is not the JSON object, or for a batch the JSON array, of the call.
     MalformedBody: "malformed_body", BAD_REQUEST {
-        title: ["The body is not a JSON object", "Le corps n'est pas un objet JSON"],
+        title: ["The body is not the JSON of this call", "Le corps n'est pas le JSON de cet appel"],
         meaning: "\
-            The body is not one JSON object: not JSON at all, nested too deeply, not UTF-8, or empty; or the request \
-            is no HTTP that a function could be given. `detail` says where.",
-        remedy: "Send one JSON object, as a JSON library writes it.",
+            The body is not one JSON object, or for a batch one JSON array: not JSON at all, nested too deeply, not UTF-8, \
+            or empty; or the request is no HTTP that a function could be given. `detail` says where.",
+        remedy: "Send one JSON object, or for a batch one JSON array, as a JSON library writes it.",
         members: request_id_of_gateway(),
         examples: |_| one("Not JSON", Refusal::MalformedBody(Malformed::NotJson { line: 1, column: 18 })),
     }
@@ -196,7 +196,7 @@ problem_types! {
         meaning: "\
             The token is valid but does not carry the scope of this call: `cee:simulate`, `cee:register` or \
             `cee:import`.",
-        remedy: "Ask for a token with the scope that `detail` names, or the registry's team for the right to it.",
+        remedy: "Get a token from `POST /auth/access_token`: it carries every scope.",
         members: Vec::new(),
         examples: |call| one("Another call's token", Refusal::MissingScope(call.scope.unwrap_or(Scope::Simulate))),
     }
