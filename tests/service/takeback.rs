@@ -324,7 +324,7 @@ async fn replacement_with_rejected_row_undoes_nothing() {
     let partly = format!("{HEADER}long,DUP,+336010201,2021-02-03\nlong,mar,+336010202,2021-02-03\n");
     let partly = put(&world, json!({"replaces": old}), &partly).await;
     assert_eq!((&partly["imported"], &partly["rejected"], partly.get("replaced")), (&json!(1), &json!(1), None));
-    assert!(partly["not_replaced"].as_str().unwrap().starts_with("1 of the rows were rejected"), "{partly}");
+    assert!(partly["not_replaced"].as_str().unwrap().starts_with("Rejected rows: 1."), "{partly}");
     assert_eq!(days(&world.aws).await, ["1:2021-02-03", "1:2021-03-02", "1:2021-03-02"]);
     // The rejected row alone, corrected, would take the other driver's date back.
     let rejected = format!("{}long,MAR,+336010202,2021-02-03\n", HEADER.replace('\n', ",ligne,colonne,motif\n"));
@@ -344,6 +344,12 @@ async fn invalid_replaces_is_refused_before_any_row() {
     world.upload("imports/2/theirs.csv", format!("{HEADER}long,DUP,+336010201,2021-03-02\n")).await;
     let theirs =
         reports(&world.aws, "reports/2/").await["imports/2/theirs.csv"]["import_id"].as_str().unwrap().to_owned();
+    let row = format!("{HEADER}long,DUP,+336010298,2021-02-03\n");
+    let checked = put(&world, json!({"check_only": true}), &row).await["import_id"].as_str().unwrap().to_owned();
+    let listed = put(&world, json!({"kind": "drivers"}), &row).await["import_id"].as_str().unwrap().to_owned();
+    let undone = put(&world, json!({}), &row).await["import_id"].as_str().unwrap().to_owned();
+    assert_eq!(call(&world, 1, Method::DELETE, &format!("{IMPORTS}/{undone}")).await.status, StatusCode::ACCEPTED);
+    world.imported().await;
     let awaited = world.place(1, json!({})).await["import_id"].as_str().unwrap().to_owned();
     // In the call.
     let nobodys = "0".repeat(32);
@@ -351,6 +357,9 @@ async fn invalid_replaces_is_refused_before_any_row() {
         (theirs.as_str(), StatusCode::NOT_FOUND, "unknown_import"),
         (nobodys.as_str(), StatusCode::NOT_FOUND, "unknown_import"),
         (awaited.as_str(), StatusCode::CONFLICT, "import_stays"),
+        (checked.as_str(), StatusCode::CONFLICT, "import_stays"),
+        (listed.as_str(), StatusCode::CONFLICT, "import_stays"),
+        (undone.as_str(), StatusCode::CONFLICT, "import_stays"),
     ] {
         let answer = world.api.post(IMPORTS, &world.token(1), &json!({"replaces": id})).await;
         assert_eq!((answer.status, answer.problem().as_str()), (status, problem), "{answer:?}");
@@ -366,6 +375,10 @@ async fn invalid_replaces_is_refused_before_any_row() {
         (format!("replaces-{awaited}.csv"), "has not ended"),
         // The requested place is itself the import of this file.
         (format!("{awaited}/replaces-{awaited}.csv"), "has not ended"),
+        (format!("replaces-{checked}.csv"), "imported nothing"),
+        (format!("replaces-{listed}.csv"), "imported nothing"),
+        (format!("replaces-{undone}.csv"), "is taken back already"),
+        (format!("replaces-{undone} language-fr.csv"), "est déjà annulé"),
     ] {
         let key = format!("imports/1/{name}");
         world.upload(&key, file.clone()).await;

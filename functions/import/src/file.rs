@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use cee_eligibility::Language;
 use cee_history::catalogue::Closed;
 use cee_history::{Counts, FileRefusal, LARGEST_FILE, Report, catalogue, name};
 use cee_registry::{Begun, FileOutcome, Hold, HoldError, ImportRecord};
@@ -78,7 +79,7 @@ pub(crate) async fn import(
             let (mut replaced, mut not_replaced) = (None, None);
             if let Replaces::Import(operator, old) = Replaces::of(file, &hold) {
                 let rows = &finished.progress;
-                not_replaced = replace::stays(&rows.progress.counts);
+                not_replaced = replace::stays(&rows.progress.counts, language(file, &hold));
                 if not_replaced.is_none() {
                     let old = (operator, old);
                     replaced = match replace::take_back_replaced(context, old, &hold, rows, (worker, budget)).await {
@@ -123,6 +124,11 @@ pub(crate) async fn wake_next(context: &Context, file: &File) -> Result<(), Impo
     Ok(put(&context.s3, &context.bucket, &key, "application/json", file.to_note().into_bytes()).await?)
 }
 
+/// The language of the reasons: from the call that created the upload, or else from the file's name.
+fn language(file: &File, hold: &Hold) -> Language {
+    hold.wishes().language.or(name::language(&file.key)).unwrap_or_default()
+}
+
 /// Reads the file, unless it must not be read.
 async fn run(
     context: &Arc<Context>,
@@ -139,7 +145,7 @@ async fn run(
     } else if is_list && !counts.is_of_drivers() {
         *counts = Counts::of_drivers();
     }
-    let language = wishes.language.or(name::language(&file.key)).unwrap_or_default();
+    let language = language(file, hold);
     let told = Told::of(&checkpoint, hold.record(), worker);
     let kept = checkpoint.clone();
     let (rejected, answered, held, worked) = (Vec::new(), Vec::new(), 0, Moment::now());

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cee_eligibility::OperatorId;
+use cee_eligibility::{Language, OperatorId};
 use cee_history::{Counts, Progress, Replaced, Report, UndoProgress, Verdict, name};
 use cee_registry::{Hold, ImportId, ImportState, take_back_refusal};
 use cee_service::clock::machine_now;
@@ -78,59 +78,117 @@ pub(crate) async fn refusal(
     file: &File,
     hold: &Hold,
     verdict: &Verdict,
+    language: Language,
 ) -> Result<Option<String>, ImportError> {
+    let refused = |(english, french): (&str, &str)| Ok(Some(language.choose(english, french).to_owned()));
     let (operator, old) = match Replaces::of(file, hold) {
         Replaces::Nothing => return Ok(None),
         Replaces::Import(operator, old) if old != file.id => (operator, old),
-        Replaces::Import(..) => return Ok(Some(ITSELF.to_owned())),
-        Replaces::Unreadable => return Ok(Some(UNREADABLE.to_owned())),
+        Replaces::Import(..) => return refused(ITSELF),
+        Replaces::Unreadable => return refused(UNREADABLE),
     };
     let Some(status) = context.imports.find::<Progress, Report, UndoProgress>(operator, old, machine_now()).await?
     else {
-        return Ok(Some(UNKNOWN.to_owned()));
+        return refused(UNKNOWN);
     };
+    let (wishes, key) = (&status.wishes, &status.record.key);
     if status.state == ImportState::Undone {
-        return Ok(Some(GONE.to_owned()));
+        return refused(GONE);
+    }
+    if wishes.check_only || wishes.drivers || name::is_check_only(key) || name::is_list_of_drivers(key) {
+        return refused(NOTHING_IMPORTED);
     }
     if verdict.is_of_rejected_rows() {
-        return Ok(Some(REJECTED_ROWS.to_owned()));
+        return refused(REJECTED_ROWS);
     }
     let refusal = take_back_refusal(&status, (context.clock.now(), machine_now()), context.take_back_days);
     Ok(refusal.map(|why| {
-        format!("The import that this file is to replace cannot be taken back now: {why}. Nothing was imported.")
+        let why = why.message(language);
+        match language {
+            Language::English => {
+                format!("The import that this file is to replace cannot be taken back now: {why}. Nothing was imported.")
+            }
+            Language::French => {
+                format!("L'import que ce fichier doit remplacer ne peut pas être annulé maintenant : {why}. Rien n'a été importé.")
+            }
+        }
     }))
 }
 
 /// Why a file undoes nothing although all its rows are done, if so.
-pub(crate) fn stays(counts: &Counts) -> Option<String> {
+pub(crate) fn stays(counts: &Counts, language: Language) -> Option<String> {
     let Counts { read, rejected, accepted, .. } = *counts;
-    if accepted.is_some() {
-        Some("The file was only checked, so the import that it is to replace was not taken back.".to_owned())
+    let (english, french) = if accepted.is_some() {
+        ONLY_CHECKED
     } else if read == 0 {
-        Some("The file has no rows, so the import that it is to replace was not taken back.".to_owned())
+        NO_ROWS
     } else if rejected > 0 {
-        Some(format!(
-            "{rejected} of the rows were rejected, so the import that the file is to replace was not taken back: their drivers would \
-             have neither date. The other rows are imported. Correct the whole file and send it again with `replaces`."
-        ))
+        return Some(match language {
+            Language::English => format!(
+                "Rejected rows: {rejected}. So the import that the file is to replace was not taken back: the drivers of these rows would \
+                 have neither date. The other rows are imported. Correct the whole file and send it again with `replaces`."
+            ),
+            Language::French => format!(
+                "Lignes rejetées : {rejected}. L'import que le fichier doit remplacer n'a donc pas été annulé : les conducteurs de ces lignes \
+                 n'auraient plus aucune date. Les autres lignes sont importées. Corrigez le fichier entier et renvoyez-le avec `replaces`."
+            ),
+        });
     } else {
-        None
-    }
+        return None;
+    };
+    Some(language.choose(english, french).to_owned())
 }
 
-const GONE: &str = "The import that this file is to replace is taken back already. Nothing was imported: send the file without `replaces`, or \
-                    with the `import_id` of a later import.";
+/// A text in English and in French.
+type Both = (&'static str, &'static str);
 
-const REJECTED_ROWS: &str = "The file has a column of a rejected file (line, column, reason), so it holds only some rows of the import that it is to \
-                             replace: the others would be taken back. Nothing was imported. Send the rejected rows without `replaces`, \
-                             or the whole corrected file without these columns.";
+const ONLY_CHECKED: Both = (
+    "The file was only checked, so the import that it is to replace was not taken back.",
+    "Le fichier a seulement été vérifié : l'import qu'il doit remplacer n'a pas été annulé.",
+);
 
-const ITSELF: &str = "The file is to replace its own import. Nothing was imported.";
+const NO_ROWS: Both = (
+    "The file has no rows, so the import that it is to replace was not taken back.",
+    "Le fichier n'a aucune ligne : l'import qu'il doit remplacer n'a pas été annulé.",
+);
 
-const UNKNOWN: &str = "The import that this file is to replace is none of yours: list your imports for its import_id. Nothing was imported.";
+const GONE: Both = (
+    "The import that this file is to replace is taken back already. Nothing was imported: send the file without `replaces`, or with the \
+     `import_id` of a later import.",
+    "L'import que ce fichier doit remplacer est déjà annulé. Rien n'a été importé : envoyez le fichier sans `replaces`, ou avec l'`import_id` \
+     d'un import plus récent.",
+);
 
-const UNREADABLE: &str = "The file's name says that it replaces an import, and the import_id in it does not have 32 hexadecimal digits. \
-                          Nothing was imported.";
+const NOTHING_IMPORTED: Both = (
+    "What this file is to replace was a check or a list of drivers and imported nothing. Nothing was imported: send the file with the \
+     `import_id` of the import itself.",
+    "Ce que ce fichier doit remplacer était une vérification ou une liste de conducteurs, qui n'a rien importé. Rien n'a été importé : envoyez \
+     le fichier avec l'`import_id` de l'import lui-même.",
+);
+
+const REJECTED_ROWS: Both = (
+    "The file has a column of a rejected file (line, column, reason), so it holds only some rows of the import that it is to replace: the \
+     others would be taken back. Nothing was imported. Send the rejected rows without `replaces`, or the whole corrected file without \
+     these columns.",
+    "Le fichier a une colonne d'un fichier de lignes rejetées (ligne, colonne, motif) : il ne contient qu'une partie des lignes de l'import \
+     qu'il doit remplacer, et les autres seraient annulées. Rien n'a été importé. Envoyez les lignes rejetées sans `replaces`, ou le fichier \
+     entier corrigé sans ces colonnes.",
+);
+
+const ITSELF: Both = (
+    "The file is to replace its own import. Nothing was imported.",
+    "Le fichier doit remplacer son propre import. Rien n'a été importé.",
+);
+
+const UNKNOWN: Both = (
+    "The import that this file is to replace is none of yours: list your imports for its import_id. Nothing was imported.",
+    "L'import que ce fichier doit remplacer n'est pas l'un des vôtres : cherchez son import_id dans la liste de vos imports. Rien n'a été importé.",
+);
+
+const UNREADABLE: Both = (
+    "The file's name says that it replaces an import, and the import_id in it does not have 32 hexadecimal digits. Nothing was imported.",
+    "Le nom du fichier indique qu'il remplace un import, et l'import_id qu'il contient n'a pas 32 chiffres hexadécimaux. Rien n'a été importé.",
+);
 
 /// Undoes the replaced import, once all rows of this import are written. `None`: the invocation has used its budget.
 pub(crate) async fn take_back_replaced(

@@ -22,7 +22,7 @@ use cee_eligibility::{FieldError, Instant, Language, OperatorId, words};
 use cee_history::{Counts, LARGEST_FILE, Progress, Replaced, Report, Surveyed, UndoProgress, Undone, name};
 use cee_registry::{
     Cursor, Deadline, ImportId, ImportRecord, ImportState, ImportStatus, Imports, Limits, MOST_LISTED, Operators,
-    Wishes, take_back_refusal, undo_note,
+    TakeBackRefusal, Wishes, take_back_refusal, undo_note,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
@@ -378,8 +378,10 @@ impl Files {
         record: &ImportRecord,
         upload: &Upload,
     ) -> Result<Instant, Refusal> {
-        if let Some(old) = upload.replaces {
-            self.own_to_take_back(operator, old).await?;
+        if let Some(old) = upload.replaces
+            && let Some(why) = replace_refusal(&self.own_to_take_back(operator, old).await?)
+        {
+            return Err(Refusal::ImportStays(why));
         }
         let wishes = Wishes {
             dates_confirmed: upload.dates_confirmed.unwrap_or(false),
@@ -535,6 +537,18 @@ impl Files {
 }
 
 /// A new import of a file, with a key under the operator's own prefix.
+/// Why no file can replace this import, which could be taken back otherwise.
+fn replace_refusal(status: &Status) -> Option<TakeBackRefusal> {
+    let (wishes, key) = (&status.wishes, &status.record.key);
+    if status.state == ImportState::Undone {
+        Some(TakeBackRefusal::Done)
+    } else if wishes.check_only || wishes.drivers || name::is_check_only(key) || name::is_list_of_drivers(key) {
+        Some(TakeBackRefusal::NothingImported)
+    } else {
+        None
+    }
+}
+
 fn new_record(operator: OperatorId, upload: &Upload) -> ImportRecord {
     let id = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
     let nameless = if upload.is_list() { NAMELESS_LIST } else { NAMELESS };

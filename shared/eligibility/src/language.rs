@@ -52,6 +52,15 @@ impl Language {
         }
     }
 
+    /// The text in this language, of a text in both.
+    #[must_use]
+    pub const fn choose<'a>(self, english: &'a str, french: &'a str) -> &'a str {
+        match self {
+            Self::English => english,
+            Self::French => french,
+        }
+    }
+
     /// The first English word in a French text, for the tests of the crates that have French texts. What stands in « » or between
     /// backticks is quoted, a word with another character than letters (`operator_journey_id`, `Retry-After`) is a name, and one in
     /// capitals (`TO`) is a value: these stay as they are.

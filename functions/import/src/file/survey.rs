@@ -54,7 +54,8 @@ impl Run<'_> {
         }
         Ok(match survey.verdict() {
             Ok(verdict) => {
-                if let Some(why) = replace::refusal(self.context, self.file, self.hold, &verdict).await? {
+                if let Some(why) = replace::refusal(self.context, self.file, self.hold, &verdict, self.language).await?
+                {
                     return Ok(Looked::Refused(why));
                 }
                 let rows = verdict.surveyed().rows;

@@ -280,14 +280,15 @@ impl Refusal {
             Self::MalformedBody(why) => why.message(language),
             Self::InvalidFields(faults) => {
                 let faults = faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.rule.message(language)));
-                faults.collect::<Vec<_>>().join(between(language))
+                // The pointer of the whole body is empty.
+                faults.map(|fault| fault.trim_start().to_owned()).collect::<Vec<_>>().join(between(language))
             }
             Self::InvalidHeader(name, expected) => {
                 let expected = expected.message(language);
                 say!(language, "the header {name} {expected}", "l'en-tête {name} {expected}")
             }
             Self::InvalidQuery(faults) => query(faults, language),
-            Self::ImportStays(why) => take_back(*why, language),
+            Self::ImportStays(why) => why.message(language),
             Self::TooManyExports(most) => say!(
                 language,
                 "{most} of your exports are in progress: wait until one is ready, or call for the pages of the list",
@@ -305,17 +306,17 @@ impl Refusal {
             Self::OperatorNotAdmitted(why) => why.message(language),
             Self::TooManyCalls(_) => say!(
                 language,
-                "your calls are used up: there are more in {seconds} seconds",
+                "your calls are used up: there are more in {seconds} s",
                 "vos appels sont épuisés : il y en aura d'autres dans {seconds} s",
             ),
             Self::TooManyStrangers(_) => say!(
                 language,
-                "too many calls name an access key that the registry does not know: none is looked at for {seconds} seconds",
+                "too many calls name an access key that the registry does not know: none is looked at for {seconds} s",
                 "trop d'appels donnent une clé d'accès que le registre ne connaît pas : aucun n'est examiné pendant {seconds} s",
             ),
             Self::TooManyAttempts(_) => say!(
                 language,
-                "too many wrong secrets in a row: none is looked at for {seconds} seconds",
+                "too many wrong secrets in a row: none is looked at for {seconds} s",
                 "trop de secrets erronés de suite : aucun n'est examiné pendant {seconds} s",
             ),
             Self::MissingScope(scope) => {
@@ -504,23 +505,6 @@ fn token(error: TokenError, language: Language) -> String {
     french.to_owned()
 }
 
-fn take_back(why: TakeBackRefusal, language: Language) -> String {
-    match (language, why) {
-        (Language::English, _) => why.to_string(),
-        (Language::French, TakeBackRefusal::Undo(UndoRefusal::Unknown)) => "cet import n'existe pas".to_owned(),
-        (Language::French, TakeBackRefusal::Undo(UndoRefusal::NotEnded(state))) => {
-            format!("l'import n'est pas terminé : son état est « {} »", state.as_str())
-        }
-        (Language::French, TakeBackRefusal::Undo(UndoRefusal::Haunted(until))) => format!(
-            "une invocation interrompue peut encore y écrire jusqu'au {} : annulez l'import après ce moment",
-            until.for_person(language)
-        ),
-        (Language::French, TakeBackRefusal::TooOld(days)) => {
-            format!("l'import a commencé il y a {days} jours ou plus : demandez son annulation à l'équipe du registre")
-        }
-    }
-}
-
 /// For a `Retry-After`: in whole seconds, rounded up.
 fn seconds(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
@@ -681,6 +665,7 @@ mod tests {
             UndoRefusal::Haunted(datetime),
         ];
         all.extend(undo.map(|why| Refusal::ImportStays(why.into())));
+        all.extend([TakeBackRefusal::Done, TakeBackRefusal::NothingImported].map(Refusal::ImportStays));
         all.extend([NoRoom::Dates, NoRoom::Applications, NoRoom::Record].map(Refusal::DriverRecordFull));
         all
     }

@@ -319,6 +319,41 @@ pub enum TakeBackRefusal {
     /// It was begun at least this number of days ago. The registry's team can still undo it.
     #[error("the import was begun {0} days ago or more: ask the registry's team to take it back")]
     TooOld(u16),
+    /// A file cannot replace it: it is undone.
+    #[error(
+        "the import is taken back already: send the file without `replaces`, or with the `import_id` of a later import"
+    )]
+    Done,
+    /// A file cannot replace it: it was a check or a list of drivers.
+    #[error("it was a check or a list of drivers and imported nothing: name the import itself")]
+    NothingImported,
+}
+
+impl TakeBackRefusal {
+    /// The reason in this language.
+    #[must_use]
+    pub fn message(self, language: Language) -> String {
+        match (language, self) {
+            (Language::English, _) => self.to_string(),
+            (Language::French, Self::Undo(UndoRefusal::Unknown)) => "cet import n'existe pas".to_owned(),
+            (Language::French, Self::Undo(UndoRefusal::NotEnded(state))) => {
+                format!("l'import n'est pas terminé : son état est « {} »", state.as_str())
+            }
+            (Language::French, Self::Undo(UndoRefusal::Haunted(until))) => format!(
+                "une invocation interrompue peut encore y écrire jusqu'au {} : annulez l'import après ce moment",
+                until.for_person(language)
+            ),
+            (Language::French, Self::TooOld(days)) => {
+                format!("l'import a commencé il y a {days} jours ou plus : demandez son annulation à l'équipe du registre")
+            }
+            (Language::French, Self::Done) => "l'import est déjà annulé : envoyez le fichier sans `replaces`, ou avec l'`import_id` d'un \
+                                               import plus récent"
+                .to_owned(),
+            (Language::French, Self::NothingImported) => {
+                "c'était une vérification ou une liste de conducteurs, qui n'a rien importé : indiquez l'import lui-même".to_owned()
+            }
+        }
+    }
 }
 
 /// Why the operator of this import cannot undo it now; `None` if it can. `now` is the time of the registry's clock, `machine_now` that of
