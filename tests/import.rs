@@ -804,6 +804,16 @@ async fn journeys_follow_the_latest_file() {
     invoke(&world.function, &last).await.unwrap();
     assert_eq!(counts(&world.report("journeys/2024/last.csv").await), [1, 1, 0, 0]);
     assert_eq!(world.application_status(used.uuid).await, JourneyStatus::Canceled);
+
+    // A damaged application does not stop the file: its journey and the other lines are imported.
+    let damage = world.aws.dynamodb().update_item().table_name(&world.tables.applications);
+    let damage =
+        damage.key("uuid", AttributeValue::S(used.uuid.to_string())).update_expression("REMOVE driving_license");
+    damage.send().await.unwrap();
+    let file = file(&[trip("a", 6, PASSED), trip("b", 6, FRAUD)]);
+    assert_eq!(counts(&world.import("journeys/2024/damaged.csv", file).await), [2, 2, 0, 0]);
+    assert_eq!(world.metres_and_status("a").await, (6, JourneyStatus::Ok));
+    assert_eq!(world.metres_and_status("b").await, (6, JourneyStatus::FraudError));
 }
 
 /// As emulators send it.

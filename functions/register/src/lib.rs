@@ -376,7 +376,10 @@ impl HttpFunction for Register {
         let caller = self.gate.admit(call, Scope::Register).await?;
         // API Gateway sends only its routes' paths here.
         if call.path().ends_with("/batch") {
-            return self.batch(call, &caller).await;
+            let answer = self.batch(call, &caller).await;
+            // Its registrations are counted one by one; a batch that is refused as a whole is one refusal.
+            self.tally.count(caller.operator, self.clock.now(), None, &answer);
+            return answer;
         }
         let now = self.clock.now();
         let mut journey_type = None;

@@ -9,6 +9,7 @@ use cee_eligibility::{Instant, Journey, Language, NoRoom, OperatorId};
 use cee_history::{Answer, Column, HistoryRow, Row};
 use cee_registry::{
     Contradicted, Deadline, HistoryApplication, HistoryOutcome, ImportId, JourneyOutcome, JourneyVersion, RowSource,
+    StoreError,
 };
 use cee_service::trap;
 
@@ -124,8 +125,14 @@ impl Destination for Journeys {
             let now = self.context.clock.now();
             // On the heap: most rows do not come here, and the stack of a thread is small.
             let follow = self.context.follower.follow(application, row.status, &version, now, self.deadline);
-            if Box::pin(follow).await? {
-                self.context.status_changes.fetch_add(1, Ordering::Relaxed);
+            match Box::pin(follow).await {
+                Ok(true) => drop(self.context.status_changes.fetch_add(1, Ordering::Relaxed)),
+                Ok(false) => {}
+                // One damaged application, which the audit reports too, must not stop the trip export of every operator.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(import_id = %self.import, line, %error, "an application did not get its journey's status");
+                }
+                Err(error) => return Err(error.into()),
             }
         }
         let outcome = match written {

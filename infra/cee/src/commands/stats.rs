@@ -1,8 +1,8 @@
 //! The command `stats`: how many certificates, refusals and rows of history, by week, operator and journey type.
 
 use std::collections::BTreeMap;
-use std::fs::{OpenOptions, create_dir_all};
-use std::io::{ErrorKind, Write as _};
+use std::fs::create_dir_all;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -169,17 +169,21 @@ fn publish(
 ) -> Result<Output> {
     let content = file(month, weeks, names)?;
     let path = directory.join(format!("cee-statistics-{month}.csv"));
+    let part = directory.join(format!(".cee-statistics-{month}.csv.part"));
     let named = || path.display().to_string();
     create_dir_all(directory).with_context(|| format!("{} cannot be created", directory.display()))?;
-    let mut written = match OpenOptions::new().write(true).create_new(true).open(&path) {
-        Ok(written) => written,
+    // Complete before it gets its name, because a file that has the name is never replaced.
+    std::fs::write(&part, content).with_context(|| format!("{} cannot be written", part.display()))?;
+    let linked = std::fs::hard_link(&part, &path);
+    std::fs::remove_file(&part).with_context(|| format!("{} cannot be removed", part.display()))?;
+    match linked {
+        Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
             "{} exists and stays as it is: the difference of two versions could tell when a count passed {THRESHOLD}",
             named()
         ),
         Err(error) => return Err(error).with_context(|| format!("{} cannot be written", named())),
-    };
-    written.write_all(content.as_bytes()).with_context(|| format!("{} cannot be written", named()))?;
+    }
     let notes =
         vec![format!("counts below {THRESHOLD} are left out, and so is every sum from which one could be computed")];
     Ok(Output { lines: vec![named()], notes })
