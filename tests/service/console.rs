@@ -364,6 +364,23 @@ async fn application_is_found_and_its_proof_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn home_leads_to_reference_guides_console_keys_and_health() {
+    let world = world().await;
+    let browser = Browser::new(&world);
+    let home = browser.get("/").await.text;
+    let (_, places) = home.split_once("<ul class=\"places\">").unwrap();
+    let (places, _) = places.split_once("</ul>").unwrap();
+    let links: Vec<&str> = places.split("href=\"").skip(1).map(|part| part.split('"').next().unwrap()).collect();
+    let guides = "https://github.com/cee-registry/cee-registry/blob/main/README.md";
+    let (keys, health) = ("/v3/.well-known/jwks.json", "/v3/health");
+    assert_eq!(links, ["/console", "/console/proof", "/docs", guides, "/v3/openapi.json", keys, health]);
+    for path in links.into_iter().filter(|link| link.starts_with('/')) {
+        let answer = browser.get(path).await;
+        assert!(answer.status.is_success() || answer.status == StatusCode::SEE_OTHER, "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_private_and_unframed_and_in_the_chosen_language() {
     let world = world().await;
     let mut browser = Browser::new(&world);

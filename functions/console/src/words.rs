@@ -53,12 +53,18 @@ texts! {
                  "Pour le personnel des opérateurs : envoyer un fichier et le suivre, retrouver des demandes, simuler.";
     HomeProof: "For everybody: does this proof come from this registry, and is its application still valid?",
                "Pour tous : cette preuve vient-elle de ce registre, et sa demande est-elle toujours valable ?";
-    HomeDocument: "For developers and their programs: every call, field and refusal.",
-                  "Pour les développeurs et leurs programmes : tous les appels, champs et refus (en anglais).";
+    HomeReference: "For operators' developers: every call, field and refusal, with examples, to read and search.",
+                   "Pour les développeurs des opérateurs : tous les appels, champs et refus, avec des exemples (en anglais).";
+    HomeDocumentation: "For operators, auditors and the registry's team: the guides.",
+                       "Pour les opérateurs, les auditeurs et l'équipe du registre : les guides.";
+    HomeDocument: "For programs: the same as the reference, in OpenAPI 3.1.",
+                  "Pour les programmes : la même chose que la référence, en OpenAPI 3.1.";
     HomeKeys: "For auditors: the public keys that verify proofs.",
               "Pour les auditeurs : les clés publiques qui vérifient les preuves.";
     HomeHealth: "For monitoring: whether the service answers.", "Pour la supervision : le service répond-il ?";
     Console: "Console", "Console";
+    Reference: "API reference", "Référence de l'API";
+    Documentation: "Documentation", "Documentation";
     OpenApi: "OpenAPI document", "Document OpenAPI";
     PublicKeys: "Public keys", "Clés publiques";
     Health: "Health", "État du service";
