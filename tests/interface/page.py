@@ -1,7 +1,8 @@
-"""Tests the reference page in a headless Chromium: the page shows every operation and an example, the search finds results, the console
+"""Tests the reference page in a headless Chromium: it holds every call, object and refusal, its search finds fields and refusals, its
+commands work as they stand, nothing is cut off on a wide or a narrow screen, it needs no script and no mouse, axe finds nothing, the console
 has no errors, and the page sends no request to another host.
 
-    python3 tests/interface/page.py http://127.0.0.1:3000 [screenshot.png]
+    API=http://127.0.0.1:3000/v3 TOKEN=… python3 tests/interface/page.py axe.min.js [folder for screenshots]
 
 Uses the DevTools protocol over a pipe, so that only the browser must be installed.
 """
@@ -17,6 +18,9 @@ import time
 import urllib.request
 
 WAIT = 60
+
+# A small laptop, and a phone.
+WIDTHS = (1280, 390)
 
 
 class Browser:
@@ -110,21 +114,26 @@ def complaints(events):
 
 
 def main():
-    root = sys.argv[1]
+    api = os.environ["API"]
+    root = api.removesuffix("/v3")
     program = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
     if program is None:
         sys.exit("no chromium")
-    with urllib.request.urlopen(f"{root}/v3/openapi.json") as answer:
+    with urllib.request.urlopen(f"{api}/openapi.json") as answer:
         document = json.load(answer)
-    operations = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        browser = Browser(program, folder)
+    with open(sys.argv[1], encoding="utf-8") as file:
+        axe = file.read()
+    folder = sys.argv[2] if len(sys.argv) > 2 else None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Browser(program, profile)
         try:
-            look(browser, root, operations)
-            if len(sys.argv) > 2:
-                picture = browser.call("Page.captureScreenshot", browser.session)["data"]
-                with open(sys.argv[2], "wb") as file:
-                    file.write(base64.b64decode(picture))
+            for width in WIDTHS:
+                look(browser, root, document, width, axe)
+                if folder:
+                    picture = browser.call("Page.captureScreenshot", browser.session)["data"]
+                    with open(os.path.join(folder, f"reference-{width}.png"), "wb") as file:
+                        file.write(base64.b64decode(picture))
+            without_script(browser, root)
         finally:
             browser.process.kill()
             browser.process.wait()
@@ -133,25 +142,121 @@ def main():
     problems = complaints(browser.events)
     assert requests and not foreign, f"another host was asked: {foreign}"
     assert not problems, f"the console says: {problems}"
-    print(f"{len(operations)} operations, {len(requests)} requests, none to another host; the console is silent")
+    print(f"the page holds all of the document at {WIDTHS} px, {len(requests)} requests, none to another host; the console is silent")
 
 
-def look(browser, root, operations):
+def look(browser, root, document, width, axe):
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.call("Emulation.setDeviceMetricsOverride", browser.session, **metrics)
+    load(browser, root, "!document.getElementById('search').hidden")
+    holds_all(browser, document)
+    nothing_is_cut_off(browser, width)
+    # A field and a refusal: first the place with that name, then the calls.
+    first = search(browser, "phone_trunc")
+    assert first[0].startswith("phone_trunc in POST /v3/policies/cee"), first
+    assert any(found.startswith("Could this driver still get a certificate?") for found in first), first
+    first = search(browser, "too_early")
+    assert first[0].startswith("too_early refusal"), first
+    assert any(found.startswith("Register an application") for found in first), first
+    assert search(browser, "nothingofthisname") == []
+    assert browser.evaluate("document.getElementById('count').textContent") == "No results"
+    # Accents and capitals make no difference.
+    assert any("Register an application" in found for found in search(browser, "Operation Standardisee")), "accents"
+    checked = "axe.run().then(found => found.violations.map(one => `${one.id}: ${one.nodes[0].html}`))"
+    violations = browser.evaluate(f"{axe}; {checked}")
+    assert violations == [], f"axe at {width} px: {violations}"
+    # With the keyboard alone: `/` leads to the search, Enter to its first result.
+    browser.evaluate("document.activeElement.blur()")
+    press(browser, "/", "Slash", 191)
+    assert browser.evaluate("document.activeElement.id") == "query"
+    search(browser, "too_early")
+    press(browser, "Enter", "Enter", 13)
+    browser.until("the refusal", "location.hash === '#too_early'")
+    top = browser.evaluate("document.getElementById('too_early').getBoundingClientRect().top")
+    assert 0 <= top < 450, f"the refusal is {top} px from the top"
+    if width == WIDTHS[0]:
+        commands_work(browser)
+
+
+def load(browser, root, ready):
+    browser.call("Page.navigate", browser.session, url="about:blank")
     browser.call("Page.navigate", browser.session, url=f"{root}/docs")
-    for operation in operations:
-        browser.until(operation, f"document.querySelector('[id$=\"operation/{operation}\"]') !== null")
-    # The first example of a register call, and of a response.
-    browser.until("an example of a request", "document.body.innerText.includes('822146819')")
-    browser.until("an example of an answer", "document.body.innerText.includes('\"eligible\": true')")
-    browser.evaluate("document.querySelector('input[type=text]').focus()")
-    browser.call("Input.insertText", browser.session, text="presigned")
-    found = browser.until(
-        "what the search finds",
-        "[...document.querySelectorAll('[data-role=\"search:results\"] li')].map(item => item.innerText).join('; ')",
+    browser.until("the page", f"document.querySelector('main') !== null && {ready}")
+
+
+def holds_all(browser, document):
+    """A section for each call, object and refusal, and an entry for each field, none of them twice."""
+    ids = browser.evaluate("[...document.querySelectorAll('[id]')].map(element => element.id)")
+    assert len(ids) == len(set(ids)), "an id is given twice"
+    calls = [call for path in document["paths"].values() for call in path.values()]
+    wanted = {call["operationId"] for call in calls}
+    for name, schema in document["components"]["schemas"].items():
+        is_problem = name.endswith("Problem")
+        place = schema["properties"]["type"]["const"].split("#")[1] if is_problem else name
+        general = {"type", "title", "status", "detail"} if is_problem else set()
+        wanted |= {place} | {f"{place}.{field}" for field in schema.get("properties", {}) if field not in general}
+    for call in calls:
+        wanted |= {f"{call['operationId']}.{parameter['name']}" for parameter in call.get("parameters", [])}
+    assert wanted <= set(ids), f"missing: {sorted(wanted - set(ids))}"
+    dead = browser.evaluate("[...document.querySelectorAll('a[href^=\"#\"]')].map(link => link.hash.slice(1)).filter(id => !document.getElementById(id))")
+    assert dead == [], f"links that lead nowhere: {dead}"
+
+
+def nothing_is_cut_off(browser, width):
+    """No part is wider than the screen, and none hides what it holds. Patterns are folded away: unfolded, they fit too."""
+    wide = browser.evaluate(
+        """[...document.querySelectorAll('details')].forEach(details => details.open = true);
+        [...document.querySelectorAll('main, main *, nav, nav *')].filter(element => {
+            const { right, width } = element.getBoundingClientRect();
+            return width > 0 && (right > innerWidth || (element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0));
+        }).map(element => element.outerHTML.slice(0, 200))"""
     )
-    assert "history file" in found, f"the search found {found!r}"
-    browser.evaluate("document.querySelector('[id$=\"operation/register\"]').scrollIntoView()")
-    time.sleep(1)
+    assert wide == [], f"cut off at {width} px: {wide[:5]}"
+    scrolled = browser.evaluate("document.documentElement.scrollWidth")
+    assert scrolled <= width, f"the page is {scrolled} px wide on a screen of {width} px"
+
+
+def search(browser, words):
+    """What the search finds, in order."""
+    browser.evaluate("document.getElementById('query').select(); document.getElementById('query').focus()")
+    browser.call("Input.insertText", browser.session, text=words)
+    found = browser.evaluate("[...document.querySelectorAll('#results li')].map(item => item.textContent)")
+    count = browser.evaluate("document.getElementById('count').textContent")
+    assert count.startswith(str(len(found) or "No")), f"{count}, and {len(found)} are shown"
+    return found
+
+
+def press(browser, key, code, number):
+    for kind in ("rawKeyDown", "keyUp"):
+        browser.call("Input.dispatchKeyEvent", browser.session, type=kind, key=key, code=code, windowsVirtualKeyCode=number)
+
+
+def commands_work(browser):
+    """Commands of the page as somebody copies them, in the order of the page: each has the answer that it should have."""
+    blocks = "[...document.querySelectorAll('#{} pre')].map(block => block.textContent).filter(text => text.startsWith('curl'))"
+    for call, expected in {
+        "simulate": ['"eligible":true', '"eligible":true'],
+        "listApplications": ['"applications":', "uuid,journey_type,"],
+        "register": ['"uuid":"', '"uuid":"'],
+        "importHistory": ['"import_id":"'],
+        "listImports": ['"imports":'],
+        "getKeys": ['"keys":'],
+        "headHealth": ["HTTP/1.1 200"],
+    }.items():
+        commands = browser.evaluate(blocks.format(call))
+        assert len(commands) == len(expected), f"{call}: {commands}"
+        for command, wanted in zip(commands, expected):
+            answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
+            assert wanted in answer, f"{command}: {answer}"
+
+
+def without_script(browser, root):
+    """Without a script the page holds the same, and shows no search that would not work."""
+    browser.call("Emulation.setScriptExecutionDisabled", browser.session, value=True)
+    load(browser, root, "document.getElementById('search').hidden")
+    text = browser.evaluate("document.querySelector('main').innerText")
+    for word in ("phone_trunc", "too_early", 'curl -s "$API/policies/cee/simulate"', "822146819"):
+        assert word in text, f"{word} is not there without a script"
 
 
 if __name__ == "__main__":
