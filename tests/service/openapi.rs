@@ -4,9 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use cee_eligibility::Instant;
-use cee_local::stack::{PAGES, PREFLIGHT};
-use http::{Method, StatusCode};
+use cee_local::stack::{PAGES, PREFLIGHT, REFERENCE};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::document::{DOCUMENT, base, operations, servers, validator};
@@ -41,7 +44,9 @@ pub fn compare(path: &str, fresh: &str) {
 
 #[test]
 fn documents_equal_committed_copies() {
-    compare("docs/openapi.json", &cee_local::openapi::json().unwrap());
+    let document = cee_local::openapi::json().unwrap();
+    compare("docs/openapi.json", &document);
+    compare("docs/reference/index.html", &cee_local::reference::page(&document).unwrap());
     compare("docs/problems.md", &cee_edge::problem::page());
 }
 
@@ -52,7 +57,7 @@ async fn template_stack_and_document_have_the_same_calls() {
     let document: BTreeSet<String> =
         operations().map(|(method, path, _)| format!("{method} /{{version}}{path}")).collect();
     assert!(servers().eq(cee_edge::VERSIONS.map(|version| format!("/{version}"))), "each version is a server");
-    // The console answers people with pages: its addresses are no calls.
+    // People get pages: their addresses are no calls.
     let of_interface = |route: &String| route.contains(" /{version}/");
     let template = functions().into_iter().flat_map(|function| function.routes);
     let (template, pages): (Vec<String>, Vec<String>) = template.partition(of_interface);
@@ -60,7 +65,8 @@ async fn template_stack_and_document_have_the_same_calls() {
     let (preflights, template): (Vec<String>, Vec<String>) =
         template.into_iter().partition(|route| route.starts_with("OPTIONS "));
     assert_eq!(preflights, [format!("{} {}", PREFLIGHT.0, PREFLIGHT.1)]);
-    let of_stack: BTreeSet<String> = PAGES.iter().map(|(method, path)| format!("{method} {path}")).collect();
+    let of_stack: BTreeSet<String> =
+        PAGES.iter().chain([&REFERENCE]).map(|(method, path)| format!("{method} {path}")).collect();
     assert_eq!(pages.into_iter().collect::<BTreeSet<_>>(), of_stack);
     assert!(!document.is_empty());
     assert_eq!(template.len(), document.len(), "a route of two functions");
@@ -75,23 +81,53 @@ async fn openapi_document_and_page_are_served() {
     assert_eq!((answer.status, &answer.json()), (StatusCode::OK, &*DOCUMENT));
     assert_eq!(answer.headers["cache-control"], "public, max-age=300");
     let root = world.api.url.strip_suffix(base()).unwrap();
-    for (path, content_type) in
-        [("/docs/reference/", "text/html"), ("/docs/reference/redoc.standalone.js", "text/javascript")]
-    {
-        let answer = page(root, path).await;
-        assert_eq!(answer.0, StatusCode::OK, "{path}");
-        assert!(answer.1.starts_with(content_type), "{path}: {}", answer.1);
+    for path in ["/docs", "/docs/"] {
+        let (status, headers, text) = page(root, path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert_eq!(text, include_str!("../../docs/reference/index.html"));
+        assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+        assert_eq!(headers["cache-control"], "public, max-age=300");
+        assert_eq!(headers["x-frame-options"], "DENY");
+        assert_eq!(headers.get_all("content-security-policy").iter().count(), 1);
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        // A browser runs the page's own script and nothing else.
+        let script = text.rsplit_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
+        let own = format!("script-src 'sha256-{}'", BASE64_STANDARD.encode(digest(&SHA256, script.as_bytes())));
+        for directive in [own.as_str(), "default-src 'none'", "frame-ancestors 'none'"] {
+            assert!(policy.split("; ").any(|one| one == directive), "{directive}: {policy}");
+        }
+        assert!(!policy.contains("unsafe") && !policy.contains("http") && !policy.contains('*'), "{policy}");
     }
+    assert_eq!(page(root, "/v3/docs").await.0, StatusCode::NOT_FOUND);
 }
 
 /// Fetches a page that the document does not describe.
-async fn page(root: &str, path: &str) -> (StatusCode, String) {
-    use http_body_util::Empty;
+async fn page(root: &str, path: &str) -> (StatusCode, HeaderMap, String) {
+    use http_body_util::{BodyExt as _, Empty};
     use hyper::body::Bytes;
     use hyper_util::client::legacy::Client;
     let client: Client<_, Empty<Bytes>> = Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
     let answer = client.get(format!("{root}{path}").parse().unwrap()).await.unwrap();
-    (answer.status(), answer.headers()["content-type"].to_str().unwrap().to_owned())
+    let (head, body) = answer.into_parts();
+    let text = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
+    (head.status, head.headers, text)
+}
+
+/// A description may use Markdown that the page does not know: it would show its marks.
+#[test]
+fn reference_page_shows_no_marks_of_markdown() {
+    let page = include_str!("../../docs/reference/index.html");
+    let (_, main) = page.split_once("<main").unwrap();
+    let (main, _) = main.rsplit_once("</main>").unwrap();
+    let mut rest = main;
+    while let Some((text, tag)) = rest.split_once('<') {
+        for mark in ["`", "**", "](", "\n- ", "\n# ", "| "] {
+            assert!(!text.contains(mark), "{mark:?} in {text:?}");
+        }
+        // What code holds is shown as it is.
+        let skipped = tag.starts_with("code>").then(|| tag.split_once("</code>")).flatten();
+        rest = skipped.map_or_else(|| tag.split_once('>').unwrap().1, |(_, after)| after);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The calls without a token: the keys that verify proof tokens, the state of the application that a proof belongs to, the OpenAPI
-//! document, and the health check. Holds no secret. Of the tables it reads a UUID and whether its application was deleted, nothing
-//! else ([`Proofs`]).
+//! document, the page that shows it, and the health check. Holds no secret. Of the tables it reads a UUID and whether its application
+//! was deleted, nothing else ([`Proofs`]).
 //!
 //! `HEAD` is answered as `GET`: the gateway leaves out the body.
 
@@ -17,14 +17,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub mod openapi;
+mod reference;
 
 /// The settings of the tables that the function is given.
 pub const TABLES: &[&str] = &["APPLICATIONS_TABLE", "ARCHIVE_TABLE"];
 
 /// The OpenAPI document: the committed file, which a test compares with the code.
-pub const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
+const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
-/// Answers `GET` and `HEAD` of `/v3/.well-known/jwks.json`, `/v3/openapi.json`, `/v3/health` and `/v3/proofs/{uuid}`.
+/// Answers `GET` and `HEAD` of `/v3/.well-known/jwks.json`, `/v3/openapi.json`, `/v3/health` and `/v3/proofs/{uuid}`, and `GET` of
+/// `/docs`.
 pub struct Public {
     key_set: String,
     /// Created with the first request for a proof: all other calls read no table and start without a client.
@@ -82,6 +84,7 @@ impl Public {
 impl HttpFunction for Public {
     const NAME: &'static str = "public";
     const IS_PUBLIC: bool = true;
+    const WITHOUT_VERSION: &'static [&'static str] = &[reference::PATH];
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
         // API Gateway sends only its routes' paths here. The proofs come first: the text after their prefix may look like another
@@ -92,6 +95,9 @@ impl HttpFunction for Public {
         }
         // Five minutes: for at most this long a verifier may not yet know a key that has just begun to sign.
         let keep = "public, max-age=300";
+        if path == reference::PATH {
+            return Ok(reference::page(keep));
+        }
         if path.ends_with("/jwks.json") {
             return Ok(Reply::public(self.key_set.clone(), "application/jwk-set+json", keep));
         }

@@ -72,6 +72,9 @@ pub const PAGES: [(Method, &str); 10] = [
     (Method::POST, "/console/delete"),
 ];
 
+/// The reference page, of the public function. No call of the interface.
+pub const REFERENCE: (Method, &str) = (Method::GET, "/docs");
+
 /// What a browser asks before it sends the call of a page of another site. No call of the interface.
 pub const PREFLIGHT: (Method, &str) = (Method::OPTIONS, "/{version}/{call+}");
 
@@ -142,6 +145,7 @@ impl Starter<'_> {
             route(Method::HEAD, "/{version}/health", &public),
             route(Method::HEAD, "/{version}/proofs/{uuid}", &public),
             route(PREFLIGHT.0, PREFLIGHT.1, &public),
+            route(REFERENCE.0, REFERENCE.1, &public),
         ])
     }
 

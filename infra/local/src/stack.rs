@@ -28,12 +28,11 @@ use crate::endpoint::{Elsewhere, Endpoint};
 use crate::error::Error;
 use crate::functions::Starter;
 pub use crate::functions::{
-    AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, Functions, HTTP_TIMEOUT, IMPORT_TIMEOUT, PAGES, PREFLIGHT,
+    AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, Functions, HTTP_TIMEOUT, IMPORT_TIMEOUT, PAGES, PREFLIGHT, REFERENCE,
 };
 use crate::operators::admit_samples;
 use crate::pepper;
 use crate::poll::{Poll, Poller, prepare_bucket};
-use crate::reference;
 use crate::refusals::refusal;
 pub use crate::sam::{ForSam, for_sam};
 use crate::samples;
@@ -277,9 +276,10 @@ impl Parts {
         };
         let ((mut routes, pages, of_bucket, audit), ()) =
             tokio::try_join!(functions, admit_samples(&aws, secrets, clock.now()))?;
-        let calls = routes.iter().filter(|route| route.method != Method::OPTIONS);
+        let no_calls = [PREFLIGHT, REFERENCE].map(|(_, path)| path);
+        let calls = routes.iter().filter(|route| !no_calls.contains(&route.path.as_str()));
         let calls = calls.map(|route| (route.method.clone(), route.path.clone())).collect();
-        routes.extend(pages.into_iter().chain(reference::routes()));
+        routes.extend(pages);
         let processes = starter.processes;
         let queue = Arc::new(AsyncQueue::start(&data.queue(), of_bucket, QueueOptions::default())?);
         let mut s3 = None;

@@ -432,6 +432,9 @@ pub trait HttpFunction: Send + Sync + 'static {
     /// Whether the paths of its calls begin with a version of the interface.
     const IS_VERSIONED: bool = true;
 
+    /// The paths of a versioned function that begin with none: its pages.
+    const WITHOUT_VERSION: &'static [&'static str] = &[];
+
     /// The response to a call that is refused, or failed.
     fn refused(&self, call: &Call, refusal: Refusal) -> Response<Body> {
         refusal.into_response(call.id(), call.language())
@@ -491,7 +494,8 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
     // The pages of the console are for nobody else's scripts.
     let origin = cors::allowed_origin(&call.request).filter(|_| F::IS_VERSIONED);
     let answer = async {
-        if (F::IS_VERSIONED && !call.has_version()) || (is_preflight && origin.is_none()) {
+        let lacks_version = F::IS_VERSIONED && !call.has_version() && !F::WITHOUT_VERSION.contains(&call.path());
+        if lacks_version || (is_preflight && origin.is_none()) {
             return Err(Refusal::NotFound);
         }
         // A preflight names no token: it tells a page that it may send its call, and reads nothing.

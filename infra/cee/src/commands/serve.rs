@@ -157,16 +157,17 @@ fn introduce(stack: &Stack, data_dir: &Path, faults: Option<u32>) {
         false => "survives a restart; --fresh starts empty",
         true => "keys, and what the endpoints above do not keep",
     };
+    let root = about.api_url.trim_end_matches("/v3");
     say(&format!(
         "\
 interface  {}
-console    {}/console  for a browser; sign in with the access key and the secret that `cargo run -- env --operator 1` prints
+reference  {root}/docs  every call, field and refusal, for a browser
+console    {root}/console  for a browser; sign in with the access key and the secret that `cargo run -- env --operator 1` prints
 DynamoDB   {}
 S3         {}  bucket {}
 data       {data_dir}/  ({kept}; {data_dir}/local.json lists all of this for programs)
 ",
         about.api_url,
-        about.api_url.trim_end_matches("/v3"),
         about.dynamodb_url,
         about.s3_url,
         about.bucket
