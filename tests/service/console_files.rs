@@ -87,10 +87,14 @@ async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
     world.stack.queue().idle().await;
     assert_eq!(import(&world, &second).await["state"], "completed");
     let answer = browser.post("/console/take-back", &[("import_id", &second)]).await;
-    assert_eq!(answer.headers["location"], format!("/console/files/{second}"), "{answer:?}");
+    let next = format!("/console/files/{second}?taken-back=yes");
+    assert_eq!(answer.headers["location"], next, "{answer:?}");
     world.stack.queue().idle().await;
-    let page = browser.get(&format!("/console/files/{second}")).await.text;
-    assert!(page.contains("taken back") && !page.contains("id=\"take-back\""), "{page}");
+    let page = browser.get(&next).await.text;
+    assert!(
+        page.contains("taken back") && !page.contains("id=\"take-back\"") && !page.contains("data-refresh"),
+        "{page}"
+    );
     assert_eq!(claims(&world).await, 0);
 }
 

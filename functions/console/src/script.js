@@ -12,9 +12,32 @@
   };
   const read = async (response) => new DOMParser().parseFromString(await response.text(), 'text/html');
 
-  /** Shows the content of another page instead of this one's. */
+  /** What a screen reader reads out when it changes. It stays when the content is replaced. */
+  const said = document.createElement('p');
+  said.className = 'unseen';
+  said.setAttribute('role', 'status');
+  document.body.append(said);
+
+  /** How to find the element again that has the focus, in another version of the content. */
+  const focused = () => {
+    const element = document.activeElement;
+    if (!element?.closest('main')) return null;
+    if (element.id) return `#${CSS.escape(element.id)}`;
+    return element.hasAttribute('href') ? `main a[href="${CSS.escape(element.getAttribute('href'))}"]` : 'main';
+  };
+
+  /** Shows the content of another page instead of this one's. The keyboard stays where it was. */
   const become = (page) => {
+    const place = focused();
     document.querySelector('main').replaceWith(document.adoptNode(page.querySelector('main')));
+    document.title = page.title;
+    if (place) {
+      const main = document.querySelector('main');
+      main.tabIndex = -1;
+      (document.querySelector(place) ?? main).focus({ preventScroll: true });
+    }
+    const state = document.querySelector('#live dd')?.textContent;
+    if (state && said.textContent !== state) said.textContent = state;
     start();
   };
 
@@ -100,7 +123,12 @@
   /** Looks at the page of a running import again. */
   const refresh = () => setTimeout(async () => {
     try {
-      const page = await read(await fetch(location.href));
+      const answer = await fetch(location.href);
+      // The session has ended: its page is shown whole.
+      if (answer.redirected) return location.assign(answer.url);
+      // A registry that is busy answers the next time.
+      if (!answer.ok) return refresh();
+      const page = await read(answer);
       if (page.querySelector('main').innerHTML !== document.querySelector('main').innerHTML) return become(page);
     } catch {
       // The next time.
