@@ -222,10 +222,11 @@ async fn every_answer_has_the_headers_that_protect_its_reader() {
             assert!(policy.split("; ").any(|one| one == directive), "{place}: {policy}");
         }
         assert!(!policy.contains("unsafe") && !policy.contains('*'), "{place}: {policy}");
+        let referrer = if policy.contains("form-action 'self' http") { "strict-origin" } else { "same-origin" };
         for (name, value) in [
             ("x-frame-options", "DENY"),
             ("cache-control", "no-store"),
-            ("referrer-policy", "same-origin"),
+            ("referrer-policy", referrer),
             ("x-content-type-options", "nosniff"),
             ("strict-transport-security", "max-age=31536000"),
             ("cross-origin-opener-policy", "same-origin"),

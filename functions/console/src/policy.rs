@@ -22,11 +22,12 @@ fn origin(url: &str) -> Option<&str> {
 /// The headers of a page that may send a file to this bucket.
 pub(crate) fn headers(bucket: Option<&str>) -> Vec<(HeaderName, HeaderValue)> {
     let policy = HeaderValue::from_str(&content(bucket)).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    // With `no-referrer` a browser would send our own forms with `Origin: null`, with `same-origin` those to the bucket.
+    let referrer = if bucket.is_some() { "strict-origin" } else { "same-origin" };
     vec![
         (CONTENT_SECURITY_POLICY, policy),
         (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        // With `no-referrer` a browser would send our own forms with `Origin: null`.
-        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+        (REFERRER_POLICY, HeaderValue::from_static(referrer)),
         (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
         (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
         (
