@@ -30,7 +30,7 @@ use std::time::Duration;
 use http::Request;
 use http_body_util::Either;
 use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
@@ -42,6 +42,7 @@ use crate::listen::{Listening, Refusals, drain};
 mod access;
 mod cors;
 mod event;
+mod form;
 mod head;
 mod store;
 
@@ -109,7 +110,8 @@ pub async fn start(
                         drain(body, &head.headers).await;
                         return Ok(refused.map(Either::Right));
                     }
-                    let answered = Service::call(&service, Request::from_parts(head, body)).await;
+                    let body = form::body(&head.headers, body);
+                    let answered = service.call(Request::from_parts(head, body)).await;
                     answered.map(|mut answer| {
                         answer.headers_mut().extend(readable);
                         answer.map(Either::Left)
@@ -456,6 +458,36 @@ mod tests {
                 assert!(setup.events.try_recv().is_err(), "{case}");
             }
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn form_with_lines_of_windows_is_stored() {
+        let setup = setup().await;
+        let now = crate::invoke::machine_now();
+        let date = now.format("%Y%m%dT%H%M%SZ").to_string();
+        let credential = format!("root/{}/eu-west-3/s3/aws4_request", &date[..8]);
+        let policy = json!({"expiration": "2099-01-01T00:00:00.000Z", "conditions": [
+            {"bucket": BUCKET}, {"key": "imports/2/w.csv"}, ["content-length-range", 1, 10_000_000],
+            {"x-amz-algorithm": "AWS4-HMAC-SHA256"}, {"x-amz-credential": credential}, {"x-amz-date": date},
+        ]});
+        let policy = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, policy.to_string());
+        let signature = signed(&policy, now.into());
+        let fields = [
+            ("key", "imports/2/w.csv"),
+            ("x-amz-algorithm", "AWS4-HMAC-SHA256"),
+            ("x-amz-credential", &credential),
+            ("x-amz-date", &date),
+            ("policy", &policy),
+            ("x-amz-signature", &signature),
+        ];
+        let address = setup.server.address();
+        let head =
+            format!("POST /{BUCKET} HTTP/1.1\r\nhost: {address}\r\ncontent-type: multipart/form-data; boundary=edge");
+        // Each piece of the body ends with what may begin the boundary, wherever it ends.
+        let file = "\r\n".repeat(2_000_000);
+        let answer = send(address, &head, &form(&fields, &file)).await;
+        assert_eq!(answer.status, 204, "{answer:?}");
+        assert!(setup.get("imports/2/w.csv").await == file.as_bytes());
     }
 
     #[tokio::test(flavor = "multi_thread")]
