@@ -39,8 +39,8 @@ pub(crate) enum Menu {
 pub(crate) struct Head {
     /// Whether the script may help.
     pub(crate) script: bool,
-    /// After how many seconds a browser loads which page instead. With the script, only if the browser runs none.
-    pub(crate) refresh: Option<(u32, String)>,
+    /// The page that a browser loads instead, at once. Never later: a page must not change while a person reads it.
+    pub(crate) refresh: Option<String>,
 }
 
 /// A whole page.
@@ -68,10 +68,7 @@ pub(crate) fn page_with(view: &View, here: Option<Menu>, title: &str, content: &
                 title { (title) @if title != t(Text::Registry) { " – " (t(Text::Registry)) } }
                 link rel="stylesheet" href=(STYLE.address());
                 @if head.script { script src=(SCRIPT.address()) defer {} }
-                @if let Some((seconds, path)) = &head.refresh {
-                    @let refresh = html! { meta http-equiv="refresh" content={ (seconds) "; url=" (path) }; };
-                    @if head.script { noscript { (refresh) } } @else { (refresh) }
-                }
+                @if let Some(path) = &head.refresh { meta http-equiv="refresh" content={ "0; url=" (path) }; }
                 link rel="icon" href="data:,";
             }
             body {

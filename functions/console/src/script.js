@@ -1,5 +1,5 @@
 // Sends a file to S3 and shows how far it is, and shows how far an import is. Without this script both pages work: a form sends the
-// file, and the page of an import loads itself again.
+// file, and a link shows the page of an import again.
 'use strict';
 (() => {
   /** How long a page of a running import is shown before it is looked at again. */

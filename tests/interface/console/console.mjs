@@ -30,11 +30,17 @@ const call = async (operator, path, body) => {
   return said;
 };
 
-/** The page of an import says that it has ended, by itself. */
-const ended = (tab, state) => tab.until(`the import is ${state}`, (wanted) => {
-  const live = document.querySelector('#live');
-  return live && !live.dataset.refresh && [...live.querySelectorAll('dd')].some((item) => item.innerText.startsWith(wanted));
-}, state);
+/** The page of an import says that it has ended: by itself, or without the script after its link was followed. */
+const ended = async (tab, state) => {
+  while (!tab.script && await tab.page.$('#refresh')) {
+    await tab.follow('#refresh');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  await tab.until(`the import is ${state}`, (wanted) => {
+    const live = document.querySelector('#live');
+    return live && !live.dataset.refresh && [...live.querySelectorAll('dd')].some((item) => item.innerText.startsWith(wanted));
+  }, state);
+};
 
 /** Chooses a file and what to do with it, and sends it. */
 const send = async (tab, script, file, action) => {
@@ -113,6 +119,8 @@ const journey = async (browser, operator, hand, script) => {
   await tab.inspect('awaiting');
   await tab.goto(`/console/files/${place}?sent=yes`);
   await tab.inspect('arrived');
+  await tab.follow('#refresh');
+  check(tab.path === `/console/files/${place}?sent=yes`, tab.path);
 
   // Import the corrected one, and watch it to the end.
   await tab.goto(new URL(checked).pathname);
@@ -212,6 +220,12 @@ const twoTabs = async (browser, operator) => {
   await send(first, true, big, null);
   const second = await Tab.open(test, context, { hand: mouse });
   await second.page.goto(page.url());
+  // The keyboard is within what will be replaced.
+  await second.until('the link of a running import', () => {
+    const link = document.querySelector('#refresh');
+    link?.focus();
+    return document.activeElement === link;
+  });
   // Each value of the progress that a tab shows until the import has ended.
   const watch = async (tab) => {
     const shown = [];
@@ -239,6 +253,8 @@ const twoTabs = async (browser, operator) => {
   check(one[0][1] === two[0][1], `one tab counts ${one[0][1]} rows, the other ${two[0][1]}`);
   const [here, there] = await Promise.all([first, second].map((tab) => tab.text('#live dl + h2, #live h2')));
   check(here === there && (await first.text('table')) === (await second.text('table')), 'the tabs end differently');
+  check(await second.page.evaluate(() => document.activeElement.closest('main') !== null), 'the keyboard has lost its place');
+  for (const tab of [first, second]) check((await tab.text('.unseen[role=status]')).startsWith('terminé'), 'nobody hears that the import has ended');
   console.log(`two tabs: ${one.map(([rows]) => rows)} and ${two.map(([rows]) => rows)} of ${one[0][1]} rows`);
   first.silent();
   second.silent();

@@ -13,9 +13,6 @@ use crate::words::{Text, number, repair};
 /// The rejected rows that a page shows, and whether there are more.
 pub(crate) type Rejected = Option<(RejectedTable, bool)>;
 
-/// How long a page of a running import is shown before a browser without the script loads it again.
-const PAUSE: u32 = 5;
-
 /// What is known of the place of a file that has not arrived yet.
 #[derive(Debug)]
 pub(crate) enum Place {
@@ -39,6 +36,12 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
     let is_running =
         matches!(import.state, "running" | "undoing") || matches!(file_place, Place::Sent | Place::TakenBack);
     let is_there = !matches!(import.state, "awaiting_upload");
+    let query = match file_place {
+        Place::Sent => "?sent=yes",
+        Place::TakenBack => TAKEN_BACK,
+        Place::None | Place::Open(_) | Place::Over => "",
+    };
+    let own = format!("/console/files/{}{query}", import.import_id);
     let content = html! {
         div #live data-refresh=[is_running.then_some("yes")] {
         @match file_place {
@@ -60,8 +63,7 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
                 dt { (view.t(Text::Replaces)) } dd { a href={ "/console/files/" (old) } { code { (old) } } }
             }
         }
-        @if is_running { (progress(view, import)) }
-        @if !is_running { (next_steps(view, import)) }
+        @if is_running { (progress(view, import, &own)) } @else { (next_steps(view, import)) }
         @if is_there { (outcome(view, import)) }
         (repairs(view, import))
         (rejected_rows(view, import, rejected))
@@ -69,13 +71,7 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
         @if let Some(url) = &import.report_url { p { a #report href=(url) { (view.t(Text::DownloadReport)) } } }
         }
     };
-    let query = match file_place {
-        Place::Sent => "?sent=yes",
-        Place::TakenBack => TAKEN_BACK,
-        Place::None | Place::Open(_) | Place::Over => "",
-    };
-    let own = format!("/console/files/{}{query}", import.import_id);
-    let head = Head { script: true, refresh: is_running.then_some((PAUSE, own)) };
+    let head = Head { script: true, refresh: None };
     page_with(view, Some(Menu::Files), &name(view, import), &content, &head)
 }
 
@@ -100,7 +96,8 @@ fn next_steps(view: &View, import: &Import) -> Markup {
     }
 }
 
-fn progress(view: &View, import: &Import) -> Markup {
+/// How far an import is, and a link that shows it again: without the script the page does not change by itself.
+fn progress(view: &View, import: &Import, own: &str) -> Markup {
     let read = import.counts.read;
     html! {
         h2 { (view.t(Text::Progress)) }
@@ -110,7 +107,7 @@ fn progress(view: &View, import: &Import) -> Markup {
                 " " (number(read, view.language)) " / " (number(total, view.language))
             }
         }
-        p { a href={ "/console/files/" (import.import_id) } { (view.t(Text::Refresh)) } }
+        p { a.button #refresh href=(own) { (view.t(Text::Refresh)) } }
     }
 }
 

@@ -16,6 +16,6 @@ pub(crate) fn sent(view: &View, import_id: &str) -> String {
         div.good role="status" { strong { (view.t(Text::ArrivedSoon)) } }
         p { a href=(next) { (view.t(Text::SeeImport)) } }
     };
-    let head = Head { script: false, refresh: Some((0, next.clone())) };
+    let head = Head { script: false, refresh: Some(next.clone()) };
     page_with(view, Some(Menu::Files), view.t(Text::Arrived), &content, &head)
 }
