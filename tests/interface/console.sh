@@ -26,6 +26,6 @@ if [[ -n ${LIGHTHOUSE:-} ]]; then
 else
     npm ci --silent --ignore-scripts --omit=dev
     # Long enough to be watched.
-    (cd "$root" && "$cee" generate --rows 60000) >"$work/long.csv"
+    (cd "$root" && "$cee" generate --rows 30000) >"$work/long.csv"
     node console.mjs "$root" "$data/local.json" "$work/long.csv" ${folder:+"$folder"}
 fi

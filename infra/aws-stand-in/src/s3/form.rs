@@ -21,6 +21,7 @@ pub(crate) fn body(headers: &HeaderMap, body: Incoming) -> s3s::Body {
     s3s::Body::from(body)
 }
 
+/// A body that passes on at most [`PIECE`] bytes at once.
 struct Pieces {
     body: Incoming,
     /// What has arrived and was not passed on.
