@@ -18,14 +18,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 set --
 root=$PWD
 source tests/interface/stack.sh
+program=$(realpath "$cee")
 cp -r tests/interface/console "$work/console"
 cd "$work/console"
 if [[ -n ${LIGHTHOUSE:-} ]]; then
     npm ci --silent --ignore-scripts
-    node lighthouse.mjs "$root" "$data/local.json" ${folder:+"$folder"}
+    node lighthouse.mjs "$root" "$program" "$data/local.json" ${folder:+"$folder"}
 else
     npm ci --silent --ignore-scripts --omit=dev
     # Long enough to be watched.
-    (cd "$root" && "$cee" generate --rows 30000) >"$work/long.csv"
-    node console.mjs "$root" "$data/local.json" "$work/long.csv" ${folder:+"$folder"}
+    "$program" generate --rows 30000 >"$work/long.csv"
+    node console.mjs "$root" "$program" "$data/local.json" "$work/long.csv" ${folder:+"$folder"}
 fi

@@ -1,13 +1,14 @@
 // Uses the console in a headless Chromium as a person does, three times: with the mouse, with the keyboard alone, and without JavaScript.
 //
-//     node console.mjs REPOSITORY local.json big.csv [folder for screenshots]
+//     node console.mjs REPOSITORY cee local.json long.csv [folder for screenshots]
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Tab, Test, check, keyboard, launch, mouse } from './browser.mjs';
 import { REASONS, ROWS, clumsy, corrected } from './files.mjs';
 
-const [root, description, big, shots] = process.argv.slice(2);
+const [root, cee, description, long, shots] = process.argv.slice(2);
 const { api_url: api, operators } = JSON.parse(readFileSync(description, 'utf8'));
 if (shots) mkdirSync(shots, { recursive: true });
 const test = new Test(root, api, shots);
@@ -89,8 +90,21 @@ const journey = async (browser, operator, hand, script) => {
   await hand.write(page, '#access_key', operator.access_key);
   await hand.write(page, '#secret_key', operator.secret_key);
   await tab.follow('main form button');
-  check(tab.path === '/console/files', tab.path);
-  await tab.shows(operator.name, "Votre entreprise n'a encore envoyé aucun fichier.");
+  check(tab.path === '/console/overview', tab.path);
+  await tab.shows(operator.name);
+  await tab.inspect('overview-not-counted');
+  // The team counts each night.
+  execFileSync(cee, ['stats', '--data-dir', dirname(description)], { stdio: 'pipe' });
+  await tab.goto('/console/overview');
+  check(await page.$('svg.chart'), 'the certificate is not in a chart');
+  await hand.press(page, 'summary');
+  await tab.inspect('overview');
+  await hand.select(page, '#weeks', await page.$eval('#weeks option:last-child', (option) => option.value));
+  await tab.follow('#period button');
+  await tab.follow('#earlier');
+  await tab.inspect('overview-earlier');
+  await tab.follow('nav a[href="/console/files"]');
+  await tab.shows("Votre entreprise n'a encore envoyé aucun fichier.");
   await tab.inspect('files-none');
 
   // Check the clumsy file, and read why rows are rejected.
@@ -191,7 +205,7 @@ const journey = async (browser, operator, hand, script) => {
   tab.language = 'en';
   await tab.shows('Sign out', 'taken back');
   for (const [name, path] of [
-    ['files', '/console/files'], ['upload', '/console/upload'], ['taken-back', new URL(address).pathname],
+    ['overview', '/console/overview'], ['files', '/console/files'], ['upload', '/console/upload'], ['taken-back', new URL(address).pathname],
     ['applications', '/console/applications'], ['simulate', '/console/simulate'], ['proof', '/console/proof'], ['home', '/'],
   ]) {
     await tab.goto(path);
@@ -217,7 +231,7 @@ const twoTabs = async (browser, operator) => {
   await mouse.write(page, '#secret_key', operator.secret_key);
   await first.follow('main form button');
   await first.goto('/console/upload?import=yes');
-  await send(first, true, big, null);
+  await send(first, true, long, null);
   const second = await Tab.open(test, context, { hand: mouse });
   await second.page.goto(page.url());
   // The keyboard is within what will be replaced.

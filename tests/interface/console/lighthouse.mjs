@@ -1,9 +1,10 @@
 // Measures every page of the console with Lighthouse, as a phone loads it: accessibility, best practices and performance.
 //
-//     node lighthouse.mjs REPOSITORY local.json [folder for the reports]
+//     node lighthouse.mjs REPOSITORY cee local.json [folder for the reports]
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import lighthouse from 'lighthouse';
 import { Tab, Test, check, launch, mouse } from './browser.mjs';
 import { clumsy } from './files.mjs';
@@ -11,7 +12,7 @@ import { clumsy } from './files.mjs';
 const LEAST = 95;
 const CATEGORIES = ['accessibility', 'best-practices', 'performance'];
 
-const [root, description, folder] = process.argv.slice(2);
+const [root, cee, description, folder] = process.argv.slice(2);
 const { api_url: api, operators: [operator] } = JSON.parse(readFileSync(description, 'utf8'));
 const test = new Test(root, api);
 if (folder) mkdirSync(folder, { recursive: true });
@@ -72,9 +73,10 @@ try {
     await tab.until('the import has ended', () => document.querySelector('#live .cells') !== null);
     imports.push(new URL(page.url()).pathname);
   }
+  execFileSync(cee, ['stats', '--data-dir', dirname(description)], { stdio: 'pipe' });
   const imported = imports[1].split('/').pop();
   for (const [name, path] of [
-    ['files', '/console/files'], ['upload', '/console/upload'], ['place', `/console/files/${place.import_id}`],
+    ['overview', '/console/overview'], ['files', '/console/files'], ['upload', '/console/upload'], ['place', `/console/files/${place.import_id}`],
     ['checked', imports[0]], ['imported', imports[1]], ['take-back', `/console/take-back?import_id=${imported}`],
     ['applications', '/console/applications'], ['application', `/console/application?uuid=${application.uuid}`],
     ['delete', `/console/delete?uuid=${application.uuid}`], ['simulate', '/console/simulate'],
