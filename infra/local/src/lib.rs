@@ -11,7 +11,7 @@
 //! | another DynamoDB or S3, and how to sign for it | [`endpoint`], `poll` |
 //! | keys, secrets, and the secret that a deployment shares | [`secrets`], [`service_secret`] |
 //! | sample operators and journeys; made-up history files | [`samples`], [`generate`] |
-//! | the OpenAPI document, and the page that shows it | [`openapi`], [`reference`] |
+//! | the OpenAPI document, and the page that shows it | [`openapi`], [`mod@reference`] |
 
 mod data_dir;
 mod description;
