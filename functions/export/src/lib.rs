@@ -3,7 +3,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | the steps of an export from its note to its file | `export` |
-//! | the file as CSV and as Parquet | [`file`] |
+//! | the file as CSV and as Parquet | [`mod@file`] |
 //! | the lease, checkpoints and the end of an export | [`cee_registry::Exports`] |
 //! | how objects are put on S3, and lists that grow | [`cee_service::objects`] |
 //!

@@ -20,7 +20,7 @@ use crate::stores::lease::{HoldError, leased_until, write_held};
 /// How many exports of one operator may be in progress.
 pub const MOST_EXPORTS: usize = 2;
 
-/// How many exports one operator may request within [`DAY`]. Each request counts those of the day before it.
+/// How many exports one operator may request within 24 hours. Each request counts those of the day before it.
 pub const MOST_EXPORTS_A_DAY: usize = 100;
 
 /// 24 hours in milliseconds.
