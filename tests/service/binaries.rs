@@ -98,7 +98,7 @@ fn only_public_function_contains_document() {
     let words = "Asks whether a driver is eligible now (demande CEE";
     for name in BINARIES {
         let binary = std::fs::read(binaries().join(name)).unwrap();
-        let found = binary.windows(words.len()).filter(|part| *part == words.as_bytes()).count();
-        assert_eq!(found, usize::from(name == "cee-public"), "{name}");
+        let holds = binary.windows(words.len()).any(|part| part == words.as_bytes());
+        assert_eq!(holds, name == "cee-public", "{name}");
     }
 }
