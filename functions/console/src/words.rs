@@ -461,7 +461,7 @@ mod tests {
         // The name of the other language is written in that language.
         let other = Text::OtherLanguage.to(Language::English);
         // Words that are the same in both languages.
-        let same = [Text::Console, Text::Secret].map(|text| text.to(Language::English));
+        let same = [Text::Console, Text::Documentation, Text::Secret].map(|text| text.to(Language::English));
         for [english, french] in texts {
             assert!(!english.is_empty() && !french.is_empty());
             assert!(english != french || same.contains(&english), "{french}");

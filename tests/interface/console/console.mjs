@@ -140,10 +140,10 @@ const journey = async (browser, operator, hand, script) => {
   await tab.goto(new URL(checked).pathname);
   await tab.follow('#import');
   await send(tab, script, good, null);
-  const address = tab.path;
+  const address = page.url();
   await ended(tab, 'terminé');
   // Once the registry reads the file, the query that says that it was sent may be gone.
-  check(tab.path.split('?')[0] === address.split('?')[0], `the page was left: ${address}, ${tab.path}`);
+  check(page.url().split('?')[0] === address.split('?')[0], `the page was left: ${address}, ${page.url()}`);
   const counts = await page.$$eval('tbody td.number', (cells) => cells.map((cell) => cell.innerText));
   check(counts[0] === String(ROWS), `imported: ${counts}`);
   await tab.inspect('imported');
