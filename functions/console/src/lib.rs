@@ -75,7 +75,7 @@ pub const TABLES: &[&str] = &[
 /// The field of a form that shows that it is one of the session's pages.
 pub(crate) const FORM_TOKEN: &str = "form";
 
-/// The page that somebody sees first who has signed in.
+/// The first page after signing in.
 const FIRST: &str = "/console/overview";
 
 /// The number of imports, or of applications, on a page.
@@ -259,7 +259,7 @@ impl Console {
         let (operator, now) = (signed.operator.id, self.clock.now());
         let period = Period::read(value("weeks"), value("to"), now);
         let weeks = (period.first(), period.last());
-        let (found, counted_at) = self.statistics.of_operator_with_recount(operator, weeks, call.deadline()).await?;
+        let (found, counted_at) = self.statistics.of_operator(operator, weeks, call.deadline()).await?;
         let list = self.files.list(operator, (None, LISTED), call.deadline()).await?;
         let overview = Overview::new(period, &found, counted_at, now);
         Ok(html(pages::overview::overview(view, &overview, &list)))

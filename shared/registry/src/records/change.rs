@@ -211,7 +211,7 @@ impl ChangesPlace {
     /// The number of characters of a cursor.
     pub const CURSOR_LENGTH: usize = 66;
 
-    /// The place at which a reader begins who has no cursor.
+    /// The place at which a reader without a cursor begins.
     pub const BEGINNING: Self = Self::Oldest(1);
 
     /// The number of the first change that a request for this place reads. That of the last seen change is read again: it shows that the

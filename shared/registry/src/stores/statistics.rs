@@ -64,27 +64,12 @@ impl Statistics {
         }
     }
 
-    /// An operator's weeks from the first to the last, in their order; weeks without counts are left out. One request for each hundred
-    /// weeks, and at most ten years.
+    /// An operator's weeks from the first to the last, in their order, and when the tables were counted last. Weeks without counts are left
+    /// out. One request for at most 99 weeks, and at most ten years.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time, or if an item is malformed.
     pub async fn of_operator(
-        &self,
-        operator: OperatorId,
-        (first, last): (Week, Week),
-        deadline: Deadline,
-    ) -> Result<Vec<WeekCounts>, StoreError> {
-        let keys = week_keys(operator, (first, last));
-        let items = self.table.items(keys.iter().map(String::as_str), deadline).await?;
-        in_order(&items)
-    }
-
-    /// What [`Self::of_operator`] and [`Self::counted_at`] return, in one request for at most 99 weeks.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store cannot answer in time, or if an item is malformed.
-    pub async fn of_operator_with_recount(
         &self,
         operator: OperatorId,
         weeks: (Week, Week),

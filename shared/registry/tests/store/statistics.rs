@@ -56,10 +56,10 @@ async fn counts_of_calls_are_added_and_read_by_week() {
         counts: counts.clone(),
     };
     store.requests.take();
-    let read = statistics.of_operator(operator(7), (week("2026-W40"), week("2027-W20")), soon()).await.unwrap();
+    let (read, _) = statistics.of_operator(operator(7), (week("2026-W40"), week("2027-W20")), soon()).await.unwrap();
     assert_eq!(store.requests.take(), 1);
     assert_eq!(read, [of_7("2026-W48", &twice), of_7("2027-W01", &refused)]);
-    let none = statistics.of_operator(operator(7), (week("2026-W49"), week("2026-W53")), soon()).await.unwrap();
+    let (none, _) = statistics.of_operator(operator(7), (week("2026-W49"), week("2026-W53")), soon()).await.unwrap();
     assert_eq!(none, []);
     let all: Vec<_> =
         statistics.all().await.unwrap().iter().map(|found| (found.week.to_string(), found.operator.get())).collect();
@@ -69,7 +69,7 @@ async fn counts_of_calls_are_added_and_read_by_week() {
     recount.keep(at("2026-11-28T12:00:00Z")).await.unwrap();
     store.requests.take();
     let weeks = (week("2026-W40"), week("2027-W20"));
-    let (found, counted_at) = statistics.of_operator_with_recount(operator(7), weeks, soon()).await.unwrap();
+    let (found, counted_at) = statistics.of_operator(operator(7), weeks, soon()).await.unwrap();
     assert_eq!((store.requests.take(), found), (1, read));
     assert_eq!(counted_at, Some(at("2026-11-28T12:00:00Z")));
 }
