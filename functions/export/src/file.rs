@@ -1,7 +1,7 @@
 //! The file of an export, made piece by piece: a piece is rows of CSV without a header line.
 //!
-//! In Parquet each piece is one row group, so memory stays flat, whatever the number of applications. Nothing is compressed: most of a file
-//! are proof tokens, which do not get smaller.
+//! In Parquet each piece is one row group, so memory does not grow with the number of applications. Nothing is compressed: a file
+//! consists mostly of proof tokens, which do not get smaller.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! The public file of a month: counts of each operator, which single nobody out.
 //!
 //! The file is made of the counts that reach the [`THRESHOLD`] and of nothing else: a smaller count changes no byte of it. So nobody can
-//! compute a small count from it, whatever else they know. That is also why the file holds no total: whoever subtracts the named operators
-//! from the total of the country has the others, and each operator can subtract its own, too.
+//! compute a small count from it. That is also why the file holds no total: the total of the country less the named operators would give the
+//! counts of the others, and each operator can subtract its own, too.
 
 use std::collections::BTreeMap;
 

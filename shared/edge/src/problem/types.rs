@@ -183,8 +183,8 @@ problem_types! {
         title: ["The access key and the secret give no token", "La clé d'accès et le secret ne donnent pas de jeton"],
         meaning: "\
             `POST /auth/access_token` alone: the access key is not known, its secret is another, it was retired, or \
-            the registry has suspended its operator. `detail` tells the last one to whoever knows the secret, and to \
-            nobody else.",
+            the registry has suspended its operator. `detail` names the suspension only if the secret \
+            is right.",
         remedy: "Compare both halves with what the registry's team gave you; write to it where they are right.",
         members: Vec::new(),
         examples: |_| one("Not a pair that the registry gave", Refusal::InvalidCredentials(NoToken::WrongPair)),
@@ -332,9 +332,9 @@ problem_types! {
         meaning: "\
             A *standardized* application (opération standardisée, registered through this interface) is in the way. \
             `datetime` is its date, `reason` is `duplicate`. When it is **your own**, `uuid`, `token` and, for a short \
-            one, `journey_id` and `journey_status` are there too: whoever lost an answer gets everything it missed. \
+            one, `journey_id` and `journey_status` are there too: an operator that lost an answer gets all of it. \
             (The journey's status is called `journey_status` here because `status` is the HTTP status in a problem; in \
-            a 201 it is `status`.) Of another operator's application nothing but date and reason is told.\n\n\
+            a 201 it is `status`.) Of another operator's application it holds only date and reason.\n\n\
             Where several applications are in the way, the one with the latest date is named; at equal dates a \
             `duplicate` before a `history`, your own before another's.",
         remedy: WAIT_UNTIL_OLD_ENOUGH,
@@ -530,7 +530,7 @@ problem_types! {
     Internal: "internal", INTERNAL_SERVER_ERROR {
         title: ["Something failed inside", "Une erreur interne s'est produite"],
         meaning: "\
-            Something failed inside; nothing is told but `request_id`, by which the registry's team finds the call. \
+            The registry failed. The response holds only `request_id`, by which the registry's team finds the call. \
             Whether an application was registered is then unknown.",
         remedy: "Send the call again; if the application was registered, the answer is a `duplicate` with all of it.",
         members: vec![always("request_id", request_id())],
