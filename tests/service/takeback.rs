@@ -415,6 +415,112 @@ async fn driver_is_blocked_at_every_step_of_replacement() {
     is_clean(&world).await;
 }
 
+/// An import once it has ended.
+async fn ended(world: &World, id: ImportId) -> Value {
+    loop {
+        let import = import(world, 1, id).await;
+        if matches!(import["state"].as_str(), Some("completed" | "failed")) {
+            return import;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The first file is held after its last row, before the undo of the old import begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn second_file_that_replaces_same_import_is_refused() {
+    let (world, wire) = Wire::world().await;
+    let (wrong, right) = swapped_and_right(6);
+    let old = put(&world, json!({}), &wrong).await["import_id"].as_str().unwrap().to_owned();
+    let wish = json!({"replaces": old});
+    let first = world.place(1, wish.clone()).await;
+    let second = world.place(1, wish.clone()).await;
+    let french = world.place(1, json!({"replaces": old, "language": "fr"})).await;
+    let by = first["import_id"].as_str().unwrap();
+    // Rows of another year would show.
+    let other = right.replace(",2021-", ",2022-");
+    let undo = "undo_started_at = if_not_exists(undo_started_at, :now)";
+    let mut held = wire.hold(undo);
+    // Its retries, too.
+    wire.always(undo, Fault::Reset);
+    assert_eq!(world.put(&first, right.as_bytes()).await, StatusCode::OK);
+    held.come().await;
+    for (place, why) in [(&second, "its file came first"), (&french, "son fichier est arrivé avant")] {
+        assert_eq!(world.put(place, other.as_bytes()).await, StatusCode::OK);
+        let refused = ended(&world, id(place)).await;
+        assert_eq!((&refused["state"], &refused["read"]), (&json!("failed"), &json!(0)), "{refused}");
+        let error = refused["error"].as_str().unwrap();
+        assert!(error.contains(why) && error.contains(by), "{error}");
+        assert!(refused.get("replaced").is_none(), "{refused}");
+    }
+    // The call for a place says so too.
+    for (language, why) in [("en", "replaces it already"), ("fr", "le remplace déjà")] {
+        let mut request =
+            world.api.request(Method::POST, IMPORTS, Some(&world.token(1)), wish.to_string().into_bytes());
+        request.headers_mut().insert("accept-language", language.parse().unwrap());
+        let answer = world.api.send(request).await.unwrap();
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::CONFLICT, "import_stays"));
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(why) && detail.contains(by), "{detail}");
+    }
+    held.release();
+    wire.calm();
+    world.imported().await;
+    let done = import(&world, 1, id(&first)).await;
+    assert_eq!((&done["state"], &done["replaced"]["import_id"]), (&json!("completed"), &json!(old)), "{done}");
+    assert!(done["replaced"]["removed"].as_u64() > Some(0), "{done}");
+    assert_eq!(days(&world.aws).await, sorted_days(&right, 1), "no row of the others, and no row of the first is lost");
+    // From then on the report names the import that has replaced the old one.
+    for (name, why) in [("", "has replaced it"), (" language-fr", "l'a remplacé")] {
+        let key = format!("imports/1/late replaces-{old}{name}.csv");
+        world.upload(&key, other.clone()).await;
+        let report = &reports(&world.aws, "reports/1/").await[&key];
+        let error = report["error"].as_str().unwrap();
+        assert!(error.contains(why) && error.contains(by), "{report}");
+    }
+    assert_eq!(days(&world.aws).await, sorted_days(&right, 1));
+    is_clean(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_files_that_replace_one_import_at_once_one_does() {
+    let world = world().await;
+    let mut expected = Vec::new();
+    for round in 0..8 {
+        let file = |day: &str| -> String {
+            let rows = (0..10).map(|driver| format!("long,DUP,+336{:06},{day}\n", round * 10 + driver));
+            format!("{HEADER}{}", rows.collect::<String>())
+        };
+        let key = format!("imports/1/{round}.csv");
+        world.upload(&key, file("2021-03-02")).await;
+        let old = reports(&world.aws, "reports/1/").await[&key]["import_id"].as_str().unwrap().to_owned();
+        let files = ["2021-02-03", "2021-04-05", "2021-06-07"];
+        let keys = ["a", "b", "c"].map(|name| format!("imports/1/{name}-replaces-{old}.csv"));
+        let [one, two, three] = &keys;
+        tokio::join!(
+            world.put_file(one, file(files[0])),
+            world.put_file(two, file(files[1])),
+            world.put_file(three, file(files[2])),
+        );
+        world.imported().await;
+        let reports = reports(&world.aws, "reports/1/").await;
+        let done: Vec<usize> = (0..3).filter(|at| reports[&keys[*at]]["state"] == "completed").collect();
+        let [winner] = done[..] else { panic!("{done:?} of three replace one import") };
+        let replaced = json!({"import_id": old, "removed": 10, "kept": 0});
+        assert_eq!(reports[&keys[winner]]["replaced"], replaced);
+        for loser in (0..3).filter(|at| *at != winner) {
+            let report = &reports[&keys[loser]];
+            assert_eq!((&report["state"], &report["read"]), (&json!("failed"), &json!(0)), "{report}");
+            let by = reports[&keys[winner]]["import_id"].as_str().unwrap();
+            assert!(report["error"].as_str().unwrap().contains(by), "{report}");
+        }
+        expected.extend(std::iter::repeat_n(format!("1:{}", files[winner]), 10));
+        expected.sort();
+        assert_eq!(days(&world.aws).await, expected);
+    }
+    is_clean(&world).await;
+}
+
 /// The program is killed at moments throughout a replacement, and continues each time.
 #[tokio::test(flavor = "multi_thread")]
 async fn replacement_killed_at_twenty_moments_ends_complete() {

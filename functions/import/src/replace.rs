@@ -7,6 +7,9 @@
 //! if a row is rejected (its driver would then have neither date), if the file has no rows, or if it is only checked. The report
 //! says why. The corrected rejected rows of an import do not replace it: they would undo its good rows.
 //!
+//! Of several files that are to replace one import at the same time, the first whose survey ends does ([`Replacement`]). The others are
+//! refused before their first row.
+//!
 //! The undo removes only records that nothing else brought. A row that both files have is `already_known` in the new import, and
 //! stays.
 //!
@@ -18,7 +21,7 @@ use std::time::Duration;
 
 use cee_eligibility::{Language, OperatorId};
 use cee_history::{Counts, Progress, Replaced, Report, UndoProgress, Verdict, name};
-use cee_registry::{Hold, ImportId, ImportState, take_back_refusal};
+use cee_registry::{Hold, ImportId, ImportState, ImportStatus, Replacement, take_back_refusal};
 use cee_service::clock::machine_now;
 
 use crate::context::{Budget, Context, ImportError};
@@ -87,13 +90,11 @@ pub(crate) async fn refusal(
         Replaces::Import(..) => return refused(ITSELF),
         Replaces::Unreadable => return refused(UNREADABLE),
     };
-    let Some(status) = context.imports.find::<Progress, Report, UndoProgress>(operator, old, machine_now()).await?
-    else {
-        return refused(UNKNOWN);
-    };
+    let find = || context.imports.find::<Progress, Report, UndoProgress>(operator, old, machine_now());
+    let Some(status) = find().await? else { return refused(UNKNOWN) };
     let (wishes, key) = (&status.wishes, &status.record.key);
     if status.state == ImportState::Undone {
-        return refused(GONE);
+        return Ok(Some(gone(&status, language)));
     }
     if wishes.check_only || wishes.drivers || name::is_check_only(key) || name::is_list_of_drivers(key) {
         return refused(NOTHING_IMPORTED);
@@ -102,17 +103,66 @@ pub(crate) async fn refusal(
         return refused(REJECTED_ROWS);
     }
     let refusal = take_back_refusal(&status, (context.clock.now(), machine_now()), context.take_back_days);
-    Ok(refusal.map(|why| {
+    if let Some(why) = refusal {
         let why = why.message(language);
-        match language {
+        return Ok(Some(match language {
             Language::English => {
-                format!("The import that this file is to replace cannot be taken back now: {why}. Nothing was imported.")
+                format!(
+                    "The import that this file is to replace cannot be taken back now: {why}. Nothing was imported."
+                )
             }
             Language::French => {
-                format!("L'import que ce fichier doit remplacer ne peut pas être annulé maintenant : {why}. Rien n'a été importé.")
+                format!(
+                    "L'import que ce fichier doit remplacer ne peut pas être annulé maintenant : {why}. Rien n'a été importé."
+                )
             }
-        }
-    }))
+        }));
+    }
+    // A check imports nothing, and so replaces nothing.
+    if hold.wishes().check_only || name::is_check_only(&file.key) {
+        return Ok(None);
+    }
+    Ok(match context.imports.claim_replacement(operator, old, file.id).await? {
+        Replacement::Granted => None,
+        Replacement::By(by) => Some(replaced_by(by, language)),
+        // Its undo has begun since, or has ended, and then the report says for which import.
+        Replacement::Gone => Some(gone(&find().await?.unwrap_or(status), language)),
+    })
+}
+
+/// Why a file cannot replace an import that is undone, or whose undo has begun.
+fn gone(old: &ImportStatus<Progress, Report, UndoProgress>, language: Language) -> String {
+    let undone = old.report.as_ref().and_then(|report| report.undone.as_ref());
+    let Some(by) = undone.and_then(|undone| undone.replaced_by.as_deref()) else {
+        let (english, french) = GONE;
+        return language.choose(english, french).to_owned();
+    };
+    match language {
+        Language::English => format!(
+            "The import that this file is to replace is taken back already: the import {by} has replaced it. Nothing was imported. If the \
+             file is to replace that import, send it with the `import_id` {by}."
+        ),
+        Language::French => format!(
+            "L'import que ce fichier doit remplacer est déjà annulé : l'import {by} l'a remplacé. Rien n'a été importé. Si le fichier doit \
+             remplacer cet import-là, envoyez-le avec l'`import_id` {by}."
+        ),
+    }
+}
+
+/// Why a file cannot replace an import that another import, which has not ended, replaces.
+fn replaced_by(by: ImportId, language: Language) -> String {
+    match language {
+        Language::English => format!(
+            "The import {by} replaces the import that this file is to replace: its file came first. Nothing was imported. Wait until that \
+             import has ended. If this file is still needed, send it again then: with the `import_id` {by} if that import has replaced the \
+             old one, or else as now."
+        ),
+        Language::French => format!(
+            "L'import {by} remplace l'import que ce fichier doit remplacer : son fichier est arrivé avant. Rien n'a été importé. Attendez que \
+             cet import soit terminé. S'il faut encore ce fichier, renvoyez-le alors : avec l'`import_id` {by} si cet import a remplacé \
+             l'ancien, sinon comme maintenant."
+        ),
+    }
 }
 
 /// Why a file undoes nothing although all its rows are done, if so.
@@ -153,10 +203,10 @@ const NO_ROWS: Both = (
 );
 
 const GONE: Both = (
-    "The import that this file is to replace is taken back already. Nothing was imported: send the file without `replaces`, or with the \
-     `import_id` of a later import.",
-    "L'import que ce fichier doit remplacer est déjà annulé. Rien n'a été importé : envoyez le fichier sans `replaces`, ou avec l'`import_id` \
-     d'un import plus récent.",
+    "The import that this file is to replace is taken back already, or being taken back. Nothing was imported: send the file without \
+     `replaces`, or with the `import_id` of a later import.",
+    "L'import que ce fichier doit remplacer est déjà annulé, ou en cours d'annulation. Rien n'a été importé : envoyez le fichier sans \
+     `replaces`, ou avec l'`import_id` d'un import plus récent.",
 );
 
 const NOTHING_IMPORTED: Both = (

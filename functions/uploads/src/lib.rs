@@ -378,10 +378,14 @@ impl Files {
         record: &ImportRecord,
         upload: &Upload,
     ) -> Result<Instant, Refusal> {
-        if let Some(old) = upload.replaces
-            && let Some(why) = replace_refusal(&self.own_to_take_back(operator, old).await?)
-        {
-            return Err(Refusal::ImportStays(why));
+        if let Some(old) = upload.replaces {
+            let status = self.own_to_take_back(operator, old).await?;
+            if let Some(why) = replace_refusal(&status) {
+                return Err(Refusal::ImportStays(why));
+            }
+            if let Some(by) = self.imports.not_ended(operator, status.replaced_by).await? {
+                return Err(Refusal::ImportStays(TakeBackRefusal::Replacing(by)));
+            }
         }
         let wishes = Wishes {
             dates_confirmed: upload.dates_confirmed.unwrap_or(false),
@@ -536,11 +540,10 @@ impl Files {
     }
 }
 
-/// A new import of a file, with a key under the operator's own prefix.
 /// Why no file can replace this import, which could be taken back otherwise.
 fn replace_refusal(status: &Status) -> Option<TakeBackRefusal> {
     let (wishes, key) = (&status.wishes, &status.record.key);
-    if status.state == ImportState::Undone {
+    if matches!(status.state, ImportState::Undoing | ImportState::Undone) {
         Some(TakeBackRefusal::Done)
     } else if wishes.check_only || wishes.drivers || name::is_check_only(key) || name::is_list_of_drivers(key) {
         Some(TakeBackRefusal::NothingImported)
@@ -549,6 +552,7 @@ fn replace_refusal(status: &Status) -> Option<TakeBackRefusal> {
     }
 }
 
+/// A new import of a file, with a key under the operator's own prefix.
 fn new_record(operator: OperatorId, upload: &Upload) -> ImportRecord {
     let id = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
     let nameless = if upload.is_list() { NAMELESS_LIST } else { NAMELESS };

@@ -44,6 +44,7 @@ pub use driver_lists::{Asked, DriverQuota};
 pub use exports::{ExportAdded, ExportBegun, ExportHold, Exports, MOST_EXPORTS, MOST_EXPORTS_A_DAY};
 pub use imports::hold::{Begun, Hold, UndoBegun};
 pub use imports::list::{Cursor, MOST_LISTED};
+pub use imports::replacement::Replacement;
 pub use imports::table::Imports;
 pub use imports::uploads::Claimed;
 pub use journeys::{JourneyOutcome, Journeys};

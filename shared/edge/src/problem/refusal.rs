@@ -512,6 +512,7 @@ fn seconds(wait: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use cee_registry::ImportId;
     use http::StatusCode;
     use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, VARY};
 
@@ -665,7 +666,8 @@ mod tests {
             UndoRefusal::Haunted(datetime),
         ];
         all.extend(undo.map(|why| Refusal::ImportStays(why.into())));
-        all.extend([TakeBackRefusal::Done, TakeBackRefusal::NothingImported].map(Refusal::ImportStays));
+        let replacing = TakeBackRefusal::Replacing(ImportId::from_bytes([7; 16]));
+        all.extend([TakeBackRefusal::Done, TakeBackRefusal::NothingImported, replacing].map(Refusal::ImportStays));
         all.extend([NoRoom::Dates, NoRoom::Applications, NoRoom::Record].map(Refusal::DriverRecordFull));
         all
     }

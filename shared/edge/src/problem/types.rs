@@ -372,10 +372,11 @@ problem_types! {
             An import of yours is to be taken back, by `DELETE` or by a file that replaces it, and cannot be: it has \
             not ended yet; it was begun too long ago (30 days, or what the registry's team has set); an invocation \
             that stopped answering may still write a row of it until `available_at`; or a file is to replace what is \
-            taken back already, or what was only a check or a list of drivers. `detail` says which.",
+            taken back already, what another file replaces at this moment, or what was only a check or a list of \
+            drivers. `detail` says which.",
         remedy: "\
-            Wait until the import has ended, or until `available_at`; write to the registry's team if it is too old; \
-            name the import that has the rows to be replaced.",
+            Wait until the import has ended, or the one that `detail` names, or until `available_at`; write to the \
+            registry's team if it is too old; name the import that has the rows to be replaced.",
         members: vec![sometimes("available_at", moment())],
         examples: |_| {
             let silent = UndoRefusal::Haunted(at("2024-05-01T09:15:00Z"));

@@ -30,6 +30,8 @@ const LANGUAGE: &str = "language";
 const DRIVERS: &str = "drivers";
 /// The attribute for the import that a file replaces.
 const REPLACES: &str = "replaces";
+/// The attribute for the import whose file replaces this one, or was to: it may have ended without.
+pub(crate) const REPLACED_BY: &str = "replaced_by";
 
 /// When an unused upload expires, in seconds since 1970. DynamoDB removes the item some time later.
 pub(crate) const FORGOTTEN_AT: &str = "forgotten_at";
@@ -246,6 +248,8 @@ pub struct ImportStatus<C, R, U> {
     pub wishes: Wishes,
     /// Until when a stale writer may still write to it. It cannot be undone before.
     pub haunted_until: Option<Instant>,
+    /// The import whose file replaces it, or was to: that may have ended without.
+    pub replaced_by: Option<ImportId>,
 }
 
 impl<C, R, U> ImportStatus<C, R, U> {
@@ -327,6 +331,9 @@ pub enum TakeBackRefusal {
     /// A file cannot replace it: it was a check or a list of drivers.
     #[error("it was a check or a list of drivers and imported nothing: name the import itself")]
     NothingImported,
+    /// A file cannot replace it: this import, which has not ended, replaces it.
+    #[error("the import {0} replaces it already: wait until that import has ended")]
+    Replacing(ImportId),
 }
 
 impl TakeBackRefusal {
@@ -351,6 +358,9 @@ impl TakeBackRefusal {
                 .to_owned(),
             (Language::French, Self::NothingImported) => {
                 "c'était une vérification ou une liste de conducteurs, qui n'a rien importé : indiquez l'import lui-même".to_owned()
+            }
+            (Language::French, Self::Replacing(by)) => {
+                format!("l'import {by} le remplace déjà : attendez que cet import soit terminé")
             }
         }
     }
@@ -404,5 +414,6 @@ pub(crate) fn status<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwn
         ignored_upload: item.get(IGNORED_UPLOAD).and_then(|said| said.as_bool().ok()).copied().unwrap_or(false),
         wishes: Wishes::of(item),
         haunted_until: instant(item, "haunted_until"),
+        replaced_by: text(item, REPLACED_BY).and_then(ImportId::parse),
     })
 }

@@ -1,0 +1,95 @@
+//! Which import replaces another one: at most one at a time.
+//!
+//! The item of the old import names the import whose file replaces it. The name is written on the condition that there is none, before the
+//! first row of that file. It is good for as long as the import that it names has not ended: an import that ended has undone the old one, or
+//! never will. So nothing has to be removed at its end, and a crash leaves nothing behind.
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use cee_eligibility::OperatorId;
+
+use crate::dynamo::error::StoreError;
+use crate::dynamo::item::text;
+use crate::records::ids::ImportId;
+use crate::records::import::{ImportState, REPLACED_BY, corrupt, key};
+use crate::stores::imports::table::Imports;
+
+/// The result of [`Imports::claim_replacement`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacement {
+    /// This import replaces the old one, and no other does.
+    Granted,
+    /// This import, which has not ended, replaces the old one.
+    By(ImportId),
+    /// The old import is undone, or its undo has begun.
+    Gone,
+}
+
+impl Imports {
+    /// Notes that an import replaces an old one, which has ended, unless another import does. The call may be repeated. One request; two
+    /// more if an import that was to replace it has ended without.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer, or if the item is malformed.
+    pub async fn claim_replacement(
+        &self,
+        operator: OperatorId,
+        old: ImportId,
+        new: ImportId,
+    ) -> Result<Replacement, StoreError> {
+        let word = |word: &str| AttributeValue::S(word.to_owned());
+        let mut ended = new;
+        loop {
+            let sent = self
+                .db
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(key(Some(operator), old)))
+                .update_expression("SET replaced_by = :new")
+                .condition_expression(
+                    "#state IN (:completed, :failed) \
+                     AND (attribute_not_exists(replaced_by) OR replaced_by = :new OR replaced_by = :ended)",
+                )
+                .expression_attribute_names("#state", "state")
+                .expression_attribute_values(":completed", word(ImportState::Completed.as_str()))
+                .expression_attribute_values(":failed", word(ImportState::Failed.as_str()))
+                .expression_attribute_values(":new", word(&new.to_string()))
+                .expression_attribute_values(":ended", word(&ended.to_string()))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send()
+                .await;
+            let Err(error) = sent else { return Ok(Replacement::Granted) };
+            let Some(UpdateItemError::ConditionalCheckFailedException(lost)) = error.as_service_error() else {
+                return Err(StoreError::request("UpdateItem", &error));
+            };
+            let Some(item) = lost.item() else { return Ok(Replacement::Gone) };
+            let by = text(item, REPLACED_BY).and_then(ImportId::parse);
+            let by = self.not_ended(operator, by.filter(|by| *by != new)).await?;
+            match (by, ImportState::of(item)?) {
+                (Some(by), _) => return Ok(Replacement::By(by)),
+                (None, ImportState::Completed | ImportState::Failed) => {
+                    ended = text(item, REPLACED_BY).and_then(ImportId::parse).ok_or(corrupt(REPLACED_BY))?;
+                }
+                (None, _) => return Ok(Replacement::Gone),
+            }
+        }
+    }
+
+    /// The import that replaces this one of the same operator, unless that has ended. One request if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer, or if the item is malformed.
+    pub async fn not_ended(
+        &self,
+        operator: OperatorId,
+        replaced_by: Option<ImportId>,
+    ) -> Result<Option<ImportId>, StoreError> {
+        let Some(by) = replaced_by else { return Ok(None) };
+        let get =
+            self.db.get_item().table_name(&self.table).set_key(Some(key(Some(operator), by))).consistent_read(true);
+        let get = get.projection_expression("#state").expression_attribute_names("#state", "state");
+        let answer = get.send().await.map_err(|error| StoreError::request("GetItem", &error))?;
+        let state = answer.item.as_ref().map(ImportState::of).transpose()?;
+        Ok(Some(by).filter(|_| matches!(state, Some(ImportState::AwaitingUpload | ImportState::Running))))
+    }
+}
