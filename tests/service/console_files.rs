@@ -87,7 +87,7 @@ async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
     world.stack.queue().idle().await;
     assert_eq!(import(&world, &second).await["state"], "completed");
     let answer = browser.post("/console/take-back", &[("import_id", &second)]).await;
-    let next = format!("/console/files/{second}?taken-back=yes");
+    let next = format!("/console/files/{second}");
     assert_eq!(answer.headers["location"], next, "{answer:?}");
     world.stack.queue().idle().await;
     let page = browser.get(&next).await.text;

@@ -653,6 +653,7 @@ async fn operator_undoes_only_its_own_import() {
     let answer = call(&world, 1, Method::DELETE, &path).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
     assert_eq!(answer.json()["import_id"], wrong.to_string());
+    assert!(matches!(answer.json()["state"].as_str(), Some("undoing" | "undone")), "{answer:?}");
     world.imported().await;
     let undone = import(&world, 1, wrong).await;
     assert_eq!((&undone["state"], &undone["undone"]["removed"]), (&json!("undone"), &json!(1)));
@@ -662,6 +663,43 @@ async fn operator_undoes_only_its_own_import() {
     let again = call(&world, 1, Method::DELETE, &path.to_uppercase().replace("/POLICIES/CEE/IMPORTS", IMPORTS)).await;
     assert_eq!((again.status, &again.json()["state"]), (StatusCode::ACCEPTED, &json!("undone")));
     assert_eq!(world.stack.queue().counts().dead, 0);
+    is_clean(&world).await;
+}
+
+/// Before the import function has begun, and again when it has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn deleted_import_is_undoing_at_once() {
+    let (world, wire) = Wire::world().await;
+    world.upload("imports/1/wrong.csv", format!("{HEADER}long,DUP,+336010201,2021-03-02\n")).await;
+    let wrong = id(&reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"]);
+    let path = format!("{IMPORTS}/{wrong}");
+    // What the import function writes first of an undo.
+    let begin = "SET fence = fence + :one";
+    let mut held = wire.hold(begin);
+    wire.always(begin, Fault::Reset);
+    for _ in 0..2 {
+        let answer = call(&world, 1, Method::DELETE, &path).await;
+        assert_eq!((answer.status, &answer.json()["state"]), (StatusCode::ACCEPTED, &json!("undoing")), "{answer:?}");
+        let found = import(&world, 1, wrong).await;
+        assert_eq!((&found["state"], &found["imported"]), (&json!("undoing"), &json!(1)), "{found}");
+        let listed = call(&world, 1, Method::GET, IMPORTS).await.json();
+        assert_eq!(listed["imports"][0]["state"], "undoing", "{listed}");
+    }
+    // A file for it would be one for an import that is undone by the time it comes.
+    let answer = world.api.post(IMPORTS, &world.token(1), &json!({"replaces": wrong.to_string()})).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::CONFLICT, "import_stays"));
+    let key = format!("imports/1/replaces-{wrong}.csv");
+    world.put_file(&key, format!("{HEADER}long,DUP,+336010201,2021-02-03\n")).await;
+    held.come().await;
+    held.release();
+    wire.calm();
+    world.imported().await;
+    let report = &reports(&world.aws, "reports/1/").await[&key];
+    assert!(report["error"].as_str().unwrap().contains("is taken back already"), "{report}");
+    assert_eq!(import(&world, 1, wrong).await["undone"]["removed"], 1);
+    let again = call(&world, 1, Method::DELETE, &path).await;
+    assert_eq!((again.status, &again.json()["state"]), (StatusCode::ACCEPTED, &json!("undone")));
+    assert_eq!(world.scan(&tables().claims).await, []);
     is_clean(&world).await;
 }
 

@@ -303,7 +303,7 @@ impl Console {
             Err(refusal) => Err(refusal),
         };
         match awaited {
-            Ok(id) => see_import(id, ""),
+            Ok(id) => see_import(id),
             Err(refusal) if is_for_person(&refusal) => {
                 view.bucket = Some(self.files.bucket_url().await?);
                 let (title, detail) = texts(&refusal, view);
@@ -329,7 +329,7 @@ impl Console {
             Err(refusal) => Err(refusal),
         };
         match taken {
-            Ok(_) => see_import(id, pages::file::TAKEN_BACK),
+            Ok(_) => see_import(id),
             Err(refusal @ Refusal::UnknownImport) => Err(refusal),
             Err(refusal) if is_for_person(&refusal) => {
                 let import = self.files.find(signed.operator.id, id).await?;
@@ -343,14 +343,10 @@ impl Console {
 
     /// What is known of the place of an import's file.
     async fn place(&self, call: &Call, import: &Import) -> Result<Place, Refusal> {
-        let is_noted = |wanted: &str| call.query().pairs().any(|(name, _)| name == wanted);
-        if matches!(import.state, "completed" | "failed") && is_noted("taken-back") {
-            return Ok(Place::TakenBack);
-        }
         if import.state != "awaiting_upload" {
             return Ok(Place::None);
         }
-        if is_noted("sent") {
+        if call.query().pairs().any(|(name, _)| name == "sent") {
             return Ok(Place::Sent);
         }
         let sent = format!("{}/console/sent/{}", own_origin(call), import.import_id);
@@ -423,9 +419,9 @@ fn own_fields(call: &Call, signed: &Signed) -> Result<Option<Fields>, Refusal> {
     Ok(token.is_some_and(|token| signed.id.is_form_token(&token)).then_some(fields))
 }
 
-/// The page of an import, with a query.
-fn see_import(id: ImportId, query: &str) -> Result<Reply, Refusal> {
-    let path = HeaderValue::from_str(&format!("/console/files/{id}{query}"));
+/// The page of an import.
+fn see_import(id: ImportId) -> Result<Reply, Refusal> {
+    let path = HeaderValue::from_str(&format!("/console/files/{id}"));
     let impossible = |_| Refusal::Internal(InternalError::Impossible("an id that is not a header value"));
     Ok(Reply::see_other_at(path.map_err(impossible)?))
 }

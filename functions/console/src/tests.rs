@@ -112,6 +112,8 @@ fn pages(language: Language) -> Vec<(&'static str, String)> {
     let list = List { imports: (0..25).map(|_| import()).collect(), next_cursor: Some(HOSTILE.to_owned()) };
     let mut running = Import::sample(true);
     running.state = "running";
+    let mut undoing = Import::sample(true);
+    undoing.state = "undoing";
     let [mut undone, mut checked] = [Import::sample(true), Import::sample(true)];
     undone.state = "undone";
     checked.check_only = true;
@@ -148,7 +150,7 @@ fn pages(language: Language) -> Vec<(&'static str, String)> {
         ("file_awaited", file(&view, &Import::sample(false), &None, &Place::Open(form()))),
         ("file_late", file(&view, &Import::sample(false), &None, &Place::Over)),
         ("file_sent", file(&view, &Import::sample(false), &None, &Place::Sent)),
-        ("file_taken_back", file(&view, &import(), &None, &Place::TakenBack)),
+        ("file_undoing", file(&view, &undoing, &None, &Place::None)),
         ("file_checked", file(&view, &checked, &None, &Place::None)),
         ("file_undone", file(&view, &undone, &None, &Place::None)),
         ("upload", upload(&view, &Chosen::default(), None)),

@@ -211,7 +211,6 @@ texts! {
                     contient aussi est conservé.";
     TakeBackYes: "Yes, take it back", "Oui, l'annuler";
     ChangeNothing: "No, change nothing", "Non, ne rien changer";
-    TakenBackSoon: "This import is taken back in a moment.", "L'annulation de cet import va commencer.";
 
     // Applications
     ApplicationsIntro: "The applications that your company has registered, the latest date first.",

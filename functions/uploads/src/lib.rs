@@ -408,16 +408,19 @@ impl Files {
         }
     }
 
-    /// Requests the undo of an import of the operator's. May be repeated: an undo under way continues, a finished one stays
-    /// finished.
+    /// Requests the undo of an import of the operator's, and returns the import as it is then: `undoing`, or `undone`. May be repeated:
+    /// an undo under way continues, a finished one stays finished.
     ///
     /// # Errors
     /// [`Refusal::UnknownImport`] or [`Refusal::ImportStays`]; a failure of the store or the bucket.
     pub async fn take_back(&self, operator: OperatorId, id: ImportId) -> Result<Import, Refusal> {
-        let status = self.own_to_take_back(operator, id).await?;
+        let mut status = self.own_to_take_back(operator, id).await?;
         if status.state != ImportState::Undone {
+            // The note first: an import that is `undoing` without one would stay so until the operator asks again.
             let put = self.s3.put_object().bucket(&self.bucket).key(undo_note(operator, id)).send().await;
             put.map_err(|error| Refusal::Internal(InternalError::Bucket(DisplayErrorContext(&error).to_string())))?;
+            let requested = self.imports.request_undo(operator, id, self.clock.now(), machine_now()).await?;
+            status = requested.unwrap_or(status);
         }
         self.import(status).await
     }

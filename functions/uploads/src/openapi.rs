@@ -351,8 +351,12 @@ fn take_back() -> Operation {
         .scope(Scope::Import)
         .answer::<Import>(
             StatusCode::ACCEPTED,
-            "It will be taken back; here is how it stands now.",
-            vec![Sample::new("completed", "It was completed", json!(Import::sample(true)))],
+            "It is being taken back (`undoing`), or was before (`undone`).",
+            vec![Sample::new(
+                "undoing",
+                "It was completed",
+                json!(Import { state: ImportState::Undoing.as_str(), ..Import::sample(true) }),
+            )],
         )
         .link("status", "getImport", ("import_id", "$request.path.import_id"), "How far it is.")
         .refused(&[ProblemType::CallClosed, ProblemType::UnknownImport, ProblemType::ImportStays])

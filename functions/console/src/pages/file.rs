@@ -24,21 +24,14 @@ pub(crate) enum Place {
     Over,
     /// Its file was sent, and nobody has read it yet.
     Sent,
-    /// Its import is to be taken back, and the import function has not begun.
-    TakenBack,
 }
-
-/// The query of the page of an import that was taken back just now.
-pub(crate) const TAKEN_BACK: &str = "?taken-back=yes";
 
 /// The import.
 pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place: &Place) -> String {
-    let is_running =
-        matches!(import.state, "running" | "undoing") || matches!(file_place, Place::Sent | Place::TakenBack);
+    let is_running = matches!(import.state, "running" | "undoing") || matches!(file_place, Place::Sent);
     let is_there = !matches!(import.state, "awaiting_upload");
     let query = match file_place {
         Place::Sent => "?sent=yes",
-        Place::TakenBack => TAKEN_BACK,
         Place::None | Place::Open(_) | Place::Over => "",
     };
     let own = format!("/console/files/{}{query}", import.import_id);
@@ -49,7 +42,6 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
             Place::Open(form) => (place(view, &import.import_id, import.expires_at.as_deref(), form)),
             Place::Over => p { (view.t(Text::PlaceIsOver)) " " a href="/console/upload" { (view.t(Text::SendFile)) } },
             Place::Sent => div.good role="status" { strong { (view.t(Text::Arrived)) } p { (view.t(Text::ArrivedSoon)) } },
-            Place::TakenBack => div.good role="status" { strong { (view.t(Text::TakenBackSoon)) } },
         }
         @if let Some(error) = &import.error { (alert(view.t(Text::RefusedWhole), error)) }
         @if import.ignored_upload == Some(true) { (alert(view.t(Text::IgnoredUpload), "")) }

@@ -15,8 +15,8 @@ use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{Item, date, instant, integer, number, text};
 use crate::records::ids::ImportId;
 use crate::records::import::{
-    FileOutcome, ImportRecord, ImportState, UndoRefusal, Wishes, Work, corrupt, key, later, record, stored,
-    undo_refusal, value, working,
+    FileOutcome, ImportRecord, ImportState, ImportStatus, UndoRefusal, Wishes, Work, corrupt, key, later, record,
+    status, stored, undo_refusal, value, working,
 };
 use crate::stores::imports::table::Imports;
 use crate::stores::lease::{HoldError, leased_until, write_held};
@@ -234,6 +234,55 @@ impl Imports {
             ImportState::Undone => UndoBegun::Ended(report(item)?),
             _ => UndoBegun::Held,
         })
+    }
+
+    /// Notes that an import that has ended is to be undone: from now on it is `undoing`, and any invocation may take it. Returns the import
+    /// as it is then. An import whose undo has begun or ended stays as it is, and so does one that cannot be undone now; `None`: there is no
+    /// such import. The clocks as in [`Self::begin`]. The call may be repeated. One request.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer, or if the item is malformed.
+    pub async fn request_undo<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwned>(
+        &self,
+        operator: OperatorId,
+        id: ImportId,
+        now: Instant,
+        machine_now: Instant,
+    ) -> Result<Option<ImportStatus<C, R, U>>, StoreError> {
+        let state = |state: ImportState| AttributeValue::S(state.as_str().to_owned());
+        let sent = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(Some(operator), id)))
+            // As an invocation leaves it that had no time left: without a lease.
+            .update_expression(
+                "SET #state = :undoing, working = :working, leased_until = :zero, \
+                 undo_started_at = if_not_exists(undo_started_at, :now)",
+            )
+            .condition_expression(
+                "#state IN (:completed, :failed) AND (attribute_not_exists(haunted_until) OR haunted_until < :machine_now)",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":machine_now", date(machine_now))
+            .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(":working", working())
+            .expression_attribute_values(":completed", state(ImportState::Completed))
+            .expression_attribute_values(":failed", state(ImportState::Failed))
+            .expression_attribute_values(":undoing", state(ImportState::Undoing))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let item = match sent {
+            Ok(answer) => answer.attributes,
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(found)) => found.item().cloned(),
+                _ => return Err(StoreError::request("UpdateItem", &error)),
+            },
+        };
+        item.as_ref().map(status).transpose()
     }
 
     /// Writes a checkpoint and renews the lease.
