@@ -137,6 +137,8 @@ async fn export_holds_own_applications_of_filter_as_list_shows_them() {
             "registered_from=2024-05-01T00:00:00Z&registered_to=2024-05-02",
             21,
         ),
+        (json!({"from": "0001-01-01", "to": "9999-12-31"}), "from=0001-01-01&to=9999-12-31", 21),
+        (json!({"to": "0001-01-01"}), "to=0001-01-01", 0),
         (json!({"registered_to": "2024-04-30"}), "registered_to=2024-04-30", 0),
         (json!({"registered_from": "2024-06-01"}), "registered_from=2024-06-01", 0),
     ];
@@ -157,6 +159,10 @@ async fn export_holds_own_applications_of_filter_as_list_shows_them() {
     assert_eq!(
         exported(&world, 1, &json!({"format": "csv", "from": "2024-03-02"})).await["from"],
         "2024-03-01T23:00:00.000Z"
+    );
+    assert_eq!(
+        exported(&world, 1, &json!({"format": "csv", "to": "9999-12-31"})).await["to"],
+        "9999-12-30T23:00:00.000Z"
     );
 
     // Another operator gets its own.

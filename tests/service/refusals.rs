@@ -420,6 +420,30 @@ async fn early_long_application_returns_available_at() {
     assert_eq!(world.api.register(&world.token(1), &body).await.status, StatusCode::CREATED);
 }
 
+/// The sentence says when, so the person who reads it sees a year that was mistyped.
+#[tokio::test(flavor = "multi_thread")]
+async fn application_of_a_mistyped_year_is_told_when() {
+    let world = world().await;
+    let mut body = long("DUP", "+336010203", "051227308989");
+    body["datetime"] = json!("2042-03-15T08:30:00+01:00");
+    for (language, when) in [("en", "2042-03-22T07:30:00.000Z"), ("fr", "22/03/2042 à 08:30 (heure de Paris)")] {
+        let answer = raw(&world, REGISTER, body.to_string(), &[("accept-language", Some(language))]).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "too_early"));
+        let told = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(told.contains(when), "{told}");
+    }
+    // A date and time, but of a year that no date derived from it could be written in.
+    for year in ["9999", "0000"] {
+        body["datetime"] = json!(format!("{year}-03-15T08:30:00+01:00"));
+        for (language, what) in [("en", "within the years 0001 to 9998"), ("fr", "entre les années 0001 et 9998")] {
+            let answer = raw(&world, REGISTER, body.to_string(), &[("accept-language", Some(language))]).await;
+            assert_eq!((answer.status, answer.pointers()), (StatusCode::BAD_REQUEST, vec!["/datetime".to_owned()]));
+            let told = answer.json()["errors"][0]["message"].as_str().unwrap().to_owned();
+            assert!(told.contains(what), "{told}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ineligible_and_unknown_journeys_are_refused() {
     let world = world().await;

@@ -114,6 +114,9 @@ pub enum FieldError {
     /// Not an RFC 3339 date and time.
     #[error("must be an RFC 3339 date and time with an offset, such as \"2024-03-15T08:30:00+01:00\"")]
     Datetime,
+    /// A date and time of another year.
+    #[error("must lie within the years 0001 to 9998")]
+    Years,
     /// Neither an RFC 3339 date and time nor a day.
     #[error(
         "must be an RFC 3339 date and time with an offset, such as \"2024-03-15T08:30:00+01:00\" (in a query, write + as %2B), or a day \

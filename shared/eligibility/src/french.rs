@@ -94,6 +94,7 @@ impl FieldError {
             Self::Datetime => {
                 "doit être une date et heure RFC 3339 avec décalage, par exemple « 2024-03-15T08:30:00+01:00 »"
             }
+            Self::Years => "doit se situer entre les années 0001 et 9998",
             Self::Bound => {
                 "doit être une date et heure RFC 3339 avec décalage, par exemple « 2024-03-15T08:30:00+01:00 » (dans une requête, le + \
                  s'écrit %2B), ou un jour, par exemple « 2024-03-15 », qui signifie son minuit à Paris"
@@ -243,6 +244,7 @@ mod tests {
             FieldError::OperatorId,
             FieldError::Siret,
             FieldError::Datetime,
+            FieldError::Years,
             FieldError::Bound,
             FieldError::InTheFuture,
             FieldError::NotHistory { before },

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, Days, FixedOffset, Months, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
 use chrono_tz::Europe::Paris;
 
 use crate::error::FieldError;
@@ -10,7 +10,8 @@ use crate::language::Language;
 
 /// A point in time in UTC, to the millisecond; finer digits are cut off.
 ///
-/// Lies between the years 1 and 9998, so that every date the rules derive from it can be written in RFC 3339.
+/// What callers send lies between the years 1 and 9998, so that every date the rules derive from it can be written in RFC 3339. Only a
+/// [bound](Self::parse_bound) may lie in the years 0 and 9999, too.
 ///
 /// ```
 /// use cee_eligibility::Instant;
@@ -54,29 +55,39 @@ fn with_colon(text: &str) -> Option<String> {
     }
 }
 
+/// Reads every form of RFC 3339, and those whose offset has no colon.
+fn rfc_3339(text: &str) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_rfc3339(text)
+        .or_else(|error| {
+            let colon = with_colon(text).ok_or(error)?;
+            DateTime::parse_from_rfc3339(&colon)
+        })
+        .ok()
+}
+
 impl Instant {
+    /// The first millisecond of the year 0 and the last one of the year 9999: the years that RFC 3339 can write.
+    const WRITABLE: [i64; 2] = [-62_167_219_200_000, 253_402_300_799_999];
+
     /// Reads an RFC 3339 date and time, with any offset; and one whose offset has no colon (`+0200`), as PHP and `strftime`
     /// write it.
     ///
     /// # Errors
-    /// [`FieldError::Datetime`] for anything else.
+    /// [`FieldError::Years`] outside the years 1 to 9998, [`FieldError::Datetime`] for anything else.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         if let Some(instant) = usual(text.as_bytes()) {
             return Ok(instant);
         }
-        let parsed = match DateTime::parse_from_rfc3339(text) {
-            Ok(parsed) => parsed,
-            Err(_) => {
-                let colon = with_colon(text).ok_or(FieldError::Datetime)?;
-                DateTime::parse_from_rfc3339(&colon).map_err(|_| FieldError::Datetime)?
-            }
-        };
-        Self::from_millis(parsed.timestamp_millis()).ok_or(FieldError::Datetime)
+        let parsed = rfc_3339(text).ok_or(FieldError::Datetime)?;
+        Self::from_millis(parsed.timestamp_millis()).ok_or(FieldError::Years)
     }
 
     /// Reads a bound of a period in a query: a date and time as [`Self::parse`] reads it, or a day, which means its midnight in Paris.
     ///
     /// A `+` that is not percent-encoded arrives as a space: a space before the offset is read as a `+`.
+    ///
+    /// Every day and every moment that RFC 3339 can write is a bound: callers send `9999-12-31` for "no end". Where an offset leads out of
+    /// the years that can be written, it is the first or the last moment of these years.
     ///
     /// ```
     /// use cee_eligibility::Instant;
@@ -92,11 +103,18 @@ impl Instant {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         if digits && text.len() == 10 && !text.starts_with('-') {
             let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| FieldError::Bound)?;
-            return Self::paris_midnight(day).map_err(|_| FieldError::Bound);
+            let midnight = Paris.from_local_datetime(&day.and_time(NaiveTime::MIN)).earliest();
+            return Self::bound(midnight.ok_or(FieldError::Bound)?.timestamp_millis());
         }
-        let decoded = text.rsplit_once(' ').filter(|(moment, _)| moment.contains('T'));
+        let decoded = text.rsplit_once(' ').filter(|(moment, _)| moment.len() > "2024-07-01".len());
         let decoded = decoded.map(|(moment, offset)| format!("{moment}+{offset}"));
-        Self::parse(decoded.as_deref().unwrap_or(text)).map_err(|_| FieldError::Bound)
+        let moment = rfc_3339(decoded.as_deref().unwrap_or(text)).ok_or(FieldError::Bound)?;
+        Self::bound(moment.timestamp_millis())
+    }
+
+    fn bound(millis: i64) -> Result<Self, FieldError> {
+        let [first, last] = Self::WRITABLE;
+        Self::from_bound_millis(millis.clamp(first, last)).ok_or(FieldError::Bound)
     }
 
     /// Midnight in Paris at the beginning of a day: the meaning of a bound or a date without a time.
@@ -135,12 +153,20 @@ impl Instant {
         self.0.with_timezone(&Paris).date_naive()
     }
 
-    /// The point this many milliseconds after 1970-01-01T00:00:00Z.
+    /// The point this many milliseconds after 1970-01-01T00:00:00Z; `None` outside the years 1 to 9998.
     #[must_use]
     pub fn from_millis(millis: i64) -> Option<Self> {
         use chrono::Datelike;
         let datetime = DateTime::from_timestamp_millis(millis)?;
         (1..=9998).contains(&datetime.year()).then_some(Self(datetime))
+    }
+
+    /// The point this many milliseconds after 1970-01-01T00:00:00Z, which may be a bound.
+    #[must_use]
+    pub fn from_bound_millis(millis: i64) -> Option<Self> {
+        let [first, last] = Self::WRITABLE;
+        let datetime = DateTime::from_timestamp_millis(millis)?;
+        (first..=last).contains(&millis).then_some(Self(datetime))
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -244,10 +270,37 @@ mod tests {
             "202x-07-01T00:00:00Z",
             "2x24-07-01T00:00:00Z",
             "2024-07-01T00:0::00Z",
-            "9999-01-01T00:00:00Z",
-            "0000-01-01T00:00:00Z",
+            "2023-02-29T00:00:00Z",
+            "2100-02-29T00:00:00Z",
+            "2024-07-01T24:00:00Z",
+            "2024-07-01T23:59:61Z",
         ] {
             assert_eq!(Instant::parse(bad), Err(FieldError::Datetime), "{bad}");
+        }
+        for other_year in [
+            "9999-01-01T00:00:00Z",
+            "9998-12-31T23:59:60Z",
+            "9998-12-31T23:59:59-00:01",
+            "0000-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+0001",
+        ] {
+            assert_eq!(Instant::parse(other_year), Err(FieldError::Years), "{other_year}");
+        }
+    }
+
+    #[test]
+    fn leap_days_and_leap_seconds_are_moments() {
+        for (text, expected) in [
+            ("2024-02-29T23:59:59Z", "2024-02-29T23:59:59.000Z"),
+            ("2000-02-29T00:00:00+01:00", "2000-02-28T23:00:00.000Z"),
+            // A leap second is the second after it, as clocks count.
+            ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+            ("2017-01-01T00:59:60.5+01:00", "2017-01-01T00:00:00.500Z"),
+            ("2016-12-31T23:59:60-0000", "2017-01-01T00:00:00.000Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+            ("9998-12-31T23:59:59.999Z", "9998-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(at(text).to_string(), expected, "{text}");
         }
     }
 
@@ -302,6 +355,19 @@ mod tests {
             ("2024-07-01T00:00:00 02:00", "2024-06-30T22:00:00.000Z"),
             ("2024-07-01T00:00:00.5 0200", "2024-06-30T22:00:00.500Z"),
             ("2024-07-01T00:00:00-02:00", "2024-07-01T02:00:00.000Z"),
+            ("2024-07-01t00:00:00 02:00", "2024-06-30T22:00:00.000Z"),
+            ("2024-07-01 00:00:00 02:00", "2024-06-30T22:00:00.000Z"),
+            ("2024-02-29", "2024-02-28T23:00:00.000Z"),
+            ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+            // The years that can be written, to their ends. Paris was nine minutes ahead then.
+            ("9999-12-31", "9999-12-30T23:00:00.000Z"),
+            ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+            ("9999-12-31T23:59:60Z", "9999-12-31T23:59:59.999Z"),
+            ("9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59.999Z"),
+            ("0001-01-01", "0000-12-31T23:50:39.000Z"),
+            ("0001-01-01T00:00:00+14:00", "0000-12-31T10:00:00.000Z"),
+            ("0000-01-01", "0000-01-01T00:00:00.000Z"),
+            ("0000-01-01T00:00:00+14:00", "0000-01-01T00:00:00.000Z"),
         ] {
             assert_eq!(Instant::parse_bound(text).map(|bound| bound.to_string()).as_deref(), Ok(expected), "{text}");
         }
@@ -318,13 +384,30 @@ mod tests {
             "2024-07-01 02:00",
             "2024-07-01T00:00:00",
             "01/07/2024",
-            "9999-01-02",
-            "0000-01-01",
+            "2023-02-29",
+            "1900-02-29",
+            "2024-04-31",
+            "10000-01-01",
             "1719784800",
             "yesterday",
             "aujourd\u{e9}",
         ] {
             assert_eq!(Instant::parse_bound(bad), Err(FieldError::Bound), "{bad}");
+        }
+    }
+
+    proptest! {
+        /// Every day of the calendar is a bound, and every bound is one again as it is written.
+        #[test]
+        fn each_day_is_a_bound(days in 0..3_652_425_i64, hours in -23..=23_i64) {
+            let first = NaiveDate::from_ymd_opt(0, 1, 1).unwrap();
+            let day = first + chrono::TimeDelta::days(days);
+            let offset = format!("{}{:02}:00", if hours < 0 { '-' } else { '+' }, hours.abs());
+            for text in [day.to_string(), format!("{day}T23:59:60{offset}"), format!("{day}T00:00:00.000{offset}")] {
+                let bound = Instant::parse_bound(&text).unwrap();
+                prop_assert_eq!(Instant::parse_bound(&bound.to_string()), Ok(bound));
+                prop_assert_eq!(Instant::from_bound_millis(bound.millis()), Some(bound));
+            }
         }
     }
 

@@ -476,12 +476,13 @@ mod tests {
         ]
     }
 
-    fn of_journeys() -> [FieldError; 11] {
+    fn of_journeys() -> [FieldError; 12] {
         [
             FieldError::IdentityKey,
             FieldError::OperatorJourneyId,
             FieldError::OperatorId,
             FieldError::Datetime,
+            FieldError::Years,
             FieldError::Insee,
             FieldError::Distance,
             FieldError::WholeNumber,

@@ -178,6 +178,7 @@ fn refused(schema: &str, value: &Value, told: &str) {
         "must be given once".to_owned(),
         FieldError::InTheFuture.to_string(),
         FieldError::OutsidePeriod.to_string(),
+        FieldError::Years.to_string(),
         FieldError::FileName.to_string(),
         FieldError::NotHistory { before: Rules::default().short.history_before.paris_day() }.to_string(),
         FieldError::ForeignLicense.to_string(),

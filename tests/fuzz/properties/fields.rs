@@ -128,7 +128,8 @@ fn dates(text: &str) {
         }
         Err(_) => {
             assert!(other.is_none_or(|millis| Instant::from_millis(millis).is_none()), "a date is refused");
-            assert_eq!(Instant::parse(text), Err(FieldError::Datetime));
+            let why = if other.is_some() { FieldError::Years } else { FieldError::Datetime };
+            assert_eq!(Instant::parse(text), Err(why));
         }
     }
 }

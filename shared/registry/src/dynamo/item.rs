@@ -21,9 +21,9 @@ pub(crate) fn integer(item: &Item, attribute: &str) -> Option<i64> {
     item.get(attribute)?.as_n().ok()?.parse().ok()
 }
 
-/// The value of a date attribute: milliseconds since 1970.
+/// The value of a date attribute, or of a bound: milliseconds since 1970.
 pub(crate) fn instant(item: &Item, attribute: &str) -> Option<Instant> {
-    Instant::from_millis(integer(item, attribute)?)
+    Instant::from_bound_millis(integer(item, attribute)?)
 }
 
 /// An integer as an attribute value.

@@ -134,10 +134,11 @@ pub struct ListedDates {
 }
 
 impl ListedDates {
-    /// Before every date that an [`Instant`] holds.
-    const EARLIEST: i64 = -62_135_596_800_000;
+    /// Before every bound that an [`Instant`] holds: the millisecond before the year 0. So the first millisecond never comes after the last
+    /// one, which DynamoDB refuses.
+    const EARLIEST: i64 = -62_167_219_200_001;
 
-    /// After every date that an [`Instant`] holds.
+    /// After every bound that an [`Instant`] holds: the year 10000.
     const LATEST: i64 = 253_402_300_800_000;
 
     /// From one moment on, and before another; `None` if no moment is both.
@@ -327,13 +328,17 @@ mod tests {
         assert_eq!(ListedDates::new(Some(one), Some(other)).unwrap().millis(), [one.millis(), one.millis()]);
         assert_eq!(ListedDates::new(Some(one), Some(one)), None);
         assert_eq!(ListedDates::new(Some(other), Some(one)), None);
-        let ends = [at("0001-01-01T00:00:00Z"), at("9998-12-31T23:59:59.999Z")];
+        let ends = ["0000-01-01", "9999-12-31T23:59:60Z"].map(|text| Instant::parse_bound(text).unwrap());
         for dates in [ListedDates::default(), ListedDates::new(None, None).unwrap()] {
             let [first, last] = dates.millis();
-            assert!(first <= ends[0].millis() && ends[1].days_after(365).millis() <= last, "{first} {last}");
+            assert!(first <= ends[0].millis() && ends[1].millis() <= last, "{first} {last}");
+        }
+        for dates in [ListedDates::new(None, Some(ends[0])), ListedDates::new(Some(ends[1]), None)] {
+            let [first, last] = dates.unwrap().millis();
+            assert!(first <= last, "{first} {last}");
         }
         let [first, last] = ListedDates::new(Some(one), None).unwrap().millis();
-        assert!(first == one.millis() && last > ends[1].millis());
+        assert!(first == one.millis() && last >= ends[1].millis());
         let [first, last] = ListedDates::new(None, Some(one)).unwrap().millis();
         assert!(first <= ends[0].millis() && last == one.millis() - 1);
     }
