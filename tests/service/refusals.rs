@@ -535,3 +535,28 @@ async fn wrong_method_returns_404_with_right_method() {
         assert!(told.contains(detail), "{path}: {told}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_own_refusals_are_in_the_callers_language() {
+    let world = world().await;
+    let large = "x".repeat(12 * 1024 * 1024);
+    for (method, path, body, status, french) in [
+        (Method::PUT, REGISTER, "", 404, "aucun appel n'a cette méthode et ce chemin"),
+        (Method::GET, "/nothing", "", 404, "aucun appel n'a cette méthode et ce chemin"),
+        (Method::POST, REGISTER, large.as_str(), 413, "le corps est plus long"),
+    ] {
+        let mut titles = Vec::new();
+        for language in ["fr-FR,fr;q=0.9", "en", "de"] {
+            let mut request = world.api.request(method.clone(), path, Some(&world.token(1)), body.as_bytes().to_vec());
+            request.headers_mut().insert("accept-language", language.parse().unwrap());
+            let answer = world.api.send(request).await.unwrap();
+            assert_eq!(answer.status.as_u16(), status, "{path}: {answer:?}");
+            assert!(!answer.problem().is_empty());
+            let is_french = language.starts_with("fr");
+            assert_eq!(answer.headers["content-language"], if is_french { "fr" } else { "en" });
+            assert_eq!(answer.json()["detail"].as_str().unwrap().contains(french), is_french, "{answer:?}");
+            titles.push(answer.json()["title"].clone());
+        }
+        assert!(titles[0] != titles[1] && titles[1] == titles[2], "{titles:?}");
+    }
+}

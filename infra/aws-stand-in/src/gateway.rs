@@ -28,6 +28,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Utc};
 use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
 use http::uri::Authority;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -115,14 +116,14 @@ pub struct Gateway {
 pub async fn start(listener: TcpListener, routes: Vec<Route>, options: Options) -> Result<Gateway, Error> {
     let head_timeout = options.head_timeout;
     let fallback = Arc::clone(&options.fallback);
-    let foreign: ForeignOrigin = Arc::new(move || {
+    let foreign: ForeignOrigin = Arc::new(move |headers: &HeaderMap| {
         let request_id = BASE64.encode(&Uuid::new_v4().as_bytes()[..11]);
-        fallback(GatewayRefusal::ForeignOrigin, &request_id).map(|body| Full::new(Bytes::from(body)))
+        fallback(GatewayRefusal::ForeignOrigin, headers, &request_id).map(|body| Full::new(Bytes::from(body)))
     });
     let fallback = Arc::clone(&options.fallback);
     let unreadable: Unreadable = Arc::new(move || {
         let request_id = BASE64.encode(&Uuid::new_v4().as_bytes()[..11]);
-        whole(&fallback(GatewayRefusal::UnreadableHead, &request_id), &request_id)
+        whole(&fallback(GatewayRefusal::UnreadableHead, &HeaderMap::new(), &request_id), &request_id)
     });
     let refusals = Refusals { foreign, unreadable: Some(unreadable) };
     let shared = Arc::new(Shared { routes: Routes::new(routes)?, options });
@@ -171,9 +172,13 @@ struct Shared {
 impl Shared {
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let request_id = BASE64.encode(&Uuid::new_v4().as_bytes()[..11]);
-        let mut response = match self.respond(request, peer, &request_id).await {
+        let (head, body) = request.into_parts();
+        let mut response = match self.respond(&head, body, peer, &request_id).await {
             Ok(response) => response,
-            Err(refusal) => (self.options.fallback)(refusal, &request_id).map(|body| Full::new(Bytes::from(body))),
+            Err(refusal) => {
+                let response = (self.options.fallback)(refusal, &head.headers, &request_id);
+                response.map(|body| Full::new(Bytes::from(body)))
+            }
         };
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert("apigw-requestid", value);
@@ -183,12 +188,12 @@ impl Shared {
 
     async fn respond(
         &self,
-        request: Request<Incoming>,
+        head: &Parts,
+        body: Incoming,
         peer: SocketAddr,
         request_id: &str,
     ) -> Result<Response<Full<Bytes>>, GatewayRefusal> {
-        let (head, body) = request.into_parts();
-        let checked = check_head(&head).and_then(|()| {
+        let checked = check_head(head).and_then(|()| {
             let path = decoded_path(head.uri.path());
             let found = self.routes.find(&head.method, &path).ok_or(GatewayRefusal::NotFound)?;
             Ok((path.into_owned(), found))
@@ -203,7 +208,7 @@ impl Shared {
         let body = self.read_body(&head.headers, body).await?;
         let Options { api_id, stage_variables, .. } = &self.options;
         let arrival = Arrival { api_id, stage_variables, request_id, peer, now: (self.options.clock)() };
-        let event = event(&head, &path, &found, &body, &arrival);
+        let event = event(head, &path, &found, &body, &arrival);
         drop(body);
         let invocation = Uuid::new_v4().to_string();
         let invoked = found.route.invoker.invoke(event, &invocation);
@@ -244,7 +249,7 @@ impl Shared {
     }
 }
 
-fn check_head(head: &http::request::Parts) -> Result<(), GatewayRefusal> {
+fn check_head(head: &Parts) -> Result<(), GatewayRefusal> {
     let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
     let line = head.method.as_str().len() + head.uri.path_and_query().map_or(0, |path| path.as_str().len());
     if line + fields.sum::<usize>() > HEADERS_LIMIT {
@@ -503,7 +508,7 @@ mod tests {
             Arc::new(InProcess::<_, LambdaRequest>::new(adapter, Function::new("public", timeout)))
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let problem = |refusal: GatewayRefusal, id: &str| {
+        let problem = |refusal: GatewayRefusal, _: &HeaderMap, id: &str| {
             let mut response = Response::new(format!("{} {id}", refusal.message()));
             *response.status_mut() = refusal.status();
             response

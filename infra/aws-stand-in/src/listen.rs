@@ -49,8 +49,8 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How often a client that has sent part of them is checked.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What a server answers to a page that is not this machine's.
-pub(crate) type ForeignOrigin = Arc<dyn Fn() -> Response<Full<Bytes>> + Send + Sync>;
+/// What a server answers to a page that is not this machine's, by the headers of its request.
+pub(crate) type ForeignOrigin = Arc<dyn Fn(&HeaderMap) -> Response<Full<Bytes>> + Send + Sync>;
 
 /// A server's answers before its service gets the request.
 #[derive(Clone)]
@@ -64,7 +64,7 @@ pub(crate) struct Refusals {
 impl Refusals {
     /// Empty responses: 403 to a page of another machine, 400 to a request that cannot be read.
     pub(crate) fn empty() -> Self {
-        let forbidden = || {
+        let forbidden = |_: &HeaderMap| {
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::FORBIDDEN;
             response
@@ -242,7 +242,7 @@ where
             request.headers_mut().insert(HOST, authority);
         }
         if comes_from_elsewhere(request.headers()) {
-            let answer = (self.foreign)().map(Either::Right);
+            let answer = (self.foreign)(request.headers()).map(Either::Right);
             return Box::pin(async move { Ok(answer) });
         }
         let answered = self.service.call(request);

@@ -124,7 +124,7 @@ pub async fn start(
 }
 
 /// S3's answer to a caller without the right.
-fn denied() -> http::Response<http_body_util::Full<hyper::body::Bytes>> {
+fn denied(_: &http::HeaderMap) -> http::Response<http_body_util::Full<hyper::body::Bytes>> {
     let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code><Message>A page of another site may not \
                 reach the local S3</Message></Error>";
     let mut response = http::Response::new(http_body_util::Full::new(hyper::body::Bytes::from_static(body.as_bytes())));

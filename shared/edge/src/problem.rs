@@ -82,10 +82,10 @@ impl Problem {
 }
 
 impl ProblemType {
-    /// A refusal of this type as a response, for refusals made before a function runs. They are in English, as the gateway's are.
+    /// A refusal of this type as a response in this language, for refusals made before a function runs.
     #[must_use]
-    pub fn answer(self, detail: &str, members: Map<String, Value>) -> Response<Body> {
-        let (detail, headers, language) = (detail.to_owned(), Vec::new(), Language::English);
+    pub fn answer(self, detail: &str, members: Map<String, Value>, language: Language) -> Response<Body> {
+        let (detail, headers) = (detail.to_owned(), Vec::new());
         Problem { problem_type: self, detail, members, headers, language }.into_response()
     }
 }

@@ -66,7 +66,7 @@ async fn pass(
 }
 
 /// The answer of DynamoDB to a caller without permission.
-fn denied() -> Response<Full<Bytes>> {
+fn denied(_: &http::HeaderMap) -> Response<Full<Bytes>> {
     let body = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"A page of another site may not reach the local DynamoDB"}"#;
     let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
     *response.status_mut() = StatusCode::FORBIDDEN;

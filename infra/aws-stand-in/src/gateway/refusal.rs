@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::json;
 
@@ -63,12 +63,13 @@ impl GatewayRefusal {
     }
 }
 
-/// Builds the answer to a refusal of the gateway; the text is the gateway's request id.
-pub type Fallback = Arc<dyn Fn(GatewayRefusal, &str) -> Response<String> + Send + Sync>;
+/// Builds the answer to a refusal of the gateway, from the headers of the request, which are empty if it could not be read, and the
+/// gateway's request id.
+pub type Fallback = Arc<dyn Fn(GatewayRefusal, &HeaderMap, &str) -> Response<String> + Send + Sync>;
 
 /// The answer of API Gateway: its status and `{"message":…}`.
 #[must_use]
-pub fn aws_refusal(refusal: GatewayRefusal, _request_id: &str) -> Response<String> {
+pub fn aws_refusal(refusal: GatewayRefusal, _headers: &HeaderMap, _request_id: &str) -> Response<String> {
     let mut response = Response::new(json!({ "message": refusal.message() }).to_string());
     *response.status_mut() = refusal.status();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -144,7 +144,11 @@ pub(crate) fn one(summary: &'static str, refusal: Refusal) -> Vec<Example> {
 /// The only example of a refusal by the gateway, with this detail.
 pub(crate) fn of_gateway(problem: ProblemType, detail: &str) -> Vec<Example> {
     let members = Map::from_iter([("request_id".to_owned(), json!(REQUEST_ID))]);
-    vec![Example { suffix: "", summary: problem.title(Language::English), response: problem.answer(detail, members) }]
+    vec![Example {
+        suffix: "",
+        summary: problem.title(Language::English),
+        response: problem.answer(detail, members, Language::English),
+    }]
 }
 
 impl ProblemType {
