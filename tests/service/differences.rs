@@ -192,6 +192,41 @@ async fn query_is_not_part_of_the_body() {
     assert_eq!(unknown.status, StatusCode::OK);
 }
 
+/// A call that reads a query refuses what it does not know; every other call ignores the query.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_one_kind_treat_a_query_alike() {
+    let world = world().await;
+    let token = world.token(1);
+    for list in ["", "/changes", "/exports", "/imports"] {
+        for (query, pointer) in [("speed=130", "/speed"), ("limit=%2B1", "/limit"), ("limit=1&limit=1", "/limit")] {
+            let answer = world.api.call(Method::GET, &format!("{REGISTER}{list}?{query}"), &token).await;
+            assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (400, "invalid_query"), "{list} {query}");
+            assert_eq!(answer.pointers(), [pointer], "{list} {query}");
+        }
+    }
+    let application = long("+336010203", LICENSE, "2024-03-15T07:30:00Z");
+    let row = history("+336010204", "2021-02-15T00:00:00Z");
+    for (below, body, status) in [
+        ("/simulate", question("+336010203"), 200),
+        ("", application, 201),
+        ("/batch", json!([{}]), 200),
+        ("/import", json!([row]), 201),
+        ("/import/identity", json!([{}]), 200),
+        ("/imports", json!({}), 201),
+        ("/exports", json!({"format": "csv"}), 202),
+    ] {
+        let answer = world.api.post(&format!("{REGISTER}{below}?speed=130"), &token, &body).await;
+        assert_eq!(answer.status.as_u16(), status, "{below}: {answer:?}");
+        let json = answer.json();
+        for (name, prefix) in [("uuid", ""), ("import_id", "/imports"), ("export_id", "/exports")] {
+            if let Some(id) = json[name].as_str() {
+                let found = world.api.call(Method::GET, &format!("{REGISTER}{prefix}/{id}?speed=130"), &token).await;
+                assert_eq!(found.status, StatusCode::OK, "{name}: {found:?}");
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_have_no_rate_headers_no_etag_and_no_cors() {
     let world = world().await;
@@ -212,9 +247,14 @@ async fn answers_have_no_rate_headers_no_etag_and_no_cors() {
         });
         assert_eq!(unexpected, None, "{answer:?}");
     }
-    for method in [Method::HEAD, Method::OPTIONS] {
-        let answer = world.api.call(method.clone(), &path(&granted.json()), &token).await;
-        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method}");
+    let granted = path(&granted.json());
+    for below in ["", "/changes", "/exports", "/exports/0", "/imports", "/imports/0", "/batch", "/simulate", "/import"]
+    {
+        for method in [Method::HEAD, Method::OPTIONS] {
+            let path = if below.is_empty() { granted.clone() } else { format!("{REGISTER}{below}") };
+            let answer = world.api.call(method.clone(), &path, &token).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}");
+        }
     }
 }
 

@@ -533,6 +533,9 @@ async fn wrong_method_returns_404_with_right_method() {
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::NOT_FOUND, "not_found"), "{path}");
         let told = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(told.contains(detail), "{path}: {told}");
+        // What the sentence says, for programs.
+        let allow = answer.headers.get("allow").map(|allow| allow.to_str().unwrap().replace(", ", " and "));
+        assert_eq!(allow.as_deref(), detail.split_once(" takes ").map(|(_, methods)| methods), "{path}");
     }
 }
 

@@ -795,6 +795,7 @@ async fn invalid_list_parameter_returns_400_with_name() {
         ("limit=0", "limit must be"),
         ("limit=101", "limit must be"),
         ("limit=x", "limit must be"),
+        ("limit=%2B1", "limit must be"),
         ("limit=", "limit must be"),
         ("limit=1&limit=2", "limit must be"),
         ("cursor=x", "cursor must be"),

@@ -10,8 +10,6 @@ use cee_registry::{Change, ChangeKind, ChangesPlace, MOST_CHANGES};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::list::query::limit;
-
 /// The number of changes on a page if the call does not say.
 pub(crate) const USUAL: usize = 100;
 
@@ -34,7 +32,7 @@ impl WantedChanges {
     /// [`Refusal::InvalidQuery`] with every fault.
     pub fn read(mut query: Query, place: impl FnOnce(&str) -> Option<ChangesPlace>) -> Result<Self, Refusal> {
         let since = query.optional("since", |text| place(text).ok_or(BrokenRule::Cursor));
-        let most = query.optional("limit", |text| limit(text, MOST_CHANGES));
+        let most = query.limit(MOST_CHANGES);
         let read = since
             .zip(most)
             .map(|(since, most)| Self { since: since.unwrap_or(ChangesPlace::BEGINNING), most: most.unwrap_or(USUAL) });

@@ -22,7 +22,7 @@ use cee_service::clock::machine_now;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::list::query::{filter, limit};
+use crate::list::query::filter;
 use crate::openapi;
 
 /// The validity of a link. A download has to begin within this time, not to end.
@@ -185,7 +185,7 @@ impl Files {
     /// [`Refusal::InvalidQuery`]; a failure of the store.
     pub(crate) async fn list(&self, call: &Call, operator: OperatorId) -> Result<List, Refusal> {
         let mut query = call.query();
-        let most = query.optional("limit", |text| limit(text, MOST_LISTED));
+        let most = query.limit(MOST_LISTED);
         let after = query.optional("cursor", |text| ExportId::parse(text).ok_or(BrokenRule::Cursor));
         let (most, after) = query.finish(PARAMETERS, most.zip(after))?;
         let most = most.unwrap_or(MOST_LISTED);

@@ -626,10 +626,7 @@ impl HttpFunction for Uploads {
 /// # Errors
 /// [`Refusal::InvalidQuery`]
 pub fn read_page(mut query: Query) -> Result<(Option<Cursor>, usize), Refusal> {
-    let most = query.optional("limit", |text| {
-        let number = text.parse().ok().filter(|number| (1..=MOST_LISTED).contains(number));
-        number.ok_or(BrokenRule::Number(1, MOST_LISTED))
-    });
+    let most = query.limit(MOST_LISTED);
     let after = query.optional("cursor", |text| Cursor::parse(text).ok_or(BrokenRule::Cursor));
     let (after, most) = query.finish(&["limit", "cursor"], after.zip(most))?;
     Ok((after, most.unwrap_or(MOST_LISTED)))

@@ -249,6 +249,16 @@ impl Query {
         }
     }
 
+    /// Reads the optional parameter `limit`: a number of entries from 1 to `most`. `None`: it has a fault, which is noted.
+    pub fn limit(&mut self, most: usize) -> Option<Option<usize>> {
+        self.optional("limit", |text| {
+            // A number is read with a sign, too.
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = text.parse().ok().filter(|number| digits && (1..=most).contains(number));
+            number.ok_or(BrokenRule::Number(1, most))
+        })
+    }
+
     /// The values read, unless a parameter has a fault or is unknown; `known` lists the known ones.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ impl Wanted {
     /// [`Refusal::InvalidQuery`] with every fault.
     pub fn read(mut query: Query, place: impl FnOnce(&str, &ListFilter) -> Option<ListPlace>) -> Result<Self, Refusal> {
         let filter = filter(&mut query);
-        let most = query.optional("limit", |text| limit(text, MOST_ON_A_PAGE));
+        let most = query.limit(MOST_ON_A_PAGE);
         let after = query.optional("cursor", |text| match &filter {
             Some(filter) => place(text, filter).map(Some).ok_or(BrokenRule::CursorOfFilter),
             // Without its filter a cursor cannot be checked, and the filter is refused anyway.
@@ -131,11 +131,4 @@ fn period(given: &mut impl Given, [from, to]: [&'static str; 2]) -> Option<Liste
 fn status(text: &str) -> Result<JourneyStatus, BrokenRule> {
     let found = JourneyStatus::ALL.into_iter().find(|(_, word)| *word == text);
     found.map(|(status, _)| status).ok_or(BrokenRule::Status)
-}
-
-/// A number of entries, at most this many.
-pub(crate) fn limit(text: &str, most: usize) -> Result<usize, BrokenRule> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| digits && (1..=most).contains(number));
-    number.ok_or(BrokenRule::Number(1, most))
 }

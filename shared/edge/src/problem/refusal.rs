@@ -9,7 +9,7 @@ use cee_eligibility::{ApplicationId, Criterion, FieldError, Instant, JourneyType
 use cee_registry::{StoreError, TakeBackRefusal, UndoRefusal};
 use cee_service::PepperError;
 use cee_tokens::{KeyError, Scope, TokenError};
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response};
 use lambda_http::Body;
 use serde_json::{Map, Value, json};
@@ -391,6 +391,10 @@ impl Refusal {
             // A 401 names a way to authenticate (RFC 9110). Here the credentials are in the body, and that way has no registered
             // name.
             Self::InvalidCredentials(_) => challenge("AccessKey"),
+            // Not only a 405 names the methods (RFC 9110).
+            Self::NoSuchCall { methods, .. } => {
+                HeaderValue::from_str(&methods.join(", ")).ok().map(|methods| (ALLOW, methods))
+            }
             _ => None,
         };
         let retry = self.retry_after().map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)));

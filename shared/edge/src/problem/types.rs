@@ -226,7 +226,9 @@ problem_types! {
     /// No call has this path and method.
     NotFound: "not_found", NOT_FOUND {
         title: ["Nothing answers here", "Rien ne répond ici"],
-        meaning: "Nothing answers at this path with this method.",
+        meaning: "\
+            Nothing answers at this path with this method. Where the path belongs to a call with another method, `detail` and the \
+            header `Allow` may name it.",
         remedy: "Compare method and path with the reference; `/v3` (or `/v3.2`, `/v3.3`) belongs to the path.",
         members: request_id_of_gateway(),
         examples: |_| of_gateway(ProblemType::NotFound, "Not Found"),
