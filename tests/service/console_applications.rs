@@ -85,6 +85,23 @@ async fn list_is_paged_filtered_and_downloaded_whole() {
     }
 }
 
+/// People open the download in a spreadsheet; programs read the call.
+#[tokio::test(flavor = "multi_thread")]
+async fn download_holds_no_cell_like_a_formula() {
+    let world = world().await;
+    world.journeys(&[Trip::new(1, "=1+1", "+336010203")]).await;
+    let short = json!({"journey_type": "short", "last_name_trunc": "DUP", "driving_license": "LIST999999",
+                       "operator_journey_id": "=1+1"});
+    registered(&world, 1, &short).await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let file = browser.get("/console/applications.csv?").await.text;
+    assert!(file.contains(",'=1+1,") && !file.contains(",=1+1,"), "{file}");
+    let mut request = world.api.request(Method::GET, "/policies/cee", Some(&world.token(1)), Vec::new());
+    request.headers_mut().insert("accept", "text/csv".parse().unwrap());
+    assert!(world.api.send(request).await.unwrap().text.contains(",=1+1,"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn download_larger_than_a_response_is_refused() {
     let world = world().await;

@@ -4,7 +4,7 @@ use cee_edge::application::own;
 use cee_edge::{Call, Refusal, Reply};
 use cee_eligibility::ApplicationId;
 use cee_fn_applications::list::answer::Entry;
-use cee_fn_applications::list::format::to_csv;
+use cee_fn_applications::list::format::to_csv_for_spreadsheet;
 use cee_fn_applications::list::query::Wanted;
 use cee_registry::{Deleted, ListFilter, ListPlace, MOST_ON_A_PAGE};
 use http::header::CONTENT_DISPOSITION;
@@ -59,7 +59,8 @@ impl Console {
         Ok(html(pages::applications::applications(view, &filter, Ok(&listed))))
     }
 
-    /// The whole list as CSV, as the call of the API writes a page of it. Never a part of it without saying so.
+    /// The whole list as CSV, as the call of the API writes a page of it, but with no cell that a spreadsheet takes for a formula. Never a part
+    /// of it without saying so.
     pub(super) async fn download(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
         let Wanted { filter, mut after, .. } = self.wanted(call, signed)?;
         let mut listed = Vec::new();
@@ -71,7 +72,7 @@ impl Console {
                 break None;
             }
             if after.is_none() {
-                break Some(to_csv(&listed)?).filter(|csv| bytes_in_json(csv) <= DOWNLOADED_BYTES);
+                break Some(to_csv_for_spreadsheet(&listed)?).filter(|csv| bytes_in_json(csv) <= DOWNLOADED_BYTES);
             }
         };
         let Some(csv) = csv else {

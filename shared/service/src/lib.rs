@@ -8,6 +8,7 @@
 //! | how an event of S3 is read | [`event`] |
 //! | forms with which a browser puts a file on S3 | [`form`] |
 //! | how objects are put on S3, and lists that grow | [`objects`] |
+//! | cells of CSV that a spreadsheet takes for formulas | [`spreadsheet`] |
 //! | what is logged, and what is never logged | [`telemetry`] |
 //! | the metrics and their names | [`metrics`] |
 //! | whether the pepper made the keys in the tables | [`pepper`] |
@@ -24,6 +25,7 @@ pub mod metrics;
 pub mod objects;
 pub mod pepper;
 pub mod settings;
+pub mod spreadsheet;
 pub mod telemetry;
 pub mod trap;
 

@@ -1,9 +1,12 @@
 //! The forms of a page: JSON, or CSV if the header `Accept` names `text/csv`.
 
+use std::borrow::Cow;
+
 use cee_edge::Refusal;
 use cee_edge::accept::ranges;
 use cee_edge::problem::InternalError;
 use cee_registry::ListedApplication;
+use cee_service::spreadsheet::unlike_a_formula;
 use http::HeaderMap;
 use http::header::ACCEPT;
 
@@ -39,10 +42,32 @@ impl Format {
 /// # Errors
 /// [`Refusal::Internal`] for a page that cannot be written.
 pub fn to_csv(applications: &[ListedApplication]) -> Result<String, Refusal> {
+    written(applications, |cell| cell)
+}
+
+/// The same for a person who opens it in a spreadsheet: a cell that begins like a formula has an apostrophe before it.
+///
+/// # Errors
+/// As [`to_csv`].
+pub fn to_csv_for_spreadsheet(applications: &[ListedApplication]) -> Result<String, Refusal> {
+    written(applications, |cell| {
+        let guarded = match unlike_a_formula(&cell) {
+            Cow::Owned(guarded) => Some(guarded),
+            Cow::Borrowed(_) => None,
+        };
+        guarded.map_or(cell, Cow::Owned)
+    })
+}
+
+fn written(
+    applications: &[ListedApplication],
+    shown: impl Fn(Cow<'_, str>) -> Cow<'_, str>,
+) -> Result<String, Refusal> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut written = writer.write_record(ListedApplication::COLUMNS);
     for application in applications {
-        written = written.and_then(|()| writer.write_record(application.cells().iter().map(|cell| cell.as_bytes())));
+        let cells = application.cells().map(&shown);
+        written = written.and_then(|()| writer.write_record(cells.iter().map(|cell| cell.as_bytes())));
     }
     let bytes = written.ok().and_then(|()| writer.into_inner().ok());
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -131,6 +156,19 @@ mod tests {
         }
         let long: Vec<&str> = rows[ids.len()].iter().skip(4).collect();
         assert_eq!(long, ["", "", "", "99-\u{c9}TRANGER", "a.b.c"]);
+    }
+
+    #[test]
+    fn cells_like_formulas_are_guarded_for_a_spreadsheet_alone() {
+        let ids = ["=1+1", "+1", "-nano_id", "@SUM(A1)", "a=1", " =1", "'=1"];
+        let shown = ["'=1+1", "'+1", "'-nano_id", "'@SUM(A1)", "a=1", " =1", "'=1"];
+        let entries: Vec<ListedApplication> = ids.iter().map(|id| application(Some(id), "051227308989")).collect();
+        let column = |csv: String| -> Vec<String> {
+            let mut reader = csv::Reader::from_reader(csv.as_bytes());
+            reader.records().map(|row| row.unwrap()[5].to_owned()).collect()
+        };
+        assert_eq!(column(to_csv(&entries).unwrap()), ids);
+        assert_eq!(column(to_csv_for_spreadsheet(&entries).unwrap()), shown);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use cee_eligibility::{JourneyType, Month, OperatorId};
 use cee_registry::{Cell, Outcome, Source, WeekCounts};
+use cee_service::spreadsheet::unlike_a_formula;
 
 /// The smallest count that is published.
 pub const THRESHOLD: u64 = 10;
@@ -38,7 +39,7 @@ pub fn file(month: Month, weeks: &[WeekCounts], names: &BTreeMap<OperatorId, Str
                 outcome.group(),
                 outcome.reason().unwrap_or(""),
                 operator.to_string().as_str(),
-                unlike_a_formula(names.get(&operator).map_or("", String::as_str)).as_str(),
+                &*unlike_a_formula(names.get(&operator).map_or("", String::as_str)),
                 count.to_string().as_str(),
                 precision(outcome),
             ])?;
@@ -53,11 +54,6 @@ const fn precision(outcome: Outcome) -> &'static str {
         Source::Tables => "exact",
         Source::Calls => "at_least",
     }
-}
-
-/// A name that no spreadsheet takes for a formula.
-fn unlike_a_formula(name: &str) -> String {
-    if name.starts_with(['=', '+', '-', '@']) { format!("'{name}") } else { name.to_owned() }
 }
 
 #[cfg(test)]
