@@ -61,7 +61,7 @@ pub enum DeletedBy {
     Registry,
 }
 
-/// A change of one of the caller's own applications. It tells nothing of the driver, and nothing of another operator.
+/// A change of one of the caller's own applications. It holds no data of the driver, and none of another operator.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Change)]
 pub struct Changed {
@@ -76,15 +76,15 @@ pub struct Changed {
     /// When it happened, in UTC with milliseconds. A change never has an earlier date than the change before it.
     #[schema(value_type = Utc)]
     pub(crate) changed_at: String,
-    /// The journey's status since then, where that changed.
+    /// The journey's status since then, if the status changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<JourneyStatus>, nullable = false)]
     pub(crate) status: Option<&'static str>,
-    /// The journey's status before, where that changed.
+    /// The journey's status before, if the status changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<JourneyStatus>, nullable = false)]
     pub(crate) previous_status: Option<&'static str>,
-    /// Who deleted the application, where it was deleted.
+    /// Who deleted the application, if it was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) deleted_by: Option<DeletedBy>,

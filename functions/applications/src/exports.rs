@@ -1,6 +1,6 @@
 //! `…/policies/cee/exports`: requests an export of the operator's own applications to a file, and shows how far it is.
 //!
-//! This function reads no application for it: it notes the export in the table and puts a note on S3, whose event starts the export
+//! This function reads no application for it: it stores the export in the table and puts a note on S3, whose event invokes the export
 //! function. When the file is ready, the answer holds a presigned URL of it. A presigned URL has the rights of the function that signs it.
 
 use std::sync::LazyLock;
@@ -34,9 +34,9 @@ pub(crate) const MOST_LISTED: usize = 100;
 /// The parameters of the list.
 const PARAMETERS: &[&str] = &["limit", "cursor"];
 
-/// The exports of operators, for a caller that was admitted.
+/// The calls about exports, for a caller that was admitted.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub(crate) struct ExportCalls {
     pub(crate) clock: Clock,
     pub(crate) bucket: String,
     pub(crate) exports: Exports,
@@ -119,7 +119,7 @@ pub struct Export {
 pub struct List {
     /// The latest first. Without links: get an export for the link of its file.
     pub(crate) exports: Vec<Export>,
-    /// Where the list goes on, where it does: the parameter `cursor` of the next call.
+    /// The parameter `cursor` of the call for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = openapi::export_cursor)]
     pub(crate) next_cursor: Option<String>,
@@ -151,7 +151,7 @@ impl From<ExportStatus> for Export {
     }
 }
 
-impl Files {
+impl ExportCalls {
     /// Requests an export.
     ///
     /// # Errors

@@ -1,6 +1,12 @@
-//! `GET /v3/policies/cee`: lists the operator's own applications ([`list`]). `GET /v3/policies/cee/changes`: tells what changed since
-//! ([`changes`]). `GET` and `DELETE /v3/policies/cee/{uuid}`: returns or deletes one of them. The calls below `/v3/policies/cee/exports`:
-//! exports of the list as a file ([`exports`]).
+//! The calls about an operator's own applications:
+//!
+//! | call | what it does | look in |
+//! |---|---|---|
+//! | `GET /v3/policies/cee` | lists them | [`list`] |
+//! | `GET /v3/policies/cee/changes` | returns what has changed since a cursor | [`changes`], [`cee_registry::stores::changes`] |
+//! | `GET /v3/policies/cee/{uuid}` | returns one of them | this file |
+//! | `DELETE /v3/policies/cee/{uuid}` | deletes one of them | this file, [`cee_registry::protocol::delete`] |
+//! | the calls below `/v3/policies/cee/exports` | request and show exports of the list as a file, which the function `export` writes | [`exports`] |
 //!
 //! Another operator's application is a 404, as if it did not exist: a 403 would reveal that it exists (docs/adr/0016).
 
@@ -19,7 +25,7 @@ use cee_tokens::Scope;
 use http::{Method, StatusCode};
 
 use crate::changes::{Changed, ChangesPage, WantedChanges};
-use crate::exports::Files;
+use crate::exports::ExportCalls;
 use crate::list::answer::{Entry, Page};
 use crate::list::format::{Format, to_csv};
 use crate::list::query::Wanted;
@@ -52,7 +58,7 @@ pub struct OwnApplications {
     deleter: Deleter,
     /// Sign the cursors of lists and of changes.
     keys: ClaimKeys,
-    exports: Files,
+    exports: ExportCalls,
 }
 
 impl OwnApplications {
@@ -72,7 +78,7 @@ impl OwnApplications {
                 Limits::new(db.clone(), &tables),
             )
             .await?,
-            exports: Files {
+            exports: ExportCalls {
                 clock: environment.clock()?,
                 bucket: environment.required("BUCKET")?,
                 exports: Exports::new(db.clone(), &tables),

@@ -1,4 +1,5 @@
-//! The audit itself, shared by the command and the function.
+//! The audit itself, shared by the command `cee audit` and the function: walks through the tables (with [`TableAuditor`]) and then through
+//! the reports on S3, a part at a time.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -21,7 +22,7 @@ use crate::event::AuditEvent;
 /// The time limit of one part.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The prefixes of reports, each with the number of the operator that may read it.
+/// The prefix of reports; the number of the operator that may read them follows.
 const REPORTS: &str = "reports/";
 
 /// The settings of the tables that the function is given.

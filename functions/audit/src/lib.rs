@@ -1,5 +1,5 @@
-//! The audit function: on a schedule, checks a share of the tables and the reports against the invariants of the design, and
-//! reports findings in metrics and in the log. It repairs nothing.
+//! The audit function: checks the tables and the reports against the invariants of the claim protocol (docs/reliability.md), and reports
+//! findings in metrics and in the log. It repairs nothing.
 //!
 //! | to find | look in |
 //! |---|---|
@@ -9,9 +9,9 @@
 //! | damage that changes of the tables left behind | `damage` |
 //! | what is wrong with an item of a table | `cee_registry::team::audit` |
 //!
-//! Two things invoke the function. The streams of the tables invoke it with what changed: it checks those items within minutes. The
-//! schedule invokes it every quarter of an hour: it checks the next share of the tables, and a round over all of them takes as many
-//! invocations as the tables need.
+//! Two things invoke the function. The streams of the tables of claims, applications and journeys invoke it with what changed: it checks
+//! those items within minutes (docs/adr/0051). The schedule invokes it every quarter of an hour: it checks the next share of the tables and
+//! of the reports, and a round over all of them takes as many invocations as they need. The local stack has no streams.
 //!
 //! The function keeps its position and its findings in an object of the bucket, `audit/place.json`, and continues from there. It
 //! checks damaged items again at each scheduled invocation, so an alarm about them clears after a repair. Other findings, such as those

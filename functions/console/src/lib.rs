@@ -10,6 +10,8 @@
 //! | what the overview counts | `overview` |
 //! | the texts | `words` |
 //! | the pages | `pages` |
+//! | how a file is sent | `pages::upload` (options), `pages::file` (the form of S3), `pages::sent`, [`Files`] |
+//! | the script and the stylesheet | `assets`, `script.js`, `style.css` |
 //!
 //! The console holds no rule. It calls what the functions of the API call ([`SignIn`], [`Files`], [`Simulations`],
 //! [`own`](cee_edge::application::own), [`Deleter`]), for the operator of the session instead of the one of a token. Every page is made for
@@ -143,8 +145,8 @@ impl Console {
         })
     }
 
-    /// Who is signed in: nobody without a cookie, or with the one of a session that has ended. The session of an operator that may not call
-    /// any more ends here: otherwise its browser would get neither the public pages nor the form for signing in.
+    /// The session of the call: none without a cookie, or with the one of a session that has ended. The session of an operator that may
+    /// not call any more ends here: otherwise its browser would get neither the public pages nor the form for signing in.
     async fn signed(&self, call: &Call) -> Result<Option<Signed>, Refusal> {
         let Some(id) = session::session_id(call.request().headers()) else { return Ok(None) };
         let Some(session) = self.sessions.find(&id, machine_now()).await? else { return Ok(None) };

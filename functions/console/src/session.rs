@@ -11,7 +11,7 @@ use cee_registry::SessionId;
 use http::header::{COOKIE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue};
 
-/// How long a session lasts. Source: the console's issue, "a session of 30 minutes".
+/// How long a session lasts. Source: docs/console.md, "Sessions".
 pub(crate) const LASTS_SECONDS: i64 = 30 * 60;
 
 const SESSION: &str = "__Host-session";

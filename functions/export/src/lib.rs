@@ -7,12 +7,12 @@
 //! | the lease, checkpoints and the end of an export | [`cee_registry::Exports`] |
 //! | how objects are put on S3, and lists that grow | [`cee_service::objects`] |
 //!
-//! A note at [`export_note`](cee_registry::export_note) starts an invocation. The call that requested the export puts it, and an
-//! invocation that has no time left.
+//! The event of a note at [`export_note`](cee_registry::export_note) starts an invocation. Two put the note: the call that requested the
+//! export (`cee_fn_applications::exports`), and an invocation that has no time left.
 //!
 //! Everything here may happen again: S3 delivers an event at least once, and Lambda retries a failed one. The invocation that holds the
-//! lease reads the list of applications, and puts them on S3 as pieces. At intervals it writes a checkpoint: the place in the list and the
-//! pieces so far. What a crash leaves after the last checkpoint is read again, and its pieces are not part of the file. When the list is
+//! lease reads the list of applications, and puts its rows on S3 as pieces. At intervals it writes a checkpoint: the place in the list and
+//! the pieces so far. What a crash leaves after the last checkpoint is read again, and its pieces are not part of the file. When the list is
 //! read, one invocation joins the pieces to the file. If it crashes, another one joins them again: the file is the same.
 
 mod export;

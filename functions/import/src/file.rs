@@ -31,7 +31,7 @@ mod rows;
 mod run;
 mod survey;
 
-use checkpoint::{Checkpoint, Told, work};
+use checkpoint::{Checkpoint, Reported, work};
 use ending::{end, put_report, report};
 use run::{Ran, Run};
 
@@ -146,11 +146,11 @@ async fn run(
         *counts = Counts::of_drivers();
     }
     let language = language(file, hold);
-    let told = Told::of(&checkpoint, hold.record(), worker);
+    let reported = Reported::of(&checkpoint, hold.record(), worker);
     let kept = checkpoint.clone();
     let (rejected, answered, held, worked) = (Vec::new(), Vec::new(), 0, Moment::now());
     let mut run =
-        Run { context, file, hold, budget, language, checkpoint, kept, rejected, answered, held, told, worked };
+        Run { context, file, hold, budget, language, checkpoint, kept, rejected, answered, held, reported, worked };
     // Even if the file is gone, its operator suspended or imports closed: half of a replacement would leave both histories.
     if let Some(sha256) = run.checkpoint.sha256.clone() {
         // A later invocation may need them again.

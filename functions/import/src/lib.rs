@@ -1,4 +1,8 @@
-//! The import function: turns CSV files on S3 into history and journeys.
+//! The import function: turns CSV files on S3 into history and journeys, answers lists of drivers, and undoes imports.
+//!
+//! The way of a file: [`ImportFunction::handle`] (an event), `import` (its id), `import_in_slot` (a slot of its operator), then
+//! `file::import` (the lease, the end), `file::run` (what refuses the whole file), `file::survey` and `file::rows` (the two readings),
+//! [`workers::lanes`] (who writes which row), [`workers::rows`] (one row), and [`HistoryWriter`] (its request).
 //!
 //! | to find | look in |
 //! |---|---|
@@ -9,10 +13,13 @@
 //! | how many rows are written at once | [`workers::pace`] |
 //! | how a row is written | [`workers::rows`] |
 //! | the lists beside the report, and how an object is put | [`cee_service::objects`] |
-//! | how an import is undone | `undo` |
+//! | how an import is undone, which a note on S3 requests | `undo` |
 //! | how a file replaces an import | `replace` |
 //! | how a list of drivers is answered, and how many an operator may ask about | `drivers` |
 //! | settings, stores, time, errors | `context` |
+//!
+//! Two things are called worker: in `worker: &str` the invocation, by its request id, which is also the name on a lease; and in
+//! [`workers`] a task that writes rows. A *turn* is the minute for which an invocation reads new rows (docs/adr/0043).
 //!
 //! A panic of a row rejects that row, any other panic fails its event: `file::rows`, [`ImportFunction::handle`].
 //!
@@ -66,12 +73,12 @@ pub const TABLES: &[&str] = &[
 /// How long an invocation without a slot waits before it puts the work back into the queue. Short, so that it delays no other work.
 const ASIDE: Duration = Duration::from_millis(500);
 
-/// A slot of an operator, if slots are counted.
-struct Turn<'a>(Option<(&'a ImportSlots, ImportSlot)>);
+/// A slot of an operator; `None` inside if slots are not counted, or the file is the registry's.
+struct TakenSlot<'a>(Option<(&'a ImportSlots, ImportSlot)>);
 
-impl Turn<'_> {
+impl TakenSlot<'_> {
     /// Releases the slot.
-    async fn end(self) {
+    async fn release(self) {
         if let Some((slots, slot)) = self.0
             && let Err(error) = slots.give_back(&slot, machine_now()).await
         {
@@ -163,11 +170,11 @@ impl ImportFunction {
             Ok(Some(Subject::File(file))) => self.import(file, (worker, until), budget).await,
             Ok(Some(Subject::Continuation(note))) => self.go_on(&note, (worker, until), budget).await,
             Ok(Some(Subject::Undo(operator, import))) => {
-                let Some(turn) = self.turn(operator, import, (worker, until)).await? else {
+                let Some(slot) = self.take_slot(operator, import, (worker, until)).await? else {
                     return undo::wake_next(&self.0, operator, import).await;
                 };
                 let undone = undo::undo(&self.0, operator, import, worker, budget).await;
-                turn.end().await;
+                slot.release().await;
                 undone
             }
             Ok(None) => Ok(()),
@@ -193,36 +200,41 @@ impl ImportFunction {
                 }
             }
         }
-        self.in_turn(&file, whose, budget).await
+        self.import_in_slot(&file, whose, budget).await
     }
 
     /// Imports a file, or the next part of it, if a slot of its operator is free. Otherwise it goes to the end of the queue.
-    async fn in_turn(&self, file: &File, (worker, until): (&str, Instant), budget: Budget) -> Result<(), ImportError> {
-        let turn = match file.owner {
-            Owner::Operator(operator) => match self.turn(operator, file.id, (worker, until)).await? {
-                Some(turn) => turn,
+    async fn import_in_slot(
+        &self,
+        file: &File,
+        (worker, until): (&str, Instant),
+        budget: Budget,
+    ) -> Result<(), ImportError> {
+        let slot = match file.owner {
+            Owner::Operator(operator) => match self.take_slot(operator, file.id, (worker, until)).await? {
+                Some(slot) => slot,
                 None => return file::wake_next(&self.0, file).await,
             },
-            Owner::Registry => Turn(None),
+            Owner::Registry => TakenSlot(None),
         };
         // On the heap: by far the largest of the futures around it.
         let imported = Box::pin(file::import(&self.0, file, worker, budget)).await;
-        turn.end().await;
+        slot.release().await;
         imported
     }
 
     /// Takes a slot of an operator for work on one of its imports. `None`: no slot is free. Then it has waited a moment, and the
-    /// work goes to the end of the queue. It releases the lease that an earlier attempt of this invocation may have left: the next
-    /// worker has another name and would find the import leased.
-    async fn turn(
+    /// caller puts the work at the end of the queue. It releases the lease that an earlier attempt of this invocation may have left:
+    /// the next worker has another name and would find the import leased.
+    async fn take_slot(
         &self,
         operator: OperatorId,
         import: ImportId,
         (worker, until): (&str, Instant),
-    ) -> Result<Option<Turn<'_>>, ImportError> {
-        let Some(slots) = &self.0.slots else { return Ok(Some(Turn(None))) };
+    ) -> Result<Option<TakenSlot<'_>>, ImportError> {
+        let Some(slots) = &self.0.slots else { return Ok(Some(TakenSlot(None))) };
         match slots.take(operator, worker, until, machine_now()).await {
-            Ok(Some(slot)) => Ok(Some(Turn(Some((slots, slot))))),
+            Ok(Some(slot)) => Ok(Some(TakenSlot(Some((slots, slot))))),
             Ok(None) => {
                 let operator_id = operator.get();
                 tracing::info!(import_id = %import, operator_id, "an import waits for others of its operator");
@@ -233,7 +245,7 @@ impl ImportFunction {
             // Slots only make the order fair: if they cannot be counted, the work is done.
             Err(error) => {
                 tracing::warn!(%error, "imports are not counted");
-                Ok(Some(Turn(None)))
+                Ok(Some(TakenSlot(None)))
             }
         }
     }
@@ -242,7 +254,7 @@ impl ImportFunction {
     async fn go_on(&self, note: &str, whose: (&str, Instant), budget: Budget) -> Result<(), ImportError> {
         let note = get(&self.0.s3, &self.0.bucket, note).await?;
         match File::from_note(&note) {
-            Some(file) => self.in_turn(&file, whose, budget).await,
+            Some(file) => self.import_in_slot(&file, whose, budget).await,
             None => Err(ImportError::Impossible("a note that cannot be read")),
         }
     }

@@ -1,3 +1,3 @@
-//! What S3 tells the function.
+//! The events of S3 and the notes between invocations.
 
 pub mod event;

@@ -1,4 +1,10 @@
 //! How rows are written: many at once, but never two of one driver.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | which worker writes a row: a *lane* is the queue of one worker | [`lanes`] |
+//! | how many workers write at the same moment | [`pace`] |
+//! | how one row is written: history, a journey, a question about a driver | [`rows`], `crate::drivers` |
 
 pub mod lanes;
 pub mod pace;

@@ -40,7 +40,7 @@ impl fmt::Debug for Public {
     }
 }
 
-/// What has become of the application that a proof is of.
+/// The state of the application that a proof belongs to.
 #[derive(Serialize, ToSchema)]
 struct Proof {
     /// The application's UUID, as the proof's payload has it.

@@ -1,7 +1,19 @@
-//! `POST /v3/policies/cee`: registers one driver's application and signs its proof, at most once whichever operators ask.
-//! `POST /v3/policies/cee/batch`: does so for up to a hundred applications ([`batch`]).
+//! `POST /v3/policies/cee`: registers one driver's application and signs its proof: one driver gets one certificate, whichever operators
+//! ask. `POST /v3/policies/cee/batch`: does so for up to a hundred applications ([`batch`]).
+//!
+//! | to find | look in |
+//! |---|---|
+//! | the steps of a call, in their order | `Register::answer_one`, `register`, `attempt`, `respond` |
+//! | how the body is read | [`read`] |
+//! | which registrations of a batch wait for each other | [`order`] |
+//! | how refusals are counted for the statistics | `tally` |
+//! | the transaction, and why one driver gets one certificate | [`cee_registry::protocol::register`] |
+//! | the calls in the OpenAPI document | [`openapi`] |
 //!
 //! A retry with the same `Idempotency-Key` returns the stored response, byte for byte.
+//!
+//! Two things are called registration: in the OpenAPI document the body of the call, here [`Demand`]; and in the code
+//! [`Registration`], the result of the transaction.
 
 use cee_edge::answer::OwnApplication;
 use cee_edge::application::{in_the_way, own};
@@ -123,7 +135,7 @@ impl Demand {
 }
 
 impl ShortRegistration {
-    /// The driver, with what the journey tells of it.
+    /// The driver: name, licence and key of the call, and phone and key of the journey.
     fn identity(&self, journey: &StoredJourney) -> Identity {
         Identity {
             truncated: TruncatedIdentity {
@@ -149,8 +161,8 @@ impl LongRegistration {
     }
 }
 
-/// The caller, the moment of the call, and its idempotency key.
-struct Asking<'a> {
+/// What belongs to the call and not to the application: the caller, the moment, the idempotency key.
+struct CallContext<'a> {
     call: &'a Call,
     caller: &'a Caller,
     now: Instant,
@@ -174,7 +186,7 @@ impl Sent {
 }
 
 /// The parts of an application of either type that a registration needs.
-struct Claim<'a> {
+struct ApplicationParts<'a> {
     journey_type: JourneyType,
     identity: Identity,
     driving_license: &'a DrivingLicense,
@@ -215,7 +227,7 @@ impl Register {
         Sent { request, demand: read(fields, &self.rules, now) }
     }
 
-    /// Answers one registration.
+    /// Answers one registration: a call, or an item of a batch.
     async fn answer_one(
         &self,
         (call, caller, now): (&Call, &Caller, Instant),
@@ -240,17 +252,18 @@ impl Register {
         if !self.rules.of(journey_type).open.register {
             return Err(Refusal::CallClosed(Some(journey_type)));
         }
-        self.register(&Asking { call, caller, now, request, journey }, demand).await
+        self.register(&CallContext { call, caller, now, request, journey }, demand).await
     }
 
-    async fn register(&self, asking: &Asking<'_>, demand: Demand) -> Result<Reply, Refusal> {
+    /// Registers a short or a long application. A journey that changes during the call is checked again, [`JOURNEY_CHANGES`] times in all.
+    async fn register(&self, context: &CallContext<'_>, demand: Demand) -> Result<Reply, Refusal> {
         let demand = match demand {
-            Demand::Long(long) => return self.register_long(asking, long).await,
+            Demand::Long(long) => return self.register_long(context, long).await,
             Demand::Short(short) => short,
         };
-        let found = match &asking.journey {
+        let found = match &context.journey {
             Some(journey) => Some(journey.clone()),
-            None => self.journeys.find(asking.caller.operator, &demand.operator_journey_id).await?,
+            None => self.journeys.find(context.caller.operator, &demand.operator_journey_id).await?,
         };
         let mut journey = found.ok_or(Refusal::UnknownJourney)?;
         for _ in 0..JOURNEY_CHANGES {
@@ -258,44 +271,44 @@ impl Register {
             if !failed.is_empty() {
                 return Err(Refusal::IneligibleJourney { failed, rules: Box::new(self.rules.clone()) });
             }
-            let claim = Claim {
+            let parts = ApplicationParts {
                 journey_type: JourneyType::Short,
                 identity: demand.identity(&journey),
                 driving_license: &demand.driving_license,
                 datetime: journey.journey.end,
-                application_timestamp: demand.application_timestamp.unwrap_or(asking.now),
+                application_timestamp: demand.application_timestamp.unwrap_or(context.now),
             };
-            match self.claim(asking, claim, Some(&journey)).await? {
+            match self.attempt(context, parts, Some(&journey)).await? {
                 (_, Registration::JourneyChanged(changed)) => journey = *changed,
-                (answer, registration) => return self.tell(asking.caller, answer, registration).await,
+                (answer, registration) => return self.respond(context.caller, answer, registration).await,
             }
         }
         Err(Refusal::Busy)
     }
 
-    async fn register_long(&self, asking: &Asking<'_>, demand: LongRegistration) -> Result<Reply, Refusal> {
-        let claim = Claim {
+    async fn register_long(&self, context: &CallContext<'_>, demand: LongRegistration) -> Result<Reply, Refusal> {
+        let parts = ApplicationParts {
             journey_type: JourneyType::Long,
             identity: demand.identity(),
             driving_license: &demand.driving_license,
             datetime: demand.datetime,
-            application_timestamp: demand.application_timestamp.unwrap_or(asking.now),
+            application_timestamp: demand.application_timestamp.unwrap_or(context.now),
         };
-        let (answer, registration) = self.claim(asking, claim, None).await?;
-        self.tell(asking.caller, answer, registration).await
+        let (answer, registration) = self.attempt(context, parts, None).await?;
+        self.respond(context.caller, answer, registration).await
     }
 
     /// One attempt: checks the delay, signs the proof and writes everything or nothing. Returns the body of the response if the
     /// application is registered.
-    async fn claim(
+    async fn attempt(
         &self,
-        asking: &Asking<'_>,
-        claim: Claim<'_>,
+        context: &CallContext<'_>,
+        parts: ApplicationParts<'_>,
         journey: Option<&StoredJourney>,
     ) -> Result<(String, Registration), Refusal> {
-        let Asking { call, caller, now, request, .. } = asking;
+        let CallContext { call, caller, now, request, .. } = context;
         let now = *now;
-        let Claim { journey_type, identity, driving_license, datetime, application_timestamp } = claim;
+        let ApplicationParts { journey_type, identity, driving_license, datetime, application_timestamp } = parts;
         self.rules.check_delay(journey_type, datetime, now).map_err(|early| Refusal::TooEarly(early.available_at))?;
         let uuid = ApplicationId::new(uuid::Uuid::new_v4());
         // Signed before it is written: an application that exists has its proof, whatever happens next.
@@ -349,7 +362,8 @@ impl Register {
         }
     }
 
-    async fn tell(&self, caller: &Caller, answer: String, registration: Registration) -> Result<Reply, Refusal> {
+    /// The response to the result of the transaction.
+    async fn respond(&self, caller: &Caller, answer: String, registration: Registration) -> Result<Reply, Refusal> {
         match registration {
             Registration::Registered => Ok(Reply::written(StatusCode::CREATED, answer)),
             Registration::Replay(replay) => self.replay(replay).await,

@@ -1,4 +1,5 @@
-//! `POST /v3/policies/cee/simulate`: could this driver still get a certificate? Reserves nothing.
+//! `POST /v3/policies/cee/simulate`: could this driver still get a certificate? Reserves nothing. The console asks by [`Simulations`], and
+//! a list of drivers by the same type of the store ([`Simulator`]).
 
 use cee_edge::application::in_the_way;
 use cee_edge::openapi::Utc;
@@ -36,7 +37,7 @@ pub struct Simulations {
     applications: Applications,
 }
 
-/// Whose certificate is asked about, and for which kind of trip. Holds personal data.
+/// The driver, and the type of the certificate. Holds personal data.
 #[derive(Debug, PartialEq, Eq, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Simulation)]
@@ -58,10 +59,10 @@ impl Question {
     }
 }
 
-/// The answer when nothing is in the way.
+/// The answer if no application blocks the driver.
 #[derive(Serialize, ToSchema)]
 pub struct Eligible {
-    /// Always true: what is in the way is told by a refusal.
+    /// Always true: a refusal names the blocking application.
     eligible: bool,
     #[schema(value_type = JourneyType)]
     journey_type: &'static str,
@@ -116,7 +117,7 @@ impl Simulations {
         if self.rules.any_open(|open| open.simulate) { Ok(()) } else { Err(Refusal::CallClosed(None)) }
     }
 
-    /// The answer, if nothing is in the way.
+    /// The answer, if no application blocks the driver.
     ///
     /// # Errors
     /// [`Refusal::CallClosed`], [`Refusal::Blocked`] or [`Refusal::DriverRecordFull`]; a failure of the store.

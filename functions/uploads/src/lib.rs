@@ -1,4 +1,12 @@
-//! `…/policies/cee/imports`: creates an upload for a history file, shows the progress of its import, and undoes the import.
+//! `…/policies/cee/imports`: creates an upload for a history file or a list of drivers, shows the progress of its import, and requests
+//! that the import be undone.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | the calls | [`Uploads`] |
+//! | what the calls and the console do: await a file, list, find, take back | [`Files`] |
+//! | the form by which a browser sends a file, for the console | `form`, [`cee_service::form`] |
+//! | how an awaited file becomes the import of this id | [`cee_registry::Imports::claim_upload`] |
 //!
 //! No file passes through this function. The caller gets a presigned URL and puts the file on S3 itself: one object, under the
 //! operator's own prefix, within a quarter of an hour. What the call declares (size, checksum, content type) becomes part of the
@@ -139,10 +147,10 @@ pub struct Place {
 #[derive(Serialize, ToSchema)]
 #[schema(as = UploadHeader)]
 struct Header {
-    /// Its name.
+    /// The header's name.
     #[schema(examples("content-type"))]
     name: String,
-    /// Its value.
+    /// The header's value.
     #[schema(examples("text/csv"))]
     value: String,
 }
@@ -157,7 +165,7 @@ pub struct Import {
     pub import_id: String,
     #[schema(schema_with = openapi::state)]
     pub state: &'static str,
-    /// Whether the file is only checked: nothing of it is imported. Absent where it is not.
+    /// Whether the file is only checked: nothing of it is imported. Absent if not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub check_only: bool,
     #[schema(schema_with = openapi::kind)]
@@ -205,15 +213,15 @@ pub struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub survey: Option<Surveyed>,
-    /// True where a second file was put to its upload URL. That file was not imported: ask for a place of its own.
+    /// True if a second file was put to its upload URL. That file was not imported: ask for an upload of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub ignored_upload: Option<bool>,
-    /// What was taken back, where the import was.
+    /// What was taken back, if the import was.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub undone: Option<Undone>,
-    /// The import that this one is to replace, where the call for its place said so.
+    /// The import that this one is to replace, if the call for its upload named one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = openapi::import_id)]
     pub replaces: Option<String>,
@@ -221,7 +229,7 @@ pub struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub replaced: Option<Replaced>,
-    /// Why nothing was taken back of it, and what to do.
+    /// Why nothing was taken back of the import to be replaced, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub not_replaced: Option<String>,
@@ -253,7 +261,7 @@ pub struct Import {
 pub struct List {
     /// The latest first.
     pub imports: Vec<Import>,
-    /// Where the list goes on, where it does: the parameter `cursor` of the next call.
+    /// The parameter `cursor` of the call for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = openapi::cursor)]
     pub next_cursor: Option<String>,

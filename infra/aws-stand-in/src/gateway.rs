@@ -52,10 +52,10 @@ pub use self::refusal::{Fallback, GatewayRefusal, aws_refusal};
 pub use self::routes::Route;
 use self::routes::Routes;
 
-/// API Gateway's limit of a body.
+/// API Gateway's limit of a body, in bytes.
 pub const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
-/// API Gateway's limit of the request line and the headers together.
+/// API Gateway's limit of the request line and the headers together, in bytes.
 pub const HEADERS_LIMIT: usize = 10_240;
 
 /// How a gateway behaves.
@@ -67,7 +67,7 @@ pub struct Options {
     pub stage_variables: BTreeMap<String, String>,
     /// What builds the gateway's own answers.
     pub fallback: Fallback,
-    /// The largest body.
+    /// The largest body, in bytes.
     pub body_limit: usize,
     /// How long a client may take to send the head of a request, and may stay idle between two.
     pub head_timeout: Duration,

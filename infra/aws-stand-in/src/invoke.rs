@@ -84,7 +84,7 @@ pub trait Invoker: Send + Sync + 'static {
 /// How a function is deployed, as far as the function itself can see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
-    /// Its name.
+    /// The function's name.
     pub name: String,
     /// How long one invocation may take.
     pub timeout: Duration,

@@ -1,4 +1,5 @@
-//! The commands, a file each.
+//! The commands, a file each. [`crate::cli`] names them. The commands of the registry's team run on the local stack or on AWS: with
+//! `--aws` and the settings of the environment, or (`operator`, `undo`) with the names of tables and bucket as options.
 
 pub mod audit;
 pub mod conformance;

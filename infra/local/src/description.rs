@@ -141,11 +141,11 @@ impl Description {
 /// How one sample operator reaches the service.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct OperatorDescription {
-    /// Its number.
+    /// The operator's number.
     pub id: u32,
-    /// Its name.
+    /// The operator's name.
     pub name: String,
-    /// Its business number.
+    /// The operator's business number (SIRET), 14 digits.
     pub siret: String,
     /// An application token with every scope.
     pub token: String,

@@ -73,7 +73,7 @@ pub enum Error {
              AWS_REGION"
     )]
     Bucket {
-        /// Its name.
+        /// The bucket's name.
         bucket: &'static str,
         /// The endpoint.
         url: String,

@@ -1,4 +1,4 @@
-//! The functions, in this process or as processes of their own.
+//! The functions, in this process or as processes of their own, with the routes and time limits of the template.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,13 +33,13 @@ use crate::settings::{
     ACCESS, APPLICATIONS, AUDIT, BATCHES, CONSOLE, EXPORT, Given, IMPORT, PUBLIC, REGISTER, SIMULATE, Settings, UPLOADS,
 };
 
-/// As in the template.
+/// The time limit of an invocation of a function behind HTTP, as in the template.
 pub const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
-/// As in the template.
+/// The time limit of an invocation of the import or the export function, as in the template.
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(900);
-/// As in the template.
+/// The time limit of an invocation of the audit function, as in the template.
 pub const AUDIT_TIMEOUT: Duration = Duration::from_secs(180);
-/// As in the template.
+/// The time between two invocations of the audit function by its schedule, as in the template.
 pub const AUDIT_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// The binaries of all functions.
@@ -75,7 +75,7 @@ pub const PAGES: [(Method, &str); 10] = [
 /// The reference page, of the public function. No call of the interface.
 pub const REFERENCE: (Method, &str) = (Method::GET, "/docs");
 
-/// What a browser asks before it sends the call of a page of another site. No call of the interface.
+/// The request that a browser sends before the call of a page of another site (CORS preflight). No call of the interface.
 pub const PREFLIGHT: (Method, &str) = (Method::OPTIONS, "/{version}/{call+}");
 
 /// Where the functions run.
@@ -164,7 +164,7 @@ impl Starter<'_> {
         Ok(http_function(function, metrics))
     }
 
-    /// What handles the events of S3: the import function, and the export function for notes of exports.
+    /// The functions that S3 invokes: export for notes of exports, import for everything else.
     pub(crate) async fn of_bucket(&mut self) -> Result<Arc<dyn Invoker>, Error> {
         Ok(Arc::new(OfBucket { import: self.import().await?, export: self.export().await? }))
     }

@@ -1,4 +1,12 @@
 //! The whole registry on one machine: the stand-in for AWS, and the functions that are deployed.
+//!
+//! [`Stack::start`] locks the data directory, makes the keys that are missing, takes all ports and starts the database. Then `Parts::start`
+//! makes what is missing of tables, check value and bucket, starts the functions (each with its own settings) and admits the sample
+//! operators, and connects the parts: S3 puts an event into the queue for each object under [`EVENT_PREFIXES`], the queue invokes the
+//! import or the export function, and the gateway invokes the others. At last it imports the sample journeys through S3, writes
+//! `local.json` and starts the schedule of the audit. The database has no streams, so the schedule alone invokes the audit.
+//!
+//! docs/architecture.md compares each part with AWS.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -218,7 +226,7 @@ impl Stack {
     }
 }
 
-/// What runs beside the database.
+/// The parts of a running stack beside the database.
 struct Parts {
     calls: Vec<(Method, String)>,
     gateway: Gateway,

@@ -1,4 +1,6 @@
-//! Authentication and authorisation of a caller.
+//! Authentication and authorisation of a caller, in this order: the token, its scope, the operator's status (cached for a minute), its
+//! SIRET, the number of its calls. [`Gate`] is for calls with a token. [`Admission`] is the part after the token, which the console uses
+//! for a session.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +37,7 @@ pub struct Admission {
     operators: Operators,
     remembered: Remembered,
     rate: Rate,
-    /// For a function that reaches claims.
+    /// Of a function that makes claim keys.
     pepper: Option<CheckedPepper>,
 }
 
@@ -86,7 +88,7 @@ impl Gate {
         Ok(Self { tokens, clock, admission })
     }
 
-    /// Authentication for a function with these claims. The comparison of the pepper with the check value in the tables warms it
+    /// Authentication for a function that makes claim keys. The comparison of the pepper with the check value in the tables warms it
     /// up.
     ///
     /// # Errors
@@ -143,7 +145,7 @@ impl Admission {
         Ok(admission)
     }
 
-    /// Admission for a function with these claims, whose pepper is compared with the check value in the tables.
+    /// Admission for a function that makes claim keys, whose pepper is compared with the check value in the tables.
     ///
     /// # Errors
     /// [`SettingError`] for a setting that is bad, and for a pepper that is not the one of the tables.

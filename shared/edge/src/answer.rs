@@ -1,4 +1,4 @@
-//! The response about an operator's own application.
+//! What a response says about an operator's own application: the body of a 201, and the members of a 409.
 
 use cee_eligibility::openapi::UtcInstant;
 use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType};
@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// An operator's own application, as it is told: the same words in a 201 and in a 409. Holds personal data (the token).
+/// An operator's own application, with the same members in a 201, a `GET` and a 409. Holds personal data (the token).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Application)]
 pub struct OwnApplication {
-    /// Its name.
+    /// The application's UUID.
     #[schema(value_type = ApplicationId)]
     pub uuid: String,
     /// `short` or `long`.
@@ -20,15 +20,15 @@ pub struct OwnApplication {
     /// The journey's end (short) or the day the costs were shared (long), in UTC with milliseconds.
     #[schema(value_type = UtcInstant)]
     pub datetime: String,
-    /// The registry's number for the journey, of a short one.
+    /// The registry's number of the journey; only of a short application.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples(1001))]
     pub journey_id: Option<u64>,
-    /// What the registry's checks make of the journey, of a short one.
+    /// The result of the registry's checks of the journey; only of a short application.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<JourneyStatus>, nullable = false)]
     pub status: Option<&'static str>,
-    /// The proof token, exactly as it was first handed out.
+    /// The proof token, byte for byte as in the first response.
     pub token: String,
 }
 

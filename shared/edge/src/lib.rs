@@ -9,9 +9,14 @@
 //! | what a caller prefers: how its headers are read, and which language it gets | [`accept`], [`language`] |
 //! | which pages of other sites may call | `cors` |
 //! | where a call comes from | [`network`] |
+//! | how many calls an operator may make | `rate` |
+//! | the versions in the path | `version` |
 //! | what happens around every call: panics, logs, time left | [`function`] |
 //! | what the responses about applications hold | [`answer`] |
 //! | how an application is looked up for a response | [`application`] |
+//!
+//! A call passes [`run`] (the process), [`service`] (log, metrics, panics, time left) and [`Gate::admit`] (token, scope, admission, number
+//! of calls) before [`HttpFunction::answer`] reads its [`Fields`] and returns a [`Reply`] or a [`Refusal`].
 //!
 //! Only this crate turns errors of the layers below into refusals. A response never repeats what the log says.
 

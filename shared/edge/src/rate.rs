@@ -25,7 +25,7 @@ pub(crate) struct Rate {
     windows: Mutex<HashMap<OperatorId, Window>>,
 }
 
-/// The rest of an operator's window in this copy of the function.
+/// The calls that an operator has left in the current window, in this copy of the function.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     number: i64,

@@ -1,4 +1,5 @@
-//! Whether an earlier application blocks a new one, and which of several a refusal names.
+//! Whether an earlier application blocks a new one, and which of several a refusal names: the latest by date; of equal dates `duplicate`
+//! before `history`, and the caller's own before another operator's. Source: the contract, "409".
 
 use crate::fields::{ApplicationId, OperatorId};
 use crate::rules::Cutoffs;

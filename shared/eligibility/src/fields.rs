@@ -186,7 +186,7 @@ impl FileName {
         r"[^/\\\u0000-\u001f\u007f-\u009f]*$"
     );
 
-    /// In bytes.
+    /// The length of the longest name in bytes.
     pub const MAX_LENGTH: usize = 200;
 
     /// Reads 1 to 200 bytes without a slash, a backslash or a control character; `.` and `..` are not names.
@@ -215,7 +215,7 @@ redacted_debug!(IdempotencyKey);
 impl IdempotencyKey {
     /// The form of a key.
     pub const PATTERN: &str = "^[!-~]{1,255}$";
-    /// The most characters.
+    /// The length of the longest key in characters.
     pub const MAX_LENGTH: usize = 255;
 
     /// Reads 1 to 255 visible ASCII characters.
@@ -262,7 +262,7 @@ impl OperatorJourneyId {
     /// The allowed characters, as a regular expression: anything but a control character.
     pub const PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
 
-    /// In characters.
+    /// The length of the longest id in characters.
     pub const MAX_LENGTH: usize = 255;
 
     /// Reads 1 to 255 characters (not bytes) without control characters.

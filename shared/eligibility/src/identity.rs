@@ -1,4 +1,5 @@
-//! When two applications belong to the same person.
+//! When two applications belong to the same person: the same driving licence, the same identity key, or the same truncated identity
+//! unless both have identity keys and share none. Source: the contract, "Rules and their defaults" ("rule 3" is the last of these).
 
 use crate::fields::{IdentityKey, LastNameTrunc};
 use crate::license::DrivingLicense;

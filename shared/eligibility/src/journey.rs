@@ -1,4 +1,5 @@
-//! Journeys that the registry knows, and which of them may carry a short application.
+//! Journeys that the registry knows, and which of them may carry a short application: class, distance, period, and a start or an end in
+//! France. Source: the contract, "Rules and their defaults". The numbers are in [`crate::rules`].
 
 use crate::error::FieldError;
 use crate::fields::{IdentityKey, OperatorId, OperatorJourneyId};

@@ -106,7 +106,7 @@ impl DrivingLicense {
         concat!("^", gap!(), nine!(), gap!(), nine!(), gap!(), hyphen!(), gap!(), "(", part!(), gap!(), "){1,61}$"),
     ];
 
-    /// In characters, separators included.
+    /// The length of the longest spelling in characters, separators included.
     pub const MAX_LENGTH: usize = 128;
 
     /// The most letters and digits of a foreign licence, without its `99-`.

@@ -382,7 +382,7 @@ impl PhoneTrunc {
         concat!("^", gap!(), "0", gap!(), seven_digits!()),
     ];
 
-    /// In characters: longer than any phone number written with separators.
+    /// The length of the longest notation in characters: longer than any phone number written with separators.
     pub const MAX_LENGTH: usize = MAX_LENGTH;
 
     /// The country codes of which some whole numbers are as long as other numbers are without their last two digits. There both

@@ -1,7 +1,10 @@
 //! Every number of the scheme, as one value that configuration can replace.
 //!
-//! Windows are never stored: dates are stored, and a decision compares them with [`Cutoffs`] computed at the moment of the call.
-//! When the law changes a window, no data changes.
+//! A *window* is the number of calendar years for which an earlier application blocks a later one. Windows are never stored: dates are
+//! stored, and a decision compares them with [`Cutoffs`] computed at the moment of the call. When the law changes a window, no data
+//! changes.
+//!
+//! Source of every number: the contract, "Rules and their defaults". Each is also a parameter of `template.yaml`.
 
 use chrono::NaiveDate;
 
@@ -18,7 +21,8 @@ pub const CLOCK_LEEWAY_SECONDS: i64 = 30;
 pub const MOST_HISTORY_DATES: usize = 20;
 
 /// The largest number of live applications that one operator has on one truncated identity, of one journey type. Identity keys
-/// distinguish its drivers, so no window bounds their number; a hundred phones and a few names share a truncated identity.
+/// distinguish its drivers, so no window bounds their number; a hundred phones and a few names share a truncated identity. Source:
+/// docs/adr/0036, for the contract's "no item grows without bound".
 pub const MOST_APPLICATIONS: usize = 20;
 
 /// Why the registry cannot store one more record of a driver. No retry changes that.
@@ -158,8 +162,8 @@ impl Rules {
         JourneyType::ALL.into_iter().any(|journey_type| call(&self.of(journey_type).open))
     }
 
-    /// The dates with which an application of this date is compared. Only this function computes cut-offs: the stored condition and
-    /// the decision in memory both use it.
+    /// The dates with which an application of this date is compared: an earlier application blocks it on or after its cut-off. Only this
+    /// function computes cut-offs: the stored condition and the decision in memory both use it.
     ///
     /// ```
     /// use cee_eligibility::{Instant, JourneyType, Rules};

@@ -1,4 +1,4 @@
-//! The context that reading a cell may need besides its text.
+//! What reading a cell needs besides its text: the moment of the import, the rules, and the order of day and month in this file.
 
 use cee_eligibility::{Instant, Rules};
 

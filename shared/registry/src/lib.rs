@@ -1,4 +1,7 @@
-//! The store: everything the registry keeps in DynamoDB.
+//! The store: everything the registry keeps in DynamoDB, and every request to it.
+//!
+//! To read it for the first time: [`records::claim_keys`] and [`records::claim_item`] (what identifies a driver, and the item of each such
+//! key), then [`protocol::register`] (the transaction that grants a certificate). The other files of [`protocol`] follow the same pattern.
 //!
 //! The crate has five storeys, and a file imports from its own storey and from those above it in this list only:
 //!
@@ -51,13 +54,13 @@
 //! | [`Deleter`] | claims, applications, archive, changes, journeys | applications, console |
 //! | [`JourneyFollower`] | applications, changes | import |
 //! | [`Proofs`] | applications, archive | public |
-//! | [`TableAuditor`] | claims, applications, archive, journeys, imports | audit |
+//! | [`TableAuditor`] | claims, applications, archive, journeys, imports | audit, `cee audit` |
 //! | [`StrayRemover`] | claims, applications, archive | `cee audit --repair` |
 //! | [`DriverFinder`] | claims, applications, archive, journeys | `cee driver` |
 //! | [`DriverEraser`] | applications, archive, changes, journeys, idempotency | `cee driver erase` |
 //! | [`PepperKeeper`] | claims, applications | `cee pepper` |
 //! | [`Recounter`] | applications, archive, imports, statistics | `cee stats` |
-//! | [`Numbers`] | claims, archive, imports, operators, credentials | `cee operator add` |
+//! | [`Numbers`] | claims, archive, imports, operators, credentials | `cee operator create` |
 
 pub mod dynamo;
 pub mod protocol;

@@ -1,5 +1,9 @@
 //! Calls that read or write items of several tables, or many records of one item.
 //!
+//! A call either only adds records ([`register`], [`history`]): then the condition of its write is the rule, and it reads nothing before.
+//! Or it removes or changes records ([`delete`], [`give_key`], [`undo`]): then it reads the items, computes what remains and writes on the
+//! condition that nothing has changed since ([`crate::records::rewrite`]).
+//!
 //! | to find | look in |
 //! |---|---|
 //! | how a registration claims a driver, and which applications block it | [`register`] |

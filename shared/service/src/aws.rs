@@ -1,4 +1,10 @@
-//! Clients of AWS.
+//! Clients of AWS: for a function ([`Aws::of_function`]) or for a person with the team's credentials ([`Aws::of_person`]).
+//!
+//! | client | retries of the SDK | used for |
+//! |---|---|---|
+//! | [`Aws::dynamodb`] | three attempts in all: a caller waits | calls over HTTP |
+//! | [`Aws::dynamodb_patient`] | for half a minute | what a whole import, export or audit depends on; commands |
+//! | [`Aws::dynamodb_once`] | none: the import retries each row itself, and slows down | rows of an import |
 
 use std::time::Duration;
 

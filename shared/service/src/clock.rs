@@ -1,4 +1,4 @@
-//! The clock.
+//! The clock of the rules, which `NOW` can pin, and the clock of the machine, which measures leases, windows and durations.
 
 use std::time::{Duration, SystemTime};
 

@@ -6,13 +6,13 @@
 //! |---|---|---|
 //! | those of [`Tables::SETTINGS`] | names of the tables | each function needs those of its `TABLES` |
 //! | `BUCKET` | bucket of files and reports | the functions that read or write files need it |
-//! | `CLAIM_PEPPER` | secret of at least 32 bytes for the hashes of claim keys; compared with the [check value](crate::pepper) in the tables | needed |
+//! | `CLAIM_PEPPER` | secret of at least 32 bytes for the hashes of claim keys; compared with the [check value](crate::pepper) in the tables | needed by the functions that make claim keys or sign cursors |
 //! | `PROOF_KEY` | PEM private key that signs proof tokens | needed by register |
 //! | `TOKEN_FORMAT` | `jws` or `rpc` | `jws` |
-//! | `PROOF_JWKS` | public keys that verify proof tokens, retired ones included | needed by public |
-//! | `APPLICATION_TOKEN_JWKS` | public keys that verify application tokens, several while they are rotated | needed |
+//! | `PROOF_JWKS` | public keys that verify proof tokens, retired ones included | needed by public and console |
+//! | `APPLICATION_TOKEN_JWKS` | public keys that verify application tokens, several while they are rotated | needed by the functions that check tokens |
 //! | `APPLICATION_TOKEN_KEY` | PEM private key that signs application tokens | needed by access |
-//! | `APPLICATION_TOKEN_ISSUER` `APPLICATION_TOKEN_AUDIENCE` | `iss` and `aud` of an application token | needed |
+//! | `APPLICATION_TOKEN_ISSUER` `APPLICATION_TOKEN_AUDIENCE` | `iss` and `aud` of an application token | needed by the functions that check or make tokens |
 //! | `SHORT_PERIOD_START` `SHORT_PERIOD_END` `LONG_PERIOD_START` `LONG_PERIOD_END` | days, midnight in Paris; an empty end is open | `2023-01-01`, open |
 //! | `SHORT_HISTORY_BEFORE` `LONG_HISTORY_BEFORE` | days, midnight in Paris: history is dated before | `2023-01-01` |
 //! | `SHORT_DELAY_DAYS` `LONG_DELAY_DAYS` | days | 7 |

@@ -84,9 +84,9 @@ impl ForTheTeam {
     }
 }
 
-/// How much of an import its metrics have reported. They report a row once its result is in the checkpoint from which the next
+/// How much of an import the metrics have reported. They report a row once its result is in the checkpoint from which the next
 /// invocation continues: so a crash reports no row twice, and loses at most one report.
-pub(super) struct Told {
+pub(super) struct Reported {
     worker: String,
     counts: [(Metric, u64); 7],
     /// The metric of rows that are imported.
@@ -96,7 +96,7 @@ pub(super) struct Told {
     at: Moment,
 }
 
-impl Told {
+impl Reported {
     /// The content of the checkpoint has been reported.
     pub(super) fn of(checkpoint: &Checkpoint, record: &ImportRecord, worker: &str) -> Self {
         let of = if record.operator.is_some() { Metric::HistoryRows } else { Metric::JourneyRows };
@@ -121,7 +121,7 @@ impl Told {
     }
 
     /// Reports the changes of the checkpoint since the last report, and how the import ended, if it did.
-    pub(super) fn tell(&mut self, context: &Context, checkpoint: &Checkpoint, ended: Option<Import>) {
+    pub(super) fn report(&mut self, context: &Context, checkpoint: &Checkpoint, ended: Option<Import>) {
         let (numbers, mut rows) = (Numbers::default(), 0);
         for ((metric, now), (_, before)) in checkpoint.rows(self.of).into_iter().zip(self.counts) {
             let since = now.saturating_sub(before);

@@ -6,13 +6,13 @@ use cee_service::metrics::Import;
 use cee_service::objects::{List, put};
 
 use crate::context::{Context, ImportError};
-use crate::file::checkpoint::{Checkpoint, ForTheTeam, Told, work};
+use crate::file::checkpoint::{Checkpoint, ForTheTeam, Reported, work};
 
 /// The result of a run that has read everything.
 pub(super) struct Finished {
     pub(super) progress: Checkpoint,
     pub(super) lists: Lists,
-    pub(super) told: Told,
+    pub(super) reported: Reported,
 }
 
 /// The keys of the lists beside the report, if they are not empty.
@@ -62,7 +62,7 @@ pub(super) async fn end(
     hold: &Hold,
     outcome: FileOutcome,
     report: Report,
-    Finished { progress, lists, mut told }: Finished,
+    Finished { progress, lists, mut reported }: Finished,
 ) -> Result<(), ImportError> {
     if !report.counts.adds_up() {
         return Err(ImportError::Impossible("counts that do not add up"));
@@ -74,7 +74,7 @@ pub(super) async fn end(
         Err(HoldError::Lost) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
-    told.tell(context, &progress, Some(counted(outcome)));
+    reported.report(context, &progress, Some(counted(outcome)));
     put_report(context, hold.record(), &report).await?;
     List::clear(&context.s3, &context.bucket, &work(hold.record().id)).await;
     let (import_id, operator_id) = (&report.import_id, report.operator_id);

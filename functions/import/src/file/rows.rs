@@ -1,4 +1,5 @@
-//! The second reading of a file, in which its rows are written.
+//! The second reading of a file: gives its rows to the workers, waits for them, and writes checkpoints. (How one row is written:
+//! [`crate::workers::rows`].)
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::time::Instant as Moment;
 
 use crate::context::ImportError;
 use crate::file::run::{Growing, PAUSE, Ran, Run};
-use crate::file::survey::Looked;
+use crate::file::survey::SurveyEnd;
 use crate::replace::Replaces;
 use crate::workers::lanes::{Done, Lanes};
 use crate::workers::pace::Pace;
@@ -80,9 +81,9 @@ impl Run<'_> {
         let verdict = match self.checkpoint.verdict.clone() {
             Some(verdict) => verdict,
             None => match self.survey::<D::Row>().await? {
-                Looked::At(verdict) => verdict,
-                Looked::Refused(why) => return self.refuse(&why).await,
-                Looked::Paused => return Ok(Ran::Paused),
+                SurveyEnd::Done(verdict) => verdict,
+                SurveyEnd::Refused(why) => return self.refuse(&why).await,
+                SurveyEnd::Paused => return Ok(Ran::Paused),
             },
         };
         let mut object = match self.open().await? {

@@ -1,4 +1,5 @@
-//! One run over a file or a part of it, as both readings of the file use it.
+//! One run over a file or a part of it, as both readings of the file use it: opening the object, the lists beside the report, checkpoints,
+//! and how a run ends. An invocation makes one run, and another one for each row that panics.
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant as Moment;
 
 use crate::context::{Budget, Context, ImportError};
-use crate::file::checkpoint::{Checkpoint, ForTheTeam, Told, work};
+use crate::file::checkpoint::{Checkpoint, ForTheTeam, Reported, work};
 use crate::file::ending::{Finished, Lists};
 use crate::s3::event::{File, unquoted};
 
@@ -40,7 +41,7 @@ pub(super) struct Run<'a> {
     /// The language of the reasons for rejected rows.
     pub(super) language: Language,
     pub(super) checkpoint: Checkpoint,
-    pub(super) told: Told,
+    pub(super) reported: Reported,
     /// The last checkpoint written.
     pub(super) kept: Checkpoint,
     /// Rows that the reader has rejected since the last collection.
@@ -90,7 +91,7 @@ impl<'a> Run<'a> {
         self.checkpoint.given_up.retain(|line| *line >= next);
         self.note_work();
         self.context.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
-        self.told.tell(self.context, &self.checkpoint, None);
+        self.reported.report(self.context, &self.checkpoint, None);
         self.kept = self.checkpoint.clone();
         Ok(())
     }
@@ -122,7 +123,7 @@ impl<'a> Run<'a> {
             contradictions: lists.contradictions.finish(ForTheTeam::key(record)).await?,
         };
         self.note_work();
-        Ok(Finished { progress: self.checkpoint, lists: finished, told: self.told })
+        Ok(Finished { progress: self.checkpoint, lists: finished, reported: self.reported })
     }
 
     /// The object, or why it cannot be read.

@@ -12,9 +12,9 @@ use crate::file::run::{PAUSE, Run};
 use crate::replace::{self, Replaces};
 
 /// How a survey ended.
-pub(super) enum Looked {
+pub(super) enum SurveyEnd {
     /// The file can be read.
-    At(Verdict),
+    Done(Verdict),
     /// The file is refused.
     Refused(String),
     /// The invocation has used its budget.
@@ -23,10 +23,10 @@ pub(super) enum Looked {
 
 impl Run<'_> {
     /// Reads the file once from beginning to end, for what only the whole file shows.
-    pub(super) async fn survey<R: Row>(&mut self) -> Result<Looked, ImportError> {
+    pub(super) async fn survey<R: Row>(&mut self) -> Result<SurveyEnd, ImportError> {
         let mut object = match self.open().await? {
             Ok(object) => object,
-            Err(why) => return Ok(Looked::Refused(why.to_owned())),
+            Err(why) => return Ok(SurveyEnd::Refused(why.to_owned())),
         };
         let said = Dates::confirmed_if(self.hold.wishes().dates_confirmed);
         let mut survey = Survey::<R>::new(said.or(Dates::of_name(&self.file.key)));
@@ -38,11 +38,11 @@ impl Run<'_> {
                 match survey.read() {
                     Ok(true) => {}
                     Ok(false) => break,
-                    Err(refusal) => return Ok(Looked::Refused(catalogue::file(&refusal, self.language))),
+                    Err(refusal) => return Ok(SurveyEnd::Refused(catalogue::file(&refusal, self.language))),
                 }
             }
             if self.budget.is_over(0) {
-                return Ok(Looked::Paused);
+                return Ok(SurveyEnd::Paused);
             }
             if last.elapsed() >= PAUSE {
                 // Nothing in the checkpoint has changed but the time: writing it renews the lease.
@@ -56,15 +56,15 @@ impl Run<'_> {
             Ok(verdict) => {
                 if let Some(why) = replace::refusal(self.context, self.file, self.hold, &verdict, self.language).await?
                 {
-                    return Ok(Looked::Refused(why));
+                    return Ok(SurveyEnd::Refused(why));
                 }
                 let rows = verdict.surveyed().rows;
                 // Not if it is only checked: then nothing is asked.
                 if self.checkpoint.progress.counts.is_of_drivers() {
                     let (context, file, how) = (self.context, self.file, (self.language, self.budget.deadline));
                     if let Some(why) = drivers::refusal(context, file, rows, how).await? {
-                        self.told.count(context, Metric::DriverListsRefused);
-                        return Ok(Looked::Refused(why));
+                        self.reported.count(context, Metric::DriverListsRefused);
+                        return Ok(SurveyEnd::Refused(why));
                     }
                 }
                 self.checkpoint.progress.rows_total = Some(rows);
@@ -74,9 +74,9 @@ impl Run<'_> {
                 if Replaces::of(self.file, self.hold) != Replaces::Nothing {
                     self.context.imports.checkpoint(self.hold, &self.checkpoint, machine_now()).await?;
                 }
-                Looked::At(verdict)
+                SurveyEnd::Done(verdict)
             }
-            Err(refusal) => Looked::Refused(catalogue::file(&refusal, self.language)),
+            Err(refusal) => SurveyEnd::Refused(catalogue::file(&refusal, self.language)),
         })
     }
 }

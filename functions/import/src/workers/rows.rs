@@ -1,4 +1,5 @@
-//! How one row is written.
+//! How one row is written: [`Destination`] for history and journeys. (`crate::drivers` has the one for lists of drivers; the loop over a
+//! file's rows is `crate::file::rows`.)
 
 use std::future::Future;
 use std::hash::Hash;

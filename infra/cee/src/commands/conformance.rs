@@ -1,4 +1,5 @@
-//! The command `conformance`.
+//! The command `conformance`: does an engine that speaks DynamoDB's protocol do what the registry relies on? Its steps are in
+//! [`crate::conformance`].
 
 use std::path::PathBuf;
 use std::process::ExitCode;

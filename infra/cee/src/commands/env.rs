@@ -1,4 +1,4 @@
-//! The command `env`.
+//! The command `env`: prints shell variables with which `curl` and the AWS tools reach the running service.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The command `generate`.
+//! The command `generate`: prints a made-up history file.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! The command `operator`.
+//! The command `operator`: admits, suspends and removes operators, and hands out their credentials.
 
 use std::path::PathBuf;
 
@@ -25,13 +25,13 @@ pub enum Command {
     /// The credential is the API's. On AWS, IAM decides who may put files on S3; on this machine only the three sample
     /// operators can, and every other operator asks POST /policies/cee/imports for an upload URL.
     Create {
-        /// Its number. A number that was ever used is refused: the new operator would own what the former one registered.
+        /// The operator's number. A number that was ever used is refused: the new operator would own what the former one registered.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
-        /// Its name.
+        /// The operator's name.
         #[arg(long, value_parser = name)]
         name: String,
-        /// Its business number: 14 digits. Every proof carries it.
+        /// The operator's business number (SIRET): 14 digits. Every proof carries it.
         #[arg(long, value_parser = siret)]
         siret: Siret,
         /// Which registry.

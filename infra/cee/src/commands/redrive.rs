@@ -1,4 +1,4 @@
-//! The command `redrive`.
+//! The command `redrive`: puts the dead letters of the local stack back into its queue.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The command `secret`.
+//! The command `secret`: makes the secret of a registry, and replaces its signing keys.
 
 use std::io::Read as _;
 use std::path::PathBuf;

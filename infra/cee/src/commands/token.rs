@@ -1,4 +1,4 @@
-//! The command `token`.
+//! The command `token`: prints an application token of an operator of this machine.
 
 use std::path::PathBuf;
 

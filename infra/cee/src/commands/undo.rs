@@ -1,4 +1,4 @@
-//! The command `undo`.
+//! The command `undo`: removes what an import added.
 
 use std::path::PathBuf;
 

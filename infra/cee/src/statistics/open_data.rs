@@ -11,7 +11,7 @@ use cee_eligibility::{JourneyType, Month, OperatorId};
 use cee_registry::{Cell, Outcome, Source, WeekCounts};
 use cee_service::spreadsheet::unlike_a_formula;
 
-/// The smallest count that is published.
+/// The smallest count that is published. Source: docs/adr/0052.
 pub const THRESHOLD: u64 = 10;
 
 /// The columns of the file. docs/open-data.schema.json describes them.

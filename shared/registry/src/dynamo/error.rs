@@ -31,7 +31,7 @@ pub enum StoreError {
     /// A table of this name has another key, so it is not a table of this store.
     #[error("the table {table} exists with another key: it is not a table of this registry")]
     OtherKey {
-        /// Its name.
+        /// The table's name in this environment.
         table: String,
     },
 }

@@ -15,7 +15,7 @@ use crate::dynamo::item::{Item, date, instant, integer, number, text};
 use crate::records::application::Application;
 use crate::records::claim_keys::{ClaimKeys, SIGNATURE};
 
-/// The number of days for which a change is kept after the next change of its operator.
+/// The number of days of 24 hours for which a change is kept after the next change of its operator. Source: docs/adr/0053.
 pub const CHANGES_KEPT_DAYS: u16 = 400;
 
 /// The number of days after which DynamoDB may remove a change. The days beyond [`CHANGES_KEPT_DAYS`] are more than the clocks of two

@@ -1,4 +1,5 @@
-//! The table of registered applications.
+//! The table of registered applications: reads by UUID, the list of an operator (by its index), new statuses, and the parts of the
+//! transactions that add, change and remove an application.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;

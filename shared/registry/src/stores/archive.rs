@@ -1,4 +1,4 @@
-//! The table of deleted and erased applications.
+//! The table of deleted and erased applications ([`crate::records::archive`]).
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TransactWriteItem;

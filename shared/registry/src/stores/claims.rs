@@ -1,4 +1,5 @@
-//! The table of claims.
+//! The table of claims: reads of items, and the writes that add a record or rewrite an item. The conditions that state the eligibility
+//! rule are in [`crate::protocol`], the attributes in [`crate::records::claim_item`].
 
 use std::collections::{BTreeSet, HashMap};
 

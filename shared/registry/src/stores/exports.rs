@@ -17,10 +17,10 @@ use crate::records::export::{
 use crate::records::ids::ExportId;
 use crate::stores::lease::{HoldError, leased_until, write_held};
 
-/// How many exports of one operator may be in progress.
+/// How many exports of one operator may be in progress. Source: docs/adr/0054.
 pub const MOST_EXPORTS: usize = 2;
 
-/// How many exports one operator may request within 24 hours. Each request counts those of the day before it.
+/// How many exports one operator may request within 24 hours. Each request counts those of the day before it. Source: docs/adr/0054.
 pub const MOST_EXPORTS_A_DAY: usize = 100;
 
 /// 24 hours in milliseconds.

@@ -1,4 +1,4 @@
-//! The table of idempotency records.
+//! The table of idempotency records ([`crate::records::idempotency`]).
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};

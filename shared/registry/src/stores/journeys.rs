@@ -1,4 +1,4 @@
-//! The table of journeys.
+//! The table of journeys: the import writes a journey, a registration claims it for one application, and a delete frees it.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;

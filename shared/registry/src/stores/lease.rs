@@ -12,7 +12,8 @@ use crate::dynamo::error::{StoreError, is_contention, is_transient};
 use crate::dynamo::item::{Item, number};
 use crate::dynamo::retry::{Backoff, Deadline};
 
-/// How long an invocation may go without a checkpoint before another takes over. It writes checkpoints far more often.
+/// How long an invocation may go without a checkpoint before another takes over. It writes checkpoints far more often. Source:
+/// docs/adr/0009.
 pub const LEASE: Duration = Duration::from_secs(120);
 
 /// How long a checkpoint or an end that collides is retried.

@@ -15,7 +15,7 @@ use crate::dynamo::item::{PK, number};
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
 
-/// The length of a window in seconds. An operator may use all of a window's calls at one moment.
+/// The length of a window in seconds. An operator may use all of a window's calls at one moment. Source: docs/adr/0019.
 pub const WINDOW: i64 = 10;
 
 /// How many windows later a call may be counted than it began: a call takes less than half a minute.

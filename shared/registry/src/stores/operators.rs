@@ -1,4 +1,4 @@
-//! Operators: carpool platforms.
+//! The table of operators (carpool platforms): who they are, and whether the registry admits them. Only the team writes it.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;

@@ -2,6 +2,8 @@
 //!
 //! An invocation that takes an import gets a *fence*, a number that only grows, and a lease that expires. Every later write has the fence
 //! in its condition. So a stale writer, an invocation that was frozen and continues after another took over, cannot write any more.
+//!
+//! A *hold* is what the invocation has in hand: the import, its fence and the operator's options.
 
 use std::time::Duration;
 
@@ -31,7 +33,8 @@ pub struct Hold {
     fence: i64,
     started_at: Instant,
     work: Work,
-    /// If this invocation took over from another: until when the other may still be running as a stale writer.
+    /// If this invocation took over from another: until when the other may still be running as a stale writer. The item has an attribute
+    /// of this name, and an undo waits for its end.
     haunted_until: Option<Instant>,
     wishes: Wishes,
 }
