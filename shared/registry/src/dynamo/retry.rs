@@ -49,7 +49,8 @@ pub fn take_retries() -> u64 {
 pub(crate) struct Backoff {
     deadline: Deadline,
     bound: Duration,
-    heard: Option<StoreError>,
+    /// The error of a try that may have been written or may still be.
+    unknown_outcome: Option<StoreError>,
 }
 
 impl Backoff {
@@ -57,40 +58,40 @@ impl Backoff {
     const LONGEST: Duration = Duration::from_millis(800);
 
     pub(crate) const fn until(deadline: Deadline) -> Self {
-        Self { deadline, bound: Self::FIRST, heard: None }
+        Self { deadline, bound: Self::FIRST, unknown_outcome: None }
     }
 
     /// Remembers the error of a try that may have been written or may still be.
-    pub(crate) fn note(&mut self, heard: StoreError) {
-        self.heard = Some(heard);
+    pub(crate) fn note(&mut self, error: StoreError) {
+        self.unknown_outcome = Some(error);
     }
 
     /// The error of a try that may have been written or may still be.
-    pub(crate) const fn heard(&self) -> Option<&StoreError> {
-        self.heard.as_ref()
+    pub(crate) const fn unknown_outcome(&self) -> Option<&StoreError> {
+        self.unknown_outcome.as_ref()
     }
 
     /// The result of a step between two tries, as the call reports it.
     ///
     /// # Errors
     /// The errors of the step. If an earlier try may have been written, its error instead of [`StoreError::Busy`].
-    pub(crate) fn told<T>(&self, of_step: Result<T, StoreError>) -> Result<T, StoreError> {
-        match (of_step, &self.heard) {
-            (Err(StoreError::Busy), Some(heard)) => Err(heard.clone()),
+    pub(crate) fn or_unknown<T>(&self, of_step: Result<T, StoreError>) -> Result<T, StoreError> {
+        match (of_step, &self.unknown_outcome) {
+            (Err(StoreError::Busy), Some(error)) => Err(error.clone()),
             (of_step, _) => of_step,
         }
     }
 
-    /// Waits before the next try. If no time is left for a pause, returns an error as [`Self::told`] does.
+    /// Waits before the next try. If no time is left for a pause, returns an error as [`Self::or_unknown`] does.
     pub(crate) async fn pause(&mut self) -> Result<(), StoreError> {
         if let Some(left) = &mut self.deadline.retries {
-            let Some(less) = left.checked_sub(1) else { return self.told(Err(StoreError::Busy)) };
+            let Some(less) = left.checked_sub(1) else { return self.or_unknown(Err(StoreError::Busy)) };
             *left = less;
             return Ok(());
         }
         let wake = tokio::time::Instant::now() + self.bound.mul_f64(fastrand::f64());
         if wake >= self.deadline.moment {
-            return self.told(Err(StoreError::Busy));
+            return self.or_unknown(Err(StoreError::Busy));
         }
         self.bound = (self.bound * 2).min(Self::LONGEST);
         RETRIES.fetch_add(1, Ordering::Relaxed);
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!(backoff.pause().await, Ok(()));
         assert_eq!(backoff.bound, Backoff::LONGEST);
         // Retries of other tests may be counted too.
-        assert!(take_retries() >= 5, "each is told");
+        assert!(take_retries() >= 5, "each is counted");
 
         // The deadline has not passed, but it comes before the end of the next pause.
         fastrand::seed(1);
@@ -149,8 +150,8 @@ mod tests {
         let mut backoff = Backoff { bound: pause, ..Backoff::until(Deadline::after(Duration::from_secs(60))) };
         assert_eq!(backoff.pause().await, Err(StoreError::Busy));
         assert!(!backoff.deadline.has_passed());
-        let heard = StoreError::request("GetItem", &Error::timeout_error("why"));
-        backoff.note(heard.clone());
-        assert_eq!(backoff.pause().await, Err(heard), "it may have been carried out");
+        let error = StoreError::request("GetItem", &Error::timeout_error("why"));
+        backoff.note(error.clone());
+        assert_eq!(backoff.pause().await, Err(error), "it may have been carried out");
     }
 }

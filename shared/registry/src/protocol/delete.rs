@@ -83,9 +83,9 @@ impl Deleter {
             let found = self.applications.find(uuid).await?;
             let Some(application) = found.filter(|application| application.operator == operator) else {
                 // It disappeared after a try whose response was lost: that try deleted it, or another delete of the same operator.
-                return Ok(if backoff.heard().is_some() { Deleted::Done } else { Deleted::Unknown });
+                return Ok(if backoff.unknown_outcome().is_some() { Deleted::Done } else { Deleted::Unknown });
             };
-            let (mut items, whole) = backoff.told(self.without(&application, deadline).await)?;
+            let (mut items, whole) = backoff.or_unknown(self.without(&application, deadline).await)?;
             if !whole && looks > 0 {
                 // The application was registered or deleted while its items were read: read everything again.
                 looks -= 1;
@@ -96,12 +96,12 @@ impl Deleter {
             items.push(self.applications.take_out(&application)?);
             items.push(self.archive.add(deleted(&application, now)?)?);
             let change = Change::of(&application, ChangeKind::Deleted(DeletedBy::Operator), now);
-            items.extend(backoff.told(self.changes.add(operator, change, deadline).await)?);
+            items.extend(backoff.or_unknown(self.changes.add(operator, change, deadline).await)?);
             let journey = items.len();
             items.extend(self.journeys.change_own(&application, OwnJourney::Free)?);
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(Deleted::Done),
-                Transacted::Unknown(heard) => backoff.note(heard),
+                Transacted::Unknown(error) => backoff.note(error),
                 // As long as the application exists, it uses its journey.
                 Transacted::Lost(reasons) if is_lost(&reasons, journey) && is_fine(&reasons, record) => {
                     return Err(StoreError::Corrupt {

@@ -69,18 +69,18 @@ impl JourneyFollower {
             let kind = ChangeKind::Status { from: journey.status, to: status };
             let change = Change::of(&application, kind, now);
             let mut items = vec![self.applications.follow(&application, status, version)?];
-            items.extend(backoff.told(self.changes.add(application.operator, change, deadline).await)?);
+            items.extend(backoff.or_unknown(self.changes.add(application.operator, change, deadline).await)?);
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(true),
-                Transacted::Unknown(heard) => backoff.note(heard),
+                Transacted::Unknown(error) => backoff.note(error),
                 Transacted::NoRoom => return Err(TOO_LARGE),
                 Transacted::Lost(_) => {}
             }
             backoff.pause().await?;
-            match backoff.told(self.applications.keep_status(uuid, status, version, deadline).await)? {
+            match backoff.or_unknown(self.applications.keep_status(uuid, status, version, deadline).await)? {
                 Some(read) => application = read,
                 // A try whose response was lost wrote it. Or another line was faster, or the application was deleted.
-                None => return Ok(backoff.heard().is_some()),
+                None => return Ok(backoff.unknown_outcome().is_some()),
             }
         }
     }

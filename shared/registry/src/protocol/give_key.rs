@@ -115,7 +115,7 @@ impl Tries {
     /// The result if the application does not exist. If a try of this call may have given the key before the application was deleted, an
     /// error: the call must not report that nothing was written.
     fn unknown(&self) -> Result<GivenKey, StoreError> {
-        self.backoff.heard().map_or(Ok(GivenKey::Unknown), |heard| Err(heard.clone()))
+        self.backoff.unknown_outcome().map_or(Ok(GivenKey::Unknown), |error| Err(error.clone()))
     }
 
     /// Sends a try. `None`, after a pause: everything must be read again.
@@ -127,8 +127,8 @@ impl Tries {
     ) -> Result<Option<GivenKey>, StoreError> {
         match transact(db, items).await? {
             Transacted::Done => return Ok(Some(GivenKey::Given { contradicts })),
-            Transacted::Unknown(heard) => {
-                self.backoff.note(heard);
+            Transacted::Unknown(error) => {
+                self.backoff.note(error);
                 self.perhaps = Some(contradicts);
             }
             // An earlier try with an unknown outcome may still be written when there is room again.
@@ -190,7 +190,7 @@ impl KeyGiver {
                 return Ok(GivenKey::HasAnother);
             };
             let both = self.both(journey_type, &application.identity.truncated, key, deadline).await;
-            let [here, there] = tries.backoff.told(both)?;
+            let [here, there] = tries.backoff.or_unknown(both)?;
             // Another call has just given the key. The application must not block itself.
             if there.holds(&application_attribute(uuid)) {
                 tries.backoff.pause().await?;
@@ -256,7 +256,8 @@ impl KeyGiver {
         let tag = self.keys.tag(identity_key);
         let mut tries = Tries::until(deadline);
         loop {
-            let [here, there] = tries.backoff.told(self.both(journey_type, identity, identity_key, deadline).await)?;
+            let [here, there] =
+                tries.backoff.or_unknown(self.both(journey_type, identity, identity_key, deadline).await)?;
             let Some(item) = here.item.as_ref().filter(|item| item.contains_key(&attribute)) else {
                 return tries.unknown();
             };
@@ -267,7 +268,7 @@ impl KeyGiver {
                     rewrite.set(&history_key_attribute(&attribute), ambiguous_key(known, key));
                     match transact(&self.db, vec![self.claims.rewrite_in_transaction(rewrite)?]).await? {
                         Transacted::Done => return Ok(GivenKey::HasAnother),
-                        Transacted::Unknown(heard) => tries.backoff.note(heard),
+                        Transacted::Unknown(error) => tries.backoff.note(error),
                         Transacted::NoRoom => return Ok(GivenKey::NoRoom(NoRoom::Record)),
                         Transacted::Lost(_) => {}
                     }

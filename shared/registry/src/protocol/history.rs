@@ -257,7 +257,7 @@ impl HistoryWriter {
             Some(_) => Refused::Outcome(HistoryOutcome::AlreadyKnown),
             None if let Some(item) = item.filter(|item| given_key(item, attribute).is_some()) => {
                 let listed = self.list_with_copy(item, attribute, application, deadline).await;
-                again_if_none(backoff.told(listed)?)
+                again_if_none(backoff.or_unknown(listed)?)
             }
             // If this import is undone, the undo removes the record with the row that is listed.
             None if listed.len() >= MOST_SOURCES && lists_import(listed, application.source.import) => {

@@ -166,8 +166,8 @@ impl Registrar {
         loop {
             let cancelled = match transact(&self.db, self.transaction(&registering, latest_with_key)?).await? {
                 Transacted::Done => return Ok(Registration::Registered),
-                Transacted::Unknown(heard) => {
-                    backoff.note(heard);
+                Transacted::Unknown(error) => {
+                    backoff.note(error);
                     Cancelled::Contention
                 }
                 Transacted::NoRoom => Cancelled::Answer(Registration::NoRoom(NoRoom::Record)),
@@ -178,7 +178,8 @@ impl Registrar {
                     // A late try could be written when the blocking application is gone, although the caller got a refusal. So it is
                     // called off.
                     let written = matches!(refusal, Registration::Registered)
-                        || backoff.heard().is_some() && self.applications.call_off(application.uuid, backoff).await?;
+                        || backoff.unknown_outcome().is_some()
+                            && self.applications.call_off(application.uuid, backoff).await?;
                     return Ok(if written { Registration::Registered } else { refusal });
                 }
                 Cancelled::TryWith(other) => latest_with_key = other,

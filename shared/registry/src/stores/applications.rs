@@ -184,11 +184,11 @@ impl Applications {
                 // A stored marker was put by this call, whose response was lost. Then no try was written.
                 return Ok(found.item().and_then(NameTaken::of) != Some(NameTaken::CalledOff));
             }
-            let heard = StoreError::request("PutItem", &error);
+            let failure = StoreError::request("PutItem", &error);
             if !is_transient(&error) {
-                return Err(heard);
+                return Err(failure);
             }
-            backoff.pause().await.map_err(|_| heard)?;
+            backoff.pause().await.map_err(|_| failure)?;
         }
     }
 

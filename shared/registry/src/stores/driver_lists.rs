@@ -89,7 +89,7 @@ impl DriverQuota {
                 Transacted::Lost(reasons) if is_lost(&reasons, 1) => return Ok(Asked::Counted),
                 Transacted::Lost(reasons) if is_lost(&reasons, 0) => return Ok(self.too_many(&reasons)),
                 Transacted::Lost(_) => {}
-                Transacted::Unknown(heard) => backoff.note(heard),
+                Transacted::Unknown(error) => backoff.note(error),
                 Transacted::NoRoom => return Err(corrupt("an item that has no room")),
             }
             backoff.pause().await?;

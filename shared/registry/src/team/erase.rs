@@ -128,11 +128,11 @@ impl DriverEraser {
             let mut items =
                 vec![self.applications.take_out(&application)?, self.archive.add(trace(&application, reason, now))?];
             let change = Change::of(&application, ChangeKind::Deleted(DeletedBy::Registry), now);
-            items.extend(backoff.told(self.changes.add(application.operator, change, deadline).await)?);
+            items.extend(backoff.or_unknown(self.changes.add(application.operator, change, deadline).await)?);
             items.extend(self.journeys.change_own(&application, OwnJourney::Erase)?);
             match transact(&self.db, items).await? {
                 Transacted::Done => return Ok(true),
-                Transacted::Unknown(heard) => backoff.note(heard),
+                Transacted::Unknown(error) => backoff.note(error),
                 Transacted::NoRoom => return Err(TOO_LARGE),
                 Transacted::Lost(_) => {}
             }
@@ -140,7 +140,7 @@ impl DriverEraser {
                 Some(now) => application = now,
                 // A try whose response was lost erased it. Or another call deleted it: then it is in the archive, where the next erasure
                 // finds it.
-                None => return Ok(backoff.heard().is_some()),
+                None => return Ok(backoff.unknown_outcome().is_some()),
             }
             backoff.pause().await?;
         }
