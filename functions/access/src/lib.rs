@@ -45,7 +45,7 @@ pub struct SignIn {
     attempts: Attempts,
 }
 
-/// What a caller shows.
+/// An access key and its secret, as a caller sends them.
 #[derive(Debug, PartialEq, Eq, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Credentials)]

@@ -101,7 +101,7 @@ pub struct ShortRegistration {
     /// When the driver signed; must lie in the past. The moment of the call, if not given.
     #[schema(nullable = false)]
     application_timestamp: Option<Instant>,
-    /// Counts beside the journey's own identity key, where the journey has one. If the two differ, both count.
+    /// Counts beside the journey's own identity key, if the journey has one. If the two differ, both count.
     #[schema(nullable = false)]
     identity_key: Option<IdentityKey>,
 }

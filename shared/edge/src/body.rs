@@ -230,7 +230,7 @@ impl Fields {
         values.pop()
     }
 
-    /// Reads an optional field. `None`: it has a fault, which is noted.
+    /// Reads an optional field. `Some(None)`: the body lacks it. `None`: it has a fault, which is noted.
     pub fn optional<T, E: Into<BrokenRule>>(
         &mut self,
         name: &str,
@@ -252,7 +252,7 @@ impl Fields {
         }
     }
 
-    /// Reads an optional whole number. `None`: it has a fault, which is noted.
+    /// Reads an optional whole number. `Some(None)`: the body lacks it. `None`: it has a fault, which is noted.
     pub fn optional_number<T>(
         &mut self,
         name: &str,
@@ -268,7 +268,7 @@ impl Fields {
         }
     }
 
-    /// Reads an optional `true` or `false`. `None`: it has a fault, which is noted.
+    /// Reads an optional `true` or `false`. `Some(None)`: the body lacks it. `None`: it has a fault, which is noted.
     pub fn optional_bool(&mut self, name: &str) -> Option<Option<bool>> {
         match self.take(name) {
             None => Some(None),
@@ -280,7 +280,7 @@ impl Fields {
         }
     }
 
-    /// Reads a required field. `None`: it has a fault, which is noted.
+    /// Reads a required field. `None`: the body lacks it or it has a fault, which is noted.
     pub fn required<T, E: Into<BrokenRule>>(
         &mut self,
         name: &str,

@@ -1,4 +1,5 @@
-//! The steps around every call of every function.
+//! The steps around every call of every function: its id, deadline and span, the version in the path, panics, time left, headers, one log
+//! line, the metrics. `respond` has them in their order.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -188,9 +189,9 @@ impl Call {
 /// The response to a part of a call.
 #[derive(Debug)]
 pub struct Part {
-    /// The status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// After how many seconds to send the part again, if a refusal says so.
+    /// After how many seconds the client may send the part again, if a refusal says so.
     pub retry_after: Option<u64>,
     /// The body. May hold personal data.
     pub json: String,
@@ -213,7 +214,7 @@ impl Query {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The same, with these parameters alone.
+    /// The query with these parameters alone.
     #[must_use]
     pub fn only(mut self, is_wanted: impl Fn(&str, &str) -> bool) -> Self {
         self.parameters.retain(|(name, value)| is_wanted(name, value));
@@ -225,7 +226,7 @@ impl Query {
         self.faults.push(FieldFault::of(name, rule));
     }
 
-    /// Reads an optional parameter. `None`: it has a fault, which is noted.
+    /// Reads an optional parameter. `Some(None)`: the query lacks it. `None`: it has a fault, which is noted.
     pub fn optional<T, E: Into<BrokenRule>>(
         &mut self,
         name: &str,
@@ -322,7 +323,7 @@ impl Reply {
         Self { status, content, cache_control: "no-store", is_repeated: false, language: None, headers: Vec::new() }
     }
 
-    /// The same with a link to the next page (RFC 8288): this call with the query `next`.
+    /// The reply with a link to the next page (RFC 8288): this call with the query `next`.
     ///
     /// # Errors
     /// [`Refusal::Internal`] if a header cannot hold the query.
@@ -332,7 +333,7 @@ impl Reply {
         Ok(self.with_header(LINK, link.map_err(impossible)?))
     }
 
-    /// The same for a replay: an earlier call got this response.
+    /// Serialised JSON for a replay: an earlier call got this response.
     #[must_use]
     pub fn repeated(status: StatusCode, json: String) -> Self {
         Self { is_repeated: true, ..Self::written(status, json) }
@@ -356,20 +357,20 @@ impl Reply {
         Self::own(StatusCode::SEE_OTHER, None).with_header(LOCATION, location)
     }
 
-    /// The same with one header more.
+    /// The reply with one header more.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// The status.
+    /// The HTTP status.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The same, with texts in this language.
+    /// The reply, with texts in this language.
     #[must_use]
     pub fn in_language(self, language: Language) -> Self {
         Self { language: Some(language), ..self }

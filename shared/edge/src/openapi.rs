@@ -105,7 +105,7 @@ impl Operation {
         self.refused(ProblemType::OF_A_TOKEN)
     }
 
-    /// It takes a body, which is read into `T`. `faults` are what a bad one is told, for example.
+    /// The call takes a body, which is read into `T`. `faults` are examples of the refusals of a bad body.
     #[must_use]
     pub fn body<T: ToSchema>(mut self, samples: Vec<Sample>, faults: &[(&str, BrokenRule)]) -> Self {
         let content = self.content::<T>(samples);
@@ -113,7 +113,7 @@ impl Operation {
         self.request(content, faults.iter().map(fault).collect())
     }
 
-    /// It takes an array of one to so many rows, each of which is read into `T` and fails alone.
+    /// The call takes an array of one to `most` rows, each of which is read into `T` and fails alone.
     #[must_use]
     pub fn rows<T: ToSchema>(mut self, most: usize, samples: Vec<Sample>) -> Self {
         T::schemas(&mut self.schemas);

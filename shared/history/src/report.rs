@@ -154,7 +154,7 @@ pub struct Undone {
     pub started_at: String,
     /// When it ended, RFC 3339.
     pub ended_at: String,
-    /// The import that replaces it, where one does.
+    /// The import that replaces it, if one does.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "openapi", schema(nullable = false, pattern = "^[0-9a-f]{32}$"))]
     pub replaced_by: Option<String>,

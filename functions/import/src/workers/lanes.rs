@@ -32,7 +32,7 @@ pub struct Done<T> {
     pub throttled: bool,
 }
 
-/// Workers, each with its own tally.
+/// Workers, each with a queue (its lane) and a tally of its own.
 pub struct Lanes<J, T> {
     senders: Vec<mpsc::Sender<Message<J, T>>>,
     workers: JoinSet<Result<(), ImportError>>,

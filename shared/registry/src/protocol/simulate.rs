@@ -24,7 +24,7 @@ pub enum Simulated {
     NoRoom(NoRoom),
 }
 
-/// Reads the claims of a driver.
+/// Answers whether an earlier application blocks a driver, for a call and for each row of a list of drivers. Writes nothing.
 #[derive(Clone, Debug)]
 pub struct Simulator {
     keys: ClaimKeys,

@@ -57,7 +57,7 @@ pub fn export_note(operator: OperatorId, export: ExportId) -> String {
     format!("{EXPORT_NOTES}{operator}/{export}")
 }
 
-/// The prefix of the notes.
+/// The prefix of the keys of notes that ask for work on an export ([`export_note`]).
 pub const EXPORT_NOTES: &str = "exporting/";
 
 /// The operator and the export of a note with this key; `None` if it is not the key of one.

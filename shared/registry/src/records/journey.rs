@@ -48,12 +48,12 @@ pub struct StoredJourney {
     pub used: Option<Used>,
 }
 
-/// The use of a journey.
+/// The application that uses a journey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Used {
-    /// The application.
+    /// The application's UUID.
     pub by: ApplicationId,
-    /// Its date.
+    /// The application's date: the journey's end when it was registered.
     pub datetime: Instant,
 }
 

@@ -75,7 +75,7 @@ impl SessionId {
     }
 }
 
-/// A session.
+/// A session of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {
     /// The operator that signed in.
