@@ -1,7 +1,8 @@
 //! `POST /v3/auth/access_token`: returns an application token for an access key and its secret.
 //!
 //! Only this function holds the key that signs application tokens. It caches no operator: a suspended operator gets no further
-//! token from that moment on.
+//! token from that moment on. The console signs people in by [`SignIn`], without that key. `attempts` limits requests before the slow hash;
+//! how wrong secrets lock an access key is in [`cee_registry::records::credential`].
 
 use std::time::Duration;
 

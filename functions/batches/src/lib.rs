@@ -6,6 +6,9 @@
 //!
 //! A batch of history is an import, as a file is: it is recorded before its first row is written, it is listed, and it can be
 //! undone. A batch of identity keys is not an import: a key adds no row, and is removed with the row that it was given to.
+//!
+//! The rows of history are written by the type that the import function uses ([`HistoryWriter`]), the keys by [`KeyGiver`]. `failure` has
+//! the sentences about a row that failed.
 
 mod failure;
 pub mod openapi;

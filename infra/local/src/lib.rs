@@ -10,7 +10,11 @@
 //! | `local.json`: addresses and keys | `description` |
 //! | another DynamoDB or S3, and how to sign for it | [`endpoint`], `poll` |
 //! | keys, secrets, and the secret that a deployment shares | [`secrets`], [`service_secret`] |
+//! | whether the pepper is the one that filled the tables | [`pepper`] |
 //! | sample operators and journeys; made-up history files | [`samples`], [`generate`] |
+//! | credentials of the sample operators | [`operators`] |
+//! | the gateway's own refusals, as problem+json | `refusals` |
+//! | what `sam local` needs | `sam` |
 //! | the OpenAPI document, and the page that shows it | [`openapi`], [`mod@reference`] |
 
 mod data_dir;

@@ -9,7 +9,9 @@
 //! | separator and header | [`dialect`] |
 //! | why a whole file is refused | [`refusal`] |
 //! | UTF-8 and windows-1252; UTF-16 | [`encoding`], `text` |
+//! | how bytes become lines, and lines rows | `feed`, `lines` |
 //! | how a line is split; why a cell is refused; what is stripped from a value | `split`, `fault`, `strip` |
+//! | dates and truncated phones as people and programs write them | `date`, `day`, `phone` |
 //! | the columns and fields of a history file | [`history`] |
 //! | the columns and fields of a journey file | [`journeys`] |
 //! | the columns and fields of a list of drivers; the `.answers.csv` beside the report | [`drivers`], [`answers`] |
