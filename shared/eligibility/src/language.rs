@@ -87,6 +87,39 @@ impl Language {
             words.find(|word| word.chars().any(char::is_lowercase) && ENGLISH.contains(&word.to_lowercase().as_str()))
         })
     }
+
+    /// The first place in a French text without its no-break space: French has one before `:`, `;`, `!`, `?` and `»`, and after `«`. For
+    /// the tests of the crates that have French texts. What is in « » or between backticks is quoted and stays as it is.
+    ///
+    /// ```
+    /// use cee_eligibility::Language;
+    /// assert_eq!(Language::loose_punctuation_in("le fichier\u{a0}: «\u{a0}a : b\u{a0}», à 09:30"), None);
+    /// assert_eq!(Language::loose_punctuation_in("le fichier : vide"), Some(" :"));
+    /// ```
+    #[must_use]
+    pub fn loose_punctuation_in(french: &str) -> Option<&str> {
+        let is_bound = |character: char| matches!(character, '\u{a0}' | '\u{202f}');
+        let (mut quoted, mut before, mut start) = (false, None, 0);
+        for (at, character) in french.char_indices() {
+            let is_loose = match (before, character) {
+                (Some('«'), next) => !is_bound(next),
+                (Some(last), '»') => !is_bound(last),
+                (Some(' '), ':' | ';' | '!' | '?') => !quoted,
+                _ => false,
+            };
+            if is_loose {
+                return french.get(start..at + character.len_utf8());
+            }
+            match character {
+                '«' => quoted = true,
+                '»' => quoted = false,
+                '`' => quoted = !quoted,
+                _ => {}
+            }
+            (before, start) = (Some(character), at);
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +133,23 @@ mod tests {
             assert_eq!(Language::parse(language.as_str()), Ok(language));
         }
         assert!(Language::parse("de").is_err() && Language::parse("").is_err());
+    }
+
+    #[test]
+    fn punctuation_without_its_no_break_space_is_found_unless_it_is_quoted() {
+        for (text, found) in [
+            ("", None),
+            ("vide\u{a0}: non\u{202f}; oui\u{a0}?", None),
+            ("à 09:30, https://exemple.fr/?a=b", None),
+            ("«\u{a0}Content-Type : a\u{a0}» et `a ; b`", None),
+            ("vide : non", Some(" :")),
+            ("« a\u{a0}»", Some("« ")),
+            ("«\u{a0}a »", Some(" »")),
+            ("«\u{a0}a\u{a0}» ; b", Some(" ;")),
+            ("est-il éligible ?", Some(" ?")),
+        ] {
+            assert_eq!(Language::loose_punctuation_in(text), found, "{text}");
+        }
     }
 
     #[test]
