@@ -309,7 +309,7 @@ async fn page_of_a_file_outlives_its_rejected_rows() {
     browser.sign_in(1).await;
     let page = browser.get(&format!("/console/files/{}", place["import_id"].as_str().unwrap())).await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.text.contains("does not keep the rejected rows of this file any more"), "{}", page.text);
+    assert!(page.text.contains("no longer keeps the rejected rows of this file"), "{}", page.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -347,7 +347,7 @@ async fn application_is_found_and_its_proof_checked() {
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains("its application is valid") && page.text.contains(uuid), "{}", page.text);
     let page = browser.post("/console/proof", &[("token", &token[1..])]).await;
-    assert!(page.text.contains("not a proof of this registry"), "{}", page.text);
+    assert!(page.text.contains("not a proof from this registry"), "{}", page.text);
 
     browser.sign_in(1).await;
     let path = format!("/console/application?uuid={}", uuid.to_uppercase());
@@ -360,7 +360,7 @@ async fn application_is_found_and_its_proof_checked() {
     let path = format!("/policies/cee/{uuid}");
     assert_eq!(world.api.call(Method::DELETE, &path, &world.token(1)).await.status, StatusCode::NO_CONTENT);
     let page = browser.post("/console/proof", &[("token", token)]).await;
-    assert!(page.text.contains("has deleted the application since"), "{}", page.text);
+    assert!(page.text.contains("has since deleted the application"), "{}", page.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

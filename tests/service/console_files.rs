@@ -73,7 +73,7 @@ async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
     let other = format!("{HEADER}long,TO ,+336010299,2021-02-15\n");
     let second = browser.send("b.csv", &[("check_only", "false"), ("replaces", &first)], &other).await;
     world.imported().await;
-    assert!(browser.get(&format!("/console/files/{first}")).await.text.contains("taken back"));
+    assert!(browser.get(&format!("/console/files/{first}")).await.text.contains("undone"));
     let page = browser.get(&format!("/console/files/{second}")).await.text;
     assert!(page.contains(&format!("href=\"/console/files/{first}\"")), "{page}");
     assert_eq!(claims(&world).await, 1);
@@ -91,10 +91,7 @@ async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
     assert_eq!(answer.headers["location"], next, "{answer:?}");
     world.stack.queue().idle().await;
     let page = browser.get(&next).await.text;
-    assert!(
-        page.contains("taken back") && !page.contains("id=\"take-back\"") && !page.contains("data-refresh"),
-        "{page}"
-    );
+    assert!(page.contains("undone") && !page.contains("id=\"take-back\"") && !page.contains("data-refresh"), "{page}");
     assert_eq!(claims(&world).await, 0);
 }
 

@@ -99,26 +99,26 @@ async fn numbers_are_those_of_the_calls_after_a_recount() {
     let page = overview(&world, 1, "").await;
     assert!(page.contains("last counted: <time datetime=\"2024-05-01T00:00:00.000Z\">1 May 2024, 02:00"), "{page}");
     let weeks = table(&page, "certificates");
-    assert_eq!(weeks[0], ["In all", "1", "3", "4", "1"], "the deleted one included");
+    assert_eq!(weeks[0], ["In total", "1", "3", "4", "1"], "the deleted one included");
     assert_eq!(weeks[1], ["2024-W18", "1", "3", "4", "1"]);
     assert_eq!(weeks[2], ["2024-W17", "0", "0", "0", "0"]);
     assert!(weeks[2..].iter().all(|week| week[1..] == ["0"; 4]), "{weeks:?}");
     assert_eq!(weeks[26][0], "2023-W45");
     // The chart says it too.
-    assert!(page.contains("short distance: 1, long distance: 3. Most in a week: 4 (2024-W18).</desc>"), "{page}");
+    assert!(page.contains("short distance: 1, long distance: 3. Highest week: 4 (2024-W18).</desc>"), "{page}");
     assert!(page.contains("<title>2024-W18 – short distance: 1, long distance: 3</title>"), "{page}");
     assert_eq!(table(&page, "refusals"), refused);
     let rows = [
         ["Rows imported", "2"],
         ["Rows already known", "2"],
         ["Rows rejected", "2"],
-        ["Applications of history taken back", "0"],
+        ["Imported applications undone", "0"],
     ];
     assert_eq!(table(&page, "rows"), rows);
 
     // Another operator has its own numbers, and nothing of these.
     let theirs = overview(&world, 2, "").await;
-    assert_eq!(table(&theirs, "certificates")[0], ["In all", "0", "2", "2", "0"]);
+    assert_eq!(table(&theirs, "certificates")[0], ["In total", "0", "2", "2", "0"]);
     assert_eq!(table(&theirs, "refusals"), [["Blocked by an application", "0", "1", "0", "1"]]);
     assert_eq!(table(&theirs, "rows"), [[""; 0]; 0]);
     let nothing = overview(&world, 3, "").await;
@@ -140,7 +140,7 @@ async fn weeks_are_chosen_with_a_form_and_links() {
     let page = overview(&world, 1, "?weeks=13&to=2024-W17").await;
     let weeks = table(&page, "certificates");
     assert_eq!((weeks.len(), weeks[1][0].as_str(), weeks[13][0].as_str()), (14, "2024-W17", "2024-W05"));
-    assert_eq!(weeks[0], ["In all", "0", "7", "7", "0"]);
+    assert_eq!(weeks[0], ["In total", "0", "7", "7", "0"]);
     // A recount that failed half-way: what is there is shown, and the rest is not 0.
     assert_eq!(weeks[8], ["2024-W10", "0", "7", "7", "0"]);
     assert_eq!(weeks[9], ["2024-W09", "not counted yet"]);
@@ -183,7 +183,7 @@ async fn imports_under_way_lead_to_their_pages() {
     world.imported().await;
     let idle = browser.get(PAGE).await.text;
     assert!(idle.contains("None of your latest files") && table(&idle, "under-way").is_empty(), "{idle}");
-    for (state, words) in [("running", "in progress"), ("undoing", "being taken back")] {
+    for (state, words) in [("running", "in progress"), ("undoing", "being undone")] {
         let update = world.aws.dynamodb().update_item().table_name(tables().imports);
         let update = update
             .key("operator_id", AttributeValue::N("1".to_owned()))

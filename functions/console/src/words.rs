@@ -45,23 +45,23 @@ texts! {
     Error: "Error", "Erreur";
 
     // Where things are
-    HomeIntro: "This registry records which drivers have received an energy-saving certificate for carpooling, whichever operator \
-                asked for it.",
-               "Ce registre enregistre les conducteurs qui ont obtenu un certificat d'économies d'énergie (CEE) pour le covoiturage, quel \
-                que soit l'opérateur qui l'a demandé.";
-    HomeConsole: "For operators' staff: send a file and see what becomes of it, find applications, simulate.",
-                 "Pour le personnel des opérateurs : envoyer un fichier et le suivre, retrouver des demandes, simuler.";
+    HomeIntro: "This registry records which drivers have received an energy-saving certificate for carpooling, whichever operator asked \
+                for it.",
+               "Ce registre recense les conducteurs qui ont obtenu un certificat d'économies d'énergie (CEE) pour le covoiturage, quel que \
+                soit l'opérateur qui l'a demandé.";
+    HomeConsole: "For operators' staff: send a file and follow its import, find applications, simulate.",
+                 "Pour le personnel des opérateurs : envoyer un fichier et suivre son import, retrouver des demandes, simuler.";
     HomeProof: "For everybody: does this proof come from this registry, and is its application still valid?",
-               "Pour tous : cette preuve vient-elle de ce registre, et sa demande est-elle toujours valable ?";
-    HomeReference: "For operators' developers: every call, field and refusal, with examples, to read and search.",
-                   "Pour les développeurs des opérateurs : tous les appels, champs et refus, avec des exemples (en anglais).";
+               "Pour tous : cette preuve vient-elle de ce registre, et sa demande est-elle toujours valable ?";
+    HomeReference: "For operators' developers: every call, field and refusal, with examples and a search.",
+                   "Pour les développeurs des opérateurs : tous les appels, champs et refus, avec des exemples (en anglais).";
     HomeDocumentation: "For operators, auditors and the registry's team: the guides.",
-                       "Pour les opérateurs, les auditeurs et l'équipe du registre : les guides.";
-    HomeDocument: "For programs: the same as the reference, in OpenAPI 3.1.",
-                  "Pour les programmes : la même chose que la référence, en OpenAPI 3.1.";
-    HomeKeys: "For auditors: the public keys that verify proofs.",
-              "Pour les auditeurs : les clés publiques qui vérifient les preuves.";
-    HomeHealth: "For monitoring: whether the service answers.", "Pour la supervision : le service répond-il ?";
+                       "Pour les opérateurs, les auditeurs et l'équipe du registre : les guides.";
+    HomeDocument: "For programs: the reference as an OpenAPI 3.1 document.",
+                  "Pour les programmes : la référence sous forme de document OpenAPI 3.1.";
+    HomeKeys: "For auditors: the public keys with which proofs are verified.",
+              "Pour les auditeurs : les clés publiques qui servent à vérifier les preuves.";
+    HomeHealth: "For monitoring: whether the service responds.", "Pour la supervision : le service répond-il ?";
     Console: "Console", "Console";
     Reference: "API reference", "Référence de l'API";
     Documentation: "Documentation", "Documentation";
@@ -74,13 +74,13 @@ texts! {
                  "Avec la clé d'accès et le secret que l'équipe du registre a remis à votre entreprise.";
     AccessKey: "Access key", "Clé d'accès";
     Secret: "Secret", "Secret";
-    SessionEnds: "You stay signed in for 30 minutes.", "Vous restez connecté pendant 30 minutes.";
+    SessionEnds: "Your session lasts 30 minutes.", "Votre session dure 30 minutes.";
 
     // Overview
     Overview: "Overview", "Vue d'ensemble";
-    UnderWay: "Imports under way", "Importations en cours";
-    NoneUnderWay: "None of your latest files is being imported or taken back.",
-                  "Aucun de vos derniers fichiers n'est en cours d'importation ou d'annulation.";
+    UnderWay: "Imports in progress", "Imports en cours";
+    NoneUnderWay: "None of your latest files is being imported or undone.",
+                  "Aucun de vos derniers fichiers n'est en cours d'import ou d'annulation.";
     AllFiles: "All files", "Tous les fichiers";
     WeeksShown: "Weeks", "Semaines";
     WeeksToShow: "Number of weeks", "Nombre de semaines";
@@ -88,41 +88,43 @@ texts! {
     EarlierWeeks: "Earlier weeks", "Semaines précédentes";
     LaterWeeks: "Later weeks", "Semaines suivantes";
     CountedAt: "Certificates and rows of history were last counted:",
-               "Dernier comptage des certificats et des lignes d'historique :";
-    CountedAfter: "What came later appears after the next count, usually the next night.",
-                  "La suite apparaîtra après le prochain comptage, en général la nuit suivante.";
+               "Dernier comptage des certificats et des lignes d'historique :";
+    CountedAfter: "Later ones appear after the next count, usually the next night.",
+                  "Les suivants apparaîtront après le prochain comptage, en général la nuit suivante.";
     CountIsOld: "This count is more than two days old. Ask the registry's team for a new one.",
                 "Ce comptage date de plus de deux jours. Demandez-en un nouveau à l'équipe du registre.";
     NeverCounted: "The registry has not counted certificates and rows of history yet",
                   "Le registre n'a pas encore compté les certificats et les lignes d'historique";
-    NeverCountedDetail: "Until its team does, this page shows refusals only.",
+    NeverCountedDetail: "Until its team does, this page shows only refusals.",
                         "En attendant que son équipe le fasse, cette page ne montre que les refus.";
     CertificatesByWeek: "Certificates by week", "Certificats par semaine";
-    CertificatesAbout: "By the week in which they were registered, from Monday to Sunday in Paris. Those deleted later are included.",
-                       "Selon la semaine de leur enregistrement, du lundi au dimanche à Paris. Ceux supprimés depuis sont inclus.";
+    CertificatesAbout: "By the week of their registration, from Monday to Sunday in Paris. Certificates that were deleted later are \
+                        included.",
+                       "Selon la semaine de leur enregistrement, du lundi au dimanche à Paris. Les certificats supprimés depuis sont \
+                        inclus.";
     NoCertificates: "No certificate was counted in these weeks.", "Aucun certificat n'a été compté pour ces semaines.";
     NotCountedYet: "not counted yet", "pas encore compté";
     WeekName: "Week", "Semaine";
     WeekLetter: "W", "S";
-    MostInAWeek: "Most in a week:", "Maximum en une semaine :";
-    InAll: "In all", "En tout";
+    MostInAWeek: "Highest week:", "Maximum en une semaine :";
+    InAll: "In total", "Au total";
     DeletedInWeek: "Deleted", "Supprimés";
     ShowTable: "These numbers as a table", "Ces nombres en tableau";
     RefusalsByReason: "Refusals by reason", "Refus par motif";
-    RefusalsAbout: "They appear soon after the calls. There were at least as many as this page says.",
-                   "Ils apparaissent peu après les appels. Il y en a eu au moins autant que cette page l'indique.";
+    RefusalsAbout: "Refusals appear soon after the calls. There were at least as many as this page shows.",
+                   "Les refus apparaissent peu après les appels. Il y en a eu au moins autant que cette page en indique.";
     NoRefusals: "No refusal was counted in these weeks.", "Aucun refus n'a été compté pour ces semaines.";
     Reason: "Reason", "Motif";
     TypeNotRead: "type not read", "type non lu";
     RowsOfHistory: "Rows of history", "Lignes d'historique";
-    RowsOfHistoryAbout: "Of files and batches, by the week in which their import began.",
-                        "Des fichiers et des lots, selon la semaine où leur importation a commencé.";
+    RowsOfHistoryAbout: "Rows of files and batches, by the week in which their import began.",
+                        "Lignes des fichiers et des lots, selon la semaine où leur import a commencé.";
     NoRows: "No row of history was counted in these weeks.", "Aucune ligne d'historique n'a été comptée pour ces semaines.";
 
     // Files
-    FilesIntro: "Every file and every batch that your company has sent, the latest first.",
-                "Tous les fichiers et tous les lots que votre entreprise a envoyés, le plus récent d'abord.";
-    NoFiles: "Your company has sent no file yet.", "Votre entreprise n'a encore envoyé aucun fichier.";
+    FilesIntro: "All files and batches that your company has sent, the latest first.",
+                "Tous les fichiers et tous les lots que votre entreprise a envoyés, du plus récent au plus ancien.";
+    NoFiles: "Your company has not sent a file yet.", "Votre entreprise n'a encore envoyé aucun fichier.";
     File: "File", "Fichier";
     Batch: "Batch sent by a program", "Lot envoyé par un programme";
     Sent: "Sent", "Envoi";
@@ -143,59 +145,63 @@ texts! {
     StateRunning: "in progress", "en cours";
     StateCompleted: "completed", "terminé";
     StateFailed: "refused", "refusé";
-    StateUndoing: "being taken back", "annulation en cours";
-    StateUndone: "taken back", "annulé";
+    StateUndoing: "being undone", "annulation en cours";
+    StateUndone: "undone", "annulé";
 
     // One file
     Began: "Began", "Début";
     Ended: "Ended", "Fin";
     RefusedWhole: "The file was refused as a whole", "Le fichier a été refusé en entier";
-    IgnoredUpload: "A second file was sent to the same place. It was not imported: send it again to a place of its own.",
-                   "Un deuxième fichier a été envoyé au même endroit. Il n'a pas été importé : renvoyez-le à un endroit distinct.";
+    IgnoredUpload: "A second file was sent to the same upload address. It was not imported: send it again as a new file.",
+                   "Un deuxième fichier a été envoyé à la même adresse de dépôt. Il n'a pas été importé : renvoyez-le comme nouveau \
+                    fichier.";
     Outcome: "Outcome of the rows", "Résultat des lignes";
     Rows: "Rows", "Lignes";
     RepairsTitle: "Repairs", "Réparations";
-    RepairsIntro: "What the registry understood although it was written otherwise.",
+    RepairsIntro: "What the registry understood although it was written differently.",
                   "Ce que le registre a compris bien que ce soit écrit autrement.";
     RejectedTitle: "Rejected rows", "Lignes rejetées";
-    RejectedIntro: "The last three columns say in which line and cell something is wrong, and why. Correct the rows in the downloaded file, \
-                    and send it: those columns are ignored.",
-                   "Les trois dernières colonnes indiquent la ligne, la cellule et la raison. Corrigez les lignes dans le fichier \
-                    téléchargé et envoyez-le : ces colonnes sont ignorées.";
+    RejectedIntro: "The last three columns name the line, the column and the reason. Correct the rows in the downloaded file and send it: \
+                    these three columns are ignored.",
+                   "Les trois dernières colonnes indiquent la ligne, la colonne et le motif. Corrigez les lignes dans le fichier \
+                    téléchargé et envoyez-le : ces trois colonnes sont ignorées.";
     RejectedLine: "Line", "Ligne";
     RejectedColumn: "Column", "Colonne";
-    RejectedReason: "Reason", "Raison";
-    RejectedFirst: "The table shows the first rows. The file has all of them.",
+    RejectedReason: "Reason", "Motif";
+    RejectedFirst: "The table shows the first rows. The file contains all of them.",
                    "Le tableau montre les premières lignes. Le fichier les contient toutes.";
-    RejectedGone: "The registry does not keep the rejected rows of this file any more.",
+    RejectedGone: "The registry no longer keeps the rejected rows of this file.",
                   "Le registre ne conserve plus les lignes rejetées de ce fichier.";
     DownloadRejected: "Download the rejected rows (CSV)", "Télécharger les lignes rejetées (CSV)";
     DownloadReport: "Download the report (JSON)", "Télécharger le rapport (JSON)";
-    Refresh: "Show the progress so far", "Actualiser l'avancement";
+    Refresh: "Refresh the progress", "Actualiser l'avancement";
     Progress: "Progress", "Avancement";
 
     // Send a file
     SendFile: "Send a file", "Envoyer un fichier";
-    UploadIntro: "A history file: CSV, also within gzip or zip. The registry first checks it, if you wish, and shows what it would import.",
-                 "Un fichier d'historique : CSV, y compris compressé en gzip ou zip. Le registre peut d'abord le vérifier et montrer ce \
-                  qu'il importerait.";
-    WhatToDo: "What should become of the file?", "Que faire du fichier ?";
-    OnlyCheck: "Only check it: the result appears, nothing is imported", "Le vérifier seulement : le résultat s'affiche, rien n'est importé";
+    UploadIntro: "A history file: CSV, compressed as gzip or zip or not at all. The registry can check it first and show what it would \
+                  import.",
+                 "Un fichier d'historique : CSV, compressé en gzip ou en zip, ou non compressé. Le registre peut d'abord le vérifier et \
+                  montrer ce qu'il importerait.";
+    WhatToDo: "What should the registry do with the file?", "Que faire du fichier ?";
+    OnlyCheck: "Only check it: the result is shown, nothing is imported",
+               "Le vérifier seulement : le résultat s'affiche, rien n'est importé";
     ImportIt: "Import it", "L'importer";
-    ReplaceIt: "Import it, and take the earlier file back", "L'importer et annuler le fichier précédent";
+    ReplaceIt: "Import it and undo the earlier import", "L'importer et annuler l'import précédent";
     DatesConfirmed: "The dates are right: the registry refused this file because day and month may be swapped",
-                    "Les dates sont justes : le registre a refusé ce fichier parce que le jour et le mois sont peut-être inversés";
+                    "Les dates sont justes : le registre a refusé ce fichier parce que le jour et le mois sont peut-être inversés";
     NameInList: "Name in the list (optional)", "Nom dans la liste (facultatif)";
-    Drop: "Choose it, or drop it here.", "Choisissez-le, ou déposez-le ici.";
+    Drop: "Choose the file, or drop it here.", "Choisissez le fichier, ou déposez-le ici.";
     Continue: "Continue", "Continuer";
     Send: "Send", "Envoyer";
     Sending: "The file is being sent. Stay on this page.", "Le fichier est en cours d'envoi. Restez sur cette page.";
-    SendFailed: "The file has not arrived. Send it again.", "Le fichier n'est pas arrivé. Envoyez-le de nouveau.";
+    SendFailed: "The file did not arrive. Send it again.", "Le fichier n'est pas arrivé. Envoyez-le de nouveau.";
     SendNow: "Choose the file and send it. Sending must begin before", "Choisissez le fichier et envoyez-le. L'envoi doit commencer avant";
-    PlaceIsOver: "The time to send a file to this place is over.", "Le délai pour envoyer un fichier ici est passé.";
+    PlaceIsOver: "It is too late to send this file here.",
+                 "Il est trop tard pour envoyer ce fichier ici.";
     Arrived: "The file has arrived", "Le fichier est arrivé";
-    ArrivedSoon: "The registry begins to read it in a moment.", "Le registre va commencer à le lire.";
-    SeeImport: "See its import", "Voir l'import";
+    ArrivedSoon: "The registry will begin to read it in a moment.", "Le registre va commencer à le lire.";
+    SeeImport: "Show the import", "Voir l'import";
     NotImported: "The file was only checked, nothing was imported. If the result is right, send it again to import it.",
                  "Le fichier a seulement été vérifié, rien n'a été importé. Si le résultat convient, renvoyez-le pour l'importer.";
     ImportChecked: "Send this file to import it", "Envoyer ce fichier pour l'importer";
@@ -204,52 +210,53 @@ texts! {
     Replaces: "Replaces", "Remplace";
 
     // Take an import back
-    TakeBack: "Take this import back", "Annuler cet import";
-    TakeBackAbout: "Everything that this import added is removed, and does not block its drivers any more. What another of your files holds \
-                    too stays.",
-                   "Tout ce que cet import a ajouté est retiré et ne bloque plus ses conducteurs. Ce qu'un autre de vos fichiers \
+    TakeBack: "Undo this import", "Annuler cet import";
+    TakeBackAbout: "Everything that this import added is removed and no longer blocks its drivers. What another file of yours also \
+                    contains is kept.",
+                   "Tout ce que cet import a ajouté est retiré et ne bloque plus les conducteurs concernés. Ce qu'un autre de vos fichiers \
                     contient aussi est conservé.";
-    TakeBackYes: "Yes, take it back", "Oui, l'annuler";
+    TakeBackYes: "Yes, undo it", "Oui, l'annuler";
     ChangeNothing: "No, change nothing", "Non, ne rien changer";
 
     // Applications
     ApplicationsIntro: "The applications that your company has registered, the latest date first.",
-                       "Les demandes que votre entreprise a enregistrées, la date la plus récente d'abord.";
+                       "Les demandes que votre entreprise a enregistrées, de la plus récente à la plus ancienne.";
     NoApplications: "There is no such application on this page.", "Il n'y a aucune demande de ce type sur cette page.";
     OlderApplications: "Older applications", "Demandes plus anciennes";
     Any: "all", "tous";
-    FromDay: "From (day of the application)", "À partir du (date de la demande)";
-    BeforeDay: "Before (day of the application)", "Avant le (date de la demande)";
+    FromDay: "From (date of the application)", "À partir du (date de la demande)";
+    BeforeDay: "Before (date of the application)", "Avant le (date de la demande)";
     ShowList: "Show the list", "Afficher la liste";
     Export: "Download this list (CSV)", "Télécharger cette liste (CSV)";
-    ListTooLong: "The list is too long to be downloaded here", "La liste est trop longue pour être téléchargée ici";
-    ListTooLongDetail: "It has more than 5,000 applications, is larger than 6 MB, or takes too long to read. Choose a shorter time, and download the \
-                        list in parts.",
-                       "Elle contient plus de 5 000 demandes, dépasse 6 Mo ou prend trop de temps à lire. Choisissez une période plus courte et \
-                        téléchargez la liste en plusieurs parties.";
+    ListTooLong: "The list is too long to download here", "La liste est trop longue pour être téléchargée ici";
+    ListTooLongDetail: "It has more than 5,000 applications, is larger than 6 MB, or takes too long to read. Choose a shorter period, and \
+                        download the list in parts.",
+                       "Elle contient plus de 5 000 demandes, dépasse 6 Mo ou prend trop de temps à lire. Choisissez une période plus \
+                        courte et téléchargez la liste en plusieurs parties.";
     RegisteredAt: "Registered", "Enregistrement";
-    OwnJourney: "Your number of the journey", "Votre numéro de trajet";
+    OwnJourney: "Your ID of the journey", "Votre identifiant du trajet";
     Delete: "Delete this application", "Supprimer cette demande";
-    DeleteAbout: "Its driver can get a certificate again, from any operator. Its proof is not valid any more. Nobody can restore it.",
-                 "Son conducteur peut de nouveau obtenir un certificat, chez tout opérateur. Sa preuve n'est plus valable. Personne ne peut la \
-                  rétablir.";
+    DeleteAbout: "The driver can then get a certificate again, from any operator. The proof is then no longer valid. Nobody can restore \
+                  the application.",
+                 "Le conducteur pourra alors obtenir de nouveau un certificat, auprès de tout opérateur. La preuve ne sera plus valable. \
+                  Personne ne pourra rétablir la demande.";
     DeleteYes: "Yes, delete it", "Oui, la supprimer";
     Deleted: "The application was deleted.", "La demande a été supprimée.";
-    ApplicationIntro: "Find one of your company's applications by its uuid.",
+    ApplicationIntro: "Find an application of your company by its uuid.",
                       "Retrouvez une demande de votre entreprise par son uuid.";
     Find: "Find", "Rechercher";
     JourneyTypeName: "Journey type", "Type de trajet";
     ApplicationDate: "Date of the application", "Date de la demande";
     JourneyNumber: "Journey", "Trajet";
-    JourneyState: "State of the journey", "État du trajet";
+    JourneyState: "Status of the journey", "Statut du trajet";
     ProofToken: "Proof", "Preuve";
 
     // Simulate
     SimulateIntro: "Can this driver still get a certificate? Nothing is recorded and nothing is reserved.",
-                   "Ce conducteur peut-il encore obtenir un certificat ? Rien n'est enregistré ni réservé.";
+                   "Ce conducteur peut-il encore obtenir un certificat ? Rien n'est enregistré ni réservé.";
     LastName: "First three characters of the last name", "Trois premiers caractères du nom";
-    LastNameHint: "Capitals without accents; a space for a hyphen or an apostrophe, and at the end of a shorter name.",
-                  "Majuscules sans accent ; une espace à la place d'un trait d'union ou d'une apostrophe, et à la fin d'un nom plus court.";
+    LastNameHint: "Capitals without accents; a space instead of a hyphen or an apostrophe, and at the end of a shorter name.",
+                  "Majuscules sans accent ; une espace à la place d'un trait d'union ou d'une apostrophe, et à la fin d'un nom plus court.";
     Phone: "Phone without its last two digits", "Téléphone sans ses deux derniers chiffres";
     PhoneHint: "For example +336010203 or 06010203.", "Par exemple +336010203 ou 06010203.";
     Licence: "Driving licence (optional)", "Permis de conduire (facultatif)";
@@ -257,16 +264,16 @@ texts! {
     Eligible: "This driver can get a certificate.", "Ce conducteur peut obtenir un certificat.";
 
     // Check a proof
-    ProofIntro: "Paste a proof token: a long text with two dots in it. The registry keeps nothing of it.",
-                "Collez un jeton de preuve : un long texte qui contient deux points. Le registre n'en conserve rien.";
+    ProofIntro: "Paste a proof token: a long text in three parts with dots between them. The registry does not store it.",
+                "Collez un jeton de preuve : un long texte en trois parties séparées par des points. Le registre ne le conserve pas.";
     Check: "Check", "Vérifier";
     ProofValid: "This registry has signed this proof, and its application is valid.",
                 "Ce registre a signé cette preuve, et sa demande est valable.";
-    ProofDeleted: "This registry has signed this proof, but its operator has deleted the application since.",
+    ProofDeleted: "This registry has signed this proof, but its operator has since deleted the application.",
                   "Ce registre a signé cette preuve, mais son opérateur a depuis supprimé la demande.";
-    ProofUnknown: "This registry has signed this proof, but knows no such application. Write to the registry's team.",
-                  "Ce registre a signé cette preuve, mais ne connaît pas la demande. Écrivez à l'équipe du registre.";
-    ProofInvalid: "This is not a proof of this registry", "Ce n'est pas une preuve de ce registre";
+    ProofUnknown: "This registry has signed this proof, but does not have its application. Write to the registry's team.",
+                  "Ce registre a signé cette preuve, mais n'a pas la demande correspondante. Écrivez à l'équipe du registre.";
+    ProofInvalid: "This is not a proof from this registry", "Ce n'est pas une preuve de ce registre";
     Siret: "SIRET of the operator", "SIRET de l'opérateur";
     LicenceOfDriver: "Driving licence", "Permis de conduire";
     SignedAt: "Signed", "Signature";
@@ -276,8 +283,8 @@ texts! {
     ForeignForm: "The form was not sent", "Le formulaire n'a pas été envoyé";
     ForeignFormDetail: "It came from another site, or from a page of a session that has ended.",
                        "Il venait d'un autre site, ou d'une page d'une session terminée.";
-    NoSuchPage: "There is no such page", "Cette page n'existe pas";
-    CallNumber: "Number of the call, for the registry's team:", "Numéro de l'appel, pour l'équipe du registre :";
+    NoSuchPage: "This page does not exist", "Cette page n'existe pas";
+    CallNumber: "Request ID, for the registry's team:", "Identifiant de l'appel, pour l'équipe du registre :";
 }
 
 /// A journey type in words.
@@ -306,19 +313,19 @@ pub(crate) fn state(state: &str) -> Option<Text> {
 /// A repair in words.
 pub(crate) const fn repair(repair: Repair, language: Language) -> &'static str {
     let (english, french) = match repair {
-        Repair::SurroundingSpaces => ("Spaces around a value were left out.", "Espaces autour d'une valeur retirées."),
+        Repair::SurroundingSpaces => ("Spaces around a value were removed.", "Espaces retirées autour d'une valeur."),
         Repair::LetterCase => ("A journey type was written in capitals.", "Type de trajet écrit en majuscules."),
         Repair::NamePadded => {
-            ("A name was filled up to three characters.", "Nom complété par des espaces jusqu'à trois caractères.")
+            ("A name was padded to three characters.", "Nom complété par des espaces jusqu'à trois caractères.")
         }
         Repair::PhoneLostZero => ("A phone had lost its first 0.", "Téléphone qui avait perdu son 0 initial."),
         Repair::PhoneLostPlus => ("A phone had lost its +.", "Téléphone qui avait perdu son +."),
         Repair::TextGuard => (
-            "A sign that protects a value from a spreadsheet was left out.",
-            "Signe qui protège une valeur d'un tableur retiré.",
+            "A character that protects a value from a spreadsheet was removed.",
+            "Caractère qui protège une valeur contre un tableur, retiré.",
         ),
         Repair::ParisTime => {
-            ("A date without an offset was read in the time of Paris.", "Date sans décalage lue à l'heure de Paris.")
+            ("A date without an offset was read as Paris time.", "Date sans décalage lue à l'heure de Paris.")
         }
         Repair::InseeLostZero => ("An INSEE code had lost its first 0.", "Code INSEE qui avait perdu son 0 initial."),
         Repair::MonthFirst => (
@@ -326,11 +333,11 @@ pub(crate) const fn repair(repair: Repair, language: Language) -> &'static str {
             "Date écrite avec le mois d'abord, comme dans tout le fichier.",
         ),
         Repair::RowName => (
-            "A number or name of the row, added by a program, was left out.",
-            "Numéro ou nom de ligne ajouté par un programme retiré.",
+            "A row number or row name that a program had added was removed.",
+            "Numéro ou nom de ligne ajouté par un programme, retiré.",
         ),
         Repair::EmptyCell => {
-            ("An empty cell at the end of the row was left out.", "Cellule vide en fin de ligne retirée.")
+            ("An empty cell at the end of the row was removed.", "Cellule vide retirée en fin de ligne.")
         }
     };
     match language {
@@ -343,12 +350,12 @@ pub(crate) const fn repair(repair: Repair, language: Language) -> &'static str {
 pub(crate) const fn journey_status(status: JourneyStatus, language: Language) -> &'static str {
     let (english, french) = match status {
         JourneyStatus::Ok => ("accepted", "accepté"),
-        JourneyStatus::Pending => ("checks under way", "contrôles en cours"),
+        JourneyStatus::Pending => ("checks in progress", "contrôles en cours"),
         JourneyStatus::AcquisitionError => ("could not be recorded", "non enregistré en raison d'une erreur"),
-        JourneyStatus::AnomalyError => ("refused: anomaly", "refusé : anomalie"),
-        JourneyStatus::FraudError => ("refused: fraud", "refusé : fraude"),
+        JourneyStatus::AnomalyError => ("refused: anomaly", "refusé : anomalie"),
+        JourneyStatus::FraudError => ("refused: fraud", "refusé : fraude"),
         JourneyStatus::Canceled => ("cancelled", "annulé"),
-        JourneyStatus::TermsViolationError => ("refused: terms of the scheme", "refusé : conditions du dispositif"),
+        JourneyStatus::TermsViolationError => ("refused: terms of the scheme", "refusé : conditions du dispositif"),
         JourneyStatus::Unknown => ("not known", "inconnu"),
     };
     match language {
@@ -365,7 +372,7 @@ pub(crate) const fn outcome(outcome: Outcome, language: Language) -> &'static st
         Outcome::Imported => ("Rows imported", "Lignes importées"),
         Outcome::AlreadyKnown => ("Rows already known", "Lignes déjà connues"),
         Outcome::Rejected => ("Rows rejected", "Lignes rejetées"),
-        Outcome::TakenBack => ("Applications of history taken back", "Demandes d'historique annulées"),
+        Outcome::TakenBack => ("Imported applications undone", "Opérations importées annulées"),
         Outcome::Repeated => ("Responses sent again", "Réponses renvoyées"),
         Outcome::History => ("Blocked by history", "Bloquée par l'historique"),
         Outcome::Duplicate => ("Blocked by an application", "Bloquée par une demande"),
@@ -376,7 +383,7 @@ pub(crate) const fn outcome(outcome: Outcome, language: Language) -> &'static st
         Outcome::Distance => ("Journey too long", "Trajet trop long"),
         Outcome::France => ("Journey outside France", "Trajet hors de France"),
         Outcome::Period => ("Journey outside the period", "Trajet hors de la période"),
-        Outcome::SeveralCriteria => ("Journey fails several criteria", "Trajet : plusieurs critères manquent"),
+        Outcome::SeveralCriteria => ("Several criteria not met", "Plusieurs critères non remplis"),
         Outcome::Invalid => ("Invalid fields or headers", "Champs ou en-têtes non valides"),
         Outcome::CallClosed => ("Registration closed", "Enregistrement fermé"),
         Outcome::IdempotencyKey => ("Idempotency-Key already used", "Idempotency-Key déjà utilisée"),
@@ -396,16 +403,16 @@ pub(crate) const fn outcome(outcome: Outcome, language: Language) -> &'static st
 pub(crate) const fn proof_error(error: ProofError, language: Language) -> &'static str {
     let (english, french) = match error {
         ProofError::Malformed => (
-            "The text is not a proof token: copy all of it again.",
-            "Le texte n'est pas un jeton de preuve : recopiez-le en entier.",
+            "The text is not a proof token: copy the whole token again.",
+            "Le texte n'est pas un jeton de preuve : recopiez-le en entier.",
         ),
         ProofError::UnknownKey => (
-            "Another key signed it, which is not one of this registry's.",
-            "Une autre clé l'a signé, qui n'est pas celle de ce registre.",
+            "It was signed with a key that is not one of this registry's.",
+            "Il a été signé avec une clé qui n'est pas une clé de ce registre.",
         ),
         ProofError::Signature => (
-            "Its signature does not fit: something was changed in it.",
-            "Sa signature ne correspond pas : quelque chose y a été modifié.",
+            "Its signature does not match: the text was changed.",
+            "Sa signature ne correspond pas : le texte a été modifié.",
         ),
     };
     match language {
@@ -466,6 +473,7 @@ mod tests {
             assert!(english != french || same.contains(&english), "{french}");
             if english != other {
                 assert_eq!(Language::english_left_in(french), None, "{french}");
+                assert_eq!(Language::loose_punctuation_in(french), None, "{french}");
             }
         }
     }

@@ -44,7 +44,8 @@ const catalogue = (root) => {
   const pairs = [...declared.map(([, english, french]) => [text(english), text(french)]), ...[...reasons].map(([, ...pair]) => pair)];
   check(declared.length > 100 && pairs.length > declared.length + 40, 'the catalogues are not read');
   // The name of the other language is written in that language.
-  return pairs.filter(([english, french]) => english !== french && french !== 'English' && french !== 'Français');
+  const spaced = pairs.map((pair) => pair.map((text) => text.replace(/\s+/g, ' ')));
+  return spaced.filter(([english, french]) => english !== french && french !== 'English' && french !== 'Français');
 };
 
 /** The words of language.rs that only English has. */
@@ -119,8 +120,9 @@ export class Tab {
     throw new Error(`not seen within ${WAIT / 1000} s: ${what}; ${this.path}; ${await this.text('body')}; ${this.complaints}`);
   }
 
-  text(selector) {
-    return this.page.$eval(selector, (element) => element.innerText);
+  /** The text of an element. A no-break space of the typography is a space here. */
+  async text(selector) {
+    return (await this.page.$eval(selector, (element) => element.innerText)).replace(/[\u00a0\u202f]/g, ' ');
   }
 
   async shows(...texts) {

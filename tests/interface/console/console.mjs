@@ -204,7 +204,7 @@ const journey = async (browser, operator, hand, script) => {
   await tab.goto('/console/files');
   await tab.follow('nav a[hreflang=en]');
   tab.language = 'en';
-  await tab.shows('Sign out', 'taken back');
+  await tab.shows('Sign out', 'undone');
   for (const [name, path] of [
     ['overview', '/console/overview'], ['files', '/console/files'], ['upload', '/console/upload'], ['taken-back', new URL(address).pathname],
     ['applications', '/console/applications'], ['simulate', '/console/simulate'], ['proof', '/console/proof'], ['home', '/'],

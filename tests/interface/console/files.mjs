@@ -8,11 +8,11 @@ const FAULTS = [
   ['short;MARTIN;06399806;15/02/2021', 'short;MAR;06399806;15/02/2021', 'est trop long'],
   ['short;ROY;3,36E+08;15/02/2021', 'short;ROY;+336399807;15/02/2021', "a été arrondi par Excel, qui l'a pris pour un nombre"],
   ['short;ROY;0639980812;15/02/2021', 'short;ROY;06399808;15/02/2021', 'est un numéro de téléphone entier'],
-  ['short;LEG;06399809;44242', 'short;LEG;06399809;15/02/2021', "ressemble à une date telle qu'Excel compte les jours"],
+  ['short;LEG;06399809;44242', 'short;LEG;06399809;15/02/2021', "ressemble à un numéro de jour d'Excel"],
   ['short;LEG;06399810;########', 'short;LEG;06399810;15/02/2021', 'a été écrit #### par Excel'],
   ['short;LEG;06399811;15/02/21', 'short;LEG;06399811;15/02/2021', 'a une année à deux chiffres'],
   ['short;LEG;06399812;31/02/2021', 'short;LEG;06399812;28/02/2021', "est une date qui n'existe pas"],
-  ['moyen;LEG;06399813;15/02/2021', 'long;LEG;06399813;15/02/2021', 'doit être « short » (courte distance) ou « long » (longue distance)'],
+  ['moyen;LEG;06399813;15/02/2021', 'long;LEG;06399813;15/02/2021', 'doit être «\u00a0short\u00a0» (courte distance) ou «\u00a0long\u00a0» (longue distance)'],
   ['short;LEG;06399814;15/02/2024', 'short;LEG;06399814;15/02/2022', 'doit être antérieure au 01/01/2023'],
 ];
 const GOOD = ['short;DUP;+336399801;15/02/2021', 'long;D H;06399802;16/02/2021', 'Short;TO;06399815;17/02/2021'];
