@@ -611,7 +611,7 @@ async fn refused_files_report_reason_and_import_no_row() {
         ("imports/1/blank.csv", b"\r\n;;;\r\n".to_vec(), "The file is empty"),
         ("imports/1/utf-16.csv", utf_16(&good), "UTF-16"),
         ("imports/1/book.xlsx", include_bytes!("files/programs/openpyxl.xlsx").to_vec(), "is a workbook"),
-        ("imports/1/history.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0".to_vec(), "is damaged where it is compressed"),
+        ("imports/1/history.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0".to_vec(), "is a damaged or incomplete gzip"),
         ("imports/1/image.csv", b"\x89PNG\x1a\n\0\0".to_vec(), "not a text file"),
         ("imports/1/long.csv", "journey_type;".repeat(10_000).into(), "longer than 65536 bytes"),
         ("imports/1/quote.csv", good.replacen("datetime", "\"datetime", 1).into(), "a quote"),
@@ -840,7 +840,7 @@ async fn event_without_version_and_etag_fails_with_reason() {
     event["Records"][0]["s3"]["object"].as_object_mut().unwrap().remove("eTag").unwrap();
     invoke(&world.function, &event).await.unwrap();
     let report = world.report("imports/1/h.csv").await;
-    assert!(report["error"].as_str().unwrap().contains("neither its version nor its ETag"), "{report}");
+    assert!(report["error"].as_str().unwrap().contains("without its version and its ETag"), "{report}");
 }
 
 /// All files under a folder, hidden ones too.

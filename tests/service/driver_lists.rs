@@ -202,7 +202,7 @@ async fn list_over_the_days_number_is_refused_whole_and_takes_nothing() {
     let answered = world.ask(1, json!({}), &list(0, 60)).await;
     assert_eq!(outcomes(&answered), [60, 60, 0, 0, 0].map(Some));
     let refused = world.ask(1, json!({}), &list(0, 41)).await;
-    assert!(refused["error"].as_str().unwrap().contains("100 drivers a day (Paris time) in lists, and 40 are left"));
+    assert!(refused["error"].as_str().unwrap().contains("100 drivers a day (Paris time), and 40 are left"));
     assert_eq!(world.ask(1, json!({}), &list(0, 40)).await["eligible"], 40, "to the last one");
     assert_eq!(world.ask(1, json!({}), &list(0, 1)).await["state"], "failed");
     assert_eq!(world.ask(2, json!({}), &list(0, 100)).await["rejected"], 1, "another operator");

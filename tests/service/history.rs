@@ -170,7 +170,7 @@ async fn refused_files_report_reason() {
             "missing datetime",
         ),
         ("imports/1/unknown.csv", format!("{},speed\n{row}", header.trim()).into(), "unknown \"speed\""),
-        ("imports/1/twice.csv", format!("{},datetime\n{row}", header.trim()).into(), "more than once datetime"),
+        ("imports/1/twice.csv", format!("{},datetime\n{row}", header.trim()).into(), "repeated datetime"),
         ("imports/1/utf-16.csv", "journey_type".encode_utf16().flat_map(u16::to_le_bytes).collect(), "UTF-16"),
         ("imports/1/book.xlsx", include_bytes!("../files/history/workbook.xlsx").to_vec(), "workbook"),
         ("imports/1/binary.csv", b"\x01\x02\x03\0\n".to_vec(), "not a text file"),

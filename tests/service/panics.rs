@@ -148,7 +148,8 @@ async fn panicking_row_is_rejected_and_import_continues() {
     let rejected = object(&world.aws, report["rejected_rows"].as_str().unwrap()).await;
     let rejected = String::from_utf8(rejected).unwrap();
     let rejected: Vec<Vec<&str>> = rejected.lines().skip(1).map(|line| line.split(';').collect()).collect();
-    let ends: Vec<(&str, bool)> = rejected.iter().map(|cells| (cells[4], cells[6].starts_with("internal: "))).collect();
+    let ends: Vec<(&str, bool)> =
+        rejected.iter().map(|cells| (cells[4], cells[6].starts_with("internal error: "))).collect();
     assert_eq!(ends, [("7", true), ("50", true), ("60", false), ("120", true), ("299", true)], "in the file's order");
     assert_eq!(rejected[1][..4].join(";") + "\n", row(50), "as it came");
     let report = &reports(&world.aws, "reports/2/").await["imports/2/h.csv"];
@@ -185,7 +186,7 @@ async fn panicking_batch_row_fails_alone() {
         assert_eq!([&answer["imported"], &answer["failed"]], [imported, 3], "{answer}");
         for (failed, index) in answer["failed_details"].as_array().unwrap().iter().zip([9, 49, 89]) {
             assert_eq!((&failed["index"], &failed["phone_trunc"]), (&json!(index), &rows[index]["phone_trunc"]));
-            assert!(failed["error"].as_str().unwrap().starts_with("internal: "), "{failed}");
+            assert!(failed["error"].as_str().unwrap().starts_with("internal error: "), "{failed}");
         }
     };
     let answer = world.api.post("/policies/cee/import", &token, &json!(rows)).await;

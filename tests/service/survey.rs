@@ -99,7 +99,7 @@ async fn check_only_reports_as_an_import_and_changes_nothing() {
     assert_eq!(counts(&imported), [Some(2), Some(1), Some(0), None, Some(1)], "{imported}");
     let rejected = world.plain(http::Method::GET, imported["rejected_rows_url"].as_str().unwrap(), &[], b"").await.text;
     assert!(
-        rejected.contains(",line,column,reason\n") && rejected.contains("holds a lower-case letter: "),
+        rejected.contains(",line,column,reason\n") && rejected.contains("contains a lower-case letter: "),
         "{rejected}"
     );
     assert_eq!(world.findings().await.len(), 0, "a check-only import adds up");

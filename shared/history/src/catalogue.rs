@@ -50,7 +50,7 @@ pub(crate) const fn columns(language: Language) -> [&'static str; 3] {
 pub(crate) const fn between(language: Language) -> &'static str {
     match language {
         Language::English => "; ",
-        Language::French => " ; ",
+        Language::French => " ; ",
     }
 }
 
@@ -105,28 +105,28 @@ pub fn closed(why: Closed, language: Language) -> &'static str {
 const fn both_of_closed(why: Closed) -> (&'static str, &'static str) {
     match why {
         Closed::Imports => (
-            "The registry has closed imports for the time being: put the file again when they are open.",
-            "Le registre a fermé les imports pour le moment : redéposez le fichier quand ils seront ouverts.",
+            "The registry has closed imports for the time being: upload the file again when they are open.",
+            "Le registre a fermé les imports pour le moment : redéposez le fichier quand ils seront rouverts.",
         ),
         Closed::Simulations => (
-            "The registry answers no questions about drivers for the time being: put the file again when it does.",
-            "Le registre ne répond à aucune question sur les conducteurs pour le moment : redéposez le fichier quand il y répondra.",
+            "The registry answers no questions about drivers for the time being: upload the file again when it does.",
+            "Pour le moment, le registre ne répond à aucune question sur les conducteurs : redéposez le fichier quand il y répondra.",
         ),
         Closed::Suspended => ("The registry has suspended this operator.", "Le registre a suspendu cet opérateur."),
         Closed::Unknown => ("The registry does not know this operator.", "Le registre ne connaît pas cet opérateur."),
         Closed::Gone => (
-            "The file was gone before it could be read: put it again.",
-            "Le fichier avait disparu avant d'être lu : redéposez-le.",
+            "The file was removed before the registry could read it: upload it again.",
+            "Le fichier a été retiré avant que le registre ait pu le lire : redéposez-le.",
         ),
         Closed::Unnamed => (
-            "The store announced the file with neither its version nor its ETag, so nobody can tell which content was meant. Tell the \
-             registry's team.",
-            "Le stockage a annoncé le fichier sans sa version ni son ETag : personne ne peut dire de quel contenu il s'agit. Prévenez \
-             l'équipe du registre.",
+            "The storage service announced the file without its version and its ETag, so the registry cannot tell which content was \
+             meant. Write to the registry's team.",
+            "Le service de stockage a annoncé le fichier sans sa version ni son ETag : le registre ne peut pas savoir de quel contenu il \
+             s'agit. Écrivez à l'équipe du registre.",
         ),
         Closed::Replaced => (
-            "The file was replaced before it could be read: the later one has a report of its own.",
-            "Le fichier a été remplacé avant d'être lu : le suivant a son propre rapport.",
+            "The file was replaced before the registry could read it: the later file has its own report.",
+            "Le fichier a été remplacé avant que le registre ait pu le lire : le suivant a son propre rapport.",
         ),
     }
 }
@@ -155,21 +155,21 @@ pub fn too_many_drivers(why: TooManyDrivers, language: Language) -> String {
 fn both_of_too_many(TooManyDrivers { rows, most, left }: TooManyDrivers) -> (String, String) {
     (
         format!(
-            "The list has {rows} rows. An operator may ask about {most} drivers a day (Paris time) in lists, and {left} are left of today. \
-             No row was answered, and none counts: send at most {left} rows today, or the list on a later day, in parts if it is longer than the \
-             daily limit."
+            "The list has {rows} rows. With lists, an operator may ask about {most} drivers a day (Paris time), and {left} are left for \
+             today. No row was answered, and no row counts: send at most {left} rows today, or the list on a later day, in parts if it \
+             is longer than the daily limit."
         ),
         format!(
-            "La liste compte {rows} lignes. Un opérateur peut interroger le registre sur {most} conducteurs par jour (heure de Paris) au \
-             moyen de listes ; il en reste {left} aujourd'hui. Aucune ligne n'a reçu de réponse et aucune n'est comptée : envoyez au plus \
-             {left} lignes aujourd'hui, ou la liste un autre jour, en plusieurs parties si elle dépasse la limite quotidienne."
+            "La liste compte {rows} lignes. Au moyen de listes, un opérateur peut interroger le registre sur {most} conducteurs par jour \
+             (heure de Paris) ; il en reste {left} pour aujourd'hui. Aucune ligne n'a reçu de réponse et aucune n'est comptée : envoyez \
+             au plus {left} lignes aujourd'hui, ou la liste un autre jour, en plusieurs parties si elle dépasse la limite quotidienne."
         ),
     )
 }
 
 fn french_of_file(refusal: &FileRefusal) -> String {
     let what: Words = match refusal {
-        FileRefusal::TooLarge => "dépasse 5 Gio : déposez-le en plusieurs parties, chacune avec son en-tête".into(),
+        FileRefusal::TooLarge => "dépasse 5 Gio : déposez-le en plusieurs parties, chacune avec son en-tête".into(),
         FileRefusal::Unpack(error) => french_of_unpack(*error).into(),
         FileRefusal::Survey(error) => french_of_survey(*error).into(),
         FileRefusal::Header(error) => french_of_header(error),
@@ -180,28 +180,28 @@ fn french_of_file(refusal: &FileRefusal) -> String {
 fn french_of_unpack(error: UnpackError) -> String {
     match error {
         UnpackError::Damaged => {
-            "est endommagé là où il est compressé (gzip ou zip), ou a été coupé : compressez-le et déposez-le de nouveau".to_owned()
+            "est un gzip ou un zip endommagé ou incomplet : compressez-le et déposez-le de nouveau".to_owned()
         }
         UnpackError::Bomb => {
-            format!("se décompresse à plus de {RATIO} fois sa taille : aucune liste de conducteurs ne le fait")
+            format!("se décompresse à plus de {RATIO} fois sa taille, ce qu'aucune liste de conducteurs ne fait")
         }
         UnpackError::TooLarge => {
-            "se décompresse à plus de 5 Gio : déposez-le en plusieurs parties, chacune avec son en-tête".to_owned()
+            "se décompresse à plus de 5 Gio : déposez-le en plusieurs parties, chacune avec son en-tête".to_owned()
         }
         UnpackError::ZipOfSeveral => {
-            "est un zip qui contient plusieurs fichiers : envoyez chacun séparément".to_owned()
+            "est un zip qui contient plusieurs fichiers : envoyez chacun séparément".to_owned()
         }
         UnpackError::ZipOfNothing => {
-            "est un zip qui ne contient aucun fichier : mettez-y le fichier CSV, ou envoyez celui-ci tel quel".to_owned()
+            "est un zip qui ne contient aucun fichier : mettez-y le fichier CSV, ou envoyez le fichier CSV tel quel".to_owned()
         }
         UnpackError::ZipEncrypted => {
-            "est un zip avec mot de passe : envoyez-le sans, la connexion est chiffrée".to_owned()
+            "est un zip avec mot de passe : envoyez-le sans mot de passe, car la connexion est chiffrée".to_owned()
         }
         UnpackError::ZipMethod => {
-            "est un zip compressé d'une manière que le registre ne lit pas : choisissez deflate, ou utilisez gzip".to_owned()
+            "est un zip dont le registre ne lit pas la compression : choisissez deflate, ou utilisez gzip".to_owned()
         }
         UnpackError::Workbook => {
-            "est un classeur (comme .xlsx et .ods), pas un fichier CSV : ouvrez-le et exportez-le en « CSV UTF-8 »".to_owned()
+            "est un classeur (par exemple .xlsx ou .ods), pas un fichier CSV : ouvrez-le et exportez-le en « CSV UTF-8 »".to_owned()
         }
     }
 }
@@ -210,42 +210,44 @@ fn french_of_survey(error: SurveyError) -> String {
     match error {
         SurveyError::BothOrders { day_first, month_first } => format!(
             "écrit certaines dates avec le jour d'abord (ligne {day_first}) et d'autres avec le mois d'abord (ligne {month_first}), \
-             comme un programme qui réécrit les dates qu'il comprend et laisse les autres (SheetJS, LibreOffice en anglais) : personne ne peut dire ce que 03/05/2021 y signifie. Écrivez toutes les dates AAAA-MM-JJ"
+             comme le font les programmes qui réécrivent les dates qu'ils comprennent et laissent les autres (SheetJS, LibreOffice en \
+             anglais). Personne ne peut dire ce que signifie une date comme 03/05/2021 dans ce fichier : écrivez toutes les dates au \
+             format AAAA-MM-JJ"
         ),
         SurveyError::DayBeforeMonth { line } => format!(
-            "écrit le jour avant le mois derrière l'année (ligne {line} : année, jour, mois), si bien qu'une date comme 2021-05-03 y est \
-             le 5 mars : écrivez toutes les dates AAAA-MM-JJ, le mois au milieu"
+            "écrit les dates dans l'ordre année, jour, mois (ligne {line}), si bien qu'une date comme 2021-05-03 y signifie le 5 mars : \
+             écrivez toutes les dates au format AAAA-MM-JJ, le mois au milieu"
         ),
         SurveyError::HalfDays { line } => format!(
             "écrit des heures avec AM ou PM (ligne {line}), comme le font les programmes en anglais, et aucune date ne dit si le jour ou \
-             le mois vient d'abord : écrivez toutes les dates AAAA-MM-JJ. Si le jour vient d'abord, envoyez le fichier avec \
-             dates_confirmed, ou avec « dates-confirmed » dans son nom"
+             le mois vient d'abord : écrivez toutes les dates au format AAAA-MM-JJ. Si le jour vient d'abord, envoyez le fichier avec \
+             dates_confirmed, ou avec « dates-confirmed » dans son nom"
         ),
         SurveyError::SwappedDays => format!(
-            "a {MANY} jours différents ou plus, mais aucun après le 12 du mois parmi ceux qui pourraient être échangés : jour et mois \
+            "a {MANY} jours différents ou plus, mais aucun après le 12 du mois parmi ceux qui pourraient être échangés : jour et mois \
              semblent échangés. Un programme qui devine les dates (pandas, csvkit, Gnumeric en anglais) lit 03/05/2021 comme le 5 mars \
-             et écrit 2021-03-05. Réécrivez les dates depuis leur source, dans pandas avec dayfirst=True. Si elles sont justes, envoyez \
-             le fichier avec dates_confirmed, ou avec « dates-confirmed » dans son nom"
+             et écrit 2021-03-05. Réécrivez les dates à partir de leur source, dans pandas avec dayfirst=True. Si les dates sont justes, \
+             envoyez le fichier avec dates_confirmed, ou avec « dates-confirmed » dans son nom"
         ),
     }
 }
 
 fn french_of_header(error: &FileError) -> Words {
     match error {
-        FileError::Empty => "est vide : il faut un en-tête et au moins une ligne".into(),
-        FileError::Utf16 => "a été enregistré en UTF-16 sans indicateur d'ordre des octets : enregistrez-le en « CSV UTF-8 »".into(),
+        FileError::Empty => "est vide : il faut un en-tête et au moins une ligne".into(),
+        FileError::Utf16 => "a été enregistré en UTF-16 sans indicateur d'ordre des octets : enregistrez-le en « CSV UTF-8 »".into(),
         FileError::Form(form) => french_of_form(*form).into(),
         FileError::NotText => {
-            "n'est pas un fichier texte : il commence par des caractères de contrôle. Exportez-le en « CSV UTF-8 »".into()
+            "n'est pas un fichier texte : il commence par des caractères de contrôle. Exportez-le en « CSV UTF-8 »".into()
         }
         FileError::HeaderTooLong { limit } => {
-            format!("n'a pas d'en-tête : sa première ligne compte plus de {limit} octets").into()
+            format!("n'a pas d'en-tête : sa première ligne compte plus de {limit} octets").into()
         }
         FileError::HeaderQuote => {
             "a un en-tête avec un guillemet qui n'est pas fermé ou se trouve à l'intérieur d'un nom".into()
         }
         FileError::NoHeader { expected } => format!(
-            "n'a pas d'en-tête : sa première ligne doit nommer les colonnes {expected}, séparées par des virgules, des points-virgules \
+            "n'a pas d'en-tête : sa première ligne doit nommer les colonnes {expected}, séparées par des virgules, des points-virgules \
              ou des tabulations"
         )
         .into(),
@@ -253,37 +255,37 @@ fn french_of_header(error: &FileError) -> Words {
             let (named, rest) = unknown.split_at(unknown.len().min(MOST_NAMED));
             let more = if rest.is_empty() { String::new() } else { format!(" et {} de plus", rest.len()) };
             let unknown = named.join(", ").replace("column ", "colonne ") + &more;
-            let parts = [("manque", missing.join(", ")), ("inconnu", unknown), ("plus d'une fois", duplicate.join(", "))];
+            let parts = [("il manque", missing.join(", ")), ("inconnu :", unknown), ("répété :", duplicate.join(", "))];
             let parts = parts.into_iter().filter(|(_, columns)| !columns.is_empty());
             let parts: Vec<String> = parts.map(|(what, columns)| format!("{what} {columns}")).collect();
-            format!("a un en-tête qui ne convient pas : {}", parts.join(" ; ")).into()
+            format!("a un en-tête incorrect : {}", parts.join(" ; ")).into()
         }
     }
 }
 
 const fn french_of_form(form: Form) -> &'static str {
     match form {
-        Form::Workbook => "est un classeur Excel, pas un fichier CSV : ouvrez-le et exportez-le en « CSV UTF-8 »",
-        Form::Twice => "est compressé deux fois : envoyez-le compressé une fois (gzip ou zip), ou non compressé",
-        Form::Zstd => "est compressé avec Zstandard (.zst) : compressez-le avec gzip, ou envoyez-le non compressé",
-        Form::Xz => "est compressé avec xz : compressez-le avec gzip, ou envoyez-le non compressé",
-        Form::Bzip2 => "est compressé avec bzip2 (.bz2) : compressez-le avec gzip, ou envoyez-le non compressé",
-        Form::Lz4 => "est compressé avec LZ4 : compressez-le avec gzip, ou envoyez-le non compressé",
-        Form::SevenZip => "est une archive 7-Zip (.7z) : envoyez le fichier CSV lui-même, ou un zip de celui-ci",
-        Form::Rar => "est une archive RAR : envoyez le fichier CSV lui-même, ou un zip de celui-ci",
+        Form::Workbook => "est un classeur Excel, pas un fichier CSV : ouvrez-le et exportez-le en « CSV UTF-8 »",
+        Form::Twice => "est compressé deux fois : envoyez-le compressé une fois (gzip ou zip), ou non compressé",
+        Form::Zstd => "est compressé avec Zstandard (.zst) : compressez-le avec gzip, ou envoyez-le non compressé",
+        Form::Xz => "est compressé avec xz : compressez-le avec gzip, ou envoyez-le non compressé",
+        Form::Bzip2 => "est compressé avec bzip2 (.bz2) : compressez-le avec gzip, ou envoyez-le non compressé",
+        Form::Lz4 => "est compressé avec LZ4 : compressez-le avec gzip, ou envoyez-le non compressé",
+        Form::SevenZip => "est une archive 7-Zip (.7z) : envoyez le fichier CSV lui-même, ou un zip de celui-ci",
+        Form::Rar => "est une archive RAR : envoyez le fichier CSV lui-même, ou un zip de celui-ci",
         Form::Parquet => {
-            "est un fichier Parquet : écrivez-le en CSV (`copy … to 'history.csv'`, `to_csv`, `write_csv`)"
+            "est un fichier Parquet : écrivez-le en CSV (`copy … to 'history.csv'`, `to_csv`, `write_csv`)"
         }
-        Form::Arrow => "est un fichier Arrow (Feather) : écrivez-le en CSV (`to_csv`, `write_csv`)",
-        Form::Sqlite => "est une base SQLite : exportez la table en CSV (`sqlite3 -header -csv`)",
-        Form::R => "est un fichier de R (.rds ou .RData) : écrivez-le en CSV (`write.csv(…, row.names = FALSE)`)",
-        Form::Pdf => "est un PDF : exportez le tableau en « CSV UTF-8 »",
-        Form::Markup => "est une page web ou du XML, pas un fichier CSV : exportez le tableau en « CSV UTF-8 »",
+        Form::Arrow => "est un fichier Arrow (Feather) : écrivez-le en CSV (`to_csv`, `write_csv`)",
+        Form::Sqlite => "est une base SQLite : exportez la table en CSV (`sqlite3 -header -csv`)",
+        Form::R => "est un fichier R (.rds ou .RData) : écrivez-le en CSV (`write.csv(…, row.names = FALSE)`)",
+        Form::Pdf => "est un PDF : exportez le tableau en « CSV UTF-8 »",
+        Form::Markup => "est une page web ou du XML, pas un fichier CSV : exportez le tableau en « CSV UTF-8 »",
         Form::Json => {
-            "est du JSON, pas un fichier CSV : écrivez-le en CSV, ou envoyez ses lignes à POST /policies/cee/import"
+            "est du JSON, pas un fichier CSV : écrivez-le en CSV, ou envoyez ses lignes à POST /policies/cee/import"
         }
         Form::Multipart => {
-            "est un formulaire (multipart/form-data) qui contient le fichier : déposez le fichier lui-même, comme le fait \
+            "est un formulaire (multipart/form-data) qui contient le fichier : déposez le fichier lui-même, comme le fait \
              `curl --upload-file`, et non `curl --form`"
         }
     }
@@ -299,42 +301,41 @@ fn choose(language: Language, (english, french): (Words, Words)) -> Words {
 fn both_of_cell(fault: Fault) -> (Words, Words) {
     let with = |(english, french): (&str, &str), rule: FieldError| {
         let (of_rule, de_la_regle) = both_of_field(rule);
-        (Cow::Owned(format!("{english}: {of_rule}")), Cow::Owned(format!("{french} : {de_la_regle}")))
+        (Cow::Owned(format!("{english}: {of_rule}")), Cow::Owned(format!("{french} : {de_la_regle}")))
     };
     let (english, french) = match fault {
         Fault::Field(fault) => return both_of_field(fault),
         Fault::Empty => ("is empty, but every row needs it", "est vide, alors que chaque ligne doit l'indiquer"),
         Fault::NameEmpty => (
-            "is empty, but every row needs it. Programs that guess (in2csv, fread, R, pandas) take the name \"NA \" for a missing \
-             value: if it was that name, write it again, and have the program keep it (in2csv --blanks, na.strings = NULL, \
-             keep_default_na=False)",
-            "est vide, alors que chaque ligne doit l'indiquer. Les programmes qui devinent (in2csv, fread, R, pandas) prennent le \
-             nom « NA » pour une valeur manquante : si c'était ce nom, écrivez-le de nouveau, et demandez au programme de le garder \
-             (in2csv --blanks, na.strings = NULL, keep_default_na=False)",
+            "is empty, but every row needs it. Some programs (in2csv, fread, R, pandas) take the name \"NA \" for a missing value: if it \
+             was that name, write it again, and tell the program to keep it (in2csv --blanks, na.strings = NULL, keep_default_na=False)",
+            "est vide, alors que chaque ligne doit l'indiquer. Certains programmes (in2csv, fread, R, pandas) prennent le nom « NA  » \
+             pour une valeur manquante : si c'était ce nom, écrivez-le de nouveau et demandez au programme de le conserver (in2csv \
+             --blanks, na.strings = NULL, keep_default_na=False)",
         ),
         Fault::Unclosed => (
             "opens a quote that is not closed on its line: close it, or double a quote that belongs to the value",
-            "ouvre un guillemet qui n'est pas fermé sur sa ligne : fermez-le, ou doublez un guillemet qui fait partie de la valeur",
+            "ouvre un guillemet qui n'est pas fermé sur sa ligne : fermez-le, ou doublez un guillemet qui fait partie de la valeur",
         ),
         Fault::Stray => (
-            "goes on after its closing quote: a quote within a quoted value must be doubled",
-            "se poursuit après son guillemet fermant : un guillemet à l'intérieur d'une valeur entre guillemets doit être doublé",
+            "continues after its closing quote: a quote within a quoted value must be doubled",
+            "continue après son guillemet fermant : un guillemet à l'intérieur d'une valeur entre guillemets doit être doublé",
         ),
         Fault::NameAccent => {
             return with(
                 (
-                    "holds an accent or another character outside A-Z",
-                    "contient un accent ou un autre caractère hors de A-Z",
+                    "contains an accent or another character outside A-Z",
+                    "contient un accent ou un autre caractère que A-Z",
                 ),
                 FieldError::LastNameTrunc,
             );
         }
         Fault::NameLowerCase => {
-            return with(("holds a lower-case letter", "contient une lettre minuscule"), FieldError::LastNameTrunc);
+            return with(("contains a lower-case letter", "contient une lettre minuscule"), FieldError::LastNameTrunc);
         }
         Fault::NameHyphen => {
             return with(
-                ("holds a hyphen or an apostrophe", "contient un trait d'union ou une apostrophe"),
+                ("contains a hyphen or an apostrophe", "contient un trait d'union ou une apostrophe"),
                 FieldError::LastNameTrunc,
             );
         }
@@ -343,46 +344,45 @@ fn both_of_cell(fault: Fault) -> (Words, Words) {
             return with(
                 (
                     "begins with a space, so a letter of the name may be missing",
-                    "commence par une espace : une lettre du nom manque peut-être",
+                    "commence par une espace : une lettre du nom manque peut-être",
                 ),
                 FieldError::LastNameSpace,
             );
         }
         Fault::Date => (
             "must be a date: RFC 3339 with an offset (\"2024-03-15T08:30:00+01:00\"), YYYY-MM-DD or DD/MM/YYYY",
-            "doit être une date : RFC 3339 avec décalage (« 2024-03-15T08:30:00+01:00 »), AAAA-MM-JJ ou JJ/MM/AAAA",
+            "doit être une date : RFC 3339 avec décalage (« 2024-03-15T08:30:00+01:00 »), AAAA-MM-JJ ou JJ/MM/AAAA",
         ),
         Fault::NoSuchDay => (
             "is a date that does not exist: check the day and the month (DD/MM/YYYY or YYYY-MM-DD)",
-            "est une date qui n'existe pas : vérifiez le jour et le mois (JJ/MM/AAAA ou AAAA-MM-JJ)",
+            "est une date qui n'existe pas : vérifiez le jour et le mois (JJ/MM/AAAA ou AAAA-MM-JJ)",
         ),
         Fault::ShortYear => (
-            "has a year of two digits, as a spreadsheet shows a date that is typed into it: write the year with four (DD/MM/YYYY or \
-             YYYY-MM-DD), and format the column so",
-            "a une année à deux chiffres, comme un tableur affiche une date qui y est saisie : écrivez l'année avec quatre (JJ/MM/AAAA ou \
+            "has a two-digit year, as spreadsheets show a date that is typed in: write the year with four digits (DD/MM/YYYY or \
+             YYYY-MM-DD), and give the column this format",
+            "a une année à deux chiffres, comme un tableur affiche une date saisie : écrivez l'année sur quatre chiffres (JJ/MM/AAAA ou \
              AAAA-MM-JJ), et mettez la colonne à ce format",
         ),
         Fault::InWords => (
             "names the month or the day in words: write DD/MM/YYYY or YYYY-MM-DD",
-            "nomme le mois ou le jour en toutes lettres : écrivez JJ/MM/AAAA ou AAAA-MM-JJ",
+            "nomme le mois ou le jour en toutes lettres : écrivez JJ/MM/AAAA ou AAAA-MM-JJ",
         ),
         Fault::DaySerial => (
-            "looks like a date as Excel counts days, for which Excel has two calendars: format the column as a date \
-             (DD/MM/YYYY or YYYY-MM-DD)",
-            "ressemble à une date telle qu'Excel compte les jours, pour quoi Excel a deux calendriers : mettez la colonne au format \
-             date (JJ/MM/AAAA ou AAAA-MM-JJ)",
+            "looks like an Excel day number, and Excel has two calendars: format the column as a date (DD/MM/YYYY or YYYY-MM-DD)",
+            "ressemble à un numéro de jour d'Excel, et Excel a deux calendriers : mettez la colonne au format date (JJ/MM/AAAA ou \
+             AAAA-MM-JJ)",
         ),
         Fault::Hashes => (
-            "was written as #### by Excel because its column was too narrow: widen it and export again",
-            "a été écrit #### par Excel, car sa colonne était trop étroite : élargissez-la et exportez de nouveau",
+            "was written as #### by Excel because its column was too narrow: widen the column and export again",
+            "a été écrit #### par Excel, car sa colonne était trop étroite : élargissez la colonne et exportez de nouveau",
         ),
         Fault::ClockTwice => (
-            "names a time that the clocks in Paris showed twice that day: write RFC 3339 with an offset",
-            "indique une heure que les horloges de Paris ont affichée deux fois ce jour-là : écrivez-la en RFC 3339 avec décalage",
+            "is a time that clocks in Paris showed twice that day: write it as RFC 3339 with an offset",
+            "est une heure que les horloges ont affichée deux fois à Paris ce jour-là : écrivez-la en RFC 3339 avec décalage",
         ),
         Fault::ClockNever => (
-            "names a time that the clocks in Paris skipped that day: write RFC 3339 with an offset",
-            "indique une heure que les horloges de Paris ont sautée ce jour-là : écrivez-la en RFC 3339 avec décalage",
+            "is a time that clocks in Paris skipped that day: write it as RFC 3339 with an offset",
+            "est une heure que les horloges ont sautée à Paris ce jour-là : écrivez-la en RFC 3339 avec décalage",
         ),
     };
     (english.into(), french.into())
@@ -395,36 +395,37 @@ fn both_of_field(fault: FieldError) -> (Words, Words) {
 fn both_of_row(fault: RowFault) -> (Words, Words) {
     match fault {
         RowFault::CellsMissing { count, named } => (
-            format!("the row has {count} of the header's {named} cells: this is the first one missing").into(),
-            format!("la ligne a {count} des {named} cellules de l'en-tête : celle-ci est la première qui manque").into(),
+            format!("the row has {count} of the header's {named} cells: this is the first missing cell").into(),
+            format!("la ligne a {count} des {named} cellules de l'en-tête : celle-ci est la première qui manque").into(),
         ),
         RowFault::CellBeyond { named } => (
             format!(
-                "the row has a cell beyond the header's {named}: quote a value that contains the separator, or take the cell out"
+                "the row has more cells than the header, which has {named}: quote a value that contains the separator, or remove the \
+                 extra cell"
             )
             .into(),
             format!(
-                "la ligne a une cellule de plus que les {named} de l'en-tête : mettez entre guillemets une valeur qui contient le \
-                 séparateur, ou retirez la cellule"
+                "la ligne a plus de cellules que l'en-tête, qui en a {named} : mettez entre guillemets une valeur qui contient le \
+                 séparateur, ou retirez la cellule en trop"
             )
             .into(),
         ),
         RowFault::TooLong => (
             format!(
-                "the line is longer than {MAX_LINE} bytes, so it is no row: look for a missing line end. Only its first {KEPT} \
+                "the line is longer than {MAX_LINE} bytes, so it is not a row: look for a missing line break. Only its first {KEPT} \
                  bytes are kept"
             )
             .into(),
             format!(
-                "la ligne compte plus de {MAX_LINE} octets et n'en est donc pas une : cherchez une fin de ligne manquante. Seuls ses \
-                 {KEPT} premiers octets sont gardés"
+                "la ligne compte plus de {MAX_LINE} octets et n'est donc pas une ligne de données : cherchez une fin de ligne \
+                 manquante. Seuls ses {KEPT} premiers octets sont conservés"
             )
             .into(),
         ),
         RowFault::Unreadable => ("the row cannot be read".into(), "la ligne ne peut pas être lue".into()),
         RowFault::GivenUp => (
-            "internal: the registry failed at this row, and its team is told: send it again later".into(),
-            "interne : le registre a échoué sur cette ligne, et son équipe en est avertie : renvoyez-la plus tard".into(),
+            "internal error: the registry failed on this row and has informed its team. Send the row again later".into(),
+            "erreur interne : le registre a échoué sur cette ligne et a prévenu son équipe. Renvoyez la ligne plus tard".into(),
         ),
     }
 }
@@ -608,6 +609,7 @@ mod tests {
             assert_ne!(english, french);
             assert!(!french.contains('"'), "quotes are « »: {french}");
             assert_eq!(Language::english_left_in(&french), None, "{french}");
+            assert_eq!(Language::loose_punctuation_in(&french), None, "{french}");
             let numbers = |text: &str| {
                 let mut numbers: Vec<String> =
                     text.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).map(str::to_owned).collect();

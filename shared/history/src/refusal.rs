@@ -29,7 +29,7 @@ pub enum FileRefusal {
     #[error("The file {0}.")]
     Survey(#[from] SurveyError),
     /// It is larger than [`LARGEST_FILE`].
-    #[error("The file is larger than 5 GiB: put it in parts, each with its own header.")]
+    #[error("The file is larger than 5 GiB: upload it in parts, each with its own header.")]
     TooLarge,
 }
 
@@ -37,28 +37,28 @@ pub enum FileRefusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackError {
     /// It is damaged, or ends too early.
-    #[error("is damaged where it is compressed (gzip or zip), or was cut off: compress it again and put it again")]
+    #[error("is a damaged or incomplete gzip or zip: compress it and upload it again")]
     Damaged,
     /// It unpacks to far more than a list of drivers would.
-    #[error("unpacks to more than {RATIO} times its size: no list of drivers does")]
+    #[error("unpacks to more than {RATIO} times its size, which no list of drivers does")]
     Bomb,
     /// It unpacks to more than [`LARGEST_FILE`].
-    #[error("unpacks to more than 5 GiB: put it in parts, each with its own header")]
+    #[error("unpacks to more than 5 GiB: upload it in parts, each with its own header")]
     TooLarge,
     /// A zip with more than one file.
-    #[error("is a zip that holds several files: send each of them by itself")]
+    #[error("is a zip with several files: send each file separately")]
     ZipOfSeveral,
     /// A zip without a file.
-    #[error("is a zip that holds no file: put the CSV file into it, or send that as it is")]
+    #[error("is a zip without a file: put the CSV file into it, or send the CSV file as it is")]
     ZipOfNothing,
     /// A zip with a password.
-    #[error("is a zip with a password: send it without one, the connection is encrypted")]
+    #[error("is a zip with a password: send it without a password, because the connection is encrypted")]
     ZipEncrypted,
     /// A zip that is not compressed by deflate.
-    #[error("is a zip that is compressed in a way that the registry does not read: choose deflate, or use gzip")]
+    #[error("is a zip with a compression that the registry does not read: choose deflate, or use gzip")]
     ZipMethod,
     /// A workbook of Excel or another spreadsheet, which is a zip of many files.
-    #[error("is a workbook (as .xlsx and .ods are), not a CSV file: open it and export it as \"CSV UTF-8\"")]
+    #[error("is a workbook (such as .xlsx or .ods), not a CSV file: open it and export it as \"CSV UTF-8\"")]
     Workbook,
 }
 
@@ -89,7 +89,7 @@ pub enum FileError {
         limit: usize,
     },
     /// The header opens a quote and does not close it, or goes on after it.
-    #[error("has a header with a quote that is not closed or stands within a name")]
+    #[error("has a header with a quote that is not closed or is inside a name")]
     HeaderQuote,
     /// The first line names none of the columns.
     #[error("has no header: its first line must name the columns {expected}, separated by commas, semicolons or tabs")]
@@ -98,7 +98,7 @@ pub enum FileError {
         expected: String,
     },
     /// The header names other columns than a file of this kind has. Every fault is listed.
-    #[error("has a header that does not fit: {}", faults(.missing, .unknown, .duplicate))]
+    #[error("has a wrong header: {}", faults(.missing, .unknown, .duplicate))]
     Columns {
         /// Columns that are not there.
         missing: Vec<&'static str>,
@@ -146,7 +146,7 @@ pub enum Form {
     #[error("is an SQLite database: export the table as CSV (`sqlite3 -header -csv`)")]
     Sqlite,
     /// R's own format.
-    #[error("is a file of R (.rds or .RData): write it as CSV (`write.csv(…, row.names = FALSE)`)")]
+    #[error("is an R file (.rds or .RData): write it as CSV (`write.csv(…, row.names = FALSE)`)")]
     R,
     /// A PDF.
     #[error("is a PDF: export the table as \"CSV UTF-8\"")]
@@ -159,8 +159,7 @@ pub enum Form {
     Json,
     /// A body of a form.
     #[error(
-        "is a form (multipart/form-data) with the file in it: put the file itself, as `curl --upload-file` does, not \
-         `curl --form`"
+        "is a form (multipart/form-data) that contains the file: upload the file itself, as `curl --upload-file` does, not `curl --form`"
     )]
     Multipart,
 }
@@ -170,8 +169,9 @@ pub enum Form {
 pub enum SurveyError {
     /// Some dates can only have the day first, others only the month.
     #[error(
-        "writes some dates with the day first (line {day_first}) and others with the month first (line {month_first}), as \
-         a program does that rewrites the dates it understands and leaves the others (SheetJS, LibreOffice in English), so nobody can tell what a date such as 03/05/2021 means in it: write all dates as YYYY-MM-DD"
+        "writes some dates with the day first (line {day_first}) and others with the month first (line {month_first}), as programs do \
+         that rewrite the dates they understand and leave the others (SheetJS, LibreOffice in English). Nobody can tell what a date such \
+         as 03/05/2021 means in this file: write all dates as YYYY-MM-DD"
     )]
     BothOrders {
         /// The first line whose date can only have the day first.
@@ -181,8 +181,8 @@ pub enum SurveyError {
     },
     /// A date with the year in front has its day before its month, and no date has it after.
     #[error(
-        "writes the day before the month behind the year (line {line}: year, day, month), so a date such as 2021-05-03 is 5 March in it: \
-         write all dates as YYYY-MM-DD, with the month in the middle"
+        "writes dates as year, day, month (line {line}), so a date such as 2021-05-03 means 5 March in it: write all dates as \
+         YYYY-MM-DD, with the month in the middle"
     )]
     DayBeforeMonth {
         /// The first such line.
@@ -200,10 +200,10 @@ pub enum SurveyError {
     },
     /// Many different days, all up to the 12th of the month.
     #[error(
-        "has {MANY} or more different days, but none after the 12th of a month among those that could be swapped, so day and \
-         month look swapped: a program that guesses dates (pandas, csvkit, Gnumeric in English) reads 03/05/2021 as 5 March and \
-         writes 2021-03-05. Write the dates again from where they come from, in pandas with dayfirst=True. If they are right, \
-         send the file with dates_confirmed, or with \"dates-confirmed\" in its name"
+        "has {MANY} or more different days, but none after the 12th of a month among those that could be swapped, so day and month look \
+         swapped. A program that guesses dates (pandas, csvkit, Gnumeric in English) reads 03/05/2021 as 5 March and writes 2021-03-05. \
+         Write the dates again from their source, in pandas with dayfirst=True. If the dates are right, send the file with \
+         dates_confirmed, or with \"dates-confirmed\" in its name"
     )]
     SwappedDays,
 }
@@ -220,6 +220,6 @@ fn faults(missing: &[&str], unknown: &[String], duplicate: &[&str]) -> String {
     let (named, rest) = unknown.split_at(unknown.len().min(MOST_NAMED));
     let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
     say("unknown", named.join(", ") + &more);
-    say("more than once", duplicate.join(", "));
+    say("repeated", duplicate.join(", "));
     text
 }
