@@ -594,7 +594,7 @@ impl Told {
         outcomes.extend(failed.iter().map(|row| {
             let error = row["error"].as_str().unwrap_or_default();
             let known = [
-                ("knows no such application", Seen::Unknown),
+                ("you have no such application", Seen::Unknown),
                 ("another identity key", Seen::HasAnother),
                 ("second application", Seen::Second),
             ];

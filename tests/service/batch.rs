@@ -191,7 +191,7 @@ async fn batch_holds_1_to_100_registrations() {
     for number in [0, 101] {
         let answer = world.api.post(BATCH, &world.token(1), &json!(vec![json!({}); number])).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "invalid_fields"));
-        assert_eq!(answer.json()["errors"][0]["message"], "must hold 1 to 100 rows");
+        assert_eq!(answer.json()["errors"][0]["message"], "must have 1 to 100 rows");
     }
     let answer = world.api.post(BATCH, &world.token(1), &json!({})).await;
     assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::BAD_REQUEST, "malformed_body"));
@@ -253,7 +253,7 @@ async fn refusals_in_a_batch_are_in_the_language_of_the_call() {
     let answers = answer.json()["answers"].as_array().unwrap().clone();
     assert_eq!(statuses(&answers), [400, 400, 201]);
     assert_eq!(answers[0]["body"]["detail"], "le corps doit être un objet JSON");
-    assert_eq!(answers[1]["body"]["title"], "Des champs du corps sont incorrects");
+    assert_eq!(answers[1]["body"]["title"], "Champs non valides");
     let message = answers[1]["body"]["errors"][0]["message"].as_str().unwrap();
     assert!(message.starts_with("doit compter exactement 3 caractères"), "{message}");
 }

@@ -84,7 +84,7 @@ async fn invalid_row_fails_alone_and_repeated_row_is_known() {
     );
     let error = failed[0]["error"].as_str().unwrap();
     for pointer in
-        ["/last_name_trunc ", "/phone_trunc is missing", "/datetime must lie in the past", "/x is not a field"]
+        ["/last_name_trunc ", "/phone_trunc is missing", "/datetime must be in the past", "/x is not a field"]
     {
         assert!(error.contains(pointer), "{error}");
     }
@@ -151,7 +151,7 @@ async fn rows_of_a_closed_journey_type_fail_alone() {
     let answer = answer.json();
     assert_eq!(counts(&answer), [1, 0, 2]);
     let error = |answer: &Value, index: usize| answer["failed_details"][index]["error"].as_str().unwrap().to_owned();
-    let closed = "/journey_type is closed: the registry takes no history of this journey type for the time being";
+    let closed = "/journey_type is closed: the registry accepts no history of this journey type for the time being";
     assert_eq!(error(&answer, 0), closed);
     assert!(error(&answer, 1).contains(closed) && error(&answer, 1).contains("/last_name_trunc "));
     let specific = |mut row: Value| {
@@ -168,7 +168,7 @@ async fn rows_of_a_closed_journey_type_fail_alone() {
     assert_eq!(error(&answer, 1), "the registry has closed this call for long applications for the time being");
     // Another operator learns nothing about it, and once the type is open the same row is written.
     let theirs = world.api.post(IDENTITY, &world.token(2), &json!([standardized])).await.json();
-    assert_eq!(error(&theirs, 0), "the registry knows no such application of yours");
+    assert_eq!(error(&theirs, 0), "you have no such application");
     world.end().await;
     let world = open_for("true").await;
     let answer = world.api.post(IDENTITY, &world.token(1), &json!([standardized])).await.json();
@@ -299,7 +299,7 @@ async fn identity_key_moves_history_to_one_person() {
     assert_eq!(counts(&answer), [1, 1, 3]);
     let errors: Vec<&str> =
         answer["failed_details"].as_array().unwrap().iter().map(|row| row["error"].as_str().unwrap()).collect();
-    assert_eq!(errors[0], "the registry knows no such application of yours");
+    assert_eq!(errors[0], "you have no such application");
     assert_eq!(errors[1], "/cee_application_uuid does not belong to a specific application");
     for pointer in ["/cee_application_type ", "/identity_key ", "/datetime "] {
         assert!(errors[2].contains(pointer), "{}", errors[2]);
@@ -326,7 +326,7 @@ async fn identity_key_moves_history_to_one_person() {
     let replaced = world.api.post(IDENTITY, &token, &json!([specific("DUP", "+336010203", "d")])).await.json();
     assert_eq!(
         replaced["failed_details"][0]["error"],
-        "the application carries another identity key already, which stays"
+        "the application already has another identity key, and keeps it"
     );
     assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("d")).await["reason"], "history");
     assert_eq!(simulate(&world, 2, "NEW", "+336019999", Some("a")).await["reason"], "history");
@@ -340,7 +340,7 @@ async fn identity_key_is_given_to_own_application_unless_duplicate() {
     let granted = world.api.register(&one, &long("DUP", "+336010203", "K1", None)).await.json();
     let give = |uuid: &Value, key: &str| json!([{"cee_application_type": "standardized", "cee_application_uuid": uuid, "identity_key": key.repeat(64)}]);
     let theirs = world.api.post(IDENTITY, &two, &give(&granted["uuid"], "a")).await.json();
-    assert_eq!(theirs["failed_details"][0]["error"], "the registry knows no such application of yours");
+    assert_eq!(theirs["failed_details"][0]["error"], "you have no such application");
     assert_eq!(simulate(&world, 2, "DUP", "+336010203", Some("b")).await["reason"], "duplicate");
     assert_eq!(counts(&world.api.post(IDENTITY, &one, &give(&granted["uuid"], "a")).await.json()), [1, 0, 0]);
     assert_eq!(counts(&world.api.post(IDENTITY, &one, &give(&granted["uuid"], "a")).await.json()), [0, 1, 0]);
@@ -431,5 +431,5 @@ async fn application_deleted_while_given_key_is_unknown() {
         assert_eq!(counts(&world.api.post(IDENTITY, &token, &give).await.json()), [1, 0, 0]);
     });
     let late = late.await;
-    assert_eq!(late["failed_details"][0]["error"], "the registry knows no such application of yours", "{late}");
+    assert_eq!(late["failed_details"][0]["error"], "you have no such application", "{late}");
 }

@@ -12,8 +12,8 @@ use crate::support::{World, object, reports, world};
 
 const HEADER: &str = "datetime;phone_trunc;last_name_trunc;journey_type\r\n";
 const IMPORT: &str = "/policies/cee/import";
-const FULL: &str = "is one date too many: of one driver (name and phone) and journey type the registry keeps at most 20 dates of an \
-                    operator. A name and phone that many rows share do not name one driver: correct or leave out those rows";
+const FULL: &str = "is one date too many: for one driver (name and phone) and journey type, the registry keeps at most 20 dates from an \
+                    operator. A name and a phone that many rows share are not one driver: correct or remove those rows";
 
 fn counts(report: &Value) -> [u64; 4] {
     ["read", "imported", "already_known", "rejected"].map(|name| report[name].as_u64().unwrap())
@@ -145,8 +145,7 @@ async fn full_claim_item_refuses_only_its_own_rows_and_calls() {
     assert_eq!(world.given_up(), [""; 0]);
     let told = report(&world, "imports/2/others.csv").await;
     assert_eq!((told["state"].as_str(), counts(&told)), (Some("completed"), [101, 100, 0, 1]), "{told}");
-    let full =
-        "the registry's record of this driver is full: write to the registry's team, sending it again does not help";
+    let full = "the registry's record of this driver is full, and a retry does not help: write to the registry's team";
     let rejected = String::from_utf8(object(&world.aws, told["rejected_rows"].as_str().unwrap()).await).unwrap();
     assert_eq!(rejected.lines().nth(1).unwrap(), format!("{};+336010203;DUP;long;52;;{full}", day(50)));
     for operator in [1, 2] {

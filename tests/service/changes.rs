@@ -285,7 +285,7 @@ async fn cursor_of_expired_changes_is_gone_and_the_feed_begins_with_the_oldest()
     let mut french = world.api.request(Method::GET, &path, Some(&one), Vec::new());
     french.headers_mut().insert("accept-language", "fr".parse().unwrap());
     let french = world.api.send(french).await.unwrap();
-    assert_eq!(french.json()["title"], "Les changements postérieurs à ce curseur ne sont plus conservés");
+    assert_eq!(french.json()["title"], "Curseur expiré");
 
     // The tables are put back to a moment before the last change, and something else happens.
     let key =

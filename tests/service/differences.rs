@@ -451,7 +451,7 @@ async fn history_is_given_identity_key_by_its_date() {
     assert_eq!(counts(&other), [0, 0, 1]);
     assert_eq!(
         other.json()["failed_details"][0],
-        json!({"index": 0, "error": "the registry knows no such application of yours", "cee_application_type": "specific",
+        json!({"index": 0, "error": "you have no such application", "cee_application_type": "specific",
                "journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
                "datetime": "2021-02-16T00:00:00Z", "identity_key": "a".repeat(64)}),
         "the row as it came"

@@ -242,7 +242,7 @@ async fn bad_requests_are_named_all_at_once() {
     }
     let answer = world.api.call(Method::DELETE, EXPORTS, &token).await;
     assert!(
-        answer.json()["detail"].as_str().unwrap().contains("/policies/cee/exports takes POST and GET"),
+        answer.json()["detail"].as_str().unwrap().contains("/policies/cee/exports accepts POST and GET"),
         "{answer:?}"
     );
     assert_eq!(world.scan(&tables().exports).await.len(), 0);

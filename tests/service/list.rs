@@ -398,7 +398,7 @@ async fn bad_parameters_are_named_all_at_once_and_not_repeated() {
     let unknown = page(&world, 1, "page=2").await.json();
     assert_eq!(
         unknown["errors"][0]["message"],
-        "is not a parameter of this call: there are journey_type, from, to, registered_from, registered_to, status, cursor and \
+        "is not a parameter of this call: the parameters are journey_type, from, to, registered_from, registered_to, status, cursor and \
          limit"
     );
     let path = "/policies/cee?page=2&limit=501&from=2024-03-02&to=2024-03-01";
@@ -407,9 +407,9 @@ async fn bad_parameters_are_named_all_at_once_and_not_repeated() {
     let french = world.api.send(french).await.unwrap();
     assert_eq!(
         french.json()["detail"],
-        "la requête : « to » doit être postérieur à « from » ; « limit » doit être un nombre entier de 1 à 500 ; « page » n'est pas un \
-         paramètre de cet appel : il y a « journey_type », « from », « to », « registered_from », « registered_to », « status », « cursor » \
-         et « limit »"
+        "paramètres de la requête : « to » doit être postérieur à « from » ; « limit » doit être un nombre entier de 1 à 500 ; \
+         « page » n'est pas un paramètre de cet appel : les paramètres sont « journey_type », « from », « to », « registered_from », \
+         « registered_to », « status », « cursor » et « limit »"
     );
     assert_eq!(french.pointers(), ["/to", "/limit", "/page"], "as in English");
     // Each status of the document is one of the call, and its message lists them.

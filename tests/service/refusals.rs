@@ -522,11 +522,11 @@ async fn wrong_method_returns_404_with_right_method() {
     let world = world().await;
     let token = world.token(1);
     for (method, path, detail) in [
-        (Method::GET, "/policies/cee/batch", "/policies/cee/batch takes POST"),
-        (Method::DELETE, "/policies/cee/changes", "/policies/cee/changes takes GET"),
-        (Method::GET, "/policies/cee/simulate", "/policies/cee/simulate takes POST"),
-        (Method::GET, "/policies/cee/import", "/policies/cee/import takes POST"),
-        (Method::DELETE, "/policies/cee/imports", "/policies/cee/imports takes POST and GET"),
+        (Method::GET, "/policies/cee/batch", "/policies/cee/batch accepts POST"),
+        (Method::DELETE, "/policies/cee/changes", "/policies/cee/changes accepts GET"),
+        (Method::GET, "/policies/cee/simulate", "/policies/cee/simulate accepts POST"),
+        (Method::GET, "/policies/cee/import", "/policies/cee/import accepts POST"),
+        (Method::DELETE, "/policies/cee/imports", "/policies/cee/imports accepts POST and GET"),
         (Method::PUT, "/policies/cee", "no call has this method and path"),
     ] {
         let answer = world.api.call(method, path, &token).await;

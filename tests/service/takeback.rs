@@ -182,7 +182,7 @@ async fn batch_without_stored_end_succeeds_and_can_be_undone() {
         .unwrap();
     let found = import(&world, 1, batch_id).await;
     assert_eq!(found["state"], "failed");
-    assert!(found["error"].as_str().unwrap().contains("not answered"), "{found}");
+    assert!(found["error"].as_str().unwrap().contains("got no response"), "{found}");
     is_clean(&world).await;
     assert_eq!(call(&world, 1, Method::DELETE, &path).await.status, StatusCode::ACCEPTED);
     world.imported().await;
@@ -278,7 +278,7 @@ async fn replaced_import_keeps_rows_of_other_imports() {
     world.upload(&key.replace("right", "again"), format!("{HEADER}{}", line("+336010202", "2021-02-03"))).await;
     let again = &reports(&world.aws, "reports/1/").await[&key.replace("right", "again")];
     assert_eq!((&again["state"], &again["read"]), (&json!("failed"), &json!(0)));
-    assert!(again["error"].as_str().unwrap().contains("taken back already"), "{again}");
+    assert!(again["error"].as_str().unwrap().contains("already undone"), "{again}");
     is_clean(&world).await;
 }
 
@@ -303,7 +303,7 @@ async fn refused_file_takes_nothing_back() {
     for rows in ["", "long,Dup,+336010201,2021-02-03\n"] {
         let empty = put(&world, json!({"replaces": old}), &format!("{HEADER}{rows}")).await;
         assert_eq!((&empty["state"], empty.get("replaced")), (&json!("completed"), None), "{empty}");
-        assert!(empty["not_replaced"].as_str().unwrap().contains("was not taken back"), "{empty}");
+        assert!(empty["not_replaced"].as_str().unwrap().contains("was not undone"), "{empty}");
     }
     // Nor does a file that is only checked: none of its rows is imported.
     let right = format!("{HEADER}long,DUP,+336010201,2021-02-03\n");
@@ -369,15 +369,15 @@ async fn invalid_replaces_is_refused_before_any_row() {
     // In the name of a file.
     let file = format!("{HEADER}long,DUP,+336010299,2021-02-03\n");
     for (name, why) in [
-        (format!("replaces-{theirs}.csv"), "is none of yours"),
-        (format!("replaces-{nobodys}.csv"), "is none of yours"),
+        (format!("replaces-{theirs}.csv"), "You have no import"),
+        (format!("replaces-{nobodys}.csv"), "You have no import"),
         (format!("replaces-{}.csv", "5".repeat(31)), "32 hexadecimal digits"),
         (format!("replaces-{awaited}.csv"), "has not ended"),
         // The requested place is itself the import of this file.
         (format!("{awaited}/replaces-{awaited}.csv"), "has not ended"),
         (format!("replaces-{checked}.csv"), "imported nothing"),
         (format!("replaces-{listed}.csv"), "imported nothing"),
-        (format!("replaces-{undone}.csv"), "is taken back already"),
+        (format!("replaces-{undone}.csv"), "is already undone"),
         (format!("replaces-{undone} language-fr.csv"), "est déjà annulé"),
     ] {
         let key = format!("imports/1/{name}");

@@ -38,16 +38,13 @@ impl Failure {
             Self::Refused(_) => say("cannot be read", "ne peut pas être lue"),
             Self::TooBusy => say(
                 "the registry was too busy: send this row again",
-                "le registre était trop occupé : renvoyez cette ligne",
+                "le registre était trop occupé : renvoyez cette ligne",
             ),
             Self::Internal => say(
-                "internal: the registry failed at this row, and its team is told: send it again later",
-                "interne : le registre a échoué sur cette ligne, et son équipe en est avertie : renvoyez-la plus tard",
+                "internal error: the registry failed on this row and has informed its team. Send the row again later",
+                "erreur interne : le registre a échoué sur cette ligne et a prévenu son équipe. Renvoyez la ligne plus tard",
             ),
-            Self::Unknown => say(
-                "the registry knows no such application of yours",
-                "le registre ne vous connaît aucune demande de ce genre",
-            ),
+            Self::Unknown => say("you have no such application", "vous n'avez pas de telle demande"),
             Self::Closed(journey_type) => {
                 let distance = match journey_type {
                     JourneyType::Short => "courte distance",
@@ -55,12 +52,12 @@ impl Failure {
                 };
                 say(
                     &format!("the registry has closed this call for {journey_type} applications for the time being"),
-                    &format!("le registre a fermé cet appel pour les demandes {distance} pour le moment"),
+                    &format!("pour le moment, le registre a fermé cet appel aux demandes {distance}"),
                 )
             }
             Self::HasAnother => say(
-                "the application carries another identity key already, which stays",
-                "la demande porte déjà une autre clé d'identité, qui demeure",
+                "the application already has another identity key, and keeps it",
+                "la demande a déjà une autre clé d'identité et la conserve",
             ),
             Self::Second(other) => say(
                 &format!(
@@ -68,7 +65,7 @@ impl Failure {
                      dated {other}"
                 ),
                 &format!(
-                    "avec cette clé d'identité ce serait la deuxième opération standardisée du conducteur : l'autre est du {}",
+                    "avec cette clé d'identité, ce serait la deuxième opération standardisée du conducteur : l'autre est datée du {}",
                     other.for_person(Language::French)
                 ),
             ),
@@ -83,12 +80,12 @@ impl Failure {
 pub(crate) const fn unanswered(language: Language) -> &'static str {
     match language {
         Language::English => {
-            "The call was not answered, and nobody counted its rows: some of them may count. Send the batch again, which does no harm, \
-             or have the import taken back."
+            "The call got no response, and its rows were not counted: some of them may have been imported. Send the batch again, which \
+             is safe, or undo the import."
         }
         Language::French => {
-            "L'appel est resté sans réponse, et personne n'a compté ses lignes : certaines comptent peut-être. Renvoyez le lot, ce qui \
-             est sans risque, ou demandez l'annulation de l'import."
+            "L'appel est resté sans réponse et ses lignes n'ont pas été comptées : certaines ont peut-être été importées. Renvoyez le \
+             lot, ce qui est sans risque, ou annulez l'import."
         }
     }
 }
@@ -120,6 +117,7 @@ mod tests {
         for [english, french] in texts {
             assert_ne!(english, french);
             assert_eq!(Language::english_left_in(&french), None, "{french}");
+            assert_eq!(Language::loose_punctuation_in(&french), None, "{french}");
         }
     }
 

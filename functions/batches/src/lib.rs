@@ -73,7 +73,7 @@ pub struct HistoryRow {
     journey_type: JourneyType,
     last_name_trunc: LastNameTrunc,
     phone_trunc: PhoneTrunc,
-    /// The day of commitment; must lie in the past.
+    /// The day of commitment; must be in the past.
     datetime: Instant,
 }
 

@@ -95,7 +95,7 @@ fn identity() -> Operation {
             vec![Sample::new(
                 "two",
                 "One has its key now, one failed",
-                json!(failed(specific, "the registry knows no such application of yours")),
+                json!(failed(specific, "you have no such application")),
             )],
         )
 }

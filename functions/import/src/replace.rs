@@ -107,13 +107,11 @@ pub(crate) async fn refusal(
         let why = why.message(language);
         return Ok(Some(match language {
             Language::English => {
-                format!(
-                    "The import that this file is to replace cannot be taken back now: {why}. Nothing was imported."
-                )
+                format!("The import that this file replaces cannot be undone now: {why}. Nothing was imported.")
             }
             Language::French => {
                 format!(
-                    "L'import que ce fichier doit remplacer ne peut pas être annulé maintenant : {why}. Rien n'a été importé."
+                    "L'import que ce fichier remplace ne peut pas être annulé maintenant : {why}. Rien n'a été importé."
                 )
             }
         }));
@@ -175,12 +173,13 @@ pub(crate) fn stays(counts: &Counts, language: Language) -> Option<String> {
     } else if rejected > 0 {
         return Some(match language {
             Language::English => format!(
-                "Rejected rows: {rejected}. So the import that the file is to replace was not taken back: the drivers of these rows would \
-                 have neither date. The other rows are imported. Correct the whole file and send it again with `replaces`."
+                "Rejected rows: {rejected}. The import that the file replaces was therefore not undone: the drivers of these rows would \
+                 have lost their dates. The other rows are imported. Correct the whole file and send it again with `replaces`."
             ),
             Language::French => format!(
-                "Lignes rejetées : {rejected}. L'import que le fichier doit remplacer n'a donc pas été annulé : les conducteurs de ces lignes \
-                 n'auraient plus aucune date. Les autres lignes sont importées. Corrigez le fichier entier et renvoyez-le avec `replaces`."
+                "Lignes rejetées : {rejected}. L'import que le fichier remplace n'a donc pas été annulé : les conducteurs de ces lignes \
+                 n'auraient plus eu de date. Les autres lignes sont importées. Corrigez le fichier entier et renvoyez-le avec \
+                 `replaces`."
             ),
         });
     } else {
@@ -193,51 +192,55 @@ pub(crate) fn stays(counts: &Counts, language: Language) -> Option<String> {
 type Both = (&'static str, &'static str);
 
 const ONLY_CHECKED: Both = (
-    "The file was only checked, so the import that it is to replace was not taken back.",
-    "Le fichier a seulement été vérifié : l'import qu'il doit remplacer n'a pas été annulé.",
+    "The file was only checked, so the import that it replaces was not undone.",
+    "Le fichier a seulement été vérifié : l'import qu'il remplace n'a pas été annulé.",
 );
 
 const NO_ROWS: Both = (
-    "The file has no rows, so the import that it is to replace was not taken back.",
-    "Le fichier n'a aucune ligne : l'import qu'il doit remplacer n'a pas été annulé.",
+    "The file has no rows, so the import that it replaces was not undone.",
+    "Le fichier n'a aucune ligne : l'import qu'il remplace n'a pas été annulé.",
 );
 
 const GONE: Both = (
-    "The import that this file is to replace is taken back already, or being taken back. Nothing was imported: send the file without \
-     `replaces`, or with the `import_id` of a later import.",
-    "L'import que ce fichier doit remplacer est déjà annulé, ou en cours d'annulation. Rien n'a été importé : envoyez le fichier sans \
-     `replaces`, ou avec l'`import_id` d'un import plus récent.",
+    "The import that this file replaces is already undone, or being undone. Nothing was imported: send the file without `replaces`, or with the \
+     `import_id` of a later import.",
+    "L'import que ce fichier remplace est déjà annulé, ou en cours d'annulation. Rien n'a été importé : envoyez le fichier sans `replaces`, ou avec l'`import_id` \
+     d'un import plus récent.",
 );
 
 const NOTHING_IMPORTED: Both = (
-    "What this file is to replace was a check or a list of drivers and imported nothing. Nothing was imported: send the file with the \
-     `import_id` of the import itself.",
-    "Ce que ce fichier doit remplacer était une vérification ou une liste de conducteurs, qui n'a rien importé. Rien n'a été importé : envoyez \
-     le fichier avec l'`import_id` de l'import lui-même.",
+    "The import that this file replaces was a check or a list of drivers, which imported nothing. Nothing was imported now either: send \
+     the file with the `import_id` of the import itself.",
+    "L'import que ce fichier remplace était une vérification ou une liste de conducteurs, qui n'a rien importé. Rien n'a été importé \
+     cette fois non plus : envoyez le fichier avec l'`import_id` de l'import lui-même.",
 );
 
 const REJECTED_ROWS: Both = (
-    "The file has a column of a rejected file (line, column, reason), so it holds only some rows of the import that it is to replace: the \
-     others would be taken back. Nothing was imported. Send the rejected rows without `replaces`, or the whole corrected file without \
-     these columns.",
-    "Le fichier a une colonne d'un fichier de lignes rejetées (ligne, colonne, motif) : il ne contient qu'une partie des lignes de l'import \
-     qu'il doit remplacer, et les autres seraient annulées. Rien n'a été importé. Envoyez les lignes rejetées sans `replaces`, ou le fichier \
-     entier corrigé sans ces colonnes.",
+    "The file has a column of a rejected file (line, column, reason), so it holds only some rows of the import that it replaces, and the \
+     others would be undone. Nothing was imported. Send the rejected rows without `replaces`, or the whole corrected file without these \
+     columns.",
+    "Le fichier a une colonne d'un fichier de lignes rejetées (ligne, colonne, motif) : il ne contient qu'une partie des lignes de \
+     l'import qu'il remplace, et les autres seraient annulées. Rien n'a été importé. Envoyez les lignes rejetées sans `replaces`, ou le \
+     fichier entier corrigé sans ces colonnes.",
 );
 
 const ITSELF: Both = (
-    "The file is to replace its own import. Nothing was imported.",
-    "Le fichier doit remplacer son propre import. Rien n'a été importé.",
+    "The file cannot replace its own import. Nothing was imported.",
+    "Un fichier ne peut pas remplacer son propre import. Rien n'a été importé.",
 );
 
 const UNKNOWN: Both = (
-    "The import that this file is to replace is none of yours: list your imports for its import_id. Nothing was imported.",
-    "L'import que ce fichier doit remplacer n'est pas l'un des vôtres : cherchez son import_id dans la liste de vos imports. Rien n'a été importé.",
+    "You have no import with the import_id that this file replaces: look for the import_id in your list of imports. Nothing was \
+     imported.",
+    "Aucun de vos imports n'a l'import_id que ce fichier remplace : cherchez l'import_id dans la liste de vos imports. Rien n'a été \
+     importé.",
 );
 
 const UNREADABLE: Both = (
-    "The file's name says that it replaces an import, and the import_id in it does not have 32 hexadecimal digits. Nothing was imported.",
-    "Le nom du fichier indique qu'il remplace un import, et l'import_id qu'il contient n'a pas 32 chiffres hexadécimaux. Rien n'a été importé.",
+    "The file's name says that the file replaces an import, but the import_id in it does not have 32 hexadecimal digits. Nothing was \
+     imported.",
+    "Le nom du fichier indique que le fichier remplace un import, mais l'import_id qu'il contient n'a pas 32 chiffres hexadécimaux. Rien \
+     n'a été importé.",
 );
 
 /// Undoes the replaced import, once all rows of this import are written. `None`: the invocation has used its budget.

@@ -98,7 +98,7 @@ pub struct ShortRegistration {
     last_name_trunc: LastNameTrunc,
     driving_license: DrivingLicense,
     operator_journey_id: OperatorJourneyId,
-    /// When the driver signed; must lie in the past. The moment of the call, if not given.
+    /// When the driver signed; must be in the past. The moment of the call, if not given.
     #[schema(nullable = false)]
     application_timestamp: Option<Instant>,
     /// Counts beside the journey's own identity key, if the journey has one. If the two differ, both count.
@@ -118,7 +118,7 @@ pub struct LongRegistration {
     driving_license: DrivingLicense,
     /// The day the costs were shared, in the period of the scheme.
     datetime: Instant,
-    /// When the driver signed; must lie in the past. The moment of the call, if not given.
+    /// When the driver signed; must be in the past. The moment of the call, if not given.
     #[schema(nullable = false)]
     application_timestamp: Option<Instant>,
     #[schema(nullable = false)]

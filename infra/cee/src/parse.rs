@@ -24,7 +24,7 @@ pub(crate) fn access_key(text: &str) -> Result<AccessKey, String> {
 pub(crate) fn name(text: &str) -> Result<String, String> {
     let fits = (1..=LONGEST_NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     let trimmed = text.trim() == text;
-    let expected = "must hold 1 to 100 characters, none of them a control character, and no space at either end";
+    let expected = "must have 1 to 100 characters, none of them a control character, and no space at either end";
     if fits && trimmed { Ok(text.to_owned()) } else { Err(expected.to_owned()) }
 }
 

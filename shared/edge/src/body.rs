@@ -506,7 +506,10 @@ mod tests {
     fn field_given_twice_is_rejected() {
         let mut fields = fields(r#"{"phone_trunc":"+336010203","phone_trunc":"+336010204"}"#);
         let phone = fields.required("phone_trunc", PhoneTrunc::parse);
-        assert_eq!(faults(fields.finish(phone).unwrap_err()), [("/phone_trunc".into(), "must be given once".into())]);
+        assert_eq!(
+            faults(fields.finish(phone).unwrap_err()),
+            [("/phone_trunc".into(), "must be given only once".into())]
+        );
     }
 
     #[test]

@@ -626,9 +626,9 @@ mod tests {
     #[tokio::test]
     async fn refusal_is_in_the_language_that_the_caller_prefers() {
         for (header, language, title) in [
-            (None, "en", "Nothing answers here"),
-            (Some("fr-FR,fr;q=0.9,en;q=0.8"), "fr", "Rien ne répond ici"),
-            (Some("de"), "en", "Nothing answers here"),
+            (None, "en", "No such call"),
+            (Some("fr-FR,fr;q=0.9,en;q=0.8"), "fr", "Appel inexistant"),
+            (Some("de"), "en", "No such call"),
         ] {
             let mut request = request("/v2/health");
             if let Some(header) = header {

@@ -12,20 +12,18 @@ pub enum FieldError {
     JourneyType,
     /// Not three characters of `A` to `Z` and space.
     #[error(
-        "must be exactly 3 characters out of A-Z and space: upper case, no accent, a space for a hyphen or an \
-         apostrophe, padded with spaces (\"TO \")"
+        "must be exactly 3 characters from A-Z and space: upper case, no accent, a space for a hyphen or an apostrophe, padded with \
+         spaces (\"TO \")"
     )]
     LastNameTrunc,
     /// Three such characters, of which the first is a space.
     #[error(
-        "must begin with a letter: leave out the spaces before the name, then truncate it, and fill it up with spaces at \
-         its end only"
+        "must begin with a letter: remove the spaces before the name, truncate it, and pad it with spaces at its end only"
     )]
     LastNameSpace,
     /// Not a phone number less its last two digits.
     #[error(
-        "must be an E.164 phone number less its last two digits (\"+336010203\") or its French national form \
-         (\"06010203\")"
+        "must be an E.164 phone number without its last two digits (\"+336010203\") or its French national form (\"06010203\")"
     )]
     PhoneTrunc,
     /// Neither an international number nor a French one.
@@ -34,21 +32,21 @@ pub enum FieldError {
     )]
     Phone,
     /// No country has this code.
-    #[error("begins with a country code that no country has")]
+    #[error("begins with a country code that does not exist")]
     PhoneCountry,
     /// Not as many digits as a mobile number of its country has.
-    #[error("has too many or too few digits for a mobile number of its country")]
+    #[error("has too many or too few digits for a mobile number of this country")]
     PhoneLength,
     /// A whole number instead of a truncated one.
     #[error("is a whole phone number: leave out its last two digits")]
     PhoneWhole,
     /// An invisible character.
-    #[error("holds the invisible character U+{:04X}: leave it out", u32::from(*.0))]
+    #[error("contains the invisible character U+{:04X}: remove it", u32::from(*.0))]
     PhoneInvisible(char),
     /// A number that lost its `+` or 0, and has several readings.
     #[error(
-        "may have lost a leading 0 or a +, as where a program takes it for a number, and more than one reading is possible: write it with \
-         its + and with spaces (\"+33 6 01 02 03\"), which stays text"
+        "may have lost a leading 0 or a + in a program that took it for a number, and more than one reading is possible: write it with \
+         its + and with spaces (\"+33 6 01 02 03\"), so that it stays text"
     )]
     PhoneAmbiguous,
     /// `3.36E+08`.
@@ -64,7 +62,7 @@ pub enum FieldError {
     )]
     DrivingLicense,
     /// A character that no licence holds.
-    #[error("holds the character {0}, which is none of a driving licence number: write it with A-Z and 0-9")]
+    #[error("contains the character {0}, which no driving licence number contains: write it with A-Z and 0-9")]
     LicenseCharacter(CharacterName),
     /// `99` and a hyphen with no number or too long a one, or `99` and a letter with another separator between them.
     #[error("must be \"99-\", with a hyphen, and 1 to 61 letters and digits, if it is a foreign licence")]
@@ -73,7 +71,7 @@ pub enum FieldError {
     #[error("must be a SHA-256 written as 64 lower-case hexadecimal digits")]
     IdentityKey,
     /// Not a name that a file can have.
-    #[error("must be a file's name without a folder: 1 to 200 bytes, no /, no \\ and no control character")]
+    #[error("must be a file name without a folder: 1 to 200 bytes, no /, no \\ and no control character")]
     FileName,
     /// Not a size that a file can have.
     #[error("must be the file's size in bytes, at most 5 GiB")]
@@ -91,10 +89,10 @@ pub enum FieldError {
     #[error("must be the import_id of an import: 32 hexadecimal digits")]
     ImportId,
     /// Empty, longer than 255 characters, or with control characters.
-    #[error("must hold 1 to 255 characters, none of them a control character")]
+    #[error("must have 1 to 255 characters, none of them a control character")]
     OperatorJourneyId,
     /// Not an idempotency key.
-    #[error("must hold 1 to 255 visible ASCII characters")]
+    #[error("must have 1 to 255 visible ASCII characters")]
     IdempotencyKey,
     /// Neither kind of application.
     #[error("must be \"standardized\" or \"specific\"")]
@@ -103,7 +101,7 @@ pub enum FieldError {
     #[error("must be a UUID such as \"1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b\"")]
     ApplicationId,
     /// Empty, longer than 128 characters, or with control characters.
-    #[error("must hold 1 to 128 characters, none of them a control character")]
+    #[error("must have 1 to 128 characters, none of them a control character")]
     Credential,
     /// Not a positive number.
     #[error("must be an operator's number, 1 or more")]
@@ -124,7 +122,7 @@ pub enum FieldError {
     )]
     Bound,
     /// Later than the moment of the call.
-    #[error("must lie in the past")]
+    #[error("must be in the past")]
     InTheFuture,
     /// Dated after the scheme had begun.
     #[error(
@@ -136,13 +134,13 @@ pub enum FieldError {
         before: NaiveDate,
     },
     /// The registry currently accepts no history of this journey type.
-    #[error("is closed: the registry takes no history of this journey type for the time being")]
+    #[error("is closed: the registry accepts no history of this journey type for the time being")]
     ImportClosed,
     /// The registry currently answers no question about this journey type.
     #[error("is closed: the registry answers no question about this journey type for the time being")]
     SimulateClosed,
     /// Before the start or after the end of the scheme's period.
-    #[error("must lie within the period of the scheme")]
+    #[error("must be within the period of the scheme")]
     OutsidePeriod,
     /// Not an INSEE code.
     #[error("must be an INSEE code: 5 characters such as \"75056\", \"2A004\" or \"99100\"")]
@@ -167,7 +165,7 @@ pub enum FieldError {
     #[error("must be \"passed\", \"failed\", \"pending\" or empty")]
     CheckStatus,
     /// An end before the start.
-    #[error("must not lie before start_datetime")]
+    #[error("must not be before start_datetime")]
     EndBeforeStart,
 }
 
@@ -180,7 +178,7 @@ pub enum NormaliseError {
     Empty,
     /// A character that is not a Latin letter.
     #[error(
-        "holds a character that is neither a Latin letter nor a space, hyphen or apostrophe: write the name as on the driving licence"
+        "contains a character that is neither a Latin letter nor a space, hyphen or apostrophe: write the name as on the driving licence"
     )]
     Name,
     /// Not a whole phone number.

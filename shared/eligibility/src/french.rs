@@ -15,8 +15,8 @@ impl FieldError {
     ///
     /// ```
     /// use cee_eligibility::{FieldError, Language};
-    /// assert_eq!(FieldError::InTheFuture.message(Language::English), "must lie in the past");
-    /// assert_eq!(FieldError::InTheFuture.message(Language::French), "doit se situer dans le passé");
+    /// assert_eq!(FieldError::InTheFuture.message(Language::English), "must be in the past");
+    /// assert_eq!(FieldError::InTheFuture.message(Language::French), "doit être dans le passé");
     /// ```
     #[must_use]
     pub fn message(self, language: Language) -> Cow<'static, str> {
@@ -28,103 +28,103 @@ impl FieldError {
 
     fn french(self) -> Cow<'static, str> {
         let text = match self {
-            Self::JourneyType => "doit être « short » (courte distance) ou « long » (longue distance)",
+            Self::JourneyType => "doit être « short » (courte distance) ou « long » (longue distance)",
             Self::LastNameTrunc => {
-                "doit compter exactement 3 caractères parmi A-Z et l'espace : majuscules, sans accent, une espace à la place d'un \
-                 trait d'union ou d'une apostrophe, complété par des espaces (« TO  » : TO et une espace)"
+                "doit compter exactement 3 caractères parmi A-Z et l'espace : majuscules, sans accent, une espace à la place d'un \
+                 trait d'union ou d'une apostrophe, complété par des espaces (« TO  » : TO et une espace)"
             }
             Self::LastNameSpace => {
-                "doit commencer par une lettre : retirez les espaces devant le nom, puis tronquez-le, et complétez-le par des espaces \
-                 à la fin seulement"
+                "doit commencer par une lettre : retirez les espaces devant le nom, tronquez-le, puis complétez-le par des espaces à la \
+                 fin seulement"
             }
             Self::PhoneTrunc => {
-                "doit être un numéro de téléphone E.164 sans ses deux derniers chiffres (« +336010203 ») ou sa forme nationale \
-                 française (« 06010203 »)"
+                "doit être un numéro de téléphone E.164 sans ses deux derniers chiffres (« +336010203 ») ou sa forme nationale \
+                 française (« 06010203 »)"
             }
             Self::Phone => {
-                "doit être un numéro de téléphone entier : + et son indicatif de pays (« +33701020304 »), ou 10 chiffres en France \
-                 (« 07 01 02 03 04 »)"
+                "doit être un numéro de téléphone entier : + et son indicatif de pays (« +33701020304 »), ou 10 chiffres en France \
+                 (« 07 01 02 03 04 »)"
             }
-            Self::PhoneCountry => "commence par un indicatif qu'aucun pays n'a",
-            Self::PhoneLength => "a trop ou trop peu de chiffres pour un numéro de mobile de son pays",
-            Self::PhoneWhole => "est un numéro de téléphone entier : retirez ses deux derniers chiffres",
+            Self::PhoneCountry => "commence par un indicatif de pays qui n'existe pas",
+            Self::PhoneLength => "a trop ou trop peu de chiffres pour un numéro de mobile de ce pays",
+            Self::PhoneWhole => "est un numéro de téléphone entier : retirez ses deux derniers chiffres",
             Self::PhoneInvisible(character) => {
-                return format!("contient le caractère invisible U+{:04X} : retirez-le", u32::from(character)).into();
+                return format!("contient le caractère invisible U+{:04X} : retirez-le", u32::from(character)).into();
             }
             Self::PhoneAmbiguous => {
-                "a peut-être perdu un 0 initial ou un +, comme quand un programme le prend pour un nombre, et plusieurs lectures sont \
-                 possibles : écrivez-le avec son + et des espaces (« +33 6 01 02 03 »), ce qui reste du texte"
+                "a peut-être perdu un 0 initial ou un + dans un programme qui l'a pris pour un nombre, et plusieurs lectures sont \
+                 possibles : écrivez-le avec son + et des espaces (« +33 6 01 02 03 »), pour qu'il reste du texte"
             }
             Self::PhoneRounded => {
-                "a été arrondi par Excel, qui l'a pris pour un nombre (« 3,36E+08 ») : ses derniers chiffres sont perdus. Exportez de \
+                "a été arrondi par Excel, qui l'a pris pour un nombre (« 3,36E+08 ») : ses derniers chiffres sont perdus. Exportez de \
                  nouveau avec la colonne au format texte"
             }
             Self::DrivingLicense => {
-                "doit être un numéro de permis de conduire : 12 chiffres, ou 1 à 15 caractères parmi A-Z et 0-9 suivis ou non de 4 \
-                 chiffres, ou pour un permis étranger « 99- » et 1 à 61 lettres et chiffres"
+                "doit être un numéro de permis de conduire : 12 chiffres, ou 1 à 15 caractères parmi A-Z et 0-9 suivis ou non de 4 \
+                 chiffres, ou pour un permis étranger « 99- » et 1 à 61 lettres et chiffres"
             }
             Self::LicenseCharacter(character) => {
                 return format!(
-                    "contient le caractère {}, qu'aucun numéro de permis de conduire ne contient : écrivez-le avec A-Z et 0-9",
+                    "contient le caractère {}, qu'aucun numéro de permis de conduire ne contient : écrivez-le avec A-Z et 0-9",
                     character.french()
                 )
                 .into();
             }
             Self::ForeignLicense => {
-                "doit être « 99- », avec un trait d'union, puis 1 à 61 lettres et chiffres, s'il s'agit d'un permis étranger"
+                "doit être « 99- », avec un trait d'union, puis 1 à 61 lettres et chiffres, s'il s'agit d'un permis étranger"
             }
             Self::IdentityKey => "doit être un SHA-256 écrit en 64 chiffres hexadécimaux minuscules",
             Self::FileName => {
-                "doit être le nom d'un fichier sans dossier : 1 à 200 octets, sans /, sans \\ et sans caractère de contrôle"
+                "doit être le nom d'un fichier sans dossier : 1 à 200 octets, sans /, sans \\ et sans caractère de contrôle"
             }
-            Self::FileSize => "doit être la taille du fichier en octets, au plus 5 Gio",
-            Self::FileKind => "doit être « file » ou « drivers »",
-            Self::ContentType => "doit être « text/csv », « application/gzip » ou « application/zip »",
-            Self::Language => "doit être « en » ou « fr »",
-            Self::ImportId => "doit être l'import_id d'un import : 32 chiffres hexadécimaux",
+            Self::FileSize => "doit être la taille du fichier en octets, au plus 5 Gio",
+            Self::FileKind => "doit être « file » ou « drivers »",
+            Self::ContentType => "doit être « text/csv », « application/gzip » ou « application/zip »",
+            Self::Language => "doit être « en » ou « fr »",
+            Self::ImportId => "doit être l'import_id d'un import : 32 chiffres hexadécimaux",
             Self::OperatorJourneyId => "doit compter 1 à 255 caractères, sans caractère de contrôle",
             Self::IdempotencyKey => "doit compter 1 à 255 caractères ASCII visibles",
             Self::ApplicationType => {
-                "doit être « standardized » (opération standardisée) ou « specific » (opération spécifique)"
+                "doit être « standardized » (opération standardisée) ou « specific » (opération spécifique)"
             }
-            Self::ApplicationId => "doit être un UUID, par exemple « 1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b »",
+            Self::ApplicationId => "doit être un UUID, par exemple « 1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b »",
             Self::Credential => "doit compter 1 à 128 caractères, sans caractère de contrôle",
             Self::OperatorId => "doit être le numéro d'un opérateur, 1 ou plus",
-            Self::Siret => "doit être un SIRET : 14 chiffres",
+            Self::Siret => "doit être un SIRET : 14 chiffres",
             Self::Datetime => {
-                "doit être une date et heure RFC 3339 avec décalage, par exemple « 2024-03-15T08:30:00+01:00 »"
+                "doit être une date et heure RFC 3339 avec décalage, par exemple « 2024-03-15T08:30:00+01:00 »"
             }
             Self::Years => "doit se situer entre les années 0001 et 9998",
             Self::Bound => {
-                "doit être une date et heure RFC 3339 avec décalage, par exemple « 2024-03-15T08:30:00+01:00 » (dans une requête, le + \
-                 s'écrit %2B), ou un jour, par exemple « 2024-03-15 », qui signifie son minuit à Paris"
+                "doit être une date et heure RFC 3339 avec décalage, par exemple « 2024-03-15T08:30:00+01:00 » (dans une requête, le + \
+                 s'écrit %2B), ou un jour, par exemple « 2024-03-15 », qui signifie son minuit à Paris"
             }
-            Self::InTheFuture => "doit se situer dans le passé",
+            Self::InTheFuture => "doit être dans le passé",
             Self::NotHistory { before } => {
                 return format!(
-                    "doit être antérieure au {} (minuit à Paris) : l'historique précède les opérations standardisées, et une demande \
+                    "doit être antérieure au {} (minuit à Paris) : l'historique précède les opérations standardisées, et une demande \
                      ultérieure s'enregistre au lieu de s'importer",
                     before.format("%d/%m/%Y")
                 )
                 .into();
             }
             Self::ImportClosed => {
-                "est fermé : le registre ne reçoit pas d'historique de ce type de trajet pour le moment"
+                "est fermé : pour le moment, le registre n'accepte pas d'historique de ce type de trajet"
             }
             Self::SimulateClosed => {
-                "est fermé : le registre ne répond à aucune question sur ce type de trajet pour le moment"
+                "est fermé : pour le moment, le registre ne répond à aucune question sur ce type de trajet"
             }
-            Self::OutsidePeriod => "doit se situer dans la période du dispositif",
-            Self::Insee => "doit être un code INSEE : 5 caractères, par exemple « 75056 », « 2A004 » ou « 99100 »",
+            Self::OutsidePeriod => "doit être dans la période du dispositif",
+            Self::Insee => "doit être un code INSEE : 5 caractères, par exemple « 75056 », « 2A004 » ou « 99100 »",
             Self::Distance => "doit être un nombre entier de mètres",
             Self::WholeNumber => "doit être un nombre entier, 0 ou plus",
-            Self::OperatorClass => "doit être une classe d'opérateur : A, B ou C",
+            Self::OperatorClass => "doit être une classe d'opérateur : A, B ou C",
             Self::AcquisitionStatus => {
-                "doit être « received », « updated », « processed », « failed », « canceled », « expired » ou \
-                 « terms_violation_error », ou un statut de l'interface : « ok », « pending », « acquisition_error », \
-                 « anomaly_error », « fraud_error », « unknown »"
+                "doit être « received », « updated », « processed », « failed », « canceled », « expired » ou \
+                 « terms_violation_error », ou un statut de l'interface : « ok », « pending », « acquisition_error », \
+                 « anomaly_error », « fraud_error », « unknown »"
             }
-            Self::CheckStatus => "doit être « passed », « failed », « pending » ou vide",
+            Self::CheckStatus => "doit être « passed », « failed », « pending » ou vide",
             Self::EndBeforeStart => "ne doit pas précéder start_datetime",
         };
         text.into()
@@ -139,7 +139,7 @@ impl NormaliseError {
             (Language::English, _) => self.to_string().into(),
             (Language::French, Self::Empty) => "est vide".into(),
             (Language::French, Self::Name) => {
-                "contient un caractère qui n'est ni une lettre latine, ni une espace, ni un trait d'union, ni une apostrophe : écrivez \
+                "contient un caractère qui n'est ni une lettre latine, ni une espace, ni un trait d'union, ni une apostrophe : écrivez \
                  le nom comme sur le permis de conduire"
                     .into()
             }
@@ -156,18 +156,19 @@ impl NoRoom {
         match (language, self) {
             (Language::English, _) => self.to_string().into(),
             (Language::French, Self::Dates) => format!(
-                "est une date de trop : d'un conducteur (nom et téléphone) et d'un type de trajet, le registre garde au plus \
-                 {MOST_HISTORY_DATES} dates d'un opérateur. Un nom et un téléphone que beaucoup de lignes partagent ne désignent pas \
-                 un conducteur : corrigez ou retirez ces lignes"
+                "est une date de trop : pour un conducteur (nom et téléphone) et un type de trajet, le registre conserve au plus \
+                 {MOST_HISTORY_DATES} dates d'un opérateur. Un nom et un téléphone communs à beaucoup de lignes ne désignent pas un seul \
+                 conducteur : corrigez ou retirez ces lignes"
             )
             .into(),
             (Language::French, Self::Applications) => format!(
                 "vous avez {MOST_APPLICATIONS} demandes de ce type de trajet pour ce nom et ce téléphone tronqué, et le registre n'en \
-                 garde pas davantage : supprimez celles qui sont fausses"
+                 conserve pas davantage : supprimez celles qui sont erronées"
             )
             .into(),
             (Language::French, Self::Record) => {
-                "la fiche de ce conducteur dans le registre est pleine : écrivez à l'équipe du registre, un nouvel envoi ne sert à rien"
+                "la fiche de ce conducteur dans le registre est pleine, et un nouvel envoi ne sert à rien : écrivez à l'équipe du \
+                 registre"
                     .into()
             }
         }
@@ -188,14 +189,14 @@ impl Criterion {
         match self {
             Self::OperatorClass => format!("le trajet n'est pas de classe {}", rules.journey.operator_class),
             Self::Distance => format!("le trajet dépasse {} mètres", rules.journey.max_distance_metres),
-            Self::France => "le trajet ne commence ni ne finit en France".to_owned(),
+            Self::France => "le trajet ne commence ni ne se termine en France".to_owned(),
             Self::Period => {
                 let Period { start, end } = rules.short.period;
                 let start = start.for_person(Language::French);
                 match end {
                     Some(end) => {
                         format!(
-                            "le trajet ne commence pas entre le {start} inclus et le {} exclu",
+                            "le trajet ne commence pas entre le {start}, inclus, et le {}, exclu",
                             end.for_person(Language::French)
                         )
                     }
@@ -297,6 +298,7 @@ mod tests {
             assert_ne!(english, french);
             assert!(!french.contains('"'), "quotes are « »: {french}");
             assert_eq!(Language::english_left_in(&french), None, "{french}");
+            assert_eq!(Language::loose_punctuation_in(&french), None, "{french}");
         }
     }
 
@@ -315,7 +317,7 @@ mod tests {
         rules.short.period.end = Instant::parse("2025-01-01T00:00:00+01:00").ok();
         assert_eq!(
             said(&rules),
-            "le trajet ne commence pas entre le 01/01/2023 à 00:00 (heure de Paris) inclus et le 01/01/2025 à 00:00 (heure de Paris) \
+            "le trajet ne commence pas entre le 01/01/2023 à 00:00 (heure de Paris), inclus, et le 01/01/2025 à 00:00 (heure de Paris), \
              exclu"
         );
     }

@@ -194,7 +194,7 @@ impl Criterion {
             Self::Period => {
                 let Period { start, end } = rules.short.period;
                 match end {
-                    Some(end) => format!("the journey does not start in [{start}, {end})"),
+                    Some(end) => format!("the journey does not start between {start} (included) and {end} (excluded)"),
                     None => format!("the journey starts before {start}"),
                 }
             }

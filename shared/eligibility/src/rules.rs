@@ -30,20 +30,18 @@ pub const MOST_APPLICATIONS: usize = 20;
 pub enum NoRoom {
     /// The operator has reached the limit of dates of this driver in the history.
     #[error(
-        "is one date too many: of one driver (name and phone) and journey type the registry keeps at most {MOST_HISTORY_DATES} \
-         dates of an operator. A name and phone that many rows share do not name one driver: correct or leave out those rows"
+        "is one date too many: for one driver (name and phone) and journey type, the registry keeps at most {MOST_HISTORY_DATES} dates \
+         from an operator. A name and a phone that many rows share are not one driver: correct or remove those rows"
     )]
     Dates,
     /// The operator has reached the limit of live applications on the truncated identity.
     #[error(
-        "you have {MOST_APPLICATIONS} applications of this journey type for this name and truncated phone, and the registry keeps \
-         no more: delete those that are wrong"
+        "you have {MOST_APPLICATIONS} applications of this journey type for this name and truncated phone, and the registry keeps no \
+         more: delete the wrong ones"
     )]
     Applications,
     /// The entries of all operators fill the registry's record of the driver.
-    #[error(
-        "the registry's record of this driver is full: write to the registry's team, sending it again does not help"
-    )]
+    #[error("the registry's record of this driver is full, and a retry does not help: write to the registry's team")]
     Record,
 }
 

@@ -175,7 +175,7 @@ fn refused(schema: &str, value: &Value, told: &str) {
     }
     let in_words = [
         // A reader of JSON that keeps one value of a name sees none of this.
-        "must be given once".to_owned(),
+        "must be given only once".to_owned(),
         FieldError::InTheFuture.to_string(),
         FieldError::OutsidePeriod.to_string(),
         FieldError::Years.to_string(),

@@ -44,7 +44,7 @@ pub(super) fn parameters(names: &[&str], language: Language) -> String {
         .iter()
         .map(|name| match language {
             Language::English => (*name).to_owned(),
-            Language::French => format!("« {name} »"),
+            Language::French => format!("« {name} »"),
         })
         .collect();
     and(&quoted.iter().map(String::as_str).collect::<Vec<_>>(), language)
@@ -54,7 +54,7 @@ pub(super) fn parameters(names: &[&str], language: Language) -> String {
 pub(super) fn between(language: Language) -> &'static str {
     match language {
         Language::English => "; ",
-        Language::French => " ; ",
+        Language::French => " ; ",
     }
 }
 
@@ -110,10 +110,10 @@ impl Malformed {
         match self {
             Self::Empty(shape) => {
                 let shape = shape.name(language);
-                say!(language, "the body is empty: send {shape}", "le corps est vide : envoyez {shape}")
+                say!(language, "the body is empty: send {shape}", "le corps est vide : envoyez {shape}")
             }
             Self::Utf16 => {
-                say!(language, "the body is UTF-16: send UTF-8", "le corps est en UTF-16 : envoyez de l'UTF-8")
+                say!(language, "the body is UTF-16: send UTF-8", "le corps est en UTF-16 : envoyez de l'UTF-8")
             }
             Self::NotUtf8 { from } => say!(
                 language,
@@ -206,9 +206,9 @@ impl BrokenRule {
         match self {
             Self::Field(error) => error.message(language).into_owned(),
             Self::Missing => say!(language, "is missing", "manque"),
-            Self::Repeated => say!(language, "must be given once", "ne doit figurer qu'une fois"),
+            Self::Repeated => say!(language, "must be given only once", "ne doit figurer qu'une fois"),
             Self::String => say!(language, "must be a string", "doit être une chaîne de caractères"),
-            Self::Boolean => say!(language, "must be true or false", "doit être « true » ou « false »"),
+            Self::Boolean => say!(language, "must be true or false", "doit être « true » ou « false »"),
             Self::Foreign(kind) => {
                 let (english, french) = match kind {
                     ApplicationKind::Short => ("a short application", "une demande courte distance"),
@@ -220,13 +220,13 @@ impl BrokenRule {
                 say!(language, "does not belong to {english}", "n'appartient pas à {french}")
             }
             Self::Unknown => say!(language, "is not a field of this call", "n'est pas un champ de cet appel"),
-            Self::Rows(most) => say!(language, "must hold 1 to {most} rows", "doit contenir 1 à {most} lignes"),
+            Self::Rows(most) => say!(language, "must have 1 to {most} rows", "doit contenir 1 à {most} lignes"),
             Self::NoParameter(known) => {
                 let known = parameters(known, language);
                 say!(
                     language,
-                    "is not a parameter of this call: there are {known}",
-                    "n'est pas un paramètre de cet appel : il y a {known}",
+                    "is not a parameter of this call: the parameters are {known}",
+                    "n'est pas un paramètre de cet appel : les paramètres sont {known}",
                 )
             }
             Self::Number(from, to) => say!(
@@ -238,15 +238,15 @@ impl BrokenRule {
                 let words = JourneyStatus::ALL.map(|(_, word)| word);
                 match language {
                     Language::English => format!("must be one of {}", words.join(", ")),
-                    Language::French => format!("doit être l'un de « {} »", words.join(" », « ")),
+                    Language::French => format!("doit être l'un de « {} »", words.join(" », « ")),
                 }
             }
             Self::After(other) => {
                 let other = parameters(&[other], language);
-                say!(language, "must lie after {other}", "doit être postérieur à {other}")
+                say!(language, "must be after {other}", "doit être postérieur à {other}")
             }
             Self::ExportFormat => {
-                say!(language, "must be \"csv\" or \"parquet\"", "doit être « csv » ou « parquet »")
+                say!(language, "must be \"csv\" or \"parquet\"", "doit être « csv » ou « parquet »")
             }
             Self::Cursor => {
                 say!(language, "must be the next_cursor of an answer", "doit être le next_cursor d'une réponse")
@@ -292,11 +292,9 @@ pub enum NoToken {
 impl NoToken {
     pub(super) fn message(self, language: Language) -> String {
         match self {
-            Self::WrongPair => say!(
-                language,
-                "the registry knows no such access key, or it has another secret",
-                "le registre ne connaît pas cette clé d'accès, ou elle a un autre secret",
-            ),
+            Self::WrongPair => {
+                say!(language, "unknown access key or wrong secret", "clé d'accès inconnue ou secret erroné",)
+            }
             Self::OperatorUnknown => say!(
                 language,
                 "the registry does not know this operator any more",

@@ -174,61 +174,54 @@ impl From<KeyError> for Refusal {
 // The sentences without values, in English and in French.
 const SEND_A_TOKEN: [&str; 2] = [
     "send the header Authorization: Bearer <application token>",
-    "envoyez l'en-tête « Authorization: Bearer <jeton applicatif> »",
+    "envoyez l'en-tête « Authorization: Bearer <jeton applicatif> »",
 ];
 const CLOSED: [&str; 2] = [
-    "the registry has closed this call for the time being; no date is known",
-    "le registre a fermé cet appel pour le moment ; aucune date n'est connue",
+    "the registry has closed this call for the time being; it has given no date for its reopening",
+    "le registre a fermé cet appel pour le moment ; la date de réouverture n'est pas connue",
 ];
-const UNKNOWN_APPLICATION: [&str; 2] = [
-    "the registry knows no application of yours with this uuid",
-    "le registre ne vous connaît aucune demande avec cet uuid",
+const UNKNOWN_APPLICATION: [&str; 2] =
+    ["you have no application with this uuid", "aucune de vos demandes n'a cet uuid"];
+const UNKNOWN_PROOF: [&str; 2] = [
+    "the registry has never granted an application with this uuid",
+    "le registre n'a jamais accordé de demande avec cet uuid",
 ];
-const UNKNOWN_PROOF: [&str; 2] =
-    ["the registry has granted no application with this uuid", "le registre n'a accordé aucune demande avec cet uuid"];
 const NO_UUID: [&str; 2] = [
-    "the path does not end with a UUID, such as 1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b: copy it from the proof again",
-    "le chemin ne finit pas par un UUID, par exemple 1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b : recopiez-le depuis la preuve",
+    "the path does not end with a UUID such as 1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b: copy it from the proof again",
+    "le chemin ne se termine pas par un UUID comme 1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b : recopiez-le depuis la preuve",
 ];
-const UNKNOWN_IMPORT: [&str; 2] = [
-    "the registry knows no import of yours with this import_id",
-    "le registre ne vous connaît aucun import avec cet import_id",
-];
-const UNKNOWN_EXPORT: [&str; 2] = [
-    "the registry knows no export of yours with this export_id",
-    "le registre ne vous connaît aucun export avec cet export_id",
-];
+const UNKNOWN_IMPORT: [&str; 2] = ["you have no import with this import_id", "aucun de vos imports n'a cet import_id"];
+const UNKNOWN_EXPORT: [&str; 2] = ["you have no export with this export_id", "aucun de vos exports n'a cet export_id"];
 const UNKNOWN_JOURNEY: [&str; 2] = [
-    "the registry knows no journey of yours with this operator_journey_id; a journey sent today may take a day to be known",
-    "le registre ne vous connaît aucun trajet avec cet operator_journey_id ; un trajet envoyé aujourd'hui peut mettre une \
-     journée à être connu",
+    "you have no journey with this operator_journey_id in the registry; a journey sent today may arrive tomorrow",
+    "aucun de vos trajets dans le registre n'a cet operator_journey_id ; un trajet envoyé aujourd'hui peut n'y arriver que demain",
 ];
 const JOURNEY_USED: [&str; 2] =
-    ["the journey carries another application of yours", "le trajet porte une autre demande de votre part"];
+    ["the journey already has another application of yours", "ce trajet a déjà servi à une autre de vos demandes"];
 const IDEMPOTENCY_KEY_REUSED: [&str; 2] = [
-    "this Idempotency-Key came with another body before: another call needs another key",
-    "cette Idempotency-Key a déjà accompagné un autre corps : un autre appel demande une autre clé",
+    "you have used this Idempotency-Key with another body: another call needs another key",
+    "vous avez déjà utilisé cette Idempotency-Key avec un autre corps : un autre appel demande une autre clé",
 ];
 const APPLICATION_DELETED: [&str; 2] = [
     "this Idempotency-Key registered an application that was deleted since: a new application needs another key",
-    "cette Idempotency-Key a enregistré une demande supprimée depuis : une nouvelle demande exige une autre clé",
+    "la demande enregistrée avec cette Idempotency-Key a été supprimée depuis : une nouvelle demande exige une autre clé",
 ];
 const CURSOR_EXPIRED: [&str; 2] = [
-    "changes after this cursor are no longer kept: list your applications, and read the changes again without since",
-    "des changements postérieurs à ce curseur ne sont plus conservés : listez vos demandes, puis relisez les changements sans \
-     « since »",
+    "changes after this cursor have expired: list your applications, then read the changes again without since",
+    "des changements postérieurs à ce curseur ne sont plus conservés : listez vos demandes, puis relisez les changements sans \
+     « since »",
 ];
 const UNSUPPORTED_MEDIA_TYPE: [&str; 2] = [
     "send the header Content-Type: application/json (UTF-8), and the body uncompressed",
-    "envoyez l'en-tête « Content-Type: application/json » (UTF-8), et le corps non compressé",
+    "envoyez l'en-tête « Content-Type: application/json » (UTF-8), et le corps non compressé",
 ];
 const INTERNAL: [&str; 2] = [
     "the registry's team finds the call by its request_id",
     "l'équipe du registre retrouve l'appel par son request_id",
 ];
 const BUSY: [&str; 2] = [
-    "other calls for the same driver came first; nothing was written, send the call again",
-    "d'autres appels pour le même conducteur sont passés avant ; rien n'a été écrit, renvoyez l'appel",
+    "other calls for the same driver came first and nothing was written: send the call again",
+    "d'autres appels pour le même conducteur sont passés avant celui-ci et rien n'a été écrit : refaites l'appel",
 ];
 
 impl Refusal {
@@ -291,13 +284,13 @@ impl Refusal {
             Self::ImportStays(why) => why.message(language),
             Self::TooManyExports(most) => say!(
                 language,
-                "{most} of your exports are in progress: wait until one is ready, or call for the pages of the list",
-                "{most} de vos exports sont en cours : attendez que l'un soit prêt, ou demandez les pages de la liste",
+                "{most} of your exports are in progress: wait until one is ready, or read the list page by page",
+                "{most} de vos exports sont en cours : attendez que l'un d'eux soit prêt, ou lisez la liste page par page",
             ),
             Self::TooManyExportsADay(most) => say!(
                 language,
-                "you have requested {most} exports within 24 hours: wait, or call for the pages of the list or for its changes",
-                "vous avez demandé {most} exports en 24 heures : attendez, ou demandez les pages de la liste ou ses changements",
+                "you have requested {most} exports within 24 hours: wait, or read the list page by page, or its changes",
+                "vous avez demandé {most} exports en 24 heures : attendez, ou lisez la liste page par page, ou ses changements",
             ),
             Self::TooEarly(at) => too_early(*at, language),
             Self::Unauthenticated(None) => words(SEND_A_TOKEN),
@@ -306,32 +299,32 @@ impl Refusal {
             Self::OperatorNotAdmitted(why) => why.message(language),
             Self::TooManyCalls(_) => say!(
                 language,
-                "your calls are used up: there are more in {seconds} s",
-                "vos appels sont épuisés : il y en aura d'autres dans {seconds} s",
+                "you have used up your calls: try again in {seconds} s",
+                "vous avez épuisé vos appels : réessayez dans {seconds} s",
             ),
             Self::TooManyStrangers(_) => say!(
                 language,
-                "too many calls name an access key that the registry does not know: none is looked at for {seconds} s",
-                "trop d'appels donnent une clé d'accès que le registre ne connaît pas : aucun n'est examiné pendant {seconds} s",
+                "too many calls with unknown access keys: all of them are refused for {seconds} s",
+                "trop d'appels avec des clés d'accès inconnues : tous sont refusés pendant {seconds} s",
             ),
             Self::TooManyAttempts(_) => say!(
                 language,
-                "too many wrong secrets in a row: none is looked at for {seconds} s",
-                "trop de secrets erronés de suite : aucun n'est examiné pendant {seconds} s",
+                "too many wrong secrets in a row: no secret is checked for {seconds} s",
+                "trop de secrets erronés de suite : aucun secret n'est vérifié pendant {seconds} s",
             ),
             Self::MissingScope(scope) => {
                 let scope = scope.as_str();
-                say!(language, "the call needs the scope {scope}", "l'appel demande la portée {scope}")
+                say!(language, "the call needs the scope {scope}", "cet appel exige la portée {scope}")
             }
             Self::CallClosed(None) => words(CLOSED),
             Self::CallClosed(Some(journey_type)) => closed(*journey_type, language),
             Self::NotFound => {
                 let versions = VERSIONS.join(", /");
-                say!(language, "a path begins with /{versions}", "un chemin commence par /{versions}")
+                say!(language, "paths begin with /{versions}", "les chemins commencent par /{versions}")
             }
             Self::NoSuchCall { path, methods } => {
                 let methods = and(methods, language);
-                say!(language, "{path} takes {methods}", "{path} attend {methods}")
+                say!(language, "{path} accepts {methods}", "{path} accepte {methods}")
             }
             Self::UnknownApplication => words(UNKNOWN_APPLICATION),
             Self::UnknownProof { is_uuid: true } => words(UNKNOWN_PROOF),
@@ -350,7 +343,11 @@ impl Refusal {
             Self::CursorExpired => words(CURSOR_EXPIRED),
             Self::DriverRecordFull(why) => why.message(language).into_owned(),
             Self::BodyTooLarge(limit) => {
-                say!(language, "the body may hold {limit} bytes", "le corps peut compter {limit} octets")
+                say!(
+                    language,
+                    "the body may have at most {limit} bytes",
+                    "le corps peut compter au plus {limit} octets"
+                )
             }
             Self::UnsupportedMediaType => words(UNSUPPORTED_MEDIA_TYPE),
             Self::Internal(_) => words(INTERNAL),
@@ -453,7 +450,7 @@ fn query(faults: &[FieldFault], language: Language) -> String {
         format!("{name} {}", rule.message(language))
     });
     let what = faults.collect::<Vec<_>>().join(between(language));
-    say!(language, "the query: {what}", "la requête : {what}")
+    say!(language, "the query: {what}", "paramètres de la requête : {what}")
 }
 
 fn too_early(at: Instant, language: Language) -> String {
@@ -472,8 +469,8 @@ fn closed(journey_type: JourneyType, language: Language) -> String {
     };
     say!(
         language,
-        "the registry has closed this call for {journey_type} applications for the time being; no date is known",
-        "le registre a fermé cet appel pour les demandes {distance} pour le moment ; aucune date n'est connue",
+        "the registry has closed this call for {journey_type} applications for the time being; it has given no date for its reopening",
+        "pour le moment, le registre a fermé cet appel aux demandes {distance} ; la date de réouverture n'est pas connue",
     )
 }
 
@@ -482,13 +479,13 @@ fn blocked(reason: Reason, datetime: Instant, language: Language) -> String {
     match reason {
         Reason::History => say!(
             language,
-            "the driver has a specific application (opération spécifique) dated {datetime}",
-            "le conducteur a une opération spécifique du {moment}",
+            "the driver already has a specific application (opération spécifique) dated {datetime}",
+            "le conducteur a déjà une opération spécifique, datée du {moment}",
         ),
         Reason::Duplicate => say!(
             language,
-            "the driver has a standardized application (opération standardisée) dated {datetime}",
-            "le conducteur a une opération standardisée du {moment}",
+            "the driver already has a standardized application (opération standardisée) dated {datetime}",
+            "le conducteur a déjà une opération standardisée, datée du {moment}",
         ),
     }
 }
@@ -497,7 +494,7 @@ fn token(error: TokenError, language: Language) -> String {
     let french = match (language, error) {
         (Language::English, _) => return error.to_string(),
         (Language::French, TokenError::Malformed) => {
-            "le jeton n'est pas un « JSON Web Token » doté de iss, aud, exp, iat, operator_id, siret et scope"
+            "le jeton n'est pas un « JSON Web Token » doté de iss, aud, exp, iat, operator_id, siret et scope"
         }
         (Language::French, TokenError::UnknownKey) => "le kid du jeton ne désigne aucune clé de ce registre",
         (Language::French, TokenError::Signature) => "la signature du jeton ne correspond pas à sa clé",
@@ -696,6 +693,7 @@ mod tests {
                 assert_ne!(english, french);
             }
             assert_eq!(Language::english_left_in(&french), None, "{french}");
+            assert_eq!(Language::loose_punctuation_in(&french), None, "{french}");
             assert!(!french.contains('"'), "quotes are « »: {french}");
         }
     }
@@ -727,9 +725,9 @@ mod tests {
             FieldFault { pointer: "/siret".to_owned(), rule: FieldError::Siret.into() },
         ];
         let (_, body) = told_in(Refusal::InvalidFields(faults), Language::French);
-        assert_eq!(body["title"], "Des champs du corps sont incorrects");
-        assert_eq!(body["detail"], "/last_name_trunc manque ; /siret doit être un SIRET : 14 chiffres");
-        assert_eq!(body["errors"][1]["message"], "doit être un SIRET : 14 chiffres");
+        assert_eq!(body["title"], "Champs non valides");
+        assert_eq!(body["detail"], "/last_name_trunc manque ; /siret doit être un SIRET : 14 chiffres");
+        assert_eq!(body["errors"][1]["message"], "doit être un SIRET : 14 chiffres");
         assert_eq!(body["type"], format!("{TYPE_BASE}invalid_fields"));
         let early = Refusal::TooEarly(Instant::parse("2024-05-08T07:30:00Z").unwrap());
         let (_, body) = told_in(early, Language::French);

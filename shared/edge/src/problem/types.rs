@@ -98,16 +98,16 @@ macro_rules! problem_types {
     };
 }
 
-/// The remedy where the driver has had the certificate.
-const WAIT_UNTIL_OLD_ENOUGH: &str = "The driver has had this certificate (prime CEE): there is no other until the application in the way is old enough.";
+/// The remedy if the driver has had the certificate.
+const WAIT_UNTIL_OLD_ENOUGH: &str = "The driver has had this certificate (prime CEE) and can get another only when the blocking application is old enough.";
 
 problem_types! {
     /// The body is not the JSON object, or for a batch the JSON array, of the call.
     MalformedBody: "malformed_body", BAD_REQUEST {
-        title: ["The body is not the JSON of this call", "Le corps n'est pas le JSON de cet appel"],
+        title: ["Malformed body", "Corps de requête mal formé"],
         meaning: "\
-            The body is not one JSON object, or for a batch one JSON array: not JSON at all, nested too deeply, not UTF-8, \
-            or empty; or the request is no HTTP that a function could be given. `detail` says where.",
+            The body is not one JSON object, or for a batch one JSON array: it is empty, not UTF-8, not JSON, or \
+            nested too deeply. Or the request is not valid HTTP. `detail` says which.",
         remedy: "Send one JSON object, or for a batch one JSON array, as a JSON library writes it.",
         members: request_id_of_gateway(),
         examples: |_| one("Not JSON", Refusal::MalformedBody(Malformed::NotJson { line: 1, column: 18 })),
@@ -115,10 +115,10 @@ problem_types! {
 
     /// Fields of the body are invalid; `errors` lists every one.
     InvalidFields: "invalid_fields", BAD_REQUEST {
-        title: ["Fields of the body are at fault", "Des champs du corps sont incorrects"],
+        title: ["Invalid fields", "Champs non valides"],
         meaning: "\
-            Fields are missing, unknown, of the wrong form, or belong to the other journey type. `errors` lists every \
-            fault of the body at once, each as `pointer` (a JSON Pointer, [RFC \
+            Fields are missing, unknown or malformed, or belong to the other journey type. `errors` lists every \
+            fault of the body, each as `pointer` (a JSON Pointer, [RFC \
             6901](https://www.rfc-editor.org/rfc/rfc6901)) and `message`. A message says what is expected and never \
             repeats the value.",
         remedy: "Correct every field in `errors` and send the call again.",
@@ -128,8 +128,8 @@ problem_types! {
 
     /// A header is invalid.
     InvalidHeader: "invalid_header", BAD_REQUEST {
-        title: ["A header is at fault", "Un en-tête est incorrect"],
-        meaning: "A header is not what it should be. `detail` names it and says what is expected.",
+        title: ["Invalid header", "En-tête non valide"],
+        meaning: "A header is invalid. `detail` names it and says what is expected.",
         remedy: "Correct the header and send the call again.",
         members: request_id_of_gateway(),
         examples: |_| one("A key with a space", Refusal::InvalidHeader("idempotency-key", FieldError::IdempotencyKey)),
@@ -137,76 +137,76 @@ problem_types! {
 
     /// Parameters of the query are invalid; `errors` lists every one.
     InvalidQuery: "invalid_query", BAD_REQUEST {
-        title: ["A parameter of the query is at fault", "Un paramètre de la requête est incorrect"],
+        title: ["Invalid query parameters", "Paramètres de requête non valides"],
         meaning: "\
-            Parameters of the query are unknown or not what they should be. `errors` lists every fault of the query at \
-            once, each as `pointer` (`/` and the name of the parameter) and `message`. A message says what is expected \
-            and never repeats the value.",
+            Parameters of the query are unknown or invalid. `errors` lists every fault of the query, each as \
+            `pointer` (`/` and the name of the parameter) and `message`. A message says what is expected and never \
+            repeats the value.",
         remedy: "\
-            Correct the parameters and send the call again. Where the cursor is at fault, begin the list again without \
+            Correct the parameters and send the call again. If the cursor is invalid, start the list again without \
             it.",
         members: vec![always("errors", faults("Every fault of the query."))],
         examples: |_| {
             let cursor = FieldFault::of("cursor", BrokenRule::Cursor);
-            one("A cursor of one's own making", Refusal::InvalidQuery(vec![cursor]))
+            one("A made-up cursor", Refusal::InvalidQuery(vec![cursor]))
         },
     }
 
     /// The application can be registered from `available_at` on.
     TooEarly: "too_early", BAD_REQUEST {
-        title: ["The application comes too early", "La demande arrive trop tôt"],
+        title: ["Application sent too early", "Demande envoyée trop tôt"],
         meaning: "\
-            Everything is in order but the date: an application can be registered seven days after the journey's end \
+            Everything is valid except the date: an application can be registered seven days after the journey's end \
             (short) or after `datetime` (long). `available_at` is the first moment at which the same call is \
             accepted.",
         remedy: "Send the same call at `available_at` or later.",
         members: vec![always("available_at", moment())],
-        examples: |_| one("Too young", Refusal::TooEarly(at("2024-05-08T07:30:00Z"))),
+        examples: |_| one("Before the seventh day", Refusal::TooEarly(at("2024-05-08T07:30:00Z"))),
     }
 
     /// The token is missing or not valid now.
     Unauthenticated: "unauthenticated", UNAUTHORIZED {
-        title: ["A valid application token is needed", "Un jeton applicatif valable est nécessaire"],
+        title: ["Missing or invalid token", "Jeton absent ou non valide"],
         meaning: "\
             The header `Authorization: Bearer <application token>` is missing, or the token is malformed, expired, \
-            signed under another key, or made for another service. The header `WWW-Authenticate` says which.",
-        remedy: "Get a fresh application token and send the call again.",
+            signed with another key, or issued for another service. The header `WWW-Authenticate` says which.",
+        remedy: "Get a new application token and send the call again.",
         members: Vec::new(),
         examples: |_| vec![
             example("", "No token", Refusal::Unauthenticated(None)),
-            example("_expired", "An old token", Refusal::Unauthenticated(Some(TokenError::Expired))),
+            example("_expired", "An expired token", Refusal::Unauthenticated(Some(TokenError::Expired))),
         ],
     }
 
     /// The access key and secret yield no token.
     InvalidCredentials: "invalid_credentials", UNAUTHORIZED {
-        title: ["The access key and the secret give no token", "La clé d'accès et le secret ne donnent pas de jeton"],
+        title: ["Invalid access key or secret", "Clé d'accès ou secret non valide"],
         meaning: "\
-            `POST /auth/access_token` alone: the access key is not known, its secret is another, it was retired, or \
-            the registry has suspended its operator. `detail` names the suspension only if the secret \
-            is right.",
-        remedy: "Compare both halves with what the registry's team gave you; write to it where they are right.",
+            `POST /auth/access_token` only: the access key is unknown or retired, the secret is wrong, or the \
+            registry has suspended the operator. `detail` mentions the suspension only if the secret is right.",
+        remedy: "\
+            Compare the access key and the secret with those that the registry's team gave you. If they are the \
+            same, write to the team.",
         members: Vec::new(),
-        examples: |_| one("Not a pair that the registry gave", Refusal::InvalidCredentials(NoToken::WrongPair)),
+        examples: |_| one("Unknown access key or wrong secret", Refusal::InvalidCredentials(NoToken::WrongPair)),
     }
 
     /// The token does not carry the scope that the call needs.
     MissingScope: "missing_scope", FORBIDDEN {
-        title: ["The token does not allow this call", "Le jeton ne permet pas cet appel"],
+        title: ["Missing scope", "Portée manquante"],
         meaning: "\
-            The token is valid but does not carry the scope of this call: `cee:simulate`, `cee:register` or \
-            `cee:import`.",
-        remedy: "Get a token from `POST /auth/access_token`: it carries every scope.",
+            The token is valid but lacks the scope of this call: `cee:simulate`, `cee:register` or `cee:import`.",
+        remedy: "Get a token from `POST /auth/access_token`: it has every scope.",
         members: Vec::new(),
-        examples: |call| one("Another call's token", Refusal::MissingScope(call.scope.unwrap_or(Scope::Simulate))),
+        examples: |call| one("A token without this scope", Refusal::MissingScope(call.scope.unwrap_or(Scope::Simulate))),
     }
 
     /// The registry does not know the operator, or has suspended it.
     OperatorNotAdmitted: "operator_not_admitted", FORBIDDEN {
-        title: ["The operator is not admitted", "L'opérateur n'est pas admis"],
+        title: ["Operator not admitted", "Opérateur non admis"],
         meaning: "\
-            The token is valid, but the registry does not know its operator, has suspended it, or knows it under \
-            another SIRET.",
+            The token is valid, but the registry does not know its operator, has suspended the operator, or has \
+            another SIRET for it.",
         remedy: "Write to the registry's team.",
         members: Vec::new(),
         examples: |_| one("A suspended operator", Refusal::OperatorNotAdmitted(NotAdmitted::Suspended)),
@@ -214,56 +214,58 @@ problem_types! {
 
     /// The registry has switched this call off.
     CallClosed: "call_closed", FORBIDDEN {
-        title: ["The registry has closed this call", "Le registre a fermé cet appel"],
+        title: ["Call closed", "Appel fermé"],
         meaning: "\
-            The registry has switched this call off for everybody: altogether, or for the journey type that `detail` \
-            names.",
-        remedy: "Keep the call and send it when the registry's team has opened it again.",
+            The registry has closed this call for all operators: for both journey types, or only for the one that \
+            `detail` names.",
+        remedy: "Keep the request, and send it when the registry's team has opened the call again.",
         members: Vec::new(),
-        examples: |_| one("Closed for everybody", Refusal::CallClosed(None)),
+        examples: |_| one("Closed for both journey types", Refusal::CallClosed(None)),
     }
 
     /// No call has this path and method.
     NotFound: "not_found", NOT_FOUND {
-        title: ["Nothing answers here", "Rien ne répond ici"],
+        title: ["No such call", "Appel inexistant"],
         meaning: "\
-            Nothing answers at this path with this method. Where the path belongs to a call with another method, `detail` and the \
-            header `Allow` may name it.",
-        remedy: "Compare method and path with the reference; `/v3` (or `/v3.2`, `/v3.3`) belongs to the path.",
+            The API has no call with this method and path. If the path belongs to a call with another method, `detail` and \
+            the header `Allow` may name the method.",
+        remedy: "\
+            Compare the method and the path with the reference. The path begins with `/v3` (or `/v3.2`, `/v3.3`).",
         members: request_id_of_gateway(),
         examples: |_| of_gateway(ProblemType::NotFound, "Not Found"),
     }
 
     /// The caller has no such application.
     UnknownApplication: "unknown_application", NOT_FOUND {
-        title: ["The application is not known", "La demande est inconnue"],
+        title: ["Unknown application", "Demande inconnue"],
         meaning: "\
-            The registry knows no application of *yours* with this `uuid`, or knows it no more because it was deleted. \
-            Another operator's application is as unknown as one that never was.",
-        remedy: "Compare the `uuid` with that of the 201; if it was deleted, there is nothing to do.",
+            The registry has no application of *yours* with this `uuid`, or the application was deleted. Another \
+            operator's application gets the same response.",
+        remedy: "\
+            Compare the `uuid` with the one in the 201. If the application was deleted, there is nothing to do.",
         members: Vec::new(),
         examples: |_| one("Not one of yours", Refusal::UnknownApplication),
     }
 
     /// The registry has granted no application of this UUID.
     UnknownProof: "unknown_proof", NOT_FOUND {
-        title: ["The proof is not known", "La preuve est inconnue"],
+        title: ["Unknown proof", "Preuve inconnue"],
         meaning: "\
-            `GET /proofs/{uuid}` alone: the registry has never granted an application with this `uuid`. (An \
-            application that was granted and deleted later is no refusal: its state is `deleted`.)",
+            `GET /proofs/{uuid}` only: the registry has never granted an application with this `uuid`. (An \
+            application that was granted and later deleted is not refused: its state is `deleted`.)",
         remedy: "\
-            Compare the `uuid` with that of the proof's payload. A proof that verifies names one that was granted: \
-            write to the registry's team.",
+            Compare the `uuid` with the one in the proof's payload. If the proof verifies, the registry has granted \
+            its application: write to the registry's team.",
         members: Vec::new(),
         examples: |_| one("Never granted", Refusal::UnknownProof { is_uuid: true }),
     }
 
     /// The caller has no such import.
     UnknownImport: "unknown_import", NOT_FOUND {
-        title: ["The import is not known", "L'import est inconnu"],
+        title: ["Unknown import", "Import inconnu"],
         meaning: "\
-            The registry knows no import of *yours* with this `import_id`. Another operator's import is as unknown as \
-            one that never was.",
+            The registry has no import of *yours* with this `import_id`. Another operator's import gets the same \
+            response.",
         remedy: "List your imports: `GET /policies/cee/imports`.",
         members: Vec::new(),
         examples: |_| one("Not one of yours", Refusal::UnknownImport),
@@ -271,10 +273,10 @@ problem_types! {
 
     /// The caller has no such export.
     UnknownExport: "unknown_export", NOT_FOUND {
-        title: ["The export is not known", "L'export est inconnu"],
+        title: ["Unknown export", "Export inconnu"],
         meaning: "\
-            The registry knows no export of *yours* with this `export_id`. Another operator's export is as unknown as \
-            one that never was, and an export is forgotten after 30 days.",
+            The registry has no export of *yours* with this `export_id`: it keeps an export for 30 days. Another \
+            operator's export gets the same response.",
         remedy: "List your exports: `GET /policies/cee/exports`.",
         members: Vec::new(),
         examples: |_| one("Not one of yours", Refusal::UnknownExport),
@@ -282,28 +284,28 @@ problem_types! {
 
     /// The caller has no such journey.
     UnknownJourney: "unknown_journey", NOT_FOUND {
-        title: ["The journey is not known", "Le trajet est inconnu"],
+        title: ["Unknown journey", "Trajet inconnu"],
         meaning: "\
-            The registry knows no journey of *yours* under this `operator_journey_id`. Another operator's journey is \
-            as unknown as one that never was. A journey sent today may take until tomorrow to be known.",
-        remedy: "Check the name that you gave the journey; if it is right, try again tomorrow.",
+            The registry has no journey of *yours* with this `operator_journey_id`. Another operator's journey gets \
+            the same response. A journey sent today may reach the registry tomorrow.",
+        remedy: "Check the `operator_journey_id`. If it is right, try again tomorrow.",
         members: Vec::new(),
         examples: |_| one("Not one of yours", Refusal::UnknownJourney),
     }
 
     /// The journey fails one or more of the scheme's criteria.
     IneligibleJourney: "ineligible_journey", NOT_FOUND {
-        title: ["The journey cannot carry an application", "Le trajet ne peut pas porter de demande"],
+        title: ["Ineligible journey", "Trajet non éligible"],
         meaning: "\
-            The journey is known and can carry no application. `criteria` names every criterion that it fails, each as \
-            `criterion` and `message`:\n\n\
+            The registry knows the journey, but it is not eligible. `criteria` lists every criterion that it fails, \
+            each as `criterion` and `message`:\n\n\
             | `criterion` | the journey |\n\
             |---|---|\n\
             | `operator_class` | is not of proof class `C` |\n\
             | `distance` | is longer than 80,000 m |\n\
             | `france` | neither starts nor ends in France |\n\
             | `period` | does not start within the scheme's period, which begins on 2023-01-01 in Paris |",
-        remedy: "Register another journey of this driver; this one will not do.",
+        remedy: "Register another journey of this driver.",
         members: vec![always("criteria", criteria())],
         examples: |_| {
             let failed = vec![Criterion::OperatorClass, Criterion::Distance];
@@ -314,11 +316,11 @@ problem_types! {
     /// A specific application, imported from before the scheme, blocks the new one.
     History: "history", CONFLICT {
         title: [
-            "An application from before the scheme is in the way",
-            "Une opération antérieure au dispositif fait obstacle",
+            "Blocked by an application from before the scheme",
+            "Demande bloquée par une opération antérieure au dispositif",
         ],
         meaning: "\
-            A *specific* application (opération spécifique, from before the scheme, imported) is in the way. \
+            A *specific* application (opération spécifique, imported from before the scheme) blocks the new one. \
             `datetime` is its date, `reason` is `history`.",
         remedy: WAIT_UNTIL_OLD_ENOUGH,
         members: vec![always("datetime", moment()), always("reason", reason())],
@@ -330,15 +332,16 @@ problem_types! {
 
     /// A standardized application, registered through this interface, blocks the new one.
     Duplicate: "duplicate", CONFLICT {
-        title: ["An earlier application is in the way", "Une demande antérieure fait obstacle"],
+        title: ["Blocked by an earlier application", "Demande bloquée par une demande antérieure"],
         meaning: "\
-            A *standardized* application (opération standardisée, registered through this interface) is in the way. \
-            `datetime` is its date, `reason` is `duplicate`. When it is **your own**, `uuid`, `token` and, for a short \
-            one, `journey_id` and `journey_status` are there too: an operator that lost an answer gets all of it. \
-            (The journey's status is called `journey_status` here because `status` is the HTTP status in a problem; in \
-            a 201 it is `status`.) Of another operator's application it holds only date and reason.\n\n\
-            Where several applications are in the way, the one with the latest date is named; at equal dates a \
-            `duplicate` before a `history`, your own before another's.",
+            A *standardized* application (opération standardisée, registered through this API) blocks the new one. \
+            `datetime` is its date, `reason` is `duplicate`. If it is **your own**, the problem also has its `uuid` \
+            and `token` and, for a short application, `journey_id` and `journey_status`: an operator that lost a \
+            response gets all of it. (The journey's status is called `journey_status` here because `status` is the \
+            HTTP status in a problem; in a 201 it is `status`.) For another operator's application, it has only the \
+            date and the reason.\n\n\
+            If several applications block, the problem names the one with the latest date; at equal dates, a \
+            `duplicate` before a `history`, and your own before another operator's.",
         remedy: WAIT_UNTIL_OLD_ENOUGH,
         members: earlier_application(),
         examples: |_| {
@@ -346,20 +349,20 @@ problem_types! {
             let own = Some(Box::new(OwnApplication::sample(JourneyType::Short)));
             vec![
                 example("", "Another operator's: date and reason", Refusal::Blocked { reason, datetime, own: None }),
-                example("_own", "Your own: all of it", Refusal::Blocked { reason, datetime, own }),
+                example("_own", "Your own: all members", Refusal::Blocked { reason, datetime, own }),
             ]
         },
     }
 
     /// The journey carries an application already.
     JourneyUsed: "journey_used", CONFLICT {
-        title: ["The journey carries an application already", "Le trajet porte déjà une demande"],
+        title: ["Journey already used", "Trajet déjà utilisé"],
         meaning: "\
-            The journey carries an application already, under another identity. `datetime` is that application's date, \
-            `reason` is `journey_used`, and since journeys are known to their own operator only, the application is \
-            yours: `uuid`, `token`, `journey_id` and `journey_status` are there too. An identity in the way is named \
-            first.",
-        remedy: "Register another journey, or compare the identities: one of the two is not the driver's.",
+            The journey already has an application, under another identity. `datetime` is the date of that \
+            application, `reason` is `journey_used`. An operator can use only its own journeys, so the application \
+            is yours: the problem also has its `uuid`, `token`, `journey_id` and `journey_status`. If an application \
+            of the same identity blocks too, the problem is a `history` or a `duplicate` instead.",
+        remedy: "Register another journey, or compare the two identities: one of them is not the driver's.",
         members: earlier_application(),
         examples: |_| {
             let own = Some(Box::new(OwnApplication::sample(JourneyType::Short)));
@@ -369,22 +372,22 @@ problem_types! {
 
     /// The import cannot be undone now, or its operator may no longer undo it.
     ImportStays: "import_stays", CONFLICT {
-        title: ["The import cannot be taken back", "L'import ne peut pas être annulé"],
+        title: ["Import cannot be undone", "Import impossible à annuler"],
         meaning: "\
-            An import of yours is to be taken back, by `DELETE` or by a file that replaces it, and cannot be: it has \
-            not ended yet; it was begun too long ago (30 days, or what the registry's team has set); an invocation \
-            that stopped answering may still write a row of it until `available_at`; or a file is to replace what is \
-            taken back already, what another file replaces at this moment, or what was only a check or a list of \
-            drivers. `detail` says which.",
+            You want to undo an import of yours, with `DELETE` or with a file that replaces it, but it cannot be \
+            undone: it has not ended; or it began too long ago (30 days, or what the registry's team has set); or an \
+            interrupted invocation may still write rows of it until `available_at`; or the import to replace was \
+            already undone, is being replaced by another file, or was only a check or a list of drivers. `detail` says \
+            which.",
         remedy: "\
-            Wait until the import has ended, or the one that `detail` names, or until `available_at`; write to the \
-            registry's team if it is too old; name the import that has the rows to be replaced.",
+            Wait until the import (or the one that `detail` names) has ended, or until `available_at`. If it is too old, write to the registry's \
+            team. To replace rows, name the import that added them.",
         members: vec![sometimes("available_at", moment())],
         examples: |_| {
             let silent = UndoRefusal::Haunted(at("2024-05-01T09:15:00Z"));
             vec![
                 example("", "Too old", Refusal::ImportStays(TakeBackRefusal::TooOld(30))),
-                example("_for_now", "Not quite ended", Refusal::ImportStays(silent.into())),
+                example("_for_now", "An interrupted invocation may still write", Refusal::ImportStays(silent.into())),
                 example("_for_check", "Only a check", Refusal::ImportStays(TakeBackRefusal::NothingImported)),
             ]
         },
@@ -392,26 +395,26 @@ problem_types! {
 
     /// As many exports of the operator are in progress as may be.
     TooManyExports: "too_many_exports", CONFLICT {
-        title: ["Too many exports are in progress", "Trop d'exports sont en cours"],
+        title: ["Too many exports", "Trop d'exports"],
         meaning: "\
-            Two exports of *yours* are in progress already. Calls at the same moment count each other: of several, all \
-            may be refused. Or you have requested a hundred exports within 24 hours.",
+            Two of *your* exports are already in progress (of several calls at the same moment, all may be refused), \
+            or you have requested a hundred exports within 24 hours.",
         remedy: "\
-            Wait until one of your exports is `ready` or `failed`, and send the call again. A program that needs the state of its \
-            applications more often reads the changes: `GET /policies/cee/changes`.",
+            Wait until one of your exports is `ready` or `failed`, then send the call again. A program that needs \
+            the state of its applications more often should read the changes: `GET /policies/cee/changes`.",
         members: Vec::new(),
         examples: |_| {
             vec![
-                example("", "Two are in progress", Refusal::TooManyExports(MOST_EXPORTS)),
-                example("_a_day", "A hundred within a day", Refusal::TooManyExportsADay(MOST_EXPORTS_A_DAY)),
+                example("", "Two exports in progress", Refusal::TooManyExports(MOST_EXPORTS)),
+                example("_a_day", "A hundred within 24 hours", Refusal::TooManyExportsADay(MOST_EXPORTS_A_DAY)),
             ]
         },
     }
 
     /// The request did not arrive in time.
     RequestTimeout: "request_timeout", REQUEST_TIMEOUT {
-        title: ["The request came too slowly", "La requête est arrivée trop lentement"],
-        meaning: "The request did not arrive in time.",
+        title: ["Request timeout", "Délai de la requête dépassé"],
+        meaning: "The gateway did not receive the whole request in time.",
         remedy: "Send it again.",
         members: request_id_of_gateway(),
         examples: |_| of_gateway(ProblemType::RequestTimeout, "Request Timeout"),
@@ -419,41 +422,42 @@ problem_types! {
 
     /// The body is longer than any call accepts.
     BodyTooLarge: "body_too_large", PAYLOAD_TOO_LARGE {
-        title: ["The body is too long", "Le corps est trop long"],
-        meaning: "The body is longer than 64 KiB, or that of a batch longer than 512 KiB.",
-        remedy: "Send one application a call; bring a long history as a file.",
+        title: ["Body too large", "Corps de requête trop volumineux"],
+        meaning: "The body is longer than 64 KiB, or for a batch longer than 512 KiB.",
+        remedy: "Send one application per call. Send a long history as a file.",
         members: request_id_of_gateway(),
         examples: |_| one("Too long", Refusal::BodyTooLarge(BODY_LIMIT)),
     }
 
     /// The body is not declared as JSON.
     UnsupportedMediaType: "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE {
-        title: ["The body must be declared as JSON", "Le corps doit être déclaré comme JSON"],
+        title: ["Unsupported content type", "Type de contenu non pris en charge"],
         meaning: "The body is not declared as JSON in UTF-8, or is compressed.",
         remedy: "Send `Content-Type: application/json`, in UTF-8 and not compressed.",
         members: Vec::new(),
-        examples: |_| one("Not declared as JSON", Refusal::UnsupportedMediaType),
+        examples: |_| one("No JSON content type", Refusal::UnsupportedMediaType),
     }
 
     /// The call's `Idempotency-Key` was used for a different call.
     IdempotencyKeyReused: "idempotency_key_reused", UNPROCESSABLE_ENTITY {
-        title: ["The Idempotency-Key was used for another call", "L'Idempotency-Key a servi à un autre appel"],
+        title: ["Idempotency-Key used with another body", "Idempotency-Key utilisée avec un autre corps"],
         meaning: "\
-            This `Idempotency-Key` of yours came with another body before, and that call succeeded. Nothing was done.",
-        remedy: "A key names one call: send another call with another key.",
+            You have already used this `Idempotency-Key` with another body, and that call succeeded. This call has \
+            changed nothing.",
+        remedy: "Use one key per call: send this call with another key.",
         members: Vec::new(),
         examples: |_| one("Another body", Refusal::IdempotencyKeyReused),
     }
 
     /// The application that the call's `Idempotency-Key` registered was deleted.
     ApplicationDeleted: "application_deleted", GONE {
-        title: ["The application was deleted", "La demande a été supprimée"],
+        title: ["Application deleted", "Demande supprimée"],
         meaning: "\
-            This `Idempotency-Key` of yours came with the same body before, and that call succeeded. Its application, \
-            `uuid`, was deleted since. Nothing was done.",
+            You have already used this `Idempotency-Key` with the same body, and that call succeeded. Its \
+            application, `uuid`, was deleted since. This call has changed nothing.",
         remedy: "\
-            To register the driver once more, send the call with another key. Where a program sends a call again by \
-            itself, give each attempt a key of its own, and not each driver.",
+            To register the driver again, send the call with another key. If your program repeats calls by itself, \
+            use one key per registration, not one per driver.",
         members: vec![always("uuid", Ref::from_schema_name("ApplicationId"))],
         examples: |_| {
             let uuid = ApplicationId::parse(SAMPLE_UUID).map(Refusal::ApplicationDeleted);
@@ -463,88 +467,88 @@ problem_types! {
 
     /// The changes after the cursor are no longer kept.
     CursorExpired: "cursor_expired", GONE {
-        title: [
-            "The changes after this cursor are no longer kept",
-            "Les changements postérieurs à ce curseur ne sont plus conservés",
-        ],
+        title: ["Cursor expired", "Curseur expiré"],
         meaning: "\
-            The registry keeps a change for 400 days after your next change. Changes after this cursor have expired. Or the \
-            registry's team has restored the tables to an earlier moment, at which the change before this cursor had not \
-            happened.",
+            The registry keeps a change for 400 days after your next change, and changes after this cursor have \
+            expired. Or the registry's team has restored the tables to a moment before the change of this cursor.",
         remedy: "\
-            List your applications with `GET /policies/cee`, and take their statuses from there. Then read the changes without \
-            `since`, from the oldest that is kept, and go on from there. Read them at least once a year.",
+            List your applications with `GET /policies/cee`, and take their statuses from the list. Then read the \
+            changes without `since`, from the oldest one that the registry keeps. Read the changes at least once a \
+            year.",
         members: Vec::new(),
         examples: |_| one("A cursor of two years ago", Refusal::CursorExpired),
     }
 
     /// The registry accepts no more applications of this driver.
     DriverRecordFull: "driver_record_full", UNPROCESSABLE_ENTITY {
-        title: ["The driver's record is full", "La fiche du conducteur est pleine"],
+        title: ["Driver record full", "Fiche du conducteur pleine"],
         meaning: "\
-            Nothing is in the driver's way, but the registry takes no more applications of it. An operator has at most \
-            20 live applications of one journey type for one name and truncated phone (drivers who share both are told \
-            apart by their identity keys). Or the record of the driver is full of what operators have sent. Nothing \
-            was written, and the same call again has the same answer.",
+            No application blocks the new one, but the registry stores no more applications of this driver. An \
+            operator can have at most 20 live applications of one journey type for one name and truncated phone \
+            (identity keys distinguish drivers who share both). Or the driver's record is full of entries from all \
+            operators. Nothing was written, and a retry gets the same response.",
         remedy: "\
-            Delete applications that are wrong, a placeholder's for example; otherwise write to the registry's team.",
+            Delete the applications that are wrong, such as those of a placeholder. Otherwise write to the \
+            registry's team.",
         members: Vec::new(),
-        examples: |_| one("Twenty applications stand already", Refusal::DriverRecordFull(NoRoom::Applications)),
+        examples: |_| one("Twenty live applications", Refusal::DriverRecordFull(NoRoom::Applications)),
     }
 
     /// Too many wrong secrets in a row: for a while no secret is checked.
     TooManyAttempts: "too_many_attempts", TOO_MANY_REQUESTS {
-        title: ["Too many wrong secrets in a row", "Trop de secrets erronés de suite"],
+        title: ["Too many wrong secrets", "Trop de secrets erronés"],
         meaning: "\
-            `POST /auth/access_token` alone: five wrong secrets in a row for this access key. For ten seconds none is \
-            looked at, and after each further failure for twice as long, up to five minutes. The header `Retry-After` \
-            says when to try again. A right secret ends the row. An operator's other access keys, and the tokens it \
-            has, are not concerned.",
+            `POST /auth/access_token` only: five wrong secrets in a row for this access key. The registry then \
+            checks no secret for ten seconds, and after each further failure for twice as long, up to five minutes. \
+            The header `Retry-After` says when to try again. A right secret resets the count. The operator's other \
+            access keys and its valid tokens are not affected.",
         remedy: "Wait as long as `Retry-After` says, and look for the client that has an old secret.",
         members: Vec::new(),
-        examples: |_| one("After five wrong ones", Refusal::TooManyAttempts(Duration::from_secs(10))),
+        examples: |_| one("After five wrong secrets", Refusal::TooManyAttempts(Duration::from_secs(10))),
     }
 
     /// The operator has made too many calls: for a moment all are refused.
     TooManyCalls: "too_many_calls", TOO_MANY_REQUESTS {
         title: ["Too many calls", "Trop d'appels"],
         meaning: "\
-            Your calls are used up: an operator may make fifty a second, counted over ten seconds, or what the \
-            registry's team has set. The call was not looked at. The header `Retry-After` says when there are more. \
-            `POST /auth/access_token` gives one access key twenty tokens in ten seconds; calls that name no known \
-            access key are counted by their address, and together.",
+            You have used up your calls: an operator may make fifty a second, counted over ten seconds, or what the \
+            registry's team has set. The call was not processed. The header `Retry-After` says when to call again. \
+            `POST /auth/access_token` issues at most twenty tokens in ten seconds for one access key; calls with an \
+            unknown access key are counted by address, and all of them together.",
         remedy: "\
-            Wait as long as the header `Retry-After` says, and send the call again, with fewer at once. Keep a token \
-            for its five minutes.",
+            Wait as long as the header `Retry-After` says, then send the call again, with fewer calls at once. Use \
+            each token for its five minutes.",
         members: Vec::new(),
-        examples: |_| one("More in four seconds", Refusal::TooManyCalls(Duration::from_millis(3210))),
+        examples: |_| one("Calls again in four seconds", Refusal::TooManyCalls(Duration::from_millis(3210))),
     }
 
     /// The head of the request is longer than the gateway accepts.
     HeadersTooLarge: "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE {
-        title: ["The headers are too long", "Les en-têtes sont trop longs"],
-        meaning: "Request line and headers together are longer than the gateway takes (10,240 bytes).",
-        remedy: "Leave out headers that the call does not need.",
+        title: ["Headers too large", "En-têtes trop volumineux"],
+        meaning: "Request line and headers together are longer than the gateway accepts (10,240 bytes).",
+        remedy: "Remove headers that the call does not need.",
         members: request_id_of_gateway(),
         examples: |_| of_gateway(ProblemType::HeadersTooLarge, "Request Header Fields Too Large"),
     }
 
     /// An internal error.
     Internal: "internal", INTERNAL_SERVER_ERROR {
-        title: ["Something failed inside", "Une erreur interne s'est produite"],
+        title: ["Internal error", "Erreur interne"],
         meaning: "\
-            The registry failed. The response holds only `request_id`, by which the registry's team finds the call. \
-            Whether an application was registered is then unknown.",
-        remedy: "Send the call again; if the application was registered, the answer is a `duplicate` with all of it.",
+            The registry failed. The response has only a `request_id`, with which the registry's team finds the \
+            call. You cannot tell from it whether an application was registered.",
+        remedy: "\
+            Send the call again. If the application was registered, the response is a `duplicate` with all of its \
+            members.",
         members: vec![always("request_id", request_id())],
-        examples: |_| one("Ask the registry's team", Refusal::Internal(InternalError::Panic)),
+        examples: |_| one("An internal error", Refusal::Internal(InternalError::Panic)),
     }
 
     /// Other calls for the same driver kept the tables busy; nothing was written.
     Busy: "busy", SERVICE_UNAVAILABLE {
-        title: ["The registry is busy", "Le registre est occupé"],
+        title: ["Registry busy", "Registre occupé"],
         meaning: "Other calls for the same driver came first until the time was up. Nothing was written.",
-        remedy: "Wait as long as the header `Retry-After` says, and send the call again.",
+        remedy: "Wait as long as the header `Retry-After` says, then send the call again.",
         members: request_id_of_gateway(),
         examples: |_| one("Send it again", Refusal::Busy),
     }

@@ -219,7 +219,7 @@ fn invalid_truncated_phone_is_rejected() {
         assert_eq!(truncated(text), Err(error), "{text:?}");
     }
     // No message repeats the number; an invisible character is named.
-    assert_eq!(Invisible('\u{200b}').to_string(), "holds the invisible character U+200B: leave it out");
+    assert_eq!(Invisible('\u{200b}').to_string(), "contains the invisible character U+200B: remove it");
     assert_eq!(TooWhole.to_string(), "is a whole phone number: leave out its last two digits");
 }
 

@@ -219,7 +219,7 @@ pub enum UndoRefusal {
     NotEnded(ImportState),
     /// An invocation that timed out while it worked on the import may still be running as a stale writer, and may write a row that an
     /// undo has already removed.
-    #[error("an invocation that fell silent may still write to it until {0}: take it back then")]
+    #[error("an interrupted invocation may still write to it until {0}: undo the import after that")]
     Haunted(Instant),
 }
 
@@ -321,11 +321,11 @@ pub enum TakeBackRefusal {
     #[error(transparent)]
     Undo(#[from] UndoRefusal),
     /// It was begun at least this number of days ago. The registry's team can still undo it.
-    #[error("the import was begun {0} days ago or more: ask the registry's team to take it back")]
+    #[error("the import began {0} days ago or more: ask the registry's team to undo it")]
     TooOld(u16),
     /// A file cannot replace it: it is undone.
     #[error(
-        "the import is taken back already: send the file without `replaces`, or with the `import_id` of a later import"
+        "the import is already undone: send the file without `replaces`, or with the `import_id` of a later import"
     )]
     Done,
     /// A file cannot replace it: it was a check or a list of drivers.
@@ -344,20 +344,20 @@ impl TakeBackRefusal {
             (Language::English, _) => self.to_string(),
             (Language::French, Self::Undo(UndoRefusal::Unknown)) => "cet import n'existe pas".to_owned(),
             (Language::French, Self::Undo(UndoRefusal::NotEnded(state))) => {
-                format!("l'import n'est pas terminé : son état est « {} »", state.as_str())
+                format!("l'import n'est pas terminé : son état est « {} »", state.as_str())
             }
             (Language::French, Self::Undo(UndoRefusal::Haunted(until))) => format!(
-                "une invocation interrompue peut encore y écrire jusqu'au {} : annulez l'import après ce moment",
+                "une invocation interrompue peut encore y écrire jusqu'au {} : annulez l'import après ce moment",
                 until.for_person(language)
             ),
             (Language::French, Self::TooOld(days)) => {
-                format!("l'import a commencé il y a {days} jours ou plus : demandez son annulation à l'équipe du registre")
+                format!("l'import a commencé il y a {days} jours ou plus : demandez son annulation à l'équipe du registre")
             }
-            (Language::French, Self::Done) => "l'import est déjà annulé : envoyez le fichier sans `replaces`, ou avec l'`import_id` d'un \
+            (Language::French, Self::Done) => "l'import est déjà annulé : envoyez le fichier sans `replaces`, ou avec l'`import_id` d'un \
                                                import plus récent"
                 .to_owned(),
             (Language::French, Self::NothingImported) => {
-                "c'était une vérification ou une liste de conducteurs, qui n'a rien importé : indiquez l'import lui-même".to_owned()
+                "c'était une vérification ou une liste de conducteurs, qui n'a rien importé : indiquez l'import lui-même".to_owned()
             }
             (Language::French, Self::Replacing(by)) => {
                 format!("l'import {by} le remplace déjà : attendez que cet import soit terminé")
