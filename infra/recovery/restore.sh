@@ -82,7 +82,7 @@ if [[ $mode == --yes ]]; then
         printf '%s\n' "$compared"
         [[ $compared != *"look again"* ]] || wrong=1
     done
-    ((wrong == 0)) || fail "nothing is written: see above what each table would lose. Another second? Or put each table back by hand," \
+    ((wrong == 0)) || fail "nothing was written: see above what each table would lose. Another second? Or put each table back by hand," \
         "with --yes and --changing ITEMS, where that is what you want."
 fi
 for index in "${!tables[@]}"; do

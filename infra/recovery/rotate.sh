@@ -75,7 +75,7 @@ label=rotation-$((highest + 1))
 # Not in one pipe: if a command in its middle fails, the last command would write the truncated input.
 new=$(aws secretsmanager get-secret-value --secret-id "$secret" --version-stage AWSCURRENT --query SecretString --output text |
     "${cee[@]}" "${change[@]}")
-[[ -n $new ]] || fail "nothing came out of the secret: nothing is written"
+[[ -n $new ]] || fail "the secret is empty, so nothing was written"
 # Both labels: with the first alone AWSCURRENT would not move, and the next step would start from there, without this step's key.
 printf '%s' "$new" | aws secretsmanager put-secret-value --secret-id "$secret" --version-stages "$label" AWSCURRENT \
     --secret-string file:///dev/stdin >/dev/null

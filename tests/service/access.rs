@@ -346,11 +346,11 @@ async fn team_creates_rotates_suspends_and_deletes_operators() {
     refusal(&["create", "--id", "0", "--name", "Dernier Rang", "--siret", "12000404400043"], "1 or more");
     refusal(&["create", "--id", "2", "--name", "Dernier Rang", "--siret", "12000404400043"], "already");
     let (done, first, said) = team(&create);
-    assert!(done && said.contains("shown this once"), "{said}");
+    assert!(done && said.contains("shown only once"), "{said}");
     let first: Value = serde_json::from_str(&first).unwrap();
     let key = |body: &Value| body["access_key"].as_str().unwrap().to_owned();
     assert!(!said.contains(first["secret_key"].as_str().unwrap()));
-    refusal(&create, "there is an operator 4 already");
+    refusal(&create, "operator 4 already exists");
 
     // The output is the body of the call, and works at once.
     let got = token(&ask(api, &first).await);
@@ -369,8 +369,8 @@ async fn team_creates_rotates_suspends_and_deletes_operators() {
     assert!(told.contains(&format!("{}  made 2024-05-01T00:00:00.000Z  last used 2024-05-01", key(&first))), "{told}");
     assert!(told.contains(&format!("{}  made 2024-05-01T00:00:00.000Z  never used", key(&second))), "{told}");
     assert!(!told.contains(second["secret_key"].as_str().unwrap()));
-    refusal(&["rotate", "--id", "4", "--retire", "mistyped"], "no credential of this access key");
-    refusal(&["retire", "--id", "3", "--access-key", &key(&first)], "no credential of this access key");
+    refusal(&["rotate", "--id", "4", "--retire", "mistyped"], "no credential with this access key");
+    refusal(&["retire", "--id", "3", "--access-key", &key(&first)], "no credential with this access key");
     let (done, told, _) = team(&["retire", "--id", "4", "--access-key", &key(&first)]);
     assert!(done && told.contains("1 credential left"), "{told}");
     refused(&ask(api, &first).await);
@@ -438,7 +438,7 @@ async fn team_creates_rotates_suspends_and_deletes_operators() {
     }
     let blocked = api.register(&about.operators[0].token, &body).await;
     assert_eq!((blocked.status, blocked.problem().as_str()), (StatusCode::CONFLICT, "duplicate"));
-    refusal(&create, "a former operator had it");
+    refusal(&create, "a former operator had this number");
     refusal(
         &["create", "--id", "4", "--name", "Another", "--siret", "12000505500056"],
         "choose a number that was never used",

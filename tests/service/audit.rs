@@ -186,7 +186,7 @@ async fn failed_command_prints_its_findings() {
         failed.contains("0 applications, 2 claim items, ") && failed.contains(" 0 reports: 2 findings"),
         "{failed}"
     );
-    assert!(failed.contains("ListObjectsV2 failed: NoAnswer: go on with --from reports:"), "{failed}");
+    assert!(failed.contains("ListObjectsV2 failed: NoAnswer: continue with --from reports:"), "{failed}");
     world.end().await;
 }
 

@@ -117,7 +117,7 @@ async fn driver_is_shown_in_full_and_erased() {
 
     let (done, out, said) = driver(&folder, &["erase", "--reason", "request 7", "--yes"], &whole);
     assert!(
-        done && out.contains("2 applications, 1 remembered answers and the driver of 1 unused journeys are erased"),
+        done && out.contains("erased: 2 applications, 1 idempotency records and the driver of 1 unused journeys"),
         "{out} {said}"
     );
     for value in [LICENSE, KEY, PHONE, "WVQ"] {
@@ -126,7 +126,10 @@ async fn driver_is_shown_in_full_and_erased() {
     assert!(said.contains(granted.json()["uuid"].as_str().unwrap()) && said.contains("request 7"), "{said}");
     // A second erasure finds nothing to erase.
     let (done, out, _) = driver(&folder, &["erase", "--reason", "request 7", "--yes"], &whole);
-    assert!(done && out.contains("0 applications, 0 remembered answers and the driver of 0 unused journeys"), "{out}");
+    assert!(
+        done && out.contains("erased: 0 applications, 0 idempotency records and the driver of 0 unused journeys"),
+        "{out}"
+    );
 
     // No table names the driver any more; a trace of each application is left.
     let token = granted.json()["token"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();

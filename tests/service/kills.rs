@@ -128,7 +128,7 @@ async fn jobs_killed_at_twenty_moments_end_complete_or_untouched() {
         assert_eq!((sum, &again["failed"]), (ROWS as u64, &json!(0)), "round {round}: {again}");
         // The undo continues by itself if it had begun; asked again, it reports what was removed.
         let said = done(&data, &undo, &json!(null)).await;
-        assert!(said.contains(&format!("{ROWS} applications are gone")), "round {round}: {said}");
+        assert!(said.contains(&format!("{ROWS} applications removed")), "round {round}: {said}");
         // The erasure: asked again, no application names the driver. The claims, which are keyed hashes, stay.
         done(&data, &erase, &whom).await;
         let told = done(&data, &["driver", "show"], &whom).await;

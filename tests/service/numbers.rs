@@ -71,11 +71,11 @@ async fn used_operator_number_is_not_given_again() {
         }
     }
     for (id, why) in [
-        (11, "credentials of a former operator are left"),
-        (12, "files were imported under it"),
-        (13, "applications were registered or imported under it"),
-        (14, "applications were registered under it, and deleted"),
-        (15, "under it"),
+        (11, "credentials of a former operator still exist"),
+        (12, "files were imported with it"),
+        (13, "applications were registered or imported with it"),
+        (14, "applications were registered with it and deleted"),
+        (15, "with it"),
     ] {
         let (done, told, said) = create(id);
         assert!(!done && told.is_empty() && said.contains(why), "{id}: {said}");

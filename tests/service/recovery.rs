@@ -429,7 +429,7 @@ fn restored_tables_are_each_compared_with_their_own() {
         "echo \"$(env | grep '_TABLE=' | sort | tr '\\n' ' ')$*\" >>\"$FAKE_AWS/typed\"; [[ $* != *archive* ]] || echo 'look again: it is empty'",
     );
     let (refused, why) = restore(&["--yes"]);
-    assert!(!refused && why.contains("look again: it is empty") && why.contains("nothing is written"), "{why}");
+    assert!(!refused && why.contains("look again: it is empty") && why.contains("nothing was written"), "{why}");
     assert_eq!(account.read("typed").lines().collect::<Vec<_>>(), typed(""));
     for table in TABLES {
         assert!(said.contains(&format!("aws dynamodb delete-table --table-name {}", beside(table))), "{said}");

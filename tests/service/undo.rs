@@ -227,7 +227,7 @@ async fn undo_of_large_import_continues_after_crash() {
         assert!(left > ROWS && left < 2 * ROWS, "it was to be stopped in the middle: {left}");
         let wrong = id.unwrap();
         let said = undo(wrong, true);
-        assert!(said.contains("undone: 1000 applications are gone; 0 stay"), "{said}");
+        assert!(said.contains("undone: 1000 applications removed; 0 kept"), "{said}");
         let left = records(aws).await;
         assert_eq!(left.len(), ROWS, "the other operator's stay");
         assert!(left.iter().all(|(_, name)| name.starts_with("h#2#")));

@@ -26,9 +26,9 @@ enum Command {
     Serve(serve::Command),
     #[command(flatten)]
     Check(cee_check::Command),
-    /// Print a made-up history file, always the same one.
+    /// Print a generated history file, the same one for the same options.
     Generate(generate::Command),
-    /// Admit, suspend and remove operators, and hand out their credentials: for the registry's team, here or on AWS.
+    /// Admit, suspend and remove operators, and issue their credentials: for the registry's team, here or on AWS.
     Operator {
         /// The action.
         #[command(subcommand)]
@@ -43,21 +43,22 @@ enum Command {
     /// Check the invariants of the tables, such as one certificate per driver: for the registry's team, here or on AWS. Fails if
     /// it finds anything.
     Audit(audit::Command),
-    /// Check that an engine that speaks DynamoDB's protocol does what the registry relies on: every expression that it uses, and
-    /// races of many clients for one driver. On tables of its own, which it removes. Exits with 1 if anything differs.
+    /// Check that an engine that speaks DynamoDB's protocol does what the registry relies on: every expression that the registry
+    /// uses, and races of many clients for one driver. It creates tables for the check and removes them. Exits with 1 if anything
+    /// differs.
     Conformance(conformance::Command),
-    /// Compare the pepper with the tables, and write its check value, which every function compares when it starts: for the
-    /// registry's team, here or on AWS.
+    /// Compare the pepper with the tables, and write its check value, which each function checks when it starts: for the registry's
+    /// team, here or on AWS.
     Pepper(pepper::Command),
     /// Restore the items of a table from another table, such as one that DynamoDB restored to a moment: for the registry's team,
     /// here or on AWS.
     Restore(restore::Command),
     /// Remove what an import added: for the registry's team, here or on AWS.
     Undo(undo::Command),
-    /// Send the dead letters of the import function to its queue again, while the local stack is stopped (on AWS:
+    /// Put the dead letters of the import function back into its queue, while the local stack is stopped (on AWS: see
     /// docs/runbook.md).
     Redrive(redrive::Command),
-    /// Make the secret of a registry, and replace its signing keys: for the registry's team, here or on AWS.
+    /// Create the secret of a registry, and replace its signing keys: for the registry's team, here or on AWS.
     Secret {
         /// The action.
         #[command(subcommand)]
@@ -66,10 +67,10 @@ enum Command {
     /// Count certificates, refusals and rows of history by week, operator and journey type, as a table, CSV or a chart, or for
     /// publication: for the registry's team, here or on AWS.
     Stats(stats::Command),
-    /// Print an application token of an operator of this machine.
+    /// Print an application token for an operator of the local service.
     Token(token::Command),
-    /// Print shell variables with which curl and the AWS tools reach the running service as a sample operator, or `sam local`
-    /// its DynamoDB and S3.
+    /// Print shell variables with which curl and the AWS tools reach the running service as a sample operator, or with which
+    /// `sam local` reaches its DynamoDB and S3.
     Env(env::Command),
 }
 

@@ -95,7 +95,7 @@ impl Admissions {
     /// If the operator has no such credential, or the tables do not answer.
     pub async fn retire(&self, id: OperatorId, access_key: &AccessKey) -> Result<usize> {
         if !self.credentials.retire(id, access_key).await.map_err(store)? {
-            bail!("operator {id} has no credential of this access key");
+            bail!("operator {id} has no credential with this access key");
         }
         Ok(self.credentials_of(id).await?.len())
     }
@@ -150,7 +150,7 @@ impl Admissions {
         let credential = credential(id, &pair, SecretHash::ITERATIONS, self.clock.now()).await?;
         if !self.credentials.add(&credential).await.map_err(store)? {
             // One chance in 2^85.
-            bail!("the access key is taken: rotate once more");
+            bail!("the new access key already exists: run the command again");
         }
         Ok(pair)
     }
@@ -159,15 +159,15 @@ impl Admissions {
 /// Why a number is not given out, and what to do.
 fn used_already(id: OperatorId, used: Use) -> String {
     let found = match used {
-        Use::Operator => return format!("there is an operator {id} already: it stays as it is"),
-        Use::FormerOperator => "a former operator had it",
-        Use::Credential => "credentials of a former operator are left",
-        Use::Import => "files were imported under it",
-        Use::Application => "applications were registered or imported under it",
-        Use::DeletedApplication => "applications were registered under it, and deleted",
+        Use::Operator => return format!("operator {id} already exists and was not changed"),
+        Use::FormerOperator => "a former operator had this number",
+        Use::Credential => "credentials of a former operator still exist",
+        Use::Import => "files were imported with it",
+        Use::Application => "applications were registered or imported with it",
+        Use::DeletedApplication => "applications were registered with it and deleted",
     };
     format!(
-        "the number {id} was used before: {found}. A new operator of this number would own what the former one registered and \
+        "the number {id} was used before: {found}. A new operator with this number would own what the former operator registered and \
          imported: choose a number that was never used"
     )
 }
@@ -179,7 +179,7 @@ fn unknown<T>(id: OperatorId) -> Result<T> {
 /// The error of a request, with what to do if nothing answers.
 fn store(error: StoreError) -> anyhow::Error {
     let hint = match &error {
-        StoreError::Request { code, .. } if code == "DispatchFailure" => "; does the service run?",
+        StoreError::Request { code, .. } if code == "DispatchFailure" => "; is the service running?",
         _ => "",
     };
     anyhow!("the tables do not answer: {error}{hint}")

@@ -72,7 +72,7 @@ impl Team {
     ) -> Result<Undone> {
         self.undoable(operator, id).await?;
         let put = self.aws.s3().put_object().bucket(&self.bucket).key(undo_note(operator, id));
-        put.send().await.map_err(|error| anyhow!("the note in the bucket cannot be written: {error}"))?;
+        put.send().await.map_err(|error| anyhow!("the request to undo cannot be written to the bucket: {error}"))?;
         let mut last = (Moment::now(), None);
         loop {
             let Status { state, undo, report, .. } = self.status(operator, id).await?;
@@ -87,7 +87,9 @@ impl Team {
                 last = (Moment::now(), undo);
             }
             if last.0.elapsed() > SILENCE {
-                bail!("nothing happens: look for the import in the import function's log and in its dead-letter queue");
+                bail!(
+                    "no progress for five minutes: look for the import in the log of the import function and in its dead-letter queue"
+                );
             }
             tokio::time::sleep(LOOK).await;
         }

@@ -23,16 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What to check, how fast, and what to do about it.
 #[derive(Args, Clone, Debug)]
 pub struct Command {
-    /// Read at most this many parts of a hundred items a second: reading must not take the tables from the operators.
+    /// Read at most this many parts of a hundred items a second, so that operators' calls are not slowed down.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     parts_per_second: u32,
-    /// Go on at the place that a stopped audit printed.
+    /// Continue at the place that a stopped audit printed.
     #[arg(long, value_parser = AuditPlace::from_str)]
     from: Option<AuditPlace>,
     /// Remove claims whose application does not exist, or has all its claims elsewhere. Without --yes, only show which.
     #[arg(long)]
     repair: bool,
-    /// Do it.
+    /// Apply the change.
     #[arg(long, requires = "repair")]
     yes: bool,
     /// The data directory of the service on this machine.
@@ -103,7 +103,7 @@ async fn audit(command: Command, bar: &ProgressBar) -> Result<String> {
         findings.len()
     );
     if let Err(error) = walked {
-        bail!("{summary}\n{error}: go on with --from {place}");
+        bail!("{summary}\n{error}: continue with --from {place}");
     }
     let mut left = findings.len();
     if command.repair {
@@ -141,7 +141,7 @@ async fn repair(
             repaired += 1;
         } else {
             print(format!(
-                "kept the claim of {uuid} on {key}: it has just changed, or others of its claims are missing; audit again"
+                "kept the claim of {uuid} on {key}: it has just changed, or other claims of {uuid} are missing; run the audit again"
             ));
         }
     }

@@ -18,17 +18,17 @@ use crate::output::{block_on, note, say};
 /// Which engine, and how to report.
 #[derive(Args, Clone, Debug)]
 pub struct Command {
-    /// The engine, such as http://127.0.0.1:8000. It is signed for with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, if they
-    /// are set.
+    /// The engine, such as http://127.0.0.1:8000. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION sign the requests, if they are
+    /// set.
     #[arg(long, value_name = "URL", conflicts_with_all = ["data_dir", "aws"])]
     dynamodb_url: Option<Endpoint>,
     /// DynamoDB on AWS, or the engine that AWS_ENDPOINT_URL_DYNAMODB names, with the credentials of the environment.
     #[arg(long)]
     aws: bool,
-    /// Without these: the engine of the service that runs on this data directory.
+    /// The data directory of a running service, whose engine is checked if neither --dynamodb-url nor --aws is given.
     #[arg(long, default_value = ".local", conflicts_with = "aws")]
     data_dir: PathBuf,
-    /// The form of the report.
+    /// The format of the report.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     /// How many races of each kind to run.
@@ -153,10 +153,10 @@ fn verdict(place: &str, steps: usize, promise: usize, service: usize) -> String 
     match (promise, service) {
         (0, 0) => format!("{place}: all {steps} hold"),
         (0, service) => format!(
-            "{place}: {service} of {steps} differ, none of them what the promise rests on: other calls of the service fail there"
+            "{place}: {service} of {steps} differ, none of them needed for the promise: other calls of the service fail there"
         ),
         (promise, service) => format!(
-            "{place}: {} of {steps} differ, {promise} of them what the promise rests on: do not keep a registry there",
+            "{place}: {} of {steps} differ, {promise} of them needed for the promise: do not run a registry there",
             promise + service
         ),
     }

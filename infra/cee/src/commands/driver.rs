@@ -47,7 +47,7 @@ pub enum Command {
         /// The reason, for a later check of the archive. No personal data.
         #[arg(long)]
         reason: String,
-        /// Do it; without this, only show what would be erased.
+        /// Apply the change. Without --yes, only show what would be erased.
         #[arg(long)]
         yes: bool,
         /// Which registry.
@@ -119,7 +119,7 @@ fn query(json: &str) -> Result<DriverQuery> {
     };
     let query = DriverQuery { driving_license: license.transpose()?, identity_key: key.transpose()?, truncated };
     if query.driving_license.is_none() && query.identity_key.is_none() && query.truncated.is_none() {
-        bail!("no field is given: which driver?");
+        bail!("no field is given: name the driver with at least one");
     }
     Ok(query)
 }
@@ -166,10 +166,12 @@ async fn carry_out(command: Command) -> Result<Output> {
                 notes.push(format!("erased: {uuid}"));
             }
             let mut lines = vec![format!(
-                "{} applications, {answers} remembered answers and the driver of {journeys} unused journeys are erased",
+                "erased: {} applications, {answers} idempotency records and the driver of {journeys} unused journeys",
                 applications.len()
             )];
-            lines.extend(missed.iter().map(|uuid| format!("{uuid} was deleted during the erasure: erase once more")));
+            lines.extend(
+                missed.iter().map(|uuid| format!("{uuid} was deleted during the erasure: run the command again")),
+            );
             Ok(Output { lines, notes })
         }
     }

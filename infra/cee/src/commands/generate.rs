@@ -15,7 +15,7 @@ pub struct Command {
     /// The number of rows.
     #[arg(long, default_value_t = 1000)]
     rows: u64,
-    /// The operator whose habits the rows have.
+    /// The operator whose way of writing the rows have.
     #[arg(long, default_value = "1", value_parser = operator)]
     operator: OperatorId,
     /// Another seed makes another history.

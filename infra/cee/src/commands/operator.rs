@@ -19,11 +19,11 @@ use crate::parse::{access_key, name, operator, siret};
 /// The actions.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Admit an operator, and print its first credential: the body of POST /auth/access_token. Its secret is shown this
+    /// Admit an operator, and print its first credential: the body of POST /auth/access_token. The secret is shown only
     /// once.
     ///
-    /// The credential is the API's. On AWS, IAM decides who may put files on S3; on this machine only the three sample
-    /// operators can, and every other operator asks POST /policies/cee/imports for an upload URL.
+    /// The credential is for the API. On AWS, IAM decides who may put files on S3. On this machine only the three sample
+    /// operators may; every other operator gets an upload URL from POST /policies/cee/imports.
     Create {
         /// The operator's number. A number that was ever used is refused: the new operator would own what the former one registered.
         #[arg(long, value_parser = operator)]
@@ -31,7 +31,7 @@ pub enum Command {
         /// The operator's name.
         #[arg(long, value_parser = name)]
         name: String,
-        /// The operator's business number (SIRET): 14 digits. Every proof carries it.
+        /// The operator's SIRET: 14 digits. Every proof contains it.
         #[arg(long, value_parser = siret)]
         siret: Siret,
         /// Which registry.
@@ -47,34 +47,34 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Show an operator and its credentials: when each was made and last used, and wrong guesses at its secret.
+    /// Show an operator and its credentials: when each was made and last used, and how many wrong secrets were tried.
     Show {
-        /// Its number.
+        /// The operator's number.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
         /// Which registry.
         #[command(flatten)]
         place: Place,
     },
-    /// Print one more credential of an operator; its secret is shown this once. The older ones go on until they are
-    /// retired.
+    /// Add a credential to an operator, and print it. The secret is shown only once. The older credentials work until
+    /// they are retired.
     Rotate {
         /// The operator's number.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
-        /// Retire the credential of this access key at once.
+        /// Retire the credential with this access key at once.
         #[arg(long, value_name = "ACCESS_KEY", value_parser = access_key)]
         retire: Option<AccessKey>,
         /// Which registry.
         #[command(flatten)]
         place: Place,
     },
-    /// Remove a credential of an operator. Its tokens are valid for five minutes at most.
+    /// Remove a credential of an operator. Tokens that it obtained stay valid for five minutes at most.
     Retire {
         /// The operator's number.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
-        /// Which credential.
+        /// The access key of the credential.
         #[arg(long, value_parser = access_key)]
         access_key: AccessKey,
         /// Which registry.
@@ -83,16 +83,16 @@ pub enum Command {
     },
     /// Suspend an operator: no new tokens, and its calls are rejected within 60 s.
     Suspend {
-        /// Its number.
+        /// The operator's number.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
         /// Which registry.
         #[command(flatten)]
         place: Place,
     },
-    /// Let a suspended operator call again.
+    /// Admit a suspended operator again.
     Resume {
-        /// Its number.
+        /// The operator's number.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
         /// Which registry.
@@ -101,10 +101,10 @@ pub enum Command {
     },
     /// Remove an operator and its credentials. What it registered and imported stays, and so do its files and reports.
     Delete {
-        /// Its number.
+        /// The operator's number.
         #[arg(long, value_parser = operator)]
         id: OperatorId,
-        /// Do it; without this, only show what would be removed.
+        /// Apply the change. Without --yes, only show what would be removed.
         #[arg(long)]
         yes: bool,
         /// Which registry.
@@ -151,8 +151,8 @@ impl Traces {
         let (Some(imports), Some(claims), Some(archive)) = (self.imports_table, self.claims_table, self.archive_table)
         else {
             bail!(
-                "three more tables show whether the number was ever used: give --imports-table, --claims-table and --archive-table \
-                 too, the outputs of the stack"
+                "give --imports-table, --claims-table and --archive-table too (outputs of the stack): these tables show whether the \
+                 number was ever used"
             );
         };
         let tables = Tables { operators, credentials, imports, claims, archive, ..Tables::default() };
@@ -225,22 +225,21 @@ async fn rotate(admissions: &Admissions, id: OperatorId, retire: Option<AccessKe
         // First: a mistyped key must not leave a new credential behind.
         let has = admissions.show(id).await?.credentials.iter().any(|credential| credential.access_key == *old);
         if !has {
-            bail!("operator {id} has no credential of this access key");
+            bail!("operator {id} has no credential with this access key");
         }
     }
     let pair = admissions.rotate(id).await?;
     let mut output = shown_once(&pair, format!("operator {id} has one more credential"));
     if let Some(old) = &retire {
         let left = admissions.retire(id, old).await?;
-        output.notes.push(format!("the old one is retired: operator {id} has {} now", credentials(left)));
+        output.notes.push(format!("the old credential is retired: operator {id} now has {}", credentials(left)));
     }
     Ok(output)
 }
 
 async fn delete(admissions: &Admissions, id: OperatorId, yes: bool) -> Result<Output> {
     let stays = format!(
-        "its applications, imports, files and reports stay, and the number {id} is never given to another operator, who would own \
-         them"
+        "its applications, imports, files and reports stay, and the number {id} is never given to another operator, which would own them"
     );
     if yes {
         admissions.delete(id).await?;
@@ -254,7 +253,7 @@ async fn delete(admissions: &Admissions, id: OperatorId, yes: bool) -> Result<Ou
 /// The credential as the body of its call.
 fn shown_once(pair: &KeyPair, what: String) -> Output {
     let body = json!({"access_key": pair.access_key.as_str(), "secret_key": pair.secret_key.reveal()});
-    let notes = vec![format!("{what}; its secret is shown this once: `operator rotate` makes another one")];
+    let notes = vec![format!("{what}; the secret is shown only once: `operator rotate` makes another one")];
     Output { lines: vec![body.to_string()], notes }
 }
 

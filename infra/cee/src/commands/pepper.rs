@@ -18,7 +18,8 @@ pub struct Command {
     /// Write the check value, if there is none and the tables do not contradict the pepper. Without this, only compare.
     #[arg(long)]
     yes: bool,
-    /// Write it although the tables cannot prove the pepper: they hold history alone, or applications that lack some of their claims.
+    /// Write the check value although the tables cannot prove the pepper: they hold only history, or applications that lack some of
+    /// their claims.
     #[arg(long, requires = "yes")]
     unproven: bool,
     /// The data directory of the running service on this machine.
@@ -59,11 +60,11 @@ async fn carry_out(command: Command) -> Result<Output> {
     let Found { what, doubt } = evidence(&keeper).await?;
     if !command.yes {
         let mut output = Output::line(format!("the tables hold no check value of a pepper; {what}"));
-        output.notes.push("nothing is written: add --yes to write it".to_owned());
+        output.notes.push("nothing was written: add --yes to write it".to_owned());
         return Ok(output);
     }
     if let (Some(doubt), false) = (doubt, command.unproven) {
-        bail!("nothing is written: {doubt}. If CLAIM_PEPPER is certainly the pepper of these tables, add --unproven");
+        bail!("nothing was written: {doubt}. If CLAIM_PEPPER is certainly the pepper of these tables, add --unproven");
     }
     note(&keeper).await?;
     Ok(Output::line(format!("{what}; the check value is written: only this pepper starts from now on")))

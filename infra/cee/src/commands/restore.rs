@@ -22,10 +22,10 @@ pub struct Command {
     /// The table with the items of that moment: on AWS, one that DynamoDB restored.
     #[arg(long)]
     from: String,
-    /// Do it; without this, only show how the two differ.
+    /// Apply the change. Without --yes, only show how the two differ.
     #[arg(long)]
     yes: bool,
-    /// Do it although the other table looks empty or wrong: the number of items that would be put back, replaced and removed.
+    /// Apply the change although the other table looks empty or wrong: the number of items that would be put back, replaced and removed.
     #[arg(long, requires = "yes", value_name = "ITEMS")]
     changing: Option<u64>,
     /// The data directory of the service on this machine.
@@ -66,11 +66,11 @@ fn doubt(table: &str, from: &str, found: &Differences) -> Option<String> {
     }
     if added > same + changed {
         return Some(format!(
-            "more items would be removed than would stay: {from} may be another kind of table, or too old"
+            "more items would be removed than would stay: {from} may be a table of another kind, or too old"
         ));
     }
     (!from.to_lowercase().contains(table) && !found.are_none())
-        .then(|| format!("the name {from} does not say that it holds {table}"))
+        .then(|| format!("the name {from} does not contain {table}: it may be another table"))
 }
 
 /// Compares, with `--yes` restores what the comparison found, and prints the result.
@@ -97,11 +97,11 @@ async fn carry_out(command: Command) -> Result<Output> {
     if let (true, Some(changing)) = (command.yes, command.changing)
         && changing != total
     {
-        bail!("{compared}\nnothing is written: --changing says {changing}, and {total} items would change");
+        bail!("{compared}\nnothing was written: --changing says {changing}, and {total} items would change");
     }
     if let (true, Some(doubt), None) = (command.yes, &doubt, command.changing) {
         bail!(
-            "{compared}\nnothing is written: {doubt}. {consequence}. If that is what you want, add --changing {total}"
+            "{compared}\nnothing was written: {doubt}. {consequence}. If that is what you want, add --changing {total}"
         );
     }
     let mut output = Output::line(compared);
@@ -109,11 +109,11 @@ async fn carry_out(command: Command) -> Result<Output> {
         output.notes.push("nothing to do".to_owned());
     } else if command.yes {
         restore(&db, from, &table, true).await.map_err(failed)?;
-        output.notes.push("restored: run `audit` when all tables are".to_owned());
+        output.notes.push("restored; run `audit` when all tables are restored".to_owned());
     } else {
         output.lines.push(consequence);
         output.lines.extend(doubt.map(|doubt| format!("{LOOK_AGAIN}: {doubt}")));
-        output.notes.push("nothing is written: stop every writer, then add --yes".to_owned());
+        output.notes.push("nothing was written: stop every writer, then add --yes".to_owned());
     }
     Ok(output)
 }

@@ -22,9 +22,9 @@ pub enum Command {
         #[command(flatten)]
         format: Format,
     },
-    /// First step of replacing a signing key: make the next one and publish it beside the others.
+    /// First step of replacing a signing key: create the next key and publish it beside the others.
     Announce {
-        /// Which.
+        /// The signer whose key is replaced.
         #[arg(long, value_enum)]
         signer: Signer,
         /// The kind of a proof key. Without this, the kind that the format needs, or that signs now.
@@ -37,9 +37,9 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Second step, when every function and verifier knows it: let the announced key sign.
+    /// Second step, when every function and verifier knows the announced key: sign with it.
     Sign {
-        /// Which.
+        /// The signer whose key is replaced.
         #[arg(long, value_enum)]
         signer: Signer,
         /// Which registry.
@@ -49,9 +49,9 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Last step, for application tokens only: take an old key out of those that verify.
+    /// Last step, for application tokens only: stop verifying with an old key.
     Retire {
-        /// Which.
+        /// The signer whose key is replaced.
         #[arg(long, value_enum)]
         signer: Signer,
         /// The key's name.
@@ -133,7 +133,7 @@ fn carry_out(command: Command) -> Result<Output> {
             let format = format.known()?;
             place.change(|secret| {
                 let kid = secret.announce(signer, format, key.map(KeyKind::from))?;
-                Ok(format!("the key {kid} verifies from now on, and does not sign yet"))
+                Ok(format!("the key {kid} verifies from now on, but does not sign yet"))
             })
         }
         Command::Sign { signer, format, place } => {
@@ -145,7 +145,7 @@ fn carry_out(command: Command) -> Result<Output> {
         }
         Command::Retire { signer, kid, place } => place.change(|secret| {
             secret.retire(signer, &kid)?;
-            Ok(format!("what the key {kid} signed is refused from now on"))
+            Ok(format!("what the key {kid} signed is rejected from now on"))
         }),
     }
 }

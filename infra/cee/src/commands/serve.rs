@@ -39,29 +39,30 @@ pub struct Command {
     /// The data directory; `local.json` there lists addresses and keys.
     #[arg(long, default_value = ".local")]
     data_dir: PathBuf,
-    /// Start empty: first remove what the service keeps there.
+    /// Start empty: remove what the service keeps in the data directory.
     #[arg(long)]
     fresh: bool,
-    /// Where to listen; 0.0.0.0 for containers.
+    /// The address to listen on; 0.0.0.0 for containers.
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// Pin the clock, such as 2024-05-01T00:00:00Z.
+    /// Stop the clock at this moment, such as 2024-05-01T00:00:00Z.
     #[arg(long, value_parser = moment)]
     now: Option<Instant>,
-    /// At most this many rows in one invocation of the import or the export function, then the next one goes on; 0: no limit but time.
+    /// At most this many rows in one invocation of the import or the export function; the next invocation continues. 0: no limit but
+    /// time.
     #[arg(long, default_value_t = 0)]
     rows_per_invocation: u64,
-    /// At most this many calls a second of each operator, over ten seconds; 0: no limit.
+    /// At most this many calls a second for each operator, averaged over ten seconds; 0: no limit.
     #[arg(long, default_value_t = 50)]
     calls_per_second: u32,
     /// Origins whose pages may call the interface and put files on S3 (CORS), with commas between, such as http://localhost:5173. Only
     /// pages of this machine: the service refuses all others.
     #[arg(long, value_name = "ORIGINS", default_value = "", hide_default_value = true)]
     api_origins: String,
-    /// The share of requests from the functions to DynamoDB that go wrong: throttled, in conflict, lost, late.
+    /// The percentage of requests from the functions to DynamoDB that fail: throttled, in conflict, lost or late.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     faults: Option<u32>,
-    /// Which requests go wrong, and how.
+    /// The seed that decides which requests fail, and how.
     #[arg(long, value_name = "SEED", default_value_t = 1, requires = "faults")]
     faults_seed: u64,
     /// Run the compiled binaries of this folder, each function in its own process, instead of all functions in this one.
@@ -161,8 +162,8 @@ fn introduce(stack: &Stack, data_dir: &Path, faults: Option<u32>) {
     say(&format!(
         "\
 interface  {}
-reference  {root}/docs  every call, field and refusal, for a browser
-console    {root}/console  for a browser; sign in with the access key and the secret that `cargo run -- env --operator 1` prints
+reference  {root}/docs  every call, field and refusal, in a browser
+console    {root}/console  in a browser; sign in with the access key and the secret that `cargo run -- env --operator 1` prints
 DynamoDB   {}
 S3         {}  bucket {}
 data       {data_dir}/  ({kept}; {data_dir}/local.json lists all of this for programs)
@@ -174,7 +175,7 @@ data       {data_dir}/  ({kept}; {data_dir}/local.json lists all of this for pro
     ));
     if let Some(percent) = faults {
         say(&format!(
-            "faults     {percent} of 100 requests from the functions to DynamoDB go wrong: calls may be slow or answer 503"
+            "faults     {percent} of 100 requests from the functions to DynamoDB go wrong: calls may be slow or return 503"
         ));
     }
     for operator in &about.operators {
@@ -188,7 +189,7 @@ Try, in another terminal:
     \"journey_type\": \"short\", \"last_name_trunc\": \"MAR\", \"driving_license\": \"051227308989\",
     \"operator_journey_id\": \"ar:2024-03-15_0001\"}'
 
-docs/tour.md goes on from there.
+docs/tour.md continues from there.
 ");
 }
 
@@ -204,11 +205,11 @@ fn expose(stack: &Stack, host: IpAddr) {
     if !about.foreign.s3 {
         open.push((port(&about.s3_url), "S3: files and reports, with the keys of local.json or a presigned URL"));
     }
-    open.push((port(&about.api_url), "the interface: with a token, an access key or nothing for what is public"));
+    open.push((port(&about.api_url), "the API: with a token or an access key, or with neither for what is public"));
     let open: Vec<_> = open.into_iter().map(|(port, what)| format!("  port {port:<6} {what}\n")).collect();
     say(&format!(
         "\
-warning: the service listens on {host}: everyone who can reach that address can reach
+warning: the service listens on {host}: everyone who can reach that address has access to
 {}All of it unencrypted. Use a firewall, or the default --host 127.0.0.1.
 ",
         open.concat()

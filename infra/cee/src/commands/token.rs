@@ -16,13 +16,13 @@ use crate::parse::{operator, scope};
 /// Which token.
 #[derive(Args, Clone, Debug)]
 pub struct Command {
-    /// The operator: 1, 2 or 3; or, while the service runs, one that was created.
+    /// The operator: 1, 2 or 3; or, while the service runs, an operator that was created.
     #[arg(long, value_parser = operator)]
     operator: OperatorId,
-    /// How many minutes it is valid.
+    /// The number of minutes for which the token is valid.
     #[arg(long, default_value_t = 60)]
     minutes: u32,
-    /// What it allows, such as cee:simulate; may be repeated. Everything, if not given.
+    /// A scope of the token, such as cee:simulate; may be repeated. Without this, every scope.
     #[arg(long = "scope", value_parser = scope)]
     scopes: Vec<Scope>,
     /// The data directory of the service.

@@ -24,7 +24,7 @@ pub struct Command {
     /// The `import_id` of its report.
     #[arg(long, value_parser = import)]
     import: ImportId,
-    /// Do it; without this, only show the import.
+    /// Apply the change. Without --yes, only show the import.
     #[arg(long)]
     yes: bool,
     /// The data directory of the service on this machine.
@@ -84,7 +84,7 @@ async fn undo(command: Command) -> Result<()> {
     bar.finish_and_clear();
     let Undone { removed, kept, .. } = undone;
     say(&format!(
-        "undone: {removed} applications are gone; {kept} stay, because the operator sent them in another file too"
+        "undone: {removed} applications removed; {kept} kept because the operator also sent them in another file"
     ));
     Ok(())
 }

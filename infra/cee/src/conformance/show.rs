@@ -54,9 +54,9 @@ where
     SdkError<E, HttpResponse>: ProvideErrorMetadata,
 {
     match error {
-        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        SdkError::TimeoutError(_) => "no response in time".to_owned(),
         SdkError::DispatchFailure(_) => "no connection".to_owned(),
-        SdkError::ResponseError(_) => "an answer that cannot be read".to_owned(),
+        SdkError::ResponseError(_) => "a response that cannot be read".to_owned(),
         _ => refusal(error.code(), error.message()),
     }
 }
