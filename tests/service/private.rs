@@ -184,7 +184,7 @@ async fn host_open_to_network_prints_warning() {
             for words in [
                 "DynamoDB: to read and change every name",
                 "S3: files and reports",
-                "the interface",
+                "the API: with a token",
                 "--host 127.0.0.1",
             ] {
                 assert!(said.contains(words), "{words}: {said}");
