@@ -339,7 +339,7 @@ fn timeless(mut report: Value) -> Value {
     report
 }
 
-/// Rows that are no rows, each with the column that is told: bytes, for some are no text.
+/// Malformed rows, each with the column that is reported. They are bytes because some are not text.
 fn bad_rows() -> Vec<(Vec<u8>, &'static str)> {
     let mut bad: Vec<(Vec<u8>, &str)> = [
         ("courte;DUP;+336010203;2021-02-15", "journey_type"),
@@ -505,7 +505,7 @@ async fn rows_imported_again_are_already_known() {
     let other_key = world.import("imports/1/again.csv", file.clone()).await;
     assert_eq!(counts(&other_key), [101, 0, 100, 1]);
     assert_eq!(other_key["sha256"], first["sha256"]);
-    // The same key once more is an import of its own, with a report of its own.
+    // The same key again is another import, with its own report.
     world.put("imports/1/history.csv", file).await;
     world.settle().await;
     let reports = world.reports().await;
@@ -905,7 +905,7 @@ async fn rows_of_one_driver_are_imported_in_file_order() {
     assert_eq!(counts(&report), [drivers * 7, drivers * 5, drivers * 2, 0], "{report}");
     for number in [0, DRIVERS - 1] {
         let short = world.blocker(JourneyType::Short, &driver(number)).await.unwrap();
-        assert_eq!(short.datetime, at("2022-12-31T00:00:00+01:00"), "the latest is told");
+        assert_eq!(short.datetime, at("2022-12-31T00:00:00+01:00"), "the latest is reported");
         let long = world.blocker(JourneyType::Long, &driver(number)).await.unwrap();
         assert_eq!(long.datetime, at("2022-01-01T00:00:00+01:00"));
     }

@@ -83,7 +83,7 @@ if [[ $mode == --yes ]]; then
         [[ $compared != *"look again"* ]] || wrong=1
     done
     ((wrong == 0)) || fail "nothing was written: see above what each table would lose. Another second? Or put each table back by hand," \
-        "with --yes and --changing ITEMS, where that is what you want."
+        "with --yes and --changing ITEMS, if that is what you want."
 fi
 for index in "${!tables[@]}"; do
     target=$(target_of "${tables[index]}")

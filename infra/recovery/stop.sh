@@ -21,6 +21,6 @@ done
 ((failed == 0)) || fail "not everything is stopped: see above, and run this again"
 cat <<NEXT
 What had begun goes on to its end: a call for 10 seconds at most, an audit for 3 minutes, an import for 15 minutes.
-Files that come meanwhile wait among the dead letters. No deployment meanwhile; after one that must be, run this again.
+Files that come in the meantime wait among the dead letters. Do not deploy in the meantime; after a deployment, run this again.
 To let everything in again: bash infra/recovery/resume.sh $stack $which
 NEXT

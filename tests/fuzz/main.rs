@@ -58,7 +58,7 @@ macro_rules! replays {
 }
 replays!(bodies event fields history journeys tokens);
 
-/// The last byte of an input is none of the file: here it is the end of the last line.
+/// The last byte of an input is not part of the file: here it is the end of the last line.
 #[test]
 fn handwritten_history_files_keep_properties() {
     let folder = folder().join("../files/history");
@@ -88,7 +88,7 @@ fn tells_nothing_detects_repeated_phone() {
     };
     for sent in ["0699999999", "+336010203", "336010203"] {
         assert!(told(|_| HINT.to_owned(), sent), "{sent} is not told");
-        assert!(!told(|sent| format!("{HINT}, not {sent}"), sent), "{sent} is told");
-        assert!(!told(|sent| format!("{HINT}, not X{}Y", &sent[1..9]), sent), "{sent} is told in part");
+        assert!(!told(|sent| format!("{HINT}, not {sent}"), sent), "{sent} is repeated");
+        assert!(!told(|sent| format!("{HINT}, not X{}Y", &sent[1..9]), sent), "{sent} is repeated in part");
     }
 }

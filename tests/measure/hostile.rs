@@ -4,7 +4,7 @@
 //!
 //! - more than its fifty calls a second: one placeholder driver, batches of a thousand rows on that driver, bodies of a megabyte, headers
 //!   of 30,000 characters, lists, places for uploads that it never uses, one `Idempotency-Key` for all;
-//! - files without a pause: many rows, one driver on thousands of dates, a column title of 60,000 characters, damaged zips, taken back again;
+//! - files without a pause: many rows, one driver on thousands of dates, a column title of 60,000 characters, damaged zips, undone again;
 //! - calls for tokens without a valid key, from an address of its own.
 //!
 //! On AWS each function and each table has capacity of its own. Here all share one machine and one database file, so the operator's

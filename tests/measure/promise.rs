@@ -162,7 +162,7 @@ async fn under_load(options: &Options) {
         tokio::time::sleep(SETTLED).await;
         let (certificates, lost) = measured.look_for_all(server.callers(options.seed)).await;
         assert_eq!(lost, 0, "201 that cannot be found");
-        println!("{certificates} certificates looked for: all are there, as they were told");
+        println!("{certificates} certificates looked for: all are there, as they were returned");
         let twice = measured.granted_twice();
         assert_eq!(twice, 0, "drivers with two certificates");
         println!("no driver has two");

@@ -142,7 +142,7 @@ def reason(code, mobile, number, text, read, expected):
             return "U+202F separates digits"
         expected = with_it
     if REGIONS[code] == ("001",) and refused:
-        return "a satellite or freephone code is no country's"
+        return "a satellite or freephone code belongs to no country"
     if code in FRENCH and not refused:
         if read.startswith("+508") and "508" in text:
             return "0508 and +33 508 are how France dials +508"

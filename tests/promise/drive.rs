@@ -544,7 +544,7 @@ impl Told {
                 };
                 let mut granted = self.granted.lock().unwrap();
                 match granted.iter().find(|known| known.uuid == uuid) {
-                    Some(known) if *known.body != body => self.is_wrong(format!("{uuid} is told in two ways")),
+                    Some(known) if *known.body != body => self.is_wrong(format!("{uuid} is returned in two ways")),
                     Some(_) => {}
                     None => granted.push(Granted { uuid, operator, body: Arc::new(body) }),
                 }

@@ -199,7 +199,7 @@ fn renamed(history: &History) -> Result<History, String> {
         origins.sort_unstable();
         origins.dedup();
         match origins.as_slice() {
-            [] => return Err(format!("{uuid} stands in the way and was never asked for")),
+            [] => return Err(format!("{uuid} blocks and was never requested")),
             [origin] => {
                 names.insert(*uuid, *origin);
                 taken.insert(*origin, *uuid);

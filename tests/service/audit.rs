@@ -210,7 +210,7 @@ async fn change_of_table_is_checked_at_once_and_until_it_is_repaired() {
     let send = async |event| written(&world.stack.audit().send(event).await.unwrap());
 
     let sound = send(change(&table, None, Some(&application))).await;
-    assert_eq!(sound, BTreeMap::new(), "a registration is no finding");
+    assert_eq!(sound, BTreeMap::new(), "a registration is not a finding");
 
     // A person deletes the application by hand.
     db.delete_item().table_name(&table).key("uuid", uuid).send().await.unwrap();

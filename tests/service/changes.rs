@@ -128,7 +128,7 @@ async fn feed_tells_new_statuses_and_deletes_of_ones_own_applications() {
     let theirs = registered(&world.api, &two, &short("theirs")).await;
     // The same file again, and a file without news: no change.
     world.journeys(&trips(1, &["a", "b"], PASSED)).await;
-    assert_eq!(changes(&world, 1).await, [json!(null); 0], "a registration is no change");
+    assert_eq!(changes(&world, 1).await, [json!(null); 0], "a registration is not a change");
 
     world.journeys(&trips(1, &["a"], FRAUD)).await;
     world.journeys(&trips(2, &["theirs"], FRAUD)).await;
@@ -174,7 +174,7 @@ async fn feed_tells_new_statuses_and_deletes_of_ones_own_applications() {
     world.end().await;
 }
 
-/// History that arrives late contradicts an application: the registry's team is told, and no operator.
+/// History that arrives late contradicts an application: the registry's team is informed, and no operator is.
 #[tokio::test(flavor = "multi_thread")]
 async fn late_contradiction_is_in_no_feed() {
     let world = world().await;
@@ -394,7 +394,7 @@ async fn feed_replayed_after_kills_reproduces_every_status() {
                 registered_as.insert(answer.json()["uuid"].as_str().unwrap().to_owned(), "ok".to_owned());
             }
         }
-        // What was told once stays told, in the same order.
+        // A change that was returned once stays in the feed, in the same order.
         let (more, next) = since(&api, &token, &cursor, 3).await;
         read.extend(more);
         cursor = next;

@@ -1,4 +1,4 @@
-//! Files in the console: checked, imported, replaced, corrected and taken back, by forms that need no script.
+//! Files in the console: checked, imported, replaced, corrected and undone, by forms that need no script.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

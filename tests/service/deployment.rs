@@ -97,7 +97,7 @@ fn template_parameters_default_to_contract_rules() {
     for (name, value) in globals.iter().filter(|(_, value)| !is_nothing(value)) {
         let Some(parameter) = value["Ref"].as_str() else {
             let is_of_all = name == "SETTINGS" || parameters_of(value) == BTreeSet::from(["Environment"]);
-            assert!(is_of_all, "{name} is no parameter");
+            assert!(is_of_all, "{name} is not a parameter");
             continue;
         };
         let default = match defaults[parameter] {

@@ -48,7 +48,7 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
     let below = |server| path.strip_prefix(server).filter(|below: &&str| below.starts_with('/'));
     let Some(below) = servers().find_map(below) else { return };
     let below = below.strip_suffix('/').unwrap_or(below);
-    // What a browser asks before it sends a call is no call.
+    // A browser's preflight is not a call.
     if *method == Method::OPTIONS && answer.status == StatusCode::NO_CONTENT {
         return;
     }

@@ -92,7 +92,7 @@ async fn driver_is_shown_in_full_and_erased() {
     let shared = json!({"driving_license": LICENSE, "last_name_trunc": "ZZZ", "phone_trunc": PHONE});
     let (done, told, said) = driver(&folder, &["show"], &shared);
     assert!(done && !told.contains("STRANGER1234") && !told.contains(stranger["token"].as_str().unwrap()), "{said}");
-    assert!(told.contains(stranger["uuid"].as_str().unwrap()), "that there is one is told");
+    assert!(told.contains(stranger["uuid"].as_str().unwrap()), "its existence is shown");
 
     // Nothing is erased by mistake.
     let (done, _, said) =

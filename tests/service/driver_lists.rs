@@ -364,7 +364,7 @@ async fn list_is_named_by_call_or_file_name_and_comes_back() {
     );
     assert!(lines[3].starts_with("3,36E+08;long;DUP;rejected;;;;;;\"phone_trunc was rounded by Excel"), "{lines:?}");
 
-    // The answers, as they are, ask once more. The folder of an operator with credentials of its own needs no call.
+    // The answers can be sent as a list. An operator with its own credentials needs no call to use its folder.
     world.upload("imports/1/again Simulate_only language-fr.csv", linked.text.clone()).await;
     let again = reports(&world.aws, "reports/1/").await["imports/1/again Simulate_only language-fr.csv"].clone();
     assert_eq!(outcomes(&again), [3, 1, 1, 0, 1].map(Some), "{again}");

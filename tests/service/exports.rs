@@ -265,7 +265,7 @@ async fn exports_are_listed_latest_first_in_pages() {
         query = page["next_cursor"].as_str().map(|cursor| format!("limit=2&cursor={cursor}"));
     }
     assert_eq!(seen, ids);
-    // A cursor is no way into another operator's exports.
+    // A cursor does not lead into another operator's exports.
     let other = world.api.call(Method::GET, &format!("{EXPORTS}?cursor={}", ids[0]), &world.token(2)).await.json();
     assert_eq!(other, json!({"exports": []}));
 }
@@ -548,9 +548,9 @@ async fn export_holds_each_once_while_others_are_registered_and_deleted() {
         let export = exported(&world, 1, &json!({"format": format})).await;
         let rows = rows(&world, 1, &export).await;
         let once: BTreeSet<String> = rows.iter().map(|row| row[0].clone()).collect();
-        assert_eq!(once.len(), rows.len(), "{format}: none is there twice");
-        assert!(once.is_superset(&stay), "{format}: none is missing that existed throughout");
-        assert!(once.is_disjoint(&theirs), "{format}: none is another operator's");
+        assert_eq!(once.len(), rows.len(), "{format}: no application is there twice");
+        assert!(once.is_superset(&stay), "{format}: no application that existed throughout is missing");
+        assert!(once.is_disjoint(&theirs), "{format}: no application is another operator's");
     }
     ended.store(true, Ordering::SeqCst);
     assert!(changes.await.unwrap() > 0);

@@ -120,7 +120,7 @@ async fn files(world: &World) {
     let answered = world.api.call(Method::GET, &path, &token).await.json();
     let answers = world.plain(Method::GET, answered["answers_url"].as_str().unwrap(), &[], b"").await;
     assert!(answers.status == StatusCode::OK && answers.text.contains(",duplicate,"), "{answers:?}");
-    // Replaced, and the replacement taken back.
+    // Replaced, and the replacement undone.
     let place = world.place(1, json!({"replaces": done["import_id"]})).await;
     let corrected = format!("{HEADER}long,TO ,+336010207,2021-02-15\n");
     assert_eq!(world.put(&place, corrected.as_bytes()).await, StatusCode::OK);
@@ -189,7 +189,7 @@ async fn console(world: &World, border: &Border) {
         assert_eq!(page.status, StatusCode::OK, "{page:?}");
     }
     assert!(browser.post("/console/proof", &[("token", proof)]).await.text.contains("deleted"));
-    // A file is sent, imported and taken back.
+    // A file is sent, imported and undone.
     let import = browser
         .send("console.csv", &[("check_only", "false")], &format!("{HEADER}long,CON,+336010214,2021-02-15\n"))
         .await;
@@ -215,7 +215,7 @@ async fn many_calls(world: &World, border: &Border) {
         ("cee-uploads", Method::GET, "/policies/cee/imports/nothing"),
     ];
     for (function, method, path) in calls {
-        // A window of ten seconds may end among them: then once more.
+        // A window of ten seconds may end among them: then again.
         while !border.has_used(function, "dynamodb:UpdateItem", "LimitsTable") {
             let once = || world.api.call(method.clone(), path, &token);
             for answer in join_all((0..40).map(|_| once())).await {
@@ -291,7 +291,7 @@ fn bad_rows(rows: usize) -> String {
 }
 
 /// An import and an undo, each of which takes more than one invocation: each import invocation reads eight kilobytes, each undo
-/// invocation takes back one item.
+/// invocation removes one item.
 async fn long_work(world: &World) {
     let long = format!("{HEADER}{}{}", one_driver("+336010209", 11), bad_rows(20));
     world.upload("imports/1/long.csv", long).await;

@@ -154,7 +154,7 @@ async fn pages_follow_each_other_and_each_is_one_request() {
         assert!(shown == sizes && pages.len() <= sizes.len() + 1, "{query}: {pages:?}");
         let listed = pages.concat();
         assert_eq!(listed.iter().collect::<BTreeSet<_>>(), granted.iter().collect(), "{query}");
-        assert_eq!(listed.len(), granted.len(), "{query}: none is shown twice");
+        assert_eq!(listed.len(), granted.len(), "{query}: no application is shown twice");
         let days: Vec<usize> =
             listed.iter().map(|listed| granted.iter().position(|granted| granted == listed).unwrap() / 3).collect();
         assert!(days.iter().rev().is_sorted(), "{query}: {days:?}");
@@ -328,7 +328,7 @@ async fn list_is_limited_to_journey_type_and_status() {
             assert!(full.iter().all(|page| page.len() == most), "{query}{limit}: {pages:?}");
             let listed = pages.concat();
             let once: BTreeSet<String> = listed.iter().cloned().collect();
-            assert_eq!(once.len(), listed.len(), "{query}{limit}: none is shown twice");
+            assert_eq!(once.len(), listed.len(), "{query}{limit}: no application is shown twice");
             once
         };
         assert_eq!(listed("journey_type=long").await, longs);
@@ -560,9 +560,9 @@ async fn walk_shows_each_once_while_others_are_registered_and_deleted() {
     {
         let listed = all(&world, 1, query).await;
         let once: BTreeSet<String> = listed.iter().cloned().collect();
-        assert_eq!(once.len(), listed.len(), "{query}: none is shown twice");
-        assert!(once.is_superset(&stay), "{query}: none is missing that existed throughout");
-        assert!(once.is_disjoint(&theirs), "{query}: none is another operator's");
+        assert_eq!(once.len(), listed.len(), "{query}: no application is shown twice");
+        assert!(once.is_superset(&stay), "{query}: no application that existed throughout is missing");
+        assert!(once.is_disjoint(&theirs), "{query}: no application is another operator's");
     }
     walked.store(true, Ordering::SeqCst);
     assert!(changes.await.unwrap() > 0);

@@ -57,7 +57,7 @@ async fn template_stack_and_document_have_the_same_calls() {
     let document: BTreeSet<String> =
         operations().map(|(method, path, _)| format!("{method} /{{version}}{path}")).collect();
     assert!(servers().eq(cee_edge::VERSIONS.map(|version| format!("/{version}"))), "each version is a server");
-    // People get pages: their addresses are no calls.
+    // Pages are for people: their routes are not calls.
     let of_interface = |route: &String| route.contains(" /{version}/");
     let template = functions().into_iter().flat_map(|function| function.routes);
     let (template, pages): (Vec<String>, Vec<String>) = template.partition(of_interface);

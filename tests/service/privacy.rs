@@ -233,7 +233,11 @@ fn scan_ignores_values_within_hashes_uuids_and_times() {
     for time in [r#"{"Timestamp":1795873379836}"#, "at 1795873379836"] {
         assert_eq!(found(&phone, time), [], "a time in milliseconds: {time}");
         for other in ["795873379836", "11795873379836", "3795873379836", "7337983"] {
-            assert_eq!(found(&phone, &time.replace("1795873379836", other)), [Kind::Phone], "{other} is no such time");
+            assert_eq!(
+                found(&phone, &time.replace("1795873379836", other)),
+                [Kind::Phone],
+                "{other} is not such a time"
+            );
         }
     }
     let hash = format!("AAB-{}", "x".repeat(39));
@@ -408,7 +412,7 @@ async fn scan_finds_leaks_in_response_and_log() {
     gateway.shutdown().await;
 }
 
-/// A page shows what the person who reads it has typed. That a secret was typed into another field is no reason to show it.
+/// A page shows what the person who reads it has typed. A secret that was typed into another field is not shown.
 #[test]
 fn scan_finds_secrets_alone_on_a_page() {
     let record = Record::new();

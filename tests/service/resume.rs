@@ -355,7 +355,7 @@ async fn damaged_files_are_refused_before_their_first_row() {
     assert_eq!(cut["state"], "failed");
     assert!(cut["error"].as_str().unwrap().contains("cut off"), "{cut}");
     let counts = ["read", "imported", "already_known", "rejected"].map(|name| cut[name].as_u64().unwrap());
-    assert_eq!(counts, [0; 4], "the survey comes to the damage before a row is written: {cut}");
+    assert_eq!(counts, [0; 4], "the survey finds the damage before a row is written: {cut}");
     let bomb = report("imports/1/bomb.csv.gz");
     assert_eq!((bomb["state"].as_str(), bomb["imported"].as_u64()), (Some("failed"), Some(0)));
     assert!(bomb["error"].as_str().unwrap().contains("200 times"), "{bomb}");

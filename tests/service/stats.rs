@@ -146,7 +146,7 @@ async fn statistics_equal_answers_and_tables() {
     let rows = "long,HIS,+336120001,2022-01-01\nlong,HIS,+336120002,2022-01-01\nlong,bad?,+336120003,2022-01-01\n";
     world.upload("imports/3/one.csv", format!("{HEADER}{rows}")).await;
     world.upload("imports/3/again.csv", format!("{HEADER}{rows}\n")).await;
-    // A list of drivers brings no history, and its rejected row is none of history.
+    // A list of drivers imports no history, and its rejected row is not a row of history.
     world.upload("imports/3/asked simulate-only.csv", format!("{HEADER}{rows}")).await;
     let place = world.place(3, json!({"check_only": true})).await;
     assert_eq!(world.put(&place, format!("{HEADER}{rows}").as_bytes()).await, StatusCode::OK);

@@ -1,4 +1,4 @@
-//! An operator's own wrong history: batches that are imports, imports that are taken back and replaced, and the list of all
+//! An operator's own wrong history: batches that are imports, imports that are undone and replaced, and the list of all
 //! imports.
 
 use std::collections::BTreeSet;
@@ -132,7 +132,7 @@ async fn repeated_batch_keeps_row_until_both_are_undone() {
     assert_eq!(world.scan(&tables().claims).await, []);
 }
 
-/// Identity keys add no row of history: there is nothing new to take back, and the copies are removed with the rows.
+/// Identity keys add no row of history: there is nothing new to undo, and the copies are removed with the rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_of_identity_keys_is_not_an_import() {
     let world = world().await;
@@ -274,7 +274,7 @@ async fn replaced_import_keeps_rows_of_other_imports() {
     let new = &reports(&world.aws, "reports/1/").await[&key];
     assert_eq!(new["replaced"], json!({"import_id": old["import_id"], "removed": 1, "kept": 1}), "{new}");
     assert_eq!(days(&world.aws).await, ["1:2021-01-01", "1:2021-02-03", "2:2021-01-01", "2:2021-03-02"]);
-    // The file again, under another key: there is nothing left to take back.
+    // The file again, under another key: there is nothing left to undo.
     world.upload(&key.replace("right", "again"), format!("{HEADER}{}", line("+336010202", "2021-02-03"))).await;
     let again = &reports(&world.aws, "reports/1/").await[&key.replace("right", "again")];
     assert_eq!((&again["state"], &again["read"]), (&json!("failed"), &json!(0)));
@@ -305,7 +305,7 @@ async fn refused_file_takes_nothing_back() {
         assert_eq!((&empty["state"], empty.get("replaced")), (&json!("completed"), None), "{empty}");
         assert!(empty["not_replaced"].as_str().unwrap().contains("was not undone"), "{empty}");
     }
-    // Nor does a file that is only checked: none of its rows is imported.
+    // Nor does a file that is only checked: its rows are not imported.
     let right = format!("{HEADER}long,DUP,+336010201,2021-02-03\n");
     let checked = put(&world, json!({"replaces": old, "check_only": true}), &right).await;
     assert_eq!((&checked["accepted"], checked.get("replaced")), (&json!(1), None), "{checked}");
@@ -570,7 +570,7 @@ async fn replacement_killed_at_twenty_moments_ends_complete() {
             kills += 1;
             seen.insert(states);
         }
-        // Killed while rows were written, and while the old rows were taken back.
+        // Killed while rows were written, and while the old rows were removed.
         let both: BTreeSet<String> = ["running", "undoing"].map(str::to_owned).into();
         if kills < KILLS || !seen.contains(&both) {
             continue;
@@ -596,7 +596,7 @@ async fn replacement_killed_at_twenty_moments_ends_complete() {
     panic!("the replacement was over before it could be killed twenty times");
 }
 
-/// Stopped in the middle of taking back; then the file is removed and the registry closes imports. Half of a replacement would leave
+/// Stopped in the middle of an undo; then the file is removed and the registry closes imports. Half of a replacement would leave
 /// both dates.
 #[tokio::test(flavor = "multi_thread")]
 async fn replacement_completes_without_file_while_imports_closed() {

@@ -51,7 +51,7 @@ fn value<'input>(event: Event<'input>, events: &mut impl Iterator<Item = Event<'
                         let before = map.insert(name.to_string(), value(event, events));
                         assert_eq!(before, None, "{name} stands twice");
                     }
-                    event => panic!("{event:?} is no name"),
+                    event => panic!("{event:?} is not a name"),
                 }
             }
             (Value::Object(map), tag)

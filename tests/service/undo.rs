@@ -1,4 +1,4 @@
-//! Imports that are taken back: by the team's command, over many invocations, together with everything else that happens.
+//! Imports that are undone: by the team's command, over many invocations, together with everything else that happens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -75,7 +75,7 @@ fn body(driver: usize) -> Value {
     json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+336{driver:06}")})
 }
 
-/// Files arrive, are taken back, arrive again in another order, and drivers apply in between: after each step the responses equal
+/// Files arrive, are undone, arrive again in another order, and drivers apply in between: after each step the responses equal
 /// the model's, and so does the table at the end.
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_undos_and_registers_match_model() {
@@ -207,7 +207,7 @@ async fn undo_of_large_import_continues_after_crash() {
             id = Some(wrong);
             let said = undo(wrong, false);
             assert!(said.contains("1000 imported") && said.contains("add --yes"), "{said}");
-            // Stops the stack while it takes the import back: the first checkpoint ends the count, the second one a part of the
+            // Stops the stack while it undoes the import: the first checkpoint ends the count, the second one a part of the
             // rows.
             let mut first = wire.hold("SET undo_checkpoint");
             let team = Team::local(stack.description());
@@ -256,7 +256,7 @@ async fn identity_keys_given_during_undo_leave_no_row() {
     world.upload("imports/1/wrong.csv", format!("{HEADER}{text}")).await;
     let id = import_id(&reports(&world.aws, "reports/1/").await["imports/1/wrong.csv"]);
     let team = Team::local(world.stack.description());
-    // When the first keys arrive, the rows are counted and not yet taken back.
+    // When the first keys arrive, the rows are counted and not yet removed.
     let mut held = wire.hold("SET undo_checkpoint");
     let undo = tokio::spawn(async move { team.undo(operator(1), id, |_| {}).await.unwrap() });
     held.come().await;
@@ -294,7 +294,7 @@ async fn undo_refuses_unknown_import_and_removes_contradictions() {
     assert_eq!(refused(&team, 1, ImportId::from_bytes([7; 16])).await, "there is no such import");
     let place = world.api.post("/policies/cee/imports", &world.token(1), &json!({})).await.json();
     assert!(refused(&team, 1, import_id(&place)).await.contains("has not ended: it is awaiting_upload"));
-    // A late contradiction ends when its history is taken back.
+    // A late contradiction ends when its history is undone.
     let mut call = body(3);
     call["driving_license"] = json!("051227308989");
     call["datetime"] = json!(APPLICATION);
@@ -311,5 +311,9 @@ async fn undo_refuses_unknown_import_and_removes_contradictions() {
     let status =
         world.api.request(http::Method::GET, &format!("/policies/cee/imports/{id}"), Some(&world.token(2)), Vec::new());
     let status = world.api.send(status).await.unwrap().json();
-    assert_eq!((&status["state"], &status["undone"]["removed"]), (&json!("undone"), &json!(1)), "the operator is told");
+    assert_eq!(
+        (&status["state"], &status["undone"]["removed"]),
+        (&json!("undone"), &json!(1)),
+        "the operator can see it"
+    );
 }

@@ -149,7 +149,7 @@ async fn upload_must_match_declared_size_type_and_checksum() {
         headers.iter().find(|header| header["name"] == name).map(|header| header["value"].as_str().unwrap().to_owned())
     };
     assert_eq!(header("content-type").as_deref(), Some("text/csv"));
-    assert_eq!(header("content-length"), None, "clients set it by themselves, and some refuse to be told");
+    assert_eq!(header("content-length"), None, "clients set it by themselves, and some refuse to set it by hand");
     let checksum = STANDARD.encode(sha256);
     assert_eq!(header("x-amz-checksum-sha256").as_ref(), Some(&checksum));
     let url = place["upload_url"].as_str().unwrap();

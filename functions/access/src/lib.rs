@@ -57,7 +57,7 @@ pub struct Pair {
     secret_key: SecretKey,
 }
 
-/// The answer.
+/// The response.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AccessToken)]
 struct Token {

@@ -17,11 +17,14 @@ fn text(description: &str, example: &str) -> Object {
 }
 
 pub(crate) fn access_key() -> Object {
-    text("The access key: names the credential.", "AK7Q2M4X8B5N1D9C")
+    text("The access key, which identifies the credential.", "AK7Q2M4X8B5N1D9C")
 }
 
 pub(crate) fn secret_key() -> Object {
-    text("Its secret, as it was shown once when the credential was made.", "k3yThatNobodyGuessesBecauseItIsRandom000")
+    text(
+        "The secret of the access key, shown once when the credential was made.",
+        "k3yThatNobodyGuessesBecauseItIsRandom000",
+    )
 }
 
 /// The call of this function.
@@ -34,9 +37,9 @@ pub fn operations() -> Vec<Operation> {
         .about(
             "Access",
             "Get an application token",
-            "Gives an application token for an access key and its secret, which the registry's team has given the operator. It is \
-             valid for five minutes and carries every scope. Wrong secrets are counted, and slowed down. One access key gets twenty tokens in \
-             ten seconds, or what the registry's team has set: keep a token for its five minutes.",
+            "Returns an application token for an access key and its secret, which the registry's team has given the operator. The token \
+             is valid for five minutes and has every scope. Wrong secrets are counted, and slow down further attempts. One access key \
+             gets at most twenty tokens in ten seconds (or what the registry's team has set): use each token for its five minutes.",
         )
         .body::<Pair>(
             vec![Sample::new("pair", "As the registry's team gave it", pair)],

@@ -16,10 +16,10 @@ pub(crate) const USUAL: usize = 100;
 /// The parameters of the call.
 const PARAMETERS: &[&str] = &["since", "limit"];
 
-/// A page of changes, as a call wants it.
+/// A page of changes, as a call requests it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WantedChanges {
-    /// Where the page begins.
+    /// The place at which the page begins.
     pub since: ChangesPlace,
     /// The largest number of changes on the page.
     pub most: usize,
@@ -47,11 +47,11 @@ impl WantedChanges {
 pub enum What {
     /// The journey's status changed: `status`, from `previous_status`.
     Status,
-    /// The application was deleted: by whom says `deleted_by`.
+    /// The application was deleted; `deleted_by` says by whom.
     Deleted,
 }
 
-/// Who deleted an application.
+/// The actor that deleted an application.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeletedBy {
@@ -71,20 +71,20 @@ pub struct Changed {
     /// `short` or `long`.
     #[schema(value_type = JourneyType)]
     pub(crate) journey_type: &'static str,
-    /// What happened. Other words may come later: skip a change whose word you do not know.
+    /// What happened. Further words may be added: skip a change with an unknown word.
     pub(crate) change: What,
     /// When it happened, in UTC with milliseconds. A change never has an earlier date than the change before it.
     #[schema(value_type = Utc)]
     pub(crate) changed_at: String,
-    /// The journey's status since then, if the status changed.
+    /// The journey's new status, if the status changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<JourneyStatus>, nullable = false)]
     pub(crate) status: Option<&'static str>,
-    /// The journey's status before, if the status changed.
+    /// The journey's previous status, if the status changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<JourneyStatus>, nullable = false)]
     pub(crate) previous_status: Option<&'static str>,
-    /// Who deleted the application, if it was deleted.
+    /// The actor that deleted the application, if it was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) deleted_by: Option<DeletedBy>,
@@ -96,10 +96,10 @@ pub struct Changed {
 pub struct ChangesPage {
     /// The changes, the earliest first.
     pub(crate) changes: Vec<Changed>,
-    /// The parameter `since` of the next call, also if there is no change. Store it once every change of this page is stored.
+    /// The parameter `since` of the next call, even if the page is empty. Store it after you have stored every change of this page.
     #[schema(schema_with = crate::openapi::changes_cursor)]
     pub(crate) next_cursor: String,
-    /// Whether to call again at once. The next page may be empty nevertheless, and so may any page before the last.
+    /// Whether to call again at once. The next page, and any page before the last, may still be empty.
     pub(crate) more: bool,
 }
 

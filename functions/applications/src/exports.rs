@@ -89,9 +89,9 @@ pub struct Export {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<JourneyStatus>, nullable = false)]
     pub(crate) status: Option<&'static str>,
-    /// The applications so far, or all of them once it is ready.
+    /// The number of applications so far; of all applications once the export is ready.
     pub(crate) applications: u64,
-    /// When its file was complete.
+    /// When the file was complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
     pub(crate) ended_at: Option<String>,
@@ -99,15 +99,15 @@ pub struct Export {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) bytes: Option<u64>,
-    /// Until when the file can be read: seven days after it was complete.
+    /// The moment until which the file is kept: seven days after it was complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
     pub(crate) expires_at: Option<String>,
-    /// Where the file can be read: a presigned URL. Anyone who has the URL can read the file: keep it as you keep a token.
+    /// A presigned URL of the file. Anyone who has the URL can read the file: protect it as you protect a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", nullable = false)]
     pub(crate) download_url: Option<String>,
-    /// Until when the link is good. Get the export again for a new one.
+    /// The moment until which the link is valid. Get the export again for a new link.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
     pub(crate) link_expires_at: Option<String>,
@@ -117,7 +117,7 @@ pub struct Export {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Exports)]
 pub struct List {
-    /// The latest first. Without links: get an export for the link of its file.
+    /// The exports, the latest first. Without links: get an export for the link to its file.
     pub(crate) exports: Vec<Export>,
     /// The parameter `cursor` of the call for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]

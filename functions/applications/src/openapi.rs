@@ -42,8 +42,8 @@ pub(crate) fn cursor() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(
-            "Where the list continues. Not to be read, only to be sent back, by the same operator and with the same other \
-             parameters, except `limit`. It does not expire.",
+            "The place at which the list continues. Do not interpret it; send it back as it is, as the same operator and with the same \
+             other parameters except `limit`. It does not expire.",
         ))
         .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ListPlace::CURSOR_LENGTH)))
         .examples([CURSOR])
@@ -57,8 +57,8 @@ pub(crate) fn changes_cursor() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(format!(
-            "The place after a change. Not to be read, only to be sent back, by the same operator. It is good for {CHANGES_KEPT_DAYS} days \
-             after the next change of the operator, and as long as there is none."
+            "The place after a change. Do not interpret it; send it back as it is, as the same operator. It is valid until \
+             {CHANGES_KEPT_DAYS} days after the operator's next change."
         )))
         .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ChangesPlace::CURSOR_LENGTH)))
         .examples([CHANGES_CURSOR])
@@ -99,7 +99,7 @@ fn list() -> Operation {
         .minimum(Some(1))
         .maximum(Some(MOST_ON_A_PAGE))
         .default(Some(json!(USUAL)))
-        .description(Some("How many applications a page shows at most."))
+        .description(Some("The maximum number of applications on a page."))
         .build();
     let page = Page {
         applications: vec![Entry::sample(JourneyType::Short), Entry::sample(JourneyType::Long)],
@@ -120,14 +120,13 @@ fn list() -> Operation {
             TAG,
             "List applications",
             "The caller's own applications (demandes CEE), those with the latest `datetime` first. Applications with the same `datetime` \
-             are in no particular order, which never changes. Where there are more, `next_cursor` and the header `Link` lead to the next \
-             page. The page that has neither is the last one. Any page before it may show fewer applications than `limit`, or none. With \
-             `Accept: text/csv` a page is CSV, with a header line.\n\n\
-             **What is promised**, even if applications are registered or deleted between two pages: no application is on two pages, and an \
-             application that the list already showed when the first page was read, and that is not deleted before the last, is on \
-             exactly one. An application that is registered or deleted between the first page and the last may be shown or not. The list \
-             follows a registration, a delete and a new `status` with a delay: usually less than a second, but DynamoDB gives no bound. \
-             `GET /policies/cee/{uuid}` has no delay.",
+             have a fixed but arbitrary order. If there are more, `next_cursor` and the header `Link` lead to the next page. The page \
+             that has neither is the last page. Any earlier page may have fewer applications than `limit`, or none. With `Accept: \
+             text/csv` a page is CSV, with a header line.\n\n**What is promised**, even if applications are registered or deleted \
+             between two pages: no application is on two pages, and an application that the list already showed when the first page was \
+             read, and that is not deleted before the last, is on exactly one. An application that is registered or deleted between the \
+             first page and the last may be shown or not. The list follows a registration, a delete and a new `status` with a delay: \
+             usually less than a second, but DynamoDB gives no bound. `GET /policies/cee/{uuid}` has no delay.",
         )
         .query_parameter("journey_type", JourneyType::schema())
         .query_parameter(
@@ -159,14 +158,14 @@ fn list() -> Operation {
         .also_as(
             StatusCode::OK,
             "text/csv",
-            "A header line, and a line for each application: the members of the JSON, empty where it has none. RFC 4180, in UTF-8, with \
-             LF at the end of each line.",
+            "A header line, and a line for each application: the members of the JSON, empty if the JSON has no such member. RFC 4180, in \
+             UTF-8, with LF at the end of each line.",
             vec![Sample::new("one", "A long application", json!(csv))],
         )
         .answer_header(
             StatusCode::OK,
             "Link",
-            "The next page, where there is one (RFC 8288): a query for the same path.",
+            "The next page, if there is one (RFC 8288): a query for the same path.",
             &format!("<?limit={USUAL}&cursor={CURSOR}>; rel=\"next\""),
         )
         .link(
@@ -183,7 +182,7 @@ fn changes() -> Operation {
         .minimum(Some(1))
         .maximum(Some(MOST_CHANGES))
         .default(Some(json!(changes::USUAL)))
-        .description(Some("How many changes a page holds at most."))
+        .description(Some("The maximum number of changes on a page."))
         .build();
     let change = |journey_type, change, changed_at: &str| Changed {
         uuid: OwnApplication::sample(journey_type).uuid,
@@ -215,18 +214,17 @@ fn changes() -> Operation {
             TAG,
             "List what changed since a cursor",
             &format!(
-                "What happened to the caller's own applications (demandes CEE) after they were registered, the earliest change first: a new \
-                 `status` of a journey (fraud that was found later, a journey that was canceled), and a delete, by the caller or by the \
-                 registry's team. A job that calls this every night needs no call for each application.\n\n\
-                 Call it without `since` the first time, and with the last `next_cursor` from then on: at once while `more` is true. The same \
+                "What happened to the caller's own applications (demandes CEE) after they were registered, the earliest change first: a \
+                 new `status` of a journey (fraud that was found later, a journey that was canceled), and a delete, by the caller or by \
+                 the registry's team. A job that makes this call every night does not need a call for each application.\n\nCall it \
+                 without `since` the first time, and with the last `next_cursor` from then on: at once while `more` is true. The same \
                  call again returns the same changes, and later ones. So store `next_cursor` *after* the changes of its page: a job that \
-                 dies in between reads some changes twice, and misses none.\n\n\
-                 **What is promised**: a change is in the feed from the moment on at which `GET /policies/cee/{{uuid}}` shows it, and never \
-                 without it. The changes of an operator have one order, which never changes, and a page never leaves out a change that \
-                 comes before one of its own. The last change of an application says how it is now. An application without a change is as \
-                 its registration answered.\n\n\
-                 A change is kept for {CHANGES_KEPT_DAYS} days after the operator's next change. A cursor older than that is a 410 \
-                 `cursor_expired`: list the applications, then read the changes without `since`."
+                 dies in between reads some changes twice, and misses none.\n\n**What is promised**: a change is in the feed from the \
+                 moment at which `GET /policies/cee/{{uuid}}` shows it, and not before. The changes of an operator have one order, which \
+                 never changes, and a page never leaves out a change that comes before one of its own. The last change of an application \
+                 says how it is now. An application without a change is as its registration answered.\n\nA change is kept for \
+                 {CHANGES_KEPT_DAYS} days after the operator's next change. A cursor older than that is a 410 `cursor_expired`: list the \
+                 applications, then read the changes without `since`."
             ),
         )
         .query_parameter("since", changes_cursor())
@@ -237,7 +235,7 @@ fn changes() -> Operation {
             StatusCode::OK,
             "A page of changes.",
             vec![
-                Sample::new("two", "A fraud was found, and the registry's team erased a driver", json!(page)),
+                Sample::new("two", "The registry found a fraud, and its team erased a driver", json!(page)),
                 Sample::new("none", "Nothing has changed", json!(none)),
             ],
         )
@@ -269,13 +267,13 @@ fn find() -> Operation {
             vec![
                 Sample::new(
                     "short",
-                    "A short one, with its journey",
+                    "A short application, with its journey",
                     json!(OwnApplication::sample(JourneyType::Short)),
                 ),
                 Sample::new("long", "A long one", json!(OwnApplication::sample(JourneyType::Long))),
             ],
         )
-        .link("delete", "deleteApplication", ("uuid", "$response.body#/uuid"), "Take it back.")
+        .link("delete", "deleteApplication", ("uuid", "$response.body#/uuid"), "Delete the application.")
 }
 
 fn delete() -> Operation {
@@ -283,11 +281,11 @@ fn delete() -> Operation {
         .about(
             TAG,
             "Delete an application",
-            "Takes back one of the caller's own applications: its driver and its journey are free again, and whatever earlier \
-             application stood behind it counts again. The registry keeps a record in an archive that no call reads.",
+            "Deletes one of the caller's own applications: its driver and its journey are free again, and earlier applications count \
+             again. The registry keeps a record in an archive that no call reads.",
         )
-        .done("It is deleted.")
-        .link("get", "getApplication", ("uuid", "$request.path.uuid"), "It is known no more.")
+        .done("The application is deleted.")
+        .link("get", "getApplication", ("uuid", "$request.path.uuid"), "A 404 from now on.")
 }
 
 /// The path of the calls about all exports.
@@ -313,7 +311,7 @@ fn export_id_as_read() -> Object {
 }
 
 pub(crate) fn export_cursor() -> Object {
-    text("Where the list goes on. Not to be read, only to be sent back.")
+    text("The place at which the list continues. Do not interpret it; send it back as it is.")
         .pattern(Some("^[0-9a-f]{32}$"))
         .examples([EXPORT_ID])
         .build()
@@ -328,8 +326,8 @@ pub(crate) fn format() -> Object {
 
 pub(crate) fn state() -> Object {
     text(
-        "How far it is: `running`; `ready`, its file can be read; `failed`, the registry has given it up; `expired`, its file was removed, \
-         seven days after it was complete.",
+        "The state: `running`; `ready`, the file can be downloaded; `failed`, the registry has given up; `expired`, the file was \
+         removed, seven days after it was complete.",
     )
     .enum_values(Some(ExportState::ALL.iter().map(|state| state.as_str())))
     .build()
@@ -340,7 +338,7 @@ impl PartialSchema for Wish {
         const MEANING: &str = "a date and time of RFC 3339, or a day, which is its midnight in Paris.";
         let dated = |what: &str| bound(&format!("Only applications with {what}: {MEANING}"));
         ObjectBuilder::new()
-            .description(Some("What is exported, and how. The filter is that of the list of applications."))
+            .description(Some("What is exported, and how. The filter is the same as for the list of applications."))
             .property("format", format())
             .required("format")
             .property("journey_type", JourneyType::schema())
@@ -393,17 +391,18 @@ fn export() -> Operation {
         .about(
             TAG,
             "Export applications to a file",
-            "Writes the caller's own applications (demandes CEE) to one file, CSV or Parquet, however many they are. The call returns at once; \
-             get the export until it is `ready`, for the link of its file. Two exports of an operator may be in progress, and a hundred may be requested within 24 hours. A call whose \
-             answer was lost may have begun one: list the exports before the call is sent again.\n\n\
-             **What the file holds.** The applications that fit the filter, that were registered until the moment of this call, and that are \
-             not deleted when the export reads their place in the list: each of them once, those with the latest `datetime` first. An \
-             application that is deleted meanwhile may be in the file or not. An application that was registered in the last seconds before \
-             the call may be missing, because the list follows a registration with a delay: usually less than a second, but DynamoDB gives no \
-             bound. A `status` is that of the moment at which it was read.\n\n\
-             **Columns**: `uuid`, `journey_type`, `datetime`, `registered_at`, `journey_id`, `operator_journey_id`, `status`, \
-             `driving_license`, `token`. In Parquet the dates are timestamps in milliseconds, UTC, `journey_id` is an unsigned integer of 64 \
-             bits, all others are strings; a long application has no `journey_id`, `operator_journey_id` and `status` (null).",
+            "Writes the caller's own applications (demandes CEE) to one file, CSV or Parquet, regardless of their number. The call \
+             returns at once: poll the export until it is `ready` and has the link to its file. An operator may have two exports in \
+             progress, and may request a hundred within 24 hours. A call whose response was lost may have begun an export: list the \
+             exports before you send the call again.\n\n**What the file holds.** The applications that fit the filter, that were \
+             registered until the moment of this call, and that are not deleted when the export reads their place in the list: each of \
+             them once, those with the latest `datetime` first. An application that is deleted in the meantime may be in the file or \
+             not. An application that was registered in the last seconds before the call may be missing, because the list follows a \
+             registration with a delay: usually less than a second, but DynamoDB gives no bound. A `status` is that of the moment at \
+             which it was read.\n\n**Columns**: `uuid`, `journey_type`, `datetime`, `registered_at`, `journey_id`, \
+             `operator_journey_id`, `status`, `driving_license`, `token`. In Parquet the dates are timestamps in milliseconds, UTC, \
+             `journey_id` is an unsigned integer of 64 bits, all others are strings; a long application has no `journey_id`, \
+             `operator_journey_id` and `status` (null).",
         )
         .scope(Scope::Register)
         .body::<Wish>(
@@ -422,7 +421,7 @@ fn export() -> Operation {
             "The export is in progress.",
             vec![Sample::new("running", "It has just begun", json!(Export::sample(ExportState::Running)))],
         )
-        .link("status", "getExport", ("export_id", "$response.body#/export_id"), "How far it is.")
+        .link("status", "getExport", ("export_id", "$response.body#/export_id"), "The state.")
         .refused(&[ProblemType::TooManyExports])
 }
 
@@ -436,21 +435,21 @@ fn list_exports() -> Operation {
         .minimum(Some(1))
         .maximum(Some(MOST_LISTED))
         .default(Some(json!(MOST_LISTED)))
-        .description(Some("How many exports are listed at most."))
+        .description(Some("The maximum number of exports in the list."))
         .build();
     Operation::new(Method::GET, EXPORTS, "listExports")
         .about(
             TAG,
             "List exports",
-            "The caller's exports of the last 30 days, the latest first, a hundred at a time or as many as `limit` says. Where there may be \
-             more, `next_cursor` leads to them.",
+            "The caller's exports of the last 30 days, the latest first, at most a hundred or `limit` at a time. If there may be more, \
+             `next_cursor` leads to them.",
         )
         .query_parameter("limit", limit)
         .query_parameter("cursor", export_cursor())
         .refused(&[ProblemType::InvalidQuery])
         .scope(Scope::Register)
         .answer::<List>(StatusCode::OK, "The exports.", vec![Sample::new("one", "One is ready", json!(exports))])
-        .link("status", "getExport", ("export_id", "$response.body#/exports/0/export_id"), "The link of the latest one.")
+        .link("status", "getExport", ("export_id", "$response.body#/exports/0/export_id"), "The link to the latest file.")
 }
 
 fn find_export() -> Operation {

@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(note.known(FindingKind::Foreign), 1, "at once");
         note.add(&part(AuditPlace::End, &[]));
         note.add(&part(AuditPlace::Claims(None), &[]));
-        assert_eq!(note.known(FindingKind::Foreign), 1, "a share without it is no proof");
+        assert_eq!(note.known(FindingKind::Foreign), 1, "a part without it proves nothing");
         let json = serde_json::to_vec(&note).unwrap();
         let (mut note, place) = Note::of(&json).unwrap();
         assert_eq!(place, AuditPlace::Claims(None));

@@ -77,7 +77,7 @@ pub struct HistoryRow {
     datetime: Instant,
 }
 
-/// An application that came without an identity key, and its key: one of two, told apart by `cee_application_type`.
+/// An application that was sent without an identity key, and its key: `cee_application_type` distinguishes the two kinds.
 #[derive(Debug, PartialEq, Eq, ToSchema)]
 #[serde(untagged)]
 #[schema(discriminator(

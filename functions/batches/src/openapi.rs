@@ -48,10 +48,10 @@ fn import() -> Operation {
         .about(
             TAG,
             "Import rows of history",
-            "Up to a thousand specific applications (opérations spécifiques, from before the scheme) at once. A bad row fails alone. \
-             A row again has no effect, so that a batch whose answer was lost is sent anew. A batch is an import as a file is: \
-             `import_id` names it, it is listed, and can be taken back; a batch that is sent twice is two of them. More than a few \
-             thousand rows come as a file.",
+            "Up to a thousand specific applications (opérations spécifiques, from before the scheme) at once. An invalid row fails \
+             alone. Sending a row again has no effect, so if the response is lost, send the batch again. A batch is an import like a \
+             file: `import_id` names it, the list contains it, and it can be undone; a batch that is sent twice is two imports. Send \
+             more than a few thousand rows as a file.",
         )
         .rows::<HistoryRow>(
             MOST_ROWS,
@@ -59,10 +59,10 @@ fn import() -> Operation {
         )
         .answer::<ImportedBatch>(
             StatusCode::CREATED,
-            "Every row was looked at; what became of each is told.",
+            "Every row was processed; the counts and `failed_details` give the result.",
             vec![Sample::new("two", "One is imported, one failed", json!(as_import(failed(bad, &error))))],
         )
-        .link("status", "getImport", ("import_id", "$response.body#/import_id"), "The import that this batch is.")
+        .link("status", "getImport", ("import_id", "$response.body#/import_id"), "This batch as an import.")
 }
 
 fn as_import(Batch { imported, already_known, failed, failed_details }: Batch) -> ImportedBatch {
@@ -79,11 +79,10 @@ fn identity() -> Operation {
         .about(
             TAG,
             "Give identity keys to applications",
-            "Gives up to a thousand of the caller's applications, registered or imported without an identity key, the key of their \
-             driver. From then on it counts: the same key is the same driver whatever the name and the phone, and another key on \
-             the same truncated identity is another driver. Only an empty key is filled; a short application's own key counts beside its \
-             journey's. A bad row fails alone, and a row again has \
-             no effect.",
+            "Adds the identity key of the driver to up to a thousand of the caller's applications that were registered or imported \
+             without one. From then on it counts: the same key is the same driver whatever the name and the phone, and another key on \
+             the same truncated identity is another driver. An existing key is never replaced; the key of a short application counts \
+             beside its journey's key. An invalid row fails alone, and sending a row again has no effect.",
         )
         .rows::<IdentityRow>(
             MOST_ROWS,
@@ -91,7 +90,7 @@ fn identity() -> Operation {
         )
         .answer::<Batch>(
             StatusCode::OK,
-            "Every row was looked at; what became of each is told.",
+            "Every row was processed; the counts and `failed_details` give the result.",
             vec![Sample::new(
                 "two",
                 "One has its key now, one failed",

@@ -6,11 +6,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 /// A file that pages load.
 pub(crate) struct Asset {
-    /// Its path.
+    /// The path of the asset.
     pub(crate) path: &'static str,
     /// What it holds.
     pub(crate) content: &'static str,
-    /// Its type.
+    /// The content type of the asset.
     pub(crate) content_type: &'static str,
     address: LazyLock<String>,
 }
@@ -42,7 +42,7 @@ impl Asset {
         [&STYLE, &SCRIPT].into_iter().find(|asset| asset.path == path)
     }
 
-    /// Where it is, in this version.
+    /// The path of this version of the asset.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }

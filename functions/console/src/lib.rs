@@ -145,8 +145,8 @@ impl Console {
         })
     }
 
-    /// The session of the call: none without a cookie, or with the one of a session that has ended. The session of an operator that may
-    /// not call any more ends here: otherwise its browser would get neither the public pages nor the form for signing in.
+    /// The signed-in operator: none without a cookie, or with the cookie of a session that has ended. The session of an operator that may not call
+    /// any more ends here: otherwise its browser would get neither the public pages nor the form for signing in.
     async fn signed(&self, call: &Call) -> Result<Option<Signed>, Refusal> {
         let Some(id) = session::session_id(call.request().headers()) else { return Ok(None) };
         let Some(session) = self.sessions.find(&id, machine_now()).await? else { return Ok(None) };
@@ -239,7 +239,7 @@ impl Console {
         let ends = Instant::from_millis(machine_now().millis() + session::LASTS_SECONDS * 1000);
         let expires_at = ends.ok_or(impossible("a session beyond all dates"))?;
         self.sessions.begin(&id, Session { operator: operator.id, expires_at }).await?;
-        let cookie = session::begin(&id).ok_or(impossible("a cookie that is no header"))?;
+        let cookie = session::begin(&id).ok_or(impossible("a cookie that is not a header value"))?;
         Ok(Reply::see_other(FIRST).with_header(SET_COOKIE, cookie))
     }
 

@@ -84,7 +84,7 @@ pub(crate) struct Overview {
     pub(crate) period: Period,
     /// One for each week of the period, the earliest first.
     pub(crate) certificates: Vec<Certificates>,
-    /// For each reason the number of refusals for a short application, a long one, and where the type is unknown; the most frequent first.
+    /// For each reason the number of refusals for a short application, a long one, and one of unknown type; the most frequent first.
     pub(crate) refused: Vec<(Outcome, [u64; 3])>,
     /// The rows of history by what became of them. Empty if there are none.
     pub(crate) rows: Vec<(Outcome, u64)>,

@@ -16,13 +16,13 @@ pub(crate) struct View {
     pub(crate) is_chosen_now: bool,
     /// The same page in the other language: a query, so no path of a call can lead the link to another path or host.
     pub(crate) other_language: String,
-    /// Who is signed in.
+    /// The signed-in operator.
     pub(crate) signed_in: Option<SignedIn>,
     /// The address of the bucket, of a page that sends a file there.
     pub(crate) bucket: Option<String>,
 }
 
-/// Who is signed in.
+/// The signed-in operator.
 #[derive(Clone, Debug)]
 pub(crate) struct SignedIn {
     /// The operator's name, as the registry's team wrote it.

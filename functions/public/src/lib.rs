@@ -50,7 +50,7 @@ struct Proof {
     state: &'static str,
 }
 
-/// That the service answers.
+/// The service responds.
 #[derive(Serialize, ToSchema)]
 struct Health {
     /// Always `ok`.

@@ -28,7 +28,7 @@ impl PartialSchema for KeySet {
             .property("kid", text("The name that a proof token's header gives."))
             .required("kid")
             .property("alg", text("The algorithm: `ES256` or `RS512`."))
-            .property("use", text("What it is for: `sig`."))
+            .property("use", text("The use of the key: `sig`."))
             .additional_properties(Some(AdditionalProperties::FreeForm(true)));
         ObjectBuilder::new()
             .description(Some("A JSON Web Key Set."))
@@ -66,8 +66,8 @@ pub(crate) fn state() -> Object {
         .schema_type(Type::String)
         .enum_values(Some(ProofState::ALL.iter().map(|state| state.as_str())))
         .description(Some(
-            "What has become of the application: `granted`, it stands; `deleted`, its operator has taken it back since, and the \
-             driver may have had another certificate.",
+            "The state of the application: `granted`; or `deleted` by its operator since, so that the driver may have got another \
+             certificate.",
         ))
         .build()
 }
@@ -77,7 +77,7 @@ pub(crate) fn state() -> Object {
 pub fn operations() -> Vec<Operation> {
     [(jwks as fn() -> Operation, "headKeys"), (document, "headDocument"), (health, "headHealth"), (proof, "headProof")]
         .into_iter()
-        .flat_map(|(call, head)| [call(), call().head(head, "The same without a body")])
+        .flat_map(|(call, head)| [call(), call().head(head, "The same, without a body")])
         .collect()
 }
 
@@ -89,8 +89,8 @@ fn jwks() -> Operation {
         .about(
             TAG,
             "The keys that verify proof tokens",
-            "Every key that has signed a proof token, by `kid`: with them anyone checks a proof, without asking the registry. May \
-             be kept for five minutes.",
+            "Every key that has signed a proof token, by `kid`: with them anyone can check a proof without asking the registry. Cache \
+             them for five minutes at most.",
         )
         .answer_as::<KeySet>(
             StatusCode::OK,
@@ -102,7 +102,7 @@ fn jwks() -> Operation {
 
 fn document() -> Operation {
     Operation::new(Method::GET, "/openapi.json", "getDocument")
-        .about(TAG, "This document", "The description of the interface, in OpenAPI 3.1.")
+        .about(TAG, "This document", "The description of the API, in OpenAPI 3.1.")
         .answer::<Document>(
             StatusCode::OK,
             "The document.",
@@ -112,7 +112,7 @@ fn document() -> Operation {
 
 fn health() -> Operation {
     Operation::new(Method::GET, "/health", "getHealth")
-        .about(TAG, "Whether the service answers", "Answers without asking anything else.")
+        .about(TAG, "Check the service", "Responds without a request to any other service.")
         .answer::<Health>(
             StatusCode::OK,
             "It does.",
@@ -126,9 +126,10 @@ fn proof() -> Operation {
     Operation::new(Method::GET, "/proofs/{uuid}", "getProof")
         .about(
             TAG,
-            "What has become of a proof",
-            "A proof of a deleted application still verifies offline. This says whether the application stands, to anybody who knows \
-             the `uuid` of the proof's payload, and nothing else of it. The certificate of a driver whose data was erased stands.",
+            "Check whether a proof's application still exists",
+            "A proof of a deleted application still verifies offline. This call tells anyone who knows the `uuid` of the proof's payload \
+             whether the application still exists, and nothing else about it. The application of a driver whose data was erased counts \
+             as granted.",
         )
         .path_parameter("uuid", ApplicationId::schema(), uuid)
         .answer::<Proof>(

@@ -72,7 +72,7 @@ pub struct Register {
     tally: tally::Tally,
 }
 
-/// What is registered: one of two, told apart by `journey_type`.
+/// What is registered: a short or a long application, distinguished by `journey_type`.
 #[derive(Debug, PartialEq, Eq, ToSchema)]
 #[serde(untagged)]
 #[schema(
@@ -98,10 +98,10 @@ pub struct ShortRegistration {
     last_name_trunc: LastNameTrunc,
     driving_license: DrivingLicense,
     operator_journey_id: OperatorJourneyId,
-    /// When the driver signed; must be in the past. The moment of the call, if not given.
+    /// When the driver signed; must be in the past. If absent, the moment of the call.
     #[schema(nullable = false)]
     application_timestamp: Option<Instant>,
-    /// Counts beside the journey's own identity key, if the journey has one. If the two differ, both count.
+    /// Counts beside the journey's own identity key, if the journey has one. If the two keys differ, both count.
     #[schema(nullable = false)]
     identity_key: Option<IdentityKey>,
 }
@@ -118,7 +118,7 @@ pub struct LongRegistration {
     driving_license: DrivingLicense,
     /// The day the costs were shared, in the period of the scheme.
     datetime: Instant,
-    /// When the driver signed; must be in the past. The moment of the call, if not given.
+    /// When the driver signed; must be in the past. If absent, the moment of the call.
     #[schema(nullable = false)]
     application_timestamp: Option<Instant>,
     #[schema(nullable = false)]

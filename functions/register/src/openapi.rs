@@ -46,8 +46,8 @@ fn with_key(schema: RefOr<Schema>) -> RefOr<Schema> {
     match schema {
         RefOr::T(Schema::Object(mut object)) => {
             let key = ObjectBuilder::from(idempotency_key()).description(Some(
-                "What the header `Idempotency-Key` is in a call of its own: the same key with the same members gets the first answer \
-                 again, in a batch or in a call of its own.",
+                "The same as the header `Idempotency-Key` of a single registration: the same key with the same members gets the first \
+                 response again, in a batch or in a single call.",
             ));
             object.properties.insert(batch::IDEMPOTENCY_KEY.to_owned(), key.build().into());
             RefOr::T(Schema::Object(object))
@@ -112,17 +112,17 @@ impl PartialSchema for Answers {
         let number = |description: &str| ObjectBuilder::new().schema_type(Type::Integer).description(Some(description));
         let body = ObjectBuilder::new()
             .description(Some(
-                "The body that a call of its own would have: the application for 201, otherwise a problem (RFC 9457).",
+                "The body of the response that a single call would get: the application for 201, otherwise a problem (RFC 9457).",
             ))
             .additional_properties(Some(AdditionalProperties::FreeForm(true)));
         let answer = ObjectBuilder::new()
-            .property("status", number("The status that a call of its own would have.").examples([201]))
+            .property("status", number("The status that a single call would get.").examples([201]))
             .required("status")
             .property("retry_after", number("After how many seconds to send the registration again, for 429 and 503."))
             .property("body", body)
             .required("body");
         ObjectBuilder::new()
-            .description(Some("What came of each registration."))
+            .description(Some("The result of each registration."))
             .property(
                 "answers",
                 ArrayBuilder::new().items(answer).description(Some("In the order of the registrations.")),
@@ -154,24 +154,23 @@ fn register_batch(short: &Value, long: &Value) -> Operation {
         .about(
             "Applications",
             "Register applications",
-            "Registers 1 to 100 applications. Each is answered, in order, as a call of its own would be: with its status and its body. One \
-             that is refused does not affect the others. Registrations of one batch that may be about one driver are handled one after the \
-             other, in their order.\n\n\
-             Each counts as one of the operator's calls. When these are used up, the others are answered 429, and when the time is up, 503: \
-             nothing of them was written, send them again. If the whole answer is lost, send the whole batch again, with an \
-             `idempotency_key` of its own in each registration.",
+            "Registers 1 to 100 applications. The response has, in order, the status and the body that a single call would get for each. \
+             A refused registration does not affect the others. Registrations of one batch that may be for the same driver are processed \
+             one after the other, in their order.\n\nEach registration counts as one of the operator's calls. When the calls are used \
+             up, the remaining registrations get 429, and when the time is up, 503: these were not written, send them again. If the \
+             whole response is lost, send the whole batch again; so give each registration its own `idempotency_key`.",
         )
         .scope(Scope::Register)
         .rows::<Batched>(
             MOST,
             vec![
-                Sample::new("two", "A short and a long one, each with its key", json!([short, long])),
+                Sample::new("two", "A short and a long application, each with its key", json!([short, long])),
                 Sample::new("one", "One registration", json!([long])),
             ],
         )
         .answer::<Answers>(
             StatusCode::OK,
-            "Each registration is answered; this does not mean that each is registered.",
+            "Every registration has a result; this does not mean that every application is registered.",
             vec![Sample::new("two", "One is registered, one is refused", json!({"answers": [granted, refused]}))],
         )
 }
@@ -190,25 +189,24 @@ pub fn operations() -> Vec<Operation> {
             "Applications",
             "Register an application",
             "Registers a driver's application (demande CEE, opération standardisée) and signs a proof of it, unless an earlier \
-             application is in the way on any platform. Of several calls for one driver, at whatever moment, exactly one \
-             succeeds.\n\n\
-             A **short** application names a journey of the caller's, seven days old or more, that no other application uses. A \
-             **long** one gives the day on which the costs were shared.\n\n\
-             Whoever lost the answer sends the call again: with the same `Idempotency-Key` the first answer comes again, and \
-             without one the 409 about one's own application holds all of it.",
+             application of any operator blocks it. Of several calls for one driver, at whatever moment, exactly one succeeds.\n\nA \
+             **short** application names a journey of the caller's, seven days old or more, that no other application uses. A **long** \
+             application gives the day on which the costs were shared.\n\nIf you lose the response, send the call again: with the same \
+             `Idempotency-Key` you get the first response again, and without a key the 409 about your own application has all of its \
+             members.",
         )
         .header(
             "Idempotency-Key",
-            "A name for this attempt, such as a random UUID. Within a day, the same call with the same name gets the first answer \
-             again, byte for byte, and another body is refused (422). Once the application is deleted the answer is 410. Only a \
-             success is remembered. Operators do not share names.",
+            "A key for this registration, such as a random UUID. Within a day, the same body with the same key gets the first response \
+             again, byte for byte, and another body is refused (422). Once the application is deleted, the response is 410. Only \
+             successful calls are stored. Each operator has its own keys.",
             idempotency_key(),
         )
         .scope(Scope::Register)
         .body::<Demand>(
             vec![
                 Sample::new("short", "For a journey that the registry knows", short.clone()),
-                Sample::new("long", "Without a journey, with all that can be sent", long.clone()),
+                Sample::new("long", "Without a journey, with all optional fields", long.clone()),
             ],
             &[
                 ("last_name_trunc", FieldError::LastNameTrunc.into()),
@@ -220,12 +218,12 @@ pub fn operations() -> Vec<Operation> {
             StatusCode::CREATED,
             "The application is registered.",
             vec![
-                Sample::new("short", "A short one, with its journey", json!(OwnApplication::sample(JourneyType::Short))),
+                Sample::new("short", "A short application, with its journey", json!(OwnApplication::sample(JourneyType::Short))),
                 Sample::new("long", "A long one", json!(OwnApplication::sample(JourneyType::Long))),
             ],
         )
         .link("get", "getApplication", ("uuid", "$response.body#/uuid"), "The application, at any later time.")
-        .link("delete", "deleteApplication", ("uuid", "$response.body#/uuid"), "Take it back.")
+        .link("delete", "deleteApplication", ("uuid", "$response.body#/uuid"), "Delete the application.")
         .refused(&[
             ProblemType::IdempotencyKeyReused,
             ProblemType::ApplicationDeleted,

@@ -66,7 +66,7 @@ pub struct Eligible {
     eligible: bool,
     #[schema(value_type = JourneyType)]
     journey_type: &'static str,
-    /// The moment that was taken as the application's date: that of the call.
+    /// The date for which the driver is eligible: the moment of the call.
     #[schema(value_type = Utc)]
     datetime: String,
 }

@@ -26,15 +26,14 @@ pub fn operations() -> Vec<Operation> {
         .about(
             "Applications",
             "Could this driver still get a certificate?",
-            "Asks whether a driver is eligible now (demande CEE simulée): whether an earlier application, on any platform, is in \
-             the way. The moment of the call is taken as the date. Nothing is reserved: whoever registers first gets the \
-             certificate.",
+            "Asks whether a driver is eligible now (demande CEE simulée): whether an earlier application of any operator blocks a new \
+             one. The date is the moment of the call. Nothing is reserved: the operator that registers first gets the certificate.",
         )
         .scope(Scope::Simulate)
         .body::<Question>(
             vec![
                 Sample::new("short", "A driver of short trips", short),
-                Sample::new("long", "A driver of long trips, with all that is known", long),
+                Sample::new("long", "A driver of long trips, with all optional fields", long),
             ],
             &[
                 ("last_name_trunc", FieldError::LastNameTrunc.into()),
@@ -43,8 +42,8 @@ pub fn operations() -> Vec<Operation> {
         )
         .answer::<Eligible>(
             StatusCode::OK,
-            "Nothing is in the way.",
-            vec![Sample::new("eligible", "Nothing is in the way", json!(free))],
+            "No application blocks.",
+            vec![Sample::new("eligible", "No application blocks", json!(free))],
         )
         .refused(&[ProblemType::CallClosed])
         .refused(ProblemType::OF_A_DRIVER);

@@ -128,22 +128,22 @@ words! {
 pub struct Place {
     #[schema(schema_with = openapi::import_id)]
     import_id: String,
-    /// Where the file is put: a presigned URL.
+    /// The presigned URL to which the file is uploaded.
     #[schema(format = "uri")]
     upload_url: String,
-    /// With which method the file is put there.
+    /// The method of the upload.
     #[schema(examples("PUT"))]
     method: &'static str,
-    /// The headers that belong to the signature: the upload must have them as they are.
+    /// The headers that are part of the signature: the upload must have them unchanged.
     headers: Vec<Header>,
-    /// The largest file that is taken, in bytes.
+    /// The size of the largest file that is accepted, in bytes.
     max_size: u64,
-    /// Until when the upload must have begun.
+    /// The moment before which the upload must begin.
     #[schema(value_type = Utc)]
     expires_at: String,
 }
 
-/// A header that belongs to the signature.
+/// A header that is part of the signature.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UploadHeader)]
 struct Header {
@@ -155,7 +155,7 @@ struct Header {
     value: String,
 }
 
-/// One import: how far it is, and how it ended.
+/// The state and the result of an import.
 #[derive(Serialize, ToSchema)]
 // `Import` is a reserved word of some generators' languages.
 #[schema(as = HistoryImport)]
@@ -165,19 +165,19 @@ pub struct Import {
     pub import_id: String,
     #[schema(schema_with = openapi::state)]
     pub state: &'static str,
-    /// Whether the file is only checked: nothing of it is imported. Absent if not.
+    /// True if the file is only checked and nothing is imported; otherwise absent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub check_only: bool,
     #[schema(schema_with = openapi::kind)]
     pub kind: &'static str,
-    /// The key of the file on S3; absent of a batch.
+    /// The key of the file on S3; absent for a batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples("imports/1/history.csv"))]
     pub key: Option<String>,
-    /// When its place was asked for, or its file came.
+    /// When the upload URL was requested, or the file arrived.
     #[schema(value_type = Utc)]
     pub created_at: String,
-    /// While it awaits its file: until when the upload must have begun.
+    /// While the import awaits its file: the moment before which the upload must begin.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
     pub expires_at: Option<String>,
@@ -189,67 +189,67 @@ pub struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
     pub ended_at: Option<String>,
-    /// Bytes read so far, as they lie on S3.
+    /// The bytes read so far, as they are stored on S3.
     pub bytes: u64,
-    /// The size of the file; absent before it has come.
+    /// The size of the file; absent before the file has arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub bytes_total: Option<u64>,
     #[serde(flatten)]
     pub counts: Counts,
-    /// Rows a second, over the time that was worked.
+    /// Rows per second, over the time spent on the import.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rows_per_second: Option<u64>,
-    /// Why the file was refused whole, and what to do.
+    /// Why the whole file was refused, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<String>,
-    /// How many rows the file has; absent before all of it was surveyed.
+    /// The number of rows in the file; absent before the whole file was surveyed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rows_total: Option<u64>,
-    /// What the file as a whole says, once the import has ended.
+    /// What the survey of the whole file found, once the import has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub survey: Option<Surveyed>,
-    /// True if a second file was put to its upload URL. That file was not imported: ask for an upload of its own.
+    /// True if a second file was uploaded to the same URL. That file was not imported: request another upload URL for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub ignored_upload: Option<bool>,
-    /// What was taken back, if the import was.
+    /// What was removed, if the import was undone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub undone: Option<Undone>,
-    /// The import that this one is to replace, if the call for its upload named one.
+    /// The import that this import replaces, if the request for the upload URL named one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = openapi::import_id)]
     pub replaces: Option<String>,
-    /// What was taken back of the import that this one replaces, once that is done.
+    /// What was removed of the import that this import replaces, once that is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub replaced: Option<Replaced>,
-    /// Why nothing was taken back of the import to be replaced, and what to do.
+    /// Why nothing was removed of the import to replace, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub not_replaced: Option<String>,
-    /// Where the report can be read: a presigned URL.
+    /// A presigned URL of the report.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", nullable = false)]
     pub report_url: Option<String>,
-    /// Where the rejected rows can be read, if there are any: a presigned URL.
+    /// A presigned URL of the rejected rows, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", nullable = false)]
     pub rejected_rows_url: Option<String>,
-    /// Where the answers about a list of drivers can be read: a presigned URL.
+    /// A presigned URL of the answers for a list of drivers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", nullable = false)]
     pub answers_url: Option<String>,
-    /// Until when the links are good.
+    /// The moment until which the links are valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
     pub links_expire_at: Option<String>,
-    /// Where the rejected rows lie in the bucket.
+    /// The key of the rejected rows in the bucket.
     #[serde(skip)]
     #[schema(ignore)]
     rejected_rows_key: Option<String>,

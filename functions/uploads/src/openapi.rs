@@ -39,9 +39,9 @@ fn import_id_as_read() -> ObjectBuilder {
 pub(crate) fn replaces() -> Object {
     import_id_as_read()
         .description(Some(
-            "The import that this file replaces, one of the caller's own that has ended: once all rows of the file are written, what \
-             that import alone had added is taken back. A file that is refused, has a rejected row or has no rows, takes \
-             nothing back.",
+            "The import that this file replaces: an import of the caller's that has ended. Once all rows of the file are written, \
+             everything that only that import had added is removed. A file that is refused, has a rejected row or has no rows removes \
+             nothing.",
         ))
         .build()
 }
@@ -51,8 +51,8 @@ pub(crate) const BATCH: &str = "batch";
 
 pub(crate) fn kind() -> Object {
     text(
-        "What came: a history `file`; a `batch` of history in the body of a call; or a list of `drivers`, of whom the registry is asked \
-         whether they could get a certificate.",
+        "What was sent: a history `file`; a `batch` of history in the body of a call; or a list of `drivers`, with the question whether \
+         each could get a certificate.",
     )
         .enum_values(Some([FileKind::File.as_str(), BATCH, FileKind::Drivers.as_str()]))
         .build()
@@ -60,9 +60,9 @@ pub(crate) fn kind() -> Object {
 
 pub(crate) fn kind_of_file() -> Object {
     text(
-        "What the file is: a history `file`, which is imported, or a list of `drivers` (the columns are the fields of `simulate`), about \
-         each of whom the registry answers what `simulate` answers: nothing is imported or reserved. A list needs the scope \
-         `cee:simulate`, too. If absent: a list if `file_name` holds `simulate-only`, otherwise a history file.",
+        "What the file is: a history `file`, which is imported; or a list of `drivers` (the columns are the fields of `simulate`), for \
+         each of whom the registry returns what `simulate` returns: nothing is imported or reserved. A list also needs the scope \
+         `cee:simulate`. If absent: a list if `file_name` contains `simulate-only`, otherwise a history file.",
     )
     .enum_values(Some([FileKind::File, FileKind::Drivers].map(FileKind::as_str)))
     .build()
@@ -72,7 +72,7 @@ pub(crate) fn kind_of_file() -> Object {
 const CURSOR: &str = "0000018f312f4c000d3f6f8e6c6b4d0f9a5e7c1b2a394857";
 
 pub(crate) fn cursor() -> Object {
-    text("Where the list goes on. Not to be read, only to be sent back.")
+    text("The place at which the list continues. Do not interpret it; send it back as it is.")
         .pattern(Some("^[0-9a-f]{48}$"))
         .examples([CURSOR])
         .build()
@@ -88,8 +88,8 @@ pub(crate) fn state() -> Object {
         ImportState::Undone,
     ];
     text(
-        "How far it is: `awaiting_upload`, no file has come yet; `running`; `completed`, read to its end; `failed`, refused whole, \
-         `error` says why; `undoing` and `undone`, what it added is taken back.",
+        "The state: `awaiting_upload`, the file has not arrived; `running`; `completed`, read to its end; `failed`, the whole file was \
+         refused, and `error` says why; `undoing` and `undone`, what the import added is being removed or is removed.",
     )
     .enum_values(Some(states.map(ImportState::as_str)))
     .build()
@@ -101,13 +101,13 @@ pub(crate) fn size() -> Object {
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
         .minimum(Some(0))
         .maximum(Some(LARGEST_FILE))
-        .description(Some("The size of the file in bytes, at most 5 GiB. S3 then takes no other."))
+        .description(Some("The size of the file in bytes, at most 5 GiB. S3 then accepts no other size."))
         .examples([80])
         .build()
 }
 
 pub(crate) fn sha256() -> Object {
-    text("The SHA-256 of the file, as lower-case hexadecimal digits. S3 then takes no other file.")
+    text("The SHA-256 of the file, as lower-case hexadecimal digits. S3 then accepts no other file.")
         .pattern(Some(IdentityKey::PATTERN))
         .min_length(Some(64))
         .max_length(Some(64))
@@ -116,7 +116,7 @@ pub(crate) fn sha256() -> Object {
 }
 
 pub(crate) fn content_type() -> Object {
-    text("The content type under which the file is put. It must then be put under this one.")
+    text("The content type with which the file is uploaded. The upload must then have it.")
         .enum_values(Some(CONTENT_TYPES))
         .build()
 }
@@ -125,8 +125,8 @@ pub(crate) fn dates_confirmed() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Boolean)
         .description(Some(
-            "The dates of the file are right. Say it where a file was refused because it has 30 or more different days and none \
-             after the 12th of a month, which is how dates look whose day and month a program has swapped.",
+            "Confirms that the dates of the file are right. For a file that was refused because it has 30 or more different days and \
+             none after the 12th of a month, as if a program had swapped day and month.",
         ))
         .examples([false])
         .build()
@@ -136,8 +136,8 @@ pub(crate) fn check_only() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Boolean)
         .description(Some(
-            "The file is only checked: the report and the rejected rows come as after an import, `accepted` counts the rows that would be \
-             taken, and nothing is imported.",
+            "The file is only checked: the registry writes the report and the rejected rows as for an import, `accepted` counts the rows \
+             that would be accepted, and nothing is imported.",
         ))
         .examples([false])
         .build()
@@ -145,8 +145,8 @@ pub(crate) fn check_only() -> Object {
 
 pub(crate) fn language() -> Object {
     text(
-        "The language in which it is explained why rows are rejected, or the whole file: of the reasons, and of the names of the columns \
-         beside the rejected rows. English, if absent.",
+        "The language of the reasons why rows or the whole file are rejected, and of the names of the columns beside the rejected rows. \
+         English if absent.",
     )
         .enum_values(Some(Language::ALL.map(Language::as_str)))
         .build()
@@ -254,18 +254,18 @@ fn place() -> Operation {
     Operation::new(Method::POST, "/policies/cee/imports", "placeImport")
         .about(
             TAG,
-            "Get a place for a history file, or for a list of drivers",
-            "Gives a presigned URL, with which the caller puts one CSV file on S3 within a quarter of an hour: specific applications \
-             (opérations spécifiques, from before the scheme), which are imported, or with `kind` a list of drivers, about each of whom the \
-             registry answers what `simulate` answers. The work begins by itself. All fields are optional: what is \
-             said of the file becomes part of the signature, and S3 then takes nothing else. A place that nobody uses is forgotten \
-             after 15 days.",
+            "Get an upload URL for a history file or a list of drivers",
+            "Returns a presigned URL, with which the caller uploads one CSV file to S3 within a quarter of an hour: specific \
+             applications (opérations spécifiques, from before the scheme), which are imported; or, with `kind`, a list of drivers, for \
+             each of whom the registry returns what `simulate` returns. The work begins by itself. All fields are optional: what they \
+             say about the file becomes part of the signature, and S3 then accepts nothing else. The registry forgets an unused upload \
+             URL after 15 days.",
         )
         .scope(Scope::Import)
         .body::<Upload>(
             vec![
                 Sample::new("named", "A file with a name", json!({"file_name": "history-2021.csv"})),
-                Sample::new("pinned", "This very file and no other", all),
+                Sample::new("pinned", "This file and no other", all),
                 Sample::new("corrected", "A file that replaces a wrong one", json!({"replaces": IMPORT_ID})),
                 Sample::new("nothing", "Any file", json!({})),
                 Sample::new("drivers", "A list of drivers to ask about", json!({"kind": "drivers", "file_name": "drivers.csv"})),
@@ -279,9 +279,9 @@ fn place() -> Operation {
         .answer::<Place>(
             StatusCode::CREATED,
             "A place for one file.",
-            vec![Sample::new("place", "Put the file there", json!(place))],
+            vec![Sample::new("place", "The upload URL", json!(place))],
         )
-        .link("status", "getImport", ("import_id", "$response.body#/import_id"), "How far the import is.")
+        .link("status", "getImport", ("import_id", "$response.body#/import_id"), "The state of the import.")
         .refused(&[ProblemType::CallClosed, ProblemType::UnknownImport, ProblemType::ImportStays])
 }
 
@@ -293,14 +293,14 @@ fn list() -> Operation {
         .minimum(Some(1))
         .maximum(Some(MOST_LISTED))
         .default(Some(json!(MOST_LISTED)))
-        .description(Some("How many imports are listed at most."))
+        .description(Some("The maximum number of imports in the list."))
         .build();
     Operation::new(Method::GET, "/policies/cee/imports", "listImports")
         .about(
             TAG,
             "List imports",
-            "The caller's imports, files and batches, the latest first, a hundred at a time or as many as `limit` says. Where there are \
-             more, `next_cursor` leads to them. An import of this very moment may be missing still.",
+            "The caller's imports, files and batches, the latest first, at most a hundred or `limit` at a time. If there are more, \
+             `next_cursor` leads to them. An import that has just been created may be missing.",
         )
         .query_parameter("limit", limit)
         .query_parameter("cursor", cursor())
@@ -311,7 +311,7 @@ fn list() -> Operation {
             "The imports.",
             vec![Sample::new("two", "One awaits its file, one is done", json!(imports))],
         )
-        .link("status", "getImport", ("import_id", "$response.body#/imports/0/import_id"), "How far the latest one is.")
+        .link("status", "getImport", ("import_id", "$response.body#/imports/0/import_id"), "The state of the latest import.")
 }
 
 fn status() -> Operation {
@@ -319,8 +319,8 @@ fn status() -> Operation {
         .about(
             TAG,
             "Get an import",
-            "How far an import of the caller's is: counts so far, and at its end links to the report, to the rejected rows and to the answers \
-             about a list of drivers, which are good for a quarter of an hour.",
+            "The state of an import of the caller's: the counts so far, and at its end links to the report, to the rejected rows and to \
+             the answers for a list of drivers. The links are valid for a quarter of an hour.",
         )
         .path_parameter("import_id", import_id_as_read().build(), IMPORT_ID)
         .scope(Scope::Import)
@@ -341,11 +341,11 @@ fn take_back() -> Operation {
     Operation::new(Method::DELETE, "/policies/cee/imports/{import_id}", "deleteImport")
         .about(
             TAG,
-            "Take an import back",
-            "Has an import of the caller's own taken back that was wrong: what it alone had added disappears, and what stood behind it \
-             counts again. What another import of the caller's brought too stays. It takes a while: the import's state becomes \
-             `undoing`, then `undone`. An operator may do so for some days after the import began (30, or what the registry's team has \
-             set), and the registry's team at any time. The call may be sent again.",
+            "Undo an import",
+            "Undoes a wrong import of the caller's: everything that only this import had added is removed, and earlier applications \
+             count again. What another import of the caller's also contained is kept. This takes a while: the import's state becomes \
+             `undoing`, then `undone`. An operator may undo an import for 30 days after it began (or what the registry's team has set), \
+             the registry's team at any time. The call may be repeated.",
         )
         .path_parameter("import_id", import_id_as_read().build(), IMPORT_ID)
         .scope(Scope::Import)
@@ -358,6 +358,6 @@ fn take_back() -> Operation {
                 json!(Import { state: ImportState::Undoing.as_str(), ..Import::sample(true) }),
             )],
         )
-        .link("status", "getImport", ("import_id", "$request.path.import_id"), "How far it is.")
+        .link("status", "getImport", ("import_id", "$request.path.import_id"), "The state.")
         .refused(&[ProblemType::CallClosed, ProblemType::UnknownImport, ProblemType::ImportStays])
 }

@@ -225,7 +225,7 @@ impl Shared {
             }
         };
         to_http(answer).ok_or_else(|| {
-            tracing::error!(request_id, invocation, "a function answered something that is no answer");
+            tracing::error!(request_id, invocation, "the response of a function is malformed");
             GatewayRefusal::FunctionFailed
         })
     }

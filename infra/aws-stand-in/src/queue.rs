@@ -234,7 +234,7 @@ fn left_over(pending: &Path) -> Result<Vec<(String, Value)>, Error> {
         let bytes = std::fs::read(&path).map_err(Error::file(&path))?;
         match serde_json::from_slice(&bytes) {
             Ok(event) => found.push((name.to_owned(), event)),
-            Err(error) => tracing::error!(path = %path.display(), %error, "not an event: left where it is"),
+            Err(error) => tracing::error!(path = %path.display(), %error, "not an event: the file stays"),
         }
     }
     found.sort_by(|(left, _), (right, _)| left.cmp(right));
@@ -255,7 +255,7 @@ pub fn redrive(folder: &Path) -> Result<usize, Error> {
     let mut count = 0;
     for (name, letter) in left_over(&dead)? {
         let Some(event) = letter.get("requestPayload") else {
-            tracing::error!(name, "no dead letter: left where it is");
+            tracing::error!(name, "not a dead letter: the file stays");
             continue;
         };
         write_json(&pending.join(&name), event)?;
@@ -333,7 +333,7 @@ mod tests {
         queue.shutdown().await;
 
         assert_eq!(redrive(folder.path()).unwrap(), 2);
-        assert_eq!(redrive(folder.path()).unwrap(), 0, "what was put back is no dead letter any more");
+        assert_eq!(redrive(folder.path()).unwrap(), 0, "an event that was put back is no longer a dead letter");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&seen);
         let invoker = Answering(move |event: Value| {
@@ -345,7 +345,7 @@ mod tests {
         seen.lock().unwrap().sort_unstable();
         assert_eq!(*seen.lock().unwrap(), [1, 2]);
         let left = std::fs::read_dir(queue.dead_letters()).unwrap();
-        assert_eq!(left.count(), 1, "what is no dead letter stays where it is");
+        assert_eq!(left.count(), 1, "a file that is not a dead letter stays");
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ pub struct Admissions {
 pub struct Account {
     /// The operator.
     pub operator: Operator,
-    /// Its credentials.
+    /// The operator's credentials.
     pub credentials: Vec<Credential>,
 }
 
@@ -36,7 +36,7 @@ impl Admissions {
         Self { operators: Operators::new(db.clone(), tables), credentials: Credentials::new(db, tables), clock }
     }
 
-    /// Its clock.
+    /// The registry's clock.
     #[must_use]
     pub const fn clock(&self) -> Clock {
         self.clock

@@ -52,7 +52,7 @@ pub enum Error {
     NoAnswer {
         /// Which service.
         service: &'static str,
-        /// Its address.
+        /// The address of the service.
         url: String,
     },
     /// `--fresh` with a service that is not the stack's own.

@@ -55,19 +55,17 @@ fn info() -> Info {
         .title("Certificate registry for carpooling")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "France pays energy-saving certificates (certificats d'économies d'énergie, CEE) for each driver who starts to \
-             carpool: once per driver for short trips, once for long ones. This registry tells carpool operators whether a driver \
-             can still get one, records their applications (demandes CEE) and signs proofs of them: at most one for a driver, \
-             whichever operators ask, at whatever moment.\n\n\
-             **Try it.** `cargo run` starts the whole service on one machine, with sample operators and journeys; `cargo run -- \
-             token --operator 1` prints a token for the examples below, which work there as they are.\n\n\
-             **Tokens.** Every call but the public ones takes `Authorization: Bearer <application token>`.\n\n\
-             **Refusals.** Every refusal is `application/problem+json` (RFC 9457). Programs decide by `type`, which leads to a \
-             page that says what it means and what to do. Members may be added to answers and problems: ignore those you do not \
-             know. Requests are read strictly: a field that a call does not know is refused, and every fault of a body is told at \
-             once. With `Accept-Language: fr` the texts for people (`title`, `detail`, every `message`, the `error` of a row) are \
-             in French; the response names their language in `Content-Language`.\n\n\
-             **Dates** are RFC 3339; answers give them in UTC with milliseconds.",
+            "France pays energy-saving certificates (certificats d'économies d'énergie, CEE) for each driver who starts to carpool: once \
+             per driver for short trips, once for long ones. This registry tells carpool operators whether a driver can still get one, \
+             records their applications (demandes CEE) and signs proofs of them: at most one for a driver, whichever operators ask, at \
+             whatever moment.\n\n**Try it.** `cargo run` starts the whole service on one machine, with sample operators and journeys; \
+             `cargo run -- token --operator 1` prints a token for the examples below, which work there as they are.\n\n**Tokens.** Every \
+             call but the public ones takes `Authorization: Bearer <application token>`.\n\n**Refusals.** Every refusal is \
+             `application/problem+json` (RFC 9457). Programs decide by `type`, which leads to a page that says what it means and what to \
+             do. Members may be added to responses and problems: ignore unknown members. Requests are read strictly: an unknown field is \
+             refused, and all faults of a body are reported at once. With `Accept-Language: fr` the texts for people (`title`, `detail`, \
+             every `message`, the `error` of a row) are in French; the response names their language in `Content-Language`.\n\n**Dates** \
+             are RFC 3339; responses have them in UTC with milliseconds.",
         ))
         .license(Some(
             LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
@@ -77,13 +75,13 @@ fn info() -> Info {
 
 fn tags() -> Vec<Tag> {
     [
-        ("Applications", "Applications (demandes CEE): who can get a certificate, and who has got it."),
+        ("Applications", "Applications (demandes CEE): which drivers can get a certificate, and which have got it."),
         (
             "History",
             "Specific applications (opérations spécifiques), from before the scheme, brought in batches or as files.",
         ),
         ("Access", "Application tokens, for an access key and its secret."),
-        ("Public", "What anyone may ask, without a token."),
+        ("Public", "Calls without a token."),
     ]
     .map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())
     .into()

@@ -1,7 +1,7 @@
 //! The events of a bucket at another S3: the stack lists the bucket again and again, and gives each new object to the import function as
 //! S3's event would.
 //!
-//! Nothing is kept across restarts. Each start offers every object once more, and the import function recognises the imports that it
+//! Nothing is kept across restarts. Each start offers every object again, and the import function recognises the imports that it
 //! knows: an object's name in an event is made of its last change and its ETag, the same at each listing.
 //!
 //! An object that is replaced between two looks is imported as it is then. A note of the import function (`continue/`, `undo/`) may be

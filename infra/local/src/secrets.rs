@@ -40,9 +40,9 @@ pub struct KeyPair {
 /// The keys of one operator.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct OperatorKeys {
-    /// Its number.
+    /// The operator's number.
     pub operator_id: u32,
-    /// Its keys.
+    /// The operator's keys.
     #[serde(flatten)]
     pub keys: KeyPair,
 }

@@ -74,7 +74,7 @@ pub(crate) fn files(check: &Check) -> Result<u8, Error> {
         let rejected = match &check.rejected {
             Some(rejected) if rejected == Path::new("-") => {
                 let what =
-                    "is the standard output, which tells the result: name a file for the rejected rows".to_owned();
+                    "is the standard output, which shows the result: name a file for the rejected rows".to_owned();
                 return Err(Error::List { path: "-".to_owned(), what });
             }
             Some(rejected) if check.files.len() == 1 => rejected.clone(),
@@ -156,7 +156,7 @@ fn tell(checked: &Checked, told: &[String]) {
     }
     say(&format!("{file}: {read} rows read, {accepted} would be accepted, {rejected} rejected"));
     if survey.is_some_and(|survey| survey.date_order == DateOrder::Undecided) {
-        say("  dates such as 03/05/2021 are read with the day first, for no date says which is the day");
+        say("  dates such as 03/05/2021 are read with the day first, because no date shows which is the day");
     }
     for (repair, rows) in repairs {
         say(&format!("  {}: repaired in {rows} rows", repair.as_str()));

@@ -72,11 +72,11 @@ impl Error {
 pub enum Command {
     /// Check history files before they are sent, exactly as the registry will read them.
     Check(Check),
-    /// Make truncated identities and identity keys of names and phones.
+    /// Compute truncated identities and identity keys from names and phones.
     Normalise(Normalise),
     /// Print the test vectors of the normalisation.
     Vectors {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
@@ -88,22 +88,22 @@ pub struct Check {
     /// The files, compressed or not; - for the standard input.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// Where the rejected rows of a single file go; beside the file if not given. A file that exists is never written over.
+    /// The file for the rejected rows of a single file; beside the file if not given. An existing file is never overwritten.
     #[arg(long)]
     pub rejected: Option<PathBuf>,
-    /// They are journeys files, the registry's own.
+    /// Check journeys files, which the registry's team imports.
     #[arg(long)]
     pub journeys: bool,
-    /// The moment after which nothing may be dated, such as 2024-05-01T00:00:00Z; now if not given.
+    /// The moment after which no date may be, such as 2024-05-01T00:00:00Z; now if not given.
     #[arg(long, value_parser = moment)]
     pub now: Option<Instant>,
-    /// The dates are right, though none lies after the 12th of a month.
+    /// Confirm that the dates are right, although none is after the 12th of a month.
     #[arg(long)]
     pub dates_confirmed: bool,
     /// The language in which rejected rows are explained, en or fr; else what the file's name says (language-fr).
     #[arg(long, value_parser = language)]
     pub language: Option<Language>,
-    /// Tell the result as JSON, one line a file.
+    /// Print the result as JSON, one line per file.
     #[arg(long)]
     pub json: bool,
 }
@@ -114,13 +114,13 @@ pub struct Normalise {
     /// A CSV file with the columns last_name and phone, - for the standard input; other columns are kept.
     #[arg(required_unless_present_all = ["last_name", "phone"])]
     pub list: Option<PathBuf>,
-    /// Where the result goes; beside the list if not given, - for the standard output. A file that exists is never written over.
+    /// The file for the result; beside the list if not given, - for the standard output. An existing file is never overwritten.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
-    /// Where the rejected rows go; beside the list if not given.
+    /// The file for the rejected rows; beside the list if not given.
     #[arg(long)]
     pub rejected: Option<PathBuf>,
-    /// Write a history file: of a list that has journey_type and datetime as well.
+    /// Write a history file, from a list that also has the columns journey_type and datetime.
     #[arg(long)]
     pub history: bool,
     /// One driver's last name.

@@ -391,7 +391,7 @@ fn check_keeps_a_corrected_rejected_file() {
     assert_eq!(again.code, 2);
     assert!(
         again.out.contains("4 rows read, 2 would be accepted, 2 rejected"),
-        "it is told all the same: {}",
+        "it is reported nevertheless: {}",
         again.out
     );
     assert!(!again.out.contains("the rejected rows, with their reasons"), "{}", again.out);
@@ -443,7 +443,7 @@ fn normalise_never_overwrites_existing_file() {
         assert!(ran.code == 2 && ran.err.contains("two results"), "{result} {rejected}: {}", ran.err);
         assert_eq!(content(&folder), before);
     }
-    // A result that cannot be kept is no reason to lose the rejected rows.
+    // If the result cannot be kept, the rejected rows are kept nevertheless.
     assert_eq!(run(folder.path(), &["normalise", "list.csv", "-o", "mine.csv"]).code, 2);
     assert!(read(&folder, "list.rejected.csv").contains("To,12,3,phone,"));
 }

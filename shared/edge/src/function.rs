@@ -329,7 +329,7 @@ impl Reply {
     /// [`Refusal::Internal`] if a header cannot hold the query.
     pub fn with_next(self, next: &str) -> Result<Self, Refusal> {
         let link = HeaderValue::from_str(&format!("<?{next}>; rel=\"next\""));
-        let impossible = |_| Refusal::Internal(InternalError::Impossible("a query that is no header"));
+        let impossible = |_| Refusal::Internal(InternalError::Impossible("a query that is not a header value"));
         Ok(self.with_header(LINK, link.map_err(impossible)?))
     }
 
@@ -527,7 +527,7 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
         call.count(metric, 1);
     }
     let problem = ended.err().map(ProblemType::as_str);
-    // Tables that did not respond would make the caller wait once more.
+    // Tables that did not respond would make the caller wait again.
     let has_failed = matches!(ended, Err(ProblemType::Internal | ProblemType::Busy));
     call.note_failure(&answer);
     if let Some(operator) = call.caller.get()
@@ -548,7 +548,7 @@ async fn respond<F: HttpFunction>(function: &F, metrics: &Metrics, call: Call) -
     // A browser must not guess that a response is a page. A browser that has used the API over TLS must stay on TLS.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    // A response is no page, unless the function says so: nothing in it runs, and no page may frame it.
+    // A response is not a page unless the function says so: nothing in it runs, and no page may frame it.
     let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
     headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));

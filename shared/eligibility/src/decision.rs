@@ -47,7 +47,7 @@ pub enum EarlierApplication {
 }
 
 impl EarlierApplication {
-    /// Its date.
+    /// The application's date.
     #[must_use]
     pub const fn datetime(&self) -> Instant {
         match self {
@@ -87,7 +87,7 @@ impl EarlierApplication {
 /// The application named in a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocker {
-    /// Its date.
+    /// The application's date.
     pub datetime: Instant,
     /// Why it blocks.
     pub reason: Reason,

@@ -23,11 +23,11 @@ pub struct Journey {
     pub start: Instant,
     /// When it ended: the date of a short application.
     pub end: Instant,
-    /// Its length in metres.
+    /// The journey's length in metres.
     pub distance_metres: u32,
-    /// Where it began.
+    /// The INSEE code of the start.
     pub start_insee: Insee,
-    /// Where it ended.
+    /// The INSEE code of the end.
     pub end_insee: Insee,
     /// The driver's phone less two digits.
     pub driver_phone_trunc: PhoneTrunc,
@@ -92,7 +92,7 @@ pub enum JourneyStatus {
     FraudError,
     /// It breaks the terms of use.
     TermsViolationError,
-    /// Its operator cancelled it.
+    /// The operator has cancelled the journey.
     Canceled,
     /// The result is unknown.
     Unknown,

@@ -329,7 +329,7 @@ mod tests {
         let spaced = |text: &str| text.chars().map(|c| format!("{c} ")).collect::<String>();
         assert!(canonical(&spaced("ABCDEFGHIJKLMNO1234")).is_ok());
         assert!(canonical(&format!("99-{}", spaced(&"X".repeat(61)))).is_ok());
-        assert!(canonical(&format!("99-{}", "e\u{301}".repeat(61))).is_ok(), "an accent is no character of its own");
+        assert!(canonical(&format!("99-{}", "e\u{301}".repeat(61))).is_ok(), "an accent is not a character by itself");
         let exactly = format!("{:>width$}", "A1", width = DrivingLicense::MAX_LENGTH);
         assert_eq!(canonical(&exactly).as_deref(), Ok("A1"));
         for bad in [

@@ -42,9 +42,8 @@ schemas! {
         JourneyType::ALL.map(JourneyType::as_str),
     );
     LastNameTrunc => text(
-        "The first three characters of the driver's last name: upper case, without accents, a space for a hyphen or an \
-         apostrophe, filled up with spaces at the end. Spaces are significant, trailing ones too: nothing may trim them. The \
-         first character is a letter.",
+        "The first three characters of the driver's last name: upper case, without accents, a space for a hyphen or an apostrophe, \
+         padded with spaces at the end. Spaces are significant, trailing ones too: do not trim them. The first character is a letter.",
         ["MAR", "TO ", "D H"],
     )
     .pattern(Some(LastNameTrunc::PATTERN))
@@ -52,22 +51,22 @@ schemas! {
     .max_length(Some(3))
     .into();
     PhoneTrunc => text(
-        "The driver's phone number in E.164 less its last two digits: the country code, and as many digits as a mobile number \
-             of this country has, less two. Also read, and normalised: the French national form; spaces, no-break spaces, dots, \
-             hyphens, slashes and brackets, `00` for `+`, and a trunk 0 behind the country code. Numbers of overseas France get \
-             their own country code however they are written. A whole number is refused.",
+        "The driver's phone number in E.164 without its last two digits: the country code, and two digits fewer than a mobile number of \
+         this country has. Also accepted, and normalised: the French national form; spaces, no-break spaces, dots, hyphens, slashes and \
+         brackets, `00` for `+`, and a trunk 0 behind the country code. Numbers of overseas France get their own country code in every \
+         notation. A whole number is refused.",
         ["+336399801", "+2626920102", "06 39 98 01"],
     )
     .pattern(Some(any_of(&PhoneTrunc::PATTERNS)))
     .max_length(Some(PhoneTrunc::MAX_LENGTH))
     .into();
     DrivingLicense => text(
-        "The number of the driver's licence (permis de conduire). One number may fit several of the forms. Lower case, \
-             separators (spaces, hyphens and dashes, `. / \\ _ , : ' ( ) *`) and full-width characters are read; the registry \
-             compares, stores and signs the canonical form: capitals and digits without separators, in Unicode NFC, after `99-` \
-             for a foreign licence. `99-de/b072 rre2i55` is `99-DEB072RRE2I55`. A letter of another script or an invisible \
-             character is refused by its name. The forms: up to fifteen letters and digits; the same, then four digits (twelve \
-             digits are of this form); `99-` and 1 to 61 letters and digits, also with accents, for a foreign licence.",
+        "The number of the driver's licence (permis de conduire). One number may fit several of the forms. Lower case, separators \
+         (spaces, hyphens and dashes, `. / \\ _ , : ' ( ) *`) and full-width characters are read; the registry compares, stores and \
+         signs the canonical form: capitals and digits without separators, in Unicode NFC, after `99-` for a foreign licence. \
+         `99-de/b072 rre2i55` is `99-DEB072RRE2I55`. A letter of another script or an invisible character is refused, and the message \
+         names it. The forms: up to fifteen letters and digits; the same, then four digits (twelve digits are of this form); `99-` and 1 \
+         to 61 letters and digits, also with accents, for a foreign licence.",
         ["051227308989", "822146819", "99-DEB072RRE2I55", "99-DE/B072 RRE2I55"],
     )
     .pattern(Some(any_of(&DrivingLicense::SPELLINGS)))
@@ -83,7 +82,7 @@ schemas! {
     .max_length(Some(64))
     .into();
     OperatorJourneyId => text(
-        "The name that the operator gave the journey when it sent it to the registry. No control characters.",
+        "The operator's own name for the journey, as it was sent to the registry. No control characters.",
         ["ar:2024-03-15_0001"],
     )
     .pattern(Some(OperatorJourneyId::PATTERN))
@@ -91,7 +90,7 @@ schemas! {
     .max_length(Some(OperatorJourneyId::MAX_LENGTH))
     .into();
     FileName => text(
-        "What the operator calls its file: a name without a folder, at most 200 bytes in UTF-8, neither `.` nor `..`.",
+        "The operator's name for its file, without a folder, at most 200 bytes in UTF-8, neither `.` nor `..`.",
         ["history-2021.csv", "history-2021.csv.gz"],
     )
     .pattern(Some(FileName::PATTERN))
@@ -99,8 +98,8 @@ schemas! {
     .max_length(Some(FileName::MAX_LENGTH))
     .into();
     Instant as Datetime => text(
-        "A date and time of RFC 3339, with any offset; what is finer than a millisecond is cut off. An offset without its \
-         colon (`+0200`) is read too.",
+        "An RFC 3339 date and time, with any offset; digits beyond milliseconds are cut off. An offset without its colon (`+0200`) is \
+         accepted too.",
         ["2024-03-15T08:30:00+01:00"],
     )
     .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
@@ -108,11 +107,11 @@ schemas! {
     UtcInstant as UtcDatetime => text("A date and time in UTC, with milliseconds.", ["2024-03-15T07:30:00.000Z"])
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
         .into();
-    ApplicationId => text("The registry's name for an application: a UUID, read in either case and written in lower case.", ["1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b"])
+    ApplicationId => text("The application's UUID. The registry reads upper and lower case, and writes lower case.", ["1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b"])
         .format(Some(SchemaFormat::Custom("uuid".to_owned())))
         .into();
     JourneyStatus => words(
-        "What the registry's checks make of the journey: `ok` when all have passed, `pending` while some have not ended.",
+        "The result of the registry's checks of the journey: `ok` when all checks have passed, `pending` while some have not ended.",
         JourneyStatus::ALL.map(|(_, word)| word),
     );
     Criterion => words("A criterion of the scheme that a journey fails.", Criterion::ALL.map(Criterion::as_str));

@@ -21,7 +21,7 @@ pub enum Answer {
     Blocked {
         /// Whether it is specific or standardized.
         reason: Reason,
-        /// Its date.
+        /// The date of the application.
         datetime: Instant,
         /// The application, if it is the asking operator's own.
         own: Option<Box<OwnApplication>>,
@@ -55,7 +55,7 @@ pub struct OwnApplication {
     pub journey_id: Option<u64>,
     /// The status of its journey, of a short application.
     pub journey_status: Option<&'static str>,
-    /// Its proof token.
+    /// The proof token of the application.
     pub token: String,
 }
 

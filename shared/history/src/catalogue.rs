@@ -626,7 +626,7 @@ mod tests {
     #[allow(clippy::disallowed_methods)]
     fn page_shows_every_reason() {
         let mut page = String::from(
-            "# Reasons\n\nWhat the `reason` of a rejected row and the `error` of a refused file may say, and the same where the sender \
+            "# Reasons\n\nWhat the `reason` of a rejected row and the `error` of a refused file may say, and the same for a sender who \
              chose French. The sentence of a row follows the name of its column. `shared/history/src/catalogue.rs` holds them, and a \
              test writes this page.\n",
         );

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::repair::{Repair, Repairs};
 
-/// How many rows came to what. Serialises as the report shows it.
+/// The number of rows with each outcome. Serialises as the report shows it.
 ///
 /// `read` is counted where rows are read and the others where their outcome is known, so that [`Counts::adds_up`] is a
 /// check and no tautology.
@@ -25,31 +25,31 @@ use crate::repair::{Repair, Repairs};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(description = "How many rows came to what."))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Rows read; blank lines are none.
+    /// Rows read, without blank lines.
     pub read: u64,
     /// Rows that added something.
     pub imported: u64,
     /// Rows that this operator had sent before.
     pub already_known: u64,
-    /// Rows refused, each of which the rejected file lists.
+    /// Rows rejected, all of which are in the rejected file.
     pub rejected: u64,
-    /// Of a file that was only checked, rows that would be taken for all that the file says. What only the tables know is left open.
+    /// For a file that was only checked: rows that would be accepted, judging by the file alone. The tables are not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub accepted: Option<u64>,
-    /// Of a list of drivers, rows about a driver who could get a certificate now.
+    /// For a list of drivers: rows whose driver could get a certificate now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub eligible: Option<u64>,
-    /// Of a list of drivers, rows about a driver whom a specific application blocks.
+    /// For a list of drivers: rows whose driver is blocked by a specific application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub history: Option<u64>,
-    /// Of a list of drivers, rows about a driver whom a registered application blocks.
+    /// For a list of drivers: rows whose driver is blocked by a registered application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub duplicate: Option<u64>,
-    /// For each kind of repair the rows it was done in. Rejected rows are not counted here.
+    /// For each kind of repair, the number of rows that were repaired. Rejected rows are not counted.
     #[serde(default)]
     pub repairs: BTreeMap<Repair, u64>,
 }

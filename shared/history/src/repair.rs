@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One kind of damage that is repaired. The report counts, for each kind, the rows it was repaired in.
+/// One kind of damage that is repaired. The report counts, for each kind, the repaired rows.
 ///
-/// What the contract accepts anyway (a phone in its national form, a date `DD/MM/YYYY`) is no damage and not listed.
+/// What the contract accepts anyway (a phone in its national form, a date `DD/MM/YYYY`) is not damage and not listed.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Repair {
-    /// Spaces around a value were left out. Not counted of `last_name_trunc`, whose spaces are significant.
+    /// Spaces around a value were removed. Not counted for `last_name_trunc`, whose spaces are significant.
     SurroundingSpaces,
     /// `Short` or `LONG` was read as `short` or `long`.
     LetterCase,
@@ -21,7 +21,7 @@ pub enum Repair {
     PhoneLostZero,
     /// `336010203` was read as `+336010203`: a spreadsheet had taken the phone for a number.
     PhoneLostPlus,
-    /// `="06010203"` or `'06010203` was read as `06010203`: someone had protected the value from a spreadsheet.
+    /// `="06010203"` or `'06010203` was read as `06010203`: the value had been protected from a spreadsheet.
     TextGuard,
     /// `15/03/2021 08:30`, without an offset, was read as the time in Paris.
     ParisTime,
@@ -29,9 +29,9 @@ pub enum Repair {
     InseeLostZero,
     /// `03/15/2021` was read as 15 March 2021: the file writes the month first, as a spreadsheet in English does.
     MonthFirst,
-    /// A first cell under no column was left out: a program had put the row's name or number there.
+    /// A first cell under no column was removed: a program had put the row's name or number there.
     RowName,
-    /// Empty cells beyond the header's were left out: each row of the file ended in a separator.
+    /// Empty cells beyond the header's were removed: each row of the file ended in a separator.
     EmptyCell,
 }
 

@@ -146,30 +146,30 @@ impl Report {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undone {
-    /// Drivers' applications that are gone with the import, as counted when the undo began.
+    /// The number of applications that were removed with the import, as counted when the undo began.
     pub removed: u64,
-    /// Those that stay, because the operator sent the same in another file too.
+    /// The number of applications that are kept because the operator also sent them in another file.
     pub kept: u64,
-    /// When it began, RFC 3339.
+    /// When the undo began, RFC 3339.
     pub started_at: String,
-    /// When it ended, RFC 3339.
+    /// When the undo ended, RFC 3339.
     pub ended_at: String,
-    /// The import that replaces it, if one does.
+    /// The import that replaces the undone import, if there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "openapi", schema(nullable = false, pattern = "^[0-9a-f]{32}$"))]
     pub replaced_by: Option<String>,
 }
 
-/// What an import took back of the one that it replaces.
+/// What an import removed of the import that it replaces.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
     /// The import that was replaced.
     #[cfg_attr(feature = "openapi", schema(pattern = "^[0-9a-f]{32}$"))]
     pub import_id: String,
-    /// Drivers' applications that are gone with it: those that nothing else brought, this import included.
+    /// The number of applications that were removed with it, because no other import, this import included, contains them.
     pub removed: u64,
-    /// Those that stay, because this import or another one brought them too.
+    /// The number of applications that are kept because this import or another import contains them too.
     pub kept: u64,
 }
 

@@ -86,17 +86,17 @@ impl Dates {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DateOrder {
-    /// All with the year first, or none at all.
+    /// All dates have the year first, or there are no dates.
     YearFirst,
     /// Day, month, year.
     DayFirst,
     /// Month, day, year.
     MonthFirst,
-    /// Day and month before the year, and no date says which is which. Read with the day first.
+    /// Day and month before the year, and no date shows which is which. Read with the day first.
     Undecided,
 }
 
-/// What a survey found, as the report says it.
+/// What a survey found, as the report shows it.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
     feature = "openapi",
@@ -104,11 +104,11 @@ pub enum DateOrder {
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surveyed {
-    /// How many rows the file has.
+    /// The number of rows in the file.
     pub rows: u64,
-    /// In which encoding it is.
+    /// The encoding of the file.
     pub encoding: Encoding,
-    /// How it writes its dates: `year_first`, `day_first`, `month_first`, or `undecided`, which was read with the day first.
+    /// The order of the dates in the file: `year_first`, `day_first`, `month_first`, or `undecided`, which is read with the day first.
     pub date_order: DateOrder,
 }
 
@@ -121,7 +121,7 @@ pub struct Surveyed {
 pub struct Verdict {
     /// The header, completed by columns without a name if the rows have them.
     pub(crate) header: String,
-    /// The line that it stands in.
+    /// The line of the header.
     pub(crate) header_line: u64,
     /// Whether each row has empty cells beyond those of the header as it came.
     pub(crate) empty_cells: bool,

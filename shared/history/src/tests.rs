@@ -881,7 +881,7 @@ fn row_names_are_skipped_if_all_rows_have_one() {
         ),
         ("one row without", format!("{HEADER}\n1;{row}\n{row}"), vec!["2 5".into(), plain(3)]),
         ("one row with its cells in place", format!("{HEADER}\n1;{row}\n{row};x"), vec!["2 5".into(), "3 5".into()]),
-        ("a decimal comma is no name", format!("{HEADER}\nshort;DUP;33;6010203;15/03/2021"), vec!["2 5".into()]),
+        ("a decimal comma is not a name", format!("{HEADER}\nshort;DUP;33;6010203;15/03/2021"), vec!["2 5".into()]),
         ("two cells too many", format!("{HEADER}\n1;2;{row}"), vec!["2 5".into()]),
     ];
     for (what, file, expected) in table {

@@ -1,6 +1,6 @@
 //! A zip with one CSV file, read as a stream: entry after entry, each from its own header, with flat memory.
 //!
-//! The crate `zip` does not fit: it seeks to the directory at the end, and as a stream it reads no entry whose size stands behind
+//! The crate `zip` does not fit: it seeks to the directory at the end, and as a stream it reads no entry whose size is after
 //! it, which is how macOS and most programs that write to a pipe make them. The decompressor is already here for gzip, and the
 //! import function may only grow by a quarter of its size.
 //!
@@ -78,7 +78,7 @@ struct Entry {
     wanted: bool,
     /// The decompressor; `None`: the entry is stored uncompressed.
     inflate: Option<Decompress>,
-    /// The values in its header: checksum, size in the zip, size. `None`: they stand behind the entry.
+    /// The values in its header: checksum, size in the zip, size. `None`: they are after the entry.
     says: Option<(u32, u64, u64)>,
     /// The checksum and sizes so far.
     checksum: Crc,

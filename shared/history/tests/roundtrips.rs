@@ -85,7 +85,7 @@ fn source_is_rejected_row_by_row() {
         std::fs::write(&path, &csv).unwrap();
     }
     assert!(std::fs::read(path).unwrap() == csv, "UPDATE=1 writes the rejected file again");
-    // If it is sent back as it is, each row is rejected once more.
+    // If it is sent back as it is, each row is rejected again.
     let (_, again, _) = read(&csv).unwrap();
     assert_eq!(again.len(), 20);
 }

@@ -69,7 +69,7 @@ pub struct SettingError {
 impl SettingError {
     /// A pepper that is not the pepper of the tables, or that cannot be compared with it.
     pub(crate) fn of_pepper(error: &impl fmt::Display) -> Self {
-        Self { name: "CLAIM_PEPPER", problem: format!("does not fit: {error}") }
+        Self { name: "CLAIM_PEPPER", problem: format!("is invalid: {error}") }
     }
 }
 
@@ -232,7 +232,7 @@ impl Environment {
     /// [`SettingError`] if the set is missing or invalid.
     pub fn key_set(&self, name: &'static str) -> Result<KeySet, SettingError> {
         KeySet::from_json(&self.required(name)?)
-            .map_err(|error| SettingError { name, problem: format!("is no usable key set: {error}") })
+            .map_err(|error| SettingError { name, problem: format!("is not a usable key set: {error}") })
     }
 
     /// The checker of application tokens.
@@ -254,7 +254,7 @@ impl Environment {
     pub fn token_issuer(&self) -> Result<TokenIssuer, SettingError> {
         let name = "APPLICATION_TOKEN_KEY";
         let key = SigningKey::from_pem(&self.required(name)?)
-            .map_err(|error| SettingError { name, problem: format!("is no usable key: {error}") })?;
+            .map_err(|error| SettingError { name, problem: format!("is not a usable key: {error}") })?;
         let (issuer, audience) =
             (self.required("APPLICATION_TOKEN_ISSUER")?, self.required("APPLICATION_TOKEN_AUDIENCE")?);
         Ok(TokenIssuer::new(key, issuer, audience))
@@ -277,7 +277,7 @@ impl Environment {
         let name = "PROOF_KEY";
         SigningKey::from_pem(&self.required(name)?)
             .and_then(|key| ProofSigner::new(key, format))
-            .map_err(|error| SettingError { name, problem: format!("is no key for TOKEN_FORMAT: {error}") })
+            .map_err(|error| SettingError { name, problem: format!("is not a key for TOKEN_FORMAT: {error}") })
     }
 
     /// The maximum number of calls per second and operator; 0 means no limit.
@@ -502,7 +502,7 @@ mod tests {
         assert_eq!(environment(&[]).token_calls(), Ok(20));
         assert!(environment(&[("TOKEN_CALLS", "many")]).token_calls().is_err());
         let said = environment(&[("APPLICATION_TOKEN_KEY", "PEM")]).token_issuer().unwrap_err().to_string();
-        assert!(said.contains("APPLICATION_TOKEN_KEY is no usable key"), "{said}");
+        assert!(said.contains("APPLICATION_TOKEN_KEY is not a usable key"), "{said}");
         assert!(environment(&[("PROOF_KEY", "PEM")]).proof_signer().unwrap_err().to_string().contains("PROOF_KEY"));
     }
 }

@@ -1,7 +1,7 @@
 //! The body of each call that has one.
 //!
 //! - What is accepted is what the OpenAPI document says, and the other way round, but for what only words can say there.
-//! - A body that is accepted and written anew is accepted alike, and is the same call.
+//! - A body that is accepted and written again is accepted again, and is the same call.
 //! - It makes no difference whether API Gateway hands it on as text or in base64.
 //! - No refusal repeats a value. (It does repeat the names of unknown fields.)
 //!
@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use super::schema::validator;
 use super::{NOW, exchange, tells_nothing};
 
-/// Fails where one of these properties does not hold of these bytes as a call and its body.
+/// Fails if one of these properties does not hold for these bytes as a call and its body.
 pub fn check(bytes: &[u8]) {
     let Some((call, body)) = bytes.split_first() else { return };
     match call {
@@ -34,7 +34,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// What is read of a body, or what its sender is told.
+/// The result of reading a body: the call, or the refusal.
 type Read<T> = Result<T, String>;
 
 fn request(body: Body) -> lambda_http::Request {
@@ -45,7 +45,7 @@ fn request(body: Body) -> lambda_http::Request {
 fn told(refusal: Refusal) -> String {
     match refusal.into_response("", Language::English).into_body() {
         Body::Text(text) => text,
-        _ => panic!("a refusal is told in words"),
+        _ => panic!("a refusal has a text"),
     }
 }
 
@@ -107,7 +107,7 @@ fn object<T: PartialEq>(schema: &str, body: &[u8], read: impl Fn(Fields) -> Resu
         let told = came.err().expect("what is not JSON is refused");
         tells_nothing(&String::from_utf8_lossy(body), &told, |piece, other| {
             let other = exchange(body, piece, other);
-            // By accident it may have become JSON, in which names are no secret.
+            // By accident it may have become JSON, in which names are not secret.
             let told = || come_of(&other).err().unwrap_or_default();
             if serde_json::from_slice::<Value>(&other).is_ok() { String::new() } else { told() }
         });
@@ -116,7 +116,7 @@ fn object<T: PartialEq>(schema: &str, body: &[u8], read: impl Fn(Fields) -> Resu
     match &came {
         Ok(_) => {
             assert!(fits(schema, &with_plain_phone(&value)), "the document refuses what is accepted");
-            assert!(come_of(value.to_string().as_bytes()) == came, "written anew it is another call");
+            assert!(come_of(value.to_string().as_bytes()) == came, "written again it is another call");
         }
         Err(told) => {
             refused(schema, &value, told);
@@ -139,7 +139,7 @@ fn rows<T: PartialEq>(schema: &str, body: &[u8], read: impl Fn(Fields) -> Result
             Ok(rows.collect::<Vec<(Sent, Read<T>)>>())
         })
     };
-    // A row that is no object is passed over, however deep it is nested.
+    // A row that is not an object is skipped, however deep it is nested.
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return };
     let Ok(came) = come_of(body) else {
         assert!(value.as_array().is_none_or(|rows| rows.is_empty() || rows.len() > MOST_ROWS), "rows are refused");
@@ -148,7 +148,10 @@ fn rows<T: PartialEq>(schema: &str, body: &[u8], read: impl Fn(Fields) -> Result
     let sent = value.as_array().expect("an array");
     assert_eq!(came.len(), sent.len(), "a row is lost");
     for ((told_back, came), value) in came.iter().zip(sent) {
-        assert!(value.as_object().unwrap_or(&Map::new()) == told_back, "a row is told back otherwise than it came");
+        assert!(
+            value.as_object().unwrap_or(&Map::new()) == told_back,
+            "a row is returned differently from how it was sent"
+        );
         let again = |value: &Value| {
             let mut rows = come_of(Value::Array(vec![value.clone()]).to_string().as_bytes()).expect("one row");
             rows.remove(0).1
@@ -156,7 +159,7 @@ fn rows<T: PartialEq>(schema: &str, body: &[u8], read: impl Fn(Fields) -> Result
         match came {
             Ok(_) => {
                 assert!(fits(schema, &with_plain_phone(value)), "the document refuses what is accepted");
-                assert!(again(value) == *came, "written anew it is another row");
+                assert!(again(value) == *came, "written again it is another row");
             }
             Err(told) => {
                 refused(schema, value, told);
@@ -168,13 +171,13 @@ fn rows<T: PartialEq>(schema: &str, body: &[u8], read: impl Fn(Fields) -> Result
     }
 }
 
-/// Fails where the document accepts what is refused for another reason than those which no schema can say.
+/// Fails if the document accepts a body that is refused for a reason which a schema can express.
 fn refused(schema: &str, value: &Value, told: &str) {
     if !fits(schema, value) {
         return;
     }
     let in_words = [
-        // A reader of JSON that keeps one value of a name sees none of this.
+        // A JSON reader that keeps one value of a name does not see this.
         "must be given only once".to_owned(),
         FieldError::InTheFuture.to_string(),
         FieldError::OutsidePeriod.to_string(),

@@ -2,7 +2,7 @@
 //!
 //! - The prefix of the key, as it was put, says whose a file is; nothing else does.
 //! - A key that is encoded as S3 does it is the key again.
-//! - A note that is written and read again is the same.
+//! - A note that is written and read again is unchanged.
 //! - The same object is the same import.
 
 use cee_eligibility::Instant;
@@ -13,7 +13,7 @@ use serde_json::json;
 
 const BUCKET: &str = "history";
 
-/// Fails where one of these properties does not hold of these bytes as an event, a key or a note.
+/// Fails if one of these properties does not hold for these bytes as an event, a key or a note.
 pub fn check(bytes: &[u8]) {
     if let Ok(event) = serde_json::from_slice::<Event>(bytes) {
         event.records.iter().for_each(subject);
@@ -69,7 +69,7 @@ fn subject(record: &Record) {
     assert!(File::of(record, "another-bucket").is_err() || name == Some("another-bucket"));
     let bucket = name.unwrap_or(BUCKET);
     let subject = File::of(record, bucket);
-    // The moment of an event that tells none is that of its reading.
+    // An event without a time gets the time at which it is read.
     let timed = record.text("/eventTime").is_some_and(|at| Instant::parse(at).is_ok());
     assert!(!timed || subject == File::of(record, bucket), "one event, two meanings");
     match subject {

@@ -1,7 +1,7 @@
 //! The text of each type of field, and the headers that are read.
 //!
 //! - What is accepted is what the published pattern says.
-//! - A field that is written down and read again is the same.
+//! - A field that is written and read again is unchanged.
 //! - A date is what another reader of RFC 3339 makes of it, to the millisecond, in the years that can be written.
 //! - A phone comes out in E.164 or not at all.
 
@@ -30,7 +30,7 @@ type Property = fn(&str);
 
 const PROPERTIES: [Property; 9] = [texts, licences, numbers, dates, phones, names, keys, words, statuses];
 
-/// Fails where one of these properties does not hold of a text.
+/// Fails if one of these properties does not hold for a text.
 pub fn check(bytes: &[u8]) {
     headers(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -59,7 +59,7 @@ fn texts(text: &str) {
     let journey_fits = fits(text, &[OperatorJourneyId::PATTERN], OperatorJourneyId::MAX_LENGTH);
     same(journey.as_ref().map(OperatorJourneyId::as_str).map_err(|e| *e), journey_fits, "journey");
     let file = FileName::parse(text);
-    // JSON Schema counts characters; that a name is limited in bytes is told in words.
+    // JSON Schema counts characters; the limit of a name in bytes is only in the text.
     let file_fits = text.len() <= FileName::MAX_LENGTH && fits(text, &[FileName::PATTERN], FileName::MAX_LENGTH);
     same(file.as_ref().map(FileName::as_str).map_err(|e| *e), file_fits, "file");
     let key = IdempotencyKey::parse(text);
@@ -90,7 +90,7 @@ fn licences(text: &str) {
     assert!(fits(license.as_str(), &DrivingLicense::PATTERNS, 64), "no canonical form");
     assert!(DrivingLicense::parse(license.as_str()).as_ref() == Ok(&license), "canonical twice is otherwise");
     for other in [text.to_uppercase(), format!(" {text}\u{a0}")] {
-        // What is too long with two more characters is no other licence.
+        // A licence that is too long with two more characters is not another licence.
         assert!(DrivingLicense::parse(&other).is_ok_and(|other| other == license) || other.chars().count() > 128);
     }
 }

@@ -18,7 +18,7 @@ pub(crate) trait Written: Row + Clone + PartialEq + std::fmt::Debug {
     /// The header above [`written`](Self::written).
     const HEADER: &'static str;
 
-    /// As a line of a file, which says the same.
+    /// As a line of a file with the same content.
     fn written(&self) -> String;
 }
 

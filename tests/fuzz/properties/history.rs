@@ -5,7 +5,7 @@ use cee_history::{DriverRow, HistoryRow};
 
 use super::files::{self, quoted};
 
-/// Fails where a property of [`files`] does not hold of these bytes as a history file, or as a list of drivers.
+/// Fails if a property of [`files`] does not hold for these bytes as a history file, or as a list of drivers.
 pub fn check(bytes: &[u8]) {
     files::check::<HistoryRow>(bytes);
     files::check::<DriverRow>(bytes);

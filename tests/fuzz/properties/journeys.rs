@@ -4,7 +4,7 @@ use cee_eligibility::{IdentityKey, Journey};
 
 use super::files::{self, quoted};
 
-/// Fails where a property of [`files`] does not hold of these bytes as a journey file.
+/// Fails if a property of [`files`] does not hold for these bytes as a journeys file.
 pub fn check(bytes: &[u8]) {
     files::check::<Journey>(bytes);
 }

@@ -1,6 +1,6 @@
 //! What must hold of any bytes that come from outside: one module for each target of the fuzzer.
 //!
-//! Each `check` takes the bytes and fails where a property does not hold. It is called by the fuzzer (`targets/`), which
+//! Each `check` takes the bytes and fails if a property does not hold. It is called by the fuzzer (`targets/`), which
 //! makes the bytes up, and by `cargo test --test fuzz` with every input that the fuzzer found worth keeping.
 //!
 //! | target | what comes in |
@@ -44,10 +44,10 @@ pub const TARGETS: [Target; 6] = [
 /// The moment of every call.
 static NOW: LazyLock<Instant> = LazyLock::new(|| Instant::parse("2024-05-01T00:00:00Z").expect("a date"));
 
-/// So many letters and digits in a row are no accident.
+/// A run of this many letters and digits is not a coincidence.
 const PIECE: usize = 6;
 
-/// Fails where what is told repeats a piece of what was sent.
+/// Fails if the response repeats a piece of what was sent.
 ///
 /// What is told has words and examples of its own, which may have been sent as well. So a piece that stands in both is
 /// exchanged, in what is sent, for another of its kind that was not told. What is told `again` then holds the other one only
@@ -59,7 +59,7 @@ pub fn tells_nothing(sent: &str, told: &str, again: impl Fn(&str, &str) -> Strin
         // A digit comes back after ten steps.
         let mut others = successors(piece.clone(), |piece| Some(exchanged(piece))).take(10);
         if let (Some(piece), Some(other)) = (piece, others.find(|other| !told.contains(other))) {
-            assert!(!again(&piece, &other).contains(&other), "what is told repeats what was sent");
+            assert!(!again(&piece, &other).contains(&other), "the response repeats what was sent");
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - What was not signed under the registry's key is never accepted; neither is a token of which one bit was changed.
 //! - What was signed is accepted only with every claim that it needs, each of them as the contract says.
-//! - A proof says what was proven, to the letter.
+//! - A proof contains what was proven, byte for byte.
 //! - A key set that is accepted holds nothing private, and is the same when it is published and read again.
 //!
 //! An input of one line is a token, a licence or a key set. Of an input of two, the first is the header and the second are
@@ -45,7 +45,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     }
 });
 
-/// Fails where one of these properties does not hold of these bytes.
+/// Fails if one of these properties does not hold for these bytes.
 pub fn check(bytes: &[u8]) {
     match bytes.iter().position(|byte| *byte == b'\n') {
         Some(end) => signed(&bytes[..end], &bytes[end + 1..]),
@@ -89,7 +89,7 @@ fn signed(header: &[u8], claims: &[u8]) {
     assert!(tokens.verify(&changed, *NOW).is_err(), "a token that was changed is accepted");
 }
 
-/// Fails where the claims do not say what was read of them.
+/// Fails if the claims differ from what was read.
 fn said(caller: &Caller, claims: &Value) {
     let now = NOW.millis() / 1000;
     let seconds = |name: &str| claims[name].as_i64();

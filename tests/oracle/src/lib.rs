@@ -158,7 +158,7 @@ pub struct Asking {
 /// A blocking application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InTheWay {
-    /// Its date.
+    /// The application's date.
     pub millis: i64,
     /// Why it blocks.
     pub reason: Reason,
@@ -195,7 +195,7 @@ impl HistoryRow {
 pub enum Imported {
     /// It counts from now on. It contradicts these granted applications.
     New(Vec<ApplicationId>),
-    /// Its operator sent it before.
+    /// The operator has sent the row before.
     Known,
     /// Its operator has the maximum number of dates for the driver.
     TooMany,

@@ -21,7 +21,7 @@ pub(crate) struct Typed {
 pub(crate) enum Said {
     /// Nothing was asked.
     Nothing,
-    /// Nothing is in the way.
+    /// No application blocks.
     Eligible,
     /// A refusal, with its texts.
     Refused(String, String),

@@ -1,4 +1,4 @@
-//! `/console/take-back?import_id=…`: whether to take an import back.
+//! `/console/take-back?import_id=…`: whether to undo an import.
 
 use cee_fn_uploads::Import;
 use maud::html;

@@ -37,7 +37,7 @@ impl Owner {
             Some(("journeys", _)) => Ok(Self::Registry),
             Some(("imports", rest)) => {
                 let (operator, _) = rest.split_once('/').ok_or("no operator's prefix")?;
-                Ok(Self::Operator(OperatorId::parse(operator).map_err(|_| "a prefix that is no operator's")?))
+                Ok(Self::Operator(OperatorId::parse(operator).map_err(|_| "a prefix that is not an operator's")?))
             }
             _ => Err("another prefix"),
         }
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(owner("imports/12/"), Ok(None));
         assert_eq!(owner("imports/a.csv"), Err("no operator's prefix"));
         for key in ["imports/012/a.csv", "imports/x/a.csv", "imports/0/a.csv", "imports/%2012/a.csv"] {
-            assert_eq!(owner(key), Err("a prefix that is no operator's"), "{key}");
+            assert_eq!(owner(key), Err("a prefix that is not an operator's"), "{key}");
         }
         for key in ["reports/12/a.csv", "a.csv", "importsx/12/a.csv"] {
             assert_eq!(owner(key), Err("another prefix"), "{key}");
@@ -281,7 +281,7 @@ mod tests {
             let file = versioned(key, version).unwrap().unwrap();
             assert!(File::from_note(file.to_note().as_bytes()) == Some(file.clone()));
             let elsewhere = file.to_note().replace(&file.key, "reports/1/a.csv");
-            assert!(File::from_note(elsewhere.as_bytes()).is_none(), "no import of what is no history");
+            assert!(File::from_note(elsewhere.as_bytes()).is_none(), "not an import: the key is not of a history file");
         }
         assert!(
             matches!(File::of(&record("continue/x/1", ""), "b"), Ok(Some(Subject::Continuation(key))) if key == "continue/x/1")

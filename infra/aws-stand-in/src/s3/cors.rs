@@ -1,7 +1,7 @@
 //! What S3 answers to pages of other origins (CORS), by the rules of the bucket.
 //!
 //! A browser asks first (a preflight: `OPTIONS`), or reads the headers of the answer. Source: S3 user guide, "Using cross-origin resource
-//! sharing": the first rule counts that has the origin, the method and every header that the preflight names. A rule is no right: the
+//! sharing": the first rule counts that has the origin, the method and every header that the preflight names. A rule grants no access: the
 //! request itself needs a signature as every other.
 
 use http::header::{

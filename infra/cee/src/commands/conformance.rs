@@ -42,7 +42,7 @@ pub struct Command {
 /// The forms of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A line for each step, as soon as it has ended; what was expected, where it differs.
+    /// A line for each step, as soon as it has ended; if it differs, also what was expected.
     Table,
     /// One JSON object at the end.
     Json,

@@ -63,7 +63,7 @@ pub(crate) fn criteria() -> ArrayBuilder {
     let criterion = ObjectBuilder::new()
         .property("criterion", Ref::from_schema_name("Criterion"))
         .required("criterion")
-        .property("message", text("What the journey lacks, for a person."))
+        .property("message", text("Which criterion the journey fails, for a person."))
         .required("message");
     let criteria = ArrayBuilder::new().items(criterion).min_items(Some(1));
     criteria.description(Some("Every criterion that the journey fails."))
@@ -71,7 +71,7 @@ pub(crate) fn criteria() -> ArrayBuilder {
 
 /// The id of the call.
 pub(crate) fn request_id() -> ObjectBuilder {
-    text("Names the call in the registry's log.")
+    text("Identifies the call in the registry's log.")
 }
 
 /// The members of a problem that the gateway may return before, or instead of, a function.
@@ -82,7 +82,7 @@ pub(crate) fn request_id_of_gateway() -> Vec<Member> {
 /// The name of the schema of `reason`.
 const REASON: &str = "Reason";
 
-/// What stands in the way. One schema for all problems, although each has one reason: the PHP client reads every 409 into one class, which
+/// What blocks. One schema for all problems, although each has one reason: the PHP client reads every 409 into one class, which
 /// otherwise knows the reason of the last problem only.
 pub(crate) fn reason() -> Ref {
     Ref::from_schema_name(REASON)
@@ -90,9 +90,9 @@ pub(crate) fn reason() -> Ref {
 
 fn reasons() -> ObjectBuilder {
     text(
-        "What stands in the way: `history`, a specific application (opération spécifique) from before the scheme; `duplicate`, a \
-         standardized one (opération standardisée), registered through this interface; `journey_used`, another application on the \
-         journey. Always the last part of `type`.",
+        "What blocks: `history`, a specific application (opération spécifique) from before the scheme; `duplicate`, a standardized \
+         application (opération standardisée), registered through this API; `journey_used`, another application on the journey. Always \
+         the last part of `type`.",
     )
     .enum_values(Some([Reason::History.as_str(), Reason::Duplicate.as_str(), ProblemType::JourneyUsed.as_str()]))
 }
@@ -103,12 +103,12 @@ pub(crate) fn earlier_application() -> Vec<Member> {
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
         .minimum(Some(0))
-        .description(Some("The registry's number for its journey. Only of the caller's own short application."));
+        .description(Some("The registry's number for the journey. Only for the caller's own short application."));
     vec![
         always("reason", reason()),
         always("datetime", moment()),
         sometimes("uuid", Ref::from_schema_name("ApplicationId")),
-        sometimes("token", text("Its proof token. Only of the caller's own application.")),
+        sometimes("token", text("The proof token. Only for the caller's own application.")),
         sometimes("journey_id", journey_id),
         // `status` is the problem's HTTP status: RFC 9457 has that name first.
         sometimes("journey_status", Ref::from_schema_name("JourneyStatus")),
@@ -168,7 +168,7 @@ impl ProblemType {
     fn type_schema(self) -> ObjectBuilder {
         // Otherwise client generators name the constant after the whole URI.
         let name = Extensions::builder().add("x-enum-varnames", [self.as_str().to_ascii_uppercase()]);
-        word("Names the problem; programs decide by it.", &self.type_uri()).extensions(Some(name.build()))
+        word("Identifies the kind of problem; programs decide by it.", &self.type_uri()).extensions(Some(name.build()))
     }
 
     fn schema(self) -> Schema {
@@ -183,7 +183,7 @@ impl ProblemType {
             .property("type", self.type_schema())
             .property(
                 "title",
-                text("The same for every problem of this type.").examples([self.title(Language::English)]),
+                text("The title: the same for every problem of this type.").examples([self.title(Language::English)]),
             )
             .property("status", status.description(Some("The HTTP status.")))
             .property("detail", text("A sentence for a person; its wording may change."));

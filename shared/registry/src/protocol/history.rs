@@ -47,7 +47,7 @@ pub struct HistoryApplication<'a> {
 pub struct Contradicted {
     /// The application's UUID.
     pub uuid: ApplicationId,
-    /// Its date.
+    /// The date of the row.
     pub datetime: Instant,
     /// The operator that registered it.
     pub operator: OperatorId,

@@ -21,7 +21,7 @@ words! {
     pub enum ProofState {
         /// It is valid.
         Granted = "granted",
-        /// Its operator has deleted it.
+        /// The operator has deleted the application.
         Deleted = "deleted",
     }
 }

@@ -29,7 +29,7 @@ pub(crate) const NUMBER: &str = "number";
 pub(crate) const FORGOTTEN_AT: &str = "forgotten_at";
 
 words! {
-    /// Who deleted an application.
+    /// The actor that deleted an application.
     pub enum DeletedBy {
         /// Its operator, with `DELETE`.
         Operator = "operator",

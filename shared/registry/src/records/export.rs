@@ -32,11 +32,11 @@ words! {
     pub enum ExportState {
         /// It is in progress, or will be begun or continued.
         Running = "running",
-        /// Its file can be read.
+        /// The file can be read.
         Ready = "ready",
         /// The registry has given it up.
         Failed = "failed",
-        /// Its file was removed.
+        /// The file was removed.
         Expired = "expired",
     }
 }
@@ -148,7 +148,7 @@ pub struct ExportProgress {
 pub struct ExportStatus {
     /// The export.
     pub record: ExportRecord,
-    /// Its state.
+    /// The export's state.
     pub state: ExportState,
     /// The applications so far, or all of them.
     pub applications: u64,

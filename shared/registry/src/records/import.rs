@@ -214,7 +214,7 @@ pub enum UndoRefusal {
     /// There is no such import.
     #[error("there is no such import")]
     Unknown,
-    /// It has not ended.
+    /// The import has not ended.
     #[error("the import has not ended: it is {}", .0.as_str())]
     NotEnded(ImportState),
     /// An invocation that timed out while it worked on the import may still be running as a stale writer, and may write a row that an
@@ -228,17 +228,17 @@ pub enum UndoRefusal {
 pub struct ImportStatus<C, R, U> {
     /// The import.
     pub record: ImportRecord,
-    /// Its state.
+    /// The import's state.
     pub state: ImportState,
     /// When its upload URL was requested, or its file was uploaded.
     pub created_at: Instant,
-    /// When it was begun.
+    /// When the import began.
     pub started_at: Option<Instant>,
     /// The last checkpoint.
     pub checkpoint: Option<C>,
     /// The last checkpoint of its undo.
     pub undo: Option<U>,
-    /// Its report.
+    /// The import's report.
     pub report: Option<R>,
     /// When the upload URL expires.
     pub expires_at: Option<Instant>,

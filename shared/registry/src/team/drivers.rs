@@ -44,7 +44,7 @@ pub struct Recorded {
     pub journey_type: JourneyType,
     /// The kind of key that led to it.
     pub kind: ClaimKind,
-    /// Its date.
+    /// The application's date.
     pub datetime: Instant,
     /// The operator that registered or imported it.
     pub operator: OperatorId,

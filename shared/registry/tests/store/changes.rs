@@ -92,7 +92,7 @@ async fn feed_holds_new_statuses_and_deletes_of_one_operator_in_order() {
     short(&store, 3, 2).await;
     let long = application(4, 1, Long, &driver("LON", "A4", None), at(DAY));
     assert_eq!(store.register(&long, None).await, Registration::Registered);
-    assert_eq!((feed(&store, 1).await, feed(&store, 2).await), (vec![], vec![]), "a registration is no change");
+    assert_eq!((feed(&store, 1).await, feed(&store, 2).await), (vec![], vec![]), "a registration is not a change");
 
     assert!(store.follow(one.uuid, Fine, &version(2, 1)).await);
     assert!(!store.follow(one.uuid, Fine, &version(3, 1)).await, "the same status");

@@ -192,7 +192,11 @@ async fn refused_registration_is_not_written_by_late_try() {
     }
     faults.to("TransactWriteItems", [Fault::Lost]);
     faults.to("PutItem", [Fault::code(REFUSED)]);
-    assert_eq!(code(register(&store, &asked(6), None, soon()).await), REFUSED, "and nobody is told what may be wrong");
+    assert_eq!(
+        code(register(&store, &asked(6), None, soon()).await),
+        REFUSED,
+        "and no caller gets a result that may be wrong"
+    );
     assert!(faults.are_over());
     // The blocking application is deleted, and the late tries arrive.
     assert_eq!(calm.deleter.delete(operator(1), uuid(1), at(LATER), soon()).await, Ok(Deleted::Done));
@@ -435,7 +439,7 @@ async fn create_missing_waits_for_tables_being_created() {
     assert_eq!(
         store.requests.take(),
         tables + 2 + tables + 2,
-        "none is created, each is looked at until it is active, and two for their indexes"
+        "no table is created, each is read until it is active, and two for their indexes"
     );
 
     // Another process creates the table at the same moment.
@@ -782,7 +786,7 @@ async fn delete_completes_despite_faults_and_changes() {
     };
     let (_, store, _) = fresh().await;
     assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
-    assert_eq!(store.requests.take(), 4, "where no other write collides");
+    assert_eq!(store.requests.take(), 4, "if no other write collides");
 
     let busy = [("TransactionConflict", None), ("ThrottlingError", None), ("None", None), ("None", None)];
     let faults_that_pass = CONTENTION.into_iter().chain(FAILURE).map(Fault::code);
@@ -818,7 +822,7 @@ async fn delete_completes_despite_faults_and_changes() {
     let meanwhile = async move { drop(import(&other, DAY, row(1, 2), soon()).await.unwrap()) };
     faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
     assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
-    assert_eq!(store.requests.take(), 8, "everything is read anew");
+    assert_eq!(store.requests.take(), 8, "everything is read again");
     let left = item(&calm).await.unwrap();
     assert_eq!((left.get("sd"), left["sp"].as_n()), (None, Ok(&at(DAY).millis().to_string())));
 }
@@ -1059,6 +1063,6 @@ async fn idempotency_key_replays_response_while_record_is_held() {
         let said = store.registrar.register(&second, &cutoffs, journey, Some(&answer(name)), soon()).await;
         let expected = Replay::Response(format!("the answer to {name}"));
         assert_eq!(said, Ok(Registration::Replay(expected)), "{name}");
-        assert_eq!(store.requests.take(), 2, "{name}: asked once more");
+        assert_eq!(store.requests.take(), 2, "{name}: asked again");
     }
 }

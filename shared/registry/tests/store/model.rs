@@ -157,7 +157,7 @@ fn key_given(said: GivenKey) -> KeyGiven {
         GivenKey::Closed(journey_type) => panic!("closed for {journey_type}, and never was"),
         GivenKey::HasAnother => KeyGiven::HasAnother,
         GivenKey::Blocked(blocker) => KeyGiven::Blocked(in_the_way(blocker)),
-        GivenKey::NoRoom(NoRoom::Applications) => panic!("history is no application"),
+        GivenKey::NoRoom(NoRoom::Applications) => panic!("history is not an application"),
         GivenKey::NoRoom(NoRoom::Dates | NoRoom::Record) => KeyGiven::TooMany,
     }
 }

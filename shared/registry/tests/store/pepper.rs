@@ -56,7 +56,7 @@ async fn applications_alone_prove_the_pepper() {
     let evidence = async |keeper: &PepperKeeper| keeper.prove_pepper(soon()).await.unwrap();
     assert_eq!(evidence(&store.keeper).await, Evidence::Empty);
     noted(&store.keeper).await;
-    assert_eq!(evidence(&store.keeper).await, Evidence::Empty, "a check value is no evidence of itself");
+    assert_eq!(evidence(&store.keeper).await, Evidence::Empty, "a check value does not prove itself");
     let source = cee_registry::RowSource { import: cee_registry::ImportId::from_bytes([1; 16]), line: 2 };
     store.import(JourneyType::Long, &truncated("TO ", "+336010203"), at("2021-01-01T00:00:00Z"), 1, source).await;
     assert_eq!(evidence(&store.keeper).await, Evidence::HistoryAlone);

@@ -162,7 +162,7 @@ async fn recount_keeps_what_tables_show() {
         [("2024-W12".to_owned(), 1, first.clone()), ("2024-W12".to_owned(), 2, of_2.clone())]
     );
     assert_eq!(statistics.counted_at().await, Ok(Some(now)));
-    // The same once more writes nothing but its moment.
+    // A second count writes nothing but its moment.
     assert_eq!(recounter.keep(now.days_after(1)).await, Ok(0));
     assert_eq!(statistics.counted_at().await, Ok(Some(now.days_after(1))));
 

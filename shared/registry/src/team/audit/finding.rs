@@ -81,7 +81,7 @@ impl Finding {
         }
     }
 
-    /// Its kind.
+    /// The finding's kind.
     #[must_use]
     pub const fn kind(&self) -> FindingKind {
         match self {
