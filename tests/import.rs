@@ -57,12 +57,12 @@ struct World {
     /// Whether events stay away from the queue.
     held: Arc<AtomicBool>,
     folder: TempDir,
-    /// What is put, and what is seen of it.
+    /// The uploaded objects, and how they are seen.
     record: Arc<Record>,
     _servers: (DynamoServer, S3Server),
 }
 
-/// What can be seen of one object.
+/// The visible state of one object.
 #[derive(Clone, Debug, PartialEq)]
 struct Object {
     content: String,
@@ -270,7 +270,7 @@ impl World {
         ]
     }
 
-    /// What is kept of the import that this report is on.
+    /// The stored state of the import of this report.
     async fn kept(&self, report: &Value) -> BTreeMap<String, AttributeValue> {
         let id = AttributeValue::S(report["import_id"].as_str().unwrap().to_owned());
         let kept = self.items(&self.tables.imports).await.into_iter().find(|item| item["import_id"] == id);
@@ -281,7 +281,7 @@ impl World {
         Environment::of(self.environment.clone()).claim_keys().unwrap()
     }
 
-    /// What stands in a driver's way today.
+    /// The application that blocks a driver today.
     async fn blocker(&self, journey_type: JourneyType, identity: &Identity) -> Option<Blocker> {
         let cutoffs = Rules::default().cutoffs(journey_type, at(NOW));
         let simulator = Simulator::new(self.aws.dynamodb(), &self.tables, self.keys());
@@ -889,7 +889,7 @@ async fn many_rejected_rows_are_uploaded_in_parts() {
 async fn rows_of_one_driver_are_imported_in_file_order() {
     const DRIVERS: usize = 60;
     let world = world().await;
-    // What each driver's rows are, in this order, and how many of them are known by then: two.
+    // The rows of each driver, in this order, and how many of them are already known: two.
     let dates = ["2022-01-01", "2021-06-01", "2022-12-31", "01/01/2022", "2022-12-30T23:00:00Z", "2021-07-01"];
     let mut file = HEADER.to_owned();
     for date in dates {

@@ -1,4 +1,4 @@
-//! What the functions are made of, and with: one TLS stack, one toolchain, one release profile.
+//! The dependencies and the build of the functions: one TLS stack, one toolchain, one release profile.
 
 // A test stops at the first surprise; Clippy sees only the functions marked as tests as such.
 #![allow(clippy::panic, clippy::unwrap_used)]

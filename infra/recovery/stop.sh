@@ -20,7 +20,7 @@ for id in "${functions[@]}"; do
 done
 ((failed == 0)) || fail "not everything is stopped: see above, and run this again"
 cat <<NEXT
-What had begun goes on to its end: a call for 10 seconds at most, an audit for 3 minutes, an import for 15 minutes.
+Work that has begun continues to its end: a call for 10 seconds at most, an audit for 3 minutes, an import for 15 minutes.
 Files that come in the meantime wait among the dead letters. Do not deploy in the meantime; after a deployment, run this again.
 To let everything in again: bash infra/recovery/resume.sh $stack $which
 NEXT

@@ -81,7 +81,7 @@ struct Options {
     rows_per_second: u32,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What cargo passes to a benchmark.
+    /// The arguments that cargo passes to a benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }

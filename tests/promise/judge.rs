@@ -42,7 +42,7 @@ impl Held {
 /// Whether some order of its calls explains the responses of a group, and leaves the content of the tables, if that is known.
 ///
 /// # Errors
-/// What cannot be explained. It contains no personal data: the drivers are made up.
+/// The responses that cannot be explained. They contain no personal data: the drivers are made up.
 pub fn check(done: &Done, exact: bool, held: Option<&Held>) -> Result<(), String> {
     if let Some(wrong) = done.wrong.first() {
         return Err(wrong.clone());
@@ -139,7 +139,7 @@ impl Tally {
     /// Whether enough calls were answered, and of each kind, for this percentage of failed requests to DynamoDB.
     ///
     /// # Errors
-    /// What is missing.
+    /// The missing kinds.
     pub fn check(&self, faults: u32) -> Result<(), String> {
         // A fifth of the requests' share: each request is retried, and of a million calls at 5 % eighty had no response. A service
         // that never answers one kind of call is far above it.

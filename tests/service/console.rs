@@ -201,7 +201,7 @@ async fn session_begins_with_the_secret_and_ends_with_sign_out() {
     assert_eq!(files.status, StatusCode::OK);
     assert!(files.text.contains(&world.stack.description().operators[0].name), "{}", files.text);
 
-    // What was copied before is worth nothing afterwards.
+    // A cookie that was copied before is worth nothing afterwards.
     let copied = browser.cookie.clone();
     let answer = browser.post("/console/sign-out", &[]).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);

@@ -13,7 +13,7 @@ use crate::wire::Wire;
 
 const FILE: &str = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,DUP,+336010203,2021-02-15\nlong,<b>,+336010204,2021-02-15\n";
 
-/// What somebody would write who wants to run a script in another one's page, in a name that files can have.
+/// A value with which an attacker would try to run a script in another person's page, as a possible name of a file.
 const HOSTILE: &str = "\"'><img src=x onerror=alert(1)>.csv";
 
 /// The same as the value of a field. Another text, because a file's name may appear in an address and a person's name may not.
@@ -34,7 +34,7 @@ async fn belongings(world: &World) -> (String, String) {
     (import, granted["uuid"].as_str().unwrap().to_owned())
 }
 
-/// What is left of operator 1's import and application: all of it.
+/// Operator 1's import and application, which must be unchanged.
 async fn stand(world: &World, import: &str, uuid: &str) {
     world.stack.queue().idle().await;
     let mut browser = Browser::new(world);
@@ -349,7 +349,7 @@ async fn french_pages_hold_no_english() {
     }
 }
 
-/// What a page says, without names, codes and values.
+/// The texts of a page, without names, codes and values.
 fn visible(page: &str) -> String {
     let mut text = String::new();
     let mut rest = page;

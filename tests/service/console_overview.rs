@@ -15,7 +15,7 @@ const PAGE: &str = "/console/overview";
 const FILE: &str = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,HIS,+336120001,2022-01-01\n\
                     long,HIS,+336120002,2022-01-01\nlong,bad?,+336120003,2022-01-01\n";
 
-/// What somebody would write who wants to run a script in another one's page, in a name that files can have.
+/// A value with which an attacker would try to run a script in another person's page, as a possible name of a file.
 const HOSTILE: &str = "\"'><img src=x onerror=alert(1)>.csv";
 
 fn long(number: u32) -> Value {
@@ -152,7 +152,7 @@ async fn weeks_are_chosen_with_a_form_and_links() {
     }
     let earlier = overview(&world, 1, "?weeks=13&to=2024-W04").await;
     assert_eq!(table(&earlier, "certificates")[2], ["2024-W03", "0", "11", "11", "0"]);
-    // What is not a choice of the page, or in the future, shows the usual weeks.
+    // A value that is not a choice of the page, or in the future, shows the default weeks.
     let usual = overview(&world, 1, "?weeks=1000000&to=2024-W19").await;
     assert_eq!(table(&usual, "certificates").len(), 27);
     assert!(!usual.contains("id=\"later\"") && !usual.contains("name=\"to\""), "{usual}");

@@ -255,7 +255,7 @@ async fn count() -> (Counted, Stored) {
     let path = format!("{register}/{}", mine["uuid"].as_str().unwrap());
     counted.call("find one's own application, 200", Method::GET, &path, &Value::Null, "", 200).await;
     counted.call("delete it, 204", Method::DELETE, &path, &Value::Null, "", 204).await;
-    // What the file costs beside: its slot, its begin, its end, its slot again, and the journey.
+    // The other costs of the file: its slot, its begin, its end, its slot again, and the journey.
     let trip = || Trip { statuses: "canceled,,", ..Trip::new(1, "one", "+336010203") };
     counted.wire.take_units();
     counted.world.journeys(&[trip()]).await;

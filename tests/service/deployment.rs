@@ -68,7 +68,7 @@ fn parameters_of(value: &Value) -> BTreeSet<&'static str> {
 fn every_setting_is_documented_and_set_by_the_template() {
     let documented = documented();
     assert!(documented.contains("LONG_SPECIFIC_FLOOR") && documented.contains("CREDENTIALS_TABLE"), "{documented:?}");
-    // What the code reads, as the code names it.
+    // The settings that the code reads, by their names in the code.
     let source = source("shared/service/src/settings.rs");
     let code = source.split("#[cfg(test)]").next().unwrap().lines().filter(|line| !line.starts_with("//!"));
     let is_name = |text: &&str| {

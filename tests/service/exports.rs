@@ -395,7 +395,7 @@ async fn export_continues_where_invocation_ended() {
     for format in ["csv", "parquet"] {
         let before = world.stack.queue().counts().succeeded;
         let export = requested(&world, 1, &json!({"format": format})).await;
-        // What an invocation leaves that crashes after it put a piece and before a checkpoint names the piece.
+        // The objects that an invocation leaves if it crashes after it put a piece and before a checkpoint names the piece.
         let piece = format!("export-work/{}/rows-0-0.csv", export["export_id"].as_str().unwrap());
         world.aws.s3().put_object().bucket("cee-local").key(piece).body(b"x".to_vec().into()).send().await.unwrap();
         world.imported().await;
@@ -556,7 +556,7 @@ async fn export_holds_each_once_while_others_are_registered_and_deleted() {
     assert!(changes.await.unwrap() > 0);
 }
 
-/// What is registered after the request is in no export, even if the export reads it.
+/// An application that is registered after the request is in no export, even if the export reads it.
 #[tokio::test(flavor = "multi_thread")]
 async fn export_holds_nothing_registered_after_its_request() {
     let wire = Wire::new();
@@ -597,7 +597,7 @@ async fn list_export_and_scan_agree_after_faults() {
     for _ in 0..6 {
         let format = ["csv", "parquet"][exports.len() % 2];
         let answer = world.api.post(EXPORTS, &token, &json!({"format": format})).await;
-        // A call may fail nevertheless. What it has begun ends by itself, or counts as one in progress.
+        // A call may fail nevertheless. The export that it has begun ends by itself, or counts as one in progress.
         if answer.status == StatusCode::ACCEPTED {
             exports.push(answer.json());
         }

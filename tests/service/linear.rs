@@ -1,4 +1,4 @@
-//! What concurrent callers see while requests fail, and whether an order of the calls explains it. On a larger scale: `cargo bench
+//! Concurrent callers while requests fail: an order of the calls must explain every response. On a larger scale: `cargo bench
 //! --bench promise`.
 
 use std::collections::{BTreeSet, HashMap};

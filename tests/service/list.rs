@@ -568,7 +568,7 @@ async fn walk_shows_each_once_while_others_are_registered_and_deleted() {
     assert!(changes.await.unwrap() > 0);
 }
 
-/// What the list shows and what the table holds agree, after faults between the functions and DynamoDB.
+/// The list and the table agree, after faults between the functions and DynamoDB.
 #[tokio::test(flavor = "multi_thread")]
 async fn list_agrees_with_scan_after_faults() {
     let (world, wire) = Wire::world().await;

@@ -17,7 +17,7 @@ const CALLS: usize = 64;
 /// In each of the four ways of being the same person: a hundred drivers in all.
 const DRIVERS: u32 = 25;
 
-/// What the calls for one driver share.
+/// The state that the calls for one driver share.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     AllKeys,

@@ -88,7 +88,7 @@ async fn import_continues_where_invocation_ended() {
         let name = if content.len() < text.len() { "h.csv.gz" } else { "h.csv" };
         let place = world.place(1, json!({"file_name": name})).await;
         let id = place["import_id"].as_str().unwrap();
-        // What an invocation leaves that crashes after it put a piece and before a checkpoint names the piece.
+        // The objects that an invocation leaves if it crashes after it put a piece and before a checkpoint names the piece.
         let piece = format!("work/{id}/rejected-0-0.csv");
         let put = world.aws.s3().put_object().bucket("cee-local").key(piece);
         put.body(b"dup?,+33600000000".to_vec().into()).send().await.unwrap();

@@ -107,7 +107,7 @@ impl Answer {
 pub struct Api {
     pub url: String,
     client: Client<HttpConnector, Full<Bytes>>,
-    /// What is sent, and what comes back.
+    /// The requests and the responses.
     pub record: Arc<Record>,
     checks: bool,
 }

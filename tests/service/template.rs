@@ -122,7 +122,7 @@ pub struct Function {
     pub variables: BTreeMap<String, Value>,
     /// Variables that it has only under `sam local`.
     pub only_local: BTreeSet<String>,
-    /// What its policies allow.
+    /// The actions that the function's policies allow.
     pub rights: BTreeSet<Right>,
     /// Method and path of each of its calls.
     pub routes: BTreeSet<String>,
@@ -174,7 +174,7 @@ fn list(value: &Value) -> Vec<&Value> {
     }
 }
 
-/// What a policy allows. This reader refuses a policy that does anything other than allow actions on resources.
+/// The actions that a policy allows. This reader refuses a policy that does anything other than allow actions on resources.
 fn rights(function: &str, policy: &Value) -> Vec<Right> {
     let statements = list(&policy["Statement"]);
     assert!(!statements.is_empty(), "{function}: a policy that is not written out: {policy}");

@@ -270,7 +270,7 @@ async fn stand_in_refuses_uploads_that_s3_refuses() {
     assert_eq!(world.put(&place, FILE.as_bytes()).await, StatusCode::OK);
 }
 
-/// What an operator's own credentials may do with its own files, according to the policy of the template.
+/// The actions that an operator's own credentials allow on its own files, according to the policy of the template.
 #[tokio::test(flavor = "multi_thread")]
 async fn s3_credentials_allow_owner_acl_and_own_copies_only() {
     use aws_sdk_s3::error::ProvideErrorMetadata as _;

@@ -44,7 +44,7 @@ pub(crate) struct ExportCalls {
     pub(crate) s3: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
 }
 
-/// What a caller wants exported.
+/// A caller's request for an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish {
     /// The format of the file.

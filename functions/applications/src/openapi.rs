@@ -65,7 +65,7 @@ pub(crate) fn changes_cursor() -> Object {
         .build()
 }
 
-/// A bound of the period. Without an example, which tools send as it stands: two equal bounds are refused.
+/// A bound of the period. Without an example, because tools send examples unchanged: two equal bounds are refused.
 fn bound(description: &str) -> Object {
     ObjectBuilder::new().schema_type(Type::String).pattern(Some(BOUND)).description(Some(description)).build()
 }
@@ -221,7 +221,7 @@ fn changes() -> Operation {
                  call again returns the same changes, and later ones. So store `next_cursor` *after* the changes of its page: a job that \
                  dies in between reads some changes twice, and misses none.\n\n**What is promised**: a change is in the feed from the \
                  moment at which `GET /policies/cee/{{uuid}}` shows it, and not before. The changes of an operator have one order, which \
-                 never changes, and a page never leaves out a change that comes before one of its own. The last change of an application \
+                 never changes, and a page never leaves out a change that comes before another change on the page. The last change of an application \
                  says how it is now. An application without a change is as its registration answered.\n\nA change is kept for \
                  {CHANGES_KEPT_DAYS} days after the operator's next change. A cursor older than that is a 410 `cursor_expired`: list the \
                  applications, then read the changes without `since`."

@@ -96,7 +96,7 @@ impl Auditor {
         &self.bucket
     }
 
-    /// What the changes in an event may have damaged. `None`: the schedule invokes the function.
+    /// The items that the changes in an event may have damaged. `None`: the schedule invokes the function.
     pub(crate) fn affected(&self, event: AuditEvent) -> Option<Affected> {
         event.affected(&self.tables)
     }

@@ -1,4 +1,4 @@
-//! What invokes the audit function: its schedule, or changes of the tables.
+//! The events that invoke the audit function: its schedule, and changes of the tables.
 
 use cee_registry::{Affected, TableAuditor};
 use serde::Deserialize;
@@ -28,7 +28,7 @@ struct Images {
 }
 
 impl AuditEvent {
-    /// What the changes may have damaged. `None`: the schedule invokes the function.
+    /// The items that the changes may have damaged. `None`: the schedule invokes the function.
     pub(crate) fn affected(self, auditor: &TableAuditor) -> Option<Affected> {
         if self.records.is_empty() {
             return None;

@@ -6,7 +6,7 @@ use cee_eligibility::{Instant, JourneyType, Language, NoRoom};
 /// Why a row failed.
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
-    /// The row cannot be read. It is refused in the words of a call of its own.
+    /// The row cannot be read. It is refused with the text of a single call.
     Refused(Refusal),
     /// The row could not be written in time.
     TooBusy,

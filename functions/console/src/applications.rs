@@ -27,7 +27,7 @@ const DOWNLOADED: usize = 10 * MOST_ON_A_PAGE;
 const DOWNLOADED_BYTES: usize = 6_000_000;
 
 impl Console {
-    /// What a query wants of the list. What a form leaves empty is not wanted, and what belongs to the page is not part of the filter.
+    /// The filter in a query. Empty fields of a form are not part of the filter, and neither are the parameters of the page.
     fn wanted(&self, call: &Call, signed: &Signed) -> Result<Wanted, Refusal> {
         let place =
             |text: &str, filter: &ListFilter| ListPlace::of_cursor(text, &self.list_keys, signed.operator.id, filter);

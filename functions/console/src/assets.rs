@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 pub(crate) struct Asset {
     /// The path of the asset.
     pub(crate) path: &'static str,
-    /// What it holds.
+    /// The content of the asset.
     pub(crate) content: &'static str,
     /// The content type of the asset.
     pub(crate) content_type: &'static str,

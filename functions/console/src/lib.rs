@@ -343,7 +343,7 @@ impl Console {
         }
     }
 
-    /// What is known of the place of an import's file.
+    /// The state of the upload of an import's file.
     async fn place(&self, call: &Call, import: &Import) -> Result<Place, Refusal> {
         if import.state != "awaiting_upload" {
             return Ok(Place::None);

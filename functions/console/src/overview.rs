@@ -18,7 +18,7 @@ const USUAL: u16 = 26;
 /// After how many milliseconds a recount is old: the team runs one each night (docs/statistics.md).
 const OLD: i64 = 48 * 60 * 60 * 1000;
 
-/// What becomes of rows of history, in the order in which a page shows it.
+/// The outcomes of rows of history, in the order in which a page shows them.
 const OF_ROWS: [Outcome; 4] = [Outcome::Imported, Outcome::AlreadyKnown, Outcome::Rejected, Outcome::TakenBack];
 
 /// The weeks that a page shows. None is in the future.
@@ -30,7 +30,7 @@ pub(crate) struct Period {
 }
 
 impl Period {
-    /// Reads what a query says. What is not a choice of the page counts as nothing.
+    /// Reads a query. A value that is not a choice of the page is ignored.
     pub(crate) fn read(weeks: Option<&str>, to: Option<&str>, now: Instant) -> Self {
         let now = Week::of(now);
         let weeks = weeks.and_then(|text| text.parse().ok()).filter(|weeks| WEEKS.contains(weeks));
@@ -78,7 +78,7 @@ pub(crate) struct Certificates {
     pub(crate) is_counted: bool,
 }
 
-/// What the page shows.
+/// The content of the page.
 #[derive(Clone, Debug)]
 pub(crate) struct Overview {
     pub(crate) period: Period,
@@ -95,7 +95,7 @@ pub(crate) struct Overview {
 }
 
 impl Overview {
-    /// What these counts of the period's weeks say.
+    /// The overview of these counts of the period's weeks.
     pub(crate) fn new(period: Period, found: &[WeekCounts], counted_at: Option<Instant>, now: Instant) -> Self {
         let by_week: BTreeMap<Week, &WeekCounts> = found.iter().map(|found| (found.week, found)).collect();
         let weeks = std::iter::successors(Some(period.first()), |week| Some(week.next()));

@@ -34,7 +34,7 @@ pub(crate) enum Menu {
     SignIn,
 }
 
-/// What a page holds beside what it shows.
+/// The parts of a page that are not shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Head {
     /// Whether the script may help.

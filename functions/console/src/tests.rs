@@ -1,4 +1,4 @@
-//! What pages hold: escaped values, one language, labels, and nothing that a script could be.
+//! The content of pages: escaped values, one language, labels, and no foreign script.
 
 use cee_edge::answer::OwnApplication;
 use cee_eligibility::{ApplicationId, DrivingLicense, Instant, JourneyType, Language, Siret};
@@ -26,7 +26,7 @@ use crate::pages::upload::{Chosen, upload};
 use crate::view::{SignedIn, View};
 use crate::words::Text;
 
-/// What somebody would write who wants to run a script in another one's page.
+/// A value with which an attacker would try to run a script in another person's page.
 const HOSTILE: &str = r#"<script>alert(1)</script>"'><img src=x onerror=alert(1)>"#;
 
 #[test]
@@ -196,7 +196,7 @@ fn text(page: &str) -> String {
         for attribute in ["aria-label=\"", "placeholder=\"", "title=\"", "alt=\""] {
             text.extend(tag.split_once(attribute).and_then(|(_, value)| value.split('"').next()));
         }
-        // What the file or the interface says is the same in every language.
+        // Texts of the file or the API are the same in every language.
         let skipped = ["style", "code", "time"].iter().find(|name| tag.split(' ').next() == Some(**name));
         rest = skipped.and_then(|name| after.split_once(&format!("</{name}>"))).map_or(after, |(_, rest)| rest);
     }

@@ -1,4 +1,4 @@
-//! What every page knows about its call: the language, where it is, and who is signed in.
+//! The context of every page: its language, its address and the signed-in operator.
 
 use cee_edge::Call;
 use cee_eligibility::Language;
@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 use crate::session;
 use crate::words::Text;
 
-/// What a page shows around its content.
+/// The frame of a page around its content.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     /// The language of the page.
@@ -36,7 +36,7 @@ impl View {
     /// browser prefers.
     pub(crate) fn of(call: &Call) -> Self {
         let query = call.query();
-        // What a form sent with POST holds is not in the address: the switch leads to the empty form.
+        // The values of a form that was sent with POST are not in the address: the switch leads to the empty form.
         let pairs = query.pairs().filter(|_| call.request().method() == Method::GET).collect();
         Self::new(pairs, call.request().headers(), call.language())
     }

@@ -364,7 +364,7 @@ pub(crate) const fn journey_status(status: JourneyStatus, language: Language) ->
     }
 }
 
-/// What statistics count, in words that fit on one line of a phone.
+/// An outcome that statistics count, in words that fit on one line of a phone.
 pub(crate) const fn outcome(outcome: Outcome, language: Language) -> &'static str {
     let (english, french) = match outcome {
         Outcome::Granted => ("Certificates granted", "Certificats accordés"),

@@ -136,7 +136,7 @@ fn proof() -> Operation {
             StatusCode::OK,
             "The registry has granted the application.",
             vec![
-                Sample::new("granted", "It stands", sample(ProofState::Granted)),
+                Sample::new("granted", "It still exists", sample(ProofState::Granted)),
                 Sample::new("deleted", "It was deleted since", sample(ProofState::Deleted)),
             ],
         )

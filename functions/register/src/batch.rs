@@ -1,4 +1,4 @@
-//! `POST /v3/policies/cee/batch`: up to a hundred registrations, each answered as a call of its own would be, in their order.
+//! `POST /v3/policies/cee/batch`: up to a hundred registrations, each with the response of a single call, in their order.
 //!
 //! Some are registered at the same time, but two that may be about one driver, one journey or one idempotency key one after the other, as
 //! they came. Which these are is read from the keys that their transactions would write ([`crate::order`]), so a batch that holds a driver
@@ -136,7 +136,7 @@ impl Register {
     }
 }
 
-/// The answers as JSON. Each body stands in it as a call of its own would have it, byte for byte.
+/// The responses as JSON. Each body is the body of a single call, byte for byte.
 fn written<'a>(answers: impl Iterator<Item = &'a Part>) -> String {
     let mut json = "{\"answers\":[".to_owned();
     for (index, Part { status, retry_after, json: body }) in answers.enumerate() {

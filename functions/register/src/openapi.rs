@@ -30,10 +30,10 @@ pub(crate) fn long() -> Object {
     tag(JourneyType::Long.as_str())
 }
 
-/// A registration in a batch: that of a call of its own, and one member more.
+/// A registration in a batch: that of a single call, and one more member.
 struct BatchedShort;
 
-/// A registration in a batch: that of a call of its own, and one member more.
+/// A registration in a batch: that of a single call, and one more member.
 struct BatchedLong;
 
 /// A registration in a batch.

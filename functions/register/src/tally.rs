@@ -64,7 +64,7 @@ impl Tally {
     }
 }
 
-/// What the tables do not show of an answer; `None` if they show it.
+/// The outcome of a response that the tables do not show; `None` if they show it.
 fn outcome(answer: &Result<Reply, Refusal>) -> Option<Outcome> {
     let refusal = match answer {
         Ok(reply) if reply.is_repeated() => return Some(Outcome::Repeated),

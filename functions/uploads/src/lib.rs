@@ -89,7 +89,7 @@ pub struct Files {
 /// An import as this function reads it.
 type Status = ImportStatus<Progress, Report, UndoProgress>;
 
-/// What a caller says of its file. What it says becomes part of the signature: S3 takes nothing else then.
+/// A caller's declarations about its file. They become part of the signature: S3 then accepts nothing else.
 #[derive(Debug, PartialEq, Eq, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upload {
@@ -379,7 +379,7 @@ impl Files {
         Ok(record.id)
     }
 
-    /// Awaits a file under a key of its own, and returns until when.
+    /// Awaits a file under a new key, and returns until when.
     async fn await_file(
         &self,
         operator: OperatorId,

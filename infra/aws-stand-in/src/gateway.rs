@@ -65,7 +65,7 @@ pub struct Options {
     pub api_id: String,
     /// The stage's variables, which every event holds.
     pub stage_variables: BTreeMap<String, String>,
-    /// What builds the gateway's own answers.
+    /// Builds the gateway's own responses.
     pub fallback: Fallback,
     /// The largest body, in bytes.
     pub body_limit: usize,

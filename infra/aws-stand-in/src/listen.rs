@@ -49,7 +49,7 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How often a client that has sent part of them is checked.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What a server answers to a page that is not this machine's, by the headers of its request.
+/// The response of a server to a page of another machine, by the headers of the request.
 pub(crate) type ForeignOrigin = Arc<dyn Fn(&HeaderMap) -> Response<Full<Bytes>> + Send + Sync>;
 
 /// A server's answers before its service gets the request.

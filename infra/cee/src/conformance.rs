@@ -6,7 +6,7 @@
 //! | the two races | `races` |
 //! | how a step sends a write and what it reports | `request`, `show` |
 //!
-//! Each step uses keys of its own, so one difference does not cause the next. What a step observes is a text, and a step holds if that
+//! Each step uses keys of its own, so one difference does not cause the next. A step's observation is a text, and a step holds if that
 //! text equals the expected one. The requests are those of `cee_registry`: the same expressions, sent once and without a token.
 //!
 //! The list is derived from the requests that `shared/registry/src` makes. It has no `ConditionCheck`, no `TransactGetItems` and no
@@ -36,7 +36,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(60);
 /// How long to wait between two tries to delete a table.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What a step is needed for.
+/// The purpose for which a step is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Need {
@@ -49,13 +49,13 @@ pub enum Need {
 /// One step, and what it observed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
-    /// What the engine must do.
+    /// The behaviour that the step expects.
     pub name: &'static str,
-    /// What it is needed for.
+    /// The purpose for which the step is needed.
     pub needed_for: Need,
     /// What DynamoDB does.
     pub expected: String,
-    /// What the engine did.
+    /// The behaviour that the step observed.
     pub observed: String,
     /// Whether the two are the same.
     pub holds: bool,
@@ -68,7 +68,7 @@ impl Outcome {
     }
 }
 
-/// What a step does.
+/// The action of a step.
 type Running<'a> = Pin<Box<dyn Future<Output = String> + 'a>>;
 
 /// A step of the run.
@@ -99,7 +99,7 @@ impl Bench {
         Self { db: aws.dynamodb_once(), patient: aws.dynamodb_patient(), tables, prefix }
     }
 
-    /// What the names of the tables begin with.
+    /// The prefix of the tables' names.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix

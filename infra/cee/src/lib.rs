@@ -1,4 +1,4 @@
-//! What the program `cee` does.
+//! The commands of the program `cee`.
 //!
 //! | to find | look in |
 //! |---|---|
@@ -11,7 +11,7 @@
 //!
 //! `serve`, `token`, `env`, `redrive` and `generate` work on this machine, with the local stack. `operator`, `driver`, `audit`, `pepper`,
 //! `conformance`, `restore`, `stats`, `undo` and `secret` are the commands of the registry's team: on the local stack, or on AWS with the team's own rights. The
-//! commands of an operator, such as `check`, are the crate `cee-check`, which is also a program of its own.
+//! commands of an operator, such as `check`, are the crate `cee-check`, which is also a separate program.
 //!
 //! A command fails with an [`anyhow::Error`]: a person reads it, and no program decides by it. It repeats no personal data.
 

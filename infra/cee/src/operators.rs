@@ -1,4 +1,4 @@
-//! What the registry's team does with operators: admits, suspends and removes them, and hands out their credentials, here or on AWS.
+//! How the registry's team admits, suspends and removes operators, and issues their credentials, here or on AWS.
 //! It uses two tables; only to admit an operator it also reads the tables that show whether the number was ever used.
 
 use anyhow::{Result, anyhow, bail};
@@ -108,7 +108,7 @@ impl Admissions {
         if self.operators.suspend(id, suspended).await.map_err(store)? { Ok(()) } else { unknown(id) }
     }
 
-    /// Removes an operator and its credentials. What it registered and imported stays: drivers are not free again because a
+    /// Removes an operator and its credentials. Its applications and imports stay: drivers are not free again because a
     /// platform has closed. May be repeated after a failure, and then removes what is left.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What the registry's team sees of the statistics.
+//! The statistics as the registry's team sees them.
 //!
 //! | to find | look in |
 //! |---|---|

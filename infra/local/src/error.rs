@@ -17,7 +17,7 @@ pub enum Error {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The tables could not be prepared.
@@ -33,7 +33,7 @@ pub enum Error {
         option: &'static str,
         /// The port.
         port: u16,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// No stack runs on the data.

@@ -84,7 +84,7 @@ pub enum Functions {
     /// In this process.
     #[default]
     InProcess,
-    /// As the compiled binaries in this folder, each a process of its own behind a Lambda Runtime API.
+    /// As the compiled binaries in this folder, each a separate process behind a Lambda Runtime API.
     Binaries(PathBuf),
 }
 

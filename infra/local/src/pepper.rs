@@ -67,10 +67,10 @@ pub async fn note(keeper: &PepperKeeper) -> Result<(), Error> {
     }
 }
 
-/// What the tables say about the pepper.
+/// The evidence of the tables about the pepper.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// What they hold.
+    /// The content of the tables.
     pub what: String,
     /// Why that does not prove the pepper, if it does not.
     pub doubt: Option<String>,

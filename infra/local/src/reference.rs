@@ -288,7 +288,7 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// What the page may load and run: its own style and script. Nothing of it comes from elsewhere, and nothing goes there.
+/// The policy of the page: it may load and run its own style and script. It loads nothing from elsewhere and sends nothing there.
 fn policy() -> String {
     let hash = |content: &str| BASE64_STANDARD.encode(digest(&SHA256, content.as_bytes()));
     format!(

@@ -15,7 +15,7 @@ use crate::settings::Settings;
 pub struct ForSam {
     /// The file.
     pub file: PathBuf,
-    /// What is exported. No keys if the environment has its own for a service elsewhere.
+    /// The exported variables. No keys if the environment has its own for a service elsewhere.
     pub exported: Vec<(&'static str, String)>,
 }
 

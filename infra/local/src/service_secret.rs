@@ -1,7 +1,7 @@
 //! The secret of a deployment, which only the functions of one registry share, as one JSON object of strings. On AWS it is a secret
 //! of Secrets Manager (parameter `SecretName` of the template), on this machine a part of `secrets.json`.
 //!
-//! A signing key is replaced in steps, each a deployment of its own, so that at every moment each verifier knows the key of each
+//! A signing key is replaced in steps, each a separate deployment, so that at every moment each verifier knows the key of each
 //! signer: [`announce`](ServiceSecret::announce), then [`sign`](ServiceSecret::sign), and, when nothing that the old key signed is
 //! valid any more, [`retire`](ServiceSecret::retire).
 

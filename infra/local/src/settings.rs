@@ -82,7 +82,7 @@ pub fn not_for_all() -> impl Iterator<Item = &'static str> {
     Tables::SETTINGS.iter().copied().chain(others)
 }
 
-/// What a function of the template is given of [`not_for_all`].
+/// The settings of [`not_for_all`] that a function of the template gets.
 #[derive(Clone, Copy, Debug)]
 pub struct Given {
     /// The function's binary.
@@ -139,6 +139,6 @@ pub(crate) const EXPORT: Given = Given { binary: "cee-export", tables: cee_fn_ex
 pub(crate) const AUDIT: Given =
     Given { binary: "cee-audit", tables: cee_fn_audit::TABLES, others: &["CLAIM_PEPPER", "BUCKET"] };
 
-/// What each function is given, as in the template.
+/// The settings that each function gets, as in the template.
 pub const GIVEN: [Given; 11] =
     [SIMULATE, REGISTER, APPLICATIONS, BATCHES, UPLOADS, ACCESS, PUBLIC, CONSOLE, IMPORT, EXPORT, AUDIT];

@@ -226,7 +226,7 @@ impl Stack {
     }
 }
 
-/// The parts of a running stack beside the database.
+/// The services that run beside the database.
 struct Parts {
     calls: Vec<(Method, String)>,
     gateway: Gateway,

@@ -12,7 +12,7 @@ use lambda_http::{Request, RequestExt as _};
 /// The variable of the stage.
 const ORIGINS: &str = "api_origins";
 
-/// What a call of the interface may have.
+/// The methods and headers that a call of the API may have.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 const HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, accept, accept-language, idempotency-key");

@@ -2,7 +2,7 @@
 //!
 //! Each function describes its own calls, beside the code that answers them, as [`Operation`]s: the body is the type that
 //! the call is read into, the answer the type that it is written from, and a refusal is one that the function can give.
-//! What all calls share (who may call, what the gateway refuses, how a problem looks) is added here. [`document`] puts
+//! The parts that all calls share (authentication, refusals of the gateway, the form of a problem) are added here. [`document`] puts
 //! them together. Nothing here runs in a deployed function: the linker leaves it out.
 
 pub(crate) mod problems;
@@ -130,7 +130,7 @@ impl Operation {
         self.refused(ProblemType::OF_A_BODY)
     }
 
-    /// A parameter in the path; where it fits no route at all, nothing answers.
+    /// A parameter in the path; a path that fits no route is a 404.
     #[must_use]
     pub fn path_parameter(self, name: &str, schema: impl Into<RefOr<Schema>>, example: &str) -> Self {
         let parameter = ParameterBuilder::new()
@@ -143,7 +143,7 @@ impl Operation {
         Self { operation, ..self }.refused(&[ProblemType::NotFound])
     }
 
-    /// A parameter of the query, which may be left out. Without an example, which tools send as it stands.
+    /// A parameter of the query, which may be left out. Without an example, because tools send examples unchanged.
     #[must_use]
     pub fn query_parameter(mut self, name: &str, schema: impl Into<RefOr<Schema>>) -> Self {
         let parameter = ParameterBuilder::new()
@@ -155,7 +155,7 @@ impl Operation {
         self
     }
 
-    /// A header that may be sent along. Without an example, which tools send as it stands.
+    /// A header that may be sent along. Without an example, because tools send examples unchanged.
     #[must_use]
     pub fn header(mut self, name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Self {
         let parameter = ParameterBuilder::new()
@@ -174,7 +174,7 @@ impl Operation {
         self.answer_as::<T>(status, "application/json", description, samples)
     }
 
-    /// It answers with JSON under a content type of its own.
+    /// It returns JSON with another content type.
     #[must_use]
     pub fn answer_as<T: ToSchema>(
         mut self,
@@ -217,7 +217,7 @@ impl Operation {
         self
     }
 
-    /// What can be asked next with what the answer (or, `$request.…`, the call itself) holds: another call, and one of its
+    /// A call that can follow, with a value of the response (or, `$request.…`, of the call itself): another call, and one of its
     /// parameters.
     #[must_use]
     pub fn link(mut self, name: &str, operation_id: &str, parameter: (&str, &str), description: &str) -> Self {
@@ -311,7 +311,7 @@ pub fn document(info: Info, tags: Vec<Tag>, operations: Vec<Operation>) -> OpenA
         .build()
 }
 
-/// What every path begins with: paths on this host, so that a copy of the document works on any. The first is the one to use.
+/// The beginnings of every path: paths on this host, so that a copy of the document works on any. The first is the one to use.
 fn servers() -> [Server; VERSIONS.len()] {
     VERSIONS.map(|version| {
         let about = if version == VERSIONS[0] { "This host" } else { "The same, for clients of the public registry" };

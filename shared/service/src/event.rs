@@ -60,7 +60,7 @@ impl Record {
         self.text("/s3/object/versionId").filter(|version| *version != "null")
     }
 
-    /// What distinguishes this version of the object: its version id, or else sequencer and ETag together. Neither is enough alone:
+    /// The ID of this version of the object: its version id, or else sequencer and ETag together. Neither is enough alone:
     /// the same content put again is another version, and in some stores the sequencer never changes.
     #[must_use]
     pub fn name(&self) -> Option<String> {

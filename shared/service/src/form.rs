@@ -30,7 +30,7 @@ impl fmt::Debug for FormSigner {
     }
 }
 
-/// What a form may do.
+/// The upload that a form allows.
 #[derive(Clone, Copy, Debug)]
 pub struct Form<'a> {
     /// The bucket.

@@ -55,10 +55,10 @@ pub enum TokenError {
     #[error("the token is not a JSON Web Token with the claims iss, aud, exp, iat, operator_id, siret and scope")]
     Malformed,
     /// Signed with an unknown key, or without a `kid`.
-    #[error("the token's kid names no key of this registry")]
+    #[error("the token's kid does not name a key of this registry")]
     UnknownKey,
     /// The signature is wrong, or was made with another algorithm.
-    #[error("the token's signature does not fit its key")]
+    #[error("the token's signature does not match its key")]
     Signature,
     /// The token has expired.
     #[error("the token has expired")]
@@ -70,7 +70,7 @@ pub enum TokenError {
     #[error("the token's issuer is not this registry's")]
     Issuer,
     /// The token is for another audience.
-    #[error("the token was made for another audience")]
+    #[error("the token was issued for another audience")]
     Audience,
 }
 

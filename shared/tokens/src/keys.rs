@@ -22,14 +22,14 @@ pub enum KeyError {
     /// Not a JWKS.
     #[error("not a JSON Web Key Set (RFC 7517)")]
     KeySet,
-    /// A key of the set has no `kid` of its own, or cannot verify.
-    #[error("every key of the set needs a kid of its own, an alg of ES256, RS256 or RS512, and no private part")]
+    /// A key of the set has no `kid`, or the `kid` of another key, or cannot verify.
+    #[error("every key of the set needs its own kid, an alg of ES256, RS256 or RS512, and no private part")]
     PublicKey,
     /// The format of proof tokens does not allow this kind of key.
     #[error("TOKEN_FORMAT=rpc signs with an RSA key, and this is a P-256 key")]
     Format,
     /// The random generator failed.
-    #[error("no key could be made")]
+    #[error("no key could be generated")]
     Generation,
 }
 

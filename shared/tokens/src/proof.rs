@@ -119,7 +119,7 @@ impl ProofSigner {
     }
 }
 
-/// What a proof says, under a signature of this registry. Holds personal data.
+/// The content of a proof that this registry has signed. Holds personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedProof {
     /// The operator's business number.
@@ -146,7 +146,7 @@ pub enum ProofError {
     #[error("the proof's key is not a key of this registry")]
     UnknownKey,
     /// Its signature is wrong: something of it was changed.
-    #[error("the proof's signature does not fit")]
+    #[error("the proof's signature does not match")]
     Signature,
 }
 

@@ -49,7 +49,7 @@ fn told(refusal: Refusal) -> String {
     }
 }
 
-/// What comes of a body, which is the same whichever way it arrives.
+/// The result of a body, which is the same whichever way it arrives.
 fn come_of<T: PartialEq>(body: &[u8], read: impl Fn(&lambda_http::Request) -> Read<T>) -> Read<T> {
     let came = read(&request(Body::Binary(body.to_vec())));
     if let Ok(text) = std::str::from_utf8(body) {

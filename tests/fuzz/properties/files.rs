@@ -27,7 +27,7 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// What came of a file.
+/// The result of a file.
 #[derive(PartialEq, Debug)]
 struct Outcome<R> {
     lines: Vec<Line<R>>,
@@ -54,7 +54,7 @@ pub(crate) fn check<R: Written>(input: &[u8]) {
         assert!(row.raw.len() <= MAX_LINE && !row.reason.is_empty());
     }
     again(&whole);
-    // What is unpacked or in UTF-16 is read at other places than it stands.
+    // Unpacked and UTF-16 content is read at other positions than in the file.
     let elsewhere: [&[u8]; 5] = [b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06", b"\xff\xfe", b"\xfe\xff"];
     if elsewhere.iter().any(|beginning| bytes.starts_with(beginning)) {
         return;
@@ -86,7 +86,7 @@ pub(crate) fn check<R: Written>(input: &[u8]) {
     });
 }
 
-/// What comes of a file that arrives in chunks of this size.
+/// The result of a file that arrives in chunks of this size.
 fn read<R: Row>(bytes: &[u8], size: usize) -> Outcome<R> {
     let verdict = match survey::<R>(bytes, size) {
         Ok(verdict) => verdict,

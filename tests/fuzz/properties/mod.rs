@@ -1,4 +1,4 @@
-//! What must hold of any bytes that come from outside: one module for each target of the fuzzer.
+//! The properties that must hold for any bytes that come from outside: one module for each target of the fuzzer.
 //!
 //! Each `check` takes the bytes and fails if a property does not hold. It is called by the fuzzer (`targets/`), which
 //! makes the bytes up, and by `cargo test --test fuzz` with every input that the fuzzer found worth keeping.
@@ -75,7 +75,7 @@ fn exchanged(piece: &str) -> String {
     piece.bytes().map(next).collect()
 }
 
-/// Bytes in which a piece is exchanged for another of the same length, wherever it stands.
+/// Bytes in which a piece is exchanged for another of the same length, wherever it occurs.
 fn exchange(bytes: &[u8], piece: &str, other: &str) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let mut at = 0;

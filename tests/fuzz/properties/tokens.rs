@@ -22,7 +22,7 @@ use super::{NOW, tells_nothing};
 /// A key made for these tests alone: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`.
 const PEM: &str = include_str!("../../../shared/tokens/tests/p256-test-key.pem");
 
-/// What tokens say for whom they are, and by whom.
+/// The audience and the issuer of tokens.
 const ISSUER: &str = "registry";
 const AUDIENCE: &str = "api";
 

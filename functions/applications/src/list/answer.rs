@@ -1,4 +1,4 @@
-//! What a page of a list holds.
+//! The content of a page of a list.
 
 use cee_edge::openapi::Utc;
 use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType, OperatorJourneyId};

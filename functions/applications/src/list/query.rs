@@ -16,7 +16,7 @@ const PARAMETERS: &[&str] =
 /// A page of a list, as a call wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// What the list is limited to.
+    /// The filter of the list.
     pub filter: ListFilter,
     /// Where the page begins; `None`: the first page.
     pub after: Option<ListPlace>,
@@ -62,7 +62,7 @@ impl Wanted {
     }
 }
 
-/// What holds a filter: the query of a list, or the body of a call.
+/// The place of a filter: the query of a list, or the body of a call.
 pub(crate) trait Given {
     /// Reads an optional value. `None`: it has a fault, which is noted.
     fn optional<T, E: Into<BrokenRule>>(

@@ -9,7 +9,7 @@ use super::{Menu, alert, confirm, form_token, moment, page};
 use crate::view::View;
 use crate::words::{Text, journey_status, journey_type};
 
-/// What came of the search.
+/// The result of the search.
 pub(crate) enum Found<'a> {
     /// Nothing was searched for.
     Nothing,

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::view::View;
 use crate::words::number;
 
-/// Where the columns begin: before them are the numbers of the scale.
+/// The position of the first column: before it are the numbers of the scale.
 const LEFT: u64 = 15;
 
 /// The height of the columns' area, and of the highest column.
@@ -19,7 +19,7 @@ const MOST_LABELS: usize = 7;
 /// The height of a bar with its label.
 const BAR: u64 = 38;
 
-/// What a chart is about, for somebody who does not see it.
+/// The title and the description of a chart, for a screen reader.
 pub(crate) struct About<'a> {
     pub(crate) id: &'a str,
     pub(crate) title: &'a str,
@@ -30,7 +30,7 @@ pub(crate) struct About<'a> {
 pub(crate) struct Column {
     /// Two lines below it. The second is shown with the first label, and where it changes.
     pub(crate) label: [String; 2],
-    /// What a browser shows where the mouse is.
+    /// The text that a browser shows under the mouse.
     pub(crate) hint: String,
     /// The lower part, and the upper one.
     pub(crate) parts: [u64; 2],

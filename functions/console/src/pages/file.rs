@@ -13,7 +13,7 @@ use crate::words::{Text, number, repair};
 /// The rejected rows that a page shows, and whether there are more.
 pub(crate) type Rejected = Option<(RejectedTable, bool)>;
 
-/// What is known of the place of a file that has not arrived yet.
+/// The state of the upload of a file that has not arrived yet.
 #[derive(Debug)]
 pub(crate) enum Place {
     /// It awaits no file.
@@ -72,7 +72,7 @@ fn is_list(import: &Import) -> bool {
     import.kind == FileKind::Drivers.as_str()
 }
 
-/// What can be done with an import that has ended.
+/// The actions for an import that has ended.
 fn next_steps(view: &View, import: &Import) -> Markup {
     let is_ended = matches!(import.state, "completed" | "failed") && !is_list(import);
     html! {

@@ -8,7 +8,7 @@ use super::{Menu, alert, form_token, page};
 use crate::view::View;
 use crate::words::{Text, journey_type, proof_error};
 
-/// What came of the check.
+/// The result of the check.
 pub(crate) enum Checked {
     /// Nothing was checked.
     Nothing,

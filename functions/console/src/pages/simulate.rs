@@ -7,7 +7,7 @@ use super::{Menu, alert, field, form_token, page};
 use crate::view::View;
 use crate::words::{Text, journey_type};
 
-/// What was typed into the form, to be shown again to the one who typed it. Holds personal data.
+/// The values of the form, to be shown again to the person who typed them. Holds personal data.
 #[derive(Clone, Default)]
 pub(crate) struct Typed {
     pub(crate) journey_type: String,
@@ -17,7 +17,7 @@ pub(crate) struct Typed {
     pub(crate) identity_key: String,
 }
 
-/// What the registry said.
+/// The registry's response.
 pub(crate) enum Said {
     /// Nothing was asked.
     Nothing,

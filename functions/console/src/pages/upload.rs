@@ -7,7 +7,7 @@ use super::{Head, Menu, alert, form_token, moment, page_with};
 use crate::view::View;
 use crate::words::Text;
 
-/// What was chosen before, by a link or in a form that was refused.
+/// The earlier choices, from a link or from a form that was refused.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chosen {
     /// The import that the new one replaces.
@@ -79,7 +79,7 @@ pub(super) fn arrived(import_id: &str) -> String {
     format!("/console/files/{import_id}?sent=yes")
 }
 
-/// What the script shows while it sends a file, and afterwards if it could not.
+/// The texts that the script shows while it sends a file, and if sending fails.
 fn progress(view: &View) -> Markup {
     html! {
         div #sending role="status" hidden {

@@ -57,7 +57,7 @@ pub struct File {
     pub version: Option<String>,
     /// The object's ETag, without quotes.
     pub etag: Option<String>,
-    /// What distinguishes this version from any other of the same key.
+    /// The ID of this version among all versions of the key.
     pub name: String,
     /// The object's size in bytes.
     pub size: u64,

@@ -78,7 +78,7 @@ pub(super) fn event(
         "headers": headers,
         "isBase64Encoded": false,
     });
-    // What is empty is absent, as at API Gateway.
+    // Empty values are absent, as in API Gateway's events.
     if !cookies.is_empty() {
         event["cookies"] = json!(cookies);
     }

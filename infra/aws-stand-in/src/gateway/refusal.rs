@@ -6,7 +6,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::json;
 
-/// What the gateway answers itself, without a function or in its place.
+/// The responses of the gateway itself, without a function or in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GatewayRefusal {
     /// A header contains something other than visible ASCII, or `Host` is not a host name.

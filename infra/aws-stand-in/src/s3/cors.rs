@@ -38,7 +38,7 @@ fn fits(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// What a page asks for.
+/// The method and headers that a page requests.
 struct Asked<'a> {
     origin: &'a str,
     method: &'a str,

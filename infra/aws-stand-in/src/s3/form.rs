@@ -24,7 +24,7 @@ pub(crate) fn body(headers: &HeaderMap, body: Incoming) -> s3s::Body {
 /// A body that passes on at most [`PIECE`] bytes at once.
 struct Pieces {
     body: Incoming,
-    /// What has arrived and was not passed on.
+    /// The bytes that have arrived and were not passed on.
     rest: Bytes,
 }
 

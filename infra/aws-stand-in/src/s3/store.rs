@@ -84,7 +84,7 @@ impl Store {
         if self.root.join(bucket).is_dir() { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
     }
 
-    /// What every write needs: a bucket, a valid key, and a name under which the object is made.
+    /// The preconditions of every write: a bucket, a valid key, and a name for the object.
     fn stage(&self, bucket: &str, key: &str) -> S3Result<String> {
         self.check_bucket(bucket)?;
         self.check_key(bucket, key)?;

@@ -99,7 +99,7 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Remove an operator and its credentials. What it registered and imported stays, and so do its files and reports.
+    /// Remove an operator and its credentials. Its applications, imports, files and reports stay.
     Delete {
         /// The operator's number.
         #[arg(long, value_parser = operator)]

@@ -30,7 +30,7 @@ pub struct Races {
     pub clients: u32,
 }
 
-/// What one client reports.
+/// The report of one client.
 enum Ran {
     Won,
     Lost,
@@ -38,7 +38,7 @@ enum Ran {
     Failed(String),
 }
 
-/// What the rounds of a race observed.
+/// The observations of the rounds of a race.
 #[derive(Default)]
 struct Tally {
     /// Rounds with several winners, and the most winners of one.
@@ -97,7 +97,7 @@ impl Tally {
     }
 }
 
-/// What a client writes into an item.
+/// The mark that a client writes into an item.
 fn mark(client: u32) -> String {
     format!("client {client}")
 }

@@ -206,7 +206,7 @@ impl Failure {
     }
 }
 
-/// What became of a write.
+/// The result of a write.
 pub(super) enum Sent {
     /// It was written. The item that an update returned.
     Written(Option<Item>),
@@ -226,7 +226,7 @@ impl std::fmt::Display for Sent {
     }
 }
 
-/// What became of a transaction.
+/// The result of a transaction.
 pub(super) enum Transacted {
     Written,
     Cancelled(Vec<CancellationReason>),

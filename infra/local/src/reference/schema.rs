@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::markdown::blocks;
 use super::{Reference, code, is_problem, list, members, slug, text};
 
-/// What limits a value, and how the page names it.
+/// The limits of a value, and how the page names them.
 const LIMITS: [(&str, &str); 8] = [
     ("format", "format"),
     ("default", "default"),
@@ -58,7 +58,7 @@ impl Reference<'_> {
         }
     }
 
-    /// What an object consists of.
+    /// The members of an object.
     pub(super) fn parts(&self, schema: &Value, at: &str, place: &str) -> Markup {
         html! {
             (self.fields(schema, at, place))
@@ -108,7 +108,7 @@ impl Reference<'_> {
                 dt { code { (name) } span class="type" { " " (self.kind(schema)) ", " (necessity(is_required)) } }
                 dd {
                     (about(schema, true))
-                    // What a value may be belongs to the field itself. An object has a section, as has a value's long pattern.
+                    // The possible values belong to the field itself. An object has a section, as has a value's long pattern.
                     @if let Some(named) = named.filter(|named| !has_parts(named)) { (about(named, false)) }
                     (self.fields(parts, &id, place))
                 }
@@ -147,7 +147,7 @@ impl Reference<'_> {
     }
 }
 
-/// What a value means and may be.
+/// The meaning of a value, and the possible values.
 pub(super) fn about(schema: &Value, with_pattern: bool) -> Markup {
     html! {
         @if let Some(description) = schema["description"].as_str() { (blocks(description)) }

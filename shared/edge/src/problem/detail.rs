@@ -1,4 +1,4 @@
-//! What is wrong with a body, a field, a parameter or a caller, in English and in French side by side: the parts of the sentences of
+//! The faults of a body, a field, a parameter or a caller, in English and in French side by side: the parts of the sentences of
 //! [refusals](super::Refusal).
 //!
 //! Each `match` names every case: one without its French does not compile. What programs read (names of fields, headers,
@@ -158,7 +158,7 @@ impl From<JourneyType> for ApplicationKind {
     }
 }
 
-/// What a field of a body or a parameter of a query breaks.
+/// The rule that a field of a body or a parameter of a query breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrokenRule {
     /// A rule about its value.
@@ -266,7 +266,7 @@ impl BrokenRule {
 pub struct FieldFault {
     /// Where it is: a JSON Pointer (RFC 6901), or `/` and the name of the parameter. Empty for the whole body.
     pub pointer: String,
-    /// What it breaks.
+    /// The broken rule.
     pub rule: BrokenRule,
 }
 

@@ -15,8 +15,8 @@ pub fn page() -> String {
             .to_owned();
     let introduction = "Every refusal is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)): `type`, \
                         `title`, `status` (the HTTP status) and `detail` (a sentence for a person; its wording may change). \
-                        Programs decide by the last part of `type`, which never changes and is a heading of this page. What else \
-                        a refusal holds stands at its top level and is listed under its heading. With `Accept-Language: fr`, \
+                        Programs decide by the last part of `type`, which never changes and is a heading of this page. Further \
+                        members of a refusal are at its top level and listed under its heading. With `Accept-Language: fr`, \
                         `title`, `detail` and every `message` are in French; `Content-Language` says which language they are in.";
     paragraphs(&mut page, introduction);
     for &problem in ProblemType::ALL {

@@ -53,7 +53,7 @@ macro_rules! tables {
             /// The settings that name the tables, in the same order.
             pub const SETTINGS: &'static [&'static str] = &[$($setting),+];
 
-            /// What an item of each table is, in the same order.
+            /// The kind of item of each table, in the same order.
             pub const ITEMS: &'static [&'static str] = &[$(concat!($($doc),+)),+];
 
             /// The tables whose names are these settings.
@@ -168,7 +168,7 @@ impl Index {
     }
 }
 
-/// What a list of applications shows, and nothing else of a driver. `status_version` is not among it, so a journeys file that repeats a
+/// The attributes that a list of applications shows: nothing else about a driver. `status_version` is not among it, so a journeys file that repeats a
 /// status writes nothing to the index.
 const OF_APPLICATIONS: [Index; 1] = [Index {
     name: BY_DATE,

@@ -185,7 +185,7 @@ pub struct ChangesPage {
     pub more: bool,
 }
 
-/// What a read of a feed of changes returns.
+/// The result of a read of a feed of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangesRead {
     /// The page at this place.
@@ -194,7 +194,7 @@ pub enum ChangesRead {
     Gone,
 }
 
-/// What the items that one request has read show.
+/// The changes in the items that one request has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// The answer.
@@ -410,7 +410,7 @@ mod tests {
         ] {
             assert_eq!(place.page(9, at(NOW), &found, false), Shown::Gap, "{place:?}");
         }
-        // What was seen is not there, or is another change since a restore.
+        // The change before the cursor is not there, or is another change since a restore.
         let other_date = change(2, "2025-12-02T00:00:00Z");
         let other_uuid = StoredChange { change: Change { uuid: four.change.uuid, ..two.change }, ..two };
         for found in [vec![], vec![three], vec![other_date, three], vec![other_uuid, three]] {

@@ -76,7 +76,7 @@ pub struct ExportRecord {
     pub operator: OperatorId,
     /// The format of its file.
     pub format: ExportFormat,
-    /// What it is limited to.
+    /// The filter of the export.
     pub filter: ListFilter,
     /// When it was requested.
     pub created_at: Instant,

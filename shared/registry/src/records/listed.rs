@@ -177,7 +177,7 @@ impl ListedDates {
     }
 }
 
-/// What a list of applications is limited to.
+/// The filter of a list of applications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListFilter {
     /// One journey type.

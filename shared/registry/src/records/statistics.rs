@@ -30,7 +30,7 @@ pub(crate) const RECOUNT: &str = "recount";
 const NO_TYPE: &str = "-";
 
 words! {
-    /// What is counted. Those from [`Self::Repeated`] on are known when they happen and never again; the tables show the others.
+    /// An outcome that is counted. Those from [`Self::Repeated`] on are counted when they happen; the tables show the others.
     pub enum Outcome {
         /// A registered application, also if it was deleted or erased later; in the week of its registration.
         Granted = "granted",
@@ -85,7 +85,7 @@ words! {
     }
 }
 
-/// Where a count comes from.
+/// The source of a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A recount of the tables: exact.
@@ -137,7 +137,7 @@ impl Outcome {
     }
 }
 
-/// What one count of a week counts.
+/// The journey type and the outcome of a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cell {
     /// The journey type. `None` for rows of history, whose reports do not tell it, and for a call refused before it was read.

@@ -22,7 +22,7 @@ pub enum JourneyOutcome {
     AlreadyKnown,
 }
 
-/// What happens to an application's journey when the application is removed.
+/// The change of an application's journey when the application is removed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum OwnJourney {
     /// Another application may use it.

@@ -30,7 +30,7 @@ fn recounter(store: &Store) -> Recounter {
     Recounter::new(store.db.clone(), &store.tables)
 }
 
-/// What is stored: the week, the operator, and the counts.
+/// The stored week: its operator and its counts.
 async fn stored(store: &Store) -> Vec<(String, u32, Counts)> {
     let weeks = statistics(store).all().await.unwrap();
     let shown = |WeekCounts { operator, week, counts }: WeekCounts| (week.to_string(), operator.get(), counts);
@@ -195,7 +195,7 @@ async fn recount_keeps_what_tables_show() {
             ("2024-W15".to_owned(), 1, deleted)
         ]
     );
-    // What no table shows any more is counted no longer.
+    // An application that no table shows is no longer counted.
     put_import(&store, 1, 1, "2024-03-20T00:00:00Z", [0, 0, 0], None, true).await;
     assert_eq!(recounter.keep(now.days_after(21)).await, Ok(1));
     assert_eq!(stored(&store).await[0].2, expected(&of_1));

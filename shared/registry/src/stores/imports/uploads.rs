@@ -17,14 +17,14 @@ use crate::stores::imports::table::Imports;
 /// again.
 const UNUSED: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
-/// What a new object under the key of an upload URL is.
+/// The kinds of new objects under the key of an upload URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claimed {
     /// It is the awaited file.
     Awaited,
     /// The awaited file was uploaded before it, so it is not imported.
     Ignored,
-    /// No file is awaited under this key, so it is an import of its own.
+    /// No file is awaited under this key, so it is a new import.
     Other,
 }
 
@@ -72,7 +72,7 @@ impl Imports {
         })
     }
 
-    /// What a new object under the key of an awaited upload is: the first version is the awaited file. Another version is never imported,
+    /// The kind of a new object under the key of an awaited upload: the first version is the awaited file. Another version is never imported,
     /// because the operator has no UUID for it. The awaited import then has `ignored_upload` set.
     ///
     /// # Errors
