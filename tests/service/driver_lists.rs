@@ -51,7 +51,7 @@ fn outcomes(report: &Value) -> [Option<u64>; 5] {
 }
 
 impl World {
-    /// Sends a list through a place of its own, and returns its import once it has ended.
+    /// Sends a list through a new upload URL, and returns its import once it has ended.
     async fn ask(&self, operator: u32, mut place: Value, file: &str) -> Value {
         place["kind"] = json!("drivers");
         let place = self.place(operator, place).await;

@@ -100,7 +100,7 @@ impl ReaderState {
 /// reader.push(&file[..90], |line| lines.push(line.line()));
 /// let checkpoint = serde_json::to_string(&(verdict, reader.state())).unwrap();
 ///
-/// // The next one goes on from there.
+/// // The next one continues from there.
 /// let (verdict, state): (_, ReaderState) = serde_json::from_str(&checkpoint).unwrap();
 /// let rest = &file[state.offset() as usize..];
 /// let mut reader = Reader::<HistoryRow>::resume(&verdict, &state, now)?;

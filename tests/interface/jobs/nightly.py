@@ -15,7 +15,7 @@ def get(path):
         return call(path)
     except urllib.error.HTTPError as error:
         if error.code != 401:
-            raise  # The next run goes on from the file.
+            raise  # The next run continues from the file.
     headers["authorization"] = "Bearer " + call("/auth/access_token", keys)["access_token"]
     return call(path)
 

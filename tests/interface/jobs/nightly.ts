@@ -21,7 +21,7 @@ async function get(path: string): Promise<Response> {
 }
 
 async function read<Body>(answer: Response): Promise<Body> {
-  if (!answer.ok) throw new Error(await answer.text()); // The next run goes on from the file.
+  if (!answer.ok) throw new Error(await answer.text()); // The next run continues from the file.
   return await answer.json() as Body;
 }
 
