@@ -79,6 +79,14 @@ async fn round_spans_invocations_and_keeps_findings_until_next() {
         )
         .await;
 
+    world
+        .upload("imports/2/simulate-only.csv", "journey_type,last_name_trunc,phone_trunc\nlong,AUD,+337900000\n")
+        .await;
+    assert!(
+        keys(&world.aws, "reports/2/").await.iter().any(|key| key.ends_with(".answers.csv")),
+        "of the list of drivers"
+    );
+
     let (invocations, written) = round(&world).await;
     assert!(invocations > 2 + 3 + 1, "120 applications, 241 claims, imports, reports: {invocations}");
     for kind in FindingKind::ALL {

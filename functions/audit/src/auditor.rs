@@ -206,7 +206,7 @@ fn whose(key: &str) -> Option<Option<OperatorId>> {
 /// The import that the report belongs to.
 fn import(key: &str) -> Option<ImportId> {
     let name = key.strip_prefix(REPORTS)?.split_once('/')?.1;
-    let id = [".json", ".rejected.csv"].into_iter().find_map(|suffix| name.strip_suffix(suffix))?;
+    let id = [".json", ".rejected.csv", ".answers.csv"].into_iter().find_map(|suffix| name.strip_suffix(suffix))?;
     ImportId::parse(id)
 }
 
@@ -221,6 +221,7 @@ mod tests {
         for (key, expected) in [
             (format!("reports/7/{id}.json"), (Some(seven), ImportId::parse(id))),
             (format!("reports/7/{id}.rejected.csv"), (Some(seven), ImportId::parse(id))),
+            (format!("reports/7/{id}.answers.csv"), (Some(seven), ImportId::parse(id))),
             (format!("reports/journeys/{id}.json"), (Some(None), ImportId::parse(id))),
             (format!("reports/7/{id}.csv"), (Some(seven), None)),
             (format!("reports/7/x/{id}.json"), (Some(seven), None)),
