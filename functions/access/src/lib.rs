@@ -9,19 +9,21 @@ use std::time::Duration;
 use cee_edge::access::warm_up;
 use cee_edge::problem::{InternalError, NoToken};
 use cee_edge::{Call, Fields, HttpFunction, Refusal, Reply};
-use cee_registry::{AccessKey, Credential, Credentials, Operator, Operators, SecretHash, SecretKey, Success};
+use cee_registry::{AccessKey, Credential, Credentials, Operator, Operators, SecretHash, Success};
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 use cee_service::{Clock, Environment, Metric, SettingError};
 use cee_tokens::{Caller as TokenCaller, Scope, TokenIssuer};
 use http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::attempts::{Attempts, Caller};
+use crate::body::Token;
 
 mod attempts;
+mod body;
 pub mod openapi;
+
+pub use body::{Pair, read};
 
 /// The settings of the tables that the function is given.
 pub const TABLES: &[&str] = &["CREDENTIALS_TABLE", "OPERATORS_TABLE"];
@@ -44,25 +46,6 @@ pub struct SignIn {
     operators: Operators,
     clock: Clock,
     attempts: Attempts,
-}
-
-/// An access key and its secret, as a caller sends them.
-#[derive(Debug, PartialEq, Eq, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Credentials)]
-pub struct Pair {
-    #[schema(schema_with = openapi::access_key)]
-    access_key: AccessKey,
-    #[schema(schema_with = openapi::secret_key)]
-    secret_key: SecretKey,
-}
-
-/// The response.
-#[derive(Serialize, ToSchema)]
-#[schema(as = AccessToken)]
-struct Token {
-    /// A JSON Web Token.
-    access_token: String,
 }
 
 impl Access {
@@ -191,15 +174,4 @@ impl HttpFunction for Access {
         let access_token = self.issuer.issue(&caller, self.clock.now(), VALID)?;
         Reply::json(StatusCode::CREATED, &Token { access_token })
     }
-}
-
-/// Reads the body of the call.
-///
-/// # Errors
-/// [`Refusal::InvalidFields`] with every fault.
-pub fn read(mut fields: Fields) -> Result<Pair, Refusal> {
-    let access_key = fields.required("access_key", AccessKey::parse);
-    let secret_key = fields.required("secret_key", SecretKey::parse);
-    let pair = || Some(Pair { access_key: access_key?, secret_key: secret_key? });
-    fields.finish(pair())
 }

@@ -4,28 +4,10 @@ use cee_edge::ProblemType;
 use cee_edge::openapi::{Operation, Sample};
 use cee_edge::problem::BrokenRule;
 use cee_eligibility::FieldError;
-use cee_registry::AccessKey;
 use http::{Method, StatusCode};
 use serde_json::json;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-use crate::{Pair, Token};
-
-fn text(description: &str, example: &str) -> Object {
-    let text = ObjectBuilder::new().schema_type(Type::String).description(Some(description)).examples([example]);
-    text.pattern(Some(AccessKey::PATTERN)).min_length(Some(1)).max_length(Some(AccessKey::MAX_LENGTH)).build()
-}
-
-pub(crate) fn access_key() -> Object {
-    text("The access key, which identifies the credential.", "AK7Q2M4X8B5N1D9C")
-}
-
-pub(crate) fn secret_key() -> Object {
-    text(
-        "The secret of the access key, shown once when the credential was made.",
-        "k3yThatNobodyGuessesBecauseItIsRandom000",
-    )
-}
+use crate::body::{Pair, Token};
 
 /// The call of this function.
 #[must_use]

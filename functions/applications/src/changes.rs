@@ -1,10 +1,9 @@
 //! `GET /v3/policies/cee/changes`: what changed about the operator's own applications since a cursor, the earliest change first. A page is
 //! one request to DynamoDB (docs/adr/0053).
 
-use cee_edge::Refusal;
-use cee_edge::function::Query;
 use cee_edge::openapi::Utc;
 use cee_edge::problem::BrokenRule;
+use cee_edge::{Query, Refusal};
 use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType};
 use cee_registry::{Change, ChangeKind, ChangesPlace, MOST_CHANGES};
 use serde::Serialize;
@@ -97,7 +96,7 @@ pub struct ChangesPage {
     /// The changes, the earliest first.
     pub(crate) changes: Vec<Changed>,
     /// The parameter `since` of the next call, even if the page is empty. Store it after you have stored every change of this page.
-    #[schema(schema_with = crate::openapi::changes_cursor)]
+    #[schema(schema_with = crate::schema::changes_cursor)]
     pub(crate) next_cursor: String,
     /// Whether to call again at once. The next page, and any page before the last, may still be empty.
     pub(crate) more: bool,

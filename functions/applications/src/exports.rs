@@ -23,7 +23,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::list::query::filter;
-use crate::openapi;
+use crate::schema;
 
 /// The validity of a link. A download has to begin within this time, not to end.
 const VALID: Duration = Duration::from_secs(15 * 60);
@@ -58,11 +58,11 @@ pub struct Wish {
 #[schema(as = Export)]
 #[allow(missing_docs, reason = "a text here would stand beside a $ref of the schema")]
 pub struct Export {
-    #[schema(schema_with = openapi::export_id)]
+    #[schema(schema_with = schema::export_id)]
     pub(crate) export_id: String,
-    #[schema(schema_with = openapi::state)]
+    #[schema(schema_with = schema::state)]
     pub(crate) state: &'static str,
-    #[schema(schema_with = openapi::format)]
+    #[schema(schema_with = schema::format)]
     pub(crate) format: &'static str,
     /// When it was requested.
     #[schema(value_type = Utc)]
@@ -121,7 +121,7 @@ pub struct List {
     pub(crate) exports: Vec<Export>,
     /// The parameter `cursor` of the call for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = openapi::export_cursor)]
+    #[schema(schema_with = schema::export_cursor)]
     pub(crate) next_cursor: Option<String>,
 }
 

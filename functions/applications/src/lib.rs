@@ -34,6 +34,7 @@ pub mod changes;
 pub mod exports;
 pub mod list;
 pub mod openapi;
+mod schema;
 
 /// The settings of the tables that the function is given.
 pub const TABLES: &[&str] = &[

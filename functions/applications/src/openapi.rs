@@ -7,21 +7,21 @@ use cee_edge::answer::OwnApplication;
 use cee_edge::openapi::{Operation, Sample};
 use cee_edge::problem::BrokenRule;
 use cee_eligibility::{ApplicationId, JourneyStatus, JourneyType};
-use cee_registry::{
-    CHANGES_KEPT_DAYS, ChangesPlace, ExportFormat, ExportState, ListPlace, ListedApplication, MOST_CHANGES,
-    MOST_ON_A_PAGE,
-};
+use cee_registry::{CHANGES_KEPT_DAYS, ExportFormat, ExportState, ListedApplication, MOST_CHANGES, MOST_ON_A_PAGE};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::json;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::changes::{self, Changed, ChangesPage, DeletedBy, What};
 use crate::exports::{Export, List, MOST_LISTED, Wish};
 use crate::list::answer::{Entry, Page};
 use crate::list::query::USUAL;
+use crate::schema::{
+    CHANGES_CURSOR, CURSOR, EXPORT_ID, bound, changes_cursor, cursor, export_cursor, export_id_as_read, format, limit,
+};
 
 /// The part of the interface that the calls of this function belong to.
 const TAG: &str = "Applications";
@@ -34,45 +34,6 @@ const PATH: &str = "/policies/cee/{uuid}";
 pub fn operations() -> Vec<Operation> {
     vec![list(), changes(), find(), delete(), export(), list_exports(), find_export()]
 }
-
-/// A cursor, in a page and in the query.
-const CURSOR: &str = "AAABjkFxnUAcnYseXFNOKp0LD00fHSo7MTIzNDU2Nzg5MDEyMzQ1Ng";
-
-pub(crate) fn cursor() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .description(Some(
-            "The place at which the list continues. Do not interpret it; send it back as it is, as the same operator and with the same \
-             other parameters except `limit`. It does not expire.",
-        ))
-        .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ListPlace::CURSOR_LENGTH)))
-        .examples([CURSOR])
-        .build()
-}
-
-/// A cursor of changes, in a page and in the query.
-const CHANGES_CURSOR: &str = "AgAAAAAAAAAHAAABj6StuoAcnYseXFNOKp0LD00fHSo7MTIzNDU2Nzg5MDEyMzQ1Ng";
-
-pub(crate) fn changes_cursor() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .description(Some(format!(
-            "The place after a change. Do not interpret it; send it back as it is, as the same operator. It is valid until \
-             {CHANGES_KEPT_DAYS} days after the operator's next change."
-        )))
-        .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ChangesPlace::CURSOR_LENGTH)))
-        .examples([CHANGES_CURSOR])
-        .build()
-}
-
-/// A bound of the period. Without an example, because tools send examples unchanged: two equal bounds are refused.
-fn bound(description: &str) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some(BOUND)).description(Some(description)).build()
-}
-
-/// A day, or a date and time of RFC 3339, with or without the colon of its offset.
-const BOUND: &str =
-    "^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?([Zz]|[+-][0-9]{2}:?[0-9]{2}))?$";
 
 impl Entry {
     /// An application for the document to show.
@@ -94,13 +55,7 @@ impl Entry {
 }
 
 fn list() -> Operation {
-    let limit = ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .maximum(Some(MOST_ON_A_PAGE))
-        .default(Some(json!(USUAL)))
-        .description(Some("The maximum number of applications on a page."))
-        .build();
+    let limit = limit(MOST_ON_A_PAGE, USUAL, "The maximum number of applications on a page.");
     let page = Page {
         applications: vec![Entry::sample(JourneyType::Short), Entry::sample(JourneyType::Long)],
         next_cursor: Some(CURSOR.to_owned()),
@@ -177,13 +132,7 @@ fn list() -> Operation {
 }
 
 fn changes() -> Operation {
-    let limit = ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .maximum(Some(MOST_CHANGES))
-        .default(Some(json!(changes::USUAL)))
-        .description(Some("The maximum number of changes on a page."))
-        .build();
+    let limit = limit(MOST_CHANGES, changes::USUAL, "The maximum number of changes on a page.");
     let change = |journey_type, change, changed_at: &str| Changed {
         uuid: OwnApplication::sample(journey_type).uuid,
         journey_type: journey_type.as_str(),
@@ -291,48 +240,6 @@ fn delete() -> Operation {
 /// The path of the calls about all exports.
 const EXPORTS: &str = "/policies/cee/exports";
 
-/// An export's id.
-const EXPORT_ID: &str = "018f332ae40070008000000000000001";
-
-fn text(description: &str) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).description(Some(description))
-}
-
-pub(crate) fn export_id() -> Object {
-    text("The export's id: 32 lower-case hexadecimal digits.")
-        .pattern(Some("^[0-9a-f]{32}$"))
-        .examples([EXPORT_ID])
-        .build()
-}
-
-/// A caller may write it in either case.
-fn export_id_as_read() -> Object {
-    text("The export's id: 32 hexadecimal digits, in either case.").pattern(Some("^[0-9A-Fa-f]{32}$")).build()
-}
-
-pub(crate) fn export_cursor() -> Object {
-    text("The place at which the list continues. Do not interpret it; send it back as it is.")
-        .pattern(Some("^[0-9a-f]{32}$"))
-        .examples([EXPORT_ID])
-        .build()
-}
-
-pub(crate) fn format() -> Object {
-    text("The format of the file: `csv`, as the list is with `Accept: text/csv`, or `parquet`.")
-        .enum_values(Some(ExportFormat::ALL.iter().map(|format| format.as_str())))
-        .examples([ExportFormat::Csv.as_str()])
-        .build()
-}
-
-pub(crate) fn state() -> Object {
-    text(
-        "The state: `running`; `ready`, the file can be downloaded; `failed`, the registry has given up; `expired`, the file was \
-         removed, seven days after it was complete.",
-    )
-    .enum_values(Some(ExportState::ALL.iter().map(|state| state.as_str())))
-    .build()
-}
-
 impl PartialSchema for Wish {
     fn schema() -> RefOr<Schema> {
         const MEANING: &str = "a date and time of RFC 3339, or a day, which is its midnight in Paris.";
@@ -430,13 +337,7 @@ fn list_exports() -> Operation {
         exports: vec![Export { download_url: None, link_expires_at: None, ..Export::sample(ExportState::Ready) }],
         next_cursor: Some(EXPORT_ID.to_owned()),
     };
-    let limit = ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .maximum(Some(MOST_LISTED))
-        .default(Some(json!(MOST_LISTED)))
-        .description(Some("The maximum number of exports in the list."))
-        .build();
+    let limit = limit(MOST_LISTED, MOST_LISTED, "The maximum number of exports in the list.");
     Operation::new(Method::GET, EXPORTS, "listExports")
         .about(
             TAG,

@@ -7,16 +7,16 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use cee_eligibility::{OperatorId, Rules};
 use cee_registry::{
-    Affected, AuditPlace, Audited, Deadline, Finding, ImportId, Imports, PepperCheck, StoreError, TableAuditor, Tables,
+    Affected, AuditPlace, Audited, Deadline, Finding, ImportId, Imports, PepperCheck, TableAuditor, Tables,
 };
 use cee_service::aws::Aws;
-use cee_service::{Environment, PepperError, SettingError, trap};
+use cee_service::{Environment, SettingError, trap};
 use futures_util::FutureExt as _;
 
 use crate::bucket::Bucket;
+use crate::error::AuditError;
 use crate::event::AuditEvent;
 
 /// The time limit of one part.
@@ -27,37 +27,6 @@ const REPORTS: &str = "reports/";
 
 /// The settings of the tables that the function is given.
 pub const TABLES: &[&str] = &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "ARCHIVE_TABLE", "JOURNEYS_TABLE", "IMPORTS_TABLE"];
-
-/// Why an audit could not continue. Repeats nothing that it read.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum AuditError {
-    /// The tables.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The pepper.
-    #[error(transparent)]
-    Pepper(#[from] PepperError),
-    /// The bucket.
-    #[error("{operation} failed: {code}")]
-    S3 {
-        /// The S3 operation.
-        operation: &'static str,
-        /// The error's code, or that S3 sent no response.
-        code: String,
-    },
-    /// A panic. Its location is already in the log; its message may hold personal data.
-    #[error("it panicked")]
-    Panic,
-}
-
-impl AuditError {
-    pub(crate) fn s3<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Self
-    where
-        SdkError<E, R>: aws_sdk_s3::error::ProvideErrorMetadata,
-    {
-        Self::S3 { operation, code: error.code().unwrap_or("NoAnswer").to_owned() }
-    }
-}
 
 /// Goes through the tables and the reports, part by part. Read-only.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use serde::Serialize;
 
-use crate::auditor::AuditError;
+use crate::error::AuditError;
 
 /// The bucket.
 #[derive(Clone, Debug)]

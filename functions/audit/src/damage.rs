@@ -3,8 +3,8 @@
 
 use cee_registry::Affected;
 
-use crate::auditor::AuditError;
 use crate::bucket::Bucket;
+use crate::error::AuditError;
 
 /// The prefix of the objects.
 const PREFIX: &str = "audit/damage/";

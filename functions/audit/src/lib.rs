@@ -23,6 +23,7 @@
 pub mod auditor;
 mod bucket;
 mod damage;
+mod error;
 pub mod event;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,12 +39,13 @@ use cee_service::clock::{machine_now, time_left};
 use cee_service::metrics::{Metric, Numbers};
 use cee_service::{CheckedPepper, Clock, Environment, Metrics, SettingError, telemetry, trap};
 use futures_util::FutureExt as _;
-use lambda_runtime::{Diagnostic, LambdaEvent};
+use lambda_runtime::LambdaEvent;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant as Moment;
 use tracing::Instrument as _;
 
-pub use auditor::{AuditError, Auditor, TABLES};
+pub use auditor::{Auditor, TABLES};
+pub use error::AuditError;
 pub use event::AuditEvent;
 
 /// The function's name in the log and in its metrics.
@@ -57,12 +59,6 @@ const MOST_DAMAGED: usize = 1000;
 
 /// The part of an invocation's time that is reserved: for a part under way on slow tables, and for saving the position.
 const RESERVE: Duration = Duration::from_secs(75);
-
-impl From<AuditError> for Diagnostic {
-    fn from(error: AuditError) -> Self {
-        Self { error_type: "AuditError".to_owned(), error_message: error.to_string() }
-    }
-}
 
 /// The audit function.
 #[derive(Clone, Debug)]

@@ -7,9 +7,10 @@
 //! A batch of history is an import, as a file is: it is recorded before its first row is written, it is listed, and it can be
 //! undone. A batch of identity keys is not an import: a key adds no row, and is removed with the row that it was given to.
 //!
-//! The rows of history are written by the type that the import function uses ([`HistoryWriter`]), the keys by [`KeyGiver`]. `failure` has
-//! the sentences about a row that failed.
+//! The rows and how they are read are in `body`, the sentences about a row that failed in `failure`. The rows of history are written by the
+//! type that the import function uses ([`HistoryWriter`]), the keys by [`KeyGiver`].
 
+mod body;
 mod failure;
 pub mod openapi;
 
@@ -17,13 +18,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Moment};
 
-use cee_edge::body::{SentRow, Tag};
-use cee_edge::problem::{ApplicationKind, Malformed};
+use cee_edge::body::SentRow;
+use cee_edge::problem::Malformed;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
-use cee_eligibility::{
-    ApplicationId, FieldError, IdentityKey, Instant, JourneyType, LastNameTrunc, OperatorId, PhoneTrunc, Rules,
-    TruncatedIdentity,
-};
+use cee_eligibility::{OperatorId, Rules, TruncatedIdentity};
 use cee_history::{Counts, Report};
 use cee_registry::{
     Contradicted, Deadline, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, HistoryWriter, ImportId,
@@ -36,17 +34,16 @@ use cee_service::{Clock, Environment, Metric, SettingError, trap};
 use cee_tokens::Scope;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use http::StatusCode;
-use serde::Serialize;
-use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
+use crate::body::{Batch, FailedRow, ImportedBatch};
 use crate::failure::{Failure, unanswered};
+
+pub use body::{
+    HistoryRow, IdentityRow, MOST_ROWS, SpecificIdentity, StandardizedIdentity, read_history, read_identity,
+};
 
 /// The settings of the tables that the function is given.
 pub const TABLES: &[&str] = &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "IMPORTS_TABLE", "OPERATORS_TABLE", "LIMITS_TABLE"];
-
-/// The largest number of rows in a call. Source: the contract, "1 to 1000".
-pub const MOST_ROWS: usize = 1000;
 
 /// The time limit for recording the result of a batch: within the time that a call leaves of its invocation.
 const NOTING: Duration = Duration::from_secs(1);
@@ -65,106 +62,11 @@ pub struct Batches {
     imports: Imports,
 }
 
-/// A driver's specific application (opération spécifique), from before the scheme.
-// Holds personal data.
-#[derive(Debug, PartialEq, Eq, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HistoryRow {
-    journey_type: JourneyType,
-    last_name_trunc: LastNameTrunc,
-    phone_trunc: PhoneTrunc,
-    /// The day of commitment; must be in the past.
-    datetime: Instant,
-}
-
-/// An application that was sent without an identity key, and its key: `cee_application_type` distinguishes the two kinds.
-#[derive(Debug, PartialEq, Eq, ToSchema)]
-#[serde(untagged)]
-#[schema(discriminator(
-    property_name = "cee_application_type",
-    mapping(
-        ("standardized" = "#/components/schemas/StandardizedIdentity"),
-        ("specific" = "#/components/schemas/SpecificIdentity")
-    )
-))]
-#[allow(missing_docs, reason = "a text here would stand beside a $ref of the schema")]
-pub enum IdentityRow {
-    Standardized(StandardizedIdentity),
-    Specific(SpecificIdentity),
-}
-
-/// An application of the caller's that was registered here (opération standardisée).
-// Holds personal data.
-#[derive(Debug, PartialEq, Eq, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StandardizedIdentity {
-    #[schema(schema_with = openapi::standardized)]
-    cee_application_type: Tag,
-    cee_application_uuid: ApplicationId,
-    identity_key: IdentityKey,
-}
-
-/// A specific application (opération spécifique) of the caller's, as it was imported.
-// Holds personal data.
-#[derive(Debug, PartialEq, Eq, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SpecificIdentity {
-    #[schema(schema_with = openapi::specific)]
-    cee_application_type: Tag,
-    journey_type: JourneyType,
-    last_name_trunc: LastNameTrunc,
-    phone_trunc: PhoneTrunc,
-    /// The day of commitment, as it was imported.
-    datetime: Instant,
-    identity_key: IdentityKey,
-}
-
 /// The result of one row.
 enum Outcome {
     Imported(Vec<Contradicted>),
     AlreadyKnown,
     Failed(Failure),
-}
-
-/// The answer to a batch: `imported + already_known + failed` is the number of rows.
-#[derive(Serialize, ToSchema)]
-struct Batch {
-    /// Rows that count from now on, by this call.
-    imported: usize,
-    /// Rows that counted before: harmless.
-    already_known: usize,
-    /// Rows that do not count.
-    failed: usize,
-    /// Those rows, as they came.
-    failed_details: Vec<FailedRow>,
-}
-
-/// The answer to a batch of history, which is an import.
-#[derive(Serialize, ToSchema)]
-struct ImportedBatch {
-    /// The import's name: 32 lower-case hexadecimal digits.
-    #[schema(pattern = "^[0-9a-f]{32}$", examples("0d3f6f8e6c6b4d0f9a5e7c1b2a394857"))]
-    import_id: String,
-    /// Rows that count from now on, by this call.
-    imported: usize,
-    /// Rows that counted before: harmless.
-    already_known: usize,
-    /// Rows that do not count.
-    failed: usize,
-    /// Those rows, as they came.
-    failed_details: Vec<FailedRow>,
-}
-
-/// A row that failed: its fields as they came, and what is wrong.
-#[derive(Serialize, ToSchema)]
-struct FailedRow {
-    #[serde(flatten)]
-    #[schema(additional_properties)]
-    row: Map<String, Value>,
-    /// Its place in the batch, 0 for the first.
-    index: usize,
-    /// What is wrong with it, for a person.
-    error: String,
 }
 
 impl Batches {
@@ -395,109 +297,4 @@ fn unwritten(error: &StoreError) -> Outcome {
     tracing::error!(%error, "a row of a batch was not written");
     let is_corrupt = matches!(error, StoreError::Corrupt { .. });
     Outcome::Failed(if is_corrupt { Failure::Internal } else { Failure::TooBusy })
-}
-
-/// Reads a row of `…/import`.
-///
-/// # Errors
-/// [`Refusal::InvalidFields`] with every fault.
-pub fn read_history(mut fields: Fields, rules: &Rules, now: Instant) -> Result<HistoryRow, Refusal> {
-    let row = history_row(&mut fields, rules, now);
-    fields.finish(row)
-}
-
-fn history_row(fields: &mut Fields, rules: &Rules, now: Instant) -> Option<HistoryRow> {
-    let journey_type = fields.required("journey_type", |text| open_type(text, rules));
-    let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
-    let phone_trunc = fields.required("phone_trunc", PhoneTrunc::parse);
-    let datetime = fields.required("datetime", |text| history_date(text, journey_type, rules, now));
-    Some(HistoryRow {
-        journey_type: journey_type?,
-        last_name_trunc: last_name_trunc?,
-        phone_trunc: phone_trunc?,
-        datetime: datetime?,
-    })
-}
-
-/// Reads a journey type for which the registry currently accepts history.
-fn open_type(text: &str, rules: &Rules) -> Result<JourneyType, FieldError> {
-    rules.check_import_open(JourneyType::parse(text)?)
-}
-
-/// Reads a date that history of this journey type may have.
-fn history_date(
-    text: &str,
-    journey_type: Option<JourneyType>,
-    rules: &Rules,
-    now: Instant,
-) -> Result<Instant, FieldError> {
-    let datetime = Instant::parse(text)?;
-    rules.check_history(journey_type, datetime, now).map(|()| datetime)
-}
-
-/// The two kinds of application that can receive a key.
-#[derive(Clone, Copy)]
-enum Kind {
-    Standardized,
-    Specific,
-}
-
-impl Kind {
-    fn parse(text: &str) -> Result<Self, FieldError> {
-        match text {
-            "standardized" => Ok(Self::Standardized),
-            "specific" => Ok(Self::Specific),
-            _ => Err(FieldError::ApplicationType),
-        }
-    }
-}
-
-/// Reads a row of `…/import/identity`.
-///
-/// # Errors
-/// [`Refusal::InvalidFields`] with every fault.
-pub fn read_identity(mut fields: Fields, rules: &Rules, now: Instant) -> Result<IdentityRow, Refusal> {
-    let kind = fields.required("cee_application_type", Kind::parse);
-    let identity_key = fields.required("identity_key", IdentityKey::parse);
-    let uuid = |text: &str| ApplicationId::parse(text).ok_or(FieldError::ApplicationId);
-    let row = match kind {
-        Some(Kind::Standardized) => {
-            for name in ["journey_type", "last_name_trunc", "phone_trunc", "datetime"] {
-                fields.foreign(name, ApplicationKind::Standardized);
-            }
-            let uuid = fields.required("cee_application_uuid", uuid);
-            uuid.zip(identity_key).map(|(cee_application_uuid, identity_key)| {
-                let cee_application_type = Tag;
-                IdentityRow::Standardized(StandardizedIdentity {
-                    cee_application_type,
-                    cee_application_uuid,
-                    identity_key,
-                })
-            })
-        }
-        Some(Kind::Specific) => {
-            fields.foreign("cee_application_uuid", ApplicationKind::Specific);
-            let row = history_row(&mut fields, rules, now);
-            row.zip(identity_key).map(|(row, identity_key)| {
-                let HistoryRow { journey_type, last_name_trunc, phone_trunc, datetime } = row;
-                IdentityRow::Specific(SpecificIdentity {
-                    cee_application_type: Tag,
-                    journey_type,
-                    last_name_trunc,
-                    phone_trunc,
-                    datetime,
-                    identity_key,
-                })
-            })
-        }
-        None => {
-            fields.checked("cee_application_uuid", uuid);
-            fields.checked("journey_type", |text| open_type(text, rules));
-            fields.checked("last_name_trunc", LastNameTrunc::parse);
-            fields.checked("phone_trunc", PhoneTrunc::parse);
-            fields.checked("datetime", |text| history_date(text, None, rules, now));
-            None
-        }
-    };
-    fields.finish(row)
 }

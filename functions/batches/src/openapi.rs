@@ -1,26 +1,17 @@
 //! What the OpenAPI document says of this function's calls.
 
 use cee_edge::ProblemType;
-use cee_edge::openapi::{Operation, Sample, tag};
+use cee_edge::openapi::{Operation, Sample};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::json;
-use utoipa::openapi::schema::Object;
 
-use crate::{Batch, FailedRow, HistoryRow, IdentityRow, ImportedBatch, MOST_ROWS};
+use crate::body::{Batch, FailedRow, HistoryRow, IdentityRow, ImportedBatch, MOST_ROWS};
 
 /// The part of the interface that the calls of this function belong to.
 const TAG: &str = "History";
 
 const KEY: &str = "f44ff5364363e53da750d8b7b44fa3176ea36228c5f951a9c1e606c915093d30";
-
-pub(crate) fn standardized() -> Object {
-    tag("standardized")
-}
-
-pub(crate) fn specific() -> Object {
-    tag("specific")
-}
 
 /// The calls of this function.
 #[must_use]

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | which address shows which page | [`HttpFunction::answer`] of [`Console`] |
 //! | the list of applications, its download, the delete | `applications` |
+//! | the list of imports, new files, the undo | `files` |
 //! | cookies, sessions, forms of other sites | `session` |
 //! | what a page may load and send | `policy` |
 //! | what the overview counts | `overview` |
@@ -22,6 +23,7 @@ mod tests;
 
 mod applications;
 mod assets;
+mod files;
 mod overview;
 mod pages;
 mod policy;
@@ -35,28 +37,25 @@ use cee_edge::{Call, Fields, HttpFunction, ProblemType, Refusal, Reply};
 use cee_eligibility::Instant;
 use cee_fn_access::SignIn;
 use cee_fn_simulate::Simulations;
-use cee_fn_uploads::{Files, Import, read_form, read_import_id};
-use cee_history::RejectedTable;
+use cee_fn_uploads::{Files, read_import_id};
 use cee_registry::{
-    Applications, ClaimKeys, Credentials, Cursor, Deleter, ImportId, Imports, Limits, Operator, Operators, PepperCheck,
-    Proofs, Session, SessionId, Sessions, Simulator, Statistics,
+    Applications, ClaimKeys, Credentials, Deleter, Imports, Limits, Operator, Operators, PepperCheck, Proofs, Session,
+    SessionId, Sessions, Simulator, Statistics,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::{KeySet, VerifiedProof};
-use http::header::{HOST, RETRY_AFTER, SET_COOKIE};
+use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use lambda_http::Body;
 
 use crate::assets::Asset;
 use crate::overview::{Overview, Period};
-use crate::pages::file::Place;
 use crate::pages::proof::Checked;
 use crate::pages::refused::refused;
 use crate::pages::simulate::{Said, Typed};
-use crate::pages::upload::Chosen;
-use crate::view::{SignedIn, View};
+use crate::view::{FORM_TOKEN, SignedIn, View};
 use crate::words::Text;
 
 /// The settings of the tables that the function is given.
@@ -74,18 +73,11 @@ pub const TABLES: &[&str] = &[
     "STATISTICS_TABLE",
 ];
 
-/// The field of a form that shows that it is one of the session's pages.
-pub(crate) const FORM_TOKEN: &str = "form";
-
 /// The first page after signing in.
 const FIRST: &str = "/console/overview";
 
 /// The number of imports, or of applications, on a page.
 const LISTED: usize = 25;
-
-/// How much of a file of rejected rows a page reads and shows: a page stays below 100 KB.
-const REJECTED_BYTES: usize = 32 * 1024;
-const REJECTED_ROWS: usize = 50;
 
 /// Answers `GET /`, and `GET` and `POST` of `/console` and all that is below it.
 #[derive(Debug)]
@@ -267,114 +259,6 @@ impl Console {
         Ok(html(pages::overview::overview(view, &overview, &list)))
     }
 
-    async fn list(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
-        let query = call.query();
-        // A cursor that is not one shows the first page, as an address that was cut off does.
-        let after = query.pairs().find(|(name, _)| *name == "cursor").and_then(|(_, text)| Cursor::parse(text));
-        let list = self.files.list(signed.operator.id, (after, LISTED), call.deadline()).await?;
-        Ok(html(pages::files::files(view, &list)))
-    }
-
-    /// The form for a new file.
-    async fn choose(&self, call: &Call, view: &mut View) -> Result<Reply, Refusal> {
-        view.bucket = Some(self.files.bucket_url().await?);
-        let query = call.query();
-        let value = |name: &str| query.pairs().find(|(n, _)| *n == name).map(|(_, value)| value);
-        let replaces = value("replaces").and_then(read_import_id).map(|id| id.to_string());
-        let is_import = replaces.is_some() || value("import").is_some();
-        let chosen = Chosen { replaces, is_import, ..Chosen::default() };
-        if let Err(refusal) = self.files.check_open(false) {
-            let (title, detail) = texts(&refusal, view);
-            let page = pages::upload::upload(view, &chosen, Some((title, detail.as_str())));
-            return Ok(Reply::page(status(&refusal), page));
-        }
-        Ok(html(pages::upload::upload(view, &chosen, None)))
-    }
-
-    /// Awaits a new file. The page of its import has the form that sends it.
-    async fn upload(&self, call: &Call, view: &mut View, signed: &Signed) -> Result<Reply, Refusal> {
-        let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
-        let chosen = Chosen {
-            replaces: read_import_id(&fields.text("replaces")).map(|id| id.to_string()),
-            is_import: fields.text("check_only") == "false",
-            dates_confirmed: !fields.text("dates_confirmed").is_empty(),
-            file_name: fields.text("file_name"),
-        };
-        let awaited = match read_form(fields, view.language) {
-            Ok(upload) => self.files.await_form(signed.operator.id, &upload).await,
-            Err(refusal) => Err(refusal),
-        };
-        match awaited {
-            Ok(id) => see_import(id),
-            Err(refusal) if is_for_person(&refusal) => {
-                view.bucket = Some(self.files.bucket_url().await?);
-                let (title, detail) = texts(&refusal, view);
-                let page = pages::upload::upload(view, &chosen, Some((title, detail.as_str())));
-                Ok(Reply::page(status(&refusal), page))
-            }
-            Err(refusal) => Err(refusal),
-        }
-    }
-
-    async fn ask_take_back(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
-        let query = call.query();
-        let id = query.pairs().find(|(name, _)| *name == "import_id").and_then(|(_, id)| read_import_id(id));
-        let import = self.files.find(signed.operator.id, id.ok_or(Refusal::UnknownImport)?).await?;
-        Ok(html(pages::take_back::take_back(view, &import, None)))
-    }
-
-    async fn take_back(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
-        let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
-        let id = read_import_id(&fields.text("import_id")).ok_or(Refusal::UnknownImport)?;
-        let taken = match self.files.check_take_back_open() {
-            Ok(()) => self.files.take_back(signed.operator.id, id).await,
-            Err(refusal) => Err(refusal),
-        };
-        match taken {
-            Ok(_) => see_import(id),
-            Err(refusal @ Refusal::UnknownImport) => Err(refusal),
-            Err(refusal) if is_for_person(&refusal) => {
-                let import = self.files.find(signed.operator.id, id).await?;
-                let (title, detail) = texts(&refusal, view);
-                let page = pages::take_back::take_back(view, &import, Some((title, detail.as_str())));
-                Ok(with_retry(Reply::page(status(&refusal), page), &refusal))
-            }
-            Err(refusal) => Err(refusal),
-        }
-    }
-
-    /// The state of the upload of an import's file.
-    async fn place(&self, call: &Call, import: &Import) -> Result<Place, Refusal> {
-        if import.state != "awaiting_upload" {
-            return Ok(Place::None);
-        }
-        if call.query().pairs().any(|(name, _)| name == "sent") {
-            return Ok(Place::Sent);
-        }
-        let sent = format!("{}/console/sent/{}", own_origin(call), import.import_id);
-        Ok(match self.files.form(import, &sent).await? {
-            Some(form) => Place::Open(form),
-            None => Place::Over,
-        })
-    }
-
-    async fn file(&self, call: &Call, view: &mut View, signed: &Signed, id: &str) -> Result<Reply, Refusal> {
-        let id = read_import_id(id).ok_or(Refusal::UnknownImport)?;
-        let import = self.files.find(signed.operator.id, id).await?;
-        let rejected = self.files.rejected_rows(&import, REJECTED_BYTES).await?;
-        let rejected = rejected.map(|(bytes, is_cut)| {
-            let mut table = RejectedTable::read(&bytes, REJECTED_ROWS + 1);
-            let has_more = is_cut || table.rows.len() > REJECTED_ROWS;
-            table.rows.truncate(REJECTED_ROWS);
-            (table, has_more)
-        });
-        let place = self.place(call, &import).await?;
-        if let Place::Open(form) = &place {
-            view.bucket = Some(form.url.clone());
-        }
-        Ok(html(pages::file::file(view, &import, &rejected, &place)))
-    }
-
     async fn simulate(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
         let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
         let typed = Typed {
@@ -419,20 +303,6 @@ fn own_fields(call: &Call, signed: &Signed) -> Result<Option<Fields>, Refusal> {
     let mut fields = Fields::of_form(call.request())?;
     let token = fields.take_text(FORM_TOKEN);
     Ok(token.is_some_and(|token| signed.id.is_form_token(&token)).then_some(fields))
-}
-
-/// The page of an import.
-fn see_import(id: ImportId) -> Result<Reply, Refusal> {
-    let path = HeaderValue::from_str(&format!("/console/files/{id}"));
-    let impossible = |_| Refusal::Internal(InternalError::Impossible("an id that is not a header value"));
-    Ok(Reply::see_other_at(path.map_err(impossible)?))
-}
-
-/// The scheme and the host under which the browser reached this page. API Gateway sends no call for another host here.
-fn own_origin(call: &Call) -> String {
-    let header = |name: &str| call.request().headers().get(name).and_then(|value| value.to_str().ok());
-    let scheme = if header("x-forwarded-proto") == Some("http") { "http" } else { "https" };
-    format!("{scheme}://{}", header(HOST.as_str()).unwrap_or_default())
 }
 
 fn html(page: String) -> Reply {

@@ -19,7 +19,7 @@ use cee_eligibility::Instant;
 use maud::{DOCTYPE, Markup, html};
 
 use crate::assets::{SCRIPT, STYLE};
-use crate::view::View;
+use crate::view::{FORM_TOKEN, View};
 use crate::words::Text;
 
 /// The pages that the menu leads to.
@@ -112,7 +112,7 @@ pub(crate) fn page_with(view: &View, here: Option<Menu>, title: &str, content: &
 fn form_token(view: &View) -> Markup {
     html! {
         @if let Some(signed_in) = &view.signed_in {
-            input type="hidden" name=(crate::FORM_TOKEN) value=(signed_in.form_token);
+            input type="hidden" name=(FORM_TOKEN) value=(signed_in.form_token);
         }
     }
 }

@@ -7,6 +7,9 @@ use http::{HeaderMap, Method};
 use crate::session;
 use crate::words::Text;
 
+/// The field of a form that shows that it is one of the session's pages.
+pub(crate) const FORM_TOKEN: &str = "form";
+
 /// The frame of a page around its content.
 #[derive(Clone, Debug)]
 pub(crate) struct View {

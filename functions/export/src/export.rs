@@ -8,8 +8,8 @@ use cee_service::clock::machine_now;
 use cee_service::objects::{List, Whole, get, put};
 use tokio::time::Instant as Moment;
 
+use crate::context::{Budget, Context, ExportError};
 use crate::file::{File, append};
-use crate::{Budget, Context, ExportError};
 
 /// The longest time between two checkpoints: well within the lease, and short enough for an operator that watches the export.
 const PAUSE: Duration = Duration::from_secs(20);

@@ -14,7 +14,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
 
-use crate::ExportError;
+use crate::context::ExportError;
 
 /// The columns in Parquet: [`ListedApplication::COLUMNS`], in the same order.
 const SCHEMA: &str = "
@@ -133,21 +133,16 @@ impl File {
 
 /// The header line of a CSV file.
 fn header() -> Vec<u8> {
-    format!("{}\n", ListedApplication::COLUMNS.join(",")).into_bytes()
+    ListedApplication::csv_header().into_bytes()
 }
 
-/// Applications as rows of CSV (RFC 4180), without a header line. Lines end in LF, as in the list.
+/// Applications as a piece: rows of CSV, without a header line.
 ///
 /// # Errors
 /// [`ExportError::Impossible`].
 pub fn append(applications: &[ListedApplication]) -> Result<Vec<u8>, ExportError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut written = Ok(());
-    for application in applications {
-        written = written.and_then(|()| writer.write_record(application.cells().iter().map(|cell| cell.as_bytes())));
-    }
-    let bytes = written.ok().and_then(|()| writer.into_inner().ok());
-    bytes.ok_or(ExportError::Impossible("applications that cannot be written as CSV"))
+    let rows = ListedApplication::csv_rows(applications).map(String::into_bytes);
+    rows.ok_or(ExportError::Impossible("applications that cannot be written as CSV"))
 }
 
 /// Writes one column of a row group. An empty cell of an optional column is null.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the steps of an export from its note to its file | `export` |
 //! | the file as CSV and as Parquet | [`mod@file`] |
+//! | settings, stores, time limits and errors | `context` |
 //! | the lease, checkpoints and the end of an export | [`cee_registry::Exports`] |
 //! | how objects are put on S3, and lists that grow | [`cee_service::objects`] |
 //!
@@ -15,91 +16,31 @@
 //! the pieces so far. What a crash leaves after the last checkpoint is read again, and its pieces are not part of the file. When the list is
 //! read, one invocation joins the pieces to the file. If it crashes, another one joins them again: the file is the same.
 
+mod context;
 mod export;
 pub mod file;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
-use aws_sdk_s3::Client;
-use cee_registry::{Applications, Exports, HoldError, StoreError, export_of_note};
+use cee_registry::{Applications, Exports, export_of_note};
 use cee_service::aws::Aws;
 use cee_service::clock::time_left;
 use cee_service::event::{Event, Record};
 use cee_service::metrics::Numbers;
-use cee_service::objects::ObjectError;
-use cee_service::{Clock, Environment, Metrics, SettingError, telemetry, trap};
+use cee_service::{Environment, SettingError, telemetry, trap};
 use futures_util::FutureExt as _;
-use lambda_runtime::{Diagnostic, LambdaEvent};
-use tokio::time::Instant as Moment;
+use lambda_runtime::LambdaEvent;
 use tracing::Instrument as _;
+
+pub use context::ExportError;
+use context::{Budget, Context};
 
 /// The settings of the tables that the function is given.
 pub const TABLES: &[&str] = &["APPLICATIONS_TABLE", "EXPORTS_TABLE"];
 
 /// The function's name in the log and in its metrics.
 const NAME: &str = "export";
-
-/// The time an invocation reserves, at most half of it, for the checkpoint: throttled tables may need a while.
-const RESERVE: Duration = Duration::from_secs(90);
-
-/// The budget of one invocation, before it lets the next one continue.
-#[derive(Clone, Copy, Debug)]
-struct Budget {
-    /// When reading ends.
-    reading: Moment,
-    /// Until when the file may be begun: it is written in one invocation.
-    writing: Moment,
-    /// The number of applications that it reads at most.
-    rows: u64,
-}
-
-impl Budget {
-    fn new(left: Duration, rows: u64) -> Self {
-        let now = Moment::now();
-        Self { reading: now + (left - RESERVE.min(left / 2)), writing: now + left / 3, rows }
-    }
-}
-
-/// The settings and stores that every part of this function uses.
-#[derive(Debug)]
-struct Context {
-    bucket: String,
-    clock: Clock,
-    metrics: Metrics,
-    rows_per_invocation: u64,
-    /// Created with the first export: the client loads AWS's region data, which takes a tenth of the start.
-    s3: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
-    applications: Applications,
-    exports: Exports,
-}
-
-/// Why an export could not be completed. It is retried. Repeats nothing of an application.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The tables.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The lease on the export.
-    #[error(transparent)]
-    Hold(#[from] HoldError),
-    /// The bucket.
-    #[error(transparent)]
-    S3(#[from] ObjectError),
-    /// A panic. Its location is already in the log; its message may hold personal data.
-    #[error("it panicked")]
-    Panic,
-    /// A state that the code considers impossible.
-    #[error("impossible: {0}")]
-    Impossible(&'static str),
-}
-
-impl From<ExportError> for Diagnostic {
-    fn from(error: ExportError) -> Self {
-        Self { error_type: "ExportError".to_owned(), error_message: error.to_string() }
-    }
-}
 
 /// The export function.
 #[derive(Clone, Debug)]

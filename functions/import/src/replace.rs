@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use cee_eligibility::{Language, OperatorId};
 use cee_history::{Counts, Progress, Replaced, Report, UndoProgress, Verdict, name};
-use cee_registry::{Hold, ImportId, ImportState, ImportStatus, Replacement, take_back_refusal};
+use cee_registry::{Hold, ImportId, ImportStatus, ReplaceRefusal, Replacement, replace_refusal, take_back_refusal};
 use cee_service::clock::machine_now;
 
 use crate::context::{Budget, Context, ImportError};
@@ -92,12 +92,11 @@ pub(crate) async fn refusal(
     };
     let find = || context.imports.find::<Progress, Report, UndoProgress>(operator, old, machine_now());
     let Some(status) = find().await? else { return refused(UNKNOWN) };
-    let (wishes, key) = (&status.wishes, &status.record.key);
-    if status.state == ImportState::Undone {
-        return Ok(Some(gone(&status, language)));
-    }
-    if wishes.check_only || wishes.drivers || name::is_check_only(key) || name::is_list_of_drivers(key) {
-        return refused(NOTHING_IMPORTED);
+    match replace_refusal(&status, name::imports_nothing) {
+        None => {}
+        Some(ReplaceRefusal::Undone) => return Ok(Some(gone(&status, language))),
+        Some(ReplaceRefusal::NothingImported) => return refused(NOTHING_IMPORTED),
+        Some(ReplaceRefusal::Replacing(by)) => return Ok(Some(replaced_by(by, language))),
     }
     if verdict.is_of_rejected_rows() {
         return refused(REJECTED_ROWS);
@@ -137,11 +136,11 @@ fn gone(old: &ImportStatus<Progress, Report, UndoProgress>, language: Language) 
     };
     match language {
         Language::English => format!(
-            "The import that this file is to replace is taken back already: the import {by} has replaced it. Nothing was imported. If the \
+            "The import that this file replaces is already undone: the import {by} has replaced it. Nothing was imported. If the \
              file is to replace that import, send it with the `import_id` {by}."
         ),
         Language::French => format!(
-            "L'import que ce fichier doit remplacer est déjà annulé : l'import {by} l'a remplacé. Rien n'a été importé. Si le fichier doit \
+            "L'import que ce fichier remplace est déjà annulé : l'import {by} l'a remplacé. Rien n'a été importé. Si le fichier doit \
              remplacer cet import-là, envoyez-le avec l'`import_id` {by}."
         ),
     }
@@ -151,13 +150,13 @@ fn gone(old: &ImportStatus<Progress, Report, UndoProgress>, language: Language) 
 fn replaced_by(by: ImportId, language: Language) -> String {
     match language {
         Language::English => format!(
-            "The import {by} replaces the import that this file is to replace: its file came first. Nothing was imported. Wait until that \
+            "The import {by} already replaces the import that this file names: its file came first. Nothing was imported. Wait until that \
              import has ended. If this file is still needed, send it again then: with the `import_id` {by} if that import has replaced the \
              old one, or else as now."
         ),
         Language::French => format!(
-            "L'import {by} remplace l'import que ce fichier doit remplacer : son fichier est arrivé avant. Rien n'a été importé. Attendez que \
-             cet import soit terminé. S'il faut encore ce fichier, renvoyez-le alors : avec l'`import_id` {by} si cet import a remplacé \
+            "L'import {by} remplace déjà l'import que ce fichier nomme : son fichier est arrivé avant. Rien n'a été importé. Attendez que \
+             cet import soit terminé. S'il faut encore ce fichier, renvoyez-le alors : avec l'`import_id` {by} si cet import a remplacé \
              l'ancien, sinon comme maintenant."
         ),
     }

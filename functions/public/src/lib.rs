@@ -13,9 +13,10 @@ use cee_registry::Proofs;
 use cee_service::aws::Aws;
 use cee_service::{Environment, SettingError};
 use http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use crate::body::{Health, Proof};
+
+mod body;
 pub mod openapi;
 mod reference;
 
@@ -38,27 +39,6 @@ impl fmt::Debug for Public {
         // Shows the tables that it reads: `&*` creates the client if no proof was requested yet.
         f.debug_struct("Public").field("proofs", &*self.proofs).finish_non_exhaustive()
     }
-}
-
-/// The state of the application that a proof belongs to.
-#[derive(Serialize, ToSchema)]
-struct Proof {
-    /// The application's UUID, as the proof's payload has it.
-    #[schema(value_type = ApplicationId)]
-    uuid: String,
-    #[schema(schema_with = openapi::state)]
-    state: &'static str,
-}
-
-/// The service responds.
-#[derive(Serialize, ToSchema)]
-struct Health {
-    /// Always `ok`.
-    #[schema(examples("ok"))]
-    status: &'static str,
-    /// The version of the code.
-    #[schema(examples("0.1.0"))]
-    version: &'static str,
 }
 
 impl Public {

@@ -7,10 +7,10 @@ use cee_registry::ProofState;
 use http::{Method, StatusCode};
 use serde_json::json;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::{Health, Proof};
+use crate::body::{Health, Proof};
 
 /// The part of the interface that the calls of this function belong to.
 const TAG: &str = "Public";
@@ -60,17 +60,6 @@ impl PartialSchema for Document {
 }
 
 impl ToSchema for Document {}
-
-pub(crate) fn state() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(ProofState::ALL.iter().map(|state| state.as_str())))
-        .description(Some(
-            "The state of the application: `granted`; or `deleted` by its operator since, so that the driver may have got another \
-             certificate.",
-        ))
-        .build()
-}
 
 /// The calls of this function, each with `GET` and with `HEAD`.
 #[must_use]

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 
 use cee_edge::body::SentRow;
-use cee_edge::function::Part;
+use cee_edge::call::Part;
 use cee_edge::problem::{InternalError, Malformed, Shape};
 use cee_edge::{Call, Fields, HttpFunction as _, Refusal, Reply};
 use cee_eligibility::{IdempotencyKey, Instant, JourneyType};
@@ -22,8 +22,9 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
+use crate::body::Demand;
 use crate::order::groups;
-use crate::{Demand, Register, Sent};
+use crate::{Register, Sent};
 
 /// The largest number of registrations in a batch.
 pub const MOST: usize = 100;

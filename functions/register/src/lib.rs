@@ -12,18 +12,17 @@
 //!
 //! A retry with the same `Idempotency-Key` returns the stored response, byte for byte.
 //!
+//! What is registered, and how it is read from the body of a call, is in `body`.
+//!
 //! Two things are called registration: in the OpenAPI document the body of the call, here [`Demand`]; and in the code
 //! [`Registration`], the result of the transaction.
 
 use cee_edge::answer::OwnApplication;
 use cee_edge::application::{in_the_way, own};
-use cee_edge::body::Tag;
 use cee_edge::problem::InternalError;
 use cee_edge::{Call, Fields, Gate, HttpFunction, ProblemType, Refusal, Reply, to_json};
-use cee_eligibility::rules::check_signed;
 use cee_eligibility::{
-    ApplicationId, DrivingLicense, FieldError, IdempotencyKey, Identity, IdentityKey, IdentityKeys, Instant,
-    JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId, PhoneTrunc, Rules, TruncatedIdentity,
+    ApplicationId, DrivingLicense, IdempotencyKey, Identity, Instant, JourneyType, OperatorId, Rules,
 };
 use cee_registry::{
     Application, ApplicationJourney, Applications, IdempotencyRecord, Journeys, Limits, Operators, PepperCheck,
@@ -33,13 +32,15 @@ use cee_service::aws::Aws;
 use cee_service::metrics::Application as Counted;
 use cee_service::{Clock, Environment, Metric, SettingError};
 use cee_tokens::{Caller, Proof, ProofSigner, Scope};
-use http::{HeaderMap, StatusCode};
-use utoipa::ToSchema;
+use http::StatusCode;
 
 pub mod batch;
+mod body;
 pub mod openapi;
 pub mod order;
 mod tally;
+
+pub use body::{Demand, LongRegistration, ShortRegistration, idempotency_key, read};
 
 /// The settings of the tables that the function is given.
 pub const TABLES: &[&str] = &[
@@ -55,9 +56,6 @@ pub const TABLES: &[&str] = &[
 /// How often a journey may change during a call before the call gives up: once is rare, three times is not an accident.
 const JOURNEY_CHANGES: usize = 3;
 
-/// The header with the caller's idempotency key.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
 /// Answers `POST /v3/policies/cee`.
 #[derive(Debug)]
 pub struct Register {
@@ -70,95 +68,6 @@ pub struct Register {
     journeys: Journeys,
     applications: Applications,
     tally: tally::Tally,
-}
-
-/// What is registered: a short or a long application, distinguished by `journey_type`.
-#[derive(Debug, PartialEq, Eq, ToSchema)]
-#[serde(untagged)]
-#[schema(
-    as = Registration,
-    discriminator(
-        property_name = "journey_type",
-        mapping(("short" = "#/components/schemas/ShortRegistration"), ("long" = "#/components/schemas/LongRegistration"))
-    )
-)]
-#[allow(missing_docs, reason = "a text here would stand beside a $ref of the schema")]
-pub enum Demand {
-    Short(ShortRegistration),
-    Long(LongRegistration),
-}
-
-/// A short application (demande CEE courte distance, fiche TRA-SE-115), for a journey that the registry knows.
-// Holds personal data.
-#[derive(Debug, PartialEq, Eq, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ShortRegistration {
-    #[schema(schema_with = openapi::short)]
-    journey_type: Tag,
-    last_name_trunc: LastNameTrunc,
-    driving_license: DrivingLicense,
-    operator_journey_id: OperatorJourneyId,
-    /// When the driver signed; must be in the past. If absent, the moment of the call.
-    #[schema(nullable = false)]
-    application_timestamp: Option<Instant>,
-    /// Counts beside the journey's own identity key, if the journey has one. If the two keys differ, both count.
-    #[schema(nullable = false)]
-    identity_key: Option<IdentityKey>,
-}
-
-/// A long application (demande CEE longue distance, fiche TRA-SE-114), which needs no journey.
-// Holds personal data.
-#[derive(Debug, PartialEq, Eq, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LongRegistration {
-    #[schema(schema_with = openapi::long)]
-    journey_type: Tag,
-    last_name_trunc: LastNameTrunc,
-    phone_trunc: PhoneTrunc,
-    driving_license: DrivingLicense,
-    /// The day the costs were shared, in the period of the scheme.
-    datetime: Instant,
-    /// When the driver signed; must be in the past. If absent, the moment of the call.
-    #[schema(nullable = false)]
-    application_timestamp: Option<Instant>,
-    #[schema(nullable = false)]
-    identity_key: Option<IdentityKey>,
-}
-
-impl Demand {
-    const fn journey_type(&self) -> JourneyType {
-        match self {
-            Self::Short(_) => JourneyType::Short,
-            Self::Long(_) => JourneyType::Long,
-        }
-    }
-}
-
-impl ShortRegistration {
-    /// The driver: name, licence and key of the call, and phone and key of the journey.
-    fn identity(&self, journey: &StoredJourney) -> Identity {
-        Identity {
-            truncated: TruncatedIdentity {
-                last_name_trunc: self.last_name_trunc.clone(),
-                phone_trunc: journey.journey.driver_phone_trunc.clone(),
-            },
-            driving_license: Some(self.driving_license.clone()),
-            identity_keys: IdentityKeys::new(self.identity_key.clone(), journey.journey.driver_identity_key.clone()),
-        }
-    }
-}
-
-impl LongRegistration {
-    fn identity(&self) -> Identity {
-        Identity {
-            truncated: TruncatedIdentity {
-                last_name_trunc: self.last_name_trunc.clone(),
-                phone_trunc: self.phone_trunc.clone(),
-            },
-            driving_license: Some(self.driving_license.clone()),
-            identity_keys: IdentityKeys::of_caller(self.identity_key.clone()),
-        }
-    }
 }
 
 /// What belongs to the call and not to the application: the caller, the moment, the idempotency key.
@@ -428,88 +337,5 @@ impl HttpFunction for Register {
             Err(ProblemType::Internal) => Counted::Failed,
             Err(_) => Counted::Refused,
         }))
-    }
-}
-
-/// The request's idempotency key, if it has one.
-///
-/// # Errors
-/// [`Refusal::InvalidHeader`] if the key is malformed, or there is more than one.
-pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
-    let refused = |error| Refusal::InvalidHeader(IDEMPOTENCY_KEY, error);
-    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(key) = keys.next() else { return Ok(None) };
-    if keys.next().is_some() {
-        return Err(refused(FieldError::IdempotencyKey));
-    }
-    let key = key.to_str().map_err(|_| refused(FieldError::IdempotencyKey))?;
-    IdempotencyKey::parse(key).map(Some).map_err(refused)
-}
-
-/// Reads the body of the call.
-///
-/// # Errors
-/// [`Refusal::InvalidFields`] with every fault.
-pub fn read(mut fields: Fields, rules: &Rules, now: Instant) -> Result<Demand, Refusal> {
-    // The period is a rule of the scheme, but reported as a fault of this field, together with the other faults. Only a long
-    // application has a date of its own.
-    let in_period = |text: &str| {
-        let datetime = Instant::parse(text)?;
-        rules.check_period(JourneyType::Long, datetime).map(|()| datetime)
-    };
-    let journey_type = fields.required("journey_type", JourneyType::parse);
-    let last_name_trunc = fields.required("last_name_trunc", LastNameTrunc::parse);
-    // The common fields come after the fields of one type, as the faults are listed.
-    let common = |fields: &mut Fields| {
-        let driving_license = fields.required("driving_license", DrivingLicense::parse);
-        let application_timestamp = fields.optional("application_timestamp", |text| {
-            let signed = Instant::parse(text)?;
-            check_signed(signed, now).map(|()| signed)
-        });
-        (driving_license, application_timestamp, fields.optional("identity_key", IdentityKey::parse))
-    };
-    match journey_type {
-        Some(JourneyType::Short) => {
-            fields.foreign("phone_trunc", JourneyType::Short);
-            fields.foreign("datetime", JourneyType::Short);
-            let operator_journey_id = fields.required("operator_journey_id", OperatorJourneyId::parse);
-            let (driving_license, application_timestamp, identity_key) = common(&mut fields);
-            let short = || {
-                Some(Demand::Short(ShortRegistration {
-                    journey_type: Tag,
-                    last_name_trunc: last_name_trunc?,
-                    driving_license: driving_license?,
-                    operator_journey_id: operator_journey_id?,
-                    application_timestamp: application_timestamp?,
-                    identity_key: identity_key?,
-                }))
-            };
-            fields.finish(short())
-        }
-        Some(JourneyType::Long) => {
-            fields.foreign("operator_journey_id", JourneyType::Long);
-            let phone_trunc = fields.required("phone_trunc", PhoneTrunc::parse);
-            let datetime = fields.required("datetime", in_period);
-            let (driving_license, application_timestamp, identity_key) = common(&mut fields);
-            let long = || {
-                Some(Demand::Long(LongRegistration {
-                    journey_type: Tag,
-                    last_name_trunc: last_name_trunc?,
-                    phone_trunc: phone_trunc?,
-                    driving_license: driving_license?,
-                    datetime: datetime?,
-                    application_timestamp: application_timestamp?,
-                    identity_key: identity_key?,
-                }))
-            };
-            fields.finish(long())
-        }
-        None => {
-            fields.checked("phone_trunc", PhoneTrunc::parse);
-            fields.checked("datetime", in_period);
-            fields.checked("operator_journey_id", OperatorJourneyId::parse);
-            common(&mut fields);
-            fields.finish(None)
-        }
     }
 }

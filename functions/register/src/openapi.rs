@@ -2,7 +2,7 @@
 
 use cee_edge::ProblemType;
 use cee_edge::answer::OwnApplication;
-use cee_edge::openapi::{Operation, Sample, tag};
+use cee_edge::openapi::{Operation, Sample};
 use cee_edge::problem::BrokenRule;
 use cee_eligibility::{FieldError, IdempotencyKey, JourneyType, Language};
 use cee_tokens::Scope;
@@ -15,19 +15,11 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::batch::{self, MOST};
-use crate::{Demand, LongRegistration, ShortRegistration};
+use crate::body::{Demand, LongRegistration, ShortRegistration};
 
 fn idempotency_key() -> Object {
     let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(IdempotencyKey::PATTERN));
     text.min_length(Some(1)).max_length(Some(IdempotencyKey::MAX_LENGTH)).build()
-}
-
-pub(crate) fn short() -> Object {
-    tag(JourneyType::Short.as_str())
-}
-
-pub(crate) fn long() -> Object {
-    tag(JourneyType::Long.as_str())
 }
 
 /// A registration in a batch: that of a single call, and one more member.

@@ -1,14 +1,14 @@
 //! An upload by a form of the console: a browser puts the file on S3 by itself, with a script or without one.
 
-use cee_edge::problem::{ApplicationKind, InternalError};
-use cee_edge::{Fields, Refusal};
-use cee_eligibility::fields::FileName;
-use cee_eligibility::{FieldError, Instant, Language};
+use cee_edge::Refusal;
+use cee_edge::problem::InternalError;
+use cee_eligibility::Instant;
 use cee_history::LARGEST_FILE;
 use cee_service::clock::machine_now;
 use cee_service::form::Form;
 
-use crate::{Files, Import, Upload, is_list, read_import_id, unsigned, valid};
+use crate::files::{Files, unsigned, valid};
+use crate::import::Import;
 
 /// A form that puts the file of one awaited import on S3.
 #[derive(Clone, Debug)]
@@ -55,34 +55,4 @@ impl Files {
         let impossible = Refusal::Internal(InternalError::Impossible("an object without the address of its bucket"));
         url.map(str::to_owned).ok_or(impossible)
     }
-}
-
-/// Reads the console's form for a new upload: a box that is not ticked is not sent. A file is only checked unless the form says otherwise.
-///
-/// # Errors
-/// [`Refusal::InvalidFields`] with every fault.
-pub fn read_form(mut fields: Fields, language: Language) -> Result<Upload, Refusal> {
-    // S3 replaces `${filename}` in the key of a form, and a policy has `$` before the names of fields.
-    let file_name = fields.optional("file_name", |text| FileName::parse(&text.replace('$', "_")));
-    // A list of drivers imports nothing that could take the place of an import.
-    if is_list(None, file_name.as_ref().and_then(Option::as_ref)) {
-        fields.foreign("replaces", ApplicationKind::List);
-    }
-    let is_import = fields.take_text("check_only").as_deref() == Some("false");
-    let dates_confirmed = fields.take_text("dates_confirmed").is_some();
-    let replaces = fields.optional("replaces", |text| read_import_id(text).ok_or(FieldError::ImportId));
-    let upload = || {
-        Some(Upload {
-            file_name: file_name?,
-            size: None,
-            sha256: None,
-            kind: None,
-            content_type: None,
-            dates_confirmed: Some(dates_confirmed),
-            check_only: Some(!is_import),
-            language: Some(language),
-            replaces: replaces?,
-        })
-    };
-    fields.finish(upload())
 }

@@ -48,7 +48,7 @@ impl Team {
     /// If it cannot, with the reason.
     pub async fn undoable(&self, operator: OperatorId, id: ImportId) -> Result<Status> {
         let status = self.status(operator, id).await?;
-        match undo_refusal(status.state, status.haunted_until, machine_now()) {
+        match undo_refusal(status.state, status.stale_writer_until, machine_now()) {
             Some(refusal) => Err(anyhow!(refusal.to_string())),
             None => Ok(status),
         }

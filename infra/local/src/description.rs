@@ -2,7 +2,7 @@
 
 use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_fn_audit::Auditor;
-use cee_registry::{ClaimKeys, Imports, PepperCheck, PepperKeeper, TableAuditor, Tables};
+use cee_registry::{ClaimKeys, EXPORT_NOTES, Imports, PepperCheck, PepperKeeper, TableAuditor, Tables};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ use crate::secrets::Secrets;
 pub const BUCKET: &str = "cee-local";
 /// The region of the local stack.
 pub const REGION: &str = "eu-west-3";
+
+/// The prefixes of the bucket that start the import function, and the one that starts the export function, as in the template.
+pub const EVENT_PREFIXES: [&str; 5] = ["imports/", "journeys/", "continue/", "undo/", EXPORT_NOTES];
 
 /// The tables of the local stack.
 #[must_use]

@@ -20,10 +20,9 @@ use aws_stand_in::queue::AsyncQueue;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::description::BUCKET;
+use crate::description::{BUCKET, EVENT_PREFIXES};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::stack::EVENT_PREFIXES;
 
 /// How long to wait between two looks.
 const EVERY: Duration = Duration::from_secs(2);

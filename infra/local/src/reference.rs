@@ -7,7 +7,9 @@
 //! | calls, refusals and what is around them | this file |
 //! | fields of bodies and objects | `schema` |
 //! | the Markdown of descriptions | `markdown` |
+//! | how the document is read | `document` |
 
+mod document;
 mod markdown;
 mod schema;
 
@@ -17,7 +19,8 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use markdown::{blocks, inline};
+use document::{Operation, Reference, is_problem, list, members, plain, slug, text};
+use markdown::{blocks, code, inline};
 use schema::{about, target};
 
 const STYLE: &str = include_str!("../../../docs/reference/style.css");
@@ -35,47 +38,7 @@ pub fn page(document: &str) -> Result<String, serde_json::Error> {
     Ok(format!("{}\n", Reference::of(&root).page().into_string()))
 }
 
-/// A call of the document.
-struct Operation<'a> {
-    path: &'a str,
-    method: &'a str,
-    content: &'a Value,
-}
-
-impl Operation<'_> {
-    fn id(&self) -> &str {
-        text(&self.content["operationId"])
-    }
-
-    fn summary(&self) -> &str {
-        text(&self.content["summary"])
-    }
-
-    fn has_tag(&self, tag: &str) -> bool {
-        list(&self.content["tags"]).any(|one| one == tag)
-    }
-}
-
-/// The document.
-struct Reference<'a> {
-    root: &'a Value,
-    schemas: &'a Value,
-    operations: Vec<Operation<'a>>,
-}
-
 impl<'a> Reference<'a> {
-    fn of(root: &'a Value) -> Self {
-        let of_path = |(path, methods): (&'a String, &'a Value)| {
-            members(methods).map(move |(method, content)| Operation { path, method, content })
-        };
-        let operations = members(&root["paths"]).flat_map(of_path).collect();
-        Self { root, schemas: &root["components"]["schemas"], operations }
-    }
-
-    fn of_tag(&self, tag: &str) -> impl Iterator<Item = &Operation<'a>> {
-        self.operations.iter().filter(move |operation| operation.has_tag(tag))
-    }
-
     fn page(&self) -> Markup {
         let registry = text(&self.root["info"]["title"]);
         let title = format!("{registry}: reference");
@@ -342,28 +305,8 @@ fn curl(operation: &Operation<'_>, body: Option<&Value>, accept: Option<&str>) -
     command
 }
 
-/// A block of code. A keyboard can scroll it.
-fn code(content: &str) -> Markup {
-    html! { pre tabindex="0" { code { (content) } } }
-}
-
-/// A text as it is, and any other value as JSON for people.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| format!("{value:#}"), str::to_owned)
-}
-
 fn is_success(status: &str) -> bool {
     status.starts_with('2')
-}
-
-fn is_problem(schema: &str) -> bool {
-    schema.ends_with("Problem")
-}
-
-/// The last part of a problem's type.
-fn slug(problem: &Value) -> &str {
-    let name = text(&problem["properties"]["type"]["const"]);
-    name.rsplit_once('#').map_or(name, |(_, slug)| slug)
 }
 
 /// The first paragraph of a problem's description, and the others.
@@ -377,20 +320,6 @@ fn problems(response: &Value) -> impl Iterator<Item = &str> {
     let schema = &response["content"]["application/problem+json"]["schema"];
     let one = target(schema);
     list(&schema["oneOf"]).filter_map(target).chain(one)
-}
-
-/// The members of an object; none of anything else.
-fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
-}
-
-/// The values of a list; none of anything else.
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

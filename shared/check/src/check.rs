@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 
 use cee_eligibility::{Instant, Journey, Language};
 use cee_history::{
-    Counts, DateOrder, Dates, FileReader, FileRefusal, HistoryRow, LARGEST_FILE, Line, RejectedWriter, Repair, Row,
-    Survey, Surveyed, Verdict, catalogue, name,
+    Counts, DateOrder, Dates, FileReader, FileRefusal, Header, HistoryRow, LARGEST_FILE, Line, RejectedRow,
+    RejectedWriter, Repair, Row, Survey, Surveyed, Verdict, catalogue, name,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::output::{Input, Output};
-use crate::{Check, Error, say};
+use crate::args::Check;
+use crate::error::Error;
+use crate::output::{Input, Output, Source, say};
 
 /// The number of rejected rows shown at once; all of them are in their file.
 const TOLD: usize = 10;
@@ -205,10 +206,10 @@ fn read<R: Row>(
     let verdict = survey::<R>(path, &mut input, dates.or(Dates::of_name(&path.to_string_lossy())))?;
     input.rewind().map_err(Error::file(path))?;
     let survey = verdict.as_ref().ok().map(Verdict::surveyed);
-    let mut out: Option<(RejectedWriter, Output)> = None;
+    let mut out = Rejected { path: rejected, source: &source, language, out: None, row: Vec::new() };
     let mut counts = Counts::default();
     let (mut bytes, mut hash) = (0_u64, Sha256::new());
-    let (mut lines, mut buffer, mut row) = (Vec::new(), vec![0; CHUNK], Vec::new());
+    let (mut lines, mut buffer) = (Vec::new(), vec![0; CHUNK]);
     let mut reader = verdict.and_then(|verdict| Ok(FileReader::<R>::new(&verdict, now)?.in_language(language)));
     let mut ended = false;
     while let (Ok(reader_of_rows), false) = (&mut reader, ended) {
@@ -235,17 +236,7 @@ fn read<R: Row>(
                         counts.rejected += 1;
                         let column = refused.column.map(|column| column.to_string()).unwrap_or_default();
                         told(refused.line, &column, &refused.reason);
-                        row.clear();
-                        let (writer, out) = match &mut out {
-                            Some(out) => out,
-                            None => {
-                                let writer = RejectedWriter::new(reader_of_rows.header()).in_language(language);
-                                row.append(&mut writer.header());
-                                out.insert((writer, Output::create(rejected, &source)?))
-                            }
-                        };
-                        writer.row(&refused, &mut row);
-                        out.write_all(&row).map_err(Error::file(rejected))?;
+                        out.add(&refused, reader_of_rows.header())?;
                     }
                 }
             }
@@ -261,7 +252,7 @@ fn read<R: Row>(
         bar.set_position(bytes);
     }
     bar.finish_and_clear();
-    let out = out.map(|(_, out)| out);
+    let out = out.out.map(|(_, out)| out);
     let refusal = reader.err();
     let whole = refusal.is_none();
     let checked = Checked {
@@ -279,6 +270,33 @@ fn read<R: Row>(
         rejected_rows: out.is_some().then(|| rejected.display().to_string()),
     };
     Ok((checked, out))
+}
+
+/// The file of rejected rows. The first of them makes it.
+struct Rejected<'a> {
+    path: &'a Path,
+    /// The checked file, which must not be written over.
+    source: &'a Source,
+    language: Language,
+    out: Option<(RejectedWriter, Output)>,
+    /// The row that is written.
+    row: Vec<u8>,
+}
+
+impl Rejected<'_> {
+    fn add(&mut self, refused: &RejectedRow, header: &Header) -> Result<(), Error> {
+        self.row.clear();
+        let (writer, out) = match &mut self.out {
+            Some(out) => out,
+            None => {
+                let writer = RejectedWriter::new(header).in_language(self.language);
+                self.row.append(&mut writer.header());
+                self.out.insert((writer, Output::create(self.path, self.source)?))
+            }
+        };
+        writer.row(refused, &mut self.row);
+        out.write_all(&self.row).map_err(Error::file(self.path))
+    }
 }
 
 /// A source that can be read twice.

@@ -9,9 +9,10 @@ use cee_eligibility::{LastName, NormaliseError, Phone};
 use cee_history::encoding::text;
 use csv::{ByteRecord, ReaderBuilder, Writer, WriterBuilder};
 
+use crate::args::Normalise;
 use crate::check::beside;
-use crate::output::{Input, Output, apart};
-use crate::{Error, Normalise, say};
+use crate::error::Error;
+use crate::output::{Input, Output, Source, apart, say};
 
 /// The positions of the columns that are read.
 struct Columns {
@@ -19,6 +20,14 @@ struct Columns {
     phone: usize,
     /// The columns that go into the result unchanged.
     kept: Vec<usize>,
+}
+
+impl Columns {
+    /// The names of the result's columns.
+    fn names<'a>(&self, header: &'a [String], history: bool) -> Vec<&'a str> {
+        let kept = self.kept.iter().map(|column| header.get(*column).map_or("", String::as_str));
+        kept.chain(["last_name_trunc", "phone_trunc"]).chain((!history).then_some("identity_key")).collect()
+    }
 }
 
 /// Normalises a list, and returns the exit status.
@@ -49,18 +58,15 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     let header: Vec<String> =
         record.iter().map(|name| text(name).trim_start_matches('\u{feff}').trim().to_owned()).collect();
     let columns = columns(&header, what.history).map_err(fault)?;
-    let name = |column: &usize| header.get(*column).map_or("", String::as_str);
-    let mut names: Vec<&str> = columns.kept.iter().map(name).collect();
-    names.extend(["last_name_trunc", "phone_trunc"]);
-    names.extend((!what.history).then_some("identity_key"));
 
     let sink =
         if standard { Sink::Standard(io::stdout().lock()) } else { Sink::File(Output::create(&output, &source)?) };
     let mut out = WriterBuilder::new().delimiter(separator).from_writer(sink);
     let unwritten = |error: csv::Error| Error::file(&output)(error.into());
-    out.write_record(names).map_err(unwritten)?;
-    let mut refused: Option<Writer<Output>> = None;
-    let (mut done, mut repaired, mut rejected) = (0_u64, 0_u64, 0_u64);
+    out.write_record(columns.names(&header, what.history)).map_err(unwritten)?;
+    let mut refused =
+        Refused { path: &refused_path, source: &source, separator, header: &header, writer: None, rows: 0 };
+    let (mut done, mut repaired) = (0_u64, 0_u64);
     while input.read_byte_record(&mut record).map_err(damaged)? {
         // A record's position may be that of blank lines before it. The reader's is the line after the record, and each line ends in LF.
         let within = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -81,25 +87,7 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
                 out.write_record(row).map_err(unwritten)?;
                 done += 1;
             }
-            Err((column, error)) => {
-                let unwritten = |error: csv::Error| Error::file(&refused_path)(error.into());
-                let refused = match &mut refused {
-                    Some(refused) => refused,
-                    None => {
-                        let file = Output::create(&refused_path, &source)?;
-                        let mut writer = WriterBuilder::new().delimiter(separator).flexible(true).from_writer(file);
-                        let names = header.iter().map(String::as_str).chain(["line", "column", "reason"]);
-                        writer.write_record(names).map_err(unwritten)?;
-                        refused.insert(writer)
-                    }
-                };
-                let (line, reason) = (line.to_string(), error.to_string());
-                let padded =
-                    cells.iter().map(AsRef::as_ref).chain(std::iter::repeat("")).take(header.len().max(cells.len()));
-                let row = padded.chain([line.as_str(), column, reason.as_str()]);
-                refused.write_record(row).map_err(unwritten)?;
-                rejected += 1;
-            }
+            Err((column, error)) => refused.add(&cells, line, column, &error.to_string())?,
         }
     }
     // If one file cannot be kept, the other still is.
@@ -108,10 +96,8 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
         Ok(Sink::Standard(mut standard)) => standard.flush().map_err(Error::file(&output)),
         Err(error) => Err(Error::file(&output)(error.into_error())),
     };
-    if let Some(refused) = refused {
-        let file = refused.into_inner().map_err(|error| Error::file(&refused_path)(error.into_error()))?;
-        file.finish()?;
-    }
+    let rejected = refused.rows;
+    refused.finish()?;
     kept?;
     let told = format!("{}: {done} drivers normalised into {}, {rejected} rejected", list.display(), output.display());
     let told = if rejected > 0 { format!("{told} into {}", refused_path.display()) } else { told };
@@ -122,6 +108,46 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
         say(&told);
     }
     Ok(u8::from(rejected > 0))
+}
+
+/// The file of rejected rows. The first of them makes it.
+struct Refused<'a> {
+    path: &'a Path,
+    /// The list, which must not be written over.
+    source: &'a Source,
+    separator: u8,
+    header: &'a [String],
+    writer: Option<Writer<Output>>,
+    rows: u64,
+}
+
+impl Refused<'_> {
+    /// Adds a row, with its line and what is wrong in which column.
+    fn add(&mut self, cells: &[Cow<'_, str>], line: u64, column: &str, reason: &str) -> Result<(), Error> {
+        let unwritten = |error: csv::Error| Error::file(self.path)(error.into());
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => {
+                let file = Output::create(self.path, self.source)?;
+                let mut writer = WriterBuilder::new().delimiter(self.separator).flexible(true).from_writer(file);
+                let names = self.header.iter().map(String::as_str).chain(["line", "column", "reason"]);
+                writer.write_record(names).map_err(unwritten)?;
+                self.writer.insert(writer)
+            }
+        };
+        let line = line.to_string();
+        let width = self.header.len().max(cells.len());
+        let padded = cells.iter().map(AsRef::as_ref).chain(std::iter::repeat("")).take(width);
+        writer.write_record(padded.chain([line.as_str(), column, reason])).map_err(unwritten)?;
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        let Some(writer) = self.writer else { return Ok(()) };
+        let file = writer.into_inner().map_err(|error| Error::file(self.path)(error.into_error()))?;
+        file.finish()
+    }
 }
 
 /// Where the result is written.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile, TempPath};
 
-use crate::Error;
+use crate::error::{Error, Obstacle};
 
 /// A file that is being written. Dropping it leaves nothing behind.
 #[derive(Debug)]
@@ -79,6 +79,12 @@ impl Write for Output {
     }
 }
 
+/// Prints a line. A closed pipe, as of `| head`, is not an error.
+pub(crate) fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
 /// The input of a command.
 pub struct Input {
     /// The identity of the file.
@@ -126,37 +132,6 @@ pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
-}
-
-/// The obstacle at the place of an output file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
-    /// The input file.
-    Input,
-    /// The input file, to which the standard output goes.
-    Redirected,
-    /// A folder.
-    Folder,
-    /// Another file, which this run has not made.
-    Other,
-    /// Another file of this run.
-    Result,
-}
-
-impl Obstacle {
-    /// The fault, and what to do.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Input => "is the file that is read: it stays as it is. Name another file for the result",
-            Self::Redirected => "is read, and the standard output goes to it: send the output to another file",
-            Self::Folder => "is a folder: name a file in it",
-            Self::Other => {
-                "exists already and stays as it is: you may have corrected it. Rename or remove it, or name another file for the result"
-            }
-            Self::Result => "would hold two results of this run: name another file for one of them",
-        }
-    }
 }
 
 fn taken(path: &Path, by: Obstacle) -> Error {

@@ -15,7 +15,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::time::Instant as Moment;
 
-use crate::function::Call;
+use crate::call::Call;
 use crate::problem::{NotAdmitted, Refusal};
 use crate::rate::Rate;
 

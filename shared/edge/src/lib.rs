@@ -11,7 +11,10 @@
 //! | where a call comes from | [`network`] |
 //! | how many calls an operator may make | `rate` |
 //! | the versions in the path | `version` |
-//! | what happens around every call: panics, logs, time left | [`function`] |
+//! | what happens around every call: panics, the end of the time, headers, log, metrics | [`function`] |
+//! | the call itself: its request, id, caller, time left | [`call`] |
+//! | how the parameters of a query are read | [`query`] |
+//! | a successful answer, and its headers | [`reply`] |
 //! | what the responses about applications hold | [`answer`] |
 //! | how an application is looked up for a response | [`application`] |
 //!
@@ -25,18 +28,25 @@ pub mod access;
 pub mod answer;
 pub mod application;
 pub mod body;
+pub mod call;
 mod cors;
 pub mod function;
 pub mod language;
+mod limits;
 pub mod network;
 pub mod openapi;
 pub mod problem;
+pub mod query;
 mod rate;
+pub mod reply;
 mod version;
 
 pub use access::Gate;
 pub use body::Fields;
-pub use function::{Call, HttpFunction, Reply, run, service, to_json};
+pub use call::Call;
+pub use function::{HttpFunction, run, service};
 pub use network::Network;
 pub use problem::{ProblemType, Refusal};
+pub use query::Query;
+pub use reply::{Reply, to_json};
 pub use version::VERSIONS;

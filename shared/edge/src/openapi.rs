@@ -5,17 +5,17 @@
 //! The parts that all calls share (authentication, refusals of the gateway, the form of a problem) are added here. [`document`] puts
 //! them together. Nothing here runs in a deployed function: the linker leaves it out.
 
-pub(crate) mod problems;
+pub(crate) mod entry;
+mod problems;
+mod sample;
 
 use std::collections::BTreeMap;
 
 use cee_eligibility::openapi::UtcInstant;
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
-use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa::openapi::content::{Content, ContentBuilder};
-use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::content::Content;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
@@ -26,7 +26,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::tag::Tag;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Server, ServerBuilder};
 
-use self::problems::Described;
+use self::entry::Described;
+pub use self::sample::Sample;
+use self::sample::content;
 use crate::problem::{BrokenRule, FieldFault, ProblemType};
 use crate::version::VERSIONS;
 
@@ -41,22 +43,6 @@ pub type Utc = UtcInstant;
 pub fn tag(word: &str) -> Object {
     let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
     word.description(Some("Tells the two kinds of application apart.")).build()
-}
-
-/// An example with its name and one line about it.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    name: String,
-    summary: String,
-    value: Value,
-}
-
-impl Sample {
-    /// An example.
-    #[must_use]
-    pub fn new(name: &str, summary: &str, value: Value) -> Self {
-        Self { name: name.to_owned(), summary: summary.to_owned(), value }
-    }
 }
 
 /// One call of the interface.
@@ -277,12 +263,6 @@ impl Operation {
             operation.response(status.to_string(), RefOr::T(without_body(response)))
         })
     }
-}
-
-fn content(schema: impl Into<RefOr<Schema>>, samples: Vec<Sample>) -> Content {
-    let example =
-        |Sample { name, summary, value }: Sample| (name, ExampleBuilder::new().summary(summary).value(Some(value)));
-    ContentBuilder::new().schema(Some(schema)).examples_from_iter(samples.into_iter().map(example)).build()
 }
 
 /// The document of these operations.

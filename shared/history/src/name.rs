@@ -42,6 +42,19 @@ pub fn is_list_of_drivers(path: &str) -> bool {
     path.split('/').any(|part| says(part, "simulate-only"))
 }
 
+/// Whether the name says that nothing of the file is imported: it is only checked, or a list of drivers.
+///
+/// ```
+/// use cee_history::name::imports_nothing;
+/// assert!(imports_nothing("imports/1/history check-only.csv"));
+/// assert!(imports_nothing("imports/1/simulate-only/drivers.csv"));
+/// assert!(!imports_nothing("imports/1/history.csv"));
+/// ```
+#[must_use]
+pub fn imports_nothing(path: &str) -> bool {
+    is_check_only(path) || is_list_of_drivers(path)
+}
+
 /// The language of the reasons for rejected rows, from the name: `language-fr` or `language-en`.
 ///
 /// ```

@@ -1,154 +1,31 @@
 //! The survey: a file is read once from beginning to end before any of its rows is processed. Decides what only the whole file
 //! shows, and a [`Reader`](crate::Reader) cannot be made without the [`Verdict`].
 //!
-//! # The order of day and month
-//!
-//! `03/05/2021` is 3 May or 5 March. One date of the file that has only one reading, because the other has a thirteenth month,
-//! decides for all:
-//!
-//! | the file has | dates without the year in front are read |
+//! | to find | look in |
 //! |---|---|
-//! | no date that decides | day first, as France writes them. With a 12-hour clock (AM, PM) the file is refused: France does not use it |
-//! | some that can only be day first | day first |
-//! | some that can only be month first | month first; the report counts them as repaired |
-//! | both | not at all: the file is refused, with a line of each kind |
-//!
-//! # Days that were swapped before
-//!
-//! A program that guesses (pandas, csvkit, Gnumeric in English) reads `03/05/2021` as 5 March and writes `2021-03-05`. No row shows
-//! that. But of all days of a year 0.39 lie between the 1st and the 12th of a month: thirty different days that all do are not a
-//! coincidence (0.39 to the 30th). Such a file is refused, unless the sender confirms its dates. Dates with the year in front are
-//! also checked by themselves, because such a program leaves a date that it cannot read unchanged (`25/05/2021`).
+//! | the order of day and month, and days that were swapped before | `order` |
+//! | the verdict, and what the report says of it | `verdict` |
+
+mod order;
+mod verdict;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
-
-use crate::date::{Written, is_half_day, is_month_first_without_century, ten};
-use crate::day::Day;
+use self::order::Found;
+pub use self::verdict::{DateOrder, Dates, Surveyed, Verdict};
+use crate::date::ten;
 use crate::dialect::{Header, HeaderCell, MOST_EMPTY, not_a_header};
 use crate::encoding;
 use crate::feed::{Feed, Next};
 use crate::lines::{Lines, MAX_LINE, Quoting, Take, Taken, Whole};
-use crate::name;
-use crate::refusal::{FileError, FileRefusal, MANY, SurveyError};
-use crate::repair::Repairs;
+use crate::refusal::{FileError, FileRefusal};
 use crate::row::Row;
 use crate::split::{Span, is_blank, split};
-use crate::strip::bare;
 use crate::text::Encoding;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// No month has more days than the year has months.
-const MONTHS: u32 = 12;
-
-/// Whether the sender confirms that the dates of a file are right, however they look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dates {
-    /// Not confirmed.
-    #[default]
-    Unconfirmed,
-    /// Confirmed.
-    Confirmed,
-}
-
-impl Dates {
-    /// The confirmation in the name of a file: `dates-confirmed` or `dates_confirmed` somewhere in it, in any case.
-    ///
-    /// ```
-    /// use cee_history::Dates;
-    /// assert_eq!(Dates::of_name("history 2021 dates-confirmed.csv"), Dates::Confirmed);
-    /// assert_eq!(Dates::of_name("imports/dates-confirmed/history.csv"), Dates::Unconfirmed, "a folder is not the file");
-    /// ```
-    #[must_use]
-    pub fn of_name(path: &str) -> Self {
-        Self::confirmed_if(name::says(path, "dates-confirmed"))
-    }
-
-    /// Confirmed if `true`.
-    #[must_use]
-    pub const fn confirmed_if(confirmed: bool) -> Self {
-        if confirmed { Self::Confirmed } else { Self::Unconfirmed }
-    }
-
-    /// Confirmed if one of the two is.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self::confirmed_if(self == Self::Confirmed || other == Self::Confirmed)
-    }
-}
-
-/// How a file writes its dates.
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DateOrder {
-    /// All dates have the year first, or there are no dates.
-    YearFirst,
-    /// Day, month, year.
-    DayFirst,
-    /// Month, day, year.
-    MonthFirst,
-    /// Day and month before the year, and no date shows which is which. Read with the day first.
-    Undecided,
-}
-
-/// What a survey found, as the report shows it.
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(
-    feature = "openapi",
-    schema(description = "What the file as a whole says, read before its first row was taken.")
-)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Surveyed {
-    /// The number of rows in the file.
-    pub rows: u64,
-    /// The encoding of the file.
-    pub encoding: Encoding,
-    /// The order of the dates in the file: `year_first`, `day_first`, `month_first`, or `undecided`, which is read with the day first.
-    pub date_order: DateOrder,
-}
-
-/// The verdict of a survey. Only a survey makes one, or a checkpoint keeps one.
-///
-/// ```compile_fail
-/// let verdict = cee_history::Verdict { header_line: 1 };
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The header, completed by columns without a name if the rows have them.
-    pub(crate) header: String,
-    /// The line of the header.
-    pub(crate) header_line: u64,
-    /// Whether each row has empty cells beyond those of the header as it came.
-    pub(crate) empty_cells: bool,
-    /// Whether the file has columns of a rejected file.
-    #[serde(default)]
-    of_rejected_rows: bool,
-    surveyed: Surveyed,
-}
-
-impl Verdict {
-    /// Whether the file looks like the rejected rows of an import: it has one of their columns.
-    #[must_use]
-    pub const fn is_of_rejected_rows(&self) -> bool {
-        self.of_rejected_rows
-    }
-
-    /// The survey's result for the report.
-    #[must_use]
-    pub const fn surveyed(&self) -> Surveyed {
-        self.surveyed
-    }
-
-    /// Whether dates without the year in front have the month first.
-    pub(crate) fn is_month_first(&self) -> bool {
-        self.surveyed.date_order == DateOrder::MonthFirst
-    }
-}
 
 /// The survey of a file of rows `R`: bytes in, and at the end a [`Verdict`]. Memory stays flat for a file of any size.
 ///
@@ -431,154 +308,4 @@ impl<R: Row> Take for Rows<R> {
 fn too_long_for_a_header(beginning: &[u8]) -> FileError {
     let beginning = beginning.get(..MAX_LINE).unwrap_or(beginning);
     not_a_header(beginning).unwrap_or(FileError::HeaderTooLong { limit: MAX_LINE })
-}
-
-/// The forms of the dates of a file.
-#[derive(Debug, Default)]
-struct Found {
-    /// The first line with a date that can only have the day first.
-    day_first: Option<u64>,
-    /// The first line with a date that can only have the month first.
-    month_first: Option<u64>,
-    /// The first line with a date that has the year in front and then can only have the day.
-    day_before_month: Option<u64>,
-    /// The first line with a clock of twelve hours behind a date that has the year last.
-    half_day: Option<u64>,
-    /// The days with the year in front.
-    year_first: Days,
-    /// The other days, as if the day came first.
-    other: Days,
-}
-
-impl Found {
-    /// Notes the date of a cell.
-    #[cold]
-    fn note(&mut self, text: &str, line: u64) {
-        let Ok(text) = bare(text, &mut Repairs::default()) else { return };
-        let Some(written) = Written::of(text) else {
-            if is_month_first_without_century(text) {
-                self.month_first = self.month_first.or(Some(line));
-            }
-            return;
-        };
-        let Written { year_first, year, first, second, rest } = written;
-        if !year_first && self.half_day.is_none() && is_half_day(rest) {
-            self.half_day = Some(line);
-        }
-        if year_first && !rest.is_empty() && !self.year_first.is_decided() {
-            let Day { year, month, day } = written.paris_day();
-            self.note_day(true, (year, month, day), line);
-        } else {
-            self.note_day(year_first, (year, first, second), line);
-        }
-    }
-
-    /// Notes a day: its year, and the other two numbers in their order.
-    #[inline]
-    fn note_day(&mut self, year_first: bool, (year, first, second): (u32, u32, u32), line: u64) {
-        const DAYS: std::ops::RangeInclusive<u32> = 1..=31;
-        if !DAYS.contains(&first) || !DAYS.contains(&second) {
-            return;
-        }
-        if year_first {
-            if first <= MONTHS {
-                self.year_first.note(year, first, second);
-            } else if second <= MONTHS {
-                self.day_before_month = self.day_before_month.or(Some(line));
-            }
-        } else if first > MONTHS {
-            if second <= MONTHS {
-                self.day_first = self.day_first.or(Some(line));
-                self.other.note(year, second, first);
-            }
-        } else if second > MONTHS {
-            self.month_first = self.month_first.or(Some(line));
-            self.other.note(year, first, second);
-        } else {
-            self.other.note(year, second, first);
-        }
-    }
-
-    fn order(&self, dates: Dates) -> Result<DateOrder, FileRefusal> {
-        let order = match (self.day_first, self.month_first) {
-            (Some(day_first), Some(month_first)) => {
-                return Err(SurveyError::BothOrders { day_first, month_first }.into());
-            }
-            (Some(_), None) => DateOrder::DayFirst,
-            (None, Some(_)) => DateOrder::MonthFirst,
-            (None, None) if self.other.is_empty() => DateOrder::YearFirst,
-            (None, None) => DateOrder::Undecided,
-        };
-        // If other dates show that the month comes first, it is one bad row.
-        if let Some(line) = self.day_before_month.filter(|_| !self.year_first.high) {
-            return Err(SurveyError::DayBeforeMonth { line }.into());
-        }
-        if dates == Dates::Unconfirmed {
-            if let Some(line) = self.half_day.filter(|_| order == DateOrder::Undecided) {
-                return Err(SurveyError::HalfDays { line }.into());
-            }
-            if self.look_swapped() {
-                return Err(SurveyError::SwappedDays.into());
-            }
-        }
-        Ok(order)
-    }
-
-    /// Whether day and month look swapped, in the dates with the year in front, in the others, or in both together. A program that
-    /// swaps the dates it can read, and leaves the others unchanged, leaves no date after the 12th with the year in front, and only
-    /// such dates in the other form.
-    fn look_swapped(&self) -> bool {
-        let (one, two) = (&self.year_first, &self.other);
-        let both = one.different.union(&two.different).count() >= MANY;
-        let alone = [one, two].iter().any(|days| days.are_low() && days.different.len() >= MANY);
-        alone || (both && one.are_low() && (two.are_low() || !two.low))
-    }
-}
-
-/// Different days, until some lie after the 12th of a month and some do not, and [`MANY`] at most.
-#[derive(Debug, Default)]
-struct Days {
-    different: BTreeSet<u32>,
-    last: u32,
-    /// Some lie between the 1st and the 12th.
-    low: bool,
-    /// Some lie after the 12th.
-    high: bool,
-}
-
-impl Days {
-    fn is_empty(&self) -> bool {
-        self.different.is_empty()
-    }
-
-    /// Whether further days cannot change the result.
-    const fn is_decided(&self) -> bool {
-        self.low && self.high
-    }
-
-    /// Whether there are any days, and none after the 12th.
-    const fn are_low(&self) -> bool {
-        self.low && !self.high
-    }
-
-    #[inline]
-    fn note(&mut self, year: u32, month: u32, day: u32) {
-        if !self.is_decided() {
-            self.learn(year, month, day);
-        }
-    }
-
-    #[cold]
-    fn learn(&mut self, year: u32, month: u32, day: u32) {
-        if day > MONTHS {
-            self.high = true;
-        } else {
-            self.low = true;
-        }
-        let number = (year * 16 + month) * 32 + day;
-        if number != self.last && self.different.len() < MANY {
-            self.last = number;
-            self.different.insert(number);
-        }
-    }
 }

@@ -11,6 +11,7 @@
 //! | cells of CSV that a spreadsheet takes for formulas | [`spreadsheet`] |
 //! | what is logged, and what is never logged | [`telemetry`] |
 //! | the metrics and their names | [`metrics`] |
+//! | how Lambda runs a function that events invoke | [`runtime`] |
 //! | whether the pepper made the keys in the tables | [`pepper`] |
 //! | how the tests make a function panic | [`trap`] |
 //!
@@ -24,6 +25,7 @@ pub mod form;
 pub mod metrics;
 pub mod objects;
 pub mod pepper;
+pub mod runtime;
 pub mod settings;
 pub mod spreadsheet;
 pub mod telemetry;

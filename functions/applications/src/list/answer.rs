@@ -49,7 +49,7 @@ pub struct Page {
     pub applications: Vec<Entry>,
     /// The parameter `cursor` of the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = crate::openapi::cursor)]
+    #[schema(schema_with = crate::schema::cursor)]
     pub next_cursor: Option<String>,
 }
 

@@ -36,13 +36,12 @@ impl Format {
     }
 }
 
-/// A page as CSV (RFC 4180) in UTF-8: a header line, and a line for each application. Lines end in LF, as in the rejected files: with CRLF,
-/// line-based tools would take a CR for the end of the token.
+/// A page as CSV: a header line, and a line for each application.
 ///
 /// # Errors
 /// [`Refusal::Internal`] for a page that cannot be written.
 pub fn to_csv(applications: &[ListedApplication]) -> Result<String, Refusal> {
-    written(applications, |cell| cell)
+    written(ListedApplication::csv_rows(applications))
 }
 
 /// The same for a person who opens it in a spreadsheet: a cell that begins like a formula has an apostrophe before it.
@@ -50,28 +49,18 @@ pub fn to_csv(applications: &[ListedApplication]) -> Result<String, Refusal> {
 /// # Errors
 /// As [`to_csv`].
 pub fn to_csv_for_spreadsheet(applications: &[ListedApplication]) -> Result<String, Refusal> {
-    written(applications, |cell| {
+    written(ListedApplication::csv_rows_shown(applications, |cell| {
         let guarded = match unlike_a_formula(&cell) {
             Cow::Owned(guarded) => Some(guarded),
             Cow::Borrowed(_) => None,
         };
         guarded.map_or(cell, Cow::Owned)
-    })
+    }))
 }
 
-fn written(
-    applications: &[ListedApplication],
-    shown: impl Fn(Cow<'_, str>) -> Cow<'_, str>,
-) -> Result<String, Refusal> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut written = writer.write_record(ListedApplication::COLUMNS);
-    for application in applications {
-        let cells = application.cells().map(&shown);
-        written = written.and_then(|()| writer.write_record(cells.iter().map(|cell| cell.as_bytes())));
-    }
-    let bytes = written.ok().and_then(|()| writer.into_inner().ok());
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    text.ok_or(Refusal::Internal(InternalError::Impossible("a page that is no CSV")))
+fn written(rows: Option<String>) -> Result<String, Refusal> {
+    let rows = rows.ok_or(Refusal::Internal(InternalError::Impossible("a page that cannot be written as CSV")))?;
+    Ok(ListedApplication::csv_header() + &rows)
 }
 
 #[cfg(test)]

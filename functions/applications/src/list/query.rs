@@ -1,8 +1,7 @@
 //! The query of a list, read into types that hold no bad value.
 
-use cee_edge::function::Query;
 use cee_edge::problem::{ApplicationKind, BrokenRule};
-use cee_edge::{Fields, Refusal};
+use cee_edge::{Fields, Query, Refusal};
 use cee_eligibility::{Instant, JourneyStatus, JourneyType};
 use cee_registry::{ListFilter, ListPlace, ListedDates, MOST_ON_A_PAGE};
 
@@ -75,33 +74,26 @@ pub(crate) trait Given {
     fn fault(&mut self, name: &str, rule: BrokenRule);
 }
 
-impl Given for Query {
-    fn optional<T, E: Into<BrokenRule>>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<Option<T>> {
-        Self::optional(self, name, parse)
-    }
+/// Both places have methods of these names.
+macro_rules! given {
+    ($($place:ty),+) => {$(
+        impl Given for $place {
+            fn optional<T, E: Into<BrokenRule>>(
+                &mut self,
+                name: &str,
+                parse: impl FnOnce(&str) -> Result<T, E>,
+            ) -> Option<Option<T>> {
+                Self::optional(self, name, parse)
+            }
 
-    fn fault(&mut self, name: &str, rule: BrokenRule) {
-        Self::fault(self, name, rule);
-    }
+            fn fault(&mut self, name: &str, rule: BrokenRule) {
+                Self::fault(self, name, rule);
+            }
+        }
+    )+};
 }
 
-impl Given for Fields {
-    fn optional<T, E: Into<BrokenRule>>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<Option<T>> {
-        Self::optional(self, name, parse)
-    }
-
-    fn fault(&mut self, name: &str, rule: BrokenRule) {
-        Self::fault(self, name, rule);
-    }
-}
+given!(Query, Fields);
 
 /// Reads a filter. `None`: a part of it has a fault, which is noted.
 pub(crate) fn filter(given: &mut impl Given) -> Option<ListFilter> {

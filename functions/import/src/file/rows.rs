@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use cee_eligibility::{Instant, Reason};
 use cee_history::{
-    Answer, AnsweredRow, AnswersWriter, FileReader, Header, Line, RejectedRow, RejectedWriter, catalogue,
+    Answer, AnsweredRow, AnswersWriter, FileReader, Header, Line, RejectedRow, RejectedWriter, Row, Verdict, catalogue,
 };
 use cee_registry::Contradicted;
 use cee_service::objects::{List, ObjectError};
@@ -91,18 +91,7 @@ impl Run<'_> {
             Err(why) => return self.refuse(why).await,
         };
         let to = to(self.put_at(&object));
-        let now = self.hold.started_at();
-        // Reads the file from its beginning again and skips what was read before: S3 delivers a gigabyte in some ten seconds,
-        // compressed content can be read in no other way, and the checksum covers the whole file.
-        let mut reader = match &self.checkpoint.reader {
-            Some(state) => FileReader::<D::Row>::resume(&verdict, state, now),
-            None => FileReader::<D::Row>::new(&verdict, now),
-        }
-        .map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?
-        .under(&self.context.rules)
-        .in_language(self.language)
-        .keep_lines();
-        reader.give_up(self.checkpoint.given_up.iter().copied());
+        let mut reader = self.reader::<D::Row>(&verdict)?;
         let mut lists = self.lists();
         let pace = Arc::new(Pace::new());
         let mut lanes = Lanes::start(&pace, move |job, tally| write(to.clone(), job, tally));
@@ -177,6 +166,20 @@ impl Run<'_> {
         }
         let finished = self.finish(lists).await?;
         Ok(Ran::Completed { finished, sha256 })
+    }
+
+    /// A reader of the file, which skips what was read before. It needs the file from its beginning: S3 delivers a gigabyte in some ten
+    /// seconds, compressed content can be read in no other way, and the checksum covers the whole file.
+    fn reader<R: Row>(&self, verdict: &Verdict) -> Result<FileReader<R>, ImportError> {
+        let now = self.hold.started_at();
+        let reader = match &self.checkpoint.reader {
+            Some(state) => FileReader::resume(verdict, state, now),
+            None => FileReader::new(verdict, now),
+        };
+        let reader = reader.map_err(|_| ImportError::Impossible("a checkpoint of another kind of file"))?;
+        let mut reader = reader.under(&self.context.rules).in_language(self.language).keep_lines();
+        reader.give_up(self.checkpoint.given_up.iter().copied());
+        Ok(reader)
     }
 
     /// Gives rows to the workers, unless the file is only checked, and holds the rejected rows: the list keeps the order of the

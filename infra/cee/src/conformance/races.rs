@@ -12,8 +12,9 @@ use cee_registry::is_contention;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use super::request::{Failure, Item, Sent, Transacted, Write, item, number, text};
-use super::{Bench, Need, Outcome};
+use super::bench::{Bench, Need, Outcome};
+use super::item::{Item, item, number, text};
+use super::request::{Failure, Sent, Transacted, Write};
 
 /// How often a client sends its write.
 const TRIES: u32 = 60;

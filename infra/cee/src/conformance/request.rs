@@ -14,32 +14,12 @@ use aws_sdk_dynamodb::types::{
 };
 use cee_registry::once;
 
-use super::Bench;
+use super::bench::Bench;
+use super::item::{Item, item, number, pk, text};
 use super::show::{failure, found, refusal};
 
-/// A DynamoDB item.
-pub(super) type Item = HashMap<String, AttributeValue>;
-
-pub(super) fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-pub(super) fn number(number: i64) -> AttributeValue {
-    AttributeValue::N(number.to_string())
-}
-
-pub(super) fn numbers(numbers: &[i64]) -> AttributeValue {
-    AttributeValue::Ns(numbers.iter().map(ToString::to_string).collect())
-}
-
-pub(super) fn binary(bytes: &[u8]) -> AttributeValue {
-    AttributeValue::B(bytes.to_vec().into())
-}
-
-/// An item with these attributes.
-pub(super) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
-    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
+/// The condition of a registration on a claim: no date at or after the cut-off.
+pub(super) const FREE: &str = "(attribute_not_exists(sd) OR sd < :cutoff)";
 
 #[derive(Clone)]
 enum Kind {
@@ -288,4 +268,25 @@ impl Bench {
             Err(why) => why,
         }
     }
+}
+
+/// An update of a claim item.
+pub(super) fn update(b: &Bench, key: &str, expression: &str) -> Write {
+    Write::update(&b.tables.claims, pk(key), expression)
+}
+
+/// A claim item, in a consistent read.
+pub(super) async fn claim(b: &Bench, key: &str) -> String {
+    b.read(&b.tables.claims, pk(key)).await
+}
+
+/// The update of a claim in a registration.
+pub(super) fn register(b: &Bench, key: &str, at: i64, cutoff: i64) -> Write {
+    update(b, key, "SET sd = :at").when(FREE).value(":at", number(at)).value(":cutoff", number(cutoff))
+}
+
+/// The put of an application in a registration.
+pub(super) fn application(b: &Bench, uuid: &str, at: i64) -> Write {
+    let put = Write::put(&b.tables.applications, item([("uuid", text(uuid)), ("at", number(at))]));
+    put.when("attribute_not_exists(#uuid)").name("#uuid", "uuid")
 }

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_registry::is_too_large;
 
-use super::request::Item;
+use super::item::Item;
 
 /// The longest part of an engine's own message in a report.
 const MESSAGE: usize = 120;
@@ -71,10 +71,15 @@ pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> String {
     if message.is_empty() { code.to_owned() } else { format!("{code}: {}", message.replace('\n', " ")) }
 }
 
+/// Several observations as one text.
+pub(super) fn said<const N: usize>(parts: [String; N]) -> String {
+    parts.join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::request::{binary, number, numbers, text};
+    use crate::conformance::item::{binary, number, numbers, text};
 
     #[test]
     fn items_are_shown_in_one_order() {

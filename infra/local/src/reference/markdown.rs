@@ -57,6 +57,11 @@ fn marked(open: &str, inner: &str) -> Markup {
     }
 }
 
+/// A block of code. A keyboard can scroll it.
+pub(super) fn code(content: &str) -> Markup {
+    html! { pre tabindex="0" { code { (content) } } }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::markdown::blocks;
-use super::{Reference, code, is_problem, list, members, slug, text};
+use super::document::{Reference, is_problem, list, members, plain, slug, text};
+use super::markdown::{blocks, code};
 
 /// The limits of a value, and how the page names them.
 const LIMITS: [(&str, &str); 8] = [
@@ -169,7 +169,7 @@ pub(super) fn limits(schema: &Value) -> Markup {
             p {
                 @for (number, (name, value)) in found.into_iter().enumerate() {
                     @if number > 0 { "; " (name) } @else { (capitalised(name)) }
-                    " " code { (super::plain(value)) }
+                    " " code { (plain(value)) }
                 }
             }
         }

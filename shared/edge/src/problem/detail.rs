@@ -7,8 +7,7 @@
 use std::fmt;
 
 use cee_eligibility::{FieldError, JourneyStatus, JourneyType, Language};
-
-use super::Fault;
+use serde::Serialize;
 
 /// A sentence in one of two languages: only the one that is needed is written.
 pub(super) fn sentence(language: Language, english: fmt::Arguments<'_>, french: fmt::Arguments<'_>) -> String {
@@ -259,6 +258,17 @@ impl BrokenRule {
             ),
         }
     }
+}
+
+/// A fault of one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Fault {
+    /// Where it is: a JSON Pointer (RFC 6901) into the body, or `/` and the name of the parameter of the query.
+    #[schema(examples("/last_name_trunc"))]
+    pub pointer: String,
+    /// What is expected. Never repeats the value.
+    #[schema(examples("is missing"))]
+    pub message: String,
 }
 
 /// A fault of one field of a body, or of one parameter of a query.

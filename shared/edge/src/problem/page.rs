@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::problem::ProblemType;
+use super::types::ProblemType;
 
 /// The width of the page's lines, in characters.
 const WIDTH: usize = 120;

@@ -1,5 +1,4 @@
-//! Why a call is refused: the variants of [`Refusal`], and for each its problem type, its sentence in English and in French, its headers
-//! and its members.
+//! Why a call is refused: the variants of [`Refusal`], and for each its sentence in English and in French, its headers and its members.
 //!
 //! Each `match` names every case: a refusal without its French does not compile. No sentence repeats a value.
 
@@ -10,12 +9,10 @@ use cee_registry::{StoreError, TakeBackRefusal, UndoRefusal};
 use cee_service::PepperError;
 use cee_tokens::{KeyError, Scope, TokenError};
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, Response};
-use lambda_http::Body;
+use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
-use super::detail::{and, between, parameters, say};
-use super::{Fault, FieldFault, Malformed, NoToken, NotAdmitted, Problem, ProblemType};
+use super::detail::{Fault, FieldFault, Malformed, NoToken, NotAdmitted, and, between, parameters, say};
 use crate::answer::OwnApplication;
 use crate::version::VERSIONS;
 
@@ -225,45 +222,6 @@ const BUSY: [&str; 2] = [
 ];
 
 impl Refusal {
-    /// The problem type of the refusal.
-    #[must_use]
-    pub const fn problem_type(&self) -> ProblemType {
-        match self {
-            Self::MalformedBody(_) => ProblemType::MalformedBody,
-            Self::InvalidFields(_) => ProblemType::InvalidFields,
-            Self::InvalidHeader(..) => ProblemType::InvalidHeader,
-            Self::InvalidQuery(_) => ProblemType::InvalidQuery,
-            Self::ImportStays(_) => ProblemType::ImportStays,
-            Self::TooManyExports(_) | Self::TooManyExportsADay(_) => ProblemType::TooManyExports,
-            Self::TooEarly(_) => ProblemType::TooEarly,
-            Self::Unauthenticated(_) => ProblemType::Unauthenticated,
-            Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,
-            Self::TooManyAttempts(_) => ProblemType::TooManyAttempts,
-            Self::TooManyCalls(_) | Self::TooManyStrangers(_) => ProblemType::TooManyCalls,
-            Self::MissingScope(_) => ProblemType::MissingScope,
-            Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
-            Self::CallClosed(_) => ProblemType::CallClosed,
-            Self::NotFound | Self::NoSuchCall { .. } => ProblemType::NotFound,
-            Self::UnknownApplication => ProblemType::UnknownApplication,
-            Self::UnknownProof { .. } => ProblemType::UnknownProof,
-            Self::UnknownImport => ProblemType::UnknownImport,
-            Self::UnknownExport => ProblemType::UnknownExport,
-            Self::UnknownJourney => ProblemType::UnknownJourney,
-            Self::IneligibleJourney { .. } => ProblemType::IneligibleJourney,
-            Self::Blocked { reason: Reason::History, .. } => ProblemType::History,
-            Self::Blocked { reason: Reason::Duplicate, .. } => ProblemType::Duplicate,
-            Self::JourneyUsed { .. } => ProblemType::JourneyUsed,
-            Self::IdempotencyKeyReused => ProblemType::IdempotencyKeyReused,
-            Self::ApplicationDeleted(_) => ProblemType::ApplicationDeleted,
-            Self::CursorExpired => ProblemType::CursorExpired,
-            Self::DriverRecordFull(_) => ProblemType::DriverRecordFull,
-            Self::BodyTooLarge(_) => ProblemType::BodyTooLarge,
-            Self::UnsupportedMediaType => ProblemType::UnsupportedMediaType,
-            Self::Internal(_) => ProblemType::Internal,
-            Self::Busy => ProblemType::Busy,
-        }
-    }
-
     /// A sentence for a person, in this language. Its wording may change.
     #[must_use]
     pub fn detail(&self, language: Language) -> String {
@@ -355,13 +313,6 @@ impl Refusal {
         }
     }
 
-    /// The response in this language. `request_id` names the call in the log.
-    #[must_use]
-    pub fn into_response(self, request_id: &str, language: Language) -> Response<Body> {
-        let (problem_type, detail, headers) = (self.problem_type(), self.detail(language), self.headers());
-        Problem { problem_type, detail, members: self.members(request_id, language), headers, language }.into_response()
-    }
-
     /// After how many seconds the call may succeed, if the refusal says so.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
@@ -375,7 +326,7 @@ impl Refusal {
     }
 
     /// The headers that belong to the refusal. What a program reads in them is in English.
-    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+    pub(super) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let challenge = |text: &str| HeaderValue::from_str(text).ok().map(|value| (WWW_AUTHENTICATE, value));
         let header = match self {
             Self::Unauthenticated(None) => challenge("Bearer"),
@@ -399,7 +350,8 @@ impl Refusal {
     }
 
     /// The members of the problem beside those of every problem.
-    fn members(self, request_id: &str, language: Language) -> Map<String, Value> {
+    pub(super) fn members(self, request_id: &str, language: Language) -> Map<String, Value> {
+        let name = self.problem_type().as_str();
         let mut members = Map::new();
         let mut insert = |name: &str, value: Value| members.insert(name.to_owned(), value);
         match self {
@@ -407,7 +359,7 @@ impl Refusal {
                 let faults: Vec<Fault> = faults.iter().map(|fault| fault.to_fault(language)).collect();
                 insert("errors", json!(faults));
             }
-            Self::ImportStays(TakeBackRefusal::Undo(UndoRefusal::Haunted(until))) => {
+            Self::ImportStays(TakeBackRefusal::Undo(UndoRefusal::StaleWriter(until))) => {
                 insert("available_at", json!(until.to_string()));
             }
             Self::TooEarly(available_at) => {
@@ -424,7 +376,7 @@ impl Refusal {
             }
             Self::JourneyUsed { datetime, own } => {
                 insert("datetime", json!(datetime.to_string()));
-                insert("reason", json!(ProblemType::JourneyUsed.as_str()));
+                insert("reason", json!(name));
                 members.extend(own.map(|own| own.members()).unwrap_or_default());
             }
             Self::ApplicationDeleted(uuid) => {
@@ -513,12 +465,13 @@ fn seconds(wait: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use cee_registry::ImportId;
+    use cee_registry::{ImportId, ReplaceRefusal};
     use http::StatusCode;
     use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, VARY};
+    use lambda_http::Body;
 
     use super::*;
-    use crate::problem::{ApplicationKind, BrokenRule, Shape, TYPE_BASE};
+    use crate::problem::{ApplicationKind, BrokenRule, ProblemType, Shape, TYPE_BASE};
 
     fn told(refusal: Refusal) -> (StatusCode, Value) {
         told_in(refusal, Language::English)
@@ -664,11 +617,12 @@ mod tests {
         let undo = [
             UndoRefusal::Unknown,
             UndoRefusal::NotEnded(cee_registry::ImportState::Running),
-            UndoRefusal::Haunted(datetime),
+            UndoRefusal::StaleWriter(datetime),
         ];
         all.extend(undo.map(|why| Refusal::ImportStays(why.into())));
-        let replacing = TakeBackRefusal::Replacing(ImportId::from_bytes([7; 16]));
-        all.extend([TakeBackRefusal::Done, TakeBackRefusal::NothingImported, replacing].map(Refusal::ImportStays));
+        let replacing = ReplaceRefusal::Replacing(ImportId::from_bytes([7; 16]));
+        let replace = [ReplaceRefusal::Undone, ReplaceRefusal::NothingImported, replacing];
+        all.extend(replace.map(|why| Refusal::ImportStays(why.into())));
         all.extend([NoRoom::Dates, NoRoom::Applications, NoRoom::Record].map(Refusal::DriverRecordFull));
         all
     }

@@ -2,22 +2,24 @@
 //!
 //! An entry holds everything about a type that is the same for every refusal of this type: its name and status, its title in English and
 //! in French, and the texts, members and examples of the page of problem types and of the OpenAPI document. The reason of one refusal, and
-//! its sentence, are in [`refusal`](super::refusal).
+//! its sentence, are in [`refusal`](super::refusal); which type a refusal has is said at the end of this file.
 
 use std::time::Duration;
 
 use cee_eligibility::{ApplicationId, Criterion, FieldError, JourneyType, Language, NoRoom, Reason};
-use cee_registry::{MOST_EXPORTS, MOST_EXPORTS_A_DAY, TakeBackRefusal, UndoRefusal};
+use cee_registry::{MOST_EXPORTS, MOST_EXPORTS_A_DAY, ReplaceRefusal, TakeBackRefusal, UndoRefusal};
 use cee_tokens::{Scope, TokenError};
 use http::StatusCode;
+use serde_json::{Map, json};
 use utoipa::openapi::Ref;
 
-use super::{BrokenRule, FieldFault, InternalError, Malformed, NoToken, NotAdmitted, Refusal};
+use super::detail::{BrokenRule, FieldFault, Malformed, NoToken, NotAdmitted};
+use super::refusal::{InternalError, Refusal};
 use crate::answer::OwnApplication;
-use crate::body::BODY_LIMIT;
-use crate::openapi::problems::{
-    Described, Example, Member, SAMPLE_DATETIME, SAMPLE_UUID, always, at, criteria, earlier_application, example,
-    faults, moment, of_gateway, one, reason, request_id, request_id_of_gateway, sometimes,
+use crate::limits::BODY_LIMIT;
+use crate::openapi::entry::{
+    Described, Example, Member, REQUEST_ID, SAMPLE_DATETIME, SAMPLE_UUID, always, at, criteria, earlier_application,
+    example, faults, moment, one, reason, request_id, request_id_of_gateway, sometimes,
 };
 
 /// Declares each problem type once, as `Variant: "name", STATUS { … }`:
@@ -384,11 +386,11 @@ problem_types! {
             team. To replace rows, name the import that added them.",
         members: vec![sometimes("available_at", moment())],
         examples: |_| {
-            let silent = UndoRefusal::Haunted(at("2024-05-01T09:15:00Z"));
+            let silent = UndoRefusal::StaleWriter(at("2024-05-01T09:15:00Z"));
             vec![
                 example("", "Too old", Refusal::ImportStays(TakeBackRefusal::TooOld(30))),
                 example("_for_now", "An interrupted invocation may still write", Refusal::ImportStays(silent.into())),
-                example("_for_check", "Only a check", Refusal::ImportStays(TakeBackRefusal::NothingImported)),
+                example("_for_check", "Only a check", Refusal::ImportStays(ReplaceRefusal::NothingImported.into())),
             ]
         },
     }
@@ -570,6 +572,53 @@ impl ProblemType {
 
     /// Of every call about whether a driver may have a certificate.
     pub const OF_A_DRIVER: &'static [Self] = &[Self::History, Self::Duplicate, Self::DriverRecordFull];
+}
+
+impl Refusal {
+    /// The problem type of the refusal.
+    #[must_use]
+    pub const fn problem_type(&self) -> ProblemType {
+        match self {
+            Self::MalformedBody(_) => ProblemType::MalformedBody,
+            Self::InvalidFields(_) => ProblemType::InvalidFields,
+            Self::InvalidHeader(..) => ProblemType::InvalidHeader,
+            Self::InvalidQuery(_) => ProblemType::InvalidQuery,
+            Self::ImportStays(_) => ProblemType::ImportStays,
+            Self::TooManyExports(_) | Self::TooManyExportsADay(_) => ProblemType::TooManyExports,
+            Self::TooEarly(_) => ProblemType::TooEarly,
+            Self::Unauthenticated(_) => ProblemType::Unauthenticated,
+            Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,
+            Self::TooManyAttempts(_) => ProblemType::TooManyAttempts,
+            Self::TooManyCalls(_) | Self::TooManyStrangers(_) => ProblemType::TooManyCalls,
+            Self::MissingScope(_) => ProblemType::MissingScope,
+            Self::OperatorNotAdmitted(_) => ProblemType::OperatorNotAdmitted,
+            Self::CallClosed(_) => ProblemType::CallClosed,
+            Self::NotFound | Self::NoSuchCall { .. } => ProblemType::NotFound,
+            Self::UnknownApplication => ProblemType::UnknownApplication,
+            Self::UnknownProof { .. } => ProblemType::UnknownProof,
+            Self::UnknownImport => ProblemType::UnknownImport,
+            Self::UnknownExport => ProblemType::UnknownExport,
+            Self::UnknownJourney => ProblemType::UnknownJourney,
+            Self::IneligibleJourney { .. } => ProblemType::IneligibleJourney,
+            Self::Blocked { reason: Reason::History, .. } => ProblemType::History,
+            Self::Blocked { reason: Reason::Duplicate, .. } => ProblemType::Duplicate,
+            Self::JourneyUsed { .. } => ProblemType::JourneyUsed,
+            Self::IdempotencyKeyReused => ProblemType::IdempotencyKeyReused,
+            Self::ApplicationDeleted(_) => ProblemType::ApplicationDeleted,
+            Self::CursorExpired => ProblemType::CursorExpired,
+            Self::DriverRecordFull(_) => ProblemType::DriverRecordFull,
+            Self::BodyTooLarge(_) => ProblemType::BodyTooLarge,
+            Self::UnsupportedMediaType => ProblemType::UnsupportedMediaType,
+            Self::Internal(_) => ProblemType::Internal,
+            Self::Busy => ProblemType::Busy,
+        }
+    }
+}
+
+/// The only example of a refusal by the gateway, with this detail.
+fn of_gateway(problem: ProblemType, detail: &str) -> Vec<Example> {
+    let members = Map::from_iter([("request_id".to_owned(), json!(REQUEST_ID))]);
+    vec![Example { suffix: "", summary: problem.title(Language::English), response: problem.answer(detail, members) }]
 }
 
 #[cfg(test)]

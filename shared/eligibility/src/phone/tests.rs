@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use regex::Regex;
 
+use super::number::{FRENCH, INDEX, SAINT_PIERRE};
+use super::plan::{OVERSEAS, PLANS};
 use super::*;
 use FieldError::{
     Phone as NoPhone, PhoneAmbiguous as Ambiguous, PhoneCountry as Country, PhoneInvisible as Invisible,

@@ -33,6 +33,9 @@ const REPLACES: &str = "replaces";
 /// The attribute for the import whose file replaces this one, or was to: it may have ended without.
 pub(crate) const REPLACED_BY: &str = "replaced_by";
 
+/// The attribute that says until when a stale writer may still write rows of an import. Expressions write it out.
+pub(crate) const STALE_WRITER_UNTIL: &str = "haunted_until";
+
 /// When an unused upload expires, in seconds since 1970. DynamoDB removes the item some time later.
 pub(crate) const FORGOTTEN_AT: &str = "forgotten_at";
 
@@ -220,7 +223,7 @@ pub enum UndoRefusal {
     /// An invocation that timed out while it worked on the import may still be running as a stale writer, and may write a row that an
     /// undo has already removed.
     #[error("an interrupted invocation may still write to it until {0}: undo the import after that")]
-    Haunted(Instant),
+    StaleWriter(Instant),
 }
 
 /// The state and result of an import, as the interface returns them.
@@ -247,7 +250,7 @@ pub struct ImportStatus<C, R, U> {
     /// The operator's options for the file.
     pub wishes: Wishes,
     /// Until when a stale writer may still write to it. It cannot be undone before.
-    pub haunted_until: Option<Instant>,
+    pub stale_writer_until: Option<Instant>,
     /// The import whose file replaces it, or was to: that may have ended without.
     pub replaced_by: Option<ImportId>,
 }
@@ -257,7 +260,7 @@ impl<C, R, U> ImportStatus<C, R, U> {
     /// while. Until then it is running.
     #[must_use]
     pub fn state_at(&self, machine_now: Instant) -> ImportState {
-        let may_be_answered = self.haunted_until.is_some_and(|until| until >= machine_now);
+        let may_be_answered = self.stale_writer_until.is_some_and(|until| until >= machine_now);
         if self.record.is_batch() && self.state == ImportState::Failed && may_be_answered {
             ImportState::Running
         } else {
@@ -301,14 +304,18 @@ pub(crate) fn later(moment: Instant, by: Duration) -> Option<Instant> {
     Instant::from_millis(moment.millis().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
 }
 
-/// Why an import in this state cannot be undone now; `None` if it can. `haunted_until` as in [`ImportStatus`], `machine_now` is the time
-/// of the machine's clock.
+/// Why an import in this state cannot be undone now; `None` if it can. `stale_writer_until` as in [`ImportStatus`],
+/// `machine_now` is the time of the machine's clock.
 #[must_use]
-pub fn undo_refusal(state: ImportState, haunted_until: Option<Instant>, machine_now: Instant) -> Option<UndoRefusal> {
+pub fn undo_refusal(
+    state: ImportState,
+    stale_writer_until: Option<Instant>,
+    machine_now: Instant,
+) -> Option<UndoRefusal> {
     match state {
         ImportState::AwaitingUpload | ImportState::Running => Some(UndoRefusal::NotEnded(state)),
         ImportState::Completed | ImportState::Failed => {
-            haunted_until.filter(|until| *until >= machine_now).map(UndoRefusal::Haunted)
+            stale_writer_until.filter(|until| *until >= machine_now).map(UndoRefusal::StaleWriter)
         }
         ImportState::Undoing | ImportState::Undone => None,
     }
@@ -323,12 +330,20 @@ pub enum TakeBackRefusal {
     /// It was begun at least this number of days ago. The registry's team can still undo it.
     #[error("the import began {0} days ago or more: ask the registry's team to undo it")]
     TooOld(u16),
-    /// A file cannot replace it: it is undone.
+    /// No file can replace it.
+    #[error(transparent)]
+    Replace(#[from] ReplaceRefusal),
+}
+
+/// Why no file can replace an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplaceRefusal {
+    /// It is undone.
     #[error(
         "the import is already undone: send the file without `replaces`, or with the `import_id` of a later import"
     )]
-    Done,
-    /// A file cannot replace it: it was a check or a list of drivers.
+    Undone,
+    /// It was a check or a list of drivers.
     #[error("it was a check or a list of drivers and imported nothing: name the import itself")]
     NothingImported,
     /// A file cannot replace it: this import, which has not ended, replaces it.
@@ -346,21 +361,21 @@ impl TakeBackRefusal {
             (Language::French, Self::Undo(UndoRefusal::NotEnded(state))) => {
                 format!("l'import n'est pas terminé : son état est « {} »", state.as_str())
             }
-            (Language::French, Self::Undo(UndoRefusal::Haunted(until))) => format!(
+            (Language::French, Self::Undo(UndoRefusal::StaleWriter(until))) => format!(
                 "une invocation interrompue peut encore y écrire jusqu'au {} : annulez l'import après ce moment",
                 until.for_person(language)
             ),
             (Language::French, Self::TooOld(days)) => {
                 format!("l'import a commencé il y a {days} jours ou plus : demandez son annulation à l'équipe du registre")
             }
-            (Language::French, Self::Done) => "l'import est déjà annulé : envoyez le fichier sans `replaces`, ou avec l'`import_id` d'un \
+            (Language::French, Self::Replace(ReplaceRefusal::Undone)) => "l'import est déjà annulé : envoyez le fichier sans `replaces`, ou avec l'`import_id` d'un \
                                                import plus récent"
                 .to_owned(),
-            (Language::French, Self::NothingImported) => {
+            (Language::French, Self::Replace(ReplaceRefusal::NothingImported)) => {
                 "c'était une vérification ou une liste de conducteurs, qui n'a rien importé : indiquez l'import lui-même".to_owned()
             }
-            (Language::French, Self::Replacing(by)) => {
-                format!("l'import {by} le remplace déjà : attendez que cet import soit terminé")
+            (Language::French, Self::Replace(ReplaceRefusal::Replacing(by))) => {
+                format!("l'import {by} le remplace déjà : attendez que cet import soit terminé")
             }
         }
     }
@@ -374,7 +389,7 @@ pub fn take_back_refusal<C, R, U>(
     (now, machine_now): (Instant, Instant),
     days: u16,
 ) -> Option<TakeBackRefusal> {
-    if let Some(refusal) = undo_refusal(status.state_at(machine_now), status.haunted_until, machine_now) {
+    if let Some(refusal) = undo_refusal(status.state_at(machine_now), status.stale_writer_until, machine_now) {
         return Some(refusal.into());
     }
     // An undo that has begun or ended is not refused when it is requested again.
@@ -382,6 +397,22 @@ pub fn take_back_refusal<C, R, U>(
     let began = status.started_at.unwrap_or(status.created_at);
     let age = now.millis().saturating_sub(began.millis());
     (!is_done && age >= i64::from(days) * DAY_MILLIS).then_some(TakeBackRefusal::TooOld(days))
+}
+
+/// Why no file can replace this import, even if its operator can undo it; `None` if one can. `says_so` reports whether the import's key
+/// makes it a check or a list of drivers: an operator says so in the call that creates the upload, or with the file's name.
+#[must_use]
+pub fn replace_refusal<C, R, U>(
+    status: &ImportStatus<C, R, U>,
+    says_so: impl FnOnce(&str) -> bool,
+) -> Option<ReplaceRefusal> {
+    if status.state == ImportState::Undone {
+        Some(ReplaceRefusal::Undone)
+    } else if status.wishes.check_only || status.wishes.drivers || says_so(&status.record.key) {
+        Some(ReplaceRefusal::NothingImported)
+    } else {
+        None
+    }
 }
 
 /// A day of 24 hours, in milliseconds.
@@ -413,7 +444,7 @@ pub(crate) fn status<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwn
         expires_at: instant(item, "expires_at"),
         ignored_upload: item.get(IGNORED_UPLOAD).and_then(|said| said.as_bool().ok()).copied().unwrap_or(false),
         wishes: Wishes::of(item),
-        haunted_until: instant(item, "haunted_until"),
+        stale_writer_until: instant(item, STALE_WRITER_UNTIL),
         replaced_by: text(item, REPLACED_BY).and_then(ImportId::parse),
     })
 }

@@ -77,9 +77,32 @@ impl ListedApplication {
         "token",
     ];
 
-    /// Its cells, under [`Self::COLUMNS`]; empty if the application has no such value.
+    /// The header line of CSV.
     #[must_use]
-    pub fn cells(&self) -> [Cow<'_, str>; 9] {
+    pub fn csv_header() -> String {
+        format!("{}\n", Self::COLUMNS.join(","))
+    }
+
+    /// Applications as rows of CSV (RFC 4180) in UTF-8, without a header line. Lines end in LF, as in the rejected files: with CRLF,
+    /// line-based tools would take a CR for the end of the token. `None` if they cannot be written, which is impossible in memory.
+    #[must_use]
+    pub fn csv_rows(applications: &[Self]) -> Option<String> {
+        Self::csv_rows_shown(applications, |cell| cell)
+    }
+
+    /// As [`Self::csv_rows`], with each cell as `shown` returns it.
+    #[must_use]
+    pub fn csv_rows_shown(applications: &[Self], shown: impl Fn(Cow<'_, str>) -> Cow<'_, str>) -> Option<String> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for application in applications {
+            let cells = application.cells().map(&shown);
+            writer.write_record(cells.iter().map(|cell| cell.as_bytes())).ok()?;
+        }
+        String::from_utf8(writer.into_inner().ok()?).ok()
+    }
+
+    /// Its cells, under [`Self::COLUMNS`]; empty if the application has no such value.
+    fn cells(&self) -> [Cow<'_, str>; 9] {
         let journey = self.journey.as_ref();
         [
             self.uuid.to_string().into(),

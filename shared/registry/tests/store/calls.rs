@@ -1106,8 +1106,8 @@ async fn import_is_undone_once_after_it_has_ended() {
     store.imports.release(&second).await.unwrap();
     let (third, _) = held(&store, &import, "c", &minute(6)).await;
     store.imports.end(&third, FileOutcome::Completed, &note(60), &note(0)).await.unwrap();
-    let haunted = UndoBegun::Refused(UndoRefusal::Haunted(at(&minute(20))));
-    assert_eq!(begin_undo("u", minute(20)).await, haunted);
+    let stale = UndoBegun::Refused(UndoRefusal::StaleWriter(at(&minute(20))));
+    assert_eq!(begin_undo("u", minute(20)).await, stale);
     let UndoBegun::Yours(undo, None, report) = begin_undo("u", minute(21)).await else { panic!() };
     assert_eq!(report, note(60));
     assert_eq!(begin_undo("v", minute(22)).await, UndoBegun::Held);

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::dynamo::error::{StoreError, is_transient, met};
 use crate::dynamo::item::{date, number};
 use crate::dynamo::retry::{Backoff, Deadline};
-use crate::records::import::{ImportRecord, ImportState, corrupt, key, later, stored};
+use crate::records::import::{ImportRecord, ImportState, STALE_WRITER_UNTIL, corrupt, key, later, stored};
 use crate::stores::imports::table::Imports;
 
 /// For how long after its beginning a call may still write a row: several times the lifetime of an invocation.
@@ -43,7 +43,7 @@ impl Imports {
             ("created_at".to_owned(), date(now)),
             ("started_at".to_owned(), date(now)),
             ("fence".to_owned(), number(0)),
-            ("haunted_until".to_owned(), date(until)),
+            (STALE_WRITER_UNTIL.to_owned(), date(until)),
             ("report".to_owned(), stored(unanswered)?),
         ]);
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));

@@ -17,8 +17,8 @@ use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{Item, date, instant, integer, number, text};
 use crate::records::ids::ImportId;
 use crate::records::import::{
-    FileOutcome, ImportRecord, ImportState, ImportStatus, UndoRefusal, Wishes, Work, corrupt, key, later, record,
-    status, stored, undo_refusal, value, working,
+    FileOutcome, ImportRecord, ImportState, ImportStatus, STALE_WRITER_UNTIL, UndoRefusal, Wishes, Work, corrupt, key,
+    later, record, status, stored, undo_refusal, value, working,
 };
 use crate::stores::imports::table::Imports;
 use crate::stores::lease::{HoldError, leased_until, write_held};
@@ -35,7 +35,7 @@ pub struct Hold {
     work: Work,
     /// If this invocation took over from another: until when the other may still be running as a stale writer. The item has an attribute
     /// of this name, and an undo waits for its end.
-    haunted_until: Option<Instant>,
+    stale_writer_until: Option<Instant>,
     wishes: Wishes,
 }
 
@@ -73,7 +73,7 @@ impl Hold {
             fence: integer(item, "fence").ok_or(corrupt("fence"))?,
             started_at: instant(item, started_at).ok_or(corrupt(started_at))?,
             work,
-            haunted_until: silent.then(|| later(machine_now, LONGEST_INVOCATION)).flatten(),
+            stale_writer_until: silent.then(|| later(machine_now, LONGEST_INVOCATION)).flatten(),
             wishes: Wishes::of(item),
         })
     }
@@ -230,7 +230,7 @@ impl Imports {
         };
         let Some(item) = lost.item() else { return Ok(UndoBegun::Refused(UndoRefusal::Unknown)) };
         let state = ImportState::of(item)?;
-        if let Some(refusal) = undo_refusal(state, instant(item, "haunted_until"), machine_now) {
+        if let Some(refusal) = undo_refusal(state, instant(item, STALE_WRITER_UNTIL), machine_now) {
             return Ok(UndoBegun::Refused(refusal));
         }
         Ok(match state {
@@ -362,7 +362,7 @@ impl Imports {
         values: [(&str, AttributeValue); N],
     ) -> Result<(), HoldError> {
         let mut expression = set.to_owned();
-        if hold.haunted_until.is_some() {
+        if hold.stale_writer_until.is_some() {
             expression.push_str(", haunted_until = :haunted_until");
         }
         if !remove.is_empty() {
@@ -379,7 +379,7 @@ impl Imports {
             .expression_attribute_names("#held", "state")
             .expression_attribute_values(":held", AttributeValue::S(hold.work.state().as_str().to_owned()))
             .expression_attribute_values(":fence", number(hold.fence));
-        if let Some(until) = hold.haunted_until {
+        if let Some(until) = hold.stale_writer_until {
             update = update.expression_attribute_values(":haunted_until", date(until));
         }
         if ends.is_some() {
