@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cee_eligibility::{ApplicationId, Reason};
+use cee_oracle::feed::{Entry, Feeds};
 use cee_oracle::linear::Specification;
 use cee_oracle::{Asking, By, HistoryRow, Imported, InTheWay, KeyGiven, Oracle};
 
@@ -45,6 +46,8 @@ pub enum Call {
     GiveKey { application: ApplicationId, operator: u32, key: usize },
     /// Gives a row of history a key.
     GiveKeyToHistory { row: HistoryRow, key: usize },
+    /// Reads an operator's feed of changes to its end.
+    ReadFeed { operator: u32 },
 }
 
 /// Why a call is refused.
@@ -81,6 +84,8 @@ pub enum Seen {
     HasAnother,
     /// With the key it would be a second application of the same person.
     Second,
+    /// All that this reader has read of the feed since its group began.
+    Feed(Vec<Entry>),
 }
 
 /// The state after the calls of one group, and how strictly responses are judged.
@@ -89,14 +94,15 @@ pub struct State {
     pub oracle: Oracle,
     /// The applications granted under an `Idempotency-Key`.
     named: BTreeMap<(u32, usize), ApplicationId>,
-    deleted: Vec<ApplicationId>,
+    /// The operators' feeds of changes: the deletes, in their order.
+    feeds: Feeds,
     /// Whether the run is without faults.
     exact: bool,
 }
 
 impl State {
     pub fn new(exact: bool) -> Self {
-        Self { oracle: Oracle::default(), named: BTreeMap::new(), deleted: Vec::new(), exact }
+        Self { oracle: Oracle::default(), named: BTreeMap::new(), feeds: Feeds::default(), exact }
     }
 
     /// Whether the response names one of these: the last of them, if the run is without faults.
@@ -198,10 +204,9 @@ impl Specification for State {
                 let was = self.oracle.granted(*application).map(own);
                 let mut after = self.clone();
                 if after.oracle.delete(*application, *operator) {
-                    after.deleted.push(*application);
-                    after.deleted.sort_unstable();
+                    after.feeds.deleted(*application, *operator);
                 }
-                let again = was.is_none() && self.deleted.contains(application);
+                let again = was.is_none() && self.feeds.is_deleted(*application);
                 let fits = match seen {
                     None => true,
                     Some(Seen::There) => was == Some(true) || again,
@@ -219,6 +224,14 @@ impl Specification for State {
                 let mut after = self.oracle.clone();
                 let expected = after.give_key_to_history(row, *key);
                 self.key_given(after, &expected, seen)
+            }
+            Call::ReadFeed { operator } => {
+                let told = match seen {
+                    None => true,
+                    Some(Seen::Feed(entries)) => entries == self.feeds.of(*operator),
+                    Some(_) => false,
+                };
+                told.then(|| self.clone())
             }
         }
     }

@@ -9,6 +9,7 @@ use cee_eligibility::{
     ApplicationId, IdentityKey, Journey, JourneyStatus, JourneyType, LastNameTrunc, OperatorId, OperatorJourneyId,
     PhoneTrunc, Reason, TruncatedIdentity,
 };
+use cee_oracle::feed::{Entry, EntryKind};
 use cee_oracle::linear::Recorded;
 use cee_oracle::{Asking, By, Driver, HistoryRow, millis, typed};
 use cee_registry::{Deadline, ImportId, JourneyVersion, Journeys};
@@ -23,6 +24,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
 use super::calls::{Call, Origin, Seen, Why};
+use super::judge::Listed;
 
 /// The pinned time of the clock: after every date that is drawn.
 pub const NOW: &str = "2045-01-01T00:00:00Z";
@@ -37,6 +39,9 @@ const JOURNEYS: usize = 3;
 const LANES: usize = 3;
 /// Calls of each caller.
 const STEPS: usize = 8;
+
+/// Changes on a page of a feed.
+const CHANGES: usize = 100;
 
 /// How long a caller waits for a response: longer than the service takes.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -154,6 +159,7 @@ enum Step {
     Delete { own: bool },
     GiveKey { own: bool, key: usize },
     GiveKeyToHistory { row: HistoryRow, key: usize },
+    ReadFeed { operator: u32 },
 }
 
 /// Draws the calls of one group.
@@ -223,7 +229,7 @@ impl Draw {
     }
 
     fn step(&mut self, number: usize) -> Step {
-        match self.random.u32(..20) {
+        match self.random.u32(..22) {
             0..8 => self.register(number),
             8..10 => {
                 let license = self.random.bool();
@@ -235,7 +241,8 @@ impl Draw {
             13..14 => Step::Find { own: self.own() },
             14..17 => Step::Delete { own: self.own() },
             17..19 => Step::GiveKey { own: self.own(), key: self.random.usize(..3) },
-            _ => Step::GiveKeyToHistory { row: self.row(), key: self.random.usize(..3) },
+            19 => Step::GiveKeyToHistory { row: self.row(), key: self.random.usize(..3) },
+            _ => Step::ReadFeed { operator: self.operator() },
         }
     }
 }
@@ -265,8 +272,17 @@ pub struct Callers {
     tokens: HashMap<u32, String>,
     client: Client<HttpConnector, Full<Bytes>>,
     recorder: Option<Arc<dyn Recorder>>,
+    /// The last cursor of each operator's feed that any caller has got: where a new group begins to read.
+    cursors: Mutex<HashMap<u32, String>>,
     start: Instant,
     seed: u64,
+}
+
+/// A reader of an operator's feed of changes, as a job that keeps its cursor.
+#[derive(Clone, Debug, Default)]
+struct Reader {
+    cursor: Option<String>,
+    read: Vec<Entry>,
 }
 
 /// The calls and responses of one group, and what no order of calls can explain.
@@ -283,7 +299,8 @@ impl Callers {
     /// Callers of the service at this address, with the operators' tokens.
     pub fn new(api: &str, tokens: HashMap<u32, String>, seed: u64) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { api: api.to_owned(), tokens, client, recorder: None, start: Instant::now(), seed }
+        let (api, cursors) = (api.to_owned(), Mutex::default());
+        Self { api, tokens, client, recorder: None, cursors, start: Instant::now(), seed }
     }
 
     /// The same, with a recorder of all requests and responses.
@@ -291,7 +308,8 @@ impl Callers {
         Self { recorder: Some(recorder), ..self }
     }
 
-    fn clock(&self) -> u64 {
+    /// The moment, as the calls are recorded.
+    pub fn clock(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
@@ -303,19 +321,35 @@ impl Callers {
             (0..STEPS).map(move |step| draw.step(lane * 100 + step + 1)).enumerate().collect::<Vec<_>>()
         });
         let told = &Told::new(group);
+        // What this group will delete comes after these places.
+        let cursors = &self.cursors.lock().unwrap().clone();
+        let readers = move || -> HashMap<u32, Reader> {
+            let new = |operator| Reader { cursor: cursors.get(&operator).cloned(), read: Vec::new() };
+            OPERATORS.into_iter().map(|operator| (operator, new(operator))).collect()
+        };
         join_all(lanes.enumerate().map(|(lane, steps)| async move {
             let mut random = Rng::with_seed(self.seed ^ group.number << 8 ^ lane as u64);
+            let mut readers = readers();
             for (number, step) in steps.await {
-                self.take(told, lane * 100 + number + 1, step, &mut random).await;
+                self.take(told, lane * 100 + number + 1, step, (&mut random, &mut readers)).await;
             }
         }))
         .await;
+        for (operator, mut reader) in readers() {
+            self.read_feed(told, operator, &mut reader).await;
+        }
         let take = |list: &Mutex<Vec<String>>| std::mem::take(&mut *list.lock().unwrap());
         let history = std::mem::take(&mut *told.seen.lock().unwrap());
         Done { group, history, wrong: take(&told.wrong), unanswered: take(&told.unanswered) }
     }
 
-    async fn take(&self, told: &Told, number: usize, step: Step, random: &mut Rng) {
+    async fn take(
+        &self,
+        told: &Told,
+        number: usize,
+        step: Step,
+        (random, readers): (&mut Rng, &mut HashMap<u32, Reader>),
+    ) {
         let group = told.group;
         let journey_type = group.journey_type();
         let began = self.clock();
@@ -436,6 +470,60 @@ impl Callers {
                 let answer = self.call(Method::POST, path, row.operator, Some(&json!([sent])), None).await;
                 let seen = told.rows("identity", 1, answer).pop().flatten();
                 told.saw(Call::GiveKeyToHistory { row, key }, began, self.clock(), seen);
+            }
+            Step::ReadFeed { operator } => {
+                let reader = readers.entry(operator).or_default();
+                self.read_feed(told, operator, reader).await;
+            }
+        }
+    }
+
+    /// Reads on in an operator's feed, to its end. If a call has no response, the reader goes on from its last cursor the next time.
+    async fn read_feed(&self, told: &Told, operator: u32, reader: &mut Reader) {
+        let began = self.clock();
+        loop {
+            let since = reader.cursor.as_ref().map(|cursor| format!("&since={cursor}")).unwrap_or_default();
+            let path = format!("/policies/cee/changes?limit={CHANGES}{since}");
+            let answer = self.call(Method::GET, &path, operator, None, None).await;
+            let Some((StatusCode::OK, body)) = answer else {
+                told.unexpected("changes", answer);
+                return told.saw(Call::ReadFeed { operator }, began, self.clock(), None);
+            };
+            for change in body["changes"].as_array().into_iter().flatten() {
+                let is_delete = change["change"] == json!("deleted") && change["deleted_by"] == json!("operator");
+                match change["uuid"].as_str().and_then(ApplicationId::parse).filter(|_| is_delete) {
+                    Some(uuid) => reader.read.push(Entry { uuid, kind: EntryKind::Deleted }),
+                    None => told.is_wrong(format!("changes of operator {operator}: {change}")),
+                }
+            }
+            let Some(cursor) = body["next_cursor"].as_str() else {
+                return told.is_wrong(format!("changes of operator {operator}: no cursor"));
+            };
+            reader.cursor = Some(cursor.to_owned());
+            if body["more"] == json!(false) {
+                self.cursors.lock().unwrap().insert(operator, cursor.to_owned());
+                let seen = Some(Seen::Feed(reader.read.clone()));
+                return told.saw(Call::ReadFeed { operator }, began, self.clock(), seen);
+            }
+        }
+    }
+
+    /// Walks through the whole list of an operator's applications, with this many on a page. `None`: a page had no response.
+    pub async fn walk(&self, operator: u32, limit: usize) -> Option<Listed> {
+        let (began, mut uuids, mut next) = (self.clock(), Vec::new(), String::new());
+        loop {
+            let path = format!("/policies/cee?limit={limit}{next}");
+            let (status, body) = self.call(Method::GET, &path, operator, None, None).await?;
+            if status.is_server_error() {
+                return None;
+            }
+            assert_eq!(status, StatusCode::OK, "{body}");
+            let page = body["applications"].as_array().unwrap();
+            assert!(page.len() <= limit, "{} on a page", page.len());
+            uuids.extend(page.iter().map(|one| one["uuid"].as_str().and_then(ApplicationId::parse).unwrap()));
+            match body["next_cursor"].as_str() {
+                Some(cursor) => next = format!("&cursor={cursor}"),
+                None => return Some(Listed { what: "the list", operator, began, ended: self.clock(), uuids }),
             }
         }
     }

@@ -1,11 +1,12 @@
 //! The judge: whether an order of the calls explains a group's responses, and whether the tables agree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{ApplicationId, Identity, IdentityKeys, JourneyType};
+use cee_oracle::feed::Entry;
 use cee_oracle::linear::{Recorded, explain};
 use cee_oracle::{Asking, Oracle};
 use cee_registry::{ClaimKeys, Tables};
@@ -68,7 +69,7 @@ pub fn check(done: &Done, exact: bool, held: Option<&Held>) -> Result<(), String
 
 /// The kinds of responses that a run must have, each at least once: a kind that never occurs is not judged. The kinds that are left
 /// out occur a few times in three thousand calls, and in some runs perhaps never.
-const EACH: [&str; 15] = [
+const EACH: [&str; 17] = [
     "register: 201",
     "register: 409",
     "register: 409, for its journey",
@@ -84,6 +85,8 @@ const EACH: [&str; 15] = [
     "key: done before",
     "key: unknown",
     "key: another",
+    "changes: 200",
+    "changes: 200, none",
 ];
 
 /// The kind of a response, for the count.
@@ -110,6 +113,8 @@ const fn kind(call: &Call, seen: &Seen) -> &'static str {
         (Call::GiveKeyToHistory { .. }, Seen::AlreadyDone) => "key for history: done before",
         (Call::GiveKeyToHistory { .. }, Seen::HasAnother) => "key for history: another",
         (Call::GiveKeyToHistory { .. }, _) => "key for history: unknown",
+        (Call::ReadFeed { .. }, Seen::Feed(entries)) if entries.is_empty() => "changes: 200, none",
+        (Call::ReadFeed { .. }, _) => "changes: 200",
     }
 }
 
@@ -224,6 +229,11 @@ fn renamed(history: &History) -> Result<History, String> {
                     Seen::InTheWay { millis, why, uuid } => {
                         Seen::InTheWay { millis, why, uuid: uuid.as_ref().and_then(of) }
                     }
+                    // The feed is the operator's, and holds what other groups did, too.
+                    Seen::Feed(entries) => {
+                        let own = |Entry { uuid, kind }: Entry| Some(Entry { uuid: of(&uuid)?, kind });
+                        Seen::Feed(entries.into_iter().filter_map(own).collect())
+                    }
                     other => other,
                 };
                 (at, seen)
@@ -231,6 +241,87 @@ fn renamed(history: &History) -> Result<History, String> {
             Recorded { call, began: *began, ended }
         })
         .collect())
+}
+
+/// A walk through the list of an operator's applications, or the rows of an export of them.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// What it is.
+    pub what: &'static str,
+    pub operator: u32,
+    /// When its first request was sent, and when all of it had been received.
+    pub began: u64,
+    pub ended: u64,
+    pub uuids: Vec<ApplicationId>,
+}
+
+/// What the calls of all groups say of one application.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    operator: u32,
+    /// When the first 201 was received.
+    registered: u64,
+    /// When the first call to delete it was sent.
+    may_be_gone: u64,
+    /// When the first response to such a call was received.
+    is_gone: u64,
+}
+
+/// Whether a list, or an export, holds each application once that existed from its beginning to its end, none that did not exist during it,
+/// and none of another operator. The local index follows its table at once.
+///
+/// # Errors
+/// What it should not hold, or lacks.
+pub fn check_listed(all: &[Done], listed: &Listed) -> Result<(), String> {
+    let Listed { what, operator, began, ended, uuids } = listed;
+    let (mut lives, mut lost): (HashMap<ApplicationId, Life>, usize) = (HashMap::new(), 0);
+    let calls = || all.iter().flat_map(|done| &done.history);
+    for Recorded { call, ended, .. } in calls() {
+        let Call::Register { asking: Asking { operator: by, .. }, .. } = call else { continue };
+        match ended {
+            Some((at, Seen::Registered(uuid))) => {
+                let new = Life { operator: *by, registered: *at, may_be_gone: u64::MAX, is_gone: u64::MAX };
+                let life = lives.entry(*uuid).or_insert(new);
+                life.registered = life.registered.min(*at);
+            }
+            // It may have been registered, under a name that nobody has heard.
+            None if by == operator => lost += 1,
+            _ => {}
+        }
+    }
+    for Recorded { call, began, ended } in calls() {
+        let Call::Delete { application, operator: by } = call else { continue };
+        let Some(life) = lives.get_mut(application).filter(|life| life.operator == *by) else { continue };
+        life.may_be_gone = life.may_be_gone.min(*began);
+        if let Some((at, Seen::There)) = ended {
+            life.is_gone = life.is_gone.min(*at);
+        }
+    }
+    let wrong = |uuid: &ApplicationId, why: &str| Err(format!("{what} of operator {operator}: {uuid} {why}"));
+    let (mut held, mut unknown) = (BTreeSet::new(), 0);
+    for uuid in uuids {
+        if !held.insert(*uuid) {
+            return wrong(uuid, "is in it twice");
+        }
+        match lives.get(uuid) {
+            None => unknown += 1,
+            Some(life) if life.operator != *operator => return wrong(uuid, "is another operator's"),
+            Some(life) if life.is_gone < *began => return wrong(uuid, "was deleted before"),
+            Some(_) => {}
+        }
+    }
+    if unknown > lost {
+        return Err(format!(
+            "{what} of operator {operator}: {unknown} applications that nobody has registered, {lost} lost"
+        ));
+    }
+    let throughout = |life: &Life| life.operator == *operator && life.registered < *began && *ended < life.may_be_gone;
+    for (uuid, life) in &lives {
+        if throughout(life) && !held.contains(uuid) {
+            return wrong(uuid, &format!("is not in it, from {began} to {ended}: {life:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// The content of the tables for each of these groups. No call may write at the same time.

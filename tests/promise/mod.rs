@@ -13,6 +13,10 @@
 //!   machine a try may take effect and its response be lost.
 //!
 //! `simulate` reads up to three items, each at a different moment: it is judged key by key. It reserves nothing.
+//!
+//! A reader of a feed of changes keeps its cursor. All that it has read must be the feed at one moment of its call: each delete once, in
+//! order, and none of another operator. Pages of a list are read at different moments, so a whole walk is judged, and an export too: each
+//! application once that existed throughout.
 
 // Each program uses its own part of this.
 #![allow(dead_code)]

@@ -1,16 +1,18 @@
 //! The scheduled audit: on the local stack as on AWS, one share at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::process::Command;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::{Instant, OperatorId};
 use cee_local::stack::{BUCKET, Options, tables};
 use cee_registry::{FindingKind, ImportId, ImportRecord, Imports};
-use http::StatusCode;
+use cee_service::clock::machine_now;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::exports::exported;
 use crate::support::{NOW, World, at, cee, change, keys, logs, metrics, object, world_on, world_with};
 
 /// The metrics that one invocation wrote, by metric and finding.
@@ -191,7 +193,7 @@ async fn failed_command_prints_its_findings() {
     assert!(!output.status.success());
     assert_eq!(told.matches(&format!("names {uuid}, which there is not")).count(), 2, "{told} {failed}");
     assert!(
-        failed.contains("0 applications, 2 claim items, ") && failed.contains(" 0 reports: 2 findings"),
+        failed.contains("0 applications, 2 claim items, ") && failed.contains(" 0 reports and files: 2 findings"),
         "{failed}"
     );
     assert!(failed.contains("ListObjectsV2 failed: NoAnswer: continue with --from reports:"), "{failed}");
@@ -233,4 +235,96 @@ async fn change_of_table_is_checked_at_once_and_until_it_is_repaired() {
     assert_eq!(keys(&world.aws, "audit/damage/").await, Vec::<String>::new());
     db.put_item().table_name(&table).set_item(Some(application)).send().await.unwrap();
     assert_eq!(audit(&world).await["orphan"], 0.0, "as soon as it is repaired");
+}
+
+/// The application is deleted by a call, so its operator's feed tells it.
+async fn deleted(world: &World, number: u32) {
+    let token = world.token(1);
+    let granted = world.api.register(&token, &long(number)).await.json();
+    let path = format!("/policies/cee/{}", granted["uuid"].as_str().unwrap());
+    assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_missing_from_feed_is_found_at_once_and_until_it_is_put_back() {
+    let world = world().await;
+    for number in 1..=3 {
+        deleted(&world, number).await;
+    }
+    let (db, table) = (world.aws.dynamodb(), tables().changes);
+    let second = |item: &HashMap<String, AttributeValue>| item["number"] == AttributeValue::N("2".to_owned());
+    let change_2 = world.scan(&table).await.into_iter().find(second).unwrap();
+    let send = async |event| written(&world.stack.audit().send(event).await.unwrap());
+    assert_eq!(send(change(&table, None, Some(&change_2))).await, BTreeMap::new(), "a change is no finding");
+    assert_eq!(round(&world).await.1["feed_damaged"], 0.0);
+
+    // A person removes a change by hand.
+    let delete = db.delete_item().table_name(&table).key("operator_id", change_2["operator_id"].clone());
+    delete.key("number", change_2["number"].clone()).send().await.unwrap();
+    let found = send(change(&table, Some(&change_2), None)).await;
+    assert_eq!(found, [("feed_damaged".to_owned(), 1.0)].into());
+    for _ in 0..2 {
+        assert_eq!(audit(&world).await["feed_damaged"], 1.0, "wherever the round is");
+    }
+    let told = "feed damaged: change 2 of operator 1 is missing";
+    assert!(logs().lines().any(|line| line.contains(told) && line.contains("\"kind\":\"feed_damaged\"")));
+    db.put_item().table_name(&table).set_item(Some(change_2)).send().await.unwrap();
+    assert_eq!(audit(&world).await["feed_damaged"], 0.0, "as soon as it is put back");
+    assert_eq!(round(&world).await.1["feed_damaged"], 0.0);
+}
+
+/// The audit lists names, and reads no file of an export.
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_of_exports_are_compared_with_their_items() {
+    let world = world().await;
+    assert_eq!(world.api.register(&world.token(1), &long(1)).await.status, StatusCode::CREATED);
+    let export = exported(&world, 1, &json!({"format": "csv"})).await;
+    let id = export["export_id"].as_str().unwrap();
+    let (file, piece) = (format!("exports/1/{id}.csv"), format!("export-work/{id}/rows-9-0.csv"));
+    let found = async || {
+        let (_, written) = round(&world).await;
+        // What the round before has found counts until this one has ended.
+        (written["export_damaged"], written["foreign"])
+    };
+    assert_eq!(found().await, (0.0, 0.0));
+
+    let (s3, content) = (world.aws.s3(), object(&world.aws, &file).await);
+    let put = async |key: &str| {
+        s3.put_object().bucket(BUCKET).key(key).body(content.clone().into()).send().await.unwrap();
+    };
+    let remove = async |key: &str| {
+        s3.delete_object().bucket(BUCKET).key(key).send().await.unwrap();
+    };
+    remove(&file).await;
+    assert_eq!(found().await, (1.0, 0.0), "the file is gone");
+    put(&file).await;
+    assert_eq!(found().await, (0.0, 0.0));
+
+    // The lifecycle rule has a few days to remove what an invocation has left.
+    put(&piece).await;
+    assert_eq!(found().await, (0.0, 0.0));
+    let soon = machine_now().days_after(2);
+    let item = world.scan(&tables().exports).await.remove(0);
+    let mut update = world.aws.dynamodb().update_item().table_name(tables().exports);
+    for name in ["operator_id", "export_id"] {
+        update = update.key(name, item[name].clone());
+    }
+    let update = update.update_expression("SET expires_at = :soon");
+    let soon = AttributeValue::N(soon.millis().to_string());
+    update.expression_attribute_values(":soon", soon).send().await.unwrap();
+    assert_eq!(found().await, (1.0, 0.0), "it ended five days ago, and its piece is still there");
+    remove(&piece).await;
+    assert_eq!(found().await, (0.0, 0.0));
+
+    // Among another operator's files, and a file of no export.
+    for key in [format!("exports/2/{id}.csv"), "exports/2/DUPONT.csv".to_owned()] {
+        put(&key).await;
+        assert_eq!(found().await, (0.0, 1.0), "{key}");
+        remove(&key).await;
+        assert_eq!(found().await, (0.0, 0.0), "{key}");
+    }
+    let logs = logs();
+    let told: Vec<&str> =
+        logs.lines().filter(|line| line.contains("an object among its exports that is none")).collect();
+    assert!(!told.is_empty() && told.iter().all(|line| !line.contains("DUPONT")), "{told:?}");
 }

@@ -219,6 +219,7 @@ const EXPORTED: &str = "an export of 25 of one's own applications, from the call
 const AUDITED: &str = "the auditor, for each 1,000 applications and claims";
 const ONCE_A_MINUTE: &str = "an operator's status and the counts of its refusals, at most once a minute";
 const CHECKED: &str = "the auditor, for the changes of a long registration";
+const CHECKED_CHANGE: &str = "the auditor, for a change in a feed";
 
 async fn count() -> (Counted, Stored) {
     let (world, wire) = Wire::world().await;
@@ -283,6 +284,11 @@ async fn count() -> (Counted, Stored) {
     counted.wire.take_units();
     counted.world.stack.audit().send(event).await.unwrap();
     counted.lines.push((CHECKED, Takes::of(&counted.wire.take_units())));
+    let fed = counted.world.scan(&tables().changes).await;
+    let event = change(&tables().changes, None, fed.first());
+    counted.wire.take_units();
+    counted.world.stack.audit().send(event).await.unwrap();
+    counted.lines.push((CHECKED_CHANGE, Takes::of(&counted.wire.take_units())));
     counted.world.stack.audit().run_now().await.unwrap();
     let audit = Takes::of(&counted.wire.take_units());
     let items = items(&counted.world).await;
@@ -332,7 +338,7 @@ async fn changes(world: &World, uuid: &str) -> Value {
 async fn items(world: &World) -> f64 {
     let tables = tables();
     let mut items = 0;
-    for table in [&tables.applications, &tables.claims, &tables.imports] {
+    for table in [&tables.applications, &tables.claims, &tables.imports, &tables.changes, &tables.exports] {
         items += world.scan(table).await.len();
     }
     items as f64

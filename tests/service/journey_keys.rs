@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use cee_eligibility::Rules;
 use cee_fn_audit::Auditor;
 use cee_local::stack::{BUCKET, tables};
-use cee_registry::{AuditPlace, Audited, ClaimKeys, Imports, TableAuditor};
+use cee_registry::{AuditPlace, Audited, ClaimKeys, Exports, Imports, TableAuditor};
+use cee_service::Clock;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Trip, World, world};
+use crate::support::{Answer, NOW, Trip, World, at, world};
 use crate::wire::Wire;
 
 const IDENTITY: &str = "/policies/cee/import/identity";
@@ -61,8 +62,9 @@ async fn reason(world: &World, name: &str, phone: &str, letter: &str) -> Option<
 async fn audited(world: &World) -> Vec<String> {
     let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
     let db = world.aws.dynamodb();
-    let (auditor, imports) = (TableAuditor::new(db.clone(), &tables(), keys), Imports::new(db, &tables()));
-    let auditor = Auditor::new(auditor, imports, Rules::default(), world.aws.s3(), BUCKET.to_owned());
+    let of_s3 = (Imports::new(db.clone(), &tables()), Exports::new(db.clone(), &tables()));
+    let (auditor, rules) = (TableAuditor::new(db, &tables(), keys), (Rules::default(), Clock::Pinned(at(NOW))));
+    let auditor = Auditor::new(auditor, of_s3, rules, world.aws.s3(), BUCKET.to_owned());
     let mut found = Vec::new();
     let told = |part: &Audited| {
         found.extend(part.findings.iter().map(ToString::to_string));

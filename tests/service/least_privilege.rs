@@ -18,9 +18,10 @@ use cee_fn_public::Public;
 use cee_fn_register::Register;
 use cee_fn_simulate::Simulate;
 use cee_fn_uploads::Uploads;
-use cee_local::stack::tables;
-use cee_registry::{ImportId, Tables};
+use cee_local::stack::{BUCKET, tables};
+use cee_registry::{ExportId, ImportId, Tables};
 use cee_service::Environment;
+use cee_service::clock::machine_now;
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -260,7 +261,8 @@ fn one_driver(phone: &str, rows: usize) -> String {
     (0..rows).map(|row| format!("long,SAM,{phone},{}\n", day(row))).collect()
 }
 
-/// An audit of tables that somebody has damaged by hand: an application without a claim, claims without an application.
+/// An audit of tables that somebody has damaged by hand: an application without a claim, claims without an application, a change
+/// that did not happen, a file of no export.
 async fn audit(world: &World) {
     let token = world.token(1);
     world.journeys(&[Trip::new(1, "two", "+336010211")]).await;
@@ -278,6 +280,21 @@ async fn audit(world: &World) {
     let claim = claims.iter().find(|claim| claim.contains_key(&format!("a#{}", uuids[0]))).unwrap();
     remove(tables().claims, "pk", claim["pk"].as_s().unwrap().clone()).await.unwrap();
     remove(tables().applications, "uuid", uuids[1].clone()).await.unwrap();
+    // A change that says of an application what is not so: the audit looks at the changes around it and after it.
+    let number = |text: &str| AttributeValue::N(text.to_owned());
+    let word = |text: &str| AttributeValue::S(text.to_owned());
+    let astray = [
+        ("operator_id", number("1")),
+        ("number", number("900000")),
+        ("uuid", word(&uuids[0])),
+        ("journey_type", word("long")),
+        ("changed_at", number("1714521600000")),
+        ("deleted_by", word("operator")),
+    ];
+    let astray = astray.map(|(name, value)| (name.to_owned(), value)).into();
+    world.aws.dynamodb().put_item().table_name(tables().changes).set_item(Some(astray)).send().await.unwrap();
+    let file = format!("exports/3/{}.csv", ExportId::new(machine_now(), 7));
+    world.aws.s3().put_object().bucket(BUCKET).key(file).body(b"x".to_vec().into()).send().await.unwrap();
     // The stream of claims tells of the first one: the next invocations check it again.
     world.stack.audit().send(change(&tables().claims, Some(claim), None)).await.unwrap();
     for _ in 0..3 {

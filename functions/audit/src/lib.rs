@@ -1,4 +1,4 @@
-//! The audit function: checks the tables and the reports against the invariants of the claim protocol (docs/reliability.md), and reports
+//! The audit function: checks the tables, the reports and the exports against the invariants of the claim protocol (docs/reliability.md), and reports
 //! findings in metrics and in the log. It repairs nothing.
 //!
 //! | to find | look in |
@@ -9,7 +9,7 @@
 //! | damage that changes of the tables left behind | `damage` |
 //! | what is wrong with an item of a table | `cee_registry::team::audit` |
 //!
-//! Two things invoke the function. The streams of the tables of claims, applications and journeys invoke it with what changed: it checks
+//! Two things invoke the function. The streams of the tables of claims, applications, journeys and changes invoke it with what changed: it checks
 //! those items within minutes (docs/adr/0051). The schedule invokes it every quarter of an hour: it checks the next share of the tables and
 //! of the reports, and a round over all of them takes as many invocations as they need. The local stack has no streams.
 //!

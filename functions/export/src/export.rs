@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cee_eligibility::OperatorId;
-use cee_registry::{ExportBegun, ExportHold, ExportId, ExportProgress, HoldError, MOST_ON_A_PAGE, export_note};
+use cee_registry::{
+    ExportBegun, ExportHold, ExportId, ExportProgress, HoldError, MOST_ON_A_PAGE, export_note, export_pieces,
+};
 use cee_service::clock::machine_now;
 use cee_service::objects::{List, Whole, get, put};
 use tokio::time::Instant as Moment;
@@ -13,11 +15,6 @@ use crate::file::{File, append};
 
 /// The longest time between two checkpoints: well within the lease, and short enough for an operator that watches the export.
 const PAUSE: Duration = Duration::from_secs(20);
-
-/// The prefix of the keys of all pieces of an export.
-fn folder(id: ExportId) -> String {
-    format!("export-work/{id}/")
-}
 
 /// Works on an export, unless it has ended before or another invocation works on it.
 pub(crate) async fn export(
@@ -36,7 +33,7 @@ pub(crate) async fn export(
         // The invocation that ended it may have had no time left to clean up.
         ExportBegun::Over => {
             tracing::info!(export_id = %id, operator_id, "an export that has ended");
-            List::clear(&context.s3, &context.bucket, &folder(id)).await;
+            List::clear(&context.s3, &context.bucket, &export_pieces(id)).await;
             return Ok(());
         }
     };
@@ -45,7 +42,7 @@ pub(crate) async fn export(
     // On the heap: by far the largest of the futures around it.
     match Box::pin(work(context, &hold, progress, budget)).await {
         Ok(Some((applications, bytes))) => {
-            List::clear(&context.s3, &context.bucket, &folder(id)).await;
+            List::clear(&context.s3, &context.bucket, &export_pieces(id)).await;
             tracing::info!(export_id = %id, operator_id, applications, bytes, "an export ended");
             Ok(())
         }
@@ -81,7 +78,7 @@ async fn work(
     budget: Budget,
 ) -> Result<Option<(u64, u64)>, ExportError> {
     let record = hold.record();
-    let folder = folder(record.id);
+    let folder = export_pieces(record.id);
     let pieces = std::mem::take(&mut progress.pieces);
     let mut list = List::new(&context.s3, &context.bucket, (&folder, "rows", hold.fence()), pieces);
     let (mut last, mut read) = (Moment::now(), 0_u64);

@@ -2,7 +2,7 @@
 
 use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_fn_audit::Auditor;
-use cee_registry::{ClaimKeys, EXPORT_NOTES, Imports, PepperCheck, PepperKeeper, TableAuditor, Tables};
+use cee_registry::{ClaimKeys, EXPORT_NOTES, Exports, Imports, PepperCheck, PepperKeeper, TableAuditor, Tables};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment};
 use serde::{Deserialize, Serialize};
@@ -74,9 +74,9 @@ impl Description {
     /// [`Error::Secrets`] if the pepper is not usable.
     pub fn auditor(&self, secrets: &Secrets, rules: Rules) -> Result<Auditor, Error> {
         let Store { db, tables, keys } = self.store(secrets)?;
-        let imports = Imports::new(db.clone(), &tables);
+        let of_s3 = (Imports::new(db.clone(), &tables), Exports::new(db.clone(), &tables));
         let auditor = TableAuditor::new(db, &tables, keys);
-        Ok(Auditor::new(auditor, imports, rules, self.aws().s3(), self.bucket.clone()))
+        Ok(Auditor::new(auditor, of_s3, (rules, self.clock()), self.aws().s3(), self.bucket.clone()))
     }
 
     /// The clients of the stack's DynamoDB and S3. They do not go through the proxy that injects faults.

@@ -54,7 +54,7 @@
 //! | [`Deleter`] | claims, applications, archive, changes, journeys | applications, console |
 //! | [`JourneyFollower`] | applications, changes | import |
 //! | [`Proofs`] | applications, archive | public |
-//! | [`TableAuditor`] | claims, applications, archive, journeys, imports | audit, `cee audit` |
+//! | [`TableAuditor`] | claims, applications, archive, changes, journeys, imports, exports | audit, `cee audit` |
 //! | [`StrayRemover`] | claims, applications, archive | `cee audit --repair` |
 //! | [`DriverFinder`] | claims, applications, archive, journeys | `cee driver` |
 //! | [`DriverEraser`] | applications, archive, changes, journeys, idempotency | `cee driver erase` |
@@ -88,8 +88,8 @@ pub use records::claim_item::RowSource;
 pub use records::claim_keys::{ClaimKeys, ClaimKind};
 pub use records::credential::{AccessKey, Credential, Failures, KeyPair, NoRandomness, SecretHash, SecretKey};
 pub use records::export::{
-    EXPORT_NOTES, ExportFormat, ExportProgress, ExportRecord, ExportState, ExportStatus, KEPT_DAYS, export_note,
-    export_of_note,
+    EXPORT_FILES, EXPORT_NOTES, ExportFormat, ExportProgress, ExportRecord, ExportState, ExportStatus, KEPT_DAYS,
+    export_note, export_of_file, export_of_note, export_pieces,
 };
 pub use records::idempotency::{IdempotencyRecord, Replay, RequestKey};
 pub use records::ids::{ExportId, ImportId};
@@ -104,6 +104,7 @@ pub use records::statistics::{Cell, Counts, Outcome, Source, WeekCounts};
 pub use stores::*;
 pub use team::audit::affected::Affected;
 pub use team::audit::auditor::TableAuditor;
+pub use team::audit::exports::ExportObjects;
 pub use team::audit::finding::{Finding, FindingKind};
 pub use team::audit::part::{AuditPlace, Audited};
 pub use team::audit::repair::StrayRemover;

@@ -2,7 +2,7 @@
 //!
 //! It is written from the contract and shares no rule with the code under test: it computes years by itself, and knows no tables and no
 //! claims. A test compares the store with it step by step (`shared/registry/tests/store/model.rs`). Another test checks that some order
-//! of the calls explains every response of the service ([`linear`]).
+//! of the calls explains every response of the service ([`linear`]). What an operator reads about its own applications is in [`feed`].
 //!
 //! Names, phones, licences and identity keys are numbers here, which the tests translate. [`typed`] writes a value in any of the forms
 //! that the contract reads as equal.
@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use cee_eligibility::{ApplicationId, JourneyType, Reason};
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 
+pub mod feed;
 pub mod linear;
 pub mod typed;
 

@@ -39,7 +39,7 @@ pub struct Command {
     #[arg(long, default_value = ".local", conflicts_with = "aws")]
     data_dir: std::path::PathBuf,
     /// On AWS: with the credentials and the settings of the environment, which are those of the audit function (CLAIMS_TABLE,
-    /// APPLICATIONS_TABLE, ARCHIVE_TABLE, JOURNEYS_TABLE, IMPORTS_TABLE, BUCKET, CLAIM_PEPPER).
+    /// APPLICATIONS_TABLE, ARCHIVE_TABLE, CHANGES_TABLE, JOURNEYS_TABLE, IMPORTS_TABLE, EXPORTS_TABLE, BUCKET, CLAIM_PEPPER).
     #[arg(long)]
     aws: bool,
 }
@@ -82,7 +82,7 @@ pub fn run(command: Command) -> Result<()> {
 async fn audit(command: Command, bar: &ProgressBar) -> Result<String> {
     let (auditor, remover) = command.open().await?;
     let mut findings = BTreeSet::new();
-    let [mut applications, mut claims, mut imports, mut reports] = [0; 4];
+    let [mut applications, mut claims, mut imports, mut changes, mut exports, mut objects] = [0; 6];
     let mut place = command.from.clone().unwrap_or_default();
     let walked = auditor.walk(place.clone(), command.parts_per_second, |part| {
         for finding in &part.findings {
@@ -91,15 +91,17 @@ async fn audit(command: Command, bar: &ProgressBar) -> Result<String> {
             }
         }
         (applications, claims) = (applications + part.applications, claims + part.claims);
-        (imports, reports) = (imports + part.imports, reports + part.reports);
+        (imports, changes) = (imports + part.imports, changes + part.changes);
+        (exports, objects) = (exports + part.exports, objects + part.reports + part.files);
         place = part.place.clone();
-        bar.set_position(applications + claims + imports + reports);
+        bar.set_position(applications + claims + imports + changes + exports + objects);
         bar.set_message(place.to_string());
         ControlFlow::Continue(())
     });
     let walked = walked.await;
     let summary = format!(
-        "{applications} applications, {claims} claim items, {imports} imports and {reports} reports: {} findings",
+        "{applications} applications, {claims} claim items, {imports} imports, {changes} changes, {exports} exports and \
+         {objects} reports and files: {} findings",
         findings.len()
     );
     if let Err(error) = walked {

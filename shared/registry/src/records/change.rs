@@ -98,7 +98,7 @@ impl StoredChange {
     }
 
     /// Whether there was a change before this one, and has expired. Then all before it have, too.
-    fn has_outlived_previous(&self, now: Instant) -> bool {
+    pub(crate) fn has_outlived_previous(&self, now: Instant) -> bool {
         self.number > 1 && self.change.at.days_after(CHANGES_KEPT_DAYS) <= now
     }
 
@@ -152,6 +152,20 @@ pub(crate) fn key(operator: OperatorId, number_of_change: u64) -> Item {
     let number_of_change = AttributeValue::N(number_of_change.to_string());
     let attributes = [("operator_id", number(i64::from(operator.get()))), (NUMBER, number_of_change)];
     attributes.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// The key of an item or of a request: the operator, and the number of the change. `None` if a change has no such key.
+pub(crate) fn key_of(item: &Item) -> Option<(OperatorId, u64)> {
+    let operator = integer(item, "operator_id").and_then(|id| u32::try_from(id).ok());
+    let operator = operator.and_then(|id| OperatorId::new(id).ok())?;
+    let number = integer(item, NUMBER).and_then(|number| u64::try_from(number).ok())?;
+    (number > 0).then_some((operator, number))
+}
+
+/// Whether the change in this item has expired. DynamoDB may remove it, and expired changes before and after it, in any order.
+pub(crate) fn has_expired(item: &Item, now: Instant) -> bool {
+    let soon = now.days_after(REMOVED_AFTER_DAYS - CHANGES_KEPT_DAYS).millis().div_euclid(1000);
+    integer(item, FORGOTTEN_AT).is_some_and(|at| at <= soon)
 }
 
 /// A change that a reader has read. After a restore of the tables another change may have its number. So the reader keeps what tells the
@@ -368,6 +382,27 @@ mod tests {
                 assert!(StoredChange::from_item(&without).is_err(), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn key_names_operator_and_number_of_a_change() {
+        assert_eq!(key_of(&change(5, NOW).to_item(operator(7))), Some((operator(7), 5)));
+        for (name, value) in [("operator_id", "0"), ("operator_id", "-1"), ("number", "0"), ("number", "0.5")] {
+            let mut item = key(operator(7), 5);
+            item.insert(name.to_owned(), AttributeValue::N(value.to_owned()));
+            assert_eq!(key_of(&item), None, "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn change_expires_before_dynamodb_may_remove_it() {
+        let day = "2024-01-01T00:00:00Z";
+        let mut item = change(1, day).to_item(operator(7));
+        assert!(!has_expired(&item, at("2099-01-01T00:00:00Z")), "the last change never does");
+        item.insert(FORGOTTEN_AT.to_owned(), change(2, day).removes_previous_at());
+        let expires = at(day).days_after(CHANGES_KEPT_DAYS);
+        let before = Instant::from_millis(expires.millis() - 1).unwrap();
+        assert_eq!((has_expired(&item, before), has_expired(&item, expires)), (false, true));
     }
 
     #[test]

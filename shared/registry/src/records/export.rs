@@ -67,6 +67,24 @@ pub fn export_of_note(key: &str) -> Option<(OperatorId, ExportId)> {
     Some((OperatorId::parse(operator).ok()?, ExportId::parse(export)?))
 }
 
+/// The prefix of the keys of all pieces of an export.
+#[must_use]
+pub fn export_pieces(export: ExportId) -> String {
+    format!("export-work/{export}/")
+}
+
+/// The prefix of the files.
+pub const EXPORT_FILES: &str = "exports/";
+
+/// The operator and the export of a file with this key; `None` if it is not the key of one.
+#[must_use]
+pub fn export_of_file(key: &str) -> Option<(OperatorId, ExportId)> {
+    let (operator, name) = key.strip_prefix(EXPORT_FILES)?.split_once('/')?;
+    let (export, format) = name.split_once('.')?;
+    ExportFormat::parse(format)?;
+    Some((OperatorId::parse(operator).ok()?, ExportId::parse(export)?))
+}
+
 /// An export as its operator requested it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExportRecord {
@@ -86,7 +104,7 @@ impl ExportRecord {
     /// The key of its file.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("exports/{}/{}.{}", self.operator, self.id, self.format.as_str())
+        format!("{EXPORT_FILES}{}/{}.{}", self.operator, self.id, self.format.as_str())
     }
 
     /// The item of a new export.
@@ -209,6 +227,12 @@ pub(crate) fn key(operator: OperatorId, id: ExportId) -> Item {
     ])
 }
 
+/// The operator and the export of an item or a key; `None` if an export has no such key.
+pub(crate) fn name(item: &Item) -> Option<(OperatorId, ExportId)> {
+    let operator = integer(item, "operator_id").and_then(|id| u32::try_from(id).ok());
+    Some((operator.and_then(|id| OperatorId::new(id).ok())?, id(item).ok()?))
+}
+
 /// The export's UUID in an item or a key.
 pub(crate) fn id(item: &Item) -> Result<ExportId, StoreError> {
     text(item, "export_id").and_then(ExportId::parse).ok_or(corrupt("export_id"))
@@ -250,6 +274,13 @@ mod tests {
             let item = record.to_item(record.created_at);
             assert_eq!(ExportRecord::of(&item), Ok(record));
             assert_eq!(export_of_note(&export_note(record.operator, record.id)), Some((record.operator, record.id)));
+            assert_eq!(export_of_file(&record.key()), Some((record.operator, record.id)));
+            assert_eq!(name(&item), Some((record.operator, record.id)));
+            for other in
+                [record.key().replace(".", ".x"), record.key().replace("/12/", "/0/"), format!("x{}", record.key())]
+            {
+                assert_eq!(export_of_file(&other), None, "{other}");
+            }
         }
         for other in ["exporting/12", "exporting/x/018f332ae40070008000000000000007", "exporting/12/x", "exports/12/x"]
         {

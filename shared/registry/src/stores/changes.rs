@@ -12,10 +12,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use cee_eligibility::{Instant, OperatorId};
 
 use crate::dynamo::error::{StoreError, is_transient};
-use crate::dynamo::item::number;
+use crate::dynamo::item::{Item, number};
+use crate::dynamo::read::{Consistency, batch_get_keys, page_after};
 use crate::dynamo::retry::{Backoff, Deadline};
 use crate::dynamo::tables::Tables;
-use crate::records::change::{Change, ChangesPlace, ChangesRead, FORGOTTEN_AT, NUMBER, Shown, StoredChange, key};
+use crate::records::change::{
+    Change, ChangesPlace, ChangesRead, FORGOTTEN_AT, NUMBER, Shown, StoredChange, key, key_of,
+};
 
 /// How many changes a page of a feed holds at most.
 pub const MOST_CHANGES: usize = 500;
@@ -109,6 +112,73 @@ impl Changes {
             writes.push(TransactWriteItem::builder().update(update).build());
         }
         Ok(writes)
+    }
+
+    pub(crate) const fn name(&self) -> &str {
+        self.table.as_str()
+    }
+
+    /// The changes with these numbers that there are, of any operators. One request for each hundred.
+    pub(crate) async fn items(
+        &self,
+        keys: impl IntoIterator<Item = (OperatorId, u64)>,
+        consistency: Consistency,
+        deadline: Deadline,
+    ) -> Result<Vec<Item>, StoreError> {
+        let wanted = keys.into_iter().map(|(operator, number)| key(operator, number)).collect();
+        batch_get_keys(&self.db, &self.table, wanted, consistency, deadline).await
+    }
+
+    /// The next page of all operators' changes after a change, and the change after which to continue. One request, or more if the last
+    /// item of a page has a key that is not a change's.
+    pub(crate) async fn page(
+        &self,
+        after: Option<(OperatorId, u64)>,
+        most: i32,
+        consistency: Consistency,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, Option<(OperatorId, u64)>), StoreError> {
+        let mut after = after.map(|(operator, number)| key(operator, number));
+        let mut items = Vec::new();
+        loop {
+            let (more, last) = page_after(&self.db, &self.table, after, most, consistency, deadline).await?;
+            items.extend(more);
+            let Some(last) = last else { return Ok((items, None)) };
+            if let Some(last) = key_of(&last) {
+                return Ok((items, Some(last)));
+            }
+            // A person has written the item, and its key may be any number.
+            after = Some(last);
+        }
+    }
+
+    /// The first `most` of an operator's changes after a number, and whether there may be more. One request.
+    pub(crate) async fn later(
+        &self,
+        operator: OperatorId,
+        after: u64,
+        most: i32,
+        consistency: Consistency,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, bool), StoreError> {
+        let query = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("operator_id = :operator AND #number > :after")
+            .expression_attribute_names("#number", NUMBER)
+            .expression_attribute_values(":operator", number(i64::from(operator.get())))
+            .expression_attribute_values(":after", AttributeValue::N(after.to_string()))
+            .consistent_read(consistency == Consistency::Strong)
+            .limit(most);
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            match query.clone().send().await {
+                Ok(answer) => return Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.is_some())),
+                Err(error) if is_transient(&error) => backoff.pause().await?,
+                Err(error) => return Err(StoreError::request("Query", &error)),
+            }
+        }
     }
 
     /// The operator's last change. It never expires. One request.

@@ -1,5 +1,7 @@
 //! The table of exports: an operator requests one, invocations work on it one at a time, and it is listed until it is forgotten.
 
+use std::collections::HashSet;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -9,10 +11,12 @@ use cee_eligibility::{Instant, OperatorId};
 
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, date, integer, number, text};
+use crate::dynamo::read::{Consistency, batch_get_keys, page_after};
+use crate::dynamo::retry::Deadline;
 use crate::dynamo::tables::Tables;
 use crate::records::export::{
     ExportProgress, ExportRecord, ExportState, ExportStatus, KEPT_DAYS, alive_until, corrupt, id, is_forgotten, key,
-    progress, state, stored,
+    name, progress, state, stored,
 };
 use crate::records::ids::ExportId;
 use crate::stores::lease::{HoldError, leased_until, write_held};
@@ -191,6 +195,42 @@ impl Exports {
         let items = answer.items.unwrap_or_default();
         let known = items.iter().filter(|item| !is_forgotten(item, machine_now));
         Ok((known.map(|item| ExportStatus::of(item, machine_now)).collect::<Result<_, _>>()?, next))
+    }
+
+    /// Which of these exports exist, including forgotten ones and items that cannot be read. One request per hundred.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer in time.
+    pub async fn known(
+        &self,
+        exports: &[(OperatorId, ExportId)],
+        deadline: Deadline,
+    ) -> Result<HashSet<(OperatorId, ExportId)>, StoreError> {
+        let keys = exports.iter().map(|(operator, id)| key(*operator, *id)).collect();
+        let items = batch_get_keys(&self.db, &self.table, keys, Consistency::Strong, deadline).await?;
+        Ok(items.iter().filter_map(name).collect())
+    }
+
+    /// The next page of all operators' exports after an export, and the export after which to continue. One request, or more if the last
+    /// item of a page has a key that is not an export's.
+    pub(crate) async fn page(
+        &self,
+        after: Option<(OperatorId, ExportId)>,
+        most: i32,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, Option<(OperatorId, ExportId)>), StoreError> {
+        let mut after = after.map(|(operator, id)| key(operator, id));
+        let mut items = Vec::new();
+        loop {
+            let (more, last) = page_after(&self.db, &self.table, after, most, Consistency::Strong, deadline).await?;
+            items.extend(more);
+            let Some(last) = last else { return Ok((items, None)) };
+            if let Some(last) = name(&last) {
+                return Ok((items, Some(last)));
+            }
+            // A person has written the item, and its key may contain anything.
+            after = Some(last);
+        }
     }
 
     /// Takes the lease on an export, unless another invocation has it or the export has ended. `worker` and `machine_now` as for an import

@@ -8,8 +8,10 @@
 //! | how the tables are read | [`auditor`] |
 //! | where a part begins, and its result | [`part`] |
 //! | the checks of an item | `checks` |
-//! | what a change may have damaged | `changes` |
-//! | applications and claim items to check | [`affected`] |
+//! | the checks of the feeds of changes | `feed` |
+//! | the checks of an export, and what it says of S3 | [`exports`] |
+//! | what a write may have damaged | `changes` |
+//! | applications, claim items and changes to check | [`affected`] |
 //! | the stored data about the applications that a claim item refers to | `known` |
 //! | how an orphaned claim is removed | [`repair`] |
 
@@ -17,6 +19,8 @@ pub mod affected;
 pub mod auditor;
 mod changes;
 mod checks;
+pub mod exports;
+mod feed;
 pub mod finding;
 mod known;
 pub mod part;

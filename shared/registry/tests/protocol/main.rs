@@ -3,6 +3,7 @@
 // clippy.toml allows these in test functions, but not in their helpers.
 #![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
+mod feed;
 mod model;
 mod tables;
 

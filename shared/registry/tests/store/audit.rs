@@ -10,6 +10,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::*;
 use cee_registry::*;
 
+/// The registry's time in these tests.
+const NOW: &str = "2024-05-01T00:00:00Z";
+
 fn identity(number: u64, key: bool) -> Identity {
     Identity {
         truncated: truncated("DUP", &format!("+336{number:05}1")),
@@ -26,18 +29,24 @@ async fn register(store: &Store, number: u64, identity: &Identity, datetime: &st
 
 /// All findings, and the numbers of checked items.
 async fn audit(store: &Store) -> (BTreeSet<Finding>, u64, u64) {
-    let (mut findings, mut applications, mut claims, mut imports) = (BTreeSet::new(), 0, 0, 0);
+    let (mut findings, mut applications, mut claims) = (BTreeSet::new(), 0, 0);
+    let [mut imports, mut changes, mut exports] = [0; 3];
     let mut place = AuditPlace::Start;
     while place != AuditPlace::End {
-        let part = store.auditor.audit(&place, &Rules::default(), soon()).await.unwrap();
+        let part = store.auditor.audit(&place, &Rules::default(), at(NOW), soon()).await.unwrap();
         assert_ne!(part.place, place, "it goes on");
         findings.extend(part.findings);
         (applications, claims, place) = (applications + part.applications, claims + part.claims, part.place);
-        imports += part.imports;
+        (imports, changes, exports) = (imports + part.imports, changes + part.changes, exports + part.exports);
     }
-    let there = store.db.scan().table_name(&store.tables.imports).send().await.unwrap();
-    assert_eq!(imports, there.items().len() as u64, "each import is looked at");
-    let after = store.auditor.audit(&AuditPlace::End, &Rules::default(), soon()).await.unwrap();
+    let Tables { imports: of_imports, exports: of_exports, .. } = &store.tables;
+    for (table, looked_at) in [(of_imports, imports), (of_exports, exports)] {
+        let there = store.db.scan().table_name(table).send().await.unwrap();
+        assert_eq!(looked_at, there.items().len() as u64, "each item of {table} is looked at");
+    }
+    // While changes are written there may be more by now.
+    assert!(changes <= store.feeds().await.len() as u64);
+    let after = store.auditor.audit(&AuditPlace::End, &Rules::default(), at(NOW), soon()).await.unwrap();
     assert_eq!((after.place, after.applications, after.claims), (AuditPlace::End, 0, 0), "nothing comes after the end");
     check_changes(store, &findings).await;
     (findings, applications, claims)
@@ -45,26 +54,29 @@ async fn audit(store: &Store) -> (BTreeSet<Finding>, u64, u64) {
 
 /// Each new finding is also found from what changed since the last audit, and nothing is found there alone.
 async fn check_changes(store: &Store, findings: &BTreeSet<Finding>) {
-    let written = store.written().await;
-    let now = LastAudit { written: written.clone(), findings: findings.clone() };
+    let (written, changes) = (store.written().await, store.feeds().await);
+    let now = LastAudit { written: written.clone(), changes: changes.clone(), findings: findings.clone() };
     let last = std::mem::replace(&mut *store.last_audit.lock().unwrap(), now);
     let mut affected = Affected::default();
-    let tables = [&store.tables.claims, &store.tables.applications, &store.tables.journeys];
-    for (table, (before, after)) in tables.into_iter().zip(last.written.iter().zip(&written)) {
+    let tables = [&store.tables.claims, &store.tables.applications, &store.tables.journeys, &store.tables.changes];
+    let then = last.written.iter().chain([&last.changes]);
+    for (table, (before, after)) in tables.into_iter().zip(then.zip(written.iter().chain([&changes]))) {
         let changed = before.keys().chain(after.keys()).filter(|key| before.get(*key) != after.get(*key));
         for item in changed.flat_map(|key| [before.get(key), after.get(key)]).flatten() {
             store.auditor.add_affected(table, item, &mut affected);
         }
     }
-    let part = store.auditor.audit_affected(&affected, &Rules::default(), soon()).await.unwrap();
-    let again = store.auditor.audit_affected(&part.damaged, &Rules::default(), soon()).await.unwrap();
+    let part = store.auditor.audit_affected(&affected, &Rules::default(), at(NOW), soon()).await.unwrap();
+    let again = store.auditor.audit_affected(&part.damaged, &Rules::default(), at(NOW), soon()).await.unwrap();
     assert_eq!(again.findings, part.findings, "the damaged items show what was found");
     let found = part.findings;
     assert!(found.is_subset(findings), "{found:?} of {findings:?}");
-    // Imports have no stream, and an item under no UUID is none of the registry's: the round finds them.
+    // Imports and exports have no stream, and an item under no UUID or number is none of the registry's: the round finds them.
     let is_of_round = |finding: &Finding| match finding {
-        Finding::Miscounted(..) | Finding::Foreign(..) | Finding::Unreadable("imports", _) => true,
+        Finding::Miscounted(..) | Finding::Foreign(..) | Finding::ExportWrong(..) => true,
+        Finding::Unreadable("imports" | "exports", _) => true,
         Finding::Unreadable("applications", key) => key == "of no uuid",
+        Finding::Unreadable("changes", key) => key == "of no number",
         _ => false,
     };
     let new = findings.difference(&last.findings).filter(|finding| !is_of_round(finding));
@@ -232,7 +244,7 @@ async fn repair_with_another_pepper_removes_no_claim() {
     let keys = || ClaimKeys::new(&[8; 32]).unwrap();
     let astray = TableAuditor::new(store.db.clone(), &store.tables, keys());
     let remover = StrayRemover::new(store.db.clone(), &store.tables, keys());
-    let part = astray.audit(&AuditPlace::Claims(None), &Rules::default(), soon()).await.unwrap();
+    let part = astray.audit(&AuditPlace::Claims(None), &Rules::default(), at(NOW), soon()).await.unwrap();
     let kinds = [ClaimKind::TruncatedIdentity, ClaimKind::DrivingLicense, ClaimKind::IdentityKey];
     assert_eq!(part.findings, kinds.map(|kind| Finding::Misplaced(first.uuid, key(kind, &one))).into());
     for kind in kinds {
@@ -620,19 +632,20 @@ async fn pass_over_skips_exactly_one_part() {
     let mut place = AuditPlace::Start;
     let mut places = Vec::new();
     while place != AuditPlace::End {
-        let looked = store.auditor.audit(&place, &Rules::default(), soon()).await.unwrap();
+        let looked = store.auditor.audit(&place, &Rules::default(), at(NOW), soon()).await.unwrap();
         let passed_over = store.auditor.pass_over(&place, soon()).await.unwrap();
         assert_eq!((&passed_over.place, passed_over.items()), (&looked.place, 0));
         assert_eq!(passed_over.findings, [Finding::PassedOver(place.to_string())].into());
         places.push(place);
         place = looked.place;
     }
-    assert_eq!(places.len(), 2 + 4 + 1, "{places:?}");
+    assert_eq!(places.len(), 2 + 4 + 1 + 1 + 1, "{places:?}");
     let found = |place| Audited::passed_over(&place, AuditPlace::End).findings.pop_first().unwrap().to_string();
     for (place, told) in [
         (AuditPlace::Claims(Some("k".to_owned())), "claims:k"),
         (AuditPlace::Applications("+33601020304".to_owned()), "applications:"),
         (AuditPlace::Reports(Some("reports/DUPONT.csv".to_owned())), "reports:"),
+        (AuditPlace::Files(Some("exports/DUPONT.csv".to_owned())), "files:"),
     ] {
         assert_eq!(found(place), format!("unreadable: looking at the part after {told} panicked"));
     }
@@ -702,6 +715,265 @@ async fn foreign_or_miscounted_import_is_found() {
     }
 }
 
+/// A short application of an operator, on the journey of its number.
+async fn short(store: &Store, number: u64, by: u32) -> Application {
+    let (id, phone) = (format!("trip{number}"), format!("+33601{number:04}"));
+    let trip = Journey {
+        driver_phone_trunc: PhoneTrunc::parse(&phone).unwrap(),
+        driver_identity_key: None,
+        ..journey(by, &id, at("2024-03-15T07:30:00Z"))
+    };
+    support::put(store, &trip, &support::version(1, number)).await;
+    let read = support::find(store, by, &id).await.unwrap();
+    let whose = Identity { truncated: truncated("DUP", &phone), ..driver("DUP", &format!("A{number}"), None) };
+    let short = using(application(number, by, JourneyType::Short, &whose, read.journey.end), &read);
+    assert_eq!(store.register(&short, Some(&read)).await, Registration::Registered);
+    short
+}
+
+/// Four changes of operator 1: two new statuses of the first application, one of the second, and the delete of the third. The fourth
+/// application is another operator's, and has not changed.
+async fn four_changes(store: &Store) {
+    for (number, by) in [(1, 1), (2, 1), (3, 1), (4, 2)] {
+        short(store, number, by).await;
+    }
+    for (number, minute, status) in
+        [(1, 2, JourneyStatus::Ok), (2, 2, JourneyStatus::Ok), (1, 3, JourneyStatus::Canceled)]
+    {
+        assert!(store.follow(uuid(number), status, &support::version(minute, number)).await);
+    }
+    assert_eq!(store.deleter.delete(operator(1), uuid(3), at(NOW), soon()).await, Ok(Deleted::Done));
+}
+
+/// The key of a change of operator 1.
+fn change_key(of: i64) -> support::Item {
+    [("operator_id".to_owned(), number(1)), ("number".to_owned(), number(of))].into()
+}
+
+async fn remove_change(store: &Store, of: i64) {
+    let delete = store.db.delete_item().table_name(&store.tables.changes).set_key(Some(change_key(of)));
+    delete.send().await.unwrap();
+}
+
+async fn put_change(store: &Store, item: &support::Item) {
+    store.db.put_item().table_name(&store.tables.changes).set_item(Some(item.clone())).send().await.unwrap();
+}
+
+/// The findings about all changes, if it is this time.
+async fn feed_findings(store: &Store, now: &str) -> BTreeSet<Finding> {
+    let place = AuditPlace::Changes(None);
+    let part = store.auditor.audit(&place, &Rules::default(), at(now), soon()).await.unwrap();
+    assert_eq!((part.place, part.changes > 0), (AuditPlace::Exports(None), true));
+    part.findings
+}
+
+const LAST: &str = "is the last one of its application, and does not say its state";
+const NOT_REMOVED: &str = "is not removed 407 days after the change after it";
+
+#[tokio::test]
+async fn each_kind_of_damage_to_a_feed_is_found() {
+    let store = store().await;
+    four_changes(&store).await;
+    let long = register(&store, 5, &identity(5, true), "2024-03-15T07:30:00Z").await;
+    let held = DriverData { applications: vec![long], ..DriverData::default() };
+    assert_eq!(store.eraser.erase(&held, "r", at(NOW), soon()).await.unwrap().applications, [uuid(5)]);
+    assert_eq!(audit(&store).await.0, BTreeSet::new(), "an earlier status, a delete and an erasure are no damage");
+    // Only these four from now on.
+    let feed = store.feeds().await;
+    let of = |of: i64| feed.values().find(|item| item["number"] == number(of)).unwrap().clone();
+    let wrong = |number, what| Finding::ChangeWrong(operator(1), number, what);
+    let missing = |number| Finding::ChangeMissing(operator(1), number);
+    let with = |of: support::Item, name: &str, value: AttributeValue| {
+        let mut item = of;
+        item.insert(name.to_owned(), value);
+        item
+    };
+    let without = |of: support::Item, name: &str| {
+        let mut item = of;
+        item.remove(name);
+        item
+    };
+    let named = |number| text(&uuid(number).to_string());
+    let earlier = number(at("2024-04-30T00:00:00Z").millis());
+
+    for (lost, expected) in [(1, 1), (2, 2), (4, 4), (5, 5)] {
+        remove_change(&store, lost).await;
+        assert_eq!(audit(&store).await.0, [missing(expected)].into(), "change {lost} is lost");
+        put_change(&store, &of(lost)).await;
+    }
+    for (what, item, expected) in [
+        ("no application", with(of(2), "uuid", named(99)), vec![wrong(2, "names an application that there never was")]),
+        ("of another operator", with(of(2), "uuid", named(4)), vec![Finding::ForeignChange(operator(1), 2)]),
+        ("a delete of another one", with(of(4), "uuid", named(2)), vec![wrong(4, LAST)]),
+        ("a status that it has not", with(of(2), "status", text("fraud_error")), vec![wrong(2, LAST)]),
+        (
+            "an early date",
+            with(of(2), "changed_at", earlier),
+            vec![wrong(1, NOT_REMOVED), wrong(2, "is dated before the change before it")],
+        ),
+        ("kept for ever", without(of(2), "forgotten_at"), vec![wrong(2, NOT_REMOVED)]),
+        ("removed one day", with(of(5), "forgotten_at", number(1_900_000_000)), vec![missing(6)]),
+        ("no type", without(of(2), "journey_type"), vec![Finding::Unreadable("changes", "1/2".to_owned())]),
+    ] {
+        put_change(&store, &item).await;
+        assert_eq!(audit(&store).await.0, expected.into_iter().collect(), "{what}");
+        let original = feed.values().find(|other| other["number"] == item["number"]).unwrap();
+        put_change(&store, original).await;
+        assert_eq!(audit(&store).await.0, BTreeSet::new(), "{what}: put back");
+    }
+    for (of, item, expected) in [
+        (9, with(without(of(2), "forgotten_at"), "number", number(9)), missing(8)),
+        (0, change_key(0), Finding::Unreadable("changes", "of no number".to_owned())),
+    ] {
+        put_change(&store, &item).await;
+        assert_eq!(audit(&store).await.0, [expected].into(), "a change {of} that nobody wrote");
+        remove_change(&store, of).await;
+    }
+    assert_eq!(audit(&store).await.0, BTreeSet::new());
+}
+
+/// The feed says what the application should be. The stream of the applications does not lead to the feed, so the round finds it.
+#[tokio::test]
+async fn application_changed_without_its_feed_is_found_by_round() {
+    let store = store().await;
+    four_changes(&store).await;
+    assert_eq!(feed_findings(&store, NOW).await, BTreeSet::new());
+    let change_status = async |number: u64, status: &str| {
+        let update = store.db.update_item().table_name(&store.tables.applications);
+        let update = update.key("uuid", text(&uuid(number).to_string())).update_expression("SET #status = :status");
+        let update = update.expression_attribute_names("#status", "status");
+        update.expression_attribute_values(":status", text(status)).send().await.unwrap();
+    };
+    for (number, change) in [(2, 2), (1, 3)] {
+        change_status(number, "fraud_error").await;
+        let expected = [Finding::ChangeWrong(operator(1), change, LAST)].into();
+        assert_eq!(feed_findings(&store, NOW).await, expected, "application {number}");
+        change_status(number, if number == 1 { "canceled" } else { "ok" }).await;
+    }
+    // A deleted application is put back by hand, without its operator being told.
+    let archived = store.scan(&store.tables.archive).await.remove(&uuid(3).to_string()).unwrap();
+    store.db.put_item().table_name(&store.tables.applications).set_item(Some(archived)).send().await.unwrap();
+    assert_eq!(feed_findings(&store, NOW).await, [Finding::ChangeWrong(operator(1), 4, LAST)].into());
+}
+
+/// DynamoDB removes expired changes in any order, and days late.
+#[tokio::test]
+async fn expired_changes_may_be_missing() {
+    let store = store().await;
+    short(&store, 1, 1).await;
+    for (minute, status, day) in [
+        (2, JourneyStatus::Ok, "2024-01-01"),
+        (3, JourneyStatus::Canceled, "2024-01-02"),
+        (4, JourneyStatus::FraudError, "2025-06-01"),
+    ] {
+        let now = at(&format!("{day}T00:00:00Z"));
+        let followed = store.follower.follow(uuid(1), status, &support::version(minute, 1), now, soon()).await;
+        assert_eq!(followed, Ok(true));
+    }
+    let missing = |number| BTreeSet::from([Finding::ChangeMissing(operator(1), number)]);
+    remove_change(&store, 1).await;
+    // The second change is 400 days old on 5 February 2025.
+    assert_eq!(feed_findings(&store, "2025-02-04T23:59:59Z").await, missing(1));
+    assert_eq!(feed_findings(&store, "2025-02-05T00:00:00Z").await, BTreeSet::new());
+    remove_change(&store, 2).await;
+    // The third is on 6 July 2026. It is the last one, and stays.
+    assert_eq!(feed_findings(&store, "2026-07-05T23:59:59Z").await, missing(2));
+    assert_eq!(feed_findings(&store, "2026-07-06T00:00:00Z").await, BTreeSet::new());
+}
+
+/// A change that is added between the two reads of its neighbours is not a finding.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn change_added_during_audit_is_ignored() {
+    let (calm, store, faults) = support::store_with_faults().await;
+    four_changes(&calm).await;
+    let other = calm.clone();
+    let added = async move {
+        assert!(other.follow(uuid(2), JourneyStatus::Canceled, &support::version(9, 2)).await);
+    };
+    // The scan has read the last change, which is not the last one any more when its neighbours are read.
+    faults.to("BatchGetItem", [support::Fault::meanwhile(added)]);
+    assert_eq!(feed_findings(&store, NOW).await, BTreeSet::new());
+    assert!(faults.are_over());
+    assert_eq!(feed_findings(&store, NOW).await, BTreeSet::new());
+}
+
+/// Sets or removes an attribute of an item of the exports.
+async fn change_export(store: &Store, export: &ExportRecord, name: &str, value: Option<AttributeValue>) {
+    let update = store.db.update_item().table_name(&store.tables.exports);
+    let update = update.key("operator_id", number(i64::from(export.operator.get())));
+    let update = update.key("export_id", text(&export.id.to_string())).expression_attribute_names("#a", name);
+    let update = update.update_expression(if value.is_some() { "SET #a = :v" } else { "REMOVE #a" });
+    let values = value.map(|value| [(":v".to_owned(), value)].into());
+    update.set_expression_attribute_values(values).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_kind_of_damage_to_an_export_is_found() {
+    let store = store().await;
+    let now = at(NOW);
+    let (id, whose) = (ExportId::new(now, 7), operator(2));
+    let (format, filter) = (ExportFormat::Csv, ListFilter::default());
+    let record = ExportRecord { id, operator: whose, format, filter, created_at: now };
+    assert_eq!(store.exports.add(&record, now).await, Ok(ExportAdded::Done));
+    assert_eq!(audit(&store).await.0, BTreeSet::new(), "requested");
+    let begun = store.exports.begin(whose, id, "worker", now).await.unwrap();
+    let ExportBegun::Yours(hold, _) = begun else { panic!("{begun:?}") };
+    let pieces = vec![format!("{}rows-1-0..2", export_pieces(id))];
+    let progress = ExportProgress { applications: 2, pieces, ..ExportProgress::default() };
+    store.exports.checkpoint(&hold, &progress, now).await.unwrap();
+    assert_eq!(audit(&store).await.0, BTreeSet::new(), "in progress");
+
+    let item = async || store.db.scan().table_name(&store.tables.exports).send().await.unwrap().items()[0].clone();
+    let wrong = |what| Finding::ExportWrong(whose, id, what);
+    let unreadable = || Finding::Unreadable("exports", format!("2/{id}"));
+    // The progress, with another member.
+    let with = |item: &support::Item, name: &str, value: AttributeValue| {
+        let mut members = item["progress"].as_m().unwrap().clone();
+        members.insert(name.to_owned(), value);
+        Some(AttributeValue::M(members))
+    };
+    let check = async |damages: Vec<(&str, Option<AttributeValue>, Finding)>| {
+        let sound = item().await;
+        for (name, value, expected) in damages {
+            change_export(&store, &record, name, value.clone()).await;
+            assert_eq!(audit(&store).await.0, [expected].into(), "{name} {value:?}");
+            change_export(&store, &record, name, sound.get(name).cloned()).await;
+        }
+        assert_eq!(audit(&store).await.0, BTreeSet::new(), "put back");
+    };
+    let (running, one) = (item().await, Some(number(1)));
+    let other = ExportId::new(now, 8);
+    let foreign = AttributeValue::L(vec![text(&format!("{}rows-1-0..2", export_pieces(other)))]);
+    check(vec![
+        ("alive_until", None, wrong("is in progress, and does not say until when")),
+        ("bytes", one.clone(), wrong("is in progress, and has an end")),
+        ("expires_at", one.clone(), wrong("is in progress, and has an end")),
+        ("progress", with(&running, "pieces", foreign), Finding::Foreign(Some(whose), "pieces of another export")),
+        ("state", Some(text("failed")), unreadable()),
+        ("format", None, unreadable()),
+    ])
+    .await;
+    store.exports.end(&hold, 2, 99, (now, now)).await.unwrap();
+    assert_eq!(audit(&store).await.0, BTreeSet::new(), "ready");
+    let ready = item().await;
+    let own = running["progress"].as_m().unwrap()["pieces"].clone();
+    check(vec![
+        ("bytes", None, wrong("is ready, and lacks a part of its end")),
+        ("ended_at", None, wrong("is ready, and lacks a part of its end")),
+        ("expires_at", None, wrong("is ready, and lacks a part of its end")),
+        (
+            "progress",
+            with(&ready, "is_read", AttributeValue::Bool(false)),
+            wrong("is ready, and its list was not read to the end"),
+        ),
+        ("progress", with(&ready, "pieces", own), wrong("is ready, and names pieces")),
+        ("worker", Some(text("worker")), wrong("is ready, and is worked on")),
+    ])
+    .await;
+    put(&store, &store.tables.exports, &[("operator_id", number(2)), ("export_id", text("DUPONT.csv"))]).await;
+    assert_eq!(audit(&store).await.0, [Finding::Unreadable("exports", "2/of no name".to_owned())].into());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_changes_give_no_finding() {
     let store = store().await;
@@ -745,6 +1017,8 @@ fn finding_text_begins_with_its_kind() {
         Finding::WrongDate("key".to_owned(), "sd"),
         Finding::Miscounted(Some(operator(2)), id),
         Finding::Foreign(None, "a report of another import"),
+        Finding::ChangeMissing(operator(2), 7),
+        Finding::ExportWrong(operator(2), ExportId::new(at(NOW), 7), "is ready, and names pieces"),
         Finding::Unreadable("imports", "key".to_owned()),
     ];
     assert_eq!(each.each_ref().map(Finding::kind), FindingKind::ALL);
@@ -755,10 +1029,17 @@ fn finding_text_begins_with_its_kind() {
     assert_eq!(each[1].to_string(), format!("unclaimed: {one} has no claim on its driving licence"));
     assert!(each[8].to_string().contains("operator 2") && each[9].to_string().contains("the registry"));
     assert_eq!(Finding::PassedOver("claims:k".to_owned()).kind(), FindingKind::Unreadable);
+    for (other, kind) in [
+        (Finding::ChangeWrong(operator(2), 7, "is wrong"), FindingKind::FeedDamaged),
+        (Finding::ForeignChange(operator(2), 7), FindingKind::Foreign),
+    ] {
+        assert_eq!(other.kind(), kind);
+        assert!(other.to_string().starts_with(&format!("{}: ", kind.as_str().replace('_', " "))), "{other}");
+    }
 }
 
 #[test]
 fn audited_items_are_summed() {
-    let part = Audited { applications: 1, claims: 2, imports: 4, reports: 8, ..Default::default() };
-    assert_eq!(part.items(), 15);
+    let tables = Audited { applications: 1, claims: 2, imports: 4, changes: 8, exports: 16, ..Default::default() };
+    assert_eq!(Audited { reports: 32, files: 64, ..tables }.items(), 127);
 }

@@ -206,7 +206,7 @@ async fn refused_registration_is_not_written_by_late_try() {
         assert_eq!(calm.applications.find(uuid(number)).await, Ok(None));
     }
     assert_eq!(calm.scan(&calm.tables.claims).await.len(), 0);
-    let audited = calm.auditor.audit(&AuditPlace::default(), &Rules::default(), soon()).await.unwrap();
+    let audited = calm.auditor.audit(&AuditPlace::default(), &Rules::default(), at(LATER), soon()).await.unwrap();
     assert_eq!((audited.applications, audited.findings.len()), (0, 0), "the audit knows what these are");
 }
 
@@ -267,7 +267,7 @@ async fn late_try_does_not_revive_deleted_application() {
     assert_eq!(calm.register(&other, None).await, Registration::Registered);
     assert_eq!(calm.register(&asked, Some(&read)).await, Registration::Registered);
     assert_eq!(calm.applications.find(uuid(1)).await, Ok(None));
-    let audited = calm.auditor.audit(&AuditPlace::default(), &Rules::default(), soon()).await.unwrap();
+    let audited = calm.auditor.audit(&AuditPlace::default(), &Rules::default(), at(LATER), soon()).await.unwrap();
     assert_eq!((audited.applications, audited.findings.len()), (1, 0), "the audit knows what the name is");
 }
 

@@ -1,14 +1,18 @@
-//! Compares the store with the in-memory model of `tests/oracle`: the same random operations must give the same results. Short
-//! applications have no journeys here, but they have the identity keys of their journeys, which are all that a journey adds to the
-//! comparison of persons. `calls.rs` tests the journeys themselves.
+//! Compares the store with the in-memory model of `tests/oracle`: the same random operations must give the same results. Each short
+//! application has a journey of its own, so no journey is used twice. `calls.rs` tests the journeys themselves.
+//!
+//! A fourth of the calls that a feed tells of meet a fault: a request is lost, its response is lost, DynamoDB is busy, or the process is
+//! killed and the call is sent again. The model expects the same as without the fault. Feeds and lists are read in between, by readers that
+//! keep their place, and from the beginning in the end. In the end, the audit finds nothing.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::support::{self, Store, store};
+use crate::support::{self, Fault, Faults, Store, store_with_faults};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::*;
+use cee_oracle::feed::{Entry, EntryKind, Feeds, Listing, listed};
 use cee_oracle::{
     Asking, By, Driver, HistoryRow, Imported, InTheWay, KeyGiven, Oracle, Record, millis, typed, years_before,
 };
@@ -52,6 +56,27 @@ enum Operation {
     Delete {
         which: usize,
         own: bool,
+        trouble: Trouble,
+    },
+    /// The registry's team erases one of the granted applications. Its claims stay.
+    Erase {
+        which: usize,
+        trouble: Trouble,
+    },
+    /// The journey of one of the granted applications, which may have none, gets a status in a later file.
+    Follow {
+        which: usize,
+        status: JourneyStatus,
+        trouble: Trouble,
+    },
+    /// The reader of the step's operator reads a page of its feed.
+    ReadFeed {
+        most: usize,
+    },
+    /// The walk through a list goes on, or another one begins.
+    Walk {
+        most: usize,
+        shown: Shown,
     },
     /// Gives an identity key to one of the granted applications, by its own operator or by the step's operator.
     GiveKey {
@@ -66,6 +91,180 @@ enum Operation {
         millis: i64,
         key: usize,
     },
+}
+
+/// What goes wrong in a call.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    None,
+    /// The request is lost.
+    Lost,
+    /// The request is carried out, and its response is lost.
+    AnswerLost,
+    /// The request is carried out, and its response is a 500.
+    FailedAfter,
+    /// DynamoDB refuses the request.
+    Busy,
+    /// The process is killed before its request is sent, or after it was. Then the call is sent again.
+    Killed {
+        after: bool,
+    },
+}
+
+impl Trouble {
+    fn fault(self) -> Fault {
+        match self {
+            Self::None => Fault::None,
+            Self::Lost | Self::Killed { after: false } => Fault::Lost,
+            Self::AnswerLost | Self::Killed { after: true } => Fault::AnswerLost,
+            Self::FailedAfter => Fault::FailedAfter,
+            Self::Busy => Fault::code("ThrottlingException"),
+        }
+    }
+}
+
+/// What a list or an export shows.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    of_type: bool,
+    status: Option<JourneyStatus>,
+    from: Option<i64>,
+    to: Option<i64>,
+    /// An export shows what was registered until then.
+    registered_until: Option<i64>,
+}
+
+/// The time of every change, and of every read of a feed: nothing expires.
+const NOW: &str = "2045-01-01T00:00:00Z";
+
+/// The store, and the same store for calls in which something goes wrong.
+struct Stores {
+    store: Store,
+    disturbed: Store,
+    faults: Faults,
+}
+
+impl Stores {
+    /// The result of a call in which this goes wrong. `None`: its process was killed, and the result of the second call is not compared,
+    /// because the first one may have done everything.
+    async fn call<T>(
+        &self,
+        trouble: Trouble,
+        call: impl AsyncFn(&Store, Deadline) -> Result<T, StoreError>,
+    ) -> Option<T> {
+        self.faults.to("TransactWriteItems", [trouble.fault()]);
+        let is_killed = matches!(trouble, Trouble::Killed { .. });
+        let deadline = if is_killed { Deadline::after_retries(0) } else { support::soon() };
+        let said = call(&self.disturbed, deadline).await;
+        // A call that writes nothing sends no transaction.
+        self.faults.clear();
+        match said {
+            Ok(said) => Some(said),
+            Err(_) if is_killed => {
+                call(&self.store, support::soon()).await.unwrap();
+                None
+            }
+            Err(error) => panic!("{trouble:?}: {error}"),
+        }
+    }
+}
+
+/// A reader of an operator's feed, as a job that keeps its cursor.
+struct Reader {
+    place: ChangesPlace,
+    /// The number of the entries before its place.
+    read: usize,
+}
+
+impl Reader {
+    const NEW: Self = Self { place: ChangesPlace::BEGINNING, read: 0 };
+
+    /// Reads a page, compares it with the model, and returns whether there is more.
+    async fn read_on(&mut self, store: &Store, feeds: &Feeds, operator: u32, most: usize) -> bool {
+        let read = store.changes.read(support::operator(operator), self.place, most, support::at(NOW)).await.unwrap();
+        let ChangesRead::Page(page) = read else { panic!("operator {operator}: {read:?}") };
+        let expected = &feeds.of(operator)[self.read..];
+        let told: Vec<Entry> = page.changes.iter().map(entry).collect();
+        assert_eq!(told, expected[..most.min(expected.len())], "operator {operator} after {}", self.read);
+        assert_eq!(page.more, expected.len() > most, "operator {operator} after {}", self.read);
+        *self = Self { place: page.next, read: self.read + told.len() };
+        page.more
+    }
+}
+
+/// The store's change, as the oracle's type.
+fn entry(change: &Change) -> Entry {
+    let kind = match change.kind {
+        ChangeKind::Status { from, to } => EntryKind::Status { from, to },
+        ChangeKind::Deleted(DeletedBy::Operator) => EntryKind::Deleted,
+        ChangeKind::Deleted(DeletedBy::Registry) => EntryKind::Erased,
+    };
+    Entry { uuid: change.uuid, kind }
+}
+
+/// A walk through a list, page by page, while other operations happen.
+struct Walk {
+    listing: Listing,
+    registered_until: Option<i64>,
+    place: Option<ListPlace>,
+    seen: Vec<(i64, ApplicationId)>,
+    /// The applications that the list has shown from its beginning until now.
+    throughout: BTreeSet<ApplicationId>,
+}
+
+impl Walk {
+    fn new(oracle: &Oracle, feeds: &Feeds, operator: u32, journey_type: JourneyType, shown: Shown) -> Self {
+        let Shown { of_type, status, from, to, registered_until } = shown;
+        // No moment is from the one on and before the other.
+        let to = to.filter(|to| from.is_none_or(|from| from < *to));
+        let listing = Listing { operator, journey_type: of_type.then_some(journey_type), status, from, to };
+        let mut walk = Self { listing, registered_until, place: None, seen: Vec::new(), throughout: BTreeSet::new() };
+        walk.throughout = walk.shown(oracle, feeds);
+        walk
+    }
+
+    fn shown(&self, oracle: &Oracle, feeds: &Feeds) -> BTreeSet<ApplicationId> {
+        let shown = listed(oracle, feeds, &self.listing).into_iter();
+        let shown =
+            shown.filter(|record| self.registered_until.is_none_or(|until| registered_at(record.millis) <= until));
+        shown.filter_map(|record| record.uuid).collect()
+    }
+
+    /// Reads the next page, compares it with the model, and returns whether there is another.
+    async fn go_on(&mut self, store: &Store, oracle: &Oracle, feeds: &Feeds, most: usize) -> bool {
+        let Listing { operator, journey_type, status, from, to } = self.listing;
+        let moment = |millis: Option<i64>| millis.and_then(Instant::from_millis);
+        let dates = ListedDates::new(moment(from), moment(to)).unwrap();
+        let filter = ListFilter { journey_type, status, dates, ..ListFilter::default() };
+        let until = moment(self.registered_until);
+        let filter = until.map_or(filter, |until| filter.registered_until(until));
+        let (page, next) =
+            store.applications.list(support::operator(operator), &filter, self.place, most).await.unwrap();
+        let now = self.shown(oracle, feeds);
+        self.throughout.retain(|uuid| now.contains(uuid));
+        assert!(page.len() <= most);
+        for application in page {
+            assert!(now.contains(&application.uuid), "{:?} shows {}", self.listing, application.uuid);
+            let expected = feeds.status(application.uuid);
+            assert_eq!(application.journey.map(|journey| journey.status), expected, "{}", application.uuid);
+            self.seen.push((application.datetime.millis(), application.uuid));
+        }
+        self.place = next;
+        if next.is_some() {
+            return true;
+        }
+        assert!(self.seen.windows(2).all(|pair| pair[0].0 >= pair[1].0), "the latest first: {:?}", self.seen);
+        let seen: BTreeSet<ApplicationId> = self.seen.iter().map(|(_, uuid)| *uuid).collect();
+        assert_eq!(seen.len(), self.seen.len(), "none twice: {:?}", self.seen);
+        let missed: Vec<_> = self.throughout.difference(&seen).collect();
+        assert!(missed.is_empty(), "{:?} misses {missed:?}", self.listing);
+        false
+    }
+}
+
+/// When an application of this date is registered: [`support::application`] says so.
+const fn registered_at(millis: i64) -> i64 {
+    millis + 8 * 86_400_000
 }
 
 #[derive(Clone, Debug)]
@@ -180,10 +379,13 @@ fn again(expected: &KeyGiven) -> KeyGiven {
     }
 }
 
-async fn run(store: &Store, world: &World, steps: &[Step]) {
+async fn run(stores: &Stores, world: &World, steps: &[Step]) {
     static NAMES: AtomicU64 = AtomicU64::new(1);
-    let mut oracle = Oracle::default();
+    let store = &stores.store;
+    let (mut oracle, mut feeds) = (Oracle::default(), Feeds::default());
     let mut archived = Vec::new();
+    let mut readers = [Reader::NEW; 3];
+    let mut walk: Option<Walk> = None;
     for (number, step) in steps.iter().enumerate() {
         world.random.replace(Rng::with_seed(step.typed));
         let journey_type = if step.long { JourneyType::Long } else { JourneyType::Short };
@@ -201,15 +403,19 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 let asking = asking(driver, *millis);
                 let expected = oracle.in_the_way(&asking, &By::ALL).pop();
                 let datetime = world.instant(*millis);
-                let application = support::application(
-                    NAMES.fetch_add(1, Ordering::SeqCst),
-                    step.operator,
-                    journey_type,
-                    &world.identity(&driver),
-                    datetime,
-                );
+                let names = NAMES.fetch_add(1, Ordering::SeqCst);
+                let identity = world.identity(&driver);
+                let application = support::application(names, step.operator, journey_type, &identity, datetime);
+                let journey = match step.long {
+                    true => None,
+                    false => Some(journey(store, world, step.operator, &driver, datetime, names).await),
+                };
+                let application = match &journey {
+                    Some(journey) => support::using(application, journey),
+                    None => application,
+                };
                 let uuid = application.uuid;
-                let said = store.register(&application, None).await;
+                let said = store.register(&application, journey.as_ref()).await;
                 let found = store.applications.find(uuid).await.unwrap();
                 let said = match said {
                     Registration::Registered => {
@@ -231,6 +437,9 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                 if expected.is_none() {
                     assert!(!oracle.is_full(&asking), "step {number}: {step:?}");
                     oracle.grant(&asking, None, uuid);
+                    if let Some(journey) = journey {
+                        feeds.registered(uuid, step.operator, journey.journey.status);
+                    }
                 }
             }
             Operation::Simulate { driver, with_license, millis } => {
@@ -304,25 +513,67 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
                     }
                 }
             }
-            Operation::Delete { which, own } => {
-                let Some(application) = granted(&oracle, *which) else { continue };
+            Operation::Delete { which, own, trouble } => {
+                let Some(application) = granted(&oracle, &feeds, *which) else { continue };
                 let by = if *own { application.operator } else { step.operator };
                 let uuid = world.asked(application.uuid.unwrap());
                 let expected = if oracle.delete(uuid, by) { Deleted::Done } else { Deleted::Unknown };
-                let before = store.applications.find(uuid).await.unwrap().unwrap();
-                let said =
-                    store.deleter.delete(support::operator(by), uuid, before.registered_at, support::soon()).await;
-                assert_eq!(said.unwrap(), expected, "step {number}: {step:?}");
+                let delete = async |store: &Store, deadline: Deadline| {
+                    store.deleter.delete(support::operator(by), uuid, support::at(NOW), deadline).await
+                };
+                let said = stores.call(*trouble, &delete).await;
+                assert!(said.is_none_or(|said| said == expected), "step {number}: {step:?}: {said:?}");
                 if expected == Deleted::Done {
+                    feeds.deleted(uuid, by);
                     archived.push(uuid);
                     assert_eq!(store.applications.find(uuid).await.unwrap(), None, "step {number}");
-                    let again =
-                        store.deleter.delete(support::operator(by), uuid, before.registered_at, support::soon()).await;
+                    let again = delete(store, support::soon()).await;
                     assert_eq!(again.unwrap(), Deleted::Unknown, "step {number}: deleted twice");
                 }
             }
+            Operation::Erase { which, trouble } => {
+                let Some(application) = granted(&oracle, &feeds, *which) else { continue };
+                let uuid = application.uuid.unwrap();
+                let found = store.applications.find(uuid).await.unwrap().unwrap();
+                let data = DriverData { applications: vec![found], ..DriverData::default() };
+                let erase = async |store: &Store, deadline: Deadline| {
+                    store.eraser.erase(&data, "asked for", support::at(NOW), deadline).await
+                };
+                let said = stores.call(*trouble, erase).await;
+                let is_done = |said: &Erased| said.applications == [uuid] && said.missed.is_empty();
+                assert!(said.as_ref().is_none_or(is_done), "step {number}: {step:?}: {said:?}");
+                // It still blocks its driver, so the oracle keeps it.
+                feeds.erased(uuid, application.operator);
+                archived.push(uuid);
+                assert_eq!(store.applications.find(uuid).await.unwrap(), None, "step {number}");
+            }
+            Operation::Follow { which, status, trouble } => {
+                let Some(application) = granted(&oracle, &feeds, *which) else { continue };
+                let uuid = application.uuid.unwrap();
+                let expected = feeds.follow(uuid, *status);
+                let version = support::version(i64::try_from(number).unwrap() + 2, 1);
+                let follow = async |store: &Store, deadline: Deadline| {
+                    store.follower.follow(uuid, *status, &version, support::at(NOW), deadline).await
+                };
+                let said = stores.call(*trouble, follow).await;
+                assert!(said.is_none_or(|said| said == expected), "step {number}: {step:?}: {said:?}");
+                let stored = store.applications.find(uuid).await.unwrap().unwrap();
+                let stored = stored.journey.map(|journey| journey.status);
+                assert_eq!(stored, feeds.status(uuid), "step {number}: {step:?}");
+            }
+            Operation::ReadFeed { most } => {
+                let reader = &mut readers[step.operator as usize - 1];
+                reader.read_on(store, &feeds, step.operator, *most).await;
+            }
+            Operation::Walk { most, shown } => {
+                let mut goes_on =
+                    walk.take().unwrap_or_else(|| Walk::new(&oracle, &feeds, step.operator, journey_type, *shown));
+                if goes_on.go_on(store, &oracle, &feeds, *most).await {
+                    walk = Some(goes_on);
+                }
+            }
             Operation::GiveKey { which, own, key } => {
-                let Some(application) = granted(&oracle, *which) else { continue };
+                let Some(application) = granted(&oracle, &feeds, *which) else { continue };
                 let by = if *own { application.operator } else { step.operator };
                 let uuid = world.asked(application.uuid.unwrap());
                 let expected = oracle.give_key(uuid, by, *key);
@@ -384,11 +635,46 @@ async fn run(store: &Store, world: &World, steps: &[Step]) {
         }
     }
     agree(store, &oracle, &archived).await;
+    // A write that comes late is told too, so everything is read again in the end.
+    for (operator, mut reader) in (1..).zip(readers) {
+        while reader.read_on(store, &feeds, operator, 3).await {}
+        let mut anew = Reader::NEW;
+        while anew.read_on(store, &feeds, operator, 2).await {}
+        let all = Shown { of_type: false, status: None, from: None, to: None, registered_until: None };
+        let mut walk = Walk::new(&oracle, &feeds, operator, JourneyType::Long, all);
+        while walk.go_on(store, &oracle, &feeds, 3).await {}
+    }
+    let mut place = AuditPlace::Start;
+    while place != AuditPlace::End {
+        let part = store.auditor.audit(&place, &Rules::default(), support::at(NOW), support::soon()).await.unwrap();
+        assert_eq!(part.findings, BTreeSet::new(), "{place}");
+        place = part.place;
+    }
 }
 
-/// One of the granted applications, if there is any.
-fn granted(oracle: &Oracle, which: usize) -> Option<Record> {
-    let granted: Vec<&Record> = oracle.records().iter().filter(|record| record.uuid.is_some()).collect();
+/// A journey that only this application uses.
+async fn journey(
+    store: &Store,
+    world: &World,
+    operator: u32,
+    driver: &Driver,
+    end: Instant,
+    number: u64,
+) -> StoredJourney {
+    let id = format!("trip{number}");
+    let journey = Journey {
+        driver_phone_trunc: PhoneTrunc::parse(&world.phone(driver.phone).canonical()).unwrap(),
+        driver_identity_key: driver.journey_key.map(|key| world.identity_key(key)),
+        ..support::journey(operator, &id, end)
+    };
+    support::put(store, &journey, &support::version(1, number)).await;
+    support::find(store, operator, &id).await.unwrap()
+}
+
+/// One of the granted applications that are not erased, if there is any.
+fn granted(oracle: &Oracle, feeds: &Feeds, which: usize) -> Option<Record> {
+    let is_there = |record: &&Record| record.uuid.is_some_and(|uuid| !feeds.is_erased(uuid));
+    let granted: Vec<&Record> = oracle.records().iter().filter(is_there).collect();
     (!granted.is_empty()).then(|| granted[which % granted.len()].clone())
 }
 
@@ -529,6 +815,29 @@ fn drivers() -> impl Strategy<Value = Driver> {
     })
 }
 
+fn statuses() -> impl Strategy<Value = JourneyStatus> {
+    prop::sample::select(vec![JourneyStatus::Ok, JourneyStatus::Canceled, JourneyStatus::FraudError])
+}
+
+fn troubles() -> impl Strategy<Value = Trouble> {
+    let some = vec![
+        Trouble::Lost,
+        Trouble::AnswerLost,
+        Trouble::FailedAfter,
+        Trouble::Busy,
+        Trouble::Killed { after: false },
+        Trouble::Killed { after: true },
+    ];
+    prop_oneof![3 => Just(Trouble::None), 1 => prop::sample::select(some)]
+}
+
+fn shown() -> impl Strategy<Value = Shown> {
+    let moment = || prop::option::weighted(0.3, dates());
+    let status = prop::option::weighted(0.3, statuses());
+    (prop::bool::weighted(0.3), status, moment(), moment(), moment())
+        .prop_map(|(of_type, status, from, to, registered_until)| Shown { of_type, status, from, to, registered_until })
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let operation = prop_oneof![
         20 => (drivers(), dates()).prop_map(|(driver, millis)| Operation::Register { driver, millis }),
@@ -542,7 +851,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (drivers(), dates(), 15..26usize)
             .prop_map(|(driver, millis, drivers)| Operation::RegisterMany { driver, millis, drivers }),
         4 => (0..4u8).prop_map(|file| Operation::Undo { file }),
-        8 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(which, own)| Operation::Delete { which, own }),
+        8 => (any::<usize>(), prop::bool::weighted(0.8), troubles())
+            .prop_map(|(which, own, trouble)| Operation::Delete { which, own, trouble }),
+        2 => (any::<usize>(), troubles()).prop_map(|(which, trouble)| Operation::Erase { which, trouble }),
+        12 => (any::<usize>(), statuses(), troubles())
+            .prop_map(|(which, status, trouble)| Operation::Follow { which, status, trouble }),
+        8 => (1..4usize).prop_map(|most| Operation::ReadFeed { most }),
+        8 => (1..4usize, shown()).prop_map(|(most, shown)| Operation::Walk { most, shown }),
         8 => (any::<usize>(), prop::bool::weighted(0.8), 0..3usize)
             .prop_map(|(which, own, key)| Operation::GiveKey { which, own, key }),
         8 => (prop::option::weighted(0.8, any::<usize>()), drivers(), dates(), 0..3usize).prop_map(
@@ -589,7 +904,10 @@ fn store_answers_like_model() {
             .run(&steps(), |steps| {
                 let world = World::new(WORLDS.fetch_add(1, Ordering::SeqCst));
                 // A store per case, because an undo reads the whole table.
-                runtime.block_on(async { run(&store().await, &world, &steps).await });
+                runtime.block_on(async {
+                    let (store, disturbed, faults) = store_with_faults().await;
+                    run(&Stores { store, disturbed, faults }, &world, &steps).await;
+                });
                 COMPARED.fetch_add(steps.len(), Ordering::SeqCst);
                 Ok(())
             })

@@ -43,7 +43,7 @@ async fn check_value_is_written_once_and_detects_wrong_pepper() {
 async fn check_value_is_not_a_claim() {
     let store = store().await;
     noted(&store.keeper).await;
-    let part = store.auditor.audit(&AuditPlace::Claims(None), &Rules::default(), soon()).await.unwrap();
+    let part = store.auditor.audit(&AuditPlace::Claims(None), &Rules::default(), at(WHEN), soon()).await.unwrap();
     assert_eq!((part.claims, part.findings), (0, BTreeSet::new()));
     let brought = store.remover.brought_by(cee_registry::ImportId::from_bytes([1; 16]), None, soon()).await.unwrap();
     assert_eq!((brought.items, brought.brought.len()), (0, 0));

@@ -119,6 +119,11 @@ impl Faults {
         self.0.lock().unwrap().always = Some((operation, code));
     }
 
+    /// Forgets the faults that have not happened.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().next.clear();
+    }
+
     /// Whether all faults have happened.
     pub(crate) fn are_over(&self) -> bool {
         self.0.lock().unwrap().next.values().all(VecDeque::is_empty)
@@ -201,6 +206,8 @@ impl Intercept for Faults {
 pub(crate) struct LastAudit {
     /// Claims, applications and journeys.
     pub written: [HashMap<String, Item>; 3],
+    /// Changes, by operator and number.
+    pub changes: HashMap<String, Item>,
     pub findings: BTreeSet<Finding>,
 }
 
@@ -227,6 +234,7 @@ pub(crate) struct Store {
     pub applications: Applications,
     pub journeys: Journeys,
     pub imports: Imports,
+    pub exports: Exports,
     pub operators: Operators,
 }
 
@@ -292,6 +300,7 @@ async fn store_at(endpoint: &str, configure: impl FnOnce(Configure) -> Configure
         applications: Applications::new(db.clone(), &tables),
         journeys: Journeys::new(db.clone(), &tables),
         imports: Imports::new(db.clone(), &tables),
+        exports: Exports::new(db.clone(), &tables),
         operators: Operators::new(db.clone(), &tables),
         db,
         tables,
@@ -344,6 +353,16 @@ impl Store {
             let key = item.get("pk").or_else(|| item.get("uuid")).or_else(|| item.get("import_id")).unwrap();
             key.as_s().unwrap().clone()
         };
+        answer.items.unwrap_or_default().into_iter().map(|item| (key(&item), item)).collect()
+    }
+
+    /// All changes, by operator and number. It does not count as a request.
+    pub(crate) async fn feeds(&self) -> HashMap<String, Item> {
+        let counted = self.requests.take();
+        let answer = self.db.scan().table_name(&self.tables.changes).consistent_read(true).send().await.unwrap();
+        assert!(answer.last_evaluated_key.is_none(), "one page holds the whole table");
+        self.requests.0.store(counted, Ordering::SeqCst);
+        let key = |item: &Item| format!("{:?}/{:?}", item["operator_id"], item["number"]);
         answer.items.unwrap_or_default().into_iter().map(|item| (key(&item), item)).collect()
     }
 

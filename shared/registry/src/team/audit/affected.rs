@@ -1,11 +1,12 @@
-//! Applications and claim items to check.
+//! Applications, claim items and changes to check.
 
 use std::collections::BTreeSet;
 
+use cee_eligibility::OperatorId;
 use serde::{Deserialize, Serialize};
 
-/// Applications and claim items that a change may have damaged, or in which an audit found damage. Holds no personal data: the keys of
-/// claim items are hashes.
+/// Applications, claim items and changes in feeds that a write may have damaged, or in which an audit found damage. Holds no personal data:
+/// the keys of claim items are hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Affected {
@@ -13,13 +14,27 @@ pub struct Affected {
     pub(super) applications: BTreeSet<String>,
     /// The keys of claim items.
     pub(super) claims: BTreeSet<String>,
+    /// The keys of changes: the operator's number, and the number of the change. An earlier release stored none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) changes: BTreeSet<(u32, u64)>,
 }
 
 impl Affected {
-    /// The number of applications and claim items.
+    /// The number of applications, claim items and changes.
     #[must_use]
     pub fn items(&self) -> usize {
-        self.applications.len() + self.claims.len()
+        self.applications.len() + self.claims.len() + self.changes.len()
+    }
+
+    /// The keys of the changes.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (OperatorId, u64)> {
+        self.changes.iter().filter_map(|(operator, number)| Some((OperatorId::new(*operator).ok()?, *number)))
+    }
+
+    /// Adds a change and those before and after it: if it was removed, only they show that it is missing.
+    pub(super) fn add_change(&mut self, operator: OperatorId, number: u64) {
+        let around = [number.saturating_sub(1), number, number.saturating_add(1)];
+        self.changes.extend(around.into_iter().filter(|number| *number > 0).map(|number| (operator.get(), number)));
     }
 
     /// Whether there is nothing to check.
@@ -32,5 +47,6 @@ impl Affected {
     pub fn extend(&mut self, other: Self) {
         self.applications.extend(other.applications);
         self.claims.extend(other.claims);
+        self.changes.extend(other.changes);
     }
 }

@@ -7,21 +7,26 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::Client;
-use cee_eligibility::{ApplicationId, Rules};
+use cee_eligibility::{ApplicationId, Instant, OperatorId, Rules};
 
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, PK, text};
+use crate::dynamo::read::Consistency;
 use crate::dynamo::retry::Deadline;
 use crate::dynamo::tables::Tables;
 use crate::records::application::{Application, NameTaken};
 use crate::records::claim_item::granted;
 use crate::records::claim_keys::ClaimKeys;
-use crate::records::ids::ImportId;
+use crate::records::ids::{ExportId, ImportId};
 use crate::stores::applications::Applications;
+use crate::stores::archive::Archive;
+use crate::stores::changes::Changes;
 use crate::stores::claims::ClaimTable;
+use crate::stores::exports::Exports;
 use crate::stores::imports::table::Imports;
 use crate::stores::journeys::Journeys;
 use crate::team::audit::checks::{claim_findings, import_findings, journey_finding};
+use crate::team::audit::exports::export_findings;
 use crate::team::audit::finding::{Finding, NO_UUID};
 use crate::team::audit::known::ApplicationLookup;
 use crate::team::audit::part::{AuditPlace, Audited};
@@ -36,7 +41,11 @@ pub(super) struct Reader {
     pub(super) applications: Applications,
     /// The applications, live and erased.
     lookup: ApplicationLookup,
+    pub(super) archive: Archive,
     pub(super) journeys: Journeys,
+    pub(super) changes: Changes,
+    /// How the changes are read.
+    pub(super) consistency: Consistency,
 }
 
 impl Reader {
@@ -46,6 +55,9 @@ impl Reader {
             claims: ClaimTable { table: self.claims.table.eventual() },
             applications: Applications { table: self.applications.table.eventual() },
             lookup: self.lookup.eventual(),
+            archive: Archive { table: self.archive.table.eventual() },
+            changes: self.changes,
+            consistency: Consistency::Eventual,
             journeys: Journeys { table: self.journeys.table.eventual() },
         }
     }
@@ -60,6 +72,7 @@ pub struct TableAuditor {
     /// Reads again what is suspicious, consistent.
     pub(super) again: Reader,
     imports: Imports,
+    exports: Exports,
 }
 
 impl TableAuditor {
@@ -70,22 +83,36 @@ impl TableAuditor {
             claims: ClaimTable::new(db.clone(), tables),
             applications: Applications::new(db.clone(), tables),
             lookup: ApplicationLookup::new(db.clone(), tables, keys.clone()),
+            archive: Archive::new(db.clone(), tables),
             journeys: Journeys::new(db.clone(), tables),
+            changes: Changes::new(db.clone(), tables),
+            consistency: Consistency::Strong,
         };
-        Self { first: again.clone().eventual(), again, imports: Imports::new(db, tables), keys }
+        let (imports, exports) = (Imports::new(db.clone(), tables), Exports::new(db, tables));
+        Self { first: again.clone().eventual(), again, imports, exports, keys }
     }
 
-    /// Checks the next part of the tables: a hundred items.
+    /// Checks the next part of the tables: a hundred items. `now` is the registry's time: changes expire by it.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer in time, or if an item cannot be read.
-    pub async fn audit(&self, place: &AuditPlace, rules: &Rules, deadline: Deadline) -> Result<Audited, StoreError> {
+    pub async fn audit(
+        &self,
+        place: &AuditPlace,
+        rules: &Rules,
+        now: Instant,
+        deadline: Deadline,
+    ) -> Result<Audited, StoreError> {
         match place {
             AuditPlace::Start => self.audit_applications(None, deadline).await,
             AuditPlace::Applications(after) => self.audit_applications(Some(after), deadline).await,
             AuditPlace::Claims(after) => self.audit_claims(after.as_deref(), rules, deadline).await,
             AuditPlace::Imports(after) => self.audit_imports(*after, deadline).await,
-            AuditPlace::Reports(_) | AuditPlace::End => Ok(Audited { place: AuditPlace::End, ..Audited::default() }),
+            AuditPlace::Changes(after) => self.audit_changes(*after, now, deadline).await,
+            AuditPlace::Exports(after) => self.audit_exports(*after, deadline).await,
+            AuditPlace::Reports(_) | AuditPlace::Files(_) | AuditPlace::End => {
+                Ok(Audited { place: AuditPlace::End, ..Audited::default() })
+            }
         }
     }
 
@@ -100,7 +127,9 @@ impl TableAuditor {
             AuditPlace::Applications(after) => self.applications_after(Some(after), deadline).await?.1,
             AuditPlace::Claims(after) => self.claims_after(after.as_deref(), deadline).await?.1,
             AuditPlace::Imports(after) => self.imports_after(*after, deadline).await?.1,
-            AuditPlace::Reports(_) | AuditPlace::End => AuditPlace::End,
+            AuditPlace::Changes(after) => self.changes_after(*after, deadline).await?.1,
+            AuditPlace::Exports(after) => self.exports_after(*after, deadline).await?.1,
+            AuditPlace::Reports(_) | AuditPlace::Files(_) | AuditPlace::End => AuditPlace::End,
         };
         Ok(Audited::passed_over(place, next))
     }
@@ -236,7 +265,7 @@ impl TableAuditor {
         deadline: Deadline,
     ) -> Result<(Vec<Item>, AuditPlace), StoreError> {
         let (items, next) = self.imports.page(after, PAGE, deadline).await?;
-        Ok((items, next.map_or(AuditPlace::End, |next| AuditPlace::Imports(Some(next)))))
+        Ok((items, next.map_or(AuditPlace::Changes(None), |next| AuditPlace::Imports(Some(next)))))
     }
 
     async fn audit_imports(&self, after: Option<(u32, ImportId)>, deadline: Deadline) -> Result<Audited, StoreError> {
@@ -244,6 +273,51 @@ impl TableAuditor {
         let mut audited = Audited { imports: items.len() as u64, place, ..Audited::default() };
         for item in &items {
             audited.findings.extend(import_findings(item));
+        }
+        Ok(audited)
+    }
+
+    async fn changes_after(
+        &self,
+        after: Option<(OperatorId, u64)>,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, AuditPlace), StoreError> {
+        let Reader { changes, consistency, .. } = &self.first;
+        let (items, next) = changes.page(after, PAGE, *consistency, deadline).await?;
+        Ok((items, next.map_or(AuditPlace::Exports(None), |next| AuditPlace::Changes(Some(next)))))
+    }
+
+    async fn audit_changes(
+        &self,
+        after: Option<(OperatorId, u64)>,
+        now: Instant,
+        deadline: Deadline,
+    ) -> Result<Audited, StoreError> {
+        let (items, place) = self.changes_after(after, deadline).await?;
+        let checked = self.check_changes(&self.first, items, now, deadline).await?;
+        Ok(Audited { place, ..checked })
+    }
+
+    async fn exports_after(
+        &self,
+        after: Option<(OperatorId, ExportId)>,
+        deadline: Deadline,
+    ) -> Result<(Vec<Item>, AuditPlace), StoreError> {
+        let (items, next) = self.exports.page(after, PAGE, deadline).await?;
+        Ok((items, next.map_or(AuditPlace::End, |next| AuditPlace::Exports(Some(next)))))
+    }
+
+    async fn audit_exports(
+        &self,
+        after: Option<(OperatorId, ExportId)>,
+        deadline: Deadline,
+    ) -> Result<Audited, StoreError> {
+        let (items, place) = self.exports_after(after, deadline).await?;
+        let mut audited = Audited { exports: items.len() as u64, place, ..Audited::default() };
+        for item in &items {
+            let (found, objects) = export_findings(item);
+            audited.findings.extend(found);
+            audited.objects.extend(objects);
         }
         Ok(audited)
     }

@@ -1,11 +1,12 @@
-//! Checks what a change of the tables may have damaged: the changed items, and the items that must agree with them.
+//! Checks what a write to the tables may have damaged: the changed items, and the items that must agree with them.
 
-use cee_eligibility::{ApplicationId, Rules};
+use cee_eligibility::{ApplicationId, Instant, Rules};
 
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, PK, text};
 use crate::dynamo::retry::Deadline;
 use crate::records::application::Application;
+use crate::records::change::key_of;
 use crate::records::claim_item::granted;
 use crate::records::pepper;
 use crate::team::audit::affected::Affected;
@@ -16,7 +17,7 @@ impl TableAuditor {
     /// Adds what an item of the table with this name refers to. An item is to be added as it was before the change and as it is after
     /// it: what it no longer refers to may be the damage.
     pub fn add_affected(&self, table: &str, item: &Item, affected: &mut Affected) {
-        let Reader { claims, applications, journeys, .. } = &self.again;
+        let Reader { claims, applications, journeys, changes, .. } = &self.again;
         if table == applications.table.name() {
             affected.applications.extend(uuid(item, "uuid"));
             // An item that cannot be read has no known claims; the check reports it.
@@ -30,6 +31,10 @@ impl TableAuditor {
             affected.applications.extend(named.map(|granted| granted.uuid.to_string()));
         } else if table == journeys.table.name() {
             affected.applications.extend(uuid(item, "used_by"));
+        } else if table == changes.name()
+            && let Some((operator, number)) = key_of(item)
+        {
+            affected.add_change(operator, number);
         }
     }
 
@@ -41,13 +46,16 @@ impl TableAuditor {
         &self,
         affected: &Affected,
         rules: &Rules,
+        now: Instant,
         deadline: Deadline,
     ) -> Result<Audited, StoreError> {
-        let Reader { claims, applications, .. } = &self.again;
+        let Reader { claims, applications, changes, consistency, .. } = &self.again;
         let items = applications.table.items(affected.applications.iter().map(String::as_str), deadline).await?;
         let mut audited = self.check_applications(&self.again, items, deadline).await?;
         let items = claims.table.items(affected.claims.iter().map(String::as_str), deadline).await?;
         audited.add(self.check_claims(&self.again, &items, rules, deadline).await?);
+        let items = changes.items(affected.changes(), *consistency, deadline).await?;
+        audited.add(self.check_changes(&self.again, items, now, deadline).await?);
         audited.place = AuditPlace::End;
         Ok(audited)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use cee_eligibility::{ApplicationId, OperatorId, words};
 
 use crate::records::claim_keys::ClaimKind;
-use crate::records::ids::ImportId;
+use crate::records::ids::{ExportId, ImportId};
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,14 @@ pub enum Finding {
     /// An operator could read another operator's data: an item under its number refers to it. `None`: an item under the registry's
     /// number.
     Foreign(Option<OperatorId>, &'static str),
+    /// The feed of an operator lacks the change with this number, although there is one before or after it.
+    ChangeMissing(OperatorId, u64),
+    /// The change with this number of an operator contradicts its neighbours or its application. With what is wrong.
+    ChangeWrong(OperatorId, u64, &'static str),
+    /// The change with this number of an operator is about another operator's application.
+    ForeignChange(OperatorId, u64),
+    /// An export of an operator contradicts itself, or what is on S3. With what is wrong.
+    ExportWrong(OperatorId, ExportId, &'static str),
     /// An item of this table is malformed. With its key, if that cannot contain personal data.
     Unreadable(&'static str, String),
     /// The check of a part panicked, and the part was skipped. With the place where the part begins, as far as that cannot contain
@@ -60,8 +68,12 @@ words! {
         WrongDate = "wrong_date",
         /// [`Finding::Miscounted`]
         Miscounted = "miscounted",
-        /// [`Finding::Foreign`]
+        /// [`Finding::Foreign`], [`Finding::ForeignChange`]
         Foreign = "foreign",
+        /// [`Finding::ChangeMissing`], [`Finding::ChangeWrong`]
+        FeedDamaged = "feed_damaged",
+        /// [`Finding::ExportWrong`]
+        ExportDamaged = "export_damaged",
         /// [`Finding::Unreadable`], [`Finding::PassedOver`]
         Unreadable = "unreadable",
     }
@@ -70,13 +82,17 @@ words! {
 /// In place of the key of an application whose key is no UUID.
 pub(super) const NO_UUID: &str = "of no uuid";
 
+/// In place of the key of a change whose key is not an operator and a number.
+pub(super) const NO_NUMBER: &str = "of no number";
+
 impl Finding {
     /// Whether checking the damaged items again tells whether it still holds. Otherwise a whole round tells that.
     #[must_use]
     pub fn is_checked_again(&self) -> bool {
         match self {
-            Self::Miscounted(..) | Self::Foreign(..) | Self::PassedOver(_) | Self::Unreadable("imports", _) => false,
-            Self::Unreadable(_, key) => key != NO_UUID,
+            Self::Miscounted(..) | Self::Foreign(..) | Self::ExportWrong(..) | Self::PassedOver(_) => false,
+            Self::Unreadable("imports" | "exports", _) => false,
+            Self::Unreadable(_, key) => key != NO_UUID && key != NO_NUMBER,
             _ => true,
         }
     }
@@ -94,7 +110,9 @@ impl Finding {
             Self::Disagrees(..) => FindingKind::Disagrees,
             Self::WrongDate(..) => FindingKind::WrongDate,
             Self::Miscounted(..) => FindingKind::Miscounted,
-            Self::Foreign(..) => FindingKind::Foreign,
+            Self::Foreign(..) | Self::ForeignChange(..) => FindingKind::Foreign,
+            Self::ChangeMissing(..) | Self::ChangeWrong(..) => FindingKind::FeedDamaged,
+            Self::ExportWrong(..) => FindingKind::ExportDamaged,
             Self::Unreadable(..) | Self::PassedOver(_) => FindingKind::Unreadable,
         }
     }
@@ -125,6 +143,19 @@ impl fmt::Display for Finding {
                 write!(f, "miscounted: the report of the import {id} of {} does not add up", whose(operator))
             }
             Self::Foreign(operator, what) => write!(f, "foreign: {} could read {what}", whose(operator)),
+            Self::ForeignChange(operator, number) => {
+                let what = "which is of another operator's application";
+                write!(f, "foreign: operator {operator} could read change {number}, {what}")
+            }
+            Self::ChangeMissing(operator, number) => {
+                write!(f, "feed damaged: change {number} of operator {operator} is missing")
+            }
+            Self::ChangeWrong(operator, number, what) => {
+                write!(f, "feed damaged: change {number} of operator {operator} {what}")
+            }
+            Self::ExportWrong(operator, id, what) => {
+                write!(f, "export damaged: the export {id} of operator {operator} {what}")
+            }
             Self::Unreadable(table, key) => write!(f, "unreadable: the item {key} of the table of {table}"),
             Self::PassedOver(place) => write!(f, "unreadable: looking at the part after {place} panicked"),
         }
