@@ -123,6 +123,22 @@ async fn round_spans_invocations_and_keeps_findings_until_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everything_that_an_import_leaves_for_its_operator_is_no_finding() {
+    let world = world().await;
+    let rows = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,AUD,+337900000,2022-01-01\nlong,A,B,C\n";
+    world.upload("imports/2/history.csv", rows).await;
+    world.upload("imports/2/drivers simulate-only.csv", rows).await;
+    let left = keys(&world.aws, "reports/2/").await;
+    for end in ImportRecord::LEFT {
+        assert!(left.iter().any(|key| key.ends_with(end)), "{end}: {left:?}");
+    }
+    let (_, written) = round(&world).await;
+    for kind in FindingKind::ALL {
+        assert_eq!(written.get(kind.as_str()), Some(&0.0), "{written:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn age_of_oldest_running_import_is_reported() {
     let world = world().await;
     let imports = Imports::new(world.aws.dynamodb(), &tables());

@@ -216,6 +216,9 @@ async fn cursor_of_another_operator_or_a_changed_one_is_refused() {
     for bad in ["", "x", "2024-05-01", &cursor[1..], &format!("{cursor}A"), &"A".repeat(66), of_list] {
         refused(&one, format!("since={bad}"), &["/since"]).await;
     }
+    // That of another call or another operator is a next_cursor: the message says whose it must be.
+    let message = page(&world.api, &one, &format!("since={of_list}")).await.json()["errors"][0]["message"].to_string();
+    assert!(message.contains("that this call returned to you"), "{message}");
     for (query, pointers) in [
         ("limit=0", &["/limit"][..]),
         ("limit=501", &["/limit"]),

@@ -93,11 +93,47 @@ async fn fresh_starts_empty_and_now_pins_the_clock() {
     child.kill().await.unwrap();
 }
 
+/// A secret is shown once: on a full disk it would be lost, and the command would say that all is well.
+#[tokio::test(flavor = "multi_thread")]
+async fn result_that_cannot_be_printed_is_an_error_and_retires_nothing() {
+    let folder = TempDir::new().unwrap();
+    let data_dir = folder.path().join("data");
+    let (mut child, about) = serve(&folder, &[]).await;
+    let old = about["operators"][0]["access_key"].as_str().unwrap();
+    let rotate = ["operator", "rotate", "--id", "1", "--retire", old];
+    for words in [&rotate[..], &["token", "--operator", "1"], &["stats"], &["env", "--operator", "1"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = Command::new(cee()).args(words).arg("--data-dir").arg(&data_dir).stdout(full).output().unwrap();
+        let said = said(&output);
+        assert!(!said.0 && said.1.contains("error: standard output: No space left"), "{words:?}: {said:?}");
+    }
+    let (shown, told) = ended(&["operator", "show", "--id", "1"], &data_dir);
+    assert!(shown && told.contains(old) && told.contains("2 credentials"), "{told}");
+    child.kill().await.unwrap();
+}
+
 #[test]
 fn token_command_without_stack_fails() {
     let folder = TempDir::new().unwrap();
     let said = said(&token(folder.path(), "1"));
     assert!(!said.0 && said.1.contains("cargo run"), "{said:?}");
+}
+
+#[test]
+fn data_directory_that_cannot_be_used_is_named_with_the_reason() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for args in [&["serve", "--port", "0", "--dynamodb-port", "0", "--s3-port", "0"][..], &["serve", "--fresh"]] {
+        let (success, told) = ended(args, &file);
+        assert!(!success && told.contains("is a file: choose a folder"), "{told}");
+    }
+    // What is there and cannot be read is not the same as nothing.
+    let (success, told) = ended(&["token", "--operator", "1"], &file);
+    assert!(!success && told.contains("no stack was started on"), "{told}");
+    std::fs::create_dir(folder.path().join("local.json")).unwrap();
+    let (success, told) = ended(&["token", "--operator", "1"], folder.path());
+    assert!(!success && told.contains("local.json: Is a directory"), "{told}");
 }
 
 /// Runs the program to its end, and returns its exit status and all its output.

@@ -208,12 +208,60 @@ async fn session_begins_with_the_secret_and_ends_with_sign_out() {
     assert!(answer.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     browser.cookie = copied;
     assert_eq!(browser.get("/console/files").await.status, StatusCode::SEE_OTHER);
+    // A form that was sent after the end was not carried out, and its sender is told so.
+    let answer = browser.post("/console/take-back", &[("import_id", "0")]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    let again = answer.headers["location"].to_str().unwrap().to_owned();
+    let page = browser.get(&again).await;
+    assert!(page.status == StatusCode::OK && page.text.contains("What you sent was not carried out"), "{page:?}");
+    browser.language = "fr";
+    let page = browser.get(&again).await.text;
+    assert!(page.contains("Votre session est terminée") && page.contains("id=\"access_key\""), "{page}");
+    browser.language = "en";
+    // Whoever wanted to sign out is signed out.
+    assert_eq!(browser.post("/console/sign-out", &[]).await.headers["location"], "/console/sign-in");
+    assert!(!browser.get("/console/sign-in").await.text.contains("session has ended"));
     // A second sign-in ends the first session of the browser.
     browser.sign_in(1).await;
     let first = browser.cookie.clone();
     browser.sign_in(2).await;
     browser.cookie = first;
     assert_eq!(browser.get("/console/files").await.status, StatusCode::SEE_OTHER);
+}
+
+/// A person sees neither `/last_name_trunc` nor a query.
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_name_the_labels_of_the_page() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let same_day = "/console/applications?from=2024-03-02&to=2024-03-02";
+    for (language, name, kind, day) in [
+        (
+            "en",
+            "“First three characters of the last name” must",
+            "“Journey type” is missing",
+            "“Before” must be a later day than “From”",
+        ),
+        (
+            "fr",
+            "« Trois premiers caractères du nom » doit",
+            "« Type de trajet » manque",
+            "« Avant le » doit être un jour postérieur à « À partir du »",
+        ),
+    ] {
+        browser.language = language;
+        let page = browser.post("/console/simulate", &[("last_name_trunc", "DU"), ("phone_trunc", "+336010203")]).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{page:?}");
+        assert!(page.text.contains(name) && page.text.contains(kind), "{}", page.text);
+        assert!(!page.text.contains("/last_name_trunc") && !page.text.contains("/journey_type"), "{}", page.text);
+        assert!(browser.get(same_day).await.text.contains(day), "{language}");
+    }
+    browser.language = "en";
+    let page = browser.get("/console/applications?from=15/03/2024").await.text;
+    assert!(page.contains("“From” must be a day, such as 2024-03-15"), "{page}");
+    let page = browser.get("/console/applications?cursor=x").await.text;
+    assert!(page.contains("This page belongs to another list") && !page.contains("next_cursor"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,7 +79,7 @@ async fn form_of_another_site_or_session_changes_nothing() {
         assert_ne!(browser.get(&format!("{path}?{name}={value}&form={own}")).await.status, StatusCode::SEE_OTHER);
         // Nor somebody who is not signed in.
         let answer = Browser::new(&world).post(path, &[field]).await;
-        assert_eq!(answer.headers["location"], "/console/sign-in", "{path}");
+        assert_eq!(answer.headers["location"], "/console/sign-in?session-ended=yes", "{path}");
     }
     assert_eq!(world.scan(&tables().imports).await.len(), places);
     stand(&world, &import, &uuid).await;

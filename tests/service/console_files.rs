@@ -96,6 +96,26 @@ async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn page_of_a_file_that_replaced_nothing_says_so() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let first = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
+    world.imported().await;
+    let bad = format!("{HEADER}long,bad?,+336010204,2021-02-15\n");
+    let second = browser.send("b.csv", &[("check_only", "false"), ("replaces", &first)], &bad).await;
+    world.imported().await;
+    for (language, title) in
+        [("en", "The earlier file was not taken back"), ("fr", "Le fichier précédent n'a pas été annulé")]
+    {
+        browser.language = language;
+        let page = browser.get(&format!("/console/files/{second}")).await.text;
+        assert!(page.contains(&format!("<strong>{title}</strong>")), "{page}");
+    }
+    assert_eq!(import(&world, &first).await["state"], "completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn form_puts_one_file_under_one_key_until_it_expires() {
     let world = world().await;
     let mut browser = Browser::new(&world);

@@ -269,7 +269,9 @@ async fn restore_returns_tables_to_earlier_moment() {
     let (taken, why) = team(&data_dir, &["restore", "--table=claims", "--from", &claims, "--yes"]);
     assert!(!taken && why.contains("are one"), "{why}");
     let (taken, why) = team(&data_dir, &["restore", "--table=claims", "--from=nothing", "--yes"]);
-    assert!(!taken && why.contains("ResourceNotFoundException"), "{why}");
+    assert!(!taken && why.contains("one of the two does not exist (ResourceNotFoundException)"), "{why}");
+    let (taken, why) = team(&data_dir, &["restore", "--table=claims", "--from=", "--yes"]);
+    assert!(!taken && why.contains("a table's name has"), "{why}");
 }
 
 /// The pepper moves unchanged to another secret. Under another pepper no granted application would be found: the service does not start.

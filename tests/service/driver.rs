@@ -194,3 +194,16 @@ async fn driver_is_shown_in_full_and_erased() {
     assert_eq!(api.register(&two, &long("ZZZ", "STRANGER1234")).await.status, StatusCode::CREATED);
     world.end().await;
 }
+
+/// Without a word, a person at a terminal would wait for the command, and the command for the person.
+#[test]
+fn person_at_a_terminal_is_asked_for_the_driver() {
+    let folder = TempDir::new().unwrap();
+    let command = format!("'{}' driver show --data-dir '{}'", cee().display(), folder.path().display());
+    let mut script = Command::new("script");
+    script.args(["-qec", &command, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = script.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{}\n\x04").unwrap();
+    let said = String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned();
+    assert!(said.contains("Ctrl-D") && said.contains("which driver?"), "{said}");
+}

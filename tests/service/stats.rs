@@ -302,6 +302,8 @@ async fn command_shows_counts_as_table_and_chart() {
     for bad in [["--from", "2024-18"], ["--by", "driver"], ["--only", "lost"], ["--open-data", "2024"]] {
         assert!(!stats(&data, &bad).0, "{bad:?}");
     }
+    let swapped = stats(&data, &["--from", "2024-W19", "--to", "2024-W17"]);
+    assert!(!swapped.0 && swapped.2.contains("--from 2024-W19 is later than --to 2024-W17"), "{swapped:?}");
     world.end().await;
 }
 
@@ -323,6 +325,16 @@ async fn public_file_of_month_is_written_once_and_hides_small_counts() {
     }
     let (success, _, said) = publish("2024-05");
     assert!(!success && said.contains("not over") && !out.exists(), "{said}");
+    // A file in the place of a folder, and a folder in the place of the file: the message says what is wrong.
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let below = file.join("public").to_str().unwrap().to_owned();
+    let (success, _, said) = stats(&data, &["--open-data", "2024-03", "--out", &below]);
+    assert!(!success && said.contains("cannot be created: Not a directory"), "{said}");
+    let taken = folder.path().join("taken");
+    std::fs::create_dir_all(taken.join(".cee-statistics-2024-03.csv.part")).unwrap();
+    let (success, _, said) = stats(&data, &["--open-data", "2024-03", "--out", taken.to_str().unwrap()]);
+    assert!(!success && said.contains("cannot be written: Is a directory"), "{said}");
     child.kill().await.unwrap();
     let (mut child, about) = serve(&folder, &["--now", "2024-06-03T00:00:00Z"]).await;
     let (success, path, said) = publish("2024-05");

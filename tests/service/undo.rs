@@ -234,6 +234,9 @@ async fn undo_of_large_import_continues_after_crash() {
         stack.queue().idle().await;
         let report = &reports(aws, "reports/1/").await["imports/1/wrong.csv"];
         assert_eq!((&report["state"], &report["imported"]), (&json!("undone"), &json!(ROWS)));
+        let said = undo(wrong, false);
+        let at = report["undone"]["ended_at"].as_str().unwrap();
+        assert!(said.contains(&format!("undone {at}: ")) && said.contains("nothing is left to undo"), "{said}");
         // Again: it is already done; and the same file may be sent again.
         let said = undo(wrong, true);
         assert!(said.contains("undone: 1000 applications"), "{said}");

@@ -10,7 +10,7 @@ use aws_sdk_s3::Client;
 use cee_eligibility::{Instant, OperatorId, Rules};
 use cee_registry::{
     Affected, AuditPlace, Audited, Deadline, EXPORT_FILES, ExportId, ExportObjects, Exports, Finding, ImportId,
-    Imports, PepperCheck, TableAuditor, Tables, export_of_file,
+    ImportRecord, Imports, PepperCheck, TableAuditor, Tables, export_of_file,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
@@ -269,7 +269,7 @@ fn whose(key: &str, prefix: &str) -> Option<Option<OperatorId>> {
 /// The import that the report belongs to.
 fn import(key: &str) -> Option<ImportId> {
     let name = key.strip_prefix(REPORTS)?.split_once('/')?.1;
-    let id = [".json", ".rejected.csv", ".answers.csv"].into_iter().find_map(|suffix| name.strip_suffix(suffix))?;
+    let id = ImportRecord::LEFT.into_iter().find_map(|suffix| name.strip_suffix(suffix))?;
     ImportId::parse(id)
 }
 

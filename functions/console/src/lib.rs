@@ -16,7 +16,7 @@
 //!
 //! The console holds no rule. It calls what the functions of the API call ([`SignIn`], [`Files`], [`Simulations`],
 //! [`own`](cee_edge::application::own), [`Deleter`]), for the operator of the session instead of the one of a token. Every page is made for
-//! one reader, and kept by no cache. A refusal has the texts of the API.
+//! one reader, and kept by no cache. A refusal has the texts of the API, with the labels of the page.
 
 #[cfg(test)]
 mod tests;
@@ -32,9 +32,9 @@ mod view;
 mod words;
 
 use cee_edge::access::Admission;
-use cee_edge::problem::InternalError;
+use cee_edge::problem::{BrokenRule, FieldFault, InternalError};
 use cee_edge::{Call, Fields, HttpFunction, ProblemType, Refusal, Reply};
-use cee_eligibility::Instant;
+use cee_eligibility::{FieldError, Instant, Language};
 use cee_fn_access::SignIn;
 use cee_fn_simulate::Simulations;
 use cee_fn_uploads::{Files, read_import_id};
@@ -175,11 +175,17 @@ impl Console {
             (false, "/console/proof") => return Ok(html(pages::proof::proof(view, &Checked::Nothing))),
             (true, "/console/proof") => return self.check_proof(call, view).await,
             (false, "/console/sign-in") if signed.is_none() => {
-                return Ok(html(pages::sign_in::sign_in(view, None)));
+                let has_ended = call.query().pairs().any(|(name, _)| name == session::ENDED);
+                let why = has_ended.then(|| (view.t(Text::SessionEnded), view.t(Text::SessionEndedDetail)));
+                return Ok(html(pages::sign_in::sign_in(view, why)));
             }
             _ => {}
         }
-        let Some(signed) = signed else { return Ok(Reply::see_other("/console/sign-in")) };
+        let Some(signed) = signed else {
+            // Without a word, the sender of a form would believe that it was carried out.
+            let is_lost = is_post && call.path() != "/console/sign-out";
+            return Ok(Reply::see_other(if is_lost { session::SIGN_IN_AGAIN } else { "/console/sign-in" }));
+        };
         match (is_post, call.path()) {
             (false, "/console" | "/console/sign-in") => Ok(Reply::see_other(FIRST)),
             (true, "/console/sign-out") => self.end(call, view, &signed).await,
@@ -332,9 +338,34 @@ fn status(refusal: &Refusal) -> StatusCode {
     }
 }
 
-/// The texts of the API about a refusal. Its fields are named by their pointer.
+/// The texts of the API about a refusal. Faults of a form name the labels of its fields: a person sees neither a body nor a query.
 fn texts(refusal: &Refusal, view: &View) -> (&'static str, String) {
-    (refusal.problem_type().title(view.language), refusal.detail(view.language))
+    match refusal {
+        Refusal::InvalidFields(faults) | Refusal::InvalidQuery(faults) => {
+            let faults: Vec<String> = faults.iter().map(|fault| of_form(fault, view)).collect();
+            let between = match view.language {
+                Language::English => "; ",
+                Language::French => " ; ",
+            };
+            (view.t(Text::InvalidForm), faults.join(between))
+        }
+        _ => (refusal.problem_type().title(view.language), refusal.detail(view.language)),
+    }
+}
+
+/// What is wrong with a field of a form, or with an address.
+fn of_form(FieldFault { pointer, rule }: &FieldFault, view: &View) -> String {
+    let message = match rule {
+        BrokenRule::Cursor | BrokenRule::CursorOfFilter => return view.t(Text::OtherList).to_owned(),
+        BrokenRule::After(_) => view.t(Text::LaterDay).to_owned(),
+        BrokenRule::Field(FieldError::Bound) => view.t(Text::WantedDay).to_owned(),
+        rule => rule.message(view.language),
+    };
+    let name = pointer.trim_start_matches('/');
+    match words::field(name) {
+        Some(label) => words::about(view.t(label), &message, view.language),
+        None => format!("{name} {message}"),
+    }
 }
 
 fn with_retry(reply: Reply, refusal: &Refusal) -> Reply {

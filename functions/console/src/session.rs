@@ -14,6 +14,12 @@ use http::{HeaderMap, HeaderValue};
 /// How long a session lasts. Source: docs/console.md, "Sessions".
 pub(crate) const LASTS_SECONDS: i64 = 30 * 60;
 
+/// The parameter of the form for signing in that says that a form was lost with its session.
+pub(crate) const ENDED: &str = "session-ended";
+
+/// Where a form leads that was sent after the end of its session.
+pub(crate) const SIGN_IN_AGAIN: &str = "/console/sign-in?session-ended=yes";
+
 const SESSION: &str = "__Host-session";
 const LANGUAGE: &str = "__Host-language";
 

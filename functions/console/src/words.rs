@@ -75,6 +75,9 @@ texts! {
     AccessKey: "Access key", "Clé d'accès";
     Secret: "Secret", "Secret";
     SessionEnds: "Your session lasts 30 minutes.", "Votre session dure 30 minutes.";
+    SessionEnded: "Your session has ended", "Votre session est terminée";
+    SessionEndedDetail: "What you sent was not carried out. Sign in and do it again.",
+                        "Ce que vous avez envoyé n'a pas été traité. Connectez-vous et recommencez.";
 
     // Overview
     Overview: "Overview", "Vue d'ensemble";
@@ -208,6 +211,7 @@ texts! {
     SendCorrected: "Send the corrected rows", "Envoyer les lignes corrigées";
     SendReplacement: "Send a file that replaces this one", "Envoyer un fichier qui remplace celui-ci";
     Replaces: "Replaces", "Remplace";
+    NotReplaced: "The earlier file was not taken back", "Le fichier précédent n'a pas été annulé";
 
     // Take an import back
     TakeBack: "Undo this import", "Annuler cet import";
@@ -279,6 +283,11 @@ texts! {
     SignedAt: "Signed", "Signature";
 
     // Refused
+    InvalidForm: "Something in the form is not right", "Une saisie du formulaire est incorrecte";
+    LaterDay: "must be a later day than “From”", "doit être un jour postérieur à « À partir du »";
+    WantedDay: "must be a day, such as 2024-03-15", "doit être un jour, par exemple 2024-03-15";
+    OtherList: "This page belongs to another list. Show the list again.",
+               "Cette page appartient à une autre liste. Affichez de nouveau la liste.";
     Back: "Go back and send the form again.", "Revenez en arrière et renvoyez le formulaire.";
     ForeignForm: "The form was not sent", "Le formulaire n'a pas été envoyé";
     ForeignFormDetail: "It came from another site, or from a page of a session that has ended.",
@@ -418,6 +427,34 @@ pub(crate) const fn proof_error(error: ProofError, language: Language) -> &'stat
     match language {
         Language::English => english,
         Language::French => french,
+    }
+}
+
+/// The label of a field of a form, by the name that the interface has for it.
+pub(crate) fn field(name: &str) -> Option<Text> {
+    Some(match name {
+        "access_key" => Text::AccessKey,
+        "secret_key" => Text::Secret,
+        "file_name" => Text::NameInList,
+        "replaces" => Text::Replaces,
+        "journey_type" => Text::JourneyTypeName,
+        "last_name_trunc" => Text::LastName,
+        "phone_trunc" => Text::Phone,
+        "driving_license" => Text::Licence,
+        "identity_key" => Text::IdentityKeyName,
+        "status" => Text::JourneyState,
+        "from" => Text::FromDay,
+        "to" => Text::BeforeDay,
+        _ => return None,
+    })
+}
+
+/// What is wrong with a field: its label without what stands in brackets, and the message.
+pub(crate) fn about(label: &str, message: &str, language: Language) -> String {
+    let label = label.split(" (").next().unwrap_or(label);
+    match language {
+        Language::English => format!("“{label}” {message}"),
+        Language::French => format!("« {label} » {message}"),
     }
 }
 

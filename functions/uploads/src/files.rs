@@ -246,7 +246,7 @@ impl Files {
         let mut links = (None, None, None);
         let mut rejected_rows_key = None;
         if let Some(report) = report.as_ref().filter(|_| !is_batch) {
-            links.0 = Some(self.link(&record.beside(".json")).await?);
+            links.0 = Some(self.link(&record.beside(ImportRecord::REPORT)).await?);
             if let Some(key) = &report.rejected_rows {
                 links.1 = Some(self.link(key).await?);
                 rejected_rows_key = Some(key.clone());

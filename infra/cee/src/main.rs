@@ -4,10 +4,12 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use cee::cli::Cli;
+use cee::output::said;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    Cli::parse().run().unwrap_or_else(|error| {
+    let ended = Cli::parse().run().and_then(|code| said().map(|()| code));
+    ended.unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "error: {error}");
         ExitCode::FAILURE
     })

@@ -1,8 +1,9 @@
 //! What a command prints.
 
-use std::io::Write as _;
+use std::io::{Error, ErrorKind, Write as _};
+use std::sync::OnceLock;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 /// What a command reports. It may hold a secret or personal data: it has no `Debug`.
 #[derive(Default)]
@@ -31,10 +32,28 @@ impl Output {
     }
 }
 
-/// Prints a line on standard output. Ignores errors: a reader such as `| head` may stop reading.
+/// Why the first line that could not be printed was not.
+static LOST: OnceLock<Error> = OnceLock::new();
+
+/// Prints a line on standard output. Ignores a reader that stops reading, as `| head` does; [`said`] returns every other error.
 pub fn say(line: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush())
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error);
+    }
+}
+
+/// Whether standard output holds every line of this program: a secret on a full disk would be lost without a word.
+///
+/// # Errors
+/// If a line could not be printed.
+pub fn said() -> Result<()> {
+    match LOST.get() {
+        None => Ok(()),
+        Some(error) => bail!("standard output: {error}"),
+    }
 }
 
 /// Prints a line on standard error.

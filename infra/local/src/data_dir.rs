@@ -1,6 +1,7 @@
 //! The directory in which a stack keeps its data.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -51,7 +52,10 @@ impl DataDir {
     /// Locks the directory for this process: two processes on one set of data would not see one another's writes.
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let made = DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(&self.0);
-        made.map_err(Error::file(&self.0))?;
+        made.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Error::NoFolder(self.0.clone()),
+            _ => Error::file(&self.0)(error),
+        })?;
         let path = self.0.join("lock");
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE_FILE).open(&path);
         let file = file.map_err(Error::file(&path))?;
@@ -103,7 +107,7 @@ impl DataDir {
     /// Removes a stack's files, and no other file in the directory.
     pub(crate) fn clear(&self) -> Result<(), Error> {
         let gone = |path: &Path, result: std::io::Result<()>| match result {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file(path)(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file(path)(error)),
             _ => Ok(()),
         };
         let database = self.database();
@@ -156,12 +160,16 @@ fn narrow_one(path: &Path, permissions: u32) -> Result<(), Error> {
 /// The description and the secrets of the stack on a data directory.
 ///
 /// # Errors
-/// [`Error::Secrets`] if no stack was ever started there. [`Error::File`] if its secrets are missing.
+/// [`Error::Secrets`] if no stack was ever started there. [`Error::File`] if its description cannot be read, or its secrets are missing.
 pub fn known(data_dir: &Path) -> Result<(Description, Secrets), Error> {
     let data = DataDir(data_dir.to_owned());
-    let json = std::fs::read(data.description()).ok();
-    let description =
-        json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| never_started(data_dir))?;
+    let path = data.description();
+    let json = std::fs::read(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => never_started(data_dir),
+        // Such as another user's stack.
+        _ => Error::file(&path)(error),
+    })?;
+    let description = serde_json::from_slice(&json).map_err(|_| never_started(data_dir))?;
     Ok((description, Secrets::read(&data.secrets())?))
 }
 

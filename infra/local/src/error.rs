@@ -83,6 +83,9 @@ pub enum Error {
     /// Another stack runs on the data.
     #[error("another stack runs on {}: stop it, or choose another --data-dir", .0.display())]
     InUse(PathBuf),
+    /// The data directory is a file.
+    #[error("{} is a file: choose a folder as --data-dir", .0.display())]
+    NoFolder(PathBuf),
     /// A file or a folder in the data directory that was not made by a stack.
     #[error("{} is not a local stack's and stays as it is: choose another --data-dir", .0.display())]
     Foreign(PathBuf),

@@ -33,6 +33,9 @@ pub struct Check {
     /// Check journeys files, which the registry's team imports.
     #[arg(long)]
     pub journeys: bool,
+    /// Check lists of drivers, as files are whose name or folder says simulate-only.
+    #[arg(long, conflicts_with = "journeys")]
+    pub drivers: bool,
     /// The moment after which no date may be, such as 2024-05-01T00:00:00Z; now if not given.
     #[arg(long, value_parser = moment)]
     pub now: Option<Instant>,
@@ -50,7 +53,7 @@ pub struct Check {
 /// What to normalise.
 #[derive(Args, Clone)]
 pub struct Normalise {
-    /// A CSV file with the columns last_name and phone, - for the standard input; other columns are kept.
+    /// A CSV file with the columns last_name and phone, compressed or not, - for the standard input; other columns are kept.
     #[arg(required_unless_present_all = ["last_name", "phone"])]
     pub list: Option<PathBuf>,
     /// The file for the result; beside the list if not given, - for the standard output. An existing file is never overwritten.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cee_eligibility::{Instant, Journey, Language};
 use cee_history::{
-    Counts, DateOrder, Dates, FileReader, FileRefusal, Header, HistoryRow, LARGEST_FILE, Line, RejectedRow,
+    Counts, DateOrder, Dates, DriverRow, FileReader, FileRefusal, Header, HistoryRow, LARGEST_FILE, Line, RejectedRow,
     RejectedWriter, Repair, Row, Survey, Surveyed, Verdict, catalogue, name,
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -87,6 +87,8 @@ pub(crate) fn files(check: &Check) -> Result<u8, Error> {
         };
         let code = if check.journeys {
             file::<Journey>(path, &rejected, how, check.json)
+        } else if check.drivers || name::is_list_of_drivers(&path.to_string_lossy()) {
+            file::<DriverRow>(path, &rejected, how, check.json)
         } else {
             file::<HistoryRow>(path, &rejected, how, check.json)
         };

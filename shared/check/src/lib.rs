@@ -26,7 +26,7 @@ use serde_json::json;
 
 pub use args::{Check, Command, Normalise};
 pub use error::{Error, Obstacle};
-use output::say;
+use output::{said, say};
 
 /// Runs a command and returns its exit status: 0 success, 1 rows were rejected, 2 a file was refused or could not be read or
 /// written.
@@ -43,7 +43,7 @@ pub fn run(command: &Command) -> ExitCode {
             Ok(0)
         }
     };
-    match done {
+    match done.and_then(|code| said().map(|()| code)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");

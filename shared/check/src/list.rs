@@ -6,7 +6,9 @@ use std::path::Path;
 
 use cee_eligibility::normalise::{identity_key, truncated_identity};
 use cee_eligibility::{LastName, NormaliseError, Phone};
+use cee_history::Unpack;
 use cee_history::encoding::text;
+use cee_history::refusal::Form;
 use csv::{ByteRecord, ReaderBuilder, Writer, WriterBuilder};
 
 use crate::args::Normalise;
@@ -39,9 +41,15 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     let refused_path = what.rejected.clone().unwrap_or_else(|| beside(&list, "rejected"));
     apart(&output, &refused_path)?;
     let Input { source, file } = Input::open(&list)?;
-    let mut input = BufReader::new(LineFeeds::new(file));
+    let mut input = BufReader::new(LineFeeds::new(Unpacked::new(file)));
     let mut first = Vec::new();
     input.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut first).map_err(Error::file(&list))?;
+    if sets_separator(&first) {
+        // A blank line in its place keeps the numbers of the lines.
+        first = vec![b'\n'];
+        input.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut first).map_err(Error::file(&list))?;
+    }
+    let form = Form::of(first.trim_ascii_end());
     // With or without a byte order mark.
     if matches!(first.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]) {
         return Err(fault("was saved as UTF-16 (\"Unicode text\"): save it as \"CSV UTF-8\"".to_owned()));
@@ -57,7 +65,8 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     }
     let header: Vec<String> =
         record.iter().map(|name| text(name).trim_start_matches('\u{feff}').trim().to_owned()).collect();
-    let columns = columns(&header, what.history).map_err(fault)?;
+    // A file that is no CSV has no such columns: what it is helps more.
+    let columns = columns(&header, what.history).map_err(|missing| fault(form.map_or(missing, not_csv)))?;
 
     let sink =
         if standard { Sink::Standard(io::stdout().lock()) } else { Sink::File(Output::create(&output, &source)?) };
@@ -229,9 +238,71 @@ impl<R: Read> Read for LineFeeds<R> {
     }
 }
 
-/// The separator under which the first line has most cells.
+/// The content of a file that may be compressed, with gzip or as a zip of one file.
+struct Unpacked<R> {
+    input: R,
+    unpack: Unpack,
+    /// The piece that is being read, and how much of it was.
+    piece: io::Cursor<Vec<u8>>,
+    ended: bool,
+}
+
+impl<R> Unpacked<R> {
+    fn new(input: R) -> Self {
+        Self { input, unpack: Unpack::default(), piece: io::Cursor::default(), ended: false }
+    }
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.piece.read(out)?;
+            if read > 0 || out.is_empty() {
+                return Ok(read);
+            }
+            match self.unpack.piece().map_err(io::Error::other)? {
+                Some(piece) => self.piece = io::Cursor::new(piece),
+                None if self.ended => return Ok(0),
+                None => {
+                    let mut chunk = vec![0; PIECE];
+                    let length = self.input.read(&mut chunk)?;
+                    if length == 0 {
+                        self.unpack.end();
+                        self.ended = true;
+                    } else {
+                        self.unpack.push(chunk.get(..length).unwrap_or_default());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How much of a file is read at once, in bytes.
+const PIECE: usize = 64 * 1024;
+
+/// What to do with a file of another form. A list holds whole names and phones: it is never sent.
+fn not_csv(form: Form) -> String {
+    match form {
+        Form::Json => "is JSON, not a CSV file: write it as CSV".to_owned(),
+        Form::Twice | Form::Zstd | Form::Xz | Form::Bzip2 | Form::Lz4 | Form::SevenZip | Form::Rar => {
+            "is compressed, and not once with gzip or zip: unpack it".to_owned()
+        }
+        form => form.to_string(),
+    }
+}
+
+/// Whether the first line only sets the separator in Excel (`sep=;`), as some programs write it.
+fn sets_separator(line: &[u8]) -> bool {
+    let line = text(line);
+    let line = line.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).trim_matches('"');
+    line.chars().count() == 5 && line.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("sep="))
+}
+
+/// The separator under which the first line that is not blank has most cells.
 fn separator(beginning: &[u8]) -> u8 {
-    let line = beginning.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let mut lines = beginning.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
     let count = |separator: &u8| line.iter().filter(|byte| *byte == separator).count();
     [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
 }
@@ -241,7 +312,9 @@ fn columns(header: &[String], history: bool) -> Result<Columns, String> {
         let mut found = header.iter().enumerate().filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
         match (found.next(), found.next()) {
             (Some((column, _)), None) => Ok(column),
-            (None, _) => Err(format!("has no column {wanted}")),
+            (None, _) => Err(format!(
+                "has no column {wanted}: its first line must name last_name and phone, separated by commas, semicolons or tabs"
+            )),
             _ => Err(format!("has the column {wanted} more than once")),
         }
     };

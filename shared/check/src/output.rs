@@ -4,6 +4,9 @@
 //! name only while nothing has it: a file, a folder, a dangling link. So no input is lost under another name (`./x`, a symbolic
 //! link, a hard link), no file that appears while the command runs, and nothing to a full disk.
 //!
+//! A command that is stopped (Ctrl-C) leaves the temporary file behind. It holds personal data, so the next command that writes into the
+//! folder removes it. A file that a command still writes is locked and stays.
+//!
 //! A device or a pipe, such as `/dev/null`, has no content to lose: it is written directly.
 
 use std::fs::{File, Metadata, OpenOptions};
@@ -57,8 +60,10 @@ impl Output {
         let file = out.into_inner().map_err(|error| Error::file(&path)(error.into_error()))?;
         let Some(staged) = staged else { return Ok(()) };
         file.sync_all().map_err(Error::file(&path))?;
+        let persisted = staged.persist_noclobber(&path);
+        // Locked until it has its name: before that another command would take it for one that was left.
         drop(file);
-        let Err(error) = staged.persist_noclobber(&path) else { return Ok(()) };
+        let Err(error) = persisted else { return Ok(()) };
         if error.error.kind() != io::ErrorKind::AlreadyExists {
             return Err(Error::file(&path)(error.error));
         }
@@ -79,10 +84,23 @@ impl Write for Output {
     }
 }
 
-/// Prints a line. A closed pipe, as of `| head`, is not an error.
+/// Why the first line that could not be printed was not.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints a line. A closed pipe, as of `| head`, is not an error; [`said`] returns every other one.
 pub(crate) fn say(line: &str) {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error);
+    }
+}
+
+/// Whether every line was printed.
+pub(crate) fn said() -> Result<(), Error> {
+    let lost = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
+    LOST.get().map_or(Ok(()), |error| Err(Error::file(Path::new("standard output"))(lost(error))))
 }
 
 /// The input of a command.
@@ -152,11 +170,18 @@ const SHARED: u32 = 0o666;
 /// The permissions of a file that only its owner may read.
 const PRIVATE: u32 = 0o600;
 
+/// The beginning and the end of a temporary name, and the number of random letters and digits between them.
+const STAGED: (&str, &str, usize) = (".cee-", ".part", 6);
+
+/// From this age on a temporary file without a lock was left behind: a command locks its file as soon as it has created it.
+const LEFT_OVER: Duration = Duration::from_secs(60);
+
 /// A new file in the folder of `path`.
 fn staged(path: &Path, permissions: u32) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    remove_left_over(folder);
     let mut builder = Builder::new();
-    builder.prefix(".cee-").suffix(".part");
+    builder.prefix(STAGED.0).suffix(STAGED.1).rand_bytes(STAGED.2);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -165,13 +190,38 @@ fn staged(path: &Path, permissions: u32) -> io::Result<NamedTempFile> {
     #[cfg(not(unix))]
     let _ = permissions;
     // The temporary name means nothing to the user, so the message names the requested file.
-    builder.tempfile_in(folder).map_err(|error| io::Error::new(error.kind(), plain(&error)))
+    let staged = builder.tempfile_in(folder).map_err(|error| io::Error::new(error.kind(), plain(&error)))?;
+    // Where files cannot be locked, none is removed either.
+    let _ = staged.as_file().try_lock();
+    Ok(staged)
 }
 
-/// The message of the operating system, without the path.
+/// Removes the temporary files of commands that were stopped.
+fn remove_left_over(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(STAGED.0)?.strip_suffix(STAGED.1));
+        let is_staged =
+            random.is_some_and(|text| text.len() == STAGED.2 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        if !is_staged || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        if !modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= LEFT_OVER)) {
+            continue;
+        }
+        let opened = OpenOptions::new().write(true).open(entry.path());
+        if opened.is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The message of the operating system, without the path that `tempfile` puts after it.
 fn plain(error: &io::Error) -> String {
-    let source = error.get_ref().and_then(std::error::Error::source);
-    source.map_or_else(|| error.to_string(), ToString::to_string)
+    let text = error.to_string();
+    text.split_once(" at path \"").map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
 #[cfg(unix)]

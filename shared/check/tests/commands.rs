@@ -167,6 +167,21 @@ fn journeys_option_checks_journeys_file() {
 }
 
 #[test]
+fn drivers_option_checks_list_of_drivers() {
+    let list =
+        "journey_type,last_name_trunc,phone_trunc,driving_license\nshort,DUP,+336399801,\nshort,DUP,+336399801,?\n";
+    let folder = files(&[("drivers.csv", list.as_bytes()), ("drivers simulate-only.csv", list.as_bytes())]);
+    for words in [&["drivers.csv", "--drivers"][..], &["drivers simulate-only.csv"]] {
+        let ran = run(folder.path(), words);
+        assert_eq!(ran.code, 1, "{words:?}: {} {}", ran.out, ran.err);
+        assert!(ran.out.contains("2 rows read, 1 would be accepted, 1 rejected"), "{words:?}: {}", ran.out);
+        assert!(ran.out.contains("line 3, driving_license"), "{words:?}: {}", ran.out);
+    }
+    assert_eq!(run(folder.path(), &["drivers.csv"]).code, 2, "as a history it has no dates");
+    assert_eq!(run(folder.path(), &["drivers.csv", "--drivers", "--journeys"]).code, 2);
+}
+
+#[test]
 fn normalise_turns_list_into_history_file() {
     // windows-1252, as Excel saves it in France.
     let list = "Phone;last_name;datetime;journey_type;note\n07 01 02 03 04;D'H\u{e9}rug de l'H\u{e9}rault;2021-02-15;short;a\n\
@@ -200,6 +215,25 @@ fn normalise_turns_list_into_history_file() {
         std::fs::write(folder.path().join("bad.csv"), content).unwrap();
         let ran = run(folder.path(), &["normalise", "bad.csv"]);
         assert!(ran.code == 2 && ran.err.contains(why), "{why}: {}", ran.err);
+    }
+}
+
+#[test]
+fn normalise_skips_separator_line_and_names_separators() {
+    let list = "last_name;phone;note\nTo;0601020304;a\nTo;12;b\n";
+    for before in ["sep=;\n", "\u{feff}sep=;\r\n", "\"sep=;\"\n", "SEP=;\n"] {
+        let folder = files(&[("list.csv", format!("{before}{list}").as_bytes())]);
+        let ran = run(folder.path(), &["normalise", "list.csv"]);
+        assert_eq!(ran.code, 1, "{before:?}: {} {}", ran.out, ran.err);
+        assert!(
+            read(&folder, "list.normalised.csv").starts_with("note;last_name_trunc;phone_trunc;identity_key\na;TO ;")
+        );
+        assert!(read(&folder, "list.rejected.csv").contains("To;12;b;4;phone;"), "{before:?}");
+    }
+    let folder = files(&[("pipes.csv", list.replace(';', "|").as_bytes()), ("only.csv", b"sep=;")]);
+    for (name, why) in [("pipes.csv", "separated by commas, semicolons or tabs"), ("only.csv", "is empty")] {
+        let ran = run(folder.path(), &["normalise", name]);
+        assert!(ran.code == 2 && ran.err.contains(why), "{name}: {}", ran.err);
     }
 }
 
@@ -277,6 +311,40 @@ fn normalise_rejects_utf_16_by_name() {
         let folder = files(&[("list.csv", &content)]);
         let ran = run(folder.path(), &["normalise", "list.csv"]);
         assert!(ran.code == 2 && ran.err.contains("UTF-16"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn normalise_reads_compressed_list_and_names_what_is_no_csv() {
+    let list = "last_name,phone\nTo,0601020304\nTo,12\n";
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(list.as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    let cut = &packed[..packed.len() - 9];
+    let folder = files(&[
+        ("list.csv.gz", &packed),
+        ("cut.csv.gz", cut),
+        ("workbook.xlsx", include_bytes!("../../../tests/files/history/workbook.xlsx")),
+        ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        ("list.parquet", b"PAR1\x15\x04\x15\n"),
+        ("list.csv.xz", b"\xfd7zXZ\0\0"),
+        ("list.json", b"[{\"last_name\": \"To\", \"phone\": \"0601020304\"}]\n"),
+    ]);
+    let ran = run(folder.path(), &["normalise", "list.csv.gz"]);
+    assert_eq!(ran.code, 1, "{} {}", ran.out, ran.err);
+    assert!(read(&folder, "list.normalised.csv").contains("\nTO ,+336010203,"));
+    assert!(read(&folder, "list.rejected.csv").contains("\nTo,12,3,phone,"));
+    for (name, why) in [
+        ("cut.csv.gz", "is damaged where it is compressed"),
+        ("workbook.xlsx", "is a workbook (as .xlsx and .ods are)"),
+        ("old.xls", "is an Excel workbook"),
+        ("list.parquet", "is a Parquet file"),
+        ("list.csv.xz", "is compressed, and not once with gzip or zip"),
+        ("list.json", "is JSON, not a CSV file"),
+    ] {
+        let ran = run(folder.path(), &["normalise", name]);
+        assert!(ran.code == 2 && ran.err.contains(name) && ran.err.contains(why), "{name}: {}", ran.err);
+        assert!(!ran.err.contains("To") && !ran.err.contains("/policies/"), "{}", ran.err);
     }
 }
 
@@ -472,8 +540,67 @@ fn rejected_rows_may_go_to_a_device() {
     assert!(full.code == 2 && full.err.contains("/dev/full: No space left"), "{}", full.err);
     assert!(full.out.contains("2 rejected"), "{}", full.out);
     let missing = run(folder.path(), &["h.csv", "--rejected", "no/such/folder.csv"]);
-    let why = "error: no/such/folder.csv: No such file or directory";
-    assert!(missing.code == 2 && missing.err.starts_with(why), "{}", missing.err);
+    // The temporary name is no user's.
+    let why = "error: no/such/folder.csv: No such file or directory (os error 2)";
+    assert_eq!((missing.code, missing.err.trim_end()), (2, why));
+}
+
+/// A `normalise` that reads its standard input, and has begun its result.
+fn begun(folder: &TempDir) -> std::process::Child {
+    let before = content(folder);
+    let has_begun = || {
+        content(folder).iter().any(|(name, _)| name.starts_with(".cee-") && before.iter().all(|(old, _)| old != name))
+    };
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cee-check"))
+        .current_dir(folder.path())
+        .args(["normalise", "-", "-o", "result.csv"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"last_name,phone\nTo,0601020304\n").unwrap();
+    while !has_begun() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child
+}
+
+#[test]
+fn stopped_command_leaves_nothing_for_long_and_a_running_one_is_left_alone() {
+    let folder = files(&[("list.csv", LIST.as_bytes())]);
+    let mut stopped = begun(&folder);
+    stopped.kill().unwrap();
+    stopped.wait().unwrap();
+    let left = content(&folder).into_iter().find(|(name, _)| name.starts_with(".cee-")).unwrap().0;
+    let file = std::fs::OpenOptions::new().write(true).open(folder.path().join(&left)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(61)).unwrap();
+    drop(file);
+    let running = begun(&folder);
+    assert!(!folder.path().join(&left).exists(), "the next one removes it");
+    assert_eq!(run(folder.path(), &["normalise", "list.csv"]).code, 1);
+    let ran = ran(running.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(read(&folder, "result.csv").contains("\nTO ,+336010203,"));
+    assert!(content(&folder).iter().all(|(name, _)| !name.starts_with(".cee-")));
+}
+
+#[test]
+fn result_that_cannot_be_printed_is_an_error() {
+    let folder = files(&[("good.csv", GOOD.as_bytes()), ("list.csv", b"last_name,phone\nTo,0601020304\n")]);
+    for words in [
+        &["good.csv"][..],
+        &["good.csv", "--json"],
+        &["vectors"],
+        &["normalise", "list.csv"],
+        &["normalise", "list.csv", "-o", "-"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cee-check"));
+        let ran = ran(command.current_dir(folder.path()).args(words).stdout(full).output().unwrap());
+        assert!(ran.code == 2 && ran.err.contains("No space left"), "{words:?}: {} {}", ran.code, ran.err);
+    }
 }
 
 #[test]

@@ -14,7 +14,8 @@ fn range(text: &str) -> Option<(&str, u16)> {
     let mut parts = text.split(';').map(str::trim);
     let range = parts.next()?;
     let mut quality = 1.0_f32;
-    for parameter in parts {
+    // RFC 9110 allows empty ones: `text/csv;`.
+    for parameter in parts.filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=')?;
         if name.trim().eq_ignore_ascii_case("q") {
             quality = value.trim().parse().ok().filter(|quality| (0.0..=1.0).contains(quality))?;

@@ -13,8 +13,8 @@ pub fn accepted(headers: &HeaderMap) -> Language {
     let mut first = None;
     let mut of_others = None;
     for (range, quality) in ranges(headers, &ACCEPT_LANGUAGE) {
-        // `fr-CA` is French enough.
-        let primary = range.split('-').next().unwrap_or_default();
+        // `fr-CA` is French enough, and so is `fr_FR`, as Java writes it.
+        let primary = range.split(['-', '_']).next().unwrap_or_default();
         let named = Language::ALL.iter().position(|language| language.as_str().eq_ignore_ascii_case(primary));
         match named {
             Some(at) => {
@@ -46,6 +46,10 @@ mod tests {
             ("fr", Language::French),
             ("FR", Language::French),
             ("fr-CA", Language::French),
+            ("fr_FR", Language::French),
+            ("en_GB;q=0.9, fr_FR;q=0.8", Language::English),
+            ("fr;", Language::French),
+            ("en;q=0.5; , fr ; ;q=0.6", Language::French),
             ("fr-FR,fr;q=0.9,en-US;q=0.8,en;q=0.7", Language::French),
             ("en-GB,en;q=0.9,fr;q=0.8", Language::English),
             ("en;q=0.5, fr;q=0.6", Language::French),

@@ -153,16 +153,23 @@ pub fn too_many_drivers(why: TooManyDrivers, language: Language) -> String {
 }
 
 fn both_of_too_many(TooManyDrivers { rows, most, left }: TooManyDrivers) -> (String, String) {
+    let [(english_left, english_part), (french_left, french_part)] = match left {
+        0 => [("none is left".to_owned(), String::new()), ("il n'en reste aucun".to_owned(), String::new())],
+        left => [
+            (format!("{left} are left"), format!("at most {left} rows today, or ")),
+            (format!("il en reste {left}"), format!("au plus {left} lignes aujourd'hui, ou ")),
+        ],
+    };
     (
         format!(
-            "The list has {rows} rows. With lists, an operator may ask about {most} drivers a day (Paris time), and {left} are left for \
-             today. No row was answered, and no row counts: send at most {left} rows today, or the list on a later day, in parts if it \
-             is longer than the daily limit."
+            "The list has {rows} rows. With lists, an operator may ask about {most} drivers a day (Paris time), and {english_left} for today. \
+             No row was answered, and no row counts: send {english_part}the list on a later day, in parts if it is longer than the daily \
+             limit."
         ),
         format!(
             "La liste compte {rows} lignes. Au moyen de listes, un opérateur peut interroger le registre sur {most} conducteurs par jour \
-             (heure de Paris) ; il en reste {left} pour aujourd'hui. Aucune ligne n'a reçu de réponse et aucune n'est comptée : envoyez \
-             au plus {left} lignes aujourd'hui, ou la liste un autre jour, en plusieurs parties si elle dépasse la limite quotidienne."
+             (heure de Paris) ; {french_left} pour aujourd'hui. Aucune ligne n'a reçu de réponse et aucune n'est comptée : envoyez \
+             {french_part}la liste un autre jour, en plusieurs parties si elle dépasse la limite quotidienne."
         ),
     )
 }

@@ -36,7 +36,9 @@ impl Form {
         (b"[", Self::Json),
     ];
 
-    fn of(line: &[u8]) -> Option<Self> {
+    /// The form of a file with this first line, if it is one of those that are not CSV.
+    #[must_use]
+    pub fn of(line: &[u8]) -> Option<Self> {
         let found = Self::BEGINNINGS.iter().find(|(beginning, _)| line.starts_with(beginning));
         found.map(|(_, form)| *form).or_else(|| is_boundary(line).then_some(Self::Multipart))
     }

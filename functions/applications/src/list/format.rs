@@ -20,19 +20,22 @@ pub enum Format {
 }
 
 impl Format {
-    /// The form that the caller wants: CSV if the caller names it and does not prefer JSON (RFC 9110). A type that the registry does not
-    /// have, or `*/*`, means JSON.
+    /// The form that the caller wants: CSV if the caller names it and does not prefer JSON, or any type (RFC 9110). A type that the
+    /// registry does not have, or `*/*` alone, means JSON.
     #[must_use]
     pub fn wanted(headers: &HeaderMap) -> Self {
-        let (mut csv, mut json) = (0, 0);
+        let (mut csv, mut json, mut any) = (0, None, 0);
         for (range, quality) in ranges(headers, &ACCEPT) {
             if range.eq_ignore_ascii_case("text/csv") {
                 csv = quality;
             } else if range.eq_ignore_ascii_case("application/json") {
-                json = quality;
+                json = Some(quality);
+            } else if range == "*/*" {
+                any = quality;
             }
         }
-        if csv > json { Self::Csv } else { Self::Json }
+        let is_csv = json.map_or(csv > 0 && csv >= any, |json| csv > json);
+        if is_csv { Self::Csv } else { Self::Json }
     }
 }
 
@@ -82,6 +85,11 @@ mod tests {
             (&["text/csv"], Format::Csv),
             (&["Text/CSV; charset=utf-8; header=present"], Format::Csv),
             (&["text/csv, */*"], Format::Csv),
+            (&["*/*;q=0.8, text/csv;q=0.9"], Format::Csv),
+            (&["text/csv;q=0.8, */*;q=0.9"], Format::Json),
+            (&["text/csv;q=0.8, */*;q=0.9, application/json;q=0.1"], Format::Csv),
+            (&["text/csv;"], Format::Csv),
+            (&["text/csv; ; header=present"], Format::Csv),
             (&["text/csv;q=0.5"], Format::Csv),
             (&["application/json;q=0.5, text/csv;q=0.6"], Format::Csv),
             (&["application/json", "text/csv"], Format::Json),

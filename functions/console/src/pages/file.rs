@@ -45,7 +45,7 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
         }
         @if let Some(error) = &import.error { (alert(view.t(Text::RefusedWhole), error)) }
         @if import.ignored_upload == Some(true) { (alert(view.t(Text::IgnoredUpload), "")) }
-        @if let Some(why) = &import.not_replaced { (alert(view.t(Text::State), why)) }
+        @if let Some(why) = &import.not_replaced { (alert(view.t(Text::NotReplaced), why)) }
         dl {
             dt { (view.t(Text::State)) } dd { (state_of(view, import)) }
             dt { (view.t(Text::Sent)) } dd { (moment(view, &import.created_at)) }

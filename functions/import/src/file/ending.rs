@@ -117,5 +117,5 @@ pub(crate) async fn put_report(context: &Context, record: &ImportRecord, report:
         return Ok(());
     }
     let json = serde_json::to_vec_pretty(report).map_err(|_| ImportError::Impossible("a report that is no JSON"))?;
-    Ok(put(&context.s3, &context.bucket, &record.beside(".json"), "application/json", json).await?)
+    Ok(put(&context.s3, &context.bucket, &record.beside(ImportRecord::REPORT), "application/json", json).await?)
 }

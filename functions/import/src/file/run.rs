@@ -6,7 +6,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use cee_eligibility::{Instant, Language};
 use cee_history::catalogue::Closed;
 use cee_history::{AnsweredRow, ReaderState, RejectedRow, catalogue};
-use cee_registry::Hold;
+use cee_registry::{Hold, ImportRecord};
 use cee_service::clock::machine_now;
 use cee_service::objects::{List, s3_error};
 use std::time::Duration;
@@ -118,8 +118,8 @@ impl<'a> Run<'a> {
     pub(super) async fn finish(mut self, mut lists: Growing<'_>) -> Result<Finished, ImportError> {
         let record = self.hold.record();
         let finished = Lists {
-            rejected: lists.rejected.finish(record.beside(".rejected.csv")).await?,
-            answers: lists.answers.finish(record.beside(".answers.csv")).await?,
+            rejected: lists.rejected.finish(record.beside(ImportRecord::REJECTED)).await?,
+            answers: lists.answers.finish(record.beside(ImportRecord::ANSWERS)).await?,
             contradictions: lists.contradictions.finish(ForTheTeam::key(record)).await?,
         };
         self.note_work();

@@ -3,7 +3,7 @@
 //! It reads the driver from standard input: a shell keeps the command line, and every process of the machine can read it.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::output::{Output, block_on, start_logging};
+use crate::output::{Output, block_on, note, start_logging};
+use crate::parse::reason as parse_reason;
 
 /// How long reading a few items, or one write, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,7 +46,7 @@ pub enum Command {
     /// Reads the driver as `show` does, and needs the licence or the identity key: many drivers share a truncated identity.
     Erase {
         /// The reason, for a later check of the archive. No personal data.
-        #[arg(long)]
+        #[arg(long, value_parser = parse_reason)]
         reason: String,
         /// Apply the change. Without --yes, only show what would be erased.
         #[arg(long)]
@@ -135,7 +136,11 @@ pub fn run(command: Command) -> Result<()> {
 
 async fn carry_out(command: Command) -> Result<Output> {
     let mut typed = String::new();
-    std::io::stdin().read_to_string(&mut typed)?;
+    let mut input = std::io::stdin();
+    if input.is_terminal() {
+        note("type the driver as one JSON object, such as {\"driving_license\": \"…\"}, then Enter and Ctrl-D");
+    }
+    input.read_to_string(&mut typed)?;
     let query = query(&typed)?;
     match command {
         Command::Show { place } => {

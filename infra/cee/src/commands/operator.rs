@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::operators::{Account, Admissions};
-use crate::output::{Output, block_on};
+use crate::output::{Output, block_on, said};
 use crate::parse::{access_key, name, operator, siret};
 
 /// The actions.
@@ -231,6 +231,9 @@ async fn rotate(admissions: &Admissions, id: OperatorId, retire: Option<AccessKe
     let pair = admissions.rotate(id).await?;
     let mut output = shown_once(&pair, format!("operator {id} has one more credential"));
     if let Some(old) = &retire {
+        // A new credential that nobody has seen replaces no old one.
+        std::mem::take(&mut output).print();
+        said()?;
         let left = admissions.retire(id, old).await?;
         output.notes.push(format!("the old credential is retired: operator {id} now has {}", credentials(left)));
     }

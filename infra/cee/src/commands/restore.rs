@@ -12,6 +12,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::output::{Output, block_on, start_logging};
+use crate::parse::table;
 
 /// Which table, from which one.
 #[derive(Args, Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct Command {
     #[arg(long, value_parser = PossibleValuesParser::new(Tables::ALL))]
     table: String,
     /// The table with the items of that moment: on AWS, one that DynamoDB restored.
-    #[arg(long)]
+    #[arg(long, value_parser = table)]
     from: String,
     /// Apply the change. Without --yes, only show how the two differ.
     #[arg(long)]
@@ -86,7 +87,13 @@ pub fn run(command: Command) -> Result<()> {
 async fn carry_out(command: Command) -> Result<Output> {
     let (db, table) = command.open().await?;
     let from = command.from.as_str();
-    let failed = |error: StoreError| anyhow!("{from} -> {table}: {error}");
+    let failed = |error: StoreError| match error {
+        StoreError::Corrupt { what, .. } => anyhow!("{from} -> {table}: {what}"),
+        StoreError::Request { code, .. } if code == MISSING => {
+            anyhow!("{from} -> {table}: one of the two does not exist ({code})")
+        }
+        error => anyhow!("{from} -> {table}: {error}"),
+    };
     let found = restore(&db, from, &table, false).await.map_err(failed)?;
     let Differences { same, lost, changed, added } = found;
     let compared = format!("{table}: {same} items as in {from}, {lost} lost, {changed} changed, {added} added since");
@@ -117,6 +124,9 @@ async fn carry_out(command: Command) -> Result<Output> {
     }
     Ok(output)
 }
+
+/// DynamoDB's code for a table that does not exist.
+const MISSING: &str = "ResourceNotFoundException";
 
 /// What a comparison prints about a table that looks wrong. `infra/recovery/restore.sh` searches for it.
 const LOOK_AGAIN: &str = "look again";

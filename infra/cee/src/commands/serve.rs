@@ -13,7 +13,7 @@ use cee_service::Environment;
 use clap::Args;
 
 use crate::output::{say, start_logging};
-use crate::parse::moment;
+use crate::parse::{moment, origins};
 
 /// How the service is started.
 #[derive(Args, Clone, Debug)]
@@ -57,7 +57,7 @@ pub struct Command {
     calls_per_second: u32,
     /// Origins whose pages may call the interface and put files on S3 (CORS), with commas between, such as http://localhost:5173. Only
     /// pages of this machine: the service refuses all others.
-    #[arg(long, value_name = "ORIGINS", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "ORIGINS", default_value = "", hide_default_value = true, value_parser = origins)]
     api_origins: String,
     /// The percentage of requests from the functions to DynamoDB that fail: throttled, in conflict, lost or late.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]

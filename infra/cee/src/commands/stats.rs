@@ -5,7 +5,7 @@ use std::fs::create_dir_all;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use aws_sdk_dynamodb::Client;
 use cee_eligibility::{Month, OperatorId, Week};
 use cee_local::stack::{running, tables};
@@ -113,6 +113,11 @@ pub fn run(command: Command) -> Result<()> {
 }
 
 async fn stats(command: Command) -> Result<Output> {
+    if let (Some(from), Some(to)) = (command.from, command.to)
+        && from > to
+    {
+        bail!("--from {from} is later than --to {to}: no week is between them");
+    }
     let place = command.open().await?;
     let now = place.clock.now();
     let statistics = Statistics::new(place.db.clone(), &place.tables);
@@ -171,18 +176,20 @@ fn publish(
     let path = directory.join(format!("cee-statistics-{month}.csv"));
     let part = directory.join(format!(".cee-statistics-{month}.csv.part"));
     let named = || path.display().to_string();
-    create_dir_all(directory).with_context(|| format!("{} cannot be created", directory.display()))?;
+    let failed =
+        |place: &Path, verb: &str, error: &std::io::Error| anyhow!("{} cannot be {verb}: {error}", place.display());
+    create_dir_all(directory).map_err(|error| failed(directory, "created", &error))?;
     // Complete before it gets its name, because a file that has the name is never replaced.
-    std::fs::write(&part, content).with_context(|| format!("{} cannot be written", part.display()))?;
-    let linked = std::fs::hard_link(&part, &path);
-    std::fs::remove_file(&part).with_context(|| format!("{} cannot be removed", part.display()))?;
+    let linked = std::fs::write(&part, content).and_then(|()| std::fs::hard_link(&part, &path));
+    // Also what a full disk left of it.
+    let removed = std::fs::remove_file(&part);
     match linked {
-        Ok(()) => {}
+        Ok(()) => removed.map_err(|error| failed(&part, "removed", &error))?,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
             "{} exists and stays as it is: the difference of two versions could tell when a count passed {THRESHOLD}",
             named()
         ),
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be written", named())),
+        Err(error) => return Err(failed(&path, "written", &error)),
     }
     let notes =
         vec![format!("counts below {THRESHOLD} are left out, and so is every sum from which one could be computed")];

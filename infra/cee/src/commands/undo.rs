@@ -6,7 +6,7 @@ use anyhow::Result;
 use cee_eligibility::OperatorId;
 use cee_history::{Counts, Undone};
 use cee_local::stack::running;
-use cee_registry::ImportId;
+use cee_registry::{ImportId, ImportState};
 use cee_service::aws::Aws;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -55,14 +55,18 @@ async fn undo(command: Command) -> Result<()> {
     let status = team.undoable(operator, import).await?;
     if let Some(report) = &status.report {
         let Counts { read, imported, already_known, rejected, .. } = &report.counts;
+        let at = report.undone.as_ref().map_or(&report.ended_at, |undone| &undone.ended_at);
         say(&format!(
-            "import {import} of operator {operator}, {} {}: {read} rows read, {imported} imported, {already_known} already \
+            "import {import} of operator {operator}, {} {at}: {read} rows read, {imported} imported, {already_known} already \
              known, {rejected} rejected",
-            report.state, report.ended_at
+            report.state
         ));
     }
     if !yes {
-        say("nothing was undone: add --yes to remove what it added");
+        say(match status.state {
+            ImportState::Undone => "nothing is left to undo",
+            _ => "nothing was undone: add --yes to remove what it added",
+        });
         return Ok(());
     }
     let bar = ProgressBar::no_length();

@@ -186,9 +186,9 @@ pub enum BrokenRule {
     After(&'static str),
     /// It must be the format of an export.
     ExportFormat,
-    /// It must be the `next_cursor` of an answer.
+    /// It must be a `next_cursor` that this call returned to this caller.
     Cursor,
-    /// It must be the `next_cursor` of an answer to this caller, with the same filter.
+    /// It must be a `next_cursor` that this call returned to this caller, with the same filter.
     CursorOfFilter,
 }
 
@@ -248,13 +248,16 @@ impl BrokenRule {
                 say!(language, "must be \"csv\" or \"parquet\"", "doit être « csv » ou « parquet »")
             }
             Self::Cursor => {
-                say!(language, "must be the next_cursor of an answer", "doit être le next_cursor d'une réponse")
+                say!(
+                    language,
+                    "must be a next_cursor that this call returned to you",
+                    "doit être un next_cursor que cet appel vous a renvoyé",
+                )
             }
             Self::CursorOfFilter => say!(
                 language,
-                "must be the next_cursor of an answer to you, with the same journey type, status and periods",
-                "doit être le next_cursor d'une réponse qui vous a été adressée, avec le même type de trajet, le même statut et les mêmes \
-                 périodes",
+                "must be a next_cursor that this call returned to you, with the same journey type, status and periods",
+                "doit être un next_cursor que cet appel vous a renvoyé, avec le même type de trajet, le même statut et les mêmes périodes",
             ),
         }
     }

@@ -60,13 +60,25 @@ impl ImportRecord {
     /// The key of an import without a file: its rows came in the body of a call. No file has this key.
     pub const BATCH: &str = "batch";
 
+    /// The end of the key of its report.
+    pub const REPORT: &str = ".json";
+
+    /// The end of the key of its rejected rows.
+    pub const REJECTED: &str = ".rejected.csv";
+
+    /// The end of the key of the answers about a list of drivers.
+    pub const ANSWERS: &str = ".answers.csv";
+
+    /// The ends of the keys of everything that an import leaves for its operator ([`Self::beside`]).
+    pub const LEFT: [&str; 3] = [Self::REPORT, Self::REJECTED, Self::ANSWERS];
+
     /// Whether its rows came in the body of a call.
     #[must_use]
     pub fn is_batch(&self) -> bool {
         self.key == Self::BATCH
     }
 
-    /// The key of an object that belongs to the import: `reports/{operator_id}/{import_id}{suffix}`.
+    /// The key of an object that belongs to the import: `reports/{operator_id}/{import_id}{suffix}`, with one of [`Self::LEFT`].
     #[must_use]
     pub fn beside(&self, suffix: &str) -> String {
         match self.operator {

@@ -10,7 +10,7 @@ use crate::dynamo::item::{Item, instant, integer, text};
 use crate::records::application::Application;
 use crate::records::claim_item::{Granted, LatestDates, compared_tags, counts, granted};
 use crate::records::ids::ImportId;
-use crate::records::import::{ImportState, Work, record, value};
+use crate::records::import::{ImportRecord, ImportState, Work, record, value};
 use crate::records::journey::StoredJourney;
 use crate::team::audit::finding::Finding;
 use crate::team::audit::known::Known;
@@ -161,10 +161,10 @@ pub(super) fn import_findings(item: &Item) -> Vec<Finding> {
         {
             found.push(Finding::Foreign(record.operator, "a report of another import"));
         }
-        if rejected_rows.is_some_and(|key| key != record.beside(".rejected.csv")) {
+        if rejected_rows.is_some_and(|key| key != record.beside(ImportRecord::REJECTED)) {
             found.push(Finding::Foreign(record.operator, "rejected rows of another import"));
         }
-        if answers.is_some_and(|key| key != record.beside(".answers.csv")) {
+        if answers.is_some_and(|key| key != record.beside(ImportRecord::ANSWERS)) {
             found.push(Finding::Foreign(record.operator, "answers of another import"));
         }
         let outcomes = [imported, already_known, rejected, accepted, eligible, history, duplicate];
