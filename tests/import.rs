@@ -641,7 +641,7 @@ async fn refused_files_report_reason_and_import_no_row() {
     let gone = world.upload_held("imports/1/gone.csv", good.clone()).await;
     world.aws.s3().delete_object().bucket(BUCKET).key("imports/1/gone.csv").send().await.unwrap();
     invoke(&world.function, &gone).await.unwrap();
-    assert!(world.report("imports/1/gone.csv").await["error"].as_str().unwrap().contains("gone"));
+    assert!(world.report("imports/1/gone.csv").await["error"].as_str().unwrap().contains("removed"));
     assert!(world.items(&world.tables.claims).await.is_empty(), "a row was imported");
 
     // Of two files under one key the first is refused and the second imported, in whatever order their events come.

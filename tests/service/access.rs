@@ -376,7 +376,7 @@ async fn team_creates_rotates_suspends_and_deletes_operators() {
     refused(&ask(api, &first).await);
     token(&ask(api, &second).await);
     let (done, third, said) = team(&["rotate", "--id", "4", "--retire", &key(&second)]);
-    assert!(done && said.contains("1 credential now"), "{said}");
+    assert!(done && said.contains("now has 1 credential"), "{said}");
     let third: Value = serde_json::from_str(&third).unwrap();
     refused(&ask(api, &second).await);
     token(&ask(api, &third).await);

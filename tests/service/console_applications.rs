@@ -70,7 +70,7 @@ async fn list_is_paged_filtered_and_downloaded_whole() {
 
     // The whole list, byte for byte what the call returns.
     let download = link(&chosen, "id=\"export\" href=\"").unwrap();
-    assert_eq!(download, "/console/applications.csv?journey_type=long&from=2024-03-27");
+    assert_eq!(download, "/console/applications.csv?from=2024-03-27&journey_type=long");
     for (path, query) in [(download.as_str(), "journey_type=long&from=2024-03-27"), ("/console/applications.csv?", "")]
     {
         let file = browser.get(path).await;

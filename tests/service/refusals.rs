@@ -535,7 +535,7 @@ async fn wrong_method_returns_404_with_right_method() {
         assert!(told.contains(detail), "{path}: {told}");
         // What the sentence says, for programs.
         let allow = answer.headers.get("allow").map(|allow| allow.to_str().unwrap().replace(", ", " and "));
-        assert_eq!(allow.as_deref(), detail.split_once(" takes ").map(|(_, methods)| methods), "{path}");
+        assert_eq!(allow.as_deref(), detail.split_once(" accepts ").map(|(_, methods)| methods), "{path}");
     }
 }
 

@@ -89,7 +89,7 @@ async fn check_only_reports_as_an_import_and_changes_nothing() {
     let rows: Vec<&str> = rejected.lines().collect();
     assert_eq!(rows[0], "\u{feff}journey_type,last_name_trunc,phone_trunc,datetime,ligne,colonne,motif");
     assert!(
-        rows[1].starts_with("long,dup,+336399801,2021-02-15,3,last_name_trunc,\"contient une lettre minuscule : "),
+        rows[1].starts_with("long,dup,+336399801,2021-02-15,3,last_name_trunc,\"contient une lettre minuscule\u{a0}: "),
         "{rejected}"
     );
 

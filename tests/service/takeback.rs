@@ -303,7 +303,7 @@ async fn refused_file_takes_nothing_back() {
     for rows in ["", "long,Dup,+336010201,2021-02-03\n"] {
         let empty = put(&world, json!({"replaces": old}), &format!("{HEADER}{rows}")).await;
         assert_eq!((&empty["state"], empty.get("replaced")), (&json!("completed"), None), "{empty}");
-        assert!(empty["not_replaced"].as_str().unwrap().contains("was not undone"), "{empty}");
+        assert!(empty["not_replaced"].as_str().unwrap().contains("not undone"), "{empty}");
     }
     // Nor does a file that is only checked: its rows are not imported.
     let right = format!("{HEADER}long,DUP,+336010201,2021-02-03\n");
@@ -695,7 +695,7 @@ async fn deleted_import_is_undoing_at_once() {
     wire.calm();
     world.imported().await;
     let report = &reports(&world.aws, "reports/1/").await[&key];
-    assert!(report["error"].as_str().unwrap().contains("is taken back already"), "{report}");
+    assert!(report["error"].as_str().unwrap().contains("is already undone"), "{report}");
     assert_eq!(import(&world, 1, wrong).await["undone"]["removed"], 1);
     let again = call(&world, 1, Method::DELETE, &path).await;
     assert_eq!((again.status, &again.json()["state"]), (StatusCode::ACCEPTED, &json!("undone")));

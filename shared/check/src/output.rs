@@ -12,6 +12,8 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tempfile::{Builder, NamedTempFile, TempPath};
 

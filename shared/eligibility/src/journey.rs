@@ -416,7 +416,10 @@ mod tests {
         assert_eq!(said(&rules)[3], "the journey starts before 2022-12-31T23:00:00.000Z", "a journey is short");
         rules.short.period.end = Some(Instant::parse("2025-01-01T00:00:00+01:00").unwrap());
         let [.., period] = said(&rules);
-        assert_eq!(period, "the journey does not start in [2022-12-31T23:00:00.000Z, 2024-12-31T23:00:00.000Z)");
+        assert_eq!(
+            period,
+            "the journey does not start between 2022-12-31T23:00:00.000Z (included) and 2024-12-31T23:00:00.000Z (excluded)"
+        );
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Form {
 }
 
 /// For the first three digits behind the 0, whether an overseas number may begin with them: most rows of a history are of the mainland.
-static MAY_BE_OVERSEAS: [bool; 1000] = {
+pub(super) static MAY_BE_OVERSEAS: [bool; 1000] = {
     let mut may_be = [false; 1000];
     let mut at = 0;
     while at < OVERSEAS.len() {

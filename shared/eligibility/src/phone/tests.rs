@@ -520,7 +520,7 @@ fn stored_phone_is_read_unchanged() {
 /// A wider table would only cost time, a narrower one a driver.
 #[test]
 fn may_be_overseas_table_matches_ranges() {
-    for (three, found) in (0_u32..).zip(MAY_BE_OVERSEAS) {
+    for (three, found) in (0_u32..).zip(super::number::MAY_BE_OVERSEAS) {
         let expected = OVERSEAS.iter().any(|(first, last, _)| first / 100 <= three && three <= last / 100);
         assert_eq!(found, expected, "0{three}");
     }
