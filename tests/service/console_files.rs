@@ -1,11 +1,13 @@
 //! Files in the console: checked, imported, replaced, corrected and undone, by forms that need no script.
 
+use cee_eligibility::OperatorId;
+use cee_local::stack::tables;
+use cee_registry::{Claimed, ImportId, Imports};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::console::{Browser, Form};
 use crate::support::{World, keys, world, world_with};
-use cee_local::stack::tables;
 
 const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
 const GOOD: &str = "long,DUP,+336010203,2021-02-15\n";
@@ -155,6 +157,87 @@ async fn form_puts_one_file_under_one_key_until_it_expires() {
     world.imported().await;
     assert_eq!(import(&world, id).await["accepted"], 1);
     assert!(Form::of(&browser.get(&path).await.text, "send").is_none(), "it has come");
+}
+
+/// The places and imports of operator 1.
+async fn imports(world: &World) -> usize {
+    let list = world.api.call(Method::GET, "/policies/cee/imports", &world.token(1)).await.json();
+    list["imports"].as_array().unwrap().len()
+}
+
+/// A double click on *Continue*, or a second try after a connection was lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn form_sent_twice_has_one_import() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let number = async || {
+        let form = Form::of(&browser.get("/console/upload").await.text, "upload").unwrap();
+        form.fields.into_iter().find(|(name, _)| name == "form_number").unwrap().1
+    };
+    let (first, second) = (number().await, number().await);
+    assert_ne!(first, second, "each form has its own number");
+    let fields = [("form_number", first.as_str()), ("file_name", "h.csv"), ("check_only", "false")];
+    let (one, two) = tokio::join!(browser.place(&fields), browser.place(&fields));
+    assert_eq!((&one, imports(&world).await), (&two, 1));
+    // The same page is shown again by the browser, and used for something else.
+    for (changed, count) in [
+        ([fields[0], ("file_name", "other.csv"), fields[2]], 2),
+        ([fields[0], fields[1], ("check_only", "true")], 3),
+        ([("form_number", second.as_str()), fields[1], fields[2]], 4),
+    ] {
+        assert_ne!(browser.place(&changed).await, one);
+        assert_eq!(imports(&world).await, count);
+    }
+    assert_eq!(browser.place(&fields).await, one);
+    let form = Form::of(&browser.get(&one).await.text, "send").unwrap();
+    assert_eq!(form.send(&world, &format!("{HEADER}{GOOD}")).await.status, StatusCode::SEE_OTHER);
+    world.imported().await;
+    assert_ne!(browser.place(&fields).await, one, "the file has come: this is the next one");
+    assert_eq!(import(&world, one.rsplit('/').next().unwrap()).await["imported"], 1);
+    // The number is worth nothing in another session.
+    browser.sign_in(1).await;
+    let count = imports(&world).await;
+    browser.place(&fields).await;
+    assert_eq!(imports(&world).await, count + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_that_waits_for_its_turn_is_not_asked_for_again() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let path = browser.place(&[("file_name", "h.csv")]).await;
+    let page = browser.get(&path).await.text;
+    let form = Form::of(&page, "send").unwrap();
+    let key = &form.fields.iter().find(|(name, _)| name == "key").unwrap().1;
+    // As the import function does when the file comes, before a slot is free.
+    let (operator, id) = (OperatorId::new(1).unwrap(), ImportId::parse(path.rsplit('/').next().unwrap()).unwrap());
+    let table = Imports::new(world.aws.dynamodb(), &tables());
+    assert_eq!(table.claim_upload(operator, id, key, "v1").await.unwrap(), Claimed::Awaited);
+    let page = browser.get(&path).await.text;
+    assert!(Form::of(&page, "send").is_none(), "{page}");
+    assert!(page.contains("The file has arrived") && page.contains("data-refresh=\"yes\""), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn second_file_at_one_place_is_not_imported() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let path = browser.place(&[("check_only", "false")]).await;
+    let form = Form::of(&browser.get(&path).await.text, "send").unwrap().of_script();
+    let file = format!("{HEADER}{GOOD}");
+    // The response was lost, and the browser sends the file again.
+    for _ in 0..2 {
+        assert_eq!(form.send(&world, &file).await.status, StatusCode::NO_CONTENT);
+        world.imported().await;
+    }
+    let page = browser.get(&path).await.text;
+    assert!(page.contains("completed") && page.contains("nothing is missing"), "{page}");
+    let counts = import(&world, path.rsplit('/').next().unwrap()).await;
+    assert_eq!((&counts["read"], &counts["imported"]), (&json!(1), &json!(1)));
+    assert_eq!((claims(&world).await, imports(&world).await), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ impl Console {
         let value = |name: &str| query.pairs().find(|(n, _)| *n == name).map(|(_, value)| value);
         let replaces = value("replaces").and_then(read_import_id).map(|id| id.to_string());
         let is_import = replaces.is_some() || value("import").is_some();
-        let chosen = Chosen { replaces, is_import, ..Chosen::default() };
+        let chosen = Chosen { form_number: call.id().to_owned(), replaces, is_import, ..Chosen::default() };
         if let Err(refusal) = self.files.check_open(false) {
             let (title, detail) = texts(&refusal, view);
             let page = pages::upload::upload(view, &chosen, Some((title, detail.as_str())));
@@ -42,17 +42,18 @@ impl Console {
         Ok(html(pages::upload::upload(view, &chosen, None)))
     }
 
-    /// Awaits a new file. The page of its import has the form that sends it.
+    /// Awaits a new file. The page of its import has the form that sends it. A form that is sent twice has one import.
     pub(super) async fn upload(&self, call: &Call, view: &mut View, signed: &Signed) -> Result<Reply, Refusal> {
         let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
         let chosen = Chosen {
+            form_number: call.id().to_owned(),
             replaces: read_import_id(&fields.text("replaces")).map(|id| id.to_string()),
             is_import: fields.text("check_only") == "false",
             dates_confirmed: !fields.text("dates_confirmed").is_empty(),
             file_name: fields.text("file_name"),
         };
         let awaited = match read_form(fields, view.language) {
-            Ok(upload) => self.files.await_form(signed.operator.id, &upload).await,
+            Ok(upload) => self.files.await_form(signed.operator.id, &upload, wanted).await,
             Err(refusal) => Err(refusal),
         };
         match awaited {
@@ -99,7 +100,7 @@ impl Console {
         if import.state != "awaiting_upload" {
             return Ok(Place::None);
         }
-        if call.query().pairs().any(|(name, _)| name == "sent") {
+        if import.arrived || call.query().pairs().any(|(name, _)| name == "sent") {
             return Ok(Place::Sent);
         }
         let sent = format!("{}/console/sent/{}", own_origin(call), import.import_id);

@@ -35,9 +35,9 @@ pub(crate) enum Menu {
 }
 
 /// The parts of a page that are not shown.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Head {
-    /// Whether the script may help.
+    /// Whether the script may help: on every page that a person uses.
     pub(crate) script: bool,
     /// The page that a browser loads instead, at once. Never later: a page must not change while a person reads it.
     pub(crate) refresh: Option<String>,
@@ -45,7 +45,7 @@ pub(crate) struct Head {
 
 /// A whole page.
 pub(crate) fn page(view: &View, here: Option<Menu>, title: &str, content: &Markup) -> String {
-    page_with(view, here, title, content, &Head::default())
+    page_with(view, here, title, content, &Head { script: true, refresh: None })
 }
 
 /// A whole page with more in its head.

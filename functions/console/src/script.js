@@ -1,13 +1,27 @@
-// Sends a file to S3 and shows how far it is, and shows how far an import is. Without this script both pages work: a form sends the
-// file, and a link shows the page of an import again.
+// Sends a file to S3 and shows how far it is, shows how far an import is, and sends a form once if its button is clicked twice. Without
+// this script the pages work: a form sends the file, and a link shows the page of an import again.
 'use strict';
 (() => {
-  /** How long a page of a running import is shown before it is looked at again. */
+  /** How long a page of a running import, or of one that awaits its file, is shown before it is looked at again. */
   const PAUSE = 2000;
+  /** How long a form, or the link of a download, does nothing after it was used. */
+  const [FORM_RESTS, LINK_RESTS] = [10_000, 1000];
+  /** Another tab that has said nothing for so long sends no file any more. */
+  const SILENCE = 60_000;
+  /** So often the script sends a file before it leaves that to the browser, which says what is wrong. */
+  const TRIES = 3;
+
+  /** Whether this tab sends a file now, or another one the file of this page. */
+  let [sending, waiting] = [false, false];
+  /** When what was used may be used again. */
+  let used = new WeakMap();
+  let [look, silence] = [0, 0];
+
+  /** The tabs of this browser tell each other how far a file is. */
+  const tabs = 'BroadcastChannel' in window ? new BroadcastChannel('files') : { postMessage() {} };
 
   const find = (id) => document.getElementById(id);
-  const show = (id, shown) => {
-    const element = find(id);
+  const show = (element, shown) => {
     if (element) element.hidden = !shown;
   };
   const read = async (response) => new DOMParser().parseFromString(await response.text(), 'text/html');
@@ -25,21 +39,31 @@
     if (element.id) return `#${CSS.escape(element.id)}`;
     return element.hasAttribute('href') ? `main a[href="${CSS.escape(element.getAttribute('href'))}"]` : 'main';
   };
+  const focus = (place) => {
+    const main = document.querySelector('main');
+    main.tabIndex = -1;
+    (document.querySelector(place) ?? main).focus({ preventScroll: true });
+  };
 
   /** Shows the content of another page instead of this one's. The keyboard stays where it was. */
   const become = (page) => {
     const place = focused();
     document.querySelector('main').replaceWith(document.adoptNode(page.querySelector('main')));
     document.title = page.title;
-    if (place) {
-      const main = document.querySelector('main');
-      main.tabIndex = -1;
-      (document.querySelector(place) ?? main).focus({ preventScroll: true });
-    }
+    if (place) focus(place);
     const state = document.querySelector('#live dd')?.textContent;
     if (state && said.textContent !== state) said.textContent = state;
     start();
   };
+
+  const advance = ({ loaded, total }) => {
+    const bar = find('bar');
+    bar.max = total;
+    bar.value = loaded;
+  };
+
+  /** The browser asks whether to leave a page that sends a file. */
+  const ask = (event) => event.preventDefault();
 
   /** Sends a file with the fields of its form, but for the page that would follow: the script stays here until the file has arrived. */
   const send = (form, file) => new Promise((arrived, failed) => {
@@ -50,13 +74,30 @@
     }
     data.append('file', file);
     const request = new XMLHttpRequest();
-    const bar = find('bar');
+    const tell = (news) => tabs.postMessage({ place: form.dataset.then, ...news });
+    const end = (state, settle) => {
+      sending = false;
+      removeEventListener('beforeunload', ask);
+      removeEventListener('pagehide', leave);
+      tell({ state });
+      settle();
+    };
+    const lose = () => end('over', () => failed(new Error('lost')));
+    const leave = () => request.abort();
     request.upload.addEventListener('progress', ({ loaded, total }) => {
-      bar.max = total;
-      bar.value = loaded;
+      advance({ loaded, total });
+      tell({ state: 'sending', loaded, total });
     });
-    request.addEventListener('load', () => (request.status === 204 ? arrived() : failed(new Error('refused'))));
-    request.addEventListener('error', () => failed(new Error('lost')));
+    request.addEventListener('load', () => {
+      if (request.status === 204) return end('arrived', arrived);
+      form.dataset.refused = 'yes';
+      return end('over', () => failed(new Error('refused')));
+    });
+    request.addEventListener('error', lose);
+    request.addEventListener('abort', lose);
+    sending = true;
+    addEventListener('beforeunload', ask);
+    addEventListener('pagehide', leave);
     request.open('POST', form.getAttribute('action'));
     request.send(data);
   });
@@ -64,52 +105,84 @@
   /** Does the work of a form, and says that it is under way or has failed. */
   const work = async (form, task) => {
     const button = form.querySelector('button');
+    // Of this page: afterwards another one may be here.
+    const [bar, failed] = [find('sending'), find('failed')];
+    if (button.disabled) return;
     button.disabled = true;
-    show('failed', false);
-    show('sending', true);
+    advance({ loaded: 0, total: 1 });
+    show(failed, false);
+    show(bar, true);
     try {
       await task();
     } catch {
       button.disabled = false;
-      show('failed', true);
+      show(failed, true);
     }
-    show('sending', false);
+    show(bar, false);
   };
 
-  /** A new upload: the registry names the place, and the file goes there at once. */
+  /** A new upload: the registry names the place, whose page takes over with the same file. */
   const prepareUpload = (form) => {
-    show('choose', true);
-    show('name', false);
+    show(find('choose'), true);
+    show(find('name'), false);
     const input = find('file');
     const button = form.querySelector('button');
     input.required = true;
     button.textContent = button.dataset.script;
     form.addEventListener('submit', (event) => {
-      const [file] = input.files;
+      const { files } = input;
       event.preventDefault();
       work(form, async () => {
-        form.elements.file_name.value = file.name;
+        form.elements.file_name.value = files[0].name;
+        // If the connection is lost and the form is sent again, it has the same number, so the place is the same.
         const answer = await fetch(form.getAttribute('action'), { method: 'POST', body: new URLSearchParams(new FormData(form)) });
-        const page = await read(answer);
-        const place = page.getElementById('send');
-        if (!place) return become(page);
-        await send(place, file);
-        return location.assign(place.dataset.then);
+        become(await read(answer));
+        if (find('file')) find('file').files = files;
+        if (!find('send')) return;
+        history.replaceState(null, '', answer.url);
+        find('send').requestSubmit();
       });
     });
   };
 
   /** The place of one file. */
   const prepareSend = (form) => form.addEventListener('submit', (event) => {
-    // The second time without the script: S3 then says what is wrong.
-    if (form.dataset.failed) return;
+    const tries = Number(form.dataset.tries ?? 0);
+    if (form.dataset.refused || tries >= TRIES) return;
     event.preventDefault();
     work(form, async () => {
-      form.dataset.failed = 'yes';
+      form.dataset.tries = tries + 1;
+      if (tries > 0) {
+        // Whatever the connection said, the file may have arrived; or the time for it is over.
+        const answer = await fetch(location.href);
+        const page = await read(answer);
+        if (answer.ok && !answer.redirected && !page.getElementById('send')) return become(page);
+      }
       await send(form, find('file').files[0]);
-      location.assign(form.dataset.then);
+      return location.assign(form.dataset.then);
     });
   });
+
+  /** Another tab sends the file of this place, or does not any more. */
+  const elsewhere = (form, news) => {
+    clearTimeout(silence);
+    waiting = Boolean(news);
+    if (news && form.contains(document.activeElement)) focus('main');
+    show(form, !news);
+    show(find('failed'), false);
+    show(find('here'), !news);
+    show(find('elsewhere'), news);
+    show(find('sending'), news);
+    if (!news) return;
+    advance(news);
+    silence = setTimeout(elsewhere, SILENCE, form, null);
+  };
+  tabs.onmessage = ({ data: { place, state, ...news } }) => {
+    const form = find('send');
+    if (sending || form?.dataset.then !== place) return;
+    if (state === 'arrived') location.assign(place);
+    else elsewhere(form, state === 'sending' ? news : null);
+  };
 
   /** A file that is dropped counts as chosen. */
   const prepareDrop = (area) => {
@@ -120,21 +193,30 @@
     });
   };
 
-  /** Looks at the page of a running import again. */
-  const refresh = () => setTimeout(async () => {
-    try {
-      const answer = await fetch(location.href);
-      // The session has ended: its page is shown whole.
-      if (answer.redirected) return location.assign(answer.url);
-      // A registry that is busy answers the next time.
-      if (!answer.ok) return refresh();
-      const page = await read(answer);
-      if (page.querySelector('main').innerHTML !== document.querySelector('main').innerHTML) return become(page);
-    } catch {
-      // The next time.
-    }
-    return refresh();
-  }, PAUSE);
+  /** Whether a page says more than this one. A form of S3 that is shown again is only signed again. */
+  const isNews = (page) => (find('send')
+    ? !page.getElementById('send')
+    : page.querySelector('main').innerHTML !== document.querySelector('main').innerHTML);
+
+  /** Looks at the page of an import again. */
+  const refresh = () => {
+    clearTimeout(look);
+    look = setTimeout(async () => {
+      if (sending || waiting) return refresh();
+      try {
+        const answer = await fetch(location.href);
+        // The session has ended: its page is shown whole, unless a file may be chosen here, which needs no session.
+        if (answer.redirected) return find('send') ? undefined : location.assign(answer.url);
+        // A registry that is busy answers the next time.
+        if (!answer.ok) return refresh();
+        const page = await read(answer);
+        if (!sending && !waiting && isNews(page)) return become(page);
+      } catch {
+        // The next time.
+      }
+      return refresh();
+    }, PAUSE);
+  };
 
   const start = () => {
     const on = (id, prepare) => {
@@ -144,7 +226,24 @@
     on('upload', prepareUpload);
     on('send', prepareSend);
     on('choose', prepareDrop);
-    if (find('live')?.dataset.refresh) refresh();
+    if (find('live')?.dataset.refresh || find('send')) refresh();
   };
   start();
+
+  /** What is used twice at once is used once. */
+  const once = (event, element, rests) => {
+    if (Date.now() < (used.get(element) ?? 0)) return event.preventDefault();
+    return used.set(element, Date.now() + rests);
+  };
+  document.addEventListener('submit', (event) => {
+    if (event.target.method === 'post' && !event.defaultPrevented) once(event, event.target, FORM_RESTS);
+  });
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest('#export');
+    if (link) once(event, link, LINK_RESTS);
+  });
+  // The browser shows the page again, as it was.
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) used = new WeakMap();
+  });
 })();

@@ -118,6 +118,7 @@ fn pages(language: Language) -> Vec<(&'static str, String)> {
     undone.state = "undone";
     checked.check_only = true;
     let chosen = Chosen {
+        form_number: HOSTILE.to_owned(),
         replaces: Some(HOSTILE.to_owned()),
         is_import: true,
         dates_confirmed: true,
@@ -351,6 +352,31 @@ fn list_of_drivers_is_neither_replaced_nor_taken_back() {
     assert_eq!(shown(&import), [false; 4]);
     import.check_only = true;
     assert_eq!(shown(&import), [false; 4]);
+}
+
+#[test]
+fn late_file_is_sent_again_with_what_was_chosen() {
+    let again = |import: &Import| {
+        let page = file(&view(Language::English), import, &None, &Place::Over);
+        page.split_once("id=\"again\" href=\"").unwrap().1.split('"').next().unwrap().to_owned()
+    };
+    let mut import = Import::sample(false);
+    assert_eq!(again(&import), "/console/upload?import=yes");
+    import.replaces = Some("0".repeat(32));
+    assert_eq!(again(&import), format!("/console/upload?replaces={}", "0".repeat(32)));
+    import.check_only = true;
+    assert_eq!(again(&import), "/console/upload");
+}
+
+#[test]
+fn list_says_that_a_file_did_not_come() {
+    let list = |late| {
+        let mut import = Import::sample(false);
+        import.late = late;
+        files(&view(Language::French), &List { imports: vec![import], next_cursor: None })
+    };
+    assert!(list(false).contains("en attente du fichier") && !list(false).contains("fichier non reçu"));
+    assert!(list(true).contains("fichier non reçu") && !list(true).contains("en attente du fichier"));
 }
 
 #[test]

@@ -10,6 +10,9 @@ use crate::words::Text;
 /// The field of a form that shows that it is one of the session's pages.
 pub(crate) const FORM_TOKEN: &str = "form";
 
+/// The field with the number of a form that creates something: sent twice, it creates one thing.
+pub(crate) const FORM_NUMBER: &str = "form_number";
+
 /// The frame of a page around its content.
 #[derive(Clone, Debug)]
 pub(crate) struct View {

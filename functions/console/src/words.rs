@@ -145,6 +145,7 @@ texts! {
     DownloadAnswers: "Download the answers (CSV)", "Télécharger les réponses (CSV)";
     CheckedOnly: "checked only, nothing was imported", "vérification seule, rien n'a été importé";
     StateAwaiting: "awaiting its file", "en attente du fichier";
+    StateLate: "file not received", "fichier non reçu";
     StateRunning: "in progress", "en cours";
     StateCompleted: "completed", "terminé";
     StateFailed: "refused", "refusé";
@@ -155,9 +156,10 @@ texts! {
     Began: "Began", "Début";
     Ended: "Ended", "Fin";
     RefusedWhole: "The file was refused as a whole", "Le fichier a été refusé en entier";
-    IgnoredUpload: "A second file was sent to the same upload address. It was not imported: send it again as a new file.",
-                   "Un deuxième fichier a été envoyé à la même adresse de dépôt. Il n'a pas été importé : renvoyez-le comme nouveau \
-                    fichier.";
+    IgnoredUpload: "A second file was sent to the same upload address and was not imported. If it was the same file, sent again, nothing is \
+                    missing. If it was another file, send it as a new file.",
+                   "Un deuxième fichier a été envoyé à la même adresse de dépôt et n'a pas été importé. Si c'était le même, envoyé de nouveau, \
+                    il ne manque rien. Si c'était un autre fichier, envoyez-le comme nouveau fichier.";
     Outcome: "Outcome of the rows", "Résultat des lignes";
     Rows: "Rows", "Lignes";
     RepairsTitle: "Repairs", "Réparations";
@@ -198,10 +200,12 @@ texts! {
     Continue: "Continue", "Continuer";
     Send: "Send", "Envoyer";
     Sending: "The file is being sent. Stay on this page.", "Le fichier est en cours d'envoi. Restez sur cette page.";
-    SendFailed: "The file did not arrive. Send it again.", "Le fichier n'est pas arrivé. Envoyez-le de nouveau.";
+    SendingElsewhere: "Another tab is sending the file. Leave that tab open.", "Un autre onglet envoie le fichier. Laissez-le ouvert.";
+    SendFailed: "The file has not arrived, or the connection was lost. Send it again: the registry takes it once.",
+                "Le fichier n'est pas arrivé, ou la connexion a été perdue. Envoyez-le de nouveau : le registre ne le prend qu'une fois.";
     SendNow: "Choose the file and send it. Sending must begin before", "Choisissez le fichier et envoyez-le. L'envoi doit commencer avant";
-    PlaceIsOver: "It is too late to send this file here.",
-                 "Il est trop tard pour envoyer ce fichier ici.";
+    PlaceIsOver: "It is too late to begin to send this file here. If it is still being sent, wait until it has arrived.",
+                 "Il est trop tard pour commencer à envoyer ce fichier ici. S'il est encore en cours d'envoi, attendez qu'il soit arrivé.";
     Arrived: "The file has arrived", "Le fichier est arrivé";
     ArrivedSoon: "The registry will begin to read it in a moment.", "Le registre va commencer à le lire.";
     SeeImport: "Show the import", "Voir l'import";

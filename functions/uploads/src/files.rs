@@ -103,14 +103,14 @@ impl Files {
     /// # Errors
     /// [`Refusal::UnknownImport`] or [`Refusal::ImportStays`] about the import to replace; a failure of the store.
     pub async fn place(&self, operator: OperatorId, upload: &Upload) -> Result<Place, Refusal> {
-        let record = new_record(operator, upload);
+        let record = new_record(operator, upload, new_id());
         let id = record.id;
         let checksum = upload.sha256.map(|sha256| STANDARD.encode(sha256));
         let put = self.s3.put_object().bucket(&self.bucket).key(&record.key);
         let put = put.set_content_type(upload.content_type.map(str::to_owned)).set_checksum_sha256(checksum);
         let put = put.set_content_length(upload.size.and_then(|size| i64::try_from(size.get()).ok()));
         let signed = put.presigned(valid()?).await.map_err(unsigned)?;
-        let expires_at = self.await_file(operator, &record, upload).await?;
+        let expires_at = self.await_file(operator, &record, upload).await?.ok_or_else(taken)?;
         let headers = headers(&signed);
         Ok(Place {
             import_id: id.to_string(),
@@ -122,24 +122,48 @@ impl Files {
         })
     }
 
-    /// Awaits a file that comes with a form ([`Self::form`]), and returns the id of its import.
+    /// Awaits a file that comes with a form ([`Self::form`]), and returns the id of its import: `wanted`, unless an import has this id that
+    /// does not await this file.
     ///
     /// # Errors
     /// As [`Self::place`], and [`Refusal::CallClosed`].
-    pub async fn await_form(&self, operator: OperatorId, upload: &Upload) -> Result<ImportId, Refusal> {
+    pub async fn await_form(
+        &self,
+        operator: OperatorId,
+        upload: &Upload,
+        wanted: Option<ImportId>,
+    ) -> Result<ImportId, Refusal> {
         self.check_open(upload.is_list())?;
-        let record = new_record(operator, upload);
-        self.await_file(operator, &record, upload).await?;
+        if let Some(id) = wanted {
+            let record = new_record(operator, upload, id);
+            if self.await_file(operator, &record, upload).await?.is_some() {
+                return Ok(id);
+            }
+            // The form was sent twice. Or its page was shown again from the browser's memory, and is used for another file.
+            let known: Option<Status> = self.imports.find(operator, id, machine_now()).await?;
+            let is_same = known.is_some_and(|known| {
+                known.state == ImportState::AwaitingUpload
+                    && !known.arrived
+                    && known.expires_at.is_some_and(|until| until > machine_now())
+                    && known.record.key == record.key
+                    && known.wishes == wishes(upload)
+            });
+            if is_same {
+                return Ok(id);
+            }
+        }
+        let record = new_record(operator, upload, new_id());
+        self.await_file(operator, &record, upload).await?.ok_or_else(taken)?;
         Ok(record.id)
     }
 
-    /// Awaits a file under a new key, and returns until when.
+    /// Awaits a file under a new key, and returns until when. `None` if there is an import with this id.
     async fn await_file(
         &self,
         operator: OperatorId,
         record: &ImportRecord,
         upload: &Upload,
-    ) -> Result<Instant, Refusal> {
+    ) -> Result<Option<Instant>, Refusal> {
         if let Some(old) = upload.replaces {
             let status = self.own_to_take_back(operator, old).await?;
             if let Some(why) = replace_refusal(&status, name::imports_nothing) {
@@ -149,16 +173,9 @@ impl Files {
                 return Err(Refusal::ImportStays(ReplaceRefusal::Replacing(by).into()));
             }
         }
-        let wishes = Wishes {
-            dates_confirmed: upload.dates_confirmed.unwrap_or(false),
-            check_only: upload.check_only.unwrap_or(false),
-            language: upload.language,
-            drivers: upload.is_list(),
-            replaces: upload.replaces,
-        };
         let expires_at = later(machine_now());
-        self.imports.await_upload(record, self.clock.now(), expires_at, wishes).await?;
-        Ok(expires_at)
+        let is_new = self.imports.await_upload(record, self.clock.now(), expires_at, wishes(upload)).await?;
+        Ok(is_new.then_some(expires_at))
     }
 
     /// The operator's own import of this id, if the operator may undo it now.
@@ -236,8 +253,18 @@ impl Files {
 
     async fn import(&self, status: Status) -> Result<Import, Refusal> {
         let state = status.state_at(machine_now());
-        let Status { record, created_at, started_at, checkpoint, report, expires_at, ignored_upload, wishes, .. } =
-            status;
+        let Status {
+            record,
+            created_at,
+            started_at,
+            checkpoint,
+            report,
+            expires_at,
+            arrived,
+            ignored_upload,
+            wishes,
+            ..
+        } = status;
         let is_list = wishes.drivers || name::is_list_of_drivers(&record.key);
         let check_only = wishes.check_only || name::is_check_only(&record.key);
         // A running batch already holds the report for the case that its call never completes.
@@ -294,6 +321,8 @@ impl Files {
             report_url: links.0,
             rejected_rows_url: links.1,
             answers_url: links.2,
+            arrived: awaiting && arrived,
+            late: awaiting && !arrived && expires_at.is_some_and(|until| until <= machine_now()),
             rejected_rows_key,
         })
     }
@@ -305,9 +334,27 @@ impl Files {
     }
 }
 
+fn new_id() -> ImportId {
+    ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes())
+}
+
+/// A new id was given before.
+fn taken() -> Refusal {
+    Refusal::Internal(InternalError::Impossible("a new id of an import that is known already"))
+}
+
+fn wishes(upload: &Upload) -> Wishes {
+    Wishes {
+        dates_confirmed: upload.dates_confirmed.unwrap_or(false),
+        check_only: upload.check_only.unwrap_or(false),
+        language: upload.language,
+        drivers: upload.is_list(),
+        replaces: upload.replaces,
+    }
+}
+
 /// A new import of a file, with a key under the operator's own prefix.
-fn new_record(operator: OperatorId, upload: &Upload) -> ImportRecord {
-    let id = ImportId::from_bytes(uuid::Uuid::new_v4().into_bytes());
+fn new_record(operator: OperatorId, upload: &Upload, id: ImportId) -> ImportRecord {
     let nameless = if upload.is_list() { NAMELESS_LIST } else { NAMELESS };
     let name = upload.file_name.as_ref().map_or(nameless, FileName::as_str);
     ImportRecord { id, operator: Some(operator), key: format!("imports/{operator}/{id}/{name}") }

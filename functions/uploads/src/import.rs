@@ -133,6 +133,14 @@ pub struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Utc>, nullable = false)]
     pub links_expire_at: Option<String>,
+    /// Whether the awaited file has arrived, and its import waits for its turn.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub arrived: bool,
+    /// Whether no file came in time.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub late: bool,
     /// The key of the rejected rows in the bucket.
     #[serde(skip)]
     #[schema(ignore)]

@@ -63,6 +63,8 @@ impl Import {
             rejected_rows_url: completed.then(|| link(".rejected.csv")),
             answers_url: None,
             links_expire_at: completed.then(|| "2024-05-01T09:20:00.000Z".to_owned()),
+            arrived: false,
+            late: false,
             rejected_rows_key: None,
         }
     }

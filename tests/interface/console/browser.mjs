@@ -101,6 +101,13 @@ export class Tab {
     await this.page.goto(`${this.test.root}${path}`);
   }
 
+  async signIn({ access_key: key, secret_key: secret }) {
+    await this.goto('/console/sign-in');
+    await this.hand.write(this.page, '#access_key', key);
+    await this.hand.write(this.page, '#secret_key', secret);
+    await this.follow('main form button');
+  }
+
   get path() {
     return this.page.url().slice(this.test.root.length);
   }
@@ -148,6 +155,11 @@ export class Tab {
       await page.setViewport({ width, height: 900 });
       const sizes = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
       check(sizes[0] <= sizes[1], `${file}: ${sizes[0]} px at ${width} px`);
+      // On a phone no table goes on beyond the edge, either, and no text is cut off.
+      const cut = width > 390 ? [] : await page.evaluate(() => [...document.querySelectorAll('main, main *')]
+        .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== 'visible' && !element.matches('input, select, thead, .unseen'))
+        .map((element) => `${element.outerHTML.slice(0, 80)} ${element.scrollWidth} > ${element.clientWidth}`));
+      check(cut.length === 0, `${file}: cut off at ${width} px: ${cut.join('; ')}`);
       if (test.shots) await page.screenshot({ path: join(test.shots, `${file}-${width}.png`), fullPage: true });
       // axe is a script too. The page's own has not been loaded, and is not loaded now.
       await page.setJavaScriptEnabled(true);

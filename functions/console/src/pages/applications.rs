@@ -103,7 +103,7 @@ fn table(view: &View, entries: &[Entry]) -> Markup {
             p { (view.t(Text::NoApplications)) }
         } @else {
             div.wide role="region" aria-label=(view.t(Text::Applications)) tabindex="0" {
-                table {
+                table.cards {
                     thead { tr { @for text in columns { th scope="col" { (view.t(text)) } } } }
                     tbody { @for entry in entries { (row(view, entry)) } }
                 }
@@ -117,9 +117,9 @@ fn row(view: &View, entry: &Entry) -> Markup {
     html! {
         tr {
             th scope="row" { a href={ "/console/application?uuid=" (entry.uuid) } { (moment(view, &entry.datetime)) } }
-            td { (kind.map_or(entry.journey_type, |kind| journey_type(kind, view.language))) }
-            td { @if let Some(journey) = &entry.operator_journey_id { code { (journey) } } }
-            td {
+            td data-label=(view.t(Text::JourneyTypeName)) { (kind.map_or(entry.journey_type, |kind| journey_type(kind, view.language))) }
+            td data-label=(view.t(Text::OwnJourney)) { @if let Some(journey) = &entry.operator_journey_id { code { (journey) } } }
+            td data-label=(view.t(Text::JourneyState)) {
                 @if let Some(status) = entry.status {
                     @match JourneyStatus::parse(status) {
                         Some(known) => (journey_status(known, view.language)),
@@ -127,8 +127,8 @@ fn row(view: &View, entry: &Entry) -> Markup {
                     }
                 }
             }
-            td { code { (entry.driving_license) } }
-            td { (moment(view, &entry.registered_at)) }
+            td data-label=(view.t(Text::LicenceOfDriver)) { code { (entry.driving_license) } }
+            td data-label=(view.t(Text::RegisteredAt)) { (moment(view, &entry.registered_at)) }
         }
     }
 }

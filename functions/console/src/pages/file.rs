@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::files::{name, state_of};
 use super::upload::place;
-use super::{Head, Menu, alert, moment, page_with};
+use super::{Menu, alert, moment, page};
 use crate::view::View;
 use crate::words::{Text, number, repair};
 
@@ -40,7 +40,7 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
         @match file_place {
             Place::None => {}
             Place::Open(form) => (place(view, &import.import_id, import.expires_at.as_deref(), form)),
-            Place::Over => p { (view.t(Text::PlaceIsOver)) " " a href="/console/upload" { (view.t(Text::SendFile)) } },
+            Place::Over => p { (view.t(Text::PlaceIsOver)) " " a #again href=(again(import)) { (view.t(Text::SendFile)) } },
             Place::Sent => div.good role="status" { strong { (view.t(Text::Arrived)) } p { (view.t(Text::ArrivedSoon)) } },
         }
         @if let Some(error) = &import.error { (alert(view.t(Text::RefusedWhole), error)) }
@@ -63,8 +63,16 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
         @if let Some(url) = &import.report_url { p { a #report href=(url) { (view.t(Text::DownloadReport)) } } }
         }
     };
-    let head = Head { script: true, refresh: None };
-    page_with(view, Some(Menu::Files), &name(view, import), &content, &head)
+    page(view, Some(Menu::Files), &name(view, import), &content)
+}
+
+/// The form for a new file, with what was chosen for this one.
+fn again(import: &Import) -> String {
+    match (&import.replaces, import.check_only || is_list(import)) {
+        (_, true) => "/console/upload".to_owned(),
+        (Some(old), false) => format!("/console/upload?replaces={old}"),
+        (None, false) => "/console/upload?import=yes".to_owned(),
+    }
 }
 
 /// Whether it is a list of drivers: it has added nothing that could be replaced or undone, and the form is one for history.
@@ -168,13 +176,13 @@ fn repairs(view: &View, import: &Import) -> Markup {
     }
 }
 
-/// The title of a column of the rejected rows: a column of the file by its name, and what the registry adds in words.
-fn title_of(view: &View, column: &str) -> Markup {
+/// The title of a column of the rejected rows: a column of the file by its name, and what the registry adds in words. Whether it is a name.
+fn title_of<'a>(view: &View, column: &'a str) -> (&'a str, bool) {
     match column {
-        "line" => html! { (view.t(Text::RejectedLine)) },
-        "column" => html! { (view.t(Text::RejectedColumn)) },
-        "reason" => html! { (view.t(Text::RejectedReason)) },
-        own => html! { code { (own) } },
+        "line" => (view.t(Text::RejectedLine), false),
+        "column" => (view.t(Text::RejectedColumn), false),
+        "reason" => (view.t(Text::RejectedReason), false),
+        own => (own, true),
     }
 }
 
@@ -189,9 +197,20 @@ fn rejected_rows(view: &View, import: &Import, rejected: &Rejected) -> Markup {
             }
             @if !is_list(import) { p { a #corrected href="/console/upload" { (view.t(Text::SendCorrected)) } } }
             div.wide role="region" aria-label=(view.t(Text::RejectedTitle)) tabindex="0" {
-                table.cells {
-                    thead { tr { @for column in &table.header { th scope="col" { (title_of(view, column)) } } } }
-                    tbody { @for row in &table.rows { tr { @for cell in row { td { (cell) } } } } }
+                @let titles: Vec<_> = table.header.iter().map(|column| title_of(view, column)).collect();
+                table.cells.cards {
+                    thead {
+                        tr { @for (title, is_name) in &titles { th scope="col" { @if *is_name { code { (title) } } @else { (title) } } } }
+                    }
+                    tbody {
+                        @for row in &table.rows {
+                            tr {
+                                @for (at, cell) in row.iter().enumerate() {
+                                    td data-label=[titles.get(at).map(|(title, _)| title)] { (cell) }
+                                }
+                            }
+                        }
+                    }
                 }
             }
         } @else if import.rejected_rows_url.is_some() {

@@ -16,7 +16,7 @@ pub(crate) fn files(view: &View, list: &List) -> String {
             p { (view.t(Text::NoFiles)) }
         } @else {
             div.wide role="region" aria-label=(view.t(Text::Files)) tabindex="0" {
-                table {
+                table.cards {
                     thead {
                         tr {
                             @for text in [Text::File, Text::Sent, Text::State] { th scope="col" { (view.t(text)) } }
@@ -41,10 +41,15 @@ fn row(view: &View, import: &Import) -> Markup {
     html! {
         tr {
             th scope="row" { a href={ "/console/files/" (import.import_id) } { (name(view, import)) } }
-            td { (moment(view, &import.created_at)) }
-            td { (state_of(view, import)) }
-            @for count in [counts.read, counts.imported, counts.already_known, counts.rejected] {
-                td.number { (number(count, view.language)) }
+            td data-label=(view.t(Text::Sent)) { (moment(view, &import.created_at)) }
+            td data-label=(view.t(Text::State)) { (state_of(view, import)) }
+            @for (text, count) in [
+                (Text::RowsRead, counts.read),
+                (Text::Imported, counts.imported),
+                (Text::AlreadyKnown, counts.already_known),
+                (Text::Rejected, counts.rejected),
+            ] {
+                td.number data-label=(view.t(text)) { (number(count, view.language)) }
             }
         }
     }
@@ -58,7 +63,8 @@ pub(super) fn name(view: &View, import: &Import) -> String {
 
 /// The state in words.
 pub(super) fn state_of(view: &View, import: &Import) -> String {
-    let words = state(import.state).map_or(import.state, |text| view.t(text));
+    let known = if import.late { Some(Text::StateLate) } else { state(import.state) };
+    let words = known.map_or(import.state, |text| view.t(text));
     let only = match (import.check_only, import.kind == FileKind::Drivers.as_str()) {
         (true, _) => Text::CheckedOnly,
         (false, true) => Text::ListOfDrivers,

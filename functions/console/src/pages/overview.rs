@@ -47,7 +47,7 @@ fn under_way(view: &View, list: &List) -> Markup {
             p { (view.t(Text::NoneUnderWay)) }
         } @else {
             div.wide role="region" aria-label=(view.t(Text::UnderWay)) tabindex="0" {
-                table #under-way {
+                table #under-way .cards {
                     thead {
                         tr {
                             @for text in [Text::File, Text::Sent, Text::State] { th scope="col" { (view.t(text)) } }
@@ -66,9 +66,9 @@ fn row_under_way(view: &View, import: &Import) -> Markup {
     html! {
         tr {
             th scope="row" { a href={ "/console/files/" (import.import_id) } { (name(view, import)) } }
-            td { (moment(view, &import.created_at)) }
-            td { (state_of(view, import)) }
-            td.number {
+            td data-label=(view.t(Text::Sent)) { (moment(view, &import.created_at)) }
+            td data-label=(view.t(Text::State)) { (state_of(view, import)) }
+            td.number data-label=(view.t(Text::RowsRead)) {
                 (number(import.counts.read, view.language))
                 @if let Some(total) = import.rows_total { " / " (number(total, view.language)) }
             }

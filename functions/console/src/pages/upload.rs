@@ -3,13 +3,15 @@
 use cee_fn_uploads::UploadForm;
 use maud::{Markup, html};
 
-use super::{Head, Menu, alert, form_token, moment, page_with};
+use super::{Menu, alert, form_token, moment, page};
 use crate::view::View;
 use crate::words::Text;
 
 /// The earlier choices, from a link or from a form that was refused.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chosen {
+    /// The number of the form.
+    pub(crate) form_number: String,
     /// The import that the new one replaces.
     pub(crate) replaces: Option<String>,
     /// Whether to import the file, and not only to check it.
@@ -28,6 +30,7 @@ pub(crate) fn upload(view: &View, chosen: &Chosen, refused: Option<(&str, &str)>
         p { (view.t(Text::UploadIntro)) }
         form #upload method="post" action="/console/upload" {
             (form_token(view))
+            input type="hidden" name=(crate::FORM_NUMBER) value=(chosen.form_number);
             @if let Some(replaces) = &chosen.replaces {
                 input type="hidden" name="replaces" value=(replaces);
                 p { (view.t(Text::Replaces)) " " a href={ "/console/files/" (replaces) } { code { (replaces) } } }
@@ -53,7 +56,7 @@ pub(crate) fn upload(view: &View, chosen: &Chosen, refused: Option<(&str, &str)>
         }
         (progress(view))
     };
-    page_with(view, Some(Menu::Files), view.t(Text::SendFile), &content, &Head { script: true, refresh: None })
+    page(view, Some(Menu::Files), view.t(Text::SendFile), &content)
 }
 
 /// The place of a file: a form that goes to S3. It holds nothing of the session.
@@ -83,7 +86,8 @@ pub(super) fn arrived(import_id: &str) -> String {
 fn progress(view: &View) -> Markup {
     html! {
         div #sending role="status" hidden {
-            p { (view.t(Text::Sending)) }
+            p #here { (view.t(Text::Sending)) }
+            p #elsewhere hidden { (view.t(Text::SendingElsewhere)) }
             progress #bar aria-label=(view.t(Text::Progress)) value="0" max="1" {}
         }
         div #failed .alert role="alert" hidden { strong { (view.t(Text::SendFailed)) } }

@@ -618,7 +618,11 @@ impl Refusal {
 /// The only example of a refusal by the gateway, with this detail.
 fn of_gateway(problem: ProblemType, detail: &str) -> Vec<Example> {
     let members = Map::from_iter([("request_id".to_owned(), json!(REQUEST_ID))]);
-    vec![Example { suffix: "", summary: problem.title(Language::English), response: problem.answer(detail, members, Language::English) }]
+    vec![Example {
+        suffix: "",
+        summary: problem.title(Language::English),
+        response: problem.answer(detail, members, Language::English),
+    }]
 }
 
 #[cfg(test)]

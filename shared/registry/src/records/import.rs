@@ -21,6 +21,8 @@ const DATES_CONFIRMED: &str = "dates_confirmed";
 
 /// The attribute that says that a second file was uploaded to an upload URL.
 pub(crate) const IGNORED_UPLOAD: &str = "ignored_upload";
+/// The attribute for the version of the awaited file that arrived.
+pub(crate) const VERSION: &str = "version";
 /// The attribute for the option that a file is only checked.
 const CHECK_ONLY: &str = "check_only";
 
@@ -257,6 +259,8 @@ pub struct ImportStatus<C, R, U> {
     pub report: Option<R>,
     /// When the upload URL expires.
     pub expires_at: Option<Instant>,
+    /// Whether the awaited file has arrived. The import may still wait for its turn.
+    pub arrived: bool,
     /// Whether a second file was uploaded, which is not imported.
     pub ignored_upload: bool,
     /// The operator's options for the file.
@@ -454,6 +458,7 @@ pub(crate) fn status<C: DeserializeOwned, R: DeserializeOwned, U: DeserializeOwn
         undo: value(item, Work::Undo.checkpoint())?,
         report: value(item, "report")?,
         expires_at: instant(item, "expires_at"),
+        arrived: item.contains_key(VERSION),
         ignored_upload: item.get(IGNORED_UPLOAD).and_then(|said| said.as_bool().ok()).copied().unwrap_or(false),
         wishes: Wishes::of(item),
         stale_writer_until: instant(item, STALE_WRITER_UNTIL),

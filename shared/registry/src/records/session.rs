@@ -14,6 +14,7 @@ use cee_eligibility::{Instant, OperatorId};
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, PK, date, instant, integer, number};
 use crate::records::credential::NoRandomness;
+use crate::records::ids::ImportId;
 
 /// The length of an id in characters: 256 bits in hexadecimal.
 const LENGTH: usize = 64;
@@ -67,6 +68,16 @@ impl SessionId {
     #[must_use]
     pub fn is_form_token(&self, token: &str) -> bool {
         verify_slices_are_equal(self.form_token().as_bytes(), token.as_bytes()).is_ok()
+    }
+
+    /// The UUID of the import that a form of this session requests: the same however often the form is sent. `form` is the number of the
+    /// form. Nobody can choose the UUID.
+    #[must_use]
+    pub fn import_id(&self, form: &str) -> ImportId {
+        let hash = digest(&SHA256, format!("import {} {form}", self.0).as_bytes());
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash.as_ref()[..16]);
+        ImportId::from_bytes(id)
     }
 
     /// The item's key.
@@ -129,6 +140,17 @@ mod tests {
         }
         let AttributeValue::S(key) = one.key() else { panic!("a text") };
         assert!(key != one.form_token() && key != one.reveal());
+    }
+
+    #[test]
+    fn import_id_belongs_to_one_form_of_one_session() {
+        let (one, two) = (SessionId::generate().unwrap(), SessionId::generate().unwrap());
+        assert_eq!(one.import_id("a"), one.import_id("a"));
+        assert!(one.import_id("a") != one.import_id("b") && one.import_id("a") != two.import_id("a"));
+        assert!(
+            !one.form_token().contains(&one.import_id("").to_string())
+                && !one.reveal().contains(&one.import_id("").to_string())
+        );
     }
 
     #[test]

@@ -1138,8 +1138,8 @@ async fn imports_are_found_and_listed_by_their_operator() {
         .await
         .unwrap();
     assert!(
-        store.imports.await_upload(&awaited, at(DAY), at(DAY), Wishes::default()).await.is_err(),
-        "a name is given once"
+        !store.imports.await_upload(&awaited, at(DAY), at(DAY), Wishes::default()).await.unwrap(),
+        "a UUID is given once"
     );
     let wishes = Wishes {
         dates_confirmed: true,
@@ -1148,7 +1148,7 @@ async fn imports_are_found_and_listed_by_their_operator() {
         drivers: true,
         replaces: Some(one.id),
     };
-    store.imports.await_upload(&theirs, at(DAY), at(DAY), wishes).await.unwrap();
+    assert!(store.imports.await_upload(&theirs, at(DAY), at(DAY), wishes).await.unwrap());
     let kept = store.imports.find::<Known, Known, Known>(operator(2), theirs.id, at(DAY)).await.unwrap().unwrap();
     assert_eq!(kept.wishes, wishes);
     let (hold, _) = held(&store, &one, "a", "2030-01-01T00:00:00Z").await;
@@ -1173,7 +1173,9 @@ async fn imports_are_found_and_listed_by_their_operator() {
         let store = store.clone();
         async move { store.imports.claim_upload(operator(by), id, key, version).await.unwrap() }
     };
+    assert!(!found(1, awaited.id).await.unwrap().arrived);
     assert_eq!(claim(1, awaited.id, "awaited", "v1").await, Claimed::Awaited);
+    assert!(found(1, awaited.id).await.unwrap().arrived);
     assert_eq!(claim(1, awaited.id, "awaited", "v1").await, Claimed::Awaited, "the same event again");
     assert_eq!(claim(1, awaited.id, "elsewhere", "v1").await, Claimed::Other);
     assert_eq!(claim(2, awaited.id, "awaited", "v1").await, Claimed::Other);

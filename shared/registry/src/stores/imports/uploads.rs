@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{Instant, OperatorId};
@@ -10,7 +9,7 @@ use cee_eligibility::{Instant, OperatorId};
 use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{date, number, text};
 use crate::records::ids::ImportId;
-use crate::records::import::{FORGOTTEN_AT, IGNORED_UPLOAD, ImportRecord, ImportState, Wishes, corrupt, key, later};
+use crate::records::import::{FORGOTTEN_AT, IGNORED_UPLOAD, ImportRecord, ImportState, VERSION, Wishes, key, later};
 use crate::stores::imports::table::Imports;
 
 /// How long an unused upload is kept after its URL has expired: longer than the event of a file can wait until the team delivers it
@@ -29,17 +28,17 @@ pub enum Claimed {
 }
 
 impl Imports {
-    /// Stores that a file is awaited, with the operator's options.
+    /// Stores that a file is awaited, with the operator's options. Returns false, and changes nothing, if there is an import with this UUID.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer, or if there is an import with this UUID.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn await_upload(
         &self,
         import: &ImportRecord,
         now: Instant,
         expires_at: Instant,
         wishes: Wishes,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut item = key(import.operator, import.id);
         item.extend([
             ("key".to_owned(), AttributeValue::S(import.key.clone())),
@@ -54,22 +53,21 @@ impl Imports {
         // UUID and key.
         let sent = put
             .condition_expression(
-                "attribute_not_exists(import_id) OR (#key = :key AND #state = :awaiting AND created_at = :now)",
+                "attribute_not_exists(import_id) \
+                 OR (#key = :key AND #state = :awaiting AND created_at = :now AND expires_at = :expires)",
             )
             .expression_attribute_names("#key", "key")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":key", AttributeValue::S(import.key.clone()))
             .expression_attribute_values(":now", date(now))
+            .expression_attribute_values(":expires", date(expires_at))
             .expression_attribute_values(
                 ":awaiting",
                 AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned()),
             )
             .send()
             .await;
-        sent.map(drop).map_err(|error| match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(_)) => corrupt("an import that is known already"),
-            _ => StoreError::request("PutItem", &error),
-        })
+        met("PutItem", sent)
     }
 
     /// The kind of a new object under the key of an awaited upload: the first version is the awaited file. Another version is never imported,
@@ -92,7 +90,7 @@ impl Imports {
             .update_expression("SET #version = :version REMOVE forgotten_at")
             .condition_expression("#key = :key AND (attribute_not_exists(#version) OR #version = :version)")
             .expression_attribute_names("#key", "key")
-            .expression_attribute_names("#version", "version")
+            .expression_attribute_names("#version", VERSION)
             .expression_attribute_values(":key", AttributeValue::S(object_key.to_owned()))
             .expression_attribute_values(":version", AttributeValue::S(version.to_owned()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
