@@ -95,7 +95,7 @@ async fn round_spans_invocations_and_keeps_findings_until_next() {
         assert_eq!(written.get(kind.as_str()), Some(&0.0), "told, though there is none: {written:?}");
     }
     assert_eq!(written["OldestRunningImport"], 0.0);
-    assert!(written["AuditedItems"] >= 2.0 && written["AuditRoundAge"] < 60.0, "{written:?}");
+    assert!(written["AuditRoundAge"] < 60.0, "{written:?}");
 
     // Somebody deletes an application by hand, and puts a report into another operator's folder.
     let gone = world.aws.dynamodb().delete_item().table_name(&tables().applications);

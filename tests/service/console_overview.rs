@@ -38,7 +38,8 @@ fn text(markup: &str) -> String {
 
 /// The rows of a table of a page, each with the texts of its cells. Empty if there is no such table.
 fn table(page: &str, id: &str) -> Vec<Vec<String>> {
-    let Some((_, rest)) = page.split_once(&format!("<table id=\"{id}\">")) else { return Vec::new() };
+    let is_it = |table: &&str| table.split('>').next().unwrap().contains(&format!("id=\"{id}\""));
+    let Some(rest) = page.split("<table").skip(1).find(is_it) else { return Vec::new() };
     let (_, body) = rest.split("</table>").next().unwrap().split_once("<tbody>").unwrap();
     let rows = body.split("<tr").skip(1).map(|row| row.split_once('>').unwrap().1.split("</tr>").next().unwrap());
     let cells = |row: &str| {

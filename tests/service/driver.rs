@@ -205,5 +205,5 @@ fn person_at_a_terminal_is_asked_for_the_driver() {
     let mut child = script.spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"{}\n\x04").unwrap();
     let said = String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned();
-    assert!(said.contains("Ctrl-D") && said.contains("which driver?"), "{said}");
+    assert!(said.contains("Ctrl-D") && said.contains("name the driver"), "{said}");
 }

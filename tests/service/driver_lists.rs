@@ -206,7 +206,7 @@ async fn list_over_the_days_number_is_refused_whole_and_takes_nothing() {
     assert_eq!(world.ask(1, json!({}), &list(0, 40)).await["eligible"], 40, "to the last one");
     let refused = world.ask(1, json!({}), &list(0, 1)).await;
     let why = refused["error"].as_str().unwrap();
-    assert!(why.contains("none is left of today") && !why.contains("at most 0"), "{why}");
+    assert!(why.contains("none is left for today") && !why.contains("at most 0"), "{why}");
     assert_eq!(world.ask(2, json!({}), &list(0, 100)).await["rejected"], 1, "another operator");
     let refusals = metrics().iter().filter(|line| line["DriverListsRefused"] == 1.0).count();
     assert!(refusals >= 3, "{refusals}");

@@ -10,7 +10,7 @@ use http::header::HOST;
 
 use crate::pages::file::Place;
 use crate::pages::upload::Chosen;
-use crate::view::View;
+use crate::view::{FORM_NUMBER, View};
 use crate::{Console, LISTED, Signed, foreign, html, is_for_person, own_fields, pages, status, texts, with_retry};
 
 /// How much of a file of rejected rows a page reads and shows: a page stays below 100 KB.
@@ -44,7 +44,8 @@ impl Console {
 
     /// Awaits a new file. The page of its import has the form that sends it. A form that is sent twice has one import.
     pub(super) async fn upload(&self, call: &Call, view: &mut View, signed: &Signed) -> Result<Reply, Refusal> {
-        let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
+        let Some(mut fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
+        let wanted = fields.take_text(FORM_NUMBER).map(|number| signed.id.import_id(&number));
         let chosen = Chosen {
             form_number: call.id().to_owned(),
             replaces: read_import_id(&fields.text("replaces")).map(|id| id.to_string()),

@@ -266,8 +266,7 @@ impl Console {
     }
 
     async fn simulate(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
-        let Some(mut fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
-        let wanted = fields.take_text(FORM_NUMBER).map(|number| signed.id.import_id(&number));
+        let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
         let typed = Typed {
             journey_type: fields.text("journey_type"),
             last_name_trunc: fields.text("last_name_trunc"),

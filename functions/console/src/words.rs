@@ -288,7 +288,7 @@ texts! {
 
     // Refused
     InvalidForm: "Something in the form is not right", "Une saisie du formulaire est incorrecte";
-    LaterDay: "must be a later day than “From”", "doit être un jour postérieur à « À partir du »";
+    LaterDay: "must be a later day than “From”", "doit être un jour postérieur à « À partir du »";
     WantedDay: "must be a day, such as 2024-03-15", "doit être un jour, par exemple 2024-03-15";
     OtherList: "This page belongs to another list. Show the list again.",
                "Cette page appartient à une autre liste. Affichez de nouveau la liste.";

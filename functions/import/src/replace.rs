@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use cee_eligibility::{Language, OperatorId};
 use cee_history::{Counts, Progress, Replaced, Report, UndoProgress, Verdict, name};
-use cee_registry::{Hold, ImportId, ImportStatus, ReplaceRefusal, Replacement, replace_refusal, take_back_refusal};
+use cee_registry::{
+    Hold, ImportId, ImportState, ImportStatus, ReplaceRefusal, Replacement, replace_refusal, take_back_refusal,
+};
 use cee_service::clock::machine_now;
 
 use crate::context::{Budget, Context, ImportError};
@@ -93,6 +95,8 @@ pub(crate) async fn refusal(
     let find = || context.imports.find::<Progress, Report, UndoProgress>(operator, old, machine_now());
     let Some(status) = find().await? else { return refused(UNKNOWN) };
     match replace_refusal(&status, name::imports_nothing) {
+        // An undo that has begun may be this import's own.
+        Some(ReplaceRefusal::Undone) if status.state != ImportState::Undone => {}
         None => {}
         Some(ReplaceRefusal::Undone) => return Ok(Some(gone(&status, language))),
         Some(ReplaceRefusal::NothingImported) => return refused(NOTHING_IMPORTED),

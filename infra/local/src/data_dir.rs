@@ -1,7 +1,7 @@
 //! The directory in which a stack keeps its data.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -101,7 +101,7 @@ impl DataDir {
                 is_ours_alone = false;
             }
         }
-        if is_ours_alone { narrow_one(&self.0, PRIVATE_FOLDER) } else { Ok(()) }
+        if is_ours_alone { narrow_one(&self.0, &mut Vec::new()).map_err(Error::file(&self.0)) } else { Ok(()) }
     }
 
     /// Removes a stack's files, and no other file in the directory.
@@ -132,29 +132,36 @@ const PRIVATE_FOLDER: u32 = 0o700;
 /// The permissions of a file that only its owner may read.
 const PRIVATE_FILE: u32 = 0o600;
 
-/// Removes the rights of everybody but the owner from a file, or from a folder and everything in it. Follows no link.
+/// Removes the rights of everybody but the owner from a file, or from a folder and everything in it. Follows no link. A file
+/// may be removed at the same time: a stack that ends closes its database.
 fn narrow(path: &Path) -> Result<(), Error> {
     let mut left = vec![path.to_owned()];
     while let Some(path) = left.pop() {
-        let kind = std::fs::symlink_metadata(&path).map_err(Error::file(&path))?.file_type();
-        if kind.is_dir() {
-            narrow_one(&path, PRIVATE_FOLDER)?;
-            for entry in std::fs::read_dir(&path).map_err(Error::file(&path))? {
-                left.push(entry.map_err(Error::file(&path))?.path());
-            }
-        } else if kind.is_file() {
-            narrow_one(&path, PRIVATE_FILE)?;
+        match narrow_one(&path, &mut left) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            done => done.map_err(Error::file(&path))?,
         }
     }
     Ok(())
 }
 
-fn narrow_one(path: &Path, permissions: u32) -> Result<(), Error> {
-    let known = std::fs::metadata(path).map_err(Error::file(path))?.permissions();
-    if known.mode() & 0o077 == 0 {
-        return Ok(());
+/// Puts the content of a folder into `left`.
+fn narrow_one(path: &Path, left: &mut Vec<PathBuf>) -> io::Result<()> {
+    let known = std::fs::symlink_metadata(path)?;
+    let permissions = match known.file_type() {
+        kind if kind.is_dir() => PRIVATE_FOLDER,
+        kind if kind.is_file() => PRIVATE_FILE,
+        _ => return Ok(()),
+    };
+    if known.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(path, Permissions::from_mode(permissions))?;
     }
-    std::fs::set_permissions(path, Permissions::from_mode(permissions)).map_err(Error::file(path))
+    if known.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            left.push(entry?.path());
+        }
+    }
+    Ok(())
 }
 
 /// The description and the secrets of the stack on a data directory.

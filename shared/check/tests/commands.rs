@@ -335,7 +335,7 @@ fn normalise_reads_compressed_list_and_names_what_is_no_csv() {
     assert!(read(&folder, "list.normalised.csv").contains("\nTO ,+336010203,"));
     assert!(read(&folder, "list.rejected.csv").contains("\nTo,12,3,phone,"));
     for (name, why) in [
-        ("cut.csv.gz", "is damaged where it is compressed"),
+        ("cut.csv.gz", "is a damaged or incomplete gzip or zip"),
         ("workbook.xlsx", "is a workbook (as .xlsx and .ods are)"),
         ("old.xls", "is an Excel workbook"),
         ("list.parquet", "is a Parquet file"),

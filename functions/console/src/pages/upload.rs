@@ -4,7 +4,7 @@ use cee_fn_uploads::UploadForm;
 use maud::{Markup, html};
 
 use super::{Menu, alert, form_token, moment, page};
-use crate::view::View;
+use crate::view::{FORM_NUMBER, View};
 use crate::words::Text;
 
 /// The earlier choices, from a link or from a form that was refused.
@@ -30,7 +30,7 @@ pub(crate) fn upload(view: &View, chosen: &Chosen, refused: Option<(&str, &str)>
         p { (view.t(Text::UploadIntro)) }
         form #upload method="post" action="/console/upload" {
             (form_token(view))
-            input type="hidden" name=(crate::FORM_NUMBER) value=(chosen.form_number);
+            input type="hidden" name=(FORM_NUMBER) value=(chosen.form_number);
             @if let Some(replaces) = &chosen.replaces {
                 input type="hidden" name="replaces" value=(replaces);
                 p { (view.t(Text::Replaces)) " " a href={ "/console/files/" (replaces) } { code { (replaces) } } }

@@ -422,7 +422,7 @@ pub fn replace_refusal<C, R, U>(
     status: &ImportStatus<C, R, U>,
     says_so: impl FnOnce(&str) -> bool,
 ) -> Option<ReplaceRefusal> {
-    if status.state == ImportState::Undone {
+    if matches!(status.state, ImportState::Undoing | ImportState::Undone) {
         Some(ReplaceRefusal::Undone)
     } else if status.wishes.check_only || status.wishes.drivers || says_so(&status.record.key) {
         Some(ReplaceRefusal::NothingImported)
