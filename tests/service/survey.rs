@@ -36,7 +36,7 @@ async fn swapped_days_are_imported_only_when_confirmed() {
     for body in [json!({}), json!({"dates_confirmed": false})] {
         let refused = put_to_place(&world, body).await;
         assert_eq!((&refused["state"], &refused["read"]), (&json!("failed"), &json!(0)), "{refused}");
-        assert!(refused["error"].as_str().unwrap().contains("dayfirst=True"), "{refused}");
+        assert!(refused["error"].as_str().unwrap().contains("%d/%m/%Y"), "{refused}");
         assert!(refused.get("survey").is_none() && refused.get("rows_total").is_none(), "{refused}");
     }
     assert!(dates(&world.aws).await.is_empty(), "nothing of a refused file is written");
