@@ -245,9 +245,9 @@ async fn faults_name_the_labels_of_the_page() {
         ),
         (
             "fr",
-            "« Trois premiers caractères du nom » doit",
-            "« Type de trajet » manque",
-            "« Avant le » doit être un jour postérieur à « À partir du »",
+            "«\u{a0}Trois premiers caractères du nom\u{a0}» doit",
+            "«\u{a0}Type de trajet\u{a0}» manque",
+            "«\u{a0}Avant le\u{a0}» doit être un jour postérieur à «\u{a0}À partir du\u{a0}»",
         ),
     ] {
         browser.language = language;

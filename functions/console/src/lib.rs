@@ -345,7 +345,7 @@ fn texts(refusal: &Refusal, view: &View) -> (&'static str, String) {
             let faults: Vec<String> = faults.iter().map(|fault| of_form(fault, view)).collect();
             let between = match view.language {
                 Language::English => "; ",
-                Language::French => " ; ",
+                Language::French => "\u{a0}; ",
             };
             (view.t(Text::InvalidForm), faults.join(between))
         }

@@ -458,7 +458,8 @@ pub(crate) fn about(label: &str, message: &str, language: Language) -> String {
     let label = label.split(" (").next().unwrap_or(label);
     match language {
         Language::English => format!("“{label}” {message}"),
-        Language::French => format!("« {label} » {message}"),
+        // No-break spaces.
+        Language::French => format!("«\u{a0}{label}\u{a0}» {message}"),
     }
 }
 

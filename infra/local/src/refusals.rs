@@ -45,7 +45,7 @@ const fn texts(refusal: GatewayRefusal) -> (&'static str, &'static str) {
         ),
         GatewayRefusal::ForeignOrigin => (
             "Origin names another site: no page of it may call the service on this machine",
-            "« Origin » désigne un autre site : aucune de ses pages ne peut appeler le service de cette machine",
+            "«\u{a0}Origin\u{a0}» désigne un autre site\u{a0}: aucune de ses pages ne peut appeler le service de cette machine",
         ),
         GatewayRefusal::BrokenBody => (
             "the body is not framed as the headers say (a chunk is damaged), or ended before its length",

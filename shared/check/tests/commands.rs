@@ -336,7 +336,7 @@ fn normalise_reads_compressed_list_and_names_what_is_no_csv() {
     assert!(read(&folder, "list.rejected.csv").contains("\nTo,12,3,phone,"));
     for (name, why) in [
         ("cut.csv.gz", "is a damaged or incomplete gzip or zip"),
-        ("workbook.xlsx", "is a workbook (as .xlsx and .ods are)"),
+        ("workbook.xlsx", "is a workbook (such as .xlsx or .ods)"),
         ("old.xls", "is an Excel workbook"),
         ("list.parquet", "is a Parquet file"),
         ("list.csv.xz", "is compressed, and not once with gzip or zip"),

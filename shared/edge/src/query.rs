@@ -12,10 +12,13 @@ pub struct Query {
 
 impl Query {
     pub(crate) fn new(parameters: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { parameters: parameters.into_iter().collect(), faults: Vec::new() }
+        let mut parameters: Vec<_> = parameters.into_iter().collect();
+        // Lambda's event is a map, whose order changes from call to call.
+        parameters.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self { parameters, faults: Vec::new() }
     }
 
-    /// Every parameter with its value, in order.
+    /// Every parameter with its value, in the order of the names.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

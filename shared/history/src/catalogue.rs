@@ -233,7 +233,7 @@ fn french_of_survey(error: SurveyError) -> String {
         SurveyError::SwappedDays => format!(
             "a {MANY} jours différents ou plus, mais aucun après le 12 du mois parmi ceux qui pourraient être échangés : jour et mois \
              semblent échangés. Un programme qui devine les dates (pandas, csvkit, Gnumeric en anglais) lit 03/05/2021 comme le 5 mars \
-             et écrit 2021-03-05. Réécrivez les dates à partir de leur source, dans pandas avec format=\"%d/%m/%Y\". Si les dates sont justes, \
+             et écrit 2021-03-05. Réécrivez les dates à partir de leur source, dans pandas avec format='%d/%m/%Y'. Si les dates sont justes, \
              envoyez le fichier avec dates_confirmed, ou avec « dates-confirmed » dans son nom"
         ),
     }

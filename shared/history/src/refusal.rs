@@ -202,7 +202,7 @@ pub enum SurveyError {
     #[error(
         "has {MANY} or more different days, but none after the 12th of a month among those that could be swapped, so day and month look \
          swapped. A program that guesses dates (pandas, csvkit, Gnumeric in English) reads 03/05/2021 as 5 March and writes 2021-03-05. \
-         Write the dates again from their source, in pandas with format=\"%d/%m/%Y\". If the dates are right, send the file with \
+         Write the dates again from their source, in pandas with format='%d/%m/%Y'. If the dates are right, send the file with \
          dates_confirmed, or with \"dates-confirmed\" in its name"
     )]
     SwappedDays,
