@@ -4,10 +4,11 @@
 //! A request and its response are one step, unless there is a mishap in between. A writer that never continues is a crash. Changes do not
 //! expire here: `shared/registry/tests/store/changes.rs` tests that.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::collections::BTreeMap;
 
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Checker, Model, Property};
+
+use crate::search::{counterexample, explore};
 
 /// A fault that is put into the protocol. The checker must find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -421,21 +422,6 @@ const fn calls() -> [Call; 4] {
     ]
 }
 
-/// Explores every state, and prints the number of states.
-fn explore(name: &str, feed: Feed) -> impl Checker<Feed> {
-    let (starts, started) = (feed.starts.len(), Instant::now());
-    let checker = feed.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    println!(
-        "{name}: {starts} starts, {} states, {} steps, at most {} in a row, {:.1} s",
-        checker.unique_state_count(),
-        checker.state_count(),
-        checker.max_depth() - 1,
-        started.elapsed().as_secs_f64()
-    );
-    assert!(checker.unique_state_count() > starts, "nothing was explored");
-    checker
-}
-
 #[test]
 fn three_changes_keep_every_property_of_the_feed() {
     explore("three changes", Feed { starts: three(), mishaps: 1, fault: None }).assert_properties();
@@ -463,24 +449,9 @@ fn every_seeded_fault_of_the_feed_has_a_counterexample() {
         (Fault::LostIsDone, 1, DONE, 3),
     ] {
         let feed = Feed { starts: three(), mishaps, fault: Some(fault) };
-        let Some(actions) = counterexample(&feed, property) else {
-            panic!("{fault:?}: no way to break \"{property}\"")
-        };
+        let Some(path) = counterexample(&feed, property) else { panic!("{fault:?}: no way to break \"{property}\"") };
+        let actions = path.into_actions();
         println!("{fault:?}: {} steps to break \"{property}\"\n    {actions:?}", actions.len());
         assert_eq!(actions.len(), steps, "{fault:?}: docs/protocol.md says otherwise");
-    }
-}
-
-/// The actions of the shortest counterexample to a property.
-fn counterexample(feed: &Feed, property: &'static str) -> Option<Vec<Action>> {
-    let (mut shortest, mut depth) = (None, 50);
-    loop {
-        let finish = HasDiscoveries::AnyOf(BTreeSet::from([property]));
-        // The depth of an initial state is 1, and the checker does not check the last level.
-        let checker = feed.clone().checker().threads(2).target_max_depth(depth).finish_when(finish);
-        let Some(path) = checker.spawn_bfs().join().discovery(property) else { return shortest };
-        let actions = path.into_actions();
-        depth = actions.len() + 1;
-        shortest = Some(actions);
     }
 }

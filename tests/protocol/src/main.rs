@@ -5,14 +5,16 @@
 
 mod feed;
 mod model;
+mod search;
 mod tables;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 use model::properties::*;
-use model::{Action, Call, Client, Fault, Protocol, Remedy};
-use stateright::{Checker, HasDiscoveries, Model};
+use model::{Call, Client, Fault, Protocol, Remedy};
+use search::{counterexample, explore};
+use stateright::Checker;
 use tables::{Date, Driver};
 
 /// Sets of concurrent calls, without sets that differ only in their order or in the names of operators, drivers and keys.
@@ -241,76 +243,41 @@ fn refused_key() -> Protocol {
     Protocol { starts, examples: &["a key is given", "a key is refused"], ..calls() }
 }
 
-/// Explores every state, and prints the number of states.
-fn explore(name: &str, protocol: Protocol) {
-    let started = Instant::now();
-    let starts = protocol.starts.len();
-    let checker = protocol.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    println!(
-        "{name}: {starts} starts, {} states, {} steps, at most {} in a row, {:.1} s",
-        checker.unique_state_count(),
-        checker.state_count(),
-        checker.max_depth() - 1,
-        started.elapsed().as_secs_f64()
-    );
-    checker.assert_properties();
-    assert!(checker.unique_state_count() > starts, "nothing was explored");
-}
-
 #[test]
 fn concurrent_registrations_keep_every_property() {
-    explore("registrations", registrations());
+    explore("registrations", registrations()).assert_properties();
 }
 
 #[test]
 fn two_key_registrations_keep_every_property() {
-    explore("registrations with two keys", registrations_with_two_keys());
+    explore("registrations with two keys", registrations_with_two_keys()).assert_properties();
 }
 
 #[test]
 fn concurrent_calls_keep_every_property() {
-    explore("calls", calls());
+    explore("calls", calls()).assert_properties();
 }
 
 #[test]
 fn calls_with_two_mishaps_keep_every_property() {
-    explore("unlucky calls", unlucky_calls());
+    explore("unlucky calls", unlucky_calls()).assert_properties();
 }
 
 #[test]
 fn refused_key_keeps_every_property() {
-    explore("a refused key", refused_key());
+    explore("a refused key", refused_key()).assert_properties();
 }
 
 #[test]
 fn calls_under_new_law_keep_every_property() {
-    explore("laws", laws());
-}
-
-/// Calls with their operators, and the actions that follow.
-type Story = (Vec<(u8, Call)>, Vec<Action>);
-
-/// The shortest counterexample to a property, with its initial calls. The checker reports the last counterexample that it meets in a part
-/// of a level, which may not be the shortest. So this asks for a shorter one until there is none.
-fn counterexample(protocol: &Protocol, property: &'static str) -> Option<Story> {
-    let mut shortest = None;
-    let mut depth = 100;
-    loop {
-        let finish = HasDiscoveries::AnyOf(BTreeSet::from([property]));
-        // The depth of an initial state is 1, and the checker does not check the last level.
-        let checker = protocol.clone().checker().threads(2).target_max_depth(depth).finish_when(finish);
-        let Some(path) = checker.spawn_bfs().join().discovery(property) else { return shortest };
-        let calls = path.clone().into_states()[0].calls();
-        let actions = path.into_actions();
-        depth = actions.len() + 1;
-        shortest = Some((calls, actions));
-    }
+    explore("laws", laws()).assert_properties();
 }
 
 fn assert_broken(what: &str, protocol: &Protocol, property: &'static str, steps: usize) {
     let started = Instant::now();
     let found = counterexample(protocol, property);
-    let Some((calls, actions)) = found else { panic!("{what}: no way to break \"{property}\"") };
+    let Some(path) = found else { panic!("{what}: no way to break \"{property}\"") };
+    let (calls, actions) = (path.clone().into_states()[0].calls(), path.into_actions());
     println!("{what}: {} steps to break \"{property}\", {:.1} s", actions.len(), started.elapsed().as_secs_f64());
     println!("    {calls:?}\n    {actions:?}");
     assert_eq!(actions.len(), steps, "{what}: docs/protocol.md says otherwise");
@@ -392,7 +359,7 @@ fn protocol_without_remedies_revives_applications() {
     for property in [STAYS_DELETED, CLAIMS_FIT] {
         assert_eq!(counterexample(&keep_name, property), None, "{property}");
     }
-    explore("with names kept, and called off", Protocol { remedies: MENDED, ..calls });
+    explore("with names kept, and called off", Protocol { remedies: MENDED, ..calls }).assert_properties();
 }
 
 /// The remaining case without `KeepName`, which needs more calls than the explorations above.
@@ -410,5 +377,5 @@ fn call_off_alone_revives_refused_application() {
     let starts = vec![five.map(|(by, call)| Client::new(by, call)).to_vec()];
     let five = Protocol { starts, examples: &[], ..calls() };
     assert_broken("called off alone", &Protocol { remedies: &[Remedy::CallOff], ..five.clone() }, STAYS_REFUSED, 9);
-    explore("five calls", five);
+    explore("five calls", five).assert_properties();
 }
