@@ -95,12 +95,12 @@ pub(crate) async fn refusal(
     let find = || context.imports.find::<Progress, Report, UndoProgress>(operator, old, machine_now());
     let Some(status) = find().await? else { return refused(UNKNOWN) };
     match replace_refusal(&status, name::imports_nothing) {
-        // An undo that has begun may be this import's own.
-        Some(ReplaceRefusal::Undone) if status.state != ImportState::Undone => {}
-        None => {}
-        Some(ReplaceRefusal::Undone) => return Ok(Some(gone(&status, language))),
         Some(ReplaceRefusal::NothingImported) => return refused(NOTHING_IMPORTED),
-        Some(ReplaceRefusal::Replacing(by)) => return Ok(Some(replaced_by(by, language))),
+        Some(ReplaceRefusal::Undone) if status.state == ImportState::Undone => {
+            return Ok(Some(gone(&status, language)));
+        }
+        // An import whose undo has begun is refused by the claim below, which a file that is only checked does not need.
+        Some(ReplaceRefusal::Undone) | None => {}
     }
     if verdict.is_of_rejected_rows() {
         return refused(REJECTED_ROWS);

@@ -12,7 +12,7 @@ use cee_eligibility::fields::FileName;
 use cee_eligibility::{Instant, OperatorId};
 use cee_history::{LARGEST_FILE, Progress, Report, UndoProgress, name};
 use cee_registry::{
-    Cursor, Deadline, ImportId, ImportRecord, ImportState, ImportStatus, Imports, ReplaceRefusal, Wishes,
+    Cursor, Deadline, ImportId, ImportRecord, ImportState, ImportStatus, Imports, TakeBackRefusal, Wishes,
     replace_refusal, take_back_refusal, undo_note,
 };
 use cee_service::clock::machine_now;
@@ -170,7 +170,7 @@ impl Files {
                 return Err(Refusal::ImportStays(why.into()));
             }
             if let Some(by) = self.imports.not_ended(operator, status.replaced_by).await? {
-                return Err(Refusal::ImportStays(ReplaceRefusal::Replacing(by).into()));
+                return Err(Refusal::ImportStays(TakeBackRefusal::Replacing(by)));
             }
         }
         let expires_at = later(machine_now());

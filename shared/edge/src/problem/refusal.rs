@@ -620,9 +620,9 @@ mod tests {
             UndoRefusal::StaleWriter(datetime),
         ];
         all.extend(undo.map(|why| Refusal::ImportStays(why.into())));
-        let replacing = ReplaceRefusal::Replacing(ImportId::from_bytes([7; 16]));
-        let replace = [ReplaceRefusal::Undone, ReplaceRefusal::NothingImported, replacing];
+        let replace = [ReplaceRefusal::Undone, ReplaceRefusal::NothingImported];
         all.extend(replace.map(|why| Refusal::ImportStays(why.into())));
+        all.push(Refusal::ImportStays(TakeBackRefusal::Replacing(ImportId::from_bytes([7; 16]))));
         all.extend([NoRoom::Dates, NoRoom::Applications, NoRoom::Record].map(Refusal::DriverRecordFull));
         all
     }

@@ -349,12 +349,15 @@ pub enum TakeBackRefusal {
     /// No file can replace it.
     #[error(transparent)]
     Replace(#[from] ReplaceRefusal),
+    /// No file can replace it now: this import, which has not ended, replaces it.
+    #[error("the import {0} replaces it already: wait until that import has ended")]
+    Replacing(ImportId),
 }
 
 /// Why no file can replace an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplaceRefusal {
-    /// It is undone.
+    /// It is undone, or its undo has begun.
     #[error(
         "the import is already undone: send the file without `replaces`, or with the `import_id` of a later import"
     )]
@@ -362,9 +365,6 @@ pub enum ReplaceRefusal {
     /// It was a check or a list of drivers.
     #[error("it was a check or a list of drivers and imported nothing: name the import itself")]
     NothingImported,
-    /// A file cannot replace it: this import, which has not ended, replaces it.
-    #[error("the import {0} replaces it already: wait until that import has ended")]
-    Replacing(ImportId),
 }
 
 impl TakeBackRefusal {
@@ -390,7 +390,7 @@ impl TakeBackRefusal {
             (Language::French, Self::Replace(ReplaceRefusal::NothingImported)) => {
                 "c'était une vérification ou une liste de conducteurs, qui n'a rien importé : indiquez l'import lui-même".to_owned()
             }
-            (Language::French, Self::Replace(ReplaceRefusal::Replacing(by))) => {
+            (Language::French, Self::Replacing(by)) => {
                 format!("l'import {by} le remplace déjà : attendez que cet import soit terminé")
             }
         }
