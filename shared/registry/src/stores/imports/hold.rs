@@ -26,6 +26,10 @@ use crate::stores::lease::{HoldError, leased_until, write_held};
 /// The longest lifetime of an invocation: Lambda's limit.
 const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
 
+/// The condition that an import has ended, and that no stale writer may still write to it: [`undo_refusal`] as an expression.
+const HAS_ENDED: &str =
+    "#state IN (:completed, :failed) AND (attribute_not_exists(haunted_until) OR haunted_until < :machine_now)";
+
 /// An invocation's hold on an import. An invocation that lost its hold can write nothing with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
@@ -197,10 +201,9 @@ impl Imports {
                 "SET fence = fence + :one, worker = :worker, leased_until = :until, #state = :undoing, working = :working, \
                  undo_started_at = if_not_exists(undo_started_at, :now)",
             )
-            .condition_expression(
-                "(#state IN (:completed, :failed) AND (attribute_not_exists(haunted_until) OR haunted_until < :machine_now)) \
-                 OR (#state = :undoing AND (leased_until < :machine_now OR worker = :worker))",
-            )
+            .condition_expression(format!(
+                "({HAS_ENDED}) OR (#state = :undoing AND (leased_until < :machine_now OR worker = :worker))"
+            ))
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":worker", AttributeValue::S(worker.to_owned()))
@@ -263,9 +266,7 @@ impl Imports {
                 "SET #state = :undoing, working = :working, leased_until = :zero, \
                  undo_started_at = if_not_exists(undo_started_at, :now)",
             )
-            .condition_expression(
-                "#state IN (:completed, :failed) AND (attribute_not_exists(haunted_until) OR haunted_until < :machine_now)",
-            )
+            .condition_expression(HAS_ENDED)
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":machine_now", date(machine_now))
