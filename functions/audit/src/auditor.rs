@@ -206,7 +206,7 @@ impl Auditor {
             }
         }
         // The item of an older export may have expired. On AWS its file was removed long before.
-        let oldest = ExportId::new(days_before(machine_now(), EXPORT_DAYS), 0);
+        let oldest = ExportId::new(machine_now().days_before(EXPORT_DAYS), 0);
         exports.retain(|(_, id)| *id >= oldest);
         // A request names no key twice, and a person may have put two files of one export.
         exports.dedup();
@@ -250,12 +250,6 @@ fn then_the_reports(mut part: Audited) -> Audited {
         part.place = AuditPlace::Reports(None);
     }
     part
-}
-
-/// The moment this number of days before.
-fn days_before(now: Instant, days: u16) -> Instant {
-    let millis = i64::from(days) * 24 * 60 * 60 * 1000;
-    Instant::from_millis(now.millis().saturating_sub(millis)).unwrap_or(now)
 }
 
 /// The operator under whose number an object with this prefix is stored; `Some(None)`: the registry.

@@ -196,6 +196,12 @@ impl Instant {
     pub fn days_after(self, days: u16) -> Self {
         Self(self.0.checked_add_days(Days::new(u64::from(days))).unwrap_or(DateTime::<Utc>::MAX_UTC))
     }
+
+    /// This point minus a number of days of 24 hours.
+    #[must_use]
+    pub fn days_before(self, days: u16) -> Self {
+        Self(self.0.checked_sub_days(Days::new(u64::from(days))).unwrap_or(DateTime::<Utc>::MIN_UTC))
+    }
 }
 
 impl fmt::Display for Instant {
@@ -424,6 +430,7 @@ mod tests {
     #[test]
     fn days_are_24_hours() {
         assert_eq!(at("2024-03-30T12:00:00+01:00").days_after(7), at("2024-04-06T11:00:00Z"));
+        assert_eq!(at("2024-04-06T11:00:00Z").days_before(7), at("2024-03-30T12:00:00+01:00"));
         assert_eq!(at("9998-12-31T00:00:00Z").days_after(7).to_string(), "9999-01-07T00:00:00.000Z");
     }
 }

@@ -57,8 +57,7 @@ pub(super) fn export_findings(item: &Item) -> (Vec<Finding>, Option<ExportObject
             wrong(!progress.is_read, "is ready, and its list was not read to the end");
             wrong(!progress.pieces.is_empty(), "is ready, and names pieces");
             wrong(has("worker") || has("leased_until"), "is ready, and is worked on");
-            let days = i64::from(KEPT_DAYS) * 24 * 60 * 60 * 1000;
-            let ended = expires_at.and_then(|at| Instant::from_millis(at.millis().saturating_sub(days)));
+            let ended = expires_at.map(|at| at.days_before(KEPT_DAYS));
             (expires_at.map(|until| (record.key(), until)), ended)
         }
         // The other states follow from the time, and no item holds them.
