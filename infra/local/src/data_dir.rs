@@ -1,6 +1,6 @@
 //! The directory in which a stack keeps its data.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, DirEntry, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -101,7 +101,11 @@ impl DataDir {
                 is_ours_alone = false;
             }
         }
-        if is_ours_alone { narrow_one(&self.0, &mut Vec::new()).map_err(Error::file(&self.0)) } else { Ok(()) }
+        if is_ours_alone {
+            // The directory itself may be a link.
+            self.0.canonicalize().and_then(|folder| narrow_one(&folder)).map_err(Error::file(&self.0))?;
+        }
+        Ok(())
     }
 
     /// Removes a stack's files, and no other file in the directory.
@@ -137,31 +141,28 @@ const PRIVATE_FILE: u32 = 0o600;
 fn narrow(path: &Path) -> Result<(), Error> {
     let mut left = vec![path.to_owned()];
     while let Some(path) = left.pop() {
-        match narrow_one(&path, &mut left) {
+        let entries = narrow_one(&path)
+            .and_then(|is_folder| if is_folder { std::fs::read_dir(&path)?.collect() } else { Ok(Vec::new()) });
+        match entries {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            done => done.map_err(Error::file(&path))?,
+            entries => left.extend(entries.map_err(Error::file(&path))?.iter().map(DirEntry::path)),
         }
     }
     Ok(())
 }
 
-/// Puts the content of a folder into `left`.
-fn narrow_one(path: &Path, left: &mut Vec<PathBuf>) -> io::Result<()> {
+/// As [`narrow`], without what is in a folder. Returns whether it is a folder.
+fn narrow_one(path: &Path) -> io::Result<bool> {
     let known = std::fs::symlink_metadata(path)?;
     let permissions = match known.file_type() {
         kind if kind.is_dir() => PRIVATE_FOLDER,
         kind if kind.is_file() => PRIVATE_FILE,
-        _ => return Ok(()),
+        _ => return Ok(false),
     };
     if known.permissions().mode() & 0o077 != 0 {
         std::fs::set_permissions(path, Permissions::from_mode(permissions))?;
     }
-    if known.is_dir() {
-        for entry in std::fs::read_dir(path)? {
-            left.push(entry?.path());
-        }
-    }
-    Ok(())
+    Ok(known.is_dir())
 }
 
 /// The description and the secrets of the stack on a data directory.
