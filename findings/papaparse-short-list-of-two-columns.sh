@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tools: PapaParse 5.7.1 (npm) beside csvtojson 2.0.14 (npm). Observed 2026-11-29.
 #
-# Expected: a list of names and phones, "nom;telephone", separated by semicolons as French Excel does, is detected whatever its length. Both columns
-#   are in every line, and no other separator occurs.
+# Expected: in a list of names and phones, "nom;telephone", which French Excel separates by semicolons, the separator is detected in short and long
+#   files: both columns are in every line, and no other separator occurs.
 # Observed: with two columns, fewer than nine rows and a line end at the end of the file, PapaParse gives up (UndetectableDelimiter), takes the
 #   comma, and returns one column called "nom;telephone". It seems to count the empty text behind the last line end as a line of one column:
 #   without that line end, with nine rows or with three columns it finds the semicolon.

@@ -635,7 +635,7 @@ async fn run(stores: &Stores, world: &World, steps: &[Step]) {
         }
     }
     agree(store, &oracle, &archived).await;
-    // A write that comes late is told too, so everything is read again in the end.
+    // The feed also holds late writes, so every reader reads on to the end.
     for (operator, mut reader) in (1..).zip(readers) {
         while reader.read_on(store, &feeds, operator, 3).await {}
         let mut anew = Reader::NEW;
