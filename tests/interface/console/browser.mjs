@@ -133,8 +133,14 @@ export class Tab {
   }
 
   async shows(...texts) {
-    const shown = await this.text('body');
-    for (const text of texts) check(shown.includes(text), `${this.path} does not show « ${text} »: ${shown}`);
+    for (const text of texts) {
+      await this.until(text, (wanted) => document.body?.innerText.replace(/[\u00a0\u202f]/g, ' ').includes(wanted), text);
+    }
+  }
+
+  /** Waits for an address of the console: a browser says a little later where it is. */
+  async arrives(what, matches) {
+    await this.until(what, (source) => new RegExp(source).test(location.pathname + location.search + location.hash), matches.source);
   }
 
   /** Uses a link or button, and waits for the next page. */

@@ -12,8 +12,8 @@ const { api_url: api, operators: [, , operator] } = JSON.parse(readFileSync(desc
 const test = new Test(root, api);
 const work = mkdtempSync(join(tmpdir(), 'twice-'));
 
-/** A server that is far away: the clicks are over before it answers. */
-const LATENCY = 400;
+/** All is quiet when the browser has waited for nothing for so many milliseconds. */
+const QUIET = 800;
 
 const call = async (method, path, body) => {
   const answer = await fetch(`${api}${path}`, {
@@ -46,18 +46,36 @@ const open = async (context, script) => {
   return { tab, sent };
 };
 
-/** Two double clicks, and what the browser then sent. */
-const twice = async ({ tab, sent }, selector) => {
+/** A server that is far away: holds its answers until the function that this returns is called. */
+const holdAnswers = async (page) => {
+  const session = await page.createCDPSession();
+  const held = [];
+  let isHeld = true;
+  // A click can cancel the request of the click before.
+  const pass = (requestId) => session.send('Fetch.continueRequest', { requestId }).catch(() => {});
+  session.on('Fetch.requestPaused', ({ requestId }) => (isHeld ? held.push(requestId) : pass(requestId)));
+  await session.send('Fetch.enable', { patterns: [{ requestStage: 'Response' }] });
+  return async () => {
+    isHeld = false;
+    await Promise.all(held.map(pass));
+    await page.waitForNetworkIdle({ idleTime: QUIET });
+    await session.detach();
+  };
+};
+
+/** Two double clicks at one moment, before the server answers, and what the browser then sent. */
+const twice = async ({ tab, sent }, selector, moment = Date.now()) => {
   const { page } = tab;
-  const latency = (milliseconds) => page.emulateNetworkConditions({ upload: -1, download: -1, latency: milliseconds });
-  await latency(LATENCY);
   const button = await page.waitForSelector(selector);
   await button.scrollIntoView();
   const place = await button.clickablePoint();
+  const answer = await holdAnswers(page);
+  await page.evaluate((now) => {
+    Date.now = () => now;
+  }, moment);
   sent.length = 0;
   for (let click = 0; click < 2; click++) await page.mouse.click(place.x, place.y, { count: 2 });
-  await page.waitForNetworkIdle({ idleTime: 2 * LATENCY });
-  await latency(0);
+  await answer();
   return sent.slice();
 };
 const once = (sent, expected) => check(sent.join() === expected, `two double clicks send ${sent.join() || 'nothing'} instead of ${expected}`);
@@ -123,12 +141,19 @@ const withScript = async (browser) => {
   await client.send('Browser.setDownloadBehavior', { behavior: 'allowAndName', downloadPath: folder, browserContextId: context.id });
   await tab.goto('/console/applications?journey_type=long');
   once(await twice(used, '#export'), 'GET /console/applications.csv');
-  const files = readdirSync(folder);
+  const downloaded = async (number) => {
+    const complete = () => readdirSync(folder).filter((name) => !name.endsWith('.crdownload'));
+    for (let tries = 0; complete().length < number; tries++) {
+      check(tries < 600, `downloaded: ${readdirSync(folder)}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    return complete();
+  };
+  const files = await downloaded(1);
   check(files.length === 1 && readFileSync(join(folder, files[0]), 'utf8').includes(application.uuid), `downloaded: ${files}`);
   // Later it downloads again.
-  await new Promise((resolve) => setTimeout(resolve, 2000));
-  once(await twice(used, '#export'), 'GET /console/applications.csv');
-  check(readdirSync(folder).length === 2, `downloaded: ${readdirSync(folder)}`);
+  once(await twice(used, '#export', Date.now() + 2000), 'GET /console/applications.csv');
+  check((await downloaded(2)).length === 2, `downloaded: ${readdirSync(folder)}`);
 
   await tab.goto(`/console/delete?uuid=${application.uuid}`);
   once(await twice(used, '#confirm button'), 'POST /console/delete');
@@ -163,7 +188,7 @@ const withoutScript = async (browser) => {
   const before = (await imports()).length;
   await tab.goto('/console/upload?import=yes');
   const places = await twice(used, '#upload button');
-  check(/^\/console\/files\/[0-9a-f]{32}$/.test(tab.path), tab.path);
+  await tab.arrives('the page of the place', /^\/console\/files\/[0-9a-f]{32}$/);
   let list = await imports();
   check(list.length === before + 1, `${places.length} forms make ${list.length - before} places`);
   await mouse.open(tab.page, '#file', file);
