@@ -103,8 +103,9 @@ impl Border {
         let used = self.0.used.lock().unwrap();
         let unused = self.0.functions.iter().flat_map(|function| {
             let used = used.get(&function.binary);
-            // Lambda itself reads the streams, with the function's role.
-            let own = function.rights.iter().filter(|right| !right.resource.ends_with(".StreamArn"));
+            // Lambda itself reads the streams and keeps what failed, with the function's role.
+            let is_own = |right: &&Right| !right.resource.ends_with(".StreamArn") && right.action != "sqs:SendMessage";
+            let own = function.rights.iter().filter(is_own);
             let unused = own.filter(move |right| used.is_none_or(|used| !used.contains(right)));
             unused.map(|Right { action, resource, .. }| format!("{} {action} {resource}", function.binary))
         });

@@ -240,6 +240,49 @@ fn local_stack_has_events_and_timeouts_of_template() {
     assert_eq!(prefixes, EVENT_PREFIXES.into_iter().collect());
 }
 
+/// Work that nobody waits for, and that failed every time, is in a queue whose alarm goes off at the first message.
+#[test]
+fn given_up_work_goes_to_queue_with_alarm() {
+    let target = |config: &Value| {
+        let target = &config["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"];
+        assert_eq!(target[1], "Arn", "{config}");
+        target[0].as_str().unwrap().to_owned()
+    };
+    let (mut queues, mut sends) = (BTreeSet::new(), BTreeSet::new());
+    for function in functions() {
+        let config = &function.properties["EventInvokeConfig"];
+        // SAM gives the role its right to this queue.
+        queues.extend(config.get("DestinationConfig").map(|_| target(config)));
+    }
+    for (name, mapping) in resources("AWS::Lambda::EventSourceMapping") {
+        let properties = &mapping["Properties"];
+        let function = properties["FunctionName"]["Ref"].as_str().and_then(|alias| alias.strip_suffix(".Alias"));
+        let function = &TEMPLATE["Resources"][function.unwrap_or_else(|| panic!("{name}: not the alias"))];
+        let binary = function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
+        // Without a number of retries a record that always fails would keep back all others for a day.
+        assert!(properties["MaximumRetryAttempts"].is_u64(), "{name}");
+        let queue = target(properties);
+        sends.insert((binary.to_owned(), queue.clone()));
+        queues.insert(queue);
+    }
+    let allowed = functions().into_iter().flat_map(|Function { binary, rights, .. }| {
+        let sends = rights.into_iter().filter(|right| right.action == "sqs:SendMessage");
+        sends.map(move |right| (binary.clone(), right.resource))
+    });
+    assert_eq!(sends, allowed.collect());
+    assert_eq!(queues, resources("AWS::SQS::Queue").map(|(name, _)| name.to_owned()).collect());
+    for queue in queues {
+        let watches = |alarm: &&Value| {
+            alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+                && alarm["Dimensions"][0]["Value"]["Fn::GetAtt"] == json!([queue, "QueueName"])
+        };
+        let mut alarms = resources("AWS::CloudWatch::Alarm").map(|(_, alarm)| &alarm["Properties"]);
+        let alarm = alarms.find(watches).unwrap_or_else(|| panic!("{queue} has no alarm"));
+        let limit = (&alarm["Threshold"], &alarm["ComparisonOperator"], &alarm["EvaluationPeriods"]);
+        assert_eq!(limit, (&json!(0), &json!("GreaterThanThreshold"), &json!(1)), "{queue}");
+    }
+}
+
 #[test]
 fn costly_routes_have_limits_and_each_limit_has_route() {
     let routes: BTreeSet<String> = functions().into_iter().flat_map(|function| function.routes).collect();
