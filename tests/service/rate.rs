@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cee_local::stack::tables;
+use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::support::{NOW, World, at, world_with};
+use crate::support::{Answer, NOW, World, at, world_with};
+
+const IMPORT: &str = "/policies/cee/import";
+const IDENTITY: &str = "/policies/cee/import/identity";
 
 /// This many a second, over ten seconds.
 async fn world(calls_per_second: &str) -> World {
@@ -51,6 +56,40 @@ async fn operator_over_limit_gets_429_and_no_other_does() {
     // The promises still hold.
     tokio::time::sleep(Duration::from_secs(longest)).await;
     assert_eq!(world.api.simulate(&world.token(1), &question).await.status, StatusCode::OK);
+}
+
+/// Ten rows are a call. A batch counts before its first row: all of it is processed or nothing, and none is too large for the limit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn batch_counts_by_its_rows_and_is_refused_whole() {
+    let world = world("3").await;
+    let rows = |number: usize| json!(vec![json!({}); number]);
+    let seconds = |answer: &Answer| {
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::TOO_MANY_REQUESTS, "too_many_calls"));
+        answer.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap()
+    };
+    for (operator, path, success) in [(1, IMPORT, StatusCode::CREATED), (2, IDENTITY, StatusCode::OK)] {
+        let (token, body, began) = (world.token(operator), rows(400), tokio::time::Instant::now());
+        let answers = join_all((0..10).map(|_| world.api.post(path, &token, &body))).await;
+        let windows = usize::try_from(began.elapsed().as_secs() / 10 + 2).unwrap();
+        let (answered, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == success);
+        // Forty calls each, of thirty in ten seconds: the first takes the window.
+        assert!((1..=windows).contains(&answered.len()), "{} of 10 were answered", answered.len());
+        if operator == 1 {
+            assert_eq!(world.scan(&tables().imports).await.len(), answered.len(), "a refused batch is no import");
+        }
+        let mut wait = refused.iter().map(&seconds).max().unwrap();
+        // The last of the ten may have begun another window, and used it up.
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_secs(wait)).await;
+            let large = world.api.post(path, &token, &rows(1000)).await;
+            wait = if large.status == success { 0 } else { seconds(&large) };
+            if wait == 0 {
+                break;
+            }
+        }
+        assert_eq!(wait, 0, "a batch of more than a window's calls was refused in a new window");
+        assert_eq!(world.api.post(path, &world.token(3), &rows(10)).await.status, success);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -48,6 +48,9 @@ pub const TABLES: &[&str] = &["CLAIMS_TABLE", "APPLICATIONS_TABLE", "IMPORTS_TAB
 /// The time limit for recording the result of a batch: within the time that a call leaves of its invocation.
 const NOTING: Duration = Duration::from_secs(1);
 
+/// The rows that count as one of the operator's calls: together they write about as much as a registration (docs/adr/0019).
+const ROWS_OF_A_CALL: usize = 10;
+
 /// The number of rows written at once.
 const AT_ONCE: usize = 32;
 
@@ -263,12 +266,16 @@ impl HttpFunction for Batches {
     const NAME: &'static str = "batches";
 
     async fn answer(&self, call: &Call) -> Result<Reply, Refusal> {
-        let operator = self.gate.admit(call, Scope::Import).await?.operator;
+        let caller = self.gate.admit(call, Scope::Import).await?;
+        let operator = caller.operator;
         // If the call is closed for one journey type, only the rows of that type fail.
         if !self.rules.any_open(|open| open.import) {
             return Err(Refusal::CallClosed(None));
         }
         let rows = Fields::rows(call.request(), MOST_ROWS)?;
+        // The call itself has counted as the first.
+        let more = rows.len().div_ceil(ROWS_OF_A_CALL).saturating_sub(1);
+        self.gate.count(&caller, u32::try_from(more).unwrap_or(u32::MAX)).await?;
         // API Gateway sends only its routes' paths here.
         if call.path().ends_with("/identity") {
             self.identity(call, operator, rows).await

@@ -54,7 +54,7 @@ impl Register {
         let mut items = Vec::with_capacity(rows.len());
         for (index, row) in rows.into_iter().enumerate() {
             // The call itself has counted as the first.
-            let counted = if index == 0 { Ok(()) } else { self.gate.count(caller).await };
+            let counted = if index == 0 { Ok(()) } else { self.gate.count(caller, 1).await };
             items.push((counted, row));
         }
         let items = stream::iter(items).map(|(counted, row)| self.item(caller, counted, row, now));

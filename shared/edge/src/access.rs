@@ -121,12 +121,12 @@ impl Gate {
         Ok(caller)
     }
 
-    /// Counts one more call of a caller that was admitted: a call that does the work of several counts as several.
+    /// Counts more calls of a caller that was admitted: a call that does the work of several counts as several.
     ///
     /// # Errors
-    /// [`Refusal::TooManyCalls`]
-    pub async fn count(&self, caller: &Caller) -> Result<(), Refusal> {
-        self.admission.rate.take(caller.operator, machine_now()).await
+    /// [`Refusal::TooManyCalls`]; then none of them counts.
+    pub async fn count(&self, caller: &Caller, calls: u32) -> Result<(), Refusal> {
+        self.admission.rate.take(caller.operator, calls, machine_now()).await
     }
 }
 
@@ -179,7 +179,7 @@ impl Admission {
             return Err(Refusal::OperatorNotAdmitted(NotAdmitted::OtherSiret));
         }
         // The machine's clock: a pinned clock would never start a new window.
-        self.rate.take(id, machine_now()).await?;
+        self.rate.take(id, 1, machine_now()).await?;
         if let Some(pepper) = &self.pepper {
             pepper.ensure(call.deadline()).await?;
         }

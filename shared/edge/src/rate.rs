@@ -2,7 +2,8 @@
 //!
 //! API Gateway counts for an HTTP API as a whole and not for each caller (docs/adr/0019), so authentication counts. A function lets
 //! some calls of a window through without a request to the table: rare calls cost nothing. Then it takes slices of the count that
-//! all functions share. So an operator gets its calls, and at most one slice more for each running copy of a function.
+//! all functions share. So an operator gets its calls, and at most one slice more for each running copy of a function. A batch takes
+//! its calls as one slice.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,13 +43,13 @@ enum Says {
 }
 
 impl Window {
-    /// Counts a call that began in the window with this number.
-    fn take(&mut self, call: i64, unasked: u32) -> Says {
+    /// Counts calls that began in the window with this number: all of them or none.
+    fn take(&mut self, call: i64, calls: u32, unasked: u32) -> Says {
         let number = window_of(call, self.number);
         if self.number != number {
             *self = Self { number, left: unasked, used_up: false };
         }
-        match self.left.checked_sub(1) {
+        match self.left.checked_sub(calls) {
             Some(left) => {
                 self.left = left;
                 Says::GoOn
@@ -71,20 +72,22 @@ impl Rate {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call of an operator. If the table does not respond, the call is let through.
+    /// Counts calls of an operator: all of them or none. If the table does not respond, they are let through.
     ///
     /// # Errors
     /// [`Refusal::TooManyCalls`] with the time until there are more.
-    pub(crate) async fn take(&self, operator: OperatorId, now: Instant) -> Result<(), Refusal> {
-        let Some(calls) = self.calls else { return Ok(()) };
-        let slice = (calls / SLICES).max(1);
+    pub(crate) async fn take(&self, operator: OperatorId, calls: u32, now: Instant) -> Result<(), Refusal> {
+        let Some(most) = self.calls else { return Ok(()) };
+        let unasked = (most / SLICES).max(1);
+        // A slice for all of them, even if they are more than a window's: otherwise a large batch could never pass.
+        let slice = unasked.max(calls);
         let length = WINDOW * 1000;
         let call = now.millis().div_euclid(length);
         loop {
             let (says, number) = {
                 let mut windows = self.windows();
                 let window = windows.entry(operator).or_default();
-                (window.take(call, slice), window.number)
+                (window.take(call, calls, unasked), window.number)
             };
             match says {
                 Says::GoOn => return Ok(()),
@@ -94,7 +97,7 @@ impl Rate {
                 }
                 Says::Ask => {}
             }
-            let more = match self.limits.take(operator, number, slice, calls).await {
+            let more = match self.limits.take(operator, number, slice, most).await {
                 Ok(more) => more,
                 Err(error) => {
                     tracing::warn!(%error, "calls are not counted");
@@ -119,15 +122,16 @@ mod tests {
     #[test]
     fn window_limits_calls_and_next_window_starts_again() {
         let mut window = Window::default();
-        assert_eq!([(); 4].map(|()| window.take(7, 3)), [Says::GoOn, Says::GoOn, Says::GoOn, Says::Ask]);
+        assert_eq!([(); 4].map(|()| window.take(7, 1, 3)), [Says::GoOn, Says::GoOn, Says::GoOn, Says::Ask]);
         window.left += 1;
-        assert_eq!([(); 2].map(|()| window.take(7, 3)), [Says::GoOn, Says::Ask]);
+        // All calls of a batch or none.
+        assert_eq!([2, 1, 1].map(|calls| window.take(7, calls, 3)), [Says::Ask, Says::GoOn, Says::Ask]);
         window.used_up = true;
-        assert_eq!(window.take(7, 3), Says::Wait);
-        assert_eq!(window.take(8, 1), Says::GoOn);
-        assert_eq!(window.take(8, 1), Says::Ask);
+        assert_eq!(window.take(7, 1, 3), Says::Wait);
+        assert_eq!(window.take(8, 1, 1), Says::GoOn);
+        assert_eq!(window.take(8, 1, 1), Says::Ask);
         // A call of the window before that waited for the table until now gives nothing back.
-        assert_eq!(window.take(7, 1), Says::Ask);
-        assert_eq!((window.take(8, 1), window.number), (Says::Ask, 8));
+        assert_eq!(window.take(7, 1, 1), Says::Ask);
+        assert_eq!((window.take(8, 1, 1), window.number), (Says::Ask, 8));
     }
 }

@@ -514,7 +514,8 @@ problem_types! {
         title: ["Too many calls", "Trop d'appels"],
         meaning: "\
             You have used up your calls: an operator may make fifty a second, counted over ten seconds, or what the \
-            registry's team has set. The call was not processed. The header `Retry-After` says when to call again. \
+            registry's team has set. A registration of a batch counts as a call, and so do ten rows of history or of \
+            identity keys. The call was not processed. The header `Retry-After` says when to call again. \
             `POST /auth/access_token` issues at most twenty tokens in ten seconds for one access key; calls with an \
             unknown access key are counted by address, and all of them together.",
         remedy: "\
