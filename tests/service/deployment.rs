@@ -11,7 +11,7 @@ use cee_local::service_secret::ServiceSecret;
 use cee_local::stack::{
     AUDIT_EVERY, AUDIT_TIMEOUT, BINARIES, EVENT_PREFIXES, GIVEN, HTTP_TIMEOUT, IMPORT_TIMEOUT, for_sam, not_for_all,
 };
-use cee_registry::Tables;
+use cee_registry::{GIVEN_UP_AFTER, Tables};
 use cee_service::Environment;
 use cee_service::aws::Aws;
 use cee_tokens::TokenFormat;
@@ -226,7 +226,9 @@ fn local_stack_has_events_and_timeouts_of_template() {
         }
         let failures = &config["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0];
         assert_eq!(TEMPLATE["Resources"][failures.as_str().unwrap()]["Type"], "AWS::SQS::Queue", "{}", function.binary);
-        assert!(config["MaximumEventAgeInSeconds"].as_u64().unwrap() <= 21_600, "{}", function.binary);
+        // What nothing has had in hand for longer was given up.
+        let age = seconds(&config["MaximumEventAgeInSeconds"]);
+        assert!(age + IMPORT_TIMEOUT < GIVEN_UP_AFTER, "{}", function.binary);
         let retries = config["MaximumRetryAttempts"].as_u64().unwrap();
         for event in events.into_iter().filter(|event| event["Type"] == "S3") {
             assert_eq!(retries, u64::from(QueueOptions::default().retries));

@@ -11,6 +11,7 @@ use cee_eligibility::{OperatorId, Rules};
 use cee_local::stack::{Description, Options, tables};
 use cee_registry::{AuditPlace, Audited, ImportId};
 use cee_service::aws::Aws;
+use cee_service::clock::machine_now;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -148,14 +149,6 @@ async fn batch_of_identity_keys_is_not_an_import() {
     assert_eq!(world.scan(&tables().claims).await, []);
 }
 
-/// The only import of an operator.
-async fn only_import(aws: &Aws) -> std::collections::HashMap<String, AttributeValue> {
-    let mut imports = scan(aws, &tables().imports).await;
-    imports.retain(|import| import["operator_id"].as_n().unwrap() == "1");
-    assert_eq!(imports.len(), 1);
-    imports.remove(0)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_without_stored_end_succeeds_and_can_be_undone() {
     let (world, wire) = Wire::world().await;
@@ -170,16 +163,7 @@ async fn batch_without_stored_end_succeeds_and_can_be_undone() {
     let refused = call(&world, 1, Method::DELETE, &path).await;
     assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::CONFLICT, "import_stays"));
     // A minute later.
-    let item = only_import(&world.aws).await;
-    let update = world.aws.dynamodb().update_item().table_name(tables().imports);
-    update
-        .key("operator_id", item["operator_id"].clone())
-        .key("import_id", item["import_id"].clone())
-        .update_expression("SET haunted_until = :past")
-        .expression_attribute_values(":past", AttributeValue::N("1".to_owned()))
-        .send()
-        .await
-        .unwrap();
+    set(&world, &batch_id.to_string(), "SET haunted_until = :moment", 1).await;
     let found = import(&world, 1, batch_id).await;
     assert_eq!(found["state"], "failed");
     assert!(found["error"].as_str().unwrap().contains("got no response"), "{found}");
@@ -521,6 +505,82 @@ async fn of_files_that_replace_one_import_at_once_one_does() {
     is_clean(&world).await;
 }
 
+/// Sets attributes of an import of operator 1 to a moment.
+async fn set(world: &World, import: &str, expression: &str, moment: i64) {
+    let update = world.aws.dynamodb().update_item().table_name(tables().imports);
+    update
+        .key("operator_id", AttributeValue::N("1".to_owned()))
+        .key("import_id", AttributeValue::S(import.to_owned()))
+        .update_expression(expression)
+        .expression_attribute_values(":moment", AttributeValue::N(moment.to_string()))
+        .send()
+        .await
+        .unwrap();
+}
+
+/// The first file fails each time after its last row. Seven hours later another file comes, and then the event of the first again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn given_up_replacement_gives_way_to_later_file() {
+    let (world, wire) = Wire::world().await;
+    let (wrong, right) = swapped_and_right(6);
+    // Rows of another year would show.
+    let other = right.replace(",2021-", ",2022-");
+    let old = put(&world, json!({}), &wrong).await["import_id"].as_str().unwrap().to_owned();
+    let wish = json!({"replaces": old});
+    let place = world.place(1, wish.clone()).await;
+    let first = place["import_id"].as_str().unwrap();
+    let undo = "undo_started_at = if_not_exists(undo_started_at, :now)";
+    let mut held = wire.hold(undo);
+    // Its retries, too.
+    wire.always(undo, Fault::Reset);
+    assert_eq!(world.put(&place, other.as_bytes()).await, StatusCode::OK);
+    held.come().await;
+    // As long as an interrupted invocation may write to the old import, its undo cannot begin.
+    set(&world, &old, "SET haunted_until = :moment", machine_now().millis() + 3_600_000).await;
+    held.release();
+    wire.calm();
+    world.stack.queue().idle().await;
+    let letters: Vec<_> =
+        std::fs::read_dir(world.stack.queue().dead_letters()).unwrap().map(|letter| letter.unwrap().path()).collect();
+    let [letter] = letters.as_slice() else { panic!("{letters:?}") };
+    set(&world, &old, "SET haunted_until = :moment", 1).await;
+    // It may still be tried.
+    let answer = world.api.post(IMPORTS, &world.token(1), &wish).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::CONFLICT, "import_stays"));
+    assert!(answer.json()["detail"].as_str().unwrap().contains(first), "{answer:?}");
+    // Seven hours later.
+    set(&world, first, "SET seen_at = :moment, leased_until = :moment", 1).await;
+    let second = world.place(1, wish).await;
+    assert_eq!(world.put(&second, right.as_bytes()).await, StatusCode::OK);
+    world.stack.queue().idle().await;
+    let done = import(&world, 1, id(&second)).await;
+    assert_eq!((&done["state"], &done["replaced"]["import_id"]), (&json!("completed"), &json!(old)), "{done}");
+    assert!(done["replaced"]["removed"].as_u64() > Some(0), "{done}");
+    let failed = import(&world, 1, id(&place)).await;
+    assert_eq!((&failed["state"], &failed["imported"]), (&json!("failed"), &json!(6)), "{failed}");
+    assert!(failed["error"].as_str().unwrap().contains(second["import_id"].as_str().unwrap()), "{failed}");
+    let mut both = [sorted_days(&right, 1), sorted_days(&other, 1)].concat();
+    both.sort();
+    assert_eq!(days(&world.aws).await, both);
+    // Its event is sent again.
+    let event: Value = serde_json::from_slice(&std::fs::read(letter).unwrap()).unwrap();
+    std::fs::remove_file(letter).unwrap();
+    world.stack.queue().accept(event["requestPayload"].clone()).unwrap();
+    world.imported().await;
+    let again = import(&world, 1, id(&place)).await;
+    for same in ["state", "imported", "error"] {
+        assert_eq!(again[same], failed[same], "{again}");
+    }
+    let undone = import(&world, 1, ImportId::parse(&old).unwrap()).await["undone"].clone();
+    assert_eq!(undone["replaced_by"], second["import_id"], "{undone}");
+    assert_eq!(days(&world.aws).await, both);
+    // The operator undoes it, as its report says.
+    assert_eq!(call(&world, 1, Method::DELETE, &format!("{IMPORTS}/{first}")).await.status, StatusCode::ACCEPTED);
+    world.imported().await;
+    assert_eq!(days(&world.aws).await, sorted_days(&right, 1));
+    is_clean(&world).await;
+}
+
 /// The program is killed at moments throughout a replacement, and continues each time.
 #[tokio::test(flavor = "multi_thread")]
 async fn replacement_killed_at_twenty_moments_ends_complete() {
@@ -831,15 +891,7 @@ async fn unused_place_expires_and_used_place_does_not() {
     world.imported().await;
     assert_eq!(forgotten_at(id(&used)).await, None, "its file has come");
     // DynamoDB removes it some days after its time; until then calls treat it as removed.
-    let update = world.aws.dynamodb().update_item().table_name(tables().imports);
-    update
-        .key("operator_id", AttributeValue::N("1".to_owned()))
-        .key("import_id", AttributeValue::S(id(&unused).to_string()))
-        .update_expression("SET forgotten_at = :past")
-        .expression_attribute_values(":past", AttributeValue::N("1".to_owned()))
-        .send()
-        .await
-        .unwrap();
+    set(&world, &id(&unused).to_string(), "SET forgotten_at = :moment", 1).await;
     let path = format!("{IMPORTS}/{}", id(&unused));
     assert_eq!(call(&world, 1, Method::GET, &path).await.problem(), "unknown_import");
     let listed = call(&world, 1, Method::GET, IMPORTS).await.json();

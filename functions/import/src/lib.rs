@@ -224,8 +224,8 @@ impl ImportFunction {
     }
 
     /// Takes a slot of an operator for work on one of its imports. `None`: no slot is free. Then it has waited a moment, and the
-    /// caller puts the work at the end of the queue. It releases the lease that an earlier attempt of this invocation may have left:
-    /// the next worker has another name and would find the import leased.
+    /// caller puts the work at the end of the queue. It notes that the import waits, and releases the lease that an earlier attempt of
+    /// this invocation may have left: the next worker has another name and would find the import leased.
     async fn take_slot(
         &self,
         operator: OperatorId,
@@ -238,7 +238,7 @@ impl ImportFunction {
             Ok(None) => {
                 let operator_id = operator.get();
                 tracing::info!(import_id = %import, operator_id, "an import waits for others of its operator");
-                self.0.imports.let_go(operator, import, worker).await?;
+                self.0.imports.wait(operator, import, worker, machine_now()).await?;
                 tokio::time::sleep(ASIDE).await;
                 Ok(None)
             }

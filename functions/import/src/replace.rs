@@ -8,7 +8,7 @@
 //! says why. The corrected rejected rows of an import do not replace it: they would undo its good rows.
 //!
 //! Of several files that are to replace one import at the same time, the first whose survey ends does ([`Replacement`]). The others are
-//! refused before their first row.
+//! refused before their first row. A first one that was given up is ended by the next, and its rows stay as they are.
 //!
 //! The undo removes only records that nothing else brought. A row that both files have is `already_known` in the new import, and
 //! stays.
@@ -29,6 +29,7 @@ use cee_service::clock::machine_now;
 use crate::context::{Budget, Context, ImportError};
 use crate::drivers::is_list_of_drivers;
 use crate::file::checkpoint::Checkpoint;
+use crate::file::end_given_up;
 use crate::s3::event::{File, Owner};
 use crate::undo::{Replacing, Taken, take_back};
 
@@ -81,7 +82,7 @@ const SHORTEST_MISTAKE: usize = 9;
 pub(crate) async fn refusal(
     context: &Context,
     file: &File,
-    hold: &Hold,
+    (hold, worker): (&Hold, &str),
     verdict: &Verdict,
     language: Language,
 ) -> Result<Option<String>, ImportError> {
@@ -123,9 +124,17 @@ pub(crate) async fn refusal(
     if hold.wishes().check_only || name::is_check_only(&file.key) {
         return Ok(None);
     }
-    Ok(match context.imports.claim_replacement(operator, old, file.id).await? {
+    let claim = || context.imports.claim_replacement(operator, old, file.id, machine_now());
+    let mut claimed = claim().await?;
+    if let Replacement::GivenUp(other) = claimed
+        && end_given_up(context, (operator, other), file.id, worker).await?
+    {
+        claimed = claim().await?;
+    }
+    Ok(match claimed {
         Replacement::Granted => None,
-        Replacement::By(by) => Some(replaced_by(by, language)),
+        // Given up: something has it in hand again at this moment.
+        Replacement::By(by) | Replacement::GivenUp(by) => Some(replaced_by(by, language)),
         // Its undo has begun since, or has ended, and then the report says for which import.
         Replacement::Gone => Some(gone(&find().await?.unwrap_or(status), language)),
     })
@@ -162,6 +171,21 @@ fn replaced_by(by: ImportId, language: Language) -> String {
             "L'import {by} remplace déjà l'import que ce fichier nomme : son fichier est arrivé avant. Rien n'a été importé. Attendez que \
              cet import soit terminé. S'il faut encore ce fichier, renvoyez-le alors : avec l'`import_id` {by} si cet import a remplacé \
              l'ancien, sinon comme maintenant."
+        ),
+    }
+}
+
+/// Why an import that was given up has failed. `by` is the import whose file came for the same old import.
+pub(crate) fn given_up(by: ImportId, language: Language) -> String {
+    match language {
+        Language::English => format!(
+            "The registry could not finish this import, and gave it up. Then the file of the import {by} came for the import that this \
+             file was to replace. The rows counted here are imported, and perhaps some after them. If they are wrong, undo this import."
+        ),
+        Language::French => format!(
+            "Le registre n'a pas pu terminer cet import et l'a abandonné. Ensuite, le fichier de l'import {by} est arrivé pour l'import \
+             que ce fichier devait remplacer. Les lignes comptées ici sont importées, et peut-être quelques-unes après elles. Si elles \
+             sont fausses, annulez cet import."
         ),
     }
 }

@@ -169,7 +169,7 @@ impl Files {
             if let Some(why) = replace_refusal(&status, name::imports_nothing) {
                 return Err(Refusal::ImportStays(why.into()));
             }
-            if let Some(by) = self.imports.not_ended(operator, status.replaced_by).await? {
+            if let Some(by) = self.imports.replacing(operator, status.replaced_by, machine_now()).await? {
                 return Err(Refusal::ImportStays(TakeBackRefusal::Replacing(by)));
             }
         }

@@ -94,8 +94,8 @@ pub use records::export::{
 pub use records::idempotency::{IdempotencyRecord, Replay, RequestKey};
 pub use records::ids::{ExportId, ImportId};
 pub use records::import::{
-    FileOutcome, ImportRecord, ImportState, ImportStatus, ReplaceRefusal, TakeBackRefusal, UndoRefusal, Wishes,
-    replace_refusal, take_back_refusal, undo_note, undo_refusal,
+    FileOutcome, GIVEN_UP_AFTER, ImportRecord, ImportState, ImportStatus, ReplaceRefusal, TakeBackRefusal, UndoRefusal,
+    Wishes, replace_refusal, take_back_refusal, undo_note, undo_refusal,
 };
 pub use records::journey::{JourneyVersion, StoredJourney};
 pub use records::listed::{ListFilter, ListPlace, ListedApplication, ListedDates, ListedJourney};

@@ -113,6 +113,11 @@ impl Reported {
         }
     }
 
+    /// The invocation that reports.
+    pub(super) fn worker(&self) -> &str {
+        &self.worker
+    }
+
     /// Reports that something happened once.
     pub(super) fn count(&self, context: &Context, metric: Metric) {
         let numbers = Numbers::default();

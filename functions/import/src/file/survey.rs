@@ -54,8 +54,9 @@ impl Run<'_> {
         }
         Ok(match survey.verdict() {
             Ok(verdict) => {
-                if let Some(why) = replace::refusal(self.context, self.file, self.hold, &verdict, self.language).await?
-                {
+                let (worker, language) = (self.reported.worker(), self.language);
+                let refusal = replace::refusal(self.context, self.file, (self.hold, worker), &verdict, language);
+                if let Some(why) = refusal.await? {
                     return Ok(SurveyEnd::Refused(why));
                 }
                 let rows = verdict.surveyed().rows;

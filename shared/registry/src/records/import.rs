@@ -38,6 +38,13 @@ pub(crate) const REPLACED_BY: &str = "replaced_by";
 /// The attribute that says until when a stale writer may still write rows of an import. Expressions write it out.
 pub(crate) const STALE_WRITER_UNTIL: &str = "haunted_until";
 
+/// When an invocation last had the import in hand: it began to work on it, or put it back into the queue. Expressions write it out.
+pub(crate) const SEEN_AT: &str = "seen_at";
+
+/// After this time without an invocation that has it in hand, a running import was given up. Lambda drops an event after six hours, and an
+/// invocation that takes one at the end has a quarter of an hour. Source: docs/adr/0039.
+pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(7 * 60 * 60);
+
 /// When an unused upload expires, in seconds since 1970. DynamoDB removes the item some time later.
 pub(crate) const FORGOTTEN_AT: &str = "forgotten_at";
 
@@ -314,6 +321,11 @@ pub(crate) fn working() -> AttributeValue {
 /// Whether an item is an expired upload that DynamoDB has not removed yet.
 pub(crate) fn is_forgotten(item: &Item, machine_now: Instant) -> bool {
     integer(item, FORGOTTEN_AT).is_some_and(|at| at < machine_now.millis() / 1000)
+}
+
+/// A running import that no invocation has had in hand since this moment, in milliseconds since 1970, was given up.
+pub(crate) fn given_up_before(machine_now: Instant) -> i64 {
+    machine_now.millis().saturating_sub(i64::try_from(GIVEN_UP_AFTER.as_millis()).unwrap_or(i64::MAX))
 }
 
 pub(crate) fn later(moment: Instant, by: Duration) -> Option<Instant> {

@@ -988,9 +988,9 @@ async fn import_is_held_by_one_invocation_at_a_time() {
         assert_eq!(end, Err(HoldError::Lost));
     }
     // A failed try may end its own lease by its ID, and another invocation takes over at once.
-    store.imports.let_go(operator(1), import.id, "a").await.unwrap();
+    store.imports.wait(operator(1), import.id, "a", at(&minute(5))).await.unwrap();
     assert_eq!(begin(&store, &import, "d", &minute(5)).await, Begun::Held, "it is another one's lease");
-    store.imports.let_go(operator(1), import.id, "b").await.unwrap();
+    store.imports.wait(operator(1), import.id, "b", at(&minute(5))).await.unwrap();
     let (second, checkpoint) = held(&store, &import, "d", &minute(5)).await;
     assert_eq!(checkpoint, Some(note(20)));
     // After a release, any invocation may take it at once.
@@ -1004,6 +1004,56 @@ async fn import_is_held_by_one_invocation_at_a_time() {
     }
     let end = store.imports.end(&third, FileOutcome::Failed, &note(61), &note(0)).await;
     assert_eq!(end, Err(HoldError::Lost), "it ends once");
+}
+
+/// The first file that replaces an import stops, goes on, and stops for good. Seven hours after anything had it in hand, another file may
+/// end it.
+#[tokio::test]
+async fn given_up_import_gives_way_to_later_file_and_does_not_begin_again() {
+    let store = store().await;
+    let [old, first, second] = ["old", "first", "second"].map(|file| import_record(file, 1));
+    let (hold, _) = held(&store, &old, "a", "2030-01-01T00:00:00Z").await;
+    store.imports.end(&hold, FileOutcome::Completed, &note(1), &note(0)).await.unwrap();
+    let claim =
+        |new: &ImportRecord, moment: &str| store.imports.claim_replacement(operator(1), old.id, new.id, at(moment));
+    let end = |moment: &str| store.imports.begin_given_up::<Known, Known>(&first, "c", at(DAY), at(moment));
+    let (stopped, _) = held(&store, &first, "b", "2030-01-01T00:00:00Z").await;
+    assert_eq!(claim(&first, "2030-01-01T00:01:00Z").await, Ok(Replacement::Granted));
+    store.imports.checkpoint(&stopped, &note(20), at("2030-01-01T00:01:00Z")).await.unwrap();
+    // It waited for a slot at six.
+    store.imports.wait(operator(1), first.id, "x", at("2030-01-01T06:00:00Z")).await.unwrap();
+    let (in_time, late) = ("2030-01-01T13:00:00Z", "2030-01-01T13:00:00.001Z");
+    assert_eq!(claim(&second, in_time).await, Ok(Replacement::By(first.id)));
+    assert_eq!(end(in_time).await, Ok(Begun::Held));
+    assert_eq!(store.imports.replacing(operator(1), Some(first.id), at(in_time)).await, Ok(Some(first.id)));
+    assert_eq!(claim(&second, late).await, Ok(Replacement::GivenUp(first.id)));
+    assert_eq!(store.imports.replacing(operator(1), Some(first.id), at(late)).await, Ok(None));
+    // Its event is sent again before the other file ends it.
+    let (again, checkpoint) = held(&store, &first, "d", late).await;
+    assert_eq!(checkpoint, Some(note(20)));
+    store.imports.release(&again).await.unwrap();
+    assert_eq!(end(late).await, Ok(Begun::Held));
+    assert_eq!(claim(&second, late).await, Ok(Replacement::By(first.id)));
+    // And once more, after that.
+    let (next, _) = held(&store, &second, "f", "2030-01-02T00:00:00Z").await;
+    assert_eq!(claim(&second, "2030-01-02T00:00:00Z").await, Ok(Replacement::GivenUp(first.id)));
+    let Ok(Begun::Yours(hold, checkpoint)) = end("2030-01-02T00:00:00Z").await else { panic!("it is held") };
+    assert_eq!(checkpoint, Some(note(20)));
+    assert_eq!(begin(&store, &first, "e", "2030-01-02T00:01:00Z").await, Begun::Held);
+    store.imports.end(&hold, FileOutcome::Failed, &note(21), &note(0)).await.unwrap();
+    let lost = store.imports.checkpoint(&again, &note(30), at("2030-01-02T00:01:00Z")).await;
+    assert_eq!(lost, Err(HoldError::Lost));
+    assert_eq!(begin(&store, &first, "e", "2030-01-02T00:01:00Z").await, Begun::Ended(note(21)));
+    assert_eq!(end("2030-01-02T00:01:00Z").await, Ok(Begun::Ended(note(21))));
+    assert_eq!(claim(&second, "2030-01-02T00:01:00Z").await, Ok(Replacement::Granted));
+    assert_eq!(claim(&first, "2030-01-02T00:01:00Z").await, Ok(Replacement::By(second.id)));
+    // Once the undo of the old import has begun, no other file may take the place, however long nothing has the second in hand.
+    let undo = store.imports.begin_undo::<Known, Known>(operator(1), old.id, "f", at(DAY), at("2030-01-02T00:01:00Z"));
+    assert!(matches!(undo.await, Ok(UndoBegun::Yours(..))));
+    let third = import_record("third", 1);
+    assert_eq!(claim(&third, "2030-01-09T00:00:00Z").await, Ok(Replacement::By(second.id)));
+    store.imports.end(&next, FileOutcome::Completed, &note(2), &note(0)).await.unwrap();
+    assert_eq!(claim(&third, "2030-01-09T00:00:00Z").await, Ok(Replacement::Gone));
 }
 
 /// Undoes an import, page by page.

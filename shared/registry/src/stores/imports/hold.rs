@@ -17,8 +17,8 @@ use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{Item, date, instant, integer, number, text};
 use crate::records::ids::ImportId;
 use crate::records::import::{
-    FileOutcome, ImportRecord, ImportState, ImportStatus, STALE_WRITER_UNTIL, UndoRefusal, Wishes, Work, corrupt, key,
-    later, record, status, stored, undo_refusal, value, working,
+    FileOutcome, ImportRecord, ImportState, ImportStatus, STALE_WRITER_UNTIL, UndoRefusal, Wishes, Work, corrupt,
+    given_up_before, key, later, record, status, stored, undo_refusal, value, working,
 };
 use crate::stores::imports::table::Imports;
 use crate::stores::lease::{HoldError, leased_until, write_held};
@@ -29,6 +29,14 @@ const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
 /// The condition that an import has ended, and that no stale writer may still write to it: [`undo_refusal`] as an expression.
 const HAS_ENDED: &str =
     "#state IN (:completed, :failed) AND (attribute_not_exists(haunted_until) OR haunted_until < :machine_now)";
+
+/// The condition on which an invocation takes the import of its event.
+const MAY_BEGIN: &str = "attribute_not_exists(#state) OR #state = :awaiting \
+                         OR (#state = :running AND (leased_until < :machine_now OR worker = :worker))";
+
+/// The condition on which an invocation takes an import that was given up.
+const WAS_GIVEN_UP: &str =
+    "#state = :running AND seen_at < :given_up AND (leased_until < :machine_now OR worker = :worker)";
 
 /// An invocation's hold on an import. An invocation that lost its hold can write nothing with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,21 +131,46 @@ impl Imports {
         now: Instant,
         machine_now: Instant,
     ) -> Result<Begun<C, R>, StoreError> {
-        let sent = self
+        self.take(import, worker, (now, machine_now), false).await
+    }
+
+    /// Takes the lease on a running import that was given up: nothing has had it in hand for [`GIVEN_UP_AFTER`](crate::GIVEN_UP_AFTER).
+    /// So no invocation works on it, and no event of it is left but in the dead-letter queue. The caller ends it. Otherwise as
+    /// [`Self::begin`], but [`Begun::Held`] also if it was not given up.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot answer; the call may be repeated.
+    pub async fn begin_given_up<C: DeserializeOwned, R: DeserializeOwned>(
+        &self,
+        import: &ImportRecord,
+        worker: &str,
+        now: Instant,
+        machine_now: Instant,
+    ) -> Result<Begun<C, R>, StoreError> {
+        self.take(import, worker, (now, machine_now), true).await
+    }
+
+    async fn take<C: DeserializeOwned, R: DeserializeOwned>(
+        &self,
+        import: &ImportRecord,
+        worker: &str,
+        (now, machine_now): (Instant, Instant),
+        given_up: bool,
+    ) -> Result<Begun<C, R>, StoreError> {
+        // If the caller does not come to the end of an import that was given up, the import is still one.
+        let seen = if given_up { "" } else { ", seen_at = :machine_now" };
+        let update = self
             .db
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(import.operator, import.id)))
-            .update_expression(
+            .update_expression(format!(
                 "SET fence = if_not_exists(fence, :zero) + :one, worker = :worker, leased_until = :until, \
                  taken_from = if_not_exists(leased_until, :zero), #state = :running, #key = :key, working = :working, \
-                 started_at = if_not_exists(started_at, :now), created_at = if_not_exists(created_at, :now) \
-                 REMOVE expires_at, forgotten_at",
-            )
-            .condition_expression(
-                "attribute_not_exists(#state) OR #state = :awaiting \
-                 OR (#state = :running AND (leased_until < :machine_now OR worker = :worker))",
-            )
+                 started_at = if_not_exists(started_at, :now), created_at = if_not_exists(created_at, :now){seen} \
+                 REMOVE expires_at, forgotten_at"
+            ))
+            .condition_expression(if given_up { WAS_GIVEN_UP } else { MAY_BEGIN })
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#key", "key")
             .expression_attribute_values(":zero", number(0))
@@ -149,18 +182,21 @@ impl Imports {
             .expression_attribute_values(":key", AttributeValue::S(import.key.clone()))
             .expression_attribute_values(":working", working())
             .expression_attribute_values(":running", AttributeValue::S(ImportState::Running.as_str().to_owned()))
-            .expression_attribute_values(
-                ":awaiting",
-                AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned()),
-            )
             .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let update = if given_up {
+            update.expression_attribute_values(":given_up", number(given_up_before(machine_now)))
+        } else {
+            let awaiting = ImportState::AwaitingUpload.as_str().to_owned();
+            update.expression_attribute_values(":awaiting", AttributeValue::S(awaiting))
+        };
+        let sent = update.send().await;
         let error = match sent {
             Ok(answer) => {
                 let item = answer.attributes.ok_or(corrupt("an item"))?;
-                let hold = Hold::of(&item, import.clone(), Work::Import, machine_now)?;
+                let mut hold = Hold::of(&item, import.clone(), Work::Import, machine_now)?;
+                // Whatever invocation had its lease is over by hours.
+                hold.stale_writer_until = hold.stale_writer_until.filter(|_| !given_up);
                 return Ok(Begun::Yours(hold, value(&item, Work::Import.checkpoint())?));
             }
             Err(error) => error,
@@ -312,17 +348,38 @@ impl Imports {
         self.write(hold, "SET leased_until = :zero", "", None, [(":zero", number(0))]).await
     }
 
-    /// Ends the lease that an earlier try of this invocation holds on an import, if any. Another invocation may then take the import at
-    /// once. As after any lease that expired, the earlier try may still be writing.
+    /// Notes that an import or an undo waits for its turn, if it was begun. Ends the lease that an earlier try of this invocation holds on
+    /// it, if any: another invocation may then take it at once. As after any lease that expired, the earlier try may still be writing. One
+    /// request, or two if the earlier try had the import last.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer.
-    pub async fn let_go(&self, operator: OperatorId, id: ImportId, worker: &str) -> Result<(), StoreError> {
-        let sent = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(Some(operator), id)))
+    pub async fn wait(
+        &self,
+        operator: OperatorId,
+        id: ImportId,
+        worker: &str,
+        machine_now: Instant,
+    ) -> Result<(), StoreError> {
+        let update = || self.db.update_item().table_name(&self.table).set_key(Some(key(Some(operator), id)));
+        let sent = update()
+            .update_expression("SET seen_at = :machine_now")
+            .condition_expression("attribute_exists(working)")
+            .expression_attribute_values(":machine_now", date(machine_now))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        let item = match sent {
+            Ok(answer) => answer.attributes.unwrap_or_default(),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(()),
+                _ => return Err(StoreError::request("UpdateItem", &error)),
+            },
+        };
+        if text(&item, "worker") != Some(worker) {
+            return Ok(());
+        }
+        let sent = update()
             // Not 0, because 0 means that the lease was given back and its holder writes no more.
             .update_expression("SET leased_until = :past")
             .condition_expression("worker = :worker AND attribute_exists(working) AND leased_until > :past")

@@ -3,15 +3,18 @@
 //! The item of the old import names the import whose file replaces it. The name is written on the condition that there is none, before the
 //! first row of that file. It is good for as long as the import that it names has not ended: an import that ended has undone the old one, or
 //! never will. So nothing has to be removed at its end, and a crash leaves nothing behind.
+//!
+//! An import whose event was given up never ends by itself. After [`GIVEN_UP_AFTER`](crate::GIVEN_UP_AFTER) the next file that comes for the
+//! old import ends it ([`Imports::begin_given_up`]). From then on it is an import that has ended, also if its event is sent again.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use cee_eligibility::OperatorId;
+use cee_eligibility::{Instant, OperatorId};
 
 use crate::dynamo::error::StoreError;
-use crate::dynamo::item::text;
+use crate::dynamo::item::{integer, text};
 use crate::records::ids::ImportId;
-use crate::records::import::{ImportState, REPLACED_BY, corrupt, key};
+use crate::records::import::{ImportState, REPLACED_BY, SEEN_AT, corrupt, given_up_before, key};
 use crate::stores::imports::table::Imports;
 
 /// The result of [`Imports::claim_replacement`].
@@ -21,6 +24,8 @@ pub enum Replacement {
     Granted,
     /// This import, which has not ended, replaces the old one.
     By(ImportId),
+    /// This import was to replace the old one, and was given up. The caller ends it, and claims again.
+    GivenUp(ImportId),
     /// The old import is undone, or its undo has begun.
     Gone,
 }
@@ -36,6 +41,7 @@ impl Imports {
         operator: OperatorId,
         old: ImportId,
         new: ImportId,
+        machine_now: Instant,
     ) -> Result<Replacement, StoreError> {
         let word = |word: &str| AttributeValue::S(word.to_owned());
         let mut ended = new;
@@ -64,9 +70,12 @@ impl Imports {
             };
             let Some(item) = lost.item() else { return Ok(Replacement::Gone) };
             let by = text(item, REPLACED_BY).and_then(ImportId::parse);
-            let by = self.not_ended(operator, by.filter(|by| *by != new)).await?;
-            match (by, ImportState::of(item)?) {
-                (Some(by), _) => return Ok(Replacement::By(by)),
+            let holder = self.not_ended(operator, by.filter(|by| *by != new), machine_now).await?;
+            match (holder, ImportState::of(item)?) {
+                (Some((by, true)), ImportState::Completed | ImportState::Failed) => {
+                    return Ok(Replacement::GivenUp(by));
+                }
+                (Some((by, _)), _) => return Ok(Replacement::By(by)),
                 (None, ImportState::Completed | ImportState::Failed) => {
                     ended = text(item, REPLACED_BY).and_then(ImportId::parse).ok_or(corrupt(REPLACED_BY))?;
                 }
@@ -75,21 +84,38 @@ impl Imports {
         }
     }
 
-    /// The import that replaces this one of the same operator, unless that has ended. One request if there is one.
+    /// The import that replaces this one of the same operator, unless that has ended or was given up. One request if there is one.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot answer, or if the item is malformed.
-    pub async fn not_ended(
+    pub async fn replacing(
         &self,
         operator: OperatorId,
         replaced_by: Option<ImportId>,
+        machine_now: Instant,
     ) -> Result<Option<ImportId>, StoreError> {
+        let holder = self.not_ended(operator, replaced_by, machine_now).await?;
+        Ok(holder.filter(|(_, given_up)| !given_up).map(|(by, _)| by))
+    }
+
+    /// This import, unless it has ended, and whether it was given up.
+    async fn not_ended(
+        &self,
+        operator: OperatorId,
+        replaced_by: Option<ImportId>,
+        machine_now: Instant,
+    ) -> Result<Option<(ImportId, bool)>, StoreError> {
         let Some(by) = replaced_by else { return Ok(None) };
         let get =
             self.db.get_item().table_name(&self.table).set_key(Some(key(Some(operator), by))).consistent_read(true);
-        let get = get.projection_expression("#state").expression_attribute_names("#state", "state");
+        let get = get.projection_expression("#state, seen_at").expression_attribute_names("#state", "state");
         let answer = get.send().await.map_err(|error| StoreError::request("GetItem", &error))?;
-        let state = answer.item.as_ref().map(ImportState::of).transpose()?;
-        Ok(Some(by).filter(|_| matches!(state, Some(ImportState::AwaitingUpload | ImportState::Running))))
+        let Some(item) = answer.item else { return Ok(None) };
+        let is_old = || integer(&item, SEEN_AT).is_some_and(|seen| seen < given_up_before(machine_now));
+        Ok(match ImportState::of(&item)? {
+            ImportState::AwaitingUpload => Some((by, false)),
+            ImportState::Running => Some((by, is_old())),
+            ImportState::Completed | ImportState::Failed | ImportState::Undoing | ImportState::Undone => None,
+        })
     }
 }
