@@ -59,8 +59,7 @@ impl Console {
         Ok(html(pages::applications::applications(view, &filter, Ok(&listed))))
     }
 
-    /// The whole list as CSV, as the call of the API writes a page of it, but with no cell that a spreadsheet takes for a formula. Never a part
-    /// of it without saying so.
+    /// The whole list as CSV for a spreadsheet. Never a part of it without saying so.
     pub(super) async fn download(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
         let Wanted { filter, mut after, .. } = self.wanted(call, signed)?;
         let mut listed = Vec::new();

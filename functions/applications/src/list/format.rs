@@ -47,18 +47,20 @@ pub fn to_csv(applications: &[ListedApplication]) -> Result<String, Refusal> {
     written(ListedApplication::csv_rows(applications))
 }
 
-/// The same for a person who opens it in a spreadsheet: a cell that begins like a formula has an apostrophe before it.
+/// The same for a person who opens it in a spreadsheet: a cell that begins like a formula has an apostrophe before it, and the file
+/// begins with a byte order mark, without which Excel reads UTF-8 as windows-1252.
 ///
 /// # Errors
 /// As [`to_csv`].
 pub fn to_csv_for_spreadsheet(applications: &[ListedApplication]) -> Result<String, Refusal> {
-    written(ListedApplication::csv_rows_shown(applications, |cell| {
+    let rows = ListedApplication::csv_rows_shown(applications, |cell| {
         let guarded = match unlike_a_formula(&cell) {
             Cow::Owned(guarded) => Some(guarded),
             Cow::Borrowed(_) => None,
         };
         guarded.map_or(cell, Cow::Owned)
-    }))
+    });
+    Ok(format!("\u{feff}{}", written(rows)?))
 }
 
 fn written(rows: Option<String>) -> Result<String, Refusal> {
