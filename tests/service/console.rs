@@ -386,20 +386,28 @@ async fn session_of_a_suspended_operator_ends() {
 async fn application_is_found_and_its_proof_checked() {
     let world = world().await;
     let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": "+336010203",
-                      "driving_license": "051227308989", "datetime": "2024-03-15T08:30:00+01:00"});
+                      "driving_license": "051227308989", "datetime": "2024-03-15T08:30:05.999+01:00"});
     let granted = world.api.register(&world.token(1), &body).await.json();
     let (uuid, token) = (granted["uuid"].as_str().unwrap(), granted["token"].as_str().unwrap());
+    let dated = |text: &str| format!("<time datetime=\"2024-03-15T07:30:05.999Z\">{text}</time>");
+    let (english, french) =
+        (dated("15 March 2024, 08:30:05 (Paris time)"), dated("15/03/2024 à 08:30:05 (heure de Paris)"));
     let mut browser = Browser::new(&world);
     // A proof is checked by anybody.
     let page = browser.post("/console/proof", &[("token", token)]).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains("its application is valid") && page.text.contains(uuid), "{}", page.text);
+    assert!(page.text.contains(&english), "{}", page.text);
     let page = browser.post("/console/proof", &[("token", &token[1..])]).await;
     assert!(page.text.contains("not a proof from this registry"), "{}", page.text);
 
     browser.sign_in(1).await;
     let path = format!("/console/application?uuid={}", uuid.to_uppercase());
-    assert!(browser.get(&path).await.text.contains(token));
+    let page = browser.get(&path).await.text;
+    assert!(page.contains(token) && page.contains(&english), "{page}");
+    browser.language = "fr";
+    assert!(browser.get(&path).await.text.contains(&french));
+    browser.language = "en";
     let question = [("journey_type", "long"), ("last_name_trunc", "DUP"), ("phone_trunc", "+336010203")];
     assert_eq!(browser.post("/console/simulate", &question).await.status, StatusCode::CONFLICT);
     browser.sign_in(2).await;

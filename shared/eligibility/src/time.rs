@@ -127,22 +127,24 @@ impl Instant {
         Self::from_millis(millis).ok_or(FieldError::Datetime)
     }
 
-    /// Day and time in Paris, as a person writes them in this language. Shows seconds and milliseconds only if they are not 0.
+    /// Day and time in Paris, as a person writes them in this language: with seconds only if they are not 0, and without milliseconds.
     ///
     /// ```
     /// use cee_eligibility::{Instant, Language};
     /// let moment = Instant::parse("2024-03-15T07:30:00Z").unwrap();
     /// assert_eq!(moment.for_person(Language::English), "15 March 2024, 08:30 (Paris time)");
     /// assert_eq!(moment.for_person(Language::French), "15/03/2024 à 08:30 (heure de Paris)");
+    /// let moment = Instant::parse("2024-03-15T07:30:05.999Z").unwrap();
+    /// assert_eq!(moment.for_person(Language::English), "15 March 2024, 08:30:05 (Paris time)");
     /// ```
     #[must_use]
     pub fn for_person(self, language: Language) -> String {
-        let is_whole_minute = self.millis().rem_euclid(60_000) == 0;
-        let form = match (language, is_whole_minute) {
-            (Language::English, true) => "%-d %B %Y, %H:%M (Paris time)",
-            (Language::English, false) => "%-d %B %Y, %H:%M:%S%.3f (Paris time)",
-            (Language::French, true) => "%d/%m/%Y à %H:%M (heure de Paris)",
-            (Language::French, false) => "%d/%m/%Y à %H:%M:%S,%3f (heure de Paris)",
+        let has_seconds = self.millis().rem_euclid(60_000) >= 1000;
+        let form = match (language, has_seconds) {
+            (Language::English, false) => "%-d %B %Y, %H:%M (Paris time)",
+            (Language::English, true) => "%-d %B %Y, %H:%M:%S (Paris time)",
+            (Language::French, false) => "%d/%m/%Y à %H:%M (heure de Paris)",
+            (Language::French, true) => "%d/%m/%Y à %H:%M:%S (heure de Paris)",
         };
         self.0.with_timezone(&Paris).format(form).to_string()
     }

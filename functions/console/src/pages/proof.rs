@@ -4,7 +4,7 @@ use cee_registry::ProofState;
 use cee_tokens::{ProofError, VerifiedProof};
 use maud::html;
 
-use super::{Menu, alert, form_token, page};
+use super::{Menu, alert, form_token, moment, page};
 use crate::view::View;
 use crate::words::{Text, journey_type, proof_error};
 
@@ -34,8 +34,8 @@ pub(crate) fn proof(view: &View, checked: &Checked) -> String {
                     dt { (view.t(Text::Siret)) } dd { (proof.siret.as_str()) }
                     dt { (view.t(Text::JourneyTypeName)) } dd { (journey_type(proof.journey_type, view.language)) }
                     dt { (view.t(Text::LicenceOfDriver)) } dd { (proof.driving_license.as_str()) }
-                    dt { (view.t(Text::ApplicationDate)) } dd { (proof.datetime.for_person(view.language)) }
-                    dt { (view.t(Text::SignedAt)) } dd { (proof.issued_at.for_person(view.language)) }
+                    dt { (view.t(Text::ApplicationDate)) } dd { (moment(view, &proof.datetime.to_string())) }
+                    dt { (view.t(Text::SignedAt)) } dd { (moment(view, &proof.issued_at.to_string())) }
                     dt { "uuid" } dd { code { (proof.uuid.to_string()) } }
                 }
             }
