@@ -409,7 +409,9 @@ async fn application_is_found_and_its_proof_checked() {
     assert!(browser.get(&path).await.text.contains(&french));
     browser.language = "en";
     let question = [("journey_type", "long"), ("last_name_trunc", "DUP"), ("phone_trunc", "+336010203")];
-    assert_eq!(browser.post("/console/simulate", &question).await.status, StatusCode::CONFLICT);
+    let refused = browser.post("/console/simulate", &question).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.text.contains("dated 15 March 2024, 08:30:05 (Paris time)"), "{}", refused.text);
     browser.sign_in(2).await;
     assert_eq!(browser.get(&path).await.status, StatusCode::NOT_FOUND);
 

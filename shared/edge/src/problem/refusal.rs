@@ -409,7 +409,7 @@ fn too_early(at: Instant, language: Language) -> String {
     let moment = at.for_person(language);
     say!(
         language,
-        "this application can be registered from {at} on",
+        "this application can be registered from {moment} on",
         "cette demande pourra être enregistrée à partir du {moment}",
     )
 }
@@ -431,12 +431,12 @@ fn blocked(reason: Reason, datetime: Instant, language: Language) -> String {
     match reason {
         Reason::History => say!(
             language,
-            "the driver already has a specific application (opération spécifique) dated {datetime}",
+            "the driver already has a specific application (opération spécifique) dated {moment}",
             "le conducteur a déjà une opération spécifique, datée du {moment}",
         ),
         Reason::Duplicate => say!(
             language,
-            "the driver already has a standardized application (opération standardisée) dated {datetime}",
+            "the driver already has a standardized application (opération standardisée) dated {moment}",
             "le conducteur a déjà une opération standardisée, datée du {moment}",
         ),
     }

@@ -243,7 +243,10 @@ pub enum UndoRefusal {
     NotEnded(ImportState),
     /// An invocation that timed out while it worked on the import may still be running as a stale writer, and may write a row that an
     /// undo has already removed.
-    #[error("an interrupted invocation may still write to it until {0}: undo the import after that")]
+    #[error(
+        "an interrupted invocation may still write to it until {}: undo the import after that",
+        .0.for_person(Language::English)
+    )]
     StaleWriter(Instant),
 }
 
