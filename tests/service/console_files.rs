@@ -62,6 +62,26 @@ async fn file_is_checked_first_and_imported_if_the_form_says_so() {
     assert!(list.contains(&id) && list.contains("href=\"/console/upload\""));
 }
 
+/// The columns that the registry adds are named in the language of the file; its page is read in both.
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_of_rejected_rows_have_titles_in_the_language_of_the_page() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let content = format!("{HEADER}long,bad?,+336010204,2021-02-15\n");
+    for sent in ["en", "fr"] {
+        browser.language = sent;
+        let id = browser.send("history.csv", &[], &content).await;
+        world.imported().await;
+        for (language, titles) in [("en", ["Line", "Column", "Reason"]), ("fr", ["Ligne", "Colonne", "Motif"])] {
+            browser.language = language;
+            let page = browser.get(&format!("/console/files/{id}")).await.text;
+            let titles = titles.map(|title| format!("<th scope=\"col\">{title}</th>")).concat();
+            assert!(page.contains(&titles), "{sent}, {language}: {page}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
     let world = world().await;

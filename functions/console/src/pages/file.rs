@@ -176,12 +176,13 @@ fn repairs(view: &View, import: &Import) -> Markup {
     }
 }
 
-/// The title of a column of the rejected rows: a column of the file by its name, and what the registry adds in words. Whether it is a name.
+/// The title of a column of the rejected rows, and whether it is the name of a column of the file. The columns that the registry adds are
+/// named in the language of the file, and have titles in that of the page.
 fn title_of<'a>(view: &View, column: &'a str) -> (&'a str, bool) {
     match column {
-        "line" => (view.t(Text::RejectedLine), false),
-        "column" => (view.t(Text::RejectedColumn), false),
-        "reason" => (view.t(Text::RejectedReason), false),
+        "line" | "ligne" => (view.t(Text::RejectedLine), false),
+        "column" | "colonne" => (view.t(Text::RejectedColumn), false),
+        "reason" | "motif" => (view.t(Text::RejectedReason), false),
         own => (own, true),
     }
 }
