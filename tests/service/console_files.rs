@@ -2,7 +2,8 @@
 
 use cee_eligibility::OperatorId;
 use cee_local::stack::tables;
-use cee_registry::{Claimed, ImportId, Imports};
+use cee_registry::{Claimed, ImportId, ImportRecord, Imports, Wishes};
+use cee_service::clock::machine_now;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -238,6 +239,30 @@ async fn file_that_waits_for_its_turn_is_not_asked_for_again() {
     let page = browser.get(&path).await.text;
     assert!(Form::of(&page, "send").is_none(), "{page}");
     assert!(page.contains("The file has arrived") && page.contains("data-refresh=\"yes\""), "{page}");
+}
+
+/// A file may be sent for longer than its place is open, and the page that follows may be opened again when nothing was sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn sent_file_that_does_not_come_is_not_said_to_have_arrived() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    let (operator, id) = (OperatorId::new(1).unwrap(), ImportId::from_bytes([7; 16]));
+    let record = ImportRecord { id, operator: Some(operator), key: format!("imports/1/{id}/h.csv") };
+    let table = Imports::new(world.aws.dynamodb(), &tables());
+    let now = machine_now();
+    assert!(table.await_upload(&record, now, now, Wishes::default()).await.unwrap());
+    let path = format!("/console/files/{id}?sent=yes");
+    let page = browser.get(&path).await.text;
+    for shown in ["has not received the file yet", "file not received", "id=\"again\"", "data-refresh=\"yes\""] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(page.contains(&format!("id=\"refresh\" href=\"{path}\"")), "{page}");
+    assert!(!page.contains("The file has arrived"), "{page}");
+    // The event of S3, at last.
+    assert_eq!(table.claim_upload(operator, id, &record.key, "v1").await.unwrap(), Claimed::Awaited);
+    let page = browser.get(&path).await.text;
+    assert!(page.contains("The file has arrived") && !page.contains("id=\"again\""), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

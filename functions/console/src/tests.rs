@@ -151,6 +151,7 @@ fn pages(language: Language) -> Vec<(&'static str, String)> {
         ("file_awaited", file(&view, &Import::sample(false), &None, &Place::Open(form()))),
         ("file_late", file(&view, &Import::sample(false), &None, &Place::Over)),
         ("file_sent", file(&view, &Import::sample(false), &None, &Place::Sent)),
+        ("file_missing", file(&view, &Import::sample(false), &None, &Place::Missing)),
         ("file_undoing", file(&view, &undoing, &None, &Place::None)),
         ("file_checked", file(&view, &checked, &None, &Place::None)),
         ("file_undone", file(&view, &undone, &None, &Place::None)),

@@ -206,6 +206,8 @@ texts! {
     SendNow: "Choose the file and send it. Sending must begin before", "Choisissez le fichier et envoyez-le. L'envoi doit commencer avant";
     PlaceIsOver: "It is too late to begin to send this file here. If it is still being sent, wait until it has arrived.",
                  "Il est trop tard pour commencer à envoyer ce fichier ici. S'il est encore en cours d'envoi, attendez qu'il soit arrivé.";
+    NotReceived: "The registry has not received the file yet. If it was sent a moment ago, wait. Otherwise send it again.",
+                 "Le registre n'a pas encore reçu le fichier. S'il vient d'être envoyé, patientez. Sinon, envoyez-le de nouveau.";
     Arrived: "The file has arrived", "Le fichier est arrivé";
     ArrivedSoon: "The registry will begin to read it in a moment.", "Le registre va commencer à le lire.";
     SeeImport: "Show the import", "Voir l'import";

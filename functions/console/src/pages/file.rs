@@ -24,23 +24,24 @@ pub(crate) enum Place {
     Over,
     /// Its file was sent, and nobody has read it yet.
     Sent,
+    /// The address says that its file was sent, but the time for that is over and S3 has reported none.
+    Missing,
 }
 
 /// The import.
 pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place: &Place) -> String {
-    let is_running = matches!(import.state, "running" | "undoing") || matches!(file_place, Place::Sent);
+    let is_sent = matches!(file_place, Place::Sent | Place::Missing);
+    let is_running = matches!(import.state, "running" | "undoing") || is_sent;
     let is_there = !matches!(import.state, "awaiting_upload");
-    let query = match file_place {
-        Place::Sent => "?sent=yes",
-        Place::None | Place::Open(_) | Place::Over => "",
-    };
-    let own = format!("/console/files/{}{query}", import.import_id);
+    let own = format!("/console/files/{}{}", import.import_id, if is_sent { "?sent=yes" } else { "" });
+    let send_again = |why| html! { p { (view.t(why)) " " a #again href=(again(import)) { (view.t(Text::SendFile)) } } };
     let content = html! {
         div #live data-refresh=[is_running.then_some("yes")] {
         @match file_place {
             Place::None => {}
             Place::Open(form) => (place(view, &import.import_id, import.expires_at.as_deref(), form)),
-            Place::Over => p { (view.t(Text::PlaceIsOver)) " " a #again href=(again(import)) { (view.t(Text::SendFile)) } },
+            Place::Over => (send_again(Text::PlaceIsOver)),
+            Place::Missing => (send_again(Text::NotReceived)),
             Place::Sent => div.good role="status" { strong { (view.t(Text::Arrived)) } p { (view.t(Text::ArrivedSoon)) } },
         }
         @if let Some(error) = &import.error { (alert(view.t(Text::RefusedWhole), error)) }
