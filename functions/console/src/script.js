@@ -2,8 +2,9 @@
 // this script the pages work: a form sends the file, and a link shows the page of an import again.
 'use strict';
 (() => {
-  /** How long a page of a running import, or of one that awaits its file, is shown before it is looked at again. */
-  const PAUSE = 2000;
+  /** How long a page of a running import, or of one that awaits its file, is shown before it is looked at again; if the registry is busy,
+   * twice as long each time, up to the second number. */
+  const [PAUSE, LONGEST_PAUSE] = [2000, 60_000];
   /** How long a form, or the link of a download, does nothing after it was used. */
   const [FORM_RESTS, LINK_RESTS] = [10_000, 1000];
   /** Another tab that has said nothing for so long sends no file any more. */
@@ -199,23 +200,22 @@
     : page.querySelector('main').innerHTML !== document.querySelector('main').innerHTML);
 
   /** Looks at the page of an import again. */
-  const refresh = () => {
+  const refresh = (pause = PAUSE) => {
     clearTimeout(look);
     look = setTimeout(async () => {
       if (sending || waiting) return refresh();
       try {
         const answer = await fetch(location.href);
-        // The session has ended: its page is shown whole, unless a file may be chosen here, which needs no session.
-        if (answer.redirected) return find('send') ? undefined : location.assign(answer.url);
-        // A registry that is busy answers the next time.
-        if (!answer.ok) return refresh();
+        if (answer.status === 429 || answer.status >= 500) return refresh(Math.min(2 * pause, LONGEST_PAUSE));
+        // The session has ended, or the import is gone: the browser shows that page. Not if a file may be chosen here, which needs no session.
+        if (answer.redirected || !answer.ok) return find('send') ? undefined : location.assign(answer.url);
         const page = await read(answer);
         if (!sending && !waiting && isNews(page)) return become(page);
       } catch {
         // The next time.
       }
       return refresh();
-    }, PAUSE);
+    }, pause);
   };
 
   const start = () => {

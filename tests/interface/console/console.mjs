@@ -59,6 +59,23 @@ const send = async (tab, script, file, action) => {
   await tab.until('the page of the import', () => location.pathname.startsWith('/console/files/') && !document.querySelector('#send'));
 };
 
+/** The page of an import looks at it again if the registry is busy, and gives way to the registry's answer if the import is gone. */
+const leaves = async (tab, place) => {
+  const { page } = tab;
+  const statuses = [503, 404, 404];
+  const answer = (request) => (request.url().includes(place)
+    ? request.respond({ status: statuses.shift() ?? 500, contentType: 'text/html', body: '<title>gone</title><link rel="icon" href="data:,">' })
+    : request.continue());
+  tab.allowed = [/status of (503|404)/];
+  await page.setRequestInterception(true);
+  page.on('request', answer);
+  await tab.until('the answer of a registry without the import', () => document.title === 'gone');
+  page.off('request', answer);
+  await page.setRequestInterception(false);
+  check(statuses.length === 0, `not asked for: ${statuses}`);
+  tab.allowed = [];
+};
+
 const journey = async (browser, operator, hand, script) => {
   const context = await browser.createBrowserContext();
   const tab = await Tab.open(test, context, { hand, script });
@@ -135,6 +152,7 @@ const journey = async (browser, operator, hand, script) => {
   await tab.inspect('arrived');
   await tab.follow('#refresh');
   check(tab.path === `/console/files/${place}?sent=yes`, tab.path);
+  if (hand === mouse) await leaves(tab, place);
 
   // Import the corrected one, and watch it to the end.
   await tab.goto(new URL(checked).pathname);
