@@ -438,6 +438,23 @@ async fn home_leads_to_reference_guides_console_keys_and_health() {
     }
 }
 
+/// Monitors send `HEAD`.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_answer_head_without_body() {
+    let world = world().await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in(1).await;
+    for path in ["/", "/?lang=fr", "/docs", "/console", "/console/proof", "/console/files", "/console/style.css"] {
+        let got = browser.get(path).await;
+        let headers = [("cookie", browser.cookie.as_str()), ("accept-language", browser.language)];
+        let head = world.plain(Method::HEAD, &format!("{}{path}", browser.root), &headers, b"").await;
+        assert_eq!((head.status, head.text.as_str()), (got.status, ""), "{path}");
+        for name in ["content-type", "content-language", "cache-control", "location", "set-cookie"] {
+            assert_eq!(got.headers.get(name), head.headers.get(name), "{path}: {name}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_private_and_unframed_and_in_the_chosen_language() {
     let world = world().await;

@@ -66,7 +66,7 @@ async fn template_stack_and_document_have_the_same_calls() {
         template.into_iter().partition(|route| route.starts_with("OPTIONS "));
     assert_eq!(preflights, [format!("{} {}", PREFLIGHT.0, PREFLIGHT.1)]);
     let of_stack: BTreeSet<String> =
-        PAGES.iter().chain([&REFERENCE]).map(|(method, path)| format!("{method} {path}")).collect();
+        PAGES.iter().chain(&REFERENCE).map(|(method, path)| format!("{method} {path}")).collect();
     assert_eq!(pages.into_iter().collect::<BTreeSet<_>>(), of_stack);
     assert!(!document.is_empty());
     assert_eq!(template.len(), document.len(), "a route of two functions");

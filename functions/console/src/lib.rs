@@ -79,7 +79,7 @@ const FIRST: &str = "/console/overview";
 /// The number of imports, or of applications, on a page.
 const LISTED: usize = 25;
 
-/// Answers `GET /`, and `GET` and `POST` of `/console` and all that is below it.
+/// Answers `GET /`, and `GET` and `POST` of `/console` and all that is below it. `HEAD` is answered as `GET`: the gateway leaves out the body.
 #[derive(Debug)]
 pub struct Console {
     sign_in: SignIn,

@@ -43,7 +43,7 @@ impl View {
     pub(crate) fn of(call: &Call) -> Self {
         let query = call.query();
         // The values of a form that was sent with POST are not in the address: the switch leads to the empty form.
-        let pairs = query.pairs().filter(|_| call.request().method() == Method::GET).collect();
+        let pairs = query.pairs().filter(|_| call.request().method() != Method::POST).collect();
         Self::new(pairs, call.request().headers(), call.language())
     }
 

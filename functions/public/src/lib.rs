@@ -26,8 +26,7 @@ pub const TABLES: &[&str] = &["APPLICATIONS_TABLE", "ARCHIVE_TABLE"];
 /// The OpenAPI document: the committed file, which a test compares with the code.
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
-/// Answers `GET` and `HEAD` of `/v3/.well-known/jwks.json`, `/v3/openapi.json`, `/v3/health` and `/v3/proofs/{uuid}`, and `GET` of
-/// `/docs`.
+/// Answers `GET` and `HEAD` of `/v3/.well-known/jwks.json`, `/v3/openapi.json`, `/v3/health`, `/v3/proofs/{uuid}` and `/docs`.
 pub struct Public {
     key_set: String,
     /// Created with the first request for a proof: all other calls read no table and start without a client.

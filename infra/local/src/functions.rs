@@ -59,10 +59,13 @@ pub const BINARIES: [&str; 11] = [
 
 /// The console's routes. Each form has its own, as the form for signing in has a limit of its own: a route for all of them would also take
 /// another spelling of its path, such as one with a `/` at its end, without the limit.
-pub const PAGES: [(Method, &str); 10] = [
+pub const PAGES: [(Method, &str); 13] = [
     (Method::GET, "/"),
     (Method::GET, "/console"),
     (Method::GET, "/console/{page+}"),
+    (Method::HEAD, "/"),
+    (Method::HEAD, "/console"),
+    (Method::HEAD, "/console/{page+}"),
     (Method::POST, "/console/sign-in"),
     (Method::POST, "/console/sign-out"),
     (Method::POST, "/console/simulate"),
@@ -73,7 +76,7 @@ pub const PAGES: [(Method, &str); 10] = [
 ];
 
 /// The reference page, of the public function. No call of the interface.
-pub const REFERENCE: (Method, &str) = (Method::GET, "/docs");
+pub const REFERENCE: [(Method, &str); 2] = [(Method::GET, "/docs"), (Method::HEAD, "/docs")];
 
 /// The request that a browser sends before the call of a page of another site (CORS preflight). No call of the interface.
 pub const PREFLIGHT: (Method, &str) = (Method::OPTIONS, "/{version}/{call+}");
@@ -118,6 +121,7 @@ impl Starter<'_> {
             path: path.to_owned(),
             invoker: Arc::clone(invoker),
         };
+        let [page, page_head] = REFERENCE;
         Ok(vec![
             route(Method::POST, "/{version}/policies/cee/simulate", &simulate),
             route(Method::POST, "/{version}/policies/cee", &register),
@@ -145,7 +149,8 @@ impl Starter<'_> {
             route(Method::HEAD, "/{version}/health", &public),
             route(Method::HEAD, "/{version}/proofs/{uuid}", &public),
             route(PREFLIGHT.0, PREFLIGHT.1, &public),
-            route(REFERENCE.0, REFERENCE.1, &public),
+            route(page.0, page.1, &public),
+            route(page_head.0, page_head.1, &public),
         ])
     }
 
