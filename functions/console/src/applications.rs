@@ -37,10 +37,7 @@ impl Console {
 
     pub(super) async fn applications(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
         let query = call.query().only(|name, value| FILTER.contains(&name) && !value.is_empty());
-        let text = |name: &str| {
-            let value = query.pairs().find(|(n, _)| *n == name).map(|(_, value)| value.to_owned());
-            value.unwrap_or_default()
-        };
+        let text = |name: &str| query.value(name).unwrap_or_default().to_owned();
         let [journey_type, status_text, from, to] = FILTER.map(text);
         let filter = Filter { journey_type, status: status_text, from, to };
         let wanted = match self.wanted(call, signed) {
@@ -83,9 +80,7 @@ impl Console {
     }
 
     pub(super) async fn ask_delete(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
-        let query = call.query();
-        let uuid = query.pairs().find(|(name, _)| *name == "uuid").and_then(|(_, uuid)| ApplicationId::parse(uuid));
-        let uuid = uuid.ok_or(Refusal::UnknownApplication)?;
+        let uuid = call.query().value("uuid").and_then(ApplicationId::parse).ok_or(Refusal::UnknownApplication)?;
         let found = own(uuid, signed.operator.id, &self.applications).await?.ok_or(Refusal::UnknownApplication)?;
         Ok(html(pages::application::delete(view, &found)))
     }
@@ -101,10 +96,9 @@ impl Console {
 
     pub(super) async fn application(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
         let query = call.query();
-        let Some((_, text)) = query.pairs().find(|(name, _)| *name == "uuid") else {
+        let Some(text) = query.value("uuid").map(str::trim) else {
             return Ok(html(pages::application::application(view, "", &Found::Nothing)));
         };
-        let text = text.trim();
         let found = match ApplicationId::parse(text) {
             Some(uuid) => own(uuid, signed.operator.id, &self.applications).await?,
             None => None,

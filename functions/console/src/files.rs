@@ -19,9 +19,8 @@ const REJECTED_ROWS: usize = 50;
 
 impl Console {
     pub(super) async fn list(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
-        let query = call.query();
         // A cursor that is not one shows the first page, as an address that was cut off does.
-        let after = query.pairs().find(|(name, _)| *name == "cursor").and_then(|(_, text)| Cursor::parse(text));
+        let after = call.query().value("cursor").and_then(Cursor::parse);
         let list = self.files.list(signed.operator.id, (after, LISTED), call.deadline()).await?;
         Ok(html(pages::files::files(view, &list)))
     }
@@ -30,9 +29,8 @@ impl Console {
     pub(super) async fn choose(&self, call: &Call, view: &mut View) -> Result<Reply, Refusal> {
         view.bucket = Some(self.files.bucket_url().await?);
         let query = call.query();
-        let value = |name: &str| query.pairs().find(|(n, _)| *n == name).map(|(_, value)| value);
-        let replaces = value("replaces").and_then(read_import_id).map(|id| id.to_string());
-        let is_import = replaces.is_some() || value("import").is_some();
+        let replaces = query.value("replaces").and_then(read_import_id).map(|id| id.to_string());
+        let is_import = replaces.is_some() || query.value("import").is_some();
         let chosen = Chosen { form_number: call.id().to_owned(), replaces, is_import, ..Chosen::default() };
         if let Err(refusal) = self.files.check_open(false) {
             let (title, detail) = texts(&refusal, view);
@@ -70,9 +68,8 @@ impl Console {
     }
 
     pub(super) async fn ask_take_back(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
-        let query = call.query();
-        let id = query.pairs().find(|(name, _)| *name == "import_id").and_then(|(_, id)| read_import_id(id));
-        let import = self.files.find(signed.operator.id, id.ok_or(Refusal::UnknownImport)?).await?;
+        let id = call.query().value("import_id").and_then(read_import_id).ok_or(Refusal::UnknownImport)?;
+        let import = self.files.find(signed.operator.id, id).await?;
         Ok(html(pages::take_back::take_back(view, &import, None)))
     }
 
@@ -101,7 +98,7 @@ impl Console {
         if import.state != "awaiting_upload" {
             return Ok(Place::None);
         }
-        if import.arrived || call.query().pairs().any(|(name, _)| name == "sent") {
+        if import.arrived || call.query().value("sent").is_some() {
             // S3 reports a file within seconds, but such an address may be opened at any time.
             return Ok(if import.late { Place::Missing } else { Place::Sent });
         }

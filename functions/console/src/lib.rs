@@ -175,7 +175,7 @@ impl Console {
             (false, "/console/proof") => return Ok(html(pages::proof::proof(view, &Checked::Nothing))),
             (true, "/console/proof") => return self.check_proof(call, view).await,
             (false, "/console/sign-in") if signed.is_none() => {
-                let has_ended = call.query().pairs().any(|(name, _)| name == session::ENDED);
+                let has_ended = call.query().value(session::ENDED).is_some();
                 let why = has_ended.then(|| (view.t(Text::SessionEnded), view.t(Text::SessionEndedDetail)));
                 return Ok(html(pages::sign_in::sign_in(view, why)));
             }
@@ -255,9 +255,8 @@ impl Console {
     /// The operator's numbers of some weeks, and its imports in progress among the latest.
     async fn overview(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
         let query = call.query();
-        let value = |name: &str| query.pairs().find(|(n, _)| *n == name).map(|(_, value)| value);
         let (operator, now) = (signed.operator.id, self.clock.now());
-        let period = Period::read(value("weeks"), value("to"), now);
+        let period = Period::read(query.value("weeks"), query.value("to"), now);
         let weeks = (period.first(), period.last());
         let (found, counted_at) = self.statistics.of_operator(operator, weeks, call.deadline()).await?;
         let list = self.files.list(operator, (None, LISTED), call.deadline()).await?;

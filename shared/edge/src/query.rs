@@ -23,6 +23,12 @@ impl Query {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The value of a parameter, the first if it has several: for pages, which ignore what they do not know.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.pairs().find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+
     /// The query with these parameters alone.
     #[must_use]
     pub fn only(mut self, is_wanted: impl Fn(&str, &str) -> bool) -> Self {
