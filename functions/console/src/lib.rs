@@ -34,7 +34,7 @@ mod words;
 use cee_edge::access::Admission;
 use cee_edge::problem::{BrokenRule, FieldFault, InternalError};
 use cee_edge::{Call, Fields, HttpFunction, ProblemType, Refusal, Reply};
-use cee_eligibility::{FieldError, Instant, Language};
+use cee_eligibility::{FieldError, Instant};
 use cee_fn_access::SignIn;
 use cee_fn_simulate::Simulations;
 use cee_fn_uploads::{Files, read_import_id};
@@ -342,11 +342,7 @@ fn texts(refusal: &Refusal, view: &View) -> (&'static str, String) {
     match refusal {
         Refusal::InvalidFields(faults) | Refusal::InvalidQuery(faults) => {
             let faults: Vec<String> = faults.iter().map(|fault| of_form(fault, view)).collect();
-            let between = match view.language {
-                Language::English => "; ",
-                Language::French => "\u{a0}; ",
-            };
-            (view.t(Text::InvalidForm), faults.join(between))
+            (view.t(Text::InvalidForm), faults.join(view.language.choose("; ", "\u{a0}; ")))
         }
         _ => (refusal.problem_type().title(view.language), refusal.detail(view.language)),
     }

@@ -55,10 +55,7 @@ pub(crate) fn page_with(view: &View, here: Option<Menu>, title: &str, content: &
         let current = (here == Some(menu)).then_some("page");
         html! { li { a href=(path) aria-current=[current] { (t(text)) } } }
     };
-    let other = match view.language {
-        cee_eligibility::Language::English => "fr",
-        cee_eligibility::Language::French => "en",
-    };
+    let other = view.language.choose("fr", "en");
     let page = html! {
         (DOCTYPE)
         html lang=(view.language.as_str()) {

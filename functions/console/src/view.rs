@@ -51,13 +51,9 @@ impl View {
         let named = query.iter().find(|(name, _)| *name == "lang");
         let named = named.and_then(|(_, value)| Language::parse(value).ok());
         let language = named.or_else(|| session::chosen_language(headers)).unwrap_or(preferred);
-        let other = match language {
-            Language::English => Language::French,
-            Language::French => Language::English,
-        };
         let mut link = form_urlencoded::Serializer::new(String::new());
         let kept = query.into_iter().filter(|(name, _)| *name != "lang");
-        link.extend_pairs(kept).append_pair("lang", other.as_str());
+        link.extend_pairs(kept).append_pair("lang", language.choose("fr", "en"));
         let other_language = format!("?{}", link.finish());
         Self { language, is_chosen_now: named.is_some(), other_language, signed_in: None, bucket: None }
     }

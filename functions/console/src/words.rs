@@ -304,12 +304,11 @@ texts! {
 
 /// A journey type in words.
 pub(crate) const fn journey_type(journey_type: JourneyType, language: Language) -> &'static str {
-    match (journey_type, language) {
-        (JourneyType::Short, Language::English) => "short distance",
-        (JourneyType::Short, Language::French) => "courte distance",
-        (JourneyType::Long, Language::English) => "long distance",
-        (JourneyType::Long, Language::French) => "longue distance",
-    }
+    let (english, french) = match journey_type {
+        JourneyType::Short => ("short distance", "courte distance"),
+        JourneyType::Long => ("long distance", "longue distance"),
+    };
+    language.choose(english, french)
 }
 
 /// A state of an import, as the interface returns it, in words.
@@ -355,10 +354,7 @@ pub(crate) const fn repair(repair: Repair, language: Language) -> &'static str {
             ("An empty cell at the end of the row was removed.", "Cellule vide retirée en fin de ligne.")
         }
     };
-    match language {
-        Language::English => english,
-        Language::French => french,
-    }
+    language.choose(english, french)
 }
 
 /// The state of a journey in words, with its name in the interface.
@@ -373,10 +369,7 @@ pub(crate) const fn journey_status(status: JourneyStatus, language: Language) ->
         JourneyStatus::TermsViolationError => ("refused: terms of the scheme", "refusé : conditions du dispositif"),
         JourneyStatus::Unknown => ("not known", "inconnu"),
     };
-    match language {
-        Language::English => english,
-        Language::French => french,
-    }
+    language.choose(english, french)
 }
 
 /// An outcome that statistics count, in words that fit on one line of a phone.
@@ -408,10 +401,7 @@ pub(crate) const fn outcome(outcome: Outcome, language: Language) -> &'static st
         Outcome::Failed => ("Internal error", "Erreur interne"),
         Outcome::Other => ("Another reason", "Autre motif"),
     };
-    match language {
-        Language::English => english,
-        Language::French => french,
-    }
+    language.choose(english, french)
 }
 
 /// Why a text is not a proof.
@@ -430,10 +420,7 @@ pub(crate) const fn proof_error(error: ProofError, language: Language) -> &'stat
             "Sa signature ne correspond pas : le texte a été modifié.",
         ),
     };
-    match language {
-        Language::English => english,
-        Language::French => french,
-    }
+    language.choose(english, french)
 }
 
 /// The label of a field of a form, by the name that the interface has for it.
