@@ -2,20 +2,21 @@
 // this script the pages work: a form sends the file, and a link shows the page of an import again.
 'use strict';
 (() => {
-  /** How long a page of a running import, or of one that awaits its file, is shown before it is looked at again; if the registry is busy,
-   * twice as long each time, up to the second number. */
+  /** The milliseconds after which the script looks again at the page of an import that runs or awaits its file. While the registry is busy
+   * they double, up to the longest pause. */
   const [PAUSE, LONGEST_PAUSE] = [2000, 60_000];
-  /** How long a form, or the link of a download, does nothing after it was used. */
+  /** The milliseconds for which a form, or the link of a download, does nothing after it was used. */
   const [FORM_RESTS, LINK_RESTS] = [10_000, 1000];
-  /** Another tab that has said nothing for so long sends no file any more. */
+  /** After this many milliseconds without a message another tab no longer sends its file. */
   const SILENCE = 60_000;
-  /** So often the script sends a file before it leaves that to the browser, which says what is wrong. */
+  /** How many times the script sends a file before it leaves that to the browser, which says what is wrong. */
   const TRIES = 3;
 
   /** Whether this tab sends a file now, or another one the file of this page. */
   let [sending, waiting] = [false, false];
-  /** When what was used may be used again. */
+  /** For each form and link that was used, when it may be used again. */
   let used = new WeakMap();
+  /** The timers of PAUSE and of SILENCE. */
   let [look, silence] = [0, 0];
 
   /** The tabs of this browser tell each other how far a file is. */
@@ -66,7 +67,8 @@
   /** The browser asks whether to leave a page that sends a file. */
   const ask = (event) => event.preventDefault();
 
-  /** Sends a file with the fields of its form, but for the page that would follow: the script stays here until the file has arrived. */
+  /** Sends a file with the fields of its form, but without the page that would follow: the script stays here until the file has arrived.
+   * So it needs a policy and a signature of its own. */
   const send = (form, file) => new Promise((arrived, failed) => {
     const own = { policy: form.dataset.policy, 'x-amz-signature': form.dataset.signature };
     const data = new FormData();
@@ -146,7 +148,7 @@
     });
   };
 
-  /** The place of one file. */
+  /** The form of S3, on the page of an import that awaits its file. */
   const prepareSend = (form) => form.addEventListener('submit', (event) => {
     const tries = Number(form.dataset.tries ?? 0);
     if (form.dataset.refused || tries >= TRIES) return;
@@ -164,7 +166,7 @@
     });
   });
 
-  /** Another tab sends the file of this place, or does not any more. */
+  /** Another tab sends the file of this page. Without news: it no longer does. */
   const elsewhere = (form, news) => {
     clearTimeout(silence);
     waiting = Boolean(news);
@@ -194,7 +196,7 @@
     });
   };
 
-  /** Whether a page says more than this one. A form of S3 that is shown again is only signed again. */
+  /** Whether a page says something else than this one. The form of S3 has another signature each time, which is no news. */
   const isNews = (page) => (find('send')
     ? !page.getElementById('send')
     : page.querySelector('main').innerHTML !== document.querySelector('main').innerHTML);
@@ -230,7 +232,7 @@
   };
   start();
 
-  /** What is used twice at once is used once. */
+  /** Ignores the second use of a form or link within its rest. */
   const once = (event, element, rests) => {
     if (Date.now() < (used.get(element) ?? 0)) return event.preventDefault();
     return used.set(element, Date.now() + rests);
