@@ -32,36 +32,35 @@ pub(crate) enum Place {
 pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place: &Place) -> String {
     let is_sent = matches!(file_place, Place::Sent | Place::Missing);
     let is_running = matches!(import.state, "running" | "undoing") || is_sent;
-    let is_there = !matches!(import.state, "awaiting_upload");
     let own = format!("/console/files/{}{}", import.import_id, if is_sent { "?sent=yes" } else { "" });
     let send_again = |why| html! { p { (view.t(why)) " " a #again href=(again(import)) { (view.t(Text::SendFile)) } } };
     let content = html! {
         div #live data-refresh=[is_running.then_some("yes")] {
-        @match file_place {
-            Place::None => {}
-            Place::Open(form) => (place(view, &import.import_id, import.expires_at.as_deref(), form)),
-            Place::Over => (send_again(Text::PlaceIsOver)),
-            Place::Missing => (send_again(Text::NotReceived)),
-            Place::Sent => div.good role="status" { strong { (view.t(Text::Arrived)) } p { (view.t(Text::ArrivedSoon)) } },
-        }
-        @if let Some(error) = &import.error { (alert(view.t(Text::RefusedWhole), error)) }
-        @if import.ignored_upload == Some(true) { (alert(view.t(Text::IgnoredUpload), "")) }
-        @if let Some(why) = &import.not_replaced { (alert(view.t(Text::NotReplaced), why)) }
-        dl {
-            dt { (view.t(Text::State)) } dd { (state_of(view, import)) }
-            dt { (view.t(Text::Sent)) } dd { (moment(view, &import.created_at)) }
-            @if let Some(began) = &import.started_at { dt { (view.t(Text::Began)) } dd { (moment(view, began)) } }
-            @if let Some(ended) = &import.ended_at { dt { (view.t(Text::Ended)) } dd { (moment(view, ended)) } }
-            @if let Some(old) = &import.replaces {
-                dt { (view.t(Text::Replaces)) } dd { a href={ "/console/files/" (old) } { code { (old) } } }
+            @match file_place {
+                Place::None => {}
+                Place::Open(form) => (place(view, &import.import_id, import.expires_at.as_deref(), form)),
+                Place::Over => (send_again(Text::PlaceIsOver)),
+                Place::Missing => (send_again(Text::NotReceived)),
+                Place::Sent => div.good role="status" { strong { (view.t(Text::Arrived)) } p { (view.t(Text::ArrivedSoon)) } },
             }
-        }
-        @if is_running { (progress(view, import, &own)) } @else { (next_steps(view, import)) }
-        @if is_there { (outcome(view, import)) }
-        (repairs(view, import))
-        (rejected_rows(view, import, rejected))
-        @if let Some(url) = &import.answers_url { p { a #answers href=(url) { (view.t(Text::DownloadAnswers)) } } }
-        @if let Some(url) = &import.report_url { p { a #report href=(url) { (view.t(Text::DownloadReport)) } } }
+            @if let Some(error) = &import.error { (alert(view.t(Text::RefusedWhole), error)) }
+            @if import.ignored_upload == Some(true) { (alert(view.t(Text::IgnoredUpload), "")) }
+            @if let Some(why) = &import.not_replaced { (alert(view.t(Text::NotReplaced), why)) }
+            dl {
+                dt { (view.t(Text::State)) } dd { (state_of(view, import)) }
+                dt { (view.t(Text::Sent)) } dd { (moment(view, &import.created_at)) }
+                @if let Some(began) = &import.started_at { dt { (view.t(Text::Began)) } dd { (moment(view, began)) } }
+                @if let Some(ended) = &import.ended_at { dt { (view.t(Text::Ended)) } dd { (moment(view, ended)) } }
+                @if let Some(old) = &import.replaces {
+                    dt { (view.t(Text::Replaces)) } dd { a href={ "/console/files/" (old) } { code { (old) } } }
+                }
+            }
+            @if is_running { (progress(view, import, &own)) } @else { (next_steps(view, import)) }
+            @if import.state != "awaiting_upload" { (outcome(view, import)) }
+            (repairs(view, import))
+            (rejected_rows(view, import, rejected))
+            @if let Some(url) = &import.answers_url { p { a #answers href=(url) { (view.t(Text::DownloadAnswers)) } } }
+            @if let Some(url) = &import.report_url { p { a #report href=(url) { (view.t(Text::DownloadReport)) } } }
         }
     };
     page(view, Some(Menu::Files), &name(view, import), &content)
