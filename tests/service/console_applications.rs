@@ -68,7 +68,7 @@ async fn list_is_paged_filtered_and_downloaded_whole() {
     let chosen = browser.get("/console/applications?journey_type=long&from=2024-03-27").await.text;
     assert!(chosen.contains("value=\"long\" selected") && chosen.contains("type=\"date\" value=\"2024-03-27\""));
 
-    // The whole list: what the call returns, after a byte order mark.
+    // The whole list: what the call returns, after a byte order mark, and as Excel expects it in each language.
     let download = link(&chosen, "id=\"export\" href=\"").unwrap();
     assert_eq!(download, "/console/applications.csv?from=2024-03-27&journey_type=long");
     for (path, query) in [(download.as_str(), "journey_type=long&from=2024-03-27"), ("/console/applications.csv?", "")]
@@ -78,10 +78,14 @@ async fn list_is_paged_filtered_and_downloaded_whole() {
         assert_eq!(file.headers["content-type"], "text/csv");
         assert_eq!(file.headers["content-disposition"], "attachment; filename=\"applications.csv\"");
         assert_eq!(file.headers["cache-control"], "no-store");
-        let path = format!("/policies/cee?limit=500&{query}");
-        let mut request = world.api.request(Method::GET, &path, Some(&world.token(1)), Vec::new());
+        let call = format!("/policies/cee?limit=500&{query}");
+        let mut request = world.api.request(Method::GET, &call, Some(&world.token(1)), Vec::new());
         request.headers_mut().insert("accept", "text/csv".parse().unwrap());
-        assert_eq!(file.text, format!("\u{feff}{}", world.api.send(request).await.unwrap().text));
+        let csv = format!("\u{feff}{}", world.api.send(request).await.unwrap().text);
+        assert_eq!(file.text, csv);
+        browser.language = "fr";
+        assert_eq!(browser.get(path).await.text, csv.replace(',', ";"));
+        browser.language = "en";
     }
 }
 

@@ -68,7 +68,8 @@ impl Console {
                 break None;
             }
             if after.is_none() {
-                break Some(to_csv_for_spreadsheet(&listed)?).filter(|csv| bytes_in_json(csv) <= DOWNLOADED_BYTES);
+                break Some(to_csv_for_spreadsheet(&listed, view.language)?)
+                    .filter(|csv| bytes_in_json(csv) <= DOWNLOADED_BYTES);
             }
         };
         let Some(csv) = csv else {

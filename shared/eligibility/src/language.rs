@@ -52,9 +52,9 @@ impl Language {
         }
     }
 
-    /// The text in this language, of a text in both.
+    /// What belongs to this language, such as a text, of what there is in both.
     #[must_use]
-    pub const fn choose<'a>(self, english: &'a str, french: &'a str) -> &'a str {
+    pub const fn choose<T: Copy>(self, english: T, french: T) -> T {
         match self {
             Self::English => english,
             Self::French => french,

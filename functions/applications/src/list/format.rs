@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use cee_edge::Refusal;
 use cee_edge::accept::ranges;
 use cee_edge::problem::InternalError;
+use cee_eligibility::Language;
 use cee_registry::ListedApplication;
 use cee_service::spreadsheet::unlike_a_formula;
 use http::HeaderMap;
@@ -44,28 +45,27 @@ impl Format {
 /// # Errors
 /// [`Refusal::Internal`] for a page that cannot be written.
 pub fn to_csv(applications: &[ListedApplication]) -> Result<String, Refusal> {
-    written(ListedApplication::csv_rows(applications))
+    Ok(ListedApplication::csv_header() + &written(ListedApplication::csv_rows(applications))?)
 }
 
-/// The same for a person who opens it in a spreadsheet: a cell that begins like a formula has an apostrophe before it, and the file
-/// begins with a byte order mark, without which Excel reads UTF-8 as windows-1252.
+/// The same for a person who opens it in Excel. A cell that begins like a formula has an apostrophe before it. The file begins with a byte
+/// order mark, without which Excel reads UTF-8 as windows-1252, and has the separator that Excel expects in this language.
 ///
 /// # Errors
 /// As [`to_csv`].
-pub fn to_csv_for_spreadsheet(applications: &[ListedApplication]) -> Result<String, Refusal> {
-    let rows = ListedApplication::csv_rows_shown(applications, |cell| {
+pub fn to_csv_for_spreadsheet(applications: &[ListedApplication], language: Language) -> Result<String, Refusal> {
+    let table = ListedApplication::csv_table(applications, language.choose(b',', b';'), |cell| {
         let guarded = match unlike_a_formula(&cell) {
             Cow::Owned(guarded) => Some(guarded),
             Cow::Borrowed(_) => None,
         };
         guarded.map_or(cell, Cow::Owned)
     });
-    Ok(format!("\u{feff}{}", written(rows)?))
+    Ok(format!("\u{feff}{}", written(table)?))
 }
 
-fn written(rows: Option<String>) -> Result<String, Refusal> {
-    let rows = rows.ok_or(Refusal::Internal(InternalError::Impossible("a page that cannot be written as CSV")))?;
-    Ok(ListedApplication::csv_header() + &rows)
+fn written(csv: Option<String>) -> Result<String, Refusal> {
+    csv.ok_or(Refusal::Internal(InternalError::Impossible("a page that cannot be written as CSV")))
 }
 
 #[cfg(test)]
@@ -167,7 +167,7 @@ mod tests {
             reader.records().map(|row| row.unwrap()[5].to_owned()).collect()
         };
         assert_eq!(column(to_csv(&entries).unwrap()), ids);
-        assert_eq!(column(to_csv_for_spreadsheet(&entries).unwrap()), shown);
+        assert_eq!(column(to_csv_for_spreadsheet(&entries, Language::English).unwrap()), shown);
     }
 
     #[test]

@@ -87,13 +87,26 @@ impl ListedApplication {
     /// line-based tools would take a CR for the end of the token. `None` if they cannot be written, which is impossible in memory.
     #[must_use]
     pub fn csv_rows(applications: &[Self]) -> Option<String> {
-        Self::csv_rows_shown(applications, |cell| cell)
+        Self::written(csv::Writer::from_writer(Vec::new()), applications, |cell| cell)
     }
 
-    /// As [`Self::csv_rows`], with each cell as `shown` returns it.
+    /// A header line and [`Self::csv_rows`] for a spreadsheet, with this separator and with each cell as `shown` returns it.
     #[must_use]
-    pub fn csv_rows_shown(applications: &[Self], shown: impl Fn(Cow<'_, str>) -> Cow<'_, str>) -> Option<String> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
+    pub fn csv_table(
+        applications: &[Self],
+        separator: u8,
+        shown: impl Fn(Cow<'_, str>) -> Cow<'_, str>,
+    ) -> Option<String> {
+        let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
+        writer.write_record(Self::COLUMNS).ok()?;
+        Self::written(writer, applications, shown)
+    }
+
+    fn written(
+        mut writer: csv::Writer<Vec<u8>>,
+        applications: &[Self],
+        shown: impl Fn(Cow<'_, str>) -> Cow<'_, str>,
+    ) -> Option<String> {
         for application in applications {
             let cells = application.cells().map(&shown);
             writer.write_record(cells.iter().map(|cell| cell.as_bytes())).ok()?;
