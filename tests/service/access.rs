@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::support::{Answer, Api, NOW, World, at, cee, logs, scan, world, world_on};
+use crate::support::{Answer, Api, NOW, World, at, cee, leave_port, logs, scan, world, world_on};
 use crate::wire::Wire;
 
 const CALL: &str = "/auth/access_token";
@@ -445,7 +445,8 @@ async fn team_creates_rotates_suspends_and_deletes_operators() {
     );
     world.end().await;
 
-    // Without a terminal to ask, the command says so.
+    // Without a stack, the command says so.
+    leave_port(folder.path());
     let (done, _, said) = team(&["list"]);
     assert!(!done && said.contains("does not run"), "{said}");
     let (done, _, said) = crate::access::team(&folder.path().join("never"), &["list"]);

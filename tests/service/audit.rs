@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::exports::exported;
-use crate::support::{NOW, World, at, cee, change, keys, logs, metrics, object, world_on, world_with};
+use crate::support::{NOW, NOWHERE, World, at, cee, change, keys, logs, metrics, object, world_on, world_with};
 
 /// The metrics that one invocation wrote, by metric and finding.
 async fn audit(world: &World) -> BTreeMap<String, f64> {
@@ -201,7 +201,7 @@ async fn failed_command_prints_its_findings() {
     std::fs::create_dir(&without_s3).unwrap();
     std::fs::copy(data_dir.join("secrets.json"), without_s3.join("secrets.json")).unwrap();
     let mut about: Value = serde_json::from_slice(&std::fs::read(data_dir.join("local.json")).unwrap()).unwrap();
-    about["s3_url"] = json!("http://127.0.0.1:1");
+    about["s3_url"] = json!(NOWHERE);
     std::fs::write(without_s3.join("local.json"), about.to_string()).unwrap();
     let mut command = Command::new(cee());
     let output = command.arg("audit").arg("--data-dir").arg(&without_s3).output().unwrap();

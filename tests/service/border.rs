@@ -2,7 +2,8 @@
 //! else. It identifies a function by its access key, and records which rights were used.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use cee_local::stack::{BUCKET, tables};
 use http::{HeaderMap, Method, Request, Response, Uri};
@@ -114,7 +115,7 @@ impl Border {
 
     /// A port to listen on for a service, and the port of the service itself.
     async fn before(&self, service: Service) -> (String, u16) {
-        let target = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let target = free_port().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let border = self.clone();
@@ -196,6 +197,19 @@ impl Border {
             }
         }
         allowed
+    }
+}
+
+/// A port for a service that starts later. It is below those that the system gives to whoever asks for any port, so no other test gets it
+/// before; and it depends on the process, for another run of the tests.
+async fn free_port() -> u16 {
+    static NEXT: LazyLock<AtomicU16> =
+        LazyLock::new(|| AtomicU16::new(u16::try_from(20_000 + std::process::id() % 10_000).unwrap()));
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::SeqCst);
+        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return port;
+        }
     }
 }
 

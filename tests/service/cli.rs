@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::crash::serve;
-use crate::support::{Api, cee};
+use crate::support::{Api, cee, leave_port};
 
 fn token(data_dir: &Path, operator: &str) -> Output {
     Command::new(cee()).args(["token", "--operator", operator, "--data-dir"]).arg(data_dir).output().unwrap()
@@ -183,6 +183,7 @@ async fn commands_without_running_stack_fail_with_message() {
     let data_dir = folder.path().join("data");
     let (mut child, _) = serve(&folder, &[]).await;
     child.kill().await.unwrap();
+    leave_port(&data_dir);
     for words in REACH_THE_TABLES {
         let mut command = Command::new(cee());
         command.args(words).arg("--data-dir").arg(&data_dir).stdin(Stdio::piped());

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::crash::{aws_of, serve};
-use crate::support::{NOW, Trip, World, at, cee, reports, world_on};
+use crate::support::{NOW, NOWHERE, Trip, World, at, cee, reports, world_on};
 
 /// The steps, the two races included.
 const STEPS: usize = 41;
@@ -127,16 +127,13 @@ async fn engine_without_transactions_fails_the_run_and_keeps_no_table() {
 
 #[tokio::test]
 async fn conformance_says_that_nothing_answers() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let (code, _, said) = conformance(&["--dynamodb-url", &url]).await;
-    assert_eq!(code, Some(1));
-    assert!(said.contains(&format!("nothing answers at {url}")), "{said}");
+    let (code, _, said) = conformance(&["--dynamodb-url", NOWHERE]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("nothing answers at {NOWHERE}")), "{said}");
 }
 
-fn with_dynamodb(engine: &DynamoServer, data_dir: &Path) -> Options {
-    let dynamodb = Some(engine.url().parse().unwrap());
+fn with_dynamodb(url: &str, data_dir: &Path) -> Options {
+    let dynamodb = Some(url.parse().unwrap());
     let elsewhere = Elsewhere { dynamodb, ..Elsewhere::default() };
     Options { now: Some(at(NOW)), elsewhere, ..Options::new(data_dir) }
 }
@@ -153,7 +150,7 @@ async fn register(world: &World) -> StatusCode {
 #[tokio::test(flavor = "multi_thread")]
 async fn stack_keeps_its_tables_at_another_dynamodb() {
     let (engine, folder) = (engine().await, TempDir::new().unwrap());
-    let options = with_dynamodb(&engine, folder.path());
+    let options = with_dynamodb(&engine.url(), folder.path());
     let world = world_on(&options).await;
     assert_eq!(world.stack.description().dynamodb_url, engine.url());
     assert!(world.stack.description().foreign.dynamodb && !world.stack.description().foreign.s3);
@@ -172,7 +169,7 @@ async fn stack_keeps_its_tables_at_another_dynamodb() {
 
     // A stack with another pepper does not.
     let other = TempDir::new().unwrap();
-    let refused = Stack::start(&with_dynamodb(&engine, other.path())).await.err().unwrap();
+    let refused = Stack::start(&with_dynamodb(&engine.url(), other.path())).await.err().unwrap();
     assert!(matches!(refused, Error::Pepper(_)), "{refused}");
     engine.shutdown().await;
 }
@@ -180,7 +177,7 @@ async fn stack_keeps_its_tables_at_another_dynamodb() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stack_does_not_clear_another_dynamodb() {
     let (engine, folder) = (engine().await, TempDir::new().unwrap());
-    let options = with_dynamodb(&engine, folder.path());
+    let options = with_dynamodb(&engine.url(), folder.path());
     world_on(&options).await.end().await;
     let secrets = std::fs::read(folder.path().join("secrets.json")).unwrap();
     let refused = Stack::start(&Options { fresh: true, ..options.clone() }).await.err().unwrap().to_string();
@@ -192,11 +189,9 @@ async fn stack_does_not_clear_another_dynamodb() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stack_names_the_endpoint_that_does_not_answer() {
-    let (engine, folder) = (engine().await, TempDir::new().unwrap());
-    let (options, url) = (with_dynamodb(&engine, folder.path()), engine.url());
-    engine.shutdown().await;
-    let refused = Stack::start(&options).await.err().unwrap().to_string();
-    assert!(refused.contains(&format!("DynamoDB does not answer at {url}")), "{refused}");
+    let folder = TempDir::new().unwrap();
+    let refused = Stack::start(&with_dynamodb(NOWHERE, folder.path())).await.err().unwrap().to_string();
+    assert!(refused.contains(&format!("DynamoDB does not answer at {NOWHERE}")), "{refused}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "and has written nothing");
 }
 
@@ -211,7 +206,7 @@ async fn stack_refuses_a_table_with_another_key() {
     let create = db.create_table().table_name(&tables().journeys).key_schema(key);
     let create = create.billing_mode(aws_sdk_dynamodb::types::BillingMode::PayPerRequest);
     create.attribute_definitions(attribute.build().unwrap()).send().await.unwrap();
-    let refused = Stack::start(&with_dynamodb(&engine, folder.path())).await.err().unwrap().to_string();
+    let refused = Stack::start(&with_dynamodb(&engine.url(), folder.path())).await.err().unwrap().to_string();
     assert!(refused.contains(&tables().journeys) && refused.contains("another key"), "{refused}");
     assert!(refused.contains(&engine.url()), "{refused}");
     let left = db.list_tables().send().await.unwrap();

@@ -33,6 +33,10 @@ pub use crate::leaks::record::logs;
 /// The pinned time of most tests.
 pub const NOW: &str = "2024-05-01T00:00:00Z";
 
+/// An address at which nothing answers: the system gives this port to nobody who asks for any port. The port of a service that has ended
+/// may by now be another test's.
+pub const NOWHERE: &str = "http://127.0.0.1:1";
+
 pub fn at(text: &str) -> Instant {
     Instant::parse(text).unwrap()
 }
@@ -408,6 +412,14 @@ pub async fn reports(aws: &Aws, prefix: &str) -> BTreeMap<String, Value> {
         reports.insert(report["key"].as_str().unwrap().to_owned(), report);
     }
     reports
+}
+
+/// Makes the team's commands look for a stack that has ended at [`NOWHERE`]: its port may be another test's by now.
+pub fn leave_port(data_dir: &Path) {
+    let path = data_dir.join("local.json");
+    let mut about: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    about["dynamodb_url"] = json!(NOWHERE);
+    std::fs::write(path, about.to_string()).unwrap();
 }
 
 /// The event of a put, as S3 sends it.
