@@ -216,7 +216,6 @@ async fn registrations_beyond_the_operators_calls_are_refused_alone() {
     // Thirty in ten seconds and a slice of three, in each window that the call touches.
     let windows = 1 + usize::try_from(began.elapsed().as_secs() / 10 + 1).unwrap();
     assert!((33..=33 * windows).contains(&granted), "{granted} were granted");
-    assert!(statuses.is_sorted() || windows > 1, "{statuses:?}");
     for answer in answers.iter().filter(|answer| answer["status"] != 201) {
         assert_eq!((answer["status"].as_u64(), problem(answer)), (Some(429), "too_many_calls"));
         assert!((1..=10).contains(&answer["retry_after"].as_u64().unwrap()), "{answer}");
