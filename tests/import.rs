@@ -111,7 +111,7 @@ async fn world() -> World {
     tables.create_missing(&aws.dynamodb()).await.unwrap();
     let keys = Environment::of(environment.clone()).claim_keys().unwrap();
     let keeper = PepperKeeper::new(aws.dynamodb(), &tables, keys);
-    keeper.note_pepper(Instant::parse(NOW).unwrap(), Deadline::after(Duration::from_secs(20))).await.unwrap();
+    keeper.note_pepper(Instant::parse(NOW).unwrap(), soon()).await.unwrap();
     for (id, suspended) in [(1, false), (2, false), (3, true)] {
         let siret = Siret::parse(&id.to_string().repeat(14)).unwrap();
         let known = Operator { id: operator(id), name: format!("Operator {id}"), siret, suspended };
@@ -298,7 +298,7 @@ fn at(text: &str) -> Instant {
 }
 
 fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(20))
+    Deadline::after(Duration::from_secs(60))
 }
 
 fn operator(id: u32) -> OperatorId {

@@ -275,11 +275,12 @@ async fn guesses_lock_the_access_key_as_for_tokens() {
         assert_eq!(answer.status, StatusCode::FORBIDDEN);
         assert!(!answer.text.contains("not-this-one") && !answer.text.contains(&about.access_key));
     }
+    let pair = json!({"access_key": about.access_key, "secret_key": about.secret_key});
+    world.move_failure(&pair, 3600).await;
     let right = [("access_key", about.access_key.as_str()), ("secret_key", about.secret_key.as_str())];
     let answer = browser.post("/console/sign-in", &right).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(answer.headers.contains_key("retry-after") && !answer.headers.contains_key("set-cookie"));
-    let pair = json!({"access_key": about.access_key, "secret_key": about.secret_key});
     let token = world.api.post("/auth/access_token", "", &pair).await;
     assert_eq!(token.problem(), "too_many_attempts", "one count for both");
 }

@@ -181,7 +181,7 @@ async fn corrupt_claim_item_ends_import() {
     };
     let rules = Rules::default();
     let said =
-        tokio::time::timeout(std::time::Duration::from_secs(10), store.writer.import_history(&row, &rules, soon()));
+        tokio::time::timeout(std::time::Duration::from_secs(60), store.writer.import_history(&row, &rules, soon()));
     assert!(matches!(said.await, Ok(Err(StoreError::Corrupt { table: "claims", .. }))));
 }
 

@@ -383,7 +383,7 @@ pub(crate) fn claim_keys() -> ClaimKeys {
 }
 
 pub(crate) fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(20))
+    Deadline::after(Duration::from_secs(60))
 }
 
 pub(crate) fn at(text: &str) -> Instant {
