@@ -292,6 +292,10 @@ async fn list_killed_twenty_times_ends_complete() {
             }
             let put = aws.s3().put_object().bucket("cee-local").key(key);
             put.body(list(0, ROWS).into_bytes().into()).send().await.unwrap();
+            // Each kill comes after the list has begun.
+            while state(&aws).await.is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
         tokio::time::sleep(Duration::from_millis(random.u64(2..40))).await;
         let state = state(&aws).await;

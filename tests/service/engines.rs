@@ -237,10 +237,7 @@ async fn stack_imports_what_is_put_into_another_s3() {
     let row = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,DUP,+336010203,2022-01-01\n";
     world.put_file("imports/1/history é.csv", row).await;
     let mut found = reports(&world.aws, "reports/1/").await;
-    for _ in 0..600 {
-        if !found.is_empty() {
-            break;
-        }
+    while found.is_empty() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         found = reports(&world.aws, "reports/1/").await;
     }

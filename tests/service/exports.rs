@@ -383,21 +383,20 @@ fn in_parts(rows: u64) -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn export_continues_where_invocation_ended() {
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = in_parts(7);
-    })
-    .await;
+    let (world, wire) = Wire::world_with(|options| options.settings = in_parts(7)).await;
     for n in 0..50 {
         registered(&world.api, &world.token(1), &long(n)).await;
     }
     let expected = listed(&world, 1, "").await;
     for format in ["csv", "parquet"] {
         let before = world.stack.queue().counts().succeeded;
+        let mut held = wire.hold("fence = if_not_exists(fence, :zero)");
         let export = requested(&world, 1, &json!({"format": format})).await;
+        held.come().await;
         // The objects that an invocation leaves if it crashes after it put a piece and before a checkpoint names the piece.
         let piece = format!("export-work/{}/rows-0-0.csv", export["export_id"].as_str().unwrap());
         world.aws.s3().put_object().bucket("cee-local").key(piece).body(b"x".to_vec().into()).send().await.unwrap();
+        held.release();
         world.imported().await;
         let invocations = world.stack.queue().counts().succeeded - before;
         assert!(invocations > 7, "it was to take many invocations: {invocations}");

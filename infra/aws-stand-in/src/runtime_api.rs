@@ -26,6 +26,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use self::host::{Host, Init, Work};
 use crate::error::Error;
@@ -259,11 +260,12 @@ impl Inner {
         let mut child = command.spawn().map_err(Error::file(&self.bootstrap))?;
         self.facts().starts += 1;
         self.facts().startup = None;
-        if let Some(output) = child.stdout.take() {
-            tokio::spawn(collect(output, function.name.clone(), Arc::clone(&self.lines)));
+        let mut output = JoinSet::new();
+        if let Some(stdout) = child.stdout.take() {
+            output.spawn(collect(stdout, function.name.clone(), Arc::clone(&self.lines)));
         }
-        if let Some(output) = child.stderr.take() {
-            tokio::spawn(collect(output, function.name.clone(), Arc::clone(&self.lines)));
+        if let Some(stderr) = child.stderr.take() {
+            output.spawn(collect(stderr, function.name.clone(), Arc::clone(&self.lines)));
         }
         let (end, ended) = watch::channel(None);
         let (kill, killed) = oneshot::channel::<()>();
@@ -271,10 +273,14 @@ impl Inner {
             tokio::select! {
                 status = child.wait() => {
                     let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                    // Whoever learns that it has ended finds its last line.
+                    output.join_all().await;
                     end.send_replace(Some(format!("Runtime exited with {how}")));
                 }
                 // Asked for, or the instance was dropped.
                 _ = killed => {
+                    // A process that it has started may keep its output open.
+                    output.detach_all();
                     let _ = child.kill().await;
                     end.send_replace(Some("Runtime was killed".to_owned()));
                 }
