@@ -335,15 +335,12 @@ async fn collect(output: impl AsyncRead + Unpin, function: String, lines: Arc<Mu
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use serde_json::json;
 
     use super::*;
 
-    /// The Runtime API of a function in the shell: what it answers depends on the event.
-    const BOOTSTRAP: &str = r#"#!/bin/bash
-echo "region $AWS_REGION extra $EXTRA home ${HOME:-none}"
+    /// A function in the shell: what it answers depends on the event.
+    const BOOTSTRAP: &str = r#"echo "region $AWS_REGION extra $EXTRA home ${HOME:-none}"
 call() { # method path body
   exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API/://}"
   printf '%s /2018-06-01/runtime/%s HTTP/1.1\r\nconnection: close\r\ncontent-length: %s\r\n\r\n%s' "$1" "$2" "${#3}" "$3" >&3
@@ -367,19 +364,21 @@ while true; do
 done
 "#;
 
-    fn script(folder: &Path, text: &str) -> PathBuf {
-        let path = folder.join("bootstrap");
+    const BASH: &str = "/bin/bash";
+
+    /// The variable with which bash runs this text first. A file that was just written cannot always be executed: a process that another
+    /// test starts at this moment may still have it open.
+    fn script(folder: &Path, text: &str) -> (String, String) {
+        let path = folder.join("script");
         std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        path
+        ("BASH_ENV".to_owned(), path.display().to_string())
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn process_restarts_after_crash_and_kill() {
         let folder = tempfile::tempdir().unwrap();
-        let path = script(folder.path(), BOOTSTRAP);
-        let env = vec![("EXTRA".to_owned(), "yes".to_owned())];
-        let process = Process::start(&path, "register", env, Duration::from_secs(60)).await.unwrap();
+        let env = vec![script(folder.path(), BOOTSTRAP), ("EXTRA".to_owned(), "yes".to_owned())];
+        let process = Process::start(Path::new(BASH), "register", env, Duration::from_secs(60)).await.unwrap();
         assert_eq!(process.ready().await.ok(), process.startup());
         assert!(process.startup().is_some());
 
@@ -409,8 +408,8 @@ done
     #[tokio::test(flavor = "multi_thread")]
     async fn process_over_timeout_is_restarted() {
         let folder = tempfile::tempdir().unwrap();
-        let path = script(folder.path(), BOOTSTRAP);
-        let process = Process::start(&path, "register", Vec::new(), Duration::from_secs(1)).await.unwrap();
+        let env = vec![script(folder.path(), BOOTSTRAP)];
+        let process = Process::start(Path::new(BASH), "register", env, Duration::from_secs(1)).await.unwrap();
         let timeout = process.invoke(json!({ "do": "sleep" }), "id-1").await.unwrap_err();
         assert_eq!(timeout, InvokeError::Timeout(Duration::from_secs(1)));
         // If a slow machine makes the invocation time out again, the next try succeeds.
@@ -423,8 +422,8 @@ done
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("none");
         assert!(Process::start(&missing, "register", Vec::new(), Duration::from_secs(1)).await.is_err());
-        let path = script(folder.path(), "#!/bin/sh\nexit 3\n");
-        let process = Process::start(&path, "register", Vec::new(), Duration::from_secs(1)).await.unwrap();
+        let env = vec![script(folder.path(), "exit 3")];
+        let process = Process::start(Path::new(BASH), "register", env, Duration::from_secs(1)).await.unwrap();
         assert!(process.ready().await.is_err());
         let crash = process.invoke(Value::Null, "id").await.unwrap_err();
         assert_eq!(crash, InvokeError::Crash("Runtime exited with exit status: 3".to_owned()));
