@@ -42,9 +42,9 @@ event='{"version":"2.0","routeKey":"GET /{version}/health","rawPath":"/v3/health
 "requestContext":{"accountId":"1","apiId":"a","domainName":"h","domainPrefix":"h","requestId":"r","routeKey":"GET /{version}/health",
 "stage":"$default","time":"24/Nov/2026:10:00:00 +0000","timeEpoch":1795514400000,
 "http":{"method":"GET","path":"/v3/health","protocol":"HTTP/1.1","sourceIp":"127.0.0.1","userAgent":"u"}}}'
-for ((tries = 0; tries < 100; tries++)); do
-    answer=$(curl -s --max-time 20 "http://127.0.0.1:$port/2015-03-31/functions/function/invocations" -d "$event") && break
+until answer=$(curl -s --max-time 60 "http://127.0.0.1:$port/2015-03-31/functions/function/invocations" -d "$event"); do
+    kill -0 "$emulator" || { cat "$work/log" >&2; exit 1; }
     sleep 0.1
 done
-echo "${answer:-}"
-[[ ${answer:-} == *'"statusCode":200'* && $answer == *'\"status\":\"ok\"'* ]] || { cat "$work/log" >&2; exit 1; }
+echo "$answer"
+[[ $answer == *'"statusCode":200'* && $answer == *'\"status\":\"ok\"'* ]] || { cat "$work/log" >&2; exit 1; }

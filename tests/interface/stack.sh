@@ -12,18 +12,15 @@ stop_stack() {
 }
 trap 'stop_stack; rm -rf "$work"' EXIT
 start_stack() {
-    local tries
     # The loop below may read the file before the program has opened it.
     : >"$work/stdout"
     # No limit of calls: otherwise most of the thousands of generated calls would get a 429.
     "$cee" serve --calls-per-second 0 --port 0 --dynamodb-port 0 --s3-port 0 --data-dir "$data" "$@" >"$work/stdout" 2>"$work/stderr" &
     stack=$!
-    for ((tries = 0; tries < 600; tries++)); do
-        grep -qx ready "$work/stdout" && break
+    until grep -qx ready "$work/stdout"; do
         kill -0 "$stack" || { cat "$work/stderr" >&2; exit 1; }
         sleep 0.1
     done
-    grep -qx ready "$work/stdout" || { echo "the stack did not get ready" >&2; exit 1; }
     api=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["api_url"])' "$data/local.json")
 }
 start_stack "$@"

@@ -71,7 +71,7 @@ place = place_import.sync(client=ours, body=Upload(file_name="placed.csv"))
 assert isinstance(place, Place), place
 csv = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,PIE,+336399838,2021-02-15\n"
 httpx.request(place.method, place.upload_url, content=csv).raise_for_status()
-for _ in range(100):
+for _ in range(600):
     status = get_import.sync(place.import_id, client=ours)
     assert isinstance(status, HistoryImport), status
     if status.state == HistoryImportState.COMPLETED:

@@ -52,7 +52,7 @@ const put = await fetch(place.data.upload_url, { method: place.data.method, body
 assert.equal(put.status, 200);
 const params = { path: { import_id: place.data.import_id } };
 let state: string | undefined;
-for (let tries = 0; tries < 100 && state !== "completed"; tries++) {
+for (let tries = 0; tries < 600 && state !== "completed"; tries++) {
   await new Promise((later) => setTimeout(later, 100));
   const status = await ours.GET("/policies/cee/imports/{import_id}", { params });
   assert(status.data, JSON.stringify(status.error));
