@@ -38,8 +38,9 @@ class Browser:
 
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
                      "--remote-debugging-pipe", "--window-size=1440,1000", f"--user-data-dir={folder}"]
+        self.said = tempfile.TemporaryFile()
         self.process = subprocess.Popen([program, *arguments], preexec_fn=numbered, close_fds=False,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                        stdout=subprocess.DEVNULL, stderr=self.said)
         os.close(to_browser)
         os.close(from_browser)
         self.buffer, self.sent, self.answers, self.events = b"", 0, {}, []
@@ -57,7 +58,8 @@ class Browser:
         while b"\0" not in self.buffer:
             more = os.read(self.read, 1 << 20)
             if not more:
-                sys.exit("the browser ended")
+                self.said.seek(0)
+                sys.exit(f"the browser ended: {self.said.read().decode(errors='replace')}")
             self.buffer += more
         message, self.buffer = self.buffer.split(b"\0", 1)
         return json.loads(message)
@@ -246,8 +248,8 @@ def commands_work(browser):
         commands = browser.evaluate(blocks.format(call))
         assert len(commands) == len(expected), f"{call}: {commands}"
         for command, wanted in zip(commands, expected):
-            answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
-            assert wanted in answer, f"{command}: {answer}"
+            answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+            assert answer.returncode == 0 and wanted in answer.stdout, f"{command}: {answer}"
 
 
 def without_script(browser, root):

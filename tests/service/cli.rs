@@ -39,7 +39,7 @@ async fn local_json_lists_addresses_and_credentials() {
     let api = Api::new(about["api_url"].as_str().unwrap());
     let question = json!({"journey_type": "short", "last_name_trunc": "DUP", "phone_trunc": "+336399801"});
     let printed = token(&data_dir, "2");
-    assert!(printed.status.success());
+    assert!(printed.status.success(), "{printed:?}");
     let printed = String::from_utf8(printed.stdout).unwrap();
     for token in [operators[0]["token"].as_str().unwrap(), printed.trim()] {
         assert_eq!(api.simulate(token, &question).await.status, StatusCode::OK);

@@ -1,5 +1,6 @@
 //! `kill -9` in the middle of a burst, and a restart on the same data.
 
+use std::io::Seek as _;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub async fn serve(folder: &TempDir, options: &[&str]) -> (Child, Value) {
 /// The same, with these variables in its environment.
 pub async fn serve_in(folder: &TempDir, options: &[&str], environment: &[(&str, &str)]) -> (Child, Value) {
     let data_dir = folder.path().join("data");
+    let said = tempfile::tempfile().unwrap();
     let mut child = Command::new(cee())
         .args([
             "serve",
@@ -43,13 +45,16 @@ pub async fn serve_in(folder: &TempDir, options: &[&str], environment: &[(&str, 
         .env_remove("AWS_ENDPOINT_URL_S3")
         .envs(environment.iter().copied())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(said.try_clone().unwrap())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     loop {
-        let line = lines.next_line().await.unwrap().expect("the program ended before it was ready");
+        let Some(line) = lines.next_line().await.unwrap() else {
+            (&said).rewind().unwrap();
+            panic!("the program ended before it was ready: {}", std::io::read_to_string(&said).unwrap());
+        };
         if line == "ready" {
             break;
         }

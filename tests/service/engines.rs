@@ -50,8 +50,8 @@ async fn embedded_engine_holds_every_step_and_keeps_no_table() {
     let (mut child, about) = serve(&folder, &[]).await;
     let data_dir = folder.path().join("data");
     let (code, report, said) = conformance(&["--data-dir", data_dir.to_str().unwrap()]).await;
+    assert_eq!(code, Some(0), "{said} {report:#}");
     assert_eq!(differing(&report), [""; 0], "{report:#}");
-    assert_eq!(code, Some(0), "{said}");
     assert_eq!([&report["holds_the_promise"], &report["holds_everything"]], [&json!(true), &json!(true)]);
     assert_eq!(report["steps"].as_array().unwrap().len(), STEPS);
     assert_eq!(report["engine"], about["dynamodb_url"]);
@@ -99,7 +99,7 @@ async fn engine_that_ignores_a_condition_fails_the_run() {
     let url = replacing(engine.address(), "attribute_not_exists(sd) OR sd <", "attribute_not_exists(zz) OR zz <").await;
     let (code, report, said) = conformance(&["--dynamodb-url", &url]).await;
     assert_eq!(code, Some(1), "{said}");
-    assert_eq!(report["holds_the_promise"], json!(false));
+    assert_eq!(report["holds_the_promise"], json!(false), "{said}");
     let steps = report["steps"].as_array().unwrap();
     for race in ["race: UpdateItem", "race: TransactWriteItems"] {
         let step = steps.iter().find(|step| step["name"].as_str().unwrap().starts_with(race)).unwrap();
@@ -115,8 +115,8 @@ async fn engine_that_ignores_a_condition_fails_the_run() {
 async fn engine_without_transactions_fails_the_run_and_keeps_no_table() {
     let engine = engine().await;
     let url = replacing(engine.address(), "\"TransactItems\"", "\"NoSuchMember\"").await;
-    let (code, report, _) = conformance(&["--dynamodb-url", &url]).await;
-    assert_eq!(code, Some(1));
+    let (code, report, said) = conformance(&["--dynamodb-url", &url]).await;
+    assert_eq!(code, Some(1), "{said}");
     let differing = differing(&report);
     assert!(differing.iter().filter(|name| name.starts_with("TransactWriteItems")).count() >= 5, "{differing:?}");
     assert!(!differing.contains(&"race: UpdateItem lets one of many clients win"), "{differing:?}");

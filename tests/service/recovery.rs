@@ -55,7 +55,7 @@ impl Account {
             account.write(&format!("outputs/{table}Table"), &Self::table(table));
         }
         let made = Command::new(cee()).args(["secret", "new"]).output().unwrap();
-        assert!(made.status.success());
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         account.write("secret/version-0", &String::from_utf8(made.stdout).unwrap());
         account.write("secret/labels/AWSCURRENT", "version-0");
         let aws = root().join("tests/files/aws.sh");

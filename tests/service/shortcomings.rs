@@ -305,6 +305,7 @@ async fn s08_500_holds_only_id_and_refused_call_is_not_stored() {
 #[tokio::test(flavor = "multi_thread")]
 async fn s09_published_vectors_are_accepted() {
     let printed = Command::new(cee()).args(["vectors", "--json"]).output().unwrap();
+    assert!(printed.status.success(), "{printed:?}");
     let printed = String::from_utf8(printed.stdout).unwrap();
     let vectors: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let text = |vector: &Value, name: &str| vector[name].as_str().unwrap().to_owned();

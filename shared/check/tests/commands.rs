@@ -1,6 +1,6 @@
 //! The program as an operator runs it.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::io::Write as _;
 use std::path::Path;
@@ -22,6 +22,8 @@ struct Ran {
 }
 
 fn ran(output: Output) -> Ran {
+    // Shown if the test fails.
+    println!("{output:?}");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
