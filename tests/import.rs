@@ -539,7 +539,7 @@ async fn import_after_crashes_writes_the_same_report() {
     let event = world.upload_held("imports/1/history.csv", file).await;
     let later = world.function_with("NOW", "2024-06-01T00:00:00Z").await;
     // Each try gets further than the one before and is then gone, as a process is that is killed.
-    for (function, crash_at) in [(&world.function, 1), (&later, 250), (&later, 600)] {
+    for (function, crash_at) in [(&world.function, 1), (&later, 250), (&later, 450)] {
         let (function, event) = (function.clone(), event.clone());
         let call = tokio::spawn(async move { invoke(&function, &event).await });
         while world.drivers().await < crash_at {
