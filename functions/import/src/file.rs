@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use cee_eligibility::{Language, OperatorId};
 use cee_history::catalogue::Closed;
-use cee_history::{Counts, FileRefusal, LARGEST_FILE, Progress, Report, UndoProgress, catalogue, name};
-use cee_registry::{Begun, FileOutcome, Hold, HoldError, ImportId, ImportRecord, ImportStatus};
+use cee_history::{Counts, FileRefusal, LARGEST_FILE, Report, catalogue, name};
+use cee_registry::{Begun, FileOutcome, Hold, HoldError, ImportRecord};
 use cee_service::clock::machine_now;
 use cee_service::objects::{List, put};
 use futures_util::FutureExt as _;
@@ -27,12 +27,13 @@ use crate::workers::rows::{History, Journeys};
 
 pub(crate) mod checkpoint;
 pub(crate) mod ending;
+pub(crate) mod given_up;
 mod rows;
 mod run;
 mod survey;
 
 use checkpoint::{Checkpoint, Reported, work};
-use ending::{Finished, Lists, end, put_report, report};
+use ending::{end, put_report, report};
 use run::{Ran, Run};
 
 /// Imports a file, or the next part of it, unless that has ended before.
@@ -104,32 +105,6 @@ pub(crate) async fn import(
         }
         Err(error) => Err(error),
     }
-}
-
-/// Ends an import that was given up, as failed, because the file of another import has come to take its place. `false`: something has it
-/// in hand again. Its lists are not made: the pieces may have expired.
-pub(crate) async fn end_given_up(
-    context: &Context,
-    (operator, id): (OperatorId, ImportId),
-    by: ImportId,
-    worker: &str,
-) -> Result<bool, ImportError> {
-    let status = context.imports.find::<Progress, Report, UndoProgress>(operator, id, machine_now()).await?;
-    let Some(ImportStatus { record, .. }) = status else { return Ok(false) };
-    let begun =
-        context.imports.begin_given_up::<Checkpoint, Report>(&record, worker, context.clock.now(), machine_now());
-    let (hold, progress) = match begun.await? {
-        Begun::Yours(hold, checkpoint) => (hold, checkpoint.unwrap_or_default()),
-        Begun::Held => return Ok(false),
-        Begun::Ended(_) => return Ok(true),
-    };
-    let language = hold.wishes().language.or(name::language(&record.key)).unwrap_or_default();
-    let reported = Reported::of(&progress, &record, worker);
-    let finished = Finished { progress, lists: Lists::default(), reported };
-    let report = report(context, &hold, Some(replace::given_up(by, language)), &finished, None);
-    tracing::warn!(import_id = %id, operator_id = operator.get(), %by, "an import that was given up is ended");
-    end(context, &hold, FileOutcome::Failed, report, finished).await?;
-    Ok(true)
 }
 
 /// Releases the import and starts another invocation for it.

@@ -29,7 +29,7 @@ use cee_service::clock::machine_now;
 use crate::context::{Budget, Context, ImportError};
 use crate::drivers::is_list_of_drivers;
 use crate::file::checkpoint::Checkpoint;
-use crate::file::end_given_up;
+use crate::file::given_up::end_given_up;
 use crate::s3::event::{File, Owner};
 use crate::undo::{Replacing, Taken, take_back};
 
@@ -171,21 +171,6 @@ fn replaced_by(by: ImportId, language: Language) -> String {
             "L'import {by} remplace déjà l'import que ce fichier nomme : son fichier est arrivé avant. Rien n'a été importé. Attendez que \
              cet import soit terminé. S'il faut encore ce fichier, renvoyez-le alors : avec l'`import_id` {by} si cet import a remplacé \
              l'ancien, sinon comme maintenant."
-        ),
-    }
-}
-
-/// Why an import that was given up has failed. `by` is the import whose file came for the same old import.
-pub(crate) fn given_up(by: ImportId, language: Language) -> String {
-    match language {
-        Language::English => format!(
-            "The registry could not finish this import, and gave it up. Then the file of the import {by} came for the import that this \
-             file was to replace. The rows counted here are imported, and perhaps some after them. If they are wrong, undo this import."
-        ),
-        Language::French => format!(
-            "Le registre n'a pas pu terminer cet import et l'a abandonné. Ensuite, le fichier de l'import {by} est arrivé pour l'import \
-             que ce fichier devait remplacer. Les lignes comptées ici sont importées, et peut-être quelques-unes après elles. Si elles \
-             sont fausses, annulez cet import."
         ),
     }
 }

@@ -108,8 +108,12 @@ impl Rate {
             let window = windows.entry(operator).or_default();
             // Another call may have begun the next window since.
             if window.number == number {
-                window.left += if more { slice } else { 0 };
+                window.left += if more { slice - calls } else { 0 };
                 window.used_up |= !more;
+            }
+            // The slice holds this call: no other call takes it away in between.
+            if more {
+                return Ok(());
             }
         }
     }
