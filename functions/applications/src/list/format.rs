@@ -45,7 +45,7 @@ impl Format {
 /// # Errors
 /// [`Refusal::Internal`] for a page that cannot be written.
 pub fn to_csv(applications: &[ListedApplication]) -> Result<String, Refusal> {
-    Ok(ListedApplication::csv_header() + &written(ListedApplication::csv_rows(applications))?)
+    written(ListedApplication::csv_table(applications, b',', |cell| cell))
 }
 
 /// The same for a person who opens it in Excel. A cell that begins like a formula has an apostrophe before it. The file begins with a byte

@@ -90,7 +90,7 @@ impl ListedApplication {
         Self::written(csv::Writer::from_writer(Vec::new()), applications, |cell| cell)
     }
 
-    /// A header line and [`Self::csv_rows`] for a spreadsheet, with this separator and with each cell as `shown` returns it.
+    /// A header line and rows as [`Self::csv_rows`], with this separator and with each cell as `shown` returns it.
     #[must_use]
     pub fn csv_table(
         applications: &[Self],
