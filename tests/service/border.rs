@@ -200,8 +200,8 @@ impl Border {
     }
 }
 
-/// A port for a service that starts later. It is below those that the system gives to whoever asks for any port, so no other test gets it
-/// before; and it depends on the process, for another run of the tests.
+/// A port for a service that starts later. The system chooses ports above it, so no other test gets it before. It depends on the process,
+/// so that two runs of the tests have different ports.
 async fn free_port() -> u16 {
     static NEXT: LazyLock<AtomicU16> =
         LazyLock::new(|| AtomicU16::new(u16::try_from(20_000 + std::process::id() % 10_000).unwrap()));

@@ -273,7 +273,7 @@ impl Inner {
             tokio::select! {
                 status = child.wait() => {
                     let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-                    // Whoever learns that it has ended finds its last line.
+                    // When the end is announced, all of its output has been read.
                     output.join_all().await;
                     end.send_replace(Some(format!("Runtime exited with {how}")));
                 }

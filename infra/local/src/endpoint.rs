@@ -283,7 +283,7 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let elsewhere = Elsewhere { s3: Some(endpoint(&url)), ..Elsewhere::default() };
         assert!(elsewhere.answer().await.is_ok());
-        // The system gives this port to nobody who asks for any port; that of the listener, once free, may be another test's.
+        // Nothing listens on port 1. The listener's port, once it is free, may be given to another test.
         let url = "http://127.0.0.1:1";
         let elsewhere = Elsewhere { s3: Some(endpoint(url)), ..Elsewhere::default() };
         let said = elsewhere.answer().await.unwrap_err().to_string();

@@ -638,8 +638,8 @@ async fn run(stores: &Stores, world: &World, steps: &[Step]) {
     // The feed also holds late writes, so every reader reads on to the end.
     for (operator, mut reader) in (1..).zip(readers) {
         while reader.read_on(store, &feeds, operator, 3).await {}
-        let mut anew = Reader::NEW;
-        while anew.read_on(store, &feeds, operator, 2).await {}
+        let mut new_reader = Reader::NEW;
+        while new_reader.read_on(store, &feeds, operator, 2).await {}
         let all = Shown { of_type: false, status: None, from: None, to: None, registered_until: None };
         let mut walk = Walk::new(&oracle, &feeds, operator, JourneyType::Long, all);
         while walk.go_on(store, &oracle, &feeds, 3).await {}

@@ -195,7 +195,7 @@ impl Imports {
             Ok(answer) => {
                 let item = answer.attributes.ok_or(corrupt("an item"))?;
                 let mut hold = Hold::of(&item, import.clone(), Work::Import, machine_now)?;
-                // Whatever invocation had its lease is over by hours.
+                // The invocation that had the lease ended hours ago.
                 hold.stale_writer_until = hold.stale_writer_until.filter(|_| !given_up);
                 return Ok(Begun::Yours(hold, value(&item, Work::Import.checkpoint())?));
             }
