@@ -1040,6 +1040,8 @@ async fn given_up_import_gives_way_to_later_file_and_does_not_begin_again() {
     let Ok(Begun::Yours(hold, checkpoint)) = end("2030-01-02T00:00:00Z").await else { panic!("it is held") };
     assert_eq!(checkpoint, Some(note(20)));
     assert_eq!(begin(&store, &first, "e", "2030-01-02T00:01:00Z").await, Begun::Held);
+    let other = store.imports.begin_given_up::<Known, Known>(&first, "g", at(DAY), at("2030-01-02T00:01:00Z")).await;
+    assert_eq!(other, Ok(Begun::Held), "one invocation ends it");
     store.imports.end(&hold, FileOutcome::Failed, &note(21), &note(0)).await.unwrap();
     let lost = store.imports.checkpoint(&again, &note(30), at("2030-01-02T00:01:00Z")).await;
     assert_eq!(lost, Err(HoldError::Lost));
@@ -1161,6 +1163,9 @@ async fn import_is_undone_once_after_it_has_ended() {
     let UndoBegun::Yours(undo, None, report) = begin_undo("u", minute(21)).await else { panic!() };
     assert_eq!(report, note(60));
     assert_eq!(begin_undo("v", minute(22)).await, UndoBegun::Held);
+    let later = import_record("two", 1);
+    let claim = store.imports.claim_replacement(operator(1), import.id, later.id, at(&minute(22))).await;
+    assert_eq!(claim, Ok(Replacement::Gone), "no file replaces it any more");
     store.imports.checkpoint(&undo, &note(7), at(&minute(22))).await.unwrap();
     assert_eq!(begin(&store, &import, "c", &minute(50)).await, Begun::Held, "no late event begins it anew");
     let UndoBegun::Yours(again, Some(progress), _) = begin_undo("v", minute(30)).await else { panic!() };
@@ -1371,6 +1376,37 @@ async fn filtered_page_reads_at_most_500_applications() {
     assert_eq!(one, [listed(&short)]);
     let (all, next) = store.applications.list(operator(1), &ListFilter::default(), None, 500).await.unwrap();
     assert_eq!((all.len(), next.is_some()), (500, true));
+}
+
+/// The first and the last moment of each filter are an application's.
+#[tokio::test]
+async fn pages_show_each_application_of_filter_once() {
+    let store = store().await;
+    let mut made = Vec::new();
+    for number in 1..=5 {
+        made.push(registered(&store, number, 1, number as i64).await);
+    }
+    let (from, to) = (made[1].datetime, Instant::from_millis(made[3].datetime.millis() + 1));
+    let dates = ListedDates::new(Some(from), to).unwrap();
+    let registered = ListedDates::new(Some(made[1].registered_at), None).unwrap();
+    let all = ListFilter::default();
+    for filter in [
+        ListFilter { dates, ..all },
+        ListFilter { dates, journey_type: Some(Long), ..all },
+        ListFilter { registered, ..all }.registered_until(made[3].registered_at),
+    ] {
+        let (mut shown, mut place) = (Vec::new(), None);
+        // Two pages. A wrong place may lead to others.
+        for _ in 0..4 {
+            let (page, next) = store.applications.list(operator(1), &filter, place, 2).await.unwrap();
+            shown.extend(page);
+            place = next;
+            if next.is_none() {
+                break;
+            }
+        }
+        assert_eq!(shown, [&made[3], &made[2], &made[1]].map(listed), "{filter:?}");
+    }
 }
 
 /// The index holds what a list shows, and nothing else of a driver.

@@ -102,6 +102,7 @@ async fn feed_holds_new_statuses_and_deletes_of_one_operator_in_order() {
     assert!(store.follow(uuid(3), Canceled, &version(3, 3)).await);
     assert!(store.follow(one.uuid, FraudError, &version(4, 1)).await);
     assert!(!store.follow(long.uuid, Fine, &version(4, 1)).await, "it has no journey");
+    assert_eq!(delete(&store, 2, 1).await, Deleted::Unknown, "it is another operator's");
     assert_eq!(delete(&store, 1, 1).await, Deleted::Done);
     assert_eq!(delete(&store, 1, 1).await, Deleted::Unknown);
     assert!(!store.follow(one.uuid, Fine, &version(5, 1)).await, "it is deleted");

@@ -10,6 +10,7 @@ mod changes;
 mod credentials;
 mod driver_lists;
 mod drivers;
+mod exports;
 mod faults;
 mod model;
 mod pepper;

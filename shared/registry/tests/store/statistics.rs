@@ -56,7 +56,7 @@ async fn counts_of_calls_are_added_and_read_by_week() {
         counts: counts.clone(),
     };
     store.requests.take();
-    let (read, _) = statistics.of_operator(operator(7), (week("2026-W40"), week("2027-W20")), soon()).await.unwrap();
+    let (read, _) = statistics.of_operator(operator(7), (week("2026-W48"), week("2027-W01")), soon()).await.unwrap();
     assert_eq!(store.requests.take(), 1);
     assert_eq!(read, [of_7("2026-W48", &twice), of_7("2027-W01", &refused)]);
     let (none, _) = statistics.of_operator(operator(7), (week("2026-W49"), week("2026-W53")), soon()).await.unwrap();
