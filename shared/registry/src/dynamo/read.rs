@@ -1,6 +1,8 @@
 //! Reads of several items: by their keys, or a table page by page.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::QueryOutput;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
@@ -76,6 +78,41 @@ pub(crate) async fn page_after(
             Ok(page) => return Ok((page.items.unwrap_or_default(), page.last_evaluated_key)),
             Err(error) if is_transient(&error) => backoff.pause().await?,
             Err(error) => return Err(StoreError::request("Scan", &error)),
+        }
+    }
+}
+
+/// As [`page_after`], for a table whose keys `name` reads. One request, or more if the last item of a page has another key.
+pub(crate) async fn named_page<T>(
+    db: &Client,
+    table: &str,
+    mut after: Option<Item>,
+    most: i32,
+    consistency: Consistency,
+    deadline: Deadline,
+    name: impl Fn(&Item) -> Option<T>,
+) -> Result<(Vec<Item>, Option<T>), StoreError> {
+    let mut items = Vec::new();
+    loop {
+        let (more, last) = page_after(db, table, after, most, consistency, deadline).await?;
+        items.extend(more);
+        let Some(last) = last else { return Ok((items, None)) };
+        if let Some(name) = name(&last) {
+            return Ok((items, Some(name)));
+        }
+        // A person has written the item, and its key may contain anything.
+        after = Some(last);
+    }
+}
+
+/// The answer to a query, which is sent again if it collides.
+pub(crate) async fn query(query: QueryFluentBuilder, deadline: Deadline) -> Result<QueryOutput, StoreError> {
+    let mut backoff = Backoff::until(deadline);
+    loop {
+        match query.clone().send().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if is_transient(&error) => backoff.pause().await?,
+            Err(error) => return Err(StoreError::request("Query", &error)),
         }
     }
 }

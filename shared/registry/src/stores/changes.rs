@@ -11,10 +11,10 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use cee_eligibility::{Instant, OperatorId};
 
-use crate::dynamo::error::{StoreError, is_transient};
+use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, number};
-use crate::dynamo::read::{Consistency, batch_get_keys, page_after};
-use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::read::{Consistency, batch_get_keys, named_page, query};
+use crate::dynamo::retry::Deadline;
 use crate::dynamo::tables::Tables;
 use crate::records::change::{
     Change, ChangesPlace, ChangesRead, FORGOTTEN_AT, NUMBER, Shown, StoredChange, key, key_of,
@@ -138,18 +138,8 @@ impl Changes {
         consistency: Consistency,
         deadline: Deadline,
     ) -> Result<(Vec<Item>, Option<(OperatorId, u64)>), StoreError> {
-        let mut after = after.map(|(operator, number)| key(operator, number));
-        let mut items = Vec::new();
-        loop {
-            let (more, last) = page_after(&self.db, &self.table, after, most, consistency, deadline).await?;
-            items.extend(more);
-            let Some(last) = last else { return Ok((items, None)) };
-            if let Some(last) = key_of(&last) {
-                return Ok((items, Some(last)));
-            }
-            // A person has written the item, and its key may be any number.
-            after = Some(last);
-        }
+        let after = after.map(|(operator, number)| key(operator, number));
+        named_page(&self.db, &self.table, after, most, consistency, deadline, key_of).await
     }
 
     /// The first `most` of an operator's changes after a number, and whether there may be more. One request.
@@ -161,7 +151,7 @@ impl Changes {
         consistency: Consistency,
         deadline: Deadline,
     ) -> Result<(Vec<Item>, bool), StoreError> {
-        let query = self
+        let later = self
             .db
             .query()
             .table_name(&self.table)
@@ -171,19 +161,13 @@ impl Changes {
             .expression_attribute_values(":after", AttributeValue::N(after.to_string()))
             .consistent_read(consistency == Consistency::Strong)
             .limit(most);
-        let mut backoff = Backoff::until(deadline);
-        loop {
-            match query.clone().send().await {
-                Ok(answer) => return Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.is_some())),
-                Err(error) if is_transient(&error) => backoff.pause().await?,
-                Err(error) => return Err(StoreError::request("Query", &error)),
-            }
-        }
+        let answer = query(later, deadline).await?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.is_some()))
     }
 
     /// The operator's last change. It never expires. One request.
     async fn last(&self, operator: OperatorId, deadline: Deadline) -> Result<Option<StoredChange>, StoreError> {
-        let query = self
+        let last = self
             .db
             .query()
             .table_name(&self.table)
@@ -192,13 +176,6 @@ impl Changes {
             .scan_index_forward(false)
             .consistent_read(true)
             .limit(1);
-        let mut backoff = Backoff::until(deadline);
-        loop {
-            match query.clone().send().await {
-                Ok(answer) => return answer.items().first().map(StoredChange::from_item).transpose(),
-                Err(error) if is_transient(&error) => backoff.pause().await?,
-                Err(error) => return Err(StoreError::request("Query", &error)),
-            }
-        }
+        query(last, deadline).await?.items().first().map(StoredChange::from_item).transpose()
     }
 }

@@ -11,7 +11,7 @@ use cee_eligibility::{Instant, OperatorId};
 
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, date, integer, number, text};
-use crate::dynamo::read::{Consistency, batch_get_keys, page_after};
+use crate::dynamo::read::{Consistency, batch_get_keys, named_page};
 use crate::dynamo::retry::Deadline;
 use crate::dynamo::tables::Tables;
 use crate::records::export::{
@@ -219,18 +219,8 @@ impl Exports {
         most: i32,
         deadline: Deadline,
     ) -> Result<(Vec<Item>, Option<(OperatorId, ExportId)>), StoreError> {
-        let mut after = after.map(|(operator, id)| key(operator, id));
-        let mut items = Vec::new();
-        loop {
-            let (more, last) = page_after(&self.db, &self.table, after, most, Consistency::Strong, deadline).await?;
-            items.extend(more);
-            let Some(last) = last else { return Ok((items, None)) };
-            if let Some(last) = name(&last) {
-                return Ok((items, Some(last)));
-            }
-            // A person has written the item, and its key may contain anything.
-            after = Some(last);
-        }
+        let after = after.map(|(operator, id)| key(operator, id));
+        named_page(&self.db, &self.table, after, most, Consistency::Strong, deadline, name).await
     }
 
     /// Takes the lease on an export, unless another invocation has it or the export has ended. `worker` and `machine_now` as for an import

@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::types::Select;
 use cee_eligibility::{Instant, OperatorId};
 use serde::de::DeserializeOwned;
 
-use crate::dynamo::error::{StoreError, is_transient};
+use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{Item, instant, integer, number};
-use crate::dynamo::read::{Consistency, batch_get_keys, page_after};
-use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::read::{Consistency, batch_get_keys, named_page, query};
+use crate::dynamo::retry::Deadline;
 use crate::dynamo::tables::{BY_CREATION, WORKING};
 use crate::records::ids::ImportId;
 use crate::records::import::{ImportState, ImportStatus, Work, corrupt, is_forgotten, key, name, status, working};
@@ -162,7 +162,7 @@ impl Imports {
 
     /// Whether an operator has an import. One request.
     pub(crate) async fn has_any(&self, operator: OperatorId, deadline: Deadline) -> Result<bool, StoreError> {
-        let query = self
+        let any = self
             .db
             .query()
             .table_name(&self.table)
@@ -171,14 +171,7 @@ impl Imports {
             .consistent_read(true)
             .select(Select::Count)
             .limit(1);
-        let mut backoff = Backoff::until(deadline);
-        loop {
-            match query.clone().send().await {
-                Ok(found) => return Ok(found.count > 0),
-                Err(error) if is_transient(&error) => backoff.pause().await?,
-                Err(error) => return Err(StoreError::request("Query", &error)),
-            }
-        }
+        Ok(query(any, deadline).await?.count > 0)
     }
 
     /// A scan of the whole table that returns each import's report, and when the import began.
@@ -195,17 +188,8 @@ impl Imports {
         most: i32,
         deadline: Deadline,
     ) -> Result<(Vec<Item>, Option<(u32, ImportId)>), StoreError> {
-        let mut after = after.map(|(operator, id)| key(OperatorId::new(operator).ok(), id));
-        let mut items = Vec::new();
-        loop {
-            let (more, last) = page_after(&self.db, &self.table, after, most, Consistency::Strong, deadline).await?;
-            items.extend(more);
-            let Some(last) = last else { return Ok((items, None)) };
-            if let Ok((operator, id)) = name(&last) {
-                return Ok((items, Some((operator.map_or(0, OperatorId::get), id))));
-            }
-            // This key is not an import's, so it cannot be returned: a person has written the item, and its key may contain anything.
-            after = Some(last);
-        }
+        let after = after.map(|(operator, id)| key(OperatorId::new(operator).ok(), id));
+        let name = |last: &Item| name(last).ok().map(|(operator, id)| (operator.map_or(0, OperatorId::get), id));
+        named_page(&self.db, &self.table, after, most, Consistency::Strong, deadline, name).await
     }
 }
