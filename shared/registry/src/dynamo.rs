@@ -7,6 +7,7 @@
 //! | items, and attributes that several tables share | [`item`] |
 //! | several writes in one transaction | [`transaction`] |
 //! | reading several items | [`read`] |
+//! | conditional updates that return the item | [`update`] |
 //! | requests to one table | [`table`] |
 //! | table names and definitions | [`tables`] |
 
@@ -17,3 +18,4 @@ pub mod retry;
 pub mod table;
 pub mod tables;
 pub mod transaction;
+pub mod update;

@@ -146,6 +146,11 @@ impl ImportState {
     pub(crate) fn of(item: &Item) -> Result<Self, StoreError> {
         text(item, "state").and_then(Self::parse).ok_or(corrupt("state"))
     }
+
+    /// The state as an attribute value.
+    pub(crate) fn attribute(self) -> AttributeValue {
+        AttributeValue::S(self.as_str().to_owned())
+    }
 }
 
 /// The options of an operator that requests an upload URL.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{Instant, OperatorId};
 
@@ -12,6 +11,7 @@ use crate::dynamo::item::{date, number};
 use crate::dynamo::read::each;
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
+use crate::dynamo::update::{Updated, updated};
 use crate::records::credential::{AccessKey, Credential, Failures, corrupt};
 
 /// The result of a right guess.
@@ -106,15 +106,8 @@ impl Credentials {
             .expression_attribute_values(":now", date(now))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew);
-        match update.send().await {
-            Ok(answer) => {
-                Credential::from_item(answer.attributes.ok_or(corrupt("no attributes"))?).map(|c| Some(c.failures))
-            }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
-        }
+        let Updated::Done(item) = updated(update).await? else { return Ok(None) };
+        Credential::from_item(item.ok_or(corrupt("no attributes"))?).map(|credential| Some(credential.failures))
     }
 
     /// Counts a right guess at a credential as it was read, and sets its failures in a row to 0. The guess does not count if the
@@ -142,18 +135,9 @@ impl Credentials {
             .expression_attribute_values(":seen", number(seen.in_a_row.into()))
             .expression_attribute_values(":seen_at", number(seen.last_at.map_or(0, Instant::millis)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await {
-            Ok(_) => Ok(Success::Counted),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => match lost.item() {
-                    None => Ok(Success::Retired),
-                    Some(item) => {
-                        let failures = Credential::from_item(item.clone())?.failures;
-                        Ok(Success::Locked(failures.locked_for(machine_now).unwrap_or(Failures::FIRST_PAUSE)))
-                    }
-                },
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
-        }
+        let Updated::Lost(item) = updated(update).await? else { return Ok(Success::Counted) };
+        let Some(item) = item else { return Ok(Success::Retired) };
+        let failures = Credential::from_item(item)?.failures;
+        Ok(Success::Locked(failures.locked_for(machine_now).unwrap_or(Failures::FIRST_PAUSE)))
     }
 }

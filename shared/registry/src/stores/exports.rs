@@ -3,17 +3,16 @@
 use std::collections::HashSet;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{Instant, OperatorId};
 
-use crate::dynamo::error::StoreError;
+use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{Item, date, integer, number, text};
 use crate::dynamo::read::{Consistency, batch_get_keys, named_page};
 use crate::dynamo::retry::Deadline;
 use crate::dynamo::tables::Tables;
+use crate::dynamo::update::{Updated, updated};
 use crate::records::export::{
     ExportProgress, ExportRecord, ExportState, ExportStatus, KEPT_DAYS, alive_until, corrupt, id, is_forgotten, key,
     name, progress, state, stored,
@@ -98,13 +97,8 @@ impl Exports {
     pub async fn add(&self, export: &ExportRecord, machine_now: Instant) -> Result<ExportAdded, StoreError> {
         let put = self.db.put_item().table_name(&self.table).set_item(Some(export.to_item(machine_now)));
         let sent = put.condition_expression("attribute_not_exists(export_id)").send().await;
-        if let Err(error) = sent {
-            match error.as_service_error() {
-                // A try whose response was lost has written it: no other export has its UUID.
-                Some(PutItemError::ConditionalCheckFailedException(_)) => {}
-                _ => return Err(StoreError::request("PutItem", &error)),
-            }
-        }
+        // A try whose response was lost may have written it: no other export has its UUID.
+        met("PutItem", sent)?;
         let added = self.counted(export.operator, machine_now).await;
         if added != Ok(ExportAdded::Done) {
             self.remove(export).await?;
@@ -235,7 +229,7 @@ impl Exports {
         worker: &str,
         machine_now: Instant,
     ) -> Result<ExportBegun, StoreError> {
-        let sent = self
+        let update = self
             .db
             .update_item()
             .table_name(&self.table)
@@ -256,24 +250,18 @@ impl Exports {
             .expression_attribute_values(":machine_now", date(machine_now))
             .expression_attribute_values(":running", running())
             .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let error = match sent {
-            Ok(answer) => {
-                let item = answer.attributes.ok_or(corrupt("an item"))?;
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match updated(update).await? {
+            Updated::Done(item) => {
+                let item = item.ok_or(corrupt("an item"))?;
                 let fence = integer(&item, "fence").ok_or(corrupt("fence"))?;
                 let hold = ExportHold { record: ExportRecord::of(&item)?, fence };
-                return Ok(ExportBegun::Yours(hold, progress(&item)?));
+                Ok(ExportBegun::Yours(hold, progress(&item)?))
             }
-            Err(error) => error,
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
+            Updated::Lost(item) => {
                 let is_running = |item: &Item| text(item, "state") == Some(ExportState::Running.as_str());
-                Ok(if lost.item().is_some_and(is_running) { ExportBegun::Held } else { ExportBegun::Over })
+                Ok(if item.as_ref().is_some_and(is_running) { ExportBegun::Held } else { ExportBegun::Over })
             }
-            _ => Err(StoreError::request("UpdateItem", &error)),
         }
     }
 

@@ -39,7 +39,7 @@ impl Imports {
         let until = later(machine_now, BATCH_WRITES).ok_or(corrupt("a moment"))?;
         item.extend([
             ("key".to_owned(), AttributeValue::S(batch.key.clone())),
-            ("state".to_owned(), AttributeValue::S(ImportState::Failed.as_str().to_owned())),
+            ("state".to_owned(), ImportState::Failed.attribute()),
             ("created_at".to_owned(), date(now)),
             ("started_at".to_owned(), date(now)),
             ("fence".to_owned(), number(0)),
@@ -62,17 +62,13 @@ impl Imports {
         report: &impl Serialize,
         deadline: Deadline,
     ) -> Result<(), StoreError> {
-        let state = |state: ImportState| AttributeValue::S(state.as_str().to_owned());
         let update = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(batch.operator, batch.id)))
+            .update(batch.operator, batch.id)
             .update_expression("SET #state = :completed, report = :report REMOVE haunted_until")
             .condition_expression("fence = :zero AND #state = :failed")
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":completed", state(ImportState::Completed))
-            .expression_attribute_values(":failed", state(ImportState::Failed))
+            .expression_attribute_values(":completed", ImportState::Completed.attribute())
+            .expression_attribute_values(":failed", ImportState::Failed.attribute())
             .expression_attribute_values(":report", stored(report)?)
             .expression_attribute_values(":zero", number(0));
         let mut backoff = Backoff::until(deadline);

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{Instant, OperatorId};
 use serde::Serialize;
@@ -15,10 +15,11 @@ use serde::de::DeserializeOwned;
 
 use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{Item, date, instant, integer, number, text};
+use crate::dynamo::update::{Updated, updated};
 use crate::records::ids::ImportId;
 use crate::records::import::{
     FileOutcome, ImportRecord, ImportState, ImportStatus, STALE_WRITER_UNTIL, UndoRefusal, Wishes, Work, corrupt,
-    given_up_before, key, later, record, status, stored, undo_refusal, value, working,
+    given_up_before, later, record, status, stored, undo_refusal, value, working,
 };
 use crate::stores::imports::table::Imports;
 use crate::stores::lease::{HoldError, leased_until, write_held};
@@ -160,10 +161,7 @@ impl Imports {
         // If the caller does not come to the end of an import that was given up, the import is still one.
         let seen = if given_up { "" } else { ", seen_at = :machine_now" };
         let update = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(import.operator, import.id)))
+            .update(import.operator, import.id)
             .update_expression(format!(
                 "SET fence = if_not_exists(fence, :zero) + :one, worker = :worker, leased_until = :until, \
                  taken_from = if_not_exists(leased_until, :zero), #state = :running, #key = :key, working = :working, \
@@ -181,37 +179,31 @@ impl Imports {
             .expression_attribute_values(":now", date(now))
             .expression_attribute_values(":key", AttributeValue::S(import.key.clone()))
             .expression_attribute_values(":working", working())
-            .expression_attribute_values(":running", AttributeValue::S(ImportState::Running.as_str().to_owned()))
+            .expression_attribute_values(":running", ImportState::Running.attribute())
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let update = if given_up {
             update.expression_attribute_values(":given_up", number(given_up_before(machine_now)))
         } else {
-            let awaiting = ImportState::AwaitingUpload.as_str().to_owned();
-            update.expression_attribute_values(":awaiting", AttributeValue::S(awaiting))
+            update.expression_attribute_values(":awaiting", ImportState::AwaitingUpload.attribute())
         };
-        let sent = update.send().await;
-        let error = match sent {
-            Ok(answer) => {
-                let item = answer.attributes.ok_or(corrupt("an item"))?;
+        match updated(update).await? {
+            Updated::Done(item) => {
+                let item = item.ok_or(corrupt("an item"))?;
                 let mut hold = Hold::of(&item, import.clone(), Work::Import, machine_now)?;
                 // The invocation that had the lease ended hours ago.
                 hold.stale_writer_until = hold.stale_writer_until.filter(|_| !given_up);
-                return Ok(Begun::Yours(hold, value(&item, Work::Import.checkpoint())?));
+                Ok(Begun::Yours(hold, value(&item, Work::Import.checkpoint())?))
             }
-            Err(error) => error,
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
-                let item = lost.item().ok_or(corrupt("an item"))?;
-                match ImportState::of(item)? {
+            Updated::Lost(item) => {
+                let item = item.ok_or(corrupt("an item"))?;
+                match ImportState::of(&item)? {
                     ImportState::Completed | ImportState::Failed | ImportState::Undone => {
-                        Ok(Begun::Ended(value(item, "report")?.ok_or(corrupt("report"))?))
+                        Ok(Begun::Ended(value(&item, "report")?.ok_or(corrupt("report"))?))
                     }
                     ImportState::Running | ImportState::AwaitingUpload | ImportState::Undoing => Ok(Begun::Held),
                 }
             }
-            _ => Err(StoreError::request("UpdateItem", &error)),
         }
     }
 
@@ -227,12 +219,8 @@ impl Imports {
         now: Instant,
         machine_now: Instant,
     ) -> Result<UndoBegun<U, R>, StoreError> {
-        let state = |state: ImportState| AttributeValue::S(state.as_str().to_owned());
-        let sent = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(Some(operator), id)))
+        let update = self
+            .undo(operator, id, (now, machine_now))
             .update_expression(
                 "SET fence = fence + :one, worker = :worker, leased_until = :until, #state = :undoing, working = :working, \
                  undo_started_at = if_not_exists(undo_started_at, :now)",
@@ -240,40 +228,26 @@ impl Imports {
             .condition_expression(format!(
                 "({HAS_ENDED}) OR (#state = :undoing AND (leased_until < :machine_now OR worker = :worker))"
             ))
-            .expression_attribute_names("#state", "state")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":worker", AttributeValue::S(worker.to_owned()))
-            .expression_attribute_values(":until", leased_until(machine_now))
-            .expression_attribute_values(":machine_now", date(machine_now))
-            .expression_attribute_values(":now", date(now))
-            .expression_attribute_values(":working", working())
-            .expression_attribute_values(":completed", state(ImportState::Completed))
-            .expression_attribute_values(":failed", state(ImportState::Failed))
-            .expression_attribute_values(":undoing", state(ImportState::Undoing))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
+            .expression_attribute_values(":until", leased_until(machine_now));
         let report = |item: &Item| value(item, "report")?.ok_or(corrupt("report"));
-        let error = match sent {
-            Ok(answer) => {
-                let item = answer.attributes.ok_or(corrupt("an item"))?;
+        let item = match updated(update).await? {
+            Updated::Done(item) => {
+                let item = item.ok_or(corrupt("an item"))?;
                 let record = record(&item)?;
                 let hold = Hold::of(&item, record, Work::Undo, machine_now)?;
                 return Ok(UndoBegun::Yours(hold, value(&item, Work::Undo.checkpoint())?, report(&item)?));
             }
-            Err(error) => error,
+            Updated::Lost(item) => item,
         };
-        let Some(UpdateItemError::ConditionalCheckFailedException(lost)) = error.as_service_error() else {
-            return Err(StoreError::request("UpdateItem", &error));
-        };
-        let Some(item) = lost.item() else { return Ok(UndoBegun::Refused(UndoRefusal::Unknown)) };
-        let state = ImportState::of(item)?;
-        if let Some(refusal) = undo_refusal(state, instant(item, STALE_WRITER_UNTIL), machine_now) {
+        let Some(item) = item else { return Ok(UndoBegun::Refused(UndoRefusal::Unknown)) };
+        let state = ImportState::of(&item)?;
+        if let Some(refusal) = undo_refusal(state, instant(&item, STALE_WRITER_UNTIL), machine_now) {
             return Ok(UndoBegun::Refused(refusal));
         }
         Ok(match state {
-            ImportState::Undone => UndoBegun::Ended(report(item)?),
+            ImportState::Undone => UndoBegun::Ended(report(&item)?),
             _ => UndoBegun::Held,
         })
     }
@@ -291,38 +265,36 @@ impl Imports {
         now: Instant,
         machine_now: Instant,
     ) -> Result<Option<ImportStatus<C, R, U>>, StoreError> {
-        let state = |state: ImportState| AttributeValue::S(state.as_str().to_owned());
-        let sent = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(Some(operator), id)))
+        let update = self
+            .undo(operator, id, (now, machine_now))
             // As an invocation leaves it that had no time left: without a lease.
             .update_expression(
                 "SET #state = :undoing, working = :working, leased_until = :zero, \
                  undo_started_at = if_not_exists(undo_started_at, :now)",
             )
             .condition_expression(HAS_ENDED)
+            .expression_attribute_values(":zero", number(0));
+        let (Updated::Done(item) | Updated::Lost(item)) = updated(update).await?;
+        item.as_ref().map(status).transpose()
+    }
+
+    /// An update that begins an undo, without its expressions but with their values.
+    fn undo(
+        &self,
+        operator: OperatorId,
+        id: ImportId,
+        (now, machine_now): (Instant, Instant),
+    ) -> UpdateItemFluentBuilder {
+        self.update(Some(operator), id)
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":machine_now", date(machine_now))
             .expression_attribute_values(":now", date(now))
             .expression_attribute_values(":working", working())
-            .expression_attribute_values(":completed", state(ImportState::Completed))
-            .expression_attribute_values(":failed", state(ImportState::Failed))
-            .expression_attribute_values(":undoing", state(ImportState::Undoing))
+            .expression_attribute_values(":completed", ImportState::Completed.attribute())
+            .expression_attribute_values(":failed", ImportState::Failed.attribute())
+            .expression_attribute_values(":undoing", ImportState::Undoing.attribute())
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let item = match sent {
-            Ok(answer) => answer.attributes,
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(found)) => found.item().cloned(),
-                _ => return Err(StoreError::request("UpdateItem", &error)),
-            },
-        };
-        item.as_ref().map(status).transpose()
     }
 
     /// Writes a checkpoint and renews the lease.
@@ -361,25 +333,18 @@ impl Imports {
         worker: &str,
         machine_now: Instant,
     ) -> Result<(), StoreError> {
-        let update = || self.db.update_item().table_name(&self.table).set_key(Some(key(Some(operator), id)));
-        let sent = update()
+        let update = self
+            .update(Some(operator), id)
             .update_expression("SET seen_at = :machine_now")
             .condition_expression("attribute_exists(working)")
             .expression_attribute_values(":machine_now", date(machine_now))
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        let item = match sent {
-            Ok(answer) => answer.attributes.unwrap_or_default(),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(()),
-                _ => return Err(StoreError::request("UpdateItem", &error)),
-            },
-        };
-        if text(&item, "worker") != Some(worker) {
+            .return_values(ReturnValue::AllNew);
+        let Updated::Done(item) = updated(update).await? else { return Ok(()) };
+        if text(&item.unwrap_or_default(), "worker") != Some(worker) {
             return Ok(());
         }
-        let sent = update()
+        let sent = self
+            .update(Some(operator), id)
             // Not 0, because 0 means that the lease was given back and its holder writes no more.
             .update_expression("SET leased_until = :past")
             .condition_expression("worker = :worker AND attribute_exists(working) AND leased_until > :past")
@@ -427,15 +392,12 @@ impl Imports {
             expression.push_str(&format!(" REMOVE {remove}"));
         }
         let mut update = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(hold.record.operator, hold.record.id)))
+            .update(hold.record.operator, hold.record.id)
             .update_expression(expression)
             .condition_expression("fence = :fence AND #held = :held")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_names("#held", "state")
-            .expression_attribute_values(":held", AttributeValue::S(hold.work.state().as_str().to_owned()))
+            .expression_attribute_values(":held", hold.work.state().attribute())
             .expression_attribute_values(":fence", number(hold.fence));
         if let Some(until) = hold.stale_writer_until {
             update = update.expression_attribute_values(":haunted_until", date(until));

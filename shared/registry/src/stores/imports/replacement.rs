@@ -7,12 +7,12 @@
 //! An import whose event was given up never ends by itself. After [`GIVEN_UP_AFTER`](crate::GIVEN_UP_AFTER) the next file that comes for the
 //! old import ends it ([`Imports::begin_given_up`]). From then on it is an import that has ended, also if its event is sent again.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{Instant, OperatorId};
 
 use crate::dynamo::error::StoreError;
 use crate::dynamo::item::{integer, text};
+use crate::dynamo::update::{Updated, updated};
 use crate::records::ids::ImportId;
 use crate::records::import::{ImportState, REPLACED_BY, SEEN_AT, corrupt, given_up_before, key};
 use crate::stores::imports::table::Imports;
@@ -43,41 +43,33 @@ impl Imports {
         new: ImportId,
         machine_now: Instant,
     ) -> Result<Replacement, StoreError> {
-        let word = |word: &str| AttributeValue::S(word.to_owned());
+        let uuid = |id: ImportId| AttributeValue::S(id.to_string());
         let mut ended = new;
         loop {
-            let sent = self
-                .db
-                .update_item()
-                .table_name(&self.table)
-                .set_key(Some(key(Some(operator), old)))
+            let update = self
+                .update(Some(operator), old)
                 .update_expression("SET replaced_by = :new")
                 .condition_expression(
                     "#state IN (:completed, :failed) \
                      AND (attribute_not_exists(replaced_by) OR replaced_by = :new OR replaced_by = :ended)",
                 )
                 .expression_attribute_names("#state", "state")
-                .expression_attribute_values(":completed", word(ImportState::Completed.as_str()))
-                .expression_attribute_values(":failed", word(ImportState::Failed.as_str()))
-                .expression_attribute_values(":new", word(&new.to_string()))
-                .expression_attribute_values(":ended", word(&ended.to_string()))
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .send()
-                .await;
-            let Err(error) = sent else { return Ok(Replacement::Granted) };
-            let Some(UpdateItemError::ConditionalCheckFailedException(lost)) = error.as_service_error() else {
-                return Err(StoreError::request("UpdateItem", &error));
-            };
-            let Some(item) = lost.item() else { return Ok(Replacement::Gone) };
-            let by = text(item, REPLACED_BY).and_then(ImportId::parse);
+                .expression_attribute_values(":completed", ImportState::Completed.attribute())
+                .expression_attribute_values(":failed", ImportState::Failed.attribute())
+                .expression_attribute_values(":new", uuid(new))
+                .expression_attribute_values(":ended", uuid(ended))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            let Updated::Lost(item) = updated(update).await? else { return Ok(Replacement::Granted) };
+            let Some(item) = item else { return Ok(Replacement::Gone) };
+            let by = text(&item, REPLACED_BY).and_then(ImportId::parse);
             let holder = self.not_ended(operator, by.filter(|by| *by != new), machine_now).await?;
-            match (holder, ImportState::of(item)?) {
+            match (holder, ImportState::of(&item)?) {
                 (Some((by, true)), ImportState::Completed | ImportState::Failed) => {
                     return Ok(Replacement::GivenUp(by));
                 }
                 (Some((by, _)), _) => return Ok(Replacement::By(by)),
                 (None, ImportState::Completed | ImportState::Failed) => {
-                    ended = text(item, REPLACED_BY).and_then(ImportId::parse).ok_or(corrupt(REPLACED_BY))?;
+                    ended = text(&item, REPLACED_BY).and_then(ImportId::parse).ok_or(corrupt(REPLACED_BY))?;
                 }
                 (None, _) => return Ok(Replacement::Gone),
             }

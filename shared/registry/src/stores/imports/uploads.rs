@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{Instant, OperatorId};
 
 use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{date, number, text};
+use crate::dynamo::update::{Updated, updated};
 use crate::records::ids::ImportId;
 use crate::records::import::{FORGOTTEN_AT, IGNORED_UPLOAD, ImportRecord, ImportState, VERSION, Wishes, key, later};
 use crate::stores::imports::table::Imports;
@@ -42,7 +42,7 @@ impl Imports {
         let mut item = key(import.operator, import.id);
         item.extend([
             ("key".to_owned(), AttributeValue::S(import.key.clone())),
-            ("state".to_owned(), AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned())),
+            ("state".to_owned(), ImportState::AwaitingUpload.attribute()),
             ("created_at".to_owned(), date(now)),
             ("expires_at".to_owned(), date(expires_at)),
             (FORGOTTEN_AT.to_owned(), number(later(expires_at, UNUSED).map_or(0, |at| at.millis() / 1000))),
@@ -61,10 +61,7 @@ impl Imports {
             .expression_attribute_values(":key", AttributeValue::S(import.key.clone()))
             .expression_attribute_values(":now", date(now))
             .expression_attribute_values(":expires", date(expires_at))
-            .expression_attribute_values(
-                ":awaiting",
-                AttributeValue::S(ImportState::AwaitingUpload.as_str().to_owned()),
-            )
+            .expression_attribute_values(":awaiting", ImportState::AwaitingUpload.attribute())
             .send()
             .await;
         met("PutItem", sent)
@@ -82,41 +79,27 @@ impl Imports {
         object_key: &str,
         version: &str,
     ) -> Result<Claimed, StoreError> {
-        let sent = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(Some(operator), id)))
+        let update = self
+            .update(Some(operator), id)
             .update_expression("SET #version = :version REMOVE forgotten_at")
             .condition_expression("#key = :key AND (attribute_not_exists(#version) OR #version = :version)")
             .expression_attribute_names("#key", "key")
             .expression_attribute_names("#version", VERSION)
             .expression_attribute_values(":key", AttributeValue::S(object_key.to_owned()))
             .expression_attribute_values(":version", AttributeValue::S(version.to_owned()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(Claimed::Awaited),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
-                    let awaited_key = lost.item().and_then(|item| text(item, "key"));
-                    if awaited_key != Some(object_key) {
-                        return Ok(Claimed::Other);
-                    }
-                    self.note_ignored(operator, id).await?;
-                    Ok(Claimed::Ignored)
-                }
-                _ => Err(StoreError::request("UpdateItem", &error)),
-            },
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Updated::Lost(item) = updated(update).await? else { return Ok(Claimed::Awaited) };
+        if item.as_ref().and_then(|item| text(item, "key")) != Some(object_key) {
+            return Ok(Claimed::Other);
         }
+        self.note_ignored(operator, id).await?;
+        Ok(Claimed::Ignored)
     }
 
     /// Sets `ignored_upload`.
     async fn note_ignored(&self, operator: OperatorId, id: ImportId) -> Result<(), StoreError> {
-        let update = self.db.update_item().table_name(&self.table).set_key(Some(key(Some(operator), id)));
-        let update =
-            update.update_expression("SET #ignored = :true").condition_expression("attribute_exists(import_id)");
+        let update = self.update(Some(operator), id).update_expression("SET #ignored = :true");
+        let update = update.condition_expression("attribute_exists(import_id)");
         let update = update.expression_attribute_names("#ignored", IGNORED_UPLOAD);
         let sent = update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await;
         met("UpdateItem", sent).map(drop)
