@@ -16,8 +16,7 @@ use cee_edge::application::own;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Refusal, Reply};
 use cee_eligibility::{ApplicationId, OperatorId};
 use cee_registry::{
-    Applications, Changes, ChangesPlace, ChangesRead, ClaimKeys, Deleted, Deleter, Exports, Limits, ListFilter,
-    ListPlace, Operators, PepperCheck,
+    Applications, Changes, ChangesPlace, ChangesRead, ClaimKeys, Deleted, Deleter, Exports, ListFilter, ListPlace,
 };
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
@@ -72,13 +71,7 @@ impl OwnApplications {
         let aws = Aws::of_function(environment);
         let (db, keys) = (aws.dynamodb(), environment.claim_keys()?);
         Ok(Self {
-            gate: Gate::before(
-                PepperCheck::new(db.clone(), &tables, keys.clone()),
-                environment,
-                Operators::new(db.clone(), &tables),
-                Limits::new(db.clone(), &tables),
-            )
-            .await?,
+            gate: Gate::from_environment(environment, (&db, &tables), Some(&keys)).await?,
             exports: ExportCalls {
                 clock: environment.clock()?,
                 bucket: environment.required("BUCKET")?,

@@ -25,7 +25,7 @@ use cee_eligibility::{OperatorId, Rules, TruncatedIdentity};
 use cee_history::{Counts, Report};
 use cee_registry::{
     Contradicted, Deadline, GivenKey, HistoryApplication, HistoryKey, HistoryOutcome, HistoryWriter, ImportId,
-    ImportRecord, Imports, KeyGiver, Limits, Operators, PepperCheck, RowSource, StoreError,
+    ImportRecord, Imports, KeyGiver, RowSource, StoreError,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
@@ -81,13 +81,7 @@ impl Batches {
         let tables = environment.tables_with(TABLES)?;
         let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
-            gate: Gate::before(
-                PepperCheck::new(db.clone(), &tables, keys.clone()),
-                environment,
-                Operators::new(db.clone(), &tables),
-                Limits::new(db.clone(), &tables),
-            )
-            .await?,
+            gate: Gate::from_environment(environment, (&db, &tables), Some(&keys)).await?,
             rules: environment.rules()?,
             clock: environment.clock()?,
             imports: Imports::new(db.clone(), &tables),

@@ -39,8 +39,8 @@ use cee_fn_access::SignIn;
 use cee_fn_simulate::Simulations;
 use cee_fn_uploads::{Files, read_import_id};
 use cee_registry::{
-    Applications, ClaimKeys, Credentials, Deleter, Imports, Limits, Operator, Operators, PepperCheck, Proofs, Session,
-    SessionId, Sessions, Simulator, Statistics,
+    Applications, ClaimKeys, Credentials, Deleter, Imports, Operator, Operators, Proofs, Session, SessionId, Sessions,
+    Simulator, Statistics,
 };
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
@@ -112,11 +112,14 @@ impl Console {
         let tables = environment.tables_with(TABLES)?;
         let (aws, keys) = (Aws::of_function(environment), environment.claim_keys()?);
         let db = aws.dynamodb();
-        let operators = Operators::new(db.clone(), &tables);
         let applications = Applications::new(db.clone(), &tables);
         let simulator = Simulator::new(db.clone(), &tables, keys.clone());
         Ok(Self {
-            sign_in: SignIn::new(environment, Credentials::new(db.clone(), &tables), operators.clone())?,
+            sign_in: SignIn::new(
+                environment,
+                Credentials::new(db.clone(), &tables),
+                Operators::new(db.clone(), &tables),
+            )?,
             sessions: Sessions::new(db.clone(), &tables),
             files: Files::new(environment, aws.s3(), Imports::new(db.clone(), &tables))?,
             simulations: Simulations::new(environment, applications.clone(), simulator)?,
@@ -127,13 +130,7 @@ impl Console {
             proofs: Proofs::new(db.clone(), &tables),
             statistics: Statistics::new(db.clone(), &tables),
             keys: environment.key_set("PROOF_JWKS")?,
-            admission: Admission::before(
-                PepperCheck::new(db.clone(), &tables, keys),
-                environment,
-                operators,
-                Limits::new(db, &tables),
-            )
-            .await?,
+            admission: Admission::from_environment(environment, (&db, &tables), Some(&keys)).await?,
         })
     }
 

@@ -25,8 +25,8 @@ use cee_eligibility::{
     ApplicationId, DrivingLicense, IdempotencyKey, Identity, Instant, JourneyType, OperatorId, Rules,
 };
 use cee_registry::{
-    Application, ApplicationJourney, Applications, IdempotencyRecord, Journeys, Limits, Operators, PepperCheck,
-    Registrar, Registration, Replay, RequestKey, Statistics, StoredJourney,
+    Application, ApplicationJourney, Applications, IdempotencyRecord, Journeys, Registrar, Registration, Replay,
+    RequestKey, Statistics, StoredJourney,
 };
 use cee_service::aws::Aws;
 use cee_service::metrics::Application as Counted;
@@ -112,13 +112,7 @@ impl Register {
         let tables = environment.tables_with(TABLES)?;
         let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
-            gate: Gate::before(
-                PepperCheck::new(db.clone(), &tables, keys.clone()),
-                environment,
-                Operators::new(db.clone(), &tables),
-                Limits::new(db.clone(), &tables),
-            )
-            .await?,
+            gate: Gate::from_environment(environment, (&db, &tables), Some(&keys)).await?,
             rules: environment.rules()?,
             clock: environment.clock()?,
             idempotency_days: environment.idempotency_days()?,

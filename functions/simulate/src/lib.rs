@@ -8,7 +8,7 @@ use cee_eligibility::{
     DrivingLicense, Identity, IdentityKey, IdentityKeys, JourneyType, LastNameTrunc, OperatorId, PhoneTrunc, Rules,
     TruncatedIdentity,
 };
-use cee_registry::{Applications, Deadline, Limits, Operators, PepperCheck, Simulated, Simulator};
+use cee_registry::{Applications, Deadline, Simulated, Simulator};
 use cee_service::aws::Aws;
 use cee_service::{Clock, Environment, SettingError};
 use cee_tokens::Scope;
@@ -80,13 +80,7 @@ impl Simulate {
         let tables = environment.tables_with(TABLES)?;
         let (db, keys) = (Aws::of_function(environment).dynamodb(), environment.claim_keys()?);
         Ok(Self {
-            gate: Gate::before(
-                PepperCheck::new(db.clone(), &tables, keys.clone()),
-                environment,
-                Operators::new(db.clone(), &tables),
-                Limits::new(db.clone(), &tables),
-            )
-            .await?,
+            gate: Gate::from_environment(environment, (&db, &tables), Some(&keys)).await?,
             simulations: Simulations::new(
                 environment,
                 Applications::new(db.clone(), &tables),

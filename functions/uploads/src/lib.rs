@@ -26,7 +26,7 @@
 
 use cee_edge::problem::BrokenRule;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Query, Refusal, Reply};
-use cee_registry::{Cursor, Imports, Limits, MOST_LISTED, Operators};
+use cee_registry::{Cursor, Imports, MOST_LISTED};
 use cee_service::aws::Aws;
 use cee_service::{Environment, SettingError};
 use cee_tokens::Scope;
@@ -66,12 +66,7 @@ impl Uploads {
         let aws = Aws::of_function(environment);
         let db = aws.dynamodb();
         Ok(Self {
-            gate: Gate::from_environment(
-                environment,
-                Operators::new(db.clone(), &tables),
-                Limits::new(db.clone(), &tables),
-            )
-            .await?,
+            gate: Gate::from_environment(environment, (&db, &tables), None).await?,
             files: Files::new(environment, aws.s3(), Imports::new(db, &tables))?,
         })
     }

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::Client;
 use cee_eligibility::{OperatorId, Siret};
-use cee_registry::{Limits, Operator, Operators, PepperCheck};
+use cee_registry::{ClaimKeys, Limits, Operator, Operators, PepperCheck, Tables};
 use cee_service::clock::machine_now;
 use cee_service::{CheckedPepper, Clock, Environment, SettingError, trap};
 use cee_tokens::{ApplicationTokens, Caller, Scope};
@@ -74,33 +75,17 @@ pub async fn warm_up(operators: &Operators) {
 }
 
 impl Gate {
-    /// Authentication with the settings' tokens and clock, [warm](warm_up).
-    ///
-    /// # Errors
-    /// [`SettingError`] for the first setting that is missing or bad.
-    pub async fn from_environment(
-        environment: &Environment,
-        operators: Operators,
-        limits: Limits,
-    ) -> Result<Self, SettingError> {
-        let (tokens, clock) = (environment.application_tokens()?, environment.clock()?);
-        let admission = Admission::from_environment(environment, operators, limits).await?;
-        Ok(Self { tokens, clock, admission })
-    }
-
-    /// Authentication for a function that makes claim keys. The comparison of the pepper with the check value in the tables warms it
-    /// up.
+    /// Authentication with the settings' tokens and clock. `keys` are those of a function that makes claim keys.
     ///
     /// # Errors
     /// [`SettingError`] for the first setting that is missing or bad, and for a pepper that is not the one of the tables.
-    pub async fn before(
-        pepper: PepperCheck,
+    pub async fn from_environment(
         environment: &Environment,
-        operators: Operators,
-        limits: Limits,
+        tables: (&Client, &Tables),
+        keys: Option<&ClaimKeys>,
     ) -> Result<Self, SettingError> {
         let (tokens, clock) = (environment.application_tokens()?, environment.clock()?);
-        let admission = Admission::before(pepper, environment, operators, limits).await?;
+        let admission = Admission::from_environment(environment, tables, keys).await?;
         Ok(Self { tokens, clock, admission })
     }
 
@@ -131,37 +116,26 @@ impl Gate {
 }
 
 impl Admission {
-    /// Admission with the settings' limit of calls, [warm](warm_up).
-    ///
-    /// # Errors
-    /// [`SettingError`] for a setting that is bad.
-    pub async fn from_environment(
-        environment: &Environment,
-        operators: Operators,
-        limits: Limits,
-    ) -> Result<Self, SettingError> {
-        let admission = Self::new(environment, operators, limits)?;
-        warm_up(&admission.operators).await;
-        Ok(admission)
-    }
-
-    /// Admission for a function that makes claim keys, whose pepper is compared with the check value in the tables.
+    /// Admission with the settings' limit of calls, warm: the pepper of `keys` is compared with the check value in the tables, or
+    /// [one operator is looked up](warm_up).
     ///
     /// # Errors
     /// [`SettingError`] for a setting that is bad, and for a pepper that is not the one of the tables.
-    pub async fn before(
-        pepper: PepperCheck,
+    pub async fn from_environment(
         environment: &Environment,
-        operators: Operators,
-        limits: Limits,
+        (db, tables): (&Client, &Tables),
+        keys: Option<&ClaimKeys>,
     ) -> Result<Self, SettingError> {
-        let admission = Self::new(environment, operators, limits)?;
-        Ok(Self { pepper: Some(CheckedPepper::at_start(pepper).await?), ..admission })
-    }
-
-    fn new(environment: &Environment, operators: Operators, limits: Limits) -> Result<Self, SettingError> {
-        let rate = Rate::new(limits, environment.operator_calls_per_second()?);
-        Ok(Self { operators, remembered: Remembered::default(), rate, pepper: None })
+        let operators = Operators::new(db.clone(), tables);
+        let rate = Rate::new(Limits::new(db.clone(), tables), environment.operator_calls_per_second()?);
+        let pepper = match keys {
+            Some(keys) => Some(CheckedPepper::at_start(PepperCheck::new(db.clone(), tables, keys.clone())).await?),
+            None => {
+                warm_up(&operators).await;
+                None
+            }
+        };
+        Ok(Self { operators, remembered: Remembered::default(), rate, pepper })
     }
 
     /// The operator, if it may call now. `siret` is the SIRET that its token names, if it has a token.
