@@ -34,13 +34,12 @@ use cee_local::generate::{Expected, History};
 use cee_local::stack::{BINARIES, BUCKET, Functions, Options, Stack, tables};
 use cee_registry::{ClaimKeys, Deadline, HistoryApplication, HistoryWriter, ImportId, RowSource};
 use cee_service::aws::Aws;
-use cee_service::{Environment, telemetry};
+use cee_service::runtime;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use lambda_runtime::service_fn;
 use tempfile::TempDir;
 
 /// Drivers since 2012.
@@ -96,35 +95,26 @@ fn main() -> ExitCode {
 /// The process of one function.
 #[tokio::main]
 async fn function(name: &str) -> ExitCode {
-    let environment = Environment::of_process();
-    telemetry::start(&environment);
     match name {
-        "cee-simulate" => cee_edge::run(&environment, Simulate::from_environment(&environment).await).await,
-        "cee-register" => cee_edge::run(&environment, Register::from_environment(&environment).await).await,
-        "cee-applications" => cee_edge::run(&environment, OwnApplications::from_environment(&environment).await).await,
-        "cee-batches" => cee_edge::run(&environment, Batches::from_environment(&environment).await).await,
-        "cee-access" => cee_edge::run(&environment, Access::from_environment(&environment).await).await,
-        "cee-uploads" => cee_edge::run(&environment, Uploads::from_environment(&environment).await).await,
-        "cee-console" => cee_edge::run(&environment, Console::from_environment(&environment).await).await,
+        "cee-simulate" => cee_edge::run(Simulate::from_environment).await,
+        "cee-register" => cee_edge::run(Register::from_environment).await,
+        "cee-applications" => cee_edge::run(OwnApplications::from_environment).await,
+        "cee-batches" => cee_edge::run(Batches::from_environment).await,
+        "cee-access" => cee_edge::run(Access::from_environment).await,
+        "cee-uploads" => cee_edge::run(Uploads::from_environment).await,
+        "cee-console" => cee_edge::run(Console::from_environment).await,
         "cee-import" => {
-            let import = ImportFunction::from_environment(&environment).await.unwrap();
-            let service = service_fn(move |event| {
-                let import = import.clone();
-                async move { import.handle(event).await }
-            });
-            lambda_runtime::run(service).await.unwrap();
-            ExitCode::SUCCESS
+            runtime::run(
+                ImportFunction::from_environment,
+                |function, event| async move { function.handle(event).await },
+            )
+            .await
         }
         "cee-audit" => {
-            let audit = AuditFunction::from_environment(&environment).await.unwrap();
-            let service = service_fn(move |event| {
-                let audit = audit.clone();
-                async move { audit.handle(event).await }
-            });
-            lambda_runtime::run(service).await.unwrap();
-            ExitCode::SUCCESS
+            runtime::run(AuditFunction::from_environment, |function, event| async move { function.handle(event).await })
+                .await
         }
-        _ => cee_edge::run(&environment, Public::from_environment(&environment)).await,
+        _ => cee_edge::run(async |environment| Public::from_environment(environment)).await,
     }
 }
 

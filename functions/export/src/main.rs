@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use cee_fn_export::ExportFunction;
-use cee_service::{Environment, runtime, telemetry};
+use cee_service::runtime;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let environment = Environment::of_process();
-    telemetry::start(&environment);
-    let function = ExportFunction::from_environment(&environment);
-    runtime::run(function, |function, event| async move { function.handle(event).await }).await
+    runtime::run(
+        async |environment| ExportFunction::from_environment(environment),
+        |function, event| async move { function.handle(event).await },
+    )
+    .await
 }

@@ -3,12 +3,9 @@
 use std::process::ExitCode;
 
 use cee_fn_import::ImportFunction;
-use cee_service::{Environment, runtime, telemetry};
+use cee_service::runtime;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let environment = Environment::of_process();
-    telemetry::start(&environment);
-    let function = ImportFunction::from_environment(&environment).await;
-    runtime::run(function, |function, event| async move { function.handle(event).await }).await
+    runtime::run(ImportFunction::from_environment, |function, event| async move { function.handle(event).await }).await
 }

@@ -66,8 +66,10 @@ pub trait HttpFunction: Send + Sync + 'static {
 }
 
 /// The function as a process that Lambda starts: the complete body of its `main`.
-pub async fn run<F: HttpFunction>(environment: &Environment, function: Result<F, SettingError>) -> ExitCode {
-    let function = match function {
+pub async fn run<F: HttpFunction>(start: impl AsyncFnOnce(&Environment) -> Result<F, SettingError>) -> ExitCode {
+    let environment = Environment::of_process();
+    telemetry::start(&environment);
+    let function = match start(&environment).await {
         Ok(function) => function,
         Err(error) => return telemetry::refuse_to_start(&error),
     };

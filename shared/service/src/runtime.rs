@@ -6,18 +6,23 @@ use std::process::ExitCode;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::de::DeserializeOwned;
 
-use crate::settings::SettingError;
+use crate::settings::{Environment, SettingError};
 use crate::telemetry;
 
-/// The function as a process that Lambda starts: the last step of its `main`. `handle` handles one event.
-pub async fn run<F, A, H, E>(function: Result<F, SettingError>, handle: impl Fn(F, LambdaEvent<A>) -> H) -> ExitCode
+/// The function as a process that Lambda starts: the complete body of its `main`. `handle` handles one event.
+pub async fn run<F, A, H, E>(
+    start: impl AsyncFnOnce(&Environment) -> Result<F, SettingError>,
+    handle: impl Fn(F, LambdaEvent<A>) -> H,
+) -> ExitCode
 where
     F: Clone,
     A: DeserializeOwned,
     H: Future<Output = Result<(), E>>,
     E: Into<Diagnostic> + Debug,
 {
-    let function = match function {
+    let environment = Environment::of_process();
+    telemetry::start(&environment);
+    let function = match start(&environment).await {
         Ok(function) => function,
         Err(error) => return telemetry::refuse_to_start(&error),
     };
