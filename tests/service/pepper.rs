@@ -34,6 +34,16 @@ fn team(data_dir: &Path, words: &[&str]) -> (bool, String) {
     (output.status.success(), said + &failed)
 }
 
+/// Writes another pepper into the file of secrets, and returns what the file held.
+fn write_other_pepper(data_dir: &Path) -> String {
+    let path = data_dir.join("secrets.json");
+    let right = std::fs::read_to_string(&path).unwrap();
+    let mut other: Value = serde_json::from_str(&right).unwrap();
+    other["claim_pepper"] = json!(OTHER);
+    std::fs::write(&path, other.to_string()).unwrap();
+    right
+}
+
 async fn forget(aws: &Aws) {
     let delete = aws.dynamodb().delete_item().table_name(tables().claims);
     delete.key("pk", AttributeValue::S("pepper".to_owned())).send().await.unwrap();
@@ -107,14 +117,10 @@ async fn service_with_wrong_pepper_fails_to_start() {
     assert!(refused.contains("a function cannot start") && refused.contains("is not the pepper of these"), "{refused}");
     let log = folder.path().join("dynamodb.sqlite-wal");
     assert!(!log.exists(), "a failed start closes the database before it unlocks the directory");
-    let secrets = folder.path().join("secrets.json");
-    let right = std::fs::read_to_string(&secrets).unwrap();
-    let mut other: Value = serde_json::from_str(&right).unwrap();
-    other["claim_pepper"] = json!(OTHER);
-    std::fs::write(&secrets, other.to_string()).unwrap();
+    let right = write_other_pepper(folder.path());
     let refused = Stack::start(&options()).await.err().unwrap().to_string();
     assert!(refused.starts_with("CLAIM_PEPPER is not the pepper of these tables"), "{refused}");
-    std::fs::write(&secrets, right).unwrap();
+    std::fs::write(folder.path().join("secrets.json"), right).unwrap();
     let after = world_on(&options()).await;
     assert_eq!(after.api.register(&token, &long("L1")).await.status, StatusCode::CONFLICT);
 }
@@ -129,14 +135,10 @@ async fn data_without_check_value_gets_it_from_right_pepper() {
     assert_eq!(before.api.register(&token, &long("L1")).await.status, StatusCode::CREATED);
     forget(&before.aws).await;
     before.end().await;
-    let secrets = folder.path().join("secrets.json");
-    let right = std::fs::read_to_string(&secrets).unwrap();
-    let mut other: Value = serde_json::from_str(&right).unwrap();
-    other["claim_pepper"] = json!(OTHER);
-    std::fs::write(&secrets, other.to_string()).unwrap();
+    let right = write_other_pepper(folder.path());
     let refused = Stack::start(&options()).await.err().unwrap().to_string();
     assert!(refused.contains("none of 1 applications has its claims"), "{refused}");
-    std::fs::write(&secrets, right).unwrap();
+    std::fs::write(folder.path().join("secrets.json"), right).unwrap();
     let after = world_on(&options()).await;
     assert_eq!(after.api.register(&token, &long("L1")).await.status, StatusCode::CONFLICT);
     assert_eq!(team(folder.path(), &["pepper"]), (true, "CLAIM_PEPPER is the pepper of these tables\n".to_owned()));
@@ -183,10 +185,7 @@ async fn call_before_pepper_is_verified_returns_500() {
 async fn commands_with_wrong_pepper_fail_with_reason() {
     let folder = TempDir::new().unwrap();
     let world = world_on(&Options { now: Some(at(NOW)), ..Options::new(folder.path()) }).await;
-    let path = folder.path().join("secrets.json");
-    let mut other: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    other["claim_pepper"] = json!(OTHER);
-    std::fs::write(&path, other.to_string()).unwrap();
+    write_other_pepper(folder.path());
     let commands: [&[&str]; 5] = [
         &["audit"],
         &["driver", "show"],
@@ -248,13 +247,9 @@ async fn pepper_command_writes_check_value_unless_contradicted() {
     let (done, said) = pepper(&["--yes"]);
     assert!(!done && said.contains("1 of 2 applications lack a claim") && !is_noted().await, "{said}");
     // No flag accepts a pepper that no application confirms.
-    let path = folder.path().join("secrets.json");
-    let right = std::fs::read_to_string(&path).unwrap();
-    let mut other: Value = serde_json::from_str(&right).unwrap();
-    other["claim_pepper"] = json!(OTHER);
-    std::fs::write(&path, other.to_string()).unwrap();
+    let right = write_other_pepper(folder.path());
     let (done, said) = pepper(&["--yes", "--unproven"]);
     assert!(!done && said.contains("none of 2 applications") && !is_noted().await, "{said}");
-    std::fs::write(&path, right).unwrap();
+    std::fs::write(folder.path().join("secrets.json"), right).unwrap();
     assert!(pepper(&["--yes", "--unproven"]).0 && is_noted().await);
 }

@@ -222,12 +222,9 @@ fn laws() -> Protocol {
     ];
     Protocol {
         starts: starts(&catalogue, catalogue.len(), 3),
-        mishaps: 1,
         law_changes: true,
-        fault: None,
-        remedies: MENDED,
-        revived: true,
         examples: &["a 201 after a cooldown", "the law changes between two grants"],
+        ..calls()
     }
 }
 
