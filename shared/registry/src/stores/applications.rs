@@ -3,7 +3,6 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use cee_eligibility::{ApplicationId, IdentityKey, JourneyStatus, OperatorId};
 
@@ -13,6 +12,7 @@ use crate::dynamo::retry::{Backoff, Deadline};
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::{BY_DATE, Tables};
 use crate::dynamo::transaction::once;
+use crate::dynamo::update::{Updated, updated_until};
 use crate::records::application::{Application, NameTaken, condition_as_read, corrupt};
 use crate::records::journey::JourneyVersion;
 use crate::records::listed::{ListFilter, ListPlace, ListedApplication};
@@ -99,34 +99,23 @@ impl Applications {
         version: &JourneyVersion,
         deadline: Deadline,
     ) -> Result<Option<Application>, StoreError> {
-        let mut backoff = Backoff::until(deadline);
-        loop {
-            let sent = self
-                .table
-                .update(AttributeValue::S(uuid.to_string()))
-                .update_expression("SET status_version = :version")
-                .condition_expression("status_version < :version AND #status = :status")
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()))
-                .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .send()
-                .await;
-            let Err(error) = sent else { return Ok(None) };
-            match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(found)) => {
-                    let item = found.item().filter(|item| NameTaken::of(item).is_none());
-                    let application = item.cloned().map(Application::from_item).transpose()?;
-                    let is_older = |application: &Application| {
-                        let journey = application.journey.as_ref();
-                        journey.is_some_and(|journey| journey.version.as_str() < version.as_str())
-                    };
-                    return Ok(application.filter(is_older));
-                }
-                _ if is_transient(&error) => backoff.pause().await?,
-                _ => return Err(StoreError::request("UpdateItem", &error)),
-            }
-        }
+        let update = self
+            .table
+            .update(AttributeValue::S(uuid.to_string()))
+            .update_expression("SET status_version = :version")
+            .condition_expression("status_version < :version AND #status = :status")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()))
+            .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Updated::Lost(item) = updated_until(deadline, update).await? else { return Ok(None) };
+        let item = item.filter(|item| NameTaken::of(item).is_none());
+        let application = item.map(Application::from_item).transpose()?;
+        let is_older = |application: &Application| {
+            let journey = application.journey.as_ref();
+            journey.is_some_and(|journey| journey.version.as_str() < version.as_str())
+        };
+        Ok(application.filter(is_older))
     }
 
     /// The write of a transaction that updates an application to its journey's status, provided that its status has not changed since it

@@ -1,15 +1,17 @@
 //! The table of journeys: the import writes a journey, a registration claims it for one application, and a delete frees it.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use cee_eligibility::{ApplicationId, Instant, Journey, OperatorId, OperatorJourneyId};
 
-use crate::dynamo::error::{StoreError, is_transient, met};
-use crate::dynamo::item::{Item, PK, date};
-use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::error::{StoreError, met};
+use crate::dynamo::item::{Item, PK, date, text};
+use crate::dynamo::retry::Deadline;
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
+use crate::dynamo::update::{Updated, updated_until};
 use crate::records::application::Application;
 use crate::records::journey::{JourneyVersion, StoredJourney, corrupt, partition_key};
 
@@ -72,56 +74,42 @@ impl Journeys {
         deadline: Deadline,
     ) -> Result<(JourneyOutcome, Option<ApplicationId>), StoreError> {
         let stored = StoredJourney { journey: journey.clone(), version: version.clone(), used: None };
-        let mut attributes = stored.to_item()?;
+        let mut attributes: BTreeMap<_, _> = stored.to_item()?.into_iter().collect();
         let key = attributes.remove(PK).ok_or(corrupt("pk"))?;
         // An update and not a put, because a put would remove the use of the journey.
-        let mut names: Vec<String> = attributes.keys().cloned().collect();
-        names.sort();
-        let sets: Vec<String> = names.iter().enumerate().map(|(i, _)| format!("#n{i} = :v{i}")).collect();
+        let sets: Vec<String> = (0..attributes.len()).map(|i| format!("#n{i} = :v{i}")).collect();
         let mut expression = format!("SET {}", sets.join(", "));
         if journey.driver_identity_key.is_none() {
             expression.push_str(" REMOVE identity_key");
         }
-        let mut backoff = Backoff::until(deadline);
-        loop {
-            let mut request = self
-                .table
-                .update(key.clone())
-                .update_expression(&expression)
-                .condition_expression("attribute_not_exists(#version) OR #version < :version")
-                .expression_attribute_names("#version", "version")
-                .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
-                .return_values(ReturnValue::AllOld)
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-            for (i, name) in names.iter().enumerate() {
-                let value = attributes.get(name).cloned().ok_or(corrupt("an attribute"))?;
-                request = request
-                    .expression_attribute_names(format!("#n{i}"), name)
-                    .expression_attribute_values(format!(":v{i}"), value);
-            }
-            let error = match request.send().await {
-                Ok(answer) => return Ok((JourneyOutcome::Imported, used_by(answer.attributes()))),
-                Err(error) => error,
-            };
-            match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
-                    let known = lost
-                        .item()
-                        .and_then(|item| item.get("version")?.as_s().ok())
-                        .map(|known| JourneyVersion::from_stored(known.clone()));
-                    // The same line again, after a crash: the caller completes what the first try may have left undone.
-                    let again = known.as_ref() == Some(version);
-                    let same_file = known.is_some_and(|known| known.file() == version.file());
-                    return Ok(if same_file {
-                        (JourneyOutcome::Imported, used_by(lost.item()).filter(|_| again))
-                    } else {
-                        (JourneyOutcome::AlreadyKnown, None)
-                    });
-                }
-                _ if is_transient(&error) => backoff.pause().await?,
-                _ => return Err(StoreError::request("UpdateItem", &error)),
-            }
+        let mut update = self
+            .table
+            .update(key)
+            .update_expression(expression)
+            .condition_expression("attribute_not_exists(#version) OR #version < :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        for (i, (name, value)) in attributes.into_iter().enumerate() {
+            update = update
+                .expression_attribute_names(format!("#n{i}"), name)
+                .expression_attribute_values(format!(":v{i}"), value);
         }
+        let found = match updated_until(deadline, update).await? {
+            Updated::Done(item) => return Ok((JourneyOutcome::Imported, used_by(item.as_ref()))),
+            Updated::Lost(item) => item,
+        };
+        let known = found.as_ref().and_then(|item| text(item, "version"));
+        let known = known.map(|known| JourneyVersion::from_stored(known.to_owned()));
+        // The same line again, after a crash: the caller completes what the first try may have left undone.
+        let again = known.as_ref() == Some(version);
+        let same_file = known.is_some_and(|known| known.file() == version.file());
+        Ok(if same_file {
+            (JourneyOutcome::Imported, used_by(found.as_ref()).filter(|_| again))
+        } else {
+            (JourneyOutcome::AlreadyKnown, None)
+        })
     }
 
     /// The write of a registration that takes the journey. Its condition is that the journey is unused *and has not changed since it was
@@ -178,5 +166,5 @@ impl Journeys {
 }
 
 fn used_by(item: Option<&Item>) -> Option<ApplicationId> {
-    ApplicationId::parse(item?.get("used_by")?.as_s().ok()?)
+    ApplicationId::parse(text(item?, "used_by")?)
 }

@@ -9,14 +9,14 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee_eligibility::Instant;
 use serde::Serialize;
 
-use crate::dynamo::error::{StoreError, is_transient, met};
+use crate::dynamo::error::{StoreError, met};
 use crate::dynamo::item::{date, number};
-use crate::dynamo::retry::{Backoff, Deadline};
+use crate::dynamo::retry::Deadline;
+use crate::dynamo::update::updated_until;
 use crate::records::import::{ImportRecord, ImportState, STALE_WRITER_UNTIL, corrupt, key, later, stored};
 use crate::stores::imports::table::Imports;
 
@@ -71,15 +71,7 @@ impl Imports {
             .expression_attribute_values(":failed", ImportState::Failed.attribute())
             .expression_attribute_values(":report", stored(report)?)
             .expression_attribute_values(":zero", number(0));
-        let mut backoff = Backoff::until(deadline);
-        loop {
-            let Err(error) = update.clone().send().await else { return Ok(()) };
-            match error.as_service_error() {
-                // A try whose response was lost stored it, or an undo has begun, whose state stays.
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(()),
-                _ if is_transient(&error) => backoff.pause().await?,
-                _ => return Err(StoreError::request("UpdateItem", &error)),
-            }
-        }
+        // If the condition does not hold, a try whose response was lost stored it, or an undo has begun, whose state stays.
+        updated_until(deadline, update).await.map(drop)
     }
 }
