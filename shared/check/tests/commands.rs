@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -31,6 +31,13 @@ fn ran(output: Output) -> Ran {
 fn run(folder: &Path, args: &[&str]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cee-check"));
     ran(command.current_dir(folder).args(args).stdin(Stdio::null()).output().unwrap())
+}
+
+/// A command that reads its standard input.
+fn spawn(folder: &Path, args: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cee-check"));
+    command.current_dir(folder).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
 }
 
 fn files(files: &[(&str, &[u8])]) -> TempDir {
@@ -113,14 +120,7 @@ fn json_output_reports_state_and_counts() {
 #[test]
 fn check_reads_standard_input() {
     let folder = files(&[]);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cee-check"))
-        .current_dir(folder.path())
-        .args(["-", "--rejected", "r.csv"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn(folder.path(), &["-", "--rejected", "r.csv"]);
     child.stdin.take().unwrap().write_all(MIXED.as_bytes()).unwrap();
     let ran = ran(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 1);
@@ -283,14 +283,7 @@ fn normalise_repairs_phone_with_one_possible_reading() {
 #[test]
 fn normalise_reads_standard_input() {
     let folder = files(&[]);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cee-check"))
-        .current_dir(folder.path())
-        .args(["normalise", "-", "-o", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn(folder.path(), &["normalise", "-", "-o", "-"]);
     // The header arrives in two parts: the separator is in the second.
     let mut input = child.stdin.take().unwrap();
     input.write_all(b"last_name").unwrap();
@@ -548,19 +541,12 @@ fn rejected_rows_may_go_to_a_device() {
 }
 
 /// A `normalise` that reads its standard input, and has begun its result.
-fn begun(folder: &TempDir) -> std::process::Child {
+fn begun(folder: &TempDir) -> Child {
     let before = content(folder);
     let has_begun = || {
         content(folder).iter().any(|(name, _)| name.starts_with(".cee-") && before.iter().all(|(old, _)| old != name))
     };
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cee-check"))
-        .current_dir(folder.path())
-        .args(["normalise", "-", "-o", "result.csv"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn(folder.path(), &["normalise", "-", "-o", "result.csv"]);
     child.stdin.as_mut().unwrap().write_all(b"last_name,phone\nTo,0601020304\n").unwrap();
     while !has_begun() {
         assert!(child.try_wait().unwrap().is_none(), "it ended");

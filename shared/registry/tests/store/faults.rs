@@ -91,6 +91,11 @@ async fn granted(store: &Store) -> Application {
     asked
 }
 
+/// Gives an identity key to the application.
+async fn give(store: &Store, deadline: Deadline) -> Result<GivenKey, StoreError> {
+    store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), deadline).await
+}
+
 /// Gives an identity key to the driver's history of this day.
 async fn give_to_history(store: &Store, letter: char, deadline: Deadline) -> Result<GivenKey, StoreError> {
     let history = HistoryKey {
@@ -305,7 +310,6 @@ async fn call_that_may_have_written_never_reports_busy() {
             granted(&calm).await;
             import(&calm, DAY, row(1, 1), soon()).await.unwrap();
             faults.always(throttled, "ThrottlingException");
-            let key = identity_key('a');
             for call in ["delete", "give_key", "give_key_to_history"] {
                 if perhaps {
                     // The items are read and one write is tried. After that, no read or write succeeds.
@@ -314,11 +318,7 @@ async fn call_that_may_have_written_never_reports_busy() {
                 }
                 let said = match call {
                     "delete" => delete(&store, shortly()).await.map(drop),
-                    "give_key" => store
-                        .key_giver
-                        .give_key(operator(1), uuid(1), &key, &Rules::default(), shortly())
-                        .await
-                        .map(drop),
+                    "give_key" => give(&store, shortly()).await.map(drop),
                     _ => give_to_history(&store, 'a', shortly()).await.map(drop),
                 };
                 match perhaps {
@@ -586,9 +586,6 @@ async fn full_keyed_record_lists_no_file_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn give_key_reports_outcome_despite_faults_and_changes() {
-    let give = async |store: &Store, deadline: Deadline| {
-        store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), deadline).await
-    };
     let given = Ok(GivenKey::Given { contradicts: Vec::new() });
     for fault in CONTENTION.map(Fault::code).into_iter().chain([Fault::AnswerLost, Fault::Lost]) {
         let (calm, store, faults) = store_with_faults().await;
@@ -612,8 +609,7 @@ async fn give_key_reports_outcome_despite_faults_and_changes() {
     let (calm, store, faults) = store_with_faults().await;
     granted(&calm).await;
     let meanwhile = async move {
-        let said = calm.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
-        assert_eq!(said, Ok(GivenKey::Given { contradicts: Vec::new() }));
+        assert_eq!(give(&calm, soon()).await, Ok(GivenKey::Given { contradicts: Vec::new() }));
     };
     faults.to("BatchGetItem", [Fault::meanwhile(meanwhile)]);
     assert_eq!(give(&store, soon()).await, Ok(GivenKey::AlreadyHas));
@@ -659,8 +655,7 @@ async fn marker_of_deleted_application_is_not_an_application() {
 
     // The application was read before the delete, and its claims after it.
     let (calm, store, _) = fresh("BatchGetItem").await;
-    let given = store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
-    assert_eq!(given, Ok(GivenKey::Unknown));
+    assert_eq!(give(&store, soon()).await, Ok(GivenKey::Unknown));
     assert!(calm.scan(&calm.tables.claims).await.is_empty());
 
     let (calm, store, _) = fresh("BatchGetItem").await;
@@ -682,9 +677,7 @@ async fn key_given_during_an_erasure_is_seen() {
         let asked = application(1, 1, Short, &driver_with_keys("DUP", "A1", callers, journeys), at(DAY));
         assert_eq!(calm.register(&asked, None).await, Registration::Registered);
         let meanwhile = async move {
-            let said =
-                calm.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
-            assert_eq!(said, Ok(GivenKey::Given { contradicts: Vec::new() }));
+            assert_eq!(give(&calm, soon()).await, Ok(GivenKey::Given { contradicts: Vec::new() }));
         };
         faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
         store.requests.take();
@@ -723,14 +716,12 @@ async fn refused_key_is_not_given_by_late_try() {
             Blocker { datetime: at(LATER), reason: Reason::Duplicate, operator: operator(2), uuid: Some(uuid(2)) };
         Ok(GivenKey::Blocked(blocker))
     };
-    let give =
-        async || store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
     let other = calm.clone();
     let comes = async move { assert_eq!(other.register(&first, None).await, Registration::Registered) };
     let before = item(&calm).await.unwrap();
     faults.to("TransactWriteItems", [Fault::Lost]);
     faults.to("GetItem", [Fault::None, Fault::meanwhile(comes)]);
-    assert_eq!(give().await, blocked());
+    assert_eq!(give(&store, soon()).await, blocked());
     let after = item(&calm).await.unwrap();
     assert_ne!(before["v"], after["v"], "whoever has read it before has read another one");
     let unstamped = |mut item: Item| {
@@ -739,7 +730,7 @@ async fn refused_key_is_not_given_by_late_try() {
     };
     assert_eq!(unstamped(before), unstamped(after.clone()), "and nothing else is changed");
     // If the outcome of every try is known, nothing is written.
-    assert_eq!(give().await, blocked());
+    assert_eq!(give(&store, soon()).await, blocked());
     assert_eq!(item(&calm).await.unwrap(), after);
     assert!(faults.are_over());
 }
@@ -754,12 +745,10 @@ async fn key_given_then_deleted_is_not_reported_unwritten() {
     let goes = async move { assert_eq!(delete(&other, soon()).await, Ok(Deleted::Done)) };
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
     faults.to("GetItem", [Fault::None, Fault::meanwhile(goes)]);
-    let give =
-        async || store.key_giver.give_key(operator(1), uuid(1), &identity_key('a'), &Rules::default(), soon()).await;
-    let heard = give().await;
+    let heard = give(&store, soon()).await;
     assert!(matches!(heard, Err(StoreError::Request { operation: "TransactWriteItems", .. })), "{heard:?}");
     assert!(calm.scan(&calm.tables.archive).await[&uuid(1).to_string()].contains_key("identity_key"), "it was given");
-    assert_eq!(give().await, Ok(GivenKey::Unknown), "to whoever asks now");
+    assert_eq!(give(&store, soon()).await, Ok(GivenKey::Unknown), "to whoever asks now");
 
     let (calm, store, faults) = store_with_faults().await;
     import(&calm, DAY, row(1, 2), soon()).await.unwrap();
