@@ -7,12 +7,14 @@
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Bytes;
+
+use super::head::error;
 
 /// A rule of a bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,11 +88,8 @@ pub(super) fn preflight(head: &Parts, rules: &[CorsRule]) -> Option<Response<Ful
     let headers = text(&head.headers, ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default().split(',');
     let asked = text(&head.headers, ORIGIN).zip(text(&head.headers, ACCESS_CONTROL_REQUEST_METHOD));
     let Some((origin, method)) = asked else {
-        return Some(refusal(
-            StatusCode::BAD_REQUEST,
-            "BadRequest",
-            "Insufficient information. Origin request header needed.",
-        ));
+        let message = "Insufficient information. Origin request header needed.";
+        return Some(error(StatusCode::BAD_REQUEST, "BadRequest", message, ""));
     };
     let headers = headers.map(str::trim).filter(|header| !header.is_empty()).collect();
     let asked = Asked { origin, method, headers };
@@ -98,7 +97,7 @@ pub(super) fn preflight(head: &Parts, rules: &[CorsRule]) -> Option<Response<Ful
         let message = "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, request \
                        method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the \
                        resource's CORS spec.";
-        return Some(refusal(StatusCode::FORBIDDEN, "AccessForbidden", message));
+        return Some(error(StatusCode::FORBIDDEN, "AccessForbidden", message, ""));
     };
     let mut response = Response::new(Full::default());
     response.headers_mut().extend(rule.answer(&asked));
@@ -111,16 +110,6 @@ pub(super) fn readable(head: &Parts, rules: &[CorsRule]) -> HeaderMap {
     let asked = Asked { origin, method: head.method.as_str(), headers: Vec::new() };
     let rule = rules.iter().find(|rule| rule.allows(&asked));
     rule.map(|rule| rule.answer(&asked)).unwrap_or_default()
-}
-
-fn refusal(status: StatusCode, code: &str, message: &str) -> Response<Full<Bytes>> {
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    );
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-    response
 }
 
 #[cfg(test)]
