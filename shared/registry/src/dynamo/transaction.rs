@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{Builder, Config, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata as _};
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput};
+use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
 use crate::dynamo::error::{StoreError, is_contention, is_too_large, is_transient};
@@ -53,6 +54,18 @@ impl Intercept for NoClientRequestToken {
         }
         Ok(())
     }
+}
+
+/// A put as a write of a transaction.
+pub(crate) fn built_put(put: PutBuilder) -> Result<TransactWriteItem, StoreError> {
+    let put = put.build().map_err(|_| StoreError::Corrupt { table: "any kind", what: "a put" })?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// An update as a write of a transaction.
+pub(crate) fn built_update(update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
+    let update = update.build().map_err(|_| StoreError::Corrupt { table: "any kind", what: "an update" })?;
+    Ok(TransactWriteItem::builder().update(update).build())
 }
 
 /// Writes all of a change or nothing.

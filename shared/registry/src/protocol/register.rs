@@ -36,7 +36,7 @@ use crate::dynamo::error::{StoreError, is_contention};
 use crate::dynamo::item::{Item, date, instant, number};
 use crate::dynamo::retry::{Backoff, Deadline};
 use crate::dynamo::tables::Tables;
-use crate::dynamo::transaction::{Transacted, transact};
+use crate::dynamo::transaction::{Transacted, built_update, transact};
 use crate::records::application::Application;
 use crate::records::claim_item::{
     SPECIFIC_AT, SPECIFIC_WITH_KEY_AT, STAMP, STANDARDIZED_AT, STANDARDIZED_WITH_KEY_AT, application_attribute,
@@ -275,10 +275,8 @@ impl Registrar {
         let update = update
             .update_expression(expression)
             .condition_expression(condition)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|_| StoreError::Corrupt { table: "claims", what: "an update" })?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        built_update(update)
     }
 }
 

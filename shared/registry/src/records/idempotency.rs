@@ -73,7 +73,7 @@ impl fmt::Debug for Replay {
     }
 }
 
-pub(crate) const fn corrupt(what: &'static str) -> StoreError {
+const fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { table: "idempotency", what }
 }
 

@@ -11,7 +11,7 @@ use crate::dynamo::item::number;
 use crate::dynamo::retry::{Backoff, Deadline};
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::{BY_DATE, Tables};
-use crate::dynamo::transaction::once;
+use crate::dynamo::transaction::{built_put, built_update, once};
 use crate::dynamo::update::{Updated, updated_until};
 use crate::records::application::{Application, NameTaken, condition_as_read, corrupt};
 use crate::records::journey::JourneyVersion;
@@ -135,10 +135,8 @@ impl Applications {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()))
             .expression_attribute_values(":version", AttributeValue::S(version.as_str().to_owned()))
-            .expression_attribute_values(":read", AttributeValue::S(read.version.as_str().to_owned()))
-            .build()
-            .map_err(|_| corrupt("an update"))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .expression_attribute_values(":read", AttributeValue::S(read.version.as_str().to_owned()));
+        built_update(update)
     }
 
     /// The write of a transaction that adds an application, unless its UUID is taken.
@@ -148,10 +146,8 @@ impl Applications {
             .put_in_transaction(application.to_item()?)
             .condition_expression("attribute_not_exists(#uuid)")
             .expression_attribute_names("#uuid", UUID)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|_| corrupt("a put"))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        built_put(put)
     }
 
     /// Prevents every try to add this application from being written from now on, and returns whether one was written. It retries by
@@ -195,10 +191,8 @@ impl Applications {
             .condition_expression(condition)
             .expression_attribute_names("#uuid", UUID)
             .set_expression_attribute_values(values)
-            .expression_attribute_values(":key", AttributeValue::B(key.as_bytes().to_vec().into()))
-            .build()
-            .map_err(|_| corrupt("an update"))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .expression_attribute_values(":key", AttributeValue::B(key.as_bytes().to_vec().into()));
+        built_update(update)
     }
 
     /// The write of a transaction that removes an application and leaves a marker under its UUID, provided that it has not changed since
@@ -210,9 +204,7 @@ impl Applications {
             .put_in_transaction(NameTaken::Archived.item(application.uuid))
             .condition_expression(condition)
             .expression_attribute_names("#uuid", UUID)
-            .set_expression_attribute_values(values)
-            .build()
-            .map_err(|_| corrupt("a move"))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+            .set_expression_attribute_values(values);
+        built_put(put)
     }
 }

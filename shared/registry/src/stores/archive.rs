@@ -7,6 +7,7 @@ use crate::dynamo::error::StoreError;
 use crate::dynamo::item::Item;
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
+use crate::dynamo::transaction::built_put;
 
 /// The table of deleted and erased applications.
 #[derive(Clone, Debug)]
@@ -21,9 +22,7 @@ impl Archive {
 
     /// The write of a transaction that adds an item to the archive.
     pub(crate) fn add(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = self.table.put_in_transaction(item).build();
-        let put = put.map_err(|_| StoreError::Corrupt { table: "archive", what: "a put" })?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        built_put(self.table.put_in_transaction(item))
     }
 
     /// Replaces the archived item of the same application.

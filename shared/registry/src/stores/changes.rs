@@ -16,6 +16,7 @@ use crate::dynamo::item::{Item, number};
 use crate::dynamo::read::{Consistency, batch_get_keys, named_page, query};
 use crate::dynamo::retry::Deadline;
 use crate::dynamo::tables::Tables;
+use crate::dynamo::transaction::{built_put, built_update};
 use crate::records::change::{
     Change, ChangesPlace, ChangesRead, FORGOTTEN_AT, NUMBER, Shown, StoredChange, key, key_of,
 };
@@ -28,10 +29,6 @@ pub const MOST_CHANGES: usize = 500;
 pub struct Changes {
     db: Client,
     table: String,
-}
-
-const fn corrupt(what: &'static str) -> StoreError {
-    StoreError::Corrupt { table: "changes", what }
 }
 
 impl Changes {
@@ -74,7 +71,7 @@ impl Changes {
                 Shown::Gap => {}
             }
         }
-        Err(corrupt("a change that is missing"))
+        Err(StoreError::Corrupt { table: "changes", what: "a change that is missing" })
     }
 
     /// The writes that add a change to a transaction. They fail if another change is added first; then the caller must get new ones. One
@@ -94,10 +91,8 @@ impl Changes {
             .table_name(&self.table)
             .set_item(Some(next.to_item(operator)))
             .condition_expression("attribute_not_exists(#number)")
-            .expression_attribute_names("#number", NUMBER)
-            .build()
-            .map_err(|_| corrupt("a put"))?;
-        let mut writes = vec![TransactWriteItem::builder().put(put).build()];
+            .expression_attribute_names("#number", NUMBER);
+        let mut writes = vec![built_put(put)?];
         if let Some(last) = last {
             // From now on the last one is not the last any more, so it may expire.
             let update = Update::builder()
@@ -106,10 +101,8 @@ impl Changes {
                 .update_expression(format!("SET {FORGOTTEN_AT} = :at"))
                 .condition_expression("attribute_exists(#number)")
                 .expression_attribute_names("#number", NUMBER)
-                .expression_attribute_values(":at", next.removes_previous_at())
-                .build()
-                .map_err(|_| corrupt("an update"))?;
-            writes.push(TransactWriteItem::builder().update(update).build());
+                .expression_attribute_values(":at", next.removes_previous_at());
+            writes.push(built_update(update)?);
         }
         Ok(writes)
     }

@@ -6,9 +6,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, ReturnValuesOnConditionCheckFailure};
 use cee_eligibility::{Instant, OperatorId};
 
 use crate::dynamo::error::StoreError;
@@ -16,7 +14,7 @@ use crate::dynamo::item::{PK, integer, number};
 use crate::dynamo::retry::{Backoff, Deadline};
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
-use crate::dynamo::transaction::{Transacted, is_lost, transact};
+use crate::dynamo::transaction::{Transacted, built_update, is_lost, transact};
 use crate::records::ids::ImportId;
 
 /// The days after which an item expires: longer than an event may wait in the dead-letter queue, which is 14 days.
@@ -83,14 +81,16 @@ impl DriverQuota {
                 .update(&format!("{operator}#drivers#{import}"), rows, machine_now)
                 .update_expression("SET asked = :rows, forgotten_at = :forgotten")
                 .condition_expression("attribute_not_exists(asked)");
-            match transact(&self.db, vec![built(of_day)?, built(of_import)?]).await? {
+            match transact(&self.db, vec![built_update(of_day)?, built_update(of_import)?]).await? {
                 Transacted::Done => return Ok(Asked::Counted),
                 // Counted before, or by an earlier try whose response was lost.
                 Transacted::Lost(reasons) if is_lost(&reasons, 1) => return Ok(Asked::Counted),
                 Transacted::Lost(reasons) if is_lost(&reasons, 0) => return Ok(self.too_many(&reasons)),
                 Transacted::Lost(_) => {}
                 Transacted::Unknown(error) => backoff.note(error),
-                Transacted::NoRoom => return Err(corrupt("an item that has no room")),
+                Transacted::NoRoom => {
+                    return Err(StoreError::Corrupt { table: "limits", what: "an item that has no room" });
+                }
             }
             backoff.pause().await?;
         }
@@ -111,13 +111,4 @@ impl DriverQuota {
         let most = u64::from(self.most);
         Asked::TooMany { most, left: most.saturating_sub(asked) }
     }
-}
-
-fn built(update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
-    let update = update.build().map_err(|_| corrupt("an update"))?;
-    Ok(TransactWriteItem::builder().update(update).build())
-}
-
-const fn corrupt(what: &'static str) -> StoreError {
-    StoreError::Corrupt { table: "limits", what }
 }

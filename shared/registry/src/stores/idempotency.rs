@@ -8,7 +8,8 @@ use crate::dynamo::error::StoreError;
 use crate::dynamo::item::PK;
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
-use crate::records::idempotency::{FORGOTTEN_AT, IdempotencyRecord, Replay, RequestKey, corrupt};
+use crate::dynamo::transaction::built_put;
+use crate::records::idempotency::{FORGOTTEN_AT, IdempotencyRecord, Replay, RequestKey};
 
 /// The table of idempotency records.
 #[derive(Clone, Debug)]
@@ -34,10 +35,8 @@ impl IdempotencyRecords {
             .put_in_transaction(record.to_item())
             .condition_expression(format!("attribute_not_exists({PK}) OR {FORGOTTEN_AT} <= :now"))
             .expression_attribute_values(":now", record.now())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|_| corrupt("a put"))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        built_put(put)
     }
 
     /// Removes a record.

@@ -11,6 +11,7 @@ use crate::dynamo::item::{Item, PK, date, text};
 use crate::dynamo::retry::Deadline;
 use crate::dynamo::table::Table;
 use crate::dynamo::tables::Tables;
+use crate::dynamo::transaction::built_update;
 use crate::dynamo::update::{Updated, updated_until};
 use crate::records::application::Application;
 use crate::records::journey::{JourneyVersion, StoredJourney, corrupt, partition_key};
@@ -130,10 +131,8 @@ impl Journeys {
             .expression_attribute_values(":uuid", AttributeValue::S(application.to_string()))
             .expression_attribute_values(":at", date(datetime))
             .expression_attribute_values(":version", AttributeValue::S(read.version.as_str().to_owned()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|_| corrupt("an update"))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        built_update(update)
     }
 
     /// The write of a transaction that changes the application's journey, if it has one, provided that the application still uses it.
@@ -151,10 +150,8 @@ impl Journeys {
                 OwnJourney::Erase => WITHOUT_DRIVER,
             })
             .condition_expression("used_by = :uuid")
-            .expression_attribute_values(":uuid", AttributeValue::S(application.uuid.to_string()))
-            .build()
-            .map_err(|_| corrupt("an update"))?;
-        Ok(Some(TransactWriteItem::builder().update(update).build()))
+            .expression_attribute_values(":uuid", AttributeValue::S(application.uuid.to_string()));
+        built_update(update).map(Some)
     }
 
     /// Erases the driver from a journey that no application uses. Returns whether the journey had a driver.
