@@ -102,7 +102,7 @@ impl Batches {
         let outcomes = stream::iter(rows.into_iter().enumerate()).map(|(index, SentRow { sent, fields })| async move {
             let outcome = async {
                 trap::spring("row", || sent.values().map(ToString::to_string).collect::<String>());
-                match fields.ok_or_else(not_an_object).and_then(read) {
+                match fields.ok_or(Refusal::MalformedBody(Malformed::Row)).and_then(read) {
                     // Too late to start: the response must still be sent.
                     Ok(_) if deadline.has_passed() => Outcome::Failed(Failure::TooBusy),
                     Ok(row) => work(index, row).await,
@@ -288,10 +288,6 @@ fn list(contradicted: &Contradicted) {
         application_datetime = %datetime,
         "history contradicts this application"
     );
-}
-
-fn not_an_object() -> Refusal {
-    Refusal::MalformedBody(Malformed::Row)
 }
 
 fn unwritten(error: &StoreError) -> Outcome {

@@ -56,7 +56,8 @@ enum Packing {
 impl fmt::Debug for Unpack {
     /// Without the waiting bytes: they are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unpack").field("packed", &self.is_packed()).field("ended", &self.ended).finish_non_exhaustive()
+        let packed = matches!(self.form, Form::Packed { .. });
+        f.debug_struct("Unpack").field("packed", &packed).field("ended", &self.ended).finish_non_exhaustive()
     }
 }
 
@@ -86,12 +87,6 @@ impl Packing {
 }
 
 impl Unpack {
-    /// Whether it turned out to be compressed.
-    #[must_use]
-    pub const fn is_packed(&self) -> bool {
-        matches!(self.form, Form::Packed { .. })
-    }
-
     /// Takes the next bytes.
     pub fn push(&mut self, chunk: &[u8]) {
         self.waiting.drain(..self.gone);

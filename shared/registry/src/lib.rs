@@ -88,8 +88,8 @@ pub use records::claim_item::RowSource;
 pub use records::claim_keys::{ClaimKeys, ClaimKind};
 pub use records::credential::{AccessKey, Credential, Failures, KeyPair, NoRandomness, SecretHash, SecretKey};
 pub use records::export::{
-    EXPORT_FILES, EXPORT_NOTES, ExportFormat, ExportProgress, ExportRecord, ExportState, ExportStatus, KEPT_DAYS,
-    export_note, export_of_file, export_of_note, export_pieces,
+    EXPORT_FILES, EXPORT_NOTES, ExportFormat, ExportProgress, ExportRecord, ExportState, ExportStatus, export_note,
+    export_of_file, export_of_note, export_pieces,
 };
 pub use records::idempotency::{IdempotencyRecord, Replay, RequestKey};
 pub use records::ids::{ExportId, ImportId};

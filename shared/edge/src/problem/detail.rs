@@ -283,14 +283,6 @@ pub struct FieldFault {
     pub rule: BrokenRule,
 }
 
-impl FieldFault {
-    /// The fault as a response shows it.
-    #[must_use]
-    pub fn to_fault(&self, language: Language) -> Fault {
-        Fault { pointer: self.pointer.clone(), message: self.rule.message(language) }
-    }
-}
-
 /// Why an access key and its secret yield no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoToken {

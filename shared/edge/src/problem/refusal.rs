@@ -356,7 +356,8 @@ impl Refusal {
         let mut insert = |name: &str, value: Value| members.insert(name.to_owned(), value);
         match self {
             Self::InvalidFields(faults) | Self::InvalidQuery(faults) => {
-                let faults: Vec<Fault> = faults.iter().map(|fault| fault.to_fault(language)).collect();
+                let shown = |FieldFault { pointer, rule }| Fault { pointer, message: rule.message(language) };
+                let faults: Vec<Fault> = faults.into_iter().map(shown).collect();
                 insert("errors", json!(faults));
             }
             Self::ImportStays(TakeBackRefusal::Undo(UndoRefusal::StaleWriter(until))) => {
