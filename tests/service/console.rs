@@ -39,6 +39,12 @@ impl<'a> Browser<'a> {
         Self { world, root, cookie: String::new(), language: "en" }
     }
 
+    pub async fn signed_in(world: &'a World, operator: usize) -> Self {
+        let mut browser = Self::new(world);
+        browser.sign_in(operator).await;
+        browser
+    }
+
     pub fn host(&self) -> &str {
         self.root.split_once("://").unwrap().1
     }
@@ -233,8 +239,7 @@ async fn session_begins_with_the_secret_and_ends_with_sign_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_name_the_labels_of_the_page() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     let same_day = "/console/applications?from=2024-03-02&to=2024-03-02";
     for (language, name, kind, day) in [
         (
@@ -288,8 +293,7 @@ async fn guesses_lock_the_access_key_as_for_tokens() {
 #[tokio::test(flavor = "multi_thread")]
 async fn form_of_another_site_or_session_is_refused() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let own = browser.form_token().unwrap();
     let other = SessionId::generate().unwrap().form_token();
     let question = [("journey_type", "long"), ("last_name_trunc", "DUP"), ("phone_trunc", "+336010203")];
@@ -325,8 +329,7 @@ async fn another_operators_ids_show_nothing() {
     assert_eq!(world.put(&place, FILE.as_bytes()).await, StatusCode::OK);
     world.imported().await;
     let import = place["import_id"].as_str().unwrap();
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     let page = browser.get(&format!("/console/files/{import}")).await;
     assert_eq!(page.status, StatusCode::OK, "{page:?}");
     assert!(page.text.contains("&lt;i&gt;drivers.csv"), "the file's name");
@@ -354,8 +357,7 @@ async fn page_of_a_file_outlives_its_rejected_rows() {
     for key in rejected {
         world.aws.s3().delete_object().bucket(bucket).key(key).send().await.unwrap();
     }
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let page = browser.get(&format!("/console/files/{}", place["import_id"].as_str().unwrap())).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains("no longer keeps the rejected rows of this file"), "{}", page.text);
@@ -364,8 +366,7 @@ async fn page_of_a_file_outlives_its_rejected_rows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn session_of_a_suspended_operator_ends() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     let siret = world.stack.description().operators[0].siret.clone();
     world.admit(1, &siret, true).await;
     let answer = browser.get("/console/files").await;
@@ -443,8 +444,7 @@ async fn home_leads_to_reference_guides_console_keys_and_health() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_answer_head_without_body() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     for path in ["/", "/?lang=fr", "/docs", "/console", "/console/proof", "/console/files", "/console/style.css"] {
         let got = browser.get(path).await;
         let headers = [("cookie", browser.cookie.as_str()), ("accept-language", browser.language)];
@@ -459,8 +459,7 @@ async fn pages_answer_head_without_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_private_and_unframed_and_in_the_chosen_language() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     browser.language = "fr-FR,fr;q=0.9";
     for path in PAGES {
         let answer = browser.get(path).await;

@@ -40,8 +40,7 @@ async fn list_is_paged_filtered_and_downloaded_whole() {
     }
     expected.reverse();
     registered(&world, 2, &long(99, "2024-03-15T08:00:00Z")).await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     let first = browser.get("/console/applications").await.text;
     assert_eq!(uuids(&first), expected[..25]);
     let next = link(&first, "rel=\"next\" href=\"").unwrap();
@@ -97,8 +96,7 @@ async fn download_holds_no_cell_like_a_formula() {
     let short = json!({"journey_type": "short", "last_name_trunc": "DUP", "driving_license": "LIST999999",
                        "operator_journey_id": "=1+1"});
     registered(&world, 1, &short).await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let file = browser.get("/console/applications.csv?").await.text;
     assert!(file.contains(",'=1+1,") && !file.contains(",=1+1,"), "{file}");
     let mut request = world.api.request(Method::GET, "/policies/cee", Some(&world.token(1)), Vec::new());
@@ -109,8 +107,7 @@ async fn download_holds_no_cell_like_a_formula() {
 #[tokio::test(flavor = "multi_thread")]
 async fn download_larger_than_a_response_is_refused() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     // 300 KB each: a function can return 6 MB.
     for (number, status) in [(10, StatusCode::OK), (30, StatusCode::PAYLOAD_TOO_LARGE)] {
         large_applications(&world, 1, number).await;
@@ -126,8 +123,7 @@ async fn application_is_deleted_after_a_question() {
     world.journeys(&[Trip::new(1, "one", "+336010203")]).await;
     let body = json!({"journey_type": "short", "last_name_trunc": "DUP", "driving_license": "L1", "operator_journey_id": "one"});
     let uuid = registered(&world, 1, &body).await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let path = format!("/console/application?uuid={uuid}");
     let page = browser.get(&path).await.text;
     let question = link(&page, "id=\"delete\" href=\"").unwrap();

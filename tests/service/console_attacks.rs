@@ -26,8 +26,7 @@ fn long(license: &str) -> Value {
 
 /// An import and an application of operator 1.
 async fn belongings(world: &World) -> (String, String) {
-    let mut browser = Browser::new(world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(world, 1).await;
     let import = browser.send(HOSTILE, &[("check_only", "false")], FILE).await;
     world.imported().await;
     let granted = world.api.register(&world.token(1), &long("051227308989")).await.json();
@@ -37,8 +36,7 @@ async fn belongings(world: &World) -> (String, String) {
 /// Operator 1's import and application, which must be unchanged.
 async fn stand(world: &World, import: &str, uuid: &str) {
     world.stack.queue().idle().await;
-    let mut browser = Browser::new(world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(world, 1).await;
     let page = browser.get(&format!("/console/files/{import}")).await;
     assert!(page.status == StatusCode::OK && page.text.contains("completed"), "{page:?}");
     assert_eq!(browser.get(&format!("/console/application?uuid={uuid}")).await.status, StatusCode::OK);
@@ -48,8 +46,7 @@ async fn stand(world: &World, import: &str, uuid: &str) {
 async fn form_of_another_site_or_session_changes_nothing() {
     let world = world().await;
     let (import, uuid) = belongings(&world).await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let own = browser.form_token().unwrap();
     let other = SessionId::generate().unwrap().form_token();
     let root = browser.root.clone();
@@ -89,8 +86,7 @@ async fn form_of_another_site_or_session_changes_nothing() {
 async fn another_operators_ids_are_unknown_in_every_address() {
     let world = world().await;
     let (import, uuid) = belongings(&world).await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(2).await;
+    let browser = Browser::signed_in(&world, 2).await;
     let (no_import, no_uuid) = ("0".repeat(32), "1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b");
     let as_unknown = |foreign: Answer, unknown: Answer, place: &str| {
         let neutral = |answer: &Answer| {
@@ -135,8 +131,7 @@ async fn another_operators_cursor_shows_nothing() {
         body["phone_trunc"] = json!(format!("+3360102{n:02}"));
         assert_eq!(world.api.register(&world.token(1), &body).await.status, StatusCode::CREATED);
     }
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     let page = browser.get("/console/applications").await.text;
     let next = page.split("rel=\"next\" href=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
     let next = next.replace("&amp;", "&");
@@ -157,8 +152,7 @@ async fn markup_in_names_cells_and_addresses_stays_text() {
     };
     Operators::new(world.aws.dynamodb(), &tables()).put(&hostile).await.unwrap();
     let (import, uuid) = belongings(&world).await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let awaiting = browser.place(&[("file_name", HOSTILE)]).await;
     let query = "%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E";
     let mut answers = vec![
@@ -205,8 +199,7 @@ async fn markup_in_names_cells_and_addresses_stays_text() {
 async fn every_answer_has_the_headers_that_protect_its_reader() {
     let world = world().await;
     let (import, uuid) = belongings(&world).await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let mut answers: Vec<(String, Answer)> = Vec::new();
     let ids = [
         format!("/console/files/{import}"),
@@ -281,8 +274,7 @@ async fn pages_are_small_and_cost_little() {
         .await
         .json();
     let uuid = granted["uuid"].as_str().unwrap();
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     // The longest page: 500 rejected rows of more than it shows.
     let rows: String = (0..500).map(|row| format!("long,{},+336010204,2021-02-15\n", "?".repeat(row + 1))).collect();
     let head = "journey_type,last_name_trunc,phone_trunc,datetime\n";
@@ -329,8 +321,7 @@ async fn pages_are_small_and_cost_little() {
 async fn french_pages_hold_no_english() {
     let world = world().await;
     let (import, uuid) = belongings(&world).await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     browser.language = "fr";
     let awaiting = browser.place(&[("file_name", "historique.csv")]).await;
     let ids = [

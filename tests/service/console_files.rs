@@ -26,8 +26,7 @@ async fn claims(world: &World) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn file_is_checked_first_and_imported_if_the_form_says_so() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let page = browser.get("/console/upload").await.text;
     assert!(page.contains("name=\"check_only\" value=\"true\" checked"), "a check is what the form begins with");
     let content = format!("{HEADER}{GOOD}long,bad?,+336010204,2021-02-15\n");
@@ -67,8 +66,7 @@ async fn file_is_checked_first_and_imported_if_the_form_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn columns_of_rejected_rows_have_titles_in_the_language_of_the_page() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     let content = format!("{HEADER}long,bad?,+336010204,2021-02-15\n");
     for sent in ["en", "fr"] {
         browser.language = sent;
@@ -86,8 +84,7 @@ async fn columns_of_rejected_rows_have_titles_in_the_language_of_the_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let first = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
     world.imported().await;
     let page = browser.get(&format!("/console/upload?replaces={first}")).await.text;
@@ -121,8 +118,7 @@ async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn page_of_a_file_that_replaced_nothing_says_so() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     let first = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
     world.imported().await;
     let bad = format!("{HEADER}long,bad?,+336010204,2021-02-15\n");
@@ -141,8 +137,7 @@ async fn page_of_a_file_that_replaced_nothing_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn form_puts_one_file_under_one_key_until_it_expires() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let path = browser.place(&[("file_name", "h.csv")]).await;
     let page = browser.get(&path).await;
     let form = Form::of(&page.text, "send").unwrap();
@@ -190,8 +185,7 @@ async fn imports(world: &World) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn form_sent_twice_has_one_import() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     let number = async || {
         let form = Form::of(&browser.get("/console/upload").await.text, "upload").unwrap();
         form.fields.into_iter().find(|(name, _)| name == "form_number").unwrap().1
@@ -226,8 +220,7 @@ async fn form_sent_twice_has_one_import() {
 #[tokio::test(flavor = "multi_thread")]
 async fn file_that_waits_for_its_turn_is_not_asked_for_again() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let path = browser.place(&[("file_name", "h.csv")]).await;
     let page = browser.get(&path).await.text;
     let form = Form::of(&page, "send").unwrap();
@@ -245,8 +238,7 @@ async fn file_that_waits_for_its_turn_is_not_asked_for_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sent_file_that_does_not_come_is_not_said_to_have_arrived() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let (operator, id) = (OperatorId::new(1).unwrap(), ImportId::from_bytes([7; 16]));
     let record = ImportRecord { id, operator: Some(operator), key: format!("imports/1/{id}/h.csv") };
     let table = Imports::new(world.aws.dynamodb(), &tables());
@@ -268,8 +260,7 @@ async fn sent_file_that_does_not_come_is_not_said_to_have_arrived() {
 #[tokio::test(flavor = "multi_thread")]
 async fn second_file_at_one_place_is_not_imported() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let path = browser.place(&[("check_only", "false")]).await;
     let form = Form::of(&browser.get(&path).await.text, "send").unwrap().of_script();
     let file = format!("{HEADER}{GOOD}");
@@ -288,8 +279,7 @@ async fn second_file_at_one_place_is_not_imported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dollar_in_file_name_stays_out_of_form() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let path = browser.place(&[("file_name", "${filename} 5$.csv")]).await;
     let form = Form::of(&browser.get(&path).await.text, "send").unwrap();
     let id = path.rsplit('/').next().unwrap();
@@ -300,8 +290,7 @@ async fn dollar_in_file_name_stays_out_of_form() {
 #[tokio::test(flavor = "multi_thread")]
 async fn page_of_running_import_links_to_itself() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let path = browser.place(&[]).await;
     let awaiting = browser.get(&path).await.text;
     assert!(!awaiting.contains("http-equiv=\"refresh\""), "a file that was chosen would be forgotten");
@@ -325,8 +314,7 @@ async fn page_of_running_import_links_to_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_upload_says_why_and_keeps_what_was_typed() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     let typed = [("file_name", "a/b.csv"), ("check_only", "false"), ("dates_confirmed", "true")];
     let answer = browser.post("/console/upload", &typed).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
@@ -346,8 +334,7 @@ async fn refused_upload_says_why_and_keeps_what_was_typed() {
         options.settings = vec![("IMPORT_ENABLED".to_owned(), "false".to_owned())];
     })
     .await;
-    let mut browser = Browser::new(&closed);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&closed, 1).await;
     assert_eq!(browser.get("/console/upload").await.status, StatusCode::FORBIDDEN);
     assert_eq!(browser.post("/console/upload", &[]).await.status, StatusCode::FORBIDDEN);
     let taken = browser.post("/console/take-back", &[("import_id", "00000000000000000000000000000000")]).await;

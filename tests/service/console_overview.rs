@@ -52,8 +52,7 @@ fn table(page: &str, id: &str) -> Vec<Vec<String>> {
 }
 
 async fn overview(world: &World, operator: usize, query: &str) -> String {
-    let mut browser = Browser::new(world);
-    browser.sign_in(operator).await;
+    let browser = Browser::signed_in(world, operator).await;
     let answer = browser.get(&format!("{PAGE}{query}")).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     answer.text
@@ -164,8 +163,7 @@ async fn weeks_are_chosen_with_a_form_and_links() {
     assert_eq!(table(&year, "certificates").len(), 53);
     assert!(year.len() < 100_000, "{} bytes", year.len());
 
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let mut browser = Browser::signed_in(&world, 1).await;
     browser.language = "fr";
     let french = browser.get(PAGE).await.text;
     for words in ["Certificats par semaine", "courte distance", "Refus par motif", "pas encore compté", ">S17</text>"]
@@ -177,8 +175,7 @@ async fn weeks_are_chosen_with_a_form_and_links() {
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_under_way_lead_to_their_pages() {
     let world = world().await;
-    let mut browser = Browser::new(&world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let import = browser.send(HOSTILE, &[("check_only", "false")], FILE).await;
     let done = browser.send("done.csv", &[("check_only", "false")], &format!("{FILE}\n")).await;
     world.imported().await;

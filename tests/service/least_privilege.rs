@@ -168,8 +168,7 @@ async fn console(world: &World, border: &Border) {
     let token = world.token(1);
     let granted = world.api.register(&token, &long("CON", "+336010214", "L8")).await.json();
     let (uuid, proof) = (granted["uuid"].as_str().unwrap(), granted["token"].as_str().unwrap());
-    let mut browser = Browser::new(world);
-    browser.sign_in(1).await;
+    let browser = Browser::signed_in(world, 1).await;
     assert_eq!(browser.get("/console/overview").await.status, StatusCode::OK);
     assert_eq!(browser.get("/console/files").await.status, StatusCode::OK);
     let reports = reports(&world.aws, "reports/1/").await;
