@@ -1,6 +1,7 @@
 //! The compiled functions, each a process of its own behind a Lambda Runtime API, as Lambda starts them.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use cee_local::stack::{BINARIES, Functions};
 use http::StatusCode;
@@ -15,6 +16,16 @@ pub fn binaries() -> PathBuf {
         assert!(folder.join(name).exists(), "{name} is not built: run `cargo test`, which builds every function");
     }
     folder
+}
+
+#[test]
+fn missing_setting_stops_start_and_is_named() {
+    for name in BINARIES {
+        let output = Command::new(binaries().join(name)).env_clear().output().unwrap();
+        let log = String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success(), "{name}");
+        assert!(log.contains("the environment variable") && log.contains("is missing"), "{name}: {log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
