@@ -6,7 +6,7 @@ use cee_tokens::KeySet;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Trip, World, at, world, world_with};
+use crate::support::{Trip, World, at, world, world_set};
 
 fn short(name: &str, license: &str, journey: &str) -> Value {
     json!({"journey_type": "short", "last_name_trunc": name, "driving_license": license,
@@ -263,12 +263,7 @@ async fn uppercase_uuid_bare_offset_and_fast_clock_are_accepted() {
 /// A window is configuration: when the law changes, no data changes.
 #[tokio::test(flavor = "multi_thread")]
 async fn register_uses_configured_cooldown_and_delay() {
-    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let world = world_with(|options| {
-        options.now = Some(at(crate::support::NOW));
-        options.settings = vec![set("LONG_STANDARDIZED_YEARS", "1"), set("LONG_DELAY_DAYS", "0")];
-    })
-    .await;
+    let world = world_set([("LONG_STANDARDIZED_YEARS", "1"), ("LONG_DELAY_DAYS", "0")]).await;
     let one = world.token(1);
     let register = |date: &'static str| {
         let body = long("DUP", "+336010203", "051227308989", date);
@@ -285,12 +280,7 @@ async fn register_uses_configured_cooldown_and_delay() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rpc_proof_is_signed_as_in_public_registry() {
     let pem = include_str!("../../shared/tokens/tests/rsa-test-key.pem");
-    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let world = world_with(|options| {
-        options.now = Some(at(crate::support::NOW));
-        options.settings = vec![set("PROOF_KEY", pem), set("TOKEN_FORMAT", "rpc")];
-    })
-    .await;
+    let world = world_set([("PROOF_KEY", pem), ("TOKEN_FORMAT", "rpc")]).await;
     let body = long("DUP", "+336010203", "051227308989", "2024-03-15T08:30:00+01:00");
     let granted = world.api.register(&world.token(1), &body).await.json();
     let signature =

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::exports::exported;
-use crate::support::{NOW, NOWHERE, World, at, cee, change, keys, logs, metrics, object, world_on, world_with};
+use crate::support::{NOW, NOWHERE, World, at, cee, change, keys, logs, metrics, object, world_on, world_set};
 
 /// The metrics that one invocation wrote, by metric and finding.
 async fn audit(world: &World) -> BTreeMap<String, f64> {
@@ -55,13 +55,7 @@ fn long(number: u32) -> Value {
 }
 
 async fn world() -> World {
-    world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = [("AUDIT_PARTS", "1"), ("AUDIT_PARTS_PER_SECOND", "1000")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
-    })
-    .await
+    world_set([("AUDIT_PARTS", "1"), ("AUDIT_PARTS_PER_SECOND", "1000")]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, NOW, Trip, World, at, world, world_with};
+use crate::support::{Answer, Trip, World, world, world_set};
 use crate::wire::Wire;
 
 const BATCH: &str = "/policies/cee/batch";
@@ -203,11 +203,7 @@ async fn batch_holds_1_to_100_registrations() {
 /// Each registration is one of the operator's calls; those beyond them are answered 429, and each says when to come again.
 #[tokio::test(flavor = "multi_thread")]
 async fn registrations_beyond_the_operators_calls_are_refused_alone() {
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = vec![("OPERATOR_CALLS_PER_SECOND".to_owned(), "3".to_owned())];
-    })
-    .await;
+    let world = world_set([("OPERATOR_CALLS_PER_SECOND", "3")]).await;
     let registrations: Vec<Value> = (0..100).map(|n| long("DUP", n, &format!("L{n}"))).collect();
     let began = std::time::Instant::now();
     let answers = batch(&world, 1, &registrations).await;

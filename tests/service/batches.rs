@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{NOW, World, at, logs, metrics, world, world_on, world_with};
+use crate::support::{NOW, World, at, logs, metrics, world, world_on, world_set};
 use crate::wire::Wire;
 
 const IMPORT: &str = "/policies/cee/import";
@@ -119,11 +119,7 @@ async fn invalid_batch_is_refused_whole() {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     }
     assert_eq!(world.scan(&tables().claims).await, []);
-    let closed = world_with(|options| {
-        options.now = Some(at(crate::support::NOW));
-        options.settings = vec![("IMPORT_ENABLED".to_owned(), "false".to_owned())];
-    })
-    .await;
+    let closed = world_set([("IMPORT_ENABLED", "false")]).await;
     for path in [IMPORT, IDENTITY] {
         let answer = closed.api.post(path, &closed.token(1), &json!([row("DUP", "+336010203")])).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "call_closed"));

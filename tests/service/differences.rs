@@ -8,7 +8,7 @@ use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::document::{DOCUMENT, servers};
-use crate::support::{Answer, NOW, Trip, World, at, world, world_with};
+use crate::support::{Answer, Trip, World, at, world, world_set, world_with};
 use crate::wire::{Fault, Wire};
 
 const REGISTER: &str = "/policies/cee";
@@ -288,12 +288,7 @@ async fn credentials_are_not_given_over_http() {
 /// Each had a body of another shape there: an array of strings, a string, `{"error": …}`, the members alone, `{}`.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_refusal_is_problem_json() {
-    let closed = |name: &str| (name.to_owned(), "false".to_owned());
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = vec![closed("SIMULATE_ENABLED")];
-    })
-    .await;
+    let world = world_set([("SIMULATE_ENABLED", "false")]).await;
     let token = world.token(1);
     let body = long("+336010203", LICENSE, "2024-03-15T07:30:00Z");
     assert_eq!(world.api.register(&token, &body).await.status, StatusCode::CREATED);

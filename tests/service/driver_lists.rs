@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::crash::{aws_of, serve};
 use crate::resume::in_parts;
-use crate::support::{NOW, Trip, World, at, keys, metrics, object, reports, scan, world, world_with};
+use crate::support::{NOW, Trip, World, at, keys, metrics, object, reports, scan, world, world_set};
 use crate::wire::{Fault, Wire};
 
 const IMPORTS: &str = "/policies/cee/imports";
@@ -184,11 +184,7 @@ async fn list_gets_the_answers_of_single_calls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn list_over_the_days_number_is_refused_whole_and_takes_nothing() {
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = a_day(100);
-    })
-    .await;
+    let world = world_set(a_day(100)).await;
     let refused = world.ask(1, json!({"language": "fr"}), &list(0, 101)).await;
     assert_eq!((&refused["state"], &refused["read"]), (&json!("failed"), &json!(0)), "{refused}");
     let why = refused["error"].as_str().unwrap();
@@ -214,12 +210,7 @@ async fn list_over_the_days_number_is_refused_whole_and_takes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_at_one_moment_do_not_exceed_the_days_number() {
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = a_day(100);
-        options.settings.push(("IMPORTS_PER_OPERATOR".to_owned(), "0".to_owned()));
-    })
-    .await;
+    let world = world_set([("DRIVERS_PER_DAY", "100"), ("IMPORTS_PER_OPERATOR", "0")]).await;
     for number in 0..6 {
         world.put_file(&format!("imports/1/{number} simulate-only.csv"), list(number * 30, 30)).await;
     }
@@ -423,11 +414,7 @@ async fn place_for_a_list_needs_the_scope_of_simulate_and_no_fields_of_history()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn closed_simulations_close_lists_and_not_imports() {
-    let closed = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = vec![("SIMULATE_ENABLED".to_owned(), "false".to_owned())];
-    })
-    .await;
+    let closed = world_set([("SIMULATE_ENABLED", "false")]).await;
     let refused = closed.api.post(IMPORTS, &closed.token(1), &json!({"kind": "drivers"})).await;
     assert_eq!(refused.problem(), "call_closed");
     let refused = closed.api.post(IMPORTS, &closed.token(1), &json!({"file_name": "a simulate-only.csv"})).await;
@@ -437,14 +424,7 @@ async fn closed_simulations_close_lists_and_not_imports() {
     let report = reports(&closed.aws, "reports/1/").await["imports/1/a simulate-only.csv"].clone();
     assert!(report["error"].as_str().unwrap().contains("answers no questions"), "{report}");
 
-    let half = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = vec![
-            ("SIMULATE_ENABLED".to_owned(), "short".to_owned()),
-            ("IMPORT_ENABLED".to_owned(), "false".to_owned()),
-        ];
-    })
-    .await;
+    let half = world_set([("SIMULATE_ENABLED", "short"), ("IMPORT_ENABLED", "false")]).await;
     let file = format!("{HEADER}short,DUP,+336010203\nlong,DUP,+336010203\n");
     let answered = half.ask(1, json!({}), &file).await;
     assert_eq!(outcomes(&answered), [2, 1, 0, 0, 1].map(Some), "{answered}");

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::crash::{aws_of, serve};
-use crate::support::{Answer, Api, NOW, Trip, World, at, keys, object, scan, world, world_on, world_with};
+use crate::support::{Answer, Api, NOW, Trip, World, at, keys, object, scan, world, world_on, world_set, world_with};
 use crate::wire::{Fault, Wire};
 
 pub const EXPORTS: &str = "/policies/cee/exports";
@@ -507,11 +507,7 @@ async fn export_killed_twenty_times_ends_complete() {
 /// An export is not disturbed by what is registered and deleted while it runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn export_holds_each_once_while_others_are_registered_and_deleted() {
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = in_parts(5);
-    })
-    .await;
+    let world = world_set(in_parts(5)).await;
     let world = Arc::new(world);
     let (mut stay, mut go) = (BTreeSet::new(), Vec::new());
     for n in 0..60 {

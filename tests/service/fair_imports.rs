@@ -7,7 +7,7 @@ use cee_local::stack::tables;
 use cee_registry::ImportSlots;
 use serde_json::Value;
 
-use crate::support::{NOW, at, reports, world, world_with};
+use crate::support::{NOW, at, reports, world, world_set, world_with};
 
 const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
 
@@ -39,11 +39,7 @@ async fn many_files_of_one_operator_do_not_delay_another() {
 /// A file returns its slot after a turn and continues later, with the same result.
 #[tokio::test(flavor = "multi_thread")]
 async fn long_file_is_imported_in_turns() {
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = vec![("IMPORT_TURN_MILLISECONDS".to_owned(), "100".to_owned())];
-    })
-    .await;
+    let world = world_set([("IMPORT_TURN_MILLISECONDS", "100")]).await;
     world.upload("imports/1/long.csv", format!("{HEADER}{}", rows(0, 6_000))).await;
     let notes = crate::support::keys(&world.aws, "continue/").await;
     assert_eq!(notes.len(), 1, "it went on at least once");

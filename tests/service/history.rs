@@ -6,7 +6,7 @@ use cee_local::stack::{BUCKET, tables};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{NOW, at, event, keys, object, reports, world, world_with};
+use crate::support::{event, keys, object, reports, world, world_set};
 
 const ROWS: usize = 2_000;
 
@@ -202,11 +202,7 @@ async fn refused_files_report_reason() {
     );
     assert!(world.scan(&tables().claims).await.is_empty(), "no row was imported");
 
-    let closed = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = vec![("IMPORT_ENABLED".to_owned(), "false".to_owned())];
-    })
-    .await;
+    let closed = world_set([("IMPORT_ENABLED", "false")]).await;
     closed.upload("imports/1/h.csv", good).await;
     assert!(reports(&closed.aws, "reports/1/").await["imports/1/h.csv"]["error"].as_str().unwrap().contains("closed"));
 }

@@ -9,18 +9,14 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::support::{Answer, NOW, World, at, world_with};
+use crate::support::{Answer, World, world_set};
 
 const IMPORT: &str = "/policies/cee/import";
 const IDENTITY: &str = "/policies/cee/import/identity";
 
 /// This many a second, over ten seconds.
 async fn world(calls_per_second: &str) -> World {
-    world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = vec![("OPERATOR_CALLS_PER_SECOND".to_owned(), calls_per_second.to_owned())];
-    })
-    .await
+    world_set([("OPERATOR_CALLS_PER_SECOND", calls_per_second)]).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -5,7 +5,7 @@ use cee_tokens::{Caller, Scope, SigningKey, TokenIssuer};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Trip, World, at, world, world_with};
+use crate::support::{Answer, Trip, World, at, world, world_set};
 
 const SIMULATE: &str = "/policies/cee/simulate";
 const REGISTER: &str = "/policies/cee";
@@ -272,12 +272,7 @@ async fn operator_without_scope_or_admission_gets_403() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn closed_calls_return_403_and_unknown_paths_404() {
-    let closed = |name: &str| (name.to_owned(), "false".to_owned());
-    let world = world_with(|options| {
-        options.now = Some(at(crate::support::NOW));
-        options.settings = vec![closed("SIMULATE_ENABLED"), closed("REGISTER_ENABLED")];
-    })
-    .await;
+    let world = world_set([("SIMULATE_ENABLED", "false"), ("REGISTER_ENABLED", "false")]).await;
     for (path, body) in [(SIMULATE, simulation()), (REGISTER, long("DUP", "+336010203", "051227308989"))] {
         let answer = world.api.post(path, &world.token(1), &body).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "call_closed"), "{path}");
@@ -291,13 +286,8 @@ async fn closed_calls_return_403_and_unknown_paths_404() {
 /// A call closed for one journey type is closed for that type alone; an invalid body is reported first.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_close_for_one_journey_type_alone() {
-    let set = |name: &str, open_for: &str| (name.to_owned(), open_for.to_owned());
     for (open_for, closed_for) in [("short", "long"), ("long", "short")] {
-        let world = world_with(|options| {
-            options.now = Some(at(crate::support::NOW));
-            options.settings = vec![set("SIMULATE_ENABLED", open_for), set("REGISTER_ENABLED", open_for)];
-        })
-        .await;
+        let world = world_set([("SIMULATE_ENABLED", open_for), ("REGISTER_ENABLED", open_for)]).await;
         world.journeys(&[Trip::new(1, "j", "+336010299")]).await;
         let token = world.token(1);
         let mut body = simulation();
@@ -337,11 +327,7 @@ async fn calls_close_for_one_journey_type_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_journey_type_has_its_own_period_end() {
     for (setting, long_status, short_status) in [("LONG_PERIOD_END", 400, 201), ("SHORT_PERIOD_END", 201, 404)] {
-        let world = world_with(|options| {
-            options.now = Some(at(crate::support::NOW));
-            options.settings = vec![(setting.to_owned(), "2024-01-01".to_owned())];
-        })
-        .await;
+        let world = world_set([(setting, "2024-01-01")]).await;
         world.journeys(&[Trip::new(1, "j", "+336010299")]).await;
         let token = world.token(1);
         let answer = world.api.register(&token, &long("DUP", "+336010203", "051227308989")).await;

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::crash::{aws_of, serve};
-use crate::support::{NOW, at, event, keys, object, reports, scan, world, world_on, world_with};
+use crate::support::{NOW, at, event, keys, object, reports, scan, world, world_on, world_set};
 use crate::wire::{Fault, Wire};
 
 /// A history of this many drivers, every hundredth of whose rows is invalid.
@@ -77,11 +77,7 @@ pub fn in_parts(rows: u64) -> Vec<(String, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn import_continues_where_invocation_ended() {
     const ROWS: usize = 3_000;
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = in_parts(500);
-    })
-    .await;
+    let world = world_set(in_parts(500)).await;
     let text = history(ROWS);
     for content in [text.clone().into_bytes(), gzip(text.as_bytes())] {
         // The second time the same rows come from another file: already known.

@@ -14,7 +14,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::document::DOCUMENT;
-use crate::support::{Answer, NOW, Trip, World, at, cee, keys, logs, object, reports, world, world_with};
+use crate::support::{Answer, Trip, World, cee, keys, logs, object, reports, world, world_set};
 
 const LICENSE: &str = "051227308989";
 const DATE: &str = "2024-03-15T07:30:00.000Z";
@@ -198,12 +198,7 @@ async fn s07_signed_date_has_milliseconds_as_documented() {
 
     let pem = include_str!("../../shared/tokens/tests/rsa-test-key.pem");
     let public = cee_tokens::SigningKey::from_pem(pem).unwrap().public_key_set().to_json();
-    let rpc = world_with(|options| {
-        options.now = Some(at(NOW));
-        let settings = [("PROOF_KEY", pem), ("PROOF_JWKS", &public), ("TOKEN_FORMAT", "rpc")];
-        options.settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    })
-    .await;
+    let rpc = world_set([("PROOF_KEY", pem), ("PROOF_JWKS", public.as_str()), ("TOKEN_FORMAT", "rpc")]).await;
     let granted = rpc.api.register(&rpc.token(1), &long("DUP", "+336010203", LICENSE)).await.json();
     let signature = URL_SAFE_NO_PAD.encode(STANDARD.decode(granted["token"].as_str().unwrap()).unwrap());
     let published = rpc.api.get("/.well-known/jwks.json").await.text;
@@ -351,11 +346,7 @@ async fn s09_published_vectors_are_accepted() {
 /// `journey_at_limit_of_each_criterion_is_accepted`, and `shared/eligibility/src/rules.rs`.
 #[tokio::test(flavor = "multi_thread")]
 async fn s10_new_year_begins_in_paris() {
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = vec![("SHORT_PERIOD_END".to_owned(), "2024-01-01".to_owned())];
-    })
-    .await;
+    let world = world_set([("SHORT_PERIOD_END", "2024-01-01")]).await;
     let starts = [
         ("2022-12-31T22:59:59Z", 404),
         ("2022-12-31T23:00:00Z", 201),

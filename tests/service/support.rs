@@ -196,6 +196,12 @@ pub async fn world() -> World {
     world_with(|options| options.now = Some(at(NOW))).await
 }
 
+/// A stack with these settings of its functions.
+pub async fn world_set(settings: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> World {
+    let settings = settings.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    world_with(|options| (options.now, options.settings) = (Some(at(NOW)), settings)).await
+}
+
 pub async fn world_with(change: impl FnOnce(&mut Options)) -> World {
     let folder = TempDir::new().unwrap();
     let mut options = Options::new(folder.path());

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::resume::{dates, in_parts};
-use crate::support::{NOW, World, at, reports, world, world_with};
+use crate::support::{World, at, reports, world, world_set};
 
 const IMPORTS: &str = "/policies/cee/imports";
 
@@ -140,11 +140,7 @@ async fn date_order_of_whole_file_applies_to_each_invocation() {
         let day = if row == rows - 1 { "05/13/2021" } else { "05/03/2021" };
         csv.push_str(&format!("long,DUP,+336{row:06},{day}\n"));
     }
-    let world = world_with(|options| {
-        options.now = Some(at(NOW));
-        options.settings = in_parts(100);
-    })
-    .await;
+    let world = world_set(in_parts(100)).await;
     world.upload("imports/1/h.csv", csv).await;
     let report = &reports(&world.aws, "reports/1/").await["imports/1/h.csv"];
     assert_eq!((&report["imported"], &report["repairs"]), (&json!(rows), &json!({"month_first": rows})), "{report}");
