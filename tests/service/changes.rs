@@ -77,12 +77,6 @@ fn short(journey: &str) -> Value {
            "operator_journey_id": journey})
 }
 
-async fn registered(api: &Api, token: &str, body: &Value) -> String {
-    let answer = api.register(token, body).await;
-    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-    answer.json()["uuid"].as_str().unwrap().to_owned()
-}
-
 async fn delete(world: &World, operator: u32, uuid: &str) -> StatusCode {
     world.api.call(Method::DELETE, &format!("/policies/cee/{uuid}"), &world.token(operator)).await.status
 }
@@ -123,9 +117,9 @@ async fn feed_tells_new_statuses_and_deletes_of_ones_own_applications() {
     assert_eq!(empty.headers["cache-control"], "no-store");
     let begin = empty.json()["next_cursor"].as_str().unwrap().to_owned();
 
-    let (a, b) = (registered(&world.api, &one, &short("a")).await, registered(&world.api, &one, &short("b")).await);
-    let (kept, erased) = (registered(&world.api, &one, &long(1)).await, registered(&world.api, &one, &long(2)).await);
-    let theirs = registered(&world.api, &two, &short("theirs")).await;
+    let (a, b) = (world.api.registered(&one, &short("a")).await, world.api.registered(&one, &short("b")).await);
+    let (kept, erased) = (world.api.registered(&one, &long(1)).await, world.api.registered(&one, &long(2)).await);
+    let theirs = world.api.registered(&two, &short("theirs")).await;
     // The same file again, and a file without news: no change.
     world.journeys(&trips(1, &["a", "b"], PASSED)).await;
     assert_eq!(changes(&world, 1).await, [json!(null); 0], "a registration is not a change");
@@ -178,7 +172,7 @@ async fn feed_tells_new_statuses_and_deletes_of_ones_own_applications() {
 #[tokio::test(flavor = "multi_thread")]
 async fn late_contradiction_is_in_no_feed() {
     let world = world().await;
-    registered(&world.api, &world.token(1), &long(3)).await;
+    world.api.registered(&world.token(1), &long(3)).await;
     let row = "journey_type,last_name_trunc,phone_trunc,datetime\nlong,DUP,+336000003,2021-02-15\n";
     let row = row.replace("+336000003", long(3)["phone_trunc"].as_str().unwrap());
     for operator in [1, 2] {
@@ -194,7 +188,7 @@ async fn cursor_of_another_operator_or_a_changed_one_is_refused() {
     let world = world().await;
     let (one, two) = (world.token(1), world.token(2));
     for n in 10..13 {
-        let uuid = registered(&world.api, &one, &long(n)).await;
+        let uuid = world.api.registered(&one, &long(n)).await;
         assert_eq!(delete(&world, 1, &uuid).await, StatusCode::NO_CONTENT);
     }
     let cursor = page(&world.api, &one, "limit=1").await.json()["next_cursor"].as_str().unwrap().to_owned();
@@ -209,8 +203,8 @@ async fn cursor_of_another_operator_or_a_changed_one_is_refused() {
         let other = if &cursor[place..=place] == "A" { "B" } else { "A" };
         refused(&one, format!("since={}{other}{}", &cursor[..place], &cursor[place + 1..]), &["/since"]).await;
     }
-    registered(&world.api, &one, &long(20)).await;
-    registered(&world.api, &one, &long(21)).await;
+    world.api.registered(&one, &long(20)).await;
+    world.api.registered(&one, &long(21)).await;
     let of_list = world.api.call(Method::GET, "/policies/cee?limit=1", &one).await.json();
     let of_list = of_list["next_cursor"].as_str().unwrap();
     for bad in ["", "x", "2024-05-01", &cursor[1..], &format!("{cursor}A"), &"A".repeat(66), of_list] {
@@ -242,7 +236,7 @@ async fn page_of_changes_is_one_request() {
     let (world, wire) = Wire::world().await;
     let one = world.token(1);
     for n in 30..34 {
-        let uuid = registered(&world.api, &one, &long(n)).await;
+        let uuid = world.api.registered(&one, &long(n)).await;
         assert_eq!(delete(&world, 1, &uuid).await, StatusCode::NO_CONTENT);
     }
     page(&world.api, &one, "").await;
@@ -261,7 +255,7 @@ async fn cursor_of_expired_changes_is_gone_and_the_feed_begins_with_the_oldest()
     let one = world.token(1);
     let mut cursors = vec![page(&world.api, &one, "").await.json()["next_cursor"].as_str().unwrap().to_owned()];
     for n in 40..42 {
-        let uuid = registered(&world.api, &one, &long(n)).await;
+        let uuid = world.api.registered(&one, &long(n)).await;
         assert_eq!(delete(&world, 1, &uuid).await, StatusCode::NO_CONTENT);
         cursors.push(since(&world.api, &one, "", 500).await.1);
     }
@@ -271,7 +265,7 @@ async fn cursor_of_expired_changes_is_gone_and_the_feed_begins_with_the_oldest()
     let world = world_on(&on("2025-07-01T00:00:00Z")).await;
     let one = world.token(1);
     assert_eq!(since(&world.api, &one, &cursors[2], 9).await.0, [json!(null); 0], "the last change never expires");
-    let uuid = registered(&world.api, &one, &long(42)).await;
+    let uuid = world.api.registered(&one, &long(42)).await;
     assert_eq!(delete(&world, 1, &uuid).await, StatusCode::NO_CONTENT);
     for cursor in &cursors[..2] {
         let answer = page(&world.api, &one, &format!("since={cursor}")).await;
@@ -299,7 +293,7 @@ async fn cursor_of_expired_changes_is_gone_and_the_feed_begins_with_the_oldest()
     for n in 43..45 {
         let answer = page(&world.api, &one, &format!("since={cursor}")).await;
         assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::GONE, "cursor_expired"), "{answer:?}");
-        let uuid = registered(&world.api, &one, &long(n)).await;
+        let uuid = world.api.registered(&one, &long(n)).await;
         assert_eq!(delete(&world, 1, &uuid).await, StatusCode::NO_CONTENT);
     }
     assert_eq!(since(&world.api, &one, &cursors[2], 9).await.0.len(), 2, "a cursor of before is good");
@@ -316,7 +310,7 @@ async fn feed_replayed_after_faults_reproduces_every_status() {
     world.journeys(&trips(1, &names, PASSED)).await;
     let mut statuses = BTreeMap::new();
     for name in &names {
-        statuses.insert(registered(&world.api, &one, &short(name)).await, "ok".to_owned());
+        statuses.insert(world.api.registered(&one, &short(name)).await, "ok".to_owned());
     }
     let uuids: Vec<String> = statuses.keys().cloned().collect();
     wire.disturb(20);

@@ -33,12 +33,6 @@ fn long(n: u32) -> Value {
            "driving_license": format!("EXPO{n:06}"), "datetime": format!("2024-03-{:02}T08:00:00.{:03}Z", 1 + n % 9, n % 7)})
 }
 
-async fn registered(api: &Api, token: &str, body: &Value) -> String {
-    let answer = api.register(token, body).await;
-    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-    answer.json()["uuid"].as_str().unwrap().to_owned()
-}
-
 async fn requested(world: &World, operator: u32, body: &Value) -> Value {
     let answer = world.api.post(EXPORTS, &world.token(operator), body).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
@@ -118,10 +112,10 @@ async fn export_holds_own_applications_of_filter_as_list_shows_them() {
     let short = json!({"journey_type": "short", "last_name_trunc": "DUP", "driving_license": "051227308989",
                        "operator_journey_id": "a,\"b\":1"});
     for n in 0..20 {
-        registered(&world.api, &world.token(1), &long(n)).await;
+        world.api.registered(&world.token(1), &long(n)).await;
     }
-    registered(&world.api, &world.token(1), &short).await;
-    let theirs = registered(&world.api, &world.token(2), &long(100)).await;
+    world.api.registered(&world.token(1), &short).await;
+    let theirs = world.api.registered(&world.token(2), &long(100)).await;
     let filters = [
         (json!({}), "", 21),
         (json!({"journey_type": "short"}), "journey_type=short", 1),
@@ -178,7 +172,7 @@ async fn export_holds_own_applications_of_filter_as_list_shows_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn link_reads_file_of_its_operator_and_no_other() {
     let world = world().await;
-    registered(&world.api, &world.token(1), &long(1)).await;
+    world.api.registered(&world.token(1), &long(1)).await;
     let mut body = json!({"format": "csv"});
     let running = requested(&world, 1, &body).await;
     assert_eq!((&running["state"], running.get("download_url")), (&json!("running"), None));
@@ -385,7 +379,7 @@ fn in_parts(rows: u64) -> Vec<(String, String)> {
 async fn export_continues_where_invocation_ended() {
     let (world, wire) = Wire::world_with(|options| options.settings = in_parts(7)).await;
     for n in 0..50 {
-        registered(&world.api, &world.token(1), &long(n)).await;
+        world.api.registered(&world.token(1), &long(n)).await;
     }
     let expected = listed(&world, 1, "").await;
     for format in ["csv", "parquet"] {
@@ -429,7 +423,7 @@ async fn export_continues_after_crash() {
         let world = world_on(&options).await;
         if run == 0 {
             for n in 0..40 {
-                registered(&world.api, &world.token(1), &long(n)).await;
+                world.api.registered(&world.token(1), &long(n)).await;
             }
             export = requested(&world, 1, &json!({"format": "parquet"})).await;
         }
@@ -470,7 +464,7 @@ async fn export_killed_twenty_times_ends_complete() {
         let token = about["operators"][0]["token"].as_str().unwrap().to_owned();
         if run == 0 {
             for n in 0..150 {
-                registered(&api, &token, &long(n)).await;
+                api.registered(&token, &long(n)).await;
             }
             for format in ["csv", "parquet"] {
                 exports.push(api.post(EXPORTS, &token, &json!({"format": format})).await.json());
@@ -511,14 +505,14 @@ async fn export_holds_each_once_while_others_are_registered_and_deleted() {
     let world = Arc::new(world);
     let (mut stay, mut go) = (BTreeSet::new(), Vec::new());
     for n in 0..60 {
-        let uuid = registered(&world.api, &world.token(1), &long(n)).await;
+        let uuid = world.api.registered(&world.token(1), &long(n)).await;
         if n % 3 == 0 {
             go.push(uuid);
         } else {
             stay.insert(uuid);
         }
         if n % 6 == 0 {
-            registered(&world.api, &world.token(2), &long(1_000 + n)).await;
+            world.api.registered(&world.token(2), &long(1_000 + n)).await;
         }
     }
     let theirs: BTreeSet<String> = listed(&world, 2, "").await.into_iter().map(|mut row| row.remove(0)).collect();
@@ -528,7 +522,7 @@ async fn export_holds_each_once_while_others_are_registered_and_deleted() {
         tokio::spawn(async move {
             let mut added = 0;
             while !ended.load(Ordering::SeqCst) {
-                registered(&world.api, &world.token(1), &long(10_000 + added)).await;
+                world.api.registered(&world.token(1), &long(10_000 + added)).await;
                 added += 1;
                 if let Some(uuid) = go.pop() {
                     let path = format!("{LIST}/{uuid}");
@@ -558,13 +552,13 @@ async fn export_holds_nothing_registered_after_its_request() {
     let plan = wire.plan();
     // With the machine's clock.
     let world = world_with(|options| options.faults = Some(plan)).await;
-    let before = registered(&world.api, &world.token(1), &long(1)).await;
+    let before = world.api.registered(&world.token(1), &long(1)).await;
     let mut held = wire.hold("fence = if_not_exists(fence, :zero)");
     let export = requested(&world, 1, &json!({"format": "csv"})).await;
     held.come().await;
     // A clock in milliseconds: the registration is later by more than one.
     tokio::time::sleep(Duration::from_millis(5)).await;
-    let after = registered(&world.api, &world.token(1), &long(2)).await;
+    let after = world.api.registered(&world.token(1), &long(2)).await;
     held.release();
     world.imported().await;
     let export = found(&world, 1, &export).await.json();
@@ -676,9 +670,9 @@ async fn other_programs_read_parquet_as_csv() {
     world.journeys(&[Trip { id: 4242, ..Trip::new(1, "\"a,\"\"b\"\"\u{e9}\"", "+336010203") }]).await;
     let short = json!({"journey_type": "short", "last_name_trunc": "DUP", "driving_license": "051227308989",
                        "operator_journey_id": "a,\"b\"\u{e9}"});
-    registered(&world.api, &world.token(1), &short).await;
+    world.api.registered(&world.token(1), &short).await;
     for n in 0..9 {
-        registered(&world.api, &world.token(1), &long(n)).await;
+        world.api.registered(&world.token(1), &long(n)).await;
     }
     let csv = exported(&world, 1, &json!({"format": "csv"})).await;
     let expected = rows(&world, 1, &csv).await;

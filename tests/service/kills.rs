@@ -69,9 +69,7 @@ async fn jobs_killed_at_twenty_moments_end_complete_or_untouched() {
         let token = about["operators"][0]["token"].as_str().unwrap().to_owned();
         let mut granted = Vec::new();
         for what in ['D', 'E'] {
-            let answer = api.register(&token, &driver(round, what)).await;
-            assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-            granted.push(answer.json()["uuid"].as_str().unwrap().to_owned());
+            granted.push(api.registered(&token, &driver(round, what)).await);
         }
         let delete = format!("/policies/cee/{}", granted[0]);
         let rows: String = (0..ROWS).map(|row| format!("long,UXQ,+336{round:03}{row:03},2021-02-15\n")).collect();

@@ -75,8 +75,7 @@ async fn applications(world: &World) {
     assert_eq!(world.api.call(Method::DELETE, &path, &token).await.status, StatusCode::NO_CONTENT);
     // A second change of the operator: the one before it may expire from now on.
     world.journeys(&[Trip::new(1, "two-statuses", "+336010215")]).await;
-    let again = world.api.register(&token, &short("DUP", "L9", "two-statuses")).await;
-    assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
+    world.api.registered(&token, &short("DUP", "L9", "two-statuses")).await;
     world.journeys(&[Trip { statuses: "canceled,,", ..Trip::new(1, "two-statuses", "+336010215") }]).await;
     let changes = world.api.call(Method::GET, "/policies/cee/changes", &token).await.json();
     assert_eq!(changes["changes"].as_array().unwrap().len(), 3, "{changes}");
@@ -181,9 +180,7 @@ async fn console(world: &World, border: &Border) {
     assert!(browser.get("/console/applications").await.text.contains(uuid));
     // Deleted here: a short application, whose journey becomes free, and whose claim items keep what others wrote there or disappear.
     world.journeys(&[Trip::new(1, "console", "+336010203")]).await;
-    let registered = world.api.register(&token, &short("DUP", "L10", "console")).await;
-    assert_eq!(registered.status, StatusCode::CREATED, "{registered:?}");
-    let uuids = [uuid.to_owned(), registered.json()["uuid"].as_str().unwrap().to_owned()];
+    let uuids = [uuid.to_owned(), world.api.registered(&token, &short("DUP", "L10", "console")).await];
     for uuid in &uuids {
         let page = browser.post("/console/delete", &[("uuid", uuid)]).await;
         assert_eq!(page.status, StatusCode::OK, "{page:?}");

@@ -186,6 +186,13 @@ impl Api {
         self.post("/policies/cee", token, body).await
     }
 
+    /// The UUID of an application that is granted.
+    pub async fn registered(&self, token: &str, body: &Value) -> String {
+        let answer = self.register(token, body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.json()["uuid"].as_str().unwrap().to_owned()
+    }
+
     pub async fn simulate(&self, token: &str, body: &Value) -> Answer {
         self.post("/policies/cee/simulate", token, body).await
     }
