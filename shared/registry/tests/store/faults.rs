@@ -2,8 +2,8 @@
 //! known place, so the tests cover every step of the protocol.
 
 use crate::support::{
-    self, Fault, Item, Store, application, at, driver, driver_with_keys, find, identity_key, journey, operator, put,
-    soon, store, store_that_tries_again, store_with_faults, truncated, using, uuid, version,
+    self, Fault, Faults, Item, Store, application, at, driver, driver_with_keys, find, identity_key, journey, operator,
+    put, soon, store, store_that_tries_again, store_with_faults, truncated, using, uuid, version,
 };
 use JourneyType::{Long, Short};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -89,6 +89,13 @@ async fn granted(store: &Store) -> Application {
     let asked = application(1, 1, Short, &driver("DUP", "A1", None), at(DAY));
     assert_eq!(store.register(&asked, None).await, Registration::Registered);
     asked
+}
+
+/// The store of [`store_with_faults`], with the application.
+async fn granted_with_faults() -> (Store, Store, Faults) {
+    let (calm, store, faults) = store_with_faults().await;
+    granted(&calm).await;
+    (calm, store, faults)
 }
 
 /// Gives an identity key to the application.
@@ -306,8 +313,7 @@ async fn call_that_may_have_written_never_reports_busy() {
     let unsure = || Fault::code("InternalServerError");
     for (throttled, before) in [("TransactWriteItems", 0), ("BatchGetItem", 1)] {
         for perhaps in [false, true] {
-            let (calm, store, faults) = store_with_faults().await;
-            granted(&calm).await;
+            let (calm, store, faults) = granted_with_faults().await;
             import(&calm, DAY, row(1, 1), soon()).await.unwrap();
             faults.always(throttled, "ThrottlingException");
             for call in ["delete", "give_key", "give_key_to_history"] {
@@ -588,15 +594,13 @@ async fn full_keyed_record_lists_no_file_twice() {
 async fn give_key_reports_outcome_despite_faults_and_changes() {
     let given = Ok(GivenKey::Given { contradicts: Vec::new() });
     for fault in CONTENTION.map(Fault::code).into_iter().chain([Fault::AnswerLost, Fault::Lost]) {
-        let (calm, store, faults) = store_with_faults().await;
-        granted(&calm).await;
+        let (_, store, faults) = granted_with_faults().await;
         faults.to("TransactWriteItems", [fault]);
         assert_eq!(give(&store, soon()).await, given, "by this call, whichever of its tries it was");
         assert_eq!(give(&store, soon()).await, Ok(GivenKey::AlreadyHas));
         assert!(faults.are_over());
     }
-    let (calm, store, faults) = store_with_faults().await;
-    granted(&calm).await;
+    let (calm, store, faults) = granted_with_faults().await;
     let other = calm.clone();
     let meanwhile = async move { drop(import(&other, "2019-01-01T00:00:00Z", row(1, 2), soon()).await.unwrap()) };
     faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
@@ -606,8 +610,7 @@ async fn give_key_reports_outcome_despite_faults_and_changes() {
     assert_eq!(item["sp"], AttributeValue::N(at("2019-01-01T00:00:00Z").millis().to_string()));
 
     // Another call gives the key between the two reads. The application does not block itself.
-    let (calm, store, faults) = store_with_faults().await;
-    granted(&calm).await;
+    let (calm, store, faults) = granted_with_faults().await;
     let meanwhile = async move {
         assert_eq!(give(&calm, soon()).await, Ok(GivenKey::Given { contradicts: Vec::new() }));
     };
@@ -616,8 +619,7 @@ async fn give_key_reports_outcome_despite_faults_and_changes() {
 
     // The application is deleted between the two reads, and its driver registers again with that key. The deleted application is not
     // reported as blocked.
-    let (calm, store, faults) = store_with_faults().await;
-    granted(&calm).await;
+    let (calm, store, faults) = granted_with_faults().await;
     let anew = application(3, 1, Short, &driver("DUP", "A1", Some('a')), at(DAY));
     let meanwhile = async move {
         assert_eq!(delete(&calm, soon()).await, Ok(Deleted::Done));
@@ -627,8 +629,7 @@ async fn give_key_reports_outcome_despite_faults_and_changes() {
     assert_eq!(give(&store, soon()).await, Ok(GivenKey::Unknown));
 
     // Another driver registers with this key, which no application had at the read.
-    let (calm, store, faults) = store_with_faults().await;
-    granted(&calm).await;
+    let (calm, store, faults) = granted_with_faults().await;
     let first = application(2, 2, Short, &driver("MAR", "A2", Some('a')), at(LATER));
     let blocker =
         Blocker { datetime: first.datetime, reason: Reason::Duplicate, operator: operator(2), uuid: Some(uuid(2)) };
@@ -708,8 +709,7 @@ async fn erasure_reports_success_and_status_its_error() {
 /// try fails. Found by the judge (tests/promise).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_key_is_not_given_by_late_try() {
-    let (calm, store, faults) = store_with_faults().await;
-    granted(&calm).await;
+    let (calm, store, faults) = granted_with_faults().await;
     let first = application(2, 2, Short, &driver("MAR", "A2", Some('a')), at(LATER));
     let blocked = || {
         let blocker =
@@ -739,8 +739,7 @@ async fn refused_key_is_not_given_by_late_try() {
 /// written. Found by the judge (tests/promise).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn key_given_then_deleted_is_not_reported_unwritten() {
-    let (calm, store, faults) = store_with_faults().await;
-    granted(&calm).await;
+    let (calm, store, faults) = granted_with_faults().await;
     let other = calm.clone();
     let goes = async move { assert_eq!(delete(&other, soon()).await, Ok(Deleted::Done)) };
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
@@ -768,26 +767,21 @@ async fn key_given_then_deleted_is_not_reported_unwritten() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn delete_completes_despite_faults_and_changes() {
-    let fresh = async || {
-        let (calm, store, faults) = store_with_faults().await;
-        granted(&calm).await;
-        (calm, store, faults)
-    };
-    let (_, store, _) = fresh().await;
+    let (_, store, _) = granted_with_faults().await;
     assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
     assert_eq!(store.requests.take(), 4, "if no other write collides");
 
     let busy = [("TransactionConflict", None), ("ThrottlingError", None), ("None", None), ("None", None)];
     let faults_that_pass = CONTENTION.into_iter().chain(FAILURE).map(Fault::code);
     for fault in faults_that_pass.chain([Fault::cancelled(&busy), Fault::Lost]) {
-        let (_, store, faults) = fresh().await;
+        let (_, store, faults) = granted_with_faults().await;
         faults.to("TransactWriteItems", [fault]);
         assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done));
         assert_eq!(delete(&store, soon()).await, Ok(Deleted::Unknown));
         assert!(faults.are_over());
     }
 
-    let (calm, store, faults) = fresh().await;
+    let (calm, store, faults) = granted_with_faults().await;
     faults.to("TransactWriteItems", [Fault::AnswerLost]);
     assert_eq!(delete(&store, soon()).await, Ok(Deleted::Done), "by the try whose answer was lost");
     assert_eq!(item(&calm).await, None);
@@ -796,17 +790,17 @@ async fn delete_completes_despite_faults_and_changes() {
         (Fault::code(REFUSED), REFUSED),
         (Fault::cancelled(&[("ValidationError", None), ("None", None)]), "TransactionCanceledException"),
     ] {
-        let (_, store, faults) = fresh().await;
+        let (_, store, faults) = granted_with_faults().await;
         faults.to("TransactWriteItems", [fault]);
         assert_eq!(code(delete(&store, soon()).await), expected);
         assert_eq!(store.requests.take(), 4, "told, not tried again");
     }
-    let (_, store, faults) = fresh().await;
+    let (_, store, faults) = granted_with_faults().await;
     faults.always("TransactWriteItems", "TransactionConflictException");
     assert_eq!(delete(&store, shortly()).await, Err(StoreError::Busy));
 
     // History is imported between the read and the write. It stays and counts again.
-    let (calm, store, faults) = fresh().await;
+    let (calm, store, faults) = granted_with_faults().await;
     let other = calm.clone();
     let meanwhile = async move { drop(import(&other, DAY, row(1, 2), soon()).await.unwrap()) };
     faults.to("TransactWriteItems", [Fault::meanwhile(meanwhile)]);
