@@ -20,7 +20,7 @@ use crate::exports::{Export, List, MOST_LISTED, Wish};
 use crate::list::answer::{Entry, Page};
 use crate::list::query::USUAL;
 use crate::schema::{
-    CHANGES_CURSOR, CURSOR, EXPORT_ID, bound, changes_cursor, cursor, export_cursor, export_id_as_read, format, limit,
+    CHANGES_CURSOR, CURSOR, EXPORT_ID, bound, changes_cursor, cursor, export_cursor, export_id_as_read, format,
 };
 
 /// The part of the interface that the calls of this function belong to.
@@ -55,7 +55,6 @@ impl Entry {
 }
 
 fn list() -> Operation {
-    let limit = limit(MOST_ON_A_PAGE, USUAL, "The maximum number of applications on a page.");
     let page = Page {
         applications: vec![Entry::sample(JourneyType::Short), Entry::sample(JourneyType::Long)],
         next_cursor: Some(CURSOR.to_owned()),
@@ -101,7 +100,7 @@ fn list() -> Operation {
         )
         .query_parameter("registered_to", bound("Only applications with an earlier `registered_at`: as `from`."))
         .query_parameter("status", JourneyStatus::schema())
-        .query_parameter("limit", limit)
+        .limit(MOST_ON_A_PAGE, USUAL, "The maximum number of applications on a page.")
         .query_parameter("cursor", cursor())
         .refused(&[ProblemType::InvalidQuery])
         .scope(Scope::Register)
@@ -132,7 +131,6 @@ fn list() -> Operation {
 }
 
 fn changes() -> Operation {
-    let limit = limit(MOST_CHANGES, changes::USUAL, "The maximum number of changes on a page.");
     let change = |journey_type, change, changed_at: &str| Changed {
         uuid: OwnApplication::sample(journey_type).uuid,
         journey_type: journey_type.as_str(),
@@ -177,7 +175,7 @@ fn changes() -> Operation {
             ),
         )
         .query_parameter("since", changes_cursor())
-        .query_parameter("limit", limit)
+        .limit(MOST_CHANGES, changes::USUAL, "The maximum number of changes on a page.")
         .refused(&[ProblemType::InvalidQuery, ProblemType::CursorExpired])
         .scope(Scope::Register)
         .answer::<ChangesPage>(
@@ -337,7 +335,6 @@ fn list_exports() -> Operation {
         exports: vec![Export { download_url: None, link_expires_at: None, ..Export::sample(ExportState::Ready) }],
         next_cursor: Some(EXPORT_ID.to_owned()),
     };
-    let limit = limit(MOST_LISTED, MOST_LISTED, "The maximum number of exports in the list.");
     Operation::new(Method::GET, EXPORTS, "listExports")
         .about(
             TAG,
@@ -345,7 +342,7 @@ fn list_exports() -> Operation {
             "The caller's exports of the last 30 days, the latest first, at most a hundred or `limit` at a time. If there may be more, \
              `next_cursor` leads to them.",
         )
-        .query_parameter("limit", limit)
+        .limit(MOST_LISTED, MOST_LISTED, "The maximum number of exports in the list.")
         .query_parameter("cursor", export_cursor())
         .refused(&[ProblemType::InvalidQuery])
         .scope(Scope::Register)

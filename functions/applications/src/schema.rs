@@ -1,53 +1,37 @@
 //! The schemas of fields whose types have none.
 
 use cee_registry::{CHANGES_KEPT_DAYS, ChangesPlace, ExportFormat, ExportState, ListPlace};
-use serde_json::json;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
-
-/// The parameter of a list for the number of its entries.
-pub(crate) fn limit(most: usize, usual: usize, description: &str) -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .maximum(Some(most))
-        .default(Some(json!(usual)))
-        .description(Some(description))
-        .build()
-}
 
 /// A cursor, in a page and in the query.
 pub(crate) const CURSOR: &str = "AAABjkFxnUAcnYseXFNOKp0LD00fHSo7MTIzNDU2Nzg5MDEyMzQ1Ng";
 
 pub(crate) fn cursor() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .description(Some(
-            "The place at which the list continues. Do not interpret it; send it back as it is, as the same operator and with the same \
-             other parameters except `limit`. It does not expire.",
-        ))
-        .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ListPlace::CURSOR_LENGTH)))
-        .examples([CURSOR])
-        .build()
+    text(
+        "The place at which the list continues. Do not interpret it; send it back as it is, as the same operator and with the same \
+         other parameters except `limit`. It does not expire.",
+    )
+    .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ListPlace::CURSOR_LENGTH)))
+    .examples([CURSOR])
+    .build()
 }
 
 /// A cursor of changes, in a page and in the query.
 pub(crate) const CHANGES_CURSOR: &str = "AgAAAAAAAAAHAAABj6StuoAcnYseXFNOKp0LD00fHSo7MTIzNDU2Nzg5MDEyMzQ1Ng";
 
 pub(crate) fn changes_cursor() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .description(Some(format!(
-            "The place after a change. Do not interpret it; send it back as it is, as the same operator. It is valid until \
-             {CHANGES_KEPT_DAYS} days after the operator's next change."
-        )))
-        .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ChangesPlace::CURSOR_LENGTH)))
-        .examples([CHANGES_CURSOR])
-        .build()
+    text(&format!(
+        "The place after a change. Do not interpret it; send it back as it is, as the same operator. It is valid until \
+         {CHANGES_KEPT_DAYS} days after the operator's next change."
+    ))
+    .pattern(Some(format!("^[A-Za-z0-9_-]{{{}}}$", ChangesPlace::CURSOR_LENGTH)))
+    .examples([CHANGES_CURSOR])
+    .build()
 }
 
 /// A bound of the period. Without an example, because tools send examples unchanged: two equal bounds are refused.
 pub(crate) fn bound(description: &str) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some(BOUND)).description(Some(description)).build()
+    text(description).pattern(Some(BOUND)).build()
 }
 
 /// A day, or a date and time of RFC 3339, with or without the colon of its offset.

@@ -8,7 +8,6 @@ use cee_registry::{ImportState, MOST_LISTED};
 use cee_tokens::Scope;
 use http::{Method, StatusCode};
 use serde_json::json;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::import::{Header, Import, List, Place};
 use crate::kind::FileKind;
@@ -156,13 +155,6 @@ fn place() -> Operation {
 fn list() -> Operation {
     let imports =
         List { imports: vec![Import::sample(false), Import::sample(true)], next_cursor: Some(CURSOR.to_owned()) };
-    let limit = ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .maximum(Some(MOST_LISTED))
-        .default(Some(json!(MOST_LISTED)))
-        .description(Some("The maximum number of imports in the list."))
-        .build();
     Operation::new(Method::GET, "/policies/cee/imports", "listImports")
         .about(
             TAG,
@@ -170,7 +162,7 @@ fn list() -> Operation {
             "The caller's imports, files and batches, the latest first, at most a hundred or `limit` at a time. If there are more, \
              `next_cursor` leads to them. An import that has just been created may be missing.",
         )
-        .query_parameter("limit", limit)
+        .limit(MOST_LISTED, MOST_LISTED, "The maximum number of imports in the list.")
         .query_parameter("cursor", cursor())
         .refused(&[ProblemType::InvalidQuery])
         .scope(Scope::Import)

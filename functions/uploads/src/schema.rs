@@ -68,19 +68,11 @@ pub(crate) fn cursor() -> Object {
 }
 
 pub(crate) fn state() -> Object {
-    let states = [
-        ImportState::AwaitingUpload,
-        ImportState::Running,
-        ImportState::Completed,
-        ImportState::Failed,
-        ImportState::Undoing,
-        ImportState::Undone,
-    ];
     text(
         "The state: `awaiting_upload`, the file has not arrived; `running`; `completed`, read to its end; `failed`, the whole file was \
          refused, and `error` says why; `undoing` and `undone`, what the import added is being removed or is removed.",
     )
-    .enum_values(Some(states.map(ImportState::as_str)))
+    .enum_values(Some(ImportState::ALL.iter().map(|state| state.as_str())))
     .build()
 }
 

@@ -141,6 +141,13 @@ impl Operation {
         self
     }
 
+    /// The parameter of a list for the number of its entries.
+    #[must_use]
+    pub fn limit(self, most: usize, usual: usize, description: &str) -> Self {
+        let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(most));
+        self.query_parameter("limit", limit.default(Some(usual.into())).description(Some(description)).build())
+    }
+
     /// A header that may be sent along. Without an example, because tools send examples unchanged.
     #[must_use]
     pub fn header(mut self, name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Self {
