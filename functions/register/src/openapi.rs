@@ -22,11 +22,9 @@ fn idempotency_key() -> Object {
     text.min_length(Some(1)).max_length(Some(IdempotencyKey::MAX_LENGTH)).build()
 }
 
-/// A registration in a batch: that of a single call, and one more member.
-struct BatchedShort;
-
-/// A registration in a batch: that of a single call, and one more member.
-struct BatchedLong;
+/// The schemas of a registration in a batch: that of a single call, and one more member.
+const SHORT: &str = "BatchedShortRegistration";
+const LONG: &str = "BatchedLongRegistration";
 
 /// A registration in a batch.
 struct Batched;
@@ -48,39 +46,14 @@ fn with_key(schema: RefOr<Schema>) -> RefOr<Schema> {
     }
 }
 
-impl PartialSchema for BatchedShort {
-    fn schema() -> RefOr<Schema> {
-        with_key(ShortRegistration::schema())
-    }
-}
-
-impl ToSchema for BatchedShort {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "BatchedShortRegistration".into()
-    }
-}
-
-impl PartialSchema for BatchedLong {
-    fn schema() -> RefOr<Schema> {
-        with_key(LongRegistration::schema())
-    }
-}
-
-impl ToSchema for BatchedLong {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "BatchedLongRegistration".into()
-    }
-}
-
 impl PartialSchema for Batched {
     fn schema() -> RefOr<Schema> {
         let at = |name: &str| format!("#/components/schemas/{name}");
-        let (short, long) = (BatchedShort::name(), BatchedLong::name());
-        let mapping = [(JourneyType::Short, at(&short)), (JourneyType::Long, at(&long))];
+        let mapping = [(JourneyType::Short, at(SHORT)), (JourneyType::Long, at(LONG))];
         let mapping = mapping.map(|(journey_type, schema)| (journey_type.as_str(), schema));
         OneOfBuilder::new()
-            .item(Ref::from_schema_name(short))
-            .item(Ref::from_schema_name(long))
+            .item(Ref::from_schema_name(SHORT))
+            .item(Ref::from_schema_name(LONG))
             .discriminator(Some(Discriminator::with_mapping("journey_type", mapping)))
             .into()
     }
@@ -94,8 +67,8 @@ impl ToSchema for Batched {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         ShortRegistration::schemas(schemas);
         LongRegistration::schemas(schemas);
-        schemas.push((BatchedShort::name().into_owned(), BatchedShort::schema()));
-        schemas.push((BatchedLong::name().into_owned(), BatchedLong::schema()));
+        schemas.push((SHORT.to_owned(), with_key(ShortRegistration::schema())));
+        schemas.push((LONG.to_owned(), with_key(LongRegistration::schema())));
     }
 }
 
