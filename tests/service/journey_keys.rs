@@ -1,16 +1,10 @@
 //! A short application carries the caller's identity key and its journey's own. If the two differ, both are claimed.
 
-use std::ops::ControlFlow;
-
-use cee_eligibility::Rules;
-use cee_fn_audit::Auditor;
-use cee_local::stack::{BUCKET, tables};
-use cee_registry::{AuditPlace, Audited, ClaimKeys, Exports, Imports, TableAuditor};
-use cee_service::Clock;
+use cee_local::stack::tables;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, NOW, Trip, World, at, world};
+use crate::support::{Answer, Trip, World, world};
 use crate::wire::Wire;
 
 const IDENTITY: &str = "/policies/cee/import/identity";
@@ -56,22 +50,6 @@ async fn reason(world: &World, name: &str, phone: &str, letter: &str) -> Option<
         StatusCode::CONFLICT => Some(answer.problem()),
         _ => panic!("{answer:?}"),
     }
-}
-
-/// The auditor's findings.
-async fn audited(world: &World) -> Vec<String> {
-    let keys = ClaimKeys::new(world.secrets.service.claim_pepper.as_bytes()).unwrap();
-    let db = world.aws.dynamodb();
-    let of_s3 = (Imports::new(db.clone(), &tables()), Exports::new(db.clone(), &tables()));
-    let (auditor, rules) = (TableAuditor::new(db, &tables(), keys), (Rules::default(), Clock::Pinned(at(NOW))));
-    let auditor = Auditor::new(auditor, of_s3, rules, world.aws.s3(), BUCKET.to_owned());
-    let mut found = Vec::new();
-    let told = |part: &Audited| {
-        found.extend(part.findings.iter().map(ToString::to_string));
-        ControlFlow::Continue(())
-    };
-    auditor.walk(AuditPlace::Start, 1000, told).await.unwrap();
-    found
 }
 
 fn created(answer: &Answer) -> Value {
@@ -166,7 +144,7 @@ async fn journey_corrected_during_register_claims_new_key() {
         let expected = blocked.then(|| "duplicate".to_owned());
         assert_eq!(reason(&world, "BER", "+336019999", letter).await, expected, "{letter}");
     }
-    assert_eq!(audited(&world).await, Vec::<String>::new());
+    assert_eq!(world.audited().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,7 +152,7 @@ async fn journey_corrected_after_use_keeps_claims_and_is_finding() {
     let world = world().await;
     journeys(&world).await;
     let granted = created(&register(&world, 1, "one", "DUP", "b").await);
-    assert_eq!(audited(&world).await, Vec::<String>::new());
+    assert_eq!(world.audited().await, Vec::<String>::new());
     world.journeys(&[trip(1, "one", "+336010203", "e")]).await;
     for (letter, blocked) in [("a", true), ("b", true), ("e", false)] {
         let expected = blocked.then(|| "duplicate".to_owned());
@@ -182,5 +160,5 @@ async fn journey_corrected_after_use_keeps_claims_and_is_finding() {
     }
     let uuid = granted["uuid"].as_str().unwrap();
     let expected = "names another phone or identity key than the application claims";
-    assert_eq!(audited(&world).await, [format!("journey corrected: the journey of {uuid} {expected}")]);
+    assert_eq!(world.audited().await, [format!("journey corrected: the journey of {uuid} {expected}")]);
 }

@@ -1,7 +1,7 @@
 //! A stack in a folder of its own, and a client that sends exactly what a test passes to it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
-use cee_eligibility::{Instant, OperatorId, Siret};
+use cee_eligibility::{Instant, OperatorId, Rules, Siret};
 use cee_local::secrets::{AUDIENCE, ISSUER, Secrets};
-use cee_local::stack::{BUCKET, Options, Stack, tables};
-use cee_registry::{Operator, Operators};
+use cee_local::stack::{BUCKET, Description, Options, Stack, tables};
+use cee_registry::{AuditPlace, Audited, Operator, Operators};
 use cee_service::Environment;
 use cee_service::aws::Aws;
 use cee_tokens::{Caller, Scope, SigningKey, TokenIssuer};
@@ -255,7 +255,23 @@ pub fn aws(dynamodb_url: &str, s3_url: &str, access_key: &str, secret_key: &str)
     Aws::of_function(&Environment::of(settings.map(|(name, value)| (name.to_owned(), value.to_owned()))))
 }
 
+/// The findings of an audit of a stack.
+pub async fn audited(about: &Description, secrets: &Secrets) -> Vec<String> {
+    let auditor = about.auditor(secrets, Rules::default()).unwrap();
+    let mut found = Vec::new();
+    let told = |part: &Audited| {
+        found.extend(part.findings.iter().map(ToString::to_string));
+        ControlFlow::Continue(())
+    };
+    auditor.walk(AuditPlace::Start, 1000, told).await.unwrap();
+    found
+}
+
 impl World {
+    pub async fn audited(&self) -> Vec<String> {
+        audited(self.stack.description(), &self.secrets).await
+    }
+
     /// Stops the stack in good order. A world that is only dropped is like a machine that fails.
     pub async fn end(mut self) {
         self.record_what_is_left().await;

@@ -2,14 +2,13 @@
 //! imports.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cee::undo::Team;
-use cee_eligibility::{OperatorId, Rules};
+use cee_eligibility::OperatorId;
 use cee_local::stack::{Description, Options, tables};
-use cee_registry::{AuditPlace, Audited, ImportId};
+use cee_registry::ImportId;
 use cee_service::aws::Aws;
 use cee_service::clock::machine_now;
 use http::{Method, StatusCode};
@@ -18,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::crash::{aws_of, serve};
 use crate::resume::in_parts;
-use crate::support::{Answer, NOW, World, at, keys, reports, scan, world, world_on, world_with};
+use crate::support::{Answer, NOW, World, at, audited, keys, reports, scan, world, world_on, world_with};
 use crate::wire::{Fault, Wire};
 
 const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
@@ -66,19 +65,8 @@ async fn days(aws: &Aws) -> Vec<String> {
     days
 }
 
-async fn clean(description: &Description, secrets: &cee_local::secrets::Secrets) {
-    let auditor = description.auditor(secrets, Rules::default()).unwrap();
-    let mut found = Vec::new();
-    let told = |part: &Audited| {
-        found.extend(part.findings.iter().map(ToString::to_string));
-        ControlFlow::Continue(())
-    };
-    auditor.walk(AuditPlace::Start, 1000, told).await.unwrap();
-    assert_eq!(found, [""; 0]);
-}
-
 async fn is_clean(world: &World) {
-    clean(world.stack.description(), &world.secrets).await;
+    assert_eq!(world.audited().await, [""; 0]);
 }
 
 // ------------------------------------------------------------------------------------------------------------- batches
@@ -651,7 +639,7 @@ async fn replacement_killed_at_twenty_moments_ends_complete() {
         assert_eq!(report["replaced"], json!({"import_id": old, "removed": drivers - same, "kept": same}));
         assert_eq!(days(&aws).await, sorted_days(&right, 1));
         assert_eq!((given_up(), keys(&aws, "work/").await), (0, Vec::new()));
-        clean(&description, &secrets).await;
+        assert_eq!(audited(&description, &secrets).await, [""; 0]);
         child.kill().await.unwrap();
         return;
     }
