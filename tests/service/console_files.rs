@@ -314,7 +314,7 @@ async fn page_of_running_import_links_to_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_upload_says_why_and_keeps_what_was_typed() {
     let world = world().await;
-    let mut browser = Browser::signed_in(&world, 1).await;
+    let browser = Browser::signed_in(&world, 1).await;
     let typed = [("file_name", "a/b.csv"), ("check_only", "false"), ("dates_confirmed", "true")];
     let answer = browser.post("/console/upload", &typed).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);

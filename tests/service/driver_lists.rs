@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::crash::{aws_of, serve};
 use crate::resume::in_parts;
-use crate::support::{NOW, Trip, World, at, keys, metrics, object, reports, scan, world, world_set};
+use crate::support::{NOW, Trip, World, keys, metrics, object, reports, scan, world, world_set};
 use crate::wire::{Fault, Wire};
 
 const IMPORTS: &str = "/policies/cee/imports";
