@@ -46,7 +46,7 @@ JUDGES = [
     ("cee-eligibility", ".*", [(["--lib"], []), (["--lib", "--test=patterns"], [])]),
     (
         "cee-registry",
-        "dynamo/transaction|records/(?:claim_item|claim_keys|rewrite)|stores/(?:applications|claims|journeys)|protocol/[a-z_]+",
+        "dynamo/(?:transaction|update)|records/(?:claim_item|claim_keys|rewrite)|stores/(?:applications|claims|journeys)|protocol/[a-z_]+",
         [MODEL, REGISTRY],
     ),
     (
