@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +18,7 @@ use http::header::{
     STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Response};
-use lambda_http::{Body, Request, Service, service_fn};
+use lambda_http::{Body, IntoResponse, Request, Service, service_fn};
 use tokio::time::{Instant as Moment, timeout_at};
 use tracing::Instrument as _;
 
@@ -65,6 +66,17 @@ pub trait HttpFunction: Send + Sync + 'static {
     }
 }
 
+/// A response whose body lambda_http sends as it is. The text of a plain [`Response`] it decodes first (version 1.3.2): that drops a byte
+/// order mark, and puts the tables of all encodings into the zip.
+#[derive(Debug)]
+pub struct AsItIs(Response<Body>);
+
+impl IntoResponse for AsItIs {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        Box::pin(std::future::ready(self.0))
+    }
+}
+
 /// The function as a process that Lambda starts: the complete body of its `main`.
 pub async fn run<F: HttpFunction>(start: impl AsyncFnOnce(&Environment) -> Result<F, SettingError>) -> ExitCode {
     let environment = Environment::of_process();
@@ -87,13 +99,13 @@ pub async fn run<F: HttpFunction>(start: impl AsyncFnOnce(&Environment) -> Resul
 pub fn service<F: HttpFunction>(
     function: Arc<F>,
     metrics: Metrics,
-) -> impl Service<Request, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send {
+) -> impl Service<Request, Response = AsItIs, Error = Infallible, Future: Send> + Clone + Send {
     service_fn(move |request| {
         let (function, metrics) = (Arc::clone(&function), metrics.clone());
         async move {
             let call = Call::new(request);
             let span = telemetry::call(F::NAME, call.id(), call.trace_id.as_deref());
-            Ok(respond(function.as_ref(), &metrics, call).instrument(span).await)
+            Ok(AsItIs(respond(function.as_ref(), &metrics, call).instrument(span).await))
         }
     })
 }

@@ -130,7 +130,7 @@ impl Reply {
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
         let (body, content_type) = match self.content {
-            Some((body, content_type)) => (Body::Text(doubled_mark(body)), Some(content_type)),
+            Some((body, content_type)) => (Body::Text(body), Some(content_type)),
             None => (Body::Empty, None),
         };
         let mut response = Response::new(body);
@@ -147,13 +147,6 @@ impl Reply {
         }
         response
     }
-}
-
-/// lambda_http 1.3.2 decodes a text before it sends it (`convert_to_text` in its response.rs), and decoding drops one byte order mark at the
-/// beginning.
-fn doubled_mark(body: String) -> String {
-    const MARK: char = '\u{feff}';
-    if body.starts_with(MARK) { format!("{MARK}{body}") } else { body }
 }
 
 /// A response body as text.
