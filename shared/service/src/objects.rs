@@ -186,20 +186,22 @@ impl<'a> List<'a> {
     /// Removes all pieces of an import or export that has ended: they hold personal data and are no longer needed. This includes pieces of
     /// a run that crashed before a checkpoint named them. The bucket's lifecycle removes the pieces that remain.
     pub async fn clear(s3: &Client, bucket: &str, folder: &str) {
+        let mut after = None;
         loop {
-            let list = s3.list_objects_v2().bucket(bucket).prefix(folder).send().await;
+            let list = s3.list_objects_v2().bucket(bucket).prefix(folder).set_start_after(after).send().await;
             let page = match list.map_err(s3_error("ListObjectsV2")) {
                 Ok(page) => page,
                 Err(error) => return tracing::warn!(%error, "pieces of a list are left behind"),
             };
-            for key in page.contents.into_iter().flatten().filter_map(|object| object.key) {
+            let mut keys: Vec<String> = page.contents.into_iter().flatten().filter_map(|object| object.key).collect();
+            for key in &keys {
                 let removed = s3.delete_object().bucket(bucket).key(key).send().await;
                 if let Err(error) = removed.map_err(s3_error("DeleteObject")) {
-                    return tracing::warn!(%error, "pieces of a list are left behind");
+                    tracing::warn!(%error, "a piece of a list is left behind");
                 }
             }
-            // The next page begins with what is left.
-            if page.is_truncated != Some(true) {
+            after = keys.pop();
+            if page.is_truncated != Some(true) || after.is_none() {
                 return;
             }
         }
