@@ -22,7 +22,7 @@ fn idempotency_key() -> Object {
     text.min_length(Some(1)).max_length(Some(IdempotencyKey::MAX_LENGTH)).build()
 }
 
-/// The schemas of a registration in a batch: that of a single call, and one more member.
+/// The names of the schemas of registrations in a batch: the members of a single call, and one more.
 const SHORT: &str = "BatchedShortRegistration";
 const LONG: &str = "BatchedLongRegistration";
 

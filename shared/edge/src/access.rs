@@ -75,7 +75,7 @@ pub async fn warm_up(operators: &Operators) {
 }
 
 impl Gate {
-    /// Authentication with the settings' tokens and clock. `keys` are those of a function that makes claim keys.
+    /// Authentication with the settings' tokens and clock. `keys` is `None` for a function that makes no claim keys.
     ///
     /// # Errors
     /// [`SettingError`] for the first setting that is missing or bad, and for a pepper that is not the one of the tables.
@@ -116,8 +116,8 @@ impl Gate {
 }
 
 impl Admission {
-    /// Admission with the settings' limit of calls, warm: the pepper of `keys` is compared with the check value in the tables, or
-    /// [one operator is looked up](warm_up).
+    /// Admission with the settings' limit of calls. Its first request warms it up: it compares the pepper of `keys` with the check value in
+    /// the tables, or [looks an operator up](warm_up).
     ///
     /// # Errors
     /// [`SettingError`] for a setting that is bad, and for a pepper that is not the one of the tables.

@@ -66,8 +66,8 @@ pub trait HttpFunction: Send + Sync + 'static {
     }
 }
 
-/// A response whose body lambda_http sends as it is. The text of a plain [`Response`] it decodes first (version 1.3.2): that drops a byte
-/// order mark, and puts the tables of all encodings into the zip.
+/// A response whose body lambda_http sends as it is. lambda_http 1.3.2 decodes the text of a plain [`Response`] first, which drops a byte
+/// order mark and puts the tables of all encodings into the zip.
 #[derive(Debug)]
 pub struct AsItIs(Response<Body>);
 
