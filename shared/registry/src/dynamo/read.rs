@@ -82,7 +82,7 @@ pub(crate) async fn page_after(
     }
 }
 
-/// As [`page_after`], for a table whose keys `name` reads. One request, or more if the last item of a page has another key.
+/// As [`page_after`], but returns the key as `name` reads it. One request, or more if `name` cannot read the key of a page's last item.
 pub(crate) async fn named_page<T>(
     db: &Client,
     table: &str,
@@ -105,7 +105,7 @@ pub(crate) async fn named_page<T>(
     }
 }
 
-/// The answer to a query, which is sent again if it collides.
+/// Sends a query, and retries it after transient errors.
 pub(crate) async fn query(query: QueryFluentBuilder, deadline: Deadline) -> Result<QueryOutput, StoreError> {
     let mut backoff = Backoff::until(deadline);
     loop {

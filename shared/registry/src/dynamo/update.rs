@@ -21,8 +21,8 @@ pub(crate) async fn updated(update: UpdateItemFluentBuilder) -> Result<Updated, 
     result(update.send().await)
 }
 
-/// Sends a conditional update, again if it collides or its outcome is unknown. If the condition does not hold, such a try may have been
-/// carried out.
+/// Sends a conditional update, and retries it if it collides or its outcome is unknown. So if the condition does not hold, an earlier try
+/// may have been written.
 pub(crate) async fn updated_until(deadline: Deadline, update: UpdateItemFluentBuilder) -> Result<Updated, StoreError> {
     let mut backoff = Backoff::until(deadline);
     loop {

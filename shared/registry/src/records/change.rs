@@ -474,7 +474,7 @@ mod tests {
         // It is not known yet whether the last one of a page has expired.
         assert_eq!(shown(begin, 1, NOW, &all[..3], true), Some((vec![], ChangesPlace::Oldest(3), true)));
         assert_eq!(shown(ChangesPlace::Oldest(3), 1, NOW, &all[2..], false), Some((vec![3], after(2), true)));
-        // Of a page that is cut, only the changes that are kept count.
+        // A page that is cut has more, even if it holds no more kept changes than it may show.
         assert_eq!(shown(begin, 2, NOW, &all[..4], true), Some((vec![3, 4], after(3), true)));
         for index in 0..2 {
             assert_eq!(after(index).page(9, at(NOW), &all[index..], false), GONE, "{index}");

@@ -97,7 +97,7 @@ impl Exports {
     pub async fn add(&self, export: &ExportRecord, machine_now: Instant) -> Result<ExportAdded, StoreError> {
         let put = self.db.put_item().table_name(&self.table).set_item(Some(export.to_item(machine_now)));
         let sent = put.condition_expression("attribute_not_exists(export_id)").send().await;
-        // A try whose response was lost may have written it: no other export has its UUID.
+        // If the condition does not hold, an earlier try has written it: no other export has its UUID.
         met("PutItem", sent)?;
         let added = self.counted(export.operator, machine_now).await;
         if added != Ok(ExportAdded::Done) {

@@ -1378,7 +1378,7 @@ async fn filtered_page_reads_at_most_500_applications() {
     assert_eq!((all.len(), next.is_some()), (500, true));
 }
 
-/// The first and the last moment of each filter are an application's.
+/// Each filter begins and ends with the date of an application.
 #[tokio::test]
 async fn pages_show_each_application_of_filter_once() {
     let store = store().await;
@@ -1396,7 +1396,7 @@ async fn pages_show_each_application_of_filter_once() {
         ListFilter { registered, ..all }.registered_until(made[3].registered_at),
     ] {
         let (mut shown, mut place) = (Vec::new(), None);
-        // Two pages. A wrong place may lead to others.
+        // Two pages, or more if a place is wrong.
         for _ in 0..4 {
             let (page, next) = store.applications.list(operator(1), &filter, place, 2).await.unwrap();
             shown.extend(page);

@@ -71,7 +71,7 @@ impl Imports {
             .expression_attribute_values(":failed", ImportState::Failed.attribute())
             .expression_attribute_values(":report", stored(report)?)
             .expression_attribute_values(":zero", number(0));
-        // If the condition does not hold, a try whose response was lost stored it, or an undo has begun, whose state stays.
+        // If the condition does not hold, an earlier try has stored it, or an undo has begun, and its state stays.
         updated_until(deadline, update).await.map(drop)
     }
 }
