@@ -186,7 +186,7 @@ impl Api {
         self.post("/policies/cee", token, body).await
     }
 
-    /// The UUID of an application that is granted.
+    /// Registers an application, and returns its UUID.
     pub async fn registered(&self, token: &str, body: &Value) -> String {
         let answer = self.register(token, body).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");

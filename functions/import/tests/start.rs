@@ -1,1 +1,1 @@
-//! Holds no test: that this file exists is why `cargo test` builds the binary, which `tests/service/binaries.rs` starts.
+//! No test is here. This file makes `cargo test` build the binary, which `tests/service/binaries.rs` starts.
