@@ -219,4 +219,23 @@ mod tests {
         assert!(data.lock().is_ok());
         drop(copy);
     }
+
+    #[test]
+    fn data_directory_that_is_link_is_made_private_without_what_its_links_name() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [real, other, link] = ["real", "other", "link"].map(|name| folder.path().join(name));
+        for open in [&real, &other] {
+            std::fs::create_dir(open).unwrap();
+            std::fs::set_permissions(open, Permissions::from_mode(0o755)).unwrap();
+        }
+        let description = real.join("local.json");
+        std::fs::write(&description, "{}").unwrap();
+        std::fs::set_permissions(&description, Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::symlink(&other, real.join("s3")).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+
+        DataDir(link).make_private().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!([mode(&real), mode(&description), mode(&other)], [PRIVATE_FOLDER, PRIVATE_FILE, 0o755]);
+    }
 }
