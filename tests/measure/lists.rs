@@ -3,6 +3,9 @@
 //! Three operators register, then each walks its list from the first page to the last: first alone, then while clients register and delete
 //! applications of all three without a pause. No application may be on two pages or missing that existed throughout, and none may be another
 //! operator's. The last tenth of the pages may take at most twice as long as the first tenth. Then the audit runs.
+//!
+//! `-- --binaries target/release` runs each function as a process of its own, after `cargo build --release`. Then operator 1 also exports three
+//! days and its whole list in each format, and the memory of the functions is printed after each file.
 
 #![allow(
     clippy::expect_used,
@@ -47,6 +50,9 @@ struct Options {
     /// Applications on a page.
     #[arg(long, default_value_t = 500)]
     limit: usize,
+    /// The folder of the functions' binaries.
+    #[arg(long)]
+    binaries: Option<String>,
     /// An argument that cargo passes to a benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -117,7 +123,9 @@ fn main() {
 }
 
 async fn measure(options: &Options) {
-    let server = Server::start(&["--now", NOW, "--calls-per-second=0"]);
+    let binaries = options.binaries.as_ref().map(|folder| format!("--binaries={folder}"));
+    let settings: Vec<&str> = ["--now", NOW, "--calls-per-second=0"].into_iter().chain(binaries.as_deref()).collect();
+    let server = Server::start(&settings);
     let calls = Arc::new(Calls {
         client: Client::builder(TokioExecutor::new()).build_http(),
         url: server.about.api_url.clone(),
@@ -174,7 +182,45 @@ async fn measure(options: &Options) {
     }
     println!("registered and deleted meanwhile: {}", changed.load(Ordering::SeqCst));
     println!("memory of the stack: {} KiB at the most", server.memory("VmHWM"));
+    if binaries.is_some() {
+        exports(options, &calls, &server).await;
+    }
     server.audit_and_stop();
+}
+
+/// Exports three days and then the whole list of operator 1, each as CSV and as Parquet.
+async fn exports(options: &Options, calls: &Calls, server: &Server) {
+    const EXPORTS: &str = "/policies/cee/exports";
+    for (what, filter) in [("three days", json!({"to": "2024-03-04"})), ("all", json!({}))] {
+        let query = filter["to"].as_str().map(|to| format!("&to={to}")).unwrap_or_default();
+        let (listed, _) = calls.walk(1, &format!("limit={}{query}", options.limit)).await;
+        for format in ["csv", "parquet"] {
+            let began = Instant::now();
+            let mut wish = filter.clone();
+            wish["format"] = json!(format);
+            let (status, mut export) = calls.call(1, Method::POST, EXPORTS, Some(&wish)).await;
+            assert_eq!(status, StatusCode::ACCEPTED, "{export}");
+            let path = format!("{EXPORTS}/{}", export["export_id"].as_str().unwrap());
+            while export["state"] == "running" {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                export = calls.call(1, Method::GET, &path, None).await.1;
+            }
+            assert_eq!(
+                (&export["state"], &export["applications"]),
+                (&json!("ready"), &json!(listed.len())),
+                "{export}"
+            );
+            println!(
+                "export of {what} as {format}: {} applications, {} bytes in {:.1} s; most memory of cee-export {} KiB, of cee-applications {} \
+                 KiB",
+                export["applications"],
+                export["bytes"],
+                began.elapsed().as_secs_f64(),
+                server.memory_of("cee-export", "VmHWM"),
+                server.memory_of("cee-applications", "VmHWM"),
+            );
+        }
+    }
 }
 
 /// Walks every operator's list, and checks what it holds.

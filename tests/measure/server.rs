@@ -54,8 +54,17 @@ impl Server {
     /// A figure of the process's memory, in KiB.
     pub fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        kib(&status, name)
+    }
+
+    /// A figure of the memory of a function that is a process of this stack (`--binaries`), in KiB.
+    pub fn memory_of(&self, function: &str, name: &str) -> u64 {
+        // The kernel keeps fifteen characters of a name.
+        let (name_kept, parent) = (&function[..function.len().min(15)], self.child.id().to_string());
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut all = processes.filter_map(|process| std::fs::read_to_string(process.path().join("status")).ok());
+        let status = all.find(|status| field(status, "Name") == name_kept && field(status, "PPid") == parent);
+        kib(&status.unwrap(), name)
     }
 
     /// Runs the audit, which must find nothing, and stops the stack.
@@ -71,6 +80,15 @@ impl Server {
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         self.child.wait().unwrap();
     }
+}
+
+/// A field of a process's status.
+fn field<'a>(status: &'a str, name: &str) -> &'a str {
+    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap().trim()
+}
+
+fn kib(status: &str, name: &str) -> u64 {
+    field(status, name).trim_end_matches(" kB").parse().unwrap()
 }
 
 impl Drop for Server {
