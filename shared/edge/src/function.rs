@@ -68,7 +68,6 @@ pub trait HttpFunction: Send + Sync + 'static {
 
 /// A response whose body lambda_http sends as it is. lambda_http 1.3.2 decodes the text of a plain [`Response`] first, which drops a byte
 /// order mark and puts the tables of all encodings into the zip.
-#[derive(Debug)]
 pub struct AsItIs(Response<Body>);
 
 impl IntoResponse for AsItIs {
