@@ -1,4 +1,4 @@
-//! The number of requests to DynamoDB for each call, counted by the proxy. Source: the budgets of design.md.
+//! The number of requests to DynamoDB for each call, counted by the proxy: the budgets of docs/checks.md.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -20,8 +20,7 @@ use crate::call::Call;
 use crate::problem::{NotAdmitted, Refusal};
 use crate::rate::Rate;
 
-/// How long an operator's status is cached: a suspension takes effect everywhere within this time. Source: the budgets of
-/// design.md, "cached for a minute at most".
+/// How long an operator's status is cached: a suspension takes effect everywhere within this time (docs/adr/0005).
 const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// Authenticates a call: its token must be valid, carry the scope, and belong to an operator that may call.

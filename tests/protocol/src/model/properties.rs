@@ -4,7 +4,7 @@ use stateright::Property;
 
 use super::*;
 
-/// Invariant 1, as in `design.md`. It uses the shorter of two windows, because an application that was granted under the old law stays
+/// Invariant 1 of docs/protocol.md. It uses the shorter of two windows, because an application that was granted under the old law stays
 /// valid.
 pub(crate) const ONE_EACH: &str = "no two live applications of one person stand within one another's window";
 /// Invariant 1 at the moment of granting: under the law of the call, and against history too.
