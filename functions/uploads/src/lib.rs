@@ -4,9 +4,13 @@
 //! | to find | look in |
 //! |---|---|
 //! | the calls | [`Uploads`] |
-//! | what the calls and the console do: await a file, list, find, take back | [`Files`] |
-//! | the form by which a browser sends a file, for the console | `form`, [`cee_service::form`] |
+//! | what a caller says of its file, and how it is read | `upload` |
+//! | what the calls return | `import` |
+//! | what the calls and the console do: presigned URLs, the progress of imports, undos | [`Files`] |
+//! | the form with which a browser puts a file on S3 | `form`, [`cee_service::form`] |
 //! | how an awaited file becomes the import of this id | [`cee_registry::Imports::claim_upload`] |
+//! | the kinds of files | `kind` |
+//! | what the OpenAPI document says of the calls, and of fields | [`openapi`], `schema` |
 //!
 //! No file passes through this function. The caller gets a presigned URL and puts the file on S3 itself: one object, under the
 //! operator's own prefix, within a quarter of an hour. What the call declares (size, checksum, content type) becomes part of the
@@ -14,15 +18,6 @@
 //!
 //! The import function undoes imports. This function checks that the import is the caller's, has ended and is not too old, and then
 //! requests the undo with a note on S3, as the registry's team does.
-//!
-//! | to find | look in |
-//! |---|---|
-//! | what a caller says of its file, and how it is read | `upload` |
-//! | what the calls return | `import` |
-//! | presigned URLs, the progress of imports, undos | `files` |
-//! | the form with which a browser puts a file on S3 | `form` |
-//! | the kinds of files | `kind` |
-//! | what the OpenAPI document says of the calls, and of fields | [`openapi`], `schema` |
 
 use cee_edge::problem::BrokenRule;
 use cee_edge::{Call, Fields, Gate, HttpFunction, Query, Refusal, Reply};
