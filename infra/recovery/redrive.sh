@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sends the dead letters to the import function again: bash infra/recovery/redrive.sh STACK
+# Sends the events in the dead-letter queue to the import function again: bash infra/recovery/redrive.sh STACK
 # Fix the cause of the failure first. The script may be interrupted and run again at any time, without harm (docs/runbook.md).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -38,32 +38,32 @@ event_of() {
 }
 
 handed=0
-tell() { echo "$handed events were handed to $function:live"; }
-trap tell EXIT
+report() { echo "$handed events were handed to $function:live"; }
+trap report EXIT
 while true; do
     # Long polling asks every server of the queue: without it a response may be empty although there are messages.
-    letter=$(aws sqs receive-message --queue-url "$queue" --max-number-of-messages 1 --visibility-timeout 60 --wait-time-seconds 20 \
+    message=$(aws sqs receive-message --queue-url "$queue" --max-number-of-messages 1 --visibility-timeout 60 --wait-time-seconds 20 \
         --attribute-names SentTimestamp --output text \
         --query 'Messages[0].[MessageId,ReceiptHandle,Attributes.SentTimestamp,Body]')
-    if is_none "$letter"; then
+    if is_none "$message"; then
         left=$(aws sqs get-queue-attributes --queue-url "$queue" --output text \
             --attribute-names ApproximateNumberOfMessages ApproximateNumberOfMessagesNotVisible \
             --query 'Attributes.[ApproximateNumberOfMessages,ApproximateNumberOfMessagesNotVisible]')
         [[ $left != $'0\t0' ]] || break
-        echo "no letter for the moment, though the queue counts some (to take, taken): ${left/$'\t'/, }"
+        echo "no message at the moment, but the queue counts some (waiting, received): ${left/$'\t'/, }"
         continue
     fi
-    id=${letter%%$'\t'*} letter=${letter#*$'\t'}
-    handle=${letter%%$'\t'*} letter=${letter#*$'\t'}
-    sent=${letter%%$'\t'*} body=${letter#*$'\t'}
-    ((sent <= begun)) || fail "the letter $id is younger than this run: imports go on failing. It is kept. Mend the cause, then run this again."
+    id=${message%%$'\t'*} message=${message#*$'\t'}
+    handle=${message%%$'\t'*} message=${message#*$'\t'}
+    sent=${message%%$'\t'*} body=${message#*$'\t'}
+    ((sent <= begun)) || fail "message $id is younger than this run: imports still fail. It is kept. Fix the cause, then run this again."
     event=$(printf '%s' "$body" | event_of) ||
-        fail "the letter $id holds no event of Lambda. It is kept, and has to be looked at by hand; then run this again."
+        fail "message $id holds no event of Lambda. It is kept. Look at it by hand, then run this again."
     # To the alias, which has the number of retries, the maximum age and the destination. If an event goes to the function itself and fails,
     # it is lost. Through a pipe: the event names an operator's file.
     answer=$(printf '%s' "$event" | aws lambda invoke --function-name "$function" --qualifier live --invocation-type Event \
         --payload fileb:///dev/stdin --output text --query '[StatusCode,FunctionError]' /dev/null) || answer="an error"
-    [[ $answer == $'202\tNone' ]] || fail "Lambda has not taken the event of the letter $id ($answer). It is kept; run this again."
+    [[ $answer == $'202\tNone' ]] || fail "Lambda did not accept the event of message $id ($answer). It is kept; run this again."
     handed=$((handed + 1))
     aws sqs delete-message --queue-url "$queue" --receipt-handle "$handle"
 done

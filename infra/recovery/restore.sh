@@ -65,7 +65,7 @@ for table in "${tables[@]}"; do
     until aws dynamodb wait table-exists --table-name "$target"; do
         status=$(status_of "$target") || exit
         [[ $status != ACTIVE ]] || break
-        [[ $status == CREATING ]] || fail "$target cannot be waited for: ${status:-it is gone}"
+        [[ $status == CREATING ]] || fail "$target cannot be restored: ${status:-it does not exist}"
         echo "$target: still being restored"
     done
 done
@@ -99,11 +99,11 @@ for index in "${!tables[@]}"; do
     fi
 done
 case $mode in
-"") echo "Nothing is changed. These tell how they differ; all at once: bash infra/recovery/restore.sh $stack $moment --compare" ;;
---compare) echo "Nothing is changed. With everything stopped that writes: bash infra/recovery/restore.sh $stack $moment --yes" ;;
+"") echo "Nothing is changed. Each of these commands says how one table differs; all at once: bash infra/recovery/restore.sh $stack $moment --compare" ;;
+--compare) echo "Nothing is changed. When all functions that write are stopped: bash infra/recovery/restore.sh $stack $moment --yes" ;;
 --yes) echo "Now audit; then bash infra/recovery/resume.sh $stack all" ;;
 esac
-echo "When all is well, or before another moment is tried, delete the restored tables, for they hold personal data:"
+echo "When the registry works again, or before you try another moment, delete the restored tables: they hold personal data."
 for table in "${tables[@]}"; do
     echo "  aws dynamodb delete-table --table-name $(target_of "$table")"
 done

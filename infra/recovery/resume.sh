@@ -33,5 +33,5 @@ for id in "${functions[@]}"; do
     fi
 done
 # Lambda keeps no event for a stopped function: the event goes to the dead-letter queue at once.
-((import == 0)) || echo "Files that came in the meantime wait among the dead letters. Now: bash infra/recovery/redrive.sh $stack"
+((import == 0)) || echo "Files that arrived meanwhile wait in the dead-letter queue. Now: bash infra/recovery/redrive.sh $stack"
 ((failed == 0)) || fail "not everything runs again: see above, and run this again"

@@ -12,7 +12,7 @@ failed=0
 for id in "${functions[@]}"; do
     if name=$(function_name "$id") &&
         aws lambda put-function-concurrency --function-name "$name" --reserved-concurrent-executions 0 >/dev/null; then
-        echo "$id takes nothing more ($name)"
+        echo "$id is stopped ($name)"
     else
         echo "!!! $id IS NOT STOPPED" >&2
         failed=1
@@ -20,7 +20,8 @@ for id in "${functions[@]}"; do
 done
 ((failed == 0)) || fail "not everything is stopped: see above, and run this again"
 cat <<NEXT
-Work that has begun continues to its end: a call for 10 seconds at most, an audit for 3 minutes, an import for 15 minutes.
-Files that come in the meantime wait among the dead letters. Do not deploy in the meantime; after a deployment, run this again.
-To let everything in again: bash infra/recovery/resume.sh $stack $which
+Work that has begun continues to its end: a call for 10 seconds at most, an audit for 3 minutes, an
+import or an export for 15 minutes.
+Files that arrive now wait in the dead-letter queue. Do not deploy; after a deployment, run this again.
+To start the functions again: bash infra/recovery/resume.sh $stack $which
 NEXT
