@@ -269,6 +269,30 @@ async fn faults_name_the_labels_of_the_page() {
     assert!(page.contains("This page belongs to another list") && !page.contains("next_cursor"), "{page}");
 }
 
+/// A browser shows a day that it cannot read as none, and *Show the list* would then drop it from the filter.
+#[tokio::test(flavor = "multi_thread")]
+async fn later_page_of_a_list_shows_the_days_of_its_filter() {
+    let world = world().await;
+    for n in 0..26 {
+        let body = json!({"journey_type": "long", "last_name_trunc": "DUP", "phone_trunc": format!("+3360102{n:02}"),
+                          "driving_license": format!("L{n}"), "datetime": "2024-03-15T08:30:00Z"});
+        assert_eq!(world.api.register(&world.token(1), &body).await.status, StatusCode::CREATED);
+    }
+    let browser = Browser::signed_in(&world, 1).await;
+    let list = "/console/applications?journey_type=long&status=&from=2024-03-01&to=2024-04-01";
+    let first = browser.get(list).await.text;
+    let next = first.split("<a ").find(|tag| tag.starts_with("rel=\"next\"")).and_then(|tag| attribute(tag, "href"));
+    let last = browser.get(&next.unwrap()).await.text;
+    for page in [&first, &last] {
+        for (name, day) in [("from", "2024-03-01"), ("to", "2024-04-01")] {
+            let field = format!("<input id=\"{name}\" name=\"{name}\" type=\"date\" value=\"{day}\">");
+            assert!(page.contains(&field), "{name}: {page}");
+        }
+        assert!(page.contains("/console/applications.csv?from=2024-03-01&amp;journey_type=long&amp;to=2024-04-01\""));
+    }
+    assert_eq!(last.matches("<tr>").count(), 2, "the header and the last application: {last}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn guesses_lock_the_access_key_as_for_tokens() {
     let world = world_with(|_| {}).await;

@@ -50,8 +50,12 @@ impl Console {
         };
         let operator = signed.operator.id;
         let (found, next) = self.applications.list(operator, &wanted.filter, wanted.after, wanted.most).await?;
-        let next = next.map(|next| wanted.next_query(&next.cursor(&self.list_keys, operator, &wanted.filter)));
         let whole = form_urlencoded::Serializer::new(String::new()).extend_pairs(query.pairs()).finish();
+        // The filter as it was typed: the form of the next page shows a day, and would show a moment as no day.
+        let next = next.map(|next| {
+            let cursor = next.cursor(&self.list_keys, operator, &wanted.filter);
+            form_urlencoded::Serializer::new(whole.clone()).append_pair("cursor", &cursor).finish()
+        });
         let listed = Listed { entries: found.into_iter().map(Entry::from).collect(), query: whole, next };
         Ok(html(pages::applications::applications(view, &filter, Ok(&listed))))
     }
