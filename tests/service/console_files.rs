@@ -7,7 +7,7 @@ use cee_service::clock::machine_now;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::console::{Browser, Form};
+use crate::console::{Browser, Form, attribute};
 use crate::support::{World, keys, world, world_with};
 
 const HEADER: &str = "journey_type,last_name_trunc,phone_trunc,datetime\n";
@@ -132,6 +132,37 @@ async fn page_of_a_file_that_replaced_nothing_says_so() {
         assert!(page.contains(&format!("<strong>{title}</strong>")), "{page}");
     }
     assert_eq!(import(&world, &first).await["state"], "completed");
+}
+
+/// Where the link with this id leads.
+fn link(page: &str, id: &str) -> Option<String> {
+    let mut tags = page.split("<a").filter_map(|tag| tag.split('>').next());
+    attribute(tags.find(|tag| attribute(tag, "id").as_deref() == Some(id))?, "href")
+}
+
+/// A file that was only checked, or refused, has replaced nothing: the next one still has to replace the same import.
+#[tokio::test(flavor = "multi_thread")]
+async fn next_file_replaces_the_import_that_the_last_one_left() {
+    let world = world().await;
+    let browser = Browser::signed_in(&world, 1).await;
+    let old = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
+    world.imported().await;
+    let replacing = Some(format!("/console/upload?replaces={old}"));
+    let bad = format!("{HEADER}{GOOD}long,bad?,+336010204,2021-02-15\n");
+    for (check_only, content, leads) in [
+        ("true", bad.as_str(), "import"),
+        ("false", "no header\n", "replace"),
+        ("false", bad.as_str(), "replace-again"),
+    ] {
+        let id = browser.send("b.csv", &[("check_only", check_only), ("replaces", &old)], content).await;
+        world.imported().await;
+        let page = browser.get(&format!("/console/files/{id}")).await.text;
+        assert_eq!(link(&page, leads), replacing, "{page}");
+    }
+    let form = Form::of(&browser.get(&replacing.unwrap()).await.text, "upload").unwrap();
+    assert!(form.fields.contains(&("replaces".to_owned(), old.clone())), "{form:?}");
+    let page = browser.get(&format!("/console/upload?replaces={old}&check=yes")).await.text;
+    assert!(page.contains("name=\"check_only\" value=\"true\" checked") && page.contains(&old), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

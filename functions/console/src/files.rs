@@ -30,7 +30,7 @@ impl Console {
         view.bucket = Some(self.files.bucket_url().await?);
         let query = call.query();
         let replaces = query.value("replaces").and_then(read_import_id).map(|id| id.to_string());
-        let is_import = replaces.is_some() || query.value("import").is_some();
+        let is_import = query.value("check").is_none() && (replaces.is_some() || query.value("import").is_some());
         let chosen = Chosen { form_number: call.id().to_owned(), replaces, is_import, ..Chosen::default() };
         if let Err(refusal) = self.files.check_open(false) {
             let (title, detail) = texts(&refusal, view);

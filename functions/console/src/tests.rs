@@ -366,6 +366,8 @@ fn late_file_is_sent_again_with_what_was_chosen() {
     import.replaces = Some("0".repeat(32));
     assert_eq!(again(&import), format!("/console/upload?replaces={}", "0".repeat(32)));
     import.check_only = true;
+    assert_eq!(again(&import), format!("/console/upload?replaces={}&amp;check=yes", "0".repeat(32)));
+    import.replaces = None;
     assert_eq!(again(&import), "/console/upload");
 }
 

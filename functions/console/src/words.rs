@@ -218,6 +218,8 @@ texts! {
     SendReplacement: "Send a file that replaces this one", "Envoyer un fichier qui remplace celui-ci";
     Replaces: "Replaces", "Remplace";
     NotReplaced: "The earlier file was not taken back", "Le fichier précédent n'a pas été annulé";
+    ReplaceAgain: "Send the whole file again, to replace the earlier one",
+                  "Renvoyer le fichier entier, pour remplacer le précédent";
 
     // Take an import back
     TakeBack: "Undo this import", "Annuler cet import";

@@ -5,7 +5,7 @@ use cee_history::RejectedTable;
 use maud::{Markup, html};
 
 use super::files::{name, state_of};
-use super::upload::place;
+use super::upload::{address, place};
 use super::{Menu, alert, moment, page};
 use crate::view::View;
 use crate::words::{Text, number, repair};
@@ -45,7 +45,7 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
             }
             @if let Some(error) = &import.error { (alert(view.t(Text::RefusedWhole), error)) }
             @if import.ignored_upload == Some(true) { (alert(view.t(Text::IgnoredUpload), "")) }
-            @if let Some(why) = &import.not_replaced { (alert(view.t(Text::NotReplaced), why)) }
+            @if let Some(why) = &import.not_replaced { (not_replaced(view, import, why)) }
             dl {
                 dt { (view.t(Text::State)) } dd { (state_of(view, import)) }
                 dt { (view.t(Text::Sent)) } dd { (moment(view, &import.created_at)) }
@@ -68,11 +68,23 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
 
 /// The form for a new file, with what was chosen for this one.
 fn again(import: &Import) -> String {
-    match (&import.replaces, import.check_only || is_list(import)) {
-        (_, true) => "/console/upload".to_owned(),
-        (Some(old), false) => format!("/console/upload?replaces={old}"),
-        (None, false) => "/console/upload?import=yes".to_owned(),
+    address(import.replaces.as_deref(), !import.check_only && !is_list(import))
+}
+
+/// Why the earlier import stays, and the form for the file that replaces it after all.
+fn not_replaced(view: &View, import: &Import, why: &str) -> Markup {
+    html! {
+        (alert(view.t(Text::NotReplaced), why))
+        @if !import.check_only && import.replaces.is_some() {
+            p { a #replace-again href=(address(import.replaces.as_deref(), true)) { (view.t(Text::ReplaceAgain)) } }
+        }
     }
+}
+
+/// The import that a later file has to replace: this one, unless it has imported nothing. Then it has not replaced another one either.
+fn to_replace(import: &Import) -> &str {
+    let has_imported = import.state != "failed" || import.counts.read > 0;
+    import.replaces.as_deref().filter(|_| !has_imported).unwrap_or(&import.import_id)
 }
 
 /// Whether it is a list of drivers: it has added nothing that could be replaced or undone, and the form is one for history.
@@ -86,10 +98,10 @@ fn next_steps(view: &View, import: &Import) -> Markup {
     html! {
         @if is_ended && import.check_only {
             p { (view.t(Text::NotImported)) }
-            p { a.button #import href="/console/upload?import=yes" { (view.t(Text::ImportChecked)) } }
+            p { a.button #import href=(address(import.replaces.as_deref(), true)) { (view.t(Text::ImportChecked)) } }
         } @else if is_ended {
             ul.steps {
-                li { a #replace href={ "/console/upload?replaces=" (import.import_id) } { (view.t(Text::SendReplacement)) } }
+                li { a #replace href=(address(Some(to_replace(import)), true)) { (view.t(Text::SendReplacement)) } }
                 li { a #take-back href={ "/console/take-back?import_id=" (import.import_id) } { (view.t(Text::TakeBack)) } }
             }
         }

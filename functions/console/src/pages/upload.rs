@@ -7,6 +7,16 @@ use super::{Menu, alert, form_token, moment, page};
 use crate::view::{FORM_NUMBER, View};
 use crate::words::Text;
 
+/// The address of the form with a choice: the import that the file replaces, and whether it is imported or only checked.
+pub(crate) fn address(replaces: Option<&str>, is_import: bool) -> String {
+    match (replaces, is_import) {
+        (None, false) => "/console/upload".to_owned(),
+        (None, true) => "/console/upload?import=yes".to_owned(),
+        (Some(old), false) => format!("/console/upload?replaces={old}&check=yes"),
+        (Some(old), true) => format!("/console/upload?replaces={old}"),
+    }
+}
+
 /// The earlier choices, from a link or from a form that was refused.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chosen {
