@@ -133,6 +133,8 @@ async fn application_is_deleted_after_a_question() {
     assert_eq!(browser.get(&path).await.status, StatusCode::OK, "the question deletes nothing");
     let deleted = browser.post("/console/delete", &[("uuid", &uuid)]).await;
     assert!(deleted.status == StatusCode::OK && deleted.text.contains("The application was deleted"), "{deleted:?}");
+    let switch = "href=\"/console/application?lang=fr\" hreflang=\"fr\"";
+    assert!(deleted.text.contains(switch), "in French there is no question any more: {}", deleted.text);
     assert_eq!(browser.get(&path).await.status, StatusCode::NOT_FOUND);
     assert_eq!(browser.post("/console/delete", &[("uuid", &uuid)]).await.status, StatusCode::NOT_FOUND);
     // The driver is free, its journey too.

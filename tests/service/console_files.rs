@@ -165,6 +165,28 @@ async fn next_file_replaces_the_import_that_the_last_one_left() {
     assert!(page.contains("name=\"check_only\" value=\"true\" checked") && page.contains(&old), "{page}");
 }
 
+/// The address of a page after a form was sent shows another page, or none.
+#[tokio::test(flavor = "multi_thread")]
+async fn switch_of_languages_leads_back_to_what_was_refused() {
+    let world = world().await;
+    let browser = Browser::signed_in(&world, 1).await;
+    let old = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
+    world.imported().await;
+    let awaited = browser.place(&[]).await.rsplit('/').next().unwrap().to_owned();
+    let replacing = [("file_name", "a/b.csv"), ("replaces", old.as_str())];
+    for (path, fields, leads) in [
+        ("/console/upload", &replacing[..], format!("/console/upload?replaces={old}&check=yes")),
+        ("/console/take-back", &[("import_id", awaited.as_str())], format!("/console/take-back?import_id={awaited}")),
+    ] {
+        let refused = browser.post(path, fields).await;
+        assert!(refused.status.is_client_error(), "{refused:?}");
+        let switch = format!("href=\"{}&amp;lang=fr\" hreflang=\"fr\"", leads.replace('&', "&amp;"));
+        assert!(refused.text.contains(&switch), "{path}: {}", refused.text);
+        let french = browser.get(&format!("{leads}&lang=fr")).await;
+        assert!(french.status == StatusCode::OK && french.text.contains("<html lang=\"fr\">"), "{french:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn form_puts_one_file_under_one_key_until_it_expires() {
     let world = world().await;

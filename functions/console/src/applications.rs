@@ -90,11 +90,14 @@ impl Console {
         Ok(html(pages::application::delete(view, &found)))
     }
 
-    pub(super) async fn delete(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+    pub(super) async fn delete(&self, call: &Call, view: &mut View, signed: &Signed) -> Result<Reply, Refusal> {
         let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
         let uuid = ApplicationId::parse(&fields.text("uuid")).ok_or(Refusal::UnknownApplication)?;
         match self.deleter.delete(signed.operator.id, uuid, self.clock.now(), call.deadline()).await? {
-            Deleted::Done => Ok(html(pages::application::application(view, "", &Found::Deleted))),
+            Deleted::Done => {
+                view.switch_to("/console/application");
+                Ok(html(pages::application::application(view, "", &Found::Deleted)))
+            }
             Deleted::Unknown => Err(Refusal::UnknownApplication),
         }
     }

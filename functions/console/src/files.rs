@@ -9,7 +9,7 @@ use http::HeaderValue;
 use http::header::HOST;
 
 use crate::pages::file::Place;
-use crate::pages::upload::Chosen;
+use crate::pages::upload::{Chosen, address};
 use crate::view::{FORM_NUMBER, View};
 use crate::{Console, LISTED, Signed, foreign, html, is_for_person, own_fields, pages, status, texts, with_retry};
 
@@ -59,6 +59,7 @@ impl Console {
             Ok(id) => see_import(id),
             Err(refusal) if is_for_person(&refusal) => {
                 view.bucket = Some(self.files.bucket_url().await?);
+                view.switch_to(&address(chosen.replaces.as_deref(), chosen.is_import));
                 let (title, detail) = texts(&refusal, view);
                 let page = pages::upload::upload(view, &chosen, Some((title, detail.as_str())));
                 Ok(Reply::page(status(&refusal), page))
@@ -73,7 +74,7 @@ impl Console {
         Ok(html(pages::take_back::take_back(view, &import, None)))
     }
 
-    pub(super) async fn take_back(&self, call: &Call, view: &View, signed: &Signed) -> Result<Reply, Refusal> {
+    pub(super) async fn take_back(&self, call: &Call, view: &mut View, signed: &Signed) -> Result<Reply, Refusal> {
         let Some(fields) = own_fields(call, signed)? else { return Ok(foreign(view)) };
         let id = read_import_id(&fields.text("import_id")).ok_or(Refusal::UnknownImport)?;
         let taken = match self.files.check_take_back_open() {
@@ -85,6 +86,7 @@ impl Console {
             Err(refusal @ Refusal::UnknownImport) => Err(refusal),
             Err(refusal) if is_for_person(&refusal) => {
                 let import = self.files.find(signed.operator.id, id).await?;
+                view.switch_to(&format!("/console/take-back?import_id={id}"));
                 let (title, detail) = texts(&refusal, view);
                 let page = pages::take_back::take_back(view, &import, Some((title, detail.as_str())));
                 Ok(with_retry(Reply::page(status(&refusal), page), &refusal))

@@ -20,7 +20,8 @@ pub(crate) struct View {
     pub(crate) language: Language,
     /// Whether the address chose the language: then it is kept.
     pub(crate) is_chosen_now: bool,
-    /// The same page in the other language: a query, so no path of a call can lead the link to another path or host.
+    /// The same page in the other language: a query, so no path of a call can lead the link to another path or host. Or one of our own
+    /// addresses, see [`Self::switch_to`].
     pub(crate) other_language: String,
     /// The signed-in operator.
     pub(crate) signed_in: Option<SignedIn>,
@@ -56,6 +57,12 @@ impl View {
         link.extend_pairs(kept).append_pair("lang", language.choose("fr", "en"));
         let other_language = format!("?{}", link.finish());
         Self { language, is_chosen_now: named.is_some(), other_language, signed_in: None, bucket: None }
+    }
+
+    /// Lets the switch of languages lead to this address of ours. For the page after a form that was sent: its own address shows another one.
+    pub(crate) fn switch_to(&mut self, address: &str) {
+        let before = if address.contains('?') { '&' } else { '?' };
+        self.other_language = format!("{address}{before}lang={}", self.language.choose("fr", "en"));
     }
 
     /// A text in the page's language.
