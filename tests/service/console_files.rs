@@ -1,6 +1,7 @@
 //! Files in the console: checked, imported, replaced, corrected and undone, by forms that need no script.
 
-use cee_eligibility::OperatorId;
+use cee_eligibility::{Instant, OperatorId};
+use cee_history::Report;
 use cee_local::stack::tables;
 use cee_registry::{Claimed, ImportId, ImportRecord, Imports, Wishes};
 use cee_service::clock::machine_now;
@@ -308,6 +309,33 @@ async fn sent_file_that_does_not_come_is_not_said_to_have_arrived() {
     assert_eq!(table.claim_upload(operator, id, &record.key, "v1").await.unwrap(), Claimed::Awaited);
     let page = browser.get(&path).await.text;
     assert!(page.contains("The file has arrived") && !page.contains("id=\"again\""), "{page}");
+}
+
+/// Some of its rows may be imported.
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_whose_call_got_no_response_is_not_said_to_be_refused() {
+    let world = world().await;
+    let mut browser = Browser::signed_in(&world, 1).await;
+    let (operator, id) = (OperatorId::new(1).unwrap(), ImportId::from_bytes([8; 16]));
+    let batch = ImportRecord { id, operator: Some(operator), key: ImportRecord::BATCH.to_owned() };
+    // Long enough ago that its call writes no more.
+    let began = Instant::from_millis(machine_now().millis() - 120_000).unwrap();
+    let times = (began.to_string(), began.to_string());
+    let unanswered = Err("some of its rows may have been imported".to_owned());
+    let report = Report::of_batch((id.to_string(), 1), ImportRecord::BATCH, unanswered, times, 0);
+    let table = Imports::new(world.aws.dynamodb(), &tables());
+    table.begin_batch(&batch, &report, began, began).await.unwrap();
+    for (language, state, title) in [
+        ("en", "stopped early", "The import stopped before its end"),
+        ("fr", "interrompu", "L'import s'est arrêté avant la fin"),
+    ] {
+        browser.language = language;
+        let page = browser.get(&format!("/console/files/{id}")).await.text;
+        assert!(page.contains(&format!("<strong>{title}</strong>")) && page.contains("id=\"take-back\""), "{page}");
+        for page in [page, browser.get("/console/files").await.text] {
+            assert!(page.contains(state) && !page.contains("refused") && !page.contains("refusé"), "{page}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

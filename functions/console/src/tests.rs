@@ -4,7 +4,7 @@ use cee_edge::answer::OwnApplication;
 use cee_eligibility::{ApplicationId, DrivingLicense, Instant, JourneyType, Language, Siret};
 use cee_fn_applications::list::answer::Entry;
 use cee_fn_uploads::{Import, List, UploadForm};
-use cee_history::{RejectedTable, Repair};
+use cee_history::{Counts, RejectedTable, Repair};
 use cee_registry::ProofState;
 use cee_tokens::{ProofError, VerifiedProof};
 
@@ -380,6 +380,20 @@ fn list_says_that_a_file_did_not_come() {
     };
     assert!(list(false).contains("en attente du fichier") && !list(false).contains("fichier non reçu"));
     assert!(list(true).contains("fichier non reçu") && !list(true).contains("en attente du fichier"));
+}
+
+#[test]
+fn import_that_stopped_after_some_rows_was_not_refused_whole() {
+    let shown = |import: &Import| {
+        let page = file(&view(Language::English), import, &None, &Place::None);
+        ["The file was refused as a whole", "The import stopped before its end", "stopped early"]
+            .map(|text| page.contains(text))
+    };
+    let mut import = Import::sample(true);
+    (import.state, import.error) = ("failed", Some("The registry has suspended this operator.".to_owned()));
+    assert_eq!(shown(&import), [false, true, true]);
+    import.counts = Counts::default();
+    assert_eq!(shown(&import), [true, false, false]);
 }
 
 #[test]

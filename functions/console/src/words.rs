@@ -149,6 +149,7 @@ texts! {
     StateRunning: "in progress", "en cours";
     StateCompleted: "completed", "terminé";
     StateFailed: "refused", "refusé";
+    StateStopped: "stopped early", "interrompu";
     StateUndoing: "being undone", "annulation en cours";
     StateUndone: "undone", "annulé";
 
@@ -156,6 +157,7 @@ texts! {
     Began: "Began", "Début";
     Ended: "Ended", "Fin";
     RefusedWhole: "The file was refused as a whole", "Le fichier a été refusé en entier";
+    Stopped: "The import stopped before its end", "L'import s'est arrêté avant la fin";
     IgnoredUpload: "A second file was sent to the same upload address and was not imported. If it was the same file, sent again, nothing is \
                     missing. If it was another file, send it as a new file.",
                    "Un deuxième fichier a été envoyé à la même adresse de dépôt et n'a pas été importé. Si c'était le même, envoyé de nouveau, \

@@ -4,7 +4,7 @@ use cee_fn_uploads::{FileKind, Import, UploadForm};
 use cee_history::RejectedTable;
 use maud::{Markup, html};
 
-use super::files::{name, state_of};
+use super::files::{is_refused_whole, name, state_of};
 use super::upload::{address, place};
 use super::{Menu, alert, moment, page};
 use crate::view::View;
@@ -43,7 +43,10 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
                 Place::Missing => (send_again(Text::NotReceived)),
                 Place::Sent => div.good role="status" { strong { (view.t(Text::Arrived)) } p { (view.t(Text::ArrivedSoon)) } },
             }
-            @if let Some(error) = &import.error { (alert(view.t(Text::RefusedWhole), error)) }
+            @if let Some(error) = &import.error {
+                @let title = if is_refused_whole(import) { Text::RefusedWhole } else { Text::Stopped };
+                (alert(view.t(title), error))
+            }
             @if import.ignored_upload == Some(true) { (alert(view.t(Text::IgnoredUpload), "")) }
             @if let Some(why) = &import.not_replaced { (not_replaced(view, import, why)) }
             dl {
@@ -83,8 +86,8 @@ fn not_replaced(view: &View, import: &Import, why: &str) -> Markup {
 
 /// The import that a later file has to replace: this one, unless it has imported nothing. Then it has not replaced another one either.
 fn to_replace(import: &Import) -> &str {
-    let has_imported = import.state != "failed" || import.counts.read > 0;
-    import.replaces.as_deref().filter(|_| !has_imported).unwrap_or(&import.import_id)
+    let has_imported_nothing = import.state == "failed" && is_refused_whole(import);
+    import.replaces.as_deref().filter(|_| has_imported_nothing).unwrap_or(&import.import_id)
 }
 
 /// Whether it is a list of drivers: it has added nothing that could be replaced or undone, and the form is one for history.

@@ -61,9 +61,19 @@ pub(super) fn name(view: &View, import: &Import) -> String {
     name.unwrap_or(view.t(Text::Batch)).to_owned()
 }
 
+/// Whether an import that failed has left nothing. Another one may have: its operator was suspended after some rows of the file, or the call
+/// of the batch got no response.
+pub(super) fn is_refused_whole(import: &Import) -> bool {
+    import.key.is_some() && import.counts.read == 0
+}
+
 /// The state in words.
 pub(super) fn state_of(view: &View, import: &Import) -> String {
-    let known = if import.late { Some(Text::StateLate) } else { state(import.state) };
+    let known = match import.state {
+        _ if import.late => Some(Text::StateLate),
+        "failed" if !is_refused_whole(import) => Some(Text::StateStopped),
+        other => state(other),
+    };
     let words = known.map_or(import.state, |text| view.t(text));
     let only = match (import.check_only, import.kind == FileKind::Drivers.as_str()) {
         (true, _) => Text::CheckedOnly,
