@@ -286,6 +286,9 @@ async fn file_that_waits_for_its_turn_is_not_asked_for_again() {
     let page = browser.get(&path).await.text;
     assert!(Form::of(&page, "send").is_none(), "{page}");
     assert!(page.contains("The file has arrived") && page.contains("data-refresh=\"yes\""), "{page}");
+    for page in [page, browser.get("/console/files").await.text] {
+        assert!(page.contains("received, waits for its turn") && !page.contains("awaiting its file"), "{page}");
+    }
 }
 
 /// A file may be sent for longer than its place is open, and the page that follows may be opened again when nothing was sent.

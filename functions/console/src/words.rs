@@ -145,6 +145,7 @@ texts! {
     DownloadAnswers: "Download the answers (CSV)", "Télécharger les réponses (CSV)";
     CheckedOnly: "checked only, nothing was imported", "vérification seule, rien n'a été importé";
     StateAwaiting: "awaiting its file", "en attente du fichier";
+    StateArrived: "received, waits for its turn", "reçu, en attente de son tour";
     StateLate: "file not received", "fichier non reçu";
     StateRunning: "in progress", "en cours";
     StateCompleted: "completed", "terminé";

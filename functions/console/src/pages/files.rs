@@ -71,6 +71,7 @@ pub(super) fn is_refused_whole(import: &Import) -> bool {
 pub(super) fn state_of(view: &View, import: &Import) -> String {
     let known = match import.state {
         _ if import.late => Some(Text::StateLate),
+        _ if import.arrived => Some(Text::StateArrived),
         "failed" if !is_refused_whole(import) => Some(Text::StateStopped),
         other => state(other),
     };
