@@ -79,8 +79,15 @@ pub(crate) fn normalise(what: &Normalise) -> Result<u8, Error> {
     while input.read_byte_record(&mut record).map_err(damaged)? {
         // A record's position may be that of blank lines before it. The reader's is the line after the record, and each line ends in LF.
         let within = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        let line = input.position().line().saturating_sub(1 + within);
+        let swallowed = record.iter().position(|cell| holds_a_row(cell, separator, header.len()));
+        // A quote that is open at the end of the list takes the last line feed, too.
+        let has_end = swallowed.is_none() || !record.as_slice().ends_with(b"\n");
+        let line = input.position().line().saturating_sub(u64::from(has_end) + within);
         let cells: Vec<Cow<'_, str>> = record.iter().map(text).collect();
+        if let Some(column) = swallowed {
+            refused.add(&cells, line, header.get(column).map_or("", String::as_str), SWALLOWED)?;
+            continue;
+        }
         let cell = |column: usize| cells.get(column).map_or("", AsRef::as_ref);
         let driver = LastName::parse(cell(columns.last_name))
             .map_err(|error| ("last_name", error))
@@ -157,6 +164,16 @@ impl Refused<'_> {
         let file = writer.into_inner().map_err(|error| Error::file(self.path)(error.into_error()))?;
         file.finish()
     }
+}
+
+/// Why a row is rejected whose cell holds other rows.
+const SWALLOWED: &str = "opens a quote that is not closed, so it holds whole rows of the list, which are not normalised: close the quote, \
+                         or double a quote that belongs to the value";
+
+/// Whether a cell in quotes goes on over a whole row of the list: as many cells as the header has on one of its lines.
+fn holds_a_row(cell: &[u8], separator: u8, columns: usize) -> bool {
+    let cells = |line: &[u8]| line.iter().filter(|byte| **byte == separator).count() + 1;
+    cell.contains(&b'\n') && cell.split(|byte| *byte == b'\n').any(|line| cells(line) >= columns)
 }
 
 /// Where the result is written.

@@ -260,6 +260,29 @@ fn normalise_names_rejected_line_for_every_line_end() {
     }
 }
 
+/// The rows behind a quote that was never closed must not be lost without a word.
+#[test]
+fn normalise_rejects_a_cell_that_holds_whole_rows() {
+    let head = "last_name,phone,note\nTo,0601020304,\"two\nlines, a comma\"\n";
+    for (rows, normalised) in [
+        // Up to the end of the list, or up to the next quote.
+        ("Ma,0601020305,\"b\nNo,0601020306,c\nLi,0601020307,d\n", 1),
+        ("Ma,0601020305,\"b\nNo,0601020306,\"c\nLi,0601020307,d\n", 2),
+        ("\"Ma,0601020305,b\nNo,0601020306,\"c\nLi,0601020307,d\n", 2),
+    ] {
+        let folder = files(&[("list.csv", format!("{head}{rows}").as_bytes())]);
+        let ran = run(folder.path(), &["normalise", "list.csv"]);
+        let told =
+            format!("{normalised} drivers normalised into list.normalised.csv, 1 rejected into list.rejected.csv");
+        assert!(ran.code == 1 && ran.out.contains(&told), "{rows}: {} {}", ran.out, ran.err);
+        let rejected = read(&folder, "list.rejected.csv");
+        assert!(
+            rejected.contains(",4,note,\"opens a quote") || rejected.contains(",4,last_name,\"opens a quote"),
+            "{rejected}"
+        );
+    }
+}
+
 #[test]
 fn normalise_repairs_phone_with_one_possible_reading() {
     let good =
