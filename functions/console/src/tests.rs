@@ -342,17 +342,17 @@ fn sign_in_repeats_nothing_that_was_typed() {
 
 #[test]
 fn list_of_drivers_is_neither_replaced_nor_taken_back() {
-    let links = ["id=\"replace\"", "id=\"take-back\"", "id=\"import\"", "id=\"corrected\""];
+    let links = ["id=\"replace\"", "id=\"take-back\"", "id=\"import\"", "id=\"corrected\"", "Correct the rows"];
     let shown = |import: &Import| {
         let page = file(&view(Language::English), import, &Some((table(), false)), &Place::None);
         links.map(|link| page.contains(link))
     };
     let mut import = Import::sample(true);
-    assert_eq!(shown(&import), [true, true, false, true]);
+    assert_eq!(shown(&import), [true, true, false, true, true]);
     import.kind = "drivers";
-    assert_eq!(shown(&import), [false; 4]);
+    assert_eq!(shown(&import), [false; 5]);
     import.check_only = true;
-    assert_eq!(shown(&import), [false; 4]);
+    assert_eq!(shown(&import), [false; 5]);
 }
 
 #[test]

@@ -169,10 +169,10 @@ texts! {
     RepairsIntro: "What the registry understood although it was written differently.",
                   "Ce que le registre a compris bien que ce soit écrit autrement.";
     RejectedTitle: "Rejected rows", "Lignes rejetées";
-    RejectedIntro: "The last three columns name the line, the column and the reason. Correct the rows in the downloaded file and send it: \
-                    these three columns are ignored.",
-                   "Les trois dernières colonnes indiquent la ligne, la colonne et le motif. Corrigez les lignes dans le fichier \
-                    téléchargé et envoyez-le : ces trois colonnes sont ignorées.";
+    RejectedIntro: "The last three columns name the line, the column and the reason.",
+                   "Les trois dernières colonnes indiquent la ligne, la colonne et le motif.";
+    RejectedSend: "Correct the rows in the downloaded file and send it: these three columns are ignored.",
+                  "Corrigez les lignes dans le fichier téléchargé et envoyez-le : ces trois colonnes sont ignorées.";
     RejectedLine: "Line", "Ligne";
     RejectedColumn: "Column", "Colonne";
     RejectedReason: "Reason", "Motif";

@@ -206,7 +206,8 @@ fn rejected_rows(view: &View, import: &Import, rejected: &Rejected) -> Markup {
     html! {
         @if let Some((table, has_more)) = rejected {
             h2 { (view.t(Text::RejectedTitle)) }
-            p { (view.t(Text::RejectedIntro)) }
+            // Rows of a list that are sent here would be read as history.
+            p { (view.t(Text::RejectedIntro)) @if !is_list(import) { " " (view.t(Text::RejectedSend)) } }
             @if *has_more { p { (view.t(Text::RejectedFirst)) } }
             @if let Some(url) = &import.rejected_rows_url {
                 p { a #rejected href=(url) { (view.t(Text::DownloadRejected)) } }
