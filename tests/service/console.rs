@@ -365,6 +365,8 @@ async fn another_operators_ids_show_nothing() {
     let foreign = browser.get(&format!("/console/files/{import}")).await;
     assert_eq!(foreign.status, StatusCode::NOT_FOUND);
     assert_eq!(foreign.text.replace(import, ""), unknown.text.replace(&"0".repeat(32), ""), "as one that never was");
+    let operator = &world.stack.description().operators[1].name;
+    assert!(foreign.text.contains(operator) && !foreign.text.contains("/console/sign-in"), "{}", foreign.text);
     assert!(!browser.get("/console/files").await.text.contains(import));
     let answer = browser.get("/console/application?uuid=1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b").await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);

@@ -360,6 +360,12 @@ fn of_form(FieldFault { pointer, rule }: &FieldFault, view: &View) -> String {
     }
 }
 
+/// The page of a refusal that no other page shows.
+fn whole_page(refusal: &Refusal, view: &View, call: Option<&str>) -> Reply {
+    let (title, detail) = texts(refusal, view);
+    with_retry(Reply::page(status(refusal), refused(view, title, &detail, call)), refusal)
+}
+
 fn with_retry(reply: Reply, refusal: &Refusal) -> Reply {
     match refusal.retry_after() {
         Some(seconds) => reply.with_header(RETRY_AFTER, HeaderValue::from(seconds)),
@@ -388,16 +394,17 @@ impl HttpFunction for Console {
             return Ok(Reply::public(asset.content.to_owned(), asset.content_type, keep));
         }
         let mut view = View::of(call);
-        let reply = self.route(call, &mut view).await?;
+        let reply = match self.route(call, &mut view).await {
+            // With the menu: without it, the page would look as if the session had ended.
+            Err(refusal) if view.signed_in.is_some() && is_for_person(&refusal) => whole_page(&refusal, &view, None),
+            answered => answered?,
+        };
         Ok(finish(reply, &view))
     }
 
     fn refused(&self, call: &Call, refusal: Refusal) -> Response<Body> {
         let view = View::of(call);
-        let (title, detail) = texts(&refusal, &view);
         let failed = refusal.problem_type() == ProblemType::Internal;
-        let page = refused(&view, title, &detail, failed.then(|| call.id()));
-        let reply = with_retry(Reply::page(status(&refusal), page), &refusal);
-        finish(reply, &view).into_response()
+        finish(whole_page(&refusal, &view, failed.then(|| call.id())), &view).into_response()
     }
 }
