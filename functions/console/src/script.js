@@ -27,6 +27,8 @@
     if (element) element.hidden = !shown;
   };
   const read = async (response) => new DOMParser().parseFromString(await response.text(), 'text/html');
+  /** Whether the same request may succeed later. */
+  const isBusy = ({ status }) => status === 429 || status >= 500;
 
   /** What a screen reader reads out when it changes. It stays when the content is replaced. */
   const said = document.createElement('p');
@@ -139,6 +141,8 @@
         form.elements.file_name.value = files[0].name;
         // If the connection is lost and the form is sent again, it has the same number, so the place is the same.
         const answer = await fetch(form.getAttribute('action'), { method: 'POST', body: new URLSearchParams(new FormData(form)) });
+        // The form stays, with the file that is chosen.
+        if (isBusy(answer)) throw new Error('busy');
         become(await read(answer));
         if (find('file')) find('file').files = files;
         if (!find('send')) return;
@@ -208,7 +212,7 @@
       if (sending || waiting) return refresh();
       try {
         const answer = await fetch(location.href);
-        if (answer.status === 429 || answer.status >= 500) return refresh(Math.min(2 * pause, LONGEST_PAUSE));
+        if (isBusy(answer)) return refresh(Math.min(2 * pause, LONGEST_PAUSE));
         // The session has ended, or the import is gone: the browser shows that page. Not if a file may be chosen here, which needs no session.
         if (answer.redirected || !answer.ok) return find('send') ? undefined : location.assign(answer.url);
         const page = await read(answer);

@@ -66,10 +66,17 @@ class Line {
   isCut = false;
   /** Whether nothing more arrives. A tab that is closed is slowed down no more, and might send the rest at once. */
   isHeld = false;
+  /** Whether the console is too busy for a form. */
+  isBusy = false;
 
   constructor() {
     this.server = createServer((request, response) => {
       const kind = new URL(request.url).origin === test.root ? 'console' : 's3';
+      if (this.isBusy && request.method === 'POST') {
+        request.resume();
+        response.writeHead(503, { 'content-type': 'text/html' }).end('<main>Busy</main>');
+        return;
+      }
       const { 'proxy-connection': _, ...headers } = request.headers;
       const onward = httpRequest(request.url, { method: request.method, headers }, (answer) => {
         response.writeHead(answer.statusCode, answer.rawHeaders);
@@ -109,8 +116,8 @@ const line = new Line();
 
 const open = async (context, path) => {
   const tab = await Tab.open(test, context, { hand: mouse });
-  // The connection that this test cuts, and what was under way then.
-  tab.allowed = [/net::ERR_/];
+  // The connection that this test cuts, what was under way then, and the registry that is busy.
+  tab.allowed = [/net::ERR_/, /status of 503/];
   await tab.page.bringToFront();
   if (path) await tab.goto(path);
   return tab;
@@ -183,6 +190,15 @@ const journey = async (browser) => {
     await mouse.press(first.page, '#upload button');
     await ended(first);
   }
+  // The registry is too busy for the form, which stays with the file that was chosen.
+  await first.goto('/console/upload');
+  await mouse.open(first.page, '#file', small);
+  line.isBusy = true;
+  await mouse.press(first.page, '#upload button');
+  await first.until('the form stays', () => document.querySelector('#upload') && document.getElementById('failed').checkVisibility());
+  line.isBusy = false;
+  await mouse.press(first.page, '#upload button');
+  await ended(first);
   const before = await imports();
   const began = memories();
   line.sent = { console: [0, 0], s3: [0, 0] };
