@@ -63,6 +63,19 @@ async fn file_is_checked_first_and_imported_if_the_form_says_so() {
     assert!(list.contains(&id) && list.contains("href=\"/console/upload\""));
 }
 
+/// Such a file may come from a spreadsheet in English, whose person can still say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn page_says_if_no_date_shows_which_number_is_the_day() {
+    let world = world().await;
+    let browser = Browser::signed_in(&world, 1).await;
+    for (date, is_said) in [("03/05/2021", true), ("13/05/2021", false), ("05/13/2021", false), ("2021-05-03", false)] {
+        let id = browser.send("h.csv", &[], &format!("{HEADER}long,DUP,+336010203,{date}\n")).await;
+        world.imported().await;
+        let page = browser.get(&format!("/console/files/{id}")).await.text;
+        assert_eq!(page.contains("were read with the day first"), is_said, "{date}: {page}");
+    }
+}
+
 /// The columns that the registry adds are named in the language of the file; its page is read in both.
 #[tokio::test(flavor = "multi_thread")]
 async fn columns_of_rejected_rows_have_titles_in_the_language_of_the_page() {

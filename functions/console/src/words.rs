@@ -165,6 +165,10 @@ texts! {
                     il ne manque rien. Si c'était un autre fichier, envoyez-le comme nouveau fichier.";
     Outcome: "Outcome of the rows", "Résultat des lignes";
     Rows: "Rows", "Lignes";
+    DayFirst: "Dates such as 03/05/2021 were read with the day first, because no date of the file shows which number is the day. If the \
+               month comes first, write all dates as YYYY-MM-DD.",
+              "Les dates comme 03/05/2021 ont été lues avec le jour d'abord, car aucune date du fichier ne montre quel nombre est le jour. \
+               Si le mois vient d'abord, écrivez toutes les dates au format AAAA-MM-JJ.";
     RepairsTitle: "Repairs", "Réparations";
     RepairsIntro: "What the registry understood although it was written differently.",
                   "Ce que le registre a compris bien que ce soit écrit autrement.";

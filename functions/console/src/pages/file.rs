@@ -1,7 +1,7 @@
 //! `/console/files/{import_id}`: one import with its report.
 
 use cee_fn_uploads::{FileKind, Import, UploadForm};
-use cee_history::RejectedTable;
+use cee_history::{DateOrder, RejectedTable};
 use maud::{Markup, html};
 
 use super::files::{is_refused_whole, name, state_of};
@@ -60,6 +60,9 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
             }
             @if is_running { (progress(view, import, &own)) } @else { (next_steps(view, import)) }
             @if import.state != "awaiting_upload" { (outcome(view, import)) }
+            @if import.survey.is_some_and(|survey| survey.date_order == DateOrder::Undecided) {
+                p { (view.t(Text::DayFirst)) }
+            }
             (repairs(view, import))
             (rejected_rows(view, import, rejected))
             @if let Some(url) = &import.answers_url { p { a #answers href=(url) { (view.t(Text::DownloadAnswers)) } } }
