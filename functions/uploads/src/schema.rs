@@ -69,8 +69,9 @@ pub(crate) fn cursor() -> Object {
 
 pub(crate) fn state() -> Object {
     text(
-        "The state: `awaiting_upload`, the file has not arrived; `running`; `completed`, read to its end; `failed`, the whole file was \
-         refused, and `error` says why; `undoing` and `undone`, what the import added is being removed or is removed.",
+        "The state: `awaiting_upload`, the file has not arrived, or waits for its turn; `running`; `completed`, read to its end; \
+         `failed`, the whole file was refused, or its import stopped after the rows counted, and `error` says why; `undoing` and \
+         `undone`, what the import added is being removed or is removed.",
     )
     .enum_values(Some(ImportState::ALL.iter().map(|state| state.as_str())))
     .build()
