@@ -154,6 +154,31 @@ fn link(page: &str, id: &str) -> Option<String> {
     attribute(tags.find(|tag| attribute(tag, "id").as_deref() == Some(id))?, "href")
 }
 
+/// A page may be open for longer than a link to S3 is valid.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_of_a_page_are_signed_when_they_are_followed() {
+    let world = world().await;
+    let mut browser = Browser::signed_in(&world, 1).await;
+    let id = browser.send("h.csv", &[], &format!("{HEADER}long,bad?,+336010204,2021-02-15\n")).await;
+    world.imported().await;
+    let path = format!("/console/files/{id}");
+    let page = browser.get(&path).await.text;
+    assert!(!page.contains("X-Amz-"), "{page}");
+    let links = ["report", "rejected"].map(|name| link(&page, name).unwrap());
+    for (link, text) in links.iter().zip(["\"rejected\": 1", "bad?"]) {
+        let answer = browser.get(link).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{link}: {answer:?}");
+        let file = world.plain(Method::GET, answer.headers["location"].to_str().unwrap(), &[], b"").await;
+        assert!(file.status == StatusCode::OK && file.text.contains(text), "{link}: {file:?}");
+    }
+    assert_eq!(browser.get(&format!("{path}/answers")).await.status, StatusCode::NOT_FOUND, "it is no list");
+    assert_eq!(browser.get(&format!("{path}/else")).await.status, StatusCode::NOT_FOUND);
+    browser.sign_in(2).await;
+    for link in links {
+        assert_eq!(browser.get(&link).await.status, StatusCode::NOT_FOUND, "{link}");
+    }
+}
+
 /// A file that was only checked, or refused, has replaced nothing: the next one still has to replace the same import.
 #[tokio::test(flavor = "multi_thread")]
 async fn next_file_replaces_the_import_that_the_last_one_left() {

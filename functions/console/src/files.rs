@@ -11,7 +11,9 @@ use http::header::HOST;
 use crate::pages::file::Place;
 use crate::pages::upload::{Chosen, address};
 use crate::view::{FORM_NUMBER, View};
-use crate::{Console, LISTED, Signed, foreign, html, is_for_person, own_fields, pages, status, texts, with_retry};
+use crate::{
+    Console, LISTED, Signed, foreign, html, is_for_person, no_such_page, own_fields, pages, status, texts, with_retry,
+};
 
 /// How much of a file of rejected rows a page reads and shows: a page stays below 100 KB.
 const REJECTED_BYTES: usize = 32 * 1024;
@@ -109,6 +111,20 @@ impl Console {
             Some(form) => Place::Open(form),
             None => Place::Over,
         })
+    }
+
+    /// Leads to a file that an import has left, by a link to S3 that is signed now.
+    pub(super) async fn left(&self, view: &View, signed: &Signed, id: &str, what: &str) -> Result<Reply, Refusal> {
+        let id = read_import_id(id).ok_or(Refusal::UnknownImport)?;
+        let import = self.files.find(signed.operator.id, id).await?;
+        let link = match what {
+            "answers" => import.answers_url,
+            "rejected" => import.rejected_rows_url,
+            "report" => import.report_url,
+            _ => None,
+        };
+        let link = link.and_then(|link| HeaderValue::from_str(&link).ok());
+        Ok(link.map_or_else(|| no_such_page(view), Reply::see_other_at))
     }
 
     pub(super) async fn file(&self, call: &Call, view: &mut View, signed: &Signed, id: &str) -> Result<Reply, Refusal> {

@@ -202,7 +202,10 @@ impl Console {
             }
             (true, "/console/simulate") => self.simulate(call, view, &signed).await,
             (false, path) => match path.strip_prefix("/console/files/") {
-                Some(id) => self.file(call, view, &signed, id).await,
+                Some(id) => match id.split_once('/') {
+                    Some((id, what)) => self.left(view, &signed, id, what).await,
+                    None => self.file(call, view, &signed, id).await,
+                },
                 None => Ok(no_such_page(view)),
             },
             (true, _) => Ok(no_such_page(view)),

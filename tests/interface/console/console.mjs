@@ -135,7 +135,13 @@ const journey = async (browser, operator, hand, script) => {
   reasons.forEach((reason, row) => check(reason.startsWith(REASONS[row]), `row ${row}: ${reason}`));
   await tab.inspect('checked');
   const checked = page.url();
-  const url = await page.$eval('#rejected', (link) => link.href);
+  const link = await page.$eval('#rejected', (link) => link.pathname);
+  check(link === `${new URL(checked).pathname}/rejected`, link);
+  const follows = await page.evaluate(async (path) => (await fetch(path, { redirect: 'manual' })).type, link);
+  check(follows === 'opaqueredirect', follows);
+  // It leads to S3, where a program reads the same file.
+  const headers = { authorization: `Bearer ${operator.token}` };
+  const { rejected_rows_url: url } = await (await fetch(`${api}/policies/cee/imports/${link.split('/').at(-2)}`, { headers })).json();
   const rejected = await (await fetch(url)).text();
   check(REASONS.every((reason) => rejected.includes(reason)), rejected);
 

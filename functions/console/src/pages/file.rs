@@ -65,11 +65,16 @@ pub(crate) fn file(view: &View, import: &Import, rejected: &Rejected, file_place
             }
             (repairs(view, import))
             (rejected_rows(view, import, rejected))
-            @if let Some(url) = &import.answers_url { p { a #answers href=(url) { (view.t(Text::DownloadAnswers)) } } }
-            @if let Some(url) = &import.report_url { p { a #report href=(url) { (view.t(Text::DownloadReport)) } } }
+            @if import.answers_url.is_some() { p { a #answers href=(left(import, "answers")) { (view.t(Text::DownloadAnswers)) } } }
+            @if import.report_url.is_some() { p { a #report href=(left(import, "report")) { (view.t(Text::DownloadReport)) } } }
         }
     };
     page(view, Some(Menu::Files), &name(view, import), &content)
+}
+
+/// The address of a file that the import has left. No link to S3: it would expire while the page is open.
+fn left(import: &Import, what: &str) -> String {
+    format!("/console/files/{}/{what}", import.import_id)
 }
 
 /// The form for a new file, with what was chosen for this one.
@@ -212,8 +217,8 @@ fn rejected_rows(view: &View, import: &Import, rejected: &Rejected) -> Markup {
             // Rows of a list that are sent here would be read as history.
             p { (view.t(Text::RejectedIntro)) @if !is_list(import) { " " (view.t(Text::RejectedSend)) } }
             @if *has_more { p { (view.t(Text::RejectedFirst)) } }
-            @if let Some(url) = &import.rejected_rows_url {
-                p { a #rejected href=(url) { (view.t(Text::DownloadRejected)) } }
+            @if import.rejected_rows_url.is_some() {
+                p { a #rejected href=(left(import, "rejected")) { (view.t(Text::DownloadRejected)) } }
             }
             @if !is_list(import) { p { a #corrected href="/console/upload" { (view.t(Text::SendCorrected)) } } }
             div.wide role="region" aria-label=(view.t(Text::RejectedTitle)) tabindex="0" {
