@@ -154,6 +154,24 @@ fn link(page: &str, id: &str) -> Option<String> {
     attribute(tags.find(|tag| attribute(tag, "id").as_deref() == Some(id))?, "href")
 }
 
+/// A page of as many files as fit leads to one with none.
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_later_page_does_not_say_that_no_file_was_sent() {
+    let world = world().await;
+    let browser = Browser::signed_in(&world, 1).await;
+    let nothing = "Your company has not sent a file yet.";
+    assert!(browser.get("/console/files").await.text.contains(nothing));
+    for _ in 0..25 {
+        browser.place(&[]).await;
+    }
+    let after_all = format!("/console/files?cursor={}", "0".repeat(48));
+    for path in ["/console/files", after_all.as_str()] {
+        let page = browser.get(path).await.text;
+        assert!(!page.contains(nothing), "{page}");
+        assert_eq!(page.contains("There is no file on this page."), path == after_all, "{page}");
+    }
+}
+
 /// A page may be open for longer than a link to S3 is valid.
 #[tokio::test(flavor = "multi_thread")]
 async fn links_of_a_page_are_signed_when_they_are_followed() {

@@ -24,7 +24,7 @@ impl Console {
         // A cursor that is not one shows the first page, as an address that was cut off does.
         let after = call.query().value("cursor").and_then(Cursor::parse);
         let list = self.files.list(signed.operator.id, (after, LISTED), call.deadline()).await?;
-        Ok(html(pages::files::files(view, &list)))
+        Ok(html(pages::files::files(view, &list, after.is_none())))
     }
 
     /// The form for a new file.

@@ -144,8 +144,9 @@ fn pages(language: Language) -> Vec<(&'static str, String)> {
         ("home", home(&anonymous)),
         ("sign_in", sign_in(&anonymous, None)),
         ("sign_in_refused", sign_in(&anonymous, Some((HOSTILE, HOSTILE)))),
-        ("files", files(&view, &list)),
-        ("no_files", files(&view, &List { imports: Vec::new(), next_cursor: None })),
+        ("files", files(&view, &list, true)),
+        ("no_files", files(&view, &List { imports: Vec::new(), next_cursor: None }, true)),
+        ("no_more_files", files(&view, &List { imports: Vec::new(), next_cursor: None }, false)),
         ("file", file(&view, &import(), &Some((table(), true)), &Place::None)),
         ("file_running", file(&view, &running, &None, &Place::None)),
         ("file_awaited", file(&view, &Import::sample(false), &None, &Place::Open(form()))),
@@ -224,7 +225,9 @@ fn no_value_becomes_markup() {
     }
     let view = view(Language::English);
     let shown = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;";
-    assert!(files(&view, &List { imports: vec![import()], next_cursor: None }).contains("Opérateur &lt;script&gt;"));
+    assert!(
+        files(&view, &List { imports: vec![import()], next_cursor: None }, true).contains("Opérateur &lt;script&gt;")
+    );
     assert!(file(&view, &Import::sample(true), &Some((table(), false)), &Place::None).contains(shown), "a cell");
     assert!(
         file(&view, &import(), &None, &Place::None).contains("&lt;script&gt;alert(1)&lt;script&gt;"),
@@ -376,7 +379,7 @@ fn list_says_that_a_file_did_not_come() {
     let list = |late| {
         let mut import = Import::sample(false);
         import.late = late;
-        files(&view(Language::French), &List { imports: vec![import], next_cursor: None })
+        files(&view(Language::French), &List { imports: vec![import], next_cursor: None }, true)
     };
     assert!(list(false).contains("en attente du fichier") && !list(false).contains("fichier non reçu"));
     assert!(list(true).contains("fichier non reçu") && !list(true).contains("en attente du fichier"));

@@ -128,6 +128,7 @@ texts! {
     FilesIntro: "All files and batches that your company has sent, the latest first.",
                 "Tous les fichiers et tous les lots que votre entreprise a envoyés, du plus récent au plus ancien.";
     NoFiles: "Your company has not sent a file yet.", "Votre entreprise n'a encore envoyé aucun fichier.";
+    NoFilesHere: "There is no file on this page.", "Il n'y a aucun fichier sur cette page.";
     File: "File", "Fichier";
     Batch: "Batch sent by a program", "Lot envoyé par un programme";
     Sent: "Sent", "Envoi";

@@ -7,13 +7,15 @@ use super::{Menu, moment, page};
 use crate::view::View;
 use crate::words::{Text, number, state};
 
-/// The list.
-pub(crate) fn files(view: &View, list: &List) -> String {
+/// The list, or a later page of it.
+pub(crate) fn files(view: &View, list: &List, is_first: bool) -> String {
+    // A full page leads to another one, which may be empty, and uploads that nobody used leave gaps.
+    let nothing = if is_first && list.next_cursor.is_none() { Text::NoFiles } else { Text::NoFilesHere };
     let content = html! {
         p { (view.t(Text::FilesIntro)) }
         p { a.button href="/console/upload" { (view.t(Text::SendFile)) } }
         @if list.imports.is_empty() {
-            p { (view.t(Text::NoFiles)) }
+            p { (view.t(nothing)) }
         } @else {
             div.wide role="region" aria-label=(view.t(Text::Files)) tabindex="0" {
                 table.cards {
