@@ -67,8 +67,11 @@ impl DriverEraser {
     /// Erases applications, live and deleted. A trace of each stays in the archive, with the reason. The driver is also erased from their
     /// journeys and from other journeys with the identity key, and their idempotency records are removed. The call may be repeated.
     ///
+    /// An erased application leads to nothing any more. So what only an application leads to is erased before it: a call that stops in
+    /// between leaves the application, and another erasure finds it and the rest.
+    ///
     /// # Errors
-    /// [`StoreError`] if the store cannot answer in time; the applications that were erased before the error stay erased.
+    /// [`StoreError`] if the store cannot answer in time; what was erased before the error stays erased.
     pub async fn erase(
         &self,
         data: &DriverData,
@@ -76,7 +79,19 @@ impl DriverEraser {
         now: Instant,
         deadline: Deadline,
     ) -> Result<Erased, StoreError> {
-        let mut erased = Erased { applications: Vec::new(), answers: 0, journeys: 0, missed: Vec::new() };
+        let archived = data.archived.iter().map(|archived| &archived.application);
+        let all: BTreeSet<ApplicationId> =
+            data.applications.iter().chain(archived.clone()).map(|application| application.uuid).collect();
+        let answers = self.remove_answers(&all).await?;
+        // Journeys with the identity key are this driver's. The journey of a deleted application is free. If another application uses it
+        // now, it belongs to that application.
+        let own = archived.filter_map(Application::journey_key);
+        let keys: BTreeSet<String> = data.journeys.iter().map(|journey| journey.key.clone()).chain(own).collect();
+        let mut journeys = 0;
+        for key in keys {
+            journeys += usize::from(self.journeys.erase_driver(key).await?);
+        }
+        let mut erased = Erased { applications: Vec::new(), answers, journeys, missed: Vec::new() };
         for application in &data.applications {
             let done = self.erase_application(application, reason, now, deadline).await?;
             let list = if done { &mut erased.applications } else { &mut erased.missed };
@@ -88,28 +103,27 @@ impl DriverEraser {
             self.archive.replace(trace).await?;
             erased.applications.push(application.uuid);
         }
-        let own = data.archived.iter().filter_map(|archived| archived.application.journey_key());
-        // Journeys with the identity key are this driver's. The journey of a deleted application is free. If another application uses it
-        // now, it belongs to that application.
-        let keys: BTreeSet<String> = data.journeys.iter().map(|journey| journey.key.clone()).chain(own).collect();
-        for key in keys {
-            erased.journeys += usize::from(self.journeys.erase_driver(key).await?);
-        }
+        Ok(erased)
+    }
+
+    /// Removes the idempotency records of these applications, and returns their number. No later call adds one: an application is
+    /// registered once.
+    async fn remove_answers(&self, applications: &BTreeSet<ApplicationId>) -> Result<usize, StoreError> {
         let mut answers = Vec::new();
         each(self.idempotency.table.scan(), |item| {
             let answer = response(&item);
             let is_about = |uuid: &ApplicationId| answer.is_some_and(|answer| answer.contains(&uuid.to_string()));
-            if erased.applications.iter().any(is_about) {
+            if applications.iter().any(is_about) {
                 answers.extend(item.get(PK).cloned());
             }
             Ok(())
         })
         .await?;
+        let removed = answers.len();
         for pk in answers {
             self.idempotency.remove(pk).await?;
-            erased.answers += 1;
         }
-        Ok(erased)
+        Ok(removed)
     }
 
     /// Removes the application from its table, puts its trace into the archive, tells its operator in the feed of changes, and erases the

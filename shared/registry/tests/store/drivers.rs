@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::support::{
-    self, Store, application, at, driver, find, journey, operator, put, soon, store, truncated, using, uuid, version,
+    self, Fault, Store, application, at, driver, find, journey, operator, put, soon, store, store_with_faults,
+    truncated, using, uuid, version,
 };
 use JourneyType::{Long, Short};
 use cee_eligibility::*;
@@ -62,6 +63,11 @@ async fn register_named(store: &Store, application: &Application, name: &str) {
 /// and 7, of another driver, uses `reused`. 4 and 5 only share the truncated identity, with another key and without a key.
 async fn drivers() -> Store {
     let store = store().await;
+    drivers_in(&store).await;
+    store
+}
+
+async fn drivers_in(store: &Store) {
     let theirs = driver("DUP", "A1", Some('a'));
     let keyless = |by, id| Journey { driver_identity_key: None, ..journey(by, id, at(DAY)) };
     let others = Journey { driver_identity_key: Some(support::identity_key('b')), ..journey(3, "others", at(DAY)) };
@@ -73,25 +79,24 @@ async fn drivers() -> Store {
         keyless(3, "bare"),
         others,
     ]) {
-        put(&store, &journey, &version(1, line)).await;
+        put(store, &journey, &version(1, line)).await;
     }
     for (number, id) in [(3, "gone"), (6, "reused")] {
-        let read = find(&store, 1, id).await.unwrap();
-        register(&store, &using(application(number, 1, Short, &theirs, at(DAY)), &read), Some(&read)).await;
+        let read = find(store, 1, id).await.unwrap();
+        register(store, &using(application(number, 1, Short, &theirs, at(DAY)), &read), Some(&read)).await;
         let said = store.deleter.delete(operator(1), uuid(number), at(DELETED), soon()).await;
         assert_eq!(said, Ok(Deleted::Done));
     }
     for (number, id, identity) in [(2, "trip", &theirs), (7, "reused", &driver("MAR", "M7", Some('c')))] {
-        let read = find(&store, 1, id).await.unwrap();
-        register(&store, &using(application(number, 1, Short, identity, at(DAY)), &read), Some(&read)).await;
+        let read = find(store, 1, id).await.unwrap();
+        register(store, &using(application(number, 1, Short, identity, at(DAY)), &read), Some(&read)).await;
     }
-    register_named(&store, &application(1, 1, Long, &theirs, at(DAY)), "one").await;
-    register_named(&store, &application(4, 2, Long, &driver("DUP", "B2", Some('b')), at(DAY)), "one").await;
+    register_named(store, &application(1, 1, Long, &theirs, at(DAY)), "one").await;
+    register_named(store, &application(4, 2, Long, &driver("DUP", "B2", Some('b')), at(DAY)), "one").await;
     let years_later = at("2044-06-01T00:00:00Z");
-    register(&store, &application(5, 3, Long, &driver("DUP", "C3", None), years_later), None).await;
+    register(store, &application(5, 3, Long, &driver("DUP", "C3", None), years_later), None).await;
     let source = RowSource { import: ImportId::from_bytes([1; 16]), line: 2 };
     store.import(Long, &truncated("DUP", "+336010203"), at("2010-01-01T00:00:00Z"), 2, source).await;
-    store
 }
 
 #[tokio::test]
@@ -211,4 +216,36 @@ async fn erasure_removes_only_what_names_the_driver() {
     let again = store.eraser.erase(&before, "asked for", at(ERASED), soon()).await.unwrap();
     assert_eq!(again.missed.iter().collect::<BTreeSet<_>>(), [1, 2].map(uuid).iter().collect());
     assert_eq!((again.answers, again.journeys), (0, 0));
+}
+
+/// The erasure stops at each of its requests. What it has not erased then, the next one finds and erases.
+#[tokio::test]
+async fn erasure_that_stopped_is_completed_by_the_next() {
+    let whole = sought(Some("A1"), Some('a'), false);
+    let mut stops = 0;
+    for operation in ["Scan", "DeleteItem", "UpdateItem", "Query", "TransactWriteItems", "PutItem"] {
+        for before in 0.. {
+            let (calm, store, faults) = store_with_faults().await;
+            drivers_in(&calm).await;
+            let answers = calm.scan(&calm.tables.idempotency).await.len();
+            let data = held(&calm, &whole).await;
+            faults.to(operation, (0..before).map(|_| Fault::None).chain([Fault::code("AccessDeniedException")]));
+            let erased = store.eraser.erase(&data, "asked for", at(ERASED), soon()).await;
+            assert_eq!(erased.is_err(), faults.are_over(), "{operation} {before}");
+            if erased.is_ok() {
+                break;
+            }
+            stops += 1;
+            let data = held(&calm, &whole).await;
+            calm.eraser.erase(&data, "asked for", at(ERASED), soon()).await.unwrap();
+            assert_eq!(told(&held(&calm, &whole).await), (vec![], vec![], vec![]), "{operation} {before}");
+            assert_eq!(calm.scan(&calm.tables.idempotency).await.len(), answers - 1, "{operation} {before}");
+            let journeys = calm.scan(&calm.tables.journeys).await;
+            for key in ["1#trip", "1#gone", "3#unused"] {
+                assert!(!journeys[key].contains_key("phone_trunc"), "{operation} {before}: {key}");
+            }
+        }
+    }
+    // The search for a record, the record, four journeys, two applications with the last change before each, and two traces.
+    assert_eq!(stops, 12);
 }

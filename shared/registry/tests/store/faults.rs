@@ -685,7 +685,7 @@ async fn key_given_during_an_erasure_is_seen() {
         let held = DriverData { applications: vec![asked], ..DriverData::default() };
         let erased = store.eraser.erase(&held, "asked for", at(LATER), soon()).await.unwrap();
         assert_eq!(erased.applications, [uuid(1)]);
-        // One failed write, one read, another write, and then the idempotency records are searched. The last change is read before each
+        // The idempotency records are searched. Then one failed write, one read, and another write. The last change is read before each
         // write.
         assert_eq!(store.requests.take(), 6, "{journeys:?}");
     }
