@@ -147,11 +147,25 @@ impl Source {
 /// # Errors
 /// [`io::Error`] if it cannot be written.
 pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = staged(path, PRIVATE)?;
+    complete(path, PRIVATE, content)?.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Writes a file, completely or not at all, unless something has its name: that stays as it is.
+///
+/// # Errors
+/// [`io::Error`] if it cannot be written; [`io::ErrorKind::AlreadyExists`] if something has its name.
+pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    complete(path, SHARED, content)?.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A complete file that has no name of its own yet.
+fn complete(path: &Path, permissions: u32, content: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = staged(path, permissions)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    Ok(file)
 }
 
 fn taken(path: &Path, by: Obstacle) -> Error {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 use aws_sdk_dynamodb::Client;
+use cee_check::output::create_new;
 use cee_eligibility::{Month, OperatorId, Week};
 use cee_local::stack::{running, tables};
 use cee_registry::{Operators, Recounter, Statistics, Tables, WeekCounts};
@@ -174,24 +175,18 @@ fn publish(
 ) -> Result<Output> {
     let content = file(month, weeks, names)?;
     let path = directory.join(format!("cee-statistics-{month}.csv"));
-    let part = directory.join(format!(".cee-statistics-{month}.csv.part"));
-    let named = || path.display().to_string();
     let failed =
         |place: &Path, verb: &str, error: &std::io::Error| anyhow!("{} cannot be {verb}: {error}", place.display());
     create_dir_all(directory).map_err(|error| failed(directory, "created", &error))?;
-    // Complete before it gets its name, because a file that has the name is never replaced.
-    let linked = std::fs::write(&part, content).and_then(|()| std::fs::hard_link(&part, &path));
-    // Also what a full disk left of it.
-    let removed = std::fs::remove_file(&part);
-    match linked {
-        Ok(()) => removed.map_err(|error| failed(&part, "removed", &error))?,
+    match create_new(&path, content.as_bytes()) {
+        Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
             "{} exists and stays as it is: the difference of two versions could tell when a count passed {THRESHOLD}",
-            named()
+            path.display()
         ),
         Err(error) => return Err(failed(&path, "written", &error)),
     }
     let notes =
         vec![format!("counts below {THRESHOLD} are left out, and so is every sum from which one could be computed")];
-    Ok(Output { lines: vec![named()], notes })
+    Ok(Output { lines: vec![path.display().to_string()], notes })
 }
