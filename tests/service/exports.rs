@@ -340,6 +340,10 @@ async fn exports_of_a_day_are_limited() {
     let answer = world.api.post(EXPORTS, &world.token(1), &body).await;
     assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::CONFLICT, "too_many_exports"));
     assert!(answer.json()["detail"].as_str().unwrap().contains("100 exports within 24 hours"), "{answer:?}");
+    // The first of them counts for 24 hours.
+    let last = i64::try_from(first >> 80).unwrap() + 24 * 60 * 60 * 1000;
+    let available_at = cee_eligibility::Instant::from_millis(last + 1).unwrap();
+    assert_eq!(answer.json()["available_at"], available_at.to_string(), "{answer:?}");
     assert_eq!(world.scan(&tables().exports).await.len(), 2 * MOST_EXPORTS_A_DAY, "the refused one was removed");
     exported(&world, 2, &body).await;
 }

@@ -168,7 +168,9 @@ impl ExportCalls {
         match self.exports.add(&record, machine_now).await? {
             ExportAdded::Done => {}
             ExportAdded::TooManyInProgress => return Err(Refusal::TooManyExports(MOST_EXPORTS)),
-            ExportAdded::TooManyADay => return Err(Refusal::TooManyExportsADay(MOST_EXPORTS_A_DAY)),
+            ExportAdded::TooManyADay { until } => {
+                return Err(Refusal::TooManyExportsADay { most: MOST_EXPORTS_A_DAY, available_at: until });
+            }
         }
         let put = self.s3.put_object().bucket(&self.bucket).key(export_note(operator, record.id)).send().await;
         if let Err(error) = put {

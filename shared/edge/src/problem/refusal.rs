@@ -96,7 +96,12 @@ pub enum Refusal {
     /// This number of the operator's exports are in progress, as many as may be.
     TooManyExports(usize),
     /// The operator has requested this number of exports within 24 hours, as many as may be.
-    TooManyExportsADay(usize),
+    TooManyExportsADay {
+        /// That number.
+        most: usize,
+        /// From when on another may be requested.
+        available_at: Instant,
+    },
     /// The call's `Idempotency-Key` has a record of a different body.
     IdempotencyKeyReused,
     /// The call's `Idempotency-Key` has a record, but the application of this UUID, which it registered, was deleted.
@@ -245,11 +250,14 @@ impl Refusal {
                 "{most} of your exports are in progress: wait until one is ready, or read the list page by page",
                 "{most} de vos exports sont en cours : attendez que l'un d'eux soit prêt, ou lisez la liste page par page",
             ),
-            Self::TooManyExportsADay(most) => say!(
-                language,
-                "you have requested {most} exports within 24 hours: wait, or read the list page by page, or its changes",
-                "vous avez demandé {most} exports en 24 heures : attendez, ou lisez la liste page par page, ou ses changements",
-            ),
+            Self::TooManyExportsADay { most, available_at } => {
+                let moment = available_at.for_person(language);
+                say!(
+                    language,
+                    "you have requested {most} exports within 24 hours: wait until {moment}, or read the list page by page, or its changes",
+                    "vous avez demandé {most} exports en 24 heures : attendez jusqu'au {moment}, ou lisez la liste page par page, ou ses changements",
+                )
+            }
             Self::TooEarly(at) => too_early(*at, language),
             Self::Unauthenticated(None) => words(SEND_A_TOKEN),
             Self::Unauthenticated(Some(error)) => token(*error, language),
@@ -363,7 +371,7 @@ impl Refusal {
             Self::ImportStays(TakeBackRefusal::Undo(UndoRefusal::StaleWriter(until))) => {
                 insert("available_at", json!(until.to_string()));
             }
-            Self::TooEarly(available_at) => {
+            Self::TooEarly(available_at) | Self::TooManyExportsADay { available_at, .. } => {
                 insert("available_at", json!(available_at.to_string()));
             }
             Self::IneligibleJourney { failed, rules } => {
@@ -545,7 +553,7 @@ mod tests {
             Refusal::JourneyUsed { datetime, own: None },
             Refusal::ImportStays(TakeBackRefusal::TooOld(30)),
             Refusal::TooManyExports(2),
-            Refusal::TooManyExportsADay(100),
+            Refusal::TooManyExportsADay { most: 100, available_at: datetime },
             Refusal::IdempotencyKeyReused,
             Refusal::ApplicationDeleted(ApplicationId::parse("1c9d8b1e-5c53-4e2a-9d0b-0f4d1f1d2a3b").unwrap()),
             Refusal::CursorExpired,

@@ -402,13 +402,15 @@ problem_types! {
             Two of *your* exports are already in progress (of several calls at the same moment, all may be refused), \
             or you have requested a hundred exports within 24 hours.",
         remedy: "\
-            Wait until one of your exports is `ready` or `failed`, then send the call again. A program that needs \
+            After a hundred exports, wait until `available_at`. Without this member, wait until one of your exports is \
+            `ready` or `failed`. Then send the call again. A program that needs \
             the state of its applications more often should read the changes: `GET /policies/cee/changes`.",
-        members: Vec::new(),
+        members: vec![sometimes("available_at", moment())],
         examples: |_| {
+            let (most, available_at) = (MOST_EXPORTS_A_DAY, at("2024-05-02T09:00:00.001Z"));
             vec![
                 example("", "Two exports in progress", Refusal::TooManyExports(MOST_EXPORTS)),
-                example("_a_day", "A hundred within 24 hours", Refusal::TooManyExportsADay(MOST_EXPORTS_A_DAY)),
+                example("_a_day", "A hundred within 24 hours", Refusal::TooManyExportsADay { most, available_at }),
             ]
         },
     }
@@ -585,7 +587,7 @@ impl Refusal {
             Self::InvalidHeader(..) => ProblemType::InvalidHeader,
             Self::InvalidQuery(_) => ProblemType::InvalidQuery,
             Self::ImportStays(_) => ProblemType::ImportStays,
-            Self::TooManyExports(_) | Self::TooManyExportsADay(_) => ProblemType::TooManyExports,
+            Self::TooManyExports(_) | Self::TooManyExportsADay { .. } => ProblemType::TooManyExports,
             Self::TooEarly(_) => ProblemType::TooEarly,
             Self::Unauthenticated(_) => ProblemType::Unauthenticated,
             Self::InvalidCredentials(_) => ProblemType::InvalidCredentials,

@@ -66,6 +66,11 @@ impl ExportId {
         Self((millis << 80) | VERSION_AND_VARIANT | (random & RANDOM))
     }
 
+    /// When the export was requested.
+    pub(crate) fn requested_at(self) -> Option<Instant> {
+        i64::try_from(self.0 >> 80).ok().and_then(Instant::from_millis)
+    }
+
     /// Reads what [`Display`](fmt::Display) writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -103,6 +108,7 @@ mod tests {
         assert_eq!(texts[1], "018f332ae401 7000 8000000000000000".replace(' ', ""));
         assert!(texts.is_sorted() && ids.is_sorted());
         assert_eq!(texts.map(|text| ExportId::parse(&text)), ids.map(Some));
+        assert_eq!(ids[0].requested_at(), Some(at(1_714_550_400_000)));
         for bad in ["", "018F332AE40170008000000000000000", "018f332a-e401-7000-8000-000000000000", "x"] {
             assert_eq!(ExportId::parse(bad), None, "{bad}");
         }

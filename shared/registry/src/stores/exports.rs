@@ -26,9 +26,6 @@ pub const MOST_EXPORTS: usize = 2;
 /// How many exports one operator may request within 24 hours. Each request counts those of the day before it. Source: docs/adr/0054.
 pub const MOST_EXPORTS_A_DAY: usize = 100;
 
-/// 24 hours in milliseconds.
-const DAY: i64 = 24 * 60 * 60 * 1000;
-
 /// The table of exports.
 #[derive(Clone, Debug)]
 pub struct Exports {
@@ -65,7 +62,10 @@ pub enum ExportAdded {
     /// It was not added: [`MOST_EXPORTS`] of its operator are in progress.
     TooManyInProgress,
     /// It was not added: its operator has requested [`MOST_EXPORTS_A_DAY`] within 24 hours.
-    TooManyADay,
+    TooManyADay {
+        /// From when on another may be added, by the machine's clock.
+        until: Instant,
+    },
 }
 
 /// The result of [`Exports::begin`].
@@ -119,13 +119,13 @@ impl Exports {
     /// Whether an operator has too many exports, of which one was added just now. It reads those that were requested within a day, and so
     /// a number of items that the limit bounds. An export that takes longer than a day no longer counts as one in progress.
     async fn counted(&self, operator: OperatorId, machine_now: Instant) -> Result<ExportAdded, StoreError> {
-        let since = Instant::from_millis(machine_now.millis() - DAY).unwrap_or(machine_now);
+        let since = machine_now.days_before(1);
         let mut items = self
             .db
             .query()
             .table_name(&self.table)
             .key_condition_expression("operator_id = :operator AND export_id >= :since")
-            .projection_expression("#state, alive_until")
+            .projection_expression("export_id, #state, alive_until")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":operator", number(i64::from(operator.get())))
             .expression_attribute_values(":since", AttributeValue::S(ExportId::new(since, 0).to_string()))
@@ -133,19 +133,19 @@ impl Exports {
             .into_paginator()
             .items()
             .send();
-        let (mut requested, mut in_progress) = (0_usize, 0_usize);
+        let (mut requested, mut in_progress) = (Vec::new(), 0_usize);
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| StoreError::request("Query", &error))?;
-            requested += 1;
+            requested.push(id(&item)?);
             in_progress += usize::from(state(&item, machine_now)? == ExportState::Running);
         }
-        Ok(if in_progress > MOST_EXPORTS {
-            ExportAdded::TooManyInProgress
-        } else if requested > MOST_EXPORTS_A_DAY {
-            ExportAdded::TooManyADay
-        } else {
-            ExportAdded::Done
-        })
+        if in_progress > MOST_EXPORTS {
+            return Ok(ExportAdded::TooManyInProgress);
+        }
+        // The earliest comes first. Without this one, another may be added.
+        let Some(earliest) = requested.iter().rev().nth(MOST_EXPORTS_A_DAY) else { return Ok(ExportAdded::Done) };
+        let last = earliest.requested_at().unwrap_or(machine_now).days_after(1);
+        Ok(ExportAdded::TooManyADay { until: Instant::from_millis(last.millis() + 1).unwrap_or(last) })
     }
 
     /// An operator's export with this UUID. One request. A call cannot find another operator's export.
