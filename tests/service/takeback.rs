@@ -716,6 +716,20 @@ async fn operator_undoes_only_its_own_import() {
     is_clean(&world).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn check_or_list_has_nothing_to_undo() {
+    let world = world().await;
+    let rows = format!("{HEADER}long,DUP,+336010201,2021-03-02\n");
+    for place in [json!({"check_only": true}), json!({"kind": "drivers"})] {
+        let ended = id(&put(&world, place, &rows).await);
+        let answer = call(&world, 1, Method::DELETE, &format!("{IMPORTS}/{ended}")).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::CONFLICT, "import_stays"), "{answer:?}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("imported nothing"), "{answer:?}");
+        assert_eq!(import(&world, 1, ended).await["state"], "completed");
+    }
+    assert_eq!(keys(&world.aws, "undo/").await, [""; 0], "nobody is asked to undo it");
+}
+
 /// Before the import function has begun, and again when it has ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn deleted_import_is_undoing_at_once() {

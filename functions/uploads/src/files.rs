@@ -12,8 +12,8 @@ use cee_eligibility::fields::FileName;
 use cee_eligibility::{Instant, OperatorId};
 use cee_history::{LARGEST_FILE, Progress, Report, UndoProgress, name};
 use cee_registry::{
-    Cursor, Deadline, ImportId, ImportRecord, ImportState, ImportStatus, Imports, TakeBackRefusal, Wishes,
-    replace_refusal, take_back_refusal, undo_note,
+    Cursor, Deadline, ImportId, ImportRecord, ImportState, ImportStatus, Imports, ReplaceRefusal, TakeBackRefusal,
+    Wishes, replace_refusal, take_back_refusal, undo_note,
 };
 use cee_service::clock::machine_now;
 use cee_service::form::FormSigner;
@@ -194,6 +194,10 @@ impl Files {
     /// [`Refusal::UnknownImport`] or [`Refusal::ImportStays`]; a failure of the store or the bucket.
     pub async fn take_back(&self, operator: OperatorId, id: ImportId) -> Result<Import, Refusal> {
         let mut status = self.own_to_take_back(operator, id).await?;
+        // An undo reads the whole table of claims: not for a check or a list of drivers, of which it would find nothing.
+        if let Some(why @ ReplaceRefusal::NothingImported) = replace_refusal(&status, name::imports_nothing) {
+            return Err(Refusal::ImportStays(why.into()));
+        }
         if status.state != ImportState::Undone {
             // The note first: an import that is `undoing` without one would stay so until the operator asks again.
             let put = self.s3.put_object().bucket(&self.bucket).key(undo_note(operator, id)).send().await;

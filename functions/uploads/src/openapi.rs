@@ -205,7 +205,8 @@ fn take_back() -> Operation {
             "Undoes a wrong import of the caller's: everything that only this import had added is removed, and earlier applications \
              count again. What another import of the caller's also contained is kept. This takes a while: the import's state becomes \
              `undoing`, then `undone`. An operator may undo an import for 30 days after it began (or what the registry's team has set), \
-             the registry's team at any time. The call may be repeated.",
+             the registry's team at any time. A check and a list of drivers have added nothing, and cannot be undone. The call may be \
+             repeated.",
         )
         .path_parameter("import_id", import_id_as_read().build(), IMPORT_ID)
         .scope(Scope::Import)

@@ -378,8 +378,8 @@ problem_types! {
         meaning: "\
             You want to undo an import of yours, with `DELETE` or with a file that replaces it, but it cannot be \
             undone: it has not ended; or it began too long ago (30 days, or what the registry's team has set); or an \
-            interrupted invocation may still write rows of it until `available_at`; or the import to replace was \
-            already undone, is being replaced by another file, or was only a check or a list of drivers. `detail` says \
+            interrupted invocation may still write rows of it until `available_at`; or it was only a check or a list of \
+            drivers; or the import to replace was already undone, or is being replaced by another file. `detail` says \
             which.",
         remedy: "\
             Wait until the import (or the one that `detail` names) has ended, or until `available_at`. If it is too old, write to the registry's \
