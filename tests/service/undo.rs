@@ -6,7 +6,7 @@ use std::process::Command;
 use cee::undo::Team;
 use cee_eligibility::OperatorId;
 use cee_local::stack::{Options, tables};
-use cee_registry::ImportId;
+use cee_registry::{ImportId, undo_note};
 use cee_service::aws::Aws;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -309,6 +309,12 @@ async fn undo_refuses_unknown_import_and_removes_contradictions() {
     let id = import_id(&reports(&world.aws, "reports/2/").await["imports/2/late.csv"]);
     assert_eq!(refused(&team, 1, id).await, "there is no such import", "it is another operator's");
     team.undo(operator(2), id, |_| {}).await.unwrap();
+    world.imported().await;
+    assert_eq!(keys(&world.aws, "contradictions/").await, [""; 0]);
+    // The event again, after an invocation that ended the undo and nothing else.
+    for key in [&listed[0], &undo_note(operator(2), id)] {
+        world.aws.s3().put_object().bucket("cee-local").key(key).send().await.unwrap();
+    }
     world.imported().await;
     assert_eq!(keys(&world.aws, "contradictions/").await, [""; 0]);
     let status =

@@ -90,9 +90,11 @@ pub(crate) async fn take_back(
     let (hold, progress, report) = match begun.await? {
         UndoBegun::Yours(hold, progress, report) => (hold, progress, report),
         UndoBegun::Held => return Ok(Taken::Elsewhere),
+        // The invocation that ended it may have had no time left for the rest.
         UndoBegun::Ended(report) => {
             let record = ImportRecord { id, operator: Some(operator), key: report.key.clone() };
             put_report(context, &record, &report).await?;
+            remove_contradictions(context, &record).await;
             return Ok(Taken::Done(Box::new(report)));
         }
         UndoBegun::Refused(reason) => return Ok(Taken::Refused(reason)),
@@ -198,13 +200,17 @@ async fn end(
     numbers.count(Metric::Imports(counted(FileOutcome::Undone)), 1);
     context.metrics.write(&numbers, NAME, worker);
     put_report(context, hold.record(), &report).await?;
-    // The records that contradicted granted applications are gone.
-    let list = context.s3.delete_object().bucket(&context.bucket).key(ForTheTeam::key(hold.record())).send().await;
-    if let Err(error) = list.map_err(s3_error("DeleteObject")) {
-        tracing::warn!(%error, "a list of contradictions is left behind");
-    }
+    remove_contradictions(context, hold.record()).await;
     let operator_id = hold.record().operator.map(OperatorId::get);
     let (removed, kept) = (progress.removed, progress.kept);
     tracing::info!(import_id = %hold.record().id, operator_id, removed, kept, "an import was undone");
     Ok(Taken::Done(Box::new(report)))
+}
+
+/// Removes the list of contradictions of an undone import: the records that contradicted granted applications are gone.
+async fn remove_contradictions(context: &Context, record: &ImportRecord) {
+    let list = context.s3.delete_object().bucket(&context.bucket).key(ForTheTeam::key(record)).send().await;
+    if let Err(error) = list.map_err(s3_error("DeleteObject")) {
+        tracing::warn!(%error, "a list of contradictions is left behind");
+    }
 }
