@@ -160,7 +160,9 @@ async fn carry_out(command: Command) -> Result<Output> {
             let found: BTreeSet<ApplicationId> = data.applications.iter().map(|application| application.uuid).collect();
             let count = found.len() + data.archived.len();
             if !yes {
-                return Ok(Output::line(format!("{count} applications would be erased: add --yes")));
+                let journeys = data.journeys.len();
+                let would = format!("{count} applications would be erased, and the driver of {journeys} journeys");
+                return Ok(Output::line(format!("{would}: add --yes")));
             }
             let eraser = DriverEraser::new(db, &tables);
             let Erased { applications, answers, journeys, missed } =

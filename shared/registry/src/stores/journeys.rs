@@ -154,10 +154,15 @@ impl Journeys {
         built_update(update).map(Some)
     }
 
-    /// Erases the driver from a journey that no application uses. Returns whether the journey had a driver.
-    pub(crate) async fn erase_driver(&self, key: String) -> Result<bool, StoreError> {
+    /// Erases the driver from a journey that no application uses, or this one, which is erased. Returns whether the journey had a driver.
+    pub(crate) async fn erase_driver(&self, key: String, erased: Option<ApplicationId>) -> Result<bool, StoreError> {
         let update = self.table.update(AttributeValue::S(key)).update_expression(WITHOUT_DRIVER);
-        let update = update.condition_expression("attribute_exists(phone_trunc) AND attribute_not_exists(used_by)");
+        let update = match erased {
+            None => update.condition_expression("attribute_exists(phone_trunc) AND attribute_not_exists(used_by)"),
+            Some(uuid) => update
+                .condition_expression("attribute_exists(phone_trunc) AND used_by = :uuid")
+                .expression_attribute_values(":uuid", AttributeValue::S(uuid.to_string())),
+        };
         met("UpdateItem", update.send().await)
     }
 }

@@ -68,6 +68,8 @@ pub struct DriverJourney {
     pub key: String,
     /// The registry's number of the journey.
     pub journey_id: u64,
+    /// The application that uses it or, if that was erased, used it.
+    pub used_by: Option<ApplicationId>,
 }
 
 /// All data of the registry about one driver. Personal data.
@@ -151,7 +153,9 @@ impl DriverFinder {
             let corrupt = || StoreError::Corrupt { table: "journeys", what: "an attribute" };
             let key = text(&item, PK).ok_or_else(corrupt)?.to_owned();
             let journey_id = item.get("journey_id").and_then(|id| id.as_n().ok()?.parse().ok());
-            data.journeys.push(DriverJourney { key, journey_id: journey_id.ok_or_else(corrupt)? });
+            let used_by =
+                text(&item, "used_by").map(|uuid| ApplicationId::parse(uuid).ok_or_else(corrupt)).transpose()?;
+            data.journeys.push(DriverJourney { key, journey_id: journey_id.ok_or_else(corrupt)?, used_by });
             Ok(())
         })
         .await?;

@@ -4,7 +4,7 @@
 //! granted, to which operator, for which date, and its claims, whose keys are hashes under a secret. So the driver stays blocked, but no
 //! stored data identifies the driver.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::Client;
 use cee_eligibility::{ApplicationId, Instant};
@@ -84,12 +84,16 @@ impl DriverEraser {
             data.applications.iter().chain(archived.clone()).map(|application| application.uuid).collect();
         let answers = self.remove_answers(&all).await?;
         // Journeys with the identity key are this driver's. The journey of a deleted application is free. If another application uses it
-        // now, it belongs to that application.
-        let own = archived.filter_map(Application::journey_key);
-        let keys: BTreeSet<String> = data.journeys.iter().map(|journey| journey.key.clone()).chain(own).collect();
+        // now, it belongs to that application. The journey of an erased application has a driver if a later trip export brought it again.
+        let own = archived.filter_map(|application| Some((application.journey_key()?, None)));
+        let with_key = data.journeys.iter().map(|journey| (journey.key.clone(), journey.used_by));
         let mut journeys = 0;
-        for key in keys {
-            journeys += usize::from(self.journeys.erase_driver(key).await?);
+        for (key, used_by) in own.chain(with_key).collect::<BTreeMap<_, _>>() {
+            let is_live = match used_by {
+                Some(uuid) => self.applications.find(uuid).await?.is_some(),
+                None => false,
+            };
+            journeys += usize::from(!is_live && self.journeys.erase_driver(key, used_by).await?);
         }
         let mut erased = Erased { applications: Vec::new(), answers, journeys, missed: Vec::new() };
         for application in &data.applications {

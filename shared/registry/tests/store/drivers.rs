@@ -223,7 +223,7 @@ async fn erasure_removes_only_what_names_the_driver() {
 async fn erasure_that_stopped_is_completed_by_the_next() {
     let whole = sought(Some("A1"), Some('a'), false);
     let mut stops = 0;
-    for operation in ["Scan", "DeleteItem", "UpdateItem", "Query", "TransactWriteItems", "PutItem"] {
+    for operation in ["Scan", "DeleteItem", "GetItem", "UpdateItem", "Query", "TransactWriteItems", "PutItem"] {
         for before in 0.. {
             let (calm, store, faults) = store_with_faults().await;
             drivers_in(&calm).await;
@@ -246,6 +246,22 @@ async fn erasure_that_stopped_is_completed_by_the_next() {
             }
         }
     }
-    // The search for a record, the record, four journeys, two applications with the last change before each, and two traces.
+    // The search for a record, the record, three journeys, whether the application of the fourth is live, two applications with the last
+    // change before each, and two traces.
     assert_eq!(stops, 12);
+}
+
+/// The journey of an erased application stays used. A trip export that brings its driver again does not keep the driver from being erased.
+#[tokio::test]
+async fn driver_who_comes_again_with_a_used_journey_is_erased_again() {
+    let store = drivers().await;
+    let whole = sought(Some("A1"), Some('a'), false);
+    store.eraser.erase(&held(&store, &whole).await, "asked for", at(ERASED), soon()).await.unwrap();
+    put(&store, &journey(1, "trip", at(DAY)), &version(2, 1)).await;
+    let again = held(&store, &whole).await;
+    assert_eq!(told(&again), (vec![], vec![], vec!["1#trip"]));
+    let erased = store.eraser.erase(&again, "asked for", at(ERASED), soon()).await.unwrap();
+    assert_eq!((erased.applications, erased.journeys), (vec![], 1));
+    let trip = &store.scan(&store.tables.journeys).await["1#trip"];
+    assert!(trip.contains_key("used_by") && !trip.contains_key("phone_trunc") && !trip.contains_key("identity_key"));
 }
