@@ -307,11 +307,11 @@ fn redrive_keeps_dead_letter_until_lambda_accepts_event() {
     };
     account.write("queue/1@1000", &letter("a.csv").0);
     account.write("down", "lambda invoke");
-    kept("Lambda has not taken the event of the letter 1");
+    kept("Lambda did not accept the event of message 1");
     account.write("down", "");
     for answer in ["200\tNone", "202\tUnhandled", "429\tNone"] {
         account.write("answer", answer);
-        kept("Lambda has not taken the event of the letter 1");
+        kept("Lambda did not accept the event of message 1");
     }
     std::fs::remove_file(account.path("answer")).unwrap();
     // A message that is not Lambda's.
@@ -321,7 +321,7 @@ fn redrive_keeps_dead_letter_until_lambda_accepts_event() {
     // An event that returns while the script runs would return for ever.
     std::fs::rename(account.path("queue/1@1000"), account.path("queue/1@99999999999999")).unwrap();
     account.write("queue/1@99999999999999", &letter("a.csv").0);
-    kept("imports go on failing");
+    kept("imports still fail");
     // The same for all events, if the function is stopped.
     account.done("stop.sh", &["cee-prod", "import"]);
     account.refused("redrive.sh", &["cee-prod"], "first bash infra/recovery/resume.sh cee-prod import");
