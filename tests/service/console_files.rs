@@ -95,12 +95,18 @@ async fn columns_of_rejected_rows_have_titles_in_the_language_of_the_page() {
     }
 }
 
+/// Imports a file with one good row, and returns its id.
+async fn good_import(world: &World, browser: &Browser<'_>) -> String {
+    let id = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
+    world.imported().await;
+    id
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
     let world = world().await;
     let browser = Browser::signed_in(&world, 1).await;
-    let first = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
-    world.imported().await;
+    let first = good_import(&world, &browser).await;
     let page = browser.get(&format!("/console/upload?replaces={first}")).await.text;
     let form = Form::of(&page, "upload").unwrap();
     assert!(form.fields.contains(&("replaces".to_owned(), first.clone())), "{form:?}");
@@ -133,8 +139,7 @@ async fn corrected_file_replaces_an_earlier_one_and_is_taken_back() {
 async fn page_of_a_file_that_replaced_nothing_says_so() {
     let world = world().await;
     let mut browser = Browser::signed_in(&world, 1).await;
-    let first = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
-    world.imported().await;
+    let first = good_import(&world, &browser).await;
     let bad = format!("{HEADER}long,bad?,+336010204,2021-02-15\n");
     let second = browser.send("b.csv", &[("check_only", "false"), ("replaces", &first)], &bad).await;
     world.imported().await;
@@ -202,8 +207,7 @@ async fn links_of_a_page_are_signed_when_they_are_followed() {
 async fn next_file_replaces_the_import_that_the_last_one_left() {
     let world = world().await;
     let browser = Browser::signed_in(&world, 1).await;
-    let old = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
-    world.imported().await;
+    let old = good_import(&world, &browser).await;
     let replacing = format!("/console/upload?replaces={old}");
     let bad = format!("{HEADER}{GOOD}long,bad?,+336010204,2021-02-15\n");
     for (check_only, content, leads) in [
@@ -227,8 +231,7 @@ async fn next_file_replaces_the_import_that_the_last_one_left() {
 async fn switch_of_languages_leads_back_to_what_was_refused() {
     let world = world().await;
     let browser = Browser::signed_in(&world, 1).await;
-    let old = browser.send("a.csv", &[("check_only", "false")], &format!("{HEADER}{GOOD}")).await;
-    world.imported().await;
+    let old = good_import(&world, &browser).await;
     let awaited = browser.place(&[]).await.rsplit('/').next().unwrap().to_owned();
     let replacing = [("file_name", "a/b.csv"), ("replaces", old.as_str())];
     for (path, fields, leads) in [
