@@ -747,7 +747,7 @@ async fn key_given_then_deleted_is_not_reported_unwritten() {
     let heard = give(&store, soon()).await;
     assert!(matches!(heard, Err(StoreError::Request { operation: "TransactWriteItems", .. })), "{heard:?}");
     assert!(calm.scan(&calm.tables.archive).await[&uuid(1).to_string()].contains_key("identity_key"), "it was given");
-    assert_eq!(give(&store, soon()).await, Ok(GivenKey::Unknown), "to whoever asks now");
+    assert_eq!(give(&store, soon()).await, Ok(GivenKey::Unknown), "a later call finds nothing");
 
     let (calm, store, faults) = store_with_faults().await;
     import(&calm, DAY, row(1, 2), soon()).await.unwrap();
@@ -761,7 +761,7 @@ async fn key_given_then_deleted_is_not_reported_unwritten() {
     faults.to("BatchGetItem", [Fault::None, Fault::meanwhile(goes)]);
     let heard = give_to_history(&store, 'a', soon()).await;
     assert!(matches!(heard, Err(StoreError::Request { operation: "TransactWriteItems", .. })), "{heard:?}");
-    assert_eq!(give_to_history(&store, 'a', soon()).await, Ok(GivenKey::Unknown), "to whoever asks now");
+    assert_eq!(give_to_history(&store, 'a', soon()).await, Ok(GivenKey::Unknown), "a later call finds nothing");
     assert!(faults.are_over());
 }
 
